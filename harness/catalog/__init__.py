@@ -1,0 +1,1 @@
+"""Releases, builds, clients: what there is, its ids, and selectors over them."""

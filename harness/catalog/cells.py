@@ -1,0 +1,54 @@
+"""A cell's id: ``build/scenario/service/client/offer``. Stable, readable, and it round-trips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.errors import UsageError
+from harness.tls import Offer, Service
+
+#: The "build" of control cells starts with this; no real build's id may.
+CONTROL_PREFIX = "control-"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One measurement to make: a client with an offer against a service of a config on a build."""
+
+    build: str
+    scenario: str
+    service: Service
+    client: str
+    offer: Offer
+
+    @property
+    def id(self) -> str:
+        """``debian-12/answer-2-smtp-line/submission/openssl-1.0.2h/TLSv1``."""
+        return f"{self.build}/{self.scenario}/{self.service}/{self.client}/{self.offer}"
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it measures a control server of ours instead of a build under test."""
+        return self.build.startswith(CONTROL_PREFIX)
+
+    @classmethod
+    def parse(cls, text: str) -> Cell:
+        """Read an id back.
+
+        Raises:
+            UsageError: not five parts, or an unknown service or offer.
+        """
+        parts = text.split("/")
+        if len(parts) != 5:
+            raise UsageError(
+                f"{text!r} is not a cell's id",
+                next_step="a cell is build/scenario/service/client/offer; "
+                "'postfix-matrix show' without an id lists some",
+            )
+        build, scenario, service, client, offer = parts
+        try:
+            return cls(build, scenario, Service(service), client, Offer.parse(offer))
+        except ValueError:
+            raise UsageError(
+                f"unknown service {service!r} in {text!r}", next_step=f"use one of {' '.join(Service)}"
+            ) from None

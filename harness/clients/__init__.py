@@ -1,0 +1,1 @@
+"""Real SMTP clients behind one contract: requests in, results out, one JSON object a line."""

@@ -1,0 +1,1 @@
+"""Making the images: sources fetched and verified, recipes, building, provenance."""

@@ -1,0 +1,105 @@
+"""One observation: what happened in a cell. Written once, never rewritten.
+
+The vocabulary is closed (design: "Outcomes"); no outcome is ever relabelled as another afterwards.
+The JSON form is one object a line, and is the contract with every report and other people's scripts.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+#: Version of the observation's form; raised when a field changes its meaning.
+SCHEMA = 1
+
+
+class Outcome(StrEnum):
+    """What came of a cell."""
+
+    ACCEPTED = "accepted"
+    PLAINTEXT = "plaintext"
+    REFUSED = "refused"
+    NOT_OFFERED = "not-offered"
+    CLIENT_INCAPABLE = "client-incapable"
+    CONFIG_REJECTED = "config-rejected"
+    TIMEOUT = "timeout"
+    ERROR = "error"
+
+
+class Stage(StrEnum):
+    """How far the client's dialogue had come when it ended, in the order of the dialogue."""
+
+    CONNECT = "connect"
+    BANNER = "banner"
+    EHLO = "ehlo"
+    STARTTLS = "starttls"
+    HANDSHAKE = "handshake"
+    AUTH = "auth"
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+    QUIT = "quit"
+
+
+@dataclass(frozen=True, slots=True)
+class TlsView:
+    """What one side says was negotiated. ``bits`` is the cipher's strength; None: that side did not say."""
+
+    protocol: str | None = None
+    cipher: str | None = None
+    bits: int | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One line of ``observations.jsonl``.
+
+    ``stage``, ``reason`` and ``decided_by`` say where, why and by whom it ended; they are None for
+    an accepted cell. ``agree`` is None where one of the two sides has no view. ``control`` is the id
+    of the control cell that makes a refusal or an incapability believable. ``seconds`` is the wall
+    time of the client's dialogue. ``evidence`` is a path relative to the run folder.
+    """
+
+    cell: str
+    build: str
+    scenario: str
+    config: str
+    service: str
+    client: str
+    offer: str
+    outcome: Outcome
+    stage: Stage | None = None
+    reason: str | None = None
+    decided_by: str | None = None
+    client_saw: TlsView | None = None
+    server_saw: TlsView | None = None
+    agree: bool | None = None
+    control: str | None = None
+    seconds: float | None = None
+    evidence: str | None = None
+    schema: int = SCHEMA
+
+    def to_json(self) -> str:
+        """The observation as one line of JSON, without the line's end."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, line: str) -> Observation:
+        """Read one line back.
+
+        Raises:
+            ValueError: not JSON, another schema, or an unknown outcome or stage.
+        """
+        data: dict[str, Any] = json.loads(line)
+        if data.get("schema") != SCHEMA:
+            raise ValueError(
+                f"observation has schema {data.get('schema')!r}, this tool reads {SCHEMA}"
+            )
+        data["outcome"] = Outcome(data["outcome"])
+        data["stage"] = Stage(data["stage"]) if data["stage"] is not None else None
+        for side in ("client_saw", "server_saw"):
+            data[side] = TlsView(**data[side]) if data[side] is not None else None
+        return cls(**data)
