@@ -1,0 +1,172 @@
+"""A run's laboratory: an internal network without a way out, and hardened containers on it.
+
+Started through testcontainers; its reaper (Ryuk) is another image that would have to be pulled, and
+is switched off: sessions remove by label what is theirs, also after a kill (``images/engine.py``).
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from docker.errors import DockerException
+from testcontainers.core.config import testcontainers_config
+from testcontainers.core.container import DockerContainer
+from testcontainers.core.network import Network
+
+from harness.errors import InfrastructureError
+from harness.images.engine import Session
+from harness.targets.pki import SERVER_NAME, Pki
+from harness.targets.stream import LineStream
+
+testcontainers_config.ryuk_disabled = True
+
+#: What Postfix's master and its children need: to become other users, to chroot, to own queue files.
+POSTFIX_CAPABILITIES = (
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "KILL",
+    "NET_BIND_SERVICE",
+    "SETGID",
+    "SETUID",
+    "SYS_CHROOT",
+)
+
+#: Where the harness puts the run's certificates in each container.
+PKI_DIR = "/run/postfix-matrix"
+
+
+@dataclass(frozen=True, slots=True)
+class FileSpec:
+    """A file to put into a container: its text, its mode and its owner's numeric id."""
+
+    text: str
+    mode: int = 0o644
+    uid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """How a container is started: what it may do, and what it needs of the engine."""
+
+    capabilities: tuple[str, ...] = ()
+    interactive: bool = False
+    tmpfs: Mapping[str, str] | None = None
+    user: str | None = None
+
+
+class Lab:
+    """The network of a session and the containers on it. A context manager."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.pki = Pki()
+        self._network = Network(docker_network_kw={"internal": True, "labels": session.labels})
+        self._network.name = f"postfix-matrix-{session.id}"
+
+    def __enter__(self) -> Lab:
+        try:
+            self._network.create()
+        except DockerException as error:
+            raise InfrastructureError(
+                f"Docker could not make the run's network: {error}",
+                cause="no free address range is left for another network",
+                next_step="'docker network prune' removes unused ones",
+            ) from error
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Nothing of its own: the session removes network and containers together, by label."""
+
+    def start(self, reference: str, name: str, role: Role) -> Any:
+        """Start a container that others on the network reach as ``NAME.mx.test``.
+
+        Returns docker-py's container, with ``attrs`` loaded.
+
+        Raises:
+            InfrastructureError: the engine could not start it.
+        """
+        spec = (
+            DockerContainer(reference)
+            .with_name(f"postfix-matrix-{self.session.id}-{name}")
+            .with_network(self._network)
+            .with_network_aliases(host_name(name))
+            .with_kwargs(**_options(role, name, self.session.labels))
+        )
+        try:
+            spec.start()
+            container = spec.get_wrapped_container()
+            container.reload()
+        except DockerException as error:
+            raise InfrastructureError(
+                f"container {name} ({reference}) did not start: {error}",
+                cause="the engine is out of disk or memory, or the image is broken",
+                next_step="'docker system df' shows the engine's disk",
+            ) from error
+        return container
+
+    def address(self, container: Any) -> str:
+        """The container's IPv4 address on the lab's network."""
+        address: str = container.attrs["NetworkSettings"]["Networks"][self._network.name][
+            "IPAddress"
+        ]
+        return address
+
+
+def host_name(name: str) -> str:
+    """The name by which clients reach a container: one label, below the certificate's wildcard."""
+    return f"{name.replace('+', '-').replace('.', '-')}.{SERVER_NAME}"
+
+
+def put_files(container: Any, files: Mapping[str, FileSpec]) -> None:
+    """Write files into a container by absolute path, in one archive; folders are made."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for path, spec in files.items():
+            data = spec.text.encode()
+            entry = tarfile.TarInfo(path.lstrip("/"))
+            entry.size, entry.mode, entry.uid = len(data), spec.mode, spec.uid
+            archive.addfile(entry, io.BytesIO(data))
+    container.put_archive("/", buffer.getvalue())
+
+
+def attach(container: Any, *, stdin: bool) -> Any:
+    """A socket on the container's streams, from its first output on."""
+    params = {"stdin": int(stdin), "stdout": 1, "stderr": 1, "stream": 1, "logs": 1}
+    return container.attach_socket(params=params)
+
+
+__all__ = [
+    "PKI_DIR",
+    "POSTFIX_CAPABILITIES",
+    "FileSpec",
+    "Lab",
+    "LineStream",
+    "Role",
+    "attach",
+    "host_name",
+    "put_files",
+]
+
+
+def _options(role: Role, name: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "cap_drop": ["ALL"],
+        "cap_add": list(role.capabilities),
+        "security_opt": ["no-new-privileges:true"],
+        "labels": dict(labels),
+        "hostname": host_name(name).partition(".")[0],
+        # Postfix's master leaves orphans behind; the engine's own init reaps them.
+        "init": True,
+    }
+    if role.interactive:
+        options["stdin_open"] = True
+    if role.tmpfs:
+        options["tmpfs"] = dict(role.tmpfs)
+    if role.user:
+        options["user"] = role.user
+    return options

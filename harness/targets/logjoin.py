@@ -1,0 +1,67 @@
+"""Joins a client's connection to what the server logged of it, as the log streams in.
+
+The mail log itself (``maillog.py``) knows nothing of time; here are the waits. All of it runs on the
+event loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict, deque
+from contextlib import suppress
+
+from harness.targets.maillog import LogLine, MailLog, Session
+
+
+class LogJoin:
+    """Hands each closed session to the one cell that had the connection."""
+
+    def __init__(self) -> None:
+        self.log = MailLog()
+        self._sessions: dict[str, deque[Session]] = defaultdict(deque)
+        self._wanted: dict[str, deque[asyncio.Future[Session]]] = defaultdict(deque)
+        self._removed: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+
+    def feed(self, lines: list[str]) -> None:
+        """Take raw log lines in."""
+        for raw in lines:
+            events = self.log.feed(raw)
+            if events.closed is not None:
+                self._hand_over(events.closed)
+            if events.removed is not None:
+                self._removed[events.removed].set()
+
+    async def session(self, peer: str, time_limit: float) -> Session | None:
+        """The session of the client at ``address:port``; a partial one if it never closed in time.
+
+        ``time_limit`` is in seconds. None: the server logged nothing of such a client.
+        """
+        if self._sessions[peer]:
+            return self._sessions[peer].popleft()
+        future: asyncio.Future[Session] = asyncio.get_running_loop().create_future()
+        self._wanted[peer].append(future)
+        try:
+            async with asyncio.timeout(time_limit):
+                return await future
+        except TimeoutError:
+            return self.log.find_open(peer)
+        finally:
+            if future in self._wanted[peer]:
+                self._wanted[peer].remove(future)
+
+    async def delivery(self, queue_id: str, time_limit: float) -> list[LogLine]:
+        """The lines of a message's way through the queue, once it has left it or time is up."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(time_limit):
+                await self._removed[queue_id].wait()
+        self._removed.pop(queue_id, None)
+        return self.log.deliveries.pop(queue_id, [])
+
+    def _hand_over(self, session: Session) -> None:
+        waiting = self._wanted[session.peer]
+        while waiting:
+            future = waiting.popleft()
+            if not future.done():
+                future.set_result(session)
+                return
+        self._sessions[session.peer].append(session)

@@ -1,0 +1,260 @@
+"""A build under test: its container, and the Postfix instances in it, one a config.
+
+A container takes half a second to start, one more ``master`` in it some ten milliseconds; so each
+config is an instance of its own (directories, ports, ``syslog_name``) in the build's one container.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.config.instance import InstanceConfig, Surroundings, assemble
+from harness.config.scenario import Scenario
+from harness.errors import InfrastructureError
+from harness.targets.lab import (
+    POSTFIX_CAPABILITIES,
+    FileSpec,
+    Lab,
+    Role,
+    attach,
+    host_name,
+    put_files,
+)
+from harness.targets.logjoin import LogJoin
+from harness.targets.shell import Shell
+from harness.targets.stream import LineStream
+from harness.tls import Service
+
+_MESSAGE = "== postfix-matrix: a message =="
+ROOT = "/srv/postfix-matrix"
+FIRST_PORT = 20010
+#: Queue folders that belong to mail_owner, and those of the setgid group (postfix-files(5) of any release).
+_QUEUE_OWNED = "active bounce corrupt defer deferred flush hold incoming private saved trace"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the image's own Postfix says of itself (postconf -d)."""
+
+    mail_version: str
+    mail_owner: str
+    setgid_group: str
+    daemon_directory: str
+    config_directory: str
+    master_cf: str
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One config on one build: where it listens, and what its start left as evidence."""
+
+    scenario: str
+    directory: str
+    ports: Mapping[Service, int]
+    config: InstanceConfig
+    started: bool
+    postconf_n: str
+    warnings: tuple[str, ...]
+    words: str
+
+    @property
+    def master_tag(self) -> str:
+        """The tag of this instance's master in the log (a candidate may set its own syslog_name)."""
+        return f"{self._syslog_name()}/master"
+
+    def _syslog_name(self) -> str:
+        for line in self.postconf_n.splitlines():
+            name, _, value = line.partition(" = ")
+            if name == "syslog_name":
+                return value
+        return "postfix"
+
+
+class PostfixTarget:
+    """A running build. Methods that talk to Docker block; waits for the log are coroutines."""
+
+    def __init__(
+        self, lab: Lab, name: str, container: Any, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.name = name
+        self.host = host_name(name)
+        self.container = container
+        self.join = LogJoin()
+        self._lab = lab
+        self._loop = loop
+        self._shell = Shell(container)
+        self._check_shell = Shell(container)
+        self._stream = LineStream(
+            attach(container, stdin=False),
+            self._take_log,
+            name=f"log {name}",
+        )
+        self._stream.start()
+        self.facts = self._read_facts()
+
+    @classmethod
+    def start(
+        cls, lab: Lab, name: str, reference: str, loop: asyncio.AbstractEventLoop
+    ) -> PostfixTarget:
+        """Start the build's container; blocking.
+
+        Raises:
+            InfrastructureError: it does not start, or does not keep the image contract.
+        """
+        role = Role(capabilities=POSTFIX_CAPABILITIES, tmpfs={ROOT: "exec,mode=755"})
+        return cls(lab, name, lab.start(reference, name, role), loop)
+
+    def close(self) -> None:
+        """Let go of the container's streams; removing it is the session's."""
+        for thing in (self._shell, self._check_shell, self._stream):
+            thing.close()
+
+    def start_instance(
+        self, scenario: Scenario, ports: Mapping[Service, int], sasl: str
+    ) -> Instance:
+        """Write a config, start its ``master`` and wait until it listens; blocking.
+
+        A Postfix that will not start is a result, not an error: see ``started`` and ``words``.
+        """
+        directory = f"{ROOT}/{scenario.id}"
+        config = self._assemble(scenario, directory, ports, sasl)
+        put_files(self.container, self._files(directory, config))
+        answer = self._shell.run(self._start_script(directory))
+        postconf = self._shell.run(f"postconf -c {directory}/etc -n")
+        values, warnings = _split_warnings(postconf.output)
+        return Instance(
+            scenario=scenario.id,
+            directory=directory,
+            ports=ports,
+            config=config,
+            started=answer.status == 0,
+            postconf_n=values,
+            warnings=warnings,
+            words=answer.output,
+        )
+
+    def check(self, directory: str) -> str:
+        """What ``postfix check`` says of an instance; a fifth of a second of processor time."""
+        return self._check_shell.run(f"nice postfix -c {directory}/etc check").output
+
+    def run(self, script: str) -> str:
+        """Run a shell script in the container; what it printed on both outputs."""
+        return self._shell.run(script).output
+
+    def collect(self, directory: str) -> dict[str, str]:
+        """Trace headers of what an instance has delivered since the last call, by recipient token."""
+        script = f"""cd {directory}/mail/sink/new 2>/dev/null || exit 0
+set -- *
+[ -e "$1" ] || exit 0
+awk 'FNR == 1 {{ header = 1; print "{_MESSAGE}" }} /^$/ {{ header = 0 }} header' "$@"
+mv "$@" ../cur/"""
+        found: dict[str, str] = {}
+        for message in self._shell.run(script).output.split(_MESSAGE + "\n")[1:]:
+            token, header = delivered_token(message), trace_header(message)
+            if token is not None and header is not None:
+                found[token] = header
+        return found
+
+    def _take_log(self, lines: list[str]) -> None:
+        self._loop.call_soon_threadsafe(self.join.feed, lines)
+
+    def _assemble(
+        self, scenario: Scenario, directory: str, ports: Mapping[Service, int], sasl: str
+    ) -> InstanceConfig:
+        surroundings = Surroundings(
+            name=scenario.id,
+            mail_version=self.facts.mail_version,
+            directory=directory,
+            ports=ports,
+            sasl=sasl,
+            stock_master=self.facts.master_cf,
+        )
+        return assemble(scenario, surroundings)
+
+    def _read_facts(self) -> Facts:
+        names = (
+            "mail_version",
+            "mail_owner",
+            "setgid_group",
+            "daemon_directory",
+            "config_directory",
+        )
+        values = []
+        for name in names:
+            answer = self._shell.run(f"postconf -d -h {name}")
+            if answer.status != 0:
+                raise InfrastructureError(
+                    f"{self.name}: 'postconf -d -h {name}' failed: {answer.output}",
+                    cause="the image does not keep the image contract",
+                    next_step="see docs/image-contract.md",
+                )
+            values.append(answer.output.strip())
+        values.append(self._shell.run(f"cat {shlex.quote(values[-1])}/master.cf").output)
+        return Facts(*values)
+
+    def _files(self, directory: str, config: InstanceConfig) -> dict[str, FileSpec]:
+        wanted = {
+            f"{directory}/etc/main.cf": FileSpec(config.main_cf),
+            f"{directory}/etc/master.cf": FileSpec(config.master_cf),
+            f"{directory}/etc/recipients": FileSpec(config.recipients_map),
+        }
+        for path, kind in config.files.items():
+            secret = kind.name.endswith(("KEY", "CHAIN"))
+            wanted[path] = FileSpec(self._lab.pki.text(kind), mode=0o600 if secret else 0o644)
+        # What the engine copies in does not show on a tmpfs, so all is staged beside it.
+        return {_stage(directory) + path: spec for path, spec in wanted.items()}
+
+    def _start_script(self, directory: str) -> str:
+        facts = self.facts
+        return f"""set -e
+umask 022
+mkdir -p {directory}/etc {directory}/queue {directory}/data {directory}/mail
+cp -R {_stage(directory)}/. /
+chown {facts.mail_owner} {directory}/data
+chown 65534:65534 {directory}/mail
+cd {directory}/queue
+mkdir -p {_QUEUE_OWNED} maildrop public pid
+chmod 700 {_QUEUE_OWNED}
+chown {facts.mail_owner} {_QUEUE_OWNED} maildrop public
+chgrp {facts.setgid_group} maildrop public
+chmod 730 maildrop
+chmod 710 public
+{facts.daemon_directory}/master -w -c {directory}/etc"""
+
+
+def instance_ports(index: int) -> dict[Service, int]:
+    """The ports of the ``index``-th instance in a container."""
+    return {service: FIRST_PORT + 10 * index + n for n, service in enumerate(Service)}
+
+
+def _stage(directory: str) -> str:
+    return f"/postfix-matrix-stage/{directory.rpartition('/')[2]}"
+
+
+def trace_header(message: str) -> str | None:
+    """The first ``Received:`` field with its folded lines (RFC 5322, section 3.6.7)."""
+    lines = message.splitlines()
+    for number, line in enumerate(lines):
+        if line.lower().startswith("received:"):
+            end = number + 1
+            while end < len(lines) and lines[end][:1] in (" ", "\t"):
+                end += 1
+            return "\n".join(lines[number:end])
+    return None
+
+
+def delivered_token(message: str) -> str | None:
+    """Whom virtual(8) delivered to: the local part of ``Delivered-To:``."""
+    match = re.search(r"^Delivered-To: ([a-z0-9]+)@", message, re.MULTILINE)
+    return match[1] if match else None
+
+
+def _split_warnings(output: str) -> tuple[str, tuple[str, ...]]:
+    warnings = tuple(line for line in output.splitlines() if line.startswith("postconf: "))
+    values = "\n".join(line for line in output.splitlines() if not line.startswith("postconf: "))
+    return values, warnings

@@ -1,0 +1,34 @@
+"""The run's authentication service: a real Dovecot, asked by every Postfix over TCP."""
+
+from __future__ import annotations
+
+import time
+
+from harness.errors import InfrastructureError
+from harness.targets.lab import Lab, Role
+
+PORT = 12345
+USERNAME = "webshop"
+PASSWORD = "s3cret-webshop"  # of a throw-away user on a network without a way out
+
+
+def start_sasl(lab: Lab, reference: str, *, time_limit: float = 20.0) -> str:
+    """Start Dovecot and wait until it listens; gives the value for ``smtpd_sasl_path``.
+
+    An address, not a name: an smtpd in a chroot resolves nothing.
+
+    Raises:
+        InfrastructureError: it did not listen within ``time_limit`` seconds.
+    """
+    container = lab.start(reference, "sasl", Role(tmpfs={"/run/dovecot": "uid=110,gid=110"}))
+    listening = ["grep", "-qi", f":{PORT:04X} 00000000:0000 0A", "/proc/net/tcp"]
+    end = time.monotonic() + time_limit
+    while container.exec_run(listening).exit_code != 0:
+        if time.monotonic() > end:
+            log = container.logs(tail=5).decode(errors="replace").strip()
+            raise InfrastructureError(
+                f"Dovecot does not listen after {time_limit:g} s: {log or 'it logged nothing'}",
+                next_step="run again with --keep and look at its container's log",
+            )
+        time.sleep(0.05)
+    return f"inet:{lab.address(container)}:{PORT}"

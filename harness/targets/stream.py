@@ -1,0 +1,79 @@
+"""Lines to and from a process in a container, over the engine's attach socket.
+
+Docker multiplexes standard output and error in frames (Engine API, "attach"); docker-py takes the
+frames apart. One thread reads, so that any transport (unix, tcp, ssh) serves alike.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from docker.utils.socket import STDOUT, frames_iter
+
+#: Lines of standard error that are kept to explain a death.
+ERROR_TAIL = 40
+
+
+class LineStream:
+    """Reads a socket's frames into lines; ``on_lines`` gets each batch of standard output's lines.
+
+    ``on_lines`` and ``on_end`` are called on the reading thread.
+    """
+
+    def __init__(
+        self,
+        sock: Any,
+        on_lines: Callable[[list[str]], None],
+        on_end: Callable[[], None] = lambda: None,
+        name: str = "stream",
+    ) -> None:
+        # docker-py hands out a SocketIO around the real socket for plain connections, and the
+        # socket itself for TLS and ssh ones.
+        self._io = sock
+        self._sock = getattr(sock, "_sock", sock)
+        self._on_lines = on_lines
+        self._on_end = on_end
+        self._rest = b""
+        self.error_tail: deque[str] = deque(maxlen=ERROR_TAIL)
+        self._write_lock = threading.Lock()
+        self._thread = threading.Thread(target=self._read, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    def write(self, text: str) -> None:
+        """Send text to the process's standard input.
+
+        Raises:
+            OSError: the process, or the engine, is gone.
+        """
+        with self._write_lock:
+            self._sock.sendall(text.encode())
+
+    def close(self) -> None:
+        """Let go of the socket; the reading thread ends. A socket that is gone already is as good."""
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(2)
+        with contextlib.suppress(OSError):
+            self._io.close()
+
+    def _read(self) -> None:
+        # Whatever ends the stream, a closed socket included, the end is reported once.
+        with contextlib.suppress(OSError, ValueError):
+            frames: Iterator[tuple[int, bytes]] = frames_iter(self._io, tty=False)  # type: ignore[no-untyped-call]
+            for kind, chunk in frames:
+                self._take(kind, chunk)
+        self._on_end()
+
+    def _take(self, kind: int, chunk: bytes) -> None:
+        if kind != STDOUT:
+            self.error_tail.extend(chunk.decode(errors="replace").splitlines())
+            return
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        if lines:
+            self._on_lines([line.decode(errors="replace") for line in lines])
