@@ -1,0 +1,149 @@
+"""The client contract, version 1, as data (docs/client-contract.md). Needs no Docker."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from harness.tls import Offer, Protocol
+
+CONTRACT = 1
+
+OUTCOMES = frozenset(
+    {"accepted", "plaintext", "refused", "not-offered", "client-incapable", "timeout", "error"}
+)
+STAGES = frozenset(
+    {"connect", "banner", "ehlo", "starttls", "handshake", "auth", "mail", "rcpt", "data", "quit"}
+)
+
+
+class ContractError(ValueError):
+    """A driver said something that the contract does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What the client logs in with (RFC 4954, PLAIN or LOGIN)."""
+
+    username: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """The message that the client sends, where it sends one."""
+
+    sender: str
+    recipient: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One dialogue that a client is asked to have. ``time_limit`` is in seconds."""
+
+    id: str
+    host: str
+    port: int
+    server_name: str
+    implicit_tls: bool
+    offer: Offer
+    ca_file: str
+    message: Message
+    credentials: Credentials | None = None
+    time_limit: float = 10.0
+
+    def to_dict(self, *, secret: bool = True) -> dict[str, Any]:
+        """The request as the contract's JSON object; without the password unless ``secret``."""
+        offer = None
+        if self.offer.lowest is not None and self.offer.highest is not None:
+            offer = {"lowest": self.offer.lowest.value, "highest": self.offer.highest.value}
+        credentials = asdict(self.credentials) if self.credentials else None
+        if credentials and not secret:
+            credentials["password"] = "…"
+        return {
+            "contract": CONTRACT,
+            "id": self.id,
+            "host": self.host,
+            "port": self.port,
+            "server_name": self.server_name,
+            "tls": "implicit" if self.implicit_tls else "starttls",
+            "offer": offer,
+            "ca_file": self.ca_file,
+            "credentials": credentials,
+            "message": {
+                "from": self.message.sender,
+                "to": self.message.recipient,
+                "subject": self.message.subject,
+            },
+            "time_limit": self.time_limit,
+        }
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(self.to_dict())
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An SMTP reply (RFC 5321, section 4.2)."""
+
+    code: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a client says came of a request; ``seconds`` is the dialogue's wall time."""
+
+    id: str
+    outcome: str
+    stage: str | None = None
+    protocol: str | None = None
+    cipher: str | None = None
+    bits: int | None = None
+    group: str | None = None
+    reply: Reply | None = None
+    error: str | None = None
+    local_address: str | None = None
+    queue_id: str | None = None
+    seconds: float | None = None
+    dialogue: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as the contract's JSON object."""
+        return {"contract": CONTRACT, **asdict(self), "dialogue": list(self.dialogue)}
+
+    @classmethod
+    def from_json(cls, line: str) -> Result:
+        """Read a driver's line.
+
+        Raises:
+            ContractError: not an object of version 1 with a known outcome and stage.
+        """
+        try:
+            data = json.loads(line)
+        except ValueError as error:
+            raise ContractError(f"not JSON: {error}") from error
+        if not isinstance(data, dict) or data.get("contract") != CONTRACT:
+            raise ContractError("not an object of contract version 1")
+        if not isinstance(data.get("id"), str):
+            raise ContractError("no id")
+        _check(data)
+        reply = data.get("reply")
+        known = {field.name for field in fields(cls)} & data.keys()
+        values = {name: data[name] for name in known}
+        values["reply"] = Reply(int(reply["code"]), str(reply["text"])) if reply else None
+        values["dialogue"] = tuple(str(line) for line in data.get("dialogue") or ())
+        return cls(**values)
+
+
+def _check(data: dict[str, Any]) -> None:
+    if data.get("outcome") not in OUTCOMES:
+        raise ContractError(f"unknown outcome {data.get('outcome')!r}")
+    if data.get("stage") is not None and data["stage"] not in STAGES:
+        raise ContractError(f"unknown stage {data['stage']!r}")
+    protocol = data.get("protocol")
+    if protocol is not None and protocol not in set(Protocol):
+        raise ContractError(f"unknown protocol {protocol!r}")

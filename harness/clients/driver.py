@@ -1,0 +1,138 @@
+"""A warm client: one container for a run, many requests over one pipe.
+
+A driver that hangs, prints rubbish, dies or answers a wrong id fails only the cells it had in hand,
+as ``error`` with what it said; after a death the next request starts it anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from harness.clients.contract import ContractError, Request, Result
+from harness.errors import InfrastructureError
+from harness.targets.lab import PKI_DIR, FileSpec, Lab, Role, attach, put_files
+from harness.targets.stream import LineStream
+
+#: The harness waits this much longer, in seconds, than it asked the driver to.
+GRACE = 5.0
+CA_FILE = f"{PKI_DIR}/ca.pem"
+
+
+class Driver:
+    """Speaks the client contract with a container. ``ask`` may be called concurrently."""
+
+    def __init__(self, lab: Lab, name: str, reference: str) -> None:
+        self.name = name
+        self._lab = lab
+        self._reference = reference
+        self._waiting: dict[str, asyncio.Future[Result]] = {}
+        self._stream: LineStream | None = None
+        self._starting = asyncio.Lock()
+        self._lives = 0
+        self._loop = asyncio.get_running_loop()
+        self._container: Any = None
+
+    async def start(self) -> None:
+        """Start the container, unless it runs.
+
+        Raises:
+            InfrastructureError: the engine could not start it.
+        """
+        async with self._starting:
+            if self._stream is None:
+                self._stream = await asyncio.to_thread(self._open)
+
+    async def ask(self, request: Request) -> Result:
+        """Have one dialogue. Always gives a result; trouble of the driver's own is ``error``."""
+        try:
+            await self.start()
+        except InfrastructureError as error:
+            return _failed(request, str(error))
+        stream = self._stream
+        if stream is None:
+            return _failed(request, "the driver died as it started")
+        future: asyncio.Future[Result] = self._loop.create_future()
+        self._waiting[request.id] = future
+        try:
+            stream.write(request.to_json() + "\n")
+            async with asyncio.timeout(request.time_limit + GRACE):
+                return await future
+        except TimeoutError:
+            limit = request.time_limit + GRACE
+            return _failed(
+                request, f"the driver gave no answer in {limit:g} s: {_last_words(stream)}"
+            )
+        except OSError as error:
+            return _failed(request, f"the driver's pipe is closed: {error}")
+        finally:
+            self._waiting.pop(request.id, None)
+
+    async def describe(self) -> dict[str, Any]:
+        """What the driver says it is (``driver --describe``), as evidence; {} where it says nothing."""
+        output = await asyncio.to_thread(
+            lambda: self._container.exec_run(["driver", "--describe"], stderr=False).output
+        )
+        try:
+            described = json.loads(output)
+        except ValueError:
+            return {}
+        return described if isinstance(described, dict) else {}
+
+    def close(self) -> None:
+        """Let go of the pipe; the container is the lab's to remove."""
+        if self._stream is not None:
+            self._stream.close()
+
+    def _open(self) -> LineStream:
+        self._lives += 1
+        name = f"client-{self.name}" + (f"-{self._lives}" if self._lives > 1 else "")
+        container = self._lab.start(self._reference, name, Role(interactive=True))
+        self._container = container
+        put_files(container, {CA_FILE: FileSpec(self._lab.pki.ca)})
+        stream = self._make_stream(container)
+        stream.start()
+        return stream
+
+    def _make_stream(self, container: Any) -> LineStream:
+        def on_lines(lines: list[str]) -> None:
+            self._loop.call_soon_threadsafe(self._take, lines)
+
+        def on_end() -> None:
+            self._loop.call_soon_threadsafe(self._died, stream)
+
+        stream = LineStream(attach(container, stdin=True), on_lines, on_end, name=self.name)
+        return stream
+
+    def _take(self, lines: list[str]) -> None:
+        for line in lines:
+            try:
+                result = Result.from_json(line)
+            except ContractError as error:
+                self._rubbish(line, error)
+                continue
+            future = self._waiting.get(result.id)
+            if future is not None and not future.done():
+                future.set_result(result)
+
+    def _rubbish(self, line: str, error: ContractError) -> None:
+        """A line that breaks the contract cannot be joined to a cell: it is kept for who waits."""
+        if self._stream is not None:
+            self._stream.error_tail.append(f"not of the contract ({error}): {line[:200]}")
+
+    def _died(self, stream: LineStream) -> None:
+        if self._stream is stream:
+            self._stream = None
+        for name, future in list(self._waiting.items()):
+            if not future.done():
+                why = f"the driver died: {_last_words(stream)}"
+                future.set_result(Result(name, "error", error=why))
+
+
+def _failed(request: Request, why: str) -> Result:
+    return Result(request.id, "error", error=why)
+
+
+def _last_words(stream: LineStream) -> str:
+    return "; ".join(list(stream.error_tail)[-5:]) or "it said nothing on standard error"

@@ -1,0 +1,139 @@
+"""The benches that cells are measured on: a Postfix instance of a build, and a control."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from functools import partial
+
+from harness.clients.contract import Result
+from harness.observations.decide import ServerWords
+from harness.observations.measure import (
+    BANNER_PATIENCE,
+    DELIVERY_PATIENCE,
+    LOG_PATIENCE,
+    MailCollector,
+    ServerSide,
+)
+from harness.targets.control import (
+    FRONT_PORTS,
+    PERMISSIVE,
+    ControlServer,
+    front_closed,
+    front_lines,
+)
+from harness.targets.postfix import Instance, PostfixTarget
+from harness.tls import Service
+
+#: How long, in seconds, to wait for the end of a connection in stunnel's log.
+CONTROL_PATIENCE = 2.0
+#: Stages at which no smtpd may have taken the connection yet, so its log may have nothing.
+_UNSERVED = frozenset({"connect", "banner"})
+
+
+class PostfixBench:
+    """One config on one build."""
+
+    def __init__(self, target: PostfixTarget, instance: Instance) -> None:
+        self.target = target
+        self.instance = instance
+        self._mail = MailCollector(partial(target.collect, instance.directory))
+
+    @property
+    def host(self) -> str:
+        """The build's container."""
+        return self.target.host
+
+    @property
+    def ports(self) -> Mapping[Service, int]:
+        """The instance's own ports."""
+        return self.instance.ports
+
+    @property
+    def config_digest(self) -> str:
+        """The candidate's."""
+        return self.instance.config.digest
+
+    def startup(self) -> list[str]:
+        """What the instance's master has logged so far."""
+        return [str(line) for line in self.target.join.log.other.get(self.instance.master_tag, ())]
+
+    async def server_side(self, result: Result, token: str) -> ServerSide:
+        """The log lines of the dialogue's connection, and the message's trace header."""
+        session = None
+        if result.local_address is not None:
+            patience = BANNER_PATIENCE if result.stage in _UNSERVED else LOG_PATIENCE
+            session = await self.target.join.session(result.local_address, patience)
+        log = [str(line) for line in (*session.preamble, *session.lines)] if session else []
+        words = ServerWords(session=tuple(log), deaths=() if session else tuple(self._deaths()))
+        received = None
+        if result.queue_id is not None:
+            delivery = await self.target.join.delivery(result.queue_id, DELIVERY_PATIENCE)
+            log = [*log, *(str(line) for line in delivery)]
+            received = await self._mail.header(token)
+        return ServerSide(words, [*log, *words.deaths], received)
+
+    def _deaths(self) -> list[str]:
+        if not self.instance.started:
+            return [*self.startup(), *self.instance.words.splitlines()] or ["master did not start"]
+        log = self.target.join.log
+        return [str(line) for line in log.deaths(self.instance.master_tag)]
+
+
+class ControlBench:
+    """A control server: stunnel's words stand for the server's."""
+
+    def __init__(self, server: ControlServer) -> None:
+        self.server = server
+        self.target = server.target
+
+    @property
+    def host(self) -> str:
+        """The control's container."""
+        return self.target.host
+
+    @property
+    def ports(self) -> Mapping[Service, int]:
+        """The registered ports."""
+        return FRONT_PORTS
+
+    @property
+    def config_digest(self) -> str:
+        """The control's own, the same in every run."""
+        return PERMISSIVE.digest
+
+    async def server_side(self, result: Result, token: str) -> ServerSide:
+        """What stunnel logged of the connection, once it has logged its end."""
+        if result.local_address is None:
+            return ServerSide(ServerWords(), ())
+        end = time.monotonic() + CONTROL_PATIENCE
+        while True:
+            log = self.target.join.log.other.get("stunnel", ())
+            lines = front_lines(log, result.local_address)
+            if front_closed(lines) or time.monotonic() > end:
+                break
+            await asyncio.sleep(0.01)
+        words = tuple(str(line) for line in lines)
+        return ServerSide(ServerWords(session=words), words)
+
+
+def instance_evidence(bench: PostfixBench, check: str) -> dict[str, object]:
+    """What an instance was and said (docs/run-folder.md)."""
+    instance = bench.instance
+    said = [*instance.warnings, *check.splitlines()]
+    if not instance.started:
+        said += instance.words.splitlines()
+    return {
+        "build": bench.target.name,
+        "scenario": instance.scenario,
+        "config": instance.config.digest,
+        "main.cf": instance.config.main_cf,
+        "master.cf": instance.config.master_cf,
+        "files": {path: kind.value for path, kind in instance.config.files.items()},
+        "added": list(instance.config.added),
+        "postconf_n": instance.postconf_n,
+        "check": "\n".join(dict.fromkeys(said)),
+        "startup": bench.startup(),
+        "started": instance.started,
+    }

@@ -1,0 +1,182 @@
+"""What came of a cell, decided once from both sides' evidence. Pure.
+
+A refusal in the handshake, or later, is believed only where a control of the same run shows the same
+client making the same offer with success; where the permissive control fails as well, it is the client that
+cannot (design: "Outcomes").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from harness.clients.contract import Result
+from harness.observations.reasons import reason_of
+from harness.observations.record import Outcome, Stage, TlsView
+from harness.tls import Offer, Protocol
+
+# "Anonymous TLS connection established from x[1.2.3.4]:5: TLSv1 with cipher ECDHE-RSA-AES256-SHA
+# (256/256 bits) key-exchange X25519 server-signature ..." (TLS_README; the tail from Postfix 3.4 on)
+_ESTABLISHED = re.compile(
+    r"TLS connection established from \S+: (?P<protocol>\S+) with cipher (?P<cipher>\S+)"
+    r" \((?P<bits>\d+)/\d+ bits\)(?: key-exchange (?P<group>\S+))?"
+)
+_BEFORE_TLS = frozenset({Stage.CONNECT, Stage.BANNER, Stage.EHLO, Stage.STARTTLS})
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What the control showed of a client's offer on a kind of service.
+
+    ``works`` is None where there was no control to be had; ``why`` says so.
+    """
+
+    cell: str | None
+    works: bool | None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerWords:
+    """What the server logged: of this connection, and of processes that died before they took it."""
+
+    session: Sequence[str] = ()
+    deaths: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The part of an observation that is a judgement on evidence."""
+
+    outcome: Outcome
+    stage: Stage | None = None
+    reason: str | None = None
+    decided_by: str | None = None
+    client_saw: TlsView | None = None
+    server_saw: TlsView | None = None
+    agree: bool | None = None
+    control: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def decide(offer: Offer, result: Result, server: ServerWords, control: Control) -> Decision:
+    """Judge one cell's evidence."""
+    base = _seen(result, server)
+    match result.outcome:
+        case "accepted":
+            return _accepted(base, offer, control)
+        case "plaintext":
+            return replace(base, outcome=Outcome.PLAINTEXT, stage=None)
+        case "error":
+            return replace(base, reason="driver", decided_by="harness", notes=(result.error or "",))
+    if server.deaths and not server.session:
+        return replace(
+            base,
+            outcome=Outcome.CONFIG_REJECTED,
+            reason=config_reason(server.deaths),
+            decided_by="server",
+        )
+    match result.outcome:
+        case "timeout":
+            return replace(base, outcome=Outcome.TIMEOUT)
+        case "not-offered":
+            reason = reason_of(server.session, None, None)
+            return replace(
+                base,
+                outcome=Outcome.NOT_OFFERED,
+                reason=None if reason == "unrecognised" else reason,
+                decided_by="server",
+            )
+    return _refused(base, result, server, control)
+
+
+def decide_control(offer: Offer, result: Result, server: ServerWords) -> Decision:
+    """Judge a control's cell: a permissive server, so what fails there is the client's inability."""
+    # A permissive server cannot refuse an offer: whoever is refused by it could not make the offer.
+    return decide(offer, result, server, Control(None, works=False))
+
+
+def server_view(lines: Sequence[str]) -> TlsView | None:
+    """What Postfix logged of the session's TLS; None where it logged none."""
+    for line in lines:
+        match = _ESTABLISHED.search(line)
+        if match is not None:
+            return TlsView(match["protocol"], match["cipher"], int(match["bits"]), match["group"])
+    return None
+
+
+def config_reason(deaths: Sequence[str]) -> str:
+    """Why Postfix's own process would not run with a config."""
+    text = "\n".join(deaths)
+    if re.search(r"fatal: .*(?:unknown|bad|invalid|malformed|unsupported)", text):
+        return "fatal-parameter"
+    return "fatal" if "fatal:" in text else "died"
+
+
+def _seen(result: Result, server: ServerWords) -> Decision:
+    """Both sides' views, and no judgement yet."""
+    client = None
+    if result.protocol is not None:
+        client = TlsView(result.protocol, result.cipher, result.bits, result.group)
+    logged = server_view(server.session)
+    agree = None
+    if client is not None and logged is not None:
+        agree = (client.protocol, client.cipher) == (logged.protocol, logged.cipher)
+    stage = Stage(result.stage) if result.stage else None
+    return Decision(Outcome.ERROR, stage, client_saw=client, server_saw=logged, agree=agree)
+
+
+def _accepted(base: Decision, offer: Offer, control: Control) -> Decision:
+    seen = base.server_saw or base.client_saw
+    if not _within(offer, seen):
+        # A client that ignores its pin "succeeds": it did not make the offer it was told to make.
+        protocol = seen.protocol if seen else "nothing"
+        return replace(
+            base,
+            outcome=Outcome.CLIENT_INCAPABLE,
+            reason="ignored-offer",
+            decided_by="client",
+            control=control.cell,
+            notes=(f"told to offer {offer}, negotiated {protocol}",),
+        )
+    return replace(base, outcome=Outcome.ACCEPTED, stage=None)
+
+
+def _within(offer: Offer, seen: TlsView | None) -> bool:
+    if offer.lowest is None or offer.highest is None or seen is None or seen.protocol is None:
+        return True
+    ranks = {protocol.value: protocol.rank for protocol in Protocol}
+    rank = ranks.get(seen.protocol)
+    return rank is None or offer.lowest.rank <= rank <= offer.highest.rank
+
+
+def _refused(base: Decision, result: Result, server: ServerWords, control: Control) -> Decision:
+    reply = f"{result.reply.code} {result.reply.text}" if result.reply else None
+    reason = reason_of(server.session, result.error, reply)
+    refused = replace(base, outcome=Outcome.REFUSED, reason=reason, decided_by="server")
+    incapable = result.outcome == "client-incapable"
+    if base.stage in _BEFORE_TLS and not incapable:
+        # The server's word came before the client's offer: no control can add to it.
+        return refused
+    if control.works is None:
+        note = f"no control shows what this client can do: {control.why}"
+        return replace(base, reason="no-control", decided_by="harness", notes=(note,))
+    if not control.works:
+        return replace(
+            base,
+            outcome=Outcome.CLIENT_INCAPABLE,
+            reason=reason,
+            decided_by="client",
+            control=control.cell,
+        )
+    if incapable:
+        note = "the client calls itself incapable of an offer that it made to the control"
+        return replace(
+            base,
+            reason="contradicts-control",
+            decided_by="harness",
+            control=control.cell,
+            notes=(note,),
+        )
+    return replace(refused, control=control.cell)

@@ -1,0 +1,70 @@
+"""The run folder as it is written: append-only observations, evidence files, ``run.json``.
+
+A killed run loses at most the cell it was writing: evidence goes to disk before the observation that
+names it, and each observation is one flushed line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from harness.observations.record import Observation
+
+
+class Journal:
+    """Writes one run's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / "observations.jsonl"
+        _drop_torn_line(self._path)
+        self._file = self._path.open("a", encoding="utf-8")
+
+    def append(self, observation: Observation, evidence: dict[str, Any]) -> None:
+        """Record a cell: its evidence first, then the line that names it."""
+        if observation.evidence is not None:
+            write_json(self.folder / observation.evidence, evidence)
+        self._file.write(observation.to_json() + "\n")
+        self._file.flush()
+
+    def write_run(self, run: dict[str, Any]) -> None:
+        """Replace ``run.json`` as a whole."""
+        write_json(self.folder / "run.json", run, indent=1)
+
+    def write_instance(self, build: str, scenario: str, instance: dict[str, Any]) -> None:
+        """Keep what one Postfix instance was and said."""
+        write_json(self.folder / "instances" / build / f"{scenario}.json", instance)
+
+    def close(self) -> None:
+        """Bring the observations to disk."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+
+def write_json(path: Path, value: Any, *, indent: int | None = None) -> None:
+    """Write a JSON file so that a reader sees the old one or the new one, never half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(value, ensure_ascii=False, indent=indent), encoding="utf-8")
+    temporary.replace(path)
+
+
+def evidence_path(cell_id: str) -> str:
+    """Where a cell's evidence lies, relative to the run folder."""
+    build, scenario, service, client, offer = cell_id.split("/")
+    return f"evidence/{build}/{scenario}/{service}.{client}.{offer}.json"
+
+
+def _drop_torn_line(path: Path) -> None:
+    """A kill in the middle of a line leaves half of one; that cell is measured again."""
+    if not path.exists():
+        return
+    data = path.read_bytes()
+    whole = data[: data.rfind(b"\n") + 1]
+    if len(whole) != len(data):
+        path.write_bytes(whole)

@@ -1,0 +1,152 @@
+"""One cell measured: the client's dialogue, the server's words, and the observation they make."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from harness.catalog.cells import Cell
+from harness.clients.contract import Credentials, Message, Request, Result
+from harness.clients.driver import CA_FILE, Driver
+from harness.observations.decide import Control, Decision, ServerWords, decide, decide_control
+from harness.observations.journal import evidence_path
+from harness.observations.record import Observation
+from harness.targets.pki import SERVER_NAME
+from harness.tls import Service
+
+#: How long, in seconds, to wait for the server's log and for a delivery. Both come in milliseconds;
+#: the limits are for a machine that is busy with something else.
+LOG_PATIENCE = 4.0
+BANNER_PATIENCE = 0.5
+DELIVERY_PATIENCE = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSide:
+    """What the server had to say of one dialogue."""
+
+    words: ServerWords
+    log: Sequence[str]
+    received: str | None = None
+
+
+class Bench(Protocol):
+    """Something that cells are measured on: an instance of a build, or a control."""
+
+    @property
+    def host(self) -> str:
+        """The name that clients connect to."""
+
+    @property
+    def ports(self) -> Mapping[Service, int]:
+        """The TCP port of each service."""
+
+    @property
+    def config_digest(self) -> str:
+        """What the observation names as its config."""
+
+    async def server_side(self, result: Result, token: str) -> ServerSide:
+        """Wait for what the server logged of a dialogue, and for the message it delivered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """An observation, and the evidence that goes with it."""
+
+    observation: Observation
+    evidence: dict[str, Any]
+
+
+async def measure(
+    cell: Cell,
+    bench: Bench,
+    driver: Driver,
+    control: Control,
+    credentials: Credentials,
+    time_limit: float,
+) -> Measured:
+    """Have the cell's dialogue and judge it. ``time_limit`` is the client's, in seconds."""
+    token = recipient_token(cell)
+    request = Request(
+        id=cell.id,
+        host=bench.host,
+        port=bench.ports[cell.service],
+        server_name=SERVER_NAME,
+        implicit_tls=cell.service.implicit_tls,
+        offer=cell.offer,
+        ca_file=CA_FILE,
+        message=Message("shop@webshop.test", f"{token}@sink.test", cell.id),
+        credentials=credentials if cell.service.authenticates else None,
+        time_limit=time_limit,
+    )
+    result = await driver.ask(request)
+    side = await bench.server_side(result, token)
+    if cell.is_control:
+        decision = decide_control(cell.offer, result, side.words)
+    else:
+        decision = decide(cell.offer, result, side.words, control)
+    return Measured(
+        _observation(cell, bench.config_digest, decision, result),
+        _evidence(cell, request, result, side, decision),
+    )
+
+
+def recipient_token(cell: Cell) -> str:
+    """The local part of a cell's recipient: letters and digits, one cell's alone."""
+    return "c" + hashlib.sha256(cell.id.encode()).hexdigest()[:15]
+
+
+def _observation(cell: Cell, config: str, decision: Decision, result: Result) -> Observation:
+    return Observation(
+        cell=cell.id,
+        build=cell.build,
+        scenario=cell.scenario,
+        config=config,
+        service=str(cell.service),
+        client=cell.client,
+        offer=str(cell.offer),
+        outcome=decision.outcome,
+        stage=decision.stage,
+        reason=decision.reason,
+        decided_by=decision.decided_by,
+        client_saw=decision.client_saw,
+        server_saw=decision.server_saw,
+        agree=decision.agree,
+        control=decision.control,
+        seconds=result.seconds,
+        evidence=evidence_path(cell.id),
+    )
+
+
+def _evidence(
+    cell: Cell, request: Request, result: Result, side: ServerSide, decision: Decision
+) -> dict[str, Any]:
+    return {
+        "cell": cell.id,
+        "request": request.to_dict(secret=False),
+        "client": result.to_dict(),
+        "log": list(side.log),
+        "received": side.received,
+        "notes": list(decision.notes),
+    }
+
+
+class MailCollector:
+    """Hands out trace headers of delivered messages; many askers share one look into the mailbox."""
+
+    def __init__(self, collect: Callable[[], dict[str, str]]) -> None:
+        self._collect = collect
+        self._found: dict[str, str] = {}
+        self._lock = asyncio.Lock()
+
+    async def header(self, token: str) -> str | None:
+        """The ``Received:`` field of the message for a token, once it has been delivered."""
+        if token not in self._found:
+            async with self._lock:
+                # Another asker's look may have brought it while this one waited for its turn.
+                if token not in self._found:
+                    self._found |= await asyncio.to_thread(self._collect)
+        return self._found.pop(token, None)

@@ -1,0 +1,86 @@
+"""``run.json``: what ran, on what, and what came of it all (docs/run-folder.md)."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from harness import __version__
+from harness.catalog.cells import CONTROL_PREFIX
+from harness.catalog.plan import Plan
+from harness.config.scenario import Scenario
+from harness.observations.record import Observation, Outcome
+from harness.observations.rundir import RUN_SCHEMA, Missing
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What is known of a run before its first cell."""
+
+    id: str
+    command: Sequence[str]
+    plan: Plan
+    scenarios: Mapping[str, Scenario]
+    started: str
+
+    def record(
+        self,
+        images: Mapping[str, Mapping[str, Any]],
+        missing: Iterable[Missing],
+        summary: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """The whole of ``run.json``; a run with a summary is finished."""
+        return {
+            "schema": RUN_SCHEMA,
+            "id": self.id,
+            "tool": {"name": "postfix-matrix", "version": __version__},
+            "host": {"system": platform.platform(), "processors": os.cpu_count()},
+            "command": list(self.command),
+            "started": self.started,
+            "finished": now() if summary is not None else None,
+            "axes": self.plan.axes(),
+            "scenarios": {name: _scenario(self.scenarios[name]) for name in self.plan.scenarios},
+            "images": {name: dict(image) for name, image in images.items()},
+            "missing": [asdict(one) for one in missing],
+            "summary": summary,
+        }
+
+
+def summary(
+    plan: Plan, observations: Iterable[Observation], measured_now: int, seconds: float | None
+) -> dict[str, Any]:
+    """The closing figures. Control cells are not counted.
+
+    ``seconds`` is the wall time of this process's ``measured_now`` cells, from the first's begin to
+    the last's end; a resumed run's earlier cells count in the outcomes and not in the speed.
+    """
+    cells = [one for one in observations if not one.build.startswith(CONTROL_PREFIX)]
+    counts = Counter(one.outcome for one in cells)
+    return {
+        "planned": len(plan),
+        "measured": len(cells),
+        "outcomes": {outcome.value: counts[outcome] for outcome in Outcome if counts[outcome]},
+        "views_compared": sum(one.agree is not None for one in cells),
+        "disagreements": sum(one.agree is False for one in cells),
+        "seconds": round(seconds, 3) if seconds is not None else None,
+        "cells_per_second": round(measured_now / seconds, 1) if seconds else None,
+    }
+
+
+def now() -> str:
+    """The time in UTC, to the second, as ISO 8601 has it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _scenario(scenario: Scenario) -> dict[str, Any]:
+    return {
+        "title": scenario.title,
+        "source": scenario.source,
+        "url": scenario.url,
+        "claim": scenario.claim,
+    }
