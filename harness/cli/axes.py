@@ -1,0 +1,95 @@
+"""Options that choose along the axes, and the plan that they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.catalog.builds import Build, all_builds
+from harness.catalog.clients import all_clients
+from harness.catalog.plan import Plan
+from harness.catalog.selectors import select
+from harness.config.scenario import Scenario, load_scenarios
+from harness.paths import scenarios_dir
+from harness.tls import STANDARD_OFFERS, Offer, Service
+
+_AXES = (
+    ("--builds", "-b", "builds, e.g. 'debian-*' or postfix-3.7.11+openssl-1.1.1w"),
+    ("--scenarios", "-s", "scenarios, e.g. 'answer-*'"),
+    ("--services", "-S", "smtp, submission, submissions"),
+    ("--clients", "-c", "clients, e.g. openssl-1.0.2h"),
+    ("--offers", "-o", "what the clients offer: a version, a range like TLSv1..TLSv1.2, default"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What the user asked for on each axis, as written."""
+
+    builds: tuple[str, ...] = ()
+    scenarios: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    clients: tuple[str, ...] = ()
+    offers: tuple[str, ...] = ()
+
+
+def axis_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the five options to a command; each takes globs with commas, ``!glob`` takes away."""
+    for name, short, text in reversed(_AXES):
+        option = click.option(
+            name, short, multiple=True, metavar="GLOBS", help=f"Only these {text}."
+        )
+        command = option(command)
+    return click.option(
+        "--scenarios-dir",
+        type=click.Path(path_type=Path),
+        help="A folder of scenarios of your own, instead of those that come with the tool.",
+    )(command)
+
+
+def make_plan(selection: Selection, scenarios: dict[str, Scenario]) -> Plan:
+    """The cells that a selection comes to.
+
+    Raises:
+        UsageError: a pattern that matches nothing.
+        NothingSelectedError: no cell is left.
+    """
+    return Plan(
+        builds=_builds(selection.builds),
+        scenarios=select("scenario", list(scenarios), selection.scenarios),
+        services=tuple(
+            Service(name) for name in select("service", list(Service), selection.services)
+        ),
+        clients=select("client", [one.name for one in all_clients()], selection.clients),
+        offers=_offers(selection.offers),
+    )
+
+
+def read_scenarios(folder: Path | None) -> dict[str, Scenario]:
+    """The scenarios of a folder, or those that come with the tool."""
+    return load_scenarios(folder or scenarios_dir())
+
+
+def _builds(patterns: Iterable[str]) -> tuple[str, ...]:
+    """Builds by glob over those a run has anyway; a pair that the catalog can make by its id."""
+    words = _words(patterns)
+    named = [word for word in words if "+" in word and not any(c in word for c in "*?[!")]
+    known = [build.id for build in all_builds()]
+    extra = [Build.parse(word).id for word in named if word not in known]
+    return select("build", [*known, *extra], words or known)
+
+
+def _offers(patterns: Iterable[str]) -> tuple[Offer, ...]:
+    words = _words(patterns)
+    ranges = [Offer.parse(word) for word in words if ".." in word]
+    standard = [str(offer) for offer in STANDARD_OFFERS]
+    names = [*standard, *(str(offer) for offer in ranges if str(offer) not in standard)]
+    return tuple(Offer.parse(name) for name in select("offer", names, words or standard))
+
+
+def _words(patterns: Iterable[str]) -> list[str]:
+    return [word.strip() for text in patterns for word in text.split(",") if word.strip()]

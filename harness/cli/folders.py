@@ -1,0 +1,35 @@
+"""Where runs lie, and which one a command means."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from harness.errors import UsageError
+
+RUNS = Path("runs")
+LATEST = "latest"
+
+
+def point_latest(folder: Path) -> None:
+    """Let ``latest`` beside a run's folder lead to it."""
+    link = folder.parent / LATEST
+    # A file system without symbolic links only loses this convenience.
+    with suppress(OSError):
+        link.unlink(missing_ok=True)
+        link.symlink_to(folder.name)
+
+
+def run_folder(named: Path | None) -> Path:
+    """The run that is named, or the latest one.
+
+    Raises:
+        UsageError: there is none.
+    """
+    folder = named or RUNS / LATEST
+    if not (folder / "run.json").is_file():
+        raise UsageError(
+            f"there is no run in {folder}",
+            next_step="'postfix-matrix run' makes one; --run names another folder",
+        )
+    return folder.resolve()

@@ -1,0 +1,53 @@
+"""``postfix-matrix list``: what there is on each axis."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.catalog.builds import all_builds
+from harness.catalog.clients import all_clients, all_controls
+from harness.cli.axes import read_scenarios
+from harness.tls import STANDARD_OFFERS, Service
+
+AXES = ("builds", "scenarios", "services", "clients", "offers", "controls")
+
+
+@click.command("list")
+@click.argument("axis", type=click.Choice(AXES), required=False)
+@click.option("--scenarios-dir", type=click.Path(path_type=Path), help="A folder of your own.")
+def list_command(axis: str | None, scenarios_dir: Path | None) -> None:
+    """List builds, scenarios, services, clients and offers: what 'run' chooses from.
+
+    With AXIS only its names, one a line, for other programs.
+    """
+    rows = _rows(scenarios_dir)
+    if axis is not None:
+        click.echo("\n".join(name for name, _ in rows[axis]))
+        return
+    for title, entries in rows.items():
+        click.secho(title, bold=True)
+        width = max(len(name) for name, _ in entries)
+        for name, text in entries:
+            click.echo(f"  {name:<{width}}  {text}".rstrip())
+
+
+def _rows(scenarios: Path | None) -> dict[str, list[tuple[str, str]]]:
+    return {
+        "builds": [(build.id, _about(build.kind, build.suite)) for build in all_builds()],
+        "scenarios": [(name, one.title) for name, one in read_scenarios(scenarios).items()],
+        "services": [(service.value, _service(service)) for service in Service],
+        "clients": [(one.name, "") for one in all_clients()],
+        "offers": [(str(offer), "") for offer in STANDARD_OFFERS],
+        "controls": [(one.name, f"grants {one.lowest} to {one.highest}") for one in all_controls()],
+    }
+
+
+def _about(kind: str, suite: str) -> str:
+    return "the distribution's own pair" if kind == "distribution" else f"from source, on {suite}"
+
+
+def _service(service: Service) -> str:
+    tls = "implicit TLS" if service.implicit_tls else "STARTTLS"
+    return f"port {service.port}, {tls}{', SASL' if service.authenticates else ''}"

@@ -1,0 +1,47 @@
+"""``postfix-matrix``: the group of commands, and how errors become exit codes."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from harness import __version__
+from harness.cli.list import list_command
+from harness.cli.report import report_command
+from harness.cli.run import run_command
+from harness.cli.show import show_command
+from harness.errors import ExitCode, HarnessError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="postfix-matrix")
+def cli() -> None:
+    """Find out what Postfix's TLS settings really do: real servers, real clients, real handshakes."""
+
+
+cli.add_command(run_command)
+cli.add_command(show_command)
+cli.add_command(list_command)
+cli.add_command(report_command)
+
+
+def main() -> None:
+    """Run the command line; the process ends with one of :class:`ExitCode`."""
+    sys.exit(run_cli(sys.argv[1:]))
+
+
+def run_cli(arguments: list[str]) -> int:
+    """Run a command line and give its exit code; messages are on standard error."""
+    try:
+        code = cli.main(arguments, prog_name="postfix-matrix", standalone_mode=False)
+    except HarnessError as error:
+        click.echo(f"postfix-matrix: {error}", err=True)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("postfix-matrix: interrupted; what was measured is kept", err=True)
+        return ExitCode.INTERRUPTED
+    return code if isinstance(code, int) else ExitCode.OK

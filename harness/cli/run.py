@@ -1,0 +1,214 @@
+"""``postfix-matrix run``: measure, report, print the matrix."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import contextmanager
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import platformdirs
+from rich.console import Console
+
+from harness.catalog.plan import Plan
+from harness.cli.axes import Selection, axis_options, make_plan, read_scenarios
+from harness.cli.display import Display
+from harness.cli.folders import RUNS, point_latest
+from harness.config.scenario import Scenario
+from harness.errors import ExitCode, InfrastructureError, UsageError
+from harness.images.engine import Session, connect
+from harness.images.shop import ImageShop
+from harness.observations.journal import Journal
+from harness.observations.record import Outcome
+from harness.observations.run_record import Opening, now, summary
+from harness.observations.rundir import RunData, load_run
+from harness.paths import images_dir
+from harness.reports import write_reports
+from harness.reports.terminal import print_matrix
+from harness.runner import Options, Run
+from harness.targets.lab import Lab
+
+
+@click.command("run")
+@axis_options
+@click.option("--dry-run", is_flag=True, help="Print the cells that would be measured, and stop.")
+@click.option(
+    "--resume", type=click.Path(path_type=Path), help="Go on with a run that was stopped."
+)
+@click.option(
+    "--runs",
+    type=click.Path(path_type=Path),
+    default=RUNS,
+    show_default=True,
+    help="Where runs go.",
+)
+@click.option(
+    "--jobs", type=click.IntRange(1), default=8, show_default=True, help="Dialogues at a time."
+)
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(0.1),
+    default=10.0,
+    show_default=True,
+    help="Seconds that one dialogue may take.",
+)
+@click.option("--keep", is_flag=True, help="Leave containers and network for a look at them.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress; the matrix only.")
+def run_command(
+    scenarios_dir: Path | None,
+    dry_run: bool,
+    resume: Path | None,
+    runs: Path,
+    jobs: int,
+    time_limit: float,
+    keep: bool,
+    quiet: bool,
+    **axes: tuple[str, ...],
+) -> int:
+    """Measure the matrix: builds × scenarios × services × clients × offers.
+
+    Each option takes globs with commas between; '!GLOB' takes away. Without options all cells are
+    measured. The matrix is printed on standard output, progress on standard error.
+    """
+    scenarios = read_scenarios(scenarios_dir)
+    plan = _plan(Selection(**axes), scenarios, resume)
+    if dry_run:
+        _print_plan(plan)
+        return ExitCode.OK
+    options = Options(jobs=jobs, time_limit=time_limit)
+    with Display(quiet=quiet) as display, _terminable():
+        folder = _measure(plan, scenarios, options, resume or runs, bool(resume), keep, display)
+    data = load_run(folder)
+    print_matrix(data, Console())
+    click.echo(f"\nThe run is in {folder}: open {folder / 'index.html'}", err=True)
+    return _exit_code(data)
+
+
+def _plan(selection: Selection, scenarios: dict[str, Scenario], resume: Path | None) -> Plan:
+    if resume is None:
+        return make_plan(selection, scenarios)
+    if selection != Selection():
+        raise UsageError(
+            "--resume goes on with the run's own axes, and takes no selection",
+            next_step="leave out the selection, or start a new run",
+        )
+    data = load_run(resume)
+    _check_unchanged(data, scenarios)
+    axes = data.run.axes
+    return Plan.from_axes(
+        {
+            "builds": list(axes.builds),
+            "scenarios": list(axes.scenarios),
+            "services": list(axes.services),
+            "clients": list(axes.clients),
+            "offers": list(axes.offers),
+        }
+    )
+
+
+def _check_unchanged(data: RunData, scenarios: dict[str, Scenario]) -> None:
+    """A run is of one text of each scenario; another text is another run."""
+    gone = [name for name in data.run.axes.scenarios if name not in scenarios]
+    changed = {
+        seen.scenario
+        for seen in data.observations
+        if seen.scenario in scenarios and seen.config != scenarios[seen.scenario].digest
+    }
+    if gone or changed:
+        raise UsageError(
+            f"{data.folder} cannot be resumed: {', '.join([*gone, *sorted(changed)])} changed since",
+            next_step="start a new run",
+        )
+
+
+def _print_plan(plan: Plan) -> None:
+    for cell in plan.cells():
+        click.echo(cell.id)
+    axes = " × ".join(f"{len(names)} {axis}" for axis, names in plan.axes().items())
+    click.echo(f"{len(plan)} cells: {axes}", err=True)
+
+
+def _measure(
+    plan: Plan,
+    scenarios: dict[str, Scenario],
+    options: Options,
+    where: Path,
+    resume: bool,
+    keep: bool,
+    display: Display,
+) -> Path:
+    """Run the plan; gives the run's folder. What was measured is on disk however it ends."""
+    client = connect()
+    with Session(client, keep=keep) as session, Lab(session) as lab:
+        folder = where if resume else where / session.id
+        journal = _journal(folder)
+        prior = load_run(folder).observations if resume else ()
+        shop = ImageShop(
+            client,
+            images_dir=images_dir(),
+            cache_dir=Path(platformdirs.user_cache_dir("postfix-matrix")),
+            on_step=display.step,
+            run_labels=session.labels,
+        )
+        run = Run(
+            plan,
+            scenarios,
+            lab=lab,
+            shop=shop,
+            journal=journal,
+            prior=prior,
+            options=options,
+            listener=display.take,
+        )
+        command = ["postfix-matrix", *sys.argv[1:]]
+        opening = Opening(folder.name, command, plan, scenarios, now())
+        journal.write_run(opening.record({}, ()))
+        point_latest(folder)
+        finished = False
+        try:
+            asyncio.run(run.execute())
+            finished = True
+        finally:
+            journal.close()
+            _conclude(opening, run, journal, folder, finished)
+    return folder
+
+
+def _conclude(opening: Opening, run: Run, journal: Journal, folder: Path, finished: bool) -> None:
+    """Write ``run.json`` and the reports, also of a run that was interrupted."""
+    closing: dict[str, Any] | None = None
+    if finished:
+        observations = load_run(folder).observations
+        closing = summary(opening.plan, observations, run.measured, run.seconds)
+    journal.write_run(opening.record(run.ready.images, run.ready.missing, closing))
+    write_reports(folder)
+
+
+def _journal(folder: Path) -> Journal:
+    try:
+        return Journal(folder)
+    except OSError as error:
+        raise InfrastructureError(
+            f"the run's folder {folder} cannot be written: {error.strerror}",
+            next_step="name another place with --runs",
+        ) from error
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end the run in the same orderly way as Ctrl-C."""
+    before = signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _exit_code(data: RunData) -> int:
+    errors = sum(seen.outcome is Outcome.ERROR for seen in data.observations)
+    return ExitCode.INFRASTRUCTURE if errors or data.run.missing else ExitCode.OK

@@ -1,0 +1,38 @@
+"""What a run tells whoever watches it: the command line's display, a test, a log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harness.observations.record import Observation
+from harness.observations.rundir import Missing
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something is being made ready: an image, a container, an instance."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """How many cells the run has, and how many of them an earlier run of the folder measured."""
+
+    total: int
+    done: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A cell was measured and recorded."""
+
+    observation: Observation
+
+
+Event = Step | Missing | Planned | Seen
+Listener = Callable[[Event], None]
+
+__all__ = ["Event", "Listener", "Missing", "Planned", "Seen", "Step"]

@@ -1,0 +1,166 @@
+"""What a run's cells need, made ready at once and handed out as it comes: images, clients, controls.
+
+Each thing is one task. Who needs it awaits it; a thing that could not be had is told once, as
+missing, and is ``None`` to all who ask. Part of the runner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeVar
+
+from harness.catalog.builds import Build
+from harness.catalog.clients import Control, all_controls, client
+from harness.catalog.plan import Plan
+from harness.clients.driver import Driver
+from harness.errors import HarnessError
+from harness.events import Listener, Missing, Step
+from harness.images import labels, recipes
+from harness.images.recipes import Recipe
+from harness.images.shop import Image, ImageShop
+from harness.observations.bench import ControlBench
+from harness.targets.control import start_control
+from harness.targets.lab import Lab
+from harness.targets.postfix import PostfixTarget
+from harness.targets.sasl import start_sasl
+
+T = TypeVar("T")
+
+
+class Readiness:
+    """The tasks that make a run's images and start its containers."""
+
+    def __init__(self, plan: Plan, lab: Lab, shop: ImageShop, tell: Listener) -> None:
+        self.images: dict[str, dict[str, Any]] = {}
+        self.missing: list[Missing] = []
+        self._lab = lab
+        self._shop = shop
+        self._tell = tell
+        self._tasks: dict[tuple[str, str], asyncio.Task[Any]] = {}
+        self._open: list[Callable[[], None]] = []
+        self._plan = plan
+
+    def begin(self) -> None:
+        """Start all tasks; images are asked for in the order in which they become useful."""
+        controls = all_controls()
+        by_need = sorted(self._plan.builds, key=lambda name: Build.parse(name).kind == "source")
+        wanted: list[tuple[str, Recipe]] = [
+            (by_need[0], recipes.build_recipe(Build.parse(by_need[0]))),
+            ("sasl", recipes.sasl_recipe()),
+            *((name, recipes.client_recipe(client(name))) for name in self._plan.clients),
+            *((control.name, recipes.control_recipe(control.name)) for control in controls),
+            *((name, recipes.build_recipe(Build.parse(name))) for name in by_need[1:]),
+        ]
+        for name, recipe in wanted:
+            self._task("image", name, asyncio.to_thread(self._shop.ensure, recipe))
+        self._task("sasl", "sasl", self._start_sasl())
+        for name in self._plan.clients:
+            self._task("client", name, self._start_client(name))
+        for control in controls:
+            self._task("control", control.name, self._start_control(control))
+        for name in by_need:
+            self._task("build", name, self._start_build(name))
+
+    async def sasl(self) -> str:
+        """``smtpd_sasl_path`` of the run's Dovecot.
+
+        Raises:
+            HarnessError: there is none, and without it no service can be measured.
+        """
+        path: str = await self._tasks["sasl", "sasl"]
+        return path
+
+    async def driver(self, name: str) -> Driver | None:
+        """A client's warm driver."""
+        driver: Driver | None = await self._unless_missing("client", name)
+        return driver
+
+    async def control(self, name: str) -> ControlBench | None:
+        """A control server that has proved itself."""
+        bench: ControlBench | None = await self._unless_missing("control", name)
+        return bench
+
+    async def build(self, name: str) -> PostfixTarget | None:
+        """A build's running container."""
+        target: PostfixTarget | None = await self._unless_missing("build", name)
+        return target
+
+    def why_missing(self, name: str) -> str:
+        """Why a thing could not be had."""
+        return next((one.why for one in self.missing if one.name == name), "not asked for")
+
+    async def end(self) -> None:
+        """Stop what is still being made, and let go of every container's streams."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.to_thread(self._shop.cancel)
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        for close in self._open:
+            with suppress(OSError):
+                close()
+
+    def _task(self, kind: str, name: str, work: Coroutine[Any, Any, Any]) -> None:
+        self._tasks[kind, name] = asyncio.create_task(work, name=f"{kind} {name}")
+
+    async def _unless_missing(self, kind: str, name: str) -> Any:
+        try:
+            # Shielded: one cell's cancellation must not take the thing from all others.
+            return await asyncio.shield(self._tasks[kind, name])
+        except HarnessError as error:
+            if all((one.kind, one.name) != (kind, name) for one in self.missing):
+                gone = Missing(name, kind, str(error))
+                self.missing.append(gone)
+                self._tell(gone)
+            return None
+
+    async def _got_image(self, name: str, kind: str) -> Image:
+        image: Image = await self._tasks["image", name]
+        self.images[name] = {
+            "kind": kind,
+            "reference": image.reference,
+            "id": image.id,
+            "labels": dict(image.labels),
+        }
+        return image
+
+    async def _start_sasl(self) -> str:
+        image = await self._got_image("sasl", "sasl")
+        self._tell(Step("sasl", "starting Dovecot"))
+        return await asyncio.to_thread(start_sasl, self._lab, image.reference)
+
+    async def _start_client(self, name: str) -> Driver:
+        image = await self._got_image(name, "client")
+        self._tell(Step(name, "starting the client"))
+        driver = Driver(self._lab, name, image.reference)
+        self._open.append(driver.close)
+        await driver.start()
+        self.images[name]["describe"] = await driver.describe()
+        return driver
+
+    async def _start_control(self, control: Control) -> ControlBench:
+        image = await self._got_image(control.name, "control")
+        sasl = await self.sasl()
+        self._tell(Step(control.name, "starting the control and trying it"))
+        loop = asyncio.get_running_loop()
+        started = await asyncio.to_thread(
+            partial(start_control, self._lab, control, image.reference, sasl, loop)
+        )
+        self._open.append(started.target.close)
+        return ControlBench(started)
+
+    async def _start_build(self, name: str) -> PostfixTarget:
+        image = await self._got_image(name, "build")
+        self.images[name] |= {
+            "postfix": image.labels.get(labels.POSTFIX),
+            "openssl": image.labels.get(labels.OPENSSL),
+        }
+        self._tell(Step(name, "starting Postfix"))
+        loop = asyncio.get_running_loop()
+        target = await asyncio.to_thread(
+            PostfixTarget.start, self._lab, name, image.reference, loop
+        )
+        self._open.append(target.close)
+        return target

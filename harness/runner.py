@@ -1,0 +1,195 @@
+"""A run: every cell of the plan measured as soon as what it needs is there.
+
+Spans the stages and judges nothing: what came of a cell is decided in ``observations``. Builds and
+cells overlap; the first build's cells run while other images are still being made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from harness.catalog.cells import Cell
+from harness.catalog.clients import all_controls
+from harness.catalog.plan import Plan
+from harness.clients.contract import Credentials
+from harness.clients.controls import control_cell, controls_for
+from harness.config.scenario import Scenario
+from harness.errors import HarnessError
+from harness.events import Listener, Planned, Seen, Step
+from harness.images.shop import ImageShop
+from harness.observations.bench import PostfixBench, instance_evidence
+from harness.observations.decide import Control
+from harness.observations.journal import Journal
+from harness.observations.measure import Bench, measure
+from harness.observations.record import Observation, Outcome
+from harness.readiness import Readiness
+from harness.targets.lab import Lab
+from harness.targets.postfix import PostfixTarget, instance_ports
+from harness.targets.sasl import PASSWORD, USERNAME
+from harness.tls import Offer, Service
+
+#: Blocking calls that may wait at once: images being made, containers starting, mailboxes read.
+THREADS = 32
+CREDENTIALS = Credentials(USERNAME, PASSWORD)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """``jobs``: dialogues at a time. ``time_limit``: of one dialogue, in seconds."""
+
+    jobs: int = 8
+    time_limit: float = 10.0
+
+
+class Run:
+    """One run; ``execute`` does it."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        scenarios: Mapping[str, Scenario],
+        *,
+        lab: Lab,
+        shop: ImageShop,
+        journal: Journal,
+        prior: Iterable[Observation] = (),
+        options: Options | None = None,
+        listener: Listener = lambda event: None,
+    ) -> None:
+        self.plan = plan
+        self.ready = Readiness(plan, lab, shop, listener)
+        self.began: float | None = None
+        self.ended: float | None = None
+        self.measured = 0
+        self._scenarios = scenarios
+        self._journal = journal
+        self._prior = {one.cell: one for one in prior}
+        self._options = options or Options()
+        self._tell = listener
+        self._controls: dict[tuple[str, Service, Offer], asyncio.Task[Control]] = {}
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall time from the begin of the first cell to the end of the last."""
+        if self.began is None or self.ended is None:
+            return None
+        return self.ended - self.began
+
+    async def execute(self) -> None:
+        """Measure all cells of the plan that are not done yet.
+
+        Raises:
+            HarnessError: something that every cell needs could not be had.
+        """
+        pool = ThreadPoolExecutor(THREADS, thread_name_prefix="postfix-matrix")
+        asyncio.get_running_loop().set_default_executor(pool)
+        self._slots = asyncio.Semaphore(self._options.jobs)
+        done = sum(cell.id in self._prior for cell in self.plan.cells())
+        self._tell(Planned(len(self.plan), done))
+        self.ready.begin()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name in self.plan.builds:
+                    group.create_task(self._build(name))
+        except BaseExceptionGroup as trouble:
+            raise _first(trouble) from trouble
+        finally:
+            for task in self._controls.values():
+                task.cancel()
+            await self.ready.end()
+
+    async def _build(self, name: str) -> None:
+        cells = [cell for cell in self.plan.cells_of(name) if cell.id not in self._prior]
+        if not cells:
+            return
+        target = await self.ready.build(name)
+        if target is None:
+            return
+        wanted = {cell.scenario for cell in cells}
+        async with asyncio.TaskGroup() as group:
+            for index, scenario in enumerate(self.plan.scenarios):
+                if scenario in wanted:
+                    bench = await self._instance(target, scenario, index)
+                    mine = [cell for cell in cells if cell.scenario == scenario]
+                    group.create_task(self._config(bench, mine))
+
+    async def _instance(self, target: PostfixTarget, scenario: str, index: int) -> PostfixBench:
+        self._tell(Step(target.name, f"starting an instance with {scenario}"))
+        instance = await asyncio.to_thread(
+            target.start_instance,
+            self._scenarios[scenario],
+            instance_ports(index),
+            await self.ready.sasl(),
+        )
+        return PostfixBench(target, instance)
+
+    async def _config(self, bench: PostfixBench, cells: list[Cell]) -> None:
+        """Measure one instance's cells, and keep what it is and says."""
+        async with asyncio.TaskGroup() as group:
+            for cell in cells:
+                group.create_task(self._cell(cell, bench))
+        check = await asyncio.to_thread(bench.target.check, bench.instance.directory)
+        evidence = instance_evidence(bench, check)
+        self._journal.write_instance(bench.target.name, bench.instance.scenario, evidence)
+
+    async def _cell(self, cell: Cell, bench: PostfixBench) -> None:
+        control = await self._control(cell)
+        await self._measure(cell, bench, control)
+
+    async def _measure(self, cell: Cell, bench: Bench, control: Control) -> Observation | None:
+        """Measure and record one cell; None where its client could not be had."""
+        driver = await self.ready.driver(cell.client)
+        if driver is None:
+            return None
+        async with self._slots:
+            if self.began is None and not cell.is_control:
+                self.began = time.monotonic()
+            measured = await measure(
+                cell, bench, driver, control, CREDENTIALS, self._options.time_limit
+            )
+            if not cell.is_control:
+                self.ended = time.monotonic()
+                self.measured += 1
+        self._journal.append(measured.observation, measured.evidence)
+        self._tell(Seen(measured.observation))
+        return measured.observation
+
+    async def _control(self, cell: Cell) -> Control:
+        """What the controls show of the cell's client and offer, measured once a service."""
+        key = (cell.client, cell.service, cell.offer)
+        if key not in self._controls:
+            self._controls[key] = asyncio.create_task(self._try_controls(*key))
+        return await asyncio.shield(self._controls[key])
+
+    async def _try_controls(self, client: str, service: Service, offer: Offer) -> Control:
+        """Ask one control after another until one accepts; all refusing is the proof of inability."""
+        tried: str | None = None
+        why = []
+        for server in controls_for(offer, all_controls()):
+            bench = await self.ready.control(server.name)
+            if bench is None:
+                why.append(f"{server.name}: {self.ready.why_missing(server.name)}")
+                continue
+            cell = control_cell(server.name, service, client, offer)
+            seen = self._prior.get(cell.id) or await self._measure(cell, bench, Control(None, None))
+            if seen is not None and seen.outcome is Outcome.ACCEPTED:
+                return Control(cell.id, works=True)
+            if seen is not None and seen.outcome is Outcome.CLIENT_INCAPABLE:
+                tried = cell.id
+            else:
+                why.append(f"{cell.id}: {seen.outcome if seen else 'the client is missing'}")
+        if tried is not None and not why:
+            return Control(tried, works=False)
+        return Control(tried, works=None, why="; ".join(why) or "no control speaks this offer")
+
+
+def _first(trouble: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that a group of tasks failed with; our own before anything else."""
+    flat: list[BaseException] = []
+    for error in trouble.exceptions:
+        flat.append(_first(error) if isinstance(error, BaseExceptionGroup) else error)
+    return next((error for error in flat if isinstance(error, HarnessError)), flat[0])
