@@ -1,4 +1,4 @@
-"""What a run's cells need, made ready at once and handed out as it comes: images, clients, controls.
+"""What a run's cells need, made ready all at once and handed out as it comes.
 
 Each thing is one task. Who needs it awaits it; a thing that could not be had is told once, as
 missing, and is ``None`` to all who ask. Part of the runner.

@@ -58,7 +58,7 @@ class Run:
         journal: Journal,
         prior: Iterable[Observation] = (),
         options: Options | None = None,
-        listener: Listener = lambda event: None,
+        listener: Listener = lambda _: None,
     ) -> None:
         self.plan = plan
         self.ready = Readiness(plan, lab, shop, listener)
@@ -166,7 +166,7 @@ class Run:
         return await asyncio.shield(self._controls[key])
 
     async def _try_controls(self, client: str, service: Service, offer: Offer) -> Control:
-        """Ask one control after another until one accepts; all refusing is the proof of inability."""
+        """Ask one control after another until one accepts; all refusing proves inability."""
         tried: str | None = None
         why = []
         for server in controls_for(offer, all_controls()):

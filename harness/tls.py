@@ -101,7 +101,7 @@ class Service(StrEnum):
 
     @property
     def implicit_tls(self) -> bool:
-        """Whether TLS starts with the connection (RFC 8314) instead of after STARTTLS (RFC 3207)."""
+        """Whether TLS starts with the connection (RFC 8314), not after STARTTLS (RFC 3207)."""
         return self is Service.SUBMISSIONS
 
     @property

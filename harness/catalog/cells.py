@@ -50,5 +50,6 @@ class Cell:
             return cls(build, scenario, Service(service), client, Offer.parse(offer))
         except ValueError:
             raise UsageError(
-                f"unknown service {service!r} in {text!r}", next_step=f"use one of {' '.join(Service)}"
+                f"unknown service {service!r} in {text!r}",
+                next_step=f"use one of {' '.join(Service)}",
             ) from None

@@ -1,4 +1,4 @@
-"""Which cells a run measures. Pure: no Docker, no files; the same axes give the same cells in order."""
+"""Which cells a run measures. Pure: the same axes give the same cells in order."""
 
 from __future__ import annotations
 

@@ -83,9 +83,8 @@ class Display:
                     self._seen(observation.outcome, observation.build.startswith("control-"))
 
     def _step(self, name: str, text: str) -> None:
-        if self._live is None and name not in self._steps:
-            self._print(f"{name}: {text}")
-        elif self._live is None and text.startswith(("built", "starting", "fetch", "waiting")):
+        told = ("built", "starting", "fetch", "waiting")
+        if self._live is None and (name not in self._steps or text.startswith(told)):
             self._print(f"{name}: {text}")
         self._steps[name] = (time.monotonic(), text)
 

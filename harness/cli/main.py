@@ -17,7 +17,7 @@ from harness.errors import ExitCode, HarnessError
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="postfix-matrix")
 def cli() -> None:
-    """Find out what Postfix's TLS settings really do: real servers, real clients, real handshakes."""
+    """Find out what Postfix's TLS settings really do: real servers, real clients."""
 
 
 cli.add_command(run_command)

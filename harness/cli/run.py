@@ -6,8 +6,8 @@ import asyncio
 import os
 import signal
 import sys
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +121,8 @@ def _check_unchanged(data: RunData, scenarios: dict[str, Scenario]) -> None:
     }
     if gone or changed:
         raise UsageError(
-            f"{data.folder} cannot be resumed: {', '.join([*gone, *sorted(changed)])} changed since",
+            f"{data.folder} cannot be resumed: its scenarios changed since: "
+            + ", ".join([*gone, *sorted(changed)]),
             next_step="start a new run",
         )
 

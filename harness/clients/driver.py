@@ -70,7 +70,7 @@ class Driver:
             self._waiting.pop(request.id, None)
 
     async def describe(self) -> dict[str, Any]:
-        """What the driver says it is (``driver --describe``), as evidence; {} where it says nothing."""
+        """What the driver says it is (``driver --describe``), as evidence; {} if nothing."""
         output = await asyncio.to_thread(
             lambda: self._container.exec_run(["driver", "--describe"], stderr=False).output
         )

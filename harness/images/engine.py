@@ -1,8 +1,8 @@
 """The Docker engine, and whose things on it are ours.
 
 Everything that the harness starts carries the id of the session that started it. A session holds a
-lock file while it lives, and the kernel lets go of the lock however the session ends; so the next one can tell what
-a killed session left behind and remove that, and nothing else.
+lock file while it lives, and the kernel lets go of the lock however the session ends; so the next
+one can tell what a killed session left behind and remove that, and nothing else.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ def default_state_dir() -> Path:
 class Session:
     """One process's right to its containers and networks. A context manager.
 
-    Entering sweeps what dead sessions of this machine left; leaving removes our own, unless ``keep``.
+    Entering sweeps what dead sessions of this machine left; leaving removes our own things, unless
+    ``keep``.
     """
 
     def __init__(

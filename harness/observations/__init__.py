@@ -1,1 +1,1 @@
-"""What was seen: the record, how it is decided from both sides' evidence, the append-only journal."""
+"""What was seen: the record, how both sides' evidence decides it, the append-only journal."""

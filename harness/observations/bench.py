@@ -103,7 +103,7 @@ class ControlBench:
         """The control's own, the same in every run."""
         return PERMISSIVE.digest
 
-    async def server_side(self, result: Result, token: str) -> ServerSide:
+    async def server_side(self, result: Result, token: str) -> ServerSide:  # noqa: ARG002
         """What stunnel logged of the connection, once it has logged its end."""
         if result.local_address is None:
             return ServerSide(ServerWords(), ())

@@ -1,8 +1,8 @@
 """What came of a cell, decided once from both sides' evidence. Pure.
 
-A refusal in the handshake, or later, is believed only where a control of the same run shows the same
-client making the same offer with success; where the permissive control fails as well, it is the client that
-cannot (design: "Outcomes").
+A refusal in the handshake, or later, is believed only where a control of the same run shows the
+same client making the same offer with success; where the permissive control fails as well, it is
+the client that cannot (design: "Outcomes").
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from harness.observations.record import Outcome, Stage, TlsView
 from harness.tls import Offer, Protocol
 
 # "Anonymous TLS connection established from x[1.2.3.4]:5: TLSv1 with cipher ECDHE-RSA-AES256-SHA
-# (256/256 bits) key-exchange X25519 server-signature ..." (TLS_README; the tail from Postfix 3.4 on)
+# (256/256 bits) key-exchange X25519 server-signature ..." (TLS_README; tail: Postfix 3.4 on)
 _ESTABLISHED = re.compile(
     r"TLS connection established from \S+: (?P<protocol>\S+) with cipher (?P<cipher>\S+)"
     r" \((?P<bits>\d+)/\d+ bits\)(?: key-exchange (?P<group>\S+))?"
@@ -39,7 +39,7 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class ServerWords:
-    """What the server logged: of this connection, and of processes that died before they took it."""
+    """What the server logged: of this connection, or of processes that died before they took it."""
 
     session: Sequence[str] = ()
     deaths: Sequence[str] = ()
@@ -92,7 +92,7 @@ def decide(offer: Offer, result: Result, server: ServerWords, control: Control) 
 
 
 def decide_control(offer: Offer, result: Result, server: ServerWords) -> Decision:
-    """Judge a control's cell: a permissive server, so what fails there is the client's inability."""
+    """Judge a control's cell: the server is permissive, so what fails is the client."""
     # A permissive server cannot refuse an offer: whoever is refused by it could not make the offer.
     return decide(offer, result, server, Control(None, works=False))
 

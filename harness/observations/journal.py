@@ -1,7 +1,7 @@
 """The run folder as it is written: append-only observations, evidence files, ``run.json``.
 
-A killed run loses at most the cell it was writing: evidence goes to disk before the observation that
-names it, and each observation is one flushed line.
+A killed run loses at most the cell it was writing: evidence goes to disk before the observation
+that names it, and each observation is one flushed line.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ def _evidence(
 
 
 class MailCollector:
-    """Hands out trace headers of delivered messages; many askers share one look into the mailbox."""
+    """Hands out trace headers of delivered messages; many askers share one look."""
 
     def __init__(self, collect: Callable[[], dict[str, str]]) -> None:
         self._collect = collect

@@ -1,7 +1,7 @@
 """One observation: what happened in a cell. Written once, never rewritten.
 
 The vocabulary is closed (design: "Outcomes"); no outcome is ever relabelled as another afterwards.
-The JSON form is one object a line, and is the contract with every report and other people's scripts.
+The JSON form is one object a line: the contract with every report and other people's scripts.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TlsView:
-    """What one side says was negotiated. ``bits`` is the cipher's strength; None: that side did not say."""
+    """What one side says was negotiated. ``bits`` is the cipher's strength; None: not said."""
 
     protocol: str | None = None
     cipher: str | None = None
@@ -58,9 +58,9 @@ class Observation:
     """One line of ``observations.jsonl``.
 
     ``stage``, ``reason`` and ``decided_by`` say where, why and by whom it ended; they are None for
-    an accepted cell. ``agree`` is None where one of the two sides has no view. ``control`` is the id
-    of the control cell that makes a refusal or an incapability believable. ``seconds`` is the wall
-    time of the client's dialogue. ``evidence`` is a path relative to the run folder.
+    an accepted cell. ``agree`` is None where one of the two sides has no view. ``control`` is the
+    id of the control cell that makes a refusal or an incapability believable. ``seconds`` is the
+    wall time of the client's dialogue. ``evidence`` is a path relative to the run folder.
     """
 
     cell: str

@@ -33,7 +33,8 @@ PERMISSIVE = Scenario(
     source="postfix-matrix",
     claim="Whatever a client can offer is accepted.",
     main_cf="smtpd_tls_security_level = none\n",
-    master_cf=f"submission inet n - n - - smtpd\n{_LOG_IN}submissions inet n - n - - smtpd\n{_LOG_IN}",
+    master_cf=f"submission inet n - n - - smtpd\n{_LOG_IN}"
+    f"submissions inet n - n - - smtpd\n{_LOG_IN}",
     overlay=Overlay.REPLACE,
 )
 _S_CLIENT = {
@@ -130,8 +131,9 @@ def _handshake(protocol: Protocol, service: Service) -> str:
     starttls = "" if service.implicit_tls else "-starttls smtp"
     # OpenSSL 3 and later offer the old versions at security level 0 only; 1.0.2 has no levels.
     return (
-        "level=; case $(openssl version) in 'OpenSSL 0.'*|'OpenSSL 1.0.'*) ;; *) level=:@SECLEVEL=0;; esac; "
-        f"sleep 0 | openssl s_client -connect 127.0.0.1:{service.port} {starttls} "
+        "case $(openssl version) in 'OpenSSL 0.'*|'OpenSSL 1.0.'*) level=;; "
+        "*) level=:@SECLEVEL=0;; esac; "
+        f"openssl s_client -connect 127.0.0.1:{service.port} {starttls} "
         f"{_S_CLIENT[protocol]} -cipher ALL:COMPLEMENTOFALL$level -CAfile {PKI_DIR}/ca.pem"
     )
 

@@ -24,7 +24,7 @@ from harness.targets.stream import LineStream
 
 testcontainers_config.ryuk_disabled = True
 
-#: What Postfix's master and its children need: to become other users, to chroot, to own queue files.
+#: What Postfix's master and its children need: other users, a chroot, queue files to own.
 POSTFIX_CAPABILITIES = (
     "CHOWN",
     "DAC_OVERRIDE",
@@ -97,6 +97,8 @@ class Lab:
             .with_network_aliases(host_name(name))
             .with_kwargs(**_options(role, name, self.session.labels))
         )
+        for path, options in (role.tmpfs or {}).items():
+            spec.with_tmpfs_mount(path, options)
         try:
             spec.start()
             container = spec.get_wrapped_container()
@@ -165,8 +167,6 @@ def _options(role: Role, name: str, labels: Mapping[str, str]) -> dict[str, Any]
     }
     if role.interactive:
         options["stdin_open"] = True
-    if role.tmpfs:
-        options["tmpfs"] = dict(role.tmpfs)
     if role.user:
         options["user"] = role.user
     return options

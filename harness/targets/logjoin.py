@@ -1,7 +1,7 @@
 """Joins a client's connection to what the server logged of it, as the log streams in.
 
-The mail log itself (``maillog.py``) knows nothing of time; here are the waits. All of it runs on the
-event loop's thread.
+The mail log itself (``maillog.py``) knows nothing of time; here are the waits. All of it runs on
+the event loop's thread.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Postfix's log, taken apart: lines, and the connection that each of smtpd's lines belongs to.
 
-An smtpd process serves one client at a time and logs ``connect from`` and ``disconnect from`` around
-what it does (smtpd(8)); with ``smtpd_client_port_logging`` both carry the client's port (postconf(5),
-Postfix 2.5 and later). So process id, address and port join a line to a connection, whatever
-``syslog_name`` the candidate chose.
+An smtpd process serves one client at a time and logs ``connect from`` and ``disconnect from``
+around what it does (smtpd(8)); with ``smtpd_client_port_logging`` both carry the client's port
+(postconf(5), Postfix 2.5 and later). So process id, address and port join a line to a connection,
+whatever ``syslog_name`` the candidate chose.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LINE = re.compile(
     r"(?P<tag>[^\s\[]+)\[(?P<pid>\d+)\]: (?P<text>.*)"
 )
 _PEER = re.compile(r"(?:dis)?connect from \S+\[(?P<address>[^\]]+)\]:(?P<port>\d+)")
-# A queue id, short (hexadecimal) or long (base 52), and not a word that opens a message of another kind.
+# A queue id, short (hexadecimal) or long (base 52), and not a word that opens another message.
 _QUEUE_ID = re.compile(r"(?!warning|fatal|panic|error|statistics)(?P<id>[0-9A-Za-z]{6,}): ")
 # master(8): "warning: process /usr/lib/postfix/sbin/smtpd pid 123 exit status 1"
 _DIED = re.compile(r"process \S*smtpd pid (?P<pid>\d+) (?:exit status|killed by signal) \d+")
@@ -29,7 +29,7 @@ _REMOVED = "removed"
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line of the mail log. ``tag`` is ``syslog_name/process``, e.g. ``postfix/submission/smtpd``."""
+    """One line of the mail log. ``tag``: ``syslog_name/process``, e.g. ``postfix/smtpd``."""
 
     time: str
     tag: str
@@ -60,7 +60,7 @@ class Session:
     address: str
     port: int
     lines: list[LogLine] = field(default_factory=list)
-    #: What this smtpd process had said before it took its first client (e.g. "disabling TLS support").
+    #: What this smtpd process had said before it took its first client ("disabling TLS support").
     preamble: tuple[LogLine, ...] = ()
     closed: bool = False
 
@@ -79,7 +79,7 @@ class Events:
 
 
 class MailLog:
-    """Collects a log's lines into sessions, deliveries and the rest. Knows nothing of time or threads."""
+    """Collects a log's lines into sessions, deliveries and the rest; knows nothing of time."""
 
     def __init__(self) -> None:
         self._open: dict[tuple[str, int], Session] = {}
@@ -106,7 +106,7 @@ class MailLog:
         return Events(removed=queued["id"] if done else None)
 
     def deaths(self, master_tag: str) -> list[LogLine]:
-        """Why smtpd processes of one instance died at their start: their last words and master's."""
+        """Why smtpd processes of an instance died at their start: last words, and master's."""
         told: list[LogLine] = []
         for line in self.other.get(master_tag, ()):
             died = _DIED.search(line.text)

@@ -50,7 +50,7 @@ class KeyPair:
 class Pki:
     """A run's CA, and the certificates and parameters below it, each made when first asked for.
 
-    Certificates are for :data:`SERVER_NAME`: RSA-2048, P-256 and DSA-2048. Safe to use from threads.
+    Certificates are for :data:`SERVER_NAME`: RSA-2048, P-256 and DSA-2048. Safe for threads.
     """
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class Pki:
 
 
 def dh_parameters(bits: int) -> str:
-    """Diffie-Hellman parameters as PEM: RFC 3526's group for 2048 bits, else freshly made (slow)."""
+    """Diffie-Hellman parameters as PEM: RFC 3526's 2048-bit group, else freshly made (slow)."""
     if bits == 2048:
         parameters = dh.DHParameterNumbers(_MODP_2048, 2).parameters()
     else:

@@ -33,7 +33,7 @@ from harness.tls import Service
 _MESSAGE = "== postfix-matrix: a message =="
 ROOT = "/srv/postfix-matrix"
 FIRST_PORT = 20010
-#: Queue folders that belong to mail_owner, and those of the setgid group (postfix-files(5) of any release).
+#: Queue folders that belong to mail_owner, as conf/postfix-files of any release has them.
 _QUEUE_OWNED = "active bounce corrupt defer deferred flush hold incoming private saved trace"
 
 
@@ -64,7 +64,7 @@ class Instance:
 
     @property
     def master_tag(self) -> str:
-        """The tag of this instance's master in the log (a candidate may set its own syslog_name)."""
+        """The tag of this instance's master in the log; a candidate may set its syslog_name."""
         return f"{self._syslog_name()}/master"
 
     def _syslog_name(self) -> str:
@@ -147,7 +147,7 @@ class PostfixTarget:
         return self._shell.run(script).output
 
     def collect(self, directory: str) -> dict[str, str]:
-        """Trace headers of what an instance has delivered since the last call, by recipient token."""
+        """Trace headers of what an instance delivered since the last call, by recipient token."""
         script = f"""cd {directory}/mail/sink/new 2>/dev/null || exit 0
 set -- *
 [ -e "$1" ] || exit 0

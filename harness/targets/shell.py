@@ -1,4 +1,4 @@
-"""A warm shell in a container: one ``docker exec`` for a target's whole life instead of one a command.
+"""A warm shell in a container: one ``docker exec`` for a target's whole life.
 
 An exec costs a tenth of a second, a command through a shell that is already there a millisecond.
 """

@@ -56,7 +56,7 @@ class LineStream:
             self._sock.sendall(text.encode())
 
     def close(self) -> None:
-        """Let go of the socket; the reading thread ends. A socket that is gone already is as good."""
+        """Let go of the socket; the reading thread ends. One that is gone already is as good."""
         with contextlib.suppress(OSError):
             self._sock.shutdown(2)
         with contextlib.suppress(OSError):

@@ -1,0 +1,71 @@
+# The commands of this project. `make` alone lists them.
+# Each sets up what it needs first (scripts/setup); that takes a fraction of a second when all is there.
+
+# Words for `postfix-matrix run` (make matrix) or the benchmark, e.g. make matrix ARGS='--dry-run'
+ARGS ?=
+# Words for pytest, e.g. make unit PYTEST_ARGS='-k offers'
+PYTEST_ARGS ?=
+
+BIN := .venv/bin
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help setup matrix test unit docker-test browser-test lint format types imports lock bench \
+        prune clean tools
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install what is missing: .venv from the locks, a Docker engine, a browser for the tests
+	@scripts/setup --dev --browser
+
+matrix: ## set up, then measure the whole matrix (ARGS go to `postfix-matrix run`)
+	@scripts/setup
+	@$(BIN)/postfix-matrix run $(ARGS)
+
+test: ## set up, then everything that CI checks: lint, types, imports, unit, Docker and browser tests
+	@scripts/setup --dev --browser
+	@+MAKE='$(MAKE)' scripts/stages lint types imports unit docker-test browser-test
+
+unit: tools ## unit tests: no Docker, no network
+	@$(BIN)/pytest tests/unit -n auto --dist loadgroup $(PYTEST_ARGS)
+
+docker-test: ## tests against real containers
+	@scripts/setup --dev
+	@$(BIN)/pytest tests/docker $(PYTEST_ARGS)
+
+browser-test: ## tests of the HTML report in a real browser
+	@scripts/setup --dev --no-engine --browser
+	@$(BIN)/pytest tests/browser $(PYTEST_ARGS)
+
+lint: tools ## ruff: rules and formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: tools ## let ruff correct what it can
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+types: tools ## mypy, strict
+	@$(BIN)/mypy
+
+imports: tools ## import-linter: data flows one way
+	@$(BIN)/lint-imports
+
+lock: ## refresh requirements/*.txt to the newest versions that pyproject.toml allows
+	@scripts/lock
+
+bench: ## compare the engine with a bare handshake loop on the same server
+	@scripts/setup
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+prune: ## remove from Docker what killed runs left, and all images that the harness built
+	@scripts/setup
+	@$(BIN)/python scripts/prune.py
+
+clean: ## remove .venv and the tools' caches; runs/ and Docker's images stay
+	@rm -rf .venv .setup .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+tools:
+	@scripts/setup --dev --no-engine

@@ -1,0 +1,109 @@
+"""Clients and control servers of the catalog: names, and what their images are made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from harness.catalog.builds import Build, base_suite
+from harness.catalog.cells import CONTROL_PREFIX
+from harness.catalog.releases import load, release
+from harness.errors import UsageError
+from harness.tls import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """An SMTP client.
+
+    ``recipe`` is its folder under ``images/``, ``common`` are folders there whose files its build
+    context gets too, each under the last part of its name. ``openssl`` (with ``flavour``) is the
+    release it is linked with, None where its packages bring their own TLS library.
+    """
+
+    name: str
+    recipe: str
+    suite: str
+    openssl: str | None = None
+    flavour: str = "stock"
+    common: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A permissive server in front of a plain Postfix, that of the build ``build``.
+
+    It grants ``lowest`` to ``highest``. ``openssl`` (with ``flavour``) and ``stunnel`` are the
+    releases of its front; None where it is the distribution's own.
+    """
+
+    name: str
+    recipe: str
+    build: str
+    lowest: Protocol
+    highest: Protocol
+    openssl: str | None = None
+    flavour: str = "stock"
+    stunnel: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name.startswith(CONTROL_PREFIX):
+            raise ValueError(f"control {self.name!r} must start with {CONTROL_PREFIX!r}")
+
+
+@cache
+def all_clients() -> tuple[Client, ...]:
+    """The clients, in the catalog's order."""
+    return tuple(_client(record) for record in load("clients")["client"])
+
+
+@cache
+def all_controls() -> tuple[Control, ...]:
+    """The control servers, in the catalog's order."""
+    return tuple(_control(record) for record in load("clients")["control"])
+
+
+def client(name: str) -> Client:
+    """One client.
+
+    Raises:
+        UsageError: the catalog does not have it; the message names what it has.
+    """
+    for one in all_clients():
+        if one.name == name:
+            return one
+    known = " ".join(one.name for one in all_clients())
+    raise UsageError(f"unknown client {name!r}", next_step=f"use one of {known}")
+
+
+def control(name: str) -> Control:
+    """One control server.
+
+    Raises:
+        UsageError: the catalog does not have it; the message names what it has.
+    """
+    for one in all_controls():
+        if one.name == name:
+            return one
+    known = " ".join(one.name for one in all_controls())
+    raise UsageError(f"unknown control {name!r}", next_step=f"use one of {known}")
+
+
+def _client(record: dict[str, Any]) -> Client:
+    filled = {"suite": base_suite(), **record, "common": tuple(record.get("common", ()))}
+    one = Client(**filled)
+    if one.openssl:
+        release("openssl", one.openssl)
+    return one
+
+
+def _control(record: dict[str, Any]) -> Control:
+    bounds = {bound: Protocol.parse(record[bound]) for bound in ("lowest", "highest")}
+    one = Control(**{**record, **bounds})
+    Build.parse(one.build)
+    if one.openssl:
+        release("openssl", one.openssl)
+    if one.stunnel:
+        release("stunnel", one.stunnel)
+    return one

@@ -1,0 +1,190 @@
+"""Releases of Postfix, OpenSSL and stunnel: what, when, from where, and with which checksum.
+
+The records are in ``data/PRODUCT.toml``. Adding a release is adding a record there; everything here
+and after works on records only.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from harness.catalog.versions import Constraint, Version
+from harness.errors import UsageError
+
+PRODUCTS = ("postfix", "openssl", "stunnel")
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_VERSION = re.compile(r"\d+(?:\.\d+)+[a-z]*(?:-[A-Za-z0-9]+)?")
+
+
+class SourceKind(StrEnum):
+    """How an archive is had."""
+
+    URL = "url"
+    DEBIAN = "debian"
+    NPM = "npm"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One way to an archive that holds a release.
+
+    ``sha256`` is of the archive that this source gives, in lower-case hex. ``corroborated`` counts
+    the independent places where that hash was found; 0: computed by us, seen nowhere else.
+    ``subdir`` is the source's root inside the archive. By kind: URL has ``url``; DEBIAN has
+    ``suite``, ``package`` (the source package) and ``file`` (the name of its upstream archive);
+    NPM has ``package`` (NAME@VERSION).
+    """
+
+    kind: SourceKind
+    sha256: str
+    corroborated: int
+    subdir: str
+    url: str = ""
+    suite: str = ""
+    package: str = ""
+    file: str = ""
+
+    def __post_init__(self) -> None:
+        if not _SHA256.fullmatch(self.sha256):
+            raise ValueError(f"{self}: sha256 must be 64 lower-case hex digits")
+        if self.corroborated < 0:
+            raise ValueError(f"{self}: corroborated is a count, not {self.corroborated}")
+        needed = {
+            SourceKind.URL: (self.url,),
+            SourceKind.DEBIAN: (self.suite, self.package, self.file),
+            SourceKind.NPM: (self.package,),
+        }[self.kind]
+        if not (self.subdir and all(needed)):
+            raise ValueError(f"{self}: a field that kind {self.kind} needs is empty")
+
+    def __str__(self) -> str:
+        match self.kind:
+            case SourceKind.URL:
+                return self.url
+            case SourceKind.DEBIAN:
+                return f"Debian {self.suite}'s source package {self.package} ({self.file})"
+            case SourceKind.NPM:
+                return f"npm package {self.package}"
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One version of a product. ``sources`` are in order of preference; there is at least one."""
+
+    product: str
+    version: str
+    date: date
+    sources: tuple[Source, ...]
+
+    def __post_init__(self) -> None:
+        if not self.sources:
+            raise ValueError(f"{self.id}: no source")
+
+    @property
+    def id(self) -> str:
+        """``postfix-3.7.11``."""
+        return f"{self.product}-{self.version}"
+
+    @property
+    def order(self) -> Version:
+        """For sorting by version."""
+        return Version.parse(self.version)
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What the releases that ``versions`` allows need to be built, and why."""
+
+    versions: Constraint
+    why: str
+    ccargs: tuple[str, ...] = ()
+    uname26: bool = False
+
+
+def load(name: str) -> dict[str, Any]:
+    """One of the catalog's files, ``data/NAME.toml``, as it is."""
+    text = resources.files("harness.catalog").joinpath("data", f"{name}.toml").read_text("utf-8")
+    return tomllib.loads(text)
+
+
+def parse_releases(data: Mapping[str, Any]) -> tuple[Release, ...]:
+    """The releases of one product's file.
+
+    Raises:
+        ValueError, KeyError: a record is malformed.
+    """
+    releases = tuple(_release(data, record) for record in data["release"])
+    versions = [release.version for release in releases]
+    if len(set(versions)) != len(versions):
+        raise ValueError(f"{data['product']}: a version is there twice")
+    return releases
+
+
+@cache
+def releases(product: str) -> tuple[Release, ...]:
+    """All releases of a product, oldest first."""
+    return tuple(sorted(parse_releases(load(product)), key=lambda release: release.order))
+
+
+@cache
+def needs(product: str, version: str) -> tuple[Need, ...]:
+    """What building this version takes, in the file's order."""
+    found = (_need(record) for record in load(product).get("need", []))
+    return tuple(need for need in found if need.versions.allows(version))
+
+
+def release(product: str, version: str) -> Release:
+    """One release.
+
+    Raises:
+        UsageError: the catalog does not have it; the message names what it has.
+    """
+    for one in releases(product):
+        if one.version == version:
+            return one
+    known = " ".join(one.version for one in releases(product))
+    raise UsageError(f"no release {product} {version} in the catalog", next_step=f"it has: {known}")
+
+
+def _release(data: Mapping[str, Any], record: Mapping[str, Any]) -> Release:
+    product, version = data["product"], record["version"]
+    if not _VERSION.fullmatch(version):
+        raise ValueError(f"{product}: {version!r} is no version")
+    words = _words(data, version)
+    common = {"sha256": record["sha256"], "corroborated": record["corroborated"]}
+    common["subdir"] = data["subdir"]
+    urls = [{"kind": "url", "url": url} for url in data.get("mirrors", [])]
+    sources = tuple(_source({**common, **one}, words) for one in [*urls, *record.get("source", [])])
+    return Release(product, version, record["date"], sources)
+
+
+def _words(data: Mapping[str, Any], version: str) -> dict[str, str]:
+    """What the data's templates may name: version, archive, and OpenSSL's branch and git tag."""
+    branch = version.rstrip("abcdefghijklmnopqrstuvwxyz")
+    # OpenSSL before 3.0 tags OpenSSL_1_1_1w, from 3.0 on openssl-3.0.20.
+    old = Version.parse(version) < Version.parse("3.0")
+    tag = f"OpenSSL_{version.replace('.', '_')}" if old else f"openssl-{version}"
+    archive = data["archive"].format(version=version)
+    return {"version": version, "archive": archive, "branch": branch, "tag": tag}
+
+
+def _source(record: Mapping[str, Any], words: Mapping[str, str]) -> Source:
+    filled: dict[str, Any] = {
+        key: value.format_map(words) if isinstance(value, str) else value
+        for key, value in record.items()
+    }
+    return Source(**{**filled, "kind": SourceKind(filled["kind"])})
+
+
+def _need(record: Mapping[str, Any]) -> Need:
+    filled: dict[str, Any] = {**record, "ccargs": tuple(record.get("ccargs", ()))}
+    return Need(**{**filled, "versions": Constraint.parse(filled["versions"])})

@@ -1,0 +1,125 @@
+"""The order of Postfix and OpenSSL versions, and constraints on them. Pure.
+
+Postfix counts ``3.10.13`` (and snapshots ``3.8-20220816``, candidates ``3.6-RC1``, both before
+the release they lead to); OpenSSL before 3.0 adds letters: ``1.0.2h``, and ``0.9.8za`` after
+``0.9.8z``.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import total_ordering
+
+from harness.errors import UsageError
+
+_VERSION = re.compile(
+    r"(?P<numbers>\d+(?:\.\d+)*)(?P<letters>[a-z]{0,2})"
+    r"(?:-(?:(?P<pre>(?:alpha|beta|pre|rc|dev)\d*|\d{8}(?:-nonprod)?)|fips))?",
+    re.IGNORECASE | re.ASCII,
+)
+#: Sorts after every pre-release's name.
+_FINAL = (1, "", 0)
+
+_Key = tuple[tuple[int, ...], str, tuple[int, str, int]]
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """``3.6.0`` as (3, 6): trailing zeros say nothing, 3.6 and 3.6.0 are one version."""
+    numbers = [int(part) for part in text.split(".")]
+    while len(numbers) > 1 and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers)
+
+
+def _pre_release(text: str | None) -> tuple[int, str, int]:
+    """Where a pre-release stands among its release's: alpha, beta, pre, rc; snapshots by date."""
+    if text is None:
+        return _FINAL
+    word = text.lower().rstrip("0123456789")
+    digits = text[len(word) :] if not text[0].isdigit() else text[:8]
+    return (0, "" if text[0].isdigit() else word, int(digits or 0))
+
+
+@total_ordering
+@dataclass(frozen=True, slots=True, eq=False)
+class Version:
+    """One version; equal and ordered by its meaning, ``text`` is as it was written."""
+
+    text: str
+    key: _Key = field(repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Version:
+        """Read a version.
+
+        Raises:
+            UsageError: not numbers with dots, perhaps letters, perhaps a pre-release.
+        """
+        match = _VERSION.fullmatch(text.strip())
+        if match is None:
+            raise UsageError(
+                f"{text!r} is not a version",
+                next_step="write it as Postfix and OpenSSL do: 3.10.13, 1.0.2h, 3.5.0-beta1",
+            )
+        key = (_numbers(match["numbers"]), match["letters"].lower(), _pre_release(match["pre"]))
+        return cls(text.strip(), key)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __eq__(self, other: object) -> bool:
+        return self.key == other.key if isinstance(other, Version) else NotImplemented
+
+    def __lt__(self, other: Version) -> bool:
+        return self.key < other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+_OPERATORS: dict[str, Callable[[Version, Version], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    "==": operator.eq,
+    "!=": operator.ne,
+    ">": operator.gt,
+    "<": operator.lt,
+}
+_TERM = re.compile(r"(>=|<=|==|!=|>|<)\s*(\S+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """Terms that all must hold: ``>=2.5,<3.6``."""
+
+    terms: tuple[tuple[str, Version], ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Constraint:
+        """Read comma-separated terms; ``str(constraint)`` gives them back.
+
+        Raises:
+            UsageError: a term has no operator, or no version.
+        """
+        return cls(tuple(_term(part, text) for part in text.split(",")))
+
+    def allows(self, version: Version | str) -> bool:
+        """Whether all terms hold for the version."""
+        found = Version.parse(version) if isinstance(version, str) else version
+        return all(_OPERATORS[name](found, bound) for name, bound in self.terms)
+
+    def __str__(self) -> str:
+        return ",".join(f"{name}{bound}" for name, bound in self.terms)
+
+
+def _term(part: str, whole: str) -> tuple[str, Version]:
+    match = _TERM.fullmatch(part.strip())
+    if match is None:
+        raise UsageError(
+            f"{part.strip()!r} in {whole!r} is not a constraint on a version",
+            next_step="write an operator and a version, several with commas: >=2.5,<3.6",
+        )
+    return match[1], Version.parse(match[2])

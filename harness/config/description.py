@@ -1,0 +1,94 @@
+"""What scenario.toml may say, and what is wrong with one, by file, line and key."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Strict, StringConstraints, ValidationError
+
+from harness.config.overlay import Overlay
+from harness.errors import FileError, Place
+
+_LINE_OF_SYNTAX_ERROR = re.compile(r"\(at line (\d+), column \d+\)")
+
+_Line = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\n]+$")]
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class Description(BaseModel):
+    """What scenario.toml may say."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: _Line
+    source: _Line
+    claim: _Line
+    url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
+    date: Annotated[datetime.date, Strict()] | None = None
+    master_cf: Overlay = Overlay.REPLACE
+    notes: _Text | None = None
+
+
+_EXPECTED = {
+    "title": "one line of text",
+    "source": "one line of text: where the advice was given",
+    "claim": "one line of text: what the advice promises",
+    "url": "a text that starts with http:// or https://",
+    "date": "a day without quotes, as 2016-09-19",
+    "master_cf": "one of " + ", ".join(f'"{mode}"' for mode in Overlay),
+    "notes": "a text",
+}
+
+
+def describe(text: str, path: Path) -> tuple[Description | None, list[FileError]]:
+    """Read a scenario.toml's text: the description, or None and all that is wrong with it."""
+    try:
+        description = Description.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        return None, [_syntax_error(path, text, str(error))]
+    except ValidationError as error:
+        return None, [_key_error(path, text, dict(found)) for found in error.errors()]
+    if "master_cf" in description.model_fields_set and not (path.parent / "master.cf").exists():
+        place = Place(path, _line_of(text, "master_cf"), "master_cf")
+        what = "says how to lay over a master.cf, and there is none"
+        return None, [FileError(place, what, expected="a master.cf beside it, or no such key")]
+    return description, []
+
+
+def _syntax_error(path: Path, text: str, message: str) -> FileError:
+    match = _LINE_OF_SYNTAX_ERROR.search(message)
+    line = int(match[1]) if match else text.count("\n") + 1
+    what = f"is not TOML: {_LINE_OF_SYNTAX_ERROR.sub('', message).strip()}"
+    return FileError(Place(path, line), what, expected='lines like title = "Some text"')
+
+
+def _key_error(path: Path, text: str, found: dict[str, Any]) -> FileError:
+    """One of pydantic's findings as ours."""
+    key = str(found["loc"][0])
+    place = Place(path, _line_of(text, key), key)
+    if found["type"] == "extra_forbidden":
+        return FileError(place, "unknown key", expected=among(key, _EXPECTED))
+    if found["type"] == "missing":
+        return FileError(place, "this key is missing", expected=_EXPECTED[key])
+    return FileError(place, f"cannot be {found['input']!r}", expected=_EXPECTED[key])
+
+
+def _line_of(text: str, key: str) -> int | None:
+    """The line of a top-level key or table of that name; None where the text has none."""
+    begins = re.compile(rf"""\s*\[{{0,2}}\s*["']?{re.escape(key)}["']?\s*[=\].]""")
+    for number, line in enumerate(text.split("\n"), start=1):
+        if begins.match(line):
+            return number
+    return None
+
+
+def among(wrong: str, right: Iterable[str]) -> str:
+    """What is allowed, the closest first and alone where one is close."""
+    names = list(right)
+    return " or ".join(difflib.get_close_matches(wrong, names, n=1)) or "one of " + ", ".join(names)

@@ -1,0 +1,257 @@
+"""One Postfix instance's configuration: base, then the candidate to the letter, then ours. Pure.
+
+A parameter of the base, or a soft one of ours, that the candidate sets itself is left out, so each
+"overriding earlier entry" warning of Postfix is the candidate's own doing. What appeared when is
+from postconf(5)'s "This feature is available in Postfix X.Y and later".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from harness.catalog.versions import Version
+from harness.config.keyfiles import FileKind, key_files
+from harness.config.logical import ended
+from harness.config.maincf import parse_main_cf
+from harness.config.mastercf import SERVICE_NAMES, MasterCf, parse_entry, parse_master_cf
+from harness.config.overlay import Overlay, append_entry, overlay, rewrite_ports
+from harness.config.scenario import Scenario
+from harness.tls import Service
+
+__all__ = ["FileKind", "InstanceConfig", "Surroundings", "assemble"]
+
+#: Where every instance takes mail for; TOKEN@sink.test with TOKEN of small letters and digits.
+SINK_DOMAIN = "sink.test"
+#: The maildir of all of them, below <directory>/mail.
+MAILDIR = "sink/"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an instance finds in its container.
+
+    ``name`` is the scenario's id; ``mail_version`` Postfix's own; ``directory`` the instance's
+    folder, with etc/ (the configuration), queue/, data/ and mail/ in it; ``ports`` the TCP port of
+    each service; ``sasl`` Dovecot's address as smtpd_sasl_path takes it ("inet:172.18.0.2:12345");
+    ``stock_master`` the text of the image's own master.cf.
+    """
+
+    name: str
+    mail_version: str
+    directory: str
+    ports: Mapping[Service, int]
+    sasl: str
+    stock_master: str
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceConfig:
+    """What to write below ``directory``, and what to say about it.
+
+    ``added`` has every line that the harness added to the candidate, and every change of a port.
+    ``files`` maps each path that the effective configuration names for keys, certificates and DH
+    parameters to what must lie there. ``recipients_map`` is the text of etc/recipients, a
+    regexp_table(5): all mail for TOKEN@sink.test goes to the maildir mail/sink/, a file a message,
+    with ``Delivered-To: TOKEN@sink.test`` in it (virtual(8) takes no ``$1``, so no file a token).
+    ``digest`` is over the candidate alone.
+    """
+
+    main_cf: str
+    master_cf: str
+    added: tuple[str, ...]
+    files: Mapping[str, FileKind]
+    recipients_map: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A parameter that we set, from the Postfix release that has it on."""
+
+    name: str
+    value: str
+    since: str = "2.0"
+
+    def __str__(self) -> str:
+        return f"{self.name} = {self.value}".rstrip()
+
+
+def assemble(scenario: Scenario, surroundings: Surroundings) -> InstanceConfig:
+    """Put one instance's configuration together.
+
+    Raises:
+        FileError: the candidate, or the image's master.cf, cannot be read as logical lines.
+        UsageError: ``mail_version`` is no version.
+    """
+    main_cf, added = _main_cf(scenario, surroundings)
+    master, changes = _master_cf(scenario, surroundings)
+    return InstanceConfig(
+        main_cf=main_cf,
+        master_cf=master.text,
+        added=(*added, *changes),
+        files=MappingProxyType(
+            key_files(parse_main_cf(main_cf).values, master.entries, surroundings.directory)
+        ),
+        recipients_map=f"/^[a-z0-9]+@{SINK_DOMAIN.replace('.', '[.]')}$/ {MAILDIR}\n",
+        digest=scenario.digest,
+    )
+
+
+def _main_cf(scenario: Scenario, surroundings: Surroundings) -> tuple[str, tuple[str, ...]]:
+    own = parse_main_cf(scenario.main_cf).values
+    version = Version.parse(surroundings.mail_version)
+    base = [line for line in _fit(_base(version), version) if line.name not in own]
+    soft = [line for line in _fit(_soft(surroundings), version) if line.name not in own]
+    added = [str(line) for line in (*soft, *_fit(_hard(surroundings), version))]
+    sections = (
+        "# base: the server before any advice, as the distribution's install leaves it\n",
+        _lines(str(line) for line in base),
+        f"\n# candidate: {scenario.id}, to the letter\n",
+        ended(scenario.main_cf),
+        "\n# added by postfix-matrix, for a container\n",
+        _lines(added),
+    )
+    return "".join(sections), tuple(added)
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _fit(lines: Iterable[_Line], version: Version) -> list[_Line]:
+    """The lines whose parameter this Postfix knows; others would only make it warn."""
+    return [line for line in lines if version >= Version.parse(line.since)]
+
+
+def _compatibility_level(version: Version) -> str:
+    """The newest level at which this Postfix changed a default, so all that a fresh install has.
+
+    COMPATIBILITY_README has 1, 2 and 3.6; conf/main.cf and Debian's main.cf name that level or
+    one between it and the next, to the same effect.
+    """
+    for since in ("3.11", "3.6"):
+        if version >= Version.parse(since):
+            return since
+    return "2"
+
+
+def _base(version: Version) -> tuple[_Line, ...]:
+    """What the Debian and Ubuntu packages write into a new main.cf about TLS, and the level."""
+    return (
+        _Line("compatibility_level", _compatibility_level(version), "3.0"),
+        _Line("smtpd_tls_cert_file", "/etc/ssl/certs/ssl-cert-snakeoil.pem", "2.2"),
+        _Line("smtpd_tls_key_file", "/etc/ssl/private/ssl-cert-snakeoil.key", "2.2"),
+        _Line("smtpd_tls_security_level", "may", "2.3"),
+    )
+
+
+def _soft(surroundings: Surroundings) -> tuple[_Line, ...]:
+    """What a container needs and a candidate may set otherwise."""
+    folder = surroundings.directory
+    return (
+        # The container's own name has no domain, which Postfix would make up.
+        _Line("myhostname", f"{surroundings.name}.mx.test"),
+        # No local users here: mail goes to the virtual mailboxes below.
+        _Line("mydestination", ""),
+        # Else every client on the containers' network might relay without logging in.
+        _Line("mynetworks", "127.0.0.0/8"),
+        # Whose log line it is, among the instances of one container.
+        _Line("syslog_name", f"postfix-{surroundings.name}"),
+        # There is no resolver: each look-up of a client's name would stall for seconds.
+        _Line("smtpd_peername_lookup", "no", "2.3"),
+        # Joins a log line to the connection that caused it.
+        _Line("smtpd_client_port_logging", "yes", "2.5"),
+        # All probes come from a few addresses; their rate must not be counted.
+        _Line("smtpd_client_event_limit_exceptions", "0.0.0.0/0", "2.2"),
+        # One line a handshake in the log: protocol and cipher as the server saw them.
+        _Line("smtpd_tls_loglevel", "1", "2.2"),
+        # The same in the message's trace header.
+        _Line("smtpd_tls_received_header", "yes", "2.2"),
+        # Log-in against a real Dovecot outside the container.
+        _Line("smtpd_sasl_type", "dovecot", "2.3"),
+        _Line("smtpd_sasl_path", surroundings.sasl, "2.3"),
+        # Somewhere for the probes' messages to go.
+        _Line("virtual_mailbox_domains", SINK_DOMAIN),
+        _Line("virtual_mailbox_base", f"{folder}/mail"),
+        _Line("virtual_mailbox_maps", f"regexp:{folder}/etc/recipients"),
+        _Line("virtual_uid_maps", "static:65534"),
+        _Line("virtual_gid_maps", "static:65534"),
+        _Line("virtual_minimum_uid", "100"),
+        # The default names a database that nobody made in the container.
+        _Line("alias_maps", ""),
+        _Line("alias_database", ""),
+    )
+
+
+def _hard(surroundings: Surroundings) -> tuple[_Line, ...]:
+    """What holds whatever the candidate says: else the instance could not run or be watched."""
+    folder = surroundings.directory
+    return (
+        # Instances of one container must not share a queue, or a TLS session cache.
+        _Line("queue_directory", f"{folder}/queue"),
+        _Line("data_directory", f"{folder}/data", "2.5"),
+        # Clients are in other containers, on a network that has IPv4 only.
+        _Line("inet_interfaces", "all"),
+        _Line("inet_protocols", "ipv4", "2.2"),
+        # The log goes to syslog on every release, as evidence; a file would get past the harness.
+        _Line("maillog_file", "", "3.4"),
+    )
+
+
+def _master_cf(scenario: Scenario, surroundings: Surroundings) -> tuple[MasterCf, tuple[str, ...]]:
+    candidate = parse_master_cf(scenario.master_cf)
+    stock = parse_master_cf(surroundings.stock_master)
+    base, services = _with_services(stock, candidate, scenario.overlay, surroundings.mail_version)
+    master, rewrites = rewrite_ports(overlay(base, candidate, scenario.overlay), surroundings.ports)
+    changes = [f"master.cf: {name} inet, as Postfix ships it commented out" for name in services]
+    changes += [f"master.cf: {r.before} inet → {r.after} inet" for r in rewrites]
+    return master, tuple(changes)
+
+
+def _with_services(
+    stock: MasterCf, candidate: MasterCf, mode: Overlay, mail_version: str
+) -> tuple[MasterCf, tuple[str, ...]]:
+    """The image's master.cf with submission and submissions, and the names of those added.
+
+    A candidate that replaces a service on one address only (``127.0.0.1:submission``) gets no other
+    entry beside its own: the two could not bind the same port.
+    """
+    present = {entry.service for entry in stock.entries}
+    if mode is Overlay.REPLACE:
+        present |= {entry.service for entry in candidate.entries}
+    chroot = next((e.fields[4] for e in stock.entries if _is_smtp(e.fields)), "-")
+    master, names = stock, []
+    for text in _service_entries(Version.parse(mail_version), chroot):
+        entry = parse_entry(text)
+        if SERVICE_NAMES[entry.name] not in present:
+            master = append_entry(master, entry)
+            names.append(entry.name)
+    return master, tuple(names)
+
+
+def _is_smtp(fields: tuple[str, ...]) -> bool:
+    return len(fields) > 4 and fields[:2] == ("smtp", "inet")
+
+
+def _service_entries(version: Version, chroot: str) -> tuple[str, str]:
+    """Both entries after those that conf/master.cf of the release has as comments.
+
+    ``smtps`` became ``submissions`` in 3.6; smtpd_relay_restrictions came with 2.10.
+    """
+    implicit = "submissions" if version >= Version.parse("3.6") else "smtps"
+    rule = "relay" if version >= Version.parse("2.10") else "client"
+    log_in = (
+        "smtpd_sasl_auth_enable=yes",
+        f"smtpd_{rule}_restrictions=permit_sasl_authenticated,reject",
+    )
+    return (
+        _service("submission", chroot, ("smtpd_tls_security_level=encrypt", *log_in)),
+        _service(implicit, chroot, ("smtpd_tls_wrappermode=yes", *log_in)),
+    )
+
+
+def _service(name: str, chroot: str, options: Iterable[str]) -> str:
+    settings = (f"syslog_name=postfix/{name}", *options)
+    return f"{name} inet n - {chroot} - - smtpd\n" + "".join(f"  -o {s}\n" for s in settings)

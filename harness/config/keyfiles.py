@@ -1,0 +1,98 @@
+"""The key, certificate and DH parameter files that a configuration names. Pure.
+
+The harness puts test files at these very paths, instead of editing the candidate. Parameters are
+those of postconf(5) for smtpd(8), and their siblings for smtp(8), lmtp(8) and tlsproxy(8).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+
+from harness.config.mastercf import Entry
+
+
+class FileKind(StrEnum):
+    """What must lie at a path; all PEM. A chain is a key and its certificate in one file."""
+
+    RSA_CERTIFICATE = "RSA certificate"
+    RSA_KEY = "RSA key"
+    EC_CERTIFICATE = "EC certificate"
+    EC_KEY = "EC key"
+    DSA_CERTIFICATE = "DSA certificate"
+    DSA_KEY = "DSA key"
+    CHAIN = "RSA key and certificate"
+    EC_CHAIN = "EC key and certificate"
+    DSA_CHAIN = "DSA key and certificate"
+    CA = "CA certificate"
+    DH_2048 = "DH parameters, 2048 bits"
+    DH_512 = "DH parameters, 512 bits"
+
+
+_KINDS = {
+    "cert_file": FileKind.RSA_CERTIFICATE,
+    "key_file": FileKind.RSA_KEY,
+    "eccert_file": FileKind.EC_CERTIFICATE,
+    "eckey_file": FileKind.EC_KEY,
+    "dcert_file": FileKind.DSA_CERTIFICATE,
+    "dkey_file": FileKind.DSA_KEY,
+    "chain_files": FileKind.CHAIN,
+    "CAfile": FileKind.CA,
+    "dh1024_param_file": FileKind.DH_2048,
+    "dh512_param_file": FileKind.DH_512,
+}
+_PARAMETER = re.compile(
+    r"(?:smtpd_tls|smtp_tls|lmtp_tls|tlsproxy_tls|tlsproxy_client)_(" + "|".join(_KINDS) + ")"
+)
+#: What one file must be that two parameters name as these two.
+_TOGETHER = {
+    frozenset({FileKind.RSA_CERTIFICATE, FileKind.RSA_KEY}): FileKind.CHAIN,
+    frozenset({FileKind.EC_CERTIFICATE, FileKind.EC_KEY}): FileKind.EC_CHAIN,
+    frozenset({FileKind.DSA_CERTIFICATE, FileKind.DSA_KEY}): FileKind.DSA_CHAIN,
+}
+_CHAINS = frozenset(_TOGETHER.values())
+#: ``$name``, ``${name}``, ``$(name)``; conditionals (``${name?text}``) are left alone.
+_REFERENCE = re.compile(r"\$(?:(\w+)|\{(\w+)\}|\((\w+)\))", re.ASCII)
+_MOST_EXPANSIONS = 10
+
+
+def key_files(
+    main: Mapping[str, str], entries: Iterable[Entry], directory: str
+) -> dict[str, FileKind]:
+    """Each absolute path that main.cf or an entry's -o options name, and what must lie there.
+
+    Args:
+        main: the effective main.cf.
+        entries: the effective master.cf.
+        directory: the instance's folder; ``$config_directory`` is etc/ in it.
+    """
+    known = {"config_directory": f"{directory}/etc", **main}
+    files: dict[str, FileKind] = {}
+    for settings in (main, *(entry.options for entry in entries)):
+        for name, value in settings.items():
+            match = _PARAMETER.fullmatch(name)
+            if match is None:
+                continue
+            for path in _paths(value, {**known, **settings}):
+                files[path] = _combined(files.get(path), _KINDS[match[1]])
+    return files
+
+
+def _paths(value: str, known: Mapping[str, str]) -> list[str]:
+    """The absolute paths in a value, references followed; none where one cannot be followed.
+
+    So "none" (no certificate) and "auto" (Postfix's own DH parameters, from 3.7) are no paths.
+    """
+    for _ in range(_MOST_EXPANSIONS):
+        if "$" not in value:
+            break
+        value = _REFERENCE.sub(lambda m: known.get(m[1] or m[2] or m[3], m[0]), value)
+    return [word for word in re.split(r"[\s,]+", value) if word.startswith("/") and "$" not in word]
+
+
+def _combined(before: FileKind | None, now: FileKind) -> FileKind:
+    """What fits both parameters that name one path; where nothing does, the first has its way."""
+    if before is None:
+        return now
+    return before if before in _CHAINS else _TOGETHER.get(frozenset({before, now}), before)

@@ -1,0 +1,115 @@
+"""Logical lines, which main.cf and master.cf share: postconf(5), master(5), readlline(3). Pure.
+
+A logical line starts with text that is no whitespace; a line that starts with whitespace continues
+it, *also across* blank and comment lines. Lines end at a line feed alone, whitespace is C's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import FileError, Place
+
+#: C's isspace(3) in the C locale; Python's own notion would split values at other characters.
+WHITESPACE = " \t\n\v\f\r"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a file, verbatim; ``line`` is its first line, from 1.
+
+    ``logical`` is False for what Postfix skips: blank lines and comments between logical lines.
+    """
+
+    text: str
+    line: int
+    logical: bool
+
+
+def ignored(line: str) -> bool:
+    """Whether Postfix skips this physical line: blank, or ``#`` comes first."""
+    bare = line.lstrip(WHITESPACE)
+    return not bare or bare.startswith("#")
+
+
+def physical_lines(text: str) -> list[str]:
+    """The lines with their line feeds; joined they are the text."""
+    *whole, last = text.split("\n")
+    return [line + "\n" for line in whole] + ([last] if last else [])
+
+
+def chunks(text: str, source: Path) -> tuple[Chunk, ...]:
+    """Cut a file into logical lines and what lies between; the chunks' texts joined are the file.
+
+    Raises:
+        FileError: a NUL, or a continuation line with nothing before it to continue. Postfix would
+            read the latter as part of whatever line the base puts before the candidate.
+    """
+    if "\0" in text:
+        place = Place(source, text[: text.index("\0")].count("\n") + 1)
+        raise FileError(place, "there is a NUL in the text", expected="plain text")
+    cutter = _Cutter()
+    for number, line in enumerate(physical_lines(text), start=1):
+        if ignored(line):
+            cutter.skip(line, number)
+        elif line[0] not in WHITESPACE:
+            cutter.begin(line, number)
+        elif not cutter.proceed(line):
+            raise FileError(
+                Place(source, number),
+                "starts with whitespace, so it continues a line before it that is not there",
+                expected="the first setting to start in the first column",
+                next_step="remove the whitespace at its start, or copy the line before it too",
+            )
+    return cutter.finish()
+
+
+class _Cutter:
+    """The scanner's state: the logical line so far, and skipped lines that may yet belong to it."""
+
+    def __init__(self) -> None:
+        self._done: list[Chunk] = []
+        self._current: Chunk | None = None
+        self._skipped: Chunk | None = None
+
+    def skip(self, line: str, number: int) -> None:
+        before = self._skipped or Chunk("", number, logical=False)
+        self._skipped = Chunk(before.text + line, before.line, logical=False)
+
+    def begin(self, line: str, number: int) -> None:
+        self.finish()
+        self._current = Chunk(line, number, logical=True)
+
+    def proceed(self, line: str) -> bool:
+        if self._current is None:
+            return False
+        between = self._skipped.text if self._skipped else ""
+        whole = self._current.text + between + line
+        self._current = Chunk(whole, self._current.line, logical=True)
+        self._skipped = None
+        return True
+
+    def finish(self) -> tuple[Chunk, ...]:
+        self._done += [chunk for chunk in (self._current, self._skipped) if chunk is not None]
+        self._current = self._skipped = None
+        return tuple(self._done)
+
+
+def joined(text: str) -> tuple[str, list[int]]:
+    """A logical line as Postfix sees it, and for each of its characters its offset in ``text``."""
+    kept: list[str] = []
+    offsets: list[int] = []
+    start = 0
+    for line in physical_lines(text):
+        if not ignored(line):
+            bare = line.removesuffix("\n")
+            kept.append(bare)
+            offsets.extend(range(start, start + len(bare)))
+        start += len(line)
+    return "".join(kept), offsets
+
+
+def ended(text: str) -> str:
+    """The text with a line feed at its end, so that another line can follow it."""
+    return text if not text or text.endswith("\n") else text + "\n"

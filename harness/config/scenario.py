@@ -1,0 +1,174 @@
+"""A scenario: a piece of advice as a folder of scenario.toml, main.cf and master.cf.
+
+Whether Postfix likes the two fragments is what gets measured, so only what cannot be applied at all
+is refused here. All that is wrong in all folders is said at once, and then nothing runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.config.description import Description, among, describe
+from harness.config.maincf import parse_main_cf
+from harness.config.mastercf import parse_master_cf
+from harness.config.overlay import Overlay
+from harness.errors import FileError, Place, UsageError
+
+_ID = re.compile(r"[a-z0-9][a-z0-9-]*")
+_TOML, _MAIN, _MASTER = "scenario.toml", "main.cf", "master.cf"
+_FILES = (_TOML, _MAIN, _MASTER)
+
+
+class ScenarioErrors(UsageError):
+    """Everything that is wrong in the scenarios that were read; ``errors`` has the places."""
+
+    def __init__(self, errors: Iterable[FileError]) -> None:
+        self.errors = tuple(errors)
+        count = f"{len(self.errors)} error{'s' if len(self.errors) > 1 else ''}"
+        listed = "\n".join(f"- {error}" for error in self.errors)
+        super().__init__(
+            f"the scenarios have {count}, so nothing was run:\n{listed}",
+            next_step="correct them; docs/writing-a-scenario.md has the form and examples",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A piece of advice. ``main_cf`` and ``master_cf`` are its fragments verbatim, "" for none."""
+
+    id: str
+    title: str
+    source: str
+    claim: str
+    url: str | None = None
+    date: str | None = None
+    notes: str | None = None
+    main_cf: str = ""
+    master_cf: str = ""
+    overlay: Overlay = Overlay.REPLACE
+
+    @property
+    def digest(self) -> str:
+        """``sha256:`` over what the candidate says and how it is laid over, nothing else."""
+        content = json.dumps([self.main_cf, self.master_cf, self.overlay.value])
+        return "sha256:" + hashlib.sha256(content.encode()).hexdigest()
+
+
+def load_scenario(folder: Path) -> Scenario:
+    """Read one folder; its name is the scenario's id.
+
+    Raises:
+        ScenarioErrors: with everything that is wrong in it, each with file, line and key.
+    """
+    scenario, errors = _read(folder)
+    if scenario is None or errors:
+        raise ScenarioErrors(errors)
+    return scenario
+
+
+def load_scenarios(root: Path) -> dict[str, Scenario]:
+    """Read all folders of a folder, by id and in its order; hidden ones are passed over.
+
+    Raises:
+        UsageError: there is no such folder, or no scenario in it.
+        ScenarioErrors: with everything that is wrong in all of them.
+    """
+    folders = _folders(root)
+    read = [_read(folder) for folder in folders]
+    errors = [error for _, found in read for error in found]
+    if errors:
+        raise ScenarioErrors(errors)
+    return {scenario.id: scenario for scenario, _ in read if scenario is not None}
+
+
+def _folders(root: Path) -> list[Path]:
+    try:
+        entries = sorted(root.iterdir())
+    except OSError as error:
+        raise UsageError(
+            f"the folder of scenarios {root} cannot be read: {error.strerror}",
+            next_step="name the folder that holds one folder a scenario",
+        ) from error
+    folders = [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+    if not folders:
+        raise UsageError(
+            f"there is no scenario in {root}",
+            next_step="make a folder in it; docs/writing-a-scenario.md tells what goes there",
+        )
+    return folders
+
+
+def _read(folder: Path) -> tuple[Scenario | None, list[FileError]]:
+    """The scenario, None where scenario.toml is no good, and all that is wrong with the folder."""
+    errors = _check_folder(folder)
+    texts: dict[str, str] = {}
+    for name in _FILES:
+        try:
+            texts[name] = _text(folder / name, required=name == _TOML)
+        except FileError as error:
+            errors.append(error)
+    for name, parse in ((_MAIN, parse_main_cf), (_MASTER, parse_master_cf)):
+        try:
+            parse(texts.get(name, ""), folder / name)
+        except FileError as error:
+            errors.append(error)
+    description, found = (
+        (None, []) if _TOML not in texts else describe(texts[_TOML], folder / _TOML)
+    )
+    errors += found
+    if description is None:
+        return None, errors
+    return _scenario(folder, description, texts), errors
+
+
+def _scenario(folder: Path, description: Description, texts: dict[str, str]) -> Scenario:
+    return Scenario(
+        id=folder.name,
+        title=description.title,
+        source=description.source,
+        claim=description.claim,
+        url=description.url,
+        date=description.date.isoformat() if description.date else None,
+        notes=description.notes,
+        main_cf=texts.get(_MAIN, ""),
+        master_cf=texts.get(_MASTER, ""),
+        overlay=description.master_cf,
+    )
+
+
+def _check_folder(folder: Path) -> list[FileError]:
+    """Wrong names, of the folder and of files in it (a misspelt main.cf would not be applied)."""
+    errors: list[FileError] = []
+    if not folder.is_dir():
+        return [FileError(Place(folder), "there is no such folder", expected="a scenario's folder")]
+    if not _ID.fullmatch(folder.resolve().name):
+        expected = "small letters, digits and hyphens, a letter or digit first"
+        errors.append(FileError(Place(folder), "a folder's name is its id", expected=expected))
+    for path in sorted(folder.iterdir()):
+        if path.name not in _FILES and path.suffix != ".md" and not path.name.startswith("."):
+            expected = f"{among(path.name, _FILES)}, or a .md file"
+            errors.append(FileError(Place(path), "unknown file in a scenario", expected=expected))
+    return errors
+
+
+def _text(path: Path, *, required: bool) -> str:
+    """A file's text to the letter (no newline is translated); "" where it need not be there."""
+    try:
+        return path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        if not required:
+            return ""
+        raise FileError(
+            Place(path), "is missing", expected=f"each scenario to have a {path.name}"
+        ) from None
+    except OSError as error:
+        raise FileError(Place(path), f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        what = f"byte {error.object[error.start]:#04x} is not UTF-8"
+        raise FileError(Place(path, line), what, expected="UTF-8 text") from error

@@ -1,0 +1,77 @@
+"""Calls to the Docker engine that answer for minutes, and can be broken off.
+
+docker-py's own ``build``, ``pull`` and ``import_image`` give no hold on their connection, and the
+engine ends a build only when the connection ends. So these calls go through the same client, but
+keep the response at hand.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, suppress
+from typing import Any, BinaryIO
+
+import requests
+from docker import APIClient
+
+from harness.errors import InfrastructureError
+from harness.images.cancel import Cancel
+
+_TAR = {"Content-Type": "application/x-tar"}
+
+
+def stream(
+    api: APIClient,
+    path: str,
+    params: Mapping[str, str],
+    cancel: Cancel,
+    *,
+    body: BinaryIO | None = None,
+    time_limits: tuple[float | None, float | None] = (None, None),
+) -> Generator[dict[str, Any], None, None]:
+    """POST to the engine, and give its answer's JSON objects as they come.
+
+    ``time_limits`` are for connecting and for the wait between two pieces, in seconds. Closing the
+    generator half-way ends the connection, and with it the engine's work.
+
+    Raises:
+        Cancelled: broken off.
+        InfrastructureError: the engine refused, or the connection broke.
+    """
+    url = f"{api.base_url}/v{api.api_version}{path}"
+    try:
+        response = api.post(
+            url, params=dict(params), data=body, headers=_TAR, stream=True, timeout=time_limits
+        )
+        with closing(response), cancel.closing(lambda: _shut(response)):
+            if not response.ok:
+                raise InfrastructureError(f"the Docker engine refused: {_message(response)}")
+            yield from _objects(response)
+    except requests.RequestException as error:
+        raise InfrastructureError(
+            f"the connection with the Docker engine broke: {error}",
+            cause="the engine was stopped, or is too busy to answer",
+            next_step="see that 'docker info' answers, then try again",
+        ) from error
+
+
+def _objects(response: requests.Response) -> Iterator[dict[str, Any]]:
+    """The engine separates its objects by line ends."""
+    for line in response.iter_lines(chunk_size=None):
+        if line.strip():
+            yield json.loads(line)
+
+
+def _message(response: requests.Response) -> str:
+    """The engine's words: ``{"message": "..."}``, or whatever stands in between."""
+    try:
+        return str(response.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return response.text.strip() or f"HTTP {response.status_code}"
+
+
+def _shut(response: requests.Response) -> None:
+    """End a connection whose answer another thread is reading; closing it would wait for that."""
+    with suppress(OSError, ValueError):
+        response.raw.shutdown()

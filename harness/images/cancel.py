@@ -1,0 +1,119 @@
+"""Breaking off what may take minutes: builds, downloads, other programs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from threading import Event, Lock
+
+from harness.errors import BuildError, ExitCode
+
+
+class Cancelled(BuildError):
+    """Somebody asked for the end (Ctrl-C); nothing is wrong with what was being made."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+
+class Cancel:
+    """A flag that is raised once, and ends what is waiting. Safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._event = Event()
+        self._lock = Lock()
+        self._closers: dict[int, Callable[[], None]] = {}
+        self._numbers = count()
+
+    def set(self) -> None:
+        """Raise the flag, and call what ``closing`` was given. Never raises."""
+        self._event.set()
+        with self._lock:
+            closers = list(self._closers.values())
+        for close in closers:
+            # Each must get its turn; what fails to close here ends by its own time limit.
+            with suppress(Exception):
+                close()
+
+    @property
+    def is_set(self) -> bool:
+        """Whether the flag is up."""
+        return self._event.is_set()
+
+    def check(self) -> None:
+        """Raise once the flag is up.
+
+        Raises:
+            Cancelled: it is.
+        """
+        if self._event.is_set():
+            raise Cancelled("broken off")
+
+    @contextmanager
+    def closing(self, close: Callable[[], None]) -> Iterator[None]:
+        """Have ``close`` called from another thread if the flag goes up meanwhile.
+
+        Raises:
+            Cancelled: the flag is up at the start, or at the end, whatever else went wrong.
+        """
+        number = next(self._numbers)
+        with self._lock:
+            self._closers[number] = close
+        try:
+            self.check()
+            yield
+        except Exception:
+            # A connection that was cut looks like any broken one; say what really happened.
+            self.check()
+            raise
+        finally:
+            with self._lock:
+                del self._closers[number]
+        self.check()
+
+
+def run(command: Sequence[str], cancel: Cancel, *, time_limit: float, cwd: Path) -> tuple[int, str]:
+    """Run a program; its exit code, and what it said on both outputs.
+
+    ``time_limit`` is in seconds; past it, or cancelled, the program and its children are ended.
+
+    Raises:
+        Cancelled: broken off.
+        OSError: the program cannot be started.
+        TimeoutError: it took too long.
+    """
+    with tempfile.TemporaryFile() as out:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            cwd=cwd,
+            start_new_session=True,
+        )
+        try:
+            with cancel.closing(lambda: _end(process)):
+                process.wait(time_limit)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"{command[0]} took more than {time_limit:.0f} s") from None
+        finally:
+            _end(process)
+        out.seek(0)
+        return process.returncode, out.read().decode(errors="replace")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is not None:
+        return
+    # The group, since mmdebstrap and npm have children; SIGTERM lets them clean up.
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+            return

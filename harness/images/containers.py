@@ -1,0 +1,96 @@
+"""Short-lived containers: run one command in an image, take its words, remove it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Literal
+
+import docker
+import requests
+from docker.errors import APIError, DockerException
+from docker.models.containers import Container
+
+from harness.errors import InfrastructureError
+from harness.images.cancel import Cancel
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A command that ended: the container (still there), its exit code, standard output, error."""
+
+    container: Container
+    code: int
+    out: str
+    err: str
+
+
+@contextmanager
+def finished(
+    client: docker.DockerClient,
+    image: str,
+    command: Sequence[str],
+    *,
+    labels: Mapping[str, str],
+    cancel: Cancel,
+    network: Literal["none", "bridge"] = "none",
+    time_limit: float = 60.0,
+) -> Iterator[Finished]:
+    """Run a command to its end; inside the ``with`` its files can still be taken.
+
+    The container is removed whatever happens. ``time_limit`` is in seconds.
+
+    Raises:
+        InfrastructureError: it could not be started, or took too long.
+        Cancelled: broken off.
+    """
+    container = _create(client, image, command, labels, network)
+    try:
+        with cancel.closing(container.kill):
+            code, out, err = _run(container, image, time_limit)
+            yield Finished(container, code, out, err)
+    finally:
+        with suppress(DockerException):
+            container.remove(force=True, v=True)
+
+
+def _create(
+    client: docker.DockerClient,
+    image: str,
+    command: Sequence[str],
+    labels: Mapping[str, str],
+    network: str,
+) -> Container:
+    try:
+        # An entry point of the image must not get in between.
+        return client.containers.create(
+            image,
+            list(command[1:]),
+            entrypoint=[command[0]],
+            labels=dict(labels),
+            network_mode=network,
+            user="root",
+        )
+    except APIError as error:
+        raise _not_run(image, str(error.explanation or error)) from error
+
+
+def _run(container: Container, image: str, time_limit: float) -> tuple[int, str, str]:
+    try:
+        container.start()
+        code = int(container.wait(timeout=time_limit)["StatusCode"])
+        out = container.logs(stdout=True, stderr=False).decode(errors="replace")
+        err = container.logs(stdout=False, stderr=True).decode(errors="replace")
+    except APIError as error:
+        raise _not_run(image, str(error.explanation or error)) from error
+    except requests.RequestException as error:
+        raise _not_run(image, f"no end after {time_limit:.0f} s, or the engine is gone") from error
+    return code, out, err
+
+
+def _not_run(image: str, why: str) -> InfrastructureError:
+    return InfrastructureError(
+        f"a command could not be run in the image {image}: {why}",
+        next_step="see that 'docker info' answers and that the image has a shell, then try again",
+    )

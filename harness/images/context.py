@@ -1,0 +1,104 @@
+"""What Docker builds from: a recipe's files, their hash, and the archive that is sent. Pure.
+
+Neither the hash nor the archive knows of times, owners or absolute paths, so two machines with the
+same files agree on both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from harness.errors import InfrastructureError
+
+#: What editors, Python and file managers leave in folders; no recipe means these.
+_IGNORED_NAMES = frozenset(
+    {"__pycache__", ".DS_Store", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
+)
+_IGNORED_ENDS = (".pyc", ".pyo", ".swp", "~", ".orig", ".rej")
+
+
+@dataclass(frozen=True, slots=True)
+class ContextFile:
+    """One file of a build context; ``name`` is its path there, with forward slashes."""
+
+    name: str
+    path: Path
+    executable: bool
+
+    @property
+    def mode(self) -> int:
+        """0755 or 0644: of a file's mode git keeps, and two machines share, only that."""
+        return 0o755 if self.executable else 0o644
+
+
+def context_files(folder: Path, extra: Mapping[str, Path]) -> tuple[ContextFile, ...]:
+    """The files of a recipe's folder, and of each extra folder below its prefix, sorted by name.
+
+    Raises:
+        InfrastructureError: the folder is missing, has no Dockerfile, or two files have one name.
+    """
+    found = list(_files(folder, ""))
+    for prefix, place in extra.items():
+        found += _files(place, f"{prefix}/")
+    names = [one.name for one in found]
+    if "Dockerfile" not in names:
+        raise InfrastructureError(
+            f"{folder} has no Dockerfile", next_step="restore the folder images/ of the project"
+        )
+    if len(set(names)) != len(names):
+        raise InfrastructureError(f"{folder}: a file of an extra folder hides one of the recipe's")
+    return tuple(sorted(found, key=lambda one: one.name))
+
+
+def digest(path: Path) -> str:
+    """A file's SHA-256, in lower-case hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_tar(out: BinaryIO, files: tuple[ContextFile, ...], sources: Mapping[str, Path]) -> None:
+    """Write the context as a tar archive that depends on names, modes and bytes only.
+
+    ``sources`` are further files by their name in the context.
+    """
+    downloads = [ContextFile(name, path, executable=False) for name, path in sources.items()]
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for one in sorted([*files, *downloads], key=lambda each: each.name):
+            info = tarfile.TarInfo(one.name)
+            info.size = one.path.stat().st_size
+            info.mode = one.mode
+            with one.path.open("rb") as file:
+                tar.addfile(info, file)
+
+
+def dockerfile_tar(text: str) -> io.BytesIO:
+    """A context that holds nothing but this Dockerfile."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        info = tarfile.TarInfo("Dockerfile")
+        info.size = len(text.encode())
+        tar.addfile(info, io.BytesIO(text.encode()))
+    out.seek(0)
+    return out
+
+
+def _files(folder: Path, prefix: str) -> Iterator[ContextFile]:
+    if not folder.is_dir():
+        raise InfrastructureError(
+            f"the folder {folder} is missing", next_step="restore the folder images/ of the project"
+        )
+    for path in folder.rglob("*"):
+        inside = path.relative_to(folder)
+        if path.is_file() and not _ignored(inside):
+            executable = bool(path.stat().st_mode & 0o100)
+            yield ContextFile(prefix + inside.as_posix(), path, executable)
+
+
+def _ignored(inside: Path) -> bool:
+    return inside.name.endswith(_IGNORED_ENDS) or not _IGNORED_NAMES.isdisjoint(inside.parts)

@@ -1,0 +1,218 @@
+"""Read a run folder back (docs/run-folder.md): what ran, what was seen, and the evidence on demand.
+
+A run that was killed is a run: a torn last line is dropped with a note, and a missing evidence file
+is None. Anything else that is not as the contract says is an error that names the file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from harness.errors import FileError, Place, UsageError
+from harness.observations.record import Observation
+
+#: Version of ``run.json``'s form that this module reads.
+RUN_SCHEMA = 1
+#: One JSON object as it lies in an evidence file; its keys are in docs/run-folder.md.
+Evidence = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """What the run asked for, in the order of its tables; what could not be had included."""
+
+    builds: tuple[str, ...] = ()
+    scenarios: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    clients: tuple[str, ...] = ()
+    offers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioInfo:
+    """A piece of advice: what it claims in one sentence, and where it was given."""
+
+    title: str = ""
+    source: str | None = None
+    url: str | None = None
+    claim: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInfo:
+    """Provenance of an image; ``kind`` is build, client, control or another helper's name."""
+
+    kind: str
+    reference: str = ""
+    id: str = ""
+    postfix: str | None = None
+    openssl: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    describe: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A build or a client that could not be had, and why."""
+
+    name: str
+    kind: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """The runner's own closing figures; ``seconds`` is the wall time from first to last cell."""
+
+    planned: int | None = None
+    measured: int | None = None
+    seconds: float | None = None
+    cells_per_second: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """What made the run."""
+
+    name: str = "postfix-matrix"
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """``run.json``; ``finished`` is None for a run that was killed or still goes on."""
+
+    id: str
+    started: str
+    axes: Axes
+    finished: str | None = None
+    tool: Tool = field(default_factory=Tool)
+    command: tuple[str, ...] = ()
+    scenarios: Mapping[str, ScenarioInfo] = field(default_factory=dict)
+    images: Mapping[str, ImageInfo] = field(default_factory=dict)
+    missing: tuple[Missing, ...] = ()
+    summary: RunSummary | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunData:
+    """A run as read; ``notes`` says what had to be dropped on the way."""
+
+    folder: Path
+    run: Run
+    observations: tuple[Observation, ...]
+    notes: tuple[str, ...] = ()
+
+    def evidence(self, observation: Observation) -> Evidence | None:
+        """The evidence of one cell, read now; None where there is no (whole) file of it."""
+        if observation.evidence is None:
+            return None
+        return _read_object(self.folder, observation.evidence)
+
+    def instance(self, build: str, scenario: str) -> Evidence | None:
+        """The evidence of one Postfix instance, read now; None where there is no (whole) file."""
+        return _read_object(self.folder, f"instances/{build}/{scenario}.json")
+
+    def find(self, cell_id: str) -> Observation | None:
+        """The observation of a cell, if it was made."""
+        return next((seen for seen in self.observations if seen.cell == cell_id), None)
+
+
+def load_run(folder: Path) -> RunData:
+    """Read a run folder.
+
+    Raises:
+        UsageError: the folder is no run, or its run.json has another schema or a wrong field.
+        FileError: a line of observations.jsonl, other than a torn last one, is no observation.
+    """
+    run = _read_run(folder / "run.json")
+    observations, notes = _read_observations(folder / "observations.jsonl")
+    if run.finished is None:
+        notes = ("the run was not finished: it was stopped, or still goes on", *notes)
+    return RunData(folder, run, observations, notes)
+
+
+@cache
+def _run_form() -> TypeAdapter[Run]:
+    return TypeAdapter(Run)
+
+
+def _read_run(path: Path) -> Run:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(
+            f"{path.parent} is not a run folder: {path.name}: {error.strerror}",
+            cause="the path is wrong, or the run ended before it began to measure",
+            next_step="name a folder that 'postfix-matrix run' made",
+        ) from None
+    except ValueError as error:
+        raise UsageError(f"{path} is not JSON: {error}", next_step="run again") from None
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if schema != RUN_SCHEMA:
+        raise UsageError(
+            f"{path} has schema {schema!r}, this tool reads {RUN_SCHEMA}",
+            cause="the run was made by another version of postfix-matrix",
+            next_step="make the reports with the version that made the run",
+        )
+    return _checked(path, data)
+
+
+def _checked(path: Path, data: Evidence) -> Run:
+    try:
+        return _run_form().validate_python(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise FileError(Place(path, key=key), first["msg"]) from None
+
+
+def _read_observations(path: Path) -> tuple[tuple[Observation, ...], tuple[str, ...]]:
+    """Observations by cell; of two of one cell (a resumed run) the later one counts."""
+    if not path.exists():
+        return (), ("no cell was measured: there is no observations.jsonl",)
+    lines = path.read_bytes().split(b"\n")
+    by_cell: dict[str, Observation] = {}
+    notes: list[str] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            seen = Observation.from_json(line.decode("utf-8"))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            if number < len(lines):
+                raise _not_an_observation(path, number, error) from None
+            notes.append(f"the last line of {path.name} is torn and was dropped")
+            continue
+        if by_cell.pop(seen.cell, None):
+            notes.append(f"{seen.cell} was measured more than once; the last one is shown")
+        by_cell[seen.cell] = seen
+    return tuple(by_cell.values()), tuple(notes)
+
+
+def _not_an_observation(path: Path, number: int, error: Exception) -> FileError:
+    return FileError(
+        Place(path, line=number),
+        f"not an observation: {error!r}",
+        expected="one JSON object of schema 1 a line",
+        next_step="move the line out of the file; the other cells can then be read",
+    )
+
+
+def _read_object(folder: Path, name: str) -> Evidence | None:
+    """A JSON object below ``folder``; never one outside it, whatever the name says."""
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        return None
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return data if isinstance(data, dict) else None

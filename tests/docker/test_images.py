@@ -1,0 +1,381 @@
+"""The image shop on a real engine: once, whole or not at all, and never believed unseen."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Any
+
+import docker
+import platformdirs
+import pytest
+from docker.errors import DockerException, ImageNotFound
+
+from harness.catalog.builds import Build, base_suite
+from harness.catalog.releases import Source, SourceKind
+from harness.errors import BuildError, ExitCode, HarnessError, InfrastructureError, SourceError
+from harness.images import labels as names
+from harness.images.base import origin
+from harness.images.cancel import Cancel, Cancelled
+from harness.images.debian import DebianFetcher
+from harness.images.provenance import check, read_back
+from harness.images.recipes import Kind, Recipe, base_recipe, build_recipe
+from harness.images.shop import Image, ImageShop
+from harness.paths import images_dir
+
+pytestmark = pytest.mark.docker
+
+#: On every image that a test makes, so that all of them can be found again.
+TEST_LABEL = "org.postfix-matrix.test"
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[docker.DockerClient]:
+    """The engine."""
+    client = docker.from_env(timeout=600)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def parent(client: docker.DockerClient) -> Image:
+    """The debian-12 build: a real Postfix to stand on, made by the shop itself if need be."""
+    return _real_shop(client).ensure(build_recipe(Build.parse("debian-12")))
+
+
+@pytest.fixture
+def mark(client: docker.DockerClient) -> Iterator[str]:
+    """A value of the test's own for TEST_LABEL; all that carries it is removed in the end."""
+    mark = secrets.token_hex(8)
+    yield mark
+    for image in _marked(client, mark):
+        with suppress(DockerException):
+            client.images.remove(str(image.id), force=True)
+
+
+def _real_shop(client: docker.DockerClient) -> ImageShop:
+    cache = Path(platformdirs.user_cache_dir("postfix-matrix"))
+    return ImageShop(client, images_dir=images_dir(), cache_dir=cache, on_step=_quiet)
+
+
+def _quiet(_: str, __: str) -> None:
+    """For what is of no interest to a test."""
+
+
+def _marked(client: docker.DockerClient, mark: str) -> list[Any]:
+    return client.images.list(all=True, filters={"label": f"{TEST_LABEL}={mark}"})
+
+
+def _shop(
+    client: docker.DockerClient, root: Path, on_step: Callable[[str, str], None] = _quiet
+) -> ImageShop:
+    return ImageShop(client, images_dir=root / "images", cache_dir=root / "cache", on_step=on_step)
+
+
+def _recipe(
+    root: Path,
+    mark: str,
+    base: str,
+    lines: str,
+    *,
+    kind: Kind = Kind.PART,
+    labels: Mapping[str, str] | None = None,
+) -> Recipe:
+    """A recipe on an image that is there; its images carry the test's mark from the first step."""
+    folder = root / "images" / "thing"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "Dockerfile").write_text(f"FROM {base}\nLABEL {TEST_LABEL}={mark}\n{lines}\n")
+    return Recipe(f"test-{mark}", kind, "thing", labels=labels or {})
+
+
+def _exists(client: docker.DockerClient, reference: str) -> bool:
+    try:
+        client.images.get(reference)
+    except ImageNotFound:
+        return False
+    return True
+
+
+def _until(condition: Callable[[], bool], seconds: float = 15) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def _running(client: docker.DockerClient, word: str) -> bool:
+    """Whether any container's command has this word."""
+    commands = [one.attrs["Config"]["Cmd"] or [] for one in client.containers.list(all=True)]
+    return any(word in " ".join(command) for command in commands)
+
+
+def _ensure_elsewhere(root: Path, recipe: Recipe, go: Event, results: Any) -> None:
+    """What another process does: wait for the signal, ensure, hand back id and steps."""
+    steps: list[str] = []
+    shop = _shop(docker.from_env(timeout=600), root, lambda _, text: steps.append(text))
+    go.wait(60)
+    results.put((shop.ensure(recipe).id, steps))
+
+
+def test_two_processes_build_an_image_once(parent: Image, mark: str, tmp_path: Path) -> None:
+    """Two runs started at the same time share one build, and both get its image."""
+    once = "RUN cat /proc/sys/kernel/random/uuid >/once && sleep 1"
+    recipe = _recipe(tmp_path, mark, parent.reference, once)
+    spawn = multiprocessing.get_context("spawn")
+    go, results = spawn.Event(), spawn.Queue()
+    target_args = (tmp_path, recipe, go, results)
+    both = [spawn.Process(target=_ensure_elsewhere, args=target_args) for _ in range(2)]
+    for process in both:
+        process.start()
+    go.set()
+    (first, steps), (second, other_steps) = results.get(timeout=120), results.get(timeout=120)
+    for process in both:
+        process.join(30)
+    assert first == second
+    built = [text for text in (*steps, *other_steps) if text.startswith("built in")]
+    assert len(built) == 1
+
+
+def test_what_is_there_is_not_built_again(
+    client: docker.DockerClient, parent: Image, mark: str, tmp_path: Path
+) -> None:
+    """A warm run does nothing for an image that has its tag, and a changed file makes a new one."""
+    steps: list[str] = []
+    shop = _shop(client, tmp_path, lambda _, text: steps.append(text))
+    recipe = _recipe(tmp_path, mark, parent.reference, "RUN true")
+    made = shop.ensure(recipe)
+    assert steps
+    steps.clear()
+    assert shop.ensure(recipe) == made
+    assert steps == []
+    changed = shop.ensure(_recipe(tmp_path, mark, parent.reference, "RUN true && true"))
+    assert changed.reference != made.reference
+    assert changed.id != made.id
+
+
+def test_a_killed_build_leaves_nothing_that_counts(
+    client: docker.DockerClient, parent: Image, mark: str, tmp_path: Path
+) -> None:
+    """After SIGKILL there is no tag, no container and no lock: the next one simply builds."""
+    word = f"killed-{mark}"
+    lines = f'RUN [ -e /proc/never ] || sh -c ": {word}; sleep 3600"'
+    recipe = _recipe(tmp_path, mark, parent.reference, lines)
+    spawn = multiprocessing.get_context("spawn")
+    go, results = spawn.Event(), spawn.Queue()
+    go.set()
+    process = spawn.Process(target=_ensure_elsewhere, args=(tmp_path, recipe, go, results))
+    process.start()
+    assert _until(lambda: _running(client, word)), "the build did not come to its step"
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    process.join(10)
+    assert _until(lambda: not _running(client, word)), "the build's container outlived it"
+    assert not _exists(client, _shop(client, tmp_path).reference(recipe))
+    # The same recipe's lock is free, and the build starts anew.
+    again = _recipe(tmp_path, mark, parent.reference, lines)
+    shop = _shop(client, tmp_path)
+    errors: list[HarnessError] = []
+    thread = threading.Thread(target=_collect, args=(shop, again, errors))
+    thread.start()
+    assert _until(lambda: _running(client, word)), "a dead process still holds the lock"
+    shop.cancel()
+    thread.join(15)
+    assert not thread.is_alive()
+
+
+def _collect(shop: ImageShop, recipe: Recipe, errors: list[HarnessError]) -> None:
+    try:
+        shop.ensure(recipe)
+    except HarnessError as error:
+        errors.append(error)
+
+
+def test_cancelling_ends_builds_and_waiters(
+    client: docker.DockerClient, parent: Image, mark: str, tmp_path: Path
+) -> None:
+    """Ctrl-C ends the builder and whoever waits for it, soon, and no image gets the tag."""
+    word = f"cancelled-{mark}"
+    lines = f'RUN sh -c ": {word}; sleep 3600"'
+    recipe = _recipe(tmp_path, mark, parent.reference, lines)
+    shop = _shop(client, tmp_path)
+    errors: list[HarnessError] = []
+    threads = [threading.Thread(target=_collect, args=(shop, recipe, errors)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    assert _until(lambda: _running(client, word))
+    started = time.monotonic()
+    shop.cancel()
+    for thread in threads:
+        thread.join(10)
+    assert time.monotonic() - started < 5
+    assert [type(error) for error in errors] == [Cancelled, Cancelled]
+    assert all(error.exit_code is ExitCode.INTERRUPTED for error in errors)
+    assert _until(lambda: not _running(client, word))
+    assert not _exists(client, shop.reference(recipe))
+    assert _marked(client, mark) == []
+
+
+def test_a_failing_step_shows_the_end_of_the_log(
+    client: docker.DockerClient, parent: Image, mark: str, tmp_path: Path
+) -> None:
+    """The compiler's own words are in the error, all of the log is in a file, no layer stays."""
+    lines = "RUN seq 1000 1040\nRUN echo tls_server.c:1: no such member; exit 7"
+    recipe = _recipe(tmp_path, mark, parent.reference, lines)
+    shop = _shop(client, tmp_path)
+    with pytest.raises(BuildError) as caught:
+        shop.ensure(recipe)
+    said = str(caught.value)
+    assert "tls_server.c:1: no such member" in said
+    assert "non-zero code: 7" in said
+    assert "1001" not in said, "the tail has a bound"
+    (log,) = (tmp_path / "cache" / "logs").iterdir()
+    assert str(log) in said
+    assert "1001" in log.read_text()
+    assert _marked(client, mark) == []
+
+
+def test_a_full_disk_is_told_as_such(
+    client: docker.DockerClient, parent: Image, mark: str, tmp_path: Path
+) -> None:
+    """ENOSPC in a step is about the disk, not about the recipe. /dev/full is a full disk."""
+    recipe = _recipe(tmp_path, mark, parent.reference, "RUN cat /etc/passwd >/dev/full")
+    with pytest.raises(BuildError, match="no room on the disk") as caught:
+        _shop(client, tmp_path).ensure(recipe)
+    assert caught.value.next_step
+
+
+def test_a_build_whose_labels_lie_never_gets_its_tag(
+    client: docker.DockerClient, parent: Image, mark: str, tmp_path: Path
+) -> None:
+    """A build from source that comes out as another version is an error, and is not kept."""
+    lie = {names.POSTFIX: "3.7.10", names.OPENSSL: parent.labels[names.OPENSSL]}
+    recipe = _recipe(tmp_path, mark, parent.reference, "", kind=Kind.SOURCE, labels=lie)
+    shop = _shop(client, tmp_path)
+    with pytest.raises(BuildError, match=r"says Postfix 3\.7\.10, but it runs 3\.7\.\d+"):
+        shop.ensure(recipe)
+    assert not _exists(client, shop.reference(recipe))
+    assert _marked(client, mark) == []
+
+
+def test_a_lying_image_under_the_right_tag_is_refused(
+    client: docker.DockerClient, parent: Image, mark: str, tmp_path: Path
+) -> None:
+    """Somebody's image under our tag is read back before it is believed, now and every time."""
+    lie = {names.POSTFIX: parent.labels[names.POSTFIX], names.OPENSSL: "1.0.2h"}
+    lying = _recipe(tmp_path, mark, parent.reference, "RUN true", labels=lie)
+    shop = _shop(client, tmp_path)
+    made = shop.ensure(lying)
+    build = _recipe(tmp_path, mark, parent.reference, "RUN true", kind=Kind.SOURCE, labels=lie)
+    repository, _, tag = shop.reference(build).rpartition(":")
+    client.images.get(made.reference).tag(repository, tag)
+    for _ in range(2):
+        with pytest.raises(BuildError, match=r"says OpenSSL 1\.0\.2h, but it runs"):
+            shop.ensure(build)
+
+
+def test_a_distributions_versions_are_read_back(client: docker.DockerClient, parent: Image) -> None:
+    """The labels of a distribution's build are what runs in it, down to its packages."""
+    found = read_back(client, parent.reference)
+    assert parent.labels[names.POSTFIX] == found.postfix
+    assert parent.labels[names.OPENSSL] == found.openssl_loaded == found.openssl_cli
+    assert f"postfix {found.postfix}-" in parent.labels[names.PACKAGES]
+    assert parent.labels[names.CONTRACT] == "1"
+    assert parent.labels[names.BUILD] == "debian-12"
+
+
+def test_what_was_checked_is_not_run_again(
+    client: docker.DockerClient, parent: Image, tmp_path: Path
+) -> None:
+    """The check of a warm run costs a file, not a container: half a second for each build."""
+    check(client, parent.id, "debian-12", parent.labels, tmp_path)
+    started = time.monotonic()
+    check(client, parent.id, "debian-12", parent.labels, tmp_path)
+    assert time.monotonic() - started < 0.05
+
+
+def test_an_image_without_postfix_is_refused(client: docker.DockerClient) -> None:
+    """What has no Postfix to ask is told as such."""
+    base = _real_shop(client).ensure(base_recipe(base_suite()))
+    with pytest.raises(BuildError, match="its Postfix could not be read back"):
+        read_back(client, base.reference)
+
+
+def test_no_container_of_a_read_back_stays(client: docker.DockerClient, parent: Image) -> None:
+    """What was started to ask an image is removed, with the labels it was given until then."""
+    label = f"org.postfix-matrix.run=test-{secrets.token_hex(4)}"
+    key, _, value = label.partition("=")
+    read_back(client, parent.reference, labels={key: value})
+    assert client.containers.list(all=True, filters={"label": label}) == []
+
+
+@pytest.mark.parametrize("style", ["one-line", "deb822"])
+def test_debians_source_package_is_fetched(
+    client: docker.DockerClient, parent: Image, mark: str, tmp_path: Path, style: str
+) -> None:
+    """Upstream's archive comes out of a real apt repository, in either style of its sources."""
+    recipe = _recipe(tmp_path, mark, parent.reference, _REPOSITORY + _STYLES[style])
+    image = _shop(client, tmp_path).ensure(recipe)
+    fetch = DebianFetcher(client, lambda _: image.reference, {})
+    fetch(_debian_source("thing_1.0.orig.tar.gz"), tmp_path / "got", Cancel())
+    assert (tmp_path / "got").read_bytes() == b"the upstream archive\n"
+    with pytest.raises(SourceError, match=r"the suite has thing_1\.0\.orig\.tar\.gz now"):
+        fetch(_debian_source("thing_0.9.orig.tar.gz"), tmp_path / "old", Cancel())
+
+
+def _debian_source(file: str) -> Source:
+    return Source(SourceKind.DEBIAN, "0" * 64, 0, "x", suite="any", package="thing", file=file)
+
+
+# A repository of one source package, made on the spot: no network.
+_REPOSITORY = r"""
+RUN mkdir /repo && cd /repo && echo the upstream archive >thing_1.0.orig.tar.gz \
+ && echo dsc >thing_1.0-1.dsc \
+ && line() { echo " $(sha256sum <"$1" | cut -d' ' -f1) $(wc -c <"$1") $1"; } \
+ && { echo Package: thing; echo Format: '3.0 (quilt)'; echo Version: 1.0-1; echo Directory: .; \
+      echo Checksums-Sha256:; line thing_1.0.orig.tar.gz; line thing_1.0-1.dsc; } >Sources \
+ && rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/*
+"""
+_STYLES = {
+    "one-line": "RUN echo 'deb [trusted=yes] copy:/repo ./' >/etc/apt/sources.list\n",
+    "deb822": "RUN printf 'Types: deb\\nURIs: copy:/repo\\nSuites: ./\\nTrusted: yes\\n'"
+    " >/etc/apt/sources.list.d/debian.sources\n",
+}
+
+
+def test_no_base_image_says_what_to_install(
+    client: docker.DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With no registry and no mmdebstrap there is one clear error, with both reasons."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InfrastructureError) as caught:
+        origin(client, "no-such-suite", tmp_path, Cancel(), lambda _: None)
+    assert "the registry gave none (" in str(caught.value)
+    assert "mmdebstrap is not installed" in str(caught.value)
+    assert "apt-get install mmdebstrap" in caught.value.next_step
+
+
+def test_a_failed_bootstrap_shows_its_words(
+    client: docker.DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the bootstrap said is in the error, and nothing of it stays on the disk."""
+    program = tmp_path / "bin" / "mmdebstrap"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho 'E: apt-get update failed' >&2\nexit 25\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    work = tmp_path / "work"
+    work.mkdir()
+    with pytest.raises(InfrastructureError, match=r"failed \(25\)") as caught:
+        origin(client, "no-such-suite", work, Cancel(), lambda _: None)
+    assert "E: apt-get update failed" in str(caught.value)
+    assert list(work.iterdir()) == []

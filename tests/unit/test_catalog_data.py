@@ -1,0 +1,183 @@
+"""The catalog's records: well-formed, and refused where they are not."""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import Any
+
+import pytest
+
+from harness.catalog.builds import Build, all_builds, base_suite, distributions
+from harness.catalog.cells import CONTROL_PREFIX
+from harness.catalog.clients import Control, all_clients, all_controls, client, control
+from harness.catalog.releases import (
+    PRODUCTS,
+    Release,
+    SourceKind,
+    load,
+    needs,
+    parse_releases,
+    release,
+    releases,
+)
+from harness.errors import UsageError
+from harness.tls import Protocol
+
+EVERY_RELEASE = [one for product in PRODUCTS for one in releases(product)]
+
+
+@pytest.mark.parametrize("one", EVERY_RELEASE, ids=lambda one: one.id)
+def test_each_release_can_be_fetched_and_verified(one: Release) -> None:
+    """A record with a bad checksum, or no way to it, would fail at a user's, minutes into a run."""
+    assert one.sources
+    for source in one.sources:
+        assert re.fullmatch(r"[0-9a-f]{64}", source.sha256)
+        assert "{" not in f"{source.url}{source.file}{source.subdir}", (
+            "a template was not filled in"
+        )
+        assert source.kind in SourceKind
+    assert releases(one.product).count(one) == 1
+    assert release(one.product, one.version) is one
+
+
+def test_releases_are_sorted_by_version_not_by_text() -> None:
+    """Lists that users see are in the order of age: 3.10 after 3.9."""
+    data = load("postfix")
+    record = data["release"][0]
+    data["release"] = [{**record, "version": version} for version in ("3.10.1", "3.9.2", "3.9.10")]
+    ordered = sorted(parse_releases(data), key=lambda one: one.order)
+    assert [one.version for one in ordered] == ["3.9.2", "3.9.10", "3.10.1"]
+
+
+def test_upstream_comes_first_and_templates_are_filled() -> None:
+    """The preferred source is upstream's own file, found from the version alone."""
+    first = release("openssl", "1.0.2h").sources[0]
+    assert first.kind is SourceKind.URL
+    assert first.url == "https://www.openssl.org/source/old/1.0.2/openssl-1.0.2h.tar.gz"
+    github = release("openssl", "1.1.1w").sources[1]
+    assert "/OpenSSL_1_1_1w/openssl-1.1.1w.tar.gz" in github.url
+
+
+def test_another_archive_of_a_release_has_its_own_hash_and_root() -> None:
+    """A package that vendors OpenSSL is another archive: upstream's hash cannot stand for it."""
+    one = release("openssl", "1.0.2h")
+    upstream, vendored = one.sources[0], one.sources[-1]
+    assert vendored.kind is SourceKind.NPM
+    assert vendored.sha256 != upstream.sha256
+    assert vendored.corroborated == 0, "nobody else publishes this hash; say so"
+    assert vendored.subdir != upstream.subdir
+
+
+def _broken(change: dict[str, Any]) -> dict[str, Any]:
+    data = copy.deepcopy(load("postfix"))
+    for key, value in change.items():
+        data["release"][0][key] = value
+    return data
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sha256": "8451FB34"},
+        {"sha256": "z" * 64},
+        {"version": "three"},
+        {"corroborated": -1},
+        {"source": [{"kind": "ftp"}]},
+        {"source": [{"kind": "debian", "suite": "bookworm", "package": "postfix"}]},
+        {"source": [{"kind": "npm"}]},
+    ],
+    ids=str,
+)
+def test_a_malformed_record_is_refused(change: dict[str, Any]) -> None:
+    """A slip in the catalog is found when it is read, not when it is used."""
+    parse_releases(_broken({}))
+    with pytest.raises(ValueError):  # noqa: PT011  (each has its own message)
+        parse_releases(_broken(change))
+
+
+def test_a_release_that_is_there_twice_is_refused() -> None:
+    """Two records of one version would leave it to chance which hash is checked."""
+    data = load("postfix")
+    data["release"] = [data["release"][0]] * 2
+    with pytest.raises(ValueError, match="twice"):
+        parse_releases(data)
+
+
+def test_a_release_without_source_is_refused() -> None:
+    """A record that leads nowhere is a slip."""
+    data = load("postfix")
+    del data["mirrors"], data["release"][0]["source"]
+    with pytest.raises(ValueError, match="no source"):
+        parse_releases(data)
+
+
+def test_needs_go_by_version() -> None:
+    """Old Postfix releases stop at a Linux they do not know; the newest must build as it is."""
+    assert any(need.uname26 for need in needs("postfix", "3.7.11"))
+    assert not any(need.uname26 for need in needs("postfix", "3.11.0"))
+    assert all(need.why for need in needs("postfix", "3.7.11"))
+
+
+@pytest.mark.parametrize("build", all_builds(), ids=str)
+def test_build_ids_round_trip(build: Build) -> None:
+    """An id in a run folder leads back to its build."""
+    assert Build.parse(str(build)) == build
+
+
+def test_the_default_builds_are_distributions_and_a_pair() -> None:
+    """A run without selectors has both kinds of build; versions of a pair are in its id."""
+    kinds = [build.kind for build in all_builds()]
+    assert kinds.count("distribution") >= 3
+    assert "source" in kinds
+    pair = Build.parse("postfix-3.7.11+openssl-1.1.1w")
+    assert (pair.postfix, pair.openssl, pair.suite) == ("3.7.11", "1.1.1w", base_suite())
+    debian = Build.parse("debian-11")
+    assert (debian.postfix, debian.openssl, debian.suite) == (None, None, "bullseye")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "debian-99",
+        "postfix-3.7.11",
+        "postfix-9.9.9+openssl-1.1.1w",
+        "postfix-3.7.11+openssl-9.9.9",
+        "postfix-3.7.11+openssl-1.1.1w/x",
+        "",
+    ],
+)
+def test_an_unknown_build_is_the_users_error(text: str) -> None:
+    """A mistyped build is told as such, with what there is."""
+    with pytest.raises(UsageError) as caught:
+        Build.parse(text)
+    assert caught.value.next_step
+
+
+def test_no_build_can_be_taken_for_a_control() -> None:
+    """Control cells are told from others by their build's name alone."""
+    assert not any(build.id.startswith(CONTROL_PREFIX) for build in all_builds())
+    assert all(one.name.startswith(CONTROL_PREFIX) for one in all_controls())
+    with pytest.raises(ValueError, match="must start with"):
+        Control("permissive", "control/modern", "debian-12", Protocol.TLSv1, Protocol.TLSv1_3)
+
+
+def test_names_are_unique() -> None:
+    """A name in a cell's id means one thing."""
+    for names in (
+        [one.id for one in all_builds()],
+        [one.id for one in distributions()],
+        [one.name for one in all_clients()],
+        [one.name for one in all_controls()],
+    ):
+        assert len(set(names)) == len(names)
+
+
+def test_clients_and_controls_by_name() -> None:
+    """Names find their records, and a wrong one is the user's error that lists the right ones."""
+    assert client("openssl-1.0.2h").openssl == "1.0.2h"
+    assert control("control-openssl-1.0.2h").stunnel == "5.68"
+    for find in (client, control):
+        with pytest.raises(UsageError) as caught:
+            find("nobody")
+        assert "use one of" in caught.value.next_step

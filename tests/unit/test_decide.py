@@ -1,0 +1,170 @@
+"""What came of a cell, from both sides' evidence. Words of servers and libraries are real ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from harness.clients.contract import Reply, Result
+from harness.observations.decide import Control, ServerWords, decide, decide_control
+from harness.observations.reasons import reason_of
+from harness.observations.record import Outcome, Stage
+from harness.tls import Offer, Protocol
+
+TLS1 = Offer(Protocol.TLSv1, Protocol.TLSv1)
+WORKS = Control("control-openssl-3.0/permissive/smtp/c/TLSv1", works=True)
+FAILS = replace(WORKS, works=False)
+NONE = Control(None, works=None, why="its image did not build")
+CONNECT = "Nov 22 23:34:29 postfix/smtpd[215]: connect from unknown[172.21.0.5]:56940"
+ESTABLISHED = (
+    "Nov 22 23:34:29 postfix/smtpd[215]: Anonymous TLS connection established from "
+    "unknown[172.21.0.5]:56940: TLSv1 with cipher ECDHE-RSA-AES256-SHA (256/256 bits)"
+)
+UNSUPPORTED = (
+    "Nov 22 23:34:29 postfix/smtpd[215]: warning: TLS library problem: error:0A000102:SSL "
+    "routines::unsupported protocol:../ssl/statem/statem_srvr.c:1664:"
+)
+ACCEPTED = Result("c", "accepted", protocol="TLSv1", cipher="ECDHE-RSA-AES256-SHA", bits=256)
+REFUSED = Result("c", "refused", "handshake", error="tlsv1 alert protocol version")
+INCAPABLE = Result("c", "client-incapable", "handshake", error="NO_PROTOCOLS_AVAILABLE")
+ON_LOG = ServerWords((CONNECT, ESTABLISHED))
+
+
+def test_an_accepted_cell_has_both_views_and_they_agree() -> None:
+    """Protects the matrix's first promise: what the client saw is what Postfix logged."""
+    decision = decide(TLS1, ACCEPTED, ON_LOG, WORKS)
+    assert decision.outcome is Outcome.ACCEPTED
+    assert decision.agree is True
+    assert decision.server_saw is not None
+    assert decision.server_saw.bits == 256
+    assert decision.stage is decision.reason is decision.decided_by is None
+
+
+@pytest.mark.parametrize(
+    "tale", [replace(ACCEPTED, protocol="TLSv1.2"), replace(ACCEPTED, cipher="AES256-SHA")]
+)
+def test_a_disagreement_is_a_finding(tale: Result) -> None:
+    """Protects against a client that tells tales: any difference is shown, not smoothed over."""
+    decision = decide(Offer(), tale, ON_LOG, WORKS)
+    assert decision.outcome is Outcome.ACCEPTED
+    assert decision.agree is False
+
+
+def test_without_the_servers_word_there_is_no_agreement() -> None:
+    """Protects "not measured says so": a missing log line is neither yes nor no."""
+    assert decide(TLS1, ACCEPTED, ServerWords((CONNECT,)), WORKS).agree is None
+
+
+def test_a_client_that_ignores_its_offer_is_incapable_of_it() -> None:
+    """Protects against curl --sslv3, which negotiates TLSv1.3: the server's view decides."""
+    offer = Offer(Protocol.SSLv3, Protocol.SSLv3)
+    decision = decide(offer, replace(ACCEPTED, protocol="SSLv3"), ON_LOG, FAILS)
+    assert (decision.outcome, decision.reason) == (Outcome.CLIENT_INCAPABLE, "ignored-offer")
+
+
+def test_a_refusal_is_believed_beside_a_control_that_works() -> None:
+    """Protects the meaning of refused: the same client and offer got through elsewhere."""
+    decision = decide(TLS1, REFUSED, ServerWords((CONNECT, UNSUPPORTED)), WORKS)
+    assert (decision.outcome, decision.stage) == (Outcome.REFUSED, Stage.HANDSHAKE)
+    assert (decision.reason, decision.decided_by) == ("protocol-version", "server")
+    assert decision.control == WORKS.cell
+
+
+@pytest.mark.parametrize("result", [REFUSED, INCAPABLE], ids=["refused", "incapable"])
+def test_where_the_control_fails_too_it_is_the_client(result: Result) -> None:
+    """Protects servers from blame for what a client's own library will not do."""
+    decision = decide(TLS1, result, ServerWords(), FAILS)
+    assert (decision.outcome, decision.decided_by) == (Outcome.CLIENT_INCAPABLE, "client")
+    assert decision.control == FAILS.cell
+
+
+@pytest.mark.parametrize("result", [REFUSED, INCAPABLE], ids=["refused", "incapable"])
+def test_without_a_control_nothing_is_believed(result: Result) -> None:
+    """Protects against a refusal that only our missing control makes one."""
+    decision = decide(TLS1, result, ServerWords(), NONE)
+    assert (decision.outcome, decision.reason) == (Outcome.ERROR, "no-control")
+    assert "did not build" in decision.notes[0]
+
+
+def test_a_client_that_contradicts_its_control_is_an_error() -> None:
+    """Protects against a driver that gives up where it need not."""
+    decision = decide(TLS1, INCAPABLE, ServerWords(), WORKS)
+    assert (decision.outcome, decision.reason) == (Outcome.ERROR, "contradicts-control")
+
+
+def test_a_reply_before_tls_needs_no_control() -> None:
+    """Protects plain refusals: 454 to STARTTLS came before the client could offer anything."""
+    result = Result("c", "refused", "starttls", reply=Reply(454, "4.7.0 TLS not available"))
+    decision = decide(TLS1, result, ServerWords((CONNECT,)), NONE)
+    assert (decision.outcome, decision.reason) == (Outcome.REFUSED, "tls-not-available")
+
+
+def test_a_service_that_died_rejected_the_config() -> None:
+    """Protects config-rejected: a close without a banner is Postfix's word on its configuration."""
+    result = Result("c", "refused", "banner", error="closed")
+    deaths = ("postfix/smtpd[9]: fatal: bad numerical configuration: x = y",)
+    decision = decide(TLS1, result, ServerWords(deaths=deaths), WORKS)
+    assert (decision.outcome, decision.reason) == (Outcome.CONFIG_REJECTED, "fatal-parameter")
+
+
+def test_a_death_elsewhere_does_not_reject_a_session_that_was_served() -> None:
+    """Protects cells whose smtpd did answer from another process's death in the same instance."""
+    words = ServerWords((CONNECT, UNSUPPORTED), deaths=("fatal: something",))
+    assert decide(TLS1, REFUSED, words, WORKS).outcome is Outcome.REFUSED
+
+
+def test_not_offered_tells_why_where_the_log_does() -> None:
+    """Protects the reason of a bad protocol list, which shows as a missing STARTTLS only."""
+    result = Result("c", "not-offered", "ehlo")
+    bad = 'warning: Invalid TLS protocol list "!TLSv9": disabling TLS support'
+    decision = decide(TLS1, result, ServerWords((bad, CONNECT)), WORKS)
+    assert (decision.outcome, decision.reason) == (
+        Outcome.NOT_OFFERED,
+        "tls-disabled-bad-protocol-list",
+    )
+    assert decide(TLS1, result, ServerWords((CONNECT,)), WORKS).reason is None
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [("timeout", Outcome.TIMEOUT), ("error", Outcome.ERROR), ("plaintext", Outcome.PLAINTEXT)],
+)
+def test_what_is_no_refusal_never_becomes_one(outcome: str, expected: Outcome) -> None:
+    """Protects the closed vocabulary: a time-out or a failed driver says nothing of the server."""
+    decision = decide(TLS1, Result("c", outcome, "handshake", error="x"), ServerWords(), FAILS)
+    assert decision.outcome is expected
+
+
+@pytest.mark.parametrize("result", [REFUSED, INCAPABLE], ids=["refused", "incapable"])
+def test_a_control_that_refuses_proves_inability(result: Result) -> None:
+    """Protects the control's own cells: its server is permissive by proof."""
+    assert decide_control(TLS1, result, ServerWords()).outcome is Outcome.CLIENT_INCAPABLE
+    assert decide_control(TLS1, ACCEPTED, ON_LOG).outcome is Outcome.ACCEPTED
+
+
+@pytest.mark.parametrize(
+    ("log", "error", "reply", "reason"),
+    [
+        # Debian 11's Postfix 3.5 with OpenSSL 1.1.1w, 12's with 3.0, 13's with 3.5
+        (["error:1408F10B:SSL routines:ssl3_get_record:wrong version number"], None, None,
+         "protocol-version"),
+        (["error:0A0000C1:SSL routines::no shared cipher"], "sslv3 alert handshake failure", None,
+         "no-shared-cipher"),
+        ([], "[SSL: NO_PROTOCOLS_AVAILABLE] no protocols available", None,
+         "no-protocols-available"),
+        ([], "[SSL: SSLV3_ALERT_HANDSHAKE_FAILURE] sslv3 alert handshake failure", None,
+         "handshake-failure"),
+        ([], "unexpected EOF", None, "closed"),
+        ([], None, "530 5.7.0 Must issue a STARTTLS command first", "must-starttls"),
+        ([], None, "535 5.7.8 Error: authentication failed: UGFzc3dvcmQ6", "auth-failed"),
+        ([], None, "503 5.5.1 Error: authentication not enabled", "auth-not-enabled"),
+        ([], "the dog ate it", None, "unrecognised"),
+        ([], None, "599 what", "unrecognised"),
+    ],
+)  # fmt: skip
+def test_a_cause_has_one_name(
+    log: list[str], error: str | None, reply: str | None, reason: str
+) -> None:
+    """Protects comparisons across libraries; what no pattern knows stays unrecognised."""
+    assert reason_of(log, error, reply) == reason

@@ -1,0 +1,256 @@
+"""One instance's configuration: base, candidate, additions, ports and the files it names."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from harness.config.instance import FileKind, InstanceConfig, Surroundings, assemble
+from harness.config.maincf import parse_main_cf
+from harness.config.mastercf import parse_master_cf
+from harness.config.overlay import Overlay
+from harness.config.scenario import Scenario
+from harness.tls import Service
+
+PORTS = {Service.SMTP: 20010, Service.SUBMISSION: 20011, Service.SUBMISSIONS: 20012}
+#: The services that matter, as Debian has them (chrooted) and as upstream has them since 3.0.
+DEBIAN = """\
+smtp      inet  n       -       y       -       -       smtpd
+#submission inet n       -       y       -       -       smtpd
+pickup    unix  n       -       y       60      1       pickup
+smtp      unix  -       -       y       -       -       smtp
+"""
+UPSTREAM = DEBIAN.replace(" y ", " n ")
+SUBMISSION = "submission inet n - - - - smtpd\n  -o smtpd_tls_security_level=may\n"
+
+
+def config(
+    main: str = "",
+    master: str = "",
+    mode: Overlay = Overlay.REPLACE,
+    *,
+    version: str = "3.7.11",
+    stock: str = DEBIAN,
+) -> InstanceConfig:
+    """The instance of a candidate."""
+    scenario = Scenario("some", "T", "S", "C", main_cf=main, master_cf=master, overlay=mode)
+    around = Surroundings("some", version, "/srv/some", PORTS, "inet:192.0.2.1:12345", stock)
+    return assemble(scenario, around)
+
+
+def names(text: str) -> list[str]:
+    """The names that a main.cf sets, in order."""
+    return [setting.name for setting in parse_main_cf(text).settings]
+
+
+def test_the_candidate_stands_to_the_letter_between_base_and_additions() -> None:
+    """What was advised is what is applied: comments, spelling, continuation lines and all."""
+    main = "# as it was written\nsmtpd_tls_exclude_ciphers =  aNULL,\n    # more\n    LOW"
+    text = config(main).main_cf
+    before, after = text.split(main)
+    assert "smtpd_tls_security_level = may\n" in before
+    assert "queue_directory" not in before
+    assert after.startswith("\n")
+    assert "queue_directory = /srv/some/queue\n" in after
+    assert parse_main_cf(text).values["smtpd_tls_exclude_ciphers"] == "aNULL,    LOW"
+
+
+def test_what_the_candidate_sets_is_not_set_by_us() -> None:
+    """Else Postfix would warn of overridden entries that are none of the candidate's doing."""
+    main = (
+        "smtpd_tls_security_level = encrypt\nmyhostname = mail.example.test\nmyhostname = again\n"
+    )
+    built = config(main)
+    values = parse_main_cf(built.main_cf).values
+    assert values["smtpd_tls_security_level"] == "encrypt"
+    assert values["myhostname"] == "again"
+    assert [s.name for s in parse_main_cf(built.main_cf).overridden] == ["myhostname"]
+    assert not any(line.startswith("myhostname") for line in built.added)
+
+
+def test_what_the_harness_cannot_do_without_wins() -> None:
+    """An instance that shares a queue, hears nothing or logs elsewhere could not be measured."""
+    main = (
+        "queue_directory = /var/spool/postfix\ndata_directory = /var/lib/postfix\n"
+        "inet_interfaces = loopback-only\ninet_protocols = all\nmaillog_file = /var/log/mail.log\n"
+    )
+    built = config(main)
+    values = parse_main_cf(built.main_cf).values
+    assert values["queue_directory"] == "/srv/some/queue"
+    assert values["data_directory"] == "/srv/some/data"
+    assert (values["inet_interfaces"], values["inet_protocols"]) == ("all", "ipv4")
+    assert values["maillog_file"] == ""
+    assert main in built.main_cf
+
+
+def test_added_tells_every_line_that_is_not_the_candidates() -> None:
+    """A doubter sees from the evidence alone what the harness put there."""
+    built = config("a = 1\n", SUBMISSION)
+    after = built.main_cf.split("a = 1\n")[1]
+    lines = [line for line in after.split("\n") if line and not line.startswith("#")]
+    assert list(built.added[: len(lines)]) == lines
+    assert built.added[len(lines) :] == (
+        "master.cf: submissions inet, as Postfix ships it commented out",
+        "master.cf: smtp inet → 20010 inet",
+        "master.cf: submissions inet → 20012 inet",
+        "master.cf: submission inet → 20011 inet",
+    )
+
+
+@pytest.mark.parametrize(
+    ("version", "level"),
+    [("2.11.0", None), ("3.0.0", "2"), ("3.5.25", "2"), ("3.6.0", "3.6"), ("3.10.13", "3.6")],
+)
+def test_compatibility_level_is_a_fresh_installs(version: str, level: str | None) -> None:
+    """Old defaults for an old level would change what is measured, and warn."""
+    assert parse_main_cf(config(version=version).main_cf).values.get("compatibility_level") == level
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "since"),
+    [
+        ("compatibility_level", "2.11.11", "3.0.0"),
+        ("maillog_file", "3.3.22", "3.4.0"),
+        ("smtpd_client_port_logging", "2.4.16", "2.5.0"),
+        ("data_directory", "2.4.16", "2.5.0"),
+    ],
+)
+def test_parameters_are_set_only_where_they_exist(name: str, before: str, since: str) -> None:
+    """An older Postfix would warn of an unused parameter that nobody but us set."""
+    assert name not in names(config(version=before).main_cf)
+    assert name in names(config(version=since).main_cf)
+
+
+@pytest.mark.parametrize(
+    ("version", "submissions", "rule"),
+    [
+        ("2.9.15", "smtps", "client"),
+        ("2.11.0", "smtps", "relay"),
+        ("3.5.25", "smtps", "relay"),
+        ("3.6.0", "submissions", "relay"),
+    ],
+)
+def test_missing_services_are_added_as_the_release_ships_them(
+    version: str, submissions: str, rule: str
+) -> None:
+    """Each service answers on every release, with options that the release knows."""
+    smtp, _, _, submission, implicit = parse_master_cf(config(version=version).master_cf).entries
+    assert [e.name for e in (smtp, submission, implicit)] == ["20010", "20011", "20012"]
+    relay = {f"smtpd_{rule}_restrictions": "permit_sasl_authenticated,reject"}
+    assert submission.options == {
+        "syslog_name": "postfix/submission",
+        "smtpd_tls_security_level": "encrypt",
+        "smtpd_sasl_auth_enable": "yes",
+        **relay,
+    }
+    assert implicit.options == {
+        "syslog_name": f"postfix/{submissions}",
+        "smtpd_tls_wrappermode": "yes",
+        "smtpd_sasl_auth_enable": "yes",
+        **relay,
+    }
+
+
+@pytest.mark.parametrize(("stock", "chroot"), [(DEBIAN, "y"), (UPSTREAM, "n"), ("", "-")])
+def test_added_services_are_chrooted_as_smtp_is(stock: str, chroot: str) -> None:
+    """In a chroot other files are seen, so services of one build must not differ in it."""
+    entries = parse_master_cf(config(stock=stock).master_cf).entries
+    assert {e.fields[4] for e in entries[-2:]} == {chroot}
+
+
+def test_services_that_the_image_has_are_not_added() -> None:
+    """An image whose master.cf enables submission is measured with its own entry."""
+    stock = DEBIAN + "submission inet n - n - - smtpd\n  -o syslog_name=own\n"
+    entries = parse_master_cf(config(stock=stock).master_cf).entries
+    assert [e.options.get("syslog_name") for e in entries if e.name == "20011"] == ["own"]
+
+
+def test_replace_merge_and_append_reach_the_added_service() -> None:
+    """Advice on submission applies on an image that ships the entry commented out."""
+    options = {
+        mode: [
+            e.options
+            for e in parse_master_cf(config(master=SUBMISSION, mode=mode).master_cf).entries
+            if e.name == "20011"
+        ]
+        for mode in Overlay
+    }
+    assert options[Overlay.REPLACE] == [{"smtpd_tls_security_level": "may"}]
+    (merged,) = options[Overlay.MERGE]
+    assert merged["smtpd_tls_security_level"] == "may"
+    assert merged["syslog_name"] == "postfix/submission"
+    assert [o["smtpd_tls_security_level"] for o in options[Overlay.APPEND]] == ["encrypt", "may"]
+
+
+def test_a_candidate_on_one_address_gets_no_entry_beside_it() -> None:
+    """The two could not bind one port, and Postfix would fail through our doing."""
+    built = config(master="127.0.0.1:submission inet n - n - - smtpd\n")
+    inet = [e.name for e in parse_master_cf(built.master_cf).entries if e.type == "inet"]
+    assert inet == ["20010", "20012", "127.0.0.1:20011"]
+
+
+@pytest.mark.parametrize(
+    ("main", "master", "files"),
+    [
+        ("smtpd_tls_dh1024_param_file = /etc/dh.pem\n", "", {"/etc/dh.pem": FileKind.DH_2048}),
+        ("smtpd_tls_dh512_param_file = /etc/dh512.pem\n", "", {"/etc/dh512.pem": FileKind.DH_512}),
+        ("smtpd_tls_dh1024_param_file = auto\nsmtpd_tls_eccert_file = none\n", "", {}),
+        ("smtpd_tls_eccert_file=/e.pem\n", "", {"/e.pem": FileKind.EC_CERTIFICATE}),
+        ("smtpd_tls_dkey_file=/d.pem\n", "", {"/d.pem": FileKind.DSA_KEY}),
+        ("smtp_tls_CAfile = $config_directory/ca.pem\n", "", {"/srv/some/etc/ca.pem": FileKind.CA}),
+        (
+            "d = /tls\nsmtpd_tls_chain_files = ${d}/a.pem, $(d)/b.pem\n",
+            "",
+            {"/tls/a.pem": FileKind.CHAIN, "/tls/b.pem": FileKind.CHAIN},
+        ),
+        (
+            "smtpd_tls_cert_file = /all.pem\nsmtpd_tls_key_file = $smtpd_tls_cert_file\n",
+            "",
+            {"/all.pem": FileKind.CHAIN},
+        ),
+        ("smtpd_tls_CAfile = $loop\nloop = $loop\n", "", {}),
+        ("smtpd_tls_CAfile = ${x?/never.pem}\n", "", {}),
+        (
+            "",
+            "submission inet n - n - - smtpd -o smtpd_tls_eckey_file=/own.pem\n",
+            {"/own.pem": FileKind.EC_KEY},
+        ),
+        (
+            "smtpd_tls_CAfile = /first.pem\nsmtpd_tls_CAfile = /last.pem\n",
+            "",
+            {"/last.pem": FileKind.CA},
+        ),
+    ],
+)
+def test_files_that_the_configuration_names(
+    main: str, master: str, files: dict[str, FileKind]
+) -> None:
+    """Test keys go to the very paths that are named, so no line has to be edited."""
+    found = dict(config(main, master).files)
+    if "smtpd_tls_cert_file" not in main:
+        assert found.pop("/etc/ssl/certs/ssl-cert-snakeoil.pem") is FileKind.RSA_CERTIFICATE
+        assert found.pop("/etc/ssl/private/ssl-cert-snakeoil.key") is FileKind.RSA_KEY
+    assert found == files
+
+
+def test_mail_for_every_token_and_for_nobody_else() -> None:
+    """A probe's message is taken and found again; any other recipient stays refused."""
+    pattern, mailbox = config().recipients_map.rstrip("\n").rsplit(" ", 1)
+    expression = re.compile(pattern.strip("/"), re.IGNORECASE)
+    assert expression.search("t0ken@sink.test")
+    assert not expression.search("a.b@sink.test")
+    assert not expression.search("token@sinkxtest")
+    assert not expression.search("token@sink.test.example")
+    assert mailbox.endswith("/"), "a maildir: virtual(8) takes no $1, so no file of its own a token"
+    assert "$" not in mailbox
+
+
+def test_instances_share_nothing() -> None:
+    """Two scenarios in one container must not read each other's queue, mail or recipients."""
+    values = parse_main_cf(config().main_cf).values
+    for name in ("queue_directory", "data_directory", "virtual_mailbox_base"):
+        assert values[name].startswith("/srv/some/")
+    assert values["virtual_mailbox_maps"] == "regexp:/srv/some/etc/recipients"
+    assert values["syslog_name"] == "postfix-some"
+    assert values["smtpd_sasl_path"] == "inet:192.0.2.1:12345"

@@ -1,0 +1,130 @@
+"""Log lines and the connections they belong to. The lines are as Postfix wrote them."""
+
+from __future__ import annotations
+
+import asyncio
+
+from harness.targets.logjoin import LogJoin
+from harness.targets.maillog import LogLine, MailLog
+
+HOST = "Nov 22 23:34:30 8a3ee06a5baa"
+QUESTION = f"""\
+{HOST} mail.info postfix/submission/smtpd[223]: connect from unknown[172.21.0.5]:44106
+{HOST} mail.info postfix/submission/smtpd[223]: Anonymous TLS connection established from \
+unknown[172.21.0.5]:44106: TLSv1 with cipher ECDHE-RSA-AES256-SHA (256/256 bits)
+{HOST} mail.info postfix/submission/smtpd[223]: E8814361: client=unknown[172.21.0.5]:44106, \
+sasl_method=PLAIN, sasl_username=webshop
+{HOST} mail.info postfix-asker/cleanup[278]: E8814361: message-id=<a@client.test>
+{HOST} mail.info postfix-asker/qmgr[130]: E8814361: from=<shop@webshop.test>, size=722, nrcpt=1
+{HOST} mail.info postfix/submission/smtpd[223]: disconnect from unknown[172.21.0.5]:44106 ehlo=2
+{HOST} mail.info postfix-asker/virtual[279]: E8814361: to=<c@sink.test>, status=sent
+{HOST} mail.info postfix-asker/qmgr[130]: E8814361: removed
+""".splitlines()
+
+
+def test_a_line_is_taken_apart() -> None:
+    """Protects the join: time, tag, process id and text, with or without busybox's facility."""
+    line = LogLine.parse(QUESTION[0])
+    assert line is not None
+    assert (line.tag, line.process, line.pid) == ("postfix/submission/smtpd", "smtpd", 223)
+    assert line.text == "connect from unknown[172.21.0.5]:44106"
+    assert LogLine.parse(QUESTION[0].replace("mail.info ", "")) == line
+
+
+def test_a_line_that_is_none_is_passed_over() -> None:
+    """Protects against the syslog daemon's own greeting, which has no process id."""
+    assert LogLine.parse(f"{HOST} syslog.info syslogd started: BusyBox v1.35.0") is None
+
+
+def test_sessions_of_interleaved_processes_are_kept_apart() -> None:
+    """Protects evidence: lines of two connections at once never end up in each other's cell."""
+    log = MailLog()
+    closed = []
+    for raw in (
+        f"{HOST} postfix/smtpd[1]: connect from unknown[10.0.0.1]:1000",
+        f"{HOST} postfix/smtpd[2]: connect from unknown[10.0.0.1]:2000",
+        f"{HOST} postfix/smtpd[1]: SSL_accept error from unknown[10.0.0.1]:1000: -1",
+        f"{HOST} postfix/smtpd[2]: lost connection after EHLO from unknown[10.0.0.1]:2000",
+        f"{HOST} postfix/smtpd[2]: disconnect from unknown[10.0.0.1]:2000 ehlo=1",
+        f"{HOST} postfix/smtpd[1]: disconnect from unknown[10.0.0.1]:1000 ehlo=1",
+    ):
+        session = log.feed(raw).closed
+        if session is not None:
+            closed.append(session)
+    assert [session.peer for session in closed] == ["10.0.0.1:2000", "10.0.0.1:1000"]
+    assert [line.pid for line in closed[1].lines] == [1, 1, 1]
+
+
+def test_what_a_process_said_before_its_first_client_comes_with_the_session() -> None:
+    """Protects not-offered's reason: "disabling TLS support" is logged before any connect."""
+    log = MailLog()
+    log.feed(f"{HOST} postfix/smtpd[7]: warning: Invalid TLS protocol list: disabling TLS support")
+    log.feed(f"{HOST} postfix/smtpd[7]: connect from unknown[10.0.0.1]:1000")
+    session = log.feed(f"{HOST} postfix/smtpd[7]: disconnect from unknown[10.0.0.1]:1000").closed
+    assert session is not None
+    assert "disabling TLS support" in session.preamble[0].text
+
+
+def test_a_message_is_followed_to_its_end() -> None:
+    """Protects the trace header: a message is read when qmgr has removed it, not before."""
+    log = MailLog()
+    removed = [log.feed(raw).removed for raw in QUESTION]
+    assert removed == [None] * 7 + ["E8814361"]
+    assert [line.process for line in log.deliveries["E8814361"]] == [
+        "cleanup", "qmgr", "virtual", "qmgr",
+    ]  # fmt: skip
+
+
+def test_a_warning_is_no_queue_id() -> None:
+    """Protects master's words, which open like a queue id does: letters and a colon."""
+    log = MailLog()
+    log.feed(f"{HOST} postfix-a/master[5]: warning: process /usr/lib/postfix/sbin/smtpd pid 9")
+    assert not log.deliveries
+    assert len(log.other["postfix-a/master"]) == 1
+
+
+def test_deaths_are_told_by_master_and_by_the_dead() -> None:
+    """Protects config-rejected: why smtpd would not run is known by its pid, under any name."""
+    log = MailLog()
+    log.feed(f"{HOST} postfix/submission/smtpd[9]: fatal: bad numerical configuration: x = y")
+    log.feed(
+        f"{HOST} postfix-a/master[5]: warning: process /usr/lib/postfix/sbin/smtpd pid 9 "
+        "exit status 1"
+    )
+    told = log.deaths("postfix-a/master")
+    assert [line.process for line in told] == ["smtpd", "master"]
+    assert log.deaths("postfix-b/master") == []
+
+
+def test_a_session_goes_to_who_waits_for_it_whichever_comes_first() -> None:
+    """Protects the join in time: the log may close a session before or after the client is done."""
+
+    async def scenario() -> None:
+        join = LogJoin()
+        waiting = asyncio.create_task(join.session("172.21.0.5:44106", 1))
+        await asyncio.sleep(0)
+        join.feed(QUESTION)
+        early = await waiting
+        assert early is not None
+        assert early.closed
+        join.feed(QUESTION)
+        late = await join.session("172.21.0.5:44106", 1)
+        assert late is not None
+        assert late is not early
+
+    asyncio.run(scenario())
+
+
+def test_a_session_that_never_closes_is_given_as_far_as_it_came() -> None:
+    """Protects evidence of a server that hangs: what it logged so far is shown, after the limit."""
+
+    async def scenario() -> None:
+        join = LogJoin()
+        join.feed(QUESTION[:2])
+        partial = await join.session("172.21.0.5:44106", 0.01)
+        assert partial is not None
+        assert not partial.closed
+        assert len(partial.lines) == 2
+        assert await join.session("172.21.0.5:9", 0.01) is None
+
+    asyncio.run(scenario())

@@ -1,0 +1,263 @@
+"""Recipes: what changes an image's tag, and what does not."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness.catalog.builds import Build, all_builds
+from harness.catalog.clients import all_clients, all_controls
+from harness.catalog.releases import release
+from harness.errors import InfrastructureError
+from harness.images import labels as names
+from harness.images.context import context_files, write_tar
+from harness.images.recipes import (
+    Kind,
+    Recipe,
+    base_recipe,
+    build_recipe,
+    client_recipe,
+    control_recipe,
+    openssl_recipe,
+    safe_name,
+    sasl_recipe,
+)
+from harness.paths import images_dir
+
+WORDS = st.text(st.characters(codec="ascii", min_codepoint=33), min_size=1, max_size=8)
+MAPS = st.dictionaries(WORDS, WORDS, max_size=4)
+
+ALL_RECIPES = [
+    *(build_recipe(build) for build in all_builds()),
+    *(client_recipe(client) for client in all_clients()),
+    *(control_recipe(control.name) for control in all_controls()),
+    sasl_recipe(),
+]
+
+
+def _folder(root: Path, name: str = "thing") -> Path:
+    folder = root / name
+    (folder / "sub").mkdir(parents=True)
+    (folder / "Dockerfile").write_text("FROM scratch\n")
+    (folder / "sub" / "run.sh").write_text("#!/bin/sh\n")
+    return folder
+
+
+def _recipe(**changes: object) -> Recipe:
+    plain = Recipe(
+        "thing-1.0+x",
+        Kind.PART,
+        "thing",
+        args={"A": "1", "B": "2"},
+        parents={"BASE": Recipe("parent", Kind.BASE, "thing", args={"SUITE": "x"})},
+        sources={"source.tar.gz": release("postfix", "3.7.11")},
+        labels={"one": "1", "two": "2"},
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]  # the tests name real fields
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(args=MAPS, labels=MAPS)
+def test_the_order_of_arguments_and_labels_says_nothing(
+    tmp_path_factory: pytest.TempPathFactory, args: dict[str, str], labels: dict[str, str]
+) -> None:
+    """Two machines, and two versions of Python, must come to the same tag."""
+    root = tmp_path_factory.getbasetemp() / "order"
+    if not root.exists():
+        _folder(root)
+    one = _recipe(args=args, labels=labels)
+    turned = _recipe(args=dict(reversed(args.items())), labels=dict(reversed(labels.items())))
+    assert one.content_hash(root) == turned.content_hash(root)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(one=MAPS, other=MAPS, field=st.sampled_from(["args", "labels"]))
+def test_other_arguments_or_labels_are_another_image(
+    tmp_path_factory: pytest.TempPathFactory,
+    one: dict[str, str],
+    other: dict[str, str],
+    field: str,
+) -> None:
+    """Whatever goes into an image changes its tag; the same content never does."""
+    root = tmp_path_factory.getbasetemp() / "other"
+    if not root.exists():
+        _folder(root)
+    same = _recipe(**{field: one}).content_hash(root) == _recipe(**{field: other}).content_hash(
+        root
+    )
+    assert same == (one == other)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "thing-1.1"},
+        {"kind": Kind.CLIENT},
+        {"sources": {}},
+        {"sources": {"source.tar.gz": release("stunnel", "5.68")}},
+        {"sources": {"other.tar.gz": release("postfix", "3.7.11")}},
+        {"parents": {}},
+        {"parents": {"BASE": Recipe("parent", Kind.BASE, "thing", args={"SUITE": "y"})}},
+        {"parents": {"ORIGIN": Recipe("parent", Kind.BASE, "thing", args={"SUITE": "x"})}},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_each_field_counts(tmp_path: Path, change: dict[str, object]) -> None:
+    """A changed parent, source or name must never give an image that was made of something else."""
+    _folder(tmp_path)
+    assert _recipe().content_hash(tmp_path) != _recipe(**change).content_hash(tmp_path)
+
+
+def _add_file(folder: Path) -> None:
+    (folder / "new").write_text("")
+
+
+def _change_byte(folder: Path) -> None:
+    (folder / "sub" / "run.sh").write_text("#!/bin/sX\n")
+
+
+def _rename(folder: Path) -> None:
+    (folder / "sub" / "run.sh").rename(folder / "sub" / "walk.sh")
+
+
+def _make_executable(folder: Path) -> None:
+    (folder / "sub" / "run.sh").chmod(0o755)
+
+
+@pytest.mark.parametrize("change", [_add_file, _change_byte, _rename, _make_executable])
+def test_each_file_counts(tmp_path: Path, change: object) -> None:
+    """Name, bytes and executability of each context file are part of the image."""
+    assert callable(change)
+    folder = _folder(tmp_path)
+    before = _recipe().content_hash(tmp_path)
+    change(folder)
+    assert _recipe().content_hash(tmp_path) != before
+
+
+def test_times_places_and_litter_do_not_count(tmp_path: Path) -> None:
+    """A fresh clone elsewhere finds the images of an old one; caches of Python are no content."""
+    one, other = tmp_path / "a", tmp_path / "some" / "where" / "else"
+    _folder(one)
+    folder = _folder(other)
+    os.utime(folder / "Dockerfile", (1, 1))
+    (folder / "Dockerfile").chmod(0o664)
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "x.cpython-311.pyc").write_bytes(b"x")
+    (folder / "sub" / "run.sh~").write_text("old")
+    assert _recipe().content_hash(one) == _recipe().content_hash(other)
+
+
+def test_extra_folders_count_under_their_prefix(tmp_path: Path) -> None:
+    """Shared driver code is part of every image that has it."""
+    _folder(tmp_path)
+    common = tmp_path / "common"
+    common.mkdir()
+    (common / "contract.py").write_text("1\n")
+    recipe = _recipe(extra={"common": "common"})
+    before = recipe.content_hash(tmp_path)
+    assert before != _recipe().content_hash(tmp_path)
+    (common / "contract.py").write_text("2\n")
+    assert recipe.content_hash(tmp_path) != before
+    found = context_files(tmp_path / "thing", recipe.extra_folders(tmp_path))
+    assert [one.name for one in found] == ["Dockerfile", "common/contract.py", "sub/run.sh"]
+
+
+def test_a_file_cannot_hide_another(tmp_path: Path) -> None:
+    """An extra folder that has the same path as a file of the recipe is a slip, and is named."""
+    _folder(tmp_path)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "run.sh").write_text("other\n")
+    with pytest.raises(InfrastructureError, match="hides"):
+        context_files(tmp_path / "thing", {"sub": tmp_path / "other"})
+
+
+def test_a_missing_folder_or_dockerfile_is_named(tmp_path: Path) -> None:
+    """A half-copied project is told as such, not as a Docker error."""
+    with pytest.raises(InfrastructureError, match="is missing"):
+        _recipe().content_hash(tmp_path)
+    (tmp_path / "thing").mkdir()
+    with pytest.raises(InfrastructureError, match="no Dockerfile"):
+        _recipe().content_hash(tmp_path)
+
+
+def _tar_of(folder: Path, sources: dict[str, Path]) -> bytes:
+    out = io.BytesIO()
+    write_tar(out, context_files(folder, {}), sources)
+    return out.getvalue()
+
+
+def test_the_context_archive_is_the_same_everywhere(tmp_path: Path) -> None:
+    """The engine's cache is keyed on the context, so times and owners must not get into it."""
+    source = tmp_path / "downloaded"
+    source.write_bytes(b"archive")
+    one, other = _folder(tmp_path / "a"), _folder(tmp_path / "b")
+    os.utime(other / "Dockerfile", (1, 1))
+    first, second = (_tar_of(folder, {"source.tar.gz": source}) for folder in (one, other))
+    assert first == second
+    with tarfile.open(fileobj=io.BytesIO(first)) as tar:
+        assert tar.getnames() == ["Dockerfile", "source.tar.gz", "sub/run.sh"]
+        content = tar.extractfile("source.tar.gz")
+        assert content is not None
+        assert content.read() == b"archive"
+
+
+@given(st.text(max_size=20))
+def test_any_name_gives_a_valid_repository(text: str) -> None:
+    """Docker refuses upper case, '+' and doubled separators; a user's build may have any."""
+    name = safe_name(f"{text}z")
+    assert re.fullmatch(r"[a-z0-9]+(?:(?:\.|-+)[a-z0-9]+)*", name)
+
+
+@pytest.mark.parametrize("recipe", ALL_RECIPES, ids=lambda recipe: recipe.name)
+def test_the_real_recipes_are_whole(recipe: Recipe) -> None:
+    """Each argument of a recipe is one that its Dockerfile has, and no FROM goes without."""
+    text = (images_dir() / recipe.folder / "Dockerfile").read_text("utf-8")
+    declared = set(re.findall(r"^ARG\s+(\w+)", text, re.MULTILINE))
+    given_args = {*recipe.args, *recipe.parents}
+    given_args |= {"SUBDIR"} if recipe.sources else set()
+    given_args |= {"ORIGIN"} if recipe.kind is Kind.BASE else set()
+    assert given_args <= declared
+    in_from = set(re.findall(r"^FROM\s+\$\{(\w+)\}", text, re.MULTILINE))
+    assert in_from <= given_args
+    assert re.fullmatch(r"postfix-matrix/[a-z0-9.-]+:[0-9a-f]{12}", recipe.tag(images_dir()))
+
+
+def test_tags_of_different_recipes_differ() -> None:
+    """No two images of the catalog are taken for each other."""
+    tags = {recipe.tag(images_dir()) for recipe in ALL_RECIPES}
+    assert len(tags) == len(ALL_RECIPES)
+
+
+def test_a_pair_is_labelled_from_the_catalog_and_shares_its_parents() -> None:
+    """A build from source says what it is meant to be; what it needs is built once for all."""
+    recipe = build_recipe(Build.parse("postfix-3.7.11+openssl-1.1.1w"))
+    assert recipe.labels[names.POSTFIX] == "3.7.11"
+    assert recipe.labels[names.OPENSSL] == "1.1.1w"
+    assert recipe.labels[names.CONTRACT] == "1"
+    assert recipe.args["UNAME26"] == "yes"
+    assert recipe.parents["OPENSSL"] == openssl_recipe("1.1.1w", "stock", "bookworm")
+    assert recipe.parents["BASE"] == base_recipe("bookworm")
+
+
+def test_a_distribution_is_not_labelled_with_versions_beforehand() -> None:
+    """Packages get updates: what a distribution runs is known only from its image."""
+    recipe = build_recipe(Build.parse("debian-12"))
+    assert names.POSTFIX not in recipe.labels
+    assert names.OPENSSL not in recipe.labels
+
+
+def test_a_control_never_passes_for_a_build() -> None:
+    """Control images stand on a build's image, and must not keep its name and kind."""
+    for control in all_controls():
+        recipe = control_recipe(control.name)
+        assert recipe.labels[names.KIND] == "control"
+        assert recipe.labels[names.BUILD] == control.name
+        assert not recipe.is_build

@@ -1,0 +1,89 @@
+"""Provenance: labels against what an image said of itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.errors import BuildError
+from harness.images import labels as names
+from harness.images.provenance import Versions, compare, parse
+
+# What the images of Debian 12, and of a Postfix without "postconf -T", really printed.
+DEBIAN_12 = """\
+postfix=3.7.11
+compiled=OpenSSL 3.0.11 19 Sep 2023
+loaded=OpenSSL 3.0.22 25 Aug 2026
+library=OpenSSL 3.0.22 25 Aug 2026
+cli=OpenSSL 3.0.22 25 Aug 2026 (Library: OpenSSL 3.0.22 25 Aug 2026)
+packages=ii libssl3 3.0.22-1~deb12u2;ii openssl 3.0.22-1~deb12u2;ii postfix 3.7.11-0+deb12u1;
+"""
+WITHOUT_MODE_T = """\
+postfix=3.1.0
+compiled=
+loaded=
+library=OpenSSL 1.0.2h  3 May 2016
+cli=OpenSSL 1.0.2h  3 May 2016
+"""
+LABELS = {names.POSTFIX: "3.7.11", names.OPENSSL: "3.0.22"}
+
+
+def test_versions_are_read_from_what_an_image_says() -> None:
+    """Compiled with and loaded differ on every distribution after its first update."""
+    assert parse(DEBIAN_12) == Versions(
+        postfix="3.7.11",
+        openssl_compiled="3.0.11",
+        openssl_loaded="3.0.22",
+        openssl_cli="3.0.22",
+        packages="libssl3 3.0.22-1~deb12u2; openssl 3.0.22-1~deb12u2; postfix 3.7.11-0+deb12u1",
+    )
+
+
+def test_the_library_speaks_where_postconf_does_not() -> None:
+    """Old releases have no "postconf -T"; the library that smtpd loads carries its name."""
+    found = parse(WITHOUT_MODE_T)
+    assert (found.openssl_compiled, found.openssl_loaded) == ("", "1.0.2h")
+
+
+def test_packages_that_are_not_installed_are_left_out() -> None:
+    """dpkg also lists names that it merely heard of; they are no provenance."""
+    assert parse("packages=un libssl3 ;ii libssl3t64 3.5.7-1;").packages == "libssl3t64 3.5.7-1"
+
+
+def test_true_labels_pass() -> None:
+    """An honest image is let through."""
+    compare("debian-12", LABELS, parse(DEBIAN_12))
+
+
+@pytest.mark.parametrize(
+    ("lie", "words"),
+    [
+        ({names.POSTFIX: "3.7.10"}, "says Postfix 3.7.10, but it runs 3.7.11"),
+        ({names.OPENSSL: "1.1.1w"}, "says OpenSSL 1.1.1w, but it runs 3.0.22"),
+        ({names.OPENSSL: "3.0.11"}, "says OpenSSL 3.0.11, but it runs 3.0.22"),
+    ],
+)
+def test_a_lying_label_is_refused(lie: dict[str, str], words: str) -> None:
+    """A cell measured on another version than it names is worse than none."""
+    with pytest.raises(BuildError, match=words):
+        compare("debian-12", {**LABELS, **lie}, parse(DEBIAN_12))
+
+
+def test_a_missing_label_is_refused() -> None:
+    """An image that does not say what it is cannot be held to it."""
+    with pytest.raises(BuildError, match="says Postfix None"):
+        compare("somebody's", {names.OPENSSL: "3.0.22"}, parse(DEBIAN_12))
+
+
+def test_another_openssl_on_path_is_refused() -> None:
+    """The image contract has openssl(1) of the same OpenSSL that Postfix loads."""
+    found = parse(DEBIAN_12.replace("cli=OpenSSL 3.0.22", "cli=OpenSSL 3.0.2"))
+    with pytest.raises(BuildError, match=r"openssl on PATH is 3\.0\.2\n"):
+        compare("debian-12", LABELS, found)
+
+
+def test_all_lies_are_named_at_once() -> None:
+    """Somebody who repairs an image sees everything that is wrong with it."""
+    with pytest.raises(BuildError) as caught:
+        compare("x", {names.POSTFIX: "1", names.OPENSSL: "2"}, parse(DEBIAN_12))
+    assert "Postfix 1" in str(caught.value)
+    assert "OpenSSL 2" in str(caught.value)
