@@ -217,6 +217,11 @@ def test_a_candidate_on_one_address_gets_no_entry_beside_it() -> None:
             {"/own.pem": FileKind.EC_KEY},
         ),
         (
+            "d = /main\n",
+            "submission inet n - n - - smtpd -o d=/own -o smtpd_tls_eckey_file=$d/key.pem\n",
+            {"/own/key.pem": FileKind.EC_KEY},
+        ),
+        (
             "smtpd_tls_CAfile = /first.pem\nsmtpd_tls_CAfile = /last.pem\n",
             "",
             {"/last.pem": FileKind.CA},

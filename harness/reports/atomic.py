@@ -1,0 +1,38 @@
+"""Write a report so that a reader never finds half of it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from harness.errors import InfrastructureError
+
+
+def write_atomically(path: Path, text: str) -> Path:
+    """Write UTF-8 text under a temporary name in the same folder, then rename it into place.
+
+    Raises:
+        InfrastructureError: the folder cannot be written; what was there before is untouched.
+    """
+    temporary: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        temporary = Path(name)
+        with os.fdopen(
+            handle, "w", encoding="utf-8", errors="backslashreplace", newline=""
+        ) as file:
+            file.write(text)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        if temporary:
+            with suppress(OSError):
+                temporary.unlink()
+        raise InfrastructureError(
+            f"cannot write {path}: {error.strerror}",
+            cause="the run folder is read-only, or the disk is full",
+            next_step="make the folder writable, then make the reports again",
+        ) from error
+    return path

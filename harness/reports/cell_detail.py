@@ -1,0 +1,125 @@
+"""One cell's evidence in full, in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from harness.observations.record import Observation, TlsView
+from harness.observations.rundir import Evidence, RunData
+from harness.reports.plain import plain
+from harness.reports.words import SIGNS, sentence
+
+
+def show_cell(run: RunData, observation: Observation, console: Console) -> None:
+    """Print what is known about one cell: both sides' views, their words, the configuration."""
+    evidence = run.evidence(observation)
+    sign = SIGNS[observation.outcome]
+    _line(console, observation.cell, "bold")
+    _line(console, f"{sign.glyph} {sentence(observation)}", "bold")
+    _facts(run, observation, console)
+    console.print(Padding(_views(observation), (1, 0, 0, 2), expand=False))
+    _line(console, agreement(observation), "bold red" if observation.agree is False else "")
+    if evidence is None:
+        _line(console, f"No evidence file could be read at {observation.evidence}.", "yellow")
+    else:
+        _show_evidence(evidence, console)
+    _show_instance(run.instance(observation.build, observation.scenario), console)
+
+
+def agreement(observation: Observation) -> str:
+    """Whether the two sides' views agree, in a sentence."""
+    if observation.agree is None:
+        return "Client and server could not be compared: one of them has no view."
+    if observation.agree:
+        return "Client and server agree."
+    return "Client and server DISAGREE about what was negotiated."
+
+
+def _facts(run: RunData, observation: Observation, console: Console) -> None:
+    facts = Table.grid(padding=(0, 2))
+    image = run.run.images.get(observation.build)
+    if image and image.postfix:
+        facts.add_row("build", f"Postfix {image.postfix}, OpenSSL {image.openssl}")
+    if image:
+        facts.add_row("image", Text(plain(f"{image.reference} {image.id}")))
+    scenario = run.run.scenarios.get(observation.scenario)
+    if scenario:
+        facts.add_row("claim", Text(plain(scenario.claim)))
+    if observation.decided_by:
+        facts.add_row("decided by", Text(plain(observation.decided_by)))
+    if observation.control:
+        control = run.find(observation.control)
+        outcome = sentence(control) if control else "not in this run"
+        facts.add_row("control", Text(plain(f"{observation.control}: {outcome}")))
+    if observation.seconds is not None:
+        facts.add_row("took", f"{observation.seconds * 1000:.0f} ms")
+    console.print(Padding(facts, (0, 0, 0, 2), expand=False))
+
+
+def _views(observation: Observation) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for title in ("", "protocol", "cipher", "bits", "group"):
+        table.add_column(title)
+    for side, view in (("client", observation.client_saw), ("server", observation.server_saw)):
+        table.add_row(side, *map(_word, _fields(view)))
+    return table
+
+
+def _fields(view: TlsView | None) -> Iterable[str | int | None]:
+    empty = view or TlsView()
+    return (empty.protocol, empty.cipher, empty.bits, empty.group)
+
+
+def _word(value: str | int | None) -> Text:
+    return Text("-", "bright_black") if value is None else Text(plain(str(value)))
+
+
+def _show_evidence(evidence: Evidence, console: Console) -> None:
+    client = _mapping(evidence.get("client"))
+    reply = _mapping(client.get("reply"))
+    answer = f"{reply.get('code')} {reply.get('text')}" if reply else client.get("reply")
+    _block(console, "The client's error", client.get("error"))
+    _block(console, "The SMTP reply that decided it", answer)
+    _block(console, "The client's dialogue", client.get("dialogue"), "(none)")
+    _block(console, "What Postfix logged for this connection", evidence.get("log"), "(nothing)")
+    _block(console, "Received header of the message as delivered", evidence.get("received"))
+    _block(console, "Notes", evidence.get("notes"))
+
+
+def _show_instance(instance: Evidence | None, console: Console) -> None:
+    if instance is None:
+        _line(console, "\nNo evidence of the Postfix instance in this run.", "bright_black")
+        return
+    if instance.get("started") is False:
+        _line(console, "\nPostfix did not start with this configuration.", "bold magenta")
+    _block(console, "Warnings of postfix check and postconf", instance.get("check"), "(none)")
+    _block(console, "Log of the instance's start", instance.get("startup"))
+    _block(console, "postconf -n", instance.get("postconf_n"))
+    _block(console, "Added by the harness, and that only", instance.get("added"))
+    files = _mapping(instance.get("files"))
+    _block(console, "Test files it put at paths the candidate names",
+           [f"{path}  {kind}" for path, kind in files.items()])  # fmt: skip
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """An evidence file holds what a driver said; where that is no object, it is taken for none."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def _block(console: Console, title: str, words: Any, empty: str = "") -> None:
+    """A heading and indented lines; left out if there is nothing and no word for nothing."""
+    lines = words if isinstance(words, list) else str(words or "").splitlines()
+    text = "\n".join(plain(str(line)) for line in lines) or empty
+    if text:
+        _line(console, f"\n{title}", "bold cyan")
+        console.print(Padding(Text(text), (0, 0, 0, 2), expand=False))
+
+
+def _line(console: Console, text: str, style: str = "") -> None:
+    console.print(Text(plain(text), style), highlight=False)

@@ -1,0 +1,212 @@
+"""Pivot a run into tables: one a scenario and service, a row a build, a column a client × offer.
+
+Pure. Rows and columns keep the order of the run's axes. What was planned and not measured keeps its
+place and says why, so that no report can lose a cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.observations.record import Observation
+from harness.observations.rundir import RunData, ScenarioInfo
+from harness.reports.summary import Summary, is_control, summarise
+from harness.reports.words import DISAGREE, SIGNS, outcome_of, sentence, short_word
+
+CONTROLS = ScenarioInfo(
+    title="Controls",
+    claim="Servers of ours that accept every version. An offer that fails here fails for the "
+    "client's own reasons; only one that succeeds here makes a refusal elsewhere believable.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One client told to make one offer."""
+
+    client: str
+    offer: str
+
+
+@dataclass(frozen=True, slots=True)
+class GridCell:
+    """One place of a table: an observation, or None and ``why`` it was not measured.
+
+    ``planned`` is False where a control server was never to be asked: the place stays empty.
+    """
+
+    id: str
+    column: Column
+    observation: Observation | None
+    why: str | None = None
+    planned: bool = True
+
+    @property
+    def outcome(self) -> str:
+        """The outcome's name, or ``not-measured``."""
+        return outcome_of(self.observation)
+
+    @property
+    def glyph(self) -> str:
+        """One character that differs in shape for each outcome."""
+        return SIGNS[self.outcome].glyph
+
+    @property
+    def word(self) -> str:
+        """What stands after the glyph: protocol or reason; may be empty."""
+        return short_word(self.observation)
+
+    @property
+    def text(self) -> str:
+        """Glyph, word, and the mark of a disagreement: ``✓ TLSv1.2``, ``✗ version``."""
+        if not self.planned:
+            return ""
+        return f"{self.glyph} {self.word}".rstrip() + (DISAGREE if self.disagrees else "")
+
+    @property
+    def sentence(self) -> str:
+        """The same spelt out."""
+        return sentence(self.observation, self.why)
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether client and server say different things were negotiated."""
+        return self.observation is not None and self.observation.agree is False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One build; ``missing`` says why it could not be had at all."""
+
+    build: str
+    cells: tuple[GridCell, ...]
+    missing: str | None = None
+
+    def of_client(self, client: str) -> tuple[GridCell, ...]:
+        """The cells of one client, by offer."""
+        return tuple(cell for cell in self.cells if cell.column.client == client)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceTable:
+    """Builds × (clients × offers) for one service of one scenario."""
+
+    service: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioGrid:
+    """All tables of one scenario."""
+
+    id: str
+    info: ScenarioInfo
+    tables: tuple[ServiceTable, ...]
+
+    @property
+    def cells(self) -> Iterator[GridCell]:
+        """Every cell, row by row."""
+        return (cell for table in self.tables for row in table.rows for cell in row.cells)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A whole run as tables; ``controls`` are those of the permissive control servers."""
+
+    clients: tuple[str, ...]
+    offers: tuple[str, ...]
+    scenarios: tuple[ScenarioGrid, ...]
+    controls: tuple[ScenarioGrid, ...]
+    summary: Summary
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Client by client, each with every offer."""
+        return tuple(Column(client, offer) for client in self.clients for offer in self.offers)
+
+    @property
+    def all_scenarios(self) -> tuple[ScenarioGrid, ...]:
+        """Those under test, then the controls."""
+        return self.scenarios + self.controls
+
+
+@dataclass(frozen=True, slots=True)
+class _Pivot:
+    """What every cell's lookup needs; ``missing`` is by kind and name."""
+
+    seen: Mapping[str, Observation]
+    missing: Mapping[tuple[str, str], str]
+    columns: tuple[Column, ...]
+    unseen: str
+    planned: bool = True
+
+    def table(self, scenario: str, service: str, builds: Sequence[str]) -> ServiceTable:
+        return ServiceTable(service, tuple(self._row(b, scenario, service) for b in builds))
+
+    def _row(self, build: str, scenario: str, service: str) -> Row:
+        place = f"{build}/{scenario}/{service}"
+        missing = self.missing.get(("build", build))
+        cells = tuple(self._cell(place, column, missing) for column in self.columns)
+        measured = any(cell.observation for cell in cells)
+        return Row(build, cells, None if measured else missing)
+
+    def _cell(self, place: str, column: Column, missing: str | None) -> GridCell:
+        cell_id = f"{place}/{column.client}/{column.offer}"
+        observation = self.seen.get(cell_id)
+        if observation:
+            return GridCell(cell_id, column, observation)
+        why = missing or self.missing.get(("client", column.client)) or self.unseen
+        return GridCell(cell_id, column, None, why, self.planned)
+
+
+def build_grid(data: RunData) -> Grid:
+    """Pivot a run. Names that only observations or ``missing`` know are appended to the axes."""
+    axes = data.run.axes
+    tested = [seen for seen in data.observations if not is_control(seen)]
+    clients = _in_order(axes.clients, _missing(data, "client"), [s.client for s in tested])
+    offers = _in_order(axes.offers, [s.offer for s in tested])
+    builds = _in_order(axes.builds, _missing(data, "build"), [s.build for s in tested])
+    services = _in_order(axes.services, [s.service for s in tested])
+    pivot = _pivot(data, clients, offers)
+    grids = tuple(
+        ScenarioGrid(
+            name,
+            data.run.scenarios.get(name) or ScenarioInfo(title=name),
+            tuple(pivot.table(name, service, builds) for service in services),
+        )
+        for name in _in_order(axes.scenarios, [s.scenario for s in tested])
+    )
+    return Grid(clients, offers, grids, _controls(data, pivot, services), summarise(data))
+
+
+def _pivot(data: RunData, clients: Sequence[str], offers: Sequence[str]) -> _Pivot:
+    return _Pivot(
+        seen={observation.cell: observation for observation in data.observations},
+        missing={(lack.kind, lack.name): lack.why for lack in data.run.missing},
+        columns=tuple(Column(client, offer) for client in clients for offer in offers),
+        unseen="no observation was recorded"
+        if data.run.finished
+        else "the run ended before this cell was measured",
+    )
+
+
+def _controls(data: RunData, pivot: _Pivot, services: Sequence[str]) -> tuple[ScenarioGrid, ...]:
+    """The control servers that were asked, as scenarios of their own."""
+    seen = [observation for observation in data.observations if is_control(observation)]
+    builds = _in_order([s.build for s in seen])
+    services = _in_order([s for s in services if any(o.service == s for o in seen)])
+    idle = _Pivot(pivot.seen, {}, pivot.columns, "not asked of this control server", planned=False)
+    return tuple(
+        ScenarioGrid(name, CONTROLS, tuple(idle.table(name, s, builds) for s in services))
+        for name in _in_order([s.scenario for s in seen])
+    )
+
+
+def _missing(data: RunData, kind: str) -> list[str]:
+    return [lack.name for lack in data.run.missing if lack.kind == kind]
+
+
+def _in_order(*groups: Sequence[str]) -> tuple[str, ...]:
+    """Each name once, in the order of its first appearance."""
+    return tuple(dict.fromkeys(name for group in groups for name in group))

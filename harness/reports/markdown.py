@@ -1,0 +1,110 @@
+"""``matrix.md``: the tables as GitHub renders Markdown; each cell links to its evidence file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from urllib.parse import quote
+
+from harness.observations.rundir import RunData
+from harness.reports.grid import Grid, GridCell, Row, ScenarioGrid, ServiceTable, build_grid
+from harness.reports.plain import markdown
+from harness.reports.words import DISAGREE, SIGNS
+from harness.tls import Service
+
+
+def render_markdown(data: RunData) -> str:
+    """The whole document."""
+    grid = build_grid(data)
+    lines = [*_head(data, grid), *_legend(), *_contents(grid)]
+    for scenario in grid.all_scenarios:
+        lines += _scenario(scenario, grid)
+    lines += _provenance(data)
+    return "\n".join(lines) + "\n"
+
+
+def _head(data: RunData, grid: Grid) -> Iterator[str]:
+    summary = grid.summary
+    finished = data.run.finished or "not finished"
+    yield "# What Postfix's TLS settings really do\n"
+    yield (
+        "Each row is one Postfix and one client, each column what the client was told to offer; "
+        "a cell says what happened when that client connected. It links to the evidence.\n"
+    )
+    tool = f"{data.run.tool.name} {data.run.tool.version}"
+    yield f"- Run `{data.run.id}`, {tool}, {data.run.started} to {finished}"
+    speed = f" in {summary.seconds:.1f} s" if summary.seconds is not None else ""
+    if summary.cells_per_second is not None:
+        speed += f", {summary.cells_per_second:.1f} cells per second"
+    yield f"- {summary.measured} of {summary.planned} cells measured{speed}"
+    outcomes = summary.outcomes.items()
+    counts = [f"{SIGNS[name].glyph} {count} {SIGNS[name].title}" for name, count in outcomes]
+    yield f"- {', '.join(counts)}" if counts else "- no outcome"
+    yield f"- Client and server: {summary.agreement}"
+    for lack in data.run.missing:
+        yield f"- Missing {lack.kind} `{lack.name}`: {markdown(lack.why)}"
+    yield from (f"- Note: {markdown(note)}" for note in data.notes)
+
+
+def _legend() -> Iterator[str]:
+    yield "\n## How to read a cell\n"
+    yield "| cell | outcome | meaning |\n|:--|:--|:--|"
+    for sign in SIGNS.values():
+        mark = f"{sign.glyph} {sign.word}".rstrip()
+        yield f"| {mark} | {sign.title} | {sign.meaning} |"
+    yield f"| {DISAGREE} | | Client and server saw different things. |"
+    yield "\n`default`: the client as its user would run it. Every other column: that version only."
+
+
+def _contents(grid: Grid) -> Iterator[str]:
+    yield "\n## Scenarios\n"
+    for scenario in grid.all_scenarios:
+        yield f"- [{markdown(scenario.info.title)}](#{scenario.id})"
+
+
+def _scenario(scenario: ScenarioGrid, grid: Grid) -> Iterator[str]:
+    info = scenario.info
+    yield f"\n## {scenario.id}\n"
+    yield f"**{markdown(info.title)}**"
+    if info.claim:
+        yield f"\n> {markdown(info.claim)}"
+    if info.source:
+        link = f" <{quote(info.url, safe=':/?#=&%~+,;@.-_')}>" if info.url else ""
+        yield f"\nFrom {markdown(info.source)}.{link}"
+    for table in scenario.tables:
+        yield from _table(table, grid)
+
+
+def _table(table: ServiceTable, grid: Grid) -> Iterator[str]:
+    known = table.service in list(Service)
+    port = f" (port {Service(table.service).port})" if known else ""
+    yield f"\n### {table.service}{port}\n"
+    yield f"| build | client | {' | '.join(grid.offers)} |"
+    yield "|:--|:--|" + ":--|" * len(grid.offers)
+    for row in table.rows:
+        yield from _rows(row, grid.clients)
+
+
+def _rows(row: Row, clients: Sequence[str]) -> Iterator[str]:
+    if row.missing:
+        yield f"| {row.build} | not measured: {markdown(row.missing)} |"
+        return
+    for client in clients:
+        cells = " | ".join(_cell(cell) for cell in row.of_client(client))
+        yield f"| {row.build} | {client} | {cells} |"
+
+
+def _cell(cell: GridCell) -> str:
+    text = markdown(cell.text)
+    if cell.observation is None or not cell.observation.evidence:
+        return text
+    return f"[{text}]({quote(cell.observation.evidence)})"
+
+
+def _provenance(data: RunData) -> Iterator[str]:
+    yield "\n## Images\n"
+    yield "| image | kind | Postfix | OpenSSL | reference | id |\n|:--|:--|:--|:--|:--|:--|"
+    for name, image in data.run.images.items():
+        yield (
+            f"| {markdown(name)} | {image.kind} | {image.postfix or ''} | {image.openssl or ''} "
+            f"| `{image.reference}` | `{image.id}` |"
+        )

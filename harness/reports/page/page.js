@@ -1,0 +1,335 @@
+"use strict";
+// Opens a cell's evidence, and filters the tables. Evidence is other people's text: it enters the page
+// through textContent only, never as HTML.
+(() => {
+  const $ = (selector, root = document) => root.querySelector(selector);
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const panel = $("#panel");
+  const matrix = $("#matrix");
+  const form = $("#filters");
+  const axes = ["service", "build", "client", "outcome"];
+
+  // ---- embedded data -------------------------------------------------------------------------
+  const decoded = new Map();
+  function decode(element) {
+    if (!decoded.has(element)) decoded.set(element, unpack(element.textContent));
+    return decoded.get(element);
+  }
+  async function unpack(base64) {
+    const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return JSON.parse(await new Response(stream).text());
+  }
+  const blockOf = (scenario) =>
+    all("script.evidence").find((element) => element.dataset.scenario === scenario);
+
+  // ---- small builders ------------------------------------------------------------------------
+  function el(tag, props = {}, ...children) {
+    const node = document.createElement(tag);
+    for (const [key, value] of Object.entries(props)) {
+      if (key in node) node[key] = value;
+      else node.setAttribute(key, value);
+    }
+    node.append(...children.filter((child) => child !== null && child !== undefined));
+    return node;
+  }
+  const heading = (text) => el("h3", { textContent: text });
+  const asLines = (words) =>
+    Array.isArray(words) ? words.map(String) : String(words ?? "").replace(/\n+$/, "").split("\n");
+  function pre(words, classOf = () => "") {
+    const node = el("pre");
+    for (const line of asLines(words)) {
+      node.append(el("span", { className: `line ${classOf(line)}`, textContent: line + "\n" }));
+    }
+    return node;
+  }
+  const isEmpty = (words) => !words || (Array.isArray(words) ? !words.length : !String(words).trim());
+  function block(title, words, { empty = null, classOf, warn = false } = {}) {
+    if (isEmpty(words)) return empty ? [heading(title), el("p", { className: "dim agree", textContent: empty })] : [];
+    return [heading(title), el("div", { className: warn ? "warn" : "" }, pre(words, classOf))];
+  }
+  function fold(title, words) {
+    return isEmpty(words) ? [] : [el("details", {}, el("summary", { textContent: title }), pre(words))];
+  }
+
+  // ---- the panel -----------------------------------------------------------------------------
+  function describe(seen, facts) {
+    const sign = facts.signs[seen.outcome];
+    let text = `${sign.glyph} ${sign.title}`;
+    const view = seen.client_saw ?? seen.server_saw;
+    if (view?.protocol) text += `, ${view.protocol}`;
+    if (seen.stage) text += ` at ${seen.stage}`;
+    if (seen.reason) text += `: ${facts.reasons[seen.reason] ?? seen.reason}`;
+    return text;
+  }
+  function place(id, facts) {
+    const [build, scenario, service, client, offer] = id.split("/");
+    const image = facts.images[build];
+    const versions = image?.postfix ? ` (Postfix ${image.postfix}, OpenSSL ${image.openssl})` : "";
+    const told = offer === "default" ? "as its user would run it" : `told to offer ${offer} only`;
+    return `${client}, ${told.replace(" only", offer.includes("..") ? "" : " only")}, to ${service} of ${build}${versions} under ${scenario}`;
+  }
+  function views(seen) {
+    const fields = ["protocol", "cipher", "bits", "group"];
+    const sides = [["client", seen.client_saw], ["server", seen.server_saw]];
+    const differs = (field) => {
+      const [mine, theirs] = sides.map(([, view]) => view?.[field] ?? null);
+      // Names of groups differ between libraries: only what the run calls a disagreement is marked.
+      return seen.agree === false && mine !== null && theirs !== null && mine !== theirs;
+    };
+    const head = el("tr", {}, el("td"), ...fields.map((f) => el("th", { scope: "col", textContent: f })));
+    const rows = sides.map(([side, view]) =>
+      el("tr", {}, el("th", { scope: "row", textContent: `${side} saw` }),
+        ...fields.map((field) => el("td", {
+          className: differs(field) ? "differs" : "", textContent: view?.[field] ?? "–" }))));
+    return el("table", { className: "views" }, el("thead", {}, head), el("tbody", {}, ...rows));
+  }
+  function agreement(seen) {
+    if (seen.agree === true) return el("p", { className: "agree", textContent: "Client and server agree." });
+    if (seen.agree === false) {
+      return el("p", { className: "agree no", textContent: "Client and server disagree about what was negotiated." });
+    }
+    return el("p", { className: "agree dim", textContent: "Not compared: one side has no view." });
+  }
+  function negotiated(seen) {
+    if (!seen.client_saw && !seen.server_saw) return [];
+    return [heading("What was negotiated"), views(seen), agreement(seen)];
+  }
+  function control(seen, facts) {
+    if (!seen.control) return [];
+    const outcome = facts.controls[seen.control];
+    const link = el("a", { href: "#" + seen.control, textContent: seen.control });
+    const sign = outcome ? `${facts.signs[outcome].glyph} ${facts.signs[outcome].title}` : "not in this run";
+    return [heading("Control: the same client and offer against a permissive server"),
+      el("p", { className: "agree" }, `${sign} `, el("code", {}, link))];
+  }
+  const speaker = (line) => (/^S:/.test(line) ? "theirs" : "");
+  const telling = (line) =>
+    /TLS connection established|SSL_accept error|warning:|fatal:|TLS library problem|reject:/.test(line) ? "key" : "";
+  function testimony(evidence) {
+    if (!evidence) return [el("p", { className: "dim", textContent: "The run folder has no evidence file of this cell." })];
+    const client = evidence.client ?? {};
+    const { code = "", text = client.reply } = client.reply ?? {};
+    const reply = client.reply ? `${code} ${text}` : "";
+    return [
+      ...block("The client’s error, in its own words", client.error),
+      ...block("What Postfix logged for this connection", evidence.log, { empty: "nothing", classOf: telling }),
+      ...block("The SMTP reply that decided it", reply),
+      ...block("The client’s dialogue", client.dialogue, { empty: "none", classOf: speaker }),
+      ...block("Received header of the message as delivered", evidence.received),
+      ...block("Notes of the harness", evidence.notes),
+    ];
+  }
+  function configuration(instance) {
+    if (!instance) return [];
+    const files = Object.entries(instance.files ?? {}).map(([path, kind]) => `${path}  ${kind}`);
+    return [
+      heading("Configuration of this Postfix"),
+      instance.started === false
+        ? el("p", { className: "agree no", textContent: "Postfix did not start with it." }) : null,
+      ...block("Warnings of postfix check and postconf", instance.check, { empty: "none", warn: true }),
+      ...fold("postconf -n", instance.postconf_n),
+      ...fold("main.cf as applied", instance["main.cf"]),
+      ...fold("master.cf as applied", instance["master.cf"]),
+      ...fold("what the harness added, and that only", instance.added),
+      ...fold("test files put at paths the candidate names", files),
+      ...fold("log of the start", instance.startup),
+    ].filter((node) => node !== null);
+  }
+  function provenance(id, found, facts) {
+    const [build] = id.split("/");
+    const image = facts.images[build];
+    const lines = [`postfix-matrix show ${id}`];
+    if (image) lines.push(`image ${image.reference}`, `id    ${image.id}`);
+    if (found.seen?.config) lines.push(`config ${found.seen.config}`);
+    if (typeof found.seen?.seconds === "number") lines.push(`took ${(found.seen.seconds * 1000).toFixed(0)} ms`);
+    const file = found.seen?.evidence;
+    const safe = file && /^evidence\//.test(file);
+    return [heading("Where this comes from"), pre(lines),
+      safe ? el("p", { className: "agree" }, el("a", { href: encodeURI(file), textContent: "evidence file" }),
+        " (beside this page in the run folder)") : null].filter((node) => node !== null);
+  }
+  function verdict(id, found, facts) {
+    const outcome = found.seen?.outcome ?? "not-measured";
+    const text = found.seen ? describe(found.seen, facts) : `? not measured: ${found.why}`;
+    return el("h2", { id: "panel-title", className: `verdict ${outcome}`, tabIndex: -1, textContent: text });
+  }
+  function tools() {
+    const copy = el("button", { type: "button", textContent: "copy link" });
+    copy.addEventListener("click", () => copyAddress(copy));
+    const close = el("button", { type: "button", textContent: "✕", title: "close (Escape)", "aria-label": "close" });
+    close.addEventListener("click", () => shut());
+    return el("div", { className: "tools" }, copy, close);
+  }
+  async function copyAddress(button) {
+    try {
+      await navigator.clipboard.writeText(location.href);
+      button.textContent = "copied";
+    } catch {
+      button.textContent = "see address bar";
+    }
+  }
+  function fill(id, found, instance, facts) {
+    const scenario = id.split("/")[1];
+    panel.replaceChildren(
+      el("div", { className: "bar" }, verdict(id, found, facts), tools()),
+      el("p", { className: "where", textContent: place(id, facts) }),
+      facts.claims[scenario] ? el("p", { className: "dim agree", textContent: `Claim: ${facts.claims[scenario]}` }) : "",
+      ...(found.seen ? negotiated(found.seen) : []),
+      ...(found.seen ? testimony(found.evidence) : []),
+      ...(found.seen ? control(found.seen, facts) : []),
+      ...configuration(instance),
+      ...provenance(id, found, facts),
+    );
+  }
+
+  let current = null;
+  async function open(button, { block: where = "nearest" } = {}) {
+    const id = button.id;
+    mark(button);
+    const [facts, evidence] = await Promise.all([decode($("#facts")), decode(blockOf(id.split("/")[1]))]);
+    if (current !== button) return; // another cell was chosen meanwhile
+    fill(id, evidence.cells[id] ?? { why: "unknown" }, evidence.instances[id.split("/")[0]], facts);
+    panel.hidden = false;
+    document.body.classList.add("open"); // the tables make room: the cell stays in sight
+    button.scrollIntoView({ block: where, inline: "nearest" });
+    panel.scrollTop = 0;
+    panel.dataset.cell = id;
+    $("#panel-title").focus({ preventScroll: true });
+    if (location.hash !== "#" + id) history.pushState(null, "", "#" + id);
+  }
+  function mark(button) {
+    current?.removeAttribute("aria-expanded");
+    current = button;
+    button.setAttribute("aria-expanded", "true");
+    rove(button);
+  }
+  function shut({ keepAddress = false } = {}) {
+    if (panel.hidden) return;
+    panel.hidden = true;
+    delete panel.dataset.cell;
+    document.body.classList.remove("open");
+    current?.removeAttribute("aria-expanded");
+    current?.focus();
+    current = null;
+    if (!keepAddress) history.pushState(null, "", "#");
+  }
+
+  // ---- addresses -----------------------------------------------------------------------------
+  function follow() {
+    const id = decodeURIComponent(location.hash.slice(1));
+    const target = id ? document.getElementById(id) : null;
+    if (target?.matches("#matrix button")) {
+      if (!visible(target)) { form.reset(); filter(); }
+      open(target, { block: "center" });
+    } else {
+      shut({ keepAddress: true });
+    }
+  }
+
+  // ---- keyboard: arrows move between cells that are shown, one of them can be tabbed to ------------
+  let tabbable = null;
+  const visible = (button) => button.offsetParent !== null;
+  function rove(button) {
+    if (tabbable) tabbable.tabIndex = -1;
+    tabbable = button;
+    tabbable.tabIndex = 0;
+  }
+  function neighbour(button, key) {
+    const row = button.closest("tr");
+    const inRow = all("button", row).filter(visible);
+    const at = inRow.indexOf(button);
+    if (key === "ArrowLeft") return inRow[at - 1];
+    if (key === "ArrowRight") return inRow[at + 1];
+    if (key === "Home") return inRow[0];
+    if (key === "End") return inRow[inRow.length - 1];
+    const rows = all("tr[data-build]", matrix).filter((r) => r.cells.length > 2);
+    const column = button.parentElement.cellIndex;
+    const below = key === "ArrowDown";
+    const onward = below ? rows.slice(rows.indexOf(row) + 1) : rows.slice(0, rows.indexOf(row)).reverse();
+    return onward.map((r) => $("button", r.cells[column])).find((b) => b && visible(b));
+  }
+  matrix.addEventListener("keydown", (event) => {
+    const keys = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"];
+    if (!event.target.matches("td button") || !keys.includes(event.key)) return;
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    const next = neighbour(event.target, event.key);
+    if (next) { rove(next); next.focus(); }
+  });
+  matrix.addEventListener("click", (event) => {
+    const button = event.target.closest("td button");
+    if (button) open(button);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") shut();
+  });
+
+  // ---- filters -------------------------------------------------------------------------------
+  function columnsOf(table) {
+    return all("thead tr:last-child th[data-client]", table).map((th) => th.dataset.client);
+  }
+  function checked(name) {
+    return new Set(all(`input[name=${name}]:checked`, form).map((input) => input.value));
+  }
+  // Nothing chosen on an axis means all of it.
+  const passes = (set, value) => !set.size || set.has(value);
+  function filter() {
+    const only = Object.fromEntries(axes.map((name) => [name, checked(name)]));
+    only.scenario = form.elements.scenario.value;
+    only.disagree = form.elements.disagree.checked;
+    let shown = 0;
+    for (const section of all("section.scenario")) {
+      const hits = only.scenario && section.dataset.scenario !== only.scenario
+        ? 0 : filterSection(section, only);
+      section.hidden = !hits;
+      if (!section.classList.contains("control")) shown += all("td button:not(.faded)", section).filter(visible).length;
+    }
+    $("#shown").textContent = `${shown} cells shown`;
+    $("#nothing").hidden = all("section.scenario").some((section) => !section.hidden);
+    const first = all("#matrix td button").find(visible);
+    if (first && !(tabbable && visible(tabbable))) rove(first);
+  }
+  // Each returns how much of it is left to show; 0 hides it.
+  function filterSection(section, only) {
+    section.hidden = false;
+    for (const head of all("thead [data-client]", section)) head.hidden = !passes(only.client, head.dataset.client);
+    let left = 0;
+    for (const body of all("tbody", section)) {
+      const here = passes(only.service, body.dataset.service);
+      let inBody = 0;
+      for (const row of all("tr[data-build]", body)) {
+        const rest = here && passes(only.build, row.dataset.build)
+          ? filterRow(row, columnsOf(section), only) : 0;
+        row.hidden = !rest;
+        inBody += rest;
+      }
+      body.hidden = !inBody;
+      left += inBody;
+    }
+    return left;
+  }
+  function filterRow(row, clients, only) {
+    if ($(".gap", row)) return only.disagree || only.outcome.size ? 0 : 1;
+    let hits = 0;
+    for (const cell of [...row.cells].slice(1)) {
+      cell.hidden = !passes(only.client, clients[cell.cellIndex - 1]);
+      const button = $("button", cell);
+      if (!button) continue;
+      const wanted = passes(only.outcome, button.dataset.outcome)
+        && (!only.disagree || button.classList.contains("alarm"));
+      button.classList.toggle("faded", !wanted);
+      hits += wanted && !cell.hidden;
+    }
+    return hits;
+  }
+  form.addEventListener("change", filter);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("reset", () => setTimeout(filter)); // the event comes before the reset
+
+  form.hidden = false;
+  filter();
+  window.addEventListener("hashchange", follow);
+  window.addEventListener("popstate", follow);
+  follow();
+})();

@@ -1,0 +1,21 @@
+"""Words of servers and clients made safe for a terminal or a Markdown table."""
+
+from __future__ import annotations
+
+import re
+
+#: C0 and C1 control characters but tab and line feed (a log line may carry a terminal's escapes),
+#: and bytes that were not UTF-8, which Python reads as lone surrogates.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~])")
+
+
+def plain(text: str) -> str:
+    """Control characters as ``\\x1b``, so that no log line can drive the reader's terminal."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", text)
+
+
+def markdown(text: str) -> str:
+    """Text that shows as it is inside a table of GitHub's Markdown, on one line."""
+    one_line = " ".join(plain(text).split())
+    return _MARKDOWN.sub(r"\\\1", one_line).replace("\\<", "&lt;").replace("\\>", "&gt;")

@@ -1,0 +1,72 @@
+"""``matrix.csv``: one row a cell; those that were not measured and the controls too."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+from harness.observations.record import Observation, TlsView
+from harness.observations.rundir import RunData
+from harness.reports.grid import GridCell, build_grid
+from harness.reports.plain import plain
+
+_VIEW = ("protocol", "cipher", "bits", "group")
+COLUMNS = (
+    "cell", "build", "postfix", "openssl", "scenario", "service", "client", "offer",
+    "outcome", "stage", "reason", "decided_by",
+    *(f"client_{name}" for name in _VIEW), *(f"server_{name}" for name in _VIEW),
+    "agree", "control", "seconds", "config", "image", "evidence", "why_not_measured",
+)  # fmt: skip
+#: A spreadsheet runs a cell that begins so as a formula.
+_FORMULA = ("=", "+", "-", "@")
+
+
+def render_csv(data: RunData) -> str:
+    """The table as RFC 4180 text with a header; an empty field means that there is no value."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\r\n")
+    writer.writeheader()
+    for scenario in build_grid(data).all_scenarios:
+        for table in scenario.tables:
+            for row in table.rows:
+                for cell in row.cells:
+                    if cell.planned:
+                        place = (row.build, scenario.id, table.service)
+                        writer.writerow(_safe(_flat(data, cell, place)))
+    return text.getvalue()
+
+
+def _flat(data: RunData, cell: GridCell, place: tuple[str, str, str]) -> dict[str, Any]:
+    build, scenario, service = place
+    image = data.run.images.get(build)
+    flat: dict[str, Any] = {
+        "cell": cell.id, "build": build, "scenario": scenario, "service": service,
+        "client": cell.column.client, "offer": cell.column.offer, "outcome": cell.outcome,
+        "postfix": image.postfix if image else None, "openssl": image.openssl if image else None,
+        "image": image.id if image else None, "why_not_measured": cell.why,
+    }  # fmt: skip
+    return flat | _observed(cell.observation) if cell.observation else flat
+
+
+def _observed(seen: Observation) -> dict[str, Any]:
+    agree = None if seen.agree is None else str(seen.agree).lower()
+    return {
+        "stage": seen.stage, "reason": seen.reason, "decided_by": seen.decided_by,
+        "agree": agree, "control": seen.control, "seconds": seen.seconds,
+        "config": seen.config, "evidence": seen.evidence,
+        **_view("client", seen.client_saw), **_view("server", seen.server_saw),
+    }  # fmt: skip
+
+
+def _view(side: str, view: TlsView | None) -> dict[str, Any]:
+    return {f"{side}_{name}": getattr(view or TlsView(), name) for name in _VIEW}
+
+
+def _safe(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: _cell(value) if isinstance(value, str) else value for key, value in row.items()}
+
+
+def _cell(text: str) -> str:
+    one_line = " ".join(plain(text).split())
+    return f"'{one_line}" if one_line.startswith(_FORMULA) else one_line

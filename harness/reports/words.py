@@ -1,0 +1,151 @@
+"""How reports say what came of a cell: one glyph and a few words for each outcome and reason.
+
+The glyphs differ in shape, so that no report needs colour to be read. Words of a cell are at most
+nine characters wide with their glyph, which lets seven offers stand side by side in 100 columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.observations.record import Observation, Outcome
+
+#: A planned cell without an observation. Not in the record's vocabulary: nothing was seen.
+NOT_MEASURED = "not-measured"
+DISAGREE = "≠"
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """A glyph, a short word for a narrow cell, and what it means in a sentence."""
+
+    glyph: str
+    word: str
+    title: str
+    meaning: str
+
+
+SIGNS: dict[str, Sign] = {
+    Outcome.ACCEPTED: Sign(
+        "✓",
+        "",
+        "accepted",
+        "TLS was negotiated, and the message queued where this client sends one. Under a single "
+        "version that version was used; elsewhere the one negotiated is named.",
+    ),
+    Outcome.PLAINTEXT: Sign("○", "plain", "plaintext", "The message went through without TLS."),
+    Outcome.REFUSED: Sign(
+        "✗",
+        "refused",
+        "refused",
+        "The server said no; the word says why. A handshake's refusal counts only where the same "
+        "client and offer worked on a control server.",
+    ),
+    Outcome.NOT_OFFERED: Sign(
+        "∅", "no TLS", "not offered", "The server does not announce STARTTLS."
+    ),
+    Outcome.CLIENT_INCAPABLE: Sign(
+        "–",
+        "can't",
+        "client incapable",
+        "This client cannot make this offer: it failed on the permissive control server too. "
+        "Says nothing about Postfix.",
+    ),
+    Outcome.CONFIG_REJECTED: Sign(
+        "■", "config", "config rejected", "Postfix does not start, or disables the service."
+    ),
+    Outcome.TIMEOUT: Sign("…", "timeout", "timeout", "No answer within the cell's time."),
+    Outcome.ERROR: Sign(
+        "!", "error", "error", "The harness itself failed. Never counted as a refusal."
+    ),
+    NOT_MEASURED: Sign(
+        "?", "", "not measured", "There is no observation; the cell or row says why."
+    ),
+}
+
+#: Words for the reasons of the record (design: "Outcomes"): short for a cell, and spelt out.
+REASONS: dict[str, tuple[str, str]] = {
+    "protocol-version": ("version", "protocol version"),
+    "no-protocols-available": ("version", "no protocols available"),
+    "no-shared-cipher": ("cipher", "no shared cipher"),
+    "no-ciphers-available": ("cipher", "no ciphers available"),
+    "handshake-failure": ("failure", "handshake failure"),
+    "inappropriate-fallback": ("SCSV", "inappropriate fallback (RFC 7507)"),
+    "legacy-sigalg-disallowed": ("sigalg", "legacy signature algorithm disallowed"),
+    "dh-key-too-small": ("DH size", "DH key too small"),
+    "key-too-small": ("RSA key", "certificate's key too small"),
+    "tls-disabled-bad-protocol-list": ("badlist", "TLS disabled: bad protocol list"),
+    "tls-disabled-bad-cipher-list": ("badlist", "TLS disabled: bad cipher list"),
+    "tls-disabled-no-certificate": ("no cert", "TLS disabled: no certificate"),
+    "tls-not-available": ("no TLS", "TLS not available (454)"),
+    "must-starttls": ("use TLS", "TLS is required (530)"),
+    "auth-required-tls": ("use TLS", "TLS is required before login (538)"),
+    "auth-not-enabled": ("no AUTH", "login not enabled (503)"),
+    "auth-failed": ("login", "login failed (535)"),
+    "auth-unavailable": ("login", "login unavailable (454)"),
+    "access-denied": ("denied", "access denied"),
+    "service-unavailable": ("421", "service unavailable (421)"),
+    "connection-refused": ("no port", "connection refused"),
+    "closed": ("closed", "connection closed"),
+    "unknown-parameter": ("config", "unknown parameter"),
+    "fatal-parameter": ("config", "fatal parameter"),
+    "unrecognised": ("unclear", "in words that this tool does not know; see the evidence"),
+    "ignored-offer": ("ignored", "the client ignored the offer it was told to make"),
+    "no-control": ("control", "no control shows what this client can do"),
+    "contradicts-control": ("control", "the control contradicts the client"),
+    "driver": ("driver", "the client's driver failed"),
+}
+
+
+def outcome_of(observation: Observation | None) -> str:
+    """The outcome's name, or ``not-measured`` where there is no observation."""
+    return observation.outcome.value if observation else NOT_MEASURED
+
+
+def short_word(observation: Observation | None) -> str:
+    """At most nine characters to stand after the glyph; empty where the glyph says all."""
+    if observation is None:
+        return SIGNS[NOT_MEASURED].word
+    if observation.outcome is Outcome.ACCEPTED:
+        return negotiated_beyond_offer(observation)
+    if observation.outcome is Outcome.REFUSED:
+        return _refused_word(observation)
+    return SIGNS[observation.outcome].word
+
+
+def _refused_word(observation: Observation) -> str:
+    if observation.reason in REASONS:
+        return REASONS[observation.reason][0]
+    if observation.reason:
+        return observation.reason
+    return f"at {observation.stage}" if observation.stage else SIGNS[Outcome.REFUSED].word
+
+
+def negotiated_beyond_offer(observation: Observation) -> str:
+    """The protocol negotiated, unless the offer was just that one version (then empty)."""
+    protocol = protocol_of(observation) or ""
+    return "" if protocol == observation.offer else protocol
+
+
+def protocol_of(observation: Observation) -> str | None:
+    """The protocol as the client saw it, else as Postfix logged it."""
+    for view in (observation.client_saw, observation.server_saw):
+        if view and view.protocol:
+            return view.protocol
+    return None
+
+
+def sentence(observation: Observation | None, why: str | None = None) -> str:
+    """What came of a cell in one line: ``refused at handshake: protocol version``."""
+    if observation is None:
+        return f"not measured: {why}" if why else "not measured"
+    text = SIGNS[observation.outcome].title
+    if protocol := protocol_of(observation):
+        text += f", {protocol}"
+    if observation.stage:
+        text += f" at {observation.stage}"
+    if observation.reason:
+        text += f": {REASONS.get(observation.reason, ('', observation.reason))[1]}"
+    if observation.agree is False:
+        text += " (client and server disagree)"
+    return text

@@ -1,0 +1,274 @@
+"""The page in a real browser, from the disk: what a reader clicks, types, filters and shares."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from selenium.webdriver import Chrome, Keys
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
+
+from harness.observations.rundir import RunData, load_run
+from harness.reports import write_reports
+from tests.unit import sample_run
+
+
+class Page:
+    """The page as its reader handles it."""
+
+    def __init__(self, chrome: Chrome, data: RunData) -> None:
+        self.chrome = chrome
+        self.data = data
+        self.address = (data.folder / "index.html").as_uri()
+
+    def load(self, fragment: str = "") -> None:
+        """Load the page anew; ``about:blank`` first, else only the fragment would change."""
+        self.chrome.get("about:blank")
+        self.chrome.get(self.address + fragment)
+
+    def wait(self, condition: Callable[[], Any]) -> Any:
+        """Wait until the condition holds."""
+        return WebDriverWait(self.chrome, 10).until(lambda _: condition())
+
+    def cell(self, cell_id: str) -> WebElement:
+        """A cell's button."""
+        return self.chrome.find_element(By.ID, cell_id)
+
+    @property
+    def panel(self) -> WebElement:
+        """The evidence panel."""
+        return self.chrome.find_element(By.ID, "panel")
+
+    def open(self, cell_id: str) -> str:
+        """Click a cell, and read what the panel then shows."""
+        self.cell(cell_id).click()
+        return self.shown(cell_id)
+
+    def shown(self, cell_id: str) -> str:
+        """The panel's text, once it shows this cell."""
+        self.wait(lambda: self.panel.get_dom_attribute("data-cell") == cell_id)
+        return str(self.panel.get_property("textContent"))
+
+    def evidence(self, cell_id: str) -> dict[str, Any]:
+        """What the cell's evidence file says, read from the disk."""
+        seen = self.data.find(cell_id)
+        assert seen
+        text = (self.data.folder / str(seen.evidence)).read_text(encoding="utf-8")
+        found: dict[str, Any] = json.loads(text)
+        return found
+
+    def visible(self) -> list[WebElement]:
+        """The cells under test that pass the filters."""
+        found: list[WebElement] = self.chrome.execute_script(
+            "return [...document.querySelectorAll('.scenario:not(.control) td button:not(.faded)')]"
+            ".filter(button => button.checkVisibility())"
+        )
+        return found
+
+    def choose(self, name: str, value: str) -> None:
+        """Tick a filter as a reader does."""
+        self.chrome.find_element(By.CSS_SELECTOR, f"input[name={name}][value='{value}']").click()
+
+    @property
+    def focused(self) -> WebElement:
+        """The element with the keyboard's focus."""
+        return self.chrome.switch_to.active_element
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> RunData:
+    """A synthetic run with its reports."""
+    folder = sample_run.write_sample_run(tmp_path_factory.mktemp("runs") / "run")
+    write_reports(folder)
+    return load_run(folder)
+
+
+@pytest.fixture
+def page(chrome: Chrome, data: RunData) -> Iterator[Page]:
+    """The page, freshly loaded; after the test, its console must be empty."""
+    opened = Page(chrome, data)
+    opened.load()
+    yield opened
+    console: list[object] = chrome.get_log("browser")  # type: ignore[no-untyped-call]
+    assert console == []
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [sample_run.ACCEPTED_CELL, sample_run.REFUSED_CELL, sample_run.DISAGREEING_CELL],
+)
+def test_a_click_opens_the_evidence_of_that_very_cell(page: Page, cell: str) -> None:
+    """The panel shows what the cell's file on the disk says, and nothing of another cell."""
+    text = page.open(cell)
+    evidence = page.evidence(cell)
+    for line in evidence["log"] + evidence["client"]["dialogue"] + evidence["notes"]:
+        assert line in text
+    if evidence["client"]["error"]:
+        assert evidence["client"]["error"] in text
+    if evidence["received"]:
+        assert evidence["received"].splitlines()[1] in text
+
+
+def test_the_panel_shows_outcome_views_control_configuration_and_image(page: Page) -> None:
+    """Everything a doubter asks for is in one place."""
+    text = page.open(sample_run.DISAGREEING_CELL)
+    assert text.startswith("✓ accepted, TLSv1.2")
+    assert "Client and server disagree" in text
+    differing = page.panel.find_elements(By.CSS_SELECTOR, ".views .differs")
+    assert {cell.text for cell in differing} == {
+        "ECDHE-RSA-AES256-GCM-SHA384", "AES128-SHA", "256", "128"}  # fmt: skip
+    assert "control-openssl-3.0/permissive/submission/aiosmtplib-debian12/TLSv1.2" in text
+    assert "Postfix 3.10.5, OpenSSL 3.5.1" in text
+    assert "myhostname = defaults.mx.test" in text
+    assert "postfix-matrix/debian-13:0123456789ab" in text
+
+
+def test_lost_evidence_is_said(page: Page) -> None:
+    """A cell without an evidence file opens all the same, and says what is lacking."""
+    assert "no evidence file of this cell" in page.open(sample_run.NO_EVIDENCE_CELL)
+
+
+def test_a_hostile_log_line_is_only_text(page: Page) -> None:
+    """Markup and script in a log line are shown as they were logged and do nothing."""
+    text = page.open(sample_run.HOSTILE_CELL)
+    assert sample_run.HOSTILE in text
+    assert page.panel.find_elements(By.CSS_SELECTOR, "img, script") == []
+    assert page.chrome.title.startswith("What Postfix")
+
+
+def test_a_link_to_a_cell_opens_it(page: Page) -> None:
+    """A shared address shows the evidence at once, with the cell in sight, whatever its name."""
+    for build in ("debian-13", "postfix-3.7.11+openssl-1.1.1w"):
+        cell = f"{build}/answer-1-protocols/submissions/aiosmtplib-debian12/TLSv1.3"
+        page.load("#" + cell)
+        page.shown(cell)
+        hit = page.chrome.execute_script(
+            "const box = arguments[0].getBoundingClientRect();"
+            "const at = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);"
+            "return at?.closest('button') === arguments[0]",
+            page.cell(cell),
+        )
+        assert hit, f"{cell} is not in sight beside its evidence"
+
+
+def test_the_address_follows_the_open_cell_and_back_goes_back(page: Page) -> None:
+    """What the address bar shows can be shared; the browser's Back returns to the cell before."""
+    page.open(sample_run.ACCEPTED_CELL)
+    page.open(sample_run.REFUSED_CELL)
+    assert unquote(page.chrome.current_url).endswith("#" + sample_run.REFUSED_CELL)
+    page.chrome.back()
+    page.shown(sample_run.ACCEPTED_CELL)
+
+
+def test_the_control_is_one_click_away(page: Page) -> None:
+    """The link to the control cell opens the control's own evidence."""
+    page.open(sample_run.REFUSED_CELL)
+    seen = page.data.find(sample_run.REFUSED_CELL)
+    assert seen is not None
+    assert seen.control is not None
+    page.panel.find_element(By.LINK_TEXT, seen.control).click()
+    assert page.evidence(seen.control)["client"]["dialogue"][-1] in page.shown(seen.control)
+
+
+def test_keyboard_alone_reaches_opens_and_closes_a_cell(page: Page) -> None:
+    """Tab reaches the tables, arrows move, Enter opens, Escape closes and gives the focus back."""
+    first = page.chrome.find_element(By.CSS_SELECTOR, "#matrix td button[tabindex='0']")
+    assert len(page.chrome.find_elements(By.CSS_SELECTOR, "#matrix [tabindex='0']")) == 1
+    page.chrome.execute_script("arguments[0].focus()", first)
+    first.send_keys(Keys.ARROW_RIGHT)
+    page.focused.send_keys(Keys.ARROW_DOWN)
+    target = page.focused
+    expected = "debian-13/defaults/smtp/openssl-1.0.2h/SSLv3"
+    assert target.get_dom_attribute("id") == expected
+    target.send_keys(Keys.ENTER)
+    page.shown(expected)
+    assert page.focused.get_dom_attribute("id") == "panel-title"
+    page.focused.send_keys(Keys.ESCAPE)
+    assert not page.panel.is_displayed()
+    assert page.focused == target
+
+
+def test_filters_narrow_each_axis(page: Page) -> None:
+    """Service, build, client, outcome and scenario narrow what is shown; it says how many."""
+    assert len(page.visible()) == 504
+    page.choose("service", "submission")
+    page.choose("build", "debian-12")
+    page.choose("client", "openssl-1.0.2h")
+    assert len(page.visible()) == 4 * 7
+    page.choose("outcome", "refused")
+    ids = {str(button.get_dom_attribute("id")) for button in page.visible()}
+    assert ids == {
+        seen.cell for seen in page.data.observations
+        if (seen.service, seen.build, seen.client) == ("submission", "debian-12", "openssl-1.0.2h")
+        and seen.outcome == "refused"
+    }  # fmt: skip
+    option = "select option[value='answer-1-protocols']"
+    page.chrome.find_element(By.CSS_SELECTOR, option).click()
+    assert len(page.visible()) == 3
+    assert page.chrome.find_element(By.ID, "shown").text == "3 cells shown"
+    page.chrome.find_element(By.CSS_SELECTOR, "#filters [type=reset]").click()
+    page.wait(lambda: len(page.visible()) == 504)
+
+
+def test_a_link_to_a_cell_that_the_filters_hide_shows_it(page: Page) -> None:
+    """A control's link works under a filter that hides the control: the filters are lifted."""
+    page.choose("build", "debian-13")
+    test_the_control_is_one_click_away(page)
+    assert len(page.visible()) == 504
+
+
+def test_only_disagreements_finds_the_one(page: Page) -> None:
+    """The one disagreement of the run is found with one click."""
+    page.chrome.find_element(By.NAME, "disagree").click()
+    found = [button.get_dom_attribute("id") for button in page.visible()]
+    assert found == [sample_run.DISAGREEING_CELL]
+
+
+def test_no_match_is_said(page: Page) -> None:
+    """Filters that leave nothing say so instead of showing a blank page."""
+    page.choose("service", "smtp")
+    page.chrome.find_element(By.NAME, "disagree").click()
+    assert page.chrome.find_element(By.ID, "nothing").is_displayed()
+
+
+def test_a_missing_build_is_shown_with_its_reason(page: Page) -> None:
+    """The reader sees the gap in the table, not a shorter table."""
+    row = page.chrome.find_element(By.CSS_SELECTOR, f"tr[data-build='{sample_run.MISSING_BUILD}']")
+    assert sample_run.MISSING_WHY in row.text
+
+
+@pytest.mark.parametrize("width", [320, 390, 1024])
+def test_narrow_screens_scroll_tables_and_not_the_page(page: Page, width: int) -> None:
+    """On a phone the page is as wide as the screen, and the panel covers no more than it."""
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 1000}
+    page.chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        page.load("#" + sample_run.ACCEPTED_CELL)
+        page.shown(sample_run.ACCEPTED_CELL)
+        overflow = (
+            "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        assert page.chrome.execute_script(overflow) <= 0
+        assert page.panel.size["width"] <= width
+    finally:
+        page.chrome.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_of_every_outcome_has_contrast(page: Page, scheme: str) -> None:
+    """Each kind of cell has the 4.5:1 of WCAG 2.1 (1.4.3) between its text and its ground."""
+    media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    page.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    script = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
+    try:
+        ratios = page.chrome.execute_script(script)
+    finally:
+        page.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert len(ratios) >= 8
+    assert {name: ratio for name, ratio in ratios.items() if ratio < 4.5} == {}

@@ -1,0 +1,266 @@
+"""Write a synthetic run folder (docs/run-folder.md) for the tests of the reports.
+
+Nothing in it was measured. It has at least one cell of every outcome, a disagreement, a build that
+is missing, a cell without an evidence file, and log lines that try to break out of a page.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from harness.observations.record import Observation, Outcome, Stage, TlsView
+
+BUILDS = ("debian-11", "debian-12", "debian-13", "postfix-3.7.11+openssl-1.1.1w")
+MISSING_BUILD = "debian-11"
+MISSING_WHY = "bootstrap of the base image failed: no network"
+SCENARIOS = {
+    "defaults": ("The plain defaults", "What a fresh installation does, with no advice followed."),
+    "answer-1-protocols": (
+        "Four protocol lines in main.cf",
+        "Excluding SSLv2, SSLv3 and TLSv1 in main.cf stops clients from using TLS 1.0.",
+    ),
+    "answer-2-smtp-line": (
+        "-o smtp_tls_mandatory_protocols=TLSv1 under submission",
+        "One -o option below the submission entry makes the server use TLS 1.2.",
+    ),
+    "bad-list": ("A misspelt protocol", "Postfix takes <b>any</b> | protocol name."),
+}
+SERVICES = ("smtp", "submission", "submissions")
+CLIENTS = ("openssl-1.0.2h", "aiosmtplib-debian12")
+OFFERS = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3", "default")
+VERSIONS = {
+    "debian-12": ("3.7.11", "3.0.17"),
+    "debian-13": ("3.10.5", "3.5.1"),
+    "postfix-3.7.11+openssl-1.1.1w": ("3.7.11", "1.1.1w"),
+}
+CIPHERS = {
+    "TLSv1": "ECDHE-RSA-AES256-SHA",
+    "TLSv1.1": "ECDHE-RSA-AES256-SHA",
+    "TLSv1.2": "ECDHE-RSA-AES256-GCM-SHA384",
+    "TLSv1.3": "TLS_AES_256_GCM_SHA384",
+}
+HOSTILE = (
+    "warning: <img src=x onerror=\"document.title='pwned'\"></script><script>alert(1)</script>"
+)
+ACCEPTED_CELL = "debian-12/answer-2-smtp-line/submission/openssl-1.0.2h/TLSv1.2"
+REFUSED_CELL = "debian-13/answer-1-protocols/submission/openssl-1.0.2h/TLSv1"
+HOSTILE_CELL = "debian-12/defaults/smtp/aiosmtplib-debian12/default"
+DISAGREEING_CELL = "debian-13/defaults/submission/aiosmtplib-debian12/TLSv1.2"
+NO_EVIDENCE_CELL = "debian-12/defaults/smtp/openssl-1.0.2h/default"
+SPECIAL = {
+    "debian-13/defaults/smtp/openssl-1.0.2h/default": Outcome.PLAINTEXT,
+    "debian-13/defaults/submissions/openssl-1.0.2h/default": Outcome.TIMEOUT,
+    "debian-13/defaults/submissions/aiosmtplib-debian12/default": Outcome.ERROR,
+}
+
+
+def write_sample_run(
+    folder: Path, *, finished: bool = True, scenarios: Sequence[str] = tuple(SCENARIOS)
+) -> Path:
+    """Write the whole folder; ``finished=False`` leaves it as a killed run does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    cells = [observe(*axes) for axes in _all_axes(scenarios)]
+    controls = [
+        _control(client, offer, s) for client in CLIENTS for offer in OFFERS for s in SERVICES
+    ]
+    lines = [seen.to_json() for seen in cells + controls]
+    text = "\n".join(lines) + ("\n" if finished else '\n{"schema": 1, "cell": "debian-1')
+    (folder / "observations.jsonl").write_text(text, encoding="utf-8")
+    for seen in cells + controls:
+        if seen.cell != NO_EVIDENCE_CELL:
+            write_json(folder / str(seen.evidence), evidence_of(seen))
+    for build in VERSIONS:
+        for scenario in scenarios:
+            write_json(folder / f"instances/{build}/{scenario}.json", _instance(build, scenario))
+    write_json(folder / "run.json", _run(cells, finished, scenarios))
+    return folder
+
+
+def write_json(path: Path, data: Any) -> None:
+    """One JSON file, folders made on the way."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
+
+
+def _all_axes(scenarios: Sequence[str]) -> list[tuple[str, str, str, str, str]]:
+    return [
+        (build, scenario, service, client, offer)
+        for build in VERSIONS
+        for scenario in scenarios
+        for service in SERVICES
+        for client in CLIENTS
+        for offer in OFFERS
+    ]
+
+
+def observe(build: str, scenario: str, service: str, client: str, offer: str) -> Observation:
+    """One cell of the synthetic run."""
+    cell = f"{build}/{scenario}/{service}/{client}/{offer}"
+    seen = Observation(
+        cell, build, scenario, "sha256:" + "5a" * 32, service, client, offer,
+        outcome=Outcome.ACCEPTED, seconds=0.0124,
+        control=f"control-{'openssl-1.0.2h' if offer.startswith('SSL') else 'openssl-3.0'}"
+        f"/permissive/{service}/{client}/{offer}",
+        evidence=f"evidence/{build}/{scenario}/{service}.{client}.{offer}.json",
+    )  # fmt: skip
+    if cell in SPECIAL:
+        return replace(seen, outcome=SPECIAL[cell], stage=Stage.DATA, control=None)
+    if scenario == "bad-list":
+        return _bad_list(seen)
+    if offer not in capable(client):
+        return replace(seen, outcome=Outcome.CLIENT_INCAPABLE, stage=Stage.HANDSHAKE,
+                       decided_by="client")  # fmt: skip
+    return _negotiated(seen)
+
+
+def capable(client: str) -> tuple[str, ...]:
+    """The offers that this synthetic client can make."""
+    return tuple(o for o in OFFERS if o != ("TLSv1.3" if "openssl" in client else "SSLv2"))
+
+
+def _bad_list(seen: Observation) -> Observation:
+    if seen.build == "debian-13":
+        return replace(seen, outcome=Outcome.CONFIG_REJECTED, reason="fatal-parameter",
+                       decided_by="server", client_saw=None)  # fmt: skip
+    return replace(seen, outcome=Outcome.NOT_OFFERED, stage=Stage.EHLO,
+                   reason="tls-disabled-bad-protocol-list", decided_by="server")  # fmt: skip
+
+
+def _negotiated(seen: Observation) -> Observation:
+    best = "TLSv1.2" if "openssl" in seen.client else "TLSv1.3"
+    protocol = best if seen.offer == "default" else seen.offer
+    banned = seen.scenario == "answer-1-protocols" and protocol == "TLSv1"
+    if protocol not in CIPHERS or banned:
+        return replace(seen, outcome=Outcome.REFUSED, stage=Stage.HANDSHAKE,
+                       reason="protocol-version", decided_by="server")  # fmt: skip
+    view = TlsView(protocol, CIPHERS[protocol], 256, "X25519")
+    logged = replace(view, group=None)
+    if seen.cell == DISAGREEING_CELL:
+        logged = replace(logged, cipher="AES128-SHA", bits=128)
+    return replace(seen, client_saw=view, server_saw=logged, agree=logged.cipher == view.cipher)
+
+
+def _control(client: str, offer: str, service: str) -> Observation:
+    legacy = offer.startswith("SSL")
+    build = "control-openssl-1.0.2h" if legacy else "control-openssl-3.0"
+    seen = replace(
+        observe(build, "permissive", service, client, offer),
+        control=None, outcome=Outcome.ACCEPTED, stage=None, reason=None, decided_by=None,
+    )  # fmt: skip
+    if offer not in capable(client):
+        return replace(seen, outcome=Outcome.CLIENT_INCAPABLE, client_saw=None, server_saw=None)
+    protocol = "TLSv1.2" if offer == "default" else offer
+    return replace(
+        seen, client_saw=TlsView(protocol, "AES256-SHA", 256), server_saw=None, agree=None
+    )
+
+
+def evidence_of(seen: Observation) -> dict[str, Any]:
+    """What the builder puts into the cell's evidence file."""
+    log = [
+        f"{_smtpd(seen)}connect from unknown[172.18.0.5]:41234",
+        *_log_of(seen),
+        f"{_smtpd(seen)}disconnect from unknown[172.18.0.5]",
+    ]
+    reply = {"code": 250, "text": "2.0.0 Ok: queued as 4BXYZ"} if seen.client_saw else None
+    error = f"[SSL] {seen.reason} (_ssl.c:1000)" if seen.outcome is Outcome.REFUSED else None
+    return {
+        "cell": seen.cell,
+        "request": {"contract": 1, "id": seen.cell, "port": 20011, "time_limit": 10.0},
+        "client": {
+            "outcome": seen.outcome, "stage": seen.stage, "error": error,
+            "reply": reply,
+            "dialogue": ["S: 220 mx.test ESMTP Postfix", "C: EHLO client.test",
+                         "S: 250-STARTTLS", "C: STARTTLS", f"-- {seen.cell}"],
+        },
+        "log": log,
+        "received": _received(seen),
+        "notes": [f"measured {seen.offer} once"],
+    }  # fmt: skip
+
+
+def _smtpd(seen: Observation) -> str:
+    return f"Nov 22 23:15:09 postfix/{seen.service}/smtpd[7126]: "
+
+
+def _log_of(seen: Observation) -> list[str]:
+    where = _smtpd(seen)
+    lines = [where + HOSTILE] if seen.cell == HOSTILE_CELL else []
+    if seen.server_saw:
+        lines.append(
+            f"{where}Anonymous TLS connection established from unknown[172.18.0.5]:41234: "
+            f"{seen.server_saw.protocol} with cipher {seen.server_saw.cipher} (256/256 bits)"
+        )
+    elif seen.outcome is Outcome.REFUSED:
+        lines.append(f"{where}SSL_accept error from unknown[172.18.0.5]:41234: -1")
+    return lines
+
+
+def _received(seen: Observation) -> str | None:
+    if seen.client_saw is None or "aiosmtplib" not in seen.client:
+        return None
+    view = seen.client_saw
+    return (
+        "Received: from client.test (unknown [172.18.0.5])\n"
+        f"\t(using {view.protocol} with cipher {view.cipher} (256/256 bits))\n"
+        "\tby mx.test (Postfix) with ESMTPSA id 4BXYZ"
+    )
+
+
+def _instance(build: str, scenario: str) -> dict[str, Any]:
+    warning = "postconf: warning: unused parameter: smtp_tls=1\n"
+    return {
+        "build": build, "scenario": scenario, "config": "sha256:" + "5a" * 32,
+        "main.cf": "# base\nsmtpd_tls_security_level = may\n", "master.cf": "submission inet n\n",
+        "files": {"/etc/ssl/certs/ssl-cert-snakeoil.pem": "rsa-certificate"},
+        "added": [f"myhostname = {scenario}.mx.test", "queue_directory = /srv/q"],
+        "postconf_n": "smtpd_tls_security_level = may\nmyhostname = mx.test\n",
+        "check": warning if scenario != "defaults" else "",
+        "startup": ["Nov 22 23:15:01 postfix/master[12]: daemon started -- version 3.7.11"],
+        "started": scenario != "bad-list",
+    }  # fmt: skip
+
+
+def _run(cells: list[Observation], finished: bool, scenarios: Sequence[str]) -> dict[str, Any]:
+    closing = {"planned": len(cells) * 4 // 3, "measured": len(cells), "outcomes": {},
+               "views_compared": 0, "disagreements": 0, "seconds": 31.2,
+               "cells_per_second": 59.2}  # fmt: skip
+    return {
+        "schema": 1,
+        "id": "20261122T231500Z-1a2b",
+        "tool": {"name": "postfix-matrix", "version": "0.1.0"},
+        "command": ["postfix-matrix", "run"],
+        "started": "2026-11-22T23:15:00Z",
+        "finished": "2026-11-22T23:15:48Z" if finished else None,
+        "axes": {"builds": BUILDS, "scenarios": list(scenarios), "services": SERVICES,
+                 "clients": CLIENTS, "offers": OFFERS},
+        "scenarios": {
+            name: {"title": title, "source": "the question", "url": "https://example.org/q#1",
+                   "claim": claim}
+            for name, (title, claim) in SCENARIOS.items()
+            if name in scenarios
+        },
+        "images": _images(),
+        "missing": [{"name": MISSING_BUILD, "kind": "build", "why": MISSING_WHY}],
+        "summary": closing if finished else None,
+    }  # fmt: skip
+
+
+def _images() -> dict[str, Any]:
+    def image(name: str, kind: str, **more: Any) -> dict[str, Any]:
+        return {
+            "kind": kind, "reference": f"postfix-matrix/{name.replace('+', '-')}:0123456789ab",
+            "id": "sha256:" + "c3" * 32, "labels": {"org.postfix-matrix.contract": "1"}, **more,
+        }  # fmt: skip
+
+    builds = {b: image(b, "build", postfix=p, openssl=o) for b, (p, o) in VERSIONS.items()}
+    clients = {
+        c: image(c, "client", describe={"version": "1.2", "tls_version": "OpenSSL 1.0.2h"})
+        for c in CLIENTS
+    }
+    names = ("control-openssl-1.0.2h", "control-openssl-3.0")
+    return builds | clients | {name: image(name, "control") for name in names}

@@ -1,0 +1,180 @@
+"""The pivot: no cell is lost, none is misread, and what is missing says why."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.observations.record import Observation, Outcome, Stage, TlsView
+from harness.observations.rundir import Missing, RunData, load_run
+from harness.reports.grid import Grid, GridCell, build_grid
+from harness.reports.summary import is_control, summarise
+from harness.reports.words import REASONS, SIGNS, sentence, short_word
+from tests.unit import sample_run
+
+
+@cache
+def sample() -> RunData:
+    """The synthetic run, in memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        return load_run(sample_run.write_sample_run(Path(folder)))
+
+
+def cells_of(grid: Grid) -> dict[str, GridCell]:
+    """All cells by id; none may come twice."""
+    cells = [cell for scenario in grid.all_scenarios for cell in scenario.cells]
+    assert len({cell.id for cell in cells}) == len(cells)
+    return {cell.id: cell for cell in cells}
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.sets(st.integers(0, 545)))
+def test_any_subset_of_a_run_keeps_every_observation_and_every_planned_place(
+    lost: set[int],
+) -> None:
+    """Whatever was lost: what was seen is shown, the rest keeps its place with a reason."""
+    data = sample()
+    kept = tuple(seen for i, seen in enumerate(data.observations) if i not in lost)
+    grid = build_grid(replace(data, observations=kept))
+    cells = cells_of(grid)
+    assert {i for i, c in cells.items() if c.observation} == {seen.cell for seen in kept}
+    planned = [c for s in grid.scenarios for c in s.cells]
+    assert len(planned) == 4 * 4 * 3 * 2 * 7
+    assert all(c.why for c in planned if c.observation is None)
+
+
+def test_rows_and_columns_keep_the_order_of_the_axes() -> None:
+    """Readers find builds, services and offers where they asked for them."""
+    grid = build_grid(sample())
+    assert grid.offers == sample_run.OFFERS
+    assert grid.clients == sample_run.CLIENTS
+    for scenario in grid.scenarios:
+        assert tuple(table.service for table in scenario.tables) == sample_run.SERVICES
+        for table in scenario.tables:
+            assert tuple(row.build for row in table.rows) == sample_run.BUILDS
+
+
+def test_a_missing_build_is_a_row_with_its_reason() -> None:
+    """A build that could not be had is not dropped from any table."""
+    for scenario in build_grid(sample()).scenarios:
+        for table in scenario.tables:
+            missing = {row.build: row.missing for row in table.rows if row.missing}
+            assert missing == {sample_run.MISSING_BUILD: sample_run.MISSING_WHY}
+
+
+def test_a_build_that_was_lost_midway_keeps_what_it_measured() -> None:
+    """Cells seen before a build went missing are shown; only the others take the reason."""
+    data = sample()
+    lack = Missing("debian-12", "build", "the container died")
+    half = tuple(s for s in data.observations if not s.cell.endswith("default"))
+    grid = build_grid(replace(data, observations=half, run=replace(data.run, missing=(lack,))))
+    row = next(r for r in grid.scenarios[0].tables[0].rows if r.build == "debian-12")
+    assert row.missing is None
+    assert {cell.why for cell in row.cells if not cell.observation} == {lack.why}
+    assert sum(cell.observation is not None for cell in row.cells) == 12
+
+
+def test_a_missing_client_says_why_in_its_cells() -> None:
+    """A client that could not be had leaves its columns, each cell with the reason."""
+    data = sample()
+    lack = Missing("aiosmtplib-debian12", "client", "the image did not build")
+    kept = tuple(seen for seen in data.observations if seen.client != lack.name)
+    grid = build_grid(replace(data, observations=kept, run=replace(data.run, missing=(lack,))))
+    row = next(r for r in grid.scenarios[0].tables[0].rows if r.build == "debian-12")
+    assert {cell.why for cell in row.of_client(lack.name)} == {lack.why}
+
+
+def test_controls_stand_apart() -> None:
+    """A control server is no build under test: not in a scenario's table, not in the figures."""
+    grid = build_grid(sample())
+    assert not [c for s in grid.scenarios for c in s.cells if c.id.startswith("control-")]
+    controls = [c for s in grid.controls for c in s.cells if c.observation]
+    assert len(controls) == grid.summary.controls == 42
+    idle = [c for s in grid.controls for c in s.cells if not c.observation]
+    assert {cell.text for cell in idle} == {""}
+
+
+def test_summary_counts_what_was_observed() -> None:
+    """The figures come from the observations, not from what the runner says of itself."""
+    seen = [s for s in sample().observations if not is_control(s)]
+    summary = summarise(sample())
+    assert summary.measured == len(seen) == sum(summary.outcomes.values())
+    assert summary.planned == 672
+    assert summary.not_measured == 672 - len(seen)
+    assert set(summary.outcomes) == set(Outcome)
+    assert summary.disagreements == 1
+    assert summary.agreement == f"1 of {summary.views_compared} views compared disagree"
+    assert summary.views_compared == summary.outcomes["accepted"]
+
+
+def test_an_accepted_cell_that_one_side_did_not_see_counts_as_unconfirmed() -> None:
+    """An accepted cell without a comparison is not passed off as an agreement."""
+    data = sample()
+    accepted = next(s for s in data.observations if s.agree)
+    blind = tuple(
+        replace(s, server_saw=None, agree=None) if s is accepted else s for s in data.observations
+    )
+    before, after = summarise(data), summarise(replace(data, observations=blind))
+    assert (after.unconfirmed, before.unconfirmed) == (1, 0)
+    assert after.views_compared == before.views_compared - 1
+
+
+def observation(outcome: Outcome, offer: str = "TLSv1", **more: object) -> Observation:
+    """One observation with defaults for all that a test does not name."""
+    base = Observation(
+        f"b/s/smtp/c/{offer}", "b", "s", "sha256:0", "smtp", "c", offer, outcome=outcome
+    )
+    return replace(base, **more)  # type: ignore[arg-type]
+
+
+def test_outcomes_can_be_told_apart_without_colour() -> None:
+    """No two outcomes share a glyph or a spelt-out name."""
+    assert set(SIGNS) == {*Outcome, "not-measured"}
+    assert len({sign.glyph for sign in SIGNS.values()}) == len(SIGNS)
+    assert len({sign.title for sign in SIGNS.values()}) == len(SIGNS)
+
+
+@pytest.mark.parametrize(
+    ("seen", "text"),
+    [
+        (observation(Outcome.ACCEPTED, client_saw=TlsView("TLSv1")), "✓"),
+        (observation(Outcome.ACCEPTED, "default", client_saw=TlsView("TLSv1.2")), "✓ TLSv1.2"),
+        (observation(Outcome.ACCEPTED, "TLSv1..TLSv1.2", server_saw=TlsView("TLSv1")), "✓ TLSv1"),
+        (observation(Outcome.ACCEPTED, "TLSv1.2", client_saw=TlsView("TLSv1")), "✓ TLSv1"),
+        (observation(Outcome.ACCEPTED, client_saw=TlsView("TLSv1"), agree=False), "✓≠"),
+        (observation(Outcome.REFUSED, reason="protocol-version"), "✗ version"),
+        (observation(Outcome.REFUSED, reason="something-new"), "✗ something-new"),
+        (observation(Outcome.REFUSED, stage=Stage.RCPT), "✗ at rcpt"),
+        (observation(Outcome.REFUSED), "✗ refused"),
+        (observation(Outcome.CLIENT_INCAPABLE, reason="protocol-version"), "– can't"),
+        (observation(Outcome.NOT_OFFERED), "∅ no TLS"),
+        (observation(Outcome.TIMEOUT), "… timeout"),
+    ],
+)
+def test_what_a_cell_says(seen: Observation, text: str) -> None:
+    """The short text names the protocol where the offer does not, and the reason of a refusal."""
+    cell = build_grid(replace(sample(), observations=(seen,)))
+    assert cells_of(cell)[seen.cell].text == text
+
+
+def test_every_word_of_the_vocabulary_fits_a_terminal_cell() -> None:
+    """Nine characters with the glyph, so that seven offers fit into 100 columns."""
+    reasons = [observation(Outcome.REFUSED, reason=reason) for reason in REASONS]
+    stages = [observation(Outcome.REFUSED, stage=stage) for stage in (Stage.RCPT, Stage.AUTH)]
+    words = [short_word(seen) for seen in reasons + stages] + [s.word for s in SIGNS.values()]
+    assert [word for word in words if len(word) > 7] == []
+
+
+def test_the_sentence_spells_out_stage_reason_and_disagreement() -> None:
+    """Who rests on a cell reads all of it in words."""
+    seen = observation(Outcome.REFUSED, stage=Stage.HANDSHAKE, reason="no-shared-cipher")
+    assert sentence(seen) == "refused at handshake: no shared cipher"
+    both = observation(Outcome.ACCEPTED, client_saw=TlsView("TLSv1"), agree=False)
+    assert sentence(both) == "accepted, TLSv1 (client and server disagree)"
+    assert sentence(None, "no disk") == "not measured: no disk"
