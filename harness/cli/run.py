@@ -13,12 +13,12 @@ from typing import Any
 
 import click
 import platformdirs
-from rich.console import Console
 
 from harness.catalog.plan import Plan
 from harness.cli.axes import Selection, axis_options, make_plan, read_scenarios
 from harness.cli.display import Display
 from harness.cli.folders import RUNS, point_latest
+from harness.cli.output import output
 from harness.config.scenario import Scenario
 from harness.errors import ExitCode, InfrastructureError, UsageError
 from harness.images.engine import Session, connect
@@ -84,7 +84,7 @@ def run_command(
     with Display(quiet=quiet) as display, _terminable():
         folder = _measure(plan, scenarios, options, resume or runs, bool(resume), keep, display)
     data = load_run(folder)
-    print_matrix(data, Console())
+    print_matrix(data, output())
     click.echo(f"\nThe run is in {folder}: open {folder / 'index.html'}", err=True)
     return _exit_code(data)
 

@@ -6,10 +6,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from harness.catalog.cells import Cell
 from harness.cli.folders import run_folder
+from harness.cli.output import output
 from harness.errors import NothingSelectedError, UsageError
 from harness.observations.record import Observation
 from harness.observations.rundir import RunData, load_run
@@ -33,7 +33,7 @@ def show_command(cell: str | None, folder: Path | None, controls: bool) -> None:
     printed.
     """
     data = load_run(run_folder(folder))
-    console = Console()
+    console = output()
     if cell is None:
         print_matrix(data, console, controls=controls)
         return

@@ -10,7 +10,6 @@ import errno
 import json
 import re
 import shutil
-import time
 from collections import deque
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, suppress
@@ -26,9 +25,6 @@ from harness.images.calls import stream
 from harness.images.cancel import Cancel
 
 TAIL_LINES = 20
-
-#: Seconds to wait for containers of a build that was broken off, before leaving layers behind.
-_REMOVAL_LIMIT = 5.0
 
 _FULL_DISK = re.compile(r"no space left on device|ENOSPC|disk quota exceeded", re.IGNORECASE)
 _STEP_IMAGE = re.compile(r"^ ---> ([0-9a-f]{12})$")
@@ -59,21 +55,20 @@ def build(
     """
     progress = _Progress(on_line)
     image = ""
-    try:
-        with log.open("a", encoding="utf-8") as file, closing(_items(api, order, cancel)) as items:
-            for item in items:
-                text = _COLOUR.sub("", str(item.get("error") or item.get("stream", "")))
-                file.write(text)
-                progress.note(text)
-                image = _image_of(item) or image
-                if "error" in item:
-                    file.flush()
-                    raise build_error(order.name, text, log, api)
-        if not image:
-            raise build_error(order.name, "the engine named no image at the end", log, api)
-        return image
-    finally:
-        _remove_left_over(api, progress.made, image)
+    with log.open("a", encoding="utf-8") as file, closing(_items(api, order, cancel)) as items:
+        for item in items:
+            text = _COLOUR.sub("", str(item.get("error") or item.get("stream", "")))
+            file.write(text)
+            progress.note(text)
+            image = _image_of(item) or image
+            if "error" in item:
+                file.flush()
+                raise build_error(order.name, text, log, api)
+    if not image:
+        raise build_error(order.name, "the engine named no image at the end", log, api)
+    # After a failure the layers stay: the next try starts where this one ended (engine cache).
+    _remove_left_over(api, progress.made, image)
+    return image
 
 
 def build_error(name: str, reason: str, log: Path, api: APIClient) -> InfrastructureError:
@@ -152,28 +147,18 @@ def _image_of(item: dict[str, Any]) -> str:
 
 
 def _remove_left_over(api: APIClient, made: list[str], image: str) -> None:
-    """Remove what this build's steps left and the image does not stand on: other stages, a torso.
+    """Remove what the steps made and the image does not stand on: the layers of other stages.
 
     The engine refuses what is in use or a parent of something. It would not refuse what has one
     name only, so whatever has a name is left out here.
     """
-    deadline = time.monotonic() + _REMOVAL_LIMIT
     for one in reversed(made):
-        if not image.removeprefix("sha256:").startswith(one):
-            while not _removed(api, one) and time.monotonic() < deadline:
-                time.sleep(0.1)
-
-
-def _removed(api: APIClient, image: str) -> bool:
-    """Remove an image unless it is needed; False where trying again may help."""
-    try:
-        found = api.inspect_image(image)  # type: ignore[no-untyped-call]  # of types-docker
-        if not (found.get("RepoTags") or found.get("RepoDigests")):
-            api.remove_image(image)
-    except APIError as error:
-        # A build that was broken off still has its container for a moment.
-        return "container" not in str(error.explanation)
-    return True
+        if image.removeprefix("sha256:").startswith(one):
+            continue
+        with suppress(APIError):
+            found = api.inspect_image(one)  # type: ignore[no-untyped-call]  # of types-docker
+            if not (found.get("RepoTags") or found.get("RepoDigests")):
+                api.remove_image(one)
 
 
 def _tail(log: Path) -> str:

@@ -188,9 +188,11 @@ class ImageShop:
         """Build arguments and labels, with what is known only now."""
         args = {**recipe.args, **parents}
         labels = {**recipe.labels, names.RECIPE: recipe.content_hash(self._images_dir)}
-        for archive in archives.values():
+        for name, archive in archives.items():
             args["SUBDIR"] = archive.source.subdir
-            labels[names.SOURCE] = f"{archive.source} sha256:{archive.source.sha256}"
+            # The hash, not the place: a cached archive may be from any that gives these bytes.
+            pin = f"sha256:{archive.source.sha256} corroborated:{archive.source.corroborated}"
+            labels[names.SOURCE] = f"{recipe.sources[name].id} {pin}"
         if recipe.kind is Kind.BASE:
             found = origin(
                 self._client,

@@ -44,7 +44,8 @@ _CLIENT = (
         r"protocol[ _]version|unsupported[ _]protocol|wrong[ _]version[ _]number"
         r"|wrong[ _]ssl[ _]version|version[ _]too[ _]low|unknown[ _]protocol",
     ),
-    ("unknown-option", r"unknown option|no protocol named|has no attribute"),
+    # s_client has no such option, Python's ssl.TLSVersion no such member.
+    ("unknown-option", r"unknown option|AttributeError: (?:SSL|TLS)v"),
     ("handshake-failure", r"handshake[ _]failure|insufficient security"),
     ("connection-refused", r"connection refused|ECONNREFUSED|Errno 111"),
     (

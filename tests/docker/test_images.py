@@ -222,13 +222,12 @@ def test_cancelling_ends_builds_and_waiters(
     assert all(error.exit_code is ExitCode.INTERRUPTED for error in errors)
     assert _until(lambda: not _running(client, word))
     assert not _exists(client, shop.reference(recipe))
-    assert _marked(client, mark) == []
 
 
 def test_a_failing_step_shows_the_end_of_the_log(
     client: docker.DockerClient, parent: Image, mark: str, tmp_path: Path
 ) -> None:
-    """The compiler's own words are in the error, all of the log is in a file, no layer stays."""
+    """The compiler's own words are in the error, and all of the log is in a file."""
     lines = "RUN seq 1000 1040\nRUN echo tls_server.c:1: no such member; exit 7"
     recipe = _recipe(tmp_path, mark, parent.reference, lines)
     shop = _shop(client, tmp_path)
@@ -241,7 +240,32 @@ def test_a_failing_step_shows_the_end_of_the_log(
     (log,) = (tmp_path / "cache" / "logs").iterdir()
     assert str(log) in said
     assert "1001" in log.read_text()
-    assert _marked(client, mark) == []
+    assert not _exists(client, shop.reference(recipe))
+
+
+def test_a_second_try_starts_where_the_first_one_failed(
+    client: docker.DockerClient, parent: Image, mark: str, tmp_path: Path
+) -> None:
+    """After minutes of compiling, a mirror's hiccup in a later step must not cost them again."""
+    shop = _shop(client, tmp_path)
+    slow = "RUN cat /proc/sys/kernel/random/uuid >/slow"
+    with pytest.raises(BuildError):
+        shop.ensure(_recipe(tmp_path, mark, parent.reference, f"{slow}\nRUN exit 1"))
+    shop.ensure(_recipe(tmp_path, mark, parent.reference, f"{slow}\nRUN exit 0"))
+    logs = [log.read_text() for log in (tmp_path / "cache" / "logs").iterdir()]
+    assert sum("Using cache" in log for log in logs) == 1
+
+
+def test_other_stages_do_not_stay(
+    client: docker.DockerClient, parent: Image, mark: str, tmp_path: Path
+) -> None:
+    """What is left of a build is its image: compilers' stages are hundreds of megabytes each."""
+    lines = f"RUN true\nFROM {parent.reference}\nLABEL {TEST_LABEL}={mark}\nRUN true"
+    made = _shop(client, tmp_path).ensure(_recipe(tmp_path, mark, parent.reference, lines))
+    dangling = {"dangling": True, "label": f"{TEST_LABEL}={mark}"}
+    assert client.images.list(filters=dangling) == []
+    assert _exists(client, made.reference)
+    assert _exists(client, parent.reference), "what the stages start from is not ours to remove"
 
 
 def test_a_full_disk_is_told_as_such(

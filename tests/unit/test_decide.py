@@ -155,6 +155,8 @@ def test_a_control_that_refuses_proves_inability(result: Result) -> None:
          "no-protocols-available"),
         ([], "[SSL: SSLV3_ALERT_HANDSHAKE_FAILURE] sslv3 alert handshake failure", None,
          "handshake-failure"),
+        ([], "AttributeError: SSLv2", None, "unknown-option"),
+        ([], "unknown option -tls1_3", None, "unknown-option"),
         ([], "unexpected EOF", None, "closed"),
         ([], None, "530 5.7.0 Must issue a STARTTLS command first", "must-starttls"),
         ([], None, "535 5.7.8 Error: authentication failed: UGFzc3dvcmQ6", "auth-failed"),

@@ -1,0 +1,15 @@
+"""Standard output for people: as wide as the terminal, and wide enough for a table elsewhere."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+
+#: Columns of output that goes to a file or a pipe; a CI log has no width of its own.
+FILE_WIDTH = 110
+
+
+def output() -> Console:
+    """A console on standard output."""
+    return Console(width=None if sys.stdout.isatty() else FILE_WIDTH)
