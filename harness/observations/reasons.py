@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable
 
 UNRECOGNISED = "unrecognised"
+#: Postfix's "454 4.7.0 TLS not available due to local problem", the cause of which is in its log.
+TLS_NOT_AVAILABLE = "tls-not-available"
 
 # In the server's log: Postfix's own words, and those of the OpenSSL it is linked to.
 _SERVER = (
@@ -57,7 +59,7 @@ _CLIENT = (
 # SMTP replies (code and text).
 _REPLY = (
     ("must-starttls", r"530 .*STARTTLS"),
-    ("tls-not-available", r"454 .*TLS"),
+    (TLS_NOT_AVAILABLE, r"454 .*TLS"),
     ("auth-required-tls", r"538 "),
     ("auth-not-enabled", r"503 .*authentication not enabled"),
     ("auth-failed", r"535 "),
@@ -68,16 +70,18 @@ _REPLY = (
 
 
 def reason_of(server_log: Iterable[str], client_error: str | None, reply: str | None) -> str:
-    """The cause of a refusal: the server's words count before the client's, a reply before both.
+    """The cause of a refusal: a reply counts first, then the server's log, then the client's words.
 
     ``reply`` is ``CODE TEXT``. What the client calls a handshake failure is often known better by
     the server, so only the server's silence lets the client speak.
     """
-    if reply:
-        return _first(_REPLY, reply) or UNRECOGNISED
+    told = _first(_REPLY, reply) if reply else None
+    if reply and told != TLS_NOT_AVAILABLE:
+        return told or UNRECOGNISED
     return (
         _first(_SERVER, "\n".join(server_log))
         or (_first(_CLIENT, client_error) if client_error else None)
+        or told
         or UNRECOGNISED
     )
 

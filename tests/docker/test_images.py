@@ -21,9 +21,8 @@ from docker.errors import DockerException, ImageNotFound
 
 from harness.catalog.builds import Build, base_suite
 from harness.catalog.releases import Source, SourceKind
-from harness.errors import BuildError, ExitCode, HarnessError, InfrastructureError, SourceError
+from harness.errors import BuildError, ExitCode, HarnessError, SourceError
 from harness.images import labels as names
-from harness.images.base import origin
 from harness.images.cancel import Cancel, Cancelled
 from harness.images.debian import DebianFetcher
 from harness.images.provenance import check, read_back
@@ -163,10 +162,11 @@ def test_what_is_there_is_not_built_again(
     assert changed.id != made.id
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=lambda number: number.name)
 def test_a_killed_build_leaves_nothing_that_counts(
-    client: docker.DockerClient, parent: Image, mark: str, tmp_path: Path
+    client: docker.DockerClient, parent: Image, mark: str, tmp_path: Path, number: signal.Signals
 ) -> None:
-    """After SIGKILL there is no tag, no container and no lock: the next one simply builds."""
+    """However it ends there is no tag, no container and no lock: the next one simply builds."""
     word = f"killed-{mark}"
     lines = f'RUN [ -e /proc/never ] || sh -c ": {word}; sleep 3600"'
     recipe = _recipe(tmp_path, mark, parent.reference, lines)
@@ -177,7 +177,7 @@ def test_a_killed_build_leaves_nothing_that_counts(
     process.start()
     assert _until(lambda: _running(client, word)), "the build did not come to its step"
     assert process.pid is not None
-    os.kill(process.pid, signal.SIGKILL)
+    os.kill(process.pid, number)
     process.join(10)
     assert _until(lambda: not _running(client, word)), "the build's container outlived it"
     assert not _exists(client, _shop(client, tmp_path).reference(recipe))
@@ -374,32 +374,3 @@ _STYLES = {
     "deb822": "RUN printf 'Types: deb\\nURIs: copy:/repo\\nSuites: ./\\nTrusted: yes\\n'"
     " >/etc/apt/sources.list.d/debian.sources\n",
 }
-
-
-def test_no_base_image_says_what_to_install(
-    client: docker.DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With no registry and no mmdebstrap there is one clear error, with both reasons."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(InfrastructureError) as caught:
-        origin(client, "no-such-suite", tmp_path, Cancel(), lambda _: None)
-    assert "the registry gave none (" in str(caught.value)
-    assert "mmdebstrap is not installed" in str(caught.value)
-    assert "apt-get install mmdebstrap" in caught.value.next_step
-
-
-def test_a_failed_bootstrap_shows_its_words(
-    client: docker.DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What the bootstrap said is in the error, and nothing of it stays on the disk."""
-    program = tmp_path / "bin" / "mmdebstrap"
-    program.parent.mkdir()
-    program.write_text("#!/bin/sh\necho 'E: apt-get update failed' >&2\nexit 25\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
-    work = tmp_path / "work"
-    work.mkdir()
-    with pytest.raises(InfrastructureError, match=r"failed \(25\)") as caught:
-        origin(client, "no-such-suite", work, Cancel(), lambda _: None)
-    assert "E: apt-get update failed" in str(caught.value)
-    assert list(work.iterdir()) == []

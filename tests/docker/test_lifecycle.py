@@ -1,0 +1,128 @@
+"""Runs that end before their time: what is kept, what is tidied up, and going on afterwards."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import docker
+import pytest
+
+from harness.observations.rundir import load_run
+from tests.docker.conftest import CLI, leftovers, run_cli
+
+pytestmark = pytest.mark.docker
+
+#: Enough cells to be in the middle of, few enough to be quick: 11 × 3 × 7.
+AXES = ["-b", "debian-12", "-c", "aiosmtplib-debian12"]
+PLANNED = 11 * 3 * 7
+
+
+def begin(runs: Path, *words: str) -> subprocess.Popen[str]:
+    """Start a run and wait until it has measured some cells."""
+    process = subprocess.Popen(
+        [*CLI, "run", "--runs", str(runs), *AXES, *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    end = time.monotonic() + 600
+    while measured(runs) < 20:
+        assert process.poll() is None, process.stderr.read() if process.stderr else ""
+        assert time.monotonic() < end, "no cell was measured"
+        time.sleep(0.05)
+    return process
+
+
+def measured(runs: Path) -> int:
+    """Lines in the latest run's observations."""
+    path = runs / "latest" / "observations.jsonl"
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def ended(process: subprocess.Popen[str]) -> int:
+    """Wait for the end; the exit code."""
+    _, errors = process.communicate(timeout=120)
+    print(errors[-3000:])
+    return process.returncode
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_tidies_up_and_keeps_its_cells(
+    tmp_path: Path, engine: docker.DockerClient, sign: signal.Signals
+) -> None:
+    """Protects Ctrl-C: exit code 2, nothing of ours left, cells and reports kept."""
+    process = begin(tmp_path)
+    process.send_signal(sign)
+    assert ended(process) == 2
+    folder = (tmp_path / "latest").resolve()
+    assert leftovers(engine, folder.name) == []
+    data = load_run(folder)
+    assert 20 <= len(data.observations) < PLANNED
+    assert data.run.finished is None
+    assert (folder / "index.html").is_file()
+    assert all(data.evidence(one) is not None for one in data.observations)
+
+
+def test_a_killed_run_is_swept_at_the_next_start_and_can_go_on(
+    tmp_path: Path, engine: docker.DockerClient
+) -> None:
+    """Protects SIGKILL: nothing stays beyond the next start, no cell is lost or redone."""
+    process = begin(tmp_path)
+    process.kill()
+    process.wait()
+    if process.stderr:
+        process.stderr.close()
+    folder = (tmp_path / "latest").resolve()
+    before = {one.cell: one for one in load_run(folder).observations}
+    assert len(before) >= 20
+    assert leftovers(engine, folder.name) != [], "the kill came too late to prove anything"
+    resumed = run_cli(tmp_path, "--resume", str(folder))
+    assert resumed.code == 0, resumed.err[-2000:]
+    assert leftovers(engine, folder.name) == []
+    after = {one.cell: one for one in load_run(folder).observations}
+    assert {cell: after[cell] for cell in before} == before
+    assert sum(not cell.startswith("control-") for cell in after) == PLANNED
+    lines = (folder / "observations.jsonl").read_text().splitlines()
+    assert len(lines) == len(after), "a cell was measured twice"
+
+
+def test_a_run_does_not_touch_another_living_one(tmp_path: Path) -> None:
+    """Protects parallel runs: the sweep of one leaves the containers of the other alone."""
+    first = begin(tmp_path / "first")
+    other = run_cli(tmp_path / "second", *AXES, "-s", "defaults", "-o", "TLSv1.2")
+    assert other.code == 0, other.err[-2000:]
+    assert ended(first) == 0
+    data = load_run(tmp_path / "first" / "latest")
+    assert sum(one.outcome == "error" for one in data.observations) == 0
+
+
+def test_without_an_engine_nothing_runs_and_the_next_step_is_named(tmp_path: Path) -> None:
+    """Protects exit code 3: no Docker is told in a sentence, and no run folder is made."""
+    done = run_cli(tmp_path / "runs", env={"DOCKER_HOST": "unix:///nonexistent.sock"})
+    assert done.code == 3
+    assert "no Docker engine answers at unix:///nonexistent.sock" in done.err
+    assert "next step" in done.err
+    assert not (tmp_path / "runs").exists()
+    assert done.out == ""
+
+
+def test_kept_containers_stay_until_they_are_removed(
+    tmp_path: Path, engine: docker.DockerClient
+) -> None:
+    """Protects --keep: what was to be looked at survives this run and the next one's sweep."""
+    run_cli(tmp_path, *AXES, "-s", "defaults", "-o", "TLSv1.2", "--keep")
+    session = (tmp_path / "latest").resolve().name
+    try:
+        assert any("debian-12" in name for name in leftovers(engine, session))
+        run_cli(tmp_path / "next", *AXES, "-s", "defaults", "-o", "TLSv1.2")
+        assert leftovers(engine, session) != []
+    finally:
+        for container in engine.containers.list(
+            all=True, filters={"label": f"org.postfix-matrix.run={session}"}
+        ):
+            container.remove(force=True)
+        for network in engine.networks.list(filters={"label": f"org.postfix-matrix.run={session}"}):
+            network.remove()
