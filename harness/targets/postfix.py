@@ -30,6 +30,9 @@ from harness.targets.shell import Shell
 from harness.targets.stream import LineStream
 from harness.tls import Service
 
+# Postfix lets a file that has just changed "cool down" for seconds before it reads it (dict_load_file
+# in its util library), so configurations are given an old date.
+_COOL = "200001010000"
 _MESSAGE = "== postfix-matrix: a message =="
 ROOT = "/srv/postfix-matrix"
 FIRST_PORT = 20010
@@ -215,6 +218,7 @@ mv "$@" ../cur/"""
 umask 022
 mkdir -p {directory}/etc {directory}/queue {directory}/data {directory}/mail
 cp -R {_stage(directory)}/. /
+touch -t {_COOL} {directory}/etc/*
 chown {facts.mail_owner} {directory}/data
 chown 65534:65534 {directory}/mail
 cd {directory}/queue

@@ -114,7 +114,9 @@ def _until(condition: Callable[[], bool], seconds: float = 15) -> bool:
 
 def _running(client: docker.DockerClient, word: str) -> bool:
     """Whether any container's command has this word."""
-    commands = [one.attrs["Config"]["Cmd"] or [] for one in client.containers.list(all=True)]
+    # Other tests' containers come and go between the list and its details.
+    found = client.containers.list(all=True, ignore_removed=True)
+    commands = [one.attrs["Config"]["Cmd"] or [] for one in found]
     return any(word in " ".join(command) for command in commands)
 
 
@@ -185,12 +187,18 @@ def test_a_killed_build_leaves_nothing_that_counts(
     again = _recipe(tmp_path, mark, parent.reference, lines)
     shop = _shop(client, tmp_path)
     errors: list[HarnessError] = []
-    thread = threading.Thread(target=_collect, args=(shop, again, errors))
-    thread.start()
+    thread = _start(shop, again, errors)
     assert _until(lambda: _running(client, word)), "a dead process still holds the lock"
     shop.cancel()
     thread.join(15)
     assert not thread.is_alive()
+
+
+def _start(shop: ImageShop, recipe: Recipe, errors: list[HarnessError]) -> threading.Thread:
+    """Ensure in a thread; one that a failed test leaves must not keep pytest from ending."""
+    thread = threading.Thread(target=_collect, args=(shop, recipe, errors), daemon=True)
+    thread.start()
+    return thread
 
 
 def _collect(shop: ImageShop, recipe: Recipe, errors: list[HarnessError]) -> None:
@@ -209,9 +217,7 @@ def test_cancelling_ends_builds_and_waiters(
     recipe = _recipe(tmp_path, mark, parent.reference, lines)
     shop = _shop(client, tmp_path)
     errors: list[HarnessError] = []
-    threads = [threading.Thread(target=_collect, args=(shop, recipe, errors)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
+    threads = [_start(shop, recipe, errors) for _ in range(2)]
     assert _until(lambda: _running(client, word))
     started = time.monotonic()
     shop.cancel()

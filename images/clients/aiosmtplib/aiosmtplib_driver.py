@@ -1,0 +1,228 @@
+#!/usr/bin/python3
+"""Client driver: aiosmtplib sends one real message a request, with ``aiosmtplib.send``.
+
+With an offer, the versions are pinned on the SSLContext, every cipher is allowed, and TLS is asked
+for (``start_tls=True``). Without, it is aiosmtplib as its documentation has it: ``start_tls`` is
+left alone, and the only thing it is told is which authority to trust.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import ssl
+import sys
+import warnings
+from email.mime.text import MIMEText
+from email.utils import formatdate
+from typing import Any
+
+import aiosmtplib
+from common.contract import (
+    EHLO_NAME,
+    PROTOCOLS,
+    Ending,
+    Offer,
+    Reply,
+    Request,
+    Trace,
+    main,
+    message_id,
+    queue_id,
+)
+from common.wire import announces
+from dialogue import Dialogue
+from observing import CURRENT, DiallingLoop, install
+
+#: Everything the library has, at the level where OpenSSL 3 still allows TLSv1.
+ALL_CIPHERS = "ALL:COMPLEMENTOFALL:@SECLEVEL=0"
+#: SSL_OP_LEGACY_SERVER_CONNECT, which ssl names from Python 3.12 on: OpenSSL 3 else turns away from
+#: servers without secure renegotiation (RFC 5746).
+OP_LEGACY_SERVER_CONNECT = 0x4
+
+
+class Incapable(Exception):
+    """Python's ssl module will not make this offer; its words are the cause's."""
+
+
+def version_name(protocol: str) -> str:
+    """``TLSv1.2`` as ssl.TLSVersion spells it: ``TLSv1_2``."""
+    return protocol.replace(".", "_")
+
+
+@functools.cache
+def context(offer: Offer, ca_file: str) -> ssl.SSLContext:
+    """The TLS context for an offer. One for all its requests; sessions are never resumed.
+
+    The certificate is not checked: an offer asks what is negotiated, not who is trusted.
+
+    Raises:
+        Incapable: Python or its OpenSSL refuses the versions, or has never heard of them.
+    """
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.check_hostname = False
+    made.verify_mode = ssl.CERT_NONE
+    made.load_verify_locations(cafile=ca_file)
+    made.set_ciphers(ALL_CIPHERS)
+    made.options &= ~(ssl.OP_NO_SSLv3 | ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1)
+    made.options |= OP_LEGACY_SERVER_CONNECT
+    try:
+        made.minimum_version = getattr(ssl.TLSVersion, version_name(offer.lowest))
+        made.maximum_version = getattr(ssl.TLSVersion, version_name(offer.highest))
+    except (AttributeError, ValueError, ssl.SSLError) as exc:
+        raise Incapable from exc
+    return made
+
+
+def letter(request: Request) -> MIMEText:
+    """The message: small, with an id that leads back to the cell.
+
+    Not an EmailMessage, which takes longer to write than the TLS handshake does.
+    """
+    message = MIMEText(f"{request.id}\n")
+    message["From"] = request.sender
+    message["To"] = request.recipient
+    message["Subject"] = request.subject
+    message["Date"] = formatdate()
+    message["Message-ID"] = message_id(request.id)
+    return message
+
+
+def words(exc: BaseException) -> str:
+    """The library's error as it was, and what it was raised from where that says something else."""
+    said = [f"{type(exc).__name__}: {exc}"]
+    cause = exc.__cause__
+    if cause is not None and str(cause) not in said[0]:
+        said.append(f"from {type(cause).__name__}: {cause}")
+    return "; ".join(said)
+
+
+def has_tls_error(exc: BaseException | None) -> bool:
+    """Whether an error of OpenSSL is this exception or stands behind it."""
+    while exc is not None:
+        if isinstance(exc, ssl.SSLError):
+            return True
+        exc = exc.__cause__
+    return False
+
+
+def judge(exc: Exception, dialogue: Dialogue) -> Ending:
+    """What the failure of ``aiosmtplib.send`` comes to.
+
+    Raises:
+        Exception: the one given, when it is nobody's refusal; the loop reports it as an error.
+    """
+    trace, refusal = dialogue.trace, dialogue.refusal
+    if isinstance(exc, TimeoutError):
+        raise exc
+    if isinstance(exc, Incapable):
+        cause = exc.__cause__
+        return Ending("client-incapable", "handshake", f"{type(cause).__name__}: {cause}")
+    if isinstance(exc, OSError) and trace.local_address is None:
+        return _not_connected(exc)
+    if refusal is not None:
+        stage, reply = refusal
+        return Ending("refused", stage, words(exc), reply)
+    believed_in = trace.stage == "ehlo" and dialogue.over_tls and not dialogue.replies_over_tls
+    if trace.stage == "handshake" or (believed_in and has_tls_error(exc)):
+        outcome = "refused" if dialogue.hello_sent else "client-incapable"
+        return _handshake_failed(exc, outcome)
+    if isinstance(exc, ConnectionError):
+        return Ending("refused", trace.stage, words(exc))
+    if type(exc) is aiosmtplib.SMTPException and dialogue.last_ehlo is not None:
+        return _missing(exc, dialogue)
+    raise exc
+
+
+def _not_connected(exc: OSError) -> Ending:
+    if not isinstance(exc.__cause__, ConnectionRefusedError):
+        raise exc
+    return Ending("refused", "connect", words(exc))
+
+
+def _handshake_failed(exc: Exception, outcome: str) -> Ending:
+    if not isinstance(exc, OSError | aiosmtplib.SMTPException):
+        raise exc
+    return Ending(outcome, "handshake", words(exc))
+
+
+def _missing(exc: Exception, dialogue: Dialogue) -> Ending:
+    """aiosmtplib stops by itself where the server does not announce what it needs."""
+    ehlo = dialogue.last_ehlo
+    assert ehlo is not None
+    if not dialogue.over_tls and dialogue.request.offer and not announces(ehlo, "STARTTLS"):
+        return Ending("not-offered", "ehlo", words(exc), ehlo)
+    if dialogue.request.username is not None and not announces(ehlo, "AUTH"):
+        return Ending("refused", "auth", words(exc), ehlo)
+    raise exc
+
+
+class Aiosmtplib:
+    """The driver; it has no state of its own."""
+
+    async def describe(self) -> dict[str, Any]:
+        """What this is; ``offers`` are the versions that Python says it was built with."""
+        names = {version: version_name(version) for version in PROTOCOLS}
+        offers = [version for version, name in names.items() if getattr(ssl, f"HAS_{name}", False)]
+        return {
+            "client": "aiosmtplib",
+            "version": f"{aiosmtplib.__version__} on Python {sys.version.split()[0]}",
+            "tls_library": "OpenSSL",
+            "tls_version": ssl.OPENSSL_VERSION,
+            "offers": offers,
+            "sends_mail": True,
+        }
+
+    async def run(self, request: Request, trace: Trace) -> Ending:
+        """Send the message."""
+        dialogue = Dialogue(request, trace)
+        CURRENT.set(dialogue)
+        try:
+            _, said = await aiosmtplib.send(letter(request), **settings(request))
+        except Exception as exc:
+            return judge(exc, dialogue)
+        finally:
+            dialogue.close()
+        trace.queue_id = queue_id(said)
+        # aiosmtplib returns the last reply's text; it has checked that the code is 250.
+        outcome = "accepted" if dialogue.over_tls else "plaintext"
+        return Ending(outcome, reply=Reply(250, said))
+
+
+def ignore_lost_connections(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """aiosmtplib leaves futures behind when a connection breaks; that has been reported already."""
+    if not isinstance(context.get("exception"), aiosmtplib.SMTPServerDisconnected):
+        loop.default_exception_handler(context)
+
+
+def settings(request: Request) -> dict[str, Any]:
+    """The arguments for ``aiosmtplib.send``.
+
+    Raises:
+        Incapable: see `context`.
+    """
+    chosen: dict[str, Any] = {
+        "hostname": request.server_name,
+        "port": request.port,
+        # Else it asks the resolver for its own name, and waits.
+        "local_hostname": EHLO_NAME,
+    }
+    if request.username is not None:
+        chosen |= {"username": request.username, "password": request.password}
+    if request.implicit_tls:
+        chosen["use_tls"] = True
+    if request.offer is None:
+        chosen["cert_bundle"] = request.ca_file
+    else:
+        chosen["tls_context"] = context(request.offer, request.ca_file)
+        chosen["start_tls"] = None if request.implicit_tls else True
+    return chosen
+
+
+if __name__ == "__main__":
+    # The old versions are the point here.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    install()
+    with asyncio.Runner(loop_factory=DiallingLoop) as runner:
+        runner.get_loop().set_exception_handler(ignore_lost_connections)
+        runner.run(main(Aiosmtplib()))

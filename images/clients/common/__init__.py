@@ -1,0 +1,1 @@
+"""What the Python drivers share: the client contract's loop, the relay, reading the wire."""

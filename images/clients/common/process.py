@@ -1,0 +1,98 @@
+"""Running a program as cheaply as Python can, with its output handed over as it comes.
+
+asyncio's own subprocesses take three times as much processor time to start and reap; this is
+posix_spawn, three pipes, and the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+
+CHUNK = 65536
+
+
+class Process:
+    """A running program. ``output`` and ``errors`` grow; ``ended`` is done when both have ended.
+
+    ``on_output`` is called after each piece of output.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        on_output: Callable[[Process], None],
+    ) -> None:
+        """Start ``command``, whose first word is the program's absolute path.
+
+        Raises:
+            OSError: it cannot be run.
+        """
+        self.output = b""
+        self.errors = b""
+        self._loop = asyncio.get_running_loop()
+        self._on_output = on_output
+        self.ended: asyncio.Future[None] = self._loop.create_future()
+        ours, theirs = _pipes()
+        self._input, self._output, self._errors = ours
+        actions = [(os.POSIX_SPAWN_DUP2, each, number) for number, each in enumerate(theirs)]
+        try:
+            self._pid = os.posix_spawn(command[0], list(command), environment, file_actions=actions)
+        except BaseException:
+            _close(ours)
+            raise
+        finally:
+            _close(theirs)
+        self._open = {self._output, self._errors}
+        for each in self._open:
+            self._loop.add_reader(each, self._read, each)
+
+    def write(self, data: bytes) -> None:
+        """Give the program something to read; a program that is gone reads nothing."""
+        with suppress(BrokenPipeError):
+            os.write(self._input, data)
+
+    def kill(self) -> None:
+        """End the program if it still runs, and let go of everything."""
+        if self._open:
+            os.kill(self._pid, signal.SIGKILL)
+            for each in tuple(self._open):
+                self._done(each)
+
+    def _read(self, pipe: int) -> None:
+        data = os.read(pipe, CHUNK)
+        if not data:
+            self._done(pipe)
+        elif pipe == self._output:
+            self.output += data
+            self._on_output(self)
+        else:
+            self.errors += data
+
+    def _done(self, pipe: int) -> None:
+        self._loop.remove_reader(pipe)
+        os.close(pipe)
+        self._open.discard(pipe)
+        if not self._open:
+            os.close(self._input)
+            # Both its outputs have ended: it is on its way out, and this does not wait.
+            os.waitpid(self._pid, 0)
+            if not self.ended.done():
+                self.ended.set_result(None)
+
+
+def _pipes() -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """Our ends and the program's ends of standard input, output and error."""
+    their_input, our_input = os.pipe()
+    our_output, their_output = os.pipe()
+    our_errors, their_errors = os.pipe()
+    return (our_input, our_output, our_errors), (their_input, their_output, their_errors)
+
+
+def _close(pipes: Sequence[int]) -> None:
+    for each in pipes:
+        os.close(each)

@@ -1,0 +1,203 @@
+"""What ``openssl s_client`` is told, and what it says; nothing is run here."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from common.contract import EHLO_NAME, PROTOCOLS, Ending, Offer, Reply, Request, Trace
+from common.relay import Wire
+
+#: s_client's option for a version: alone ``-tls1_2``, left out of a range ``-no_tls1_2``.
+OPTIONS = dict(zip(PROTOCOLS, ("ssl2", "ssl3", "tls1", "tls1_1", "tls1_2", "tls1_3"), strict=True))
+#: All suites of TLSv1.3 (RFC 8446 B.4), in OpenSSL's order and then the two that it leaves out.
+SUITES = (
+    "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:"
+    "TLS_AES_128_CCM_SHA256:TLS_AES_128_CCM_8_SHA256"
+)
+EHLO = f"EHLO {EHLO_NAME}\r\n".encode()
+QUIT = b"QUIT\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """An ``openssl`` program: its version, the options of its s_client, and its ciphers' bits."""
+
+    path: str
+    version: str
+    options: frozenset[str]
+    bits: dict[str, int]
+
+    @classmethod
+    def read(cls, path: str, version: str, usage: str, ciphers: str) -> Tool:
+        """From ``openssl version``, ``s_client -help`` and ``ciphers -v ALL:COMPLEMENTOFALL``."""
+        options = frozenset(re.findall(r"(?<![\w-])-([a-zA-Z][\w]*)", usage))
+        bits = {}
+        for line in ciphers.splitlines():
+            found = re.match(r"(\S+)\s.*\bEnc=\S*?(?:\((\d+)\)|None)", line)
+            if found:
+                bits[found[1]] = int(found[2] or 0)
+        return cls(path, version, options, bits)
+
+    @property
+    def number(self) -> str:
+        """``1.0.2h`` of ``OpenSSL 1.0.2h  3 May 2016``."""
+        return self.version.split()[1]
+
+    @property
+    def has_security_levels(self) -> bool:
+        """Security levels came with OpenSSL 1.1.0 (its CHANGES)."""
+        return not self.number.startswith(("0.", "1.0."))
+
+    def command(self, request: Request, port: int) -> list[str]:
+        """The command line for a request, against a port of this machine."""
+        words = [self.path, "s_client", "-connect", f"127.0.0.1:{port}", "-ign_eof"]
+        words += ["-CAfile", request.ca_file]
+        # There is no server name in SSLv2, and s_client will not be given one for it.
+        if request.offer is None or request.offer.highest != "SSLv2":
+            words += ["-servername", request.server_name]
+        if not request.implicit_tls:
+            words += ["-starttls", "smtp"]
+        return words + self.offer_options(request.offer)
+
+    def offer_options(self, offer: Offer | None) -> list[str]:
+        """The options that make an offer; none at all for the default.
+
+        A version that the tool has never heard of is asked for all the same: it then refuses in
+        its own words.
+        """
+        if offer is None:
+            return []
+        inside = offer.versions()
+        unknown = [v for v in inside if OPTIONS[v] not in self.options]
+        if len(inside) == 1 or unknown:
+            words = [f"-{OPTIONS[(unknown or inside)[0]]}"]
+        else:
+            outside = [f"no_{OPTIONS[v]}" for v in PROTOCOLS if v not in inside]
+            words = [f"-{option}" for option in outside if option in self.options]
+        words += ["-cipher", "ALL:COMPLEMENTOFALL" + ":@SECLEVEL=0" * self.has_security_levels]
+        if "ciphersuites" in self.options:
+            words += ["-ciphersuites", SUITES]
+        if "legacy_server_connect" in self.options:
+            words += ["-legacy_server_connect"]
+        return words
+
+    def view(self, output: str, trace: Trace) -> None:
+        """Put what s_client says was negotiated into the trace.
+
+        The version is that of the session: "New, TLSv1.0, Cipher is" names the cipher's class.
+        Only TLSv1.3 may come without a session, and there the class is exact.
+        """
+        protocol = re.search(r"^ *Protocol *: (\S+)", output, re.M)
+        cipher = re.search(r"^New, (\S+), Cipher is (\S+)", output, re.M)
+        group = re.search(r"^(?:Server|Peer) Temp Key: (.+)", output, re.M)
+        named = re.search(r"^Negotiated TLS1\.3 group: (\S+)", output, re.M)
+        if cipher is None or cipher[2] == "(NONE)":
+            return
+        trace.protocol = _version(protocol[1] if protocol else cipher[1])
+        trace.cipher = cipher[2]
+        trace.bits = self.bits.get(cipher[2])
+        if named or group:
+            trace.group = named[1] if named else _group(group[1] if group else "")
+
+
+def _version(text: str) -> str:
+    return "TLSv1" if text == "TLSv1.0" else text
+
+
+def _group(text: str) -> str:
+    """``P-256`` of ``ECDH, P-256, 256 bits``, ``X25519`` of ``X25519, 253 bits``; DH as it is."""
+    kind, *rest = text.split(", ")
+    if kind == "ECDH" and rest:
+        return rest[0]
+    return text if kind == "DH" else kind
+
+
+@dataclass(slots=True)
+class Speaker:
+    """The dialogue inside TLS: what comes out of s_client, and what to put into it.
+
+    ``replies`` are the server's: the banner (implicit TLS only), then EHLO's, then QUIT's.
+    """
+
+    trace: Trace
+    implicit_tls: bool
+    replies: list[Reply]
+    _rest: bytes = b""
+    _lines: tuple[str, ...] = ()
+
+    def first_words(self) -> bytes:
+        """What lies in s_client's standard input from the start; it reads after the handshake."""
+        return b"" if self.implicit_tls else EHLO
+
+    def hear(self, output: bytes) -> bytes:
+        """Take a piece of output; give what is to be said now.
+
+        s_client writes remarks of its own in between: only lines that are part of a reply count
+        (RFC 5321 4.2).
+        """
+        *lines, self._rest = (self._rest + output).split(b"\n")
+        answer = b""
+        for line in lines:
+            if re.match(rb"[2-5]\d\d[ -]", line):
+                answer += self._reply_line(line.decode("utf-8", "replace").rstrip("\r"))
+        return answer
+
+    def _reply_line(self, line: str) -> bytes:
+        self._lines = (*self._lines, line[4:])
+        if line[3] == "-":
+            return b""
+        if not self.replies and not self.implicit_tls:
+            self.trace.said("C", f"EHLO {EHLO_NAME}")
+        reply = Reply(int(line[:3]), "\n".join(self._lines))
+        self._lines = ()
+        self.replies.append(reply)
+        self.trace.replied(reply)
+        return self._next()
+
+    def _next(self) -> bytes:
+        """After the banner comes EHLO, after EHLO's reply QUIT, whatever they say."""
+        done = len(self.replies) + (not self.implicit_tls)
+        say = {1: EHLO, 2: QUIT}.get(done, b"")
+        if say:
+            self.trace.said("C", say.decode().rstrip())
+        self.trace.stage = {1: "ehlo", 2: "quit"}.get(done, self.trace.stage)
+        return say
+
+
+def words(errors: str) -> str:
+    """The library's own errors; where it has none, what the tool says, without its usage."""
+    lines = [line.strip() for line in errors.partition("\nusage:")[0].splitlines() if line.strip()]
+    own = [line for line in lines if "error:" in line or "errno=" in line]
+    return "\n".join((own or lines)[:6])
+
+
+def judge(wire: Wire, speaker: Speaker, errors: str) -> Ending:
+    """What an ended s_client comes to, from both sides of it: the wire, and what it said.
+
+    Where the wire alone decides, s_client's errors are left out: they only tell of the relay's end.
+    """
+    if wire.refusal is not None:
+        return Ending("refused", wire.trace.stage, reply=wire.refusal)
+    if not wire.offered:
+        return Ending("not-offered", "ehlo", reply=wire.ehlo)
+    if not wire.connected:
+        return Ending("client-incapable", "handshake", words(errors) or "it did not connect")
+    if not wire.in_tls:
+        return Ending("refused", wire.trace.stage, "the server closed the connection")
+    stages = ("banner", "ehlo") if wire.implicit_tls else ("ehlo",)
+    for stage, reply in zip(stages, speaker.replies, strict=False):
+        if reply.code >= 400:
+            return Ending("refused", stage, None, reply)
+    if len(speaker.replies) >= len(stages):
+        return Ending("accepted", reply=speaker.replies[len(stages) - 1])
+    outcome = "refused" if wire.hello_sent else "client-incapable"
+    return Ending(outcome, "handshake", _with_alert(words(errors), wire))
+
+
+def _with_alert(said: str, wire: Wire) -> str:
+    """The error, and the alert that s_client does not always name."""
+    alerts = [f"server's alert: {wire.server_alert}"] if wire.server_alert else []
+    alerts += [f"client's alert: {wire.client_alert}"] if wire.client_alert else []
+    closed = ["the server closed the connection"] if wire.server_closed and not alerts else []
+    return "\n".join([*([said] if said else []), *alerts, *closed])

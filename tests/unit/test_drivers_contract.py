@@ -1,0 +1,177 @@
+"""The Python drivers' side of the client contract: requests, results, time limits, the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CLIENTS = Path(__file__).resolve().parents[2] / "images" / "clients"
+if str(CLIENTS) not in sys.path:
+    sys.path.append(str(CLIENTS))
+contract: Any = importlib.import_module("common.contract")
+
+REQUEST: dict[str, Any] = {
+    "contract": 1,
+    "id": "debian-12/defaults/submission/client/TLSv1",
+    "host": "debian-12.mx.test",
+    "port": 20011,
+    "server_name": "mx.test",
+    "tls": "starttls",
+    "offer": {"lowest": "TLSv1", "highest": "TLSv1.2"},
+    "ca_file": "/run/postfix-matrix/ca.pem",
+    "credentials": {"username": "webshop", "password": "secret"},
+    "message": {"from": "shop@webshop.test", "to": "a1b2@sink.test", "subject": "x"},
+    "time_limit": 0.05,
+}
+#: A driver that answers what the request's subject tells it to; for the loop, run as a process.
+ECHO = """
+import asyncio, sys
+sys.path.append(sys.argv.pop())
+from common.contract import Ending, main
+class Client:
+    async def describe(self):
+        return {"client": "echo"}
+    async def run(self, request, trace):
+        await asyncio.sleep(float(request.subject))
+        return Ending("accepted")
+asyncio.run(main(Client()))
+"""
+
+
+class Client:
+    """A client whose dialogue is the coroutine function it is given."""
+
+    def __init__(self, hold: Any) -> None:
+        self.run = hold
+
+
+def answer(hold: Any) -> dict[str, Any]:
+    """The result of one request to a client that does this."""
+    request = contract.Request.parse(json.dumps(REQUEST))
+    found: dict[str, Any] = asyncio.run(contract.run_one(Client(hold), request))
+    return found
+
+
+def test_a_request_is_read_as_the_contract_has_it() -> None:
+    """Protects the contract's field names and meanings."""
+    request = contract.Request.parse(json.dumps(REQUEST))
+    assert (request.host, request.port, request.implicit_tls) == ("debian-12.mx.test", 20011, False)
+    assert request.offer.versions() == ("TLSv1", "TLSv1.1", "TLSv1.2")
+    assert (request.username, request.sender, request.recipient) == (
+        "webshop",
+        "shop@webshop.test",
+        "a1b2@sink.test",
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"contract": 2},
+        {"tls": "maybe"},
+        {"offer": {"lowest": "TLSv1.0", "highest": "TLSv1.2"}},
+        {"offer": {"lowest": "TLSv1.2", "highest": "TLSv1"}},
+        {"message": {"from": "a@b.test"}},
+        {"port": "smtp"},
+    ],
+)
+def test_a_wrong_request_is_refused_before_anything_is_sent(change: dict[str, Any]) -> None:
+    """Protects from measuring something else than what was asked for."""
+    with pytest.raises(contract.BadRequest):
+        contract.Request.parse(json.dumps(REQUEST | change))
+
+
+def test_an_exception_of_the_driver_is_an_error_and_shows_where() -> None:
+    """Protects the vocabulary: the driver's own failure is never a refusal."""
+
+    async def hold(_request: Any, trace: Any) -> Any:
+        trace.stage = "auth"
+        raise KeyError("what was this")
+
+    found = answer(hold)
+    assert (found["outcome"], found["stage"]) == ("error", "auth")
+    assert "what was this" in found["error"]
+    assert Path(__file__).name in found["error"]
+
+
+def test_a_dialogue_that_hangs_ends_in_its_time_with_what_was_said() -> None:
+    """Protects the run from a server that does not answer, and keeps the evidence."""
+
+    async def hold(_request: Any, trace: Any) -> Any:
+        trace.start()
+        trace.stage = "ehlo"
+        trace.said("C", "EHLO client.test")
+        await asyncio.sleep(60)
+
+    found = answer(hold)
+    assert (found["outcome"], found["stage"]) == ("timeout", "ehlo")
+    assert found["dialogue"] == ["C: EHLO client.test"]
+    assert 0.04 < found["seconds"] < 5
+
+
+def test_a_reply_is_shown_as_it_looks_on_the_wire() -> None:
+    """Protects the evidence: several lines of a reply keep their hyphens."""
+    trace = contract.Trace()
+    trace.replied(contract.Reply(250, "mx.test\nSTARTTLS"))
+    assert trace.lines == ["S: 250-mx.test", "S: 250 STARTTLS"]
+
+
+def test_message_ids_are_valid_and_distinct() -> None:
+    """Protects the joining of messages to cells: ids that differ in punctuation stay apart."""
+    one, other = contract.message_id("a/b+c/TLSv1.2"), contract.message_id("a/b.c/TLSv1.2")
+    assert one != other
+    for each in (one, other):
+        local, _, domain = each.strip("<>").partition("@")
+        assert domain == "client.test"
+        assert all(
+            part and part.replace("-", "").replace("_", "").isalnum() for part in local.split(".")
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("2.0.0 Ok: queued as 4BXYZ", "4BXYZ"), ("2.0.0 Ok", None)]
+)
+def test_the_queue_id_is_postfix_own(text: str, found: str | None) -> None:
+    """Protects the joining of a message to its log lines."""
+    assert contract.queue_id(text) == found
+
+
+def drive(lines: list[str], *arguments: str) -> list[dict[str, Any]]:
+    """What the driver ECHO prints for these lines of standard input."""
+    done = subprocess.run(
+        [sys.executable, "-c", ECHO, *arguments, str(CLIENTS)],
+        input="\n".join(lines),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def asking(name: str, seconds: float) -> str:
+    """A request that ECHO answers after so many seconds."""
+    message = {**REQUEST["message"], "subject": str(seconds)}
+    return json.dumps(REQUEST | {"id": name, "message": message, "time_limit": 10})
+
+
+def test_the_loop_answers_each_line_as_it_is_done_and_ends_with_its_input() -> None:
+    """Protects the warm driver: many requests over one pipe, none lost, bad ones named."""
+    slow, quick = asking("slow", 0.5), asking("quick", 0)
+    found = drive([slow, "{}", "", "no json", quick])
+    by_id = {one["id"]: one["outcome"] for one in found}
+    assert by_id == {"slow": "accepted", "quick": "accepted", "": "error"}
+    assert [one["outcome"] for one in found].count("error") == 2
+    assert found[-1]["id"] == "slow"
+
+
+def test_describe_prints_one_object_with_the_contract() -> None:
+    """Protects the harness's first question to a client."""
+    assert drive([], "--describe") == [{"contract": 1, "client": "echo"}]
