@@ -20,9 +20,11 @@ from harness.targets.control import (
     FRONT_PORTS,
     PERMISSIVE,
     ControlServer,
+    backend_peer,
     front_closed,
     front_lines,
 )
+from harness.targets.maillog import LogLine
 from harness.targets.postfix import Instance, PostfixTarget
 from harness.tls import Service
 
@@ -115,7 +117,13 @@ class ControlBench:
                 break
             await asyncio.sleep(0.01)
         words = tuple(str(line) for line in lines)
-        return ServerSide(ServerWords(session=words), words)
+        return ServerSide(ServerWords(session=words), [*words, *await self._behind(lines)])
+
+    async def _behind(self, lines: list[LogLine]) -> list[str]:
+        """What the Postfix behind the front logged of the same dialogue."""
+        peer = backend_peer(lines)
+        session = await self.target.join.session(peer, LOG_PATIENCE) if peer else None
+        return [str(line) for line in session.lines] if session else []
 
 
 def instance_evidence(bench: PostfixBench, check: str) -> dict[str, object]:

@@ -22,6 +22,10 @@ _ESTABLISHED = re.compile(
     r"TLS connection established from \S+: (?P<protocol>\S+) with cipher (?P<cipher>\S+)"
     r" \((?P<bits>\d+)/\d+ bits\)(?: key-exchange (?P<group>\S+))?"
 )
+# stunnel 5, a control's front: "TLSv1.2 ciphersuite: AES256-SHA (256-bit encryption)"
+_FRONT_ESTABLISHED = re.compile(
+    r"LOG\d\[\d+\]: (?P<protocol>\S+) ciphersuite: (?P<cipher>\S+) \((?P<bits>\d+)-bit encryption\)"
+)
 _BEFORE_TLS = frozenset({Stage.CONNECT, Stage.BANNER, Stage.EHLO, Stage.STARTTLS})
 
 
@@ -98,11 +102,12 @@ def decide_control(offer: Offer, result: Result, server: ServerWords) -> Decisio
 
 
 def server_view(lines: Sequence[str]) -> TlsView | None:
-    """What Postfix logged of the session's TLS; None where it logged none."""
+    """What the server logged of the session's TLS; None where it logged none."""
     for line in lines:
-        match = _ESTABLISHED.search(line)
+        match = _ESTABLISHED.search(line) or _FRONT_ESTABLISHED.search(line)
         if match is not None:
-            return TlsView(match["protocol"], match["cipher"], int(match["bits"]), match["group"])
+            group = match.groupdict().get("group")
+            return TlsView(match["protocol"], match["cipher"], int(match["bits"]), group)
     return None
 
 

@@ -122,6 +122,15 @@ def front_lines(lines: Iterable[LogLine], peer: str) -> list[LogLine]:
     return found
 
 
+def backend_peer(lines: Iterable[LogLine]) -> str | None:
+    """The address from which stunnel connected on to its Postfix, ``address:port``."""
+    for line in lines:
+        match = re.search(r"connected remote server from (\S+)$", line.text)
+        if match is not None:
+            return match[1]
+    return None
+
+
 def front_closed(lines: Iterable[LogLine]) -> bool:
     """Whether stunnel has logged the end of a connection."""
     return any(re.search(r"Connection (?:closed|reset)", line.text) for line in lines)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 # busybox's, other daemons leave it out.
 _LINE = re.compile(
     r"(?P<time>\w{3} [ \d]\d [\d:]{8}) (?P<host>\S+) (?:\w+\.\w+ )?"
-    r"(?P<tag>[^\s\[]+)\[(?P<pid>\d+)\]: (?P<text>.*)"
+    r"(?P<tag>[^\s\[:]+)(?:\[(?P<pid>\d+)\])?: (?P<text>.*)"
 )
 _PEER = re.compile(r"(?:dis)?connect from \S+\[(?P<address>[^\]]+)\]:(?P<port>\d+)")
 # A queue id, short (hexadecimal) or long (base 52), and not a word that opens another message.
@@ -29,7 +29,7 @@ _REMOVED = "removed"
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line of the mail log. ``tag``: ``syslog_name/process``, e.g. ``postfix/smtpd``."""
+    """One line of the mail log. ``tag``: ``syslog_name/process``; ``pid``: 0 for who gives none."""
 
     time: str
     tag: str
@@ -42,7 +42,8 @@ class LogLine:
         return self.tag.rpartition("/")[2]
 
     def __str__(self) -> str:
-        return f"{self.time} {self.tag}[{self.pid}]: {self.text}"
+        pid = f"[{self.pid}]" if self.pid else ""
+        return f"{self.time} {self.tag}{pid}: {self.text}"
 
     @classmethod
     def parse(cls, raw: str) -> LogLine | None:
@@ -50,7 +51,7 @@ class LogLine:
         match = _LINE.match(raw)
         if match is None:
             return None
-        return cls(match["time"], match["tag"], int(match["pid"]), match["text"])
+        return cls(match["time"], match["tag"], int(match["pid"] or 0), match["text"])
 
 
 @dataclass(slots=True)

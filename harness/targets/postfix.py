@@ -36,7 +36,7 @@ _COOL = "200001010000"
 _MESSAGE = "== postfix-matrix: a message =="
 ROOT = "/srv/postfix-matrix"
 FIRST_PORT = 20010
-#: Queue folders that belong to mail_owner, as conf/postfix-files of any release has them.
+#: Queue folders that belong to mail_owner (conf/postfix-files of any release).
 _QUEUE_OWNED = "active bounce corrupt defer deferred flush hold incoming private saved trace"
 
 

@@ -31,6 +31,17 @@ def test_a_line_is_taken_apart() -> None:
     assert LogLine.parse(QUESTION[0].replace("mail.info ", "")) == line
 
 
+def test_a_line_without_a_process_id_is_one_too() -> None:
+    """Protects the controls' evidence: stunnel logs no process id."""
+    raw = (
+        f"{HOST} daemon.notice stunnel: LOG5[8]: Service [smtp] accepted connection from 1.2.3.4:5"
+    )
+    line = LogLine.parse(raw)
+    assert line is not None
+    assert (line.tag, line.pid) == ("stunnel", 0)
+    assert str(line).startswith("Nov 22 23:34:30 stunnel: LOG5[8]: Service")
+
+
 def test_a_line_that_is_none_is_passed_over() -> None:
     """Protects against the syslog daemon's own greeting, which has no process id."""
     assert LogLine.parse(f"{HOST} syslog.info syslogd started: BusyBox v1.35.0") is None
