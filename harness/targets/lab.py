@@ -92,7 +92,7 @@ class Lab:
         """
         spec = (
             DockerContainer(reference)
-            .with_name(f"postfix-matrix-{self.session.id}-{name}")
+            .with_name(f"postfix-matrix-{self.session.id}-{name.replace('+', '-')}")
             .with_network(self._network)
             .with_network_aliases(host_name(name))
             .with_kwargs(**_options(role, name, self.session.labels))

@@ -30,8 +30,8 @@ from harness.targets.shell import Shell
 from harness.targets.stream import LineStream
 from harness.tls import Service
 
-# Postfix lets a file that has just changed "cool down" for seconds before it reads it (dict_load_file
-# in its util library), so configurations are given an old date.
+# Postfix lets a file that has just changed "cool down" for seconds before it reads it
+# (dict_load_file in its util library), so configurations are given an old date.
 _COOL = "200001010000"
 _MESSAGE = "== postfix-matrix: a message =="
 ROOT = "/srv/postfix-matrix"
