@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +67,8 @@ class Lab:
         self.pki = Pki()
         self._network = Network(docker_network_kw={"internal": True, "labels": session.labels})
         self._network.name = f"postfix-matrix-{session.id}"
+        # testcontainers makes an engine client of its own for the network and for each container.
+        self._calls: list[Callable[[], None]] = [self._network._docker.client.close]
 
     def __enter__(self) -> Lab:
         try:
@@ -80,7 +82,9 @@ class Lab:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Nothing of its own: the session removes network and containers together, by label."""
+        """Hang up; network and containers are the session's to remove, by label."""
+        for hang_up in self._calls:
+            hang_up()
 
     def start(self, reference: str, name: str, role: Role) -> Any:
         """Start a container that others on the network reach as ``NAME.mx.test``.
@@ -97,6 +101,7 @@ class Lab:
             .with_network_aliases(host_name(name))
             .with_kwargs(**_options(role, name, self.session.labels))
         )
+        self._calls.append(spec.get_docker_client().client.close)
         for path, options in (role.tmpfs or {}).items():
             spec.with_tmpfs_mount(path, options)
         try:

@@ -59,8 +59,10 @@ class LineStream:
         """Let go of the socket; the reading thread ends. One that is gone already is as good."""
         with contextlib.suppress(OSError):
             self._sock.shutdown(2)
-        with contextlib.suppress(OSError):
-            self._io.close()
+        # Closing the outer of the two leaves the real socket open.
+        for sock in (self._io, self._sock):
+            with contextlib.suppress(OSError):
+                sock.close()
 
     def _read(self) -> None:
         # Whatever ends the stream, a closed socket included, the end is reported once.
@@ -68,6 +70,7 @@ class LineStream:
             frames: Iterator[tuple[int, bytes]] = frames_iter(self._io, tty=False)  # type: ignore[no-untyped-call]
             for kind, chunk in frames:
                 self._take(kind, chunk)
+        self.close()
         self._on_end()
 
     def _take(self, kind: int, chunk: bytes) -> None:
