@@ -59,7 +59,7 @@ class PostfixBench:
 
     def startup(self) -> list[str]:
         """What the instance's master has logged so far."""
-        return [str(line) for line in self.target.join.log.other.get(self.instance.master_tag, ())]
+        return [str(line) for line in self.target.join.log.masters(self.instance.pids)]
 
     async def server_side(self, result: Result, token: str) -> ServerSide:
         """The log lines of the dialogue's connection, and the message's trace header."""
@@ -80,7 +80,7 @@ class PostfixBench:
         if not self.instance.started:
             return [*self.startup(), *self.instance.words.splitlines()] or ["master did not start"]
         log = self.target.join.log
-        return [str(line) for line in log.deaths(self.instance.master_tag)]
+        return [str(line) for line in log.deaths(self.instance.pids)]
 
 
 class ControlBench:

@@ -106,10 +106,19 @@ class MailLog:
         done = line.process == "qmgr" and line.text.endswith(_REMOVED)
         return Events(removed=queued["id"] if done else None)
 
-    def deaths(self, master_tag: str) -> list[LogLine]:
+    def masters(self, pids: range) -> list[LogLine]:
+        """What the master(8) with one of these process ids said.
+
+        By process id, since what it says before it has read its configuration goes under
+        ``postfix/master``, whatever ``syslog_name`` the instance has.
+        """
+        tags = [tag for tag in self.other if tag.endswith("/master")]
+        return [line for tag in tags for line in self.other[tag] if line.pid in pids]
+
+    def deaths(self, pids: range) -> list[LogLine]:
         """Why smtpd processes of an instance died at their start: last words, and master's."""
         told: list[LogLine] = []
-        for line in self.other.get(master_tag, ()):
+        for line in self.masters(pids):
             died = _DIED.search(line.text)
             if died is not None:
                 told += [*self._preambles.get(int(died["pid"]), ()), line]

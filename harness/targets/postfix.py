@@ -64,18 +64,8 @@ class Instance:
     postconf_n: str
     warnings: tuple[str, ...]
     words: str
-
-    @property
-    def master_tag(self) -> str:
-        """The tag of this instance's master in the log; a candidate may set its syslog_name."""
-        return f"{self._syslog_name()}/master"
-
-    def _syslog_name(self) -> str:
-        for line in self.postconf_n.splitlines():
-            name, _, value = line.partition(" = ")
-            if name == "syslog_name":
-                return value
-        return "postfix"
+    #: Process ids that were given out while it started; its master's is among them.
+    pids: range
 
 
 class PostfixTarget:
@@ -127,7 +117,9 @@ class PostfixTarget:
         directory = f"{ROOT}/{scenario.id}"
         config = self._assemble(scenario, directory, ports, sasl)
         put_files(self.container, self._files(directory, config))
+        first = self._pid()
         answer = self._shell.run(self._start_script(directory))
+        pids = range(first, self._pid() + 1)
         postconf = self._shell.run(f"postconf -c {directory}/etc -n")
         values, warnings = _split_warnings(postconf.output)
         return Instance(
@@ -139,6 +131,7 @@ class PostfixTarget:
             postconf_n=values,
             warnings=warnings,
             words=answer.output,
+            pids=pids,
         )
 
     def check(self, directory: str) -> str:
@@ -162,6 +155,10 @@ mv "$@" ../cur/"""
             if token is not None and header is not None:
                 found[token] = header
         return found
+
+    def _pid(self) -> int:
+        """The process id that the container gives out next, or nearly; they only grow."""
+        return int(self._shell.run("sh -c 'echo $$'").output)
 
     def _take_log(self, lines: list[str]) -> None:
         self._loop.call_soon_threadsafe(self.join.feed, lines)

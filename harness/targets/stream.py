@@ -16,6 +16,8 @@ from docker.utils.socket import STDOUT, frames_iter
 
 #: Lines of standard error that are kept to explain a death.
 ERROR_TAIL = 40
+#: Seconds that a reading thread gets to notice that its socket was closed.
+JOIN_LIMIT = 2.0
 
 
 class LineStream:
@@ -38,6 +40,7 @@ class LineStream:
         self._on_lines = on_lines
         self._on_end = on_end
         self._rest = b""
+        self._closing = False
         self.error_tail: deque[str] = deque(maxlen=ERROR_TAIL)
         self._write_lock = threading.Lock()
         self._thread = threading.Thread(target=self._read, name=name, daemon=True)
@@ -56,7 +59,14 @@ class LineStream:
             self._sock.sendall(text.encode())
 
     def close(self) -> None:
-        """Let go of the socket; the reading thread ends. One that is gone already is as good."""
+        """Let go of the socket and end the reading thread; neither callback is called any more."""
+        self._closing = True
+        self._hang_up()
+        if self._thread.is_alive():
+            self._thread.join(JOIN_LIMIT)
+
+    def _hang_up(self) -> None:
+        # A socket that is gone already is as good as one that is closed now.
         with contextlib.suppress(OSError):
             self._sock.shutdown(2)
         # Closing the outer of the two leaves the real socket open.
@@ -70,13 +80,14 @@ class LineStream:
             frames: Iterator[tuple[int, bytes]] = frames_iter(self._io, tty=False)  # type: ignore[no-untyped-call]
             for kind, chunk in frames:
                 self._take(kind, chunk)
-        self.close()
-        self._on_end()
+        self._hang_up()
+        if not self._closing:
+            self._on_end()
 
     def _take(self, kind: int, chunk: bytes) -> None:
         if kind != STDOUT:
             self.error_tail.extend(chunk.decode(errors="replace").splitlines())
             return
         *lines, self._rest = (self._rest + chunk).split(b"\n")
-        if lines:
+        if lines and not self._closing:
             self._on_lines([line.decode(errors="replace") for line in lines])

@@ -102,9 +102,18 @@ def test_deaths_are_told_by_master_and_by_the_dead() -> None:
         f"{HOST} postfix-a/master[5]: warning: process /usr/lib/postfix/sbin/smtpd pid 9 "
         "exit status 1"
     )
-    told = log.deaths("postfix-a/master")
+    told = log.deaths(range(4, 7))
     assert [line.process for line in told] == ["smtpd", "master"]
-    assert log.deaths("postfix-b/master") == []
+    assert log.deaths(range(6, 20)) == []
+
+
+def test_a_masters_first_words_are_its_own_under_any_name() -> None:
+    """Protects the evidence of a start: its name is known only later."""
+    log = MailLog()
+    log.feed(f"{HOST} postfix/master[5]: warning: duplicate master.cf entry")
+    log.feed(f"{HOST} postfix-a/master[5]: daemon started -- version 3.7.11")
+    log.feed(f"{HOST} postfix/master[9]: fatal: somebody else's")
+    assert [line.tag for line in log.masters(range(4, 8))] == ["postfix/master", "postfix-a/master"]
 
 
 def test_a_session_goes_to_who_waits_for_it_whichever_comes_first() -> None:

@@ -1,0 +1,169 @@
+"""Data as the harness's own code makes it, for the tests of the published schemas.
+
+What no code makes without Docker is made from the same classes and functions, without a container.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import fields
+from itertools import product
+from typing import Any
+
+from harness.catalog.cells import Cell
+from harness.catalog.plan import Plan
+from harness.clients.contract import OUTCOMES, STAGES, Credentials, Message, Reply, Request, Result
+from harness.config.instance import Surroundings, assemble
+from harness.config.keyfiles import FileKind
+from harness.config.scenario import load_scenarios
+from harness.observations.bench import PostfixBench, instance_evidence
+from harness.observations.decide import Control, Decision, ServerWords, decide, decide_control
+from harness.observations.journal import evidence_path
+from harness.observations.measure import ServerSide, _evidence
+from harness.observations.record import Observation
+from harness.observations.run_record import Opening, now, summary
+from harness.observations.rundir import Missing
+from harness.paths import scenarios_dir
+from harness.targets.logjoin import LogJoin
+from harness.targets.postfix import Instance, PostfixTarget
+from harness.tls import Offer, Protocol, Service
+
+CELL = Cell("debian-12", "defaults", Service.SUBMISSION, "openssl-1.0.2h", Offer.parse("TLSv1"))
+SCENARIOS = load_scenarios(scenarios_dir())
+PLAN = Plan(("debian-12",), ("defaults",), tuple(Service), ("openssl-1.0.2h",), (CELL.offer,))
+ESTABLISHED = (
+    "Nov 22 23:34:29 postfix/smtpd[215]: Anonymous TLS connection established from "
+    "unknown[172.21.0.5]:56940: TLSv1 with cipher ECDHE-RSA-AES256-SHA (256/256 bits)"
+)
+REQUEST = Request(
+    CELL.id, "debian-12.mx.test", 20011, "mx.test", False, CELL.offer, "/run/postfix-matrix/ca.pem",
+    Message("shop@webshop.test", "c1@sink.test", CELL.id), Credentials("webshop", "hunter2"),
+)  # fmt: skip
+RESULT = Result(
+    CELL.id, "accepted", None, "TLSv1", "ECDHE-RSA-AES256-SHA", 256, "P-256",
+    Reply(250, "2.0.0 Ok: queued as 4BXYZ"), None, "172.21.0.5:56940", "4BXYZ", 0.012,
+    ("S: 220 mx.test ESMTP Postfix", "C: EHLO client.test"),
+)  # fmt: skip
+
+
+def results() -> Iterator[Result]:
+    """A result of every outcome, at every stage, with and without TLS, a reply and an error."""
+    yield RESULT
+    views = ((None, None, None), ("TLSv1", "ECDHE-RSA-AES256-SHA", 256))
+    replies = (None, Reply(530, "5.7.0 Must issue a STARTTLS command first"))
+    # A refusal without a stage breaks the contract, so no such result is made here.
+    stages = (None, *sorted(STAGES))
+    for outcome, stage, view, reply in product(sorted(OUTCOMES), stages, views, replies):
+        if outcome != "refused" or stage is not None:
+            yield Result(CELL.id, outcome, stage, *view, reply=reply, error="unexpected EOF")
+
+
+def decisions() -> Iterator[Decision]:
+    """What is decided of these results, beside each kind of control and of server's words."""
+    control = "control-openssl-3.0/permissive/submission/openssl-1.0.2h/TLSv1"
+    controls = (Control(control, True), Control(control, False), Control(None, None, "no image"))
+    words = (
+        ServerWords(),
+        ServerWords((ESTABLISHED,)),
+        ServerWords(deaths=("Nov 22 23:34:29 postfix/smtpd[7]: fatal: bad boolean: maybe",)),
+    )
+    for result, server in product(results(), words):
+        yield decide_control(CELL.offer, result, server)
+        for one in controls:
+            yield decide(CELL.offer, result, server, one)
+
+
+def observation(decision: Decision) -> Observation:
+    """The observation that a decision makes."""
+    names = {one.name for one in fields(Observation)} & {one.name for one in fields(Decision)}
+    return Observation(
+        CELL.id, CELL.build, CELL.scenario, SCENARIOS[CELL.scenario].digest, str(CELL.service),
+        CELL.client, str(CELL.offer), seconds=0.012, evidence=evidence_path(CELL.id),
+        **{name: getattr(decision, name) for name in names},
+    )  # fmt: skip
+
+
+def accepted() -> Decision:
+    """A cell that went through, with both sides' views."""
+    return decide(CELL.offer, RESULT, ServerWords((ESTABLISHED,)), Control(None, None))
+
+
+def evidence() -> dict[str, Any]:
+    """A cell's evidence."""
+    words = ServerWords((ESTABLISHED,))
+    side = ServerSide(words, words.session, "Received: from client.test (unknown [172.21.0.5])")
+    return _evidence(CELL, REQUEST, RESULT, side, accepted())
+
+
+def run(*, finished: bool = True) -> dict[str, Any]:
+    """``run.json``, at a run's beginning or at its end; images as the runner describes them."""
+    opening = Opening("20261122T231500Z-1a2b", ["postfix-matrix", "run"], PLAN, SCENARIOS, now())
+    if not finished:
+        return opening.record({}, ())
+    seen = [observation(decision) for decision in decisions()]
+    missing = [Missing("debian-11", "build", "no room on the disk")]
+    return opening.record(_images(), missing, summary(PLAN, seen, len(seen), 31.2))
+
+
+def _images() -> dict[str, dict[str, Any]]:
+    made = {"reference": "postfix-matrix/x:0123456789ab", "id": "sha256:" + "c3" * 32}
+    labels = {"labels": {"org.postfix-matrix.contract": "1"}}
+    return {
+        "debian-12": {"kind": "build", **made, **labels, "postfix": "3.7.11", "openssl": "3.0.22"},
+        "openssl-1.0.2h": {"kind": "client", **made, **labels, "describe": describe()},
+        "control-openssl-3.0": {"kind": "control", **made, **labels},
+        "sasl": {"kind": "sasl", **made, **labels},
+    }
+
+
+def describe() -> dict[str, Any]:
+    """What a driver says of itself."""
+    return {
+        "contract": 1, "client": "openssl-1.0.2h", "version": "1.0.2h", "tls_library": "OpenSSL",
+        "tls_version": "OpenSSL 1.0.2h  3 May 2016", "offers": [str(one) for one in Protocol],
+        "sends_mail": False,
+    }  # fmt: skip
+
+
+def instance(*, started: bool = True) -> dict[str, object]:
+    """An instance's evidence: real classes, but for the container, which nothing here asks."""
+    scenario = SCENARIOS[CELL.scenario]
+    ports = dict(zip(Service, (20010, 20011, 20012), strict=True))
+    directory = f"/srv/postfix-matrix/{scenario.id}"
+    config = assemble(
+        scenario,
+        Surroundings(
+            scenario.id, "3.7.11", directory, ports, "inet:172.18.0.2:12345",
+            "smtp inet n - y - - smtpd\n",
+        ),
+    )  # fmt: skip
+    assert FileKind.RSA_KEY in config.files.values()
+    one = Instance(
+        scenario=scenario.id,
+        directory=directory,
+        ports=ports,
+        config=config,
+        started=started,
+        postconf_n="syslog_name = postfix-defaults",
+        warnings=("postconf: warning: unused parameter: x=y",),
+        words="postfix: fatal: no",
+        pids=range(1),
+    )
+    target = object.__new__(PostfixTarget)
+    target.name, target.join = CELL.build, LogJoin()
+    return instance_evidence(PostfixBench(target, one), "postfix: warning: group or other writable")
+
+
+def samples() -> dict[str, Any]:
+    """One good object of each schema, as JSON carries it."""
+    data: dict[str, Any] = {
+        "observation": json.loads(observation(accepted()).to_json()),
+        "run": run(),
+        "evidence": evidence(),
+        "instance": instance(),
+        "client-request": REQUEST.to_dict(),
+        "client-result": RESULT.to_dict(),
+        "client-describe": describe(),
+    }
+    return {name: json.loads(json.dumps(one)) for name, one in data.items()}

@@ -1,0 +1,252 @@
+"""The published JSON Schemas say what the code says: same words, same fields, same data."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from harness.clients import contract
+from harness.config.keyfiles import FileKind
+from harness.observations import reasons, record, rundir
+from harness.observations.record import Observation, Outcome, Stage, TlsView
+from harness.tls import STANDARD_OFFERS, Offer, Protocol, Service
+from tests.schema_files import NAMES, faults, schema
+from tests.unit import schema_samples
+
+SAMPLES = schema_samples.samples()
+#: What others write may have more keys than the contract knows; what we write may not.
+OPEN = {"client-result", "client-describe"}
+
+
+def at(name: str, path: str) -> Any:
+    """The part of a schema at a path of keys with spaces between; a number is a list's index."""
+    part: Any = schema(name)
+    for key in path.split():
+        part = part[int(key) if isinstance(part, list) else key]
+    return part
+
+
+def names(form: type) -> set[str]:
+    """A dataclass's fields."""
+    return {one.name for one in fields(form)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_schema_is_one_and_explains_itself(name: str) -> None:
+    """Protects its readers: valid draft 2020-12, an id without a web host, words on each key."""
+    data = schema(name)
+    Draft202012Validator.check_schema(data)
+    assert data["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert data["$id"] == f"urn:postfix-matrix:schema:{name}:1"
+    assert data["title"]
+    assert data["description"]
+    assert [key for key, one in data["properties"].items() if not one.get("description")] == []
+    assert data["additionalProperties"] is (name in OPEN)
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "words"),
+    [
+        ("observation", "$defs outcome enum", Outcome),
+        ("run", "$defs outcome enum", Outcome),
+        ("observation", "$defs stage enum", Stage),
+        ("observation", "$defs service enum", Service),
+        ("run", "$defs service enum", Service),
+        ("observation", "$defs protocol enum", Protocol),
+        ("client-request", "$defs protocol enum", Protocol),
+        ("client-describe", "$defs protocol enum", Protocol),
+        ("client-result", "properties protocol enum", [*Protocol, None]),
+        ("client-result", "properties outcome enum", contract.OUTCOMES),
+        ("client-result", "properties stage enum", [*contract.STAGES, None]),
+        ("instance", "properties files additionalProperties enum", FileKind),
+    ],
+)
+def test_closed_vocabularies_are_the_codes(name: str, path: str, words: Iterable[str]) -> None:
+    """Protects against drift: a word added to the code or the schema alone fails here."""
+    published = at(name, path)
+    assert set(published) == set(words)
+    assert len(published) == len(set(published))
+
+
+@pytest.mark.parametrize("name", ["observation", "run"])
+def test_an_offer_is_spelt_as_the_code_spells_it(name: str) -> None:
+    """Protects the pattern of offers: it has the code's protocols, and reads all it can write."""
+    version = "|".join(re.escape(one) for one in Protocol)
+    pattern = at(name, "$defs offer pattern")
+    assert pattern == rf"^(default|({version})(\.\.({version}))?)$"
+    ranges = [Offer(low, high) for low in Protocol for high in Protocol if low.rank < high.rank]
+    assert all(re.search(pattern, str(offer)) for offer in (*STANDARD_OFFERS, *ranges))
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "form", "also"),
+    [
+        ("observation", "", Observation, set()),
+        ("observation", "$defs client_view", TlsView, set()),
+        ("observation", "$defs server_view", TlsView, set()),
+        ("client-result", "", contract.Result, {"contract"}),
+        ("client-result", "properties reply anyOf 0", contract.Reply, set()),
+        ("client-request", "properties credentials anyOf 0", contract.Credentials, set()),
+        ("run", "", rundir.Run, {"schema", "host"}),
+        ("run", "properties axes", rundir.Axes, set()),
+        ("run", "properties tool", rundir.Tool, set()),
+        ("run", "properties missing items", rundir.Missing, set()),
+        ("run", "properties scenarios additionalProperties", rundir.ScenarioInfo, set()),
+        ("run", "$defs image", rundir.ImageInfo, set()),
+        ("run", "$defs summary", rundir.RunSummary,
+         {"outcomes", "views_compared", "disagreements"}),
+    ],
+)  # fmt: skip
+def test_fields_are_the_codes(name: str, path: str, form: type, also: set[str]) -> None:
+    """Protects against drift: the keys are the dataclass's, and those that only go to the file."""
+    part = at(name, path)
+    assert set(part["properties"]) == names(form) | also
+
+
+def test_evidence_has_the_results_keys_and_no_other() -> None:
+    """Protects evidence: a driver's own extra keys, with whatever is in them, are not kept."""
+    keys = names(contract.Result) | {"contract"}
+    assert set(at("evidence", "properties client required")) == keys
+    assert set(at("evidence", "properties client propertyNames enum")) == keys
+
+
+def test_versions_are_the_codes() -> None:
+    """Protects the meaning of "schema": raising it in the code asks for a new schema."""
+    assert at("observation", "properties schema const") == record.SCHEMA
+    assert at("run", "properties schema const") == rundir.RUN_SCHEMA
+    for name in ("client-request", "client-result", "client-describe"):
+        assert at(name, "properties contract const") == contract.CONTRACT
+
+
+def test_every_reason_keeps_the_pattern() -> None:
+    """Protects scripts that match reasons: all the code's are small words with hyphens."""
+    pattern = at("observation", "properties reason pattern")
+    tables = (*reasons._SERVER, *reasons._CLIENT, *reasons._REPLY)
+    assert len(tables) > 20
+    assert [name for name, _ in tables if not re.search(pattern, name)] == []
+
+
+def test_whatever_is_decided_is_an_observation_by_the_schema() -> None:
+    """Protects readers of observations.jsonl: no evidence leads to a line that the schema refuses.
+
+    Every client outcome at every stage, beside each kind of control and of server's words; all
+    outcomes and all deciders of the schema do occur.
+    """
+    lines = {schema_samples.observation(one).to_json() for one in schema_samples.decisions()}
+    seen = [json.loads(line) for line in lines]
+    assert {fault for one in seen for fault in faults("observation", one)} == set()
+    assert {one["outcome"] for one in seen} == set(at("observation", "$defs outcome enum"))
+    decided_by = {one["decided_by"] for one in seen}
+    assert decided_by == set(at("observation", "properties decided_by enum"))
+
+
+def test_results_that_the_code_makes_and_takes_are_results_by_the_schema() -> None:
+    """Protects driver authors: what the schema allows at its least and most, the harness reads."""
+    made = [one.to_dict() for one in schema_samples.results()]
+    assert {fault for one in made for fault in faults("client-result", one)} == set()
+    least = {"contract": 1, "id": "c", "outcome": "timeout"}
+    assert faults("client-result", least) == []
+    assert contract.Result.from_json(json.dumps(least)).outcome == "timeout"
+    more = {**SAMPLES["client-result"], "mood": "good"}
+    assert faults("client-result", more) == []
+    assert contract.Result.from_json(json.dumps(more)) == schema_samples.RESULT
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+@pytest.mark.parametrize(
+    "offer", [*STANDARD_OFFERS, Offer(Protocol.SSLv3, Protocol.TLSv1_2)], ids=str
+)
+@pytest.mark.parametrize("login", [None, schema_samples.REQUEST.credentials])
+def test_requests_keep_the_schema(
+    implicit: bool, offer: Offer, login: contract.Credentials | None
+) -> None:
+    """Protects drivers: all that may be asked of them is in the published form."""
+    request = replace(schema_samples.REQUEST, implicit_tls=implicit, offer=offer, credentials=login)
+    assert faults("client-request", json.loads(request.to_json())) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_sample_is_good_and_no_key_of_it_may_go(name: str) -> None:
+    """Protects readers: what the code writes is valid, and every required key is really there."""
+    sample = SAMPLES[name]
+    assert faults(name, sample) == []
+    for key in schema(name)["required"]:
+        assert faults(name, {one: sample[one] for one in sample if one != key}), key
+    if name not in OPEN:
+        assert set(schema(name)["required"]) == set(sample) == set(schema(name)["properties"])
+
+
+def test_runs_and_instances_in_every_state_keep_their_schema() -> None:
+    """Protects killed runs and rejected configs: their files are as valid as a success's."""
+    assert faults("run", schema_samples.run(finished=False)) == []
+    assert faults("instance", schema_samples.instance(started=False)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "wrong"),
+    [
+        ("observation", "outcome", "ok"),
+        ("observation", "stage", "handshake"),
+        ("observation", "reason", "closed"),
+        ("observation", "decided_by", "server"),
+        ("observation", "service", "pop3"),
+        ("observation", "offer", "TLSv1.4"),
+        ("observation", "client_saw protocol", "TLS 1.0"),
+        ("observation", "server_saw bits", "256"),
+        ("observation", "agree", None),
+        ("observation", "client_saw", None),
+        ("observation", "control", "debian-12/defaults/smtp/c/TLSv1"),
+        ("observation", "config", "5a"),
+        ("observation", "seconds", -1),
+        ("observation", "schema", 2),
+        ("observation", "mood", "good"),
+        ("run", "finished", None),
+        ("run", "summary", None),
+        ("run", "started", "yesterday"),
+        ("run", "axes services", ["smtp", "pop3"]),
+        ("run", "axes offers", ["TLSv1", "tls1.2"]),
+        ("run", "axes builds", []),
+        ("run", "summary outcomes ok", 3),
+        ("run", "summary planned", 0),
+        ("run", "images debian-12 kind", "helper"),
+        ("run", "images sasl postfix", "3.7.11"),
+        ("run", "images debian-12 describe", {}),
+        ("run", "images debian-12 id", "latest"),
+        ("run", "mood", "good"),
+        ("evidence", "request credentials password", "hunter2"),
+        ("evidence", "request port", 0),
+        ("evidence", "client outcome", "config-rejected"),
+        ("evidence", "client mood", "good"),
+        ("evidence", "log", "one line"),
+        ("instance", "files /etc/ssl/x.pem", "test certificate"),
+        ("instance", "started", "yes"),
+        ("client-request", "tls", "always"),
+        ("client-request", "offer lowest", "TLSv9"),
+        ("client-request", "time_limit", 0),
+        ("client-request", "message cc", "x@sink.test"),
+        ("client-result", "outcome", "config-rejected"),
+        ("client-result", "outcome", "refused"),
+        ("client-result", "protocol", "TLS1"),
+        ("client-result", "bits", "256"),
+        ("client-result", "reply", {"code": "250", "text": "Ok"}),
+        ("client-result", "local_address", "172.18.0.4"),
+        ("client-describe", "offers", ["TLSv9"]),
+        ("client-describe", "contract", 2),
+    ],
+)
+def test_what_is_wrong_is_refused(name: str, path: str, wrong: object) -> None:
+    """Protects the schemas' worth: one wrong value in a good object is found."""
+    data = copy.deepcopy(SAMPLES[name])
+    *way, last = path.split()
+    part = data
+    for key in way:
+        part = part[key]
+    part[last] = wrong
+    assert faults(name, data)
