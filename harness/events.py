@@ -11,7 +11,7 @@ from harness.observations.rundir import Missing
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something is being made ready: an image, a container, an instance."""
+    """Something is being made ready: an image, a container, an instance. No text: it is ready."""
 
     name: str
     text: str

@@ -129,7 +129,9 @@ class Readiness:
     async def _start_sasl(self) -> str:
         image = await self._got_image("sasl", "sasl")
         self._tell(Step("sasl", "starting Dovecot"))
-        return await asyncio.to_thread(start_sasl, self._lab, image.reference)
+        path = await asyncio.to_thread(start_sasl, self._lab, image.reference)
+        self._tell(Step("sasl", ""))
+        return path
 
     async def _start_client(self, name: str) -> Driver:
         image = await self._got_image(name, "client")
@@ -138,6 +140,7 @@ class Readiness:
         self._open.append(driver.close)
         await driver.start()
         self.images[name]["describe"] = await driver.describe()
+        self._tell(Step(name, ""))
         return driver
 
     async def _start_control(self, control: Control) -> ControlBench:
@@ -149,6 +152,7 @@ class Readiness:
             partial(start_control, self._lab, control, image.reference, sasl, loop)
         )
         self._open.append(started.target.close)
+        self._tell(Step(control.name, ""))
         return ControlBench(started)
 
     async def _start_build(self, name: str) -> PostfixTarget:

@@ -116,6 +116,7 @@ class Run:
                     bench = await self._instance(target, scenario, index)
                     mine = [cell for cell in cells if cell.scenario == scenario]
                     group.create_task(self._config(bench, mine))
+            self._tell(Step(name, ""))
 
     async def _instance(self, target: PostfixTarget, scenario: str, index: int) -> PostfixBench:
         self._tell(Step(target.name, f"starting an instance with {scenario}"))

@@ -84,9 +84,12 @@ class Display:
 
     def _step(self, name: str, text: str) -> None:
         told = ("built", "starting", "fetch", "waiting")
-        if self._live is None and (name not in self._steps or text.startswith(told)):
+        if self._live is None and text and (name not in self._steps or text.startswith(told)):
             self._print(f"{name}: {text}")
-        self._steps[name] = (time.monotonic(), text)
+        if text:
+            self._steps[name] = (time.monotonic(), text)
+        else:
+            self._steps.pop(name, None)
 
     def _plan(self, total: int, done: int) -> None:
         self._total = total
