@@ -1,0 +1,1 @@
+"""``make bench``: the engine against a bare handshake loop, on one server (docs/benchmarks.md)."""

@@ -1,0 +1,222 @@
+"""Engine and bare loop by turns on one Postfix, in one run."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from benchmarks.figures import Round
+from harness.catalog.cells import Cell
+from harness.catalog.plan import Plan
+from harness.clients.driver import Driver
+from harness.config.scenario import Scenario
+from harness.errors import InfrastructureError
+from harness.events import Listener, Step
+from harness.images.shop import ImageShop
+from harness.observations.bench import PostfixBench
+from harness.observations.decide import Control
+from harness.observations.journal import Journal
+from harness.observations.measure import measure
+from harness.observations.record import Outcome
+from harness.readiness import Readiness
+from harness.runner import CREDENTIALS, THREADS, Options
+from harness.targets.lab import Lab
+from harness.targets.logjoin import LogJoin
+from harness.targets.postfix import instance_ports
+from harness.tls import Offer, Protocol, Service
+
+BUILD = "debian-12"
+SCENARIO = "defaults"
+SERVICES = (Service.SMTP, Service.SUBMISSIONS)
+OFFER = Offer(Protocol.TLSv1_2, Protocol.TLSv1_2)
+#: What runs the bare loop in each client's container: the interpreter, and the loop.
+LOOPS = {
+    "openssl-1.0.2h": ("sh", "bare_loop.sh"),
+    "aiosmtplib-debian12": ("python3", "bare_loop.py"),
+}
+#: Where processor time goes. "other" is the rest of this machine: the Docker engine that carries
+#: requests, results and log lines, and whatever else runs here.
+PLACES = ("harness", "client", "server", "other")
+#: Dialogues that come before the rounds and are not counted.
+WARM_UP = 20
+
+#: A side's round: client, service and count to seconds.
+Side = Callable[[str, Service, int], Awaitable[float]]
+
+
+class Unheard(LogJoin):
+    """Takes no line in: while the bare loop runs, the harness does nothing."""
+
+    def feed(self, lines: list[str]) -> None:
+        """Drop them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The rounds of one client on one service, in the order in which they were run."""
+
+    client: str
+    service: Service
+    engine: list[Round]
+    bare: list[Round]
+
+
+async def compare(
+    lab: Lab, shop: ImageShop, scenario: Scenario, rounds: int, count: int, tell: Listener
+) -> list[Comparison]:
+    """Measure each client on each service: ``rounds`` pairs of rounds of ``count`` dialogues.
+
+    Raises:
+        InfrastructureError: something is missing, or a dialogue that is to be timed failed.
+    """
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
+    plan = Plan((BUILD,), (SCENARIO,), SERVICES, tuple(LOOPS), (OFFER,))
+    ready = Readiness(plan, lab, shop, tell)
+    ready.begin()
+    found = []
+    try:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            closing(Journal(Path(folder))) as journal,
+        ):
+            course = await Course.make(lab, ready, scenario, journal)
+            for client, service in product(LOOPS, SERVICES):
+                tell(Step(f"{client} on {service}", f"{rounds} pairs of {count} dialogues"))
+                found.append(await course.run(client, service, rounds, count))
+    finally:
+        await ready.end()
+    return found
+
+
+class Course:
+    """The instance, the clients and the journal that all rounds are run with."""
+
+    def __init__(
+        self, lab: Lab, bench: PostfixBench, drivers: Mapping[str, Driver], journal: Journal
+    ) -> None:
+        self._lab = lab
+        self._bench = bench
+        self._drivers = drivers
+        self._journal = journal
+        self._made = 0
+
+    @classmethod
+    async def make(cls, lab: Lab, ready: Readiness, scenario: Scenario, journal: Journal) -> Course:
+        """Wait for what is being made ready, and start the instance.
+
+        Raises:
+            InfrastructureError: the build or a client could not be had.
+        """
+        target = await ready.build(BUILD)
+        drivers = {name: await ready.driver(name) for name in LOOPS}
+        there = {name: driver for name, driver in drivers.items() if driver is not None}
+        if target is None or len(there) < len(drivers):
+            raise InfrastructureError("\n".join(f"{one.name}: {one.why}" for one in ready.missing))
+        instance = await asyncio.to_thread(
+            target.start_instance, scenario, instance_ports(0), await ready.sasl()
+        )
+        return cls(lab, PostfixBench(target, instance), there, journal)
+
+    async def run(self, client: str, service: Service, rounds: int, count: int) -> Comparison:
+        """Engine, bare loop, engine, bare loop, ..."""
+        for side in (self._engine, self._bare):
+            await self._timed(side, client, service, WARM_UP)
+        both = Comparison(client, service, [], [])
+        for _ in range(rounds):
+            both.engine.append(await self._timed(self._engine, client, service, count))
+            both.bare.append(await self._timed(self._bare, client, service, count))
+        return both
+
+    async def _timed(self, side: Side, client: str, service: Service, count: int) -> Round:
+        """One round. Docker's figures come a second late, in which the server comes to rest."""
+        theirs = await self._containers_cpu(client)
+        # Also drops what the round before left unclaimed.
+        self._bench.target.join = Unheard() if side == self._bare else LogJoin()
+        own = _own_cpu()
+        seconds = await side(client, service, count)
+        cpu = {place: used - own[place] for place, used in _own_cpu().items()}
+        for place, used in (await self._containers_cpu(client)).items():
+            cpu[place] = used - theirs[place]
+        cpu["other"] = cpu.pop("machine") - sum(cpu[place] for place in PLACES[:-1])
+        return Round(count, seconds, cpu)
+
+    async def _engine(self, client: str, service: Service, count: int) -> float:
+        """Cells as the runner has them: dialogue, log, decision, evidence, observation."""
+        slots = asyncio.Semaphore(Options().jobs)
+        first, self._made = self._made, self._made + count
+        # Numbered, so that each is a cell of its own with a recipient of its own.
+        cells = [
+            Cell(BUILD, SCENARIO, service, f"{client}-{number}", OFFER)
+            for number in range(first, self._made)
+        ]
+        begin = time.monotonic()
+        await asyncio.gather(*(self._cell(cell, self._drivers[client], slots) for cell in cells))
+        return time.monotonic() - begin
+
+    async def _cell(self, cell: Cell, driver: Driver, slots: asyncio.Semaphore) -> None:
+        control = Control(None, None, "a benchmark")
+        async with slots:
+            measured = await measure(
+                cell, self._bench, driver, control, CREDENTIALS, Options().time_limit
+            )
+        self._journal.append(measured.observation, measured.evidence)
+        if measured.observation.outcome is not Outcome.ACCEPTED or not measured.observation.agree:
+            raise InfrastructureError(
+                f"a cell to be timed failed: {measured.observation.to_json()}"
+            )
+
+    async def _bare(self, client: str, service: Service, count: int) -> float:
+        """The loop in the client's container; it times itself, so its own start is left out."""
+        interpreter, file = LOOPS[client]
+        script = (Path(__file__).parent / file).read_text("utf-8")
+        mode = "implicit" if service.implicit_tls else "starttls"
+        port = self._bench.ports[service]
+        address = self._lab.address(self._bench.target.container)
+        words = [address, str(port), mode, str(count), str(Options().jobs)]
+        # sh takes the word after the script as $0, python3 does not.
+        zeroth = ["bare_loop"] if interpreter == "sh" else []
+        done = await asyncio.to_thread(
+            self._container(f"client-{client}").exec_run,
+            [interpreter, "-c", script, *zeroth, *words],
+        )
+        said = done.output.decode(errors="replace").split()
+        if done.exit_code != 0 or said[:1] != [str(count)]:
+            raise InfrastructureError(f"the bare loop of {client} failed: {' '.join(said)[-500:]}")
+        return float(said[1])
+
+    async def _containers_cpu(self, client: str) -> dict[str, float]:
+        """Seconds of processor time so far: the client's, and the servers'."""
+        names = (f"client-{client}", BUILD, "sasl")
+        used = await asyncio.gather(*(asyncio.to_thread(self._used, name) for name in names))
+        return {"client": used[0], "server": used[1] + used[2]}
+
+    def _used(self, name: str) -> float:
+        stats = self._container(name).stats(stream=False, one_shot=True)
+        return float(stats["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9
+
+    def _container(self, name: str) -> Any:
+        session = self._lab.session
+        return session.client.containers.get(f"postfix-matrix-{session.id}-{name}")
+
+
+def _own_cpu() -> dict[str, float]:
+    """Seconds of processor time so far: this process's, and the whole machine's (proc(5), stat)."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    user, nice, system, _idle, _iowait, irq, softirq = map(
+        int, Path("/proc/stat").read_text("ascii").split()[1:8]
+    )
+    ticks = user + nice + system + irq + softirq
+    return {
+        "harness": used.ru_utime + used.ru_stime,
+        "machine": ticks / os.sysconf("SC_CLK_TCK"),
+    }

@@ -1,0 +1,56 @@
+"""One whole run as ``postfix-matrix run`` makes it, and when what was done."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.figures import milestones
+from harness.cli.axes import Selection, make_plan
+from harness.config.scenario import Scenario
+from harness.events import Event
+from harness.images.engine import Session, connect
+from harness.images.shop import ImageShop
+from harness.observations.journal import Journal
+from harness.observations.run_record import Opening, now
+from harness.reports import write_reports
+from harness.runner import Run
+from harness.targets.lab import Lab
+
+
+def timeline(
+    scenarios: dict[str, Scenario], make_shop: Callable[[Session], ImageShop]
+) -> list[tuple[str, float]]:
+    """Seconds from the begin of a run of all cells to each milestone.
+
+    Raises:
+        HarnessError: something that every cell needs could not be had.
+    """
+    begin = time.monotonic()
+    events: list[tuple[float, Event]] = []
+    ends: list[tuple[str, float]] = []
+
+    def past(name: str) -> None:
+        ends.append((name, time.monotonic() - begin))
+
+    def take(event: Event) -> None:
+        events.append((time.monotonic() - begin, event))
+
+    plan = make_plan(Selection(), scenarios)
+    with tempfile.TemporaryDirectory() as name:
+        with Session(connect()) as session, Lab(session) as lab:
+            journal = Journal(Path(name))
+            opening = Opening(session.id, ["make", "bench"], plan, scenarios, now())
+            shop = make_shop(session)
+            run = Run(plan, scenarios, lab=lab, shop=shop, journal=journal, listener=take)
+            asyncio.run(run.execute())
+            past("every instance checked ('postfix check')")
+            journal.close()
+            journal.write_run(opening.record(run.ready.images, run.ready.missing))
+            write_reports(Path(name))
+            past("reports written")
+        past("containers and network removed")
+    return [*milestones(events), *ends]
