@@ -7,7 +7,7 @@ missing, and is ``None`` to all who ask. Part of the runner.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -16,9 +16,10 @@ from harness.catalog.builds import Build
 from harness.catalog.clients import Control, all_controls, client
 from harness.catalog.plan import Plan
 from harness.clients.driver import Driver
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.events import Listener, Missing, Step
 from harness.images import labels, recipes
+from harness.images.engine import talking
 from harness.images.recipes import Recipe
 from harness.images.shop import Image, ImageShop
 from harness.observations.bench import ControlBench
@@ -33,9 +34,24 @@ T = TypeVar("T")
 class Readiness:
     """The tasks that make a run's images and start its containers."""
 
-    def __init__(self, plan: Plan, lab: Lab, shop: ImageShop, tell: Listener) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        lab: Lab,
+        shop: ImageShop,
+        tell: Listener,
+        *,
+        before: Mapping[str, str] | None = None,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``before`` has the image ids of the run that is resumed, by name.
+
+        ``changed`` is called whenever ``images`` or ``missing`` has something new.
+        """
         self.images: dict[str, dict[str, Any]] = {}
         self.missing: list[Missing] = []
+        self._before = dict(before or {})
+        self._changed = changed
         self._lab = lab
         self._shop = shop
         self._tell = tell
@@ -55,7 +71,7 @@ class Readiness:
             *((name, recipes.build_recipe(Build.parse(name))) for name in by_need[1:]),
         ]
         for name, recipe in wanted:
-            self._task("image", name, asyncio.to_thread(self._shop.ensure, recipe))
+            self._task("image", name, asyncio.to_thread(self._image, name, recipe))
         self._task("sasl", "sasl", self._start_sasl())
         for name in self._plan.clients:
             self._task("client", name, self._start_client(name))
@@ -88,6 +104,14 @@ class Readiness:
         target: PostfixTarget | None = await self._unless_missing("build", name)
         return target
 
+    def lost(self, name: str, kind: str, error: HarnessError) -> None:
+        """Put a thing down as missing, once."""
+        if all((one.kind, one.name) != (kind, name) for one in self.missing):
+            gone = Missing(name, kind, str(error))
+            self.missing.append(gone)
+            self._tell(gone)
+            self._changed()
+
     def why_missing(self, name: str) -> str:
         """Why a thing could not be had."""
         return next((one.why for one in self.missing if one.name == name), "not asked for")
@@ -96,7 +120,7 @@ class Readiness:
         """Stop what is still being made, and let go of every container's streams."""
         for task in self._tasks.values():
             task.cancel()
-        await asyncio.to_thread(self._shop.cancel)
+        self._shop.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         for close in self._open:
             with suppress(OSError):
@@ -110,11 +134,12 @@ class Readiness:
             # Shielded: one cell's cancellation must not take the thing from all others.
             return await asyncio.shield(self._tasks[kind, name])
         except HarnessError as error:
-            if all((one.kind, one.name) != (kind, name) for one in self.missing):
-                gone = Missing(name, kind, str(error))
-                self.missing.append(gone)
-                self._tell(gone)
+            self.lost(name, kind, error)
             return None
+
+    def _image(self, name: str, recipe: Recipe) -> Image:
+        with talking(f"making the image of {name}"):
+            return self._shop.ensure(recipe)
 
     async def _got_image(self, name: str, kind: str) -> Image:
         image: Image = await self._tasks["image", name]
@@ -124,22 +149,30 @@ class Readiness:
             "id": image.id,
             "labels": dict(image.labels),
         }
+        if self._before.get(name, image.id) != image.id:
+            raise UsageError(
+                f"the image of {name} is not the one that this run began with",
+                cause="the image, or what it is made from, has changed since",
+                next_step="start a new run",
+            )
+        self._changed()
         return image
 
     async def _start_sasl(self) -> str:
         image = await self._got_image("sasl", "sasl")
         self._tell(Step("sasl", "starting Dovecot"))
-        path = await asyncio.to_thread(start_sasl, self._lab, image.reference)
+        path = await asyncio.to_thread(start_sasl, self._lab, image.id)
         self._tell(Step("sasl", ""))
         return path
 
     async def _start_client(self, name: str) -> Driver:
         image = await self._got_image(name, "client")
         self._tell(Step(name, "starting the client"))
-        driver = Driver(self._lab, name, image.reference)
+        driver = Driver(self._lab, name, image.id)
         self._open.append(driver.close)
         await driver.start()
         self.images[name]["describe"] = await driver.describe()
+        self._changed()
         self._tell(Step(name, ""))
         return driver
 
@@ -149,7 +182,7 @@ class Readiness:
         self._tell(Step(control.name, "starting the control and trying it"))
         loop = asyncio.get_running_loop()
         started = await asyncio.to_thread(
-            partial(start_control, self._lab, control, image.reference, sasl, loop)
+            partial(start_control, self._lab, control, image.id, sasl, loop)
         )
         self._open.append(started.target.close)
         self._tell(Step(control.name, ""))
@@ -161,10 +194,9 @@ class Readiness:
             "postfix": image.labels.get(labels.POSTFIX),
             "openssl": image.labels.get(labels.OPENSSL),
         }
+        self._changed()
         self._tell(Step(name, "starting Postfix"))
         loop = asyncio.get_running_loop()
-        target = await asyncio.to_thread(
-            PostfixTarget.start, self._lab, name, image.reference, loop
-        )
+        target = await asyncio.to_thread(PostfixTarget.start, self._lab, name, image.id, loop)
         self._open.append(target.close)
         return target

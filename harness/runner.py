@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ from harness.images.shop import ImageShop
 from harness.observations.bench import PostfixBench, instance_evidence
 from harness.observations.decide import Control
 from harness.observations.journal import Journal
-from harness.observations.measure import Bench, measure
+from harness.observations.measure import Bench, Measured, measure
 from harness.observations.record import Observation, Outcome
 from harness.readiness import Readiness
 from harness.targets.lab import Lab
@@ -46,7 +46,11 @@ class Options:
 
 
 class Run:
-    """One run; ``execute`` does it."""
+    """One run; ``execute`` does it.
+
+    ``prior`` and ``before`` are the observations and image ids of a run that is resumed;
+    ``changed`` is called whenever there is something new to say of images and what is missing.
+    """
 
     def __init__(
         self,
@@ -57,17 +61,20 @@ class Run:
         shop: ImageShop,
         journal: Journal,
         prior: Iterable[Observation] = (),
+        before: Mapping[str, str] | None = None,
+        changed: Callable[[], None] = lambda: None,
         options: Options | None = None,
         listener: Listener = lambda _: None,
     ) -> None:
         self.plan = plan
-        self.ready = Readiness(plan, lab, shop, listener)
+        self.ready = Readiness(plan, lab, shop, listener, before=before, changed=changed)
         self.began: float | None = None
         self.ended: float | None = None
         self.measured = 0
         self._scenarios = scenarios
         self._journal = journal
-        self._prior = {one.cell: one for one in prior}
+        # What failed for our own reasons is measured again.
+        self._prior = {one.cell: one for one in prior if one.outcome is not Outcome.ERROR}
         self._options = options or Options()
         self._tell = listener
         self._controls: dict[tuple[str, Service, Offer], asyncio.Task[Control]] = {}
@@ -96,7 +103,7 @@ class Run:
                 for name in self.plan.builds:
                     group.create_task(self._build(name))
         except BaseExceptionGroup as trouble:
-            raise _first(trouble) from trouble
+            raise first_error(trouble) from trouble
         finally:
             for task in self._controls.values():
                 task.cancel()
@@ -109,14 +116,26 @@ class Run:
         target = await self.ready.build(name)
         if target is None:
             return
-        wanted = {cell.scenario for cell in cells}
-        async with asyncio.TaskGroup() as group:
-            for index, scenario in enumerate(self.plan.scenarios):
-                if scenario in wanted:
-                    bench = await self._instance(target, scenario, index)
-                    mine = [cell for cell in cells if cell.scenario == scenario]
-                    group.create_task(self._config(bench, mine))
-            self._tell(Step(name, ""))
+        try:
+            async with asyncio.TaskGroup() as group:
+                await self._instances(target, cells, group)
+        except BaseExceptionGroup as trouble:
+            error = first_error(trouble)
+            if not isinstance(error, HarnessError):
+                raise
+            # The other builds go on.
+            self.ready.lost(name, "build", error)
+
+    async def _instances(
+        self, target: PostfixTarget, cells: list[Cell], group: asyncio.TaskGroup
+    ) -> None:
+        """Start one instance after the other, and each one's cells as soon as it listens."""
+        for index, scenario in enumerate(self.plan.scenarios):
+            mine = [cell for cell in cells if cell.scenario == scenario]
+            if mine:
+                bench = await self._instance(target, scenario, index)
+                group.create_task(self._config(bench, mine))
+        self._tell(Step(target.name, ""))
 
     async def _instance(self, target: PostfixTarget, scenario: str, index: int) -> PostfixBench:
         self._tell(Step(target.name, f"starting an instance with {scenario}"))
@@ -138,11 +157,12 @@ class Run:
         self._journal.write_instance(bench.target.name, bench.instance.scenario, evidence)
 
     async def _cell(self, cell: Cell, bench: PostfixBench) -> None:
-        control = await self._control(cell)
-        await self._measure(cell, bench, control)
+        measured = await self._measure(cell, bench, await self._control(cell))
+        if measured is not None:
+            self._record(measured)
 
-    async def _measure(self, cell: Cell, bench: Bench, control: Control) -> Observation | None:
-        """Measure and record one cell; None where its client could not be had."""
+    async def _measure(self, cell: Cell, bench: Bench, control: Control) -> Measured | None:
+        """Measure one cell; None where its client could not be had."""
         driver = await self.ready.driver(cell.client)
         if driver is None:
             return None
@@ -155,9 +175,11 @@ class Run:
             if not cell.is_control:
                 self.ended = time.monotonic()
                 self.measured += 1
+        return measured
+
+    def _record(self, measured: Measured) -> None:
         self._journal.append(measured.observation, measured.evidence)
         self._tell(Seen(measured.observation))
-        return measured.observation
 
     async def _control(self, cell: Cell) -> Control:
         """What the controls show of the cell's client and offer, measured once a service."""
@@ -176,7 +198,7 @@ class Run:
                 why.append(f"{server.name}: {self.ready.why_missing(server.name)}")
                 continue
             cell = control_cell(server.name, service, client, offer)
-            seen = self._prior.get(cell.id) or await self._measure(cell, bench, Control(None, None))
+            seen = self._prior.get(cell.id) or await self._ask_control(cell, bench)
             if seen is not None and seen.outcome is Outcome.ACCEPTED:
                 return Control(cell.id, works=True)
             if seen is not None and seen.outcome is Outcome.CLIENT_INCAPABLE:
@@ -187,10 +209,20 @@ class Run:
             return Control(tried, works=False)
         return Control(tried, works=None, why="; ".join(why) or "no control speaks this offer")
 
+    async def _ask_control(self, cell: Cell, bench: Bench) -> Observation | None:
+        """Measure a control's cell; a failure must happen twice before it counts as inability."""
+        measured = await self._measure(cell, bench, Control(None, None))
+        if measured is not None and measured.observation.outcome is not Outcome.ACCEPTED:
+            measured = await self._measure(cell, bench, Control(None, None))
+        if measured is None:
+            return None
+        self._record(measured)
+        return measured.observation
 
-def _first(trouble: BaseExceptionGroup[BaseException]) -> BaseException:
+
+def first_error(trouble: BaseExceptionGroup[BaseException]) -> BaseException:
     """The error that a group of tasks failed with; our own before anything else."""
     flat: list[BaseException] = []
     for error in trouble.exceptions:
-        flat.append(_first(error) if isinstance(error, BaseExceptionGroup) else error)
+        flat.append(first_error(error) if isinstance(error, BaseExceptionGroup) else error)
     return next((error for error in flat if isinstance(error, HarnessError)), flat[0])

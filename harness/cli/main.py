@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import sys
+import traceback
 
 import click
 
@@ -11,7 +13,7 @@ from harness.cli.list import list_command
 from harness.cli.report import report_command
 from harness.cli.run import run_command
 from harness.cli.show import show_command
-from harness.errors import ExitCode, HarnessError
+from harness.errors import ExitCode, HarnessError, InfrastructureError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -41,7 +43,32 @@ def run_cli(arguments: list[str]) -> int:
     except click.ClickException as error:
         error.show()
         return ExitCode.USAGE
+    except OSError as error:
+        click.echo(f"postfix-matrix: {_os_error(error)}", err=True)
+        return ExitCode.INFRASTRUCTURE
     except (KeyboardInterrupt, click.Abort):
         click.echo("postfix-matrix: interrupted; what was measured is kept", err=True)
         return ExitCode.INTERRUPTED
+    except Exception:
+        traceback.print_exc()
+        click.echo(
+            "postfix-matrix: this is a fault of the harness itself; what was measured is kept.\n"
+            "  next step: please report it with the lines above",
+            err=True,
+        )
+        return ExitCode.INFRASTRUCTURE
     return code if isinstance(code, int) else ExitCode.OK
+
+
+def _os_error(error: OSError) -> InfrastructureError:
+    where = f" {error.filename}" if error.filename else ""
+    if error.errno == errno.ENOSPC:
+        return InfrastructureError(
+            f"no room is left on the disk{where}; what was measured before is kept",
+            next_step="make room ('make prune' removes our images), then --resume the run",
+        )
+    return InfrastructureError(
+        f"{error.strerror or error}{where}",
+        cause="a file or folder of the run, the cache or the state cannot be used",
+        next_step="check its permissions, or name another place (--runs, XDG_CACHE_HOME)",
+    )

@@ -7,12 +7,13 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import click
 import platformdirs
+from filelock import FileLock, Timeout
 
 from harness.catalog.plan import Plan
 from harness.cli.axes import Selection, axis_options, make_plan, read_scenarios
@@ -20,7 +21,7 @@ from harness.cli.display import Display
 from harness.cli.folders import RUNS, point_latest
 from harness.cli.output import output
 from harness.config.scenario import Scenario
-from harness.errors import ExitCode, InfrastructureError, UsageError
+from harness.errors import ExitCode, HarnessError, InfrastructureError, UsageError
 from harness.images.engine import Session, connect
 from harness.images.shop import ImageShop
 from harness.observations.journal import Journal
@@ -32,6 +33,10 @@ from harness.reports import write_reports
 from harness.reports.terminal import print_matrix
 from harness.runner import Options, Run
 from harness.targets.lab import Lab
+
+#: As many requests as a driver works on at a time (images/clients/common/contract.py); more would
+#: only wait there, with the harness's clock running.
+MOST_JOBS = 64
 
 
 @click.command("run")
@@ -48,7 +53,11 @@ from harness.targets.lab import Lab
     help="Where runs go.",
 )
 @click.option(
-    "--jobs", type=click.IntRange(1), default=8, show_default=True, help="Dialogues at a time."
+    "--jobs",
+    type=click.IntRange(1, MOST_JOBS),
+    default=8,
+    show_default=True,
+    help="Dialogues at a time.",
 )
 @click.option(
     "--time-limit",
@@ -76,30 +85,30 @@ def run_command(
     measured. The matrix is printed on standard output, progress on standard error.
     """
     scenarios = read_scenarios(scenarios_dir)
-    plan = _plan(Selection(**axes), scenarios, resume)
+    prior = load_run(resume.resolve()) if resume else None
+    plan = _plan(Selection(**axes), scenarios, prior)
     if dry_run:
         _print_plan(plan)
         return ExitCode.OK
     options = Options(jobs=jobs, time_limit=time_limit)
     with Display(quiet=quiet) as display, _terminable():
-        folder = _measure(plan, scenarios, options, resume or runs, bool(resume), keep, display)
+        folder = _measure(plan, scenarios, options, runs, prior, keep, display)
     data = load_run(folder)
     print_matrix(data, output())
     click.echo(f"\nThe run is in {folder}: open {folder / 'index.html'}", err=True)
     return _exit_code(data)
 
 
-def _plan(selection: Selection, scenarios: dict[str, Scenario], resume: Path | None) -> Plan:
-    if resume is None:
+def _plan(selection: Selection, scenarios: dict[str, Scenario], prior: RunData | None) -> Plan:
+    if prior is None:
         return make_plan(selection, scenarios)
     if selection != Selection():
         raise UsageError(
             "--resume goes on with the run's own axes, and takes no selection",
             next_step="leave out the selection, or start a new run",
         )
-    data = load_run(resume)
-    _check_unchanged(data, scenarios)
-    axes = data.run.axes
+    _check_unchanged(prior, scenarios)
+    axes = prior.run.axes
     return Plan.from_axes(
         {
             "builds": list(axes.builds),
@@ -139,49 +148,96 @@ def _measure(
     scenarios: dict[str, Scenario],
     options: Options,
     where: Path,
-    resume: bool,
+    prior: RunData | None,
     keep: bool,
     display: Display,
 ) -> Path:
     """Run the plan; gives the run's folder. What was measured is on disk however it ends."""
     client = connect()
     with Session(client, keep=keep) as session, Lab(session) as lab:
-        folder = where if resume else where / session.id
-        journal = _journal(folder)
-        prior = load_run(folder).observations if resume else ()
-        shop = ImageShop(
-            client,
-            images_dir=images_dir(),
-            cache_dir=Path(platformdirs.user_cache_dir("postfix-matrix")),
-            on_step=display.step,
-            run_labels=session.labels,
-        )
-        run = Run(
-            plan,
-            scenarios,
-            lab=lab,
-            shop=shop,
-            journal=journal,
-            prior=prior,
-            options=options,
-            listener=display.take,
-        )
-        command = ["postfix-matrix", *sys.argv[1:]]
-        opening = Opening(folder.name, command, plan, scenarios, now())
-        journal.write_run(opening.record({}, ()))
-        point_latest(folder)
-        finished = False
-        try:
-            asyncio.run(run.execute())
-            finished = True
-        finally:
-            journal.close()
-            _conclude(opening, run, journal, folder, finished)
+        folder = prior.folder if prior else where.resolve() / session.id
+        with _only_one(folder):
+            journal = Journal(folder)
+            opening = _opening(folder, plan, scenarios, prior)
+
+            def changed() -> None:
+                journal.write_run(opening.record(run.ready.images, run.ready.missing))
+
+            run = Run(
+                plan,
+                scenarios,
+                lab=lab,
+                shop=_shop(session, display),
+                journal=journal,
+                prior=prior.observations if prior else (),
+                before={name: one.id for name, one in prior.run.images.items()} if prior else {},
+                changed=changed,
+                options=options,
+                listener=display.take,
+            )
+            changed()
+            point_latest(folder)
+            _execute(run, journal, opening, folder)
     return folder
+
+
+def _execute(run: Run, journal: Journal, opening: Opening, folder: Path) -> None:
+    try:
+        asyncio.run(run.execute())
+    except BaseException:
+        # The error that ended the run must not be hidden by one of its reports'.
+        with suppress(HarnessError, OSError):
+            _conclude(opening, run, journal, folder, finished=False)
+        raise
+    _conclude(opening, run, journal, folder, finished=True)
+
+
+def _opening(
+    folder: Path, plan: Plan, scenarios: dict[str, Scenario], prior: RunData | None
+) -> Opening:
+    command = ["postfix-matrix", *sys.argv[1:]]
+    if prior is None:
+        return Opening(folder.name, command, plan, scenarios, now())
+    run = prior.run
+    return Opening(run.id, run.command, plan, scenarios, run.started)
+
+
+def _shop(session: Session, display: Display) -> ImageShop:
+    return ImageShop(
+        session.client,
+        images_dir=images_dir(),
+        cache_dir=Path(platformdirs.user_cache_dir("postfix-matrix")),
+        on_step=display.step,
+        run_labels=session.labels,
+    )
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Hold a run's folder, so that it is not resumed twice at a time."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock")
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise UsageError(
+            f"another postfix-matrix is at work in {folder}",
+            next_step="wait until it has ended, or start a new run",
+        ) from None
+    except OSError as error:
+        raise InfrastructureError(
+            f"the run's folder {folder} cannot be written: {error.strerror}",
+            next_step="name another place with --runs",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _conclude(opening: Opening, run: Run, journal: Journal, folder: Path, finished: bool) -> None:
     """Write ``run.json`` and the reports, also of a run that was interrupted."""
+    journal.close()
     closing: dict[str, Any] | None = None
     if finished:
         observations = load_run(folder).observations
@@ -190,24 +246,18 @@ def _conclude(opening: Opening, run: Run, journal: Journal, folder: Path, finish
     write_reports(folder)
 
 
-def _journal(folder: Path) -> Journal:
-    try:
-        return Journal(folder)
-    except OSError as error:
-        raise InfrastructureError(
-            f"the run's folder {folder} cannot be written: {error.strerror}",
-            next_step="name another place with --runs",
-        ) from error
-
-
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Let SIGTERM end the run in the same orderly way as Ctrl-C."""
-    before = signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    """Let SIGTERM, and the end of the terminal, end the run in the same orderly way as Ctrl-C."""
+    signs = (signal.SIGTERM, signal.SIGHUP)
+    before = {
+        sign: signal.signal(sign, lambda *_: os.kill(os.getpid(), signal.SIGINT)) for sign in signs
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for sign, handler in before.items():
+            signal.signal(sign, handler)
 
 
 def _exit_code(data: RunData) -> int:

@@ -139,11 +139,38 @@ class Result:
         return cls(**values)
 
 
+_TEXTS = ("cipher", "group", "error", "local_address", "queue_id")
+
+
 def _check(data: dict[str, Any]) -> None:
-    if data.get("outcome") not in OUTCOMES:
-        raise ContractError(f"unknown outcome {data.get('outcome')!r}")
-    if data.get("stage") is not None and data["stage"] not in STAGES:
-        raise ContractError(f"unknown stage {data['stage']!r}")
-    protocol = data.get("protocol")
-    if protocol is not None and protocol not in set(Protocol):
-        raise ContractError(f"unknown protocol {protocol!r}")
+    _check_word(data, "outcome", OUTCOMES, required=True)
+    _check_word(data, "stage", STAGES, required=data["outcome"] == "refused")
+    _check_word(data, "protocol", frozenset(Protocol))
+    for key in _TEXTS:
+        _check_type(data, key, str)
+    _check_type(data, "bits", int)
+    _check_type(data, "seconds", int, float)
+    _check_type(data, "dialogue", list)
+    _check_type(data, "reply", dict)
+    reply = data.get("reply")
+    if reply:
+        _check_type(reply, "code", int, required=True)
+        _check_type(reply, "text", str, required=True)
+
+
+def _check_word(
+    data: dict[str, Any], key: str, words: frozenset[str], *, required: bool = False
+) -> None:
+    value = data.get(key)
+    if value is None and not required:
+        return
+    if not isinstance(value, str) or value not in words:
+        raise ContractError(f"unknown {key} {value!r}")
+
+
+def _check_type(data: dict[str, Any], key: str, *types: type, required: bool = False) -> None:
+    value = data.get(key)
+    if value is None and not required:
+        return
+    if not isinstance(value, types) or isinstance(value, bool):
+        raise ContractError(f"{key} is {value!r}, not {types[0].__name__}")

@@ -12,11 +12,13 @@ from typing import Any
 
 from harness.clients.contract import ContractError, Request, Result
 from harness.errors import InfrastructureError
+from harness.images.engine import talking
 from harness.targets.lab import PKI_DIR, FileSpec, Lab, Role, attach, put_files
 from harness.targets.stream import LineStream
 
 #: The harness waits this much longer, in seconds, than it asked the driver to.
 GRACE = 5.0
+DIED = "the driver died"
 CA_FILE = f"{PKI_DIR}/ca.pem"
 
 
@@ -42,17 +44,29 @@ class Driver:
         """
         async with self._starting:
             if self._stream is None:
-                self._stream = await asyncio.to_thread(self._open)
+                stream = await asyncio.to_thread(self._open)
+                # It may have died before it could be noted here, when nobody would hear of it.
+                self._stream = None if stream.ended else stream
 
     async def ask(self, request: Request) -> Result:
-        """Have one dialogue. Always gives a result; trouble of the driver's own is ``error``."""
+        """Have one dialogue. Always gives a result; trouble of the driver's own is ``error``.
+
+        A driver that died under it, perhaps over another's request, is started anew and asked once
+        more.
+        """
+        result = await self._ask(request)
+        if result.outcome == "error" and (result.error or "").startswith(DIED):
+            result = await self._ask(request)
+        return result
+
+    async def _ask(self, request: Request) -> Result:
         try:
             await self.start()
         except InfrastructureError as error:
             return _failed(request, str(error))
         stream = self._stream
         if stream is None:
-            return _failed(request, "the driver died as it started")
+            return _failed(request, f"{DIED} as it started")
         future: asyncio.Future[Result] = self._loop.create_future()
         self._waiting[request.id] = future
         try:
@@ -71,14 +85,16 @@ class Driver:
 
     async def describe(self) -> dict[str, Any]:
         """What the driver says it is (``driver --describe``), as evidence; {} if nothing."""
-        output = await asyncio.to_thread(
-            lambda: self._container.exec_run(["driver", "--describe"], stderr=False).output
-        )
         try:
-            described = json.loads(output)
+            described = json.loads(await asyncio.to_thread(self._say_what_it_is))
         except ValueError:
             return {}
         return described if isinstance(described, dict) else {}
+
+    def _say_what_it_is(self) -> bytes:
+        with talking(f"asking client {self.name} what it is"):
+            output: bytes = self._container.exec_run(["driver", "--describe"], stderr=False).output
+        return output
 
     def close(self) -> None:
         """Let go of the pipe; the container is the lab's to remove."""
@@ -126,7 +142,7 @@ class Driver:
             self._stream = None
         for name, future in list(self._waiting.items()):
             if not future.done():
-                why = f"the driver died: {_last_words(stream)}"
+                why = f"{DIED}: {_last_words(stream)}"
                 future.set_result(Result(name, "error", error=why))
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import docker
 import platformdirs
 from docker.errors import APIError, DockerException, NotFound
 from filelock import FileLock, Timeout
+from requests import RequestException
 
 from harness.errors import InfrastructureError
 
@@ -49,6 +50,22 @@ def connect(time_limit: float = 600.0) -> docker.DockerClient:
             "elsewhere install Docker, or set DOCKER_HOST",
         ) from error
     return client
+
+
+@contextmanager
+def talking(what: str) -> Iterator[None]:
+    """Turn whatever the engine, or the way to it, says into an InfrastructureError.
+
+    ``what`` was being done, in words that follow "Docker: ".
+    """
+    try:
+        yield
+    except (DockerException, RequestException) as error:
+        raise InfrastructureError(
+            f"Docker: {what} failed: {error}",
+            cause="the container or the engine is gone, or out of disk or memory",
+            next_step="'docker info' tells whether the engine answers, 'docker system df' its disk",
+        ) from error
 
 
 def default_state_dir() -> Path:
@@ -81,16 +98,19 @@ class Session:
     def __enter__(self) -> Session:
         self._dir.mkdir(parents=True, exist_ok=True)
         self._lock.acquire()
-        sweep(self.client, self._dir)
+        with talking("removing what a killed run left"):
+            sweep(self.client, self._dir)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         try:
             if not self.keep:
-                remove_labelled(self.client, {LABEL_RUN: self.id})
+                with talking("removing the run's containers and network"):
+                    remove_labelled(self.client, {LABEL_RUN: self.id})
+            # Only now: a lock file that nobody holds tells the next session to remove the rest.
+            self._path(self.id).unlink(missing_ok=True)
         finally:
             self._lock.release()
-            self._path(self.id).unlink(missing_ok=True)
 
     def _path(self, session: str) -> Path:
         return self._dir / f"{session}.lock"

@@ -13,6 +13,7 @@ from harness.observations.measure import (
     BANNER_PATIENCE,
     DELIVERY_PATIENCE,
     LOG_PATIENCE,
+    Asked,
     MailCollector,
     ServerSide,
 )
@@ -57,30 +58,39 @@ class PostfixBench:
         """The candidate's."""
         return self.instance.config.digest
 
+    def mark(self) -> int:
+        """A connection is found by its port here, so no mark is needed."""
+        return 0
+
     def startup(self) -> list[str]:
         """What the instance's master has logged so far."""
         return [str(line) for line in self.target.join.log.masters(self.instance.pids)]
 
-    async def server_side(self, result: Result, token: str) -> ServerSide:
+    async def server_side(self, asked: Asked, result: Result) -> ServerSide:
         """The log lines of the dialogue's connection, and the message's trace header."""
         session = None
         if result.local_address is not None:
             patience = BANNER_PATIENCE if result.stage in _UNSERVED else LOG_PATIENCE
-            session = await self.target.join.session(result.local_address, patience)
+            session = await self.target.join.session(result.local_address, asked.since, patience)
         log = [str(line) for line in (*session.preamble, *session.lines)] if session else []
-        words = ServerWords(session=tuple(log), deaths=() if session else tuple(self._deaths()))
+        words = ServerWords(tuple(log), () if session else tuple(self._deaths(asked, result)))
         received = None
         if result.queue_id is not None:
             delivery = await self.target.join.delivery(result.queue_id, DELIVERY_PATIENCE)
             log = [*log, *(str(line) for line in delivery)]
-            received = await self._mail.header(token)
+            received = await self._mail.header(asked.token)
         return ServerSide(words, [*log, *words.deaths], received)
 
-    def _deaths(self) -> list[str]:
+    def _deaths(self, asked: Asked, result: Result) -> list[str]:
+        """Why Postfix did not serve the connection, where its processes died of their config."""
         if not self.instance.started:
             return [*self.startup(), *self.instance.words.splitlines()] or ["master did not start"]
+        if result.stage == "connect":
+            # Nobody listens there, which a process that died cannot be the reason of.
+            return []
         log = self.target.join.log
-        return [str(line) for line in log.deaths(self.instance.pids)]
+        tag = self.instance.tags[asked.cell.service]
+        return [str(line) for line in log.deaths(self.instance.pids, tag)]
 
 
 class ControlBench:
@@ -105,24 +115,29 @@ class ControlBench:
         """The control's own, the same in every run."""
         return PERMISSIVE.digest
 
-    async def server_side(self, result: Result, token: str) -> ServerSide:  # noqa: ARG002
+    def mark(self) -> int:
+        """How far stunnel's log has come: what is before it is of earlier connections."""
+        return len(self.target.join.log.other.get("stunnel", ()))
+
+    async def server_side(self, asked: Asked, result: Result) -> ServerSide:
         """What stunnel logged of the connection, once it has logged its end."""
         if result.local_address is None:
             return ServerSide(ServerWords(), ())
         end = time.monotonic() + CONTROL_PATIENCE
         while True:
-            log = self.target.join.log.other.get("stunnel", ())
+            log = self.target.join.log.other.get("stunnel", [])[asked.mark :]
             lines = front_lines(log, result.local_address)
             if front_closed(lines) or time.monotonic() > end:
                 break
             await asyncio.sleep(0.01)
         words = tuple(str(line) for line in lines)
-        return ServerSide(ServerWords(session=words), [*words, *await self._behind(lines)])
+        behind = await self._behind(lines, asked.since)
+        return ServerSide(ServerWords(session=words), [*words, *behind])
 
-    async def _behind(self, lines: list[LogLine]) -> list[str]:
+    async def _behind(self, lines: list[LogLine], since: float) -> list[str]:
         """What the Postfix behind the front logged of the same dialogue."""
         peer = backend_peer(lines)
-        session = await self.target.join.session(peer, LOG_PATIENCE) if peer else None
+        session = await self.target.join.session(peer, since, LOG_PATIENCE) if peer else None
         return [str(line) for line in session.lines] if session else []
 
 

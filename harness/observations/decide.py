@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from harness.clients.contract import Result
-from harness.observations.reasons import reason_of
+from harness.observations.reasons import CERTIFICATE, reason_of
 from harness.observations.record import Outcome, Stage, TlsView
 from harness.tls import Offer, Protocol
 
@@ -20,8 +20,10 @@ from harness.tls import Offer, Protocol
 # (256/256 bits) key-exchange X25519 server-signature ..." (TLS_README; tail: Postfix 3.4 on)
 _ESTABLISHED = re.compile(
     r"TLS connection established from \S+: (?P<protocol>\S+) with cipher (?P<cipher>\S+)"
-    r" \((?P<bits>\d+)/\d+ bits\)(?: key-exchange (?P<group>\S+))?"
+    r" \((?P<bits>\d+)/\d+ bits\)(?: key-exchange (?P<exchange>\S+)(?: \((?P<curve>[^)]+)\))?)?"
 )
+# One group has several names: OpenSSL's, NIST's, the TLS registry's.
+_GROUPS = {"prime256v1": "p-256", "secp256r1": "p-256", "secp384r1": "p-384", "secp521r1": "p-521"}
 # stunnel 5, a control's front: "TLSv1.2 ciphersuite: AES256-SHA (256-bit encryption)"
 _FRONT_ESTABLISHED = re.compile(
     r"LOG\d\[\d+\]: (?P<protocol>\S+) ciphersuite: (?P<cipher>\S+) \((?P<bits>\d+)-bit encryption\)"
@@ -92,7 +94,7 @@ def decide(offer: Offer, result: Result, server: ServerWords, control: Control) 
                 reason=None if reason == "unrecognised" else reason,
                 decided_by="server",
             )
-    return _refused(base, result, server, control)
+    return _refused(base, offer, result, server, control)
 
 
 def decide_control(offer: Offer, result: Result, server: ServerWords) -> Decision:
@@ -106,7 +108,9 @@ def server_view(lines: Sequence[str]) -> TlsView | None:
     for line in lines:
         match = _ESTABLISHED.search(line) or _FRONT_ESTABLISHED.search(line)
         if match is not None:
-            group = match.groupdict().get("group")
+            found = match.groupdict()
+            # "ECDHE (P-256)" and "DHE (2048 bits)" name the group in brackets, "X25519" is one.
+            group = found.get("curve") or found.get("exchange")
             return TlsView(match["protocol"], match["cipher"], int(match["bits"]), group)
     return None
 
@@ -119,6 +123,22 @@ def config_reason(deaths: Sequence[str]) -> str:
     return "fatal" if "fatal:" in text else "died"
 
 
+def views_agree(client: TlsView, server: TlsView) -> bool:
+    """Whether both sides saw the same; of bits and group, where both said them."""
+    pairs = (
+        (client.protocol, server.protocol),
+        (client.cipher, server.cipher),
+        (client.bits or server.bits, server.bits or client.bits),
+        (_group(client) or _group(server), _group(server) or _group(client)),
+    )
+    return all(one == other for one, other in pairs)
+
+
+def _group(view: TlsView) -> str | None:
+    name = view.group.lower() if view.group else None
+    return _GROUPS.get(name, name) if name else None
+
+
 def _seen(result: Result, server: ServerWords) -> Decision:
     """Both sides' views, and no judgement yet."""
     client = None
@@ -127,7 +147,7 @@ def _seen(result: Result, server: ServerWords) -> Decision:
     logged = server_view(server.session)
     agree = None
     if client is not None and logged is not None:
-        agree = (client.protocol, client.cipher) == (logged.protocol, logged.cipher)
+        agree = views_agree(client, logged)
     stage = Stage(result.stage) if result.stage else None
     return Decision(Outcome.ERROR, stage, client_saw=client, server_saw=logged, agree=agree)
 
@@ -156,13 +176,25 @@ def _within(offer: Offer, seen: TlsView | None) -> bool:
     return rank is None or offer.lowest.rank <= rank <= offer.highest.rank
 
 
-def _refused(base: Decision, result: Result, server: ServerWords, control: Control) -> Decision:
+def _made_offer(base: Decision, offer: Offer) -> bool:
+    """Whether TLS was negotiated within the offer, before whatever came then."""
+    seen = base.server_saw or base.client_saw
+    return seen is not None and _within(offer, seen)
+
+
+def _refused(
+    base: Decision, offer: Offer, result: Result, server: ServerWords, control: Control
+) -> Decision:
     reply = f"{result.reply.code} {result.reply.text}" if result.reply else None
     reason = reason_of(server.session, result.error, reply)
     refused = replace(base, outcome=Outcome.REFUSED, reason=reason, decided_by="server")
+    if reason == CERTIFICATE:
+        # Both can make the offer; it is the client that says no, to who the server is.
+        return replace(refused, decided_by="client", control=control.cell)
     incapable = result.outcome == "client-incapable"
-    if base.stage in _BEFORE_TLS and not incapable:
-        # The server's word came before the client's offer: no control can add to it.
+    if not incapable and (base.stage in _BEFORE_TLS or _made_offer(base, offer)):
+        # The server's word came before the client's offer, or after the offer was granted: no
+        # control can add to either.
         return refused
     if control.works is None:
         note = f"no control shows what this client can do: {control.why}"

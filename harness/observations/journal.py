@@ -64,7 +64,6 @@ def _drop_torn_line(path: Path) -> None:
     """A kill in the middle of a line leaves half of one; that cell is measured again."""
     if not path.exists():
         return
-    data = path.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
-    if len(whole) != len(data):
-        path.write_bytes(whole)
+    whole = path.read_bytes().rfind(b"\n") + 1
+    if whole != path.stat().st_size:
+        os.truncate(path, whole)

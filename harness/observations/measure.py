@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -33,6 +34,20 @@ class ServerSide:
     received: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a bench must know of a dialogue to find its traces.
+
+    ``token`` is the recipient's; ``since`` a time of the monotonic clock, and ``mark`` a place in
+    the server's log (:meth:`Bench.mark`), both from before the dialogue began.
+    """
+
+    cell: Cell
+    token: str
+    since: float
+    mark: int
+
+
 class Bench(Protocol):
     """Something that cells are measured on: an instance of a build, or a control."""
 
@@ -48,7 +63,10 @@ class Bench(Protocol):
     def config_digest(self) -> str:
         """What the observation names as its config."""
 
-    async def server_side(self, result: Result, token: str) -> ServerSide:
+    def mark(self) -> int:
+        """Where the server's log is now, before a dialogue begins."""
+
+    async def server_side(self, asked: Asked, result: Result) -> ServerSide:
         """Wait for what the server logged of a dialogue, and for the message it delivered."""
 
 
@@ -69,7 +87,7 @@ async def measure(
     time_limit: float,
 ) -> Measured:
     """Have the cell's dialogue and judge it. ``time_limit`` is the client's, in seconds."""
-    token = recipient_token(cell)
+    asked = Asked(cell, recipient_token(cell), time.monotonic(), bench.mark())
     request = Request(
         id=cell.id,
         host=bench.host,
@@ -78,12 +96,12 @@ async def measure(
         implicit_tls=cell.service.implicit_tls,
         offer=cell.offer,
         ca_file=CA_FILE,
-        message=Message("shop@webshop.test", f"{token}@sink.test", cell.id),
+        message=Message("shop@webshop.test", f"{asked.token}@sink.test", cell.id),
         credentials=credentials if cell.service.authenticates else None,
         time_limit=time_limit,
     )
     result = await driver.ask(request)
-    side = await bench.server_side(result, token)
+    side = await bench.server_side(asked, result)
     if cell.is_control:
         decision = decide_control(cell.offer, result, side.words)
     else:

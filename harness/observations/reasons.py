@@ -10,11 +10,14 @@ import re
 from collections.abc import Iterable
 
 UNRECOGNISED = "unrecognised"
+#: The client would not take the server's certificate.
+CERTIFICATE = "certificate"
 #: Postfix's "454 4.7.0 TLS not available due to local problem", the cause of which is in its log.
 TLS_NOT_AVAILABLE = "tls-not-available"
 
 # In the server's log: Postfix's own words, and those of the OpenSSL it is linked to.
 _SERVER = (
+    ("tls-disabled-bad-protocol-list", r"Invalid TLS protocol list"),
     ("no-shared-cipher", r"no shared cipher"),
     ("no-protocols-available", r"no protocols available"),
     ("dh-key-too-small", r"dh key too small"),
@@ -27,7 +30,6 @@ _SERVER = (
         r"unsupported protocol|unknown protocol|wrong version number|version too low"
         r"|unsupported SSL protocol|wrong ssl version",
     ),
-    ("tls-disabled-bad-protocol-list", r"[Ii]nvalid TLS protocol list|unsupported protocol list"),
     ("tls-disabled-bad-cipher-list", r"invalid cipher (?:grade|list)"),
     (
         "tls-disabled-no-certificate",
@@ -36,6 +38,7 @@ _SERVER = (
 )
 # In the client's own words.
 _CLIENT = (
+    (CERTIFICATE, r"certificate[ _]verify[ _]failed|CertificateError|alert[^:]*unknown[ _]ca\b"),
     ("no-protocols-available", r"no[ _]protocols[ _]available"),
     ("no-ciphers-available", r"no[ _]ciphers[ _]available|no[ _]cipher[ _]match"),
     ("legacy-sigalg-disallowed", r"legacy[ _]sigalg[ _]disallowed"),
@@ -66,6 +69,7 @@ _REPLY = (
     ("auth-unavailable", r"454 .*(?:auth|Temporary)"),
     ("access-denied", r"55[04] .*(?:Access denied|Relay access denied)"),
     ("service-unavailable", r"421 "),
+    ("rejected", r"[45]\d\d .*(?:rejected|blocked|denied)"),
 )
 
 

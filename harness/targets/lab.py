@@ -12,13 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from docker.errors import DockerException
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 
-from harness.errors import InfrastructureError
-from harness.images.engine import Session
+from harness.images.engine import Session, talking
 from harness.targets.pki import SERVER_NAME, Pki
 from harness.targets.stream import LineStream
 
@@ -71,14 +69,8 @@ class Lab:
         self._calls: list[Callable[[], None]] = [self._network._docker.client.close]
 
     def __enter__(self) -> Lab:
-        try:
+        with talking("making the run's network ('docker network prune' frees address ranges)"):
             self._network.create()
-        except DockerException as error:
-            raise InfrastructureError(
-                f"Docker could not make the run's network: {error}",
-                cause="no free address range is left for another network",
-                next_step="'docker network prune' removes unused ones",
-            ) from error
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -104,16 +96,10 @@ class Lab:
         self._calls.append(spec.get_docker_client().client.close)
         for path, options in (role.tmpfs or {}).items():
             spec.with_tmpfs_mount(path, options)
-        try:
+        with talking(f"starting container {name} ({reference})"):
             spec.start()
             container = spec.get_wrapped_container()
             container.reload()
-        except DockerException as error:
-            raise InfrastructureError(
-                f"container {name} ({reference}) did not start: {error}",
-                cause="the engine is out of disk or memory, or the image is broken",
-                next_step="'docker system df' shows the engine's disk",
-            ) from error
         return container
 
     def address(self, container: Any) -> str:
@@ -138,13 +124,15 @@ def put_files(container: Any, files: Mapping[str, FileSpec]) -> None:
             entry = tarfile.TarInfo(path.lstrip("/"))
             entry.size, entry.mode, entry.uid = len(data), spec.mode, spec.uid
             archive.addfile(entry, io.BytesIO(data))
-    container.put_archive("/", buffer.getvalue())
+    with talking(f"copying files into container {container.name}"):
+        container.put_archive("/", buffer.getvalue())
 
 
 def attach(container: Any, *, stdin: bool) -> Any:
     """A socket on the container's streams, from its first output on."""
     params = {"stdin": int(stdin), "stdout": 1, "stderr": 1, "stream": 1, "logs": 1}
-    return container.attach_socket(params=params)
+    with talking(f"attaching to container {container.name}"):
+        return container.attach_socket(params=params)
 
 
 __all__ = [

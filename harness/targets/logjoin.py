@@ -7,6 +7,7 @@ the event loop's thread.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict, deque
 from contextlib import suppress
 
@@ -24,30 +25,36 @@ class LogJoin:
 
     def feed(self, lines: list[str]) -> None:
         """Take raw log lines in."""
+        now = time.monotonic()
         for raw in lines:
-            events = self.log.feed(raw)
+            events = self.log.feed(raw, now)
             if events.closed is not None:
                 self._hand_over(events.closed)
             if events.removed is not None:
                 self._removed[events.removed].set()
 
-    async def session(self, peer: str, time_limit: float) -> Session | None:
+    async def session(self, peer: str, since: float, time_limit: float) -> Session | None:
         """The session of the client at ``address:port``; a partial one if it never closed in time.
 
-        ``time_limit`` is in seconds. None: the server logged nothing of such a client.
+        ``since`` is a time of the monotonic clock at which the client had not begun: ports are used
+        again, and what an earlier dialogue left is none of this one's. ``time_limit`` is in
+        seconds. None: the server logged nothing of such a client.
         """
-        if self._sessions[peer]:
-            return self._sessions[peer].popleft()
+        left = self._sessions.pop(peer, deque())
+        fresh = [session for session in left if session.opened >= since]
+        if fresh:
+            return fresh[-1]
         future: asyncio.Future[Session] = asyncio.get_running_loop().create_future()
         self._wanted[peer].append(future)
         try:
             async with asyncio.timeout(time_limit):
                 return await future
         except TimeoutError:
-            return self.log.find_open(peer)
+            return self.log.find_open(peer, since)
         finally:
-            if future in self._wanted[peer]:
-                self._wanted[peer].remove(future)
+            self._wanted[peer].remove(future)
+            if not self._wanted[peer]:
+                del self._wanted[peer]
 
     async def delivery(self, queue_id: str, time_limit: float) -> list[LogLine]:
         """The lines of a message's way through the queue, once it has left it or time is up."""
@@ -58,9 +65,7 @@ class LogJoin:
         return self.log.deliveries.pop(queue_id, [])
 
     def _hand_over(self, session: Session) -> None:
-        waiting = self._wanted[session.peer]
-        while waiting:
-            future = waiting.popleft()
+        for future in self._wanted.get(session.peer, ()):
             if not future.done():
                 future.set_result(session)
                 return

@@ -60,6 +60,8 @@ class Session:
 
     address: str
     port: int
+    #: When its first line came in, on the clock of whoever feeds the log.
+    opened: float
     lines: list[LogLine] = field(default_factory=list)
     #: What this smtpd process had said before it took its first client ("disabling TLS support").
     preamble: tuple[LogLine, ...] = ()
@@ -88,16 +90,18 @@ class MailLog:
         self.deliveries: dict[str, list[LogLine]] = defaultdict(list)
         #: Lines of no connection and no message, by tag; master's above all.
         self.other: dict[str, list[LogLine]] = defaultdict(list)
-        #: What each smtpd said outside of any connection, by process id.
-        self._preambles: dict[int, list[LogLine]] = defaultdict(list)
+        #: What each smtpd said outside of any connection, by tag and process id.
+        self._outside: dict[tuple[str, int], list[LogLine]] = defaultdict(list)
+        #: Of that, what it said before its first connection.
+        self._preambles: dict[tuple[str, int], tuple[LogLine, ...]] = {}
 
-    def feed(self, raw: str) -> Events:
-        """Take one raw line in; says which session or delivery it completed."""
+    def feed(self, raw: str, now: float = 0.0) -> Events:
+        """Take one raw line in, at a time; says which session or delivery it completed."""
         line = LogLine.parse(raw)
         if line is None:
             return Events()
         if line.process == "smtpd":
-            return Events(closed=self._smtpd(line))
+            return Events(closed=self._smtpd(line, now))
         queued = _QUEUE_ID.match(line.text)
         if queued is None:
             self.other[line.tag].append(line)
@@ -115,29 +119,41 @@ class MailLog:
         tags = [tag for tag in self.other if tag.endswith("/master")]
         return [line for tag in tags for line in self.other[tag] if line.pid in pids]
 
-    def deaths(self, pids: range) -> list[LogLine]:
-        """Why smtpd processes of an instance died at their start: last words, and master's."""
+    def deaths(self, pids: range, tag: str) -> list[LogLine]:
+        """Why smtpd processes of one service died: their last words, and master's.
+
+        ``pids`` has the instance's master, ``tag`` is the service's own; a process that died
+        without a word may have been any service's, and counts.
+        """
         told: list[LogLine] = []
         for line in self.masters(pids):
             died = _DIED.search(line.text)
-            if died is not None:
-                told += [*self._preambles.get(int(died["pid"]), ()), line]
+            if died is None:
+                continue
+            words = [one for one in self._last_words(int(died["pid"])) if one.tag == tag]
+            if words or not self._last_words(int(died["pid"])):
+                told += [*words, line]
         return told
 
-    def find_open(self, peer: str) -> Session | None:
-        """The session of the client at ``address:port`` that has not been closed yet."""
-        return next((one for one in self._open.values() if one.peer == peer), None)
+    def find_open(self, peer: str, since: float) -> Session | None:
+        """The newest session of ``address:port``, opened since then, that is not closed yet."""
+        found = [s for s in self._open.values() if s.peer == peer and s.opened >= since]
+        return max(found, key=lambda session: session.opened, default=None)
 
-    def _smtpd(self, line: LogLine) -> Session | None:
+    def _last_words(self, pid: int) -> list[LogLine]:
+        return [line for (_, one), lines in self._outside.items() if one == pid for line in lines]
+
+    def _smtpd(self, line: LogLine, now: float) -> Session | None:
         key = (line.tag, line.pid)
         peer = _PEER.match(line.text)
         if peer is not None and line.text.startswith("connect from"):
-            preamble = tuple(self._preambles.get(line.pid, ()))
-            self._open[key] = Session(peer["address"], int(peer["port"]), [line], preamble)
+            preamble = self._preambles.setdefault(key, tuple(self._outside.get(key, ())))
+            address, port = peer["address"], int(peer["port"])
+            self._open[key] = Session(address, port, now, [line], preamble)
             return None
         session = self._open.get(key)
         if session is None:
-            self._preambles[line.pid].append(line)
+            self._outside[key].append(line)
             return None
         session.lines.append(line)
         if peer is None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.config.instance import InstanceConfig, Surroundings, assemble
+from harness.config.mastercf import parse_master_cf
 from harness.config.scenario import Scenario
 from harness.errors import InfrastructureError
 from harness.targets.lab import (
@@ -64,8 +65,10 @@ class Instance:
     postconf_n: str
     warnings: tuple[str, ...]
     words: str
-    #: Process ids that were given out while it started; its master's is among them.
+    #: Its master's process id; of one that did not start, those given out meanwhile.
     pids: range
+    #: Under which tag each service's smtpd logs.
+    tags: Mapping[Service, str]
 
 
 class PostfixTarget:
@@ -117,9 +120,10 @@ class PostfixTarget:
         directory = f"{ROOT}/{scenario.id}"
         config = self._assemble(scenario, directory, ports, sasl)
         put_files(self.container, self._files(directory, config))
+        self._must(self._setup_script(directory))
         first = self._pid()
-        answer = self._shell.run(self._start_script(directory))
-        pids = range(first, self._pid() + 1)
+        answer = self._shell.run(f"{self.facts.daemon_directory}/master -w -c {directory}/etc")
+        pids = self._pids(directory, first)
         postconf = self._shell.run(f"postconf -c {directory}/etc -n")
         values, warnings = _split_warnings(postconf.output)
         return Instance(
@@ -132,6 +136,7 @@ class PostfixTarget:
             warnings=warnings,
             words=answer.output,
             pids=pids,
+            tags=service_tags(config.master_cf, values, ports),
         )
 
     def check(self, directory: str) -> str:
@@ -156,9 +161,29 @@ mv "$@" ../cur/"""
                 found[token] = header
         return found
 
+    def _must(self, script: str) -> None:
+        """Run what has to go well before Postfix can have a say.
+
+        Raises:
+            InfrastructureError: it did not.
+        """
+        answer = self._shell.run(script)
+        if answer.status != 0:
+            raise InfrastructureError(
+                f"{self.name}: an instance could not be set up: {answer.output}",
+                cause="the container's file system is full, or the image lacks a tool",
+                next_step="see docs/image-contract.md for what an image must have",
+            )
+
     def _pid(self) -> int:
-        """The process id that the container gives out next, or nearly; they only grow."""
+        """The process id that the container gives out next, or nearly."""
         return int(self._shell.run("sh -c 'echo $$'").output)
+
+    def _pids(self, directory: str, first: int) -> range:
+        told = self._shell.run(f"cat {directory}/queue/pid/master.pid").output.strip()
+        if told.isdigit():
+            return range(int(told), int(told) + 1)
+        return range(first, self._pid() + 1)
 
     def _take_log(self, lines: list[str]) -> None:
         self._loop.call_soon_threadsafe(self.join.feed, lines)
@@ -209,7 +234,7 @@ mv "$@" ../cur/"""
         # What the engine copies in does not show on a tmpfs, so all is staged beside it.
         return {_stage(directory) + path: spec for path, spec in wanted.items()}
 
-    def _start_script(self, directory: str) -> str:
+    def _setup_script(self, directory: str) -> str:
         facts = self.facts
         return f"""set -e
 umask 022
@@ -224,8 +249,21 @@ chmod 700 {_QUEUE_OWNED}
 chown {facts.mail_owner} {_QUEUE_OWNED} maildrop public
 chgrp {facts.setgid_group} maildrop public
 chmod 730 maildrop
-chmod 710 public
-{facts.daemon_directory}/master -w -c {directory}/etc"""
+chmod 710 public"""
+
+
+def service_tags(
+    master_cf: str, postconf_n: str, ports: Mapping[Service, int]
+) -> dict[Service, str]:
+    """Each service's log tag: its entry's own syslog_name, else the instance's (postconf(5))."""
+    settings = dict(line.partition(" = ")[::2] for line in postconf_n.splitlines())
+    common = settings.get("syslog_name", "postfix")
+    own = {
+        entry.name.rpartition(":")[2].lstrip("0"): entry.options["syslog_name"]
+        for entry in parse_master_cf(master_cf).entries
+        if entry.type == "inet" and "syslog_name" in entry.options
+    }
+    return {service: f"{own.get(str(port), common)}/smtpd" for service, port in ports.items()}
 
 
 def instance_ports(index: int) -> dict[Service, int]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from harness.errors import InfrastructureError
+from harness.images.engine import talking
 from harness.targets.lab import Lab, Role
 
 PORT = 12345
@@ -21,9 +23,8 @@ def start_sasl(lab: Lab, reference: str, *, time_limit: float = 20.0) -> str:
         InfrastructureError: it did not listen within ``time_limit`` seconds.
     """
     container = lab.start(reference, "sasl", Role(tmpfs={"/run/dovecot": "uid=110,gid=110"}))
-    listening = ["grep", "-qi", f":{PORT:04X} 00000000:0000 0A", "/proc/net/tcp"]
     end = time.monotonic() + time_limit
-    while container.exec_run(listening).exit_code != 0:
+    while not _listens(container):
         if time.monotonic() > end:
             log = container.logs(tail=5).decode(errors="replace").strip()
             raise InfrastructureError(
@@ -32,3 +33,9 @@ def start_sasl(lab: Lab, reference: str, *, time_limit: float = 20.0) -> str:
             )
         time.sleep(0.05)
     return f"inet:{lab.address(container)}:{PORT}"
+
+
+def _listens(container: Any) -> bool:
+    listening = ["grep", "-qi", f":{PORT:04X} 00000000:0000 0A", "/proc/net/tcp"]
+    with talking("looking whether Dovecot listens"):
+        return bool(container.exec_run(listening).exit_code == 0)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 import uuid
 from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import InfrastructureError
+from harness.images.engine import talking
 from harness.targets.stream import LineStream
 
 
@@ -31,8 +33,9 @@ class Shell:
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._lock = threading.Lock()
         api = container.client.api
-        created = api.exec_create(container.id, ["/bin/sh"], stdin=True)
-        sock = api.exec_start(created["Id"], socket=True)
+        with talking(f"opening a shell in container {container.name}"):
+            created = api.exec_create(container.id, ["/bin/sh"], stdin=True)
+            sock = api.exec_start(created["Id"], socket=True)
         self._stream = LineStream(
             sock,
             self._take,
@@ -65,9 +68,10 @@ class Shell:
 
     def _collect(self, mark: str, time_limit: float) -> Answer:
         output: list[str] = []
+        end = time.monotonic() + time_limit
         while True:
             try:
-                line = self._lines.get(timeout=time_limit)
+                line = self._lines.get(timeout=max(0.0, end - time.monotonic()))
             except queue.Empty:
                 raise self._gone(f"no answer in {time_limit:g} s") from None
             if line is None:

@@ -41,6 +41,8 @@ class LineStream:
         self._on_end = on_end
         self._rest = b""
         self._closing = False
+        #: Whether the other side has ended.
+        self.ended = False
         self.error_tail: deque[str] = deque(maxlen=ERROR_TAIL)
         self._write_lock = threading.Lock()
         self._thread = threading.Thread(target=self._read, name=name, daemon=True)
@@ -80,6 +82,7 @@ class LineStream:
             frames: Iterator[tuple[int, bytes]] = frames_iter(self._io, tty=False)  # type: ignore[no-untyped-call]
             for kind, chunk in frames:
                 self._take(kind, chunk)
+        self.ended = True
         self._hang_up()
         if not self._closing:
             self._on_end()

@@ -26,7 +26,7 @@ from harness.observations.run_record import Opening, now, summary
 from harness.observations.rundir import Missing
 from harness.paths import scenarios_dir
 from harness.targets.logjoin import LogJoin
-from harness.targets.postfix import Instance, PostfixTarget
+from harness.targets.postfix import Instance, PostfixTarget, service_tags
 from harness.tls import Offer, Protocol, Service
 
 CELL = Cell("debian-12", "defaults", Service.SUBMISSION, "openssl-1.0.2h", Offer.parse("TLSv1"))
@@ -146,6 +146,7 @@ def instance(*, started: bool = True) -> dict[str, object]:
         config=config,
         started=started,
         postconf_n="syslog_name = postfix-defaults",
+        tags=service_tags(config.master_cf, "syslog_name = postfix-defaults", ports),
         warnings=("postconf: warning: unused parameter: x=y",),
         words="postfix: fatal: no",
         pids=range(1),

@@ -69,6 +69,15 @@ def test_what_the_contract_does_not_know_is_passed_over() -> None:
         ('{"contract": 1, "id": "c", "outcome": "fine"}', "outcome 'fine'"),
         ('{"contract": 1, "id": "c", "outcome": "refused", "stage": "lunch"}', "stage 'lunch'"),
         ('{"contract": 1, "id": "c", "outcome": "accepted", "protocol": "TLS1"}', "'TLS1'"),
+        ('{"contract": 1, "id": "c", "outcome": []}', "outcome"),
+        ('{"contract": 1, "id": "c", "outcome": "refused"}', "stage None"),
+        ('{"contract": 1, "id": "c", "outcome": "accepted", "bits": "many"}', "bits is 'many'"),
+        ('{"contract": 1, "id": "c", "outcome": "accepted", "dialogue": 5}', "dialogue is 5"),
+        ('{"contract": 1, "id": "c", "outcome": "accepted", "reply": {"text": "x"}}', "code"),
+        (
+            '{"contract": 1, "id": "c", "outcome": "accepted", "reply": {"code": "a"}}',
+            "code is 'a'",
+        ),
     ],
 )
 def test_rubbish_is_named(line: str, why: str) -> None:

@@ -79,6 +79,37 @@ def test_where_the_control_fails_too_it_is_the_client(result: Result) -> None:
     assert decision.control == FAILS.cell
 
 
+def test_who_negotiated_tls_has_made_the_offer() -> None:
+    """Protects clients: refused at RCPT over TLSv1, none can call them incapable of TLSv1."""
+    result = Result("c", "refused", "rcpt", protocol="TLSv1", reply=Reply(554, "5.7.1 rejected"))
+    decision = decide(TLS1, result, ON_LOG, FAILS)
+    assert (decision.outcome, decision.reason) == (Outcome.REFUSED, "rejected")
+
+
+def test_a_control_that_fails_after_tls_proves_no_inability() -> None:
+    """Protects a whole column: a control that says 454 at AUTH has granted the offer."""
+    result = Result("c", "refused", "auth", protocol="TLSv1", reply=Reply(454, "4.7.0 later"))
+    assert decide_control(TLS1, result, ON_LOG).outcome is Outcome.REFUSED
+
+
+def test_a_certificate_that_the_client_rejects_is_the_clients_no() -> None:
+    """Protects the blame: the server said nothing, and nobody is incapable."""
+    error = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed"
+    decision = decide(TLS1, replace(REFUSED, error=error), ServerWords((CONNECT,)), WORKS)
+    assert (decision.reason, decision.decided_by) == ("certificate", "client")
+
+
+def test_one_group_has_many_names_and_no_group_is_no_disagreement() -> None:
+    """Protects agreement: prime256v1 is P-256; what one side does not say is not compared."""
+    tls13 = ESTABLISHED.replace("TLSv1 with", "TLSv1.3 with") + " key-exchange ECDHE (P-256)"
+    ours = replace(ACCEPTED, protocol="TLSv1.3", group="prime256v1")
+    assert decide(Offer(), ours, ServerWords((tls13,)), WORKS).agree is True
+    other = replace(ours, group="X25519")
+    assert decide(Offer(), other, ServerWords((tls13,)), WORKS).agree is False
+    assert decide(Offer(), replace(ours, group=None), ServerWords((tls13,)), WORKS).agree is True
+    assert decide(Offer(), replace(ours, bits=128), ServerWords((tls13,)), WORKS).agree is False
+
+
 @pytest.mark.parametrize("result", [REFUSED, INCAPABLE], ids=["refused", "incapable"])
 def test_without_a_control_nothing_is_believed(result: Result) -> None:
     """Protects against a refusal that only our missing control makes one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from harness.targets.logjoin import LogJoin
 from harness.targets.maillog import LogLine, MailLog
@@ -102,9 +103,29 @@ def test_deaths_are_told_by_master_and_by_the_dead() -> None:
         f"{HOST} postfix-a/master[5]: warning: process /usr/lib/postfix/sbin/smtpd pid 9 "
         "exit status 1"
     )
-    told = log.deaths(range(4, 7))
+    told = log.deaths(range(4, 7), "postfix/submission/smtpd")
     assert [line.process for line in told] == ["smtpd", "master"]
-    assert log.deaths(range(6, 20)) == []
+    assert log.deaths(range(6, 20), "postfix/submission/smtpd") == []
+
+
+def test_a_death_is_one_services_own() -> None:
+    """Protects the other services: submission's fatal line says nothing of port 25."""
+    log = MailLog()
+    log.feed(f"{HOST} postfix/submission/smtpd[9]: fatal: bad numerical configuration: x = y")
+    log.feed(f"{HOST} postfix-a/master[5]: warning: process /x/smtpd pid 9 exit status 1")
+    assert log.deaths(range(5, 6), "postfix-a/smtpd") == []
+
+
+def test_what_is_said_between_clients_is_not_the_next_ones_preamble() -> None:
+    """Protects reasons: a library error logged late is not blamed on who comes next."""
+    log = MailLog()
+    log.feed(f"{HOST} postfix/smtpd[7]: connect from unknown[10.0.0.1]:1000")
+    log.feed(f"{HOST} postfix/smtpd[7]: disconnect from unknown[10.0.0.1]:1000")
+    log.feed(f"{HOST} postfix/smtpd[7]: warning: no shared cipher")
+    log.feed(f"{HOST} postfix/smtpd[7]: connect from unknown[10.0.0.1]:2000")
+    session = log.feed(f"{HOST} postfix/smtpd[7]: disconnect from unknown[10.0.0.1]:2000").closed
+    assert session is not None
+    assert session.preamble == ()
 
 
 def test_a_masters_first_words_are_its_own_under_any_name() -> None:
@@ -121,14 +142,14 @@ def test_a_session_goes_to_who_waits_for_it_whichever_comes_first() -> None:
 
     async def scenario() -> None:
         join = LogJoin()
-        waiting = asyncio.create_task(join.session("172.21.0.5:44106", 1))
+        waiting = asyncio.create_task(join.session("172.21.0.5:44106", 0, 1))
         await asyncio.sleep(0)
         join.feed(QUESTION)
         early = await waiting
         assert early is not None
         assert early.closed
         join.feed(QUESTION)
-        late = await join.session("172.21.0.5:44106", 1)
+        late = await join.session("172.21.0.5:44106", 0, 1)
         assert late is not None
         assert late is not early
 
@@ -141,10 +162,24 @@ def test_a_session_that_never_closes_is_given_as_far_as_it_came() -> None:
     async def scenario() -> None:
         join = LogJoin()
         join.feed(QUESTION[:2])
-        partial = await join.session("172.21.0.5:44106", 0.01)
+        partial = await join.session("172.21.0.5:44106", 0, 0.01)
         assert partial is not None
         assert not partial.closed
         assert len(partial.lines) == 2
-        assert await join.session("172.21.0.5:9", 0.01) is None
+        assert await join.session("172.21.0.5:9", 0, 0.01) is None
+
+    asyncio.run(scenario())
+
+
+def test_what_an_earlier_dialogue_left_is_not_taken_for_a_later_ones() -> None:
+    """Protects against ports used again: a session from before the dialogue began is not its."""
+
+    async def scenario() -> None:
+        join = LogJoin()
+        join.feed(QUESTION)
+        later = time.monotonic() + 1
+        assert await join.session("172.21.0.5:44106", later, 0.01) is None
+        join.feed(QUESTION[:2])
+        assert await join.session("172.21.0.5:44106", later, 0.01) is None
 
     asyncio.run(scenario())
