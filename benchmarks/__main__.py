@@ -48,7 +48,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def tell(event: Event) -> None:
     """Progress: one line a step."""
     match event:
-        case Step(name, text) | Missing(name=name, why=text):
+        case Step(name, text) | Missing(name=name, why=text) if text:
             print(f"{name}: {text}", file=sys.stderr, flush=True)
 
 

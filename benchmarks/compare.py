@@ -22,6 +22,7 @@ from harness.clients.driver import Driver
 from harness.config.scenario import Scenario
 from harness.errors import InfrastructureError
 from harness.events import Listener, Step
+from harness.images.engine import talking
 from harness.images.shop import ImageShop
 from harness.observations.bench import PostfixBench
 from harness.observations.decide import Control
@@ -186,8 +187,7 @@ class Course:
         # sh takes the word after the script as $0, python3 does not.
         zeroth = ["bare_loop"] if interpreter == "sh" else []
         done = await asyncio.to_thread(
-            self._container(f"client-{client}").exec_run,
-            [interpreter, "-c", script, *zeroth, *words],
+            self._execute, f"client-{client}", [interpreter, "-c", script, *zeroth, *words]
         )
         said = done.output.decode(errors="replace").split()
         if done.exit_code != 0 or said[:1] != [str(count)]:
@@ -200,8 +200,13 @@ class Course:
         used = await asyncio.gather(*(asyncio.to_thread(self._used, name) for name in names))
         return {"client": used[0], "server": used[1] + used[2]}
 
+    def _execute(self, name: str, command: list[str]) -> Any:
+        with talking(f"running the bare loop in {name}"):
+            return self._container(name).exec_run(command)
+
     def _used(self, name: str) -> float:
-        stats = self._container(name).stats(stream=False, one_shot=True)
+        with talking(f"asking what {name} has used"):
+            stats = self._container(name).stats(stream=False, one_shot=True)
         return float(stats["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9
 
     def _container(self, name: str) -> Any:

@@ -99,6 +99,11 @@ class Readiness:
         bench: ControlBench | None = await self._unless_missing("control", name)
         return bench
 
+    async def first_control(self) -> None:
+        """Wait until the first of the controls is up, or could not be had."""
+        tasks = [task for (kind, _), task in self._tasks.items() if kind == "control"]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+
     async def build(self, name: str) -> PostfixTarget | None:
         """A build's running container."""
         target: PostfixTarget | None = await self._unless_missing("build", name)

@@ -130,6 +130,8 @@ class Run:
         self, target: PostfixTarget, cells: list[Cell], group: asyncio.TaskGroup
     ) -> None:
         """Start one instance after the other, and each one's cells as soon as it listens."""
+        # No cell can be measured before a control; its start is not to be slowed by instances.
+        await self.ready.first_control()
         for index, scenario in enumerate(self.plan.scenarios):
             mine = [cell for cell in cells if cell.scenario == scenario]
             if mine:
@@ -198,7 +200,11 @@ class Run:
                 why.append(f"{server.name}: {self.ready.why_missing(server.name)}")
                 continue
             cell = control_cell(server.name, service, client, offer)
-            seen = self._prior.get(cell.id) or await self._ask_control(cell, bench)
+            try:
+                seen = self._prior.get(cell.id) or await self._ask_control(cell, bench)
+            except HarnessError as error:
+                why.append(f"{cell.id}: {error.what}")
+                continue
             if seen is not None and seen.outcome is Outcome.ACCEPTED:
                 return Control(cell.id, works=True)
             if seen is not None and seen.outcome is Outcome.CLIENT_INCAPABLE:

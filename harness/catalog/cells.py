@@ -11,6 +11,11 @@ from harness.tls import Offer, Service
 CONTROL_PREFIX = "control-"
 
 
+def is_control(build: str) -> bool:
+    """Whether a cell's "build" is a control server of ours instead of a build under test."""
+    return build.startswith(CONTROL_PREFIX)
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One measurement to make: a client with an offer against a service of a config on a build."""
@@ -29,7 +34,7 @@ class Cell:
     @property
     def is_control(self) -> bool:
         """Whether it measures a control server of ours instead of a build under test."""
-        return self.build.startswith(CONTROL_PREFIX)
+        return is_control(self.build)
 
     @classmethod
     def parse(cls, text: str) -> Cell:

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from harness.catalog.builds import Build, base_suite
-from harness.catalog.cells import CONTROL_PREFIX
+from harness.catalog.cells import CONTROL_PREFIX, is_control
 from harness.catalog.releases import load, release
 from harness.errors import UsageError
 from harness.tls import Protocol
@@ -19,12 +19,14 @@ class Client:
 
     ``recipe`` is its folder under ``images/``, ``common`` are folders there whose files its build
     context gets too, each under the last part of its name. ``openssl`` (with ``flavour``) is the
-    release it is linked with, None where its packages bring their own TLS library.
+    release it is linked with, None where its packages bring their own TLS library. ``about`` says
+    in a few words what it is and how far it goes.
     """
 
     name: str
     recipe: str
     suite: str
+    about: str
     openssl: str | None = None
     flavour: str = "stock"
     common: tuple[str, ...] = ()
@@ -48,7 +50,7 @@ class Control:
     stunnel: str | None = None
 
     def __post_init__(self) -> None:
-        if not self.name.startswith(CONTROL_PREFIX):
+        if not is_control(self.name):
             raise ValueError(f"control {self.name!r} must start with {CONTROL_PREFIX!r}")
 
 

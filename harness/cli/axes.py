@@ -18,11 +18,16 @@ from harness.paths import scenarios_dir
 from harness.tls import STANDARD_OFFERS, Offer, Service
 
 _AXES = (
-    ("--builds", "-b", "builds, e.g. 'debian-*' or postfix-3.7.11+openssl-1.1.1w"),
-    ("--scenarios", "-s", "scenarios, e.g. 'answer-*'"),
-    ("--services", "-S", "smtp, submission, submissions"),
-    ("--clients", "-c", "clients, e.g. openssl-1.0.2h"),
-    ("--offers", "-o", "what the clients offer: a version, a range like TLSv1..TLSv1.2, default"),
+    ("--builds", "-b", "Only these builds, such as 'debian-*' or postfix-3.7.11+openssl-1.1.1w."),
+    ("--scenarios", "-s", "Only these scenarios, such as defaults or 'answer-*'."),
+    ("--services", "-S", "Only these services: smtp, submission or submissions."),
+    ("--clients", "-c", "Only these clients, such as openssl-1.0.2h."),
+    (
+        "--offers",
+        "-o",
+        "Have the clients make only these offers: a TLS version such as TLSv1.2, a range such as "
+        "TLSv1..TLSv1.2, or default (the client as it comes).",
+    ),
 )
 
 
@@ -40,9 +45,7 @@ class Selection:
 def axis_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the five options to a command; each takes globs with commas, ``!glob`` takes away."""
     for name, short, text in reversed(_AXES):
-        option = click.option(
-            name, short, multiple=True, metavar="GLOBS", help=f"Only these {text}."
-        )
+        option = click.option(name, short, multiple=True, metavar="GLOBS", help=text)
         command = option(command)
     return click.option(
         "--scenarios-dir",

@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from harness.catalog.cells import is_control
 from harness.events import Event, Missing, Planned, Seen, Step
 from harness.observations.record import Outcome
 
@@ -80,7 +81,7 @@ class Display:
                 case Planned(total, done):
                     self._plan(total, done)
                 case Seen(observation):
-                    self._seen(observation.outcome, observation.build.startswith("control-"))
+                    self._seen(observation.outcome, is_control(observation.build))
 
     def _step(self, name: str, text: str) -> None:
         told = ("built", "starting", "fetch", "waiting")

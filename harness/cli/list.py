@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from harness.catalog.builds import all_builds
+from harness.catalog.builds import Build, all_builds
 from harness.catalog.clients import all_clients, all_controls
 from harness.cli.axes import read_scenarios
-from harness.tls import STANDARD_OFFERS, Service
+from harness.tls import STANDARD_OFFERS, Offer, Service
 
 AXES = ("builds", "scenarios", "services", "clients", "offers", "controls")
 
@@ -35,17 +35,23 @@ def list_command(axis: str | None, scenarios_dir: Path | None) -> None:
 
 def _rows(scenarios: Path | None) -> dict[str, list[tuple[str, str]]]:
     return {
-        "builds": [(build.id, _about(build.kind, build.suite)) for build in all_builds()],
+        "builds": [(build.id, _build(build)) for build in all_builds()],
         "scenarios": [(name, one.title) for name, one in read_scenarios(scenarios).items()],
         "services": [(service.value, _service(service)) for service in Service],
-        "clients": [(one.name, "") for one in all_clients()],
-        "offers": [(str(offer), "") for offer in STANDARD_OFFERS],
+        "clients": [(one.name, one.about) for one in all_clients()],
+        "offers": [(str(offer), _offer(offer)) for offer in STANDARD_OFFERS],
         "controls": [(one.name, f"grants {one.lowest} to {one.highest}") for one in all_controls()],
     }
 
 
-def _about(kind: str, suite: str) -> str:
-    return "the distribution's own pair" if kind == "distribution" else f"from source, on {suite}"
+def _build(build: Build) -> str:
+    if build.kind == "distribution":
+        return f"Postfix and OpenSSL as {build.suite} packages them; a run reads their versions"
+    return f"Postfix {build.postfix} with OpenSSL {build.openssl}, from source, on {build.suite}"
+
+
+def _offer(offer: Offer) -> str:
+    return "the client as its user would run it" if offer.is_default else "that version only"
 
 
 def _service(service: Service) -> str:

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from harness.cli.axes import Selection, axis_options, make_plan, read_scenarios
 from harness.cli.display import Display
 from harness.cli.folders import RUNS, point_latest
 from harness.cli.output import output
+from harness.config.instance import candidate_files
+from harness.config.keyfiles import check_files
 from harness.config.scenario import Scenario
 from harness.errors import ExitCode, HarnessError, InfrastructureError, UsageError
 from harness.images.engine import Session, connect
@@ -87,6 +90,7 @@ def run_command(
     scenarios = read_scenarios(scenarios_dir)
     prior = load_run(resume.resolve()) if resume else None
     plan = _plan(Selection(**axes), scenarios, prior)
+    check_files({name: candidate_files(scenarios[name]) for name in plan.scenarios})
     if dry_run:
         _print_plan(plan)
         return ExitCode.OK
@@ -161,7 +165,7 @@ def _measure(
             opening = _opening(folder, plan, scenarios, prior)
 
             def changed() -> None:
-                journal.write_run(opening.record(run.ready.images, run.ready.missing))
+                journal.write_run(opening.record(_images(run, prior), run.ready.missing))
 
             run = Run(
                 plan,
@@ -177,19 +181,31 @@ def _measure(
             )
             changed()
             point_latest(folder)
-            _execute(run, journal, opening, folder)
+            try:
+                asyncio.run(run.execute())
+            except BaseException:
+                # The error that ended the run must not be hidden by one of its reports'.
+                with suppress(HarnessError, OSError):
+                    changed()
+                    journal.close()
+                    write_reports(folder)
+                raise
+            journal.close()
+            closing = summary(plan, load_run(folder).observations, run.measured, run.seconds)
+            journal.write_run(opening.record(_images(run, prior), run.ready.missing, closing))
+            write_reports(folder)
     return folder
 
 
-def _execute(run: Run, journal: Journal, opening: Opening, folder: Path) -> None:
-    try:
-        asyncio.run(run.execute())
-    except BaseException:
-        # The error that ended the run must not be hidden by one of its reports'.
-        with suppress(HarnessError, OSError):
-            _conclude(opening, run, journal, folder, finished=False)
-        raise
-    _conclude(opening, run, journal, folder, finished=True)
+def _images(run: Run, prior: RunData | None) -> dict[str, dict[str, Any]]:
+    """Provenance: of a resumed run also what this process had no need of."""
+    if prior is None:
+        return run.ready.images
+    before = {
+        name: {key: value for key, value in asdict(one).items() if value is not None}
+        for name, one in prior.run.images.items()
+    }
+    return {**before, **run.ready.images}
 
 
 def _opening(
@@ -233,17 +249,6 @@ def _only_one(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _conclude(opening: Opening, run: Run, journal: Journal, folder: Path, finished: bool) -> None:
-    """Write ``run.json`` and the reports, also of a run that was interrupted."""
-    journal.close()
-    closing: dict[str, Any] | None = None
-    if finished:
-        observations = load_run(folder).observations
-        closing = summary(opening.plan, observations, run.measured, run.seconds)
-    journal.write_run(opening.record(run.ready.images, run.ready.missing, closing))
-    write_reports(folder)
 
 
 @contextmanager

@@ -26,16 +26,21 @@ MOST = 3
     "--run", "folder", type=click.Path(path_type=Path), help="A run's folder (the latest)."
 )
 @click.option("--controls", is_flag=True, help="With no CELL: the control cells too.")
-def show_command(cell: str | None, folder: Path | None, controls: bool) -> None:
+@click.option(
+    "--full",
+    is_flag=True,
+    help="With no CELL: every scenario's whole table, not only what differs from 'defaults'.",
+)
+def show_command(cell: str | None, folder: Path | None, controls: bool, full: bool) -> None:
     """Print the evidence of CELL: what the client saw, what Postfix logged, what was delivered.
 
     CELL is build/scenario/service/client/offer and may be a glob; without it, the run's matrix is
-    printed.
+    printed: the scenario 'defaults', and what differs from it under each other one.
     """
     data = load_run(run_folder(folder))
     console = output()
     if cell is None:
-        print_matrix(data, console, controls=controls)
+        print_matrix(data, console, controls=controls, full=full)
         return
     found = _find(data, cell)
     if len(found) > MOST:

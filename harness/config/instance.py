@@ -15,12 +15,14 @@ from harness.catalog.versions import Version
 from harness.config.keyfiles import FileKind, key_files
 from harness.config.logical import ended
 from harness.config.maincf import parse_main_cf
-from harness.config.mastercf import SERVICE_NAMES, MasterCf, parse_entry, parse_master_cf
-from harness.config.overlay import Overlay, append_entry, overlay, rewrite_ports
+from harness.config.mastercf import MasterCf, parse_master_cf
+from harness.config.overlay import Overlay, overlay
+from harness.config.ports import rewrite_ports
 from harness.config.scenario import Scenario
+from harness.config.stock import enable_services, mua_names
 from harness.tls import Service
 
-__all__ = ["FileKind", "InstanceConfig", "Surroundings", "assemble"]
+__all__ = ["FileKind", "InstanceConfig", "Surroundings", "assemble", "candidate_files"]
 
 #: Where every instance takes mail for; TOKEN@sink.test with TOKEN of small letters and digits.
 SINK_DOMAIN = "sink.test"
@@ -82,11 +84,12 @@ def assemble(scenario: Scenario, surroundings: Surroundings) -> InstanceConfig:
     """Put one instance's configuration together.
 
     Raises:
-        FileError: the candidate, or the image's master.cf, cannot be read as logical lines.
+        FileError: the candidate, or the image's master.cf, cannot be read as logical lines, or both
+            together listen on more ports than an instance has.
         UsageError: ``mail_version`` is no version.
     """
-    main_cf, added = _main_cf(scenario, surroundings)
-    master, changes = _master_cf(scenario, surroundings)
+    master, undefined, changes = _master_cf(scenario, surroundings)
+    main_cf, added = _main_cf(scenario, surroundings, undefined)
     return InstanceConfig(
         main_cf=main_cf,
         master_cf=master.text,
@@ -99,14 +102,29 @@ def assemble(scenario: Scenario, surroundings: Surroundings) -> InstanceConfig:
     )
 
 
-def _main_cf(scenario: Scenario, surroundings: Surroundings) -> tuple[str, tuple[str, ...]]:
+def candidate_files(scenario: Scenario) -> Mapping[str, FileKind]:
+    """The files that a candidate names for keys, known before there is a build to apply it to.
+
+    Those of :func:`assemble`, but for what an image's own master.cf may name besides; paths below
+    the instance's folder are of the scenario's own here too.
+    """
+    ports = {service: service.port for service in Service}
+    nowhere = Surroundings(scenario.id, "3.10", f"/{scenario.id}", ports, "inet:sasl:1", "")
+    return assemble(scenario, nowhere).files
+
+
+def _main_cf(
+    scenario: Scenario, surroundings: Surroundings, undefined: Iterable[str]
+) -> tuple[str, tuple[str, ...]]:
     own = parse_main_cf(scenario.main_cf).values
     version = Version.parse(surroundings.mail_version)
     base = [line for line in _fit(_base(version), version) if line.name not in own]
-    soft = [line for line in _fit(_soft(surroundings), version) if line.name not in own]
+    ours = (*_soft(surroundings), *(_Line(name, "") for name in undefined))
+    soft = [line for line in _fit(ours, version) if line.name not in own]
     added = [str(line) for line in (*soft, *_fit(_hard(surroundings), version))]
     sections = (
-        "# base: the server before any advice, as the distribution's install leaves it\n",
+        "# base: the asker's kind of server before advice (certificate, key, opportunistic TLS),\n"
+        "# as Debian's packages set it up; upstream's own default for smtpd is no TLS at all\n",
         _lines(str(line) for line in base),
         f"\n# candidate: {scenario.id}, to the letter\n",
         ended(scenario.main_cf),
@@ -138,7 +156,12 @@ def _compatibility_level(version: Version) -> str:
 
 
 def _base(version: Version) -> tuple[_Line, ...]:
-    """What the Debian and Ubuntu packages write into a new main.cf about TLS, and the level."""
+    """The asker's kind of server: a certificate, its key and opportunistic TLS; and the level.
+
+    Upstream's own default for smtpd is no certificate and no TLS (smtpd_tls_security_level is
+    empty), with which nothing could be measured. Debian's packages write the same three smtpd lines
+    into a new main.cf (main.cf.tls, 11 to 13); every build gets them, from source or not.
+    """
     return (
         _Line("compatibility_level", _compatibility_level(version), "3.0"),
         _Line("smtpd_tls_cert_file", "/etc/ssl/certs/ssl-cert-snakeoil.pem", "2.2"),
@@ -200,58 +223,24 @@ def _hard(surroundings: Surroundings) -> tuple[_Line, ...]:
     )
 
 
-def _master_cf(scenario: Scenario, surroundings: Surroundings) -> tuple[MasterCf, tuple[str, ...]]:
-    candidate = parse_master_cf(scenario.master_cf)
-    stock = parse_master_cf(surroundings.stock_master)
-    base, services = _with_services(stock, candidate, scenario.overlay, surroundings.mail_version)
-    master, rewrites = rewrite_ports(overlay(base, candidate, scenario.overlay), surroundings.ports)
-    changes = [f"master.cf: {name} inet, as Postfix ships it commented out" for name in services]
-    changes += [f"master.cf: {r.before} inet → {r.after} inet" for r in rewrites]
-    return master, tuple(changes)
-
-
-def _with_services(
-    stock: MasterCf, candidate: MasterCf, mode: Overlay, mail_version: str
-) -> tuple[MasterCf, tuple[str, ...]]:
-    """The image's master.cf with submission and submissions, and the names of those added.
+def _master_cf(
+    scenario: Scenario, surroundings: Surroundings
+) -> tuple[MasterCf, tuple[str, ...], tuple[str, ...]]:
+    """The effective master.cf, the names that main.cf must define for it, and what was changed.
 
     A candidate that replaces a service on one address only (``127.0.0.1:submission``) gets no other
     entry beside its own: the two could not bind the same port.
     """
-    present = {entry.service for entry in stock.entries}
-    if mode is Overlay.REPLACE:
-        present |= {entry.service for entry in candidate.entries}
-    chroot = next((e.fields[4] for e in stock.entries if _is_smtp(e.fields)), "-")
-    master, names = stock, []
-    for text in _service_entries(Version.parse(mail_version), chroot):
-        entry = parse_entry(text)
-        if SERVICE_NAMES[entry.name] not in present:
-            master = append_entry(master, entry)
-            names.append(entry.name)
-    return master, tuple(names)
-
-
-def _is_smtp(fields: tuple[str, ...]) -> bool:
-    return len(fields) > 4 and fields[:2] == ("smtp", "inet")
-
-
-def _service_entries(version: Version, chroot: str) -> tuple[str, str]:
-    """Both entries after those that conf/master.cf of the release has as comments.
-
-    ``smtps`` became ``submissions`` in 3.6; smtpd_relay_restrictions came with 2.10.
-    """
-    implicit = "submissions" if version >= Version.parse("3.6") else "smtps"
-    rule = "relay" if version >= Version.parse("2.10") else "client"
-    log_in = (
-        "smtpd_sasl_auth_enable=yes",
-        f"smtpd_{rule}_restrictions=permit_sasl_authenticated,reject",
-    )
-    return (
-        _service("submission", chroot, ("smtpd_tls_security_level=encrypt", *log_in)),
-        _service(implicit, chroot, ("smtpd_tls_wrappermode=yes", *log_in)),
-    )
-
-
-def _service(name: str, chroot: str, options: Iterable[str]) -> str:
-    settings = (f"syslog_name=postfix/{name}", *options)
-    return f"{name} inet n - {chroot} - - smtpd\n" + "".join(f"  -o {s}\n" for s in settings)
+    candidate = parse_master_cf(scenario.master_cf)
+    stock = parse_master_cf(surroundings.stock_master)
+    present = {entry.service for entry in stock.entries if entry.service}
+    if scenario.overlay is Overlay.REPLACE:
+        present |= {entry.service for entry in candidate.entries if entry.service}
+    base, enabled = enable_services(stock, present, Version.parse(surroundings.mail_version))
+    laid = overlay(base, candidate, scenario.overlay)
+    master, rewrites = rewrite_ports(laid, surroundings.ports)
+    # Undefined they are empty too, but postconf(1) warns; what the candidate refers to is its own.
+    undefined = (mua_names(base) & mua_names(laid)) - mua_names(candidate)
+    changes = [str(one) for one in enabled]
+    changes += [f"master.cf: {r.before} inet → {r.after} inet" for r in rewrites]
+    return master, tuple(sorted(undefined)), tuple(changes)

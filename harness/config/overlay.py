@@ -1,14 +1,13 @@
-"""Laying a candidate's master.cf entries over the stock ones, and giving them ports. Pure."""
+"""Laying a candidate's master.cf entries over the stock ones. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from enum import StrEnum
 
 from harness.config.logical import ended
 from harness.config.mastercf import FIELDS, Argument, Entry, MasterCf, parse_entry
-from harness.tls import Service
 
 
 class Overlay(StrEnum):
@@ -87,38 +86,3 @@ def _with_argument(entry: Entry, argument: Argument, words: str) -> Entry:
     else:
         text = f"{ended(entry.text)}  {words}\n"
     return parse_entry(text, entry.line)
-
-
-@dataclass(frozen=True, slots=True)
-class Rewrite:
-    """An inet entry whose name became a port of the instance's own."""
-
-    before: str
-    after: str
-
-
-def rewrite_ports(
-    master: MasterCf, ports: Mapping[Service, int]
-) -> tuple[MasterCf, tuple[Rewrite, ...]]:
-    """Let our services listen on the instance's ports: several instances share one container.
-
-    Only the name changes, and a ``host:`` before it stays. Two spellings of one service
-    (``submission`` and ``587``) stay two spellings, the second port gets a leading zero: where
-    master(8) compares services as text (older releases) they are two, of which one cannot bind;
-    where it compares ports (3.5 does) they are duplicates, of which it takes the last.
-    """
-    spellings: dict[tuple[str, Service], list[str]] = {}
-    pieces: list[Entry | str] = []
-    rewrites: list[Rewrite] = []
-    for piece in master.pieces:
-        service = piece.service if isinstance(piece, Entry) else None
-        if not isinstance(piece, Entry) or service is None or service not in ports:
-            pieces.append(piece)
-            continue
-        seen = spellings.setdefault((piece.host, service), [])
-        if piece.name not in seen:
-            seen.append(piece.name)
-        name = f"{piece.host}{'0' * seen.index(piece.name)}{ports[service]}"
-        rewrites.append(Rewrite(piece.name, name))
-        pieces.append(parse_entry(name + piece.text[len(piece.name) :], piece.line))
-    return MasterCf(tuple(pieces)), tuple(rewrites)

@@ -17,6 +17,7 @@ from harness.config.description import Description, among, describe
 from harness.config.maincf import parse_main_cf
 from harness.config.mastercf import parse_master_cf
 from harness.config.overlay import Overlay
+from harness.config.ports import check_listeners
 from harness.errors import FileError, Place, UsageError
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -112,9 +113,9 @@ def _read(folder: Path) -> tuple[Scenario | None, list[FileError]]:
             texts[name] = _text(folder / name, required=name == _TOML)
         except FileError as error:
             errors.append(error)
-    for name, parse in ((_MAIN, parse_main_cf), (_MASTER, parse_master_cf)):
+    for name, check in ((_MAIN, parse_main_cf), (_MASTER, _check_master)):
         try:
-            parse(texts.get(name, ""), folder / name)
+            check(texts.get(name, ""), folder / name)
         except FileError as error:
             errors.append(error)
     description, found = (
@@ -154,6 +155,10 @@ def _check_folder(folder: Path) -> list[FileError]:
             expected = f"{among(path.name, _FILES)}, or a .md file"
             errors.append(FileError(Place(path), "unknown file in a scenario", expected=expected))
     return errors
+
+
+def _check_master(text: str, path: Path) -> None:
+    check_listeners(parse_master_cf(text, path), path)
 
 
 def _text(path: Path, *, required: bool) -> str:

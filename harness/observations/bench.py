@@ -72,6 +72,7 @@ class PostfixBench:
         if result.local_address is not None:
             patience = BANNER_PATIENCE if result.stage in _UNSERVED else LOG_PATIENCE
             session = await self.target.join.session(result.local_address, asked.since, patience)
+        self.target.must_live()
         log = [str(line) for line in (*session.preamble, *session.lines)] if session else []
         words = ServerWords(tuple(log), () if session else tuple(self._deaths(asked, result)))
         received = None
@@ -130,6 +131,7 @@ class ControlBench:
             if front_closed(lines) or time.monotonic() > end:
                 break
             await asyncio.sleep(0.01)
+        self.target.must_live()
         words = tuple(str(line) for line in lines)
         behind = await self._behind(lines, asked.since)
         return ServerSide(ServerWords(session=words), [*words, *behind])

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import platform
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from harness import __version__
-from harness.catalog.cells import CONTROL_PREFIX
 from harness.catalog.plan import Plan
 from harness.config.scenario import Scenario
-from harness.observations.record import Observation, Outcome
+from harness.observations.counting import count
+from harness.observations.record import Observation
 from harness.observations.rundir import RUN_SCHEMA, Missing
 
 
@@ -59,14 +58,13 @@ def summary(
     ``seconds`` is the wall time of this process's ``measured_now`` cells, from the first's begin to
     the last's end; a resumed run's earlier cells count in the outcomes and not in the speed.
     """
-    cells = [one for one in observations if not one.build.startswith(CONTROL_PREFIX)]
-    counts = Counter(one.outcome for one in cells)
+    counts = count(observations)
     return {
         "planned": len(plan),
-        "measured": len(cells),
-        "outcomes": {outcome.value: counts[outcome] for outcome in Outcome if counts[outcome]},
-        "views_compared": sum(one.agree is not None for one in cells),
-        "disagreements": sum(one.agree is False for one in cells),
+        "measured": counts.measured,
+        "outcomes": dict(counts.outcomes),
+        "views_compared": counts.views_compared,
+        "disagreements": counts.disagreements,
         "seconds": round(seconds, 3) if seconds is not None else None,
         "cells_per_second": round(measured_now / seconds, 1) if seconds else None,
     }

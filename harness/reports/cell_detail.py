@@ -10,10 +10,22 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from harness.catalog.cells import is_control
 from harness.observations.record import Observation, TlsView
 from harness.observations.rundir import Evidence, RunData
+from harness.reports.differences import beside_baseline
+from harness.reports.grid import BASELINE
 from harness.reports.plain import plain
-from harness.reports.words import SIGNS, sentence
+from harness.reports.words import (
+    CHECK,
+    COMPLAINT,
+    CONTROL_LOG,
+    DECIDING_REPLY,
+    LAST_REPLY,
+    SERVER_LOG,
+    SIGNS,
+    sentence,
+)
 
 
 def show_cell(run: RunData, observation: Observation, console: Console) -> None:
@@ -28,8 +40,9 @@ def show_cell(run: RunData, observation: Observation, console: Console) -> None:
     if evidence is None:
         _line(console, f"No evidence file could be read at {observation.evidence}.", "yellow")
     else:
-        _show_evidence(evidence, console)
-    _show_instance(run.instance(observation.build, observation.scenario), console)
+        _show_evidence(evidence, is_control(observation.build), console)
+    if not is_control(observation.build):
+        _show_instance(run.instance(observation.build, observation.scenario), console)
 
 
 def agreement(observation: Observation) -> str:
@@ -57,6 +70,8 @@ def _facts(run: RunData, observation: Observation, console: Console) -> None:
         control = run.find(observation.control)
         outcome = sentence(control) if control else "not in this run"
         facts.add_row("control", Text(plain(f"{observation.control}: {outcome}")))
+    if beside := beside_baseline(run, observation):
+        facts.add_row(BASELINE, Text(plain(beside.sentence)))
     if observation.seconds is not None:
         facts.add_row("took", f"{observation.seconds * 1000:.0f} ms")
     console.print(Padding(facts, (0, 0, 0, 2), expand=False))
@@ -80,16 +95,24 @@ def _word(value: str | int | None) -> Text:
     return Text("-", "bright_black") if value is None else Text(plain(str(value)))
 
 
-def _show_evidence(evidence: Evidence, console: Console) -> None:
+def _show_evidence(evidence: Evidence, control: bool, console: Console) -> None:
     client = _mapping(evidence.get("client"))
     reply = _mapping(client.get("reply"))
     answer = f"{reply.get('code')} {reply.get('text')}" if reply else client.get("reply")
+    logged = CONTROL_LOG if control else SERVER_LOG
     _block(console, "The client's error", client.get("error"))
-    _block(console, "The SMTP reply that decided it", answer)
+    _block(console, _reply_title(reply, client), answer)
     _block(console, "The client's dialogue", client.get("dialogue"), "(none)")
-    _block(console, "What Postfix logged for this connection", evidence.get("log"), "(nothing)")
+    _block(console, logged, evidence.get("log"), "(nothing)")
     _block(console, "Received header of the message as delivered", evidence.get("received"))
     _block(console, "Notes", evidence.get("notes"))
+
+
+def _reply_title(reply: Mapping[str, Any], client: Mapping[str, Any]) -> str:
+    """A reply decided where it said no (4xx, 5xx), or where it took the message."""
+    code = reply.get("code")
+    no = isinstance(code, int) and code >= 400
+    return DECIDING_REPLY if no or client.get("queue_id") else LAST_REPLY
 
 
 def _show_instance(instance: Evidence | None, console: Console) -> None:
@@ -98,13 +121,22 @@ def _show_instance(instance: Evidence | None, console: Console) -> None:
         return
     if instance.get("started") is False:
         _line(console, "\nPostfix did not start with this configuration.", "bold magenta")
-    _block(console, "Warnings of postfix check and postconf", instance.get("check"), "(none)")
+    _show_check(str(instance.get("check") or ""), console)
     _block(console, "Log of the instance's start", instance.get("startup"))
     _block(console, "postconf -n", instance.get("postconf_n"))
     _block(console, "Added by the harness, and that only", instance.get("added"))
     files = _mapping(instance.get("files"))
     _block(console, "Test files it put at paths the candidate names",
            [f"{path}  {kind}" for path, kind in files.items()])  # fmt: skip
+
+
+def _show_check(check: str, console: Console) -> None:
+    """Complaints first and marked; the rest, such as a note of an updated file, is no warning."""
+    lines = sorted(check.splitlines(), key=lambda line: not COMPLAINT.search(line))
+    _line(console, f"\n{CHECK}", "bold cyan")
+    for line in lines or ["(nothing)"]:
+        style = "bold yellow" if COMPLAINT.search(line) else ""
+        console.print(Padding(Text(plain(line), style), (0, 0, 0, 2), expand=False))
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
 """Pivot a run into tables: one a scenario and service, a row a build, a column a client × offer.
 
-Pure. Rows and columns keep the order of the run's axes. What was planned and not measured keeps its
-place and says why, so that no report can lose a cell.
+Pure. Rows and columns keep the order of the run's axes; of the scenarios, ``defaults`` comes first.
+What was planned and not measured keeps its place and says why, so that no report can lose a cell.
 """
 
 from __future__ import annotations
@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.catalog.cells import is_control
 from harness.observations.record import Observation
 from harness.observations.rundir import RunData, ScenarioInfo
-from harness.reports.summary import Summary, is_control, summarise
+from harness.reports.summary import Summary, summarise
 from harness.reports.words import DISAGREE, SIGNS, outcome_of, sentence, short_word
 
+#: The scenario that follows no advice. It comes first, and the others are read beside it.
+BASELINE = "defaults"
 CONTROLS = ScenarioInfo(
     title="Controls",
     claim="Servers of ours that accept every version. An offer that fails here fails for the "
@@ -163,7 +166,7 @@ class _Pivot:
 def build_grid(data: RunData) -> Grid:
     """Pivot a run. Names that only observations or ``missing`` know are appended to the axes."""
     axes = data.run.axes
-    tested = [seen for seen in data.observations if not is_control(seen)]
+    tested = [seen for seen in data.observations if not is_control(seen.build)]
     clients = _in_order(axes.clients, _missing(data, "client"), [s.client for s in tested])
     offers = _in_order(axes.offers, [s.offer for s in tested])
     builds = _in_order(axes.builds, _missing(data, "build"), [s.build for s in tested])
@@ -175,7 +178,7 @@ def build_grid(data: RunData) -> Grid:
             data.run.scenarios.get(name) or ScenarioInfo(title=name),
             tuple(pivot.table(name, service, builds) for service in services),
         )
-        for name in _in_order(axes.scenarios, [s.scenario for s in tested])
+        for name in _baseline_first(_in_order(axes.scenarios, [s.scenario for s in tested]))
     )
     return Grid(clients, offers, grids, _controls(data, pivot, services), summarise(data))
 
@@ -193,7 +196,7 @@ def _pivot(data: RunData, clients: Sequence[str], offers: Sequence[str]) -> _Piv
 
 def _controls(data: RunData, pivot: _Pivot, services: Sequence[str]) -> tuple[ScenarioGrid, ...]:
     """The control servers that were asked, as scenarios of their own."""
-    seen = [observation for observation in data.observations if is_control(observation)]
+    seen = [observation for observation in data.observations if is_control(observation.build)]
     builds = _in_order([s.build for s in seen])
     services = _in_order([s for s in services if any(o.service == s for o in seen)])
     idle = _Pivot(pivot.seen, {}, pivot.columns, "not asked of this control server", planned=False)
@@ -201,6 +204,10 @@ def _controls(data: RunData, pivot: _Pivot, services: Sequence[str]) -> tuple[Sc
         ScenarioGrid(name, CONTROLS, tuple(idle.table(name, s, builds) for s in services))
         for name in _in_order([s.scenario for s in seen])
     )
+
+
+def _baseline_first(scenarios: Sequence[str]) -> list[str]:
+    return sorted(scenarios, key=lambda name: name != BASELINE)
 
 
 def _missing(data: RunData, kind: str) -> list[str]:

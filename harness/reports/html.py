@@ -19,16 +19,28 @@ from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
+from harness.catalog.cells import CONTROL_PREFIX, is_control
 from harness.observations.rundir import RunData
-from harness.reports.grid import Grid, GridCell, ScenarioGrid, build_grid
-from harness.reports.summary import is_control
-from harness.reports.words import DISAGREE, REASONS, SIGNS
+from harness.reports.differences import DEFINITION, Beside, Differences, differences
+from harness.reports.grid import BASELINE, Grid, GridCell, ScenarioGrid, build_grid
+from harness.reports.words import (
+    CHECK,
+    COMPLAINT,
+    CONTROL_LOG,
+    DECIDING_REPLY,
+    DISAGREE,
+    LAST_REPLY,
+    REASONS,
+    SERVER_LOG,
+    SIGNS,
+)
 from harness.tls import Service
 
 
 def render_html(data: RunData) -> str:
     """The whole page as text."""
     grid = build_grid(data)
+    besides = differences(grid)
     script, style = _resource("page.js"), _resource("page.css")
     return (
         _environment()
@@ -38,6 +50,9 @@ def render_html(data: RunData) -> str:
             notes=data.notes,
             grid=grid,
             summary=grid.summary,
+            besides=besides,
+            differing=sum(beside.differing for beside in besides.values()),
+            definition=DEFINITION,
             signs=SIGNS,
             disagree=DISAGREE,
             counts=_counts(grid),
@@ -46,7 +61,9 @@ def render_html(data: RunData) -> str:
             script_hash=_csp_hash(script),
             style_hash=_csp_hash(style),
             facts=_block(_facts(data, grid)),
-            blocks=[(s.id, _block(_evidence(data, s))) for s in grid.all_scenarios],
+            blocks=[
+                (s.id, _block(_evidence(data, s, besides.get(s.id)))) for s in grid.all_scenarios
+            ],
         )
     )
 
@@ -88,9 +105,10 @@ def _port(service: str) -> str:
     return f":{known.port} {'implicit TLS' if known.implicit_tls else 'STARTTLS'}"
 
 
-def _tip(cell: GridCell) -> str:
+def _tip(cell: GridCell, beside: Beside | None) -> str:
     """What a pointer resting on a cell reads."""
-    return f"{cell.column.client}, {cell.column.offer}: {cell.sentence}"
+    more = f"; {beside.sentence}" if beside and beside.mark else ""
+    return f"{cell.column.client}, {cell.column.offer}: {cell.sentence}{more}"
 
 
 def _counts(grid: Grid) -> dict[str, int]:
@@ -115,14 +133,28 @@ def _facts(data: RunData, grid: Grid) -> dict[str, Any]:
             name: {"reference": i.reference, "id": i.id, "postfix": i.postfix, "openssl": i.openssl}
             for name, i in data.run.images.items()
         },
+        "titles": {
+            "log": SERVER_LOG,
+            "control_log": CONTROL_LOG,
+            "deciding_reply": DECIDING_REPLY,
+            "last_reply": LAST_REPLY,
+            "check": CHECK,
+            "beside": f"Beside {BASELINE}",
+        },
+        "complaint": COMPLAINT.pattern,
+        "control_prefix": CONTROL_PREFIX,
         "claims": {s.id: s.info.claim for s in grid.all_scenarios},
-        "controls": {seen.cell: seen.outcome for seen in data.observations if is_control(seen)},
+        "controls": {
+            seen.cell: seen.outcome for seen in data.observations if is_control(seen.build)
+        },
     }
 
 
-def _evidence(data: RunData, scenario: ScenarioGrid) -> dict[str, Any]:
+def _evidence(data: RunData, scenario: ScenarioGrid, beside: Differences | None) -> dict[str, Any]:
     """Everything about one scenario's cells: by cell's id, and by build for the instances."""
     cells = {cell.id: _cell_evidence(data, cell) for cell in scenario.cells}
+    for cell, found in (beside.cells if beside else {}).items():
+        cells[cell]["beside"] = found.sentence
     builds = dict.fromkeys(row.build for table in scenario.tables for row in table.rows)
     instances = ((build, data.instance(build, scenario.id)) for build in builds)
     return {"cells": cells, "instances": {build: found for build, found in instances if found}}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import quote
 
 from harness.observations.rundir import RunData
+from harness.reports.differences import DEFINITION, Differences, differences
 from harness.reports.grid import Grid, GridCell, Row, ScenarioGrid, ServiceTable, build_grid
 from harness.reports.plain import markdown
 from harness.reports.words import DISAGREE, SIGNS
@@ -15,9 +16,10 @@ from harness.tls import Service
 def render_markdown(data: RunData) -> str:
     """The whole document."""
     grid = build_grid(data)
-    lines = [*_head(data, grid), *_legend(), *_contents(grid)]
+    besides = differences(grid)
+    lines = [*_head(data, grid), *_legend(), *_contents(grid, besides)]
     for scenario in grid.all_scenarios:
-        lines += _scenario(scenario, grid)
+        lines += _scenario(scenario, grid, besides.get(scenario.id))
     lines += _provenance(data)
     return "\n".join(lines) + "\n"
 
@@ -35,8 +37,8 @@ def _head(data: RunData, grid: Grid) -> Iterator[str]:
     speed = f" in {summary.seconds:.1f} s" if summary.seconds is not None else ""
     if summary.cells_per_second is not None:
         speed += f", {summary.cells_per_second:.1f} cells per second"
-    yield f"- {summary.measured} of {summary.planned} cells measured{speed}"
-    outcomes = summary.outcomes.items()
+    yield f"- {summary.counts.measured} of {summary.planned} cells measured{speed}"
+    outcomes = summary.counts.outcomes.items()
     counts = [f"{SIGNS[name].glyph} {count} {SIGNS[name].title}" for name, count in outcomes]
     yield f"- {', '.join(counts)}" if counts else "- no outcome"
     yield f"- Client and server: {summary.agreement}"
@@ -55,13 +57,17 @@ def _legend() -> Iterator[str]:
     yield "\n`default`: the client as its user would run it. Every other column: that version only."
 
 
-def _contents(grid: Grid) -> Iterator[str]:
+def _contents(grid: Grid, besides: Mapping[str, Differences]) -> Iterator[str]:
     yield "\n## Scenarios\n"
     for scenario in grid.all_scenarios:
-        yield f"- [{markdown(scenario.info.title)}](#{scenario.id})"
+        beside = besides.get(scenario.id)
+        said = f": {markdown(beside.statement)}" if beside else ""
+        yield f"- [{markdown(scenario.info.title)}](#{scenario.id}){said}"
+    if besides:
+        yield f"\n{markdown(DEFINITION)}"
 
 
-def _scenario(scenario: ScenarioGrid, grid: Grid) -> Iterator[str]:
+def _scenario(scenario: ScenarioGrid, grid: Grid, beside: Differences | None) -> Iterator[str]:
     info = scenario.info
     yield f"\n## {scenario.id}\n"
     yield f"**{markdown(info.title)}**"
@@ -70,6 +76,8 @@ def _scenario(scenario: ScenarioGrid, grid: Grid) -> Iterator[str]:
     if info.source:
         link = f" <{quote(info.url, safe=':/?#=&%~+,;@.-_')}>" if info.url else ""
         yield f"\nFrom {markdown(info.source)}.{link}"
+    if beside is not None:
+        yield f"\n{markdown(beside.statement)}"
     for table in scenario.tables:
         yield from _table(table, grid)
 

@@ -6,6 +6,7 @@ nine characters wide with their glyph, which lets seven offers stand side by sid
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from harness.observations.record import Observation, Outcome
@@ -62,6 +63,15 @@ SIGNS: dict[str, Sign] = {
         "?", "", "not measured", "There is no observation; the cell or row says why."
     ),
 }
+
+#: Headings of a cell's evidence, the same in the terminal and on the page.
+SERVER_LOG = "What Postfix logged for this connection"
+CONTROL_LOG = "What the control server logged (stunnel, and the Postfix behind it)"
+DECIDING_REPLY = "The SMTP reply that decided it"
+LAST_REPLY = "The last SMTP reply before QUIT"
+CHECK = "What postfix check and postconf said"
+#: A line of theirs that complains; Postfix's msg(3) puts the severity before the text.
+COMPLAINT = re.compile(r"\b(?:warning|error|fatal|panic):")
 
 #: Words for the reasons of the record (design: "Outcomes"): short for a cell, and spelt out.
 REASONS: dict[str, tuple[str, str]] = {
@@ -129,10 +139,16 @@ def negotiated_beyond_offer(observation: Observation) -> str:
 
 def protocol_of(observation: Observation) -> str | None:
     """The protocol as the client saw it, else as Postfix logged it."""
-    for view in (observation.client_saw, observation.server_saw):
-        if view and view.protocol:
-            return view.protocol
-    return None
+    views = (observation.client_saw, observation.server_saw)
+    return next((view.protocol for view in views if view and view.protocol), None)
+
+
+def cipher_of(observation: Observation | None) -> str | None:
+    """The cipher as the client saw it, else as Postfix logged it."""
+    if observation is None:
+        return None
+    views = (observation.client_saw, observation.server_saw)
+    return next((view.cipher for view in views if view and view.cipher), None)
 
 
 def sentence(observation: Observation | None, why: str | None = None) -> str:

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.config.instance import InstanceConfig, Surroundings, assemble
+from harness.config.instance import FileKind, InstanceConfig, Surroundings, assemble
 from harness.config.mastercf import parse_master_cf
+from harness.config.ports import PORTS_PER_INSTANCE
 from harness.config.scenario import Scenario
 from harness.errors import InfrastructureError
 from harness.targets.lab import (
@@ -82,6 +83,7 @@ class PostfixTarget:
         self.container = container
         self.join = LogJoin()
         self._lab = lab
+        self._placed: dict[str, FileKind] = {}
         self._loop = loop
         self._shell = Shell(container)
         self._check_shell = Shell(container)
@@ -104,6 +106,19 @@ class PostfixTarget:
         """
         role = Role(capabilities=POSTFIX_CAPABILITIES, tmpfs={ROOT: "exec,mode=755"})
         return cls(lab, name, lab.start(reference, name, role), loop)
+
+    def must_live(self) -> None:
+        """See that the container still runs: of a dead one, a client's failure says nothing.
+
+        Raises:
+            InfrastructureError: it has died.
+        """
+        if self._stream.ended:
+            raise InfrastructureError(
+                f"the container of {self.name} died while it was being tested",
+                cause="somebody removed it, or the machine is out of memory",
+                next_step="run again; --resume measures only what is left",
+            )
 
     def close(self) -> None:
         """Let go of the container's streams; removing it is the session's."""
@@ -228,7 +243,11 @@ mv "$@" ../cur/"""
             f"{directory}/etc/master.cf": FileSpec(config.master_cf),
             f"{directory}/etc/recipients": FileSpec(config.recipients_map),
         }
-        for path, kind in config.files.items():
+        # A file is written once, for all instances that name it: one that is being read by another
+        # instance's smtpd must not be half of itself at that moment.
+        fresh = {path: kind for path, kind in config.files.items() if path not in self._placed}
+        self._placed |= fresh
+        for path, kind in fresh.items():
             secret = kind.name.endswith(("KEY", "CHAIN"))
             wanted[path] = FileSpec(self._lab.pki.text(kind), mode=0o600 if secret else 0o644)
         # What the engine copies in does not show on a tmpfs, so all is staged beside it.
@@ -268,7 +287,9 @@ def service_tags(
 
 def instance_ports(index: int) -> dict[Service, int]:
     """The ports of the ``index``-th instance in a container."""
-    return {service: FIRST_PORT + 10 * index + n for n, service in enumerate(Service)}
+    return {
+        service: FIRST_PORT + PORTS_PER_INSTANCE * index + n for n, service in enumerate(Service)
+    }
 
 
 def _stage(directory: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -14,8 +15,12 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
+from harness.observations.record import TlsView
 from harness.observations.rundir import RunData, load_run
 from harness.reports import write_reports
+from harness.reports.differences import differences
+from harness.reports.grid import build_grid
+from harness.reports.html import render_html
 from tests.unit import sample_run
 
 
@@ -228,6 +233,68 @@ def test_only_disagreements_finds_the_one(page: Page) -> None:
     page.chrome.find_element(By.NAME, "disagree").click()
     found = [button.get_dom_attribute("id") for button in page.visible()]
     assert found == [sample_run.DISAGREEING_CELL]
+
+
+def test_only_what_differs_from_defaults(page: Page) -> None:
+    """One click leaves defaults whole, each other scenario's differences, and its sentence."""
+    page.chrome.find_element(By.NAME, "differs").click()
+    left = {str(button.get_dom_attribute("id")) for button in page.visible()}
+    besides = differences(build_grid(page.data))
+    differing = {cell for found in besides.values() for cell, one in found.cells.items()
+                 if one.changed}  # fmt: skip
+    assert len(differing) > 100
+    assert {cell for cell in left if "/defaults/" not in cell} == differing
+    assert len(left) - len(differing) == 126
+    for scenario, found in besides.items():
+        section = page.chrome.find_element(By.ID, f"s-{scenario}")
+        assert found.statement in section.text
+
+
+def test_a_scenario_without_a_difference_is_one_sentence(chrome: Chrome, tmp_path: Path) -> None:
+    """Its table gives way to the statement; a changed cipher is named in its cell."""
+    folder = sample_run.write_sample_run(tmp_path / "run", scenarios=("defaults",))
+    cell = "debian-12/ciphers/smtp/openssl-1.0.2h/default"
+    change = {"client_saw": TlsView("TLSv1.2", "AES128-SHA")}
+    data = load_run(folder)
+    two = (sample_run.twin(data, {}, "same"), sample_run.twin(data, {cell: change}, "ciphers"))
+    seen = (*two[0].observations, *(s for s in two[1].observations if s.scenario == "ciphers"))
+    axes = replace(data.run.axes, scenarios=("defaults", "same", "ciphers"))
+    data = replace(data, run=replace(data.run, axes=axes), observations=seen)
+    (folder / "index.html").write_text(render_html(data), encoding="utf-8")
+    page = Page(chrome, data)
+    page.load()
+    assert page.cell(cell).text == "✓*TLSv1.2"
+    chrome.find_element(By.NAME, "differs").click()
+    assert page.cell(cell).text == "✓*cipher"
+    same = chrome.find_element(By.ID, "s-same")
+    assert "The same as defaults in all 126 cells" in same.text
+    assert not same.find_element(By.TAG_NAME, "table").is_displayed()
+    chrome.find_element(By.CSS_SELECTOR, "#filters [type=reset]").click()
+    page.wait(same.find_element(By.TAG_NAME, "table").is_displayed)
+    assert chrome.get_log("browser") == []  # type: ignore[no-untyped-call]
+
+
+def test_the_panel_says_how_a_cell_stands_beside_defaults(page: Page) -> None:
+    """The counterpart's outcome is read beside the cell's own."""
+    text = page.open(sample_run.REFUSED_CELL)
+    assert "Beside defaults" in text
+    assert "under defaults: accepted, TLSv1" in text
+    assert "Beside defaults" not in page.open(sample_run.DISAGREEING_CELL)
+
+
+def test_headings_of_the_panel_fit_what_stands_below(page: Page) -> None:
+    """A control's log is not called Postfix's, nor an answer to EHLO a decision."""
+    text = page.open("control-openssl-3.0/permissive/smtp/openssl-1.0.2h/TLSv1")
+    assert "What the control server logged (stunnel, and the Postfix behind it)" in text
+    assert "What Postfix logged" not in text
+    text = page.open(sample_run.ACCEPTED_CELL)
+    assert "What Postfix logged for this connection" in text
+    assert "The last SMTP reply before QUIT" in text
+    assert "that decided it" not in text
+    said = page.panel.find_element(By.XPATH, "//h3[.='What postfix check and postconf said']")
+    assert "Warnings" not in text
+    key = said.find_element(By.XPATH, "following-sibling::div[1]//*[contains(@class,'key')]")
+    assert key.text.startswith("postconf: warning:")
 
 
 def test_no_match_is_said(page: Page) -> None:

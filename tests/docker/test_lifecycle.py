@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import docker
@@ -20,10 +21,10 @@ AXES = ["-b", "debian-12", "-c", "aiosmtplib-debian12"]
 PLANNED = 11 * 3 * 7
 
 
-def begin(runs: Path, *words: str) -> subprocess.Popen[str]:
+def begin(runs: Path, *words: str, defaults: Sequence[str] = tuple(AXES)) -> subprocess.Popen[str]:
     """Start a run and wait until it has measured some cells."""
     process = subprocess.Popen(
-        [*CLI, "run", "--runs", str(runs), *AXES, *words],
+        [*CLI, "run", "--runs", str(runs), *defaults, *words],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -49,7 +50,7 @@ def ended(process: subprocess.Popen[str]) -> int:
     return process.returncode
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_run_tidies_up_and_keeps_its_cells(
     tmp_path: Path, engine: docker.DockerClient, sign: signal.Signals
 ) -> None:
@@ -97,6 +98,49 @@ def test_a_run_does_not_touch_another_living_one(tmp_path: Path) -> None:
     assert ended(first) == 0
     data = load_run(tmp_path / "first" / "latest")
     assert sum(one.outcome == "error" for one in data.observations) == 0
+
+
+def test_a_killed_client_is_started_anew(tmp_path: Path, engine: docker.DockerClient) -> None:
+    """Protects the rest of a run: a client's container that dies costs no cell."""
+    process = begin(tmp_path)
+    session = (tmp_path / "latest").resolve().name
+    for container in engine.containers.list(filters={"label": f"org.postfix-matrix.run={session}"}):
+        if "client-aiosmtplib" in str(container.name):
+            container.kill()
+    assert ended(process) == 0
+    data = load_run(tmp_path / "latest")
+    assert [one.cell for one in data.observations if one.outcome == "error"] == []
+    assert sum(not one.build.startswith("control-") for one in data.observations) == PLANNED
+
+
+def test_a_killed_build_leaves_the_others_alone(
+    tmp_path: Path, engine: docker.DockerClient
+) -> None:
+    """Protects the other builds: one that dies is missing, exit code 3, the rest whole."""
+    axes = ["-b", "debian-12,debian-13", "-c", "aiosmtplib-debian12"]
+    process = begin(tmp_path, *axes, defaults=())
+    session = (tmp_path / "latest").resolve().name
+    for container in engine.containers.list(filters={"label": f"org.postfix-matrix.run={session}"}):
+        if str(container.name).endswith("-debian-13"):
+            container.kill()
+    assert ended(process) == 3
+    data = load_run(tmp_path / "latest")
+    whole = [one for one in data.observations if one.build == "debian-12"]
+    assert len(whole) == PLANNED
+    assert [one.cell for one in whole if one.outcome == "error"] == []
+
+
+def test_a_finished_run_can_be_resumed_and_keeps_its_provenance(tmp_path: Path) -> None:
+    """Protects provenance: going on with nothing left to do changes no image, start or cell."""
+    axes = [*AXES, "-s", "defaults", "-o", "TLSv1.2"]
+    assert run_cli(tmp_path, *axes).code == 0
+    before = load_run((tmp_path / "latest").resolve())
+    assert run_cli(tmp_path, "--resume", str(tmp_path / "latest")).code == 0
+    after = load_run((tmp_path / "latest").resolve())
+    assert after.folder == before.folder
+    assert after.run.started == before.run.started
+    assert after.run.images.keys() == before.run.images.keys()
+    assert after.observations == before.observations
 
 
 def test_without_an_engine_nothing_runs_and_the_next_step_is_named(tmp_path: Path) -> None:

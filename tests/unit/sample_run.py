@@ -7,12 +7,13 @@ is missing, a cell without an evidence file, and log lines that try to break out
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness.observations.record import Observation, Outcome, Stage, TlsView
+from harness.observations.rundir import RunData
 
 BUILDS = ("debian-11", "debian-12", "debian-13", "postfix-3.7.11+openssl-1.1.1w")
 MISSING_BUILD = "debian-11"
@@ -157,6 +158,19 @@ def _control(client: str, offer: str, service: str) -> Observation:
     return replace(
         seen, client_saw=TlsView(protocol, "AES256-SHA", 256), server_saw=None, agree=None
     )
+
+
+def twin(data: RunData, changes: Mapping[str, Mapping[str, Any]], name: str = "twin") -> RunData:
+    """The run with ``defaults`` and ``name`` only: the same but for changes of cells, by id."""
+    first = [seen for seen in data.observations if seen.scenario == "defaults"]
+    second = [
+        replace(seen, scenario=name, cell=seen.cell.replace("/defaults/", f"/{name}/"))
+        for seen in first
+    ]
+    changed = [replace(seen, **changes.get(seen.cell, {})) for seen in second]
+    assert changes.keys() <= {seen.cell for seen in changed}
+    axes = replace(data.run.axes, scenarios=(name, "defaults"))
+    return replace(data, run=replace(data.run, axes=axes), observations=(*first, *changed))
 
 
 def evidence_of(seen: Observation) -> dict[str, Any]:

@@ -8,9 +8,10 @@ import pytest
 
 from harness.config.instance import FileKind, InstanceConfig, Surroundings, assemble
 from harness.config.maincf import parse_main_cf
-from harness.config.mastercf import parse_master_cf
+from harness.config.mastercf import Entry, parse_master_cf
 from harness.config.overlay import Overlay
 from harness.config.scenario import Scenario
+from harness.errors import FileError
 from harness.tls import Service
 
 PORTS = {Service.SMTP: 20010, Service.SUBMISSION: 20011, Service.SUBMISSIONS: 20012}
@@ -22,6 +23,38 @@ pickup    unix  n       -       y       60      1       pickup
 smtp      unix  -       -       y       -       -       smtp
 """
 UPSTREAM = DEBIAN.replace(" y ", " n ")
+#: As releases have them: 3.7's comments, with prose between the options and a choice of two...
+SHIPPED = """\
+smtp      inet  n       -       y       -       -       smtpd
+#smtp      inet  n       -       y       -       1       postscreen
+# Choose one: for this host's own clients only, or for any client.
+#127.0.0.1:submission inet n -   y       -       -       smtpd
+#submission inet n       -       y       -       -       smtpd
+#  -o syslog_name=postfix/submission
+#  -o smtpd_tls_security_level=encrypt
+#  -o smtpd_tls_auth_only=yes
+#     Prose about the next option,
+#     in two lines with <xxx> in it.
+#  -o smtpd_relay_restrictions=
+#  -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject
+# Choose one: for this host's own clients only, or for any client.
+#127.0.0.1:submissions inet n  -       y       -       -       smtpd
+#submissions     inet  n       -       y       -       -       smtpd
+#  -o smtpd_tls_wrappermode=yes
+#628       inet  n       -       y       -       -       qmqpd
+#  -o never=there
+pickup    unix  n       -       y       60      1       pickup
+"""
+#: ... and 3.5's, with names that nobody defines, and the older name of submissions.
+SHIPPED_3_5 = """\
+smtp      inet  n       -       y       -       -       smtpd
+#submission inet n       -       y       -       -       smtpd
+#  -o smtpd_client_restrictions=$mua_client_restrictions
+#  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
+#smtps     inet  n       -       y       -       -       smtpd
+#  -o smtpd_tls_wrappermode=yes
+#  -o smtpd_helo_restrictions=$mua_helo_restrictions
+"""
 SUBMISSION = "submission inet n - - - - smtpd\n  -o smtpd_tls_security_level=may\n"
 
 
@@ -37,6 +70,11 @@ def config(
     scenario = Scenario("some", "T", "S", "C", main_cf=main, master_cf=master, overlay=mode)
     around = Surroundings("some", version, "/srv/some", PORTS, "inet:192.0.2.1:12345", stock)
     return assemble(scenario, around)
+
+
+def inet(built: InstanceConfig) -> dict[str, Entry]:
+    """The inet entries by port."""
+    return {e.name: e for e in parse_master_cf(built.master_cf).entries if e.type == "inet"}
 
 
 def names(text: str) -> list[str]:
@@ -91,7 +129,7 @@ def test_added_tells_every_line_that_is_not_the_candidates() -> None:
     lines = [line for line in after.split("\n") if line and not line.startswith("#")]
     assert list(built.added[: len(lines)]) == lines
     assert built.added[len(lines) :] == (
-        "master.cf: submissions inet, as Postfix ships it commented out",
+        "master.cf: submissions inet, ours: the image's master.cf has none to uncomment",
         "master.cf: smtp inet → 20010 inet",
         "master.cf: submissions inet → 20012 inet",
         "master.cf: submission inet → 20011 inet",
@@ -131,12 +169,13 @@ def test_parameters_are_set_only_where_they_exist(name: str, before: str, since:
         ("3.6.0", "submissions", "relay"),
     ],
 )
-def test_missing_services_are_added_as_the_release_ships_them(
+def test_services_that_the_image_does_not_have_even_as_comments_are_ours(
     version: str, submissions: str, rule: str
 ) -> None:
     """Each service answers on every release, with options that the release knows."""
-    smtp, _, _, submission, implicit = parse_master_cf(config(version=version).master_cf).entries
-    assert [e.name for e in (smtp, submission, implicit)] == ["20010", "20011", "20012"]
+    built = config(version=version, stock="smtp inet n - y - - smtpd\n")
+    assert list(inet(built)) == ["20010", "20011", "20012"]
+    _, submission, implicit = inet(built).values()
     relay = {f"smtpd_{rule}_restrictions": "permit_sasl_authenticated,reject"}
     assert submission.options == {
         "syslog_name": "postfix/submission",
@@ -152,11 +191,78 @@ def test_missing_services_are_added_as_the_release_ships_them(
     }
 
 
+def test_services_are_uncommented_as_the_image_has_them() -> None:
+    """A server is measured with what its administrator finds in it, not with a sketch of it."""
+    built = config(stock=SHIPPED)
+    assert list(inet(built)) == ["20010", "20011", "20012"]
+    _, submission, implicit = inet(built).values()
+    assert submission.options == {
+        "syslog_name": "postfix/submission",
+        "smtpd_tls_security_level": "encrypt",
+        "smtpd_tls_auth_only": "yes",
+        "smtpd_relay_restrictions": "",
+        "smtpd_recipient_restrictions": "permit_sasl_authenticated,reject",
+    }
+    assert implicit.options == {"smtpd_tls_wrappermode": "yes"}
+    assert [line for line in built.added if line.startswith("master.cf: sub")] == [
+        "master.cf: submission inet, uncommented as the image's own master.cf has it",
+        "master.cf: submissions inet, uncommented as the image's own master.cf has it",
+        "master.cf: submission inet → 20011 inet",
+        "master.cf: submissions inet → 20012 inet",
+    ]
+
+
+def test_uncommenting_changes_nothing_else() -> None:
+    """Prose, the loopback variant and other services' comments are no entries and must stay so."""
+    before, after = SHIPPED.split("\n"), config(stock=SHIPPED).master_cf.split("\n")
+    changed = [a for a, b in zip(before, after, strict=True) if a != b]
+    assert len(changed) == 9
+    assert all("-o " in line or "inet" in line for line in changed)
+    assert "#  -o never=there" in after
+    assert "#127.0.0.1:submission inet n -   y       -       -       smtpd" in after
+
+
+def test_a_service_that_the_candidate_replaces_stays_a_comment() -> None:
+    """Two entries of one port would be a duplicate of our making."""
+    built = config(master=SUBMISSION, stock=SHIPPED)
+    assert inet(built)["20011"].options == {"smtpd_tls_security_level": "may"}
+    assert "#submission inet n " in built.master_cf
+    assert list(inet(built)) == ["20010", "20012", "20011"]
+
+
+def test_names_that_nobody_defines_are_defined_as_the_empty_value_they_have() -> None:
+    """Else postconf warns of each, as if the candidate had caused it."""
+    built = config(stock=SHIPPED_3_5, version="3.5.25")
+    assert list(inet(built)) == ["20010", "20011", "20012"]
+    assert "master.cf: smtps inet → 20012 inet" in built.added
+    values = parse_main_cf(built.main_cf).values
+    mua = {name: value for name, value in values.items() if name.startswith("mua_")}
+    assert mua == {"mua_client_restrictions": "", "mua_helo_restrictions": ""}
+    assert {"mua_client_restrictions =", "mua_helo_restrictions ="} <= set(built.added)
+
+
+@pytest.mark.parametrize(
+    ("main", "master", "defined"),
+    [
+        ("mua_client_restrictions = reject\n", "", ["mua_client_restrictions"]),
+        ("", "submission inet n - y - - smtpd\n", []),
+        ("", "submission inet n - y - - smtpd -o a=$mua_client_restrictions\n", []),
+    ],
+)
+def test_no_name_is_defined_that_is_the_candidates_or_used_by_nobody(
+    main: str, master: str, defined: list[str]
+) -> None:
+    """An unused parameter makes postconf warn too; a candidate's dangling name is its own."""
+    built = config(main, master, stock=SHIPPED_3_5, version="3.5.25")
+    found = [name for name in names(built.main_cf) if name.startswith("mua_")]
+    assert sorted(found) == sorted([*defined, "mua_helo_restrictions"])
+
+
 @pytest.mark.parametrize(("stock", "chroot"), [(DEBIAN, "y"), (UPSTREAM, "n"), ("", "-")])
 def test_added_services_are_chrooted_as_smtp_is(stock: str, chroot: str) -> None:
     """In a chroot other files are seen, so services of one build must not differ in it."""
-    entries = parse_master_cf(config(stock=stock).master_cf).entries
-    assert {e.fields[4] for e in entries[-2:]} == {chroot}
+    ours = inet(config(stock=stock))
+    assert {ours["20011"].fields[4], ours["20012"].fields[4]} == {chroot}
 
 
 def test_services_that_the_image_has_are_not_added() -> None:
@@ -171,7 +277,9 @@ def test_replace_merge_and_append_reach_the_added_service() -> None:
     options = {
         mode: [
             e.options
-            for e in parse_master_cf(config(master=SUBMISSION, mode=mode).master_cf).entries
+            for e in parse_master_cf(
+                config(master=SUBMISSION, mode=mode, stock=SHIPPED).master_cf
+            ).entries
             if e.name == "20011"
         ]
         for mode in Overlay
@@ -249,6 +357,21 @@ def test_mail_for_every_token_and_for_nobody_else() -> None:
     assert not expression.search("token@sink.test.example")
     assert mailbox.endswith("/"), "a maildir: virtual(8) takes no $1, so no file of its own a token"
     assert "$" not in mailbox
+
+
+def test_other_listeners_get_ports_of_the_instance_and_are_told() -> None:
+    """A second scenario with the same fixed port must start too; a doubter sees what changed."""
+    built = config(master="127.0.0.1:10025 inet n - n - - smtpd\n", stock=SHIPPED)
+    assert list(inet(built)) == ["20010", "20011", "20012", "127.0.0.1:20013"]
+    assert "master.cf: 127.0.0.1:10025 inet → 127.0.0.1:20013 inet" in built.added
+
+
+def test_an_image_and_a_candidate_with_too_many_listeners_together() -> None:
+    """Seven of the candidate's fit; with one of the image's own they take the next one's ports."""
+    seven = "".join(f"{10000 + n} inet n - n - - smtpd\n" for n in range(7))
+    assert "20019" in inet(config(master=seven, stock=SHIPPED))
+    with pytest.raises(FileError, match="at most 7"):
+        config(master=seven, stock=SHIPPED + "628 inet n - n - - qmqpd\n")
 
 
 def test_instances_share_nothing() -> None:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.config.mastercf import Entry, MasterCf, parse_master_cf
-from harness.config.overlay import Overlay, overlay, rewrite_ports
+from harness.config.overlay import Overlay, overlay
+from harness.config.ports import check_listeners, rewrite_ports
 from harness.errors import FileError
 from harness.tls import Service
 
@@ -168,8 +169,8 @@ def test_a_continuation_of_nothing_is_refused_with_its_line() -> None:
 
 
 def test_ports_change_and_nothing_else_does() -> None:
-    """Names become ports, hosts, options, comments and other services stay to the letter."""
-    text = STOCK + "127.0.0.1:smtps inet n - n - - smtpd\n628 inet n - n - - qmqpd\n"
+    """Names become ports, hosts, options, comments and other types stay to the letter."""
+    text = STOCK + "127.0.0.1:smtps inet n - n - - smtpd\n10025 unix n - n - - smtpd\n"
     result, rewrites = rewrite_ports(parse_master_cf(text), PORTS)
     assert result.text == (
         text.replace("smtp      inet", "20010      inet")
@@ -189,6 +190,38 @@ def test_two_spellings_of_a_service_stay_two_and_two_of_one_stay_one() -> None:
     text = "".join(f"{name} inet n - n - - smtpd\n" for name in names)
     result, _ = rewrite_ports(parse_master_cf(text), PORTS)
     assert [e.name for e in result.entries] == ["20011", "020011", "20011"]
+
+
+def inet(*names: str) -> str:
+    """An inet entry of each name."""
+    return "".join(f"{name} inet n - n - - smtpd\n" for name in names)
+
+
+def test_other_listeners_get_the_instances_next_ports() -> None:
+    """On a fixed port the second instance of a container would die: "Address already in use"."""
+    names = ("127.0.0.1:10025", "smtp", "qmqp", "[::1]:10026", "submission")
+    result, rewrites = rewrite_ports(parse_master_cf(inet(*names)), PORTS)
+    after = ["127.0.0.1:20013", "20010", "20014", "[::1]:20015", "20011"]
+    assert [e.name for e in result.entries] == after
+    assert [(r.before, r.after) for r in rewrites] == list(zip(names, after, strict=True))
+
+
+def test_what_listens_on_one_port_goes_on_doing_so() -> None:
+    """A duplicate, a port on two hosts, a leading zero: Postfix's word on these is the result."""
+    names = ("10025", "127.0.0.1:10025", "10025", "010025", "10026", "0587", "587")
+    result, _ = rewrite_ports(parse_master_cf(inet(*names)), PORTS)
+    after = ["20013", "127.0.0.1:20013", "20013", "020013", "20014", "20011", "020011"]
+    assert [e.name for e in result.entries] == after
+
+
+def test_seven_other_ports_fit_and_an_eighth_is_refused_with_its_line() -> None:
+    """The eighth would be the next instance's first port, and take a service of it away."""
+    names = [str(10000 + n) for n in range(7)]
+    result, _ = rewrite_ports(parse_master_cf(inet("smtp", *names, *names)), PORTS)
+    assert {int(e.name) for e in result.entries} == {20010, *range(20013, 20020)}
+    with pytest.raises(FileError, match=r"at most 7 inet ports") as caught:
+        check_listeners(parse_master_cf(inet("smtp", *names, *names, "10008")), Path("m"))
+    assert (caught.value.place.line, caught.value.place.key) == (16, "10008")
 
 
 WORDS = st.text("ab1-=${}", min_size=1, max_size=6)

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from harness.errors import InfrastructureError, UsageError
+from harness.observations.record import TlsView
 from harness.observations.rundir import Missing, RunData, load_run
 from harness.reports import write_reports
 from harness.reports.atomic import write_atomically
@@ -163,6 +164,19 @@ def test_markdown_says_claim_missing_build_and_agreement(data: RunData) -> None:
     assert "[✓≠](" in text
 
 
+def test_markdown_says_what_each_scenario_changes(data: RunData) -> None:
+    """Below each scenario's heading and in the list of them stands how it differs from defaults."""
+    text = render_markdown(sample_run.twin(data, {}))
+    said = (
+        "The same as defaults in all 126 cells, with these clients and offers; "
+        "42 cells not measured here."
+    )
+    assert f"](#twin): {said}" in text
+    assert f"\n\n{said}\n\n### smtp" in text
+    assert text.count(said) == 2
+    assert text.count("| debian-12 | openssl-1.0.2h |") == 2 * 3, "tables stay whole"
+
+
 def test_markdown_of_outside_words_is_inert() -> None:
     """Pipes, HTML and line ends in a claim or reason cannot break a table or the page."""
     assert markdown("a|b\n<img> `x` [l](u)") == r"a\|b &lt;img&gt; \`x\` \[l\](u)"
@@ -197,6 +211,21 @@ def test_page_needs_nothing_from_outside(page: str) -> None:
     assert policy is not None
     assert policy.startswith("default-src 'none';")
     assert "unsafe" not in policy
+
+
+def test_page_says_what_each_scenario_changes(data: RunData) -> None:
+    """One sentence a scenario; a cell that differs is marked and its title says how."""
+    cell = "debian-12/twin/smtp/openssl-1.0.2h/TLSv1.2"
+    change = {cell: {"client_saw": TlsView("TLSv1.2", "AES128-SHA")}}
+    page = render_html(sample_run.twin(data, change))
+    assert "Differs from defaults in 1 of 126 cells (smtp; TLSv1.2);" in page
+    marked = [a for t, a in Tags(page).tags if t == "button" and a.get("data-beside") == "differs"]
+    assert [a["id"] for a in marked] == [cell]
+    assert "differs in cipher; under defaults: accepted, TLSv1.2, ECDHE" in str(marked[0]["title"])
+    found = blocks_of(page)["twin"]["cells"]
+    assert found[cell]["beside"].startswith("differs in cipher")
+    assert found[cell.replace("TLSv1.2", "TLSv1.1")]["beside"] == "the same as under defaults"
+    assert "beside" not in blocks_of(page)["defaults"]["cells"][cell.replace("twin", "defaults")]
 
 
 def test_policy_allows_just_the_pages_own_script_and_style(page: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 
@@ -11,10 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.catalog.cells import is_control
+from harness.catalog.plan import Plan
 from harness.observations.record import Observation, Outcome, Stage, TlsView
+from harness.observations.run_record import summary
 from harness.observations.rundir import Missing, RunData, load_run
 from harness.reports.grid import Grid, GridCell, build_grid
-from harness.reports.summary import is_control, summarise
+from harness.reports.summary import summarise
 from harness.reports.words import REASONS, SIGNS, sentence, short_word
 from tests.unit import sample_run
 
@@ -95,22 +98,33 @@ def test_controls_stand_apart() -> None:
     grid = build_grid(sample())
     assert not [c for s in grid.scenarios for c in s.cells if c.id.startswith("control-")]
     controls = [c for s in grid.controls for c in s.cells if c.observation]
-    assert len(controls) == grid.summary.controls == 42
+    assert len(controls) == grid.summary.counts.controls == 42
     idle = [c for s in grid.controls for c in s.cells if not c.observation]
     assert {cell.text for cell in idle} == {""}
 
 
 def test_summary_counts_what_was_observed() -> None:
     """The figures come from the observations, not from what the runner says of itself."""
-    seen = [s for s in sample().observations if not is_control(s)]
-    summary = summarise(sample())
-    assert summary.measured == len(seen) == sum(summary.outcomes.values())
-    assert summary.planned == 672
-    assert summary.not_measured == 672 - len(seen)
-    assert set(summary.outcomes) == set(Outcome)
-    assert summary.disagreements == 1
-    assert summary.agreement == f"1 of {summary.views_compared} views compared disagree"
-    assert summary.views_compared == summary.outcomes["accepted"]
+    seen = [s for s in sample().observations if not is_control(s.build)]
+    found = summarise(sample())
+    counts = found.counts
+    assert counts.measured == len(seen) == sum(counts.outcomes.values())
+    assert found.planned == 672
+    assert set(counts.outcomes) == set(Outcome)
+    assert counts.disagreements == 1
+    assert found.agreement == f"1 of {counts.views_compared} views compared disagree"
+    assert counts.views_compared == counts.outcomes["accepted"]
+
+
+def test_the_runners_closing_figures_are_the_reports() -> None:
+    """What run.json says and what a report counts cannot be two stories."""
+    data = sample()
+    axes = {axis: list(names) for axis, names in asdict(data.run.axes).items()}
+    closing = summary(Plan.from_axes(axes), data.observations, measured_now=504, seconds=10.0)
+    counts = summarise(data).counts
+    for figure in ("measured", "outcomes", "views_compared", "disagreements"):
+        assert closing[figure] == getattr(counts, figure)
+    assert closing["planned"] == summarise(data).planned
 
 
 def test_an_accepted_cell_that_one_side_did_not_see_counts_as_unconfirmed() -> None:
@@ -121,8 +135,8 @@ def test_an_accepted_cell_that_one_side_did_not_see_counts_as_unconfirmed() -> N
         replace(s, server_saw=None, agree=None) if s is accepted else s for s in data.observations
     )
     before, after = summarise(data), summarise(replace(data, observations=blind))
-    assert (after.unconfirmed, before.unconfirmed) == (1, 0)
-    assert after.views_compared == before.views_compared - 1
+    assert (after.counts.unconfirmed, before.counts.unconfirmed) == (1, 0)
+    assert after.counts.views_compared == before.counts.views_compared - 1
 
 
 def observation(outcome: Outcome, offer: str = "TLSv1", **more: object) -> Observation:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from harness.observations.record import Outcome, TlsView
 from harness.observations.rundir import RunData, load_run
 from harness.reports.plain import plain
-from harness.reports.terminal import print_matrix, short_names, show_cell
+from harness.reports.terminal import print_matrix, show_cell
+from harness.reports.terminal_table import short_names
 from tests.unit import sample_run
 
 
@@ -22,12 +25,20 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> RunData:
     return load_run(sample_run.write_sample_run(tmp_path_factory.mktemp("runs") / "run"))
 
 
-def printed(data: RunData, width: int = 100, *, terminal: bool = True) -> str:
+def printed(data: RunData, width: int = 100, *, terminal: bool = True, full: bool = False) -> str:
     """The matrix as text, without colours."""
     out = io.StringIO()
-    print_matrix(data, Console(file=out, width=width, force_terminal=terminal, no_color=True,
-                               color_system=None))  # fmt: skip
+    console = Console(
+        file=out, width=width, force_terminal=terminal, no_color=True, color_system=None
+    )
+    print_matrix(data, console, full=full)
     return out.getvalue()
+
+
+def under(text: str, scenario: str) -> str:
+    """What is printed of one scenario, with single blanks."""
+    part = text.split(f"\n{scenario}  ")[1].split("\n\n")[0]
+    return "\n".join(" ".join(line.split()) for line in part.splitlines())
 
 
 def shown(data: RunData, cell: str) -> str:
@@ -65,6 +76,15 @@ def test_every_scenario_has_its_claim_and_its_missing_build(data: RunData) -> No
     assert text.count(lack) == len(sample_run.SCENARIOS)
 
 
+def test_a_long_reason_is_told_whole_once(data: RunData) -> None:
+    """A build's log does not drown the tables: below each its first line, in the summary all."""
+    lack = replace(data.run.missing[0], why="did not build\n    Step 22/31\n  next step: look")
+    text = printed(replace(data, run=replace(data.run, missing=(lack,))))
+    assert text.count(f"{lack.name} not measured: did not build\n") == len(sample_run.SCENARIOS)
+    assert text.count("Step 22/31") == 1
+    assert text.index("missing build") < text.index("Step 22/31")
+
+
 def test_the_summary_says_cells_outcomes_disagreements_and_speed(data: RunData) -> None:
     """The closing lines carry the figures that CI and people look for."""
     text = " ".join(printed(data, 120).split())
@@ -76,8 +96,87 @@ def test_the_summary_says_cells_outcomes_disagreements_and_speed(data: RunData) 
 
 def test_clients_that_saw_the_same_share_a_line(data: RunData) -> None:
     """A scenario without a difference is half as long, and none is folded that differs."""
-    lines = [line.split() for line in printed(data).splitlines() if line.startswith("debian-13 ")]
+    text = printed(data, full=True)
+    lines = [line.split() for line in text.splitlines() if line.startswith("debian-13 ")]
     assert [line[1] for line in lines] == ["openssl"] * 9 + ["both"] * 3
+
+
+def test_only_lines_that_differ_from_defaults_are_printed(data: RunData) -> None:
+    """A planted difference is found without comparing tables by eye, and without colour."""
+    planted = sample_run.twin(
+        data, {"debian-12/twin/smtp/openssl-1.0.2h/TLSv1": {
+            "outcome": Outcome.REFUSED, "reason": "protocol-version", "client_saw": None,
+            "server_saw": None, "agree": None}})  # fmt: skip
+    text = under(printed(planted), "twin")
+    assert "Differs from defaults in 1 of 126 cells (smtp; TLSv1)" in text
+    assert "42 cells not measured here." in text
+    rows = [line for line in text.splitlines() if line.startswith(("debian", "postfix", "sub"))]
+    assert rows == [
+        "debian-12 openssl ✗ version ✗ version ✗*version ✓ ✓ – can't ✓ TLSv1.2",
+        f"debian-11 not measured: {sample_run.MISSING_WHY}",
+    ]
+
+
+def test_a_cell_that_differs_is_underlined_where_there_is_style(data: RunData) -> None:
+    """Beside its sign, a difference stands out on a terminal."""
+    cell = "debian-12/twin/smtp/openssl-1.0.2h/TLSv1"
+    planted = sample_run.twin(data, {cell: {"outcome": Outcome.TIMEOUT}})
+    out = io.StringIO()
+    print_matrix(planted, Console(file=out, width=110, force_terminal=True,
+                                  color_system="standard"))  # fmt: skip
+    styled = re.findall(r"\x1b\[([\d;]+)m…\*timeout", out.getvalue())
+    assert len(styled) == 1
+    assert {"1", "4"} <= set(styled[0].split(";"))
+
+
+def test_where_nothing_differs_one_line_says_so(data: RunData) -> None:
+    """A scenario without a difference has a sentence and no table."""
+    text = under(printed(sample_run.twin(data, {})), "twin")
+    said = "The same as defaults in all 126 cells, with these clients and offers; 42 cells"
+    assert said in " ".join(text.split())
+    assert "TLSv1.2" not in text
+
+
+def test_only_the_cipher_is_said_in_the_cell_and_below_it(data: RunData) -> None:
+    """A change that no sign of the table shows is named."""
+    view = TlsView("TLSv1.2", "AES128-SHA", 128)
+    cell = "debian-12/twin/smtp/openssl-1.0.2h/"
+    change = {"client_saw": view, "server_saw": view}
+    planted = sample_run.twin(data, {f"{cell}TLSv1.2": change, f"{cell}default": change})
+    text = under(printed(planted), "twin")
+    assert "✓ ✓ ✓*cipher – can't ✓*cipher" in text
+    assert f"*cipher: AES128-SHA instead of {sample_run.CIPHERS['TLSv1.2']}, in 2 cells" in text
+
+
+def test_an_unmeasured_cell_is_shown_and_said(data: RunData) -> None:
+    """Neither a cell lost here nor one lost under defaults passes for the same."""
+    twins = sample_run.twin(data, {})
+    lost = {"debian-12/twin/smtp/openssl-1.0.2h/TLSv1",
+            "debian-13/defaults/submissions/aiosmtplib-debian12/TLSv1.2"}  # fmt: skip
+    kept = tuple(seen for seen in twins.observations if seen.cell not in lost)
+    text = under(printed(replace(twins, observations=kept)), "twin")
+    said = " ".join(text.split())
+    assert "The same as defaults in all 124 cells, with these clients and offers" in said
+    assert "43 cells not measured here; 1 cell measured here and not under defaults." in said
+    assert "debian-12 openssl ✗ version ✗ version ? ✓ ✓" in text
+    assert "debian-13 aiosmtplib – can't ✗ version ✓ ✓ ✓?" in text
+
+
+def test_full_prints_every_line(data: RunData) -> None:
+    """Who wants the whole tables has them, beside the statement."""
+    text = printed(sample_run.twin(data, {}), full=True)
+    lines = [line for line in under(text, "twin").splitlines() if line.startswith("debian-12 ")]
+    assert len(lines) == 3
+    assert "The same as defaults in all 126 cells" in text
+
+
+def test_a_run_without_defaults_prints_whole_tables(data: RunData) -> None:
+    """With nothing to compare with, nothing is left out, and no comparison is explained."""
+    axes = replace(data.run.axes, scenarios=("answer-1-protocols",))
+    kept = tuple(seen for seen in data.observations if seen.scenario == "answer-1-protocols")
+    text = printed(replace(data, run=replace(data.run, axes=axes), observations=kept))
+    assert sum(line.startswith("debian-12 ") for line in text.splitlines()) == 3
+    assert "efaults" not in text
 
 
 def test_words_from_outside_cannot_drive_the_terminal(data: RunData, tmp_path: Path) -> None:
@@ -137,3 +236,62 @@ def test_short_names_stay_unique() -> None:
         "openssl-1.0.2h": "openssl", "aiosmtplib-debian12": "aiosmtplib"}  # fmt: skip
     twins = ["openssl-1.0.2h", "openssl-3.0"]
     assert short_names(twins) == {name: name for name in twins}
+
+
+def evidence_with(folder: Path, cell: str, **client: object) -> RunData:
+    """A run whose cell has other words of the client in its evidence."""
+    data = load_run(sample_run.write_sample_run(folder, scenarios=("defaults",)))
+    seen = data.find(cell)
+    assert seen
+    path = folder / str(seen.evidence)
+    evidence = json.loads(path.read_text(encoding="utf-8"))
+    evidence["client"].update(client)
+    sample_run.write_json(path, evidence)
+    return data
+
+
+@pytest.mark.parametrize(
+    ("reply", "queue_id", "title"),
+    [
+        ({"code": 250, "text": "mx.test"}, None, "The last SMTP reply before QUIT"),
+        ({"code": 250, "text": "queued as 4B"}, "4B", "The SMTP reply that decided it"),
+        ({"code": 530, "text": "Must issue STARTTLS"}, None, "The SMTP reply that decided it"),
+    ],
+)
+def test_a_reply_is_said_to_decide_only_where_it_does(
+    tmp_path: Path, reply: dict[str, object], queue_id: str | None, title: str
+) -> None:
+    """The answer to EHLO of a client that sends no mail is not passed off as a decision."""
+    cell = sample_run.DISAGREEING_CELL
+    text = shown(evidence_with(tmp_path, cell, reply=reply, queue_id=queue_id), cell)
+    assert f"\n{title}\n  {reply['code']} {reply['text']}\n" in text
+    assert text.count("SMTP reply") == 1
+
+
+def test_a_controls_log_is_not_called_postfixs(data: RunData) -> None:
+    """What stunnel logged stands under a heading that names it; a control has no instance."""
+    text = shown(data, "control-openssl-3.0/permissive/smtp/openssl-1.0.2h/TLSv1")
+    assert "What the control server logged (stunnel, and the Postfix behind it)" in text
+    assert "What Postfix logged" not in text
+    assert "No evidence of the Postfix instance" not in text
+
+
+def test_complaints_come_before_what_is_no_complaint(tmp_path: Path) -> None:
+    """Debian's notes of updated files neither hide a warning nor pass for one."""
+    folder = sample_run.write_sample_run(tmp_path / "run", scenarios=("defaults",))
+    path = folder / "instances/debian-13/defaults.json"
+    instance = json.loads(path.read_text(encoding="utf-8"))
+    instance["check"] = "updating /etc/hosts => /q/etc/hosts\npostfix: warning: bad owner\n"
+    sample_run.write_json(path, instance)
+    text = shown(load_run(folder), sample_run.DISAGREEING_CELL)
+    said = "  postfix: warning: bad owner\n  updating /etc/hosts => /q/etc/hosts\n"
+    assert f"What postfix check and postconf said\n{said}" in text
+    assert "Warnings" not in text
+
+
+def test_show_cell_says_how_it_stands_beside_defaults(data: RunData) -> None:
+    """Who looks at one cell need not look up the other one."""
+    refused = shown(data, sample_run.REFUSED_CELL)
+    assert "differs in outcome, reason, protocol, cipher; under defaults: accepted" in refused
+    assert "the same as under defaults" in shown(data, sample_run.ACCEPTED_CELL)
+    assert "under defaults" not in shown(data, sample_run.DISAGREEING_CELL)

@@ -132,6 +132,17 @@ def test_what_only_postfix_can_judge_is_no_error(tmp_path: Path, main: str) -> N
     assert load_scenario(write(tmp_path / "some", scenario_toml=GOOD, main_cf=main)).main_cf == main
 
 
+def test_more_listeners_than_ports_is_an_error_before_anything_runs(tmp_path: Path) -> None:
+    """Found when an instance starts, it would end a run in the middle."""
+    seven = "".join(f"{10000 + n} inet n - n - - smtpd\n" for n in range(7))
+    load_scenario(write(tmp_path / "fits", scenario_toml=GOOD, master_cf=ENTRY + seven))
+    eight = ENTRY + seven + "10007 inet n - n - - smtpd\n"
+    write(tmp_path / "bad", scenario_toml=GOOD, master_cf=eight)
+    with pytest.raises(ScenarioErrors, match="no port left") as caught:
+        load_scenarios(tmp_path)
+    assert places(caught, tmp_path) == [("bad/master.cf", 9, "10007")]
+
+
 def test_scenarios_come_by_id_in_order(tmp_path: Path) -> None:
     """Reports list them the same way on every machine; hidden folders and files do not count."""
     for name in ("b", "a-2", "a"):

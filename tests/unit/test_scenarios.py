@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.instance import InstanceConfig, Surroundings, assemble
+from harness.config.instance import InstanceConfig, Surroundings, assemble, candidate_files
+from harness.config.keyfiles import check_files
 from harness.config.maincf import parse_main_cf
 from harness.config.mastercf import Entry, parse_master_cf
 from harness.config.scenario import Scenario, load_scenarios
@@ -14,9 +15,17 @@ from harness.tls import Service
 
 SCENARIOS = load_scenarios(Path(__file__).parents[2] / "scenarios")
 PORTS = {Service.SMTP: 20010, Service.SUBMISSION: 20011, Service.SUBMISSIONS: 20012}
-#: The services that matter, with the chroot field of Debian, of upstream since 3.0, and before.
+#: The services that matter, with the chroot field of Debian, of upstream since 3.0, and before;
+#: submission is there as a comment, and submissions is not.
 STOCKS = {
-    chroot: f"smtp inet n - {chroot} - - smtpd\nsmtp unix - - {chroot} - - smtp\n"
+    chroot: f"""\
+smtp inet n - {chroot} - - smtpd
+#submission inet n - {chroot} - - smtpd
+#  -o syslog_name=postfix/submission
+#  -o smtpd_tls_security_level=encrypt
+#  -o smtpd_tls_auth_only=yes
+smtp unix - - {chroot} - - smtp
+"""
     for chroot in ("y", "n", "-")
 }
 BUILDS = [("2.11.0", "-"), ("3.1.0", "n"), ("3.5.25", "y"), ("3.7.11", "y"), ("3.10.13", "y")]
@@ -72,6 +81,11 @@ def test_each_is_a_configuration_of_its_own() -> None:
     assert len({scenario.digest for scenario in SCENARIOS.values()}) == len(SCENARIOS)
 
 
+def test_all_may_run_together() -> None:
+    """`make matrix` runs them all, in one container a build, where a path has one file."""
+    check_files({name: candidate_files(scenario) for name, scenario in SCENARIOS.items()})
+
+
 def test_the_control_changes_nothing() -> None:
     """All others are compared with it."""
     defaults = SCENARIOS["defaults"]
@@ -98,6 +112,7 @@ def test_the_long_list_is_one_setting_over_three_lines() -> None:
 def test_the_second_answers_line_goes_below_the_options_that_are_there() -> None:
     """The answer warns not to delete the others; only that option is new."""
     (control,), (entry,) = submission("defaults"), submission("answer-2-smtp-line")
+    assert control.options["smtpd_tls_auth_only"] == "yes"
     assert entry.options == {**control.options, "smtp_tls_mandatory_protocols": "TLSv1"}
     assert entry.fields == control.fields
 
@@ -114,4 +129,5 @@ def test_the_duplicate_is_a_duplicate() -> None:
     """Two entries of one service, the asker's last, are what the second answer warns of."""
     first, second = submission("duplicate-submission")
     assert first.options == submission("defaults")[0].options
+    assert first.options["smtpd_tls_security_level"] == "encrypt"
     assert second.options == submission("asker-submission")[0].options

@@ -95,6 +95,10 @@
     if (!seen.client_saw && !seen.server_saw) return [];
     return [heading("What was negotiated"), views(seen), agreement(seen)];
   }
+  function beside(found, facts) {
+    if (!found.beside) return [];
+    return [heading(facts.titles.beside), el("p", { className: "agree", textContent: found.beside })];
+  }
   function control(seen, facts) {
     if (!seen.control) return [];
     const outcome = facts.controls[seen.control];
@@ -106,28 +110,38 @@
   const speaker = (line) => (/^S:/.test(line) ? "theirs" : "");
   const telling = (line) =>
     /TLS connection established|SSL_accept error|warning:|fatal:|TLS library problem|reject:/.test(line) ? "key" : "";
-  function testimony(evidence) {
+  const complains = (line, facts) => new RegExp(facts.complaint).test(line);
+  // A reply decided where it said no, or where it took the message.
+  const decided = (client) => client.reply?.code >= 400 || client.queue_id;
+  function testimony(evidence, isControl, { titles }) {
     if (!evidence) return [el("p", { className: "dim", textContent: "The run folder has no evidence file of this cell." })];
     const client = evidence.client ?? {};
     const { code = "", text = client.reply } = client.reply ?? {};
     const reply = client.reply ? `${code} ${text}` : "";
     return [
       ...block("The client’s error, in its own words", client.error),
-      ...block("What Postfix logged for this connection", evidence.log, { empty: "nothing", classOf: telling }),
-      ...block("The SMTP reply that decided it", reply),
+      ...block(isControl ? titles.control_log : titles.log, evidence.log, { empty: "nothing", classOf: telling }),
+      ...block(decided(client) ? titles.deciding_reply : titles.last_reply, reply),
       ...block("The client’s dialogue", client.dialogue, { empty: "none", classOf: speaker }),
       ...block("Received header of the message as delivered", evidence.received),
       ...block("Notes of the harness", evidence.notes),
     ];
   }
-  function configuration(instance) {
+  function said(check, facts) {
+    const lines = isEmpty(check) ? [] : asLines(check);
+    const first = lines.filter((line) => complains(line, facts));
+    const rest = lines.filter((line) => !complains(line, facts));
+    return block(facts.titles.check, [...first, ...rest],
+      { empty: "nothing", warn: first.length > 0, classOf: (line) => (complains(line, facts) ? "key" : "") });
+  }
+  function configuration(instance, facts) {
     if (!instance) return [];
     const files = Object.entries(instance.files ?? {}).map(([path, kind]) => `${path}  ${kind}`);
     return [
       heading("Configuration of this Postfix"),
       instance.started === false
         ? el("p", { className: "agree no", textContent: "Postfix did not start with it." }) : null,
-      ...block("Warnings of postfix check and postconf", instance.check, { empty: "none", warn: true }),
+      ...said(instance.check, facts),
       ...fold("postconf -n", instance.postconf_n),
       ...fold("main.cf as applied", instance["main.cf"]),
       ...fold("master.cf as applied", instance["master.cf"]),
@@ -176,9 +190,10 @@
       el("p", { className: "where", textContent: place(id, facts) }),
       facts.claims[scenario] ? el("p", { className: "dim agree", textContent: `Claim: ${facts.claims[scenario]}` }) : "",
       ...(found.seen ? negotiated(found.seen) : []),
-      ...(found.seen ? testimony(found.evidence) : []),
+      ...beside(found, facts),
+      ...(found.seen ? testimony(found.evidence, id.startsWith(facts.control_prefix), facts) : []),
       ...(found.seen ? control(found.seen, facts) : []),
-      ...configuration(instance),
+      ...configuration(instance, facts),
       ...provenance(id, found, facts),
     );
   }
@@ -278,11 +293,17 @@
     const only = Object.fromEntries(axes.map((name) => [name, checked(name)]));
     only.scenario = form.elements.scenario.value;
     only.disagree = form.elements.disagree.checked;
+    only.differs = form.elements.differs?.checked ?? false;
+    matrix.classList.toggle("differing", only.differs);
     let shown = 0;
     for (const section of all("section.scenario")) {
       const hits = only.scenario && section.dataset.scenario !== only.scenario
         ? 0 : filterSection(section, only);
-      section.hidden = !hits;
+      // Beside defaults, a scenario without a difference is told in its one line, without its table.
+      const told = only.differs && "beside" in section.dataset && !only.disagree && !only.outcome.size
+        && (!only.scenario || section.dataset.scenario === only.scenario);
+      section.hidden = !hits && !told;
+      $(".scroll", section).hidden = !hits;
       if (!section.classList.contains("control")) shown += all("td button:not(.faded)", section).filter(visible).length;
     }
     $("#shown").textContent = `${shown} cells shown`;
@@ -309,15 +330,21 @@
     }
     return left;
   }
+  // The table of defaults is what the others are read beside, so it stays whole.
+  const differs = (button, section) => (section.classList.contains("control") ? false
+    : !("beside" in section.dataset) || "beside" in button.dataset);
   function filterRow(row, clients, only) {
-    if ($(".gap", row)) return only.disagree || only.outcome.size ? 0 : 1;
+    const section = row.closest("section");
+    const partly = only.disagree || only.outcome.size || (only.differs && "beside" in section.dataset);
+    if ($(".gap", row)) return partly ? 0 : 1;
     let hits = 0;
     for (const cell of [...row.cells].slice(1)) {
       cell.hidden = !passes(only.client, clients[cell.cellIndex - 1]);
       const button = $("button", cell);
       if (!button) continue;
       const wanted = passes(only.outcome, button.dataset.outcome)
-        && (!only.disagree || button.classList.contains("alarm"));
+        && (!only.disagree || button.classList.contains("alarm"))
+        && (!only.differs || differs(button, section));
       button.classList.toggle("faded", !wanted);
       hits += wanted && !cell.hidden;
     }

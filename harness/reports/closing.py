@@ -1,0 +1,53 @@
+"""Why a run that ended is no whole answer: what a shell needs beside exit code 3."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from harness.catalog.cells import is_control
+from harness.observations.record import Observation, Outcome
+from harness.observations.rundir import RunData
+from harness.reports.plain import plain
+from harness.reports.words import REASONS
+
+
+def trouble(data: RunData) -> str:
+    """What went wrong, in a line or two; empty where no cell is an error and nothing is missing.
+
+    One line counts the error cells, control cells too, with the commonest reason and a cell to look
+    at; one names the builds, clients and controls that could not be had.
+    """
+    return "\n".join([*_errors(data.observations), *_missing(data)])
+
+
+def _errors(observations: Sequence[Observation]) -> Iterator[str]:
+    errors = [seen for seen in observations if seen.outcome is Outcome.ERROR]
+    if not errors:
+        return
+    controls = sum(is_control(seen.build) for seen in errors)
+    among = f" ({controls} of them control cells)" if controls else ""
+    (reason, times), *_ = Counter(seen.reason for seen in errors).most_common(1)
+    example = next(seen.cell for seen in errors if seen.reason == reason)
+    often = "" if times == len(errors) else f" in {times} of them"
+    number = "1 cell" if len(errors) == 1 else f"{len(errors)} cells"
+    yield plain(
+        f"{number}{among} ended in an error of the harness, which is no result: "
+        f"{_words(reason)}{often}; see 'postfix-matrix show {example}'"
+    )
+
+
+def _words(reason: str | None) -> str:
+    if reason is None:
+        return "no reason was recorded"
+    return REASONS.get(reason, ("", reason))[1]
+
+
+def _missing(data: RunData) -> Iterator[str]:
+    """Each missing thing with the first line of why; the tables and the page have all of it."""
+    lacks = [
+        f"{lack.kind} {lack.name} ({next(iter(lack.why.splitlines()), 'no reason was recorded')})"
+        for lack in data.run.missing
+    ]
+    if lacks:
+        yield plain(f"missing: {', '.join(lacks)}")

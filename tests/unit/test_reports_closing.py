@@ -1,0 +1,90 @@
+"""Why a finished run ends with exit code 3, in a line or two."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from harness.observations.record import Outcome
+from harness.observations.rundir import Missing, RunData, load_run
+from harness.reports.closing import trouble
+from tests.unit import sample_run
+
+
+@cache
+def sound() -> RunData:
+    """A synthetic run without an error and with nothing missing."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = load_run(sample_run.write_sample_run(Path(folder)))
+    good = tuple(seen for seen in data.observations if seen.outcome is not Outcome.ERROR)
+    return replace(data, observations=good, run=replace(data.run, missing=()))
+
+
+def with_errors(reasons: Mapping[str, str | None]) -> RunData:
+    """The sound run with cells that are errors, each with its reason."""
+    seen = tuple(
+        replace(one, outcome=Outcome.ERROR, reason=reasons[one.cell])
+        if one.cell in reasons
+        else one
+        for one in sound().observations
+    )
+    return replace(sound(), observations=seen)
+
+
+def with_missing(*lacks: Missing) -> RunData:
+    """The sound run with things that could not be had."""
+    return replace(sound(), run=replace(sound().run, missing=lacks))
+
+
+def test_a_sound_run_has_no_trouble() -> None:
+    """Refusals, time-outs and incapable clients are results and not trouble."""
+    assert trouble(sound()) == ""
+
+
+def test_errors_are_counted_with_the_commonest_reason_and_a_cell_to_look_at() -> None:
+    """Who sees exit code 3 learns how many cells, mostly why, and where to read on."""
+    cells = [seen.cell for seen in sound().observations][:3]
+    said = trouble(with_errors({cells[0]: "no-control", cells[1]: "driver", cells[2]: "driver"}))
+    assert said == (
+        "3 cells ended in an error of the harness, which is no result: the client's driver failed "
+        f"in 2 of them; see 'postfix-matrix show {cells[1]}'"
+    )
+
+
+def test_one_error_without_a_reason() -> None:
+    """An error that gives no reason is told all the same, in the singular."""
+    said = trouble(with_errors({sample_run.ACCEPTED_CELL: None}))
+    assert said.startswith("1 cell ended in an error of the harness, which is no result: no reason")
+
+
+def test_errors_of_controls_are_trouble_too() -> None:
+    """A control's error also makes the exit code 3, so it is told, and as a control's."""
+    control = next(s.cell for s in sound().observations if s.build.startswith("control-"))
+    assert trouble(with_errors({control: "driver"})).startswith("1 cell (1 of them control cells)")
+
+
+def test_each_missing_thing_is_named_with_the_first_line_of_why() -> None:
+    """A build, a client or a control that could not be had is told in one line, all of them."""
+    said = trouble(
+        with_missing(
+            Missing("debian-11", "build", "no network\n  next step: look"),
+            Missing("control-openssl-3.0", "control", ""),
+        )
+    )
+    assert said == (
+        "missing: build debian-11 (no network), "
+        "control control-openssl-3.0 (no reason was recorded)"
+    )
+
+
+def test_both_kinds_take_two_lines_and_drive_no_terminal() -> None:
+    """Errors come first; an escape sequence in a reason is shown, not obeyed."""
+    data = with_errors({sample_run.ACCEPTED_CELL: "\x1b[2J"})
+    lack = Missing("debian-11", "build", "\x1b]0;x\x07")
+    lines = trouble(replace(data, run=replace(data.run, missing=(lack,)))).split("\n")
+    assert len(lines) == 2
+    assert "\\x1b[2J" in lines[0]
+    assert lines[1] == "missing: build debian-11 (\\x1b]0;x\\x07)"

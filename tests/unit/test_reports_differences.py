@@ -1,0 +1,137 @@
+"""A scenario beside ``defaults``: no difference is missed, nothing unmeasured is the same."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.observations.record import Outcome, TlsView
+from harness.observations.rundir import RunData, load_run
+from harness.reports.differences import Differences, Standing, beside_baseline, differences
+from harness.reports.grid import build_grid
+from tests.unit import sample_run
+
+TLS12 = "debian-12/twin/submission/openssl-1.0.2h/TLSv1.2"
+DEFAULT = "debian-12/twin/submission/openssl-1.0.2h/default"
+SSL3 = "debian-12/twin/submission/openssl-1.0.2h/SSLv3"
+
+
+@cache
+def sample() -> RunData:
+    """The synthetic run, in memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        return load_run(sample_run.write_sample_run(Path(folder)))
+
+
+def beside(data: RunData) -> Differences:
+    """The twin of defaults beside it."""
+    return differences(build_grid(data))["twin"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "change", "changed", "text"),
+    [
+        (TLS12, {"outcome": Outcome.TIMEOUT}, "outcome", "…*timeout"),
+        (SSL3, {"reason": "closed"}, "reason", "✗*closed"),
+        (SSL3, {"reason": "no-protocols-available"}, "reason", "✗*reason"),
+        (DEFAULT, {"client_saw": TlsView("TLSv1", "ECDHE-RSA-AES256-GCM-SHA384")}, "protocol",
+         "✓*TLSv1"),
+        (TLS12, {"client_saw": TlsView("TLSv1.2", "AES128-SHA")}, "cipher", "✓*cipher"),
+        (DEFAULT, {"client_saw": TlsView("TLSv1.2", "AES128-SHA")}, "cipher", "✓*cipher"),
+        (TLS12, {"agree": False}, "agreement", "✓*≠"),
+    ],
+)  # fmt: skip
+def test_a_planted_difference_is_found_and_named(
+    cell: str, change: dict[str, Any], changed: str, text: str
+) -> None:
+    """Whatever differs in one cell of many, just that cell is marked, and says what it is."""
+    found = beside(sample_run.twin(sample(), {cell: change}))
+    differing = {name: one for name, one in found.cells.items() if one.changed}
+    assert list(differing) == [cell]
+    assert differing[cell].changed == (changed,)
+    assert differing[cell].text == text
+    assert found.differing == 1
+    assert found.brief == "1 differ"
+    assert found.statement.startswith("Differs from defaults in 1 of 126 cells (submission; ")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"seconds": 9.0}, {"evidence": None}, {"control": None}, {"client_saw": None},
+     {"client_saw": TlsView("TLSv1.2", "ECDHE-RSA-AES256-GCM-SHA384", 256, "P-256")}],
+)  # fmt: skip
+def test_what_is_no_difference_in_effect_is_none(change: dict[str, Any]) -> None:
+    """Timing, a group's name, or one side's silence about what the other names changes nothing."""
+    found = beside(sample_run.twin(sample(), {TLS12: change}))
+    assert found.differing == 0
+    assert found.brief == "no difference seen"
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sets(st.integers(0, 251)))
+def test_a_lost_cell_never_counts_as_the_same(lost: set[int]) -> None:
+    """Each planned cell is counted once; only a pair that was measured twice can be the same."""
+    twins = sample_run.twin(sample(), {})
+    kept = tuple(seen for at, seen in enumerate(twins.observations) if at not in lost)
+    found = beside(replace(twins, observations=kept))
+    ids = {seen.cell for seen in kept}
+    here = {cell for cell in ids if "/twin/" in cell}
+    both = {cell for cell in here if cell.replace("/twin/", "/defaults/") in ids}
+    same = {cell for cell, one in found.cells.items() if one.standing is Standing.SAME}
+    assert same == both
+    assert found.count(Standing.UNCOMPARED) == len(here - both)
+    assert found.count(Standing.UNMEASURED) == 168 - len(here)
+    assert found.differing == 0
+
+
+def test_nothing_measured_is_no_sameness() -> None:
+    """A scenario that was not measured at all is not said to be the same."""
+    twins = sample_run.twin(sample(), {})
+    kept = tuple(seen for seen in twins.observations if seen.scenario == "defaults")
+    found = beside(replace(twins, observations=kept))
+    assert found.statement == (
+        "Not compared with defaults: no cell was measured under both; 168 cells not measured here."
+    )
+    assert found.brief == "not compared"
+    assert found.cells[TLS12].sentence == (
+        "not compared with defaults: this cell not measured: no observation was recorded"
+    )
+
+
+def test_every_scenario_but_defaults_and_the_controls_is_compared() -> None:
+    """The scenario that others are held against comes first, and a control is none of them."""
+    grid = build_grid(sample())
+    assert set(differences(grid)) == set(sample_run.SCENARIOS) - {"defaults"}
+    axes = replace(sample().run.axes, scenarios=("bad-list", "defaults", "answer-1-protocols"))
+    grid = build_grid(replace(sample(), run=replace(sample().run, axes=axes)))
+    assert [one.id for one in grid.scenarios][:3] == ["defaults", "bad-list", "answer-1-protocols"]
+
+
+def test_a_run_without_defaults_has_nothing_to_compare() -> None:
+    """No other scenario is taken for the one that follows no advice."""
+    axes = replace(sample().run.axes, scenarios=("bad-list",))
+    kept = tuple(seen for seen in sample().observations if seen.scenario == "bad-list")
+    data = replace(sample(), run=replace(sample().run, axes=axes), observations=kept)
+    assert differences(build_grid(data)) == {}
+    assert beside_baseline(data, kept[0]) is None
+
+
+def test_one_cell_beside_defaults() -> None:
+    """The same comparison for one cell; controls and defaults itself have none."""
+    data = sample_run.twin(sample(), {TLS12: {"client_saw": TlsView("TLSv1.2", "AES128-SHA")}})
+    by_cell = {seen.cell: seen for seen in data.observations}
+    found = beside_baseline(data, by_cell[TLS12])
+    assert found is not None
+    assert found.sentence == (
+        "differs in cipher; under defaults: accepted, TLSv1.2, ECDHE-RSA-AES256-GCM-SHA384"
+    )
+    assert beside_baseline(data, by_cell[TLS12.replace("/twin/", "/defaults/")]) is None
+    control = next(seen for seen in sample().observations if seen.build.startswith("control-"))
+    assert beside_baseline(sample(), control) is None
