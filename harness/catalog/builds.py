@@ -11,7 +11,7 @@ from datetime import date
 from functools import cache
 from typing import Literal
 
-from harness.catalog.cells import CONTROL_PREFIX
+from harness.catalog.cells import is_control
 from harness.catalog.releases import load, release
 from harness.errors import UsageError
 
@@ -27,7 +27,7 @@ class Distribution:
     released: date
 
     def __post_init__(self) -> None:
-        if self.id.startswith(CONTROL_PREFIX) or "/" in self.id:
+        if is_control(self.id) or "/" in self.id:
             raise ValueError(f"{self.id!r} cannot be the id of a build")
 
 

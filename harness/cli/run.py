@@ -33,6 +33,7 @@ from harness.observations.run_record import Opening, now, summary
 from harness.observations.rundir import RunData, load_run
 from harness.paths import images_dir
 from harness.reports import write_reports
+from harness.reports.closing import trouble
 from harness.reports.terminal import print_matrix
 from harness.runner import Options, Run
 from harness.targets.lab import Lab
@@ -100,6 +101,8 @@ def run_command(
     data = load_run(folder)
     print_matrix(data, output())
     click.echo(f"\nThe run is in {folder}: open {folder / 'index.html'}", err=True)
+    if told := trouble(data):
+        click.echo(told, err=True)
     return _exit_code(data)
 
 
@@ -143,8 +146,12 @@ def _check_unchanged(data: RunData, scenarios: dict[str, Scenario]) -> None:
 def _print_plan(plan: Plan) -> None:
     for cell in plan.cells():
         click.echo(cell.id)
-    axes = " × ".join(f"{len(names)} {axis}" for axis, names in plan.axes().items())
-    click.echo(f"{len(plan)} cells: {axes}", err=True)
+    axes = " × ".join(_count(len(names), axis) for axis, names in plan.axes().items())
+    click.echo(f"{_count(len(plan), 'cells')}: {axes}", err=True)
+
+
+def _count(number: int, things: str) -> str:
+    return f"{number} {things if number != 1 else things.removesuffix('s')}"
 
 
 def _measure(
