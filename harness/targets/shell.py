@@ -59,8 +59,9 @@ class Shell:
             return self._collect(mark, time_limit)
 
     def close(self) -> None:
-        """End the shell."""
+        """End the shell; a command that is being waited for fails at once."""
         self._stream.close()
+        self._lines.put(None)
 
     def _take(self, lines: list[str]) -> None:
         for line in lines:
