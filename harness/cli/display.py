@@ -84,6 +84,9 @@ class Display:
                     self._seen(observation.outcome, is_control(observation.build))
 
     def _step(self, name: str, text: str) -> None:
+        if self._steps.get(name, (0.0, ""))[1] == text:
+            # Several threads may wait for one and the same thing.
+            return
         told = ("built", "starting", "fetch", "waiting")
         if self._live is None and text and (name not in self._steps or text.startswith(told)):
             self._print(f"{name}: {text}")

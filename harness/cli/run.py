@@ -101,6 +101,7 @@ def run_command(
     data = load_run(folder)
     print_matrix(data, output())
     click.echo(f"\nThe run is in {folder}: open {folder / 'index.html'}", err=True)
+    click.echo("'postfix-matrix show --full' prints every table whole", err=True)
     if told := trouble(data):
         click.echo(told, err=True)
     return _exit_code(data)
