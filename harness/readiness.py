@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from harness.catalog.builds import Build
+from harness.catalog.builds import Build, base_suite
 from harness.catalog.clients import Control, all_controls, client
 from harness.catalog.plan import Plan
 from harness.clients.driver import Driver
@@ -62,7 +62,7 @@ class Readiness:
     def begin(self) -> None:
         """Start all tasks; images are asked for in the order in which they become useful."""
         controls = all_controls()
-        by_need = sorted(self._plan.builds, key=lambda name: Build.parse(name).kind == "source")
+        by_need = sorted(self._plan.builds, key=_usefulness)
         wanted: list[tuple[str, Recipe]] = [
             (by_need[0], recipes.build_recipe(Build.parse(by_need[0]))),
             ("sasl", recipes.sasl_recipe()),
@@ -205,3 +205,9 @@ class Readiness:
         target = await asyncio.to_thread(PostfixTarget.start, self._lab, name, image.id, loop)
         self._open.append(target.close)
         return target
+
+
+def _usefulness(name: str) -> tuple[bool, bool]:
+    """Sorts builds: those that need no compiler first, and of these those on the common base."""
+    build = Build.parse(name)
+    return build.kind == "source", build.suite != base_suite()

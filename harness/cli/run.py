@@ -261,11 +261,17 @@ def _only_one(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Let SIGTERM, and the end of the terminal, end the run in the same orderly way as Ctrl-C."""
-    signs = (signal.SIGTERM, signal.SIGHUP)
-    before = {
-        sign: signal.signal(sign, lambda *_: os.kill(os.getpid(), signal.SIGINT)) for sign in signs
-    }
+    """Let SIGTERM, and the end of the terminal, end the run in the same orderly way as Ctrl-C.
+
+    A shell starts what it puts into the background with SIGINT ignored; it is what the others
+    become here, so it must not be. SIGHUP stays ignored where nohup(1) wants it so.
+    """
+    signs = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signs.append(signal.SIGHUP)
+    before = {signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler)}
+    for sign in signs:
+        before[sign] = signal.signal(sign, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     try:
         yield
     finally:

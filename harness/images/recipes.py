@@ -68,8 +68,13 @@ class Recipe:
 
     @property
     def compiles(self) -> bool:
-        """Whether making it keeps the processors busy, rather than the network."""
+        """Whether it is compiled, which keeps the processors busy for minutes."""
         return bool(self.sources)
+
+    @property
+    def is_heavy(self) -> bool:
+        """Whether making it keeps the processors busy, rather than the network."""
+        return self.compiles or self.kind is Kind.BASE
 
     def content_hash(self, images: Path) -> str:
         """The hash of all that the image is made from, in hex; ``images`` is the images folder.

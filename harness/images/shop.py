@@ -170,7 +170,8 @@ class ImageShop:
         log.write_text(f"# {reference}\n", "utf-8")
         args, labels = self._inputs(recipe, parents, archives)
         with self._context(recipe, archives) as context:
-            image = self._order(Order(recipe.name, context, args, labels), log)
+            order = Order(recipe.name, context, args, labels, yields=recipe.compiles)
+            image = self._order(order, log)
         try:
             if recipe.is_build:
                 image = self._believed(recipe, image, labels, log)
@@ -253,7 +254,7 @@ class ImageShop:
 
     @contextmanager
     def _slot(self, recipe: Recipe) -> Iterator[None]:
-        slots = self._heavy if recipe.compiles else self._light
+        slots = self._heavy if recipe.is_heavy else self._light
         while not slots.acquire(timeout=_POLL):
             self._cancel.check()
         try:

@@ -25,6 +25,7 @@ def begin(runs: Path, *words: str, defaults: Sequence[str] = tuple(AXES)) -> sub
     """Start a run and wait until it has measured some cells."""
     process = subprocess.Popen(
         [*CLI, "run", "--runs", str(runs), *defaults, *words],
+        preexec_fn=_as_in_a_terminal,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -35,6 +36,12 @@ def begin(runs: Path, *words: str, defaults: Sequence[str] = tuple(AXES)) -> sub
         assert time.monotonic() < end, "no cell was measured"
         time.sleep(0.05)
     return process
+
+
+def _as_in_a_terminal() -> None:
+    """nohup and shells' background jobs pass ignored signals on; a user's terminal does not."""
+    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sign, signal.SIG_DFL)
 
 
 def measured(runs: Path) -> int:
