@@ -122,6 +122,8 @@ def _running(client: docker.DockerClient, word: str) -> bool:
 
 def _ensure_elsewhere(root: Path, recipe: Recipe, go: Event, results: Any) -> None:
     """What another process does: wait for the signal, ensure, hand back id and steps."""
+    # A shell's background job passes an ignored SIGINT on to all that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     steps: list[str] = []
     shop = _shop(docker.from_env(timeout=600), root, lambda _, text: steps.append(text))
     go.wait(60)
@@ -135,7 +137,9 @@ def test_two_processes_build_an_image_once(parent: Image, mark: str, tmp_path: P
     spawn = multiprocessing.get_context("spawn")
     go, results = spawn.Event(), spawn.Queue()
     target_args = (tmp_path, recipe, go, results)
-    both = [spawn.Process(target=_ensure_elsewhere, args=target_args) for _ in range(2)]
+    both = [
+        spawn.Process(target=_ensure_elsewhere, args=target_args, daemon=True) for _ in range(2)
+    ]
     for process in both:
         process.start()
     go.set()
@@ -175,7 +179,9 @@ def test_a_killed_build_leaves_nothing_that_counts(
     spawn = multiprocessing.get_context("spawn")
     go, results = spawn.Event(), spawn.Queue()
     go.set()
-    process = spawn.Process(target=_ensure_elsewhere, args=(tmp_path, recipe, go, results))
+    process = spawn.Process(
+        target=_ensure_elsewhere, args=(tmp_path, recipe, go, results), daemon=True
+    )
     process.start()
     assert _until(lambda: _running(client, word)), "the build did not come to its step"
     assert process.pid is not None
