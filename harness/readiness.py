@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from functools import partial
 from typing import Any, TypeVar
 
 from harness.catalog.builds import Build, base_suite
@@ -183,13 +182,14 @@ class Readiness:
 
     async def _start_control(self, control: Control) -> ControlBench:
         image = await self._got_image(control.name, "control")
-        sasl = await self.sasl()
         self._tell(Step(control.name, "starting the control and trying it"))
         loop = asyncio.get_running_loop()
-        started = await asyncio.to_thread(
-            partial(start_control, self._lab, control, image.id, sasl, loop)
+        target = await asyncio.to_thread(
+            PostfixTarget.start, self._lab, control.name, image.id, loop
         )
-        self._open.append(started.target.close)
+        self._open.append(target.close)
+        sasl = await self.sasl()
+        started = await asyncio.to_thread(start_control, self._lab, control, target, sasl)
         self._tell(Step(control.name, ""))
         return ControlBench(started)
 

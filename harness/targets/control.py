@@ -6,7 +6,6 @@ every version that the catalog says the control speaks.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -57,15 +56,12 @@ class ControlServer:
     target: PostfixTarget
 
 
-def start_control(
-    lab: Lab, control: Control, reference: str, sasl: str, loop: asyncio.AbstractEventLoop
-) -> ControlServer:
-    """Start a control and try it; blocking.
+def start_control(lab: Lab, control: Control, target: PostfixTarget, sasl: str) -> ControlServer:
+    """Start a control in its running container, and try it; blocking.
 
     Raises:
         InfrastructureError: it does not start, or does not grant what it is there to grant.
     """
-    target = PostfixTarget.start(lab, control.name, reference, loop)
     put_files(
         target.container,
         {
