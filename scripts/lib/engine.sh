@@ -46,6 +46,8 @@ start_engine() {
         wait_for_engine "" "look at: journalctl -u docker"
         return
     fi
+    forget_dead /var/run/docker.pid dockerd
+    forget_dead /var/run/docker/containerd/containerd.pid containerd
     local log=$state/dockerd.log words=()
     read -r -a words <<<"${POSTFIX_MATRIX_DOCKERD_ARGS:-}"
     say "starting dockerd in the background (no systemd here; log: $log)"
@@ -65,6 +67,18 @@ wait_for_engine() {
         sleep 0.5
     done
     say "the Docker engine answers after $((SECONDS - started)) s ($engine_words)"
+}
+
+# forget_dead FILE PROGRAM: a killed daemon leaves its pid file behind, and the next one will not start
+# while that number is some other process's.
+forget_dead() {
+    local file=$1 program=$2 pid
+    [ -s "$file" ] || return 0
+    pid=$(cat "$file")
+    if [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != "$program" ]; then
+        say "removing $file, which a $program that is gone left behind"
+        rm -f "$file"
+    fi
 }
 
 # Ours, or one that the package's own start script launched first (then ours gives up at once).
