@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.catalog.builds import Build, base_suite
 from harness.catalog.cells import CONTROL_PREFIX, is_control
@@ -54,6 +54,9 @@ class Control:
             raise ValueError(f"control {self.name!r} must start with {CONTROL_PREFIX!r}")
 
 
+_Named = TypeVar("_Named", Client, Control)
+
+
 @cache
 def all_clients() -> tuple[Client, ...]:
     """The clients, in the catalog's order."""
@@ -72,11 +75,7 @@ def client(name: str) -> Client:
     Raises:
         UsageError: the catalog does not have it; the message names what it has.
     """
-    for one in all_clients():
-        if one.name == name:
-            return one
-    known = " ".join(one.name for one in all_clients())
-    raise UsageError(f"unknown client {name!r}", next_step=f"use one of {known}")
+    return _named("client", name, all_clients())
 
 
 def control(name: str) -> Control:
@@ -85,11 +84,15 @@ def control(name: str) -> Control:
     Raises:
         UsageError: the catalog does not have it; the message names what it has.
     """
-    for one in all_controls():
+    return _named("control", name, all_controls())
+
+
+def _named(kind: str, name: str, known: tuple[_Named, ...]) -> _Named:
+    for one in known:
         if one.name == name:
             return one
-    known = " ".join(one.name for one in all_controls())
-    raise UsageError(f"unknown control {name!r}", next_step=f"use one of {known}")
+    names = " ".join(one.name for one in known)
+    raise UsageError(f"unknown {kind} {name!r}", next_step=f"use one of {names}")
 
 
 def _client(record: dict[str, Any]) -> Client:

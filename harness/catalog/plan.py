@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.catalog.cells import Cell
@@ -59,7 +59,7 @@ class Plan:
         }
 
     @classmethod
-    def from_axes(cls, axes: dict[str, list[str]]) -> Plan:
+    def from_axes(cls, axes: Mapping[str, Sequence[str]]) -> Plan:
         """Read :meth:`axes` back."""
         return cls(
             builds=tuple(axes["builds"]),

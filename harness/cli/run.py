@@ -116,16 +116,7 @@ def _plan(selection: Selection, scenarios: dict[str, Scenario], prior: RunData |
             next_step="leave out the selection, or start a new run",
         )
     _check_unchanged(prior, scenarios)
-    axes = prior.run.axes
-    return Plan.from_axes(
-        {
-            "builds": list(axes.builds),
-            "scenarios": list(axes.scenarios),
-            "services": list(axes.services),
-            "clients": list(axes.clients),
-            "offers": list(axes.offers),
-        }
-    )
+    return Plan.from_axes(asdict(prior.run.axes))
 
 
 def _check_unchanged(data: RunData, scenarios: dict[str, Scenario]) -> None:

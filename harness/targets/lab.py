@@ -18,7 +18,6 @@ from testcontainers.core.network import Network
 
 from harness.images.engine import Session, talking
 from harness.targets.pki import SERVER_NAME, Pki
-from harness.targets.stream import LineStream
 
 testcontainers_config.ryuk_disabled = True
 
@@ -54,7 +53,6 @@ class Role:
     capabilities: tuple[str, ...] = ()
     interactive: bool = False
     tmpfs: Mapping[str, str] | None = None
-    user: str | None = None
 
 
 class Lab:
@@ -135,19 +133,6 @@ def attach(container: Any, *, stdin: bool) -> Any:
         return container.attach_socket(params=params)
 
 
-__all__ = [
-    "PKI_DIR",
-    "POSTFIX_CAPABILITIES",
-    "FileSpec",
-    "Lab",
-    "LineStream",
-    "Role",
-    "attach",
-    "host_name",
-    "put_files",
-]
-
-
 def _options(role: Role, name: str, labels: Mapping[str, str]) -> dict[str, Any]:
     options: dict[str, Any] = {
         "cap_drop": ["ALL"],
@@ -160,6 +145,4 @@ def _options(role: Role, name: str, labels: Mapping[str, str]) -> dict[str, Any]
     }
     if role.interactive:
         options["stdin_open"] = True
-    if role.user:
-        options["user"] = role.user
     return options
