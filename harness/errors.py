@@ -53,6 +53,21 @@ class BuildError(InfrastructureError):
     """An image did not build, or is not what its labels say."""
 
 
+class DoesNotBuildError(BuildError):
+    """A compiler, linker or configure step refused: a finding about the release, not a failure.
+
+    ``reason`` is the first complaint, in the tool's own words.
+    """
+
+    def __init__(self, name: str, reason: str, *, cause: str = "", next_step: str = "") -> None:
+        super().__init__(f"{name} does not build: {reason}", cause=cause, next_step=next_step)
+        self.reason = reason
+
+
+class ContractError(BuildError):
+    """An image of the user's does not keep the image contract; the message says where."""
+
+
 class UsageError(HarnessError):
     """The command line, or a file that the user wrote, is wrong. Nothing was run."""
 

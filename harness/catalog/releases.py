@@ -1,11 +1,12 @@
 """Releases of Postfix, OpenSSL and stunnel: what, when, from where, and with which checksum.
 
 The records are in ``data/PRODUCT.toml``. Adding a release is adding a record there; everything here
-and after works on records only.
+and after works on records only. What building them takes is in ``rules``.
 """
 
 from __future__ import annotations
 
+import difflib
 import re
 import tomllib
 from collections.abc import Mapping
@@ -14,9 +15,9 @@ from datetime import date
 from enum import StrEnum
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, TypeVar
 
-from harness.catalog.versions import Constraint, Version
+from harness.catalog.versions import Version
 from harness.errors import UsageError
 
 PRODUCTS = ("postfix", "openssl", "stunnel")
@@ -31,6 +32,7 @@ class SourceKind(StrEnum):
     URL = "url"
     DEBIAN = "debian"
     NPM = "npm"
+    LOCAL = "local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,9 @@ class Source:
     the independent places where that hash was found; 0: computed by us, seen nowhere else.
     ``subdir`` is the source's root inside the archive. By kind: URL has ``url``; DEBIAN has
     ``suite``, ``package`` (the source package) and ``file`` (the name of its upstream archive);
-    NPM has ``package`` (NAME@VERSION).
+    NPM has ``package`` (NAME@VERSION); LOCAL has ``path``, a tarball of the user's, or made from a
+    folder of theirs, and ``origin``, what they named. ``archive`` is upstream's name for the file,
+    which mirrors are asked for.
     """
 
     kind: SourceKind
@@ -52,6 +56,9 @@ class Source:
     suite: str = ""
     package: str = ""
     file: str = ""
+    path: str = ""
+    origin: str = ""
+    archive: str = ""
 
     def __post_init__(self) -> None:
         if not _SHA256.fullmatch(self.sha256):
@@ -62,6 +69,7 @@ class Source:
             SourceKind.URL: (self.url,),
             SourceKind.DEBIAN: (self.suite, self.package, self.file),
             SourceKind.NPM: (self.package,),
+            SourceKind.LOCAL: (self.path,),
         }[self.kind]
         if not (self.subdir and all(needed)):
             raise ValueError(f"{self}: a field that kind {self.kind} needs is empty")
@@ -74,15 +82,20 @@ class Source:
                 return f"Debian {self.suite}'s source package {self.package} ({self.file})"
             case SourceKind.NPM:
                 return f"npm package {self.package}"
+            case SourceKind.LOCAL:
+                return self.origin or self.path
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One version of a product. ``sources`` are in order of preference; there is at least one."""
+    """One version of a product. ``sources`` are in order of preference; there is at least one.
+
+    ``date`` is None where nobody who pins the release gives it.
+    """
 
     product: str
     version: str
-    date: date
+    date: date | None
     sources: tuple[Source, ...]
 
     def __post_init__(self) -> None:
@@ -99,15 +112,30 @@ class Release:
         """For sorting by version."""
         return Version.parse(self.version)
 
+    @property
+    def unverified(self) -> bool:
+        """Whether its source is the user's own: no checksum of the catalog's vouches for it."""
+        return any(source.kind is SourceKind.LOCAL for source in self.sources)
+
 
 @dataclass(frozen=True, slots=True)
-class Need:
-    """What the releases that ``versions`` allows need to be built, and why."""
+class Package:
+    """A release as a suite of Debian's packages it, for those whose source cannot be had.
 
-    versions: Constraint
-    why: str
-    ccargs: tuple[str, ...] = ()
-    uname26: bool = False
+    ``package`` is the version of the packages (``4.0.3-1``), ``suite`` has them, and ``base`` is
+    the suite that they are laid on.
+    """
+
+    product: str
+    version: str
+    package: str
+    suite: str
+    base: str
+
+    @property
+    def id(self) -> str:
+        """``openssl-4.0.3-debian``."""
+        return f"{self.product}-{self.version}-debian"
 
 
 def load(name: str) -> dict[str, Any]:
@@ -136,10 +164,20 @@ def releases(product: str) -> tuple[Release, ...]:
 
 
 @cache
-def needs(product: str, version: str) -> tuple[Need, ...]:
-    """What building this version takes, in the file's order."""
-    found = (_need(record) for record in load(product).get("need", []))
-    return tuple(need for need in found if need.versions.allows(version))
+def packages(product: str) -> tuple[Package, ...]:
+    """The releases that Debian's suites package, oldest first."""
+    records = load(product).get("package", [])
+    found = (Package(product=product, **record) for record in records)
+    return tuple(sorted(found, key=lambda one: Version.parse(one.version)))
+
+
+def package(product: str, version: str) -> Package:
+    """One packaged release.
+
+    Raises:
+        UsageError: the catalog does not have it; the message names what it has.
+    """
+    return _by_version(packages(product), f"packaged release {product}", version)
 
 
 def release(product: str, version: str) -> Release:
@@ -148,11 +186,22 @@ def release(product: str, version: str) -> Release:
     Raises:
         UsageError: the catalog does not have it; the message names what it has.
     """
-    for one in releases(product):
+    return _by_version(releases(product), f"release {product}", version)
+
+
+_Versioned = TypeVar("_Versioned", Release, Package)
+
+
+def _by_version(known: tuple[_Versioned, ...], what: str, version: str) -> _Versioned:
+    for one in known:
         if one.version == version:
             return one
-    known = " ".join(one.version for one in releases(product))
-    raise UsageError(f"no release {product} {version} in the catalog", next_step=f"it has: {known}")
+    close = difflib.get_close_matches(version, [one.version for one in known], n=8, cutoff=0.5)
+    raise UsageError(
+        f"no {what} {version} in the catalog",
+        next_step=f"close to it: {' '.join(sorted(close)) or 'nothing'}; "
+        "'postfix-matrix catalog list' shows all, 'catalog add' adds one",
+    )
 
 
 def _release(data: Mapping[str, Any], record: Mapping[str, Any]) -> Release:
@@ -161,15 +210,18 @@ def _release(data: Mapping[str, Any], record: Mapping[str, Any]) -> Release:
         raise ValueError(f"{product}: {version!r} is no version")
     words = _words(data, version)
     common = {"sha256": record["sha256"], "corroborated": record["corroborated"]}
-    common["subdir"] = data["subdir"]
+    common |= {"subdir": data["subdir"], "archive": data["archive"]}
     urls = [{"kind": "url", "url": url} for url in data.get("mirrors", [])]
     sources = tuple(_source({**common, **one}, words) for one in [*urls, *record.get("source", [])])
-    return Release(product, version, record["date"], sources)
+    return Release(product, version, record.get("date"), sources)
 
 
 def _words(data: Mapping[str, Any], version: str) -> dict[str, str]:
     """What the data's templates may name: version, archive, and OpenSSL's branch and git tag."""
-    branch = version.rstrip("abcdefghijklmnopqrstuvwxyz")
+    # openssl.org's folders of old releases: 0.9.x, 1.0.2, 3.0.
+    numbers = re.findall(r"\d+", version)[:3]
+    branch = ".".join(numbers[:2] if int(numbers[0]) >= 3 else numbers)
+    branch = "0.9.x" if branch.startswith("0.9.") else branch
     # OpenSSL before 3.0 tags OpenSSL_1_1_1w, from 3.0 on openssl-3.0.20.
     old = Version.parse(version) < Version.parse("3.0")
     tag = f"OpenSSL_{version.replace('.', '_')}" if old else f"openssl-{version}"
@@ -183,8 +235,3 @@ def _source(record: Mapping[str, Any], words: Mapping[str, str]) -> Source:
         for key, value in record.items()
     }
     return Source(**{**filled, "kind": SourceKind(filled["kind"])})
-
-
-def _need(record: Mapping[str, Any]) -> Need:
-    filled: dict[str, Any] = {**record, "ccargs": tuple(record.get("ccargs", ()))}
-    return Need(**{**filled, "versions": Constraint.parse(filled["versions"])})

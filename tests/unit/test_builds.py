@@ -1,0 +1,149 @@
+"""Builds by id, with flavours, and with what a command line adds to the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from harness.catalog.builds import (
+    DEBIAN,
+    LEGACY,
+    STOCK,
+    Additions,
+    Build,
+    all_builds,
+    check_name,
+    known_builds,
+    openssl,
+)
+from harness.catalog.releases import Package, Release, Source, SourceKind, release
+from harness.cli.axes import choose_builds
+from harness.errors import UsageError
+
+
+def _local(product: str, version: str) -> Release:
+    source = Source(
+        SourceKind.LOCAL, "a" * 64, 0, f"{product}-{version}", path="/tmp/x.tar", origin="/home/me"
+    )
+    return Release(product, version, None, (source,))
+
+
+def _adding(*releases: Release, images: Mapping[str, str] | None = None) -> Additions:
+    return Additions({one.id: one for one in releases}, images or {})
+
+
+def test_each_known_build_round_trips() -> None:
+    """Whatever a glob may choose can be named, and leads to the same build in a later command."""
+    known = known_builds()
+    assert [Build.parse(one.id) for one in known] == list(known)
+    assert len({one.id for one in known}) == len(known)
+    assert set(all_builds()) <= set(known)
+
+
+@pytest.mark.parametrize(
+    ("text", "version", "flavour"),
+    [
+        ("1.0.2h", "1.0.2h", STOCK),
+        ("1.0.2h-legacy", "1.0.2h", LEGACY),
+        ("4.0.3-debian", "4.0.3", DEBIAN),
+    ],
+)
+def test_an_openssl_has_a_flavour(text: str, version: str, flavour: str) -> None:
+    """Upstream's, the permissive and Debian's OpenSSL are never taken for one another."""
+    one = openssl(text)
+    assert (one.version, one.flavour, str(one)) == (version, flavour, text)
+    assert isinstance(one.of, Package) == (flavour == DEBIAN)
+
+
+def test_a_pair_with_debians_openssl_stands_on_its_suite() -> None:
+    """Debian's newest library needs the C library of its suite: the pair is built there."""
+    build = Build.parse("postfix-3.10.13+openssl-4.0.3-debian")
+    assert build.suite == "forky"
+    assert Build.parse("postfix-3.10.13+openssl-1.1.1w").suite == "bookworm"
+
+
+def test_what_cannot_go_together_is_refused_with_the_rule() -> None:
+    """A pair that the release notes rule out costs no compile, and the message says which rule."""
+    with pytest.raises(UsageError, match=r"requires openssl>=1\.1\.1"):
+        Build.parse("postfix-3.7.11+openssl-1.0.2h")
+
+
+def test_a_source_of_the_users_own_overrides_rule_and_catalog() -> None:
+    """A patched tree may go with what its version would not; it is never called verified."""
+    added = _adding(_local("postfix", "3.7.11"))
+    build = Build.parse("postfix-3.7.11+openssl-1.0.2h", added)
+    assert build.unverified
+    assert not Build.parse("postfix-3.7.11+openssl-1.1.1w").unverified
+    mine = Build.parse("postfix-3.7.11+openssl-1.1.1w", _adding(_local("openssl", "1.1.1w")))
+    assert mine.unverified
+    assert mine.postfix == release("postfix", "3.7.11")
+
+
+def test_a_version_that_only_the_user_has_can_be_built() -> None:
+    """A snapshot from a checkout is in no catalog."""
+    added = _adding(_local("postfix", "3.12.0"))
+    assert Build.parse("postfix-3.12.0+openssl-1.1.1w", added).unverified
+    with pytest.raises(UsageError, match=r"no release postfix 3\.12\.0"):
+        Build.parse("postfix-3.12.0+openssl-1.1.1w")
+
+
+def test_an_image_of_the_users_own_is_a_build_by_its_name() -> None:
+    """What --image names is told by that name everywhere."""
+    added = _adding(images={"ours": "registry/ours:1"})
+    build = Build.parse("ours", added)
+    assert (build.kind, build.reference, str(build)) == ("image", "registry/ours:1", "ours")
+    with pytest.raises(UsageError, match="unknown build 'ours'") as caught:
+        Build.parse("ours")
+    assert "--image" in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a/b", "debian-12", "control-x", "postfix-3.7.11+openssl-1.1.1w", "-x", "a b"]
+)
+def test_a_name_that_would_mislead_is_refused(name: str) -> None:
+    """A name is a part of cells' ids, and must not be taken for a build of the catalog's."""
+    with pytest.raises(UsageError, match="cannot be the name"):
+        check_name(name)
+
+
+def test_a_command_without_globs_has_the_default_builds() -> None:
+    """The catalog knows many builds that few machines can reach; nobody gets them unasked."""
+    default = [one.id for one in all_builds()]
+    assert list(choose_builds(())) == default
+    assert list(choose_builds(("!debian-11",))) == [one for one in default if one != "debian-11"]
+
+
+def test_globs_choose_from_all_known_builds() -> None:
+    """Whoever asks for all pairs of a release gets them, listed by default or not."""
+    chosen = choose_builds(("postfix-3.10.13+*",))
+    assert len(chosen) > 1
+    assert all(name.startswith("postfix-3.10.13+openssl-") for name in chosen)
+
+
+def test_any_other_pair_is_had_by_its_whole_id() -> None:
+    """Thousands of pairs are possible; globs do not run over them, and each can be asked for."""
+    pair = "postfix-3.4.27+openssl-1.0.2u"
+    assert pair not in {one.id for one in known_builds()}
+    assert list(choose_builds((pair,))) == [pair]
+
+
+def test_an_added_image_alone_is_what_runs() -> None:
+    """'run --image mine' measures that image; globs choose others besides."""
+    added = _adding(images={"mine": "mine:latest"})
+    assert list(choose_builds((), added)) == ["mine"]
+    assert list(choose_builds(("debian-12", "mine"), added)) == ["debian-12", "mine"]
+
+
+def test_an_added_source_alone_chooses_the_pairs_made_from_it() -> None:
+    """'run --source postfix-3.1.0=DIR' measures the known pairs of that release, and only those."""
+    chosen = choose_builds((), _adding(_local("postfix", "3.1.0")))
+    assert chosen
+    assert all(build.unverified for build in chosen.values())
+
+
+def test_an_added_source_that_no_known_build_uses_is_told() -> None:
+    """Otherwise the default builds would run, and their results be taken for the source's."""
+    with pytest.raises(UsageError, match="no build that the catalog lists") as caught:
+        choose_builds((), _adding(_local("postfix", "3.12.0")))
+    assert "-b " in caught.value.next_step

@@ -1,0 +1,348 @@
+"""Adding a release: only what all places agree on, and what says itself that it is the release."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+import tomllib
+from collections.abc import Callable, Iterator
+from datetime import date
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from harness.catalog.releases import load, parse_releases
+from harness.catalog.writing import data_file, insert
+from harness.errors import SourceError, UsageError
+from harness.images.adding import Verified, Wanted, keep, verified
+from harness.images.identity import identify
+from tests.unit.sample_archives import VERSION, archive, postfix_archive, sha256
+
+VERSION_DAT = """\
+MAJOR=3
+MINOR=99
+PATCH=2
+PRE_RELEASE_TAG={tag}
+BUILD_METADATA=
+RELEASE_DATE="{day}"
+SHLIB_VERSION=3
+"""
+PAGE = b"<!DOCTYPE html><html>This mirror has moved</html>"
+
+
+class _Server(BaseHTTPRequestHandler):
+    def __init__(self, files: dict[str, bytes], *args: object) -> None:
+        self.files = files
+        super().__init__(*args)  # type: ignore[arg-type]  # what the server gives
+
+    def do_GET(self) -> None:
+        body = self.files.get(unquote(self.path))
+        if body is None:
+            self.send_error(404)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        """Keep the test's output clean."""
+
+
+class Mirrors:
+    """Two real servers with the same folders; each is a place of its own."""
+
+    def __init__(self, urls: list[str], files: list[dict[str, bytes]]) -> None:
+        self.urls = urls
+        self.files = files
+
+    def give(self, *contents: bytes | None, version: str = VERSION) -> None:
+        """What the servers have under upstream's name for the release, in their order."""
+        for files, content in zip(self.files, contents, strict=False):
+            if content is not None:
+                files[f"/official/postfix-{version}.tar.gz"] = content
+
+    def data(self) -> dict[str, Any]:
+        """The catalog's file of Postfix, with these as its mirrors."""
+        return {**load("postfix"), "mirrors": [f"{url}/official/{{archive}}" for url in self.urls]}
+
+    def url(self, number: int) -> str:
+        """Where a server has the release."""
+        return f"{self.urls[number]}/official/postfix-{VERSION}.tar.gz"
+
+
+@pytest.fixture
+def mirrors() -> Iterator[Mirrors]:
+    """The servers, with nothing on them yet."""
+    files: list[dict[str, bytes]] = [{}, {}]
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), partial(_Server, files[0])) as one,
+        ThreadingHTTPServer(("127.0.0.1", 0), partial(_Server, files[1])) as other,
+    ):
+        for server in (one, other):
+            threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield Mirrors(
+            [f"http://127.0.0.1:{one.server_port}", f"http://127.0.0.1:{other.server_port}"], files
+        )
+        one.shutdown()
+        other.shutdown()
+
+
+@pytest.fixture
+def look(mirrors: Mirrors, tmp_path: Path) -> Callable[..., Verified]:
+    """Look for a release; the arguments are those of Wanted."""
+
+    def call(version: str = VERSION, **rest: Any) -> Verified:
+        folder = tmp_path / "downloads"
+        folder.mkdir(exist_ok=True)
+        data = rest.pop("data", None) or mirrors.data()
+        return verified(Wanted("postfix", version, **rest), data, folder, lambda _: None)
+
+    return call
+
+
+def _file(tmp_path: Path, content: bytes) -> Path:
+    path = tmp_path / "given.tar.gz"
+    path.write_bytes(content)
+    return path
+
+
+def test_a_release_that_all_places_agree_on_gets_a_record(
+    mirrors: Mirrors, look: Callable[..., Verified]
+) -> None:
+    """Its date is the source's own word, and each host that agrees corroborates the hash once."""
+    content = postfix_archive()
+    mirrors.give(content, content)
+    found = look(urls=(f"{mirrors.url(0)}",))
+    assert found.record.version == VERSION
+    assert found.record.date == date(2027, 2, 28)
+    assert found.record.sha256 == sha256(content)
+    assert found.record.places == tuple(url.removeprefix("http://") for url in mirrors.urls)
+    assert found.record.urls == (), "the product's own mirrors need not be named again"
+    assert found.archive.read_bytes() == content
+    assert found.failed == ()
+
+
+def test_a_place_of_the_users_is_kept_in_the_record(
+    mirrors: Mirrors, look: Callable[..., Verified]
+) -> None:
+    """Where only that place has the archive, the next machine must find it there too."""
+    mirrors.files[0]["/else{where}/a.tgz"] = postfix_archive()
+    url = f"{mirrors.urls[0]}/else{{where}}/a.tgz"
+    found = look(urls=(url,))
+    made = insert(data_file("postfix").read_text("utf-8"), found.record)
+    added = next(one for one in parse_releases(tomllib.loads(made)) if one.version == VERSION)
+    assert added.sources[-1].url == url
+    assert added.sources[-1].sha256 == found.record.sha256
+    assert len(found.failed) == 2
+    assert all("404" in reason for reason in found.failed)
+
+
+def test_a_mirror_of_the_users_is_asked_by_upstreams_name(
+    mirrors: Mirrors, look: Callable[..., Verified]
+) -> None:
+    """A closed network has archives in a folder of its own, which is nobody else's business."""
+    mirrors.files[1][f"/closed/postfix-{VERSION}.tar.gz"] = postfix_archive()
+    found = look(mirrors=(f"{mirrors.urls[1]}/closed",))
+    assert found.record.sha256 == sha256(postfix_archive())
+    assert found.record.urls == ()
+
+
+def test_one_changed_byte_is_refused_with_both_hashes(
+    mirrors: Mirrors, look: Callable[..., Verified]
+) -> None:
+    """A forged archive on one of two mirrors is found, whichever of the two is asked first."""
+    good = postfix_archive()
+    forged = bytearray(good)
+    forged[len(forged) // 2] ^= 1
+    mirrors.give(good, bytes(forged))
+    with pytest.raises(SourceError) as caught:
+        look()
+    for number, content in enumerate((good, bytes(forged))):
+        assert f"{sha256(content)}  {mirrors.url(number)}" in caught.value.what
+    assert caught.value.next_step
+
+
+def test_a_hash_that_was_given_must_match(mirrors: Mirrors, look: Callable[..., Verified]) -> None:
+    """The hash of an announcement beats all mirrors together; both are named."""
+    content = postfix_archive()
+    mirrors.give(content, content)
+    with pytest.raises(SourceError, match="another SHA-256") as caught:
+        look(sha256="a" * 64)
+    assert "a" * 64 in caught.value.what
+    assert sha256(content) in caught.value.what
+    assert look(sha256=sha256(content)).record.places[-1] == "the hash that was given"
+
+
+def test_a_file_of_the_users_is_nobody_elses_word(
+    mirrors: Mirrors, look: Callable[..., Verified], tmp_path: Path
+) -> None:
+    """A hash that only this machine computed counts for nothing, and the mirrors are not asked."""
+    mirrors.give(postfix_archive(inside="3.99.2"))
+    found = look(file=_file(tmp_path, postfix_archive()))
+    assert found.record.places == ()
+    assert found.record.data()["corroborated"] == 0
+    given = look(file=_file(tmp_path, postfix_archive()), sha256=found.record.sha256)
+    assert len(given.record.places) == 1
+    other = f"{mirrors.urls[0]}/official/postfix-{VERSION}.tar.gz"
+    with pytest.raises(SourceError, match="do not agree"):
+        look(file=_file(tmp_path, postfix_archive()), urls=(other,))
+
+
+def test_a_web_page_and_an_error_are_no_archives(
+    mirrors: Mirrors, look: Callable[..., Verified]
+) -> None:
+    """A mirror that has moved says 200 and gives a page; that is no disagreement, and is told."""
+    mirrors.give(PAGE, postfix_archive())
+    found = look()
+    assert len(found.record.places) == 1
+    (told,) = found.failed
+    assert told.startswith(mirrors.url(0))
+    assert "web page" in told
+
+
+def test_a_release_that_nobody_has_is_told_place_by_place(
+    mirrors: Mirrors, look: Callable[..., Verified]
+) -> None:
+    """Who mistyped a version, or sits behind a wall, sees where was looked and what to do."""
+    mirrors.give(PAGE)
+    with pytest.raises(SourceError) as caught:
+        look()
+    assert f"{mirrors.url(0)}: gave no archive" in caught.value.what
+    assert f"{mirrors.url(1)}: HTTP 404" in caught.value.what
+    assert "--file" in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (postfix_archive(inside="3.99.2"), "says that it is 3.99.2"),
+        (postfix_archive(root="postfix-3.99.2"), "all must be below postfix-3.99.1/"),
+        (archive(f"postfix-{VERSION}", {"README": "hello"}), "which postfix it is"),
+        (postfix_archive()[:-20], "no whole tar archive"),
+        (gzip.compress(PAGE), "no whole tar archive"),
+        (archive(f"postfix-{VERSION}/../x", {"README": ""}), "all must be below"),
+    ],
+    ids=["version", "root", "silent", "cut", "page", "outside"],
+)
+def test_an_archive_of_something_else_is_refused(
+    look: Callable[..., Verified], tmp_path: Path, content: bytes, told: str
+) -> None:
+    """A name proves nothing: what is in the archive must be the release that is asked for."""
+    with pytest.raises(SourceError, match=r"the archive is not postfix-3\.99\.1") as caught:
+        look(file=_file(tmp_path, content))
+    assert told in caught.value.what
+    assert caught.value.next_step
+
+
+def test_a_file_that_is_no_archive_is_told(look: Callable[..., Verified], tmp_path: Path) -> None:
+    """A browser that saved the mirror's error page gives a file of the right name."""
+    with pytest.raises(SourceError, match="no tar archive"):
+        look(file=_file(tmp_path, PAGE))
+
+
+def test_what_is_there_already_is_not_added_again(
+    mirrors: Mirrors, look: Callable[..., Verified]
+) -> None:
+    """The same hash: nothing to do. Another one: somebody is wrong, and both are named."""
+    content = postfix_archive()
+    mirrors.give(content, content)
+    data = mirrors.data()
+    record = {"version": VERSION, "sha256": sha256(content), "corroborated": 1}
+    known = {**data, "release": [*data["release"], record]}
+    with pytest.raises(UsageError, match="already, with the same SHA-256"):
+        look(data=known)
+    other = {**data, "release": [*data["release"], {**record, "sha256": "b" * 64}]}
+    with pytest.raises(UsageError, match="with another SHA-256") as caught:
+        look(data=other)
+    assert "b" * 64 in caught.value.what
+    assert sha256(content) in caught.value.what
+    mirrors.files[0].clear()
+    mirrors.files[1].clear()
+    with pytest.raises(UsageError, match="already, with the SHA-256 bbbb"):
+        look(data=other)
+    with pytest.raises(UsageError, match="another SHA-256"):
+        look(data=other, sha256="c" * 64)
+
+
+@pytest.mark.parametrize("version", ["", "three", "3", "3.1.0;x", "../3.1.0", "3.1.0 ", "3.1.0\n"])
+def test_a_malformed_version_is_refused_before_anything_is_asked(
+    look: Callable[..., Verified], version: str
+) -> None:
+    """A slip must not become a path, a URL or a line of the catalog."""
+    with pytest.raises(UsageError, match="is no version of postfix"):
+        look(version)
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://example.org/a.tgz", "https://me:secret@example.org/a.tgz", "a.tgz", "http://[/a"]
+)
+def test_a_place_that_cannot_be_written_down_is_refused(
+    look: Callable[..., Verified], url: str
+) -> None:
+    """A password would be published with the catalog, and other words are no places."""
+    with pytest.raises(UsageError, match="--url") as caught:
+        look(urls=(url,))
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("files", "version", "day"),
+    [
+        (
+            {"VERSION.dat": VERSION_DAT.format(tag="", day="28 Feb 2027")},
+            "3.99.2",
+            date(2027, 2, 28),
+        ),
+        ({"VERSION.dat": VERSION_DAT.format(tag="beta1", day="")}, "3.99.2-beta1", None),
+        (
+            {
+                "crypto/opensslv.h": "#ifdef OPENSSL_FIPS\n"
+                '#define OPENSSL_VERSION_TEXT\t"OpenSSL 1.0.1e-fips 11 Feb 2013"\n#else\n'
+                '#define OPENSSL_VERSION_TEXT\t"OpenSSL 1.0.1e 11 Feb 2013"\n#endif\n'
+            },
+            "1.0.1e",
+            date(2013, 2, 11),
+        ),
+        (
+            {
+                "include/openssl/opensslv.h": "# define OPENSSL_VERSION_TEXT    "
+                '"OpenSSL 1.1.1-pre9 (beta) 21 Aug 2018"\n'
+            },
+            "1.1.1-pre9",
+            date(2018, 8, 21),
+        ),
+    ],
+    ids=lambda value: str(value) if isinstance(value, str) else "",
+)
+def test_openssl_says_what_it_is(
+    tmp_path: Path, files: dict[str, str], version: str, day: date | None
+) -> None:
+    """Its version is at three places over the years, and its date beside it."""
+    found = identify(_file(tmp_path, archive("root", files)), "openssl", "root")
+    assert (found.version, found.date) == (version, day)
+
+
+def test_stunnel_is_known_by_its_folder_alone(tmp_path: Path) -> None:
+    """Its source is not asked; another folder is still refused."""
+    path = _file(tmp_path, archive("stunnel-9.1", {"README": "x"}))
+    found = identify(path, "stunnel", "stunnel-9.1")
+    assert (found.version, found.date) == (None, None)
+    with pytest.raises(SourceError, match=r"below stunnel-9\.2/"):
+        identify(path, "stunnel", "stunnel-9.2")
+
+
+def test_the_archive_is_kept_for_the_build(
+    mirrors: Mirrors, look: Callable[..., Verified], tmp_path: Path
+) -> None:
+    """What was fetched to be verified is not fetched again to be built."""
+    mirrors.give(postfix_archive())
+    found = look()
+    path = keep(found, tmp_path / "cache")
+    assert path == tmp_path / "cache" / "sources" / found.record.sha256 / "source.tar"
+    assert path.read_bytes() == postfix_archive()
+    assert [one.name for one in path.parent.iterdir() if one.name != ".lock"] == [path.name]
