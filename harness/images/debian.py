@@ -6,44 +6,83 @@ and any mirror that the base image knows is used.
 
 from __future__ import annotations
 
+import re
 import tarfile
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from io import RawIOBase
 from pathlib import Path
+from threading import Lock
 
 import docker
 
 from harness.catalog.releases import Source
 from harness.errors import SourceError
 from harness.images.cancel import Cancel
-from harness.images.containers import finished
+from harness.images.containers import Finished, finished
+from harness.images.downloads import Attempt
 
 TIME_LIMIT = 300.0
 
-# $1: source package, $2: the file wanted. The suite's own package sources are read in both of their
-# formats (sources.list(5)), and asked for source packages only: that index is a fraction of all.
-# An old suite's index may have run out; the checksum that is pinned stands for what is fetched.
+#: Suites that are no system of their own: they are laid over another one, whose image stands in for
+#: them, and their packages lie on the same mirror.
+_LAID_OVER = {"experimental": "forky", "sid": "forky"}
+
+_POLL = 0.1
+
+# $1: suite, $2: the suite of this system, $3: source package, $4: the file wanted. Prints a line
+# "VERSION yes|no" for each version that the suite lists, newest first: does it have the file?
+#
+# The suite's own package sources are read in both of their formats (sources.list(5)), and asked for
+# source packages only: that index is a fraction of all. An old suite's index may have run out; the
+# checksum that is pinned stands for what is fetched. One part of a suite that is not reached (its
+# updates, say) does not matter as long as another has the file.
 _SCRIPT = r"""
 set -eu
 mkdir -p /src /apt && cd /src
-for list in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
-    [ -f "$list" ] && sed -n 's/^deb /deb-src /p' "$list" >>/apt/src.list
+suite=$1 system=$2 package=$3 file=$4
+if [ "$suite" = "$system" ]; then
+    for list in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+        [ -f "$list" ] && sed -n 's/^deb /deb-src /p' "$list" >>/apt/src.list
+    done
+    for list in /etc/apt/sources.list.d/*.sources; do
+        [ -f "$list" ] && sed 's/^Types:.*/Types: deb-src/' "$list" >"/apt/${list##*/}"
+    done
+else
+    apt-get indextargets --no-release-info --format "deb-src \$(REPO_URI) $suite main" \
+        'Created-By: Packages' "Release: $system" | sort -u >/apt/src.list
+fi
+set -- -qq -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts=/apt \
+    -o Acquire::Check-Valid-Until=false -o Acquire::Retries=1 -o APT::Sandbox::User=root
+apt-get "$@" update >&2 || true
+apt-cache "$@" --only-source showsrc "$package" | awk -v RS= -v file="$file" '{
+    version = ""; has = "no"
+    for (i = 1; i <= NF; i++) {
+        if ($i == "Version:" && version == "") version = $(i + 1)
+        if ($i == file) has = "yes"
+    }
+    print version, has
+}' | sort -u -V -r >/apt/listed
+cat /apt/listed
+# Of several packages of one upstream version some may have left the mirror.
+for version in $(awk '$2 == "yes" { print $1 }' /apt/listed); do
+    apt-get "$@" source --download-only --tar-only "$package=$version" >&2 && [ -f "$file" ] && exit
 done
-for list in /etc/apt/sources.list.d/*.sources; do
-    [ -f "$list" ] && sed 's/^Types:.*/Types: deb-src/' "$list" >"/apt/${list##*/}"
-done
-set -- "$1" "$2" -qq -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts=/apt \
-    -o Acquire::Check-Valid-Until=false -o APT::Sandbox::User=root
-package=$1 file=$2
-shift 2
-apt-get "$@" update >&2
-apt-get "$@" source --download-only --tar-only "$package" >&2
-[ -f "$file" ] || { echo "the suite has $(echo *) now, not $file" >&2; exit 1; }
+exit 1
 """
+
+_ERRORS = ("E:", "W: Failed to fetch")
+# What apt-get says besides, when it has said what failed.
+_EMPTY = ("E: Some index files", "E: You must put some 'deb-src'", "E: Failed to fetch some")
+_NOT_FOUND = re.compile(r"\b404\b")
 
 
 class DebianFetcher:
-    """Fetches sources of kind DEBIAN; ``base_image`` gives the reference of a suite's image."""
+    """Fetches sources of kind DEBIAN; ``base_image`` gives the reference of a suite's image.
+
+    Safe for several threads. What a suite turned out not to have is not asked for again.
+    """
 
     def __init__(
         self,
@@ -54,35 +93,101 @@ class DebianFetcher:
         self._client = client
         self._base_image = base_image
         self._labels = labels
+        self._lock = Lock()
+        self._suites: defaultdict[str, Lock] = defaultdict(Lock)
+        self._gone: dict[Source, str] = {}
 
-    def __call__(self, source: Source, path: Path, cancel: Cancel) -> None:
+    def __call__(self, source: Source, path: Path, attempt: Attempt) -> None:
         """Fetch into ``path``.
 
         Raises:
             SourceError: the suite does not have the file, or is not reached.
             InfrastructureError: the base image, or the engine.
+            Cancelled: broken off.
         """
-        command = ["/bin/sh", "-c", _SCRIPT, "fetch", source.package, source.file]
-        with finished(
-            self._client,
-            self._base_image(source.suite),
-            command,
-            labels=self._labels,
-            cancel=cancel,
-            network="bridge",
-            time_limit=TIME_LIMIT,
-        ) as done:
-            if done.code != 0:
-                raise SourceError(f"apt-get failed: {_complaint(done.err)}")
-            chunks, _ = done.container.get_archive(f"/src/{source.file}")
-            _only_file(chunks, path)
+        system = _LAID_OVER.get(source.suite, source.suite)
+        image = self._base_image(system)
+        command = ["/bin/sh", "-c", _SCRIPT, "fetch"]
+        command += [source.suite, system, source.package, source.file]
+        # In turn, since several at a time would each fetch the suite's index over one line.
+        with self._turn(source.suite, attempt.cancel):
+            attempt.places.check(_place(source))
+            if source in self._gone:
+                raise SourceError(self._gone[source])
+            with finished(
+                self._client,
+                image,
+                command,
+                labels=self._labels,
+                cancel=attempt.cancel,
+                network="bridge",
+                time_limit=TIME_LIMIT,
+            ) as done:
+                if done.code != 0:
+                    raise self._error(source, done, attempt)
+                chunks, _ = done.container.get_archive(f"/src/{source.file}")
+                _only_file(chunks, path)
+
+    @contextmanager
+    def _turn(self, suite: str, cancel: Cancel) -> Iterator[None]:
+        with self._lock:
+            lock = self._suites[suite]
+        while not lock.acquire(timeout=_POLL):
+            cancel.check()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _error(self, source: Source, done: Finished, attempt: Attempt) -> SourceError:
+        if not done.out.strip() and (complaint := _complaint(done.err)):
+            reason = f"the package index of Debian {source.suite} was not had: {complaint}"
+            return attempt.places.lost(_place(source), reason)
+        reason, final = refusal(source, done.out, done.err)
+        if final:
+            self._gone[source] = reason
+        return SourceError(reason)
+
+
+def refusal(source: Source, listed: str, words: str) -> tuple[str, bool]:
+    """Why a suite whose index was read did not give the file, and whether it never will.
+
+    ``listed`` has a line "VERSION yes|no" for each version of the package, newest first; ``words``
+    are apt-get's own.
+    """
+    found = [line.split() for line in listed.splitlines() if line.strip()]
+    suite, package = f"Debian {source.suite}", source.package
+    having = [version for version, has in found if has == "yes"]
+    complaint = _complaint(words)
+    if having:
+        what = f"{suite} lists {package} {having[0]}"
+        if _NOT_FOUND.search(complaint):
+            return f"{what}, but its mirror answers 404: {source.file} has left it", True
+        return f"{what}, but did not give {source.file}: {complaint or 'no word why'}", False
+    if not found:
+        return f"{suite} has no source package {package}", True
+    versions = ", ".join(version for version, _ in found)
+    gone = (
+        f"{suite} has {package} {versions} now, not {_upstream(source)}: its source package is gone"
+    )
+    return (f"{gone} (a part was not reached: {complaint})", False) if complaint else (gone, True)
+
+
+def _place(source: Source) -> str:
+    return f"Debian {source.suite}"
+
+
+def _upstream(source: Source) -> str:
+    """``3.0.20`` of ``openssl_3.0.20.orig.tar.gz``."""
+    name = source.file.removeprefix(f"{source.package}_")
+    return name.partition(".orig")[0]
 
 
 def _complaint(words: str) -> str:
-    """apt-get's errors, else its last line."""
-    lines = [line.strip() for line in words.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("E:")]
-    return " ".join(errors[:3] or lines[-1:] or ["it said nothing"])
+    """apt-get's errors, and its warnings of what it could not fetch; "" if it had none."""
+    lines = [line.strip() for line in words.splitlines()]
+    errors = [line for line in lines if line.startswith(_ERRORS) and not line.startswith(_EMPTY)]
+    return " ".join(errors[:3])
 
 
 def _only_file(chunks: Iterable[bytes], path: Path) -> None:

@@ -2,171 +2,195 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import tarfile
-import threading
 from collections.abc import Iterator
-from datetime import date
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from harness.catalog.releases import Release, Source, SourceKind
+from harness.catalog.releases import Source, SourceKind
 from harness.errors import ExitCode, SourceError
 from harness.images.cancel import Cancel, Cancelled
 from harness.images.debian import _only_file
-from harness.images.sources import SourceStore, fetch_npm, fetch_url
-
-CONTENT = bytes(range(256)) * 4000
-PAGE = b"<html>Mirror moved</html>"
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
-
-
-class _Mirror(BaseHTTPRequestHandler):
-    """A mirror with one real file, and a page for everything else, both with status 200."""
-
-    def __init__(self, asked: list[str], *args: object) -> None:
-        self.asked = asked
-        super().__init__(*args)  # type: ignore[arg-type]  # what the server gives
-
-    def do_GET(self) -> None:
-        self.asked.append(self.path)
-        if self.path == "/gone":
-            self.send_error(404)
-            return
-        body = CONTENT if self.path == "/real" else PAGE
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args: object) -> None:
-        """Keep the test's output clean."""
+from harness.images.downloads import Attempt
+from harness.images.sources import SourceStore, fetch_url
+from tests.unit.sources_server import (
+    CONTENT,
+    PAGE,
+    SHA256,
+    Answer,
+    Server,
+    kept,
+    quiet,
+    release,
+    serving,
+    store,
+    url_source,
+)
 
 
 @pytest.fixture
-def mirror() -> Iterator[tuple[str, list[str]]]:
-    """A real HTTP server: its address, and the paths it was asked for."""
-    asked: list[str] = []
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Mirror, asked)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}", asked
-        server.shutdown()
+def server() -> Iterator[Server]:
+    """A real HTTP server."""
+    with serving() as server:
+        yield server
 
 
-def _url(url: str, sha256: str = SHA256) -> Source:
-    return Source(SourceKind.URL, sha256, 1, "thing-1.0", url=url)
+def _local(path: Path, origin: str) -> Source:
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Source(SourceKind.LOCAL, sha256, 0, "thing-1.0", path=str(path), origin=origin)
 
 
-def _release(*sources: Source) -> Release:
-    return Release("thing", "1.0", date(2020, 1, 1), sources)
-
-
-def _store(folder: Path) -> SourceStore:
-    return SourceStore(folder, {SourceKind.URL: fetch_url, SourceKind.NPM: fetch_npm})
-
-
-def _say(_: str) -> None:
-    """What the shop would show."""
-
-
-def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
-
-
-def test_an_archive_is_fetched_once(tmp_path: Path, mirror: tuple[str, list[str]]) -> None:
+def test_an_archive_is_fetched_once(tmp_path: Path, server: Server) -> None:
     """A verified archive is in the cache under its hash, and no mirror is asked again."""
-    address, asked = mirror
-    release = _release(_url(f"{address}/real"))
-    found = _store(tmp_path).fetch(release, Cancel(), _say)
-    assert found.path == tmp_path / "sources" / SHA256 / "source.tar.gz"
+    thing = release(url_source(f"{server.url}/real"))
+    found = store(tmp_path).fetch(thing, Cancel(), quiet)
+    assert found.path == tmp_path / "sources" / SHA256 / "source.tar"
     assert found.path.read_bytes() == CONTENT
-    again = _store(tmp_path).fetch(release, Cancel(), _say)
+    again = store(tmp_path).fetch(thing, Cancel(), quiet)
     assert again == found
-    assert asked == ["/real"]
-    assert _files(tmp_path) == [found.path], "nothing half-made may stay"
+    assert server.paths == ["/real"]
+    assert kept(tmp_path) == [found.path], "nothing half-made may stay"
 
 
-def test_other_bytes_are_refused_and_not_kept(
-    tmp_path: Path, mirror: tuple[str, list[str]]
-) -> None:
-    """A web page with status 200, or a tampered archive, never gets into the cache."""
-    address, _ = mirror
+def test_other_bytes_are_refused_and_not_kept(tmp_path: Path, server: Server) -> None:
+    """A web page with status 200 never gets into the cache."""
     with pytest.raises(SourceError) as caught:
-        _store(tmp_path).fetch(_release(_url(f"{address}/moved")), Cancel(), _say)
+        store(tmp_path).fetch(release(url_source(f"{server.url}/moved")), Cancel(), quiet)
     assert SHA256 in str(caught.value)
     assert hashlib.sha256(PAGE).hexdigest() in str(caught.value)
-    assert _files(tmp_path) == []
+    assert kept(tmp_path) == []
 
 
-def test_sources_are_tried_in_order(tmp_path: Path, mirror: tuple[str, list[str]]) -> None:
+def test_one_changed_byte_of_a_download_is_refused(tmp_path: Path, server: Server) -> None:
+    """A tampered archive of the right size is refused with both hashes, and not built from."""
+    tampered = bytearray(CONTENT)
+    tampered[len(CONTENT) // 2] ^= 1
+    server.answers["/real"] = Answer(bytes(tampered))
+    with pytest.raises(SourceError) as caught:
+        store(tmp_path).fetch(release(url_source(f"{server.url}/real")), Cancel(), quiet)
+    found = hashlib.sha256(tampered).hexdigest()
+    assert f"SHA-256 {found} instead of {SHA256}" in str(caught.value)
+    assert kept(tmp_path) == []
+
+
+def test_one_changed_byte_of_a_local_tarball_is_refused(tmp_path: Path) -> None:
+    """What changes between the option's reading and the build is not what the run says it tests."""
+    path = tmp_path / "thing.tar.gz"
+    path.write_bytes(CONTENT)
+    thing = release(_local(path, f"the local archive {path}"))
+    assert store(tmp_path).fetch(thing, Cancel(), quiet).path == path
+    path.write_bytes(b"X" + CONTENT[1:])
+    with pytest.raises(SourceError, match=f"the local archive {path} changed") as caught:
+        store(tmp_path).fetch(thing, Cancel(), quiet)
+    found = hashlib.sha256(b"X" + CONTENT[1:]).hexdigest()
+    assert f"SHA-256 {found} instead of {SHA256}" in str(caught.value)
+    assert path.exists(), "the user's file is not ours to remove"
+
+
+def test_a_local_tarball_that_is_gone_is_told_as_such(tmp_path: Path) -> None:
+    """Not a traceback, and not a download from somewhere else."""
+    path = tmp_path / "thing.tar.gz"
+    path.write_bytes(CONTENT)
+    thing = release(_local(path, "my archive"))
+    path.unlink()
+    with pytest.raises(SourceError, match="my archive is gone"):
+        store(tmp_path).fetch(thing, Cancel(), quiet)
+
+
+def test_sources_are_tried_in_order(tmp_path: Path, server: Server) -> None:
     """One bad mirror costs nothing as long as another has the file."""
-    address, asked = mirror
-    release = _release(*(_url(f"{address}/{name}") for name in ("gone", "moved", "real")))
-    found = _store(tmp_path).fetch(release, Cancel(), _say)
+    thing = release(*(url_source(f"{server.url}/{name}") for name in ("gone", "moved", "real")))
+    found = store(tmp_path).fetch(thing, Cancel(), quiet)
     assert found.source.url.endswith("/real")
-    assert asked == ["/gone", "/moved", "/real"]
+    assert server.paths == ["/gone", "/moved", "/real"]
 
 
 def test_all_failures_are_listed(
-    tmp_path: Path, mirror: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody behind a firewall must see each place that was tried, why not, and what to do."""
-    address, _ = mirror
     monkeypatch.setenv("PATH", str(tmp_path))
-    release = _release(
-        _url(f"{address}/gone"),
-        _url("http://127.0.0.1:1/closed"),
+    thing = release(
+        url_source(f"{server.url}/gone"),
+        url_source("http://127.0.0.1:1/closed"),
         Source(SourceKind.NPM, "0" * 64, 0, "package", package="thing@1.0"),
     )
     with pytest.raises(SourceError) as caught:
-        _store(tmp_path).fetch(release, Cancel(), _say)
+        store(tmp_path).fetch(thing, Cancel(), quiet)
     said = str(caught.value)
-    assert f"{address}/gone: HTTP 404" in said
+    assert f"{server.url}/gone: HTTP 404" in said
     assert "http://127.0.0.1:1/closed: " in said
     assert "refused" in said
     assert "npm package thing@1.0: npm is not installed here" in said
     assert "next step: " in said
-    assert str(tmp_path / "sources" / SHA256 / "source.tar.gz") in said
+    assert "--mirror" in said
+    assert str(tmp_path / "sources" / SHA256 / "source.tar") in said
     assert caught.value.exit_code is ExitCode.INFRASTRUCTURE
-    assert _files(tmp_path) == []
+    assert kept(tmp_path) == []
 
 
-def test_a_damaged_cache_is_not_trusted(tmp_path: Path, mirror: tuple[str, list[str]]) -> None:
+def test_a_damaged_cache_is_not_trusted(tmp_path: Path, server: Server) -> None:
     """One changed byte in the cached archive, and it is fetched anew."""
-    address, asked = mirror
-    release = _release(_url(f"{address}/real"))
-    path = _store(tmp_path).fetch(release, Cancel(), _say).path
+    thing = release(url_source(f"{server.url}/real"))
+    path = store(tmp_path).fetch(thing, Cancel(), quiet).path
     path.write_bytes(b"X" + CONTENT[1:])
-    assert _store(tmp_path).fetch(release, Cancel(), _say).path.read_bytes() == CONTENT
-    assert len(asked) == 2
+    assert store(tmp_path).fetch(thing, Cancel(), quiet).path.read_bytes() == CONTENT
+    assert len(server.asked) == 2
 
 
 def test_an_archive_put_there_by_hand_is_taken(tmp_path: Path) -> None:
     """What the error tells a user on a closed network to do works."""
-    path = tmp_path / "sources" / SHA256 / "source.tar.gz"
+    path = tmp_path / "sources" / SHA256 / "source.tar"
     path.parent.mkdir(parents=True)
     path.write_bytes(CONTENT)
-    found = _store(tmp_path).fetch(_release(_url("http://127.0.0.1:1/closed")), Cancel(), _say)
-    assert found.path.read_bytes() == CONTENT
+    thing = release(url_source("http://127.0.0.1:1/closed"))
+    assert store(tmp_path).fetch(thing, Cancel(), quiet).path.read_bytes() == CONTENT
 
 
-def test_breaking_off_is_not_a_failed_source(tmp_path: Path, mirror: tuple[str, list[str]]) -> None:
+def test_a_wrong_archive_put_there_by_hand_is_told(tmp_path: Path) -> None:
+    """Whoever copied the wrong file there must learn that, and which hash theirs has."""
+    path = tmp_path / "sources" / SHA256 / "source.tar"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(PAGE)
+    with pytest.raises(SourceError) as caught:
+        store(tmp_path).fetch(release(url_source("http://127.0.0.1:1/closed")), Cancel(), quiet)
+    assert f"{path}: other bytes" in str(caught.value)
+    assert hashlib.sha256(PAGE).hexdigest() in str(caught.value)
+    assert path.read_bytes() == PAGE
+
+
+def test_a_full_disk_is_not_one_more_failed_source(tmp_path: Path, server: Server) -> None:
+    """The next source would fill it as well, and the list of sources would hide the true reason."""
+
+    def fill(_: Source, __: Path, ___: Attempt) -> None:
+        with Path("/dev/full").open("wb", buffering=0) as file:
+            file.write(CONTENT)
+
+    full = Source(SourceKind.NPM, SHA256, 0, "package", package="thing@1.0")
+    thing = release(full, url_source(f"{server.url}/real"))
+    fetchers = {SourceKind.NPM: fill, SourceKind.URL: fetch_url}
+    with pytest.raises(OSError, match="No space left") as caught:
+        SourceStore(tmp_path, fetchers).fetch(thing, Cancel(), quiet)
+    assert caught.value.errno == errno.ENOSPC
+    assert server.asked == []
+
+
+def test_breaking_off_is_not_a_failed_source(tmp_path: Path, server: Server) -> None:
     """After Ctrl-C no further mirror is tried, and nothing is kept."""
-    address, asked = mirror
     cancel = Cancel()
 
     def stop(_: str) -> None:
         cancel.set()
 
-    release = _release(_url(f"{address}/real"), _url(f"{address}/moved"))
+    thing = release(url_source(f"{server.url}/real"), url_source(f"{server.url}/moved"))
     with pytest.raises(Cancelled):
-        _store(tmp_path).fetch(release, cancel, stop)
-    assert "/moved" not in asked
-    assert _files(tmp_path) == []
+        store(tmp_path).fetch(thing, cancel, stop)
+    assert "/moved" not in server.paths
+    assert kept(tmp_path) == []
 
 
 def test_the_engines_archive_of_a_file_is_unpacked(tmp_path: Path) -> None:

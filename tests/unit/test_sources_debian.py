@@ -1,0 +1,60 @@
+"""Why a suite did not give a source: in words that tell what is gone from what was not reached."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.catalog.releases import Source, SourceKind
+from harness.images.debian import refusal
+
+_SOURCE = Source(
+    SourceKind.DEBIAN,
+    "0" * 64,
+    0,
+    "openssl-3.0.20",
+    suite="bookworm",
+    package="openssl",
+    file="openssl_3.0.20.orig.tar.gz",
+)
+_UNREACHED = "W: Failed to fetch http://mirror.example/InRelease  Temporary failure resolving\n"
+_404 = "E: Failed to fetch http://mirror.example/pool/x  404  Not Found [IP: 192.0.2.1 80]\n"
+
+
+@pytest.mark.parametrize(
+    ("listed", "words", "told", "final"),
+    [
+        (
+            "3.0.22-1~deb12u2 no\n",
+            "",
+            "Debian bookworm has openssl 3.0.22-1~deb12u2 now, not 3.0.20: "
+            "its source package is gone",
+            True,
+        ),
+        (
+            "3.0.22-1~deb12u2 no\n",
+            _UNREACHED,
+            "its source package is gone (a part was not reached: W: Failed to fetch",
+            False,
+        ),
+        ("", "", "Debian bookworm has no source package openssl", True),
+        (
+            "3.0.22-1 no\n3.0.20-1 yes\n",
+            _404,
+            "Debian bookworm lists openssl 3.0.20-1, but its mirror answers 404: "
+            "openssl_3.0.20.orig.tar.gz has left it",
+            True,
+        ),
+        (
+            "3.0.20-1 yes\n",
+            "E: Failed to fetch http://mirror.example/x  Connection timed out\n",
+            "lists openssl 3.0.20-1, but did not give openssl_3.0.20.orig.tar.gz: E: Failed",
+            False,
+        ),
+    ],
+    ids=["gone", "perhaps-gone", "no-package", "left-the-mirror", "broken"],
+)
+def test_each_reason_has_its_own_words(listed: str, words: str, told: str, final: bool) -> None:
+    """What is gone needs another source; what was not reached may be there in a minute."""
+    reason, is_final = refusal(_SOURCE, listed, words)
+    assert told in reason
+    assert is_final is final

@@ -1,0 +1,150 @@
+"""Mirrors of the user's own: asked first, believed no more than anybody, wrong ones named."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.catalog.releases import Source, SourceKind
+from harness.errors import ExitCode, SourceError, UsageError
+from harness.images.cancel import Cancel
+from harness.images.sources import MIRRORS_VARIABLE, mirrors_from
+from tests.unit.sources_server import (
+    CONTENT,
+    PAGE,
+    Answer,
+    Server,
+    kept,
+    quiet,
+    release,
+    serving,
+    store,
+    url_source,
+)
+
+ARCHIVE = "thing-1.0.tar.gz"
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A real HTTP server."""
+    with serving() as server:
+        yield server
+
+
+def test_mirrors_are_asked_in_order_and_first(tmp_path: Path, server: Server) -> None:
+    """A closed network must not wait for upstream's hosts before its own mirror is asked."""
+    server.answers |= {f"/empty/{ARCHIVE}": Answer(status=404), f"/own/{ARCHIVE}": Answer()}
+    thing = release(url_source(f"{server.url}/real", archive=ARCHIVE))
+    one = store(tmp_path, f"{server.url}/empty", f"{server.url}/own")
+    found = one.fetch(thing, Cancel(), quiet)
+    assert found.path.read_bytes() == CONTENT
+    assert server.paths == [f"/empty/{ARCHIVE}", f"/own/{ARCHIVE}"]
+
+
+def test_a_mirror_is_asked_once_for_a_release_with_many_places(
+    tmp_path: Path, server: Server
+) -> None:
+    """Upstream's places all have one archive; the mirror need not refuse it for each of them."""
+    server.answers[f"/own/{ARCHIVE}"] = Answer(status=404)
+    places = [url_source(f"{server.url}/{name}", archive=ARCHIVE) for name in ("gone", "real")]
+    store(tmp_path, f"{server.url}/own").fetch(release(*places), Cancel(), quiet)
+    assert server.paths == [f"/own/{ARCHIVE}", "/gone", "/real"]
+
+
+def test_a_mirror_is_believed_no_more_than_upstream(tmp_path: Path, server: Server) -> None:
+    """The catalog's checksum holds for the user's own mirror, which may be tampered with too."""
+    server.answers[f"/own/{ARCHIVE}"] = Answer(b"X" + CONTENT[1:])
+    thing = release(url_source(f"{server.url}/gone", archive=ARCHIVE))
+    with pytest.raises(SourceError) as caught:
+        store(tmp_path, f"{server.url}/own").fetch(thing, Cancel(), quiet)
+    found = hashlib.sha256(b"X" + CONTENT[1:]).hexdigest()
+    assert f"{server.url}/own/{ARCHIVE}: gave other bytes" in str(caught.value)
+    assert found in str(caught.value)
+    assert kept(tmp_path) == []
+
+
+@pytest.mark.parametrize("slashes", ["", "//"])
+def test_a_folder_can_be_a_mirror(tmp_path: Path, slashes: str) -> None:
+    """A shared disk, or a stick, is enough where there is no network at all."""
+    folder = tmp_path / "my sources"
+    folder.mkdir()
+    (folder / ARCHIVE).write_bytes(CONTENT)
+    base = f"file:{slashes}{str(folder).replace(' ', '%20')}"
+    (mirror,) = mirrors_from([base], {})
+    thing = release(url_source("http://127.0.0.1:1/closed", archive=ARCHIVE))
+    found = store(tmp_path / "cache", mirror).fetch(thing, Cancel(), quiet)
+    assert found.path.read_bytes() == CONTENT
+    assert (folder / ARCHIVE).read_bytes() == CONTENT, "it stays the user's"
+
+
+def test_a_folder_that_lacks_the_archive_is_listed(tmp_path: Path) -> None:
+    """The error shows under which name and where the archive was looked for."""
+    thing = release(url_source("http://127.0.0.1:1/closed", archive=ARCHIVE))
+    with pytest.raises(SourceError, match=f"file:{tmp_path}/{ARCHIVE}: .*No such file"):
+        store(tmp_path, f"file:{tmp_path}").fetch(thing, Cancel(), quiet)
+
+
+def test_only_upstreams_archive_is_looked_for(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another registry's package has a hash of its own, and no name on a mirror."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    package = Source(
+        SourceKind.NPM, hashlib.sha256(PAGE).hexdigest(), 0, "x", package="thing@1", archive=ARCHIVE
+    )
+    nameless = url_source(f"{server.url}/real")
+    said: list[str] = []
+    store(tmp_path, f"{server.url}/own").fetch(release(package, nameless), Cancel(), said.append)
+    assert server.paths == ["/real"]
+    assert said == [
+        "fetching thing-1.0 from npm package thing@1",
+        f"fetching thing-1.0 from {server.url}/real",
+    ]
+
+
+def test_options_come_before_the_environment() -> None:
+    """What is written on the command line is meant now; none is asked twice."""
+    environ = {MIRRORS_VARIABLE: " https://b.example/x/  file:/srv/sources http://a.example "}
+    assert mirrors_from(["http://a.example/", "http://c.example"], environ) == (
+        "http://a.example",
+        "http://c.example",
+        "https://b.example/x",
+        "file:/srv/sources",
+    )
+    assert mirrors_from([], {}) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mirror.example",
+        "/srv/sources",
+        "ftp://a.example/",
+        "http://",
+        "http://a.example:port/",
+        "http://a.example/?get=",
+        "http://a.example/#top",
+        "file:sources",
+        "file://a.example/sources",
+        "",
+    ],
+)
+def test_what_is_no_mirror_is_named_with_its_place(text: str) -> None:
+    """A typing error must not end as "could not be had" after all else was tried."""
+    with pytest.raises(UsageError, match=r"^--mirror: ") as caught:
+        mirrors_from([text], {})
+    assert repr(text) in caught.value.what
+    assert caught.value.exit_code is ExitCode.USAGE
+    if text:
+        with pytest.raises(UsageError, match=f"^{MIRRORS_VARIABLE}: "):
+            mirrors_from([], {MIRRORS_VARIABLE: f"http://a.example {text}"})
+
+
+def test_a_password_in_a_mirrors_address_is_refused() -> None:
+    """Addresses are shown in progress, errors and logs."""
+    with pytest.raises(UsageError, match=r"~/\.netrc"):
+        mirrors_from(["https://me:secret@a.example/"], {})

@@ -1,0 +1,105 @@
+"""One archive is fetched once, however many threads and processes want it at the same moment."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from harness.images.cancel import Cancel, Cancelled
+from tests.unit.sources_server import (
+    CONTENT,
+    Answer,
+    Server,
+    quiet,
+    release,
+    serving,
+    store,
+    until,
+    url_source,
+)
+
+_SCRIPT = """
+import sys
+from pathlib import Path
+from harness.images.cancel import Cancel
+from tests.unit.sources_server import release, store, url_source
+
+def say(text):
+    print(text, flush=True)
+
+thing = release(url_source(sys.argv[2]))
+say(store(Path(sys.argv[1])).fetch(thing, Cancel(), say).path)
+"""
+
+
+@pytest.fixture
+def gate() -> threading.Event:
+    """What the server waits for before it sends anything."""
+    return threading.Event()
+
+
+@pytest.fixture
+def server(gate: threading.Event) -> Iterator[Server]:
+    """A server that has begun an answer, and goes on when the gate opens."""
+    with serving() as server:
+        server.answers["/real"] = Answer(gate=gate)
+        yield server
+
+
+def test_two_threads_share_a_download(
+    tmp_path: Path, server: Server, gate: threading.Event
+) -> None:
+    """A pair and what it shares with others want the same Postfix; it is asked for once."""
+    thing, said, one = release(url_source(f"{server.url}/real")), list[str](), store(tmp_path)
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(one.fetch, thing, Cancel(), said.append) for _ in range(2)]
+        assert until(lambda: any(line.startswith("waiting: ") for line in said))
+        gate.set()
+        archives = [future.result(timeout=30) for future in both]
+    assert [archive.path.read_bytes() for archive in archives] == [CONTENT, CONTENT]
+    assert server.paths == ["/real"]
+
+
+def test_two_processes_share_a_download(
+    tmp_path: Path, server: Server, gate: threading.Event
+) -> None:
+    """Two runs started at the same time do not fetch everything twice."""
+    command = [sys.executable, "-c", _SCRIPT, str(tmp_path), f"{server.url}/real"]
+    first = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert until(lambda: bool(server.asked), 60)
+    second = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert second.stdout is not None
+        assert second.stdout.readline().startswith("waiting: ")
+        gate.set()
+        ends = [process.communicate(timeout=30)[0] for process in (first, second)]
+    finally:
+        for process in (first, second):
+            process.kill()
+    assert [process.returncode for process in (first, second)] == [0, 0]
+    assert {end.splitlines()[-1].rpartition("/")[2] for end in ends} == {"source.tar"}
+    assert server.paths == ["/real"]
+
+
+def test_waiting_for_somebody_elses_download_can_be_broken_off(
+    tmp_path: Path, server: Server
+) -> None:
+    """Ctrl-C ends a run also while another one fetches what it wants."""
+    thing, one = release(url_source(f"{server.url}/real")), store(tmp_path)
+    first, second = Cancel(), Cancel()
+    with ThreadPoolExecutor(2) as pool:
+        fetching = pool.submit(one.fetch, thing, first, quiet)
+        assert until(lambda: bool(server.asked))
+        # It breaks off as soon as it says that it waits.
+        waiting = pool.submit(one.fetch, thing, second, lambda _: second.set())
+        with pytest.raises(Cancelled):
+            waiting.result(timeout=15)
+        first.set()
+        with pytest.raises(Cancelled):
+            fetching.result(timeout=15)
