@@ -1,0 +1,229 @@
+"""The image contract as a list of named checks, and what an image came to by it. Pure.
+
+docs/image-contract.md has the same list with reasons (a unit test holds the two together). The
+checks that only look are in ``conformance_contents``; those that start the image the way a run does
+are in ``harness/targets/conformance.py``, since the way a run does it is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.errors import ContractError
+from harness.images import labels as names
+from harness.images.provenance import Versions
+
+#: What the harness's shell scripts call, besides what each POSIX shell has built in.
+TOOLS = (
+    *("awk", "cat", "chgrp", "chmod", "chown", "cp", "grep", "head", "mkdir", "mktemp", "mv"),
+    *("nice", "rm", "sed", "sh", "touch"),
+)
+#: Labels that must say something, besides those of which the value is given.
+TOLD = (names.BUILD, names.POSTFIX, names.OPENSSL, names.HOW)
+BUILD_KIND = "build"
+#: Bytes that a message to /dev/log may have at least, its date and tag among them.
+MESSAGE_SIZE = 1000
+
+
+class Verdict(StrEnum):
+    """What a check came to."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_CHECKED = "not checked"
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One row of the contract. ``needs`` are the rows without which it cannot be looked at."""
+
+    name: str
+    text: str
+    needs: tuple[str, ...] = ()
+
+
+REQUIREMENTS = (
+    Requirement("contract", f"the label {names.CONTRACT} is {names.CONTRACT_VERSION}"),
+    Requirement(
+        "labels",
+        f"the label {names.KIND} is {BUILD_KIND}; "
+        f"{', '.join(one.removeprefix(names.PREFIX) for one in TOLD)} are not empty",
+    ),
+    Requirement("root", "the image's user is root"),
+    Requirement("shell", "/bin/sh runs scripts"),
+    Requirement("tools", f"on PATH are {', '.join(TOOLS)}", ("shell",)),
+    Requirement(
+        "services",
+        "/etc/services has smtp at 25/tcp, submission at 587/tcp, submissions or smtps at 465/tcp",
+        ("shell",),
+    ),
+    Requirement("postfix", "postfix is on PATH, and its postlog", ("shell",)),
+    Requirement("postconf", "postconf is on PATH, and postconf -d answers", ("shell",)),
+    Requirement("daemons", "daemon_directory, by postconf -d, has master and smtpd", ("postconf",)),
+    Requirement(
+        "config",
+        "config_directory, by postconf -d, has a master.cf, and a main.cf that may be empty; "
+        "postconf -d warns of neither",
+        ("postconf",),
+    ),
+    Requirement(
+        "owners",
+        "the user mail_owner and the group setgid_group, by postconf -d, exist",
+        ("postconf", "tools"),
+    ),
+    Requirement("sasl", "postconf -a lists dovecot", ("postconf",)),
+    Requirement("openssl", "openssl is on PATH, and openssl version answers", ("shell",)),
+    Requirement(
+        "tls",
+        "smtpd has TLS (-DUSE_TLS), by an OpenSSL that tells its version",
+        ("postconf", "tools", "daemons"),
+    ),
+    Requirement(
+        "postfix-version",
+        f"the label {names.POSTFIX} is what postconf -d mail_version says",
+        ("labels", "postconf"),
+    ),
+    Requirement(
+        "openssl-version",
+        f"the label {names.OPENSSL} is the version of the OpenSSL that smtpd loads",
+        ("labels", "tls"),
+    ),
+    Requirement(
+        "openssl-same", "openssl on PATH is of the OpenSSL that smtpd loads", ("openssl", "tls")
+    ),
+    Requirement(
+        "command",
+        "the image's command stays in the foreground, started as a run starts it",
+        ("root", "shell"),
+    ),
+    Requirement(
+        "syslog",
+        "what is sent to /dev/log comes out of the command's standard output, at once, "
+        "one line a message",
+        ("command", "postfix", "tools", "owners"),
+    ),
+    Requirement(
+        "long-lines",
+        f"messages of {MESSAGE_SIZE:,} bytes, of several processes at once, come out whole",
+        ("syslog",),
+    ),
+    Requirement("quiet", "nothing but syslog's lines is on standard output", ("syslog",)),
+    Requirement(
+        "master",
+        "master starts an instance as a run does",
+        ("command", "tools", "postfix", "daemons", "config", "owners"),
+    ),
+    Requirement(
+        "starttls",
+        "the instance's smtpd greets openssl s_client, offers STARTTLS and sends its certificate",
+        ("master", "tls", "openssl"),
+    ),
+    Requirement(
+        "smtpd-log", "the instance's smtpd logs the connection there", ("starttls", "syslog")
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found for a requirement; one that is not met has ``advice``, what to do."""
+
+    found: str
+    advice: str = ""
+
+    @property
+    def met(self) -> bool:
+        """Whether the requirement is kept."""
+        return not self.advice
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A requirement and what it came to; ``found`` of one not checked says what that needs."""
+
+    name: str
+    requirement: str
+    verdict: Verdict
+    found: str
+    advice: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the requirement is kept."""
+        return self.verdict is Verdict.PASSED
+
+    def __str__(self) -> str:
+        """For a terminal: one line, or three where there is something to do."""
+        said = f"{self.verdict}: {self.name}"
+        if self.verdict is not Verdict.FAILED:
+            return f"{said}: {self.found}"
+        return f"{said}: {self.found}\n  expected: {self.requirement}\n  next step: {self.advice}"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an image came to: ``id`` is the image's, ``checks`` has one for each requirement.
+
+    ``versions`` is what was read back, None where its Postfix could not tell.
+    """
+
+    reference: str
+    id: str
+    checks: tuple[Check, ...]
+    versions: Versions | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the image keeps the contract."""
+        return all(check.passed for check in self.checks)
+
+    @property
+    def failures(self) -> tuple[Check, ...]:
+        """The checks that failed; those not checked are not among them."""
+        return tuple(check for check in self.checks if check.verdict is Verdict.FAILED)
+
+    def must_pass(self) -> None:
+        """Refuse an image that does not keep the contract.
+
+        Raises:
+            ContractError: it does not; the message has every failure with what to do.
+        """
+        if not self.ok:
+            listed = "\n".join(f"- {check.name}: {check.found}" for check in self.failures)
+            raise ContractError(
+                f"image {self.reference} does not keep the image contract:\n{listed}",
+                cause="it was not made for this, or something in it has changed",
+                next_step=f"'postfix-matrix images check {self.reference}' says what to do "
+                "about each; docs/image-contract.md has the contract",
+            )
+
+
+def blocked(name: str, findings: Mapping[str, Finding]) -> tuple[str, ...]:
+    """The requirements that are not met and that a requirement, or one that it needs, needs."""
+    roots: list[str] = []
+    for need in _BY_NAME[name].needs:
+        deeper = blocked(need, findings)
+        roots += deeper or (() if findings[need].met else (need,))
+    return tuple(dict.fromkeys(roots))
+
+
+def weigh(findings: Mapping[str, Finding]) -> tuple[Check, ...]:
+    """The checks: a failure that only follows from another one is "not checked".
+
+    ``findings`` must have every requirement that nothing blocks.
+    """
+    return tuple(_check(one, findings) for one in REQUIREMENTS)
+
+
+def _check(requirement: Requirement, findings: Mapping[str, Finding]) -> Check:
+    name, text = requirement.name, requirement.text
+    if roots := blocked(name, findings):
+        return Check(name, text, Verdict.NOT_CHECKED, f"needs {', '.join(roots)}")
+    finding = findings[name]
+    verdict = Verdict.PASSED if finding.met else Verdict.FAILED
+    return Check(name, text, verdict, finding.found, finding.advice)
+
+
+_BY_NAME = {one.name: one for one in REQUIREMENTS}

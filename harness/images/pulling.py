@@ -1,0 +1,55 @@
+"""An image of the user's: the one that the engine has, else pulled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import docker
+from docker.errors import DockerException, ImageNotFound
+
+from harness.errors import HarnessError, InfrastructureError
+from harness.images.calls import stream
+from harness.images.cancel import Cancel, Cancelled
+
+#: Seconds to reach the engine, and without a word of progress from it.
+TIME_LIMITS = (5.0, 60.0)
+
+
+def present(client: docker.DockerClient, reference: str, cancel: Cancel) -> dict[str, Any]:
+    """What the engine tells of an image, which is pulled if it is not there.
+
+    Raises:
+        InfrastructureError: it is not there and cannot be pulled, or the engine does not answer.
+        Cancelled: broken off.
+    """
+    try:
+        return dict(client.images.get(reference).attrs)
+    except ImageNotFound:
+        pull(client, reference, cancel)
+    except DockerException as error:
+        raise InfrastructureError(f"the Docker engine does not answer: {error}") from error
+    return dict(client.images.get(reference).attrs)
+
+
+def pull(client: docker.DockerClient, reference: str, cancel: Cancel) -> None:
+    """Pull an image; a reference without tag or digest means the tag ``latest``.
+
+    Raises:
+        InfrastructureError: no registry gives it.
+        Cancelled: broken off.
+    """
+    tagged = "@" in reference or ":" in reference.rpartition("/")[2]
+    params = {"fromImage": reference if tagged else f"{reference}:latest"}
+    try:
+        for item in stream(client.api, "/images/create", params, cancel, time_limits=TIME_LIMITS):
+            if "error" in item:
+                raise InfrastructureError(str(item["error"]))
+    except Cancelled:
+        raise
+    except HarnessError as error:
+        raise InfrastructureError(
+            f"there is no image {reference}: {error.what}",
+            cause="its name is mistyped, or its registry is not reached from here",
+            next_step="'docker images' shows what the engine has; build, pull or load it, "
+            "then try again",
+        ) from error
