@@ -1,4 +1,4 @@
-"""``postfix-matrix report``: make a run's reports anew, without Docker."""
+"""``postfix-matrix report``: make a run's reports anew, or print one table; without Docker."""
 
 from __future__ import annotations
 
@@ -7,12 +7,41 @@ from pathlib import Path
 import click
 
 from harness.cli.folders import run_folder
+from harness.cli.output import output
+from harness.errors import UsageError
+from harness.observations.rundir import load_run
 from harness.reports import write_reports
+from harness.reports.protocols_text import print_protocols, render_protocols
+
+TABLES = ("protocols",)
+MARKDOWN, TEXT = "markdown", "text"
 
 
 @click.command("report")
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
-def report_command(folder: Path | None) -> None:
+@click.option(
+    "--table",
+    type=click.Choice(TABLES),
+    help="Print a table instead, and write nothing: 'protocols' has the TLS versions that each "
+    "build accepts.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice((MARKDOWN, TEXT)),
+    help=f"How --table prints.  [default: {MARKDOWN}]",
+)
+def report_command(folder: Path | None, table: str | None, form: str | None) -> None:
     """Make matrix.md, matrix.csv and index.html of the run in FOLDER (the latest) anew."""
-    for path in write_reports(run_folder(folder)):
-        click.echo(path)
+    if form and not table:
+        raise UsageError(
+            "--format is of a table that is printed", next_step="name one with --table protocols"
+        )
+    where = run_folder(folder)
+    if table is None:
+        for path in write_reports(where):
+            click.echo(path)
+    elif form == TEXT:
+        print_protocols(load_run(where), output())
+    else:
+        click.echo(render_protocols(load_run(where)), nl=False)

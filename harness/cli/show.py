@@ -15,6 +15,7 @@ from harness.observations.record import Observation
 from harness.observations.rundir import RunData, load_run
 from harness.reports.cell_detail import show_cell
 from harness.reports.terminal import print_matrix
+from harness.reports.words import build_note
 
 #: More cells than this are listed by id instead of shown.
 MOST = 3
@@ -45,7 +46,8 @@ def show_command(cell: str | None, folder: Path | None, controls: bool, full: bo
     found = _find(data, cell)
     if len(found) > MOST:
         for seen in found:
-            click.echo(f"{seen.cell}  {seen.outcome}")
+            note = build_note(data.run.images.get(seen.build))
+            click.echo(f"{seen.cell}  {seen.outcome}" + (f"  ({note})" if note else ""))
         return
     for seen in found:
         show_cell(data, seen, console)

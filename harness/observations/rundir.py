@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,30 @@ class ScenarioInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadBack:
+    """Versions as the running image gave them; "" for what it could not tell.
+
+    ``openssl_compiled`` is what its Postfix was compiled with, ``openssl_loaded`` the library that
+    its processes load, ``openssl_cli`` that of openssl(1) on PATH; ``packages`` are those of a
+    distribution ("postfix 3.7.11-0+deb12u1; ...").
+    """
+
+    postfix: str = ""
+    openssl_compiled: str = ""
+    openssl_loaded: str = ""
+    openssl_cli: str = ""
+    packages: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """Provenance of an image; ``kind`` is build, client, control or another helper's name."""
+    """Provenance of an image; ``kind`` is build, client, control or another helper's name.
+
+    The rest is of builds, and of runs that knew it. ``unverified``: made from a source of the
+    user's own, which no checksum of the catalog vouches for. ``foreign``: an image of the user's
+    own. ``flavour`` is that of the OpenSSL linked with: stock, legacy or debian. ``build_log`` is a
+    path on the machine that made the image.
+    """
 
     kind: str
     reference: str = ""
@@ -56,15 +79,33 @@ class ImageInfo:
     openssl: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     describe: Mapping[str, Any] | None = None
+    unverified: bool = False
+    foreign: bool = False
+    flavour: str | None = None
+    read_back: ReadBack | None = None
+    build_log: str | None = None
+
+
+class Lack(StrEnum):
+    """Why a thing could not be had, as far as a reader would act on it differently."""
+
+    DOES_NOT_BUILD = "does-not-build"
+    SOURCE = "source"
+    IMAGE = "image"
+    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A build or a client that could not be had, and why."""
+    """A build, a client or a control that could not be had, and why.
+
+    ``category`` is one of :class:`Lack`; what a later version may add is read as it is.
+    """
 
     name: str
     kind: str
     why: str
+    category: str = Lack.OTHER
 
 
 @dataclass(frozen=True, slots=True)

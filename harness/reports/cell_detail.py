@@ -12,11 +12,13 @@ from rich.text import Text
 
 from harness.catalog.cells import is_control
 from harness.observations.record import Observation, TlsView
-from harness.observations.rundir import Evidence, RunData
+from harness.observations.rundir import Evidence, ImageInfo, RunData
 from harness.reports.differences import beside_baseline
 from harness.reports.grid import BASELINE
 from harness.reports.plain import plain
+from harness.reports.provenance import provenance
 from harness.reports.words import (
+    BUILD_NOTES,
     CHECK,
     COMPLAINT,
     CONTROL_LOG,
@@ -24,6 +26,9 @@ from harness.reports.words import (
     LAST_REPLY,
     SERVER_LOG,
     SIGNS,
+    WARNINGS,
+    build_note,
+    build_notes,
     sentence,
 )
 
@@ -32,7 +37,8 @@ def show_cell(run: RunData, observation: Observation, console: Console) -> None:
     """Print what is known about one cell: both sides' views, their words, the configuration."""
     evidence = run.evidence(observation)
     sign = SIGNS[observation.outcome]
-    _line(console, observation.cell, "bold")
+    note = build_note(run.run.images.get(observation.build))
+    _line(console, observation.cell + (f" ({note})" if note else ""), "bold")
     _line(console, f"{sign.glyph} {sentence(observation)}", "bold")
     _facts(run, observation, console)
     console.print(Padding(_views(observation), (1, 0, 0, 2), expand=False))
@@ -57,10 +63,8 @@ def agreement(observation: Observation) -> str:
 def _facts(run: RunData, observation: Observation, console: Console) -> None:
     facts = Table.grid(padding=(0, 2))
     image = run.run.images.get(observation.build)
-    if image and image.postfix:
-        facts.add_row("build", f"Postfix {image.postfix}, OpenSSL {image.openssl}")
-    if image:
-        facts.add_row("image", Text(plain(f"{image.reference} {image.id}")))
+    if image is not None:
+        _image_facts(facts, observation.build, image)
     scenario = run.run.scenarios.get(observation.scenario)
     if scenario:
         facts.add_row("claim", Text(plain(scenario.claim)))
@@ -75,6 +79,19 @@ def _facts(run: RunData, observation: Observation, console: Console) -> None:
     if observation.seconds is not None:
         facts.add_row("took", f"{observation.seconds * 1000:.0f} ms")
     console.print(Padding(facts, (0, 0, 0, 2), expand=False))
+
+
+def _image_facts(facts: Table, name: str, image: ImageInfo) -> None:
+    if image.postfix:
+        facts.add_row("build", Text(plain(f"Postfix {image.postfix}, OpenSSL {image.openssl}")))
+    for note in build_notes(image):
+        style = "bold yellow" if note in WARNINGS else "bold"
+        facts.add_row("", Text.assemble((note, style), f": {BUILD_NOTES[note]}"))
+    for line in provenance(name, image).whence:
+        facts.add_row("made from", Text(plain(line)))
+    facts.add_row("image", Text(plain(f"{image.reference} {image.id}")))
+    if image.build_log:
+        facts.add_row("build log", Text(plain(image.build_log)))
 
 
 def _views(observation: Observation) -> Table:

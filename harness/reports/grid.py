@@ -11,9 +11,17 @@ from dataclasses import dataclass
 
 from harness.catalog.cells import is_control
 from harness.observations.record import Observation
-from harness.observations.rundir import RunData, ScenarioInfo
+from harness.observations.rundir import ImageInfo, RunData, ScenarioInfo
 from harness.reports.summary import Summary, summarise
-from harness.reports.words import DISAGREE, SIGNS, outcome_of, sentence, short_word
+from harness.reports.words import (
+    BUILD_NOTES,
+    DISAGREE,
+    SIGNS,
+    build_notes,
+    outcome_of,
+    sentence,
+    short_word,
+)
 
 #: The scenario that follows no advice. It comes first, and the others are read beside it.
 BASELINE = "defaults"
@@ -80,11 +88,20 @@ class GridCell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One build; ``missing`` says why it could not be had at all."""
+    """One build; ``missing`` says why it could not be had at all.
+
+    ``notes`` are what is to stand beside its name wherever it owns a result (words.BUILD_NOTES).
+    """
 
     build: str
     cells: tuple[GridCell, ...]
     missing: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def missing_brief(self) -> str:
+        """The first line of ``missing``; a compiler's words go on for many."""
+        return (self.missing or "").partition("\n")[0]
 
     def of_client(self, client: str) -> tuple[GridCell, ...]:
         """The cells of one client, by offer."""
@@ -129,6 +146,18 @@ class Grid:
         return tuple(Column(client, offer) for client in self.clients for offer in self.offers)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What stands beside the name of a build of any table, for the legend."""
+        held = {
+            note
+            for scenario in self.all_scenarios
+            for table in scenario.tables
+            for row in table.rows
+            for note in row.notes
+        }
+        return tuple(note for note in BUILD_NOTES if note in held)
+
+    @property
     def all_scenarios(self) -> tuple[ScenarioGrid, ...]:
         """Those under test, then the controls."""
         return self.scenarios + self.controls
@@ -140,6 +169,7 @@ class _Pivot:
 
     seen: Mapping[str, Observation]
     missing: Mapping[tuple[str, str], str]
+    images: Mapping[str, ImageInfo]
     columns: tuple[Column, ...]
     unseen: str
     planned: bool = True
@@ -152,7 +182,8 @@ class _Pivot:
         missing = self.missing.get(("build", build))
         cells = tuple(self._cell(place, column, missing) for column in self.columns)
         measured = any(cell.observation for cell in cells)
-        return Row(build, cells, None if measured else missing)
+        notes = build_notes(self.images.get(build))
+        return Row(build, cells, None if measured else missing, notes)
 
     def _cell(self, place: str, column: Column, missing: str | None) -> GridCell:
         cell_id = f"{place}/{column.client}/{column.offer}"
@@ -187,6 +218,7 @@ def _pivot(data: RunData, clients: Sequence[str], offers: Sequence[str]) -> _Piv
     return _Pivot(
         seen={observation.cell: observation for observation in data.observations},
         missing={(lack.kind, lack.name): lack.why for lack in data.run.missing},
+        images=data.run.images,
         columns=tuple(Column(client, offer) for client in clients for offer in offers),
         unseen="no observation was recorded"
         if data.run.finished
@@ -199,7 +231,8 @@ def _controls(data: RunData, pivot: _Pivot, services: Sequence[str]) -> tuple[Sc
     seen = [observation for observation in data.observations if is_control(observation.build)]
     builds = _in_order([s.build for s in seen])
     services = _in_order([s for s in services if any(o.service == s for o in seen)])
-    idle = _Pivot(pivot.seen, {}, pivot.columns, "not asked of this control server", planned=False)
+    why = "not asked of this control server"
+    idle = _Pivot(pivot.seen, {}, pivot.images, pivot.columns, why, planned=False)
     return tuple(
         ScenarioGrid(name, CONTROLS, tuple(idle.table(name, s, builds) for s in services))
         for name in _in_order([s.scenario for s in seen])

@@ -23,7 +23,10 @@ from harness.catalog.cells import CONTROL_PREFIX, is_control
 from harness.observations.rundir import RunData
 from harness.reports.differences import DEFINITION, Beside, Differences, differences
 from harness.reports.grid import BASELINE, Grid, GridCell, ScenarioGrid, build_grid
+from harness.reports.missing import brief, groups
+from harness.reports.provenance import builds, others
 from harness.reports.words import (
+    BUILD_NOTES,
     CHECK,
     COMPLAINT,
     CONTROL_LOG,
@@ -33,6 +36,8 @@ from harness.reports.words import (
     REASONS,
     SERVER_LOG,
     SIGNS,
+    WARNINGS,
+    build_notes,
 )
 from harness.tls import Service
 
@@ -48,6 +53,11 @@ def render_html(data: RunData) -> str:
         .render(
             run=data.run,
             notes=data.notes,
+            missing=groups(data.run.missing),
+            builds=builds(data.run),
+            others=others(data.run),
+            build_notes=BUILD_NOTES,
+            warnings=WARNINGS,
             grid=grid,
             summary=grid.summary,
             besides=besides,
@@ -84,6 +94,7 @@ def _environment() -> Environment:
     environment.filters["web"] = _web_address
     environment.filters["port"] = _port
     environment.globals["tip"] = _tip
+    environment.globals["brief"] = brief
     return environment
 
 
@@ -130,9 +141,18 @@ def _facts(data: RunData, grid: Grid) -> dict[str, Any]:
         "signs": {name: asdict(sign) for name, sign in SIGNS.items()},
         "reasons": {name: words for name, (_, words) in REASONS.items()},
         "images": {
-            name: {"reference": i.reference, "id": i.id, "postfix": i.postfix, "openssl": i.openssl}
+            name: {
+                "reference": i.reference,
+                "id": i.id,
+                "postfix": i.postfix,
+                "openssl": i.openssl,
+                "notes": build_notes(i),
+                "build_log": i.build_log,
+            }
             for name, i in data.run.images.items()
         },
+        "notes": BUILD_NOTES,
+        "warnings": sorted(WARNINGS),
         "titles": {
             "log": SERVER_LOG,
             "control_log": CONTROL_LOG,

@@ -8,8 +8,10 @@ from urllib.parse import quote
 from harness.observations.rundir import RunData
 from harness.reports.differences import DEFINITION, Differences, differences
 from harness.reports.grid import Grid, GridCell, Row, ScenarioGrid, ServiceTable, build_grid
-from harness.reports.plain import markdown
-from harness.reports.words import DISAGREE, SIGNS
+from harness.reports.missing import brief, groups
+from harness.reports.plain import fenced, markdown
+from harness.reports.provenance import Provenance, builds, others
+from harness.reports.words import BUILD_NOTES, DISAGREE, SIGNS
 from harness.tls import Service
 
 
@@ -17,7 +19,7 @@ def render_markdown(data: RunData) -> str:
     """The whole document."""
     grid = build_grid(data)
     besides = differences(grid)
-    lines = [*_head(data, grid), *_legend(), *_contents(grid, besides)]
+    lines = [*_head(data, grid), *_legend(grid), *_contents(grid, besides)]
     for scenario in grid.all_scenarios:
         lines += _scenario(scenario, grid, besides.get(scenario.id))
     lines += _provenance(data)
@@ -42,12 +44,24 @@ def _head(data: RunData, grid: Grid) -> Iterator[str]:
     counts = [f"{SIGNS[name].glyph} {count} {SIGNS[name].title}" for name, count in outcomes]
     yield f"- {', '.join(counts)}" if counts else "- no outcome"
     yield f"- Client and server: {summary.agreement}"
-    for lack in data.run.missing:
-        yield f"- Missing {lack.kind} `{lack.name}`: {markdown(lack.why)}"
     yield from (f"- Note: {markdown(note)}" for note in data.notes)
+    yield from _missing(data)
 
 
-def _legend() -> Iterator[str]:
+def _missing(data: RunData) -> Iterator[str]:
+    """Group by group, each why whole; a compiler's many lines as it wrote them."""
+    if data.run.missing:
+        yield "\n## Missing"
+    for group in groups(data.run.missing):
+        yield f"\n{group.title.capitalize()}:\n"
+        for lack in group.lacks:
+            yield f"- {lack.kind} `{lack.name}`: {markdown(brief(lack))}"
+            if "\n" in lack.why.strip():
+                yield f"\n{fenced(lack.why.strip(), '  ')}\n"
+        yield from (f"\nNext step: {markdown(step)}" for step in group.advice)
+
+
+def _legend(grid: Grid) -> Iterator[str]:
     yield "\n## How to read a cell\n"
     yield "| cell | outcome | meaning |\n|:--|:--|:--|"
     for sign in SIGNS.values():
@@ -55,6 +69,9 @@ def _legend() -> Iterator[str]:
         yield f"| {mark} | {sign.title} | {sign.meaning} |"
     yield f"| {DISAGREE} | | Client and server saw different things. |"
     yield "\n`default`: the client as its user would run it. Every other column: that version only."
+    if grid.notes:
+        yield "\nIn brackets beside a build's name:\n"
+    yield from (f"- **{note}**: {markdown(BUILD_NOTES[note])}" for note in grid.notes)
 
 
 def _contents(grid: Grid, besides: Mapping[str, Differences]) -> Iterator[str]:
@@ -94,11 +111,16 @@ def _table(table: ServiceTable, grid: Grid) -> Iterator[str]:
 
 def _rows(row: Row, clients: Sequence[str]) -> Iterator[str]:
     if row.missing:
-        yield f"| {row.build} | not measured: {markdown(row.missing)} |"
+        yield f"| {row.build} | not measured: {markdown(row.missing_brief)} |"
         return
     for client in clients:
         cells = " | ".join(_cell(cell) for cell in row.of_client(client))
-        yield f"| {row.build} | {client} | {cells} |"
+        yield f"| {marked(row.build, row.notes)} | {client} | {cells} |"
+
+
+def marked(build: str, notes: Sequence[str]) -> str:
+    """A build's name with what is to be known of it, for a table."""
+    return f"{markdown(build)} **({', '.join(notes)})**" if notes else markdown(build)
 
 
 def _cell(cell: GridCell) -> str:
@@ -110,9 +132,22 @@ def _cell(cell: GridCell) -> str:
 
 def _provenance(data: RunData) -> Iterator[str]:
     yield "\n## Images\n"
-    yield "| image | kind | Postfix | OpenSSL | reference | id |\n|:--|:--|:--|:--|:--|:--|"
-    for name, image in data.run.images.items():
-        yield (
-            f"| {markdown(name)} | {image.kind} | {image.postfix or ''} | {image.openssl or ''} "
-            f"| `{image.reference}` | `{image.id}` |"
-        )
+    yield "| build | Postfix | OpenSSL | made from | base | image | id |\n" + "|:--" * 7 + "|"
+    for one in builds(data.run):
+        versions = (f"{one.number} ({one.known})" for one in (one.postfix, one.openssl))
+        told = " | ".join(map(markdown, (*versions, "; ".join(one.whence), _base(one))))
+        yield f"| {marked(one.name, one.notes)} | {told} | {_image(one)} |"
+    yield "\n| other image | kind | what it is | image | id |\n" + "|:--" * 5 + "|"
+    for one in others(data.run):
+        told = " | ".join(markdown(cell) for cell in (one.image.kind, "; ".join(one.whence)))
+        yield f"| {markdown(one.name)} | {told} | {_image(one)} |"
+    yield "\n`run.json` has every label, with flags, packages and the sources' whole hashes."
+
+
+def _base(one: Provenance) -> str:
+    titles = ("base image", "base image's digest", "base system from")
+    return ", ".join(fact.value for fact in one.facts if fact.title in titles)
+
+
+def _image(one: Provenance) -> str:
+    return f"`{one.image.reference}` | `{one.image.id}`"

@@ -15,6 +15,14 @@ def plain(text: str) -> str:
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", text)
 
 
+def fenced(text: str, indent: str = "") -> str:
+    """Lines as a block of code in Markdown, with a fence that no line of theirs can close."""
+    lines = plain(text).splitlines()
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return "\n".join(f"{indent}{line}".rstrip() for line in (fence, *lines, fence))
+
+
 def markdown(text: str) -> str:
     """Text that shows as it is inside a table of GitHub's Markdown, on one line."""
     one_line = " ".join(plain(text).split())

@@ -10,10 +10,11 @@ from harness.observations.record import Observation, TlsView
 from harness.observations.rundir import RunData
 from harness.reports.grid import GridCell, build_grid
 from harness.reports.plain import plain
+from harness.reports.words import build_note
 
 _VIEW = ("protocol", "cipher", "bits", "group")
 COLUMNS = (
-    "cell", "build", "postfix", "openssl", "scenario", "service", "client", "offer",
+    "cell", "build", "postfix", "openssl", "build_note", "scenario", "service", "client", "offer",
     "outcome", "stage", "reason", "decided_by",
     *(f"client_{name}" for name in _VIEW), *(f"server_{name}" for name in _VIEW),
     "agree", "control", "seconds", "config", "image", "evidence", "why_not_measured",
@@ -44,7 +45,8 @@ def _flat(data: RunData, cell: GridCell, place: tuple[str, str, str]) -> dict[st
         "cell": cell.id, "build": build, "scenario": scenario, "service": service,
         "client": cell.column.client, "offer": cell.column.offer, "outcome": cell.outcome,
         "postfix": image.postfix if image else None, "openssl": image.openssl if image else None,
-        "image": image.id if image else None, "why_not_measured": cell.why,
+        "build_note": build_note(image), "image": image.id if image else None,
+        "why_not_measured": cell.why,
     }  # fmt: skip
     return flat | _observed(cell.observation) if cell.observation else flat
 

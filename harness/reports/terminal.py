@@ -17,10 +17,11 @@ from harness.observations.rundir import RunData
 from harness.reports.cell_detail import show_cell
 from harness.reports.differences import DIFFERS, UNCOMPARED, Differences, differences
 from harness.reports.grid import BASELINE, Grid, ScenarioGrid, build_grid
+from harness.reports.missing import brief, groups
 from harness.reports.plain import plain
 from harness.reports.summary import Summary
 from harness.reports.terminal_table import STYLES, scenario_table, short_names
-from harness.reports.words import DISAGREE, SIGNS
+from harness.reports.words import BUILD_NOTES, DISAGREE, SIGNS, WARNINGS
 
 __all__ = ["print_matrix", "print_summary", "show_cell"]
 
@@ -47,9 +48,7 @@ def print_matrix(
 def print_summary(data: RunData, console: Console, summary: Summary) -> None:
     """Cells, outcomes, disagreements, speed; what is missing; what had to be dropped."""
     _heading(console, Text("summary", style="bold"))
-    for lack in data.run.missing:
-        line = Text(f"missing {lack.kind} ", style="bold yellow")
-        _say(console, line.append(plain(f"{lack.name}: {lack.why}"), style="not bold default"))
+    _print_missing(data, console)
     for note in data.notes:
         _say(console, Text(f"note: {plain(note)}", style="yellow"))
     _say(console, Text(_cells_line(summary)))
@@ -59,6 +58,18 @@ def print_summary(data: RunData, console: Console, summary: Summary) -> None:
     if summary.counts.unconfirmed:
         agreement.append(f"; {summary.counts.unconfirmed} accepted cells have one side's view only")
     _say(console, agreement)
+
+
+def _print_missing(data: RunData, console: Console) -> None:
+    """Group by group with the first line of each why: matrix.md and the page have all of it."""
+    for group in groups(data.run.missing):
+        _say(console, Text(f"missing, {group.title}:", style="bold yellow"))
+        for lack in group.lacks:
+            _say(console, Text(plain(f"  {lack.kind} {lack.name}: {brief(lack)}")))
+        for step in group.advice:
+            _say(console, Text(plain(f"  next step: {step}")))
+    if any("\n" in lack.why.strip() for lack in data.run.missing):
+        _say(console, Text("  matrix.md and the page have the reasons whole", "bright_black"))
 
 
 def _cells_line(summary: Summary) -> str:
@@ -117,9 +128,9 @@ def _print_cipher_changes(beside: Differences, console: Console) -> None:
 
 
 def _missing_rows(scenario: ScenarioGrid) -> list[tuple[str, str]]:
-    """Builds that could not be had, each with the first line of why; the summary has all of it."""
+    """Builds that could not be had, each with the first line of why."""
     rows = scenario.tables[0].rows if scenario.tables else ()
-    return [(row.build, row.missing.partition("\n")[0]) for row in rows if row.missing]
+    return [(row.build, row.missing_brief) for row in rows if row.missing]
 
 
 def _print_legend(grid: Grid, besides: Mapping[str, Differences], console: Console) -> None:
@@ -132,6 +143,9 @@ def _print_legend(grid: Grid, besides: Mapping[str, Differences], console: Conso
     table.add_row(Text(DISAGREE, "bold red"), "Client and server saw different things.")
     if besides:
         _explain_marks(table)
+    for at, note in enumerate(grid.notes):
+        style = "bold yellow" if note in WARNINGS else "bold"
+        table.add_row("" if at else "build", Text.assemble((f"{note}. ", style), BUILD_NOTES[note]))
     short = short_names(grid.clients)
     names = ", ".join(f"{short[client]} is {client}" for client in grid.clients)
     table.add_row("client", Text(f"{names}. A line for both or all: they saw the same."))

@@ -6,6 +6,7 @@ line. Beside the baseline, only the lines that differ from it, with the differin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -17,7 +18,7 @@ from harness.observations.record import Outcome
 from harness.reports.differences import Differences, Standing
 from harness.reports.grid import Grid, GridCell, Row, ScenarioGrid, ServiceTable
 from harness.reports.plain import plain
-from harness.reports.words import NOT_MEASURED
+from harness.reports.words import NOT_MEASURED, WARNINGS
 from harness.tls import Service
 
 STYLES: dict[str, str] = {
@@ -33,6 +34,8 @@ STYLES: dict[str, str] = {
 }
 _CELL_WIDTH = 9
 _BUILD_WIDTH = 16
+# A part of a build's name that stays on one line, behind a blank.
+_PART = re.compile(rf"[+-]?[^+-]{{1,{_BUILD_WIDTH - 2}}}|[+-]")
 
 
 def scenario_table(scenario: ScenarioGrid, grid: Grid, beside: Differences | None) -> Table:
@@ -96,10 +99,10 @@ def _add_block(table: Table, block: ServiceTable, lines: _Lines) -> None:
         return
     table.add_row(Text(_service_title(block), style="bold cyan"))
     for row, shown in rows:
-        label = _label(row.build) if shown else []
+        label = [*map(Text, build_label(row.build)), *map(_mark, row.notes)] if shown else []
         for name, line in zip_longest(label, shown):
             client, cells = line or ("", [])
-            table.add_row(Text(name or ""), Text(client, "bright_black"), *cells)
+            table.add_row(name or Text(), Text(client, "bright_black"), *cells)
 
 
 def _service_title(block: ServiceTable) -> str:
@@ -107,9 +110,18 @@ def _service_title(block: ServiceTable) -> str:
     return f"{block.service} :{Service(block.service).port}" if known else block.service
 
 
-def _label(build: str) -> list[str]:
-    """The build's name; the second half of a long one goes to a line of its own."""
-    cut = build.find("+") if "+" in build else build.find("-") + 1
-    if cut > 0 and len(build) > _BUILD_WIDTH:
-        return [build[:cut], f" {build[cut:]}"]
-    return [build]
+def _mark(note: str) -> Text:
+    """What is to be known of a build, below its name."""
+    return Text(f"({note})", "bold yellow" if note in WARNINGS else "bright_black")
+
+
+def build_label(build: str) -> list[str]:
+    """The build's name, a long one on several lines: cut before ``+`` and ``-``, else hard."""
+    if len(build) <= _BUILD_WIDTH:
+        return [build]
+    lines = [""]
+    for part in _PART.findall(build):
+        if len(lines[-1]) + len(part) > _BUILD_WIDTH:
+            lines.append(" ")
+        lines[-1] += part
+    return lines

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from harness.images import labels as names
 from harness.observations.record import Observation, Outcome
+from harness.observations.rundir import ImageInfo
 
 #: A planned cell without an observation. Not in the record's vocabulary: nothing was seen.
 NOT_MEASURED = "not-measured"
@@ -64,6 +66,23 @@ SIGNS: dict[str, Sign] = {
     ),
 }
 
+UNVERIFIED, FOREIGN = "unverified source", "own image"
+
+#: What is to be known of a build beside its name, and what it means. The first two are warnings:
+#: this tool does not vouch for what is in such a build, and no report shows its results unmarked.
+BUILD_NOTES: dict[str, str] = {
+    UNVERIFIED: "Built from a source of the user's own (--source): no checksum of the catalog "
+    "vouches for what is in it.",
+    FOREIGN: "An image of the user's own (--image): not built by this tool, which has only read "
+    "its versions back.",
+    "legacy flavour": "OpenSSL compiled with every old protocol and weak cipher that it can have, "
+    "not as upstream configures it.",
+    "Debian's OpenSSL": "Linked with Debian's packages of OpenSSL, not with one compiled from "
+    "upstream's source.",
+}
+WARNINGS = frozenset({UNVERIFIED, FOREIGN})
+_FLAVOURS = {"legacy": "legacy flavour", "debian": "Debian's OpenSSL"}
+
 #: Headings of a cell's evidence, the same in the terminal and on the page.
 SERVER_LOG = "What Postfix logged for this connection"
 CONTROL_LOG = "What the control server logged (stunnel, and the Postfix behind it)"
@@ -105,6 +124,26 @@ REASONS: dict[str, tuple[str, str]] = {
     "contradicts-control": ("control", "the control contradicts the client"),
     "driver": ("driver", "the client's driver failed"),
 }
+
+
+def build_notes(image: ImageInfo | None) -> tuple[str, ...]:
+    """The keys of :data:`BUILD_NOTES` that hold for a build, warnings first.
+
+    An image's own label counts as much as the run's word: a mark may come twice and not be lost.
+    """
+    if image is None:
+        return ()
+    held = {_FLAVOURS.get(image.flavour or image.labels.get(names.FLAVOUR, ""))}
+    if image.unverified or names.UNVERIFIED in image.labels:
+        held.add(UNVERIFIED)
+    if image.foreign:
+        held.add(FOREIGN)
+    return tuple(note for note in BUILD_NOTES if note in held)
+
+
+def build_note(image: ImageInfo | None) -> str:
+    """The same in one string, to stand beside the build's name: ``unverified source``; or ""."""
+    return ", ".join(build_notes(image))
 
 
 def outcome_of(observation: Observation | None) -> str:

@@ -10,6 +10,9 @@ import pytest
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 
+from harness.observations.rundir import RunData
+from tests.browser.page import Page
+
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -47,3 +50,13 @@ def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     browser = Chrome(options=options, service=Service(_program("chromedriver")))
     yield browser
     browser.quit()
+
+
+@pytest.fixture
+def page(chrome: Chrome, data: RunData) -> Iterator[Page]:
+    """The page of the module's ``data``, freshly loaded; its console must stay empty."""
+    opened = Page(chrome, data)
+    opened.load()
+    yield opened
+    console: list[object] = chrome.get_log("browser")  # type: ignore[no-untyped-call]
+    assert console == []

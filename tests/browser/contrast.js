@@ -1,4 +1,6 @@
-// Returns { outcome: contrast ratio } of one cell of each outcome, after WCAG 2.1's definition.
+// Called with a selector and the name of a data attribute: returns { attribute's value, or text: contrast
+// ratio } of the first element of each value, after WCAG 2.1's definition.
+const [selector, attribute] = arguments;
 const channel = (value) => {
   const share = value / 255;
   return share <= 0.03928 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
@@ -13,10 +15,10 @@ const ground = (node) => {
   return [255, 255, 255];
 };
 const ratios = {};
-for (const button of document.querySelectorAll("#matrix td button")) {
-  const name = button.dataset.outcome;
+for (const element of document.querySelectorAll(selector)) {
+  const name = attribute ? element.dataset[attribute] : element.textContent;
   if (name in ratios) continue;
-  const pair = [luminance(numbers(getComputedStyle(button).color)), luminance(ground(button))];
+  const pair = [luminance(numbers(getComputedStyle(element).color)), luminance(ground(element))];
   ratios[name] = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
 }
 return ratios;

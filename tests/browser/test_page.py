@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 import pytest
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
-from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.ui import WebDriverWait
 
 from harness.observations.record import TlsView
 from harness.observations.rundir import RunData, load_run
@@ -21,69 +16,8 @@ from harness.reports import write_reports
 from harness.reports.differences import differences
 from harness.reports.grid import build_grid
 from harness.reports.html import render_html
+from tests.browser.page import Page
 from tests.unit import sample_run
-
-
-class Page:
-    """The page as its reader handles it."""
-
-    def __init__(self, chrome: Chrome, data: RunData) -> None:
-        self.chrome = chrome
-        self.data = data
-        self.address = (data.folder / "index.html").as_uri()
-
-    def load(self, fragment: str = "") -> None:
-        """Load the page anew; ``about:blank`` first, else only the fragment would change."""
-        self.chrome.get("about:blank")
-        self.chrome.get(self.address + fragment)
-
-    def wait(self, condition: Callable[[], Any]) -> Any:
-        """Wait until the condition holds."""
-        return WebDriverWait(self.chrome, 10).until(lambda _: condition())
-
-    def cell(self, cell_id: str) -> WebElement:
-        """A cell's button."""
-        return self.chrome.find_element(By.ID, cell_id)
-
-    @property
-    def panel(self) -> WebElement:
-        """The evidence panel."""
-        return self.chrome.find_element(By.ID, "panel")
-
-    def open(self, cell_id: str) -> str:
-        """Click a cell, and read what the panel then shows."""
-        self.cell(cell_id).click()
-        return self.shown(cell_id)
-
-    def shown(self, cell_id: str) -> str:
-        """The panel's text, once it shows this cell."""
-        self.wait(lambda: self.panel.get_dom_attribute("data-cell") == cell_id)
-        return str(self.panel.get_property("textContent"))
-
-    def evidence(self, cell_id: str) -> dict[str, Any]:
-        """What the cell's evidence file says, read from the disk."""
-        seen = self.data.find(cell_id)
-        assert seen
-        text = (self.data.folder / str(seen.evidence)).read_text(encoding="utf-8")
-        found: dict[str, Any] = json.loads(text)
-        return found
-
-    def visible(self) -> list[WebElement]:
-        """The cells under test that pass the filters."""
-        found: list[WebElement] = self.chrome.execute_script(
-            "return [...document.querySelectorAll('.scenario:not(.control) td button:not(.faded)')]"
-            ".filter(button => button.checkVisibility())"
-        )
-        return found
-
-    def choose(self, name: str, value: str) -> None:
-        """Tick a filter as a reader does."""
-        self.chrome.find_element(By.CSS_SELECTOR, f"input[name={name}][value='{value}']").click()
-
-    @property
-    def focused(self) -> WebElement:
-        """The element with the keyboard's focus."""
-        return self.chrome.switch_to.active_element
 
 
 @pytest.fixture(scope="module")
@@ -92,16 +26,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> RunData:
     folder = sample_run.write_sample_run(tmp_path_factory.mktemp("runs") / "run")
     write_reports(folder)
     return load_run(folder)
-
-
-@pytest.fixture
-def page(chrome: Chrome, data: RunData) -> Iterator[Page]:
-    """The page, freshly loaded; after the test, its console must be empty."""
-    opened = Page(chrome, data)
-    opened.load()
-    yield opened
-    console: list[object] = chrome.get_log("browser")  # type: ignore[no-untyped-call]
-    assert console == []
 
 
 @pytest.mark.parametrize(
@@ -313,29 +237,16 @@ def test_a_missing_build_is_shown_with_its_reason(page: Page) -> None:
 @pytest.mark.parametrize("width", [320, 390, 1024])
 def test_narrow_screens_scroll_tables_and_not_the_page(page: Page, width: int) -> None:
     """On a phone the page is as wide as the screen, and the panel covers no more than it."""
-    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 1000}
-    page.chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    try:
+    with page.screen(width):
         page.load("#" + sample_run.ACCEPTED_CELL)
         page.shown(sample_run.ACCEPTED_CELL)
-        overflow = (
-            "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
-        assert page.chrome.execute_script(overflow) <= 0
+        assert page.overflow <= 0
         assert page.panel.size["width"] <= width
-    finally:
-        page.chrome.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_of_every_outcome_has_contrast(page: Page, scheme: str) -> None:
     """Each kind of cell has the 4.5:1 of WCAG 2.1 (1.4.3) between its text and its ground."""
-    media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-    page.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
-    script = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
-    try:
-        ratios = page.chrome.execute_script(script)
-    finally:
-        page.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    ratios = page.contrasts(scheme, "#matrix td button", "outcome")
     assert len(ratios) >= 8
     assert {name: ratio for name, ratio in ratios.items() if ratio < 4.5} == {}

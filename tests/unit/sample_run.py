@@ -2,18 +2,21 @@
 
 Nothing in it was measured. It has at least one cell of every outcome, a disagreement, a build that
 is missing, a cell without an evidence file, and log lines that try to break out of a page.
+``marked`` adds builds that this tool does not vouch for, or that are not as upstream has them, and
+something missing of every category.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness.observations.record import Observation, Outcome, Stage, TlsView
 from harness.observations.rundir import RunData
+from tests.unit import sample_images
 
 BUILDS = ("debian-11", "debian-12", "debian-13", "postfix-3.7.11+openssl-1.1.1w")
 MISSING_BUILD = "debian-11"
@@ -32,6 +35,7 @@ SCENARIOS = {
 }
 SERVICES = ("smtp", "submission", "submissions")
 CLIENTS = ("openssl-1.0.2h", "aiosmtplib-debian12")
+CONTROLS = ("control-openssl-1.0.2h", "control-openssl-3.0")
 OFFERS = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3", "default")
 VERSIONS = {
     "debian-12": ("3.7.11", "3.0.17"),
@@ -60,11 +64,16 @@ SPECIAL = {
 
 
 def write_sample_run(
-    folder: Path, *, finished: bool = True, scenarios: Sequence[str] = tuple(SCENARIOS)
+    folder: Path,
+    *,
+    finished: bool = True,
+    scenarios: Sequence[str] = tuple(SCENARIOS),
+    marked: bool = False,
 ) -> Path:
     """Write the whole folder; ``finished=False`` leaves it as a killed run does."""
     folder.mkdir(parents=True, exist_ok=True)
-    cells = [observe(*axes) for axes in _all_axes(scenarios)]
+    builds = VERSIONS | (sample_images.MARKED if marked else {})
+    cells = [observe(*axes) for axes in _all_axes(builds, scenarios)]
     controls = [
         _control(client, offer, s) for client in CLIENTS for offer in OFFERS for s in SERVICES
     ]
@@ -74,10 +83,10 @@ def write_sample_run(
     for seen in cells + controls:
         if seen.cell != NO_EVIDENCE_CELL:
             write_json(folder / str(seen.evidence), evidence_of(seen))
-    for build in VERSIONS:
+    for build in builds:
         for scenario in scenarios:
             write_json(folder / f"instances/{build}/{scenario}.json", _instance(build, scenario))
-    write_json(folder / "run.json", _run(cells, finished, scenarios))
+    write_json(folder / "run.json", _run(cells, finished, scenarios, builds))
     return folder
 
 
@@ -87,10 +96,12 @@ def write_json(path: Path, data: Any) -> None:
     path.write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
 
 
-def _all_axes(scenarios: Sequence[str]) -> list[tuple[str, str, str, str, str]]:
+def _all_axes(
+    builds: Iterable[str], scenarios: Sequence[str]
+) -> list[tuple[str, str, str, str, str]]:
     return [
         (build, scenario, service, client, offer)
-        for build in VERSIONS
+        for build in builds
         for scenario in scenarios
         for service in SERVICES
         for client in CLIENTS
@@ -239,7 +250,15 @@ def _instance(build: str, scenario: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _run(cells: list[Observation], finished: bool, scenarios: Sequence[str]) -> dict[str, Any]:
+def _run(
+    cells: list[Observation],
+    finished: bool,
+    scenarios: Sequence[str],
+    builds: Mapping[str, tuple[str, str]],
+) -> dict[str, Any]:
+    missing = [{"name": MISSING_BUILD, "kind": "build", "why": MISSING_WHY}]
+    lost = sample_images.MISSING if len(builds) > len(VERSIONS) else ()
+    asked = [MISSING_BUILD, *builds, *(one["name"] for one in lost if one["kind"] == "build")]
     closing = {"planned": len(cells) * 4 // 3, "measured": len(cells), "outcomes": {},
                "views_compared": 0, "disagreements": 0, "seconds": 31.2,
                "cells_per_second": 59.2}  # fmt: skip
@@ -250,7 +269,7 @@ def _run(cells: list[Observation], finished: bool, scenarios: Sequence[str]) -> 
         "command": ["postfix-matrix", "run"],
         "started": "2026-11-22T23:15:00Z",
         "finished": "2026-11-22T23:15:48Z" if finished else None,
-        "axes": {"builds": BUILDS, "scenarios": list(scenarios), "services": SERVICES,
+        "axes": {"builds": asked, "scenarios": list(scenarios), "services": SERVICES,
                  "clients": CLIENTS, "offers": OFFERS},
         "scenarios": {
             name: {"title": title, "source": "the question", "url": "https://example.org/q#1",
@@ -258,23 +277,7 @@ def _run(cells: list[Observation], finished: bool, scenarios: Sequence[str]) -> 
             for name, (title, claim) in SCENARIOS.items()
             if name in scenarios
         },
-        "images": _images(),
-        "missing": [{"name": MISSING_BUILD, "kind": "build", "why": MISSING_WHY}],
+        "images": sample_images.images(builds, CLIENTS, CONTROLS),
+        "missing": [*missing, *lost],
         "summary": closing if finished else None,
     }  # fmt: skip
-
-
-def _images() -> dict[str, Any]:
-    def image(name: str, kind: str, **more: Any) -> dict[str, Any]:
-        return {
-            "kind": kind, "reference": f"postfix-matrix/{name.replace('+', '-')}:0123456789ab",
-            "id": "sha256:" + "c3" * 32, "labels": {"org.postfix-matrix.contract": "1"}, **more,
-        }  # fmt: skip
-
-    builds = {b: image(b, "build", postfix=p, openssl=o) for b, (p, o) in VERSIONS.items()}
-    clients = {
-        c: image(c, "client", describe={"version": "1.2", "tls_version": "OpenSSL 1.0.2h"})
-        for c in CLIENTS
-    }
-    names = ("control-openssl-1.0.2h", "control-openssl-3.0")
-    return builds | clients | {name: image(name, "control") for name in names}

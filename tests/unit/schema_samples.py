@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import asdict, fields
 from itertools import product
 from typing import Any
 
@@ -17,13 +17,14 @@ from harness.clients.contract import OUTCOMES, STAGES, Credentials, Message, Rep
 from harness.config.instance import Surroundings, assemble
 from harness.config.keyfiles import FileKind
 from harness.config.scenario import load_scenarios
+from harness.images.provenance import Versions
 from harness.observations.bench import PostfixBench, instance_evidence
 from harness.observations.decide import Control, Decision, ServerWords, decide, decide_control
 from harness.observations.journal import evidence_path
 from harness.observations.measure import ServerSide, _evidence
 from harness.observations.record import Observation
 from harness.observations.run_record import Opening, now, summary
-from harness.observations.rundir import Missing
+from harness.observations.rundir import Lack, Missing
 from harness.paths import scenarios_dir
 from harness.targets.logjoin import LogJoin
 from harness.targets.postfix import Instance, PostfixTarget, service_tags
@@ -102,15 +103,30 @@ def run(*, finished: bool = True) -> dict[str, Any]:
     if not finished:
         return opening.record({}, ())
     seen = [observation(decision) for decision in decisions()]
-    missing = [Missing("debian-11", "build", "no room on the disk")]
+    missing = [Missing(one, "build", "no room on the disk", one) for one in Lack]
     return opening.record(_images(), missing, summary(PLAN, seen, len(seen), 31.2))
 
 
 def _images() -> dict[str, dict[str, Any]]:
     made = {"reference": "postfix-matrix/x:0123456789ab", "id": "sha256:" + "c3" * 32}
     labels = {"labels": {"org.postfix-matrix.contract": "1"}}
+    read = asdict(Versions("3.7.11", "3.0.22", "3.0.22", "3.0.22", "postfix 3.7.11-0+deb12u1"))
+    versions = {"postfix": "3.7.11", "openssl": "3.0.22"}
+    known = {"read_back": read, "unverified": True, "foreign": False, "flavour": "stock",
+             "build_log": "/home/me/.cache/postfix-matrix/logs/x.log"}  # fmt: skip
     return {
-        "debian-12": {"kind": "build", **made, **labels, "postfix": "3.7.11", "openssl": "3.0.22"},
+        "debian-12": {"kind": "build", **made, **labels, **versions, **known},
+        # Of an older version, and of an image of the user's.
+        "debian-11": {"kind": "build", **made, **labels, **versions},
+        "mine": {
+            "kind": "build",
+            **made,
+            "labels": {},
+            **versions,
+            **dict.fromkeys(known),
+            "unverified": False,
+            "foreign": True,
+        },
         "openssl-1.0.2h": {"kind": "client", **made, **labels, "describe": describe()},
         "control-openssl-3.0": {"kind": "control", **made, **labels},
         "sasl": {"kind": "sasl", **made, **labels},

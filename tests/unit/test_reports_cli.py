@@ -36,9 +36,9 @@ def test_list_says_which_versions_a_build_has_where_they_are_known() -> None:
     """A pair is told with both versions; a distribution's are not made up."""
     lines = dict(line.split(maxsplit=1) for line in said(list_command).splitlines() if " " in line)
     for build in all_builds():
-        if build.postfix:
-            words = f"Postfix {build.postfix} with OpenSSL {build.openssl}"
-            assert lines[build.id].startswith(words)
+        if build.postfix and build.openssl:
+            assert lines[build.id].startswith(f"Postfix {build.postfix.version} ")
+            assert f" OpenSSL {build.openssl}" in lines[build.id]
         else:
             assert re.search(r"\d", lines[build.id]) is None
             assert build.suite in lines[build.id]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -67,17 +68,42 @@ def test_errors_of_controls_are_trouble_too() -> None:
 
 
 def test_each_missing_thing_is_named_with_the_first_line_of_why() -> None:
-    """A build, a client or a control that could not be had is told in one line, all of them."""
+    """A build, a client or a control that could not be had is told in one line a kind of why."""
     said = trouble(
         with_missing(
             Missing("debian-11", "build", "no network\n  next step: look"),
             Missing("control-openssl-3.0", "control", ""),
+            Missing("mine", "build", "no postconf", "image"),
+            Missing("b", "build", "b does not build: no DH_new\n  next step: -", "does-not-build"),
         )
     )
     assert said == (
-        "missing: build debian-11 (no network), "
-        "control control-openssl-3.0 (no reason was recorded)"
+        "missing, does not build: build b (no DH_new)\n"
+        "missing, image does not keep the contract: build mine (no postconf)\n"
+        "missing, could not be had: build debian-11 (no network), "
+        "control control-openssl-3.0 (no reason was recorded); next step: look"
     )
+
+
+def test_a_source_that_cannot_be_had_is_told_with_what_to_do() -> None:
+    """An unreachable source never stands without a next step, its own or a general one."""
+    own = Missing("a", "build", "unreachable\n  next step: use --mirror URL", "source")
+    said = trouble(with_missing(own, replace(own, name="b")))
+    assert said == (
+        "missing, source cannot be had: build a (unreachable), build b (unreachable); "
+        "next step: use --mirror URL"
+    )
+    general = trouble(with_missing(Missing("a", "build", "unreachable", "source")))
+    assert re.search(r"; next step: .*--mirror.*--source", general)
+
+
+def test_an_error_of_a_marked_build_keeps_the_mark() -> None:
+    """Even the cell to look at says that nothing vouches for its build."""
+    data = with_errors({sample_run.ACCEPTED_CELL: "driver"})
+    own = replace(data.run.images["debian-12"], unverified=True)
+    images = {**data.run.images, "debian-12": own}
+    said = trouble(replace(data, run=replace(data.run, images=images)))
+    assert said.endswith(f"'postfix-matrix show {sample_run.ACCEPTED_CELL}' (unverified source)")
 
 
 def test_both_kinds_take_two_lines_and_drive_no_terminal() -> None:
@@ -87,4 +113,4 @@ def test_both_kinds_take_two_lines_and_drive_no_terminal() -> None:
     lines = trouble(replace(data, run=replace(data.run, missing=(lack,)))).split("\n")
     assert len(lines) == 2
     assert "\\x1b[2J" in lines[0]
-    assert lines[1] == "missing: build debian-11 (\\x1b]0;x\\x07)"
+    assert lines[1] == "missing, could not be had: build debian-11 (\\x1b]0;x\\x07)"

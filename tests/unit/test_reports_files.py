@@ -159,7 +159,7 @@ def test_markdown_says_claim_missing_build_and_agreement(data: RunData) -> None:
     """The reader on GitHub sees the same facts as in the terminal."""
     text = render_markdown(data)
     assert "1 of 222 views compared disagree" in text
-    assert f"`{sample_run.MISSING_BUILD}`: {sample_run.MISSING_WHY}" in text
+    assert f"- build `{sample_run.MISSING_BUILD}`: {sample_run.MISSING_WHY}" in text
     assert "> One -o option below the submission entry makes the server use TLS 1.2." in text
     assert "[✓≠](" in text
 

@@ -9,13 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 from harness.observations.record import Outcome, TlsView
 from harness.observations.rundir import RunData, load_run
 from harness.reports.plain import plain
 from harness.reports.terminal import print_matrix, show_cell
-from harness.reports.terminal_table import short_names
+from harness.reports.terminal_table import build_label, short_names
 from tests.unit import sample_run
 
 
@@ -76,13 +78,14 @@ def test_every_scenario_has_its_claim_and_its_missing_build(data: RunData) -> No
     assert text.count(lack) == len(sample_run.SCENARIOS)
 
 
-def test_a_long_reason_is_told_whole_once(data: RunData) -> None:
-    """A build's log does not drown the tables: below each its first line, in the summary all."""
+def test_a_long_reason_does_not_drown_the_tables(data: RunData) -> None:
+    """Of a compiler's words the terminal has the first line, and says where the others are."""
     lack = replace(data.run.missing[0], why="did not build\n    Step 22/31\n  next step: look")
     text = printed(replace(data, run=replace(data.run, missing=(lack,))))
     assert text.count(f"{lack.name} not measured: did not build\n") == len(sample_run.SCENARIOS)
-    assert text.count("Step 22/31") == 1
-    assert text.index("missing build") < text.index("Step 22/31")
+    assert "Step 22/31" not in text
+    said = f"could not be had:\n  build {lack.name}: did not build\n  next step: look\n"
+    assert f"missing, {said}  matrix.md and the page have the reasons whole\n" in text
 
 
 def test_the_summary_says_cells_outcomes_disagreements_and_speed(data: RunData) -> None:
@@ -91,7 +94,9 @@ def test_the_summary_says_cells_outcomes_disagreements_and_speed(data: RunData) 
     assert "504 of 672 cells measured in 31.2 s, 59.2 cells per second" in text
     assert "client and server: 1 of 222 views compared disagree" in text
     assert "✗ 99 refused" in text
-    assert f"missing build {sample_run.MISSING_BUILD}: {sample_run.MISSING_WHY}" in text
+    lack = f"build {sample_run.MISSING_BUILD}: {sample_run.MISSING_WHY}"
+    assert f"missing, could not be had: {lack}" in text
+    assert "have the reasons whole" not in text
 
 
 def test_clients_that_saw_the_same_share_a_line(data: RunData) -> None:
@@ -236,6 +241,14 @@ def test_short_names_stay_unique() -> None:
         "openssl-1.0.2h": "openssl", "aiosmtplib-debian12": "aiosmtplib"}  # fmt: skip
     twins = ["openssl-1.0.2h", "openssl-3.0"]
     assert short_names(twins) == {name: name for name in twins}
+
+
+@given(st.text("ab1.+-", min_size=1, max_size=60))
+def test_a_builds_name_is_cut_and_not_shortened(name: str) -> None:
+    """However long, all of it stands in the table's first column, whose width is fixed."""
+    lines = build_label(name)
+    assert "".join(line.strip() for line in lines) == name
+    assert max(map(len, lines)) <= 16
 
 
 def evidence_with(folder: Path, cell: str, **client: object) -> RunData:

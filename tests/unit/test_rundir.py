@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from harness.errors import FileError, UsageError
-from harness.observations.rundir import Missing, RunData, load_run
-from tests.unit import sample_run
+from harness.observations.rundir import Lack, Missing, ReadBack, RunData, load_run
+from tests.unit import sample_images, sample_run
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,35 @@ def test_a_whole_run_is_read_as_it_was_written(whole: RunData) -> None:
     assert data.run.missing == (Missing(sample_run.MISSING_BUILD, "build", sample_run.MISSING_WHY),)
     assert data.run.images["debian-12"].postfix == "3.7.11"
     assert data.run.scenarios["bad-list"].claim == sample_run.SCENARIOS["bad-list"][1]
+
+
+def test_provenance_is_read_and_what_an_older_run_lacks_is_not_made_up(tmp_path: Path) -> None:
+    """Marks, read-back and categories reach the reports; without them nothing is claimed."""
+    marked = load_run(sample_run.write_sample_run(tmp_path / "marked", marked=True)).run
+    pair = marked.images[sample_images.LEGACY_PAIR]
+    assert (pair.unverified, pair.foreign, pair.flavour) == (True, False, "legacy")
+    assert pair.read_back == ReadBack("3.1.0", "1.0.2h", "1.0.2h", "1.0.2h")
+    assert pair.build_log == sample_images.BUILD_LOG
+    assert marked.images[sample_images.FOREIGN].foreign
+    assert {lack.category for lack in marked.missing} == set(Lack)
+    folder = sample_run.write_sample_run(tmp_path / "old", scenarios=("defaults",))
+    known = ("kind", "reference", "id", "labels", "postfix", "openssl", "describe")
+
+    def age(data: dict[str, Any]) -> None:
+        for image in data["images"].values():
+            for key in image.keys() - known:
+                del image[key]
+
+    edit_run(folder, age)
+    older = load_run(folder).run.images["debian-12"]
+    assert (older.unverified, older.foreign, older.flavour) == (False, False, None)
+    assert (older.read_back, older.build_log) == (None, None)
+
+
+def test_a_category_of_a_later_version_is_read_as_it_is(folder: Path) -> None:
+    """A word that this version does not know does not make a run folder unreadable."""
+    edit_run(folder, lambda data: data["missing"][0].update(category="of-tomorrow"))
+    assert load_run(folder).run.missing[0].category == "of-tomorrow"
 
 
 def test_evidence_is_that_of_the_cell(whole: RunData) -> None:

@@ -6,14 +6,17 @@ import copy
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from pydantic import TypeAdapter
 
+from harness.catalog.builds import DEBIAN, LEGACY, STOCK
 from harness.clients import contract
 from harness.config.keyfiles import FileKind
+from harness.images.provenance import Versions
 from harness.observations import reasons, record, rundir
 from harness.observations.record import Observation, Outcome, Stage, TlsView
 from harness.tls import STANDARD_OFFERS, Offer, Protocol, Service
@@ -66,6 +69,8 @@ def test_a_schema_is_one_and_explains_itself(name: str) -> None:
         ("client-result", "properties outcome enum", contract.OUTCOMES),
         ("client-result", "properties stage enum", [*contract.STAGES, None]),
         ("instance", "properties files additionalProperties enum", FileKind),
+        ("run", "properties missing items properties category enum", rundir.Lack),
+        ("run", "$defs image properties flavour enum", (STOCK, LEGACY, DEBIAN, None)),
     ],
 )
 def test_closed_vocabularies_are_the_codes(name: str, path: str, words: Iterable[str]) -> None:
@@ -100,6 +105,8 @@ def test_an_offer_is_spelt_as_the_code_spells_it(name: str) -> None:
         ("run", "properties missing items", rundir.Missing, set()),
         ("run", "properties scenarios additionalProperties", rundir.ScenarioInfo, set()),
         ("run", "$defs image", rundir.ImageInfo, set()),
+        ("run", "$defs read_back", rundir.ReadBack, set()),
+        ("run", "$defs read_back", Versions, set()),
         ("run", "$defs summary", rundir.RunSummary,
          {"outcomes", "views_compared", "disagreements"}),
     ],
@@ -189,6 +196,17 @@ def test_runs_and_instances_in_every_state_keep_their_schema() -> None:
     assert faults("instance", schema_samples.instance(started=False)) == []
 
 
+def test_images_of_a_resumed_run_keep_the_schema() -> None:
+    """Protects resumed runs: images as read back from run.json are written as valid again."""
+    data = copy.deepcopy(SAMPLES["run"])
+    for name, image in data["images"].items():
+        read = TypeAdapter(rundir.ImageInfo).validate_python(image)
+        known = {key: value for key, value in asdict(read).items() if value is not None}
+        assert known.items() >= {key: v for key, v in image.items() if v is not None}.items()
+        data["images"][name] = known
+    assert faults("run", json.loads(json.dumps(data))) == []
+
+
 @pytest.mark.parametrize(
     ("name", "path", "wrong"),
     [
@@ -219,6 +237,15 @@ def test_runs_and_instances_in_every_state_keep_their_schema() -> None:
         ("run", "images sasl postfix", "3.7.11"),
         ("run", "images debian-12 describe", {}),
         ("run", "images debian-12 id", "latest"),
+        ("run", "images debian-12 unverified", "yes"),
+        ("run", "images debian-12 flavour", "vanilla"),
+        ("run", "images debian-12 read_back openssl", "3.0.22"),
+        ("run", "images debian-12 read_back postfix", None),
+        ("run", "images debian-12 build_log", 3),
+        ("run", "images sasl foreign", True),
+        ("run", "images openssl-1.0.2h unverified", True),
+        ("run", "images openssl-1.0.2h flavour", "legacy"),
+        ("run", "missing 0 category", "weather"),
         ("run", "mood", "good"),
         ("evidence", "request credentials password", "hunter2"),
         ("evidence", "request port", 0),
@@ -245,8 +272,8 @@ def test_what_is_wrong_is_refused(name: str, path: str, wrong: object) -> None:
     """Protects the schemas' worth: one wrong value in a good object is found."""
     data = copy.deepcopy(SAMPLES[name])
     *way, last = path.split()
-    part = data
+    part: Any = data
     for key in way:
-        part = part[key]
+        part = part[int(key) if isinstance(part, list) else key]
     part[last] = wrong
     assert faults(name, data)

@@ -155,6 +155,7 @@
     const image = facts.images[build];
     const lines = [`postfix-matrix show ${id}`];
     if (image) lines.push(`image ${image.reference}`, `id    ${image.id}`);
+    if (image?.build_log) lines.push(`build log ${image.build_log}`);
     if (found.seen?.config) lines.push(`config ${found.seen.config}`);
     if (typeof found.seen?.seconds === "number") lines.push(`took ${(found.seen.seconds * 1000).toFixed(0)} ms`);
     const file = found.seen?.evidence;
@@ -162,6 +163,12 @@
     return [heading("Where this comes from"), pre(lines),
       safe ? el("p", { className: "agree" }, el("a", { href: encodeURI(file), textContent: "evidence file" }),
         " (beside this page in the run folder)") : null].filter((node) => node !== null);
+  }
+  function marks(id, facts) {
+    const held = facts.images[id.split("/")[0]]?.notes ?? [];
+    return held.map((note) => el("p", { className: "agree" },
+      el("span", { className: facts.warnings.includes(note) ? "badge warning" : "badge", textContent: note }),
+      ` ${facts.notes[note]}`));
   }
   function verdict(id, found, facts) {
     const outcome = found.seen?.outcome ?? "not-measured";
@@ -188,6 +195,7 @@
     panel.replaceChildren(
       el("div", { className: "bar" }, verdict(id, found, facts), tools()),
       el("p", { className: "where", textContent: place(id, facts) }),
+      ...marks(id, facts),
       facts.claims[scenario] ? el("p", { className: "dim agree", textContent: `Claim: ${facts.claims[scenario]}` }) : "",
       ...(found.seen ? negotiated(found.seen) : []),
       ...beside(found, facts),

@@ -1,0 +1,106 @@
+"""What a run could not have, by why: nothing is left out, and a finding is told from a failure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html import unescape
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import DoesNotBuildError, SourceError
+from harness.observations.rundir import Lack, Missing, RunData, load_run
+from harness.reports.html import render_html
+from harness.reports.markdown import render_markdown
+from harness.reports.missing import brief, groups
+from harness.reports.plain import fenced
+from tests.unit import sample_images, sample_run
+
+lacks = st.builds(
+    Missing,
+    name=st.sampled_from(["a", "b", "c"]),
+    kind=st.sampled_from(["build", "client", "control"]),
+    why=st.text(max_size=40),
+    category=st.sampled_from([*Lack, "of-tomorrow"]),
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> RunData:
+    """A synthetic run with something missing of every category."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    return load_run(sample_run.write_sample_run(folder, marked=True))
+
+
+@given(st.lists(lacks, max_size=8))
+def test_every_missing_thing_is_in_one_group(missing: list[Missing]) -> None:
+    """None is lost, an unknown category is ``other``, and each has a reason of one line."""
+    found = groups(missing)
+    told = [lack for group in found for lack in group.lacks]
+    assert sorted(map(repr, told)) == sorted(map(repr, missing))
+    assert all(group.lacks for group in found)
+    assert len({group.title for group in found}) == len(found)
+    assert all(len(brief(lack).splitlines()) == 1 for lack in missing)
+
+
+def test_a_pair_that_does_not_build_is_a_finding_in_the_compilers_words() -> None:
+    """The harness's own error is told without saying twice what the group's title says."""
+    error = DoesNotBuildError("postfix-2.8.0", "no DH_METHOD", next_step="see the log")
+    lack = Missing("postfix-2.8.0", "build", str(error), Lack.DOES_NOT_BUILD)
+    assert brief(lack) == "no DH_METHOD"
+    assert brief(replace(lack, why="does not build: no DH_METHOD")) == "no DH_METHOD"
+    (group,) = groups([lack])
+    assert (group.title, group.advice) == ("does not build", ())
+
+
+def test_what_to_do_is_the_errors_own_next_step_once() -> None:
+    """Ten builds that lack one source have one next step."""
+    error = str(SourceError("unreachable", cause="no way out", next_step="use --mirror"))
+    (group,) = groups([Missing(f"b{at}", "build", error, Lack.SOURCE) for at in range(10)])
+    assert group.advice == ("use --mirror",)
+
+
+def test_markdown_and_page_have_each_reason_whole(data: RunData) -> None:
+    """Every line of a compiler's words can be read, and none breaks out of its block."""
+    text, page = render_markdown(data), unescape(render_html(data))
+    for lack in data.run.missing:
+        for line in lack.why.splitlines():
+            # Without the words that the group's title has.
+            words = line.strip().removeprefix(f"{lack.name} does not build: ")
+            assert words in text.replace("\\", "")
+            assert words in page
+    compiler = sample_images.MISSING[0]["why"].splitlines()
+    block = text.split("  ````\n")[1]
+    assert [line.strip() for line in block.splitlines()] == [line.strip() for line in compiler]
+
+
+def test_rows_of_tables_have_the_first_line_only(data: RunData) -> None:
+    """A compiler's words do not fill every table."""
+    lines = [
+        line for line in render_markdown(data).splitlines() if line.startswith("| postfix-2.8")
+    ]
+    assert len(lines) == len(sample_run.SCENARIOS) * 3
+    assert not any("make:" in line for line in lines)
+    gaps = re.findall(r'class="gap"[^>]*><span>([^<]*)', render_html(data))
+    assert any("DH_METHOD" in gap for gap in gaps)
+    assert not any("make:" in gap for gap in gaps)
+
+
+@given(st.text("`\nab", max_size=30))
+def test_a_fence_cannot_be_closed_from_inside(text: str) -> None:
+    """Whatever a log says, the first line alone is the fence, and the last."""
+    lines = fenced(text).split("\n")
+    assert lines[0] == lines[-1]
+    assert re.fullmatch("`{3,}", lines[0])
+    assert not any(lines[0] in line for line in lines[1:-1])
+
+
+def test_an_older_runs_missing_things_are_read_as_other(tmp_path: Path) -> None:
+    """A run folder without categories tells what it lacks as before."""
+    data = load_run(sample_run.write_sample_run(tmp_path / "run"))
+    assert [lack.category for lack in data.run.missing] == [Lack.OTHER]
+    (group,) = groups(data.run.missing)
+    assert group.title == "could not be had"

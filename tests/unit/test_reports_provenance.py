@@ -1,0 +1,138 @@
+"""Where an image is from: nothing that is known is left out, and nothing is made to look better."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from html import unescape
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.images import labels as names
+from harness.observations.rundir import ImageInfo, ReadBack, RunData, load_run
+from harness.reports.html import render_html
+from harness.reports.markdown import render_markdown
+from harness.reports.provenance import builds, others, provenance, source_words
+from harness.reports.versions import openssl_version, postfix_version
+from tests.unit import sample_images, sample_run
+
+HEX = "ab" * 32
+LABELS = sorted({value for key, value in vars(names).items()
+                 if key.isupper() and value.startswith(("org.", names.PREFIX))})  # fmt: skip
+versions = st.sampled_from(["", "3.0.20", "3.0.22", "1.1.1w"])
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> RunData:
+    """A synthetic run with builds of every kind."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    return load_run(sample_run.write_sample_run(folder, marked=True))
+
+
+@given(st.dictionaries(st.sampled_from([*LABELS, "other"]), st.text("xyz 1", min_size=1)))
+def test_no_label_is_left_out(labels: dict[str, str]) -> None:
+    """A doubter finds every label of the image, spelt out or as it is."""
+    facts = provenance("b", ImageInfo("build", labels=labels)).facts
+    told = "\n".join(fact.value for fact in facts)
+    assert all(value in told for value in labels.values())
+    assert all(fact.value for fact in facts)
+
+
+@given(versions, versions, versions, versions)
+def test_label_and_running_image_are_never_mixed_up(
+    label: str, loaded: str, compiled: str, cli: str
+) -> None:
+    """What was read back counts; each version that differs from it is named; a lie is a doubt."""
+    read = ReadBack(openssl_loaded=loaded, openssl_compiled=compiled, openssl_cli=cli)
+    found = openssl_version(ImageInfo("build", openssl=label or None, read_back=read))
+    assert found.number == (loaded or label)
+    for other in {label, compiled, cli} - {"", found.number}:
+        assert other in found.known
+        assert other in found.brief
+    assert ("by its label" in found.brief) == bool(label and not loaded)
+    lies = bool(loaded and label and label != loaded)
+    assert found.doubtful == (lies or cli not in ("", found.number))
+
+
+@pytest.mark.parametrize(
+    ("image", "known"),
+    [
+        (ImageInfo("build", postfix="3.7.11"), "by its label"),
+        (ImageInfo("build", postfix="3.7.11", read_back=ReadBack("3.7.11")), "read back"),
+        (ImageInfo("build", read_back=ReadBack("3.7.11")), "read back"),
+        (ImageInfo("build", postfix="3.7.10", read_back=ReadBack("3.7.11")),
+         "read back, its label says 3.7.10"),
+    ],
+)  # fmt: skip
+def test_how_a_version_is_known_is_said(image: ImageInfo, known: str) -> None:
+    """An older run folder's version is not passed off as read back."""
+    found = postfix_version(image)
+    assert (found.number, found.known) == ("3.7.11", known)
+
+
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [
+        (f"postfix-3.7.11 sha256:{HEX} corroborated:4",
+         f"postfix-3.7.11, sha256:{HEX}, corroborated by 4"),
+        (f"openssl-1.0.1e sha256:{HEX} corroborated:0",
+         f"openssl-1.0.1e, sha256:{HEX}, uncorroborated"),
+        (f"postfix-3.1.0 sha256:{HEX} unverified, /home/me/src",
+         f"postfix-3.1.0, sha256:{HEX}, unverified, /home/me/src"),
+        ("openssl 4.0.3-1 of Debian sid", "openssl 4.0.3-1 of Debian sid"),
+    ],
+)  # fmt: skip
+def test_a_source_is_told_with_its_hash_and_who_vouches(label: str, words: str) -> None:
+    """Corroborated, uncorroborated and unverified are three different things."""
+    assert source_words(label) == words
+
+
+def test_an_unverified_source_is_said_even_where_no_label_names_it() -> None:
+    """A foreign hand in the labels cannot make a user's source look like the catalog's."""
+    label = {names.SOURCE: f"postfix-3.1.0 sha256:{HEX} corroborated:4"}
+    found = provenance("b", ImageInfo("build", labels=label, unverified=True))
+    assert "a source of the user's own, which nothing vouches for" in found.whence
+
+
+def test_builds_come_in_the_tables_order_and_all_others_after(data: RunData) -> None:
+    """Every image of the run is told once."""
+    mine, rest = builds(data.run), others(data.run)
+    assert [one.name for one in mine] == [*sample_run.VERSIONS, *sample_images.MARKED]
+    assert [one.name for one in rest] == [*sample_run.CLIENTS, *sample_run.CONTROLS]
+    assert {one.name for one in (*mine, *rest)} == set(data.run.images)
+
+
+def test_page_and_markdown_tell_where_each_image_is_from(data: RunData) -> None:
+    """Versions, source with hash, base, packages, log and id: in the page all, in short in both."""
+    page, text = unescape(render_html(data)), render_markdown(data)
+    for one in (*builds(data.run), *others(data.run)):
+        assert all(line in page for fact in one.facts for line in fact.value.splitlines())
+        for words in (one.image.reference, one.image.id, one.postfix.number, *one.whence):
+            assert words in page
+            assert words in text.replace("\\", "")
+    assert sample_images.BUILD_LOG in page
+    assert "base-bookworm:ba5e00000000, sha256:" + "ba" * 32 in text
+
+
+def test_hostile_provenance_is_only_text(data: RunData) -> None:
+    """Labels and a client's words about itself come from images that anybody may have made."""
+    bad = "<img src=x onerror=alert(1)> | `x`"
+    labels = {names.HOW: bad, names.ORIGIN: bad, "x": bad}
+    image = replace(data.run.images["mine"], labels=labels, describe={"version": bad, "client": 7})
+    hostile = replace(data, run=replace(data.run, images={"mine": image}))
+    assert "<img" not in render_html(hostile)
+    table = render_markdown(hostile).split("## Images")[1]
+    assert "<img" not in table
+    rows = [line for line in table.splitlines() if line.startswith("| mine ")]
+    assert [row.replace("\\|", "").count("|") for row in rows] == [8]
+
+
+def test_an_older_runs_images_are_told(tmp_path: Path) -> None:
+    """A run folder that knows nothing of read-back or sources is shown with what it has."""
+    data = load_run(sample_run.write_sample_run(tmp_path / "run"))
+    old = {name: ImageInfo(one.kind, one.reference, one.id, one.postfix, one.openssl)
+           for name, one in data.run.images.items()}  # fmt: skip
+    text = render_markdown(replace(data, run=replace(data.run, images=old)))
+    assert "| debian-12 | 3.7.11 (by its label) | 3.0.17 (by its label) |" in text
