@@ -61,7 +61,7 @@ bench: ## compare the engine with a bare handshake loop on the same server
 
 prune: ## remove from Docker what killed runs left, and all images that the harness built
 	@scripts/setup
-	@$(BIN)/python scripts/prune.py
+	@$(BIN)/postfix-matrix images prune --all
 
 clean: ## remove .venv and the tools' caches; runs/ and Docker's images stay
 	@rm -rf .venv .setup .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import Round
+from harness.catalog.builds import Build
 from harness.catalog.cells import Cell
 from harness.catalog.plan import Plan
 from harness.clients.driver import Driver
@@ -82,7 +83,7 @@ async def compare(
     """
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
     plan = Plan((BUILD,), (SCENARIO,), SERVICES, tuple(LOOPS), (OFFER,))
-    ready = Readiness(plan, lab, shop, tell)
+    ready = Readiness(plan, {BUILD: Build.parse(BUILD)}, lab, shop, tell)
     ready.begin()
     found = []
     try:

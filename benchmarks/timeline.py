@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.figures import milestones
-from harness.cli.axes import Selection, make_plan
+from harness.cli.axes import Selection, choose_builds, make_plan
 from harness.config.scenario import Scenario
 from harness.events import Event
 from harness.images.engine import Session, connect
@@ -39,13 +39,14 @@ def timeline(
     def take(event: Event) -> None:
         events.append((time.monotonic() - begin, event))
 
-    plan = make_plan(Selection(), scenarios)
+    builds = choose_builds(())
+    plan = make_plan(Selection(), scenarios, builds)
     with tempfile.TemporaryDirectory() as name:
         with Session(connect()) as session, Lab(session) as lab:
             journal = Journal(Path(name))
             opening = Opening(session.id, ["make", "bench"], plan, scenarios, now())
             shop = make_shop(session)
-            run = Run(plan, scenarios, lab=lab, shop=shop, journal=journal, listener=take)
+            run = Run(plan, scenarios, builds, lab=lab, shop=shop, journal=journal, listener=take)
             asyncio.run(run.execute())
             past("every instance checked ('postfix check')")
             journal.close()

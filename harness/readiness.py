@@ -9,19 +9,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from typing import Any, TypeVar
 
 from harness.catalog.builds import Build, base_suite
 from harness.catalog.clients import Control, all_controls, client
 from harness.catalog.plan import Plan
 from harness.clients.driver import Driver
-from harness.errors import HarnessError, UsageError
+from harness.errors import (
+    ContractError,
+    DoesNotBuildError,
+    HarnessError,
+    SourceError,
+    UsageError,
+)
 from harness.events import Listener, Missing, Step
 from harness.images import labels, recipes
 from harness.images.engine import talking
+from harness.images.image import Image
 from harness.images.recipes import Recipe
-from harness.images.shop import Image, ImageShop
+from harness.images.shop import ImageShop
 from harness.observations.bench import ControlBench
+from harness.targets.conformance import examine_once
 from harness.targets.control import start_control
 from harness.targets.lab import Lab
 from harness.targets.postfix import PostfixTarget
@@ -36,6 +45,7 @@ class Readiness:
     def __init__(
         self,
         plan: Plan,
+        builds: Mapping[str, Build],
         lab: Lab,
         shop: ImageShop,
         tell: Listener,
@@ -43,7 +53,7 @@ class Readiness:
         before: Mapping[str, str] | None = None,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
-        """``before`` has the image ids of the run that is resumed, by name.
+        """``builds`` has the plan's, by name, ``before`` the image ids of the run that is resumed.
 
         ``changed`` is called whenever ``images`` or ``missing`` has something new.
         """
@@ -57,20 +67,21 @@ class Readiness:
         self._tasks: dict[tuple[str, str], asyncio.Task[Any]] = {}
         self._open: list[Callable[[], None]] = []
         self._plan = plan
+        self._builds = builds
 
     def begin(self) -> None:
         """Start all tasks; images are asked for in the order in which they become useful."""
         controls = all_controls()
-        by_need = sorted(self._plan.builds, key=_usefulness)
-        wanted: list[tuple[str, Recipe]] = [
-            (by_need[0], recipes.build_recipe(Build.parse(by_need[0]))),
+        by_need = sorted(self._plan.builds, key=lambda name: _usefulness(self._builds[name]))
+        wanted: list[tuple[str, Recipe | Build]] = [
+            (by_need[0], self._builds[by_need[0]]),
             ("sasl", recipes.sasl_recipe()),
             *((name, recipes.client_recipe(client(name))) for name in self._plan.clients),
             *((control.name, recipes.control_recipe(control.name)) for control in controls),
-            *((name, recipes.build_recipe(Build.parse(name))) for name in by_need[1:]),
+            *((name, self._builds[name]) for name in by_need[1:]),
         ]
-        for name, recipe in wanted:
-            self._task("image", name, asyncio.to_thread(self._image, name, recipe))
+        for name, what in wanted:
+            self._task("image", name, asyncio.to_thread(self._image, name, what))
         self._task("sasl", "sasl", self._start_sasl())
         for name in self._plan.clients:
             self._task("client", name, self._start_client(name))
@@ -111,7 +122,7 @@ class Readiness:
     def lost(self, name: str, kind: str, error: HarnessError) -> None:
         """Put a thing down as missing, once."""
         if all((one.kind, one.name) != (kind, name) for one in self.missing):
-            gone = Missing(name, kind, str(error))
+            gone = Missing(name, kind, str(error), _category(error))
             self.missing.append(gone)
             self._tell(gone)
             self._changed()
@@ -141,9 +152,13 @@ class Readiness:
             self.lost(name, kind, error)
             return None
 
-    def _image(self, name: str, recipe: Recipe) -> Image:
+    def _image(self, name: str, what: Recipe | Build) -> Image:
         with talking(f"making the image of {name}"):
-            return self._shop.ensure(recipe)
+            if not isinstance(what, Build):
+                return self._shop.ensure(what)
+            if what.reference:
+                examine_once(self._lab, what.reference, self._shop.cache_dir).must_pass()
+            return self._shop.build(what)
 
     async def _got_image(self, name: str, kind: str) -> Image:
         image: Image = await self._tasks["image", name]
@@ -193,12 +208,22 @@ class Readiness:
         self._tell(Step(control.name, ""))
         return ControlBench(started)
 
-    async def _start_build(self, name: str) -> PostfixTarget:
-        image = await self._got_image(name, "build")
-        self.images[name] |= {
+    def _provenance(self, build: Build, image: Image) -> dict[str, Any]:
+        """What a doubter asks of a build, for run.json (docs/run-folder.md)."""
+        log = self._shop.log_of(image)
+        return {
             "postfix": image.labels.get(labels.POSTFIX),
             "openssl": image.labels.get(labels.OPENSSL),
+            "flavour": build.openssl.flavour if build.openssl else None,
+            "unverified": build.unverified,
+            "foreign": bool(build.reference),
+            "read_back": asdict(image.versions) if image.versions else None,
+            "build_log": str(log) if log else None,
         }
+
+    async def _start_build(self, name: str) -> PostfixTarget:
+        image = await self._got_image(name, "build")
+        self.images[name] |= self._provenance(self._builds[name], image)
         self._changed()
         self._tell(Step(name, "starting Postfix"))
         loop = asyncio.get_running_loop()
@@ -207,7 +232,12 @@ class Readiness:
         return target
 
 
-def _usefulness(name: str) -> tuple[bool, bool]:
+def _category(error: HarnessError) -> str:
+    """Which kind of trouble it is, in the words of the run folder (docs/run-folder.md)."""
+    kinds = {DoesNotBuildError: "does-not-build", SourceError: "source", ContractError: "image"}
+    return next((word for kind, word in kinds.items() if isinstance(error, kind)), "other")
+
+
+def _usefulness(build: Build) -> tuple[bool, bool]:
     """Sorts builds: those that need no compiler first, and of these those on the common base."""
-    build = Build.parse(name)
     return build.kind == "source", build.suite != base_suite()

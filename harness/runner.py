@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from harness.catalog.builds import Build
 from harness.catalog.cells import Cell
 from harness.catalog.clients import all_controls
 from harness.catalog.plan import Plan
@@ -48,14 +49,16 @@ class Options:
 class Run:
     """One run; ``execute`` does it.
 
-    ``prior`` and ``before`` are the observations and image ids of a run that is resumed;
-    ``changed`` is called whenever there is something new to say of images and what is missing.
+    ``builds`` has the plan's, by name. ``prior`` and ``before`` are the observations and image ids
+    of a run that is resumed; ``changed`` is called whenever there is something new to say of images
+    and what is missing.
     """
 
     def __init__(
         self,
         plan: Plan,
         scenarios: Mapping[str, Scenario],
+        builds: Mapping[str, Build],
         *,
         lab: Lab,
         shop: ImageShop,
@@ -67,7 +70,7 @@ class Run:
         listener: Listener = lambda _: None,
     ) -> None:
         self.plan = plan
-        self.ready = Readiness(plan, lab, shop, listener, before=before, changed=changed)
+        self.ready = Readiness(plan, builds, lab, shop, listener, before=before, changed=changed)
         self.began: float | None = None
         self.ended: float | None = None
         self.measured = 0

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from harness.catalog.builds import Build, all_builds
+from harness.catalog.builds import NOTHING_ADDED, Additions, Build, all_builds, known_builds
 from harness.catalog.clients import all_clients
 from harness.catalog.plan import Plan
 from harness.catalog.selectors import select
 from harness.config.scenario import Scenario, load_scenarios
+from harness.errors import UsageError
 from harness.paths import scenarios_dir
 from harness.tls import STANDARD_OFFERS, Offer, Service
 
@@ -54,15 +55,15 @@ def axis_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
-def make_plan(selection: Selection, scenarios: dict[str, Scenario]) -> Plan:
-    """The cells that a selection comes to.
+def make_plan(selection: Selection, scenarios: dict[str, Scenario], builds: Iterable[str]) -> Plan:
+    """The cells that a selection comes to, with the builds that were chosen before.
 
     Raises:
         UsageError: a pattern that matches nothing.
         NothingSelectedError: no cell is left.
     """
     return Plan(
-        builds=_builds(selection.builds),
+        builds=tuple(builds),
         scenarios=select("scenario", list(scenarios), selection.scenarios),
         services=tuple(
             Service(name) for name in select("service", list(Service), selection.services)
@@ -77,13 +78,35 @@ def read_scenarios(folder: Path | None) -> dict[str, Scenario]:
     return load_scenarios(folder or scenarios_dir())
 
 
-def _builds(patterns: Iterable[str]) -> tuple[str, ...]:
-    """Builds by glob over those a run has anyway; a pair that the catalog can make by its id."""
+def choose_builds(
+    patterns: Iterable[str], additions: Additions = NOTHING_ADDED
+) -> dict[str, Build]:
+    """Builds by glob over all that are known, and any other pair by its whole id.
+
+    Without a glob that adds: what the command line adds to the catalog, else a run's default.
+
+    Raises:
+        UsageError: a glob that matches nothing, or a pair that cannot be.
+    """
     words = _words(patterns)
-    named = [word for word in words if "+" in word and not any(c in word for c in "*?[!")]
-    known = [build.id for build in all_builds()]
-    extra = [Build.parse(word).id for word in named if word not in known]
-    return select("build", [*known, *extra], words or known)
+    known = {build.id: build for build in known_builds(additions)}
+    for word in words:
+        if "+" in word and word not in known and not any(c in word for c in "*?[!"):
+            known[word] = Build.parse(word, additions)
+    if all(word.startswith("!") for word in words):
+        known = {name: known[name] for name in _unasked(known, additions)}
+    return {name: known[name] for name in select("build", list(known), words or list(known))}
+
+
+def _unasked(known: Mapping[str, Build], additions: Additions) -> list[str]:
+    """The builds of a command that names none."""
+    added = [build.id for build in known.values() if build.unverified or build.reference]
+    if additions.releases and not any(known[name].unverified for name in added):
+        raise UsageError(
+            f"no build that the catalog lists is made from {' or '.join(additions.releases)}",
+            next_step="name one, such as -b postfix-3.1.0+openssl-1.0.2h",
+        )
+    return added or [build.id for build in all_builds()]
 
 
 def _offers(patterns: Iterable[str]) -> tuple[Offer, ...]:

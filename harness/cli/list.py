@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.catalog.builds import Build, all_builds
+from harness.catalog.builds import Build, all_builds, known_builds
 from harness.catalog.clients import all_clients, all_controls
 from harness.cli.axes import read_scenarios
 from harness.tls import STANDARD_OFFERS, Offer, Service
@@ -20,7 +20,8 @@ AXES = ("builds", "scenarios", "services", "clients", "offers", "controls")
 def list_command(axis: str | None, scenarios_dir: Path | None) -> None:
     """List builds, scenarios, services, clients and offers: what 'run' chooses from.
 
-    With AXIS only its names, one a line, for other programs.
+    With AXIS only its names, one a line, for other programs. Builds in brackets are measured only
+    when they are asked for, since few machines reach all their sources.
     """
     rows = _rows(scenarios_dir)
     if axis is not None:
@@ -35,7 +36,7 @@ def list_command(axis: str | None, scenarios_dir: Path | None) -> None:
 
 def _rows(scenarios: Path | None) -> dict[str, list[tuple[str, str]]]:
     return {
-        "builds": [(build.id, _build(build)) for build in all_builds()],
+        "builds": [(build.id, _build(build)) for build in known_builds()],
         "scenarios": [(name, one.title) for name, one in read_scenarios(scenarios).items()],
         "services": [(service.value, _service(service)) for service in Service],
         "clients": [(one.name, one.about) for one in all_clients()],
@@ -45,9 +46,14 @@ def _rows(scenarios: Path | None) -> dict[str, list[tuple[str, str]]]:
 
 
 def _build(build: Build) -> str:
-    if build.kind == "distribution":
+    text = _what(build)
+    return text if build in all_builds() else f"({text})"
+
+
+def _what(build: Build) -> str:
+    if build.postfix is None:
         return f"Postfix and OpenSSL as {build.suite} packages them; a run reads their versions"
-    return f"Postfix {build.postfix} with OpenSSL {build.openssl}, from source, on {build.suite}"
+    return f"Postfix {build.postfix.version} from source with OpenSSL {build.openssl}"
 
 
 def _offer(offer: Offer) -> str:

@@ -9,6 +9,8 @@ import traceback
 import click
 
 from harness import __version__
+from harness.cli.catalog import catalog_group
+from harness.cli.images import images_group
 from harness.cli.list import list_command
 from harness.cli.report import report_command
 from harness.cli.run import run_command
@@ -26,6 +28,8 @@ cli.add_command(run_command)
 cli.add_command(show_command)
 cli.add_command(list_command)
 cli.add_command(report_command)
+cli.add_command(images_group)
+cli.add_command(catalog_group)
 
 
 def main() -> None:

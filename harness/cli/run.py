@@ -3,35 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import click
-import platformdirs
 from filelock import FileLock, Timeout
 
+from harness.catalog.builds import Additions, Build
 from harness.catalog.plan import Plan
-from harness.cli.axes import Selection, axis_options, make_plan, read_scenarios
+from harness.cli.additions import image_option, read_additions, read_mirrors, source_options
+from harness.cli.axes import (
+    Selection,
+    axis_options,
+    choose_builds,
+    make_plan,
+    read_scenarios,
+)
 from harness.cli.display import Display
 from harness.cli.folders import RUNS, point_latest
+from harness.cli.opening import open_shop, terminable
 from harness.cli.output import output
 from harness.config.instance import candidate_files
 from harness.config.keyfiles import check_files
 from harness.config.scenario import Scenario
 from harness.errors import ExitCode, HarnessError, InfrastructureError, UsageError
 from harness.images.engine import Session, connect
-from harness.images.shop import ImageShop
 from harness.observations.journal import Journal
 from harness.observations.record import Outcome
 from harness.observations.run_record import Opening, now, summary
 from harness.observations.rundir import RunData, load_run
-from harness.paths import images_dir
 from harness.reports import write_reports
 from harness.reports.closing import trouble
 from harness.reports.terminal import print_matrix
@@ -45,6 +49,8 @@ MOST_JOBS = 64
 
 @click.command("run")
 @axis_options
+@image_option
+@source_options
 @click.option("--dry-run", is_flag=True, help="Print the cells that would be measured, and stop.")
 @click.option(
     "--resume", type=click.Path(path_type=Path), help="Go on with a run that was stopped."
@@ -81,6 +87,9 @@ def run_command(
     time_limit: float,
     keep: bool,
     quiet: bool,
+    images: tuple[str, ...],
+    sources: tuple[str, ...],
+    mirrors: tuple[str, ...],
     **axes: tuple[str, ...],
 ) -> int:
     """Measure the matrix: builds × scenarios × services × clients × offers.
@@ -90,14 +99,16 @@ def run_command(
     """
     scenarios = read_scenarios(scenarios_dir)
     prior = load_run(resume.resolve()) if resume else None
-    plan = _plan(Selection(**axes), scenarios, prior)
+    additions, places = read_additions(sources, images), read_mirrors(mirrors)
+    plan, builds = _plan(Selection(**axes), scenarios, prior, additions)
     check_files({name: candidate_files(scenarios[name]) for name in plan.scenarios})
     if dry_run:
         _print_plan(plan)
         return ExitCode.OK
     options = Options(jobs=jobs, time_limit=time_limit)
-    with Display(quiet=quiet) as display, _terminable():
-        folder = _measure(plan, scenarios, options, runs, prior, keep, display)
+    with Display(quiet=quiet) as display, terminable():
+        job = Job(plan, scenarios, builds, options, places, prior, keep)
+        folder = _measure(job, runs, display)
     data = load_run(folder)
     print_matrix(data, output())
     click.echo(f"\nThe run is in {folder}: open {folder / 'index.html'}", err=True)
@@ -107,16 +118,24 @@ def run_command(
     return _exit_code(data)
 
 
-def _plan(selection: Selection, scenarios: dict[str, Scenario], prior: RunData | None) -> Plan:
+def _plan(
+    selection: Selection,
+    scenarios: dict[str, Scenario],
+    prior: RunData | None,
+    additions: Additions,
+) -> tuple[Plan, dict[str, Build]]:
+    """The plan, and its builds by name."""
     if prior is None:
-        return make_plan(selection, scenarios)
+        builds = choose_builds(selection.builds, additions)
+        return make_plan(selection, scenarios, builds), builds
     if selection != Selection():
         raise UsageError(
             "--resume goes on with the run's own axes, and takes no selection",
             next_step="leave out the selection, or start a new run",
         )
     _check_unchanged(prior, scenarios)
-    return Plan.from_axes(asdict(prior.run.axes))
+    plan = Plan.from_axes(asdict(prior.run.axes))
+    return plan, {name: Build.parse(name, additions) for name in plan.builds}
 
 
 def _check_unchanged(data: RunData, scenarios: dict[str, Scenario]) -> None:
@@ -146,36 +165,42 @@ def _count(number: int, things: str) -> str:
     return f"{number} {things if number != 1 else things.removesuffix('s')}"
 
 
-def _measure(
-    plan: Plan,
-    scenarios: dict[str, Scenario],
-    options: Options,
-    where: Path,
-    prior: RunData | None,
-    keep: bool,
-    display: Display,
-) -> Path:
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one command measures, and how; ``prior`` is the run that it goes on with."""
+
+    plan: Plan
+    scenarios: dict[str, Scenario]
+    builds: dict[str, Build]
+    options: Options
+    mirrors: tuple[str, ...]
+    prior: RunData | None
+    keep: bool
+
+
+def _measure(job: Job, where: Path, display: Display) -> Path:
     """Run the plan; gives the run's folder. What was measured is on disk however it ends."""
-    client = connect()
-    with Session(client, keep=keep) as session, Lab(session) as lab:
+    client, prior = connect(), job.prior
+    with Session(client, keep=job.keep) as session, Lab(session) as lab:
         folder = prior.folder if prior else where.resolve() / session.id
         with _only_one(folder):
             journal = Journal(folder)
-            opening = _opening(folder, plan, scenarios, prior)
+            opening = _opening(folder, job)
 
             def changed() -> None:
                 journal.write_run(opening.record(_images(run, prior), run.ready.missing))
 
             run = Run(
-                plan,
-                scenarios,
+                job.plan,
+                job.scenarios,
+                job.builds,
                 lab=lab,
-                shop=_shop(session, display),
+                shop=open_shop(session, display, mirrors=job.mirrors),
                 journal=journal,
                 prior=prior.observations if prior else (),
                 before={name: one.id for name, one in prior.run.images.items()} if prior else {},
                 changed=changed,
-                options=options,
+                options=job.options,
                 listener=display.take,
             )
             changed()
@@ -190,7 +215,7 @@ def _measure(
                     write_reports(folder)
                 raise
             journal.close()
-            closing = summary(plan, load_run(folder).observations, run.measured, run.seconds)
+            closing = summary(job.plan, load_run(folder).observations, run.measured, run.seconds)
             journal.write_run(opening.record(_images(run, prior), run.ready.missing, closing))
             write_reports(folder)
     return folder
@@ -207,24 +232,12 @@ def _images(run: Run, prior: RunData | None) -> dict[str, dict[str, Any]]:
     return {**before, **run.ready.images}
 
 
-def _opening(
-    folder: Path, plan: Plan, scenarios: dict[str, Scenario], prior: RunData | None
-) -> Opening:
-    command = ["postfix-matrix", *sys.argv[1:]]
-    if prior is None:
-        return Opening(folder.name, command, plan, scenarios, now())
-    run = prior.run
-    return Opening(run.id, run.command, plan, scenarios, run.started)
-
-
-def _shop(session: Session, display: Display) -> ImageShop:
-    return ImageShop(
-        session.client,
-        images_dir=images_dir(),
-        cache_dir=Path(platformdirs.user_cache_dir("postfix-matrix")),
-        on_step=display.step,
-        run_labels=session.labels,
-    )
+def _opening(folder: Path, job: Job) -> Opening:
+    if job.prior is None:
+        command = ["postfix-matrix", *sys.argv[1:]]
+        return Opening(folder.name, command, job.plan, job.scenarios, now())
+    run = job.prior.run
+    return Opening(run.id, run.command, job.plan, job.scenarios, run.started)
 
 
 @contextmanager
@@ -250,26 +263,8 @@ def _only_one(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM, and the end of the terminal, end the run in the same orderly way as Ctrl-C.
-
-    A shell starts what it puts into the background with SIGINT ignored; it is what the others
-    become here, so it must not be. SIGHUP stays ignored where nohup(1) wants it so.
-    """
-    signs = [signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signs.append(signal.SIGHUP)
-    before = {signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler)}
-    for sign in signs:
-        before[sign] = signal.signal(sign, lambda *_: os.kill(os.getpid(), signal.SIGINT))
-    try:
-        yield
-    finally:
-        for sign, handler in before.items():
-            signal.signal(sign, handler)
-
-
 def _exit_code(data: RunData) -> int:
     errors = sum(seen.outcome is Outcome.ERROR for seen in data.observations)
-    return ExitCode.INFRASTRUCTURE if errors or data.run.missing else ExitCode.OK
+    # That a pair does not build is an answer; that a source is not reached is none.
+    lacking = [one for one in data.run.missing if one.category != "does-not-build"]
+    return ExitCode.INFRASTRUCTURE if errors or lacking else ExitCode.OK

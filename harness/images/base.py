@@ -5,36 +5,41 @@ Many machines that run this reach no registry, so a pull that fails is normal an
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import docker
-from docker.errors import ImageNotFound
+from docker.errors import DockerException, ImageNotFound
 
+from harness.catalog.builds import Distribution, distributions
 from harness.errors import HarnessError, InfrastructureError
-from harness.images.builder import full_disk_error
+from harness.images import labels as names
+from harness.images.bootstrap import NoBootstrapError, bootstrap
 from harness.images.calls import stream
-from harness.images.cancel import Cancel, Cancelled, run
+from harness.images.cancel import Cancel, Cancelled
 
 #: Seconds to reach the engine, and without a word of progress from it.
 PULL_TIME_LIMITS = (5.0, 20.0)
-BOOTSTRAP_TIME_LIMIT = 900.0
-
-# The same that the official slim images leave out.
-_LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*")
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """An image to start a suite from: what FROM takes, and how it was had."""
+    """An image to start a suite from: what FROM takes, and how it was had, in words.
+
+    ``name`` and ``digest`` are the image's in the registry that gave it, "" where none did.
+    """
 
     image: str
     how: str
+    name: str = ""
+    digest: str = ""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What the base image says of it, in our words and the Open Container Initiative's."""
+        known = {names.OCI_BASE_NAME: self.name, names.OCI_BASE_DIGEST: self.digest}
+        return {names.ORIGIN: self.how} | {key: value for key, value in known.items() if value}
 
 
 def origin(
@@ -50,95 +55,77 @@ def origin(
         InfrastructureError: none of these; the message has both reasons.
         Cancelled: broken off.
     """
-    name = f"debian:{suite}-slim"
+    known = next((one for one in distributions() if one.suite == suite), None)
+    family = known.family if known else "debian"
+    name = image_name(family, suite)
     say(f"pulling {name}")
+    refusal = _refusal(client, name, cancel)
     try:
-        _pull(client, name, cancel)
+        attrs = client.images.get(name).attrs
+    except ImageNotFound:
+        say(f"bootstrapping {family.title()} {suite} (no registry: {refusal})")
+    except DockerException as error:
+        raise InfrastructureError(f"the Docker engine does not answer: {error}") from error
+    else:
+        return _had(name, attrs, "local" if refusal else "pulled", known)
+    try:
+        made = bootstrap(client, family, suite, temp_dir, cancel, say)
+    except NoBootstrapError as error:
+        raise _nowhere(name, refusal, error, known) from error
+    return Origin(made.image, made.how)
+
+
+def image_name(family: str, suite: str) -> str:
+    """What registries, and the local engine, know a suite's image by: ``debian:bookworm-slim``."""
+    return f"{family}:{suite}-slim" if family == "debian" else f"{family}:{suite}"
+
+
+def _refusal(client: docker.DockerClient, name: str, cancel: Cancel) -> str:
+    """Pull an image; why that failed, "" if it did not.
+
+    Raises:
+        Cancelled: broken off.
+    """
+    repository, _, tag = name.partition(":")
+    params = {"fromImage": repository, "tag": tag}
+    try:
+        items = stream(client.api, "/images/create", params, cancel, time_limits=PULL_TIME_LIMITS)
+        errors = [str(item["error"]) for item in items if "error" in item]
     except Cancelled:
         raise
     except HarnessError as error:
-        refusal = error.what
-    else:
-        refusal = ""
-    try:
-        image = client.images.get(name)
-    except ImageNotFound:
-        return _bootstrap(client, suite, temp_dir, cancel, say, refusal or "nothing was pulled")
-    digests: list[str] = image.attrs.get("RepoDigests") or [str(image.id)]
-    how = "local" if refusal else "pulled"
-    return Origin(str(image.id), f"{how} {name} {digests[0]}")
+        return error.what
+    return errors[0] if errors else ""
 
 
-def _pull(client: docker.DockerClient, name: str, cancel: Cancel) -> None:
-    repository, _, tag = name.partition(":")
-    params = {"fromImage": repository, "tag": tag}
-    _last(client, params, cancel, time_limits=PULL_TIME_LIMITS)
+def _had(name: str, attrs: dict[str, object], how: str, known: Distribution | None) -> Origin:
+    """The origin that is an image by that name, from what the engine tells of it."""
+    image = str(attrs["Id"])
+    digests = attrs.get("RepoDigests")
+    found = str(digests[0]).rpartition("@")[2] if isinstance(digests, list) and digests else ""
+    words = f"{how} {name} {found or image}"
+    if known and known.archived:
+        words += "; packages that have left the mirrors are of the distribution's archive"
+        words += ", unverified if its keys have expired" if known.family == "debian" else ""
+    # Without a digest it never came from a registry, whatever its name.
+    return Origin(image, words, name, found) if found else Origin(image, words)
 
 
-def _last(
-    client: docker.DockerClient, params: dict[str, str], cancel: Cancel, **options: Any
-) -> str:
-    """POST /images/create; the last status that the engine gives.
-
-    Raises:
-        InfrastructureError: the engine reports an error.
-    """
-    status = ""
-    for item in stream(client.api, "/images/create", params, cancel, **options):
-        if "error" in item:
-            raise InfrastructureError(str(item["error"]))
-        status = str(item.get("status", status))
-    return status
-
-
-def _bootstrap(
-    client: docker.DockerClient,
-    suite: str,
-    temp_dir: Path,
-    cancel: Cancel,
-    say: Callable[[str], None],
-    refusal: str,
-) -> Origin:
-    """Make a minimal Debian with mmdebstrap(1), and import it."""
-    program = shutil.which("mmdebstrap")
-    if program is None:
-        raise InfrastructureError(
-            f"no base image for Debian {suite}: the registry gave none ({refusal}), "
-            "and mmdebstrap is not installed",
-            cause="this machine reaches no container registry",
-            next_step="install mmdebstrap (on Debian and Ubuntu: apt-get install mmdebstrap "
-            f"debian-archive-keyring), or load an image named debian:{suite}-slim",
+def _nowhere(
+    name: str, refusal: str, error: NoBootstrapError, known: Distribution | None
+) -> InfrastructureError:
+    """The error for a suite that neither a registry nor a mirror gives."""
+    cause, next_step = error.cause, error.next_step
+    if known and known.archived:
+        cause = (
+            f"{known.id} has left the ordinary mirrors, so it can be had from a registry only, "
+            "and its packages from the distribution's archive; no registry is reached from here"
         )
-    say(f"bootstrapping Debian {suite} (no registry: {refusal})")
-    with tempfile.TemporaryDirectory(dir=temp_dir, prefix=f"base-{suite}-") as folder:
-        tar = Path(folder) / "base.tar"
-        _mmdebstrap(program, suite, tar, cancel)
-        say(f"importing Debian {suite}")
-        image = _import(client, tar, cancel)
-    day = datetime.now(UTC).date().isoformat()
-    return Origin(image, f"mmdebstrap {suite} {day}")
-
-
-def _mmdebstrap(program: str, suite: str, tar: Path, cancel: Cancel) -> None:
-    options = [f"--dpkgopt=path-exclude={path}" for path in _LEFT_OUT]
-    options += ["--dpkgopt=path-include=/usr/share/doc/*/copyright"]
-    command = [program, "--variant=minbase", *options, suite, str(tar)]
-    try:
-        code, words = run(command, cancel, time_limit=BOOTSTRAP_TIME_LIMIT, cwd=tar.parent)
-    except (OSError, TimeoutError) as error:
-        raise InfrastructureError(f"mmdebstrap {suite} failed: {error}") from error
-    if code == 0:
-        return
-    if "No space left on device" in words:
-        raise full_disk_error(f"base-{suite}", tar.parent)
-    last = "\n".join(f"    {line}" for line in words.splitlines()[-12:])
-    raise InfrastructureError(
-        f"mmdebstrap {suite} failed ({code}):\n{last}",
-        cause="its package mirror is not reached, or the Debian archive keyring is missing",
-        next_step="see the lines above; debian-archive-keyring has the keys",
+        next_step = "run where both are reached"
+    return InfrastructureError(
+        f"no base image {name}: the registry gave none ({refusal or 'nothing was pulled'}), and "
+        f"{error.what}",
+        cause=cause,
+        next_step=f"{next_step}, or load an image named {name}: 'docker pull' and 'docker save' it "
+        "where a registry is reached, 'docker load' it here; its own package sources are used",
     )
-
-
-def _import(client: docker.DockerClient, tar: Path, cancel: Cancel) -> str:
-    with tar.open("rb") as file:
-        return _last(client, {"fromSrc": "-"}, cancel, body=file)

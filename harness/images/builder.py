@@ -20,13 +20,15 @@ from typing import Any, BinaryIO
 from docker import APIClient
 from docker.errors import APIError
 
-from harness.errors import BuildError, InfrastructureError
+from harness.errors import BuildError, DoesNotBuildError, InfrastructureError
 from harness.images.calls import stream
 from harness.images.cancel import Cancel
 
 TAIL_LINES = 20
 
 _FULL_DISK = re.compile(r"no space left on device|ENOSPC|disk quota exceeded", re.IGNORECASE)
+#: What build.sh says last when a compiler, and not its surroundings, refused (images/README.md).
+_DOES_NOT_BUILD = re.compile(r"^does not build: (?P<reason>.+)$", re.MULTILINE)
 _STEP_IMAGE = re.compile(r"^ ---> ([0-9a-f]{12})$")
 _STEP = re.compile(r"^Step \d+/\d+ : (?P<word>\w+)")
 #: What programs colour their output with; the engine itself paints standard error red.
@@ -57,7 +59,8 @@ def build(
     """Build; gives the new image's id. The log is appended to; ``on_line`` gets each "Step 3/9".
 
     Raises:
-        BuildError: a step failed; the message has the end of the log, and where all of it is.
+        DoesNotBuildError: the compiler refused.
+        BuildError: another step failed; the message has the log's end, and where all of it is.
         Cancelled: broken off.
         InfrastructureError: the engine, or the disk.
     """
@@ -84,6 +87,8 @@ def build_error(name: str, reason: str, log: Path, api: APIClient) -> Infrastruc
     tail = _tail(log)
     if _FULL_DISK.search(f"{reason}\n{tail}"):
         return full_disk_error(name, docker_root(api))
+    if refused := _DOES_NOT_BUILD.search(tail):
+        return DoesNotBuildError(name, refused["reason"], next_step=f"the whole log is {log}")
     shown = "\n".join(f"    {line}" for line in tail.splitlines())
     return BuildError(
         f"image {name} did not build: {reason.strip()}\n{shown}",

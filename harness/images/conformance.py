@@ -18,7 +18,7 @@ from harness.images.provenance import Versions
 #: What the harness's shell scripts call, besides what each POSIX shell has built in.
 TOOLS = (
     *("awk", "cat", "chgrp", "chmod", "chown", "cp", "grep", "head", "mkdir", "mktemp", "mv"),
-    *("nice", "rm", "sed", "sh", "touch"),
+    *("nice", "rm", "sed", "sh", "sleep", "touch"),
 )
 #: Labels that must say something, besides those of which the value is given.
 TOLD = (names.BUILD, names.POSTFIX, names.OPENSSL, names.HOW)

@@ -10,23 +10,27 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from harness.catalog import clients
-from harness.catalog.builds import Build, base_suite
+from harness.catalog.builds import LEGACY, STOCK, Build, OpenSSL, base_suite, openssl
 from harness.catalog.clients import Client, Control
-from harness.catalog.releases import Release, needs, release
+from harness.catalog.releases import Package, Release, release
+from harness.catalog.rules import needs
 from harness.errors import UsageError
 from harness.images import labels as names
 from harness.images.context import context_files, digest
 
 REPOSITORY = "postfix-matrix"
 
+#: The release's archive in the build context; tar(1) finds out how it is compressed.
+SOURCE_FILE = "source.tar"
+
 #: Raised when the way a recipe becomes an image changes, which its own content does not show.
-_GENERATION = 1
+_GENERATION = 2
 
 
 class Kind(StrEnum):
@@ -127,21 +131,35 @@ def toolchain_recipe(suite: str) -> Recipe:
     )
 
 
-def openssl_recipe(version: str, flavour: str, suite: str) -> Recipe:
-    """An OpenSSL built from source, as files under /opt/openssl-VERSION and nothing else."""
+def openssl_recipe(one: OpenSSL) -> Recipe:
+    """An OpenSSL as files under /opt/openssl-VERSION, and what Debian's own reads elsewhere."""
+    if isinstance(one.of, Package):
+        return _packaged_recipe(one.of)
+    # Where nothing was left out that could be brought back, both flavours are one image.
+    extra = needs("openssl", one.version, LEGACY) != needs("openssl", one.version)
+    flavour = LEGACY if one.flavour == LEGACY and extra else STOCK
+    found = needs("openssl", one.version, flavour)
     return Recipe(
-        f"openssl-{version}-{flavour}",
+        f"openssl-{one.version}-{flavour}",
         Kind.PART,
         "openssl",
-        args={"VERSION": version, "FLAVOUR": flavour, "CONFIGURE": ""},
-        parents={"TOOLCHAIN": toolchain_recipe(suite)},
-        sources={"source.tar.gz": release("openssl", version)},
-        labels={names.OPENSSL: version},
+        args={
+            "VERSION": one.version,
+            "CONFIGURE": _words(need.configure for need in found),
+            "SWITCHES": _words(need.switches for need in found),
+        },
+        parents={"TOOLCHAIN": toolchain_recipe(base_suite())},
+        sources={SOURCE_FILE: one.of},
+        labels={names.OPENSSL: one.version, names.KIND: Kind.PART},
     )
 
 
 def build_recipe(build: Build) -> Recipe:
-    """A build under test."""
+    """A build under test.
+
+    Raises:
+        UsageError: it is an image of the user's, which is made from nothing here.
+    """
     if build.kind == "distribution":
         return _distribution_recipe(build)
     return _pair_recipe(build)
@@ -153,7 +171,7 @@ def client_recipe(client: Client) -> Recipe:
     parents = {"BASE": base_recipe(client.suite)}
     if client.openssl:
         args["OPENSSL_VERSION"] = client.openssl
-        parents["OPENSSL"] = openssl_recipe(client.openssl, client.flavour, base_suite())
+        parents["OPENSSL"] = openssl_recipe(_flavoured(client.openssl, client.flavour))
     return Recipe(
         f"client-{client.name}",
         Kind.CLIENT,
@@ -202,48 +220,99 @@ def _distribution_recipe(build: Build) -> Recipe:
 
 def _pair_recipe(build: Build) -> Recipe:
     if build.postfix is None or build.openssl is None:
-        raise UsageError(f"build {build.id} is from source and names no versions")
-    found = needs("postfix", build.postfix)
-    ccargs = " ".join(word for need in found for word in need.ccargs)
-    uname26 = "yes" if any(need.uname26 for need in found) else "no"
-    how = f"from source; CCARGS_EXTRA='{ccargs}' UNAME26={uname26}; OpenSSL stock, by rpath"
-    versions = {names.POSTFIX: build.postfix, names.OPENSSL: build.openssl}
+        raise UsageError(f"build {build.id} is not made from source")
+    version, linked = build.postfix.version, build.openssl
+    how = f"from source; OpenSSL {linked.flavour}, found by rpath"
+    args = _postfix_args(version)
+    flags = " ".join(f"{name}='{words}'" for name, words in args.items() if words)
     return Recipe(
         build.id,
         Kind.SOURCE,
-        "postfix",
-        args={
-            "POSTFIX_VERSION": build.postfix,
-            "OPENSSL_VERSION": build.openssl,
-            "CCARGS_EXTRA": ccargs,
-            "UNAME26": uname26,
-        },
+        "postfix/pair",
+        args={**args, "OPENSSL_VERSION": linked.version},
         parents={
             "TOOLCHAIN": toolchain_recipe(build.suite),
             "BASE": base_recipe(build.suite),
-            "OPENSSL": openssl_recipe(build.openssl, "stock", build.suite),
+            # The source of each is asked for before anything is compiled.
+            "OPENSSL": openssl_recipe(linked),
+            "OBJECTS": _objects_recipe(build.postfix, build.suite),
         },
-        sources={"source.tar.gz": release("postfix", build.postfix)},
-        labels={**_build_labels(build, how), **versions},
+        sources={SOURCE_FILE: build.postfix},
+        extra={"common": "postfix/common"},
+        labels={
+            **_build_labels(build, f"{how}; {flags}"),
+            names.POSTFIX: version,
+            names.OPENSSL: linked.version,
+            names.FLAVOUR: linked.flavour,
+            names.OCI_VERSION: f"{version}+{linked}",
+            **({names.UNVERIFIED: "yes"} if build.unverified else {}),
+        },
     )
 
 
+def _objects_recipe(one: Release, suite: str) -> Recipe:
+    """What of a Postfix does not depend on OpenSSL, compiled once for all its pairs on a suite."""
+    return Recipe(
+        f"{one.id}-objects-{suite}",
+        Kind.PART,
+        "postfix/objects",
+        args=_postfix_args(one.version),
+        parents={"TOOLCHAIN": toolchain_recipe(suite)},
+        sources={SOURCE_FILE: one},
+        extra={"common": "postfix/common"},
+        labels={names.KIND: Kind.PART},
+    )
+
+
+def _postfix_args(version: str) -> dict[str, str]:
+    found = needs("postfix", version)
+    return {
+        "POSTFIX_VERSION": version,
+        "CCARGS_EXTRA": _words(need.ccargs for need in found),
+        "AUXLIBS_EXTRA": _words(need.auxlibs for need in found),
+        "SWITCHES": _words(need.switches for need in found),
+    }
+
+
+def _packaged_recipe(one: Package) -> Recipe:
+    return Recipe(
+        one.id,
+        Kind.PART,
+        "openssl-debian",
+        args={"VERSION": one.version, "PACKAGE": one.package, "SUITE": one.suite},
+        parents={"BASE": base_recipe(one.base)},
+        labels={
+            names.OPENSSL: one.version,
+            names.KIND: Kind.PART,
+            names.PACKAGES: f"openssl {one.package} of Debian {one.suite}",
+        },
+    )
+
+
+def _flavoured(version: str, flavour: str) -> OpenSSL:
+    return openssl(version if flavour == STOCK else f"{version}-{flavour}")
+
+
+def _words(groups: Iterable[tuple[str, ...]]) -> str:
+    return " ".join(word for group in groups for word in group)
+
+
 def _fronted_recipe(
-    control: Control, plain: Recipe, labels: Mapping[str, str], openssl: str, stunnel: str
+    control: Control, plain: Recipe, labels: Mapping[str, str], version: str, stunnel: str
 ) -> Recipe:
     """A control server whose front is an stunnel built on an OpenSSL of ours."""
-    front = f"stunnel {stunnel} with OpenSSL {openssl} ({control.flavour})"
+    front = f"stunnel {stunnel} with OpenSSL {version} ({control.flavour})"
     return Recipe(
         control.name,
         Kind.CONTROL,
         control.recipe,
-        args={"OPENSSL_VERSION": openssl},
+        args={"OPENSSL_VERSION": version},
         parents={
             "POSTFIX": plain,
             "TOOLCHAIN": toolchain_recipe(base_suite()),
-            "OPENSSL": openssl_recipe(openssl, control.flavour, base_suite()),
+            "OPENSSL": openssl_recipe(_flavoured(version, control.flavour)),
         },
-        sources={"source.tar.gz": release("stunnel", stunnel)},
+        sources={SOURCE_FILE: release("stunnel", stunnel)},
         labels={**labels, names.FRONT: front},
     )
 

@@ -9,43 +9,40 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Lock
 from typing import Any
 
 import docker
 from docker.errors import DockerException, ImageNotFound
-from filelock import FileLock, Timeout
 
+from harness.catalog.builds import Build
 from harness.catalog.releases import SourceKind
-from harness.errors import InfrastructureError
+from harness.errors import DoesNotBuildError, InfrastructureError
 from harness.images import labels as names
 from harness.images.base import origin
 from harness.images.builder import Order, build, full_disk_error, is_full_disk
 from harness.images.cancel import Cancel
 from harness.images.context import context_files, dockerfile_tar, write_tar
 from harness.images.debian import DebianFetcher
+from harness.images.image import Image, labels_of
+from harness.images.locks import only_one
 from harness.images.provenance import check, compare, read_back, remember
-from harness.images.recipes import Kind, Recipe, base_recipe
+from harness.images.pulling import present
+from harness.images.recipes import Kind, Recipe, base_recipe, build_recipe
+from harness.images.refusals import Refusals, file_name
 from harness.images.sources import Archive, Fetcher, SourceStore, fetch_npm, fetch_url
+from harness.images.stamping import stamp
 
 #: Builds at a time that wait for the network rather than the processor.
 _LIGHT = 4
 
 _POLL = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """An image that is there: the recipe's name, its reference (repository:tag), id and labels."""
-
-    name: str
-    reference: str
-    id: str
-    labels: Mapping[str, str]
 
 
 class ImageShop:
@@ -60,19 +57,22 @@ class ImageShop:
         on_step: Callable[[str, str], None],
         compilers: int | None = None,
         run_labels: Mapping[str, str] | None = None,
+        mirrors: Sequence[str] = (),
+        again: bool = False,
     ) -> None:
         """``on_step`` gets a recipe's name and what is being done, whenever something is.
 
-        ``compilers`` bounds the builds that compile at one time (default: one a processor).
+        ``compilers`` bounds the builds that compile at one time (default: what the machine bears).
         ``run_labels`` go on every container that is started here, for whoever tidies up.
+        ``mirrors`` are asked for sources first. ``again``: try what a compiler refused before.
         """
         self._client = docker_client
         self._images_dir = images_dir
-        self._cache = cache_dir
+        self.cache_dir = cache_dir
         self._on_step = on_step
         self._run_labels = dict(run_labels or {})
         self._cancel = Cancel()
-        self._heavy = BoundedSemaphore(compilers or os.cpu_count() or 1)
+        self._heavy = BoundedSemaphore(compilers or _bearable())
         self._light = BoundedSemaphore(_LIGHT)
         for folder in ("locks", "logs", "tmp"):
             (cache_dir / folder).mkdir(parents=True, exist_ok=True)
@@ -82,13 +82,19 @@ class ImageShop:
             SourceKind.NPM: fetch_npm,
             SourceKind.DEBIAN: debian,
         }
-        self._sources = SourceStore(cache_dir, fetchers)
+        self._sources = SourceStore(cache_dir, fetchers, mirrors)
+        self._refusals = Refusals(cache_dir)
+        self._again = again
+        self._retried: set[str] = set()
+        self._turns: defaultdict[str, Lock] = defaultdict(Lock)
+        self._turns_lock = Lock()
 
     def ensure(self, recipe: Recipe) -> Image:
         """The recipe's image; made, with its parents, if it is not there. Blocks.
 
         Raises:
-            BuildError: it does not build (the message has the log's end), or its labels lie.
+            DoesNotBuildError: a compiler refuses it, or what it is made from.
+            BuildError: another step failed (the message has the log's end), or its labels lie.
             SourceError: a source cannot be had.
             InfrastructureError: the engine, the disk or the base image.
             Cancelled: ``cancel`` was called.
@@ -98,8 +104,20 @@ class ImageShop:
             return self._existing(recipe, reference) or self._make(recipe, reference)
         except OSError as error:
             if is_full_disk(error):
-                raise full_disk_error(recipe.name, self._cache) from error
+                raise full_disk_error(recipe.name, self.cache_dir) from error
             raise
+
+    def find(self, one: Build | Recipe) -> Image | None:
+        """The image if it is there already; an image of the user's never is: it must be examined.
+
+        Raises:
+            BuildError: it is there, and its labels lie.
+        """
+        if isinstance(one, Build):
+            if one.reference:
+                return None
+            one = build_recipe(one)
+        return self._existing(one, self.reference(one))
 
     def reference(self, recipe: Recipe) -> str:
         """The repository and tag that the recipe's image has, or will have."""
@@ -109,6 +127,23 @@ class ImageShop:
         """End all that runs here, soon; every ``ensure`` raises Cancelled from now on."""
         self._cancel.set()
 
+    def build(self, build: Build) -> Image:
+        """The image of a build under test; the user's own is taken as it is, its labels held to it.
+
+        Blocks. Whether the user's keeps the rest of the contract is for ``targets.conformance``.
+
+        Raises:
+            As ``ensure``.
+        """
+        if build.reference:
+            return self._adopt(build)
+        return self.ensure(build_recipe(build))
+
+    def log_of(self, image: Image) -> Path | None:
+        """The kept log of the image's build; None where it was not built on this machine."""
+        path = self._log_path(image.reference)
+        return path if path.is_file() else None
+
     def _existing(self, recipe: Recipe, reference: str) -> Image | None:
         self._cancel.check()
         try:
@@ -117,26 +152,39 @@ class ImageShop:
             return None
         except DockerException as error:
             raise InfrastructureError(f"the Docker engine does not answer: {error}") from error
-        image = _image(recipe.name, reference, attrs)
-        if recipe.is_build:
-            check(
+        return self._known(recipe.name, reference, attrs, checked=recipe.is_build)
+
+    def _adopt(self, build: Build) -> Image:
+        attrs = present(self._client, build.reference, self._cancel)
+        return self._known(build.id, build.reference, attrs, checked=True)
+
+    def _known(
+        self, name: str, reference: str, attrs: Mapping[str, Any], *, checked: bool
+    ) -> Image:
+        image_id, labels = str(attrs["Id"]), labels_of(attrs)
+        versions = None
+        if checked:
+            versions = check(
                 self._client,
-                image.id,
+                image_id,
                 reference,
-                image.labels,
-                self._cache,
+                labels,
+                self.cache_dir,
                 run_labels=self._run_labels,
                 cancel=self._cancel,
             )
-        return image
+        return Image(name, reference, image_id, labels, versions)
 
     def _make(self, recipe: Recipe, reference: str) -> Image:
-        parents = {arg: self.ensure(one).reference for arg, one in recipe.parents.items()}
+        self._refused(recipe, reference)
+        # Sources first: nothing is compiled for what lacks its other half.
+        archives = self._fetch(recipe)
+        parents = {arg: self.ensure(one) for arg, one in recipe.parents.items()}
         with self._only_one(recipe, reference):
-            # Somebody else may have made it while this one waited.
+            # Somebody else may have made it, or tried to, while this one waited.
             if found := self._existing(recipe, reference):
                 return found
-            archives = self._fetch(recipe)
+            self._refused(recipe, reference)
             with self._slot(recipe):
                 self._build(recipe, reference, parents, archives)
         made = self._existing(recipe, reference)
@@ -147,6 +195,17 @@ class ImageShop:
                 next_step="run again while that is off",
             )
         return made
+
+    def _refused(self, recipe: Recipe, reference: str) -> None:
+        """Raise what a compiler said of the recipe before; ``again`` forgets it, once."""
+        refusal = self._refusals.recall(recipe.name, reference)
+        if refusal is None:
+            return
+        if self._again and reference not in self._retried:
+            self._retried.add(reference)
+            self._refusals.forget(reference)
+            return
+        raise refusal
 
     def _fetch(self, recipe: Recipe) -> dict[str, Archive]:
         def say(text: str) -> None:
@@ -161,7 +220,7 @@ class ImageShop:
         self,
         recipe: Recipe,
         reference: str,
-        parents: Mapping[str, str],
+        parents: Mapping[str, Image],
         archives: Mapping[str, Archive],
     ) -> None:
         """Build, hold against the truth, and tag: in this order."""
@@ -171,7 +230,11 @@ class ImageShop:
         args, labels = self._inputs(recipe, parents, archives)
         with self._context(recipe, archives) as context:
             order = Order(recipe.name, context, args, labels, yields=recipe.compiles)
-            image = self._order(order, log)
+            try:
+                image = self._order(order, log)
+            except DoesNotBuildError as refusal:
+                self._refusals.remember(reference, refusal)
+                raise
         try:
             if recipe.is_build:
                 image = self._believed(recipe, image, labels, log)
@@ -184,21 +247,19 @@ class ImageShop:
         self._on_step(recipe.name, f"built in {time.monotonic() - started:.0f} s")
 
     def _inputs(
-        self, recipe: Recipe, parents: Mapping[str, str], archives: Mapping[str, Archive]
+        self, recipe: Recipe, parents: Mapping[str, Image], archives: Mapping[str, Archive]
     ) -> tuple[dict[str, str], dict[str, str]]:
         """Build arguments and labels, with what is known only now."""
-        args = {**recipe.args, **parents}
-        labels = {**recipe.labels, names.RECIPE: recipe.content_hash(self._images_dir)}
-        for name, archive in archives.items():
+        args = {**recipe.args, **{arg: one.reference for arg, one in parents.items()}}
+        content = recipe.content_hash(self._images_dir)
+        labels = stamp(recipe, content, parents, archives, datetime.now(UTC))
+        for archive in archives.values():
             args["SUBDIR"] = archive.source.subdir
-            # The hash, not the place: a cached archive may be from any that gives these bytes.
-            pin = f"sha256:{archive.source.sha256} corroborated:{archive.source.corroborated}"
-            labels[names.SOURCE] = f"{recipe.sources[name].id} {pin}"
         if recipe.kind is Kind.BASE:
             found = origin(
                 self._client,
                 args["SUITE"],
-                self._cache / "tmp",
+                self.cache_dir / "tmp",
                 self._cancel,
                 lambda text: self._on_step(recipe.name, text),
             )
@@ -215,7 +276,7 @@ class ImageShop:
             true[names.PACKAGES] = found.packages
             context = dockerfile_tar(f"FROM {image}\n")
             image = self._order(Order(recipe.name, context, labels=true), log)
-        remember(self._cache, image, found)
+        remember(self.cache_dir, image, found)
         return image
 
     def _order(self, order: Order, log: Path) -> str:
@@ -228,29 +289,25 @@ class ImageShop:
         folder = self._images_dir / recipe.folder
         files = context_files(folder, recipe.extra_folders(self._images_dir))
         paths = {name: archive.path for name, archive in archives.items()}
-        with tempfile.TemporaryFile(dir=self._cache / "tmp") as file:
+        with tempfile.TemporaryFile(dir=self.cache_dir / "tmp") as file:
             write_tar(file, files, paths)
             file.seek(0)
             yield file
 
     @contextmanager
     def _only_one(self, recipe: Recipe, reference: str) -> Iterator[None]:
-        """Hold the tag's lock; the kernel lets go of it however the process ends."""
-        lock = FileLock(self._cache / "locks" / f"{_file_name(reference)}.lock")
-        said = False
-        while True:
+        """Take turns: among this process's threads without a word, then among processes."""
+        with self._turns_lock:
+            turn = self._turns[reference]
+        while not turn.acquire(timeout=_POLL):
             self._cancel.check()
-            try:
-                lock.acquire(timeout=_POLL, poll_interval=_POLL / 2)
-                break
-            except Timeout:
-                if not said:
-                    self._on_step(recipe.name, "waiting: it is being built elsewhere")
-                    said = True
         try:
-            yield
+            lock = self.cache_dir / "locks" / f"{file_name(reference)}.lock"
+            elsewhere = partial(self._on_step, recipe.name, "waiting: it is being built elsewhere")
+            with only_one(lock, self._cancel, elsewhere):
+                yield
         finally:
-            lock.release()
+            turn.release()
 
     @contextmanager
     def _slot(self, recipe: Recipe) -> Iterator[None]:
@@ -263,17 +320,18 @@ class ImageShop:
             slots.release()
 
     def _log_path(self, reference: str) -> Path:
-        return self._cache / "logs" / f"{_file_name(reference)}.log"
+        return self.cache_dir / "logs" / f"{file_name(reference)}.log"
 
     def _base_reference(self, suite: str) -> str:
         return self.ensure(base_recipe(suite)).reference
 
 
-def _file_name(reference: str) -> str:
-    """``debian-12-0123456789ab`` from ``postfix-matrix/debian-12:0123456789ab``."""
-    return reference.rpartition("/")[2].replace(":", "-")
+def _bearable() -> int:
+    """Builds that may compile at one time: each runs as many compilers as there are processors.
 
-
-def _image(name: str, reference: str, attrs: Mapping[str, Any]) -> Image:
-    labels = (attrs.get("Config") or {}).get("Labels") or {}
-    return Image(name, reference, str(attrs["Id"]), dict(labels))
+    Two fill each other's single-threaded stretches (configure, link, install). A compiler of these
+    sources takes up to 0.3 GB.
+    """
+    processors = os.cpu_count() or 1
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    return 2 if memory > 2 * processors * 0.3 + 1 else 1

@@ -30,8 +30,8 @@ from harness.targets.conformance_log import (
     long_message,
     whole,
 )
-from harness.targets.lab import POSTFIX_CAPABILITIES, Lab, Role, attach
-from harness.targets.postfix import ROOT, Instance, PostfixTarget, instance_ports
+from harness.targets.lab import Lab, attach
+from harness.targets.postfix import ROLE, ROOT, Instance, PostfixTarget, instance_ports
 from harness.targets.shell import Shell
 from harness.targets.stream import LineStream
 from harness.tls import Service
@@ -216,10 +216,9 @@ def _observe(trial: _Trial) -> dict[str, Finding]:
 def _container(lab: Lab, image: str) -> Iterator[tuple[str, Any, str]]:
     """A name, the container of that name (None if it does not start), and why it does not."""
     name = f"check-{secrets.token_hex(4)}"
-    role = Role(capabilities=POSTFIX_CAPABILITIES, tmpfs={ROOT: "exec,mode=755"})
     try:
         try:
-            container, refusal = lab.start(image, name, role), ""
+            container, refusal = lab.start(image, name, ROLE), ""
         except InfrastructureError:
             container, refusal = None, _refusal(lab, name)
             if not refusal:

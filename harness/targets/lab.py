@@ -127,7 +127,7 @@ def put_files(container: Any, files: Mapping[str, FileSpec]) -> None:
 
 
 def attach(container: Any, *, stdin: bool) -> Any:
-    """A socket on the container's streams, from its first output on."""
+    """A socket on the container's streams; what was said just before it may be lost."""
     params = {"stdin": int(stdin), "stdout": 1, "stderr": 1, "stream": 1, "logs": 1}
     with talking(f"attaching to container {container.name}"):
         return container.attach_socket(params=params)

@@ -29,6 +29,7 @@ from harness.targets.lab import (
 )
 from harness.targets.logjoin import LogJoin
 from harness.targets.shell import Shell
+from harness.targets.starting import start_script
 from harness.targets.stream import LineStream
 from harness.tls import Service
 
@@ -37,6 +38,8 @@ from harness.tls import Service
 _COOL = "200001010000"
 _MESSAGE = "== postfix-matrix: a message =="
 ROOT = "/srv/postfix-matrix"
+#: How a build's container is started.
+ROLE = Role(capabilities=POSTFIX_CAPABILITIES, tmpfs={ROOT: "exec,mode=755"})
 FIRST_PORT = 20010
 #: Queue folders that belong to mail_owner (conf/postfix-files of any release).
 _QUEUE_OWNED = "active bounce corrupt defer deferred flush hold incoming private saved trace"
@@ -93,7 +96,11 @@ class PostfixTarget:
             name=f"log {name}",
         )
         self._stream.start()
-        self.facts = self._read_facts()
+        try:
+            self.facts = self._read_facts()
+        except BaseException:
+            self.close()
+            raise
 
     @classmethod
     def start(
@@ -104,8 +111,7 @@ class PostfixTarget:
         Raises:
             InfrastructureError: it does not start, or does not keep the image contract.
         """
-        role = Role(capabilities=POSTFIX_CAPABILITIES, tmpfs={ROOT: "exec,mode=755"})
-        return cls(lab, name, lab.start(reference, name, role), loop)
+        return cls(lab, name, lab.start(reference, name, ROLE), loop)
 
     def must_live(self) -> None:
         """See that the container still runs: of a dead one, a client's failure says nothing.
@@ -137,7 +143,8 @@ class PostfixTarget:
         put_files(self.container, self._files(directory, config))
         self._must(self._setup_script(directory))
         first = self._pid()
-        answer = self._shell.run(f"{self.facts.daemon_directory}/master -w -c {directory}/etc")
+        master = f"{self.facts.daemon_directory}/master"
+        answer = self._shell.run(start_script(master, f"{directory}/etc", self.facts.mail_version))
         pids = self._pids(directory, first)
         postconf = self._shell.run(f"postconf -c {directory}/etc -n")
         values, warnings = _split_warnings(postconf.output)

@@ -1,85 +1,90 @@
-#!/bin/sh
-# Build and install one OpenSSL: build.sh VERSION FLAVOUR SUBDIR CONFIGURE-WORDS
-# Leaves the log and "openssl version -a" in PREFIX/share. Fails, with the log's end, when a step
-# fails, or when the built program is not VERSION.
-set -eu
-version=$1 flavour=$2 subdir=$3 words=$4
-prefix=/opt/openssl-$version
-log=$prefix/share/build.log
-jobs=$(nproc)
-mkdir -p "$prefix/share" "$prefix/certs"
+#!/bin/bash
+# Build one OpenSSL and install it under /opt/openssl-VERSION. What to build is in the environment, as
+# the Dockerfile's arguments of the same names: VERSION CONFIGURE SWITCHES SUBDIR.
+#
+# SWITCHES are ways of going about it that some releases need; which and why is data of the catalog:
+#   all             "make all": no target of this release makes just the software
+#   depend          "make depend" first, where ./config says that these words call for it
+#   ar-takes-turns  let only one ar(1) at a time add to an archive, and make part after part
+#   serial          one job at a time
+#   no-shaext       without the path for the processor's SHA instructions
+set -euo pipefail
+. /usr/local/lib/postfix-matrix/steps.sh
+prefix=/opt/openssl-$VERSION
+begin "OpenSSL $VERSION" "$prefix/share"
+mkdir -p "$prefix/certs"
 
-step() {
-    echo "+ $*" | tee -a "$log"
-    "$@" >>"$log" 2>&1 || {
-        tail -n 40 "$log" >&2
-        echo "OpenSSL $version: '$*' failed; the lines above are the end of its output" >&2
-        exit 1
-    }
-}
-
-# Which words bring back what the release leaves out (its CHANGES): 1.0.1s and 1.0.2g stopped
-# building SSLv2 and the weak ciphers, 1.1.0 has no SSLv2 and no SSLv3, 4.0 neither.
-legacy_words() {
-    case $version in
-        0.9.*|1.0.0*) ;;
-        1.0.*) echo enable-ssl2 enable-ssl3 enable-weak-ssl-ciphers ;;
-        1.1.*|3.*) echo enable-ssl3 enable-ssl3-method enable-weak-ssl-ciphers ;;
-        *) echo enable-weak-ssl-ciphers ;;
+target=build_sw depend=no turns=no jobs=$(nproc) shaext=yes
+for switch in $SWITCHES; do
+    case $switch in
+        all) target=all ;;
+        depend) depend=yes ;;
+        ar-takes-turns) turns=yes ;;
+        serial) jobs=1 ;;
+        no-shaext) shaext=no ;;
+        *) fail "SWITCHES has '$switch', which images/openssl/build.sh does not know" ;;
     esac
+done
+
+# npm writes headers of its own into its archives (tar's remarks on them say nothing), and some have
+# lost the right to execute. Objects in a local tree were compiled for something else.
+unpack() {
+    tar --warning=no-unknown-keyword --no-same-owner -xf source.tar "$SUBDIR"
+    find "$SUBDIR" -name '*.[ao]' -delete
+    chmod -R +x "$SUBDIR"
 }
 
-# Before 1.1.0 a parallel make has several "ar" at work on one archive. Taking turns cures that.
-# Each part is a make of its own, since build_apps does not wait for the libraries.
-make_old() {
-    for part in build_crypto build_libcrypto build_libssl build_apps; do
-        step make -j"$jobs" AR='flock /src/ar.lock ar r' RANLIB=true $part
+without_shaext() {
+    local files=(crypto/aes/asm/aesni-sha1-x86_64.pl crypto/aes/asm/aesni-sha256-x86_64.pl)
+    sed -i 's/^\$shaext=[^;]*;/$shaext=0;/' "${files[@]}"
+    grep -q '^\$shaext=0;' "${files[@]}" || fail "no-shaext: this source has no such path"
+}
+
+# Part after part, since before 1.1.0 the programs do not wait for the libraries that they link. The
+# parts have other names in 1.0.2; the files for pkg-config are installed with the libraries. Their
+# makefiles hide from make that a line runs another make, which before make 4.4 has one job only.
+make_parts() {
+    local part
+    for part in build_crypto build_engines build_libcrypto build_ssl build_libssl build_apps \
+        openssl.pc libssl.pc libcrypto.pc; do
+        ! grep -q "^$part:" Makefile \
+            || compile "compile-$part" make MAKE="make -j$jobs" AR='flock /src/ar.lock ar r' \
+                RANLIB=true $part
     done
 }
 
-case $flavour in
-    stock) ;;
-    legacy) words="$(legacy_words) $words" ;;
-    *) echo "FLAVOUR is '$flavour'; use stock or legacy" >&2; exit 1 ;;
-esac
-
 cd /src
-# npm writes headers of its own into its archives; tar's remarks on them say nothing.
-tar --warning=no-unknown-keyword --no-same-owner -xzf source.tar.gz "$subdir" \
-    || { echo "no folder '$subdir' in source.tar.gz; SUBDIR is wrong" >&2; exit 1; }
-cd "$subdir"
-chmod +x config Configure
-# Before 1.0.2l and 1.1.0f, AES-CBC with SHA disregards the initial vector on processors that have SHA
-# instructions, which garbles SSLv3 and TLSv1 from the second record on (OpenSSL issue 2975). The
-# processors of their time had none; so turn that path off, by the switch that the source has for it.
-case $version in
-    1.0.2|1.0.2[a-k]|1.1.0|1.1.0[a-e])
-        sed -i 's/^\$shaext=[^;]*;/$shaext=0;/' crypto/aes/asm/aesni-sha1-x86_64.pl \
-            crypto/aes/asm/aesni-sha256-x86_64.pl ;;
-esac
-case $version in
-    0.9.*|1.0.*) old=yes ;;
-    *) old=no words="no-tests $words" ;;
-esac
-case $version in
-    1.1.*) target=all ;;
-    *) target=build_sw ;;
-esac
+step unpack unpack
+cd "$SUBDIR"
+[ $shaext = yes ] || without_shaext
+# 0.9.8 knows no other folder for libraries than lib. Tests cannot be left out before 1.1.0.
+words=(--prefix="$prefix" --openssldir="$prefix" shared "-Wl,-rpath,$prefix/lib")
+! grep -q -e '--libdir' Configure || words+=(--libdir=lib)
+! grep -q '^ *"tests",' Configure || words+=(no-tests)
 # shellcheck disable=SC2086  # the words are meant to be split
-step ./config --prefix="$prefix" --openssldir="$prefix" --libdir=lib shared \
-    "-Wl,-rpath,$prefix/lib" $words
-if [ $old = yes ]; then
-    step make depend
-    make_old
+step configure ./config "${words[@]}" $CONFIGURE
+[ $depend = no ] || ! step_said '^[[:space:]]*make depend$' || step depend make depend
+# From 3.0 on each source is compiled twice, for the static libraries too. Nothing here links them.
+libs=()
+! grep -q 'libcrypto-shlib-' Makefile || libs=(LIBS= INSTALL_LIBS=)
+if [ $turns = yes ]; then
+    make_parts
 else
-    step make -j"$jobs" "$target"
+    compile compile make -j"$jobs" "${libs[@]}" "$target"
 fi
-step make install_sw
+step install make "${libs[@]}" install_sw
 [ -e "$prefix/openssl.cnf" ] || cp apps/openssl.cnf "$prefix/openssl.cnf"
 rm -rf "$prefix"/lib/*.a "$prefix/man" "$prefix/share/man" "$prefix/share/doc"
 
 "$prefix/bin/openssl" version -a | tee "$prefix/share/version"
 case $(head -n 1 "$prefix/share/version") in
-    "OpenSSL $version "*) ;;
-    *) echo "this is not OpenSSL $version; source.tar.gz holds another release" >&2; exit 1 ;;
+    "OpenSSL $VERSION "*) ;;
+    *) fail "this is not OpenSSL $VERSION; source.tar holds another release" ;;
 esac
+for file in "$prefix/bin/openssl" "$prefix/lib/libssl.so"; do
+    loaded=$(ldd "$file")
+    ! grep -E 'lib(ssl|crypto)' <<<"$loaded" | grep -qvF "=> $prefix/lib/" \
+        || fail "$file does not find its own libraries: $loaded"
+done
+# What is left behind would become part of the stage's image, which takes longer than to remove it.
+cd / && rm -rf "/src/$SUBDIR"

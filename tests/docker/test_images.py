@@ -20,14 +20,13 @@ import pytest
 from docker.errors import DockerException, ImageNotFound
 
 from harness.catalog.builds import Build, base_suite
-from harness.catalog.releases import Source, SourceKind
-from harness.errors import BuildError, ExitCode, HarnessError, SourceError
+from harness.errors import BuildError, ExitCode, HarnessError
 from harness.images import labels as names
-from harness.images.cancel import Cancel, Cancelled
-from harness.images.debian import DebianFetcher
+from harness.images.cancel import Cancelled
+from harness.images.image import Image
 from harness.images.provenance import check, read_back
 from harness.images.recipes import Kind, Recipe, base_recipe, build_recipe
-from harness.images.shop import Image, ImageShop
+from harness.images.shop import ImageShop
 from harness.paths import images_dir
 
 pytestmark = pytest.mark.docker
@@ -352,37 +351,3 @@ def test_no_container_of_a_read_back_stays(client: docker.DockerClient, parent: 
     key, _, value = label.partition("=")
     read_back(client, parent.reference, labels={key: value})
     assert client.containers.list(all=True, filters={"label": label}) == []
-
-
-@pytest.mark.parametrize("style", ["one-line", "deb822"])
-def test_debians_source_package_is_fetched(
-    client: docker.DockerClient, parent: Image, mark: str, tmp_path: Path, style: str
-) -> None:
-    """Upstream's archive comes out of a real apt repository, in either style of its sources."""
-    recipe = _recipe(tmp_path, mark, parent.reference, _REPOSITORY + _STYLES[style])
-    image = _shop(client, tmp_path).ensure(recipe)
-    fetch = DebianFetcher(client, lambda _: image.reference, {})
-    fetch(_debian_source("thing_1.0.orig.tar.gz"), tmp_path / "got", Cancel())
-    assert (tmp_path / "got").read_bytes() == b"the upstream archive\n"
-    with pytest.raises(SourceError, match=r"the suite has thing_1\.0\.orig\.tar\.gz now"):
-        fetch(_debian_source("thing_0.9.orig.tar.gz"), tmp_path / "old", Cancel())
-
-
-def _debian_source(file: str) -> Source:
-    return Source(SourceKind.DEBIAN, "0" * 64, 0, "x", suite="any", package="thing", file=file)
-
-
-# A repository of one source package, made on the spot: no network.
-_REPOSITORY = r"""
-RUN mkdir /repo && cd /repo && echo the upstream archive >thing_1.0.orig.tar.gz \
- && echo dsc >thing_1.0-1.dsc \
- && line() { echo " $(sha256sum <"$1" | cut -d' ' -f1) $(wc -c <"$1") $1"; } \
- && { echo Package: thing; echo Format: '3.0 (quilt)'; echo Version: 1.0-1; echo Directory: .; \
-      echo Checksums-Sha256:; line thing_1.0.orig.tar.gz; line thing_1.0-1.dsc; } >Sources \
- && rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/*
-"""
-_STYLES = {
-    "one-line": "RUN echo 'deb [trusted=yes] copy:/repo ./' >/etc/apt/sources.list\n",
-    "deb822": "RUN printf 'Types: deb\\nURIs: copy:/repo\\nSuites: ./\\nTrusted: yes\\n'"
-    " >/etc/apt/sources.list.d/debian.sources\n",
-}

@@ -8,7 +8,7 @@ import docker
 import pytest
 
 from harness.errors import InfrastructureError
-from harness.images.base import origin
+from harness.images.base import Origin, origin
 from harness.images.cancel import Cancel
 
 pytestmark = pytest.mark.docker
@@ -24,6 +24,7 @@ def test_no_base_image_says_what_to_install(
     assert "the registry gave none (" in str(caught.value)
     assert "mmdebstrap is not installed" in str(caught.value)
     assert "apt-get install mmdebstrap" in caught.value.next_step
+    assert "debian:no-such-suite-slim" in caught.value.next_step
 
 
 def test_a_failed_bootstrap_shows_its_words(
@@ -40,4 +41,28 @@ def test_a_failed_bootstrap_shows_its_words(
     with pytest.raises(InfrastructureError, match=r"failed \(25\)") as caught:
         origin(engine, "no-such-suite", work, Cancel(), lambda _: None)
     assert "E: apt-get update failed" in str(caught.value)
+    assert "the registry gave none (" in str(caught.value)
     assert list(work.iterdir()) == []
+
+
+def _tried(client: docker.DockerClient, suite: str, folder: Path) -> Origin | InfrastructureError:
+    try:
+        return origin(client, suite, folder, Cancel(), lambda _: None)
+    except InfrastructureError as error:
+        return error
+
+
+def test_an_archived_suite_is_had_or_told_to_be_archived(
+    engine: docker.DockerClient, tmp_path: Path
+) -> None:
+    """Only a registry has it. Without one the error has both reasons, and says how to bring it."""
+    found = _tried(engine, "buster", tmp_path)
+    if isinstance(found, Origin):
+        assert "debian:buster-slim" in found.how
+        assert "of the distribution's archive" in found.how
+    else:
+        assert "debian:buster-slim: the registry gave none (" in found.what
+        assert "and mmdebstrap " in found.what
+        assert "debian-10 has left the ordinary mirrors" in found.cause
+        assert "'docker load' it here" in found.next_step
+    assert list(tmp_path.iterdir()) == []

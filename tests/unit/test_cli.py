@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.catalog.builds import known_builds
 from harness.cli.main import run_cli
 
 
@@ -79,9 +80,9 @@ def test_two_scenarios_with_one_file_of_two_kinds_are_refused(
 def test_list_gives_names_alone_to_other_programs(capsys: pytest.CaptureFixture[str]) -> None:
     """Protects scripts: with an axis, one name a line."""
     assert run_cli(["list", "builds"]) == 0
-    assert capsys.readouterr().out.splitlines() == [
-        "debian-11", "debian-12", "debian-13", "postfix-3.7.11+openssl-1.1.1w",
-    ]  # fmt: skip
+    names = capsys.readouterr().out.splitlines()
+    assert names == [one.id for one in known_builds()]
+    assert {"debian-12", "postfix-3.7.11+openssl-1.1.1w"} <= set(names)
 
 
 def test_a_fault_of_the_harness_is_exit_code_3(

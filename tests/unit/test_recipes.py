@@ -13,13 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.catalog.builds import Build, all_builds
+from harness.catalog.builds import Build, all_builds, openssl
 from harness.catalog.clients import all_clients, all_controls
 from harness.catalog.releases import release
 from harness.errors import InfrastructureError
 from harness.images import labels as names
 from harness.images.context import context_files, write_tar
 from harness.images.recipes import (
+    SOURCE_FILE,
     Kind,
     Recipe,
     base_recipe,
@@ -58,7 +59,7 @@ def _recipe(**changes: object) -> Recipe:
         "thing",
         args={"A": "1", "B": "2"},
         parents={"BASE": Recipe("parent", Kind.BASE, "thing", args={"SUITE": "x"})},
-        sources={"source.tar.gz": release("postfix", "3.7.11")},
+        sources={SOURCE_FILE: release("postfix", "3.7.11")},
         labels={"one": "1", "two": "2"},
     )
     return replace(plain, **changes)  # type: ignore[arg-type]  # the tests name real fields
@@ -102,7 +103,7 @@ def test_other_arguments_or_labels_are_another_image(
         {"name": "thing-1.1"},
         {"kind": Kind.CLIENT},
         {"sources": {}},
-        {"sources": {"source.tar.gz": release("stunnel", "5.68")}},
+        {"sources": {SOURCE_FILE: release("stunnel", "5.68")}},
         {"sources": {"other.tar.gz": release("postfix", "3.7.11")}},
         {"parents": {}},
         {"parents": {"BASE": Recipe("parent", Kind.BASE, "thing", args={"SUITE": "y"})}},
@@ -242,8 +243,8 @@ def test_a_pair_is_labelled_from_the_catalog_and_shares_its_parents() -> None:
     assert recipe.labels[names.POSTFIX] == "3.7.11"
     assert recipe.labels[names.OPENSSL] == "1.1.1w"
     assert recipe.labels[names.CONTRACT] == "1"
-    assert recipe.args["UNAME26"] == "yes"
-    assert recipe.parents["OPENSSL"] == openssl_recipe("1.1.1w", "stock", "bookworm")
+    assert "uname26" in recipe.args["SWITCHES"].split()
+    assert recipe.parents["OPENSSL"] == openssl_recipe(openssl("1.1.1w"))
     assert recipe.parents["BASE"] == base_recipe("bookworm")
 
 

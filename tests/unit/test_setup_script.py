@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import runpy
 import shutil
 import socket
 import subprocess
@@ -113,13 +112,6 @@ def test_wrong_option_is_refused_before_anything_is_done() -> None:
     )
     assert done.returncode == 4
     assert "unknown option --browsers" in done.stderr
-
-
-def test_prune_leaves_other_peoples_tags_of_the_same_image() -> None:
-    """A base image may be ours and somebody else's at once: make prune removes our name only."""
-    prune = runpy.run_path(str(ROOT / "scripts" / "prune.py"))
-    tags = ["debian:12", "postfix-matrix/base-bookworm:0123", "me/postfix-matrix/x:1"]
-    assert prune["our_tags"](tags) == ["postfix-matrix/base-bookworm:0123"]
 
 
 @pytest.fixture

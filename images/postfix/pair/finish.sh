@@ -15,7 +15,7 @@ postfix set-permissions
 : >/etc/aliases
 
 found=$(postconf -h mail_version)
-[ "$found" = "$postfix" ] || fail "this is Postfix $found, not $postfix; source.tar.gz is another release"
+[ "$found" = "$postfix" ] || fail "this is Postfix $found, not $postfix; source.tar is another release"
 case $(openssl version) in
     "OpenSSL $openssl "*) ;;
     *) fail "openssl on PATH is $(openssl version), not $openssl" ;;

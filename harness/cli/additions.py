@@ -1,0 +1,86 @@
+"""Options that add to the catalog: images and sources of the user's own, and mirrors."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+import platformdirs
+
+from harness.catalog.builds import Additions, check_name
+from harness.images.local_sources import parse_local
+from harness.images.sources import mirrors_from
+
+_OPTIONS = (
+    click.option(
+        "--source",
+        "sources",
+        multiple=True,
+        metavar="RELEASE=PATH",
+        help="Build a release from a folder or tarball of your own, such as "
+        "postfix-3.1.0=~/src/postfix; what comes of it is marked 'unverified source'.",
+    ),
+    click.option(
+        "--mirror",
+        "mirrors",
+        multiple=True,
+        metavar="URL",
+        help="Look for sources under this URL first (also POSTFIX_MATRIX_MIRRORS, with spaces "
+        "between). The catalog's checksums hold for them too.",
+    ),
+)
+_IMAGE = click.option(
+    "--image",
+    "images",
+    multiple=True,
+    metavar="NAME[=REFERENCE]",
+    help="Test an image of your own that keeps the image contract (docs/image-contract.md).",
+)
+
+
+def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --source and --mirror to a command."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def image_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --image to a command."""
+    return _IMAGE(command)
+
+
+def cache_dir() -> Path:
+    """Where sources, build logs and what was read back from images are kept."""
+    return Path(platformdirs.user_cache_dir("postfix-matrix"))
+
+
+def read_additions(sources: Iterable[str], images: Iterable[str] = ()) -> Additions:
+    """What the options add.
+
+    Raises:
+        UsageError: one of them is wrong.
+    """
+    releases = (parse_local(word, cache_dir()) for word in sources)
+    return Additions(
+        releases={release.id: release for release in releases},
+        images=dict(_image(word) for word in images),
+    )
+
+
+def read_mirrors(options: tuple[str, ...]) -> tuple[str, ...]:
+    """The mirrors of the options, then those of the environment.
+
+    Raises:
+        UsageError: one of them is no URL.
+    """
+    return mirrors_from(options, os.environ)
+
+
+def _image(word: str) -> tuple[str, str]:
+    """``NAME=REFERENCE``, or a reference that can be a name as it is."""
+    name, equals, reference = word.partition("=")
+    return check_name(name), reference if equals else name

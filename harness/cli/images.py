@@ -1,0 +1,234 @@
+"""``postfix-matrix images``: build, list, check and prune what Docker holds for the harness."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+import click
+from rich.table import Table
+
+from harness.catalog.builds import Additions, Build
+from harness.catalog.selectors import select
+from harness.cli.additions import cache_dir, read_additions, read_mirrors, source_options
+from harness.cli.axes import choose_builds
+from harness.cli.display import Display
+from harness.cli.opening import open_shop, terminable
+from harness.cli.output import output
+from harness.errors import DoesNotBuildError, ExitCode
+from harness.images.batch import (
+    Orderable,
+    Result,
+    State,
+    build_all,
+    catalogue,
+    with_parts,
+)
+from harness.images.engine import Session, connect, talking
+from harness.images.pruning import Found, our_images, remove
+from harness.images.recipes import Kind, Recipe, build_recipe
+from harness.images.refusals import Refusals
+from harness.images.survey import Entry, survey
+from harness.paths import images_dir
+from harness.targets.conformance import examine
+from harness.targets.lab import Lab
+
+
+@click.group("images")
+def images_group() -> None:
+    """Build, list, check and remove images: Postfix × OpenSSL, clients, controls."""
+
+
+@images_group.command("build")
+@click.argument("globs", nargs=-1)
+@source_options
+@click.option("--again", is_flag=True, help="Try again what a compiler refused before.")
+@click.option(
+    "--compilers",
+    type=click.IntRange(1),
+    help="Builds that compile at a time; each uses all processors (default: by memory, 1 or 2).",
+)
+@click.option("--json", "as_json", is_flag=True, help="The results as JSON on standard output.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress; the results only.")
+def build_command(
+    globs: tuple[str, ...],
+    sources: tuple[str, ...],
+    mirrors: tuple[str, ...],
+    again: bool,
+    compilers: int | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Build images: GLOBS choose by name, such as 'postfix-*+openssl-*' or 'client-*'.
+
+    Without GLOBS, all that 'postfix-matrix run' needs. With a pair comes its OpenSSL, also where
+    its Postfix cannot be had. What is there already is not built again. A pair that does not
+    compile is a finding, and no failure; a source that is not reached is one.
+    """
+    orders = _orders(globs, read_additions(sources))
+    places = read_mirrors(mirrors)
+    with (
+        Session(connect()) as session,
+        Display(quiet=quiet) as display,
+        terminable(),
+        talking("building images"),
+    ):
+        shop = open_shop(session, display, mirrors=places, compilers=compilers, again=again)
+        results = build_all(shop, orders, lambda one: display.step(one.name, ""))
+    by_name = {one.name: one for one in results}
+    ordered = [by_name[name] for name in orders]
+    if as_json:
+        click.echo(json.dumps([_result_json(one) for one in ordered], indent=2))
+    else:
+        output().print(_result_table(ordered))
+        _explain(ordered)
+    lacking = any(one.state in (State.UNREACHED, State.FAILED) for one in ordered)
+    return ExitCode.INFRASTRUCTURE if lacking else ExitCode.OK
+
+
+@images_group.command("list")
+@click.argument("globs", nargs=-1)
+@source_options
+@click.option("--json", "as_json", is_flag=True, help="As JSON on standard output.")
+def list_command(
+    globs: tuple[str, ...], sources: tuple[str, ...], mirrors: tuple[str, ...], as_json: bool
+) -> None:
+    """List images that can be built, and which of them are there; GLOBS choose by name."""
+    read_mirrors(mirrors)
+    known = catalogue(read_additions(sources))
+    chosen = select("image", list(known), globs)
+    with talking("listing images"):
+        there = our_images(connect())
+    rows = survey([known[name] for name in chosen], there, Refusals(cache_dir()), images_dir())
+    if as_json:
+        click.echo(json.dumps([_entry_json(one) for one in rows], indent=2))
+    else:
+        output().print(_entry_table(rows))
+
+
+@images_group.command("check")
+@click.argument("reference")
+@click.option("--json", "as_json", is_flag=True, help="The checks as JSON on standard output.")
+def check_command(reference: str, as_json: bool) -> int:
+    """Hold the image REFERENCE against the image contract, point by point.
+
+    It is started as a run would start it. Exit code 1 where it does not keep the contract.
+    """
+    with Session(connect()) as session, Lab(session) as lab, talking("checking the image"):
+        report = examine(lab, reference)
+    if as_json:
+        click.echo(json.dumps(asdict(report), indent=2))
+    else:
+        click.echo("\n".join(str(check) for check in report.checks))
+        verdict = "keeps" if report.ok else "does not keep"
+        click.echo(f"\n{reference} {verdict} the image contract (docs/image-contract.md)")
+    return ExitCode.OK if report.ok else ExitCode.DIFFERS
+
+
+@images_group.command("prune")
+@click.option("--all", "everything", is_flag=True, help="Also what would be built the same today.")
+@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
+def prune_command(everything: bool, dry_run: bool) -> None:
+    """Remove the project's own images that are out of date, and what killed runs left.
+
+    Images without our label, pulled ones and the engine's build cache are left alone, and so is
+    what a container uses.
+    """
+    client = connect()
+    with Session(client), talking("removing images"):
+        unwanted = our_images(client)
+        if not everything:
+            unwanted = _outdated(unwanted)
+        if dry_run:
+            click.echo("\n".join(one.reference for one in unwanted))
+            return
+        removed = remove(client, unwanted, lambda text: click.echo(text, err=True))
+    click.echo(f"removed {removed} of {len(unwanted)} images", err=True)
+
+
+def _orders(globs: tuple[str, ...], additions: Additions) -> dict[str, Orderable]:
+    known = catalogue(additions)
+    if not globs:
+        helpers = [one for one in known.values() if isinstance(one, Recipe) and not _is_part(one)]
+        return with_parts([*choose_builds((), additions).values(), *helpers])
+    for glob in globs:
+        # A pair that the catalog does not list, by its whole id.
+        if "+" in glob and glob not in known and not any(c in glob for c in "*?[!,"):
+            known[glob] = Build.parse(glob, additions)
+    return with_parts([known[name] for name in select("image", list(known), globs)])
+
+
+def _is_part(recipe: Recipe) -> bool:
+    return recipe.kind is Kind.PART
+
+
+def _outdated(found: Iterable[Found]) -> list[Found]:
+    """Tags that no recipe of today's catalog has."""
+    recipes = [build_recipe(one) if isinstance(one, Build) else one for one in catalogue().values()]
+    current = {tag for one in recipes for tag in _tags(one)}
+    return [one for one in found if one.reference not in current]
+
+
+def _tags(recipe: Recipe) -> set[str]:
+    """The recipe's tag, and those of all that it stands on."""
+    own = {recipe.tag(images_dir())}
+    return own.union(*(_tags(one) for one in recipe.parents.values()))
+
+
+def _result_table(results: list[Result]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("image", "state", "after", ""):
+        table.add_column(
+            title, no_wrap=title != "", justify="right" if title == "after" else "left"
+        )
+    for one in results:
+        table.add_row(one.name, one.state, f"{one.seconds:.0f} s", _why(one))
+    return table
+
+
+def _why(one: Result) -> str:
+    if isinstance(one.error, DoesNotBuildError):
+        return one.error.reason
+    return one.error.what.splitlines()[0] if one.error else ""
+
+
+def _explain(results: list[Result]) -> None:
+    """What to do about what could not be had, whole, on standard error."""
+    for one in results:
+        if one.error and one.state in (State.UNREACHED, State.FAILED):
+            click.echo(f"\n{one.name}: {one.error}", err=True)
+
+
+def _result_json(one: Result) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "state": one.state,
+        "seconds": round(one.seconds, 1),
+        "reference": one.image.reference if one.image else None,
+        "id": one.image.id if one.image else None,
+        "why": str(one.error) if one.error else None,
+    }
+
+
+def _entry_table(rows: list[Entry]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("image", "state", "Postfix", "OpenSSL", "size", "made"):
+        table.add_column(title, no_wrap=title != "state")
+    for one in rows:
+        size = f"{one.size / 1e6:.0f} MB" if one.size else ""
+        table.add_row(one.name, one.state, one.postfix, one.openssl, size, one.made[:10])
+    return table
+
+
+def _entry_json(one: Entry) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "state": one.state,
+        "reference": one.reference,
+        "postfix": one.postfix or None,
+        "openssl": one.openssl or None,
+        "bytes": one.size or None,
+        "made": one.made or None,
+    }

@@ -1,0 +1,38 @@
+"""How a Postfix instance is started and waited for, by release. Pure: gives shell scripts."""
+
+from __future__ import annotations
+
+from harness.catalog.versions import Version
+
+#: ``master -w`` returns when the daemon is up, or has said why not (RELEASE_NOTES-2.10).
+_WAITS_SINCE = Version.parse("2.10")
+
+#: Looks, a twentieth of a second apart, for an older master's process id.
+_TRIES = 100
+
+
+def start_script(master: str, directory: str, mail_version: str) -> str:
+    """The script that starts an instance; it fails if none is up in the end.
+
+    Args:
+        master: the program's path.
+        directory: the instance's configuration directory.
+        mail_version: the release; a snapshot (``3.8-20220816``) counts as what it leads to.
+    """
+    if Version.parse(mail_version) >= _WAITS_SINCE:
+        return f"{master} -w -c {directory}"
+    return waiting_script(master, directory)
+
+
+def waiting_script(master: str, directory: str) -> str:
+    """For releases whose master cannot wait: start it, and look until it has put its id down.
+
+    It does so when it has read its configuration and holds the instance's lock (master(8)).
+    """
+    return f"""{master} -c {directory} &
+pid=$! tries=0
+until grep -qsw $pid "$(postconf -c {directory} -h queue_directory)/pid/master.pid"; do
+    tries=$((tries + 1))
+    [ $tries -lt {_TRIES} ] && kill -0 $pid || exit 1
+    sleep 0.05
+done"""

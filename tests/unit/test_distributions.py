@@ -1,0 +1,270 @@
+"""Distributions: their records, and what their base images are started from and fetch from."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from harness.catalog.builds import Build, Distribution, distributions
+from harness.images import labels as names
+from harness.images.base import Origin, image_name
+from harness.images.bootstrap import explain, in_words
+from harness.images.recipes import Kind, build_recipe
+from harness.paths import images_dir
+
+SCRIPTS = images_dir() / "base"
+ALL = distributions()
+
+
+def test_distributions_are_told_apart_and_sorted_by_age() -> None:
+    """Lists go from old to new, and no two records mean the same packages."""
+    assert len({one.id for one in ALL}) == len({one.suite for one in ALL}) == len(ALL)
+    assert [one.released for one in ALL] == sorted(one.released for one in ALL)
+    ids = [one.id for one in ALL]
+    assert ids.index("debian-8") < ids.index("ubuntu-16.04") < ids.index("debian-9")
+    assert ids[-1] == "debian-forky", "testing is newer than whatever was released"
+
+
+@pytest.mark.parametrize("one", ALL, ids=lambda one: one.id)
+def test_each_distribution_is_a_build_on_an_image_of_its_own(one: Distribution) -> None:
+    """A record is all that a distribution needs: recipe and registry image follow from it."""
+    assert one.id.startswith(f"{one.family}-")
+    recipe = build_recipe(Build.parse(one.id))
+    assert recipe.kind is Kind.DISTRIBUTION
+    assert recipe.parents["BASE"].args["SUITE"] == one.suite
+    assert image_name(one.family, one.suite).startswith(f"{one.family}:{one.suite}")
+
+
+def test_images_are_asked_for_by_the_names_that_registries_know() -> None:
+    """Debian's small image has a suffix, Ubuntu's is small as it is."""
+    assert image_name("debian", "buster") == "debian:buster-slim"
+    assert image_name("ubuntu", "xenial") == "ubuntu:xenial"
+
+
+def test_what_a_base_image_stands_on_is_told_in_the_labels_that_others_read() -> None:
+    """What came from a registry has its digest in the Initiative's labels; nothing is made up."""
+    digest = f"sha256:{'0' * 64}"
+    pulled = Origin("sha256:1", "pulled debian:buster-slim", "debian:buster-slim", digest)
+    assert pulled.labels == {
+        names.ORIGIN: "pulled debian:buster-slim",
+        names.OCI_BASE_NAME: "debian:buster-slim",
+        names.OCI_BASE_DIGEST: digest,
+    }
+    assert Origin("sha256:1", "bootstrapped").labels == {names.ORIGIN: "bootstrapped"}
+
+
+LISTS = """\
+Version: 12.15
+Codename: bookworm
+Date: Sat, 11 Jul 2026 10:16:37 UTC
+Version: 12-updates
+Codename: bookworm-updates
+Date: Sat, 21 Nov 2026 02:10:46 UTC
+Version: 12
+Codename: bookworm-security
+Date: Sat, 21 Nov 2026 00:53:02 UTC
+"""
+
+
+def test_a_bootstrapped_image_names_point_release_and_newest_packages() -> None:
+    """A copy of the packages that stands still is seen: their own day beside the bootstrap's."""
+    now = datetime(2026, 11, 23, 23, 59, tzinfo=UTC)
+    by = "bootstrapped by mmdebstrap on 2026-11-23 from"
+    assert in_words("bookworm", LISTS, now) == f"{by} bookworm 12.15, packages of 2026-11-21"
+    testing = "Codename: forky\nDate: Fri, 30 Oct 2026 20:12:03 UTC\n"
+    assert in_words("forky", testing, now) == f"{by} forky, packages of 2026-10-30"
+    assert in_words("forky", "", now) == f"{by} forky"
+
+
+@pytest.mark.parametrize(
+    ("words", "cause", "advice"),
+    [
+        ("E: The repository 'x jessie Release' does not have a Release file.", "mirror", "name"),
+        ("because the public key is not available: NO_PUBKEY 40976EAF437D05B5", "keys", "keyring"),
+        ("Err:1 x\n  Could not resolve 'mirror.example'", "not reached", "network"),
+        ("Segmentation fault", "lines above", "see"),
+    ],
+)
+def test_a_failed_bootstrap_is_explained(words: str, cause: str, advice: str) -> None:
+    """Whoever reads the error learns which of the usual troubles it is, and what helps."""
+    found, next_step = explain(words, "jessie")
+    assert cause in found
+    assert advice in next_step
+
+
+def _run(script: str, *words: str | Path) -> str:
+    command = ["sh", SCRIPTS / script, *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+#: Where official images of these suites say that their packages are, and where they are by now. The
+#: domain is a made-up one: the scripts know hosts by their place in it.
+ONE_LINE = {
+    "wheezy": (
+        "deb http://httpredir.debian.example/debian wheezy main\n"
+        "deb http://httpredir.debian.example/debian wheezy-updates main\n"
+        "deb http://security.debian.example wheezy/updates main\n",
+        "deb http://archive.debian.example/debian wheezy main\n"
+        "deb http://archive.debian.example/debian-security wheezy/updates main\n",
+    ),
+    "jessie": (
+        "deb http://deb.debian.example/debian jessie main\n"
+        "deb http://security.debian.example/ jessie/updates main\n"
+        "deb http://deb.debian.example/debian jessie-updates main\n",
+        "deb http://archive.debian.example/debian jessie main\n"
+        "deb http://archive.debian.example/debian-security jessie/updates main\n",
+    ),
+    "buster": (
+        "# deb http://snapshot.debian.example/archive/debian/20240612T000000Z buster main\n"
+        "deb http://deb.debian.example/debian buster main\n"
+        "deb [arch=amd64] http://deb.debian.example/debian-security buster/updates main\n"
+        "deb http://ftp.de.debian.example/debian buster-updates main\n",
+        "# deb http://snapshot.debian.example/archive/debian/20240612T000000Z buster main\n"
+        "deb http://archive.debian.example/debian buster main\n"
+        "deb [arch=amd64] http://archive.debian.example/debian-security buster/updates main\n",
+    ),
+    "trusty": (
+        "deb http://archive.ubuntu.example/ubuntu/ trusty main restricted\n"
+        "deb-src http://archive.ubuntu.example/ubuntu/ trusty-updates main restricted\n"
+        "deb http://security.ubuntu.example/ubuntu/ trusty-security universe\n"
+        "deb http://ports.ubuntu.example/ubuntu-ports/ trusty-updates main\n",
+        "deb http://old-releases.ubuntu.example/ubuntu/ trusty main restricted\n"
+        "deb-src http://old-releases.ubuntu.example/ubuntu/ trusty-updates main restricted\n"
+        "deb http://old-releases.ubuntu.example/ubuntu/ trusty-security universe\n"
+        "deb http://old-releases.ubuntu.example/ubuntu/ trusty-updates main\n",
+    ),
+    "a mirror of the user's own": (
+        "deb http://mirror.example/debian buster main\n"
+        "deb http://mirror.example/debian buster-updates main\n",
+        "deb http://mirror.example/debian buster main\n"
+        "deb http://mirror.example/debian buster-updates main\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("folder", [".", "sources.list.d"])
+@pytest.mark.parametrize("suite", ONE_LINE)
+def test_one_line_sources_move_to_the_archive(tmp_path: Path, suite: str, folder: str) -> None:
+    """An old image's own sources lead to where its packages are today, whatever their form."""
+    before, after = ONE_LINE[suite]
+    path = tmp_path / folder / ("sources.list" if folder == "." else "more.list")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(before)
+    _run("sources.sh", "archive", tmp_path)
+    assert path.read_text() == after
+    assert [one for one in tmp_path.rglob("*") if one.is_file()] == [path]
+    _run("sources.sh", "archive", tmp_path)
+    assert path.read_text() == after, "what has moved stays where it is"
+
+
+DEB822 = """\
+Types: deb
+# http://snapshot.debian.example/archive/debian/20260101T000000Z
+URIs: http://deb.debian.example/debian
+Suites: trixie trixie-updates
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.pgp
+
+Types: deb
+URIs: http://security.debian.example/debian-security
+Suites: trixie-security
+Components: main
+"""
+
+
+def test_stanzas_move_to_the_archive(tmp_path: Path) -> None:
+    """The newer form of sources, which suites of today will have when their time comes."""
+    path = tmp_path / "sources.list.d" / "debian.sources"
+    path.parent.mkdir()
+    path.write_text(DEB822)
+    _run("sources.sh", "archive", tmp_path)
+    lines = path.read_text().splitlines()
+    assert [line for line in lines if not line.startswith(("Types", "Comp", "Signed", "#"))] == [
+        "URIs: http://archive.debian.example/debian",
+        "Suites: trixie",
+        "",
+        "URIs: http://archive.debian.example/debian-security",
+        "Suites: trixie-security",
+    ]
+    _run("sources.sh", "trust", tmp_path)
+    lines = path.read_text().splitlines()
+    trusted = [lines[number - 1] for number, line in enumerate(lines) if line == "Trusted: yes"]
+    assert trusted == [line for line in lines if line.startswith("URIs:")]
+
+
+def test_ubuntus_stanzas_keep_their_updates(tmp_path: Path) -> None:
+    """Ubuntu's archive has a suite's updates beside the suite, where Debian's has them in it."""
+    path = tmp_path / "sources.list.d" / "ubuntu.sources"
+    path.parent.mkdir()
+    suites = "Suites: noble noble-updates noble-backports"
+    path.write_text(f"Types: deb\nURIs: http://archive.ubuntu.example/ubuntu/\n{suites}\n")
+    _run("sources.sh", "archive", tmp_path)
+    moved = f"Types: deb\nURIs: http://old-releases.ubuntu.example/ubuntu/\n{suites}\n"
+    assert path.read_text() == moved
+
+
+def test_only_the_archive_is_taken_without_signatures(tmp_path: Path) -> None:
+    """That keys expired is no reason to believe anybody else, such as another source."""
+    path = tmp_path / "sources.list"
+    path.write_text(
+        "deb http://archive.debian.example/debian jessie main\n"
+        "deb [arch=amd64] http://archive.debian.example/debian-security jessie/updates main\n"
+        "deb http://mirror.example/debian jessie main\n"
+        "deb-src http://archive.debian.example/debian jessie main\n"
+    )
+    _run("sources.sh", "trust", tmp_path)
+    assert path.read_text() == (
+        "deb [trusted=yes] http://archive.debian.example/debian jessie main\n"
+        "deb [trusted=yes arch=amd64] http://archive.debian.example/debian-security"
+        " jessie/updates main\n"
+        "deb http://mirror.example/debian jessie main\n"
+        "deb-src http://archive.debian.example/debian jessie main\n"
+    )
+
+
+@pytest.mark.parametrize("words", [[], ["rm"], ["file", "/etc"]], ids=str)
+def test_sources_knows_two_words(words: list[str]) -> None:
+    """A slip in a Dockerfile ends there, and is not run as a command."""
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        _run("sources.sh", *words)
+    assert "usage" in caught.value.stderr
+
+
+@pytest.mark.parametrize(
+    ("files", "codename"),
+    [
+        ({"os-release": 'NAME="Debian GNU/Linux"\nVERSION_ID="7"\nVERSION="7 (wheezy)"'}, "wheezy"),
+        ({"os-release": 'VERSION_ID="8"\nVERSION="8 (jessie)"\nID=debian'}, "jessie"),
+        ({"os-release": 'VERSION="9 (stretch)"\nVERSION_CODENAME=stretch'}, "stretch"),
+        (
+            {
+                "os-release": 'VERSION="14.04.6 LTS, Trusty Tahr"\nID=ubuntu',
+                "lsb-release": "DISTRIB_ID=Ubuntu\nDISTRIB_CODENAME=trusty",
+            },
+            "trusty",
+        ),
+        ({"os-release": 'VERSION="16.04.7 LTS (Xenial Xerus)"\nVERSION_CODENAME=xenial'}, "xenial"),
+        ({"os-release": "NAME=Debian\nVERSION_CODENAME=forky\nID=debian"}, "forky"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_suite_is_read_off_an_image_of_any_age(
+    tmp_path: Path, files: dict[str, str], codename: str
+) -> None:
+    """An image under a wrong name is refused, so old and new ones must say who they are."""
+    (tmp_path / "etc").mkdir()
+    for name, content in files.items():
+        (tmp_path / "etc" / name).write_text(f"{content}\n")
+    assert _run("codename.sh", tmp_path).strip() == codename
+
+
+def test_the_scripts_need_no_more_than_a_posix_shell() -> None:
+    """dash is /bin/sh in all of these suites, and reads the scripts without a complaint."""
+    shell = shutil.which("dash") or "sh"
+    for script in SCRIPTS.glob("*.sh"):
+        done = subprocess.run([shell, "-n", script], capture_output=True, text=True, check=True)
+        assert done.stderr == ""
