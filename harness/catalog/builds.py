@@ -32,12 +32,13 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 class Distribution:
     """A distribution's release; ``suite`` is the name that its package archive knows it by.
 
-    ``archived``: its packages have left the ordinary mirrors for the distribution's archive.
+    ``released`` is None for one that is still in the making. ``archived``: its packages have left
+    the ordinary mirrors for the distribution's archive.
     """
 
     id: str
     suite: str
-    released: date
+    released: date | None = None
     family: Literal["debian", "ubuntu"] = "debian"
     archived: bool = False
 
@@ -170,9 +171,8 @@ def check_name(name: str) -> str:
 def distributions() -> tuple[Distribution, ...]:
     """The distributions of the catalog, oldest first."""
     records = load("distributions")["distribution"]
-    return tuple(
-        sorted((Distribution(**record) for record in records), key=lambda one: one.released)
-    )
+    found = (Distribution(**record) for record in records)
+    return tuple(sorted(found, key=lambda one: one.released or date.max))
 
 
 @cache

@@ -42,7 +42,8 @@ class Source:
     ``sha256`` is of the archive that this source gives, in lower-case hex. ``corroborated`` counts
     the independent places where that hash was found; 0: computed by us, seen nowhere else.
     ``subdir`` is the source's root inside the archive. By kind: URL has ``url``; DEBIAN has
-    ``suite``, ``package`` (the source package) and ``file`` (the name of its upstream archive);
+    ``suite`` (of the distribution ``family``), ``package`` (the source package) and ``file`` (the
+    name of its upstream archive);
     NPM has ``package`` (NAME@VERSION); LOCAL has ``path``, a tarball of the user's, or made from a
     folder of theirs, and ``origin``, what they named. ``archive`` is upstream's name for the file,
     which mirrors are asked for.
@@ -59,6 +60,12 @@ class Source:
     path: str = ""
     origin: str = ""
     archive: str = ""
+    family: str = "debian"
+
+    @property
+    def place(self) -> str:
+        """``Debian bookworm``, of one that is a suite's."""
+        return f"{self.family.capitalize()} {self.suite}"
 
     def __post_init__(self) -> None:
         if not _SHA256.fullmatch(self.sha256):
@@ -79,7 +86,7 @@ class Source:
             case SourceKind.URL:
                 return self.url
             case SourceKind.DEBIAN:
-                return f"Debian {self.suite}'s source package {self.package} ({self.file})"
+                return f"{self.place}'s source package {self.package} ({self.file})"
             case SourceKind.NPM:
                 return f"npm package {self.package}"
             case SourceKind.LOCAL:

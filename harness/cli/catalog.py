@@ -143,7 +143,7 @@ def _place(source: Source) -> str:
         case SourceKind.URL:
             return "upstream"
         case SourceKind.DEBIAN:
-            return f"Debian {source.suite}"
+            return source.place
         case SourceKind.NPM:
             return f"npm {source.package}"
         case SourceKind.LOCAL:

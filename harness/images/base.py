@@ -114,18 +114,20 @@ def _had(name: str, attrs: dict[str, object], how: str, known: Distribution | No
 def _nowhere(
     name: str, refusal: str, error: NoBootstrapError, known: Distribution | None
 ) -> InfrastructureError:
-    """The error for a suite that neither a registry nor a mirror gives."""
-    cause, next_step = error.cause, error.next_step
+    """The error for a suite that neither a registry nor a mirror gives. Summaries cite one line."""
+    why, cause, next_step = "it could not be bootstrapped", error.cause, error.next_step
     if known and known.archived:
+        why = f"{known.id} has left the ordinary mirrors"
         cause = (
-            f"{known.id} has left the ordinary mirrors, so it can be had from a registry only, "
-            "and its packages from the distribution's archive; no registry is reached from here"
+            "it can be had from a registry only, and its packages from the distribution's archive; "
+            "no registry is reached from here"
         )
         next_step = "run where both are reached"
     return InfrastructureError(
-        f"no base image {name}: the registry gave none ({refusal or 'nothing was pulled'}), and "
-        f"{error.what}",
+        f"no base image {name}: no registry gave it, and {why}\n"
+        f"    registry: {refusal or 'nothing was pulled'}\n"
+        f"    bootstrap: {error.what}",
         cause=cause,
-        next_step=f"{next_step}, or load an image named {name}: 'docker pull' and 'docker save' it "
+        next_step=f"{next_step}, or load an image of that name: 'docker pull' and 'docker save' it "
         "where a registry is reached, 'docker load' it here; its own package sources are used",
     )

@@ -153,7 +153,7 @@ def _mmdebstrap(
     if "No space left on device" in words:
         raise full_disk_error(f"base-{suite}", tar.parent)
     lines = [line for line in words.splitlines() if not _NOISE.match(line)]
-    last = "\n".join(f"    {line[:_SHOWN_WIDTH]}" for line in lines[-_SHOWN_LINES:])
+    last = "\n".join(f"      {line[:_SHOWN_WIDTH]}" for line in lines[-_SHOWN_LINES:])
     cause, next_step = explain(words, suite)
     raise NoBootstrapError(
         f"mmdebstrap {suite} failed ({code}):\n{last}", cause=cause, next_step=next_step

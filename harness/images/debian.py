@@ -111,7 +111,7 @@ class DebianFetcher:
         command += [source.suite, system, source.package, source.file]
         # In turn, since several at a time would each fetch the suite's index over one line.
         with self._turn(source.suite, attempt.cancel):
-            attempt.places.check(_place(source))
+            attempt.places.check(source.place)
             if source in self._gone:
                 raise SourceError(self._gone[source])
             with finished(
@@ -141,8 +141,8 @@ class DebianFetcher:
 
     def _error(self, source: Source, done: Finished, attempt: Attempt) -> SourceError:
         if not done.out.strip() and (complaint := _complaint(done.err)):
-            reason = f"the package index of Debian {source.suite} was not had: {complaint}"
-            return attempt.places.lost(_place(source), reason)
+            reason = f"the package index of {source.place} was not had: {complaint}"
+            return attempt.places.lost(source.place, reason)
         reason, final = refusal(source, done.out, done.err)
         if final:
             self._gone[source] = reason
@@ -156,7 +156,7 @@ def refusal(source: Source, listed: str, words: str) -> tuple[str, bool]:
     are apt-get's own.
     """
     found = [line.split() for line in listed.splitlines() if line.strip()]
-    suite, package = f"Debian {source.suite}", source.package
+    suite, package = source.place, source.package
     having = [version for version, has in found if has == "yes"]
     complaint = _complaint(words)
     if having:
@@ -171,10 +171,6 @@ def refusal(source: Source, listed: str, words: str) -> tuple[str, bool]:
         f"{suite} has {package} {versions} now, not {_upstream(source)}: its source package is gone"
     )
     return (f"{gone} (a part was not reached: {complaint})", False) if complaint else (gone, True)
-
-
-def _place(source: Source) -> str:
-    return f"Debian {source.suite}"
 
 
 def _upstream(source: Source) -> str:

@@ -263,7 +263,8 @@ class ImageShop:
                 self._cancel,
                 lambda text: self._on_step(recipe.name, text),
             )
-            args["ORIGIN"], labels[names.ORIGIN] = found.image, found.how
+            args["ORIGIN"] = found.image
+            labels |= found.labels
         return args, labels
 
     def _believed(self, recipe: Recipe, image: str, labels: Mapping[str, str], log: Path) -> str:

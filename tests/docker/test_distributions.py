@@ -145,8 +145,8 @@ def test_the_three_services_can_be_named(
     }
 
 
-# An archive of one package, unsigned and long past its date, in the container itself. $1: the suite
-# that lists.sh believes it has.
+# A mirror of nothing, and an archive of one package, unsigned and long past its date, both in the
+# container itself. $1: the suite that lists.sh believes it has.
 _ARCHIVE = r"""
 set -eu
 (apt-get update && apt-get install busybox-static) >&2
@@ -164,7 +164,9 @@ sum() { sha256sum <"$1" | cut -d' ' -f1; }
   echo 'Date: Sat, 06 Jun 2015 11:09:34 UTC'; echo 'Valid-Until: Sat, 13 Jun 2015 11:09:34 UTC'
   echo SHA256:; echo " $(sum "$dist/$list") $(wc -c <"$dist/$list") $list"
 } >"$dist/Release"
-busybox httpd -p 127.0.0.1:80 -h /srv
+mkdir /nothing
+busybox httpd -p 127.0.0.1:80 -h /nothing
+busybox httpd -p 127.0.0.2:80 -h /srv
 rm -rf /var/lib/apt/lists/* /etc/apt/sources.list.d/*
 echo 'deb http://deb.debian.test/debian old main' >/etc/apt/sources.list
 sh /usr/share/postfix-matrix/base/lists.sh "$1" >&2 && echo usable || echo refused
@@ -188,7 +190,7 @@ def test_what_has_left_the_mirrors_is_found_in_the_archive(
     out = engine.containers.run(
         image.reference,
         ["sh", "-c", _ARCHIVE, "archive", suite],
-        extra_hosts={"archive.debian.test": "127.0.0.1"},
+        extra_hosts={"deb.debian.test": "127.0.0.1", "archive.debian.test": "127.0.0.2"},
         remove=True,
     )
     assert out.decode().splitlines() == expected
