@@ -1,7 +1,8 @@
 """Upstream's archives from Debian: the source package's ``.orig`` file, fetched by apt-get(8).
 
-It runs in a throw-away container of the suite, so the machine's own package lists are not touched,
-and any mirror that the base image knows is used.
+It runs in a throw-away container, so the machine's own package lists are not touched, and any
+mirror that its image knows is used. All of Debian's suites lie on one mirror: the image that
+everything else is built on serves for all of them, which saves each a bootstrap.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from threading import Lock
 
 import docker
 
+from harness.catalog.builds import base_suite
 from harness.catalog.releases import Source
 from harness.errors import SourceError
 from harness.images.cancel import Cancel
@@ -24,10 +26,6 @@ from harness.images.containers import Finished, finished
 from harness.images.downloads import Attempt
 
 TIME_LIMIT = 300.0
-
-#: Suites that are no system of their own: they are laid over another one, whose image stands in for
-#: them, and their packages lie on the same mirror.
-_LAID_OVER = {"experimental": "forky", "sid": "forky"}
 
 _POLL = 0.1
 
@@ -105,7 +103,7 @@ class DebianFetcher:
             InfrastructureError: the base image, or the engine.
             Cancelled: broken off.
         """
-        system = _LAID_OVER.get(source.suite, source.suite)
+        system = base_suite() if source.family == "debian" else source.suite
         image = self._base_image(system)
         command = ["/bin/sh", "-c", _SCRIPT, "fetch"]
         command += [source.suite, system, source.package, source.file]
