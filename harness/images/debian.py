@@ -1,8 +1,8 @@
 """Upstream's archives from Debian: the source package's ``.orig`` file, fetched by apt-get(8).
 
 It runs in a throw-away container, so the machine's own package lists are not touched, and any
-mirror that its image knows is used. All of Debian's suites lie on one mirror: the image that
-everything else is built on serves for all of them, which saves each a bootstrap.
+mirror that its image knows is used. All suites of a distribution lie on one mirror: one image
+serves for all of them (of Debian's, what all else is built on), which saves each a bootstrap.
 """
 
 from __future__ import annotations
@@ -27,15 +27,19 @@ from harness.images.downloads import Attempt
 
 TIME_LIMIT = 300.0
 
+#: Whose image is asked for any of Ubuntu's sources.
+_UBUNTU = "jammy"
+
 _POLL = 0.1
 
 # $1: suite, $2: the suite of this system, $3: source package, $4: the file wanted. Prints a line
 # "VERSION yes|no" for each version that the suite lists, newest first: does it have the file?
 #
 # The suite's own package sources are read in both of their formats (sources.list(5)), and asked for
-# source packages only: that index is a fraction of all. An old suite's index may have run out; the
-# checksum that is pinned stands for what is fetched. One part of a suite that is not reached (its
-# updates, say) does not matter as long as another has the file.
+# source packages only: that index is a fraction of all. An old suite's index may have run out, or
+# be signed by a key that a newer one does not know; the checksum that is pinned stands for what is
+# fetched. One part of a suite that is not reached (its updates, say) does not matter as long as
+# another has the file.
 _SCRIPT = r"""
 set -eu
 mkdir -p /src /apt && cd /src
@@ -48,7 +52,8 @@ if [ "$suite" = "$system" ]; then
         [ -f "$list" ] && sed 's/^Types:.*/Types: deb-src/' "$list" >"/apt/${list##*/}"
     done
 else
-    apt-get indextargets --no-release-info --format "deb-src \$(REPO_URI) $suite main" \
+    form="deb-src [trusted=yes] \$(REPO_URI) $suite main"
+    apt-get indextargets --no-release-info --format "$form" \
         'Created-By: Packages' "Release: $system" | sort -u >/apt/src.list
 fi
 set -- -qq -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts=/apt \
@@ -103,7 +108,7 @@ class DebianFetcher:
             InfrastructureError: the base image, or the engine.
             Cancelled: broken off.
         """
-        system = base_suite() if source.family == "debian" else source.suite
+        system = base_suite() if source.family == "debian" else _UBUNTU
         image = self._base_image(system)
         command = ["/bin/sh", "-c", _SCRIPT, "fetch"]
         command += [source.suite, system, source.package, source.file]
