@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from typing import Any, TypeVar
 
 from harness.catalog.builds import Build, base_suite
@@ -156,24 +157,44 @@ class Readiness:
         with talking(f"making the image of {name}"):
             if not isinstance(what, Build):
                 return self._shop.ensure(what)
-            if what.reference:
-                examine_once(self._lab, what.reference, self._shop.cache_dir).must_pass()
-            return self._shop.build(what)
+            return self._examined(what) if what.reference else self._shop.build(what)
 
-    async def _got_image(self, name: str, kind: str) -> Image:
+    def _examined(self, build: Build) -> Image:
+        """An image of the user's, once it was held against the image contract."""
+        examine = partial(examine_once, cancel=self._shop.cancelling)
+        report = examine(self._lab, build.reference, self._shop.cache_dir)
+        report.must_pass()
+        image = self._shop.build(build)
+        if image.id != report.id:
+            raise ContractError(
+                f"the image {build.reference} is another one than a moment ago",
+                cause="its tag was given to another image meanwhile",
+                next_step="let nothing change the tag while a run is on, or name a digest",
+            )
+        return image
+
+    async def _got_image(
+        self, name: str, kind: str, more: Callable[[Image], dict[str, Any]] = lambda _: {}
+    ) -> Image:
+        """The image of a thing, put down with ``more`` that is known of it.
+
+        Raises:
+            UsageError: a run is resumed, and had another image; what it put down stays.
+        """
         image: Image = await self._tasks["image", name]
-        self.images[name] = {
-            "kind": kind,
-            "reference": image.reference,
-            "id": image.id,
-            "labels": dict(image.labels),
-        }
         if self._before.get(name, image.id) != image.id:
             raise UsageError(
                 f"the image of {name} is not the one that this run began with",
                 cause="the image, or what it is made from, has changed since",
                 next_step="start a new run",
             )
+        self.images[name] = {
+            "kind": kind,
+            "reference": image.reference,
+            "id": image.id,
+            "labels": dict(image.labels),
+            **more(image),
+        }
         self._changed()
         return image
 
@@ -208,13 +229,14 @@ class Readiness:
         self._tell(Step(control.name, ""))
         return ControlBench(started)
 
-    def _provenance(self, build: Build, image: Image) -> dict[str, Any]:
+    def _provenance(self, image: Image) -> dict[str, Any]:
         """What a doubter asks of a build, for run.json (docs/run-folder.md)."""
+        build = self._builds[image.name]
         log = self._shop.log_of(image)
         return {
             "postfix": image.labels.get(labels.POSTFIX),
             "openssl": image.labels.get(labels.OPENSSL),
-            "flavour": build.openssl.flavour if build.openssl else None,
+            "flavour": image.labels.get(labels.FLAVOUR),
             "unverified": build.unverified,
             "foreign": bool(build.reference),
             "read_back": asdict(image.versions) if image.versions else None,
@@ -222,9 +244,7 @@ class Readiness:
         }
 
     async def _start_build(self, name: str) -> PostfixTarget:
-        image = await self._got_image(name, "build")
-        self.images[name] |= self._provenance(self._builds[name], image)
-        self._changed()
+        image = await self._got_image(name, "build", self._provenance)
         self._tell(Step(name, "starting Postfix"))
         loop = asyncio.get_running_loop()
         target = await asyncio.to_thread(PostfixTarget.start, self._lab, name, image.id, loop)

@@ -148,17 +148,22 @@ def openssl(text: str, additions: Additions = NOTHING_ADDED) -> OpenSSL:
     return OpenSSL(additions.release("openssl", version), flavour)
 
 
+#: Names that other things of a run have: its authentication service, and the clients.
+_HELPERS = {"sasl", *(record["name"] for record in load("clients")["client"])}
+
+
 def check_name(name: str) -> str:
     """The name of an image of the user's, which becomes a part of cells' ids.
 
     Raises:
         UsageError: it cannot be one.
     """
-    taken = is_control(name) or _PAIR.fullmatch(name) or name in {d.id for d in distributions()}
+    ids = {one.id for one in distributions()}
+    taken = is_control(name) or _PAIR.fullmatch(name) or name in ids | _HELPERS
     if taken or not _NAME.fullmatch(name):
         raise UsageError(
             f"{name!r} cannot be the name of a build",
-            cause="the catalog has a build of that name"
+            cause="the catalog has something of that name"
             if taken
             else "a name has letters, digits "
             "and . _ + - only, since it is a part of each cell's id",

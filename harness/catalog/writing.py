@@ -21,7 +21,7 @@ from harness.errors import InfrastructureError
 _HEADER = re.compile(r"\s*\[")
 _RELEASE = re.compile(r"\s*\[\[\s*release\s*\]\]")
 _PART_OF_ONE = re.compile(r"\s*\[\[?\s*release\s*\.")
-#: What may stand in a comment behind a value: a host, or a few words.
+#: What may stand in a comment behind a value: a few words.
 _PLAIN = re.compile(r"[A-Za-z0-9 ._:-]+")
 
 
@@ -29,7 +29,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9 ._:-]+")
 class Record:
     """A release as it is written down.
 
-    ``places`` are the independent places that gave this hash; their number is what corroborates it.
+    ``places`` are the independent places that publish this hash; their number corroborates it.
     ``urls`` are where the archive is besides the product's mirrors.
     """
 

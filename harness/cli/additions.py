@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import platformdirs
 
 from harness.catalog.builds import Additions, check_name
+from harness.catalog.releases import Release
+from harness.errors import UsageError
 from harness.images.local_sources import parse_local
 from harness.images.sources import mirrors_from
 
-_OPTIONS = (
-    click.option(
-        "--source",
-        "sources",
-        multiple=True,
-        metavar="RELEASE=PATH",
-        help="Build a release from a folder or tarball of your own, such as "
-        "postfix-3.1.0=~/src/postfix; what comes of it is marked 'unverified source'.",
-    ),
-    click.option(
-        "--mirror",
-        "mirrors",
-        multiple=True,
-        metavar="URL",
-        help="Look for sources under this URL first (also POSTFIX_MATRIX_MIRRORS, with spaces "
-        "between). The catalog's checksums hold for them too.",
-    ),
+T = TypeVar("T")
+
+_SOURCE = click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    metavar="RELEASE=PATH",
+    help="Build a release from a folder or tarball of your own, such as "
+    "postfix-3.1.0=~/src/postfix; what comes of it is marked 'unverified source'.",
+)
+_MIRROR = click.option(
+    "--mirror",
+    "mirrors",
+    multiple=True,
+    metavar="URL",
+    help="Look for sources under this URL first (also POSTFIX_MATRIX_MIRRORS, with spaces "
+    "between). The catalog's checksums hold for them too.",
 )
 _IMAGE = click.option(
     "--image",
@@ -41,11 +43,14 @@ _IMAGE = click.option(
 )
 
 
+def source_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --source to a command."""
+    return _SOURCE(command)
+
+
 def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --source and --mirror to a command."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    """Add --source and --mirror to a command that fetches."""
+    return _SOURCE(_MIRROR(command))
 
 
 def image_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -62,12 +67,11 @@ def read_additions(sources: Iterable[str], images: Iterable[str] = ()) -> Additi
     """What the options add.
 
     Raises:
-        UsageError: one of them is wrong.
+        UsageError: one of them is wrong, or names what another one names.
     """
-    releases = (parse_local(word, cache_dir()) for word in sources)
     return Additions(
-        releases={release.id: release for release in releases},
-        images=dict(_image(word) for word in images),
+        releases=_by_name("--source", ((one.id, one) for one in _releases(sources))),
+        images=_by_name("--image", map(_image, images)),
     )
 
 
@@ -78,6 +82,21 @@ def read_mirrors(options: tuple[str, ...]) -> tuple[str, ...]:
         UsageError: one of them is no URL.
     """
     return mirrors_from(options, os.environ)
+
+
+def _releases(words: Iterable[str]) -> Iterator[Release]:
+    return (parse_local(word, cache_dir()) for word in words)
+
+
+def _by_name(option: str, named: Iterable[tuple[str, T]]) -> dict[str, T]:
+    found: dict[str, T] = {}
+    for name, value in named:
+        if name in found:
+            raise UsageError(
+                f"{option} names {name} twice", next_step="leave out one of them: which is meant?"
+            )
+        found[name] = value
+    return found
 
 
 def _image(word: str) -> tuple[str, str]:

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from harness.catalog.builds import NOTHING_ADDED, Additions, Build, all_builds, known_builds
 from harness.catalog.clients import all_clients
 from harness.catalog.plan import Plan
+from harness.catalog.releases import Release
 from harness.catalog.selectors import select
 from harness.config.scenario import Scenario, load_scenarios
 from harness.errors import UsageError
+from harness.images.recipes import Recipe
 from harness.paths import scenarios_dir
 from harness.tls import STANDARD_OFFERS, Offer, Service
+
+T = TypeVar("T")
 
 _AXES = (
     ("--builds", "-b", "Only these builds, such as 'debian-*' or postfix-3.7.11+openssl-1.1.1w."),
@@ -86,16 +90,67 @@ def choose_builds(
     Without a glob that adds: what the command line adds to the catalog, else a run's default.
 
     Raises:
+        UsageError: a glob that matches nothing, a pair that cannot be, or an addition that goes
+            into no build that is chosen.
+    """
+    known = {build.id: build for build in known_builds(additions)}
+
+    def unasked() -> dict[str, Build]:
+        return {name: known[name] for name in _unasked(known, additions)}
+
+    chosen = choose("build", patterns, known, unasked, additions)
+    check_used(additions, chosen.values())
+    return chosen
+
+
+def choose(
+    axis: str,
+    patterns: Iterable[str],
+    known: Mapping[str, T],
+    unasked: Callable[[], Mapping[str, T]],
+    additions: Additions,
+) -> dict[str, T | Build]:
+    """What patterns choose of what is known, and any pair that is not by its whole id.
+
+    ``unasked`` gives what there is to begin with where no pattern adds.
+
+    Raises:
         UsageError: a glob that matches nothing, or a pair that cannot be.
     """
-    words = _words(patterns)
-    known = {build.id: build for build in known_builds(additions)}
-    for word in words:
-        if "+" in word and word not in known and not any(c in word for c in "*?[!"):
-            known[word] = Build.parse(word, additions)
+    words = words_of(patterns)
+    pool: dict[str, T | Build] = {**known}
     if all(word.startswith("!") for word in words):
-        known = {name: known[name] for name in _unasked(known, additions)}
-    return {name: known[name] for name in select("build", list(known), words or list(known))}
+        pool = {**unasked()}
+    for word in words:
+        if "+" in word and word not in pool and not any(c in word for c in "*?[!"):
+            pool[word] = Build.parse(word, additions)
+    return {name: pool[name] for name in select(axis, list(pool), words)}
+
+
+def check_used(additions: Additions, chosen: Iterable[Build | Recipe]) -> None:
+    """Refuse an addition that nothing of what was chosen is made from: its silence would mislead.
+
+    Raises:
+        UsageError: one is not used; the message names it.
+    """
+    used = {name for one in chosen for name in _added_to(one)}
+    idle = [name for name in (*additions.releases, *additions.images) if name not in used]
+    if idle:
+        raise UsageError(
+            f"nothing that was chosen is made from {' or '.join(idle)}",
+            cause="other builds were named than those that --source or --image adds to",
+            next_step="name a build that it goes into, such as postfix-3.1.0+openssl-1.0.2h, or "
+            "leave the option out",
+        )
+
+
+def _added_to(one: Build | Recipe) -> set[str]:
+    """The additions that it is, or is made from, by name."""
+    if isinstance(one, Recipe):
+        own = {of.id for of in one.sources.values() if of.unverified}
+        return own.union(*(_added_to(parent) for parent in one.parents.values()))
+    of = (one.postfix, one.openssl.of if one.openssl else None)
+    return {one.id} | {each.id for each in of if isinstance(each, Release) and each.unverified}
 
 
 def _unasked(known: Mapping[str, Build], additions: Additions) -> list[str]:
@@ -110,12 +165,13 @@ def _unasked(known: Mapping[str, Build], additions: Additions) -> list[str]:
 
 
 def _offers(patterns: Iterable[str]) -> tuple[Offer, ...]:
-    words = _words(patterns)
+    words = words_of(patterns)
     ranges = [Offer.parse(word) for word in words if ".." in word]
     standard = [str(offer) for offer in STANDARD_OFFERS]
     names = [*standard, *(str(offer) for offer in ranges if str(offer) not in standard)]
     return tuple(Offer.parse(name) for name in select("offer", names, words or standard))
 
 
-def _words(patterns: Iterable[str]) -> list[str]:
+def words_of(patterns: Iterable[str]) -> list[str]:
+    """The globs of options that may each have several, with commas between."""
     return [word.strip() for text in patterns for word in text.split(",") if word.strip()]

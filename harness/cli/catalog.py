@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from harness.catalog.corroboration import corroboration
 from harness.catalog.releases import (
     PRODUCTS,
     Package,
@@ -38,7 +39,7 @@ def catalog_group() -> None:
 def list_command(product: str | None, as_json: bool) -> None:
     """List releases: version, date, who vouches for the hash, and where the source is from.
 
-    A hash that only one place gives is called uncorroborated.
+    A hash that only one place publishes is uncorroborated; upstream with all its mirrors is one.
     """
     names = [product] if product else list(PRODUCTS)
     found: list[Release | Package] = []
@@ -115,8 +116,7 @@ def _close(wanted: Wanted, found: Verified, *, dry_run: bool) -> None:
     """What was done, how far it can be believed, and what to do next."""
     number = len(found.record.places)
     if number < 2:
-        vouched = "nobody else vouches" if number == 0 else "only one place vouches"
-        _say(f"{vouched} for this hash; compare it with upstream's announcement")
+        _say(f"its hash: {corroboration(number)}; compare it with upstream's announcement")
     if dry_run:
         _say("nothing was written")
         return
@@ -132,8 +132,7 @@ def _close(wanted: Wanted, found: Verified, *, dry_run: bool) -> None:
 def _row(one: Release | Package) -> tuple[str, str, str, str]:
     if isinstance(one, Package):
         return one.id, "-", "-", f"packages {one.package} of Debian {one.suite}"
-    number = max(source.corroborated for source in one.sources)
-    vouched = f"{number} places" if number > 1 else "uncorroborated"
+    vouched = corroboration(max(source.corroborated for source in one.sources))
     where = dict.fromkeys(_place(source) for source in one.sources)
     return one.id, str(one.date or "-"), vouched, ", ".join(where)
 

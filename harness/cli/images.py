@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
 import click
+import docker
 from rich.table import Table
+from rich.text import Text
 
 from harness.catalog.builds import Additions, Build
-from harness.catalog.selectors import select
-from harness.cli.additions import cache_dir, read_additions, read_mirrors, source_options
-from harness.cli.axes import choose_builds
+from harness.cli.additions import (
+    cache_dir,
+    read_additions,
+    read_mirrors,
+    source_option,
+    source_options,
+)
+from harness.cli.axes import check_used, choose, choose_builds, words_of
 from harness.cli.display import Display
 from harness.cli.opening import open_shop, terminable
 from harness.cli.output import output
@@ -24,14 +31,16 @@ from harness.images.batch import (
     State,
     build_all,
     catalogue,
+    name_of,
     with_parts,
 )
 from harness.images.engine import Session, connect, talking
-from harness.images.pruning import Found, our_images, remove
+from harness.images.pruning import Found, our_images, outdated, remove
 from harness.images.recipes import Kind, Recipe, build_recipe
 from harness.images.refusals import Refusals
 from harness.images.survey import Entry, survey
 from harness.paths import images_dir
+from harness.reports.plain import plain
 from harness.targets.conformance import examine
 from harness.targets.lab import Lab
 
@@ -65,7 +74,8 @@ def build_command(
 
     Without GLOBS, all that 'postfix-matrix run' needs. With a pair comes its OpenSSL, also where
     its Postfix cannot be had. What is there already is not built again. A pair that does not
-    compile is a finding, and no failure; a source that is not reached is one.
+    compile is a finding, and no failure; a source that is not reached is one, and so is a client or
+    a control that does not build.
     """
     orders = _orders(globs, read_additions(sources))
     places = read_mirrors(mirrors)
@@ -84,24 +94,23 @@ def build_command(
     else:
         output().print(_result_table(ordered))
         _explain(ordered)
-    lacking = any(one.state in (State.UNREACHED, State.FAILED) for one in ordered)
+    lacking = any(_is_lacking(orders[one.name], one.state) for one in ordered)
     return ExitCode.INFRASTRUCTURE if lacking else ExitCode.OK
 
 
 @images_group.command("list")
 @click.argument("globs", nargs=-1)
-@source_options
+@source_option
 @click.option("--json", "as_json", is_flag=True, help="As JSON on standard output.")
-def list_command(
-    globs: tuple[str, ...], sources: tuple[str, ...], mirrors: tuple[str, ...], as_json: bool
-) -> None:
+def list_command(globs: tuple[str, ...], sources: tuple[str, ...], as_json: bool) -> None:
     """List images that can be built, and which of them are there; GLOBS choose by name."""
-    read_mirrors(mirrors)
-    known = catalogue(read_additions(sources))
-    chosen = select("image", list(known), globs)
+    additions = read_additions(sources)
+    known = catalogue(additions)
+    chosen = choose("image", globs, known, lambda: known, additions).values()
+    check_used(additions, chosen)
     with talking("listing images"):
         there = our_images(connect())
-    rows = survey([known[name] for name in chosen], there, Refusals(cache_dir()), images_dir())
+    rows = survey(chosen, there, Refusals(cache_dir()), images_dir())
     if as_json:
         click.echo(json.dumps([_entry_json(one) for one in rows], indent=2))
     else:
@@ -121,60 +130,81 @@ def check_command(reference: str, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(asdict(report), indent=2))
     else:
-        click.echo("\n".join(str(check) for check in report.checks))
         verdict = "keeps" if report.ok else "does not keep"
-        click.echo(f"\n{reference} {verdict} the image contract (docs/image-contract.md)")
+        checks = "\n".join(str(check) for check in report.checks)
+        # What an image says is a stranger's word.
+        click.echo(
+            plain(f"{checks}\n\n{reference} {verdict} the image contract (docs/image-contract.md)")
+        )
     return ExitCode.OK if report.ok else ExitCode.DIFFERS
 
 
 @images_group.command("prune")
 @click.option("--all", "everything", is_flag=True, help="Also what would be built the same today.")
-@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Say which images would be removed, and remove nothing."
+)
 def prune_command(everything: bool, dry_run: bool) -> None:
     """Remove the project's own images that are out of date, and what killed runs left.
 
     Images without our label, pulled ones and the engine's build cache are left alone, and so is
-    what a container uses.
+    what a container uses. Those made from a --source of your own are kept without --all.
     """
     client = connect()
+    if dry_run:
+        with talking("listing images"):
+            for one in _unwanted(client, everything=everything):
+                click.echo(one.reference)
+        return
+    # A session begins by removing what dead ones left.
     with Session(client), talking("removing images"):
-        unwanted = our_images(client)
-        if not everything:
-            unwanted = _outdated(unwanted)
-        if dry_run:
-            click.echo("\n".join(one.reference for one in unwanted))
-            return
-        removed = remove(client, unwanted, lambda text: click.echo(text, err=True))
+        unwanted = _unwanted(client, everything=everything)
+        removed = remove(client, unwanted, lambda text: click.echo(plain(text), err=True))
     click.echo(f"removed {removed} of {len(unwanted)} images", err=True)
 
 
+def _unwanted(client: docker.DockerClient, *, everything: bool) -> list[Found]:
+    found = our_images(client)
+    return found if everything else outdated(found, images_dir())
+
+
 def _orders(globs: tuple[str, ...], additions: Additions) -> dict[str, Orderable]:
-    known = catalogue(additions)
-    if not globs:
-        helpers = [one for one in known.values() if isinstance(one, Recipe) and not _is_part(one)]
-        return with_parts([*choose_builds((), additions).values(), *helpers])
-    for glob in globs:
-        # A pair that the catalog does not list, by its whole id.
-        if "+" in glob and glob not in known and not any(c in glob for c in "*?[!,"):
-            known[glob] = Build.parse(glob, additions)
-    return with_parts([known[name] for name in select("image", list(known), globs)])
+    """What is to be built, by name: all that a run needs where no glob adds."""
+    listed = catalogue(additions)
+
+    def unasked() -> dict[str, Orderable]:
+        helpers = [one for one in listed.values() if _is_helper(one)]
+        default = [*choose_builds((), additions).values(), *helpers]
+        return {name_of(one): one for one in default}
+
+    # The hidden ones by their whole names only, such as 'images list' tells of a refusal.
+    wanted = set(words_of(globs)) - set(listed)
+    hidden = {one.name: one for one in _hidden(listed.values()) if one.name in wanted}
+    chosen = choose("image", globs, {**listed, **hidden}, unasked, additions)
+    orders = with_parts(chosen.values())
+    check_used(additions, orders.values())
+    return orders
 
 
-def _is_part(recipe: Recipe) -> bool:
-    return recipe.kind is Kind.PART
+def _hidden(orders: Iterable[Orderable]) -> Iterator[Recipe]:
+    """What images stand on."""
+    for one in orders:
+        recipe = build_recipe(one) if isinstance(one, Build) else one
+        for parent in recipe.parents.values():
+            yield parent
+            yield from _hidden([parent])
 
 
-def _outdated(found: Iterable[Found]) -> list[Found]:
-    """Tags that no recipe of today's catalog has."""
-    recipes = [build_recipe(one) if isinstance(one, Build) else one for one in catalogue().values()]
-    current = {tag for one in recipes for tag in _tags(one)}
-    return [one for one in found if one.reference not in current]
+def _is_helper(one: Orderable) -> bool:
+    """Whether a run needs it to measure any build: a client, a control or the authentication."""
+    return isinstance(one, Recipe) and one.kind in (Kind.CLIENT, Kind.CONTROL, Kind.SASL)
 
 
-def _tags(recipe: Recipe) -> set[str]:
-    """The recipe's tag, and those of all that it stands on."""
-    own = {recipe.tag(images_dir())}
-    return own.union(*(_tags(one) for one in recipe.parents.values()))
+def _is_lacking(order: Orderable, state: State) -> bool:
+    """Whether a state is a failure. That a build, or its half, does not build is an answer."""
+    return state in (State.UNREACHED, State.FAILED) or (
+        state is State.REFUSED and _is_helper(order)
+    )
 
 
 def _result_table(results: list[Result]) -> Table:
@@ -184,8 +214,13 @@ def _result_table(results: list[Result]) -> Table:
             title, no_wrap=title != "", justify="right" if title == "after" else "left"
         )
     for one in results:
-        table.add_row(one.name, one.state, f"{one.seconds:.0f} s", _why(one))
+        table.add_row(*_cells(one.name, one.state, f"{one.seconds:.0f} s", _why(one)))
     return table
+
+
+def _cells(*words: str) -> Iterator[Text]:
+    """Compilers' and labels' words as they are: in a string "[enabled by default]" is markup."""
+    return (Text(plain(word)) for word in words)
 
 
 def _why(one: Result) -> str:
@@ -197,8 +232,8 @@ def _why(one: Result) -> str:
 def _explain(results: list[Result]) -> None:
     """What to do about what could not be had, whole, on standard error."""
     for one in results:
-        if one.error and one.state in (State.UNREACHED, State.FAILED):
-            click.echo(f"\n{one.name}: {one.error}", err=True)
+        if one.error:
+            click.echo(plain(f"\n{one.name}: {one.error}"), err=True)
 
 
 def _result_json(one: Result) -> dict[str, Any]:
@@ -218,7 +253,7 @@ def _entry_table(rows: list[Entry]) -> Table:
         table.add_column(title, no_wrap=title != "state")
     for one in rows:
         size = f"{one.size / 1e6:.0f} MB" if one.size else ""
-        table.add_row(one.name, one.state, one.postfix, one.openssl, size, one.made[:10])
+        table.add_row(*_cells(one.name, one.state, one.postfix, one.openssl, size, one.made[:10]))
     return table
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -134,8 +135,29 @@ def _plan(
             next_step="leave out the selection, or start a new run",
         )
     _check_unchanged(prior, scenarios)
+    _check_additions(prior, additions)
     plan = Plan.from_axes(asdict(prior.run.axes))
     return plan, {name: Build.parse(name, additions) for name in plan.builds}
+
+
+def _check_additions(prior: RunData, additions: Additions) -> None:
+    """A run with a source or an image of the user's is not gone on with on the catalog's own."""
+    given = {"--source": set(additions.releases), "--image": set(additions.images)}
+    for option, now_named in given.items():
+        before = _named(prior.run.command, option)
+        if before != now_named:
+            raise UsageError(
+                f"{prior.folder} was begun with {option} {' '.join(sorted(before)) or 'not given'}",
+                cause=f"this command names {' '.join(sorted(now_named)) or 'none'}",
+                next_step=f"give {option} as in: {' '.join(prior.run.command)}",
+            )
+
+
+def _named(command: Sequence[str], option: str) -> set[str]:
+    """What a command line gave an option: the names before "="."""
+    values = [text.partition("=")[2] for text in command if text.startswith(f"{option}=")]
+    values += [after for text, after in pairwise(command) if text == option]
+    return {value.partition("=")[0] for value in values}
 
 
 def _check_unchanged(data: RunData, scenarios: dict[str, Scenario]) -> None:
@@ -265,6 +287,9 @@ def _only_one(folder: Path) -> Iterator[None]:
 
 def _exit_code(data: RunData) -> int:
     errors = sum(seen.outcome is Outcome.ERROR for seen in data.observations)
-    # That a pair does not build is an answer; that a source is not reached is none.
-    lacking = [one for one in data.run.missing if one.category != "does-not-build"]
+    # That a build does not build is an answer; that a source is not reached is none, nor is a
+    # client or a control that does not build: without it nothing is measured.
+    lacking = [
+        one for one in data.run.missing if (one.kind, one.category) != ("build", "does-not-build")
+    ]
     return ExitCode.INFRASTRUCTURE if errors or lacking else ExitCode.OK

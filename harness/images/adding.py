@@ -105,7 +105,7 @@ def verified(
         version=wanted.version,
         date=_date(wanted, given[0].path, release.sources[0].subdir),
         sha256=sha256,
-        places=_vouching(wanted, given),
+        places=_vouching(wanted, release, given),
         urls=_lasting(wanted, release, given),
     )
     return Verified(record, given[0].path, tuple(failed))
@@ -282,11 +282,16 @@ def _date(wanted: Wanted, archive: Path, root: str) -> date | None:
     return found.date
 
 
-def _vouching(wanted: Wanted, given: list[_Given]) -> tuple[str, ...]:
-    """The independent places that agree: one for each host, and whoever told the user the hash."""
-    hosts = [urlsplit(one.place).netloc for one in given if one.path != wanted.file]
+def _vouching(wanted: Wanted, release: Release, given: list[_Given]) -> tuple[str, ...]:
+    """Who publishes the hash: upstream, and whoever told it to the user.
+
+    Upstream's mirrors copy one another, so they are one place together. A place that the user named
+    may be a copy of any of these, or the user's own.
+    """
+    own = {source.url for source in release.sources}
+    upstream = ["upstream"] if any(one.place in own for one in given) else []
     told = ["the hash that was given"] if wanted.sha256 else []
-    return tuple(dict.fromkeys([*(host for host in hosts if host), *told]))
+    return (*upstream, *told)
 
 
 def _lasting(wanted: Wanted, release: Release, given: list[_Given]) -> tuple[str, ...]:

@@ -13,11 +13,11 @@ import docker
 from docker.errors import DockerException, ImageNotFound
 
 from harness.catalog.builds import Distribution, distributions
-from harness.errors import HarnessError, InfrastructureError
+from harness.errors import InfrastructureError
 from harness.images import labels as names
 from harness.images.bootstrap import NoBootstrapError, bootstrap
-from harness.images.calls import stream
-from harness.images.cancel import Cancel, Cancelled
+from harness.images.cancel import Cancel
+from harness.images.pulling import refusal
 
 #: Seconds to reach the engine, and without a word of progress from it.
 PULL_TIME_LIMITS = (5.0, 20.0)
@@ -59,43 +59,25 @@ def origin(
     family = known.family if known else "debian"
     name = image_name(family, suite)
     say(f"pulling {name}")
-    refusal = _refusal(client, name, cancel)
+    why = refusal(client, name, cancel, PULL_TIME_LIMITS)
     try:
         attrs = client.images.get(name).attrs
     except ImageNotFound:
-        say(f"bootstrapping {family.title()} {suite} (no registry: {refusal})")
+        say(f"bootstrapping {family.title()} {suite} (no registry: {why})")
     except DockerException as error:
         raise InfrastructureError(f"the Docker engine does not answer: {error}") from error
     else:
-        return _had(name, attrs, "local" if refusal else "pulled", known)
+        return _had(name, attrs, "local" if why else "pulled", known)
     try:
         made = bootstrap(client, family, suite, temp_dir, cancel, say)
     except NoBootstrapError as error:
-        raise _nowhere(name, refusal, error, known) from error
+        raise _nowhere(name, why, error, known) from error
     return Origin(made.image, made.how)
 
 
 def image_name(family: str, suite: str) -> str:
     """What registries, and the local engine, know a suite's image by: ``debian:bookworm-slim``."""
     return f"{family}:{suite}-slim" if family == "debian" else f"{family}:{suite}"
-
-
-def _refusal(client: docker.DockerClient, name: str, cancel: Cancel) -> str:
-    """Pull an image; why that failed, "" if it did not.
-
-    Raises:
-        Cancelled: broken off.
-    """
-    repository, _, tag = name.partition(":")
-    params = {"fromImage": repository, "tag": tag}
-    try:
-        items = stream(client.api, "/images/create", params, cancel, time_limits=PULL_TIME_LIMITS)
-        errors = [str(item["error"]) for item in items if "error" in item]
-    except Cancelled:
-        raise
-    except HarnessError as error:
-        return error.what
-    return errors[0] if errors else ""
 
 
 def _had(name: str, attrs: dict[str, object], how: str, known: Distribution | None) -> Origin:
@@ -112,7 +94,7 @@ def _had(name: str, attrs: dict[str, object], how: str, known: Distribution | No
 
 
 def _nowhere(
-    name: str, refusal: str, error: NoBootstrapError, known: Distribution | None
+    name: str, refused: str, error: NoBootstrapError, known: Distribution | None
 ) -> InfrastructureError:
     """The error for a suite that neither a registry nor a mirror gives. Summaries cite one line."""
     why, cause, next_step = "it could not be bootstrapped", error.cause, error.next_step
@@ -125,7 +107,7 @@ def _nowhere(
         next_step = "run where both are reached"
     return InfrastructureError(
         f"no base image {name}: no registry gave it, and {why}\n"
-        f"    registry: {refusal or 'nothing was pulled'}\n"
+        f"    registry: {refused or 'nothing was pulled'}\n"
         f"    bootstrap: {error.what}",
         cause=cause,
         next_step=f"{next_step}, or load an image of that name: 'docker pull' and 'docker save' it "

@@ -10,8 +10,9 @@ from enum import StrEnum
 
 from harness.catalog.builds import NOTHING_ADDED, Additions, Build, known_builds
 from harness.catalog.clients import all_clients, all_controls
-from harness.errors import DoesNotBuildError, HarnessError, SourceError
+from harness.errors import DoesNotBuildError, HarnessError, InfrastructureError, SourceError
 from harness.images.cancel import Cancelled
+from harness.images.engine import talking
 from harness.images.image import Image
 from harness.images.recipes import (
     Recipe,
@@ -113,15 +114,27 @@ def _make(shop: ImageShop, name: str, one: Orderable) -> Result:
     failure: HarnessError | None = None
     state = State.THERE
     try:
-        image = shop.find(one)
-        if image is None:
-            image = shop.build(one) if isinstance(one, Build) else shop.ensure(one)
-            state = State.BUILT
+        with talking(f"making the image of {name}"):
+            image = shop.find(one)
+            if image is None:
+                image = shop.build(one) if isinstance(one, Build) else shop.ensure(one)
+                state = State.BUILT
     except Cancelled:
         raise
     except HarnessError as error:
         failure, state = error, _state(error)
+    except OSError as error:
+        failure, state = _os_error(name, error), State.FAILED
     return Result(name, state, time.monotonic() - started, image, failure)
+
+
+def _os_error(name: str, error: OSError) -> InfrastructureError:
+    where = f" {error.filename}" if error.filename else ""
+    return InfrastructureError(
+        f"the image of {name} could not be made: {error.strerror or error}{where}",
+        cause="a file or folder of the cache cannot be used",
+        next_step="check its permissions, or name another place with XDG_CACHE_HOME",
+    )
 
 
 def _state(error: HarnessError) -> State:

@@ -62,11 +62,15 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_tar(out: BinaryIO, files: tuple[ContextFile, ...], sources: Mapping[str, Path]) -> None:
+def write_tar(
+    out: BinaryIO, files: tuple[ContextFile, ...], sources: Mapping[str, Path]
+) -> dict[str, str]:
     """Write the context as a tar archive that depends on names, modes and bytes only.
 
-    ``sources`` are further files by their name in the context.
+    ``sources`` are further files by their name in the context. Gives the SHA-256, in hex, of what
+    was written of each of them.
     """
+    hashes: dict[str, str] = {}
     downloads = [ContextFile(name, path, executable=False) for name, path in sources.items()]
     with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for one in sorted([*files, *downloads], key=lambda each: each.name):
@@ -74,7 +78,27 @@ def write_tar(out: BinaryIO, files: tuple[ContextFile, ...], sources: Mapping[st
             info.size = one.path.stat().st_size
             info.mode = one.mode
             with one.path.open("rb") as file:
-                tar.addfile(info, file)
+                read = _Hashed(file)
+                tar.addfile(info, read)
+            if one.name in sources:
+                hashes[one.name] = read.hash.hexdigest()
+    return hashes
+
+
+class _Hashed(io.RawIOBase):
+    """A file whose bytes are hashed as they are read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.hash = hashlib.sha256()
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self.hash.update(data)
+        return data
 
 
 def dockerfile_tar(text: str) -> io.BytesIO:

@@ -31,6 +31,7 @@ say library "$(grep -aoE 'OpenSSL [0-9]+\.[0-9.]+[a-z]* +[0-9]+ [A-Z][a-z]+ [0-9
 say cli "$(openssl version)"
 command -v dpkg-query >/dev/null && say packages "$(dpkg-query -W \
     -f '${db:Status-Abbrev}${Package} ${Version};' postfix openssl 'libssl[0-9]*' 2>/dev/null)"
+say unsigned "$(cat /usr/share/postfix-matrix/base/unsigned 2>/dev/null)"
 rm -r "$dir"
 """
 
@@ -85,6 +86,7 @@ def parse(out: str) -> Versions:
     said = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
     listed = said.get("packages", "").split(";")
     installed = [one.removeprefix("ii ").strip() for one in listed if one.startswith("ii ")]
+    installed += [said["unsigned"]] if said.get("unsigned") else []
     return Versions(
         postfix=said.get("postfix", "").strip(),
         openssl_compiled=_openssl(said.get("compiled", "")),
@@ -108,6 +110,12 @@ def compare(name: str, labels: Mapping[str, str], found: Versions) -> None:
         for product in said
         if said[product] != real[product]
     ]
+    if labels.get(names.FLAVOUR) and found.openssl_compiled not in ("", found.openssl_loaded):
+        # Of a distribution's packages that is usual; a pair of ours is compiled with its own.
+        lies.append(
+            f"image {name}: Postfix was compiled with OpenSSL {found.openssl_compiled}, "
+            f"but loads {found.openssl_loaded}"
+        )
     if found.openssl_cli != found.openssl_loaded:
         lies.append(
             f"image {name}: Postfix loads OpenSSL {found.openssl_loaded}, "

@@ -38,18 +38,32 @@ def pull(client: docker.DockerClient, reference: str, cancel: Cancel) -> None:
         InfrastructureError: no registry gives it.
         Cancelled: broken off.
     """
-    tagged = "@" in reference or ":" in reference.rpartition("/")[2]
-    params = {"fromImage": reference if tagged else f"{reference}:latest"}
-    try:
-        for item in stream(client.api, "/images/create", params, cancel, time_limits=TIME_LIMITS):
-            if "error" in item:
-                raise InfrastructureError(str(item["error"]))
-    except Cancelled:
-        raise
-    except HarnessError as error:
+    if why := refusal(client, reference, cancel, TIME_LIMITS):
         raise InfrastructureError(
-            f"there is no image {reference}: {error.what}",
+            f"there is no image {reference}: {why}",
             cause="its name is mistyped, or its registry is not reached from here",
             next_step="'docker images' shows what the engine has; build, pull or load it, "
             "then try again",
-        ) from error
+        )
+
+
+def refusal(
+    client: docker.DockerClient, reference: str, cancel: Cancel, time_limits: tuple[float, float]
+) -> str:
+    """Pull an image; why that failed, "" if it did not.
+
+    ``time_limits``: seconds to reach the engine, and without a word of progress from it.
+
+    Raises:
+        Cancelled: broken off.
+    """
+    tagged = "@" in reference or ":" in reference.rpartition("/")[2]
+    params = {"fromImage": reference if tagged else f"{reference}:latest"}
+    try:
+        items = stream(client.api, "/images/create", params, cancel, time_limits=time_limits)
+        errors = [str(item["error"]) for item in items if "error" in item]
+    except Cancelled:
+        raise
+    except HarnessError as error:
+        return error.what
+    return errors[0] if errors else ""

@@ -30,7 +30,7 @@ REPOSITORY = "postfix-matrix"
 SOURCE_FILE = "source.tar"
 
 #: Raised when the way a recipe becomes an image changes, which its own content does not show.
-_GENERATION = 2
+_GENERATION = 3
 
 
 class Kind(StrEnum):
@@ -135,9 +135,7 @@ def openssl_recipe(one: OpenSSL) -> Recipe:
     """An OpenSSL as files under /opt/openssl-VERSION, and what Debian's own reads elsewhere."""
     if isinstance(one.of, Package):
         return _packaged_recipe(one.of)
-    # Where nothing was left out that could be brought back, both flavours are one image.
-    extra = needs("openssl", one.version, LEGACY) != needs("openssl", one.version)
-    flavour = LEGACY if one.flavour == LEGACY and extra else STOCK
+    flavour = effective_flavour(one)
     found = needs("openssl", one.version, flavour)
     return Recipe(
         f"openssl-{one.version}-{flavour}",
@@ -150,8 +148,16 @@ def openssl_recipe(one: OpenSSL) -> Recipe:
         },
         parents={"TOOLCHAIN": toolchain_recipe(base_suite())},
         sources={SOURCE_FILE: one.of},
-        labels={names.OPENSSL: one.version, names.KIND: Kind.PART},
+        labels={names.OPENSSL: one.version, names.KIND: Kind.PART, **_vouched(one.of)},
     )
+
+
+def effective_flavour(one: OpenSSL) -> str:
+    """The flavour that it comes to: where nothing was left out to bring back, legacy is stock."""
+    if one.flavour != LEGACY:
+        return one.flavour
+    extra = needs("openssl", one.version, LEGACY) != needs("openssl", one.version)
+    return LEGACY if extra else STOCK
 
 
 def build_recipe(build: Build) -> Recipe:
@@ -222,7 +228,8 @@ def _pair_recipe(build: Build) -> Recipe:
     if build.postfix is None or build.openssl is None:
         raise UsageError(f"build {build.id} is not made from source")
     version, linked = build.postfix.version, build.openssl
-    how = f"from source; OpenSSL {linked.flavour}, found by rpath"
+    flavour = effective_flavour(linked)
+    how = f"from source; OpenSSL {flavour}, found by rpath"
     args = _postfix_args(version)
     flags = " ".join(f"{name}='{words}'" for name, words in args.items() if words)
     return Recipe(
@@ -243,7 +250,7 @@ def _pair_recipe(build: Build) -> Recipe:
             **_build_labels(build, f"{how}; {flags}"),
             names.POSTFIX: version,
             names.OPENSSL: linked.version,
-            names.FLAVOUR: linked.flavour,
+            names.FLAVOUR: flavour,
             names.OCI_VERSION: f"{version}+{linked}",
             **({names.UNVERIFIED: "yes"} if build.unverified else {}),
         },
@@ -260,8 +267,13 @@ def _objects_recipe(one: Release, suite: str) -> Recipe:
         parents={"TOOLCHAIN": toolchain_recipe(suite)},
         sources={SOURCE_FILE: one},
         extra={"common": "postfix/common"},
-        labels={names.KIND: Kind.PART},
+        labels={names.KIND: Kind.PART, **_vouched(one)},
     )
+
+
+def _vouched(one: Release) -> dict[str, str]:
+    """The mark of a source of the user's own; with it, the same bytes make another image."""
+    return {names.UNVERIFIED: "yes"} if one.unverified else {}
 
 
 def _postfix_args(version: str) -> dict[str, str]:

@@ -35,8 +35,15 @@ from harness.images.locks import only_one
 from harness.images.provenance import check, compare, read_back, remember
 from harness.images.pulling import present
 from harness.images.recipes import Kind, Recipe, base_recipe, build_recipe
-from harness.images.refusals import Refusals, file_name
-from harness.images.sources import Archive, Fetcher, SourceStore, fetch_npm, fetch_url
+from harness.images.refusals import Refusals, file_name, made_from
+from harness.images.sources import (
+    Archive,
+    Fetcher,
+    SourceStore,
+    fetch_npm,
+    fetch_url,
+    unchanged,
+)
 from harness.images.stamping import stamp
 
 #: Builds at a time that wait for the network rather than the processor.
@@ -82,7 +89,7 @@ class ImageShop:
             SourceKind.NPM: fetch_npm,
             SourceKind.DEBIAN: debian,
         }
-        self._sources = SourceStore(cache_dir, fetchers, mirrors)
+        self.sources = SourceStore(cache_dir, fetchers, mirrors)
         self._refusals = Refusals(cache_dir)
         self._again = again
         self._retried: set[str] = set()
@@ -122,6 +129,11 @@ class ImageShop:
     def reference(self, recipe: Recipe) -> str:
         """The repository and tag that the recipe's image has, or will have."""
         return recipe.tag(self._images_dir)
+
+    @property
+    def cancelling(self) -> Cancel:
+        """The flag that ``cancel`` raises."""
+        return self._cancel
 
     def cancel(self) -> None:
         """End all that runs here, soon; every ``ensure`` raises Cancelled from now on."""
@@ -176,7 +188,6 @@ class ImageShop:
         return Image(name, reference, image_id, labels, versions)
 
     def _make(self, recipe: Recipe, reference: str) -> Image:
-        self._refused(recipe, reference)
         # Sources first: nothing is compiled for what lacks its other half.
         archives = self._fetch(recipe)
         parents = {arg: self.ensure(one) for arg, one in recipe.parents.items()}
@@ -184,7 +195,7 @@ class ImageShop:
             # Somebody else may have made it, or tried to, while this one waited.
             if found := self._existing(recipe, reference):
                 return found
-            self._refused(recipe, reference)
+            self._refused(recipe, reference, made_from(parents, archives))
             with self._slot(recipe):
                 self._build(recipe, reference, parents, archives)
         made = self._existing(recipe, reference)
@@ -196,23 +207,21 @@ class ImageShop:
             )
         return made
 
-    def _refused(self, recipe: Recipe, reference: str) -> None:
-        """Raise what a compiler said of the recipe before; ``again`` forgets it, once."""
-        refusal = self._refusals.recall(recipe.name, reference)
-        if refusal is None:
-            return
+    def _refused(self, recipe: Recipe, reference: str, inputs: Mapping[str, str]) -> None:
+        """Raise what a compiler said of the same input before; ``again`` forgets it, once."""
         if self._again and reference not in self._retried:
             self._retried.add(reference)
             self._refusals.forget(reference)
             return
-        raise refusal
+        if refusal := self._refusals.recall(recipe.name, reference, inputs):
+            raise refusal
 
     def _fetch(self, recipe: Recipe) -> dict[str, Archive]:
         def say(text: str) -> None:
             self._on_step(recipe.name, text)
 
         return {
-            name: self._sources.fetch(release, self._cancel, say)
+            name: self.sources.fetch(release, self._cancel, say)
             for name, release in recipe.sources.items()
         }
 
@@ -233,7 +242,7 @@ class ImageShop:
             try:
                 image = self._order(order, log)
             except DoesNotBuildError as refusal:
-                self._refusals.remember(reference, refusal)
+                self._refusals.remember(reference, refusal, made_from(parents, archives), log)
                 raise
         try:
             if recipe.is_build:
@@ -291,7 +300,10 @@ class ImageShop:
         files = context_files(folder, recipe.extra_folders(self._images_dir))
         paths = {name: archive.path for name, archive in archives.items()}
         with tempfile.TemporaryFile(dir=self.cache_dir / "tmp") as file:
-            write_tar(file, files, paths)
+            written = write_tar(file, files, paths)
+            for name, archive in archives.items():
+                # It may have changed since it was verified, minutes ago: a user's own above all.
+                unchanged(archive, written[name])
             file.seek(0)
             yield file
 

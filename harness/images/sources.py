@@ -167,17 +167,34 @@ class SourceStore:
         paths = "\n".join(
             f"    {path}" for path in dict.fromkeys(self.path_of(one) for one in release.sources)
         )
+        # Summaries show the first line, and the next step's: each must be whole by itself.
         return SourceError(
-            f"the source of {release.id} could not be had; tried:\n{listed}",
+            f"no place gave the source of {release.id}\n{listed}\n"
+            f"  where the cache would have it (the folder's name is its SHA-256):\n{paths}",
             cause="this machine does not reach these places, or they have moved on",
-            next_step="let it reach one of them, name a mirror of your own with --mirror, or put "
-            f"the archive there by hand (the folder's name is its SHA-256):\n{paths}",
+            next_step="let this machine reach one of the places, name a mirror of your own with "
+            "--mirror, or put the archive into the cache by hand, where the whole message says",
         )
 
 
 def archive_path(cache_dir: Path, sha256: str) -> Path:
     """Where an archive is, or would be; what is in the making lies beside it."""
     return cache_dir / "sources" / sha256 / "source.tar"
+
+
+def unchanged(archive: Archive, found: str) -> None:
+    """Hold the bytes that are built from against those that were verified.
+
+    Raises:
+        SourceError: they changed since; both hashes are named.
+    """
+    if found != archive.source.sha256:
+        raise SourceError(
+            f"{archive.path} changed since it was verified: SHA-256 {found} instead of "
+            f"{archive.source.sha256}",
+            cause="something wrote there meanwhile",
+            next_step="let nothing write there, and start again",
+        )
 
 
 def lock_path(cache_dir: Path, sha256: str) -> Path:

@@ -8,14 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from harness.catalog.releases import SourceKind
+from harness.catalog.releases import Source, SourceKind
 from harness.images import labels as names
 from harness.images.image import Image
 from harness.images.recipes import Recipe
 from harness.images.sources import Archive
-
-#: Build arguments whose image the final stage starts from.
-_BASES = ("BASE", "POSTFIX")
 
 
 def stamp(
@@ -25,11 +22,14 @@ def stamp(
     archives: Mapping[str, Archive],
     made: datetime,
 ) -> dict[str, str]:
-    """All labels of a recipe's image; ``made`` is when its build began."""
+    """All labels of a recipe's image but those that it inherits; ``made`` is when its build began.
+
+    What image of a registry it stands on is inherited from the base image, the only one that is
+    made from such an image (``harness.images.base``).
+    """
     return {
         names.OCI_TITLE: recipe.name,
         names.OCI_CREATED: made.isoformat(timespec="seconds"),
-        **_base(parents),
         **_sources(recipe, archives),
         **_linked(parents),
         **recipe.labels,
@@ -37,26 +37,25 @@ def stamp(
     }
 
 
-def _base(parents: Mapping[str, Image]) -> dict[str, str]:
-    for arg in _BASES:
-        if arg in parents:
-            base = parents[arg]
-            return {names.OCI_BASE_NAME: base.reference, names.OCI_BASE_DIGEST: base.id}
-    return {}
-
-
 def _sources(recipe: Recipe, archives: Mapping[str, Archive]) -> dict[str, str]:
-    """The hash, not the place: a cached archive may be from any that gives these bytes."""
     found = {}
     for name, archive in archives.items():
         source = archive.source
-        vouched = (
-            f"unverified, {source}"
-            if source.kind is SourceKind.LOCAL
-            else f"corroborated:{source.corroborated}"
-        )
-        found[names.SOURCE] = f"{recipe.sources[name].id} sha256:{source.sha256} {vouched}"
+        release = recipe.sources[name].id
+        found[names.SOURCE] = f"{release} sha256:{source.sha256} {_vouched(source)}"
     return found
+
+
+def _vouched(source: Source) -> str:
+    """How far the hash can be believed.
+
+    It stands for the bytes, which a cached archive may have from any place. But what npm packs has
+    the release among other things, as somebody else keeps it, so that is named.
+    """
+    if source.kind is SourceKind.LOCAL:
+        return f"unverified, {source}"
+    place = f", {source}" if source.kind is SourceKind.NPM else ""
+    return f"corroborated:{source.corroborated}{place}"
 
 
 def _linked(parents: Mapping[str, Image]) -> dict[str, str]:

@@ -40,7 +40,7 @@ def _entry(one: Orderable, by_tag: dict[str, Found], refusals: Refusals, images:
     reference = (build_recipe(one) if isinstance(one, Build) else one).tag(images)
     found = by_tag.get(reference)
     if found is None:
-        refusal = refusals.recall(name, reference)
+        refusal = refusals.recall(name, reference, None)
         state = f"does not build: {refusal.reason}" if refusal else "not built"
         versions = _intended(one)
         return Entry(name, reference, state, *versions)

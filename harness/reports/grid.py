@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from harness.catalog.cells import is_control
 from harness.observations.record import Observation
 from harness.observations.rundir import ImageInfo, RunData, ScenarioInfo
+from harness.reports.missing import first_line
 from harness.reports.summary import Summary, summarise
 from harness.reports.words import (
     BUILD_NOTES,
@@ -101,7 +102,7 @@ class Row:
     @property
     def missing_brief(self) -> str:
         """The first line of ``missing``; a compiler's words go on for many."""
-        return (self.missing or "").partition("\n")[0]
+        return first_line(self.missing or "")
 
     def of_client(self, client: str) -> tuple[GridCell, ...]:
         """The cells of one client, by offer."""

@@ -46,9 +46,15 @@ def groups(missing: Iterable[Missing]) -> tuple[Group, ...]:
     )
 
 
+def first_line(why: str) -> str:
+    """The first line that says something, without the colon of a list that comes after it."""
+    line = next((line.strip() for line in why.splitlines() if line.strip()), "")
+    return line.removesuffix(":")
+
+
 def brief(lack: Missing) -> str:
     """The first line of why, without what the group's title says already."""
-    line = next((line.strip() for line in lack.why.splitlines() if line.strip()), "")
+    line = first_line(lack.why)
     said = f"{_TITLES[Lack.DOES_NOT_BUILD]}: "
     if lack.category == Lack.DOES_NOT_BUILD:
         line = line.removeprefix(f"{lack.name} ").removeprefix(said)

@@ -10,16 +10,18 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from harness.catalog.corroboration import corroboration
 from harness.images import labels as names
 from harness.observations.rundir import ImageInfo, ReadBack, Run
 from harness.reports.versions import Version, openssl_version, postfix_version
 from harness.reports.words import build_notes
 
 _SUITE = names.PREFIX + "suite"
-# What harness.images.stamping writes: "postfix-3.7.11 sha256:HEX corroborated:1", or at the end
-# "unverified, PATH" for a source of the user's.
+# What harness.images.stamping writes: "postfix-3.7.11 sha256:HEX corroborated:1", with ", PLACE"
+# behind it where the source was a part of something else; for a source of the user's it ends in
+# "unverified, PATH" instead.
 _SOURCE = re.compile(r"(?P<release>\S+) sha256:(?P<hash>[0-9a-f]{64}) (?P<vouched>.+)")
-_CORROBORATED = re.compile(r"corroborated:(\d+)")
+_CORROBORATED = re.compile(r"corroborated:(?P<places>\d+)(?P<place>, .+)?")
 #: Labels that the facts spell out in words of their own, and those whose value they have.
 _SPELT = frozenset({names.SOURCE, names.OPENSSL_SOURCE})
 _SHOWN = frozenset({
@@ -96,17 +98,23 @@ def _whence(image: ImageInfo) -> Iterator[str]:
     sources = [labels[key] for key in (names.SOURCE, names.OPENSSL_SOURCE) if key in labels]
     for label in sources:
         match = _SOURCE.fullmatch(label)
-        yield f"{match['release']}, {_vouched(match['vouched'])}" if match else label
+        words = f"{match['release']}, {_vouched(match['vouched'])}" if match else label
+        yield _claimed(image, words)
     if image.unverified and not any(" unverified" in label for label in sources):
         yield "a source of the user's own, which nothing vouches for"
     if names.FRONT in labels:
-        yield labels[names.FRONT]
+        yield _claimed(image, labels[names.FRONT])
     if image.kind == "sasl":
         yield "Dovecot, which checks the clients' logins"
     if said := ", ".join(fact.value for fact in _described(image) if fact.value):
         yield said
     if not (sources or image.foreign or image.unverified) and labels.get(names.HOW):
         yield f"{labels[names.HOW]}{_of_suite(labels)}"
+
+
+def _claimed(image: ImageInfo, words: str) -> str:
+    """A label's words. Anybody can write a foreign image's labels, or inherit ours."""
+    return f"by its label: {words}" if image.foreign and words else words
 
 
 def _of_suite(labels: Mapping[str, str]) -> str:
@@ -117,10 +125,7 @@ def _vouched(words: str) -> str:
     match = _CORROBORATED.fullmatch(words)
     if match is None:
         return words
-    number = int(match[1])
-    if number == 0:
-        return "uncorroborated"
-    return f"corroborated by {number}"
+    return f"{corroboration(int(match['places']))}{match['place'] or ''}"
 
 
 def _facts(image: ImageInfo) -> tuple[Fact, ...]:
@@ -135,23 +140,28 @@ def _facts(image: ImageInfo) -> tuple[Fact, ...]:
 
 
 def _told(image: ImageInfo) -> Iterator[Fact]:
-    labels, read = image.labels, image.read_back or ReadBack()
-    yield Fact("how it was made", labels.get(names.HOW, ""))
-    yield Fact("OpenSSL's flavour", image.flavour or labels.get(names.FLAVOUR, ""))
+    read = image.read_back or ReadBack()
+
+    def said(key: str) -> str:
+        value = image.labels.get(key, "")
+        return _claimed(image, source_words(value) if key in _SPELT else value)
+
+    yield Fact("how it was made", said(names.HOW))
+    yield Fact("OpenSSL's flavour", image.flavour or said(names.FLAVOUR))
     yield Fact("versions by its label", _versions(image))
     yield Fact("versions read back", _read_back(read))
-    yield Fact("source", source_words(labels.get(names.SOURCE, "")), literal=True)
-    yield Fact("OpenSSL's source", source_words(labels.get(names.OPENSSL_SOURCE, "")), literal=True)
-    yield Fact("front", labels.get(names.FRONT, ""))
-    yield Fact("packages", read.packages or labels.get(names.PACKAGES, ""))
-    yield Fact("base image", labels.get(names.OCI_BASE_NAME, ""), literal=True)
-    yield Fact("base image's digest", labels.get(names.OCI_BASE_DIGEST, ""), literal=True)
-    yield Fact("base system from", f"{labels.get(names.ORIGIN, '')}{_of_suite(labels)}".strip())
-    yield Fact("created", labels.get(names.OCI_CREATED, ""))
+    yield Fact("source", said(names.SOURCE), literal=True)
+    yield Fact("OpenSSL's source", said(names.OPENSSL_SOURCE), literal=True)
+    yield Fact("front", said(names.FRONT))
+    yield Fact("packages", read.packages or said(names.PACKAGES))
+    yield Fact("base image", said(names.OCI_BASE_NAME), literal=True)
+    yield Fact("base image's digest", said(names.OCI_BASE_DIGEST), literal=True)
+    yield Fact("base system from", f"{said(names.ORIGIN)}{_of_suite(image.labels)}".strip())
+    yield Fact("created", said(names.OCI_CREATED))
     yield from _described(image)
     yield Fact("image", image.reference, literal=True)
     yield Fact("image's id", image.id, literal=True)
-    yield Fact("recipe's hash", labels.get(names.RECIPE, ""), literal=True)
+    yield Fact("recipe's hash", said(names.RECIPE), literal=True)
     yield Fact("build log", _build_log(image), literal=True)
 
 

@@ -1,12 +1,11 @@
 # For the build scripts of OpenSSL and Postfix to source (bash): run a step, log it, time it, and say
 # in one line what does not build. Installed as /usr/local/lib/postfix-matrix/steps.sh.
 #
-# Written for each step, to standard output as "step NAME WALL CPU", and without the first word to
-# SHARE/steps: seconds on the clock, and of the processor (user and system, with all children).
+# Each step writes to standard output "step NAME WALL CPU", and without the first word to SHARE/steps:
+# seconds on the clock, and of the processor (user and system, with all children).
 #
-# Only a step that failed by the source's own doing ends with "does not build: REASON" as the last
-# line on standard error. The harness keeps that line as data, and takes every other failure for one
-# of this machine's that may pass.
+# Where the source itself is at fault, "does not build: REASON" is the last line on standard error. The
+# harness keeps that line as data, and takes every other failure for one that may pass.
 
 # Messages in English with plain quotes, whatever the image's locale.
 export LC_ALL=C
@@ -31,12 +30,17 @@ step() {
     attempt "$@" || give_up "$@"
 }
 
+# source_step NAME COMMAND...: the same for a step that shows whether the source builds here.
+source_step() {
+    attempt "$@" || does_not_build "$@"
+}
+
 # compile NAME MAKE...: the same for a parallel make. What fails is run again alone: it comes to the
 # same first error each time, and what only failed for company is told from what does not compile.
 compile() {
     attempt "$@" && return
     is_own_fault || give_up "$@"
-    attempt "$1-alone" "${@:2}" -j1 || give_up "$@"
+    attempt "$1-alone" "${@:2}" -j1 MAKE=make || does_not_build "$@"
     fail "$step_what: '$2' failed once and then passed: a race of this make, or of this machine"
 }
 
@@ -45,7 +49,8 @@ step_said() {
     grep -qE "$1" "$step_output"
 }
 
-# attempt NAME COMMAND...: as step, but a failure is the caller's to deal with.
+# attempt NAME COMMAND...: as step, but a failure is the caller's to deal with. In a function that is
+# run so, a command that fails does not end it.
 attempt() {
     local name=$1
     shift
@@ -60,9 +65,12 @@ attempt() {
 
 give_up() {
     tail -n 40 "$step_output" >&2
-    echo "$step_what: '${*:2}' failed; the lines above are the end of its output" >&2
-    ! is_own_fault || echo "does not build: $(reason)" >&2
-    exit 1
+    fail "$step_what: '${*:2}' failed; the lines above are the end of its output"
+}
+
+does_not_build() {
+    ! is_own_fault || trap 'echo "does not build: $(reason)" >&2' EXIT
+    give_up "$@"
 }
 
 # A compiler shows the source lines that it means behind a bar; words in those are not its own.
@@ -75,9 +83,10 @@ is_own_fault() {
     local machine='No space left on device|Disk quota exceeded|Read-only file system'
     machine="$machine|Input/output error|Resource temporarily unavailable|Too many open files"
     machine="$machine|annot allocate memory|memory exhausted|out of memory allocating"
+    machine="$machine|internal compiler error|terminated with signal"
     machine="$machine|Killed signal terminated|^Killed|\\*\\*\\* .*(Killed|Terminated|Error 137)"
     # From 129 on a signal ended it.
-    [ "$step_status" -le 128 ] && ! said | grep -qE "$machine"
+    [ "$step_status" -le 128 ] && ! grep -qE "$machine" <(said)
 }
 
 # The first error in the step's output. "collect2: error" and make's own words only repeat others.

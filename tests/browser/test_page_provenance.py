@@ -98,7 +98,7 @@ def test_provenance_opens_by_keyboard(page: Page) -> None:
     summary.send_keys(Keys.ENTER)
     image = page.data.run.images[sample_images.LEGACY_PAIR]
     for words in (sample_images.BUILD_LOG, sample_images.TREE, "ab" * 32, "cd" * 32, image.id,
-                  image.reference, "-DHAS_CLOSEFROM", "ba" * 32, "uncorroborated"):  # fmt: skip
+                  image.reference, "-DHAS_CLOSEFROM", "ba" * 32, "computed here, published nowhere"):  # fmt: skip
         assert words in details.text
     assert page.focused == summary
     summary.send_keys(Keys.ENTER)

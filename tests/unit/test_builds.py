@@ -99,7 +99,18 @@ def test_an_image_of_the_users_own_is_a_build_by_its_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "a/b", "debian-12", "control-x", "postfix-3.7.11+openssl-1.1.1w", "-x", "a b"]
+    "name",
+    [
+        "",
+        "a/b",
+        "debian-12",
+        "control-x",
+        "sasl",
+        "openssl-1.0.2h",
+        "postfix-3.7.11+openssl-1.1.1w",
+        "-x",
+        "a b",
+    ],
 )
 def test_a_name_that_would_mislead_is_refused(name: str) -> None:
     """A name is a part of cells' ids, and must not be taken for a build of the catalog's."""
@@ -147,3 +158,20 @@ def test_an_added_source_that_no_known_build_uses_is_told() -> None:
     with pytest.raises(UsageError, match="no build that the catalog lists") as caught:
         choose_builds((), _adding(_local("postfix", "3.12.0")))
     assert "-b " in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("added", "patterns"),
+    [
+        (_adding(_local("postfix", "3.1.0")), ("postfix-3.10.13+openssl-1.1.1w",)),
+        (_adding(_local("postfix", "3.1.0"), _local("postfix", "3.12.0")), ()),
+        (_adding(images={"mine": "mine:latest"}), ("debian-12",)),
+        (_adding(_local("postfix", "3.1.0"), images={"mine": "mine:latest"}), ("mine",)),
+    ],
+)
+def test_an_addition_that_nothing_chosen_uses_is_told(
+    added: Additions, patterns: tuple[str, ...]
+) -> None:
+    """An option that does nothing would have its user believe that their tree was measured."""
+    with pytest.raises(UsageError, match="nothing that was chosen is made from"):
+        choose_builds(patterns, added)

@@ -15,13 +15,14 @@ from harness.images.batch import catalogue, name_of, with_parts
 from harness.images.image import Image
 from harness.images.pruning import Found
 from harness.images.recipes import SOURCE_FILE, Recipe, build_recipe, openssl_recipe
-from harness.images.refusals import Refusals, file_name
+from harness.images.refusals import Refusals, file_name, made_from
 from harness.images.sources import Archive
 from harness.images.stamping import stamp
 from harness.images.survey import survey
 from harness.paths import images_dir
 
 PAIR = "postfix-3.7.11+openssl-1.1.1w"
+INPUTS = {"TOOLCHAIN": "sha256:old", SOURCE_FILE: "a" * 64}
 WHEN = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
 
 
@@ -59,22 +60,54 @@ def test_postfix_objects_are_shared_by_the_pairs_of_a_release() -> None:
 def test_a_refusal_is_remembered_by_the_recipe(tmp_path: Path) -> None:
     """What a compiler refused is not compiled again, until its input changes or somebody asks."""
     memory, tag = Refusals(tmp_path), "postfix-matrix/pair:0123456789ab"
-    assert memory.recall("pair", tag) is None
-    memory.remember(tag, DoesNotBuildError("pair", "x.c:1: error: no"))
-    recalled = Refusals(tmp_path).recall("pair", tag)
+    assert memory.recall("pair", tag, INPUTS) is None
+    memory.remember(tag, DoesNotBuildError("pair", "x.c:1: error: no"), INPUTS, tmp_path / "log")
+    recalled = Refusals(tmp_path).recall("pair", tag, INPUTS)
     assert recalled is not None
     assert recalled.reason == "x.c:1: error: no"
-    assert memory.recall("pair", "postfix-matrix/pair:ba9876543210") is None
+    assert memory.recall("pair", "postfix-matrix/pair:ba9876543210", INPUTS) is None
     memory.forget(tag)
-    assert memory.recall("pair", tag) is None
+    assert memory.recall("pair", tag, INPUTS) is None
 
 
-def test_a_torn_memory_is_none(tmp_path: Path) -> None:
-    """A file that a crash left half-written must not stop a build."""
+@pytest.mark.parametrize("other", [{"TOOLCHAIN": "sha256:new"}, {SOURCE_FILE: "b" * 64}])
+def test_a_refusal_of_other_input_does_not_count(tmp_path: Path, other: dict[str, str]) -> None:
+    """A newer compiler, or another archive of the release, may build what was refused."""
+    memory, tag = Refusals(tmp_path), "postfix-matrix/pair:0123456789ab"
+    memory.remember(tag, DoesNotBuildError("pair", "x.c: error"), INPUTS, tmp_path / "log")
+    assert memory.recall("pair", tag, {**INPUTS, **other}) is None
+    assert memory.recall("pair", tag, None) is not None
+
+
+def test_what_an_image_is_made_from_is_known_by_ids_and_checksums() -> None:
+    """A toolchain that was made again has another id, under the same tag."""
+    source = Source(SourceKind.URL, "a" * 64, 0, "postfix-3.7.11", url="https://x/y.tar.gz")
+    parents = {"TOOLCHAIN": Image("toolchain", "t:1", "sha256:old", {})}
+    assert made_from(parents, {SOURCE_FILE: Archive(Path("/x"), source)}) == INPUTS
+
+
+def test_a_remembered_refusal_says_what_to_do_about_it(tmp_path: Path) -> None:
+    """The command is whole, and the log is named as long as it is there."""
+    memory, tag, log = Refusals(tmp_path), "postfix-matrix/pair:0123456789ab", tmp_path / "x.log"
+    log.write_text("cc -c x.c")
+    memory.remember(tag, DoesNotBuildError("pair", "x.c: error"), INPUTS, log)
+    for there in (True, False):
+        recalled = memory.recall("pair", tag, INPUTS)
+        assert recalled is not None
+        assert "'postfix-matrix images build --again pair'" in recalled.next_step
+        assert (str(log) in recalled.next_step) is there
+        log.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"rea', '{"reason": "x.c: error"}', '{"reason": 1, "inputs": 2}']
+)
+def test_a_torn_memory_is_none(tmp_path: Path, text: str) -> None:
+    """A file that a crash left half-written, or of another version, must not stop a build."""
     tag = "postfix-matrix/pair:0123456789ab"
     (tmp_path / "refused").mkdir()
-    (tmp_path / "refused" / f"{file_name(tag)}.json").write_text('{"rea')
-    assert Refusals(tmp_path).recall("pair", tag) is None
+    (tmp_path / "refused" / f"{file_name(tag)}.json").write_text(text)
+    assert Refusals(tmp_path).recall("pair", tag, None) is None
 
 
 def test_survey_tells_what_is_there_what_is_not_and_what_cannot_be(tmp_path: Path) -> None:
@@ -84,7 +117,8 @@ def test_survey_tells_what_is_there_what_is_not_and_what_cannot_be(tmp_path: Pat
     labels = {names.POSTFIX: "3.7.11", names.OPENSSL: "1.1.1w", names.OCI_CREATED: "2026-11-23"}
     stale = Found(tag[:-12] + "0" * 12, "sha256:0", 7, labels)
     refusals = Refusals(tmp_path)
-    refusals.remember(build_recipe(other).tag(images_dir()), DoesNotBuildError("x", "y.c: error"))
+    refused = build_recipe(other).tag(images_dir())
+    refusals.remember(refused, DoesNotBuildError("x", "y.c: error"), INPUTS, tmp_path / "log")
     entries = survey([pair, other], [stale], refusals, images_dir())
     assert [one.state for one in entries] == ["not built", "does not build: y.c: error"]
     (entry,) = survey([pair], [stale, Found(tag, "sha256:1", 9, labels)], refusals, images_dir())
@@ -104,6 +138,7 @@ def _stamped(build: Build, kind: SourceKind) -> dict[str, str]:
         3,
         "postfix-3.7.11",
         url="https://x/y.tar.gz",
+        package="thing@1.0",
         path="/x",
         origin="/home/me/x",
     )
@@ -121,11 +156,18 @@ def test_an_image_says_where_all_of_it_comes_from() -> None:
     assert labels[names.OCI_TITLE] == PAIR
     assert labels[names.OCI_VERSION] == "3.7.11+1.1.1w"
     assert labels[names.OCI_CREATED] == "2026-11-23T01:02:03+00:00"
-    assert labels[names.OCI_BASE_DIGEST] == "sha256:base"
+    # Inherited: the registry's name and digest, which an image's id here is not.
+    assert not {names.OCI_BASE_NAME, names.OCI_BASE_DIGEST} & labels.keys()
     assert labels[names.SOURCE] == f"postfix-3.7.11 sha256:{'a' * 64} corroborated:3"
     assert labels[names.OPENSSL_SOURCE] == "openssl-1.1.1w sha256:b"
     assert labels[names.RECIPE] == "c" * 64
     assert names.UNVERIFIED not in labels
+
+
+def test_a_source_that_was_a_part_of_something_else_is_named() -> None:
+    """Somebody's vendored copy is not upstream's archive, and must not look like it."""
+    npm = _stamped(Build.parse(PAIR), SourceKind.NPM)[names.SOURCE]
+    assert npm == f"postfix-3.7.11 sha256:{'a' * 64} corroborated:3, npm package thing@1.0"
 
 
 def test_an_image_of_an_unverified_source_says_so() -> None:

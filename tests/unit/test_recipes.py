@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from harness.catalog.builds import Build, all_builds, openssl
 from harness.catalog.clients import all_clients, all_controls
-from harness.catalog.releases import release
-from harness.errors import InfrastructureError
+from harness.catalog.releases import Source, SourceKind, release
+from harness.errors import InfrastructureError, SourceError
 from harness.images import labels as names
-from harness.images.context import context_files, write_tar
+from harness.images.context import context_files, digest, write_tar
 from harness.images.recipes import (
     SOURCE_FILE,
     Kind,
@@ -31,6 +31,7 @@ from harness.images.recipes import (
     safe_name,
     sasl_recipe,
 )
+from harness.images.sources import Archive, unchanged
 from harness.paths import images_dir
 
 WORDS = st.text(st.characters(codec="ascii", min_codepoint=33), min_size=1, max_size=8)
@@ -193,6 +194,21 @@ def _tar_of(folder: Path, sources: dict[str, Path]) -> bytes:
     out = io.BytesIO()
     write_tar(out, context_files(folder, {}), sources)
     return out.getvalue()
+
+
+def test_what_is_built_from_is_hashed_as_it_is_sent(tmp_path: Path) -> None:
+    """A local archive that changes after it was verified must not be built under the old hash."""
+    source = tmp_path / "downloaded"
+    source.write_bytes(b"archive")
+    files = context_files(_folder(tmp_path / "a"), {})
+    written = write_tar(io.BytesIO(), files, {SOURCE_FILE: source})
+    assert written == {SOURCE_FILE: digest(source)}
+    pinned = Source(SourceKind.LOCAL, digest(source), 0, "x", path=str(source))
+    unchanged(Archive(source, pinned), written[SOURCE_FILE])
+    source.write_bytes(b"another")
+    written = write_tar(io.BytesIO(), files, {SOURCE_FILE: source})
+    with pytest.raises(SourceError, match=f"{written[SOURCE_FILE]} instead of {pinned.sha256}"):
+        unchanged(Archive(source, pinned), written[SOURCE_FILE])
 
 
 def test_the_context_archive_is_the_same_everywhere(tmp_path: Path) -> None:

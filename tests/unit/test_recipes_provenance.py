@@ -54,6 +54,20 @@ def test_true_labels_pass() -> None:
     compare("debian-12", LABELS, parse(DEBIAN_12))
 
 
+def test_packages_that_nobody_signed_are_told() -> None:
+    """Where a suite's keys have expired, its packages are taken on trust; that must show."""
+    found = parse("packages=ii postfix 2.11.3-1;\nunsigned=packages of jessie taken unsigned")
+    assert found.packages == "postfix 2.11.3-1; packages of jessie taken unsigned"
+
+
+def test_a_pair_compiled_with_another_openssl_is_refused() -> None:
+    """Headers of one OpenSSL and the library of another are no pair."""
+    found = parse(DEBIAN_12)
+    with pytest.raises(BuildError, match=r"compiled with OpenSSL 3\.0\.11, but loads 3\.0\.22"):
+        compare("postfix-3.7.11+openssl-3.0.22", {**LABELS, names.FLAVOUR: "stock"}, found)
+    compare("debian-12", LABELS, found)
+
+
 @pytest.mark.parametrize(
     ("lie", "words"),
     [

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from harness.errors import DoesNotBuildError, SourceError
 from harness.observations.rundir import Lack, Missing, RunData, load_run
+from harness.reports.grid import Row
 from harness.reports.html import render_html
 from harness.reports.markdown import render_markdown
 from harness.reports.missing import brief, groups
@@ -54,6 +55,13 @@ def test_a_pair_that_does_not_build_is_a_finding_in_the_compilers_words() -> Non
     assert brief(replace(lack, why="does not build: no DH_METHOD")) == "no DH_METHOD"
     (group,) = groups([lack])
     assert (group.title, group.advice) == ("does not build", ())
+
+
+def test_a_summary_does_not_announce_what_it_leaves_out() -> None:
+    """A line that ends in a colon, with nothing after it, reads as if the report were torn."""
+    lack = Missing("mine", "build", "image m:1 breaks the contract:\n    no postconf", Lack.IMAGE)
+    assert brief(lack) == "image m:1 breaks the contract"
+    assert Row("mine", (), lack.why).missing_brief == brief(lack)
 
 
 def test_what_to_do_is_the_errors_own_next_step_once() -> None:

@@ -76,17 +76,39 @@ def test_how_a_version_is_known_is_said(image: ImageInfo, known: str) -> None:
     ("label", "words"),
     [
         (f"postfix-3.7.11 sha256:{HEX} corroborated:4",
-         f"postfix-3.7.11, sha256:{HEX}, corroborated by 4"),
-        (f"openssl-1.0.1e sha256:{HEX} corroborated:0",
-         f"openssl-1.0.1e, sha256:{HEX}, uncorroborated"),
+         f"postfix-3.7.11, sha256:{HEX}, 4 places"),
+        (f"postfix-3.10.13 sha256:{HEX} corroborated:1",
+         f"postfix-3.10.13, sha256:{HEX}, uncorroborated (1 place)"),
+        (f"openssl-1.0.1e sha256:{HEX} corroborated:0, npm package nodegit@0.20.3",
+         f"openssl-1.0.1e, sha256:{HEX}, computed here, published nowhere, "
+         "npm package nodegit@0.20.3"),
         (f"postfix-3.1.0 sha256:{HEX} unverified, /home/me/src",
          f"postfix-3.1.0, sha256:{HEX}, unverified, /home/me/src"),
         ("openssl 4.0.3-1 of Debian sid", "openssl 4.0.3-1 of Debian sid"),
     ],
 )  # fmt: skip
 def test_a_source_is_told_with_its_hash_and_who_vouches(label: str, words: str) -> None:
-    """Corroborated, uncorroborated and unverified are three different things."""
+    """How many publish a hash is told in the catalog's words; so is a place that is no upstream."""
     assert source_words(label) == words
+
+
+def test_a_foreign_images_labels_are_only_claims() -> None:
+    """Anybody can write a label, or inherit ours; what was read back from the image is a fact."""
+    labels = {names.SOURCE: f"postfix-3.7.11 sha256:{HEX} corroborated:9",
+              names.HOW: "from source", names.FRONT: "stunnel", names.RECIPE: HEX}  # fmt: skip
+    read = ReadBack(postfix="3.7.11", packages="postfix 3.7.11-1")
+    theirs = provenance("b", ImageInfo("build", labels=labels, foreign=True, read_back=read))
+    assert theirs.whence == (
+        "an image of the user's own",
+        "by its label: postfix-3.7.11, 9 places",
+        "by its label: stunnel",
+    )
+    facts = {fact.title: fact.value for fact in theirs.facts}
+    for title in ("source", "how it was made", "front", "recipe's hash"):
+        assert facts[title].startswith("by its label: "), title
+    assert facts["packages"] == "postfix 3.7.11-1"
+    ours = provenance("b", ImageInfo("build", labels=labels, read_back=read))
+    assert "by its label: " not in "\n".join(fact.value for fact in ours.facts)
 
 
 def test_an_unverified_source_is_said_even_where_no_label_names_it() -> None:

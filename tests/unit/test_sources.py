@@ -129,6 +129,12 @@ def test_all_failures_are_listed(
     assert "next step: " in said
     assert "--mirror" in said
     assert str(tmp_path / "sources" / SHA256 / "source.tar") in said
+    # Summaries show no more than these two lines.
+    lines = [line for line in said.splitlines() if "next step: " in line]
+    assert len(lines) == 1
+    for line in (said.splitlines()[0], *lines):
+        assert line[-1].isalnum()
+    assert lines[0].endswith(caught.value.next_step)
     assert caught.value.exit_code is ExitCode.INFRASTRUCTURE
     assert kept(tmp_path) == []
 

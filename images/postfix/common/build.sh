@@ -37,13 +37,13 @@ ccargs="$ccargs $CCARGS_EXTRA"
 # npm writes headers of its own into its archives; tar's remarks on them say nothing. Objects in a
 # local tree were compiled for something else.
 unpack() {
-    tar --warning=no-unknown-keyword --no-same-owner -xf source.tar "$SUBDIR"
-    find "$SUBDIR" -name '*.[ao]' -delete
+    tar --warning=no-unknown-keyword --no-same-owner -xf source.tar "$SUBDIR" \
+        && find "$SUBDIR" -name '*.[ao]' -delete
 }
 
 # undefine NAME: sys_defs.h defines it for no system any more.
 undefine() {
-    local line="^#[[:space:]]*define[[:space:]]+$1\$"
+    local line="^#[[:space:]]*define[[:space:]]+$1([[:space:]]|\$)"
     grep -qE "$line" src/util/sys_defs.h || fail "no $1 in sys_defs.h; 'no-...-by-hand' is not for it"
     sed -i -E "/$line/d" src/util/sys_defs.h
 }
@@ -77,12 +77,12 @@ prepare() {
     cd "$SUBDIR"
     edit_by_hand
     set_default_type
-    step makefiles "${linux[@]}" make makefiles CCARGS="$ccargs" AUXLIBS="$auxlibs" DEBUG= \
+    source_step makefiles "${linux[@]}" make makefiles CCARGS="$ccargs" AUXLIBS="$auxlibs" DEBUG= \
         shared=no dynamicmaps=no default_database_type=$default_type \
         daemon_directory=/usr/libexec/postfix command_directory=/usr/sbin
 }
 
-# makefile NAME: print a variable of the makefile in this folder.
+# variable NAME: print a variable of the makefile in this folder.
 variable() {
     printf 'include Makefile\nvalue:\n\t@echo $(%s)\n' "$1" | make -s -f - value
 }
@@ -95,15 +95,15 @@ independent_sources() {
         theirs=$(grep -lE "$include($before)[>\"]" src/*/*.h | sed 's|.*/||' | sort -u | paste -sd '|' || true)
         theirs="openssl/.*${theirs:+|$theirs}"
     done
-    grep -LE "$include($theirs)[>\"]" src/*/*.c
+    grep -LE "$include($theirs)[>\"]" src/*/*.c || true
 }
 
 # The libraries' headers, where make puts them when it has the library, with the age that they have in
-# the source: no object is older than they are.
+# the source: no object is older than they are. Where that fails, make compiles more than it has to.
 export_headers() {
     local makefile
     for makefile in $(grep -lF 'cp $$i $(INC_DIR)' src/*/Makefile); do
-        (cd "${makefile%/*}" && cp -p $(variable HDRS) ../../include/)
+        (cd "${makefile%/*}" && cp -p $(variable HDRS) ../../include/) || true
     done
 }
 
@@ -146,12 +146,12 @@ compile_objects() {
 # Objects count as made now: make compares them with makedefs.out.
 take_objects() {
     if definitions | cmp - /objects/definitions; then
-        export_headers
-        tar -xmf /objects/objects.tar
+        export_headers && tar -xmf /objects/objects.tar
     fi
 }
 
-# As "make package" does it for those who build packages, without the documents.
+# As "make package" does it for those who build packages, without the documents. It takes no "no" for the
+# manual pages; postfix-files is what "postfix set-permissions" expects to be there.
 install_below() {
     # postfix-install wants the owners to exist.
     groupadd --system postfix
@@ -160,6 +160,8 @@ install_below() {
     step install "${linux[@]}" make non-interactive-package install_root=/install tempdir=/src \
         daemon_directory=/usr/libexec/postfix command_directory=/usr/sbin \
         manpage_directory=/usr/share/man readme_directory=no html_directory=no
+    rm -rf /install/usr/share/man
+    sed -i '/^\$manpage_directory/d' /install/etc/postfix/postfix-files
 }
 
 compile_pair() {

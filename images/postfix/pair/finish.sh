@@ -20,6 +20,7 @@ case $(openssl version) in
     "OpenSSL $openssl "*) ;;
     *) fail "openssl on PATH is $(openssl version), not $openssl" ;;
 esac
+postconf -a | grep -qx dovecot || fail "this Postfix has no SASL of Dovecot's type"
 # Which libraries the daemon that speaks TLS really loads: this pair's, and no other.
 loaded=$(ldd /usr/libexec/postfix/smtpd)
 echo "$loaded"
@@ -27,3 +28,4 @@ for library in libssl libcrypto; do
     echo "$loaded" | grep -q "$library.* => /opt/openssl-$openssl/lib/" \
         || fail "smtpd does not load $library from /opt/openssl-$openssl"
 done
+! echo "$loaded" | grep -q 'not found' || fail "smtpd misses a library, as the lines above say"

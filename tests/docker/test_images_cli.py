@@ -1,0 +1,183 @@
+"""``images build|list|check|prune`` on a real engine; no image is removed that a test did not make.
+
+Pruning is tested by the functions that choose and remove, on the test's own tags: the command would
+take a developer's outdated images with it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import docker
+import pytest
+from docker.errors import DockerException, ImageNotFound
+
+from harness.catalog.builds import Build
+from harness.cli.additions import cache_dir
+from harness.cli.main import run_cli
+from harness.errors import ExitCode
+from harness.images import labels as names
+from harness.images.engine import LABEL_HOST, LABEL_RUN, Session
+from harness.images.pruning import Found, our_images, outdated, remove
+from harness.images.recipes import build_recipe
+from harness.images.shop import ImageShop
+from harness.paths import images_dir
+
+pytestmark = pytest.mark.docker
+
+#: Of the recipe that the outdated image of a test claims to be of.
+HASH = "0" * 64
+
+Maker = Callable[[str, str, dict[str, str]], str]
+
+
+def _shop(engine: docker.DockerClient) -> ImageShop:
+    return ImageShop(
+        engine, images_dir=images_dir(), cache_dir=cache_dir(), on_step=lambda *_: None
+    )
+
+
+@pytest.fixture
+def make(engine: docker.DockerClient) -> Iterator[Maker]:
+    """Make an image FROM another one, with labels, under a tag; all are untagged in the end."""
+    tags: list[str] = []
+
+    def build(tag: str, parent: str, labels: dict[str, str]) -> str:
+        # Labels in the file, so that no two tests' images are one by the build cache.
+        lines = [f'LABEL {key}="{value}"' for key, value in labels.items()]
+        text = "\n".join([f"FROM {parent}", f"LABEL test={secrets.token_hex(8)}", *lines])
+        tags.append(tag)
+        engine.images.build(fileobj=io.BytesIO(text.encode()), tag=tag)
+        return tag
+
+    yield build
+    for tag in reversed(tags):
+        with suppress(DockerException):
+            engine.images.remove(tag)
+
+
+@pytest.fixture
+def stale(make: Maker) -> str:
+    """An image as the shop made it for a recipe that is none any more."""
+    tag = f"postfix-matrix/test-{secrets.token_hex(4)}:{HASH[:12]}"
+    return make(tag, "scratch", {names.RECIPE: HASH, names.BUILD: "debian-12"})
+
+
+def _there(engine: docker.DockerClient, reference: str) -> bool:
+    try:
+        engine.images.get(reference)
+    except ImageNotFound:
+        return False
+    return True
+
+
+def _own(engine: docker.DockerClient, repository: str) -> list[Found]:
+    """What is found of the test's own images."""
+    return [one for one in our_images(engine) if one.reference.startswith(repository)]
+
+
+def test_an_image_that_is_there_is_told_as_json(
+    engine: docker.DockerClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A script builds what it needs, and reads from standard output which image it is."""
+    image = _shop(engine).build(Build.parse("debian-12"))
+    assert run_cli(["images", "build", "debian-12", "--json"]) == ExitCode.OK
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["name"], told["state"], told["why"]) == ("debian-12", "there", None)
+    assert (told["reference"], told["id"]) == (image.reference, image.id)
+
+
+def test_the_list_says_what_is_there(
+    engine: docker.DockerClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Versions and size are those of the image that the engine has."""
+    image = _shop(engine).build(Build.parse("debian-12"))
+    assert run_cli(["images", "list", "--json", "debian-12"]) == ExitCode.OK
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["state"], told["reference"]) == ("there", image.reference)
+    assert told["postfix"] == image.labels[names.POSTFIX]
+    assert told["bytes"] == engine.images.get(image.id).attrs["Size"]
+
+
+def test_checking_an_image_that_is_nowhere_says_what_to_do(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A mistyped name is the likeliest mistake, and no fault of an image."""
+    code = run_cli(["images", "check", "postfix-matrix/test-nowhere:1"])
+    out, err = capsys.readouterr()
+    assert code == ExitCode.INFRASTRUCTURE
+    assert out == ""
+    assert "there is no image postfix-matrix/test-nowhere:1" in err
+    assert "next step" in err
+
+
+def test_a_dry_run_names_what_is_out_of_date_and_removes_nothing(
+    engine: docker.DockerClient,
+    stale: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nothing means: no image, and no container of a run that was killed either."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    # Only who reads this state folder takes the session for dead.
+    session = Session(engine)
+    lock = tmp_path / "postfix-matrix" / "sessions" / f"{session.id}.lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    left = engine.containers.create(
+        stale, ["true"], labels={LABEL_RUN: session.id, LABEL_HOST: session.labels[LABEL_HOST]}
+    )
+    try:
+        assert run_cli(["images", "prune", "--dry-run"]) == ExitCode.OK
+        named = capsys.readouterr().out.splitlines()
+        assert stale in named
+        assert _there(engine, stale)
+        left.reload()
+    finally:
+        left.remove(force=True)
+
+
+def test_pruning_removes_what_is_out_of_date(engine: docker.DockerClient, stale: str) -> None:
+    """An image of a recipe that has changed since is of no more use."""
+    said: list[str] = []
+    (found,) = outdated(_own(engine, stale), images_dir())
+    assert remove(engine, [found], said.append) == 1
+    assert said == [f"removed {stale}"]
+    assert not _there(engine, stale)
+
+
+def test_a_users_image_from_ours_is_spared(
+    engine: docker.DockerClient, make: Maker, stale: str
+) -> None:
+    """It inherits our label; under our repository, and with --all, it is the user's still."""
+    repository = stale.partition(":")[0]
+    theirs = make(f"{repository}:mine", stale, {})
+    assert engine.images.get(theirs).labels[names.RECIPE] == HASH
+    assert [one.reference for one in _own(engine, repository)] == [stale]
+
+
+def test_an_image_that_a_container_uses_is_kept(engine: docker.DockerClient, stale: str) -> None:
+    """What somebody is at work with is not taken away, and the reason is told."""
+    said: list[str] = []
+    holder = engine.containers.create(stale, ["true"])
+    try:
+        assert remove(engine, _own(engine, stale), said.append) == 0
+        assert _there(engine, stale)
+    finally:
+        holder.remove(force=True)
+    assert said[0].startswith(f"kept {stale}: ")
+
+
+def test_todays_image_is_not_out_of_date(engine: docker.DockerClient) -> None:
+    """The build that the tests above stand on would be built the same."""
+    reference = build_recipe(Build.parse("debian-12")).tag(images_dir())
+    _shop(engine).build(Build.parse("debian-12"))
+    found = _own(engine, reference)
+    assert [one.reference for one in found] == [reference]
+    assert outdated(found, images_dir()) == []

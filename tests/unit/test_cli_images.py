@@ -1,0 +1,224 @@
+"""``images`` without Docker: what is chosen, shown and counted as a failure; additions."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import docker
+import pytest
+from rich.console import Console
+
+from harness.catalog.builds import Additions, Build
+from harness.catalog.releases import Release, Source, SourceKind
+from harness.cli.additions import read_additions
+from harness.cli.images import (
+    _entry_table,
+    _explain,
+    _is_lacking,
+    _orders,
+    _result_table,
+)
+from harness.cli.main import run_cli
+from harness.cli.run import _exit_code
+from harness.errors import DoesNotBuildError, ExitCode, InfrastructureError, UsageError
+from harness.images.batch import Orderable, Result, State, build_all, catalogue, name_of
+from harness.images.recipes import base_recipe, build_recipe
+from harness.images.shop import ImageShop
+from harness.images.survey import Entry
+from harness.observations.rundir import Missing, RunData, load_run
+from harness.paths import images_dir
+from tests.unit.sample_run import write_sample_run
+
+PAIR = "postfix-3.7.11+openssl-1.1.1w"
+OFF_LIST = ("postfix-3.4.27+openssl-1.0.2h", "postfix-3.4.27+openssl-1.0.2u")
+#: As linkers and compilers say it: each is markup, or an error, to the table's library.
+LINKER = "[/usr/lib/x.a(y.o)]: undefined reference"
+WARNING = "x.c:1: error: no [enabled by default]"
+
+
+def _adding(product: str, version: str) -> Additions:
+    source = Source(
+        SourceKind.LOCAL, "a" * 64, 0, f"{product}-{version}", path="/tmp/x.tar", origin="/home/me"
+    )
+    one = Release(product, version, None, (source,))
+    return Additions({one.id: one})
+
+
+def _shown(table: object) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    console.print(table)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("words", [LINKER, WARNING])
+def test_a_compilers_words_are_shown_as_they_are(words: str) -> None:
+    """A bracket of a linker's is no markup: it must neither vanish nor end the command."""
+    refused = Result("pair", State.REFUSED, 1.0, error=DoesNotBuildError("pair", words))
+    assert words in _shown(_result_table([refused]))
+    assert words in _shown(_entry_table([Entry("pair", "r:1", f"does not build: {words}")]))
+
+
+def test_no_word_of_a_build_drives_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """A log or a label may hold a terminal's escapes; they are shown, not obeyed."""
+    refused = Result("pair", State.REFUSED, 1.0, error=DoesNotBuildError("pair", "\x1b]0;x\x07"))
+    assert "\\x1b]0;x" in _shown(_result_table([refused]))
+    assert "\\x1b3.7" in _shown(_entry_table([Entry("pair", "r:1", "there", "\x1b3.7")]))
+    _explain([refused])
+    assert "\\x1b]0;x" in capsys.readouterr().err
+
+
+def test_what_was_refused_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the whole log is, and how to try again, is of use for a finding too."""
+    error = DoesNotBuildError("pair", "x.c: error", next_step="the whole log is /x.log")
+    _explain([Result("pair", State.REFUSED, 1.0, error=error)])
+    assert "/x.log" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "lacking"),
+    [
+        (PAIR, State.REFUSED, False),
+        ("openssl-1.1.1w-stock", State.REFUSED, False),
+        ("client-openssl-1.0.2h", State.REFUSED, True),
+        ("control-openssl-1.0.2h", State.REFUSED, True),
+        ("sasl", State.REFUSED, True),
+        ("sasl", State.BUILT, False),
+        (PAIR, State.UNREACHED, True),
+        (PAIR, State.FAILED, True),
+    ],
+)
+def test_only_a_build_under_test_may_fail_to_build(
+    name: str, state: State, *, lacking: bool
+) -> None:
+    """That a release does not build is an answer; without a client there is none to be had."""
+    assert _is_lacking(catalogue()[name], state) is lacking
+
+
+@pytest.mark.parametrize(
+    ("kind", "category", "code"),
+    [
+        ("build", "does-not-build", ExitCode.OK),
+        ("client", "does-not-build", ExitCode.INFRASTRUCTURE),
+        ("control", "does-not-build", ExitCode.INFRASTRUCTURE),
+        ("build", "source", ExitCode.INFRASTRUCTURE),
+    ],
+)
+def test_a_run_without_one_of_its_helpers_has_failed(
+    tmp_path: Path, kind: str, category: str, code: ExitCode
+) -> None:
+    """CI must not take a run whose client did not build for a good one."""
+    data = load_run(write_sample_run(tmp_path))
+    run = replace(data.run, missing=(Missing("thing", kind, "x.c: error", category),))
+    assert _exit_code(RunData(data.folder, run, ())) == code
+
+
+def test_pairs_by_their_whole_ids_are_chosen_as_run_chooses_them() -> None:
+    """What 'run -b' takes, 'images build' takes: also several pairs with commas between."""
+    orders = _orders((",".join(OFF_LIST),), Additions())
+    assert [name for name in orders if "+" in name] == list(OFF_LIST)
+
+
+def test_a_glob_that_takes_away_leaves_the_default() -> None:
+    """As with 'run': nobody gets every pair of the catalog by leaving one out."""
+    default = _orders((), Additions())
+    without = _orders(("!debian-11",), Additions())
+    assert list(without) == [name for name in default if name != "debian-11"]
+
+
+def test_a_part_can_be_tried_again_by_its_name() -> None:
+    """The next step that a refusal names must work for what no list shows."""
+    objects = build_recipe(Build.parse(PAIR)).parents["OBJECTS"]
+    assert objects.name not in catalogue()
+    assert [name_of(one) for one in _orders((objects.name,), Additions()).values()] == [
+        objects.name
+    ]
+
+
+def test_a_source_that_no_chosen_image_is_made_from_is_told() -> None:
+    """Otherwise the catalog's release is built, and taken for the user's tree."""
+    with pytest.raises(UsageError, match=r"nothing that was chosen is made from postfix-3\.10\.13"):
+        _orders((PAIR,), _adding("postfix", "3.10.13"))
+    mine = _adding("openssl", "1.1.1w")
+    assert "openssl-1.1.1w-stock" in _orders(("openssl-1.1.1w-stock",), mine)
+    assert PAIR in _orders((PAIR,), mine)
+
+
+def test_a_name_given_twice_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of two images or sources of one name the last would win without a word."""
+    with pytest.raises(UsageError, match="--image names mine twice"):
+        read_additions((), ("mine=a:1", "mine=b:1"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("one", "two"):
+        tree = tmp_path / name / "src" / "global"
+        tree.mkdir(parents=True)
+        (tree / "mail_version.h").write_text('#define MAIL_VERSION_NUMBER "3.7.11"\n')
+        (tmp_path / name / "makedefs").write_text("")
+    words = [f"--source=postfix-3.7.11={tmp_path / name}" for name in ("one", "two")]
+    assert run_cli(["images", "list", *words]) == ExitCode.USAGE
+    assert "--source names postfix-3.7.11 twice" in capsys.readouterr().err
+
+
+def test_list_takes_no_mirror(capsys: pytest.CaptureFixture[str]) -> None:
+    """It fetches nothing; an option without an effect would hide that."""
+    assert run_cli(["images", "list", "--mirror", "https://mirror.example.org"]) == ExitCode.USAGE
+    assert "--mirror" in capsys.readouterr().err
+
+
+class _Engine(BaseHTTPRequestHandler):
+    """An engine that has no image, says that it pulled one, and still has none."""
+
+    def do_GET(self) -> None:
+        self._answer(404, b'{"message": "No such image: x"}')
+
+    def do_POST(self) -> None:
+        self._answer(200, b"")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing: standard error is the test's."""
+
+    def _answer(self, code: int, body: bytes) -> None:
+        self.send_response(code)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def engine() -> Iterator[docker.DockerClient]:
+    """A client of the engine above."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Engine) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        url = f"tcp://127.0.0.1:{server.server_port}"
+        client = docker.DockerClient(base_url=url, version="1.41")
+        yield client
+        client.close()
+        server.shutdown()
+        thread.join()
+
+
+def test_one_orders_trouble_is_its_own(engine: docker.DockerClient, tmp_path: Path) -> None:
+    """The engine's or a file's trouble fails the order that meets it, with an error to act on."""
+    shop = ImageShop(engine, images_dir=images_dir(), cache_dir=tmp_path, on_step=lambda *_: None)
+    (tmp_path / "locks").rmdir()
+    (tmp_path / "locks").write_text("in the way")
+    orders: dict[str, Orderable] = {
+        "base-bookworm": base_recipe("bookworm"),
+        "mine": Build("mine", "image", "", reference="mine:1"),
+    }
+    results = {one.name: one for one in build_all(shop, orders, lambda _: None)}
+    assert {name: one.state for name, one in results.items()} == dict.fromkeys(orders, State.FAILED)
+    for name, words in {"base-bookworm": "locks", "mine": "No such image"}.items():
+        error = results[name].error
+        assert isinstance(error, InfrastructureError)
+        assert words in error.what
+        assert error.next_step
