@@ -34,6 +34,7 @@ from harness.images.batch import (
     name_of,
     with_parts,
 )
+from harness.images.conformance import Report
 from harness.images.engine import Session, connect, talking
 from harness.images.pruning import Found, our_images, outdated, remove
 from harness.images.recipes import Kind, Recipe, build_recipe
@@ -130,13 +131,16 @@ def check_command(reference: str, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(asdict(report), indent=2))
     else:
-        verdict = "keeps" if report.ok else "does not keep"
-        checks = "\n".join(str(check) for check in report.checks)
-        # What an image says is a stranger's word.
-        click.echo(
-            plain(f"{checks}\n\n{reference} {verdict} the image contract (docs/image-contract.md)")
-        )
+        click.echo(_told(report))
     return ExitCode.OK if report.ok else ExitCode.DIFFERS
+
+
+def _told(report: Report) -> str:
+    """The checks and what they come to. What an image says is a stranger's word."""
+    verdict = "keeps" if report.ok else "does not keep"
+    checks = "\n".join(str(check) for check in report.checks)
+    closing = f"{report.reference} {verdict} the image contract (docs/image-contract.md)"
+    return plain(f"{checks}\n\n{closing}")
 
 
 @images_group.command("prune")

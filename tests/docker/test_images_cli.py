@@ -17,14 +17,14 @@ import docker
 import pytest
 from docker.errors import DockerException, ImageNotFound
 
-from harness.catalog.builds import Build
+from harness.catalog.builds import Build, base_suite
 from harness.cli.additions import cache_dir
 from harness.cli.main import run_cli
-from harness.errors import ExitCode
+from harness.errors import DoesNotBuildError, ExitCode
 from harness.images import labels as names
 from harness.images.engine import LABEL_HOST, LABEL_RUN, Session
 from harness.images.pruning import Found, our_images, outdated, remove
-from harness.images.recipes import build_recipe
+from harness.images.recipes import Kind, Recipe, base_recipe, build_recipe
 from harness.images.shop import ImageShop
 from harness.paths import images_dir
 
@@ -50,9 +50,11 @@ def make(engine: docker.DockerClient) -> Iterator[Maker]:
     def build(tag: str, parent: str, labels: dict[str, str]) -> str:
         # Labels in the file, so that no two tests' images are one by the build cache.
         lines = [f'LABEL {key}="{value}"' for key, value in labels.items()]
-        text = "\n".join([f"FROM {parent}", f"LABEL test={secrets.token_hex(8)}", *lines])
+        text = "\n".join(
+            [f"FROM {parent}", f"LABEL org.postfix-matrix.test={secrets.token_hex(8)}", *lines]
+        )
         tags.append(tag)
-        engine.images.build(fileobj=io.BytesIO(text.encode()), tag=tag)
+        engine.images.build(fileobj=io.BytesIO(text.encode()), tag=tag, rm=True)
         return tag
 
     yield build
@@ -181,3 +183,50 @@ def test_todays_image_is_not_out_of_date(engine: docker.DockerClient) -> None:
     found = _own(engine, reference)
     assert [one.reference for one in found] == [reference]
     assert outdated(found, images_dir()) == []
+
+
+@pytest.fixture
+def refused(engine: docker.DockerClient, tmp_path: Path) -> Iterator[Recipe]:
+    """A recipe that no compiler takes, on a parent whose bytes are others each time it is made."""
+    name = f"test-{secrets.token_hex(4)}"
+    base = _shop(engine).ensure(base_recipe(base_suite())).reference
+    files = {
+        "parent": f"FROM {base}\nRUN cat /proc/sys/kernel/random/uuid >/once",
+        "child": "ARG PARENT\nFROM ${PARENT}\nRUN echo 'does not build: x.c: error' && exit 1",
+    }
+    for folder, text in files.items():
+        (tmp_path / "images" / folder).mkdir(parents=True)
+        (tmp_path / "images" / folder / "Dockerfile").write_text(f"{text}\n")
+    parent = Recipe(f"{name}-parent", Kind.PART, "parent")
+    yield Recipe(name, Kind.PART, "child", parents={"PARENT": parent})
+    with suppress(DockerException):
+        engine.images.remove(parent.tag(tmp_path / "images"))
+
+
+def test_a_refusal_holds_for_what_was_refused(
+    engine: docker.DockerClient, refused: Recipe, tmp_path: Path
+) -> None:
+    """It is not tried twice on the same toolchain, but is on another one, and when asked for."""
+
+    def remembered(*, again: bool = False) -> list[bool]:
+        """Of two tries by one shop: whether each was answered from memory."""
+        shop = ImageShop(
+            engine,
+            images_dir=tmp_path / "images",
+            cache_dir=tmp_path / "cache",
+            on_step=lambda *_: None,
+            again=again,
+        )
+        errors = []
+        for _ in range(2):
+            with pytest.raises(DoesNotBuildError, match=r"x\.c: error") as caught:
+                shop.ensure(refused)
+            errors.append(caught.value)
+        return ["--again" in error.next_step for error in errors]
+
+    assert remembered() == [False, True]
+    assert remembered() == [True, True]
+    assert remembered(again=True) == [False, True]
+    # A suite's newer compiler: the same tag, other bytes.
+    engine.images.remove(refused.parents["PARENT"].tag(tmp_path / "images"))
+    assert remembered() == [False, True]

@@ -22,11 +22,13 @@ from harness.cli.images import (
     _is_lacking,
     _orders,
     _result_table,
+    _told,
 )
 from harness.cli.main import run_cli
 from harness.cli.run import _exit_code
 from harness.errors import DoesNotBuildError, ExitCode, InfrastructureError, UsageError
 from harness.images.batch import Orderable, Result, State, build_all, catalogue, name_of
+from harness.images.conformance import Check, Report, Verdict
 from harness.images.recipes import base_recipe, build_recipe
 from harness.images.shop import ImageShop
 from harness.images.survey import Entry
@@ -71,6 +73,14 @@ def test_no_word_of_a_build_drives_the_terminal(capsys: pytest.CaptureFixture[st
     assert "\\x1b3.7" in _shown(_entry_table([Entry("pair", "r:1", "there", "\x1b3.7")]))
     _explain([refused])
     assert "\\x1b]0;x" in capsys.readouterr().err
+
+
+def test_no_word_of_an_image_drives_the_terminal() -> None:
+    """'images check' is for strangers' images: what they print is shown, not obeyed."""
+    check = Check("quiet", "nothing else is printed", Verdict.FAILED, "it said \x1b]0;x\x07")
+    told = _told(Report("theirs:1", "sha256:0", (check,), None))
+    assert "it said \\x1b]0;x\\x07" in told
+    assert "theirs:1 does not keep the image contract" in told
 
 
 def test_what_was_refused_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
@@ -217,7 +227,10 @@ def test_one_orders_trouble_is_its_own(engine: docker.DockerClient, tmp_path: Pa
     }
     results = {one.name: one for one in build_all(shop, orders, lambda _: None)}
     assert {name: one.state for name, one in results.items()} == dict.fromkeys(orders, State.FAILED)
-    for name, words in {"base-bookworm": "locks", "mine": "No such image"}.items():
+    for name, words in {
+        "base-bookworm": "locks",
+        "mine": "Docker: making the image of mine failed",
+    }.items():
         error = results[name].error
         assert isinstance(error, InfrastructureError)
         assert words in error.what
