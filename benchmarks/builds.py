@@ -113,8 +113,13 @@ def shares(cold: Cold) -> str:
 
 def outcomes(cold: Cold) -> str:
     """What became of each image, and after how long."""
-    rows = [(one.name, str(one.state), f"{one.seconds:.0f}") for one in cold.results]
-    return table(["image", "state", "after seconds"], rows)
+    rows = [
+        (one.name, str(one.state), f"{one.seconds:.0f}", one.error.what.split("\n")[0][:100])
+        if one.error
+        else (one.name, str(one.state), f"{one.seconds:.0f}", "")
+        for one in cold.results
+    ]
+    return table(["image", "state", "after seconds", "why"], rows)
 
 
 def verdict(cold: Cold) -> str:

@@ -36,7 +36,7 @@ def select(axis: str, available: Sequence[str], patterns: Sequence[str]) -> tupl
         raise NothingSelectedError(
             f"no {axis} is left by {','.join(globs) or 'an empty list'}",
             cause=f"all of them are excluded: {', '.join(available) or 'there are none'}",
-            next_step=f"leave out one of the !patterns; 'postfix-matrix list' shows each {axis}",
+            next_step=f"leave out one of the !patterns; {_listing(axis)}",
         )
     return chosen
 
@@ -54,5 +54,10 @@ def _check(axis: str, available: Sequence[str], glob: str) -> None:
     raise UsageError(
         f"no {axis} matches {glob!r}",
         cause=f"close to it: {', '.join(close)}" if close else "",
-        next_step=f"'postfix-matrix list' shows each {axis} there is",
+        next_step=_listing(axis),
     )
+
+
+def _listing(axis: str) -> str:
+    command = "images list" if axis == "image" else "list"
+    return f"'postfix-matrix {command}' shows each {axis} there is"

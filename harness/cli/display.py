@@ -15,6 +15,7 @@ from rich.text import Text
 from harness.catalog.cells import is_control
 from harness.events import Event, Missing, Planned, Seen, Step
 from harness.observations.record import Outcome
+from harness.reports.plain import plain
 
 #: Plain output says how far it is this often, in seconds.
 _PLAIN_EVERY = 5.0
@@ -119,7 +120,7 @@ class Display:
 
     def _print(self, text: str, style: str = "") -> None:
         console = self._live.console if self._live is not None else self._console
-        console.print(Text(text, style=style), soft_wrap=True)
+        console.print(Text(plain(text), style=style), soft_wrap=True)
 
     def _render(self) -> RenderableType:
         now = time.monotonic()

@@ -57,7 +57,7 @@ else
         'Created-By: Packages' "Release: $system" | sort -u >/apt/src.list
 fi
 set -- -qq -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts=/apt \
-    -o Acquire::Check-Valid-Until=false -o Acquire::Retries=1 -o APT::Sandbox::User=root
+    -o Acquire::Check-Valid-Until=false -o Acquire::Retries=3 -o APT::Sandbox::User=root
 apt-get "$@" update >&2 || true
 apt-cache "$@" --only-source showsrc "$package" | awk -v RS= -v file="$file" '{
     version = ""; has = "no"
