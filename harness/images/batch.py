@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.catalog.builds import NOTHING_ADDED, Additions, Build, known_builds
+from harness.catalog.builds import NOTHING_ADDED, Additions, Build, base_suite, known_builds
 from harness.catalog.clients import all_clients, all_controls
 from harness.errors import DoesNotBuildError, HarnessError, InfrastructureError, SourceError
 from harness.images.cancel import Cancelled
@@ -20,6 +20,7 @@ from harness.images.recipes import (
     control_recipe,
     openssl_recipe,
     sasl_recipe,
+    toolchain_recipe,
 )
 from harness.images.shop import ImageShop
 
@@ -72,9 +73,14 @@ def parts(build: Build) -> tuple[Recipe, ...]:
 
 
 def with_parts(wanted: Iterable[Orderable]) -> dict[str, Orderable]:
-    """The orders, each pair's OpenSSL first: it takes longest, and several pairs wait for it."""
+    """The orders, each pair's OpenSSL first: it takes longest, and several pairs wait for it.
+
+    Before all comes what nearly everything is compiled with, and sources are fetched in.
+    """
     chosen = list(wanted)
     first = [part for one in chosen if isinstance(one, Build) for part in parts(one)]
+    if first:
+        first.insert(0, toolchain_recipe(base_suite()))
     return {name_of(one): one for one in [*first, *chosen]}
 
 

@@ -38,7 +38,7 @@ def test_everything_in_the_catalog_can_be_ordered_by_a_name_of_its_own() -> None
 def test_a_pair_brings_its_openssl_first() -> None:
     """The half that takes longest begins at once, and is built also where the other is missing."""
     ordered = list(with_parts([Build.parse("debian-12"), Build.parse(PAIR)]))
-    assert ordered == ["openssl-1.1.1w-stock", "debian-12", PAIR]
+    assert ordered == ["toolchain-bookworm", "openssl-1.1.1w-stock", "debian-12", PAIR]
 
 
 def test_a_release_that_leaves_nothing_out_has_one_image_for_both_flavours() -> None:
