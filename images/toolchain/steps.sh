@@ -85,8 +85,8 @@ is_own_fault() {
     machine="$machine|annot allocate memory|memory exhausted|out of memory allocating"
     machine="$machine|internal compiler error|terminated with signal"
     machine="$machine|Killed signal terminated|^Killed|\\*\\*\\* .*(Killed|Terminated|Error 137)"
-    # From 129 on a signal ended it.
-    [ "$step_status" -le 128 ] && ! grep -qE "$machine" <(said)
+    # 128 and its number stand for a signal that ended it; perl's die gives 255.
+    [[ $step_status -le 128 || $step_status -gt 192 ]] && ! grep -qE "$machine" <(said)
 }
 
 # The first error in the step's output. "collect2: error" and make's own words only repeat others.
