@@ -17,15 +17,14 @@ if usable; then exit 0; fi
 echo "$1 is not on the ordinary mirrors: trying the distribution's archive" >&2
 sh "$sources" archive
 if usable; then exit 0; fi
-# The keys of these have expired, or will while nobody signs their lists anew. Of no other suite, and
-# for no other reason, are packages taken that nobody vouches for. The image says so (packages, read
-# back by harness/images/provenance.py).
+# The keys of these have expired, or will while nobody signs their lists anew. Of no other suite are
+# packages taken that nobody vouches for. The image says so (packages, read back by
+# harness/images/provenance.py).
 case "$1" in
     wheezy|jessie|stretch|buster) ;;
     *) exit 1;;
 esac
-apt-get update 2>&1 | grep -E 'EXPKEYSIG|KEYEXPIRED|NO_PUBKEY' >&2 || exit 1
 echo "trying without signatures: the keys of $1 have expired" >&2
 sh "$sources" trust
 usable
-echo "packages of $1 taken unsigned: its keys have expired" >"${0%/*}/unsigned"
+echo "packages of $1 taken without a signature that is still good" >"${0%/*}/unsigned"
