@@ -148,10 +148,6 @@ def openssl(text: str, additions: Additions = NOTHING_ADDED) -> OpenSSL:
     return OpenSSL(additions.release("openssl", version), flavour)
 
 
-#: Names that other things of a run have: its authentication service, and the clients.
-_HELPERS = {"sasl", *(record["name"] for record in load("clients")["client"])}
-
-
 def check_name(name: str) -> str:
     """The name of an image of the user's, which becomes a part of cells' ids.
 
@@ -159,7 +155,9 @@ def check_name(name: str) -> str:
         UsageError: it cannot be one.
     """
     ids = {one.id for one in distributions()}
-    taken = is_control(name) or _PAIR.fullmatch(name) or name in ids | _HELPERS
+    # Other things of a run have names too: its authentication service, and the clients.
+    helpers = {"sasl", *(record["name"] for record in load("clients")["client"])}
+    taken = is_control(name) or _PAIR.fullmatch(name) or name in ids | helpers
     if taken or not _NAME.fullmatch(name):
         raise UsageError(
             f"{name!r} cannot be the name of a build",

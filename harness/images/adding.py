@@ -18,14 +18,13 @@ from urllib.parse import urlsplit
 from harness.catalog.releases import Release, parse_releases
 from harness.catalog.versions import Version
 from harness.catalog.writing import Record
-from harness.errors import HarnessError, SourceError, UsageError
-from harness.images.builder import is_full_disk
-from harness.images.cancel import Cancel, Cancelled
+from harness.errors import SourceError, UsageError
+from harness.images.cancel import Cancel
 from harness.images.context import digest
 from harness.images.downloads import Attempt, Places, discard, download
 from harness.images.identity import identify, is_archive
 from harness.images.locks import only_one
-from harness.images.sources import archive_path, lock_path
+from harness.images.sources import archive_path, lock_path, why_not
 
 #: In place of the hash that is being found out.
 _UNKNOWN = "0" * 64
@@ -196,16 +195,8 @@ def _gather(
 
 def _fetch(url: str, path: Path, attempt: Attempt) -> str:
     """Why a place does not give an archive; "" if it does."""
-    try:
-        download(url, path, attempt)
-    except Cancelled:
-        raise
-    except OSError as error:
-        if is_full_disk(error):
-            raise
-        return str(error)
-    except HarnessError as error:
-        return str(error)
+    if (why := why_not(lambda: download(url, path, attempt))) is not None:
+        return why
     return "" if is_archive(path) else "gave no archive, perhaps a web page"
 
 

@@ -137,18 +137,7 @@ class SourceStore:
         what = f"fetching {release.id} from {source}"
         say(what)
         attempt = Attempt(cancel, lambda text: say(f"{what}: {text}"), self._places)
-        try:
-            self._fetch(source, attempt)
-        except Cancelled:
-            raise
-        except OSError as error:
-            # The next source would fill the same disk.
-            if is_full_disk(error):
-                raise
-            return str(error)
-        except HarnessError as error:
-            return str(error)
-        return None
+        return why_not(lambda: self._fetch(source, attempt))
 
     def _fetch(self, source: Source, attempt: Attempt) -> None:
         path = self.path_of(source)
@@ -180,6 +169,26 @@ class SourceStore:
 def archive_path(cache_dir: Path, sha256: str) -> Path:
     """Where an archive is, or would be; what is in the making lies beside it."""
     return cache_dir / "sources" / sha256 / "source.tar"
+
+
+def why_not(fetch: Callable[[], object]) -> str | None:
+    """Why a place does not give an archive, None if it does.
+
+    Raises:
+        Cancelled: broken off.
+        OSError: the disk is full; the next place would fill the same one.
+    """
+    try:
+        fetch()
+    except Cancelled:
+        raise
+    except OSError as error:
+        if is_full_disk(error):
+            raise
+        return str(error)
+    except HarnessError as error:
+        return str(error)
+    return None
 
 
 def unchanged(archive: Archive, found: str) -> None:
