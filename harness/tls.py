@@ -5,6 +5,8 @@ Spelling is postconf(5)'s (``smtpd_tls_protocols``): ``SSLv2 SSLv3 TLSv1 TLSv1.1
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -45,12 +47,23 @@ class Protocol(StrEnum):
 DEFAULT = "default"
 
 
+#: Ciphers and groups are named one by one, since a keyword such as ALL or HIGH means another set to
+#: each library and version: the same offer would not be the same.
+_NAMES = re.compile(r"[A-Za-z0-9_-]+(?::[A-Za-z0-9_-]+)*")
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a client is told to offer: a version range, or ``default`` (both bounds None)."""
+    """What a client is told to offer: a version range, or ``default`` (both bounds None).
+
+    With a range go ``ciphers`` and ``groups``, by OpenSSL's names, where only these are to be
+    offered; empty: all that the client has.
+    """
 
     lowest: Protocol | None = None
     highest: Protocol | None = None
+    ciphers: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
     @property
     def is_default(self) -> bool:
@@ -60,27 +73,46 @@ class Offer:
     def __str__(self) -> str:
         if self.lowest is None or self.highest is None:
             return DEFAULT
-        if self.lowest is self.highest:
-            return self.lowest.value
-        return f"{self.lowest}..{self.highest}"
+        only_one = self.lowest is self.highest
+        versions = self.lowest.value if only_one else f"{self.lowest}..{self.highest}"
+        named = (("ciphers", self.ciphers), ("groups", self.groups))
+        return versions + "".join(f"+{key}={':'.join(names)}" for key, names in named if names)
 
     @classmethod
     def parse(cls, text: str) -> Offer:
-        """Read ``default``, ``TLSv1.2`` or ``TLSv1..TLSv1.2``; ``str(offer)`` gives it back.
+        """Read ``default``, ``TLSv1.2``, ``TLSv1..TLSv1.2`` or ``TLSv1.2+ciphers=A:B+groups=C``.
+
+        ``str(offer)`` gives it back.
 
         Raises:
-            UsageError: unknown protocol, or a range the wrong way round.
+            UsageError: unknown protocol, a range the wrong way round, or what is no list of names.
         """
         if text == DEFAULT:
             return cls()
-        low_text, dots, high_text = text.partition("..")
+        versions, *rest = text.split("+")
+        low_text, dots, high_text = versions.partition("..")
         low = Protocol.parse(low_text)
         high = Protocol.parse(high_text) if dots else low
         if high.rank < low.rank:
             raise UsageError(
                 f"offer {text!r} is the wrong way round", next_step=f"write {high}..{low}"
             )
-        return cls(low, high)
+        named = _named(text, rest)
+        return cls(low, high, named.get("ciphers", ()), named.get("groups", ()))
+
+
+def _named(text: str, parts: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for part in parts:
+        key, _, names = part.partition("=")
+        if key not in ("ciphers", "groups") or key in found or not _NAMES.fullmatch(names):
+            raise UsageError(
+                f"offer {text!r}: {part!r} is not understood",
+                next_step="write names with colons between, such as "
+                "TLSv1.2+ciphers=ECDHE-RSA-AES128-GCM-SHA256:AES128-SHA+groups=X25519",
+            )
+        found[key] = tuple(names.split(":"))
+    return found
 
 
 #: One offer a version, and the client as it comes.

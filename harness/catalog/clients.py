@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
 
-from harness.catalog.builds import Build, base_suite
+from harness.catalog.builds import Build, base_suite, openssl
 from harness.catalog.cells import CONTROL_PREFIX, is_control
 from harness.catalog.releases import load, release
 from harness.errors import UsageError
@@ -19,8 +20,13 @@ class Client:
 
     ``recipe`` is its folder under ``images/``, ``common`` are folders there whose files its build
     context gets too, each under the last part of its name. ``openssl`` (with ``flavour``) is the
-    release it is linked with, None where its packages bring their own TLS library. ``about`` says
-    in a few words what it is and how far it goes.
+    release it is linked with, None where its packages bring their own TLS library; ``build`` the
+    build whose Postfix it is. ``lock`` is a folder under ``images/`` with a lock file of packages
+    that the harness fetches (harness/images/registries.py), and ``args`` are further arguments of
+    its Dockerfile. ``about`` says in a few words what it is and how far it goes.
+
+    ``pins``: it can be told what to offer; else it has cells of the offer ``default`` only.
+    ``unasked``: it is in a run that names no client.
     """
 
     name: str
@@ -30,6 +36,11 @@ class Client:
     openssl: str | None = None
     flavour: str = "stock"
     common: tuple[str, ...] = ()
+    lock: str | None = None
+    args: Mapping[str, str] = field(default_factory=dict)
+    build: str | None = None
+    pins: bool = True
+    unasked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +110,9 @@ def _client(record: dict[str, Any]) -> Client:
     filled = {"suite": base_suite(), **record, "common": tuple(record.get("common", ()))}
     one = Client(**filled)
     if one.openssl:
-        release("openssl", one.openssl)
+        openssl(one.openssl if one.flavour == "stock" else f"{one.openssl}-{one.flavour}")
+    if one.build:
+        Build.parse(one.build)
     return one
 
 

@@ -12,13 +12,18 @@ from harness.tls import Offer, Service
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The axes of a run; its cells are their product."""
+    """The axes of a run; its cells are their product, but for what a client cannot be told.
+
+    Clients of ``unpinned`` cannot be told what to offer: they have cells of the offer ``default``
+    only.
+    """
 
     builds: tuple[str, ...]
     scenarios: tuple[str, ...]
     services: tuple[Service, ...]
     clients: tuple[str, ...]
     offers: tuple[Offer, ...]
+    unpinned: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         for axis in ("builds", "scenarios", "services", "clients", "offers"):
@@ -28,19 +33,28 @@ class Plan:
                     next_step="'postfix-matrix list' shows what there is",
                 )
 
+        if not any(True for _ in self.cells()):
+            raise NothingSelectedError(
+                f"{' '.join(self.clients)}: no client that is selected can be told what to offer",
+                next_step="select the offer default too: the client as its user would run it",
+            )
+
     def __len__(self) -> int:
-        axes = (self.builds, self.scenarios, self.services, self.clients, self.offers)
-        count = 1
-        for axis in axes:
-            count *= len(axis)
-        return count
+        places = len(self.builds) * len(self.scenarios) * len(self.services)
+        return places * sum(len(self.offers_to(client)) for client in self.clients)
+
+    def offers_to(self, client: str) -> tuple[Offer, ...]:
+        """The offers that a client is told to make, in order."""
+        if client in self.unpinned:
+            return tuple(offer for offer in self.offers if offer.is_default)
+        return self.offers
 
     def cells_of(self, build: str) -> Iterator[Cell]:
         """One build's cells, scenario by scenario."""
         for scenario in self.scenarios:
             for service in self.services:
                 for client in self.clients:
-                    for offer in self.offers:
+                    for offer in self.offers_to(client):
                         yield Cell(build, scenario, service, client, offer)
 
     def cells(self) -> Iterator[Cell]:
@@ -56,6 +70,7 @@ class Plan:
             "services": [str(service) for service in self.services],
             "clients": list(self.clients),
             "offers": [str(offer) for offer in self.offers],
+            "unpinned": [name for name in self.clients if name in self.unpinned],
         }
 
     @classmethod
@@ -67,4 +82,5 @@ class Plan:
             services=tuple(Service(name) for name in axes["services"]),
             clients=tuple(axes["clients"]),
             offers=tuple(Offer.parse(text) for text in axes["offers"]),
+            unpinned=frozenset(axes.get("unpinned", ())),
         )

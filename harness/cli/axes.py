@@ -26,12 +26,13 @@ _AXES = (
     ("--builds", "-b", "Only these builds, such as 'debian-*' or postfix-3.7.11+openssl-1.1.1w."),
     ("--scenarios", "-s", "Only these scenarios, such as defaults or 'answer-*'."),
     ("--services", "-S", "Only these services: smtp, submission or submissions."),
-    ("--clients", "-c", "Only these clients, such as openssl-1.0.2h."),
+    ("--clients", "-c", "Only these clients, such as openssl-1.0.2h or 'nodemailer-*'."),
     (
         "--offers",
         "-o",
         "Have the clients make only these offers: a TLS version such as TLSv1.2, a range such as "
-        "TLSv1..TLSv1.2, or default (the client as it comes).",
+        "TLSv1..TLSv1.2, either with +ciphers=NAME:NAME or +groups=NAME:NAME, or default (the client "
+        "as it comes).",
     ),
 )
 
@@ -66,15 +67,30 @@ def make_plan(selection: Selection, scenarios: dict[str, Scenario], builds: Iter
         UsageError: a pattern that matches nothing.
         NothingSelectedError: no cell is left.
     """
+    clients = choose_clients(selection.clients)
     return Plan(
         builds=tuple(builds),
         scenarios=select("scenario", list(scenarios), selection.scenarios),
         services=tuple(
             Service(name) for name in select("service", list(Service), selection.services)
         ),
-        clients=select("client", [one.name for one in all_clients()], selection.clients),
+        clients=clients,
         offers=_offers(selection.offers),
+        unpinned=frozenset(one.name for one in all_clients() if not one.pins),
     )
+
+
+def choose_clients(patterns: Iterable[str]) -> tuple[str, ...]:
+    """Clients by glob; where no glob adds, those of a run that names none.
+
+    Raises:
+        UsageError: a pattern that matches nothing.
+        NothingSelectedError: none is left.
+    """
+    words = words_of(patterns)
+    if all(word.startswith("!") for word in words):
+        words = [*(one.name for one in all_clients() if one.unasked), *words]
+    return select("client", [one.name for one in all_clients()], words)
 
 
 def read_scenarios(folder: Path | None) -> dict[str, Scenario]:
@@ -166,9 +182,11 @@ def _unasked(known: Mapping[str, Build], additions: Additions) -> list[str]:
 
 def _offers(patterns: Iterable[str]) -> tuple[Offer, ...]:
     words = words_of(patterns)
-    ranges = [Offer.parse(word) for word in words if ".." in word]
+    ranges = [Offer.parse(word) for word in words if ".." in word or "+" in word]
     standard = [str(offer) for offer in STANDARD_OFFERS]
     names = [*standard, *(str(offer) for offer in ranges if str(offer) not in standard)]
+    # As written an offer may be another spelling of itself.
+    words = [str(Offer.parse(word)) if ".." in word or "+" in word else word for word in words]
     return tuple(Offer.parse(name) for name in select("offer", names, words or standard))
 
 

@@ -56,9 +56,6 @@ class Request:
 
     def to_dict(self, *, secret: bool = True) -> dict[str, Any]:
         """The request as the contract's JSON object; without the password unless ``secret``."""
-        offer = None
-        if self.offer.lowest is not None and self.offer.highest is not None:
-            offer = {"lowest": self.offer.lowest.value, "highest": self.offer.highest.value}
         credentials = asdict(self.credentials) if self.credentials else None
         if credentials and not secret:
             credentials["password"] = "…"
@@ -69,7 +66,7 @@ class Request:
             "port": self.port,
             "server_name": self.server_name,
             "tls": "implicit" if self.implicit_tls else "starttls",
-            "offer": offer,
+            "offer": _offer(self.offer),
             "ca_file": self.ca_file,
             "credentials": credentials,
             "message": {
@@ -83,6 +80,14 @@ class Request:
     def to_json(self) -> str:
         """One line of JSON."""
         return json.dumps(self.to_dict())
+
+
+def _offer(offer: Offer) -> dict[str, Any] | None:
+    if offer.lowest is None or offer.highest is None:
+        return None
+    named = {"ciphers": list(offer.ciphers), "groups": list(offer.groups)}
+    versions = {"lowest": offer.lowest.value, "highest": offer.highest.value}
+    return versions | {key: names for key, names in named.items() if names}
 
 
 @dataclass(frozen=True, slots=True)

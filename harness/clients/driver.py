@@ -14,12 +14,16 @@ from harness.clients.contract import ContractError, Request, Result
 from harness.errors import InfrastructureError
 from harness.images.engine import talking
 from harness.targets.lab import PKI_DIR, FileSpec, Lab, Role, attach, put_files
+from harness.targets.pki import SERVER_NAME
 from harness.targets.stream import LineStream
 
 #: The harness waits this much longer, in seconds, than it asked the driver to.
 GRACE = 5.0
 DIED = "the driver died"
 CA_FILE = f"{PKI_DIR}/ca.pem"
+#: A client that verifies certificates must connect to their name; so that a relay of the driver's
+#: own can stand between, that name is the client's own machine.
+ROLE = Role(interactive=True, hosts={SERVER_NAME: "127.0.0.1"})
 
 
 class Driver:
@@ -104,7 +108,7 @@ class Driver:
     def _open(self) -> LineStream:
         self._lives += 1
         name = f"client-{self.name}" + (f"-{self._lives}" if self._lives > 1 else "")
-        container = self._lab.start(self._reference, name, Role(interactive=True))
+        container = self._lab.start(self._reference, name, ROLE)
         self._container = container
         put_files(container, {CA_FILE: FileSpec(self._lab.pki.ca)})
         stream = self._make_stream(container)

@@ -29,6 +29,9 @@ REPOSITORY = "postfix-matrix"
 #: The release's archive in the build context; tar(1) finds out how it is compressed.
 SOURCE_FILE = "source.tar"
 
+#: Where a context has a lock's files.
+_LOCK = "lock"
+
 #: Raised when the way a recipe becomes an image changes, which its own content does not show.
 _GENERATION = 3
 
@@ -54,6 +57,8 @@ class Recipe:
     starts or copies from, by the name of the build argument that takes their reference.
     ``sources`` are the releases whose archive the context needs, by file name; the argument SUBDIR,
     the root inside the archive, belongs to the source that is reached, so the builder adds it.
+    ``lock`` is a folder below ``images/`` with lock files of registries' packages, which go into
+    the context as archives (``registries.py``).
     """
 
     name: str
@@ -64,6 +69,7 @@ class Recipe:
     sources: Mapping[str, Release] = field(default_factory=dict)
     extra: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    lock: str | None = None
 
     @property
     def is_build(self) -> bool:
@@ -103,7 +109,8 @@ class Recipe:
 
     def extra_folders(self, images: Path) -> dict[str, Path]:
         """The extra folders where they lie, by prefix."""
-        return {prefix: images / folder for prefix, folder in self.extra.items()}
+        folders = {**self.extra, **({_LOCK: self.lock} if self.lock else {})}
+        return {prefix: images / folder for prefix, folder in folders.items()}
 
     def tag(self, images: Path) -> str:
         """``postfix-matrix/debian-12:0123456789ab``."""
@@ -173,11 +180,13 @@ def build_recipe(build: Build) -> Recipe:
 
 def client_recipe(client: Client) -> Recipe:
     """A client's image."""
-    args: dict[str, str] = {}
+    args = dict(client.args)
     parents = {"BASE": base_recipe(client.suite)}
     if client.openssl:
         args["OPENSSL_VERSION"] = client.openssl
         parents["OPENSSL"] = openssl_recipe(_flavoured(client.openssl, client.flavour))
+    if client.build:
+        parents = {"POSTFIX": build_recipe(Build.parse(client.build))}
     return Recipe(
         f"client-{client.name}",
         Kind.CLIENT,
@@ -186,6 +195,7 @@ def client_recipe(client: Client) -> Recipe:
         parents=parents,
         extra={Path(folder).name: folder for folder in client.common},
         labels={names.KIND: Kind.CLIENT},
+        lock=client.lock,
     )
 
 

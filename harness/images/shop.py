@@ -25,6 +25,7 @@ from harness.catalog.builds import Build
 from harness.catalog.releases import SourceKind
 from harness.errors import DoesNotBuildError, InfrastructureError
 from harness.images import labels as names
+from harness.images import registries
 from harness.images.base import origin
 from harness.images.builder import Order, build, full_disk_error, is_full_disk
 from harness.images.cancel import Cancel
@@ -189,7 +190,7 @@ class ImageShop:
 
     def _make(self, recipe: Recipe, reference: str) -> Image:
         # Sources first: nothing is compiled for what lacks its other half.
-        archives = self._fetch(recipe)
+        archives, packages = self._fetch(recipe), self._packages(recipe)
         parents = {arg: self.ensure(one) for arg, one in recipe.parents.items()}
         with self._only_one(recipe, reference):
             # Somebody else may have made it, or tried to, while this one waited.
@@ -197,7 +198,7 @@ class ImageShop:
                 return found
             self._refused(recipe, reference, made_from(parents, archives))
             with self._slot(recipe):
-                self._build(recipe, reference, parents, archives)
+                self._build(recipe, reference, parents, archives, packages)
         made = self._existing(recipe, reference)
         if made is None:
             raise InfrastructureError(
@@ -225,19 +226,32 @@ class ImageShop:
             for name, release in recipe.sources.items()
         }
 
+    def _packages(self, recipe: Recipe) -> dict[str, Path]:
+        """The archives of the recipe's lock, by their names in the context."""
+        if recipe.lock is None:
+            return {}
+        found = registries.fetch(
+            self._images_dir / recipe.lock,
+            self.cache_dir,
+            self._cancel,
+            lambda text: self._on_step(recipe.name, text),
+        )
+        return {f"lock/{name}": path for name, path in found.items()}
+
     def _build(
         self,
         recipe: Recipe,
         reference: str,
         parents: Mapping[str, Image],
         archives: Mapping[str, Archive],
+        packages: Mapping[str, Path],
     ) -> None:
         """Build, hold against the truth, and tag: in this order."""
         started = time.monotonic()
         log = self._log_path(reference)
         log.write_text(f"# {reference}\n", "utf-8")
         args, labels = self._inputs(recipe, parents, archives)
-        with self._context(recipe, archives) as context:
+        with self._context(recipe, archives, packages) as context:
             order = Order(recipe.name, context, args, labels, yields=recipe.compiles)
             try:
                 image = self._order(order, log)
@@ -264,6 +278,8 @@ class ImageShop:
         labels = stamp(recipe, content, parents, archives, datetime.now(UTC))
         for archive in archives.values():
             args["SUBDIR"] = archive.source.subdir
+        if recipe.lock:
+            labels[names.PACKAGES] = registries.described(self._images_dir / recipe.lock)
         if recipe.kind is Kind.BASE:
             found = origin(
                 self._client,
@@ -295,10 +311,12 @@ class ImageShop:
         )
 
     @contextmanager
-    def _context(self, recipe: Recipe, archives: Mapping[str, Archive]) -> Iterator[Any]:
+    def _context(
+        self, recipe: Recipe, archives: Mapping[str, Archive], packages: Mapping[str, Path]
+    ) -> Iterator[Any]:
         folder = self._images_dir / recipe.folder
         files = context_files(folder, recipe.extra_folders(self._images_dir))
-        paths = {name: archive.path for name, archive in archives.items()}
+        paths = {**{name: one.path for name, one in archives.items()}, **packages}
         with tempfile.TemporaryFile(dir=self.cache_dir / "tmp") as file:
             written = write_tar(file, files, paths)
             for name, archive in archives.items():

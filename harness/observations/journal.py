@@ -6,12 +6,16 @@ that names it, and each observation is one flushed line.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
 from harness.observations.record import Observation
+
+#: Letters of an offer in a file's name, of which file systems allow 255 bytes.
+_LONGEST_OFFER = 120
 
 
 class Journal:
@@ -55,8 +59,15 @@ def write_json(path: Path, value: Any, *, indent: int | None = None) -> None:
 
 
 def evidence_path(cell_id: str) -> str:
-    """Where a cell's evidence lies, relative to the run folder."""
+    """Where a cell's evidence lies, relative to the run folder.
+
+    An offer that names many ciphers is longer than a file's name may be: it is cut, and told apart
+    by a digest.
+    """
     build, scenario, service, client, offer = cell_id.split("/")
+    if len(offer) > _LONGEST_OFFER:
+        digest = hashlib.sha256(offer.encode()).hexdigest()[:12]
+        offer = f"{offer[: _LONGEST_OFFER - 13]}~{digest}"
     return f"evidence/{build}/{scenario}/{service}.{client}.{offer}.json"
 
 

@@ -27,13 +27,17 @@ Evidence = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Axes:
-    """What the run asked for, in the order of its tables; what could not be had included."""
+    """What the run asked for, in the order of its tables; what could not be had included.
+
+    ``unpinned`` are the clients that cannot be told what to offer: they have ``default`` only.
+    """
 
     builds: tuple[str, ...] = ()
     scenarios: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
     clients: tuple[str, ...] = ()
     offers: tuple[str, ...] = ()
+    unpinned: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

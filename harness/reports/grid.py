@@ -23,7 +23,9 @@ from harness.reports.words import (
     sentence,
     short_word,
 )
+from harness.tls import DEFAULT
 
+UNPINNED = "this client cannot be told what to offer"
 #: The scenario that follows no advice. It comes first, and the others are read beside it.
 BASELINE = "defaults"
 CONTROLS = ScenarioInfo(
@@ -45,7 +47,8 @@ class Column:
 class GridCell:
     """One place of a table: an observation, or None and ``why`` it was not measured.
 
-    ``planned`` is False where a control server was never to be asked: the place stays empty.
+    ``planned`` is False where a control server was never to be asked, or where the client cannot be
+    told to make the offer: the place stays empty.
     """
 
     id: str
@@ -174,6 +177,7 @@ class _Pivot:
     columns: tuple[Column, ...]
     unseen: str
     planned: bool = True
+    unpinned: tuple[str, ...] = ()
 
     def table(self, scenario: str, service: str, builds: Sequence[str]) -> ServiceTable:
         return ServiceTable(service, tuple(self._row(b, scenario, service) for b in builds))
@@ -192,6 +196,8 @@ class _Pivot:
         if observation:
             return GridCell(cell_id, column, observation)
         why = missing or self.missing.get(("client", column.client)) or self.unseen
+        if column.client in self.unpinned and column.offer != DEFAULT:
+            return GridCell(cell_id, column, None, UNPINNED, planned=False)
         return GridCell(cell_id, column, None, why, self.planned)
 
 
@@ -224,6 +230,7 @@ def _pivot(data: RunData, clients: Sequence[str], offers: Sequence[str]) -> _Piv
         unseen="no observation was recorded"
         if data.run.finished
         else "the run ended before this cell was measured",
+        unpinned=data.run.axes.unpinned,
     )
 
 

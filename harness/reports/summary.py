@@ -7,6 +7,7 @@ from math import prod
 
 from harness.observations.counting import Counts, count
 from harness.observations.rundir import RunData
+from harness.tls import DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,5 +43,7 @@ def summarise(data: RunData) -> Summary:
 
 def _planned(data: RunData) -> int:
     axes = data.run.axes
-    sides = (axes.builds, axes.scenarios, axes.services, axes.clients, axes.offers)
-    return prod(len(side) for side in sides)
+    places = prod(len(side) for side in (axes.builds, axes.scenarios, axes.services))
+    unpinned = sum(client in axes.unpinned for client in axes.clients)
+    pinned = len(axes.clients) - unpinned
+    return places * (pinned * len(axes.offers) + unpinned * (DEFAULT in axes.offers))

@@ -48,11 +48,15 @@ class FileSpec:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """How a container is started: what it may do, and what it needs of the engine."""
+    """How a container is started: what it may do, and what it needs of the engine.
+
+    ``hosts`` are names that it looks up in its own /etc/hosts, with their addresses.
+    """
 
     capabilities: tuple[str, ...] = ()
     interactive: bool = False
     tmpfs: Mapping[str, str] | None = None
+    hosts: Mapping[str, str] | None = None
 
 
 class Lab:
@@ -145,4 +149,6 @@ def _options(role: Role, name: str, labels: Mapping[str, str]) -> dict[str, Any]
     }
     if role.interactive:
         options["stdin_open"] = True
+    if role.hosts:
+        options["extra_hosts"] = dict(role.hosts)
     return options

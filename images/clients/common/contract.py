@@ -33,10 +33,16 @@ class BadRequest(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The version range that a client is told to offer, both ends included."""
+    """The version range that a client is told to offer, both ends included.
+
+    ``ciphers`` and ``groups`` are the names, OpenSSL's, of the only ones to be offered; empty: all
+    that the library has.
+    """
 
     lowest: str
     highest: str
+    ciphers: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
     def versions(self) -> tuple[str, ...]:
         """Every version from the lowest to the highest, oldest first."""
@@ -101,10 +107,11 @@ def _request(data: Mapping[str, Any]) -> Request:
     )
 
 
-def _offer(data: Mapping[str, str] | None) -> Offer | None:
+def _offer(data: Mapping[str, Any] | None) -> Offer | None:
     if data is None:
         return None
-    offer = Offer(data["lowest"], data["highest"])
+    named = {key: tuple(map(str, data.get(key) or ())) for key in ("ciphers", "groups")}
+    offer = Offer(data["lowest"], data["highest"], **named)
     for version in (offer.lowest, offer.highest):
         if version not in PROTOCOLS:
             raise BadRequest(f"unknown protocol {version!r}; use one of {' '.join(PROTOCOLS)}")

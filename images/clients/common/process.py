@@ -11,6 +11,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 CHUNK = 65536
 
@@ -34,6 +35,8 @@ class Process:
         """
         self.output = b""
         self.errors = b""
+        #: The exit status once it has ended; negative: the signal that ended it.
+        self.status: int | None = None
         self._loop = asyncio.get_running_loop()
         self._on_output = on_output
         self.ended: asyncio.Future[None] = self._loop.create_future()
@@ -55,6 +58,12 @@ class Process:
         """Give the program something to read; a program that is gone reads nothing."""
         with suppress(BrokenPipeError):
             os.write(self._input, data)
+
+    def close_input(self) -> None:
+        """Let the program's standard input end."""
+        if self._input >= 0:
+            os.close(self._input)
+            self._input = -1
 
     def kill(self) -> None:
         """End the program if it still runs, and let go of everything."""
@@ -78,9 +87,9 @@ class Process:
         os.close(pipe)
         self._open.discard(pipe)
         if not self._open:
-            os.close(self._input)
+            self.close_input()
             # Both its outputs have ended: it is on its way out, and this does not wait.
-            os.waitpid(self._pid, 0)
+            self.status = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
             if not self.ended.done():
                 self.ended.set_result(None)
 
@@ -96,3 +105,37 @@ def _pipes() -> tuple[tuple[int, int, int], tuple[int, int, int]]:
 def _close(pipes: Sequence[int]) -> None:
     for each in pipes:
         os.close(each)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a program that ran to its end said on its two outputs, and its exit status."""
+
+    status: int
+    output: str
+    errors: str
+
+    @property
+    def words(self) -> str:
+        """Both outputs, errors first."""
+        return "\n".join(text for text in (self.errors.strip(), self.output.strip()) if text)
+
+
+async def run(command: Sequence[str], environment: Mapping[str, str], given: bytes = b"") -> Ended:
+    """Run a program with ``given`` as its whole standard input (up to a pipe's size, 64 KiB).
+
+    Cancelled, it is killed.
+
+    Raises:
+        OSError: it cannot be run.
+    """
+    process = Process(command, environment, lambda _: None)
+    try:
+        process.write(given)
+        process.close_input()
+        await process.ended
+    finally:
+        process.kill()
+    assert process.status is not None
+    output, errors = (text.decode("utf-8", "replace") for text in (process.output, process.errors))
+    return Ended(process.status, output, errors)

@@ -15,10 +15,23 @@ from dataclasses import dataclass, field
 
 from common.contract import Reply, Trace
 from common.dial import acknowledge_at_once, dial
+from common.hello import Chosen, group_name
 from common.wire import Records, Replies, announces, is_client_hello
 
-#: Replies of the dialogue in the clear, in their order, are replies to these.
-STAGES = ("banner", "ehlo", "starttls")
+#: The stage that a command leads to (RFC 5321 4.1, RFC 3207, RFC 4954).
+STAGES = {
+    "EHLO": "ehlo",
+    "HELO": "ehlo",
+    "STARTTLS": "starttls",
+    "AUTH": "auth",
+    "MAIL": "mail",
+    "RCPT": "rcpt",
+    "DATA": "data",
+    "BDAT": "data",
+    "QUIT": "quit",
+}
+#: What the client says after these replies is not shown (RFC 4954 4, RFC 5321 4.1.1.4).
+WITHHELD = {334: "(credentials)", 354: "(message)"}
 CHUNK = 65536
 
 
@@ -26,31 +39,30 @@ CHUNK = 65536
 class Wire:
     """What both sides said in the clear. Filled by the relay, or by hand for a test.
 
-    ``refusal`` is the first reply in the clear that says no, ``first_bytes`` what the client began
-    TLS with.
+    ``refusal`` is the last reply in the clear that says no, ``refused_at`` the stage of it,
+    ``last`` the last reply of all in the clear. ``first_bytes`` is what the client began TLS with.
+    ``once``: there is nothing to be had of a dialogue without TLS, so it is ended there.
     """
 
     trace: Trace
     implicit_tls: bool
+    once: bool = True
     ehlo: Reply | None = None
     refusal: Reply | None = None
+    refused_at: str | None = None
+    last: Reply | None = None
     first_bytes: bytes = b""
     connected: bool = False
     server_closed: bool = False
+    in_tls: bool = False
     _replies: Replies = field(default_factory=Replies)
     _commands: bytes = b""
     _client_records: Records = field(default_factory=Records)
     _server_records: Records = field(default_factory=Records)
-    _count: int = 0
+    _withheld: int = 0
 
     def __post_init__(self) -> None:
-        if self.implicit_tls:
-            self._count = len(STAGES)
-
-    @property
-    def in_tls(self) -> bool:
-        """Whether what is sent from here on is TLS."""
-        return self._count >= len(STAGES) and self.refusal is None
+        self.in_tls = self.implicit_tls
 
     @property
     def hello_sent(self) -> bool:
@@ -65,7 +77,7 @@ class Wire:
     @property
     def over(self) -> bool:
         """Whether there is nothing more to be learnt: no TLS will come of this dialogue."""
-        return self.refusal is not None or not self.offered
+        return self.once and not self.in_tls and (self.refusal is not None or not self.offered)
 
     @property
     def server_alert(self) -> str | None:
@@ -77,14 +89,53 @@ class Wire:
         """The last alert that the client sent in the clear."""
         return self._client_records.alert
 
+    @property
+    def chosen(self) -> Chosen | None:
+        """What the server chose, if its ServerHello came (none of SSLv2)."""
+        return self._server_records.chosen
+
+    @property
+    def group(self) -> str | None:
+        """The group of the key exchange; None where there is none, or none that is named."""
+        number = self._server_records.curve
+        if number is None and self.chosen is not None:
+            number = self.chosen.group
+        return None if number is None else group_name(number)
+
+    @property
+    def handshake_done(self) -> bool:
+        """Whether the client went on after its own end of the handshake.
+
+        What it sends of application data is SMTP; of TLSv1.3 its Finished looks like that too, and
+        comes first. A client that turns away instead sends an alert, one record at most.
+        """
+        least = 2 if self.chosen is not None and self.chosen.version == "TLSv1.3" else 1
+        return self.chosen is not None and self._client_records.data >= least
+
+    def again(self) -> None:
+        """The client connects once more; what it was refused before is kept in the dialogue."""
+        self.trace.lines.append("[the client connects again]")
+        fresh = Wire(self.trace, self.implicit_tls, self.once)
+        for name in ("ehlo", "refusal", "refused_at", "last", "first_bytes", "server_closed"):
+            setattr(self, name, getattr(fresh, name))
+        for name in ("in_tls", "_replies", "_commands", "_client_records", "_server_records"):
+            setattr(self, name, getattr(fresh, name))
+        self._withheld = 0
+
     def from_client(self, data: bytes) -> None:
         """Note bytes that the client sent."""
         if self.in_tls:
             self.first_bytes += data[: 16 - len(self.first_bytes)]
             self._show("C", self._client_records.feed(data))
-            return
-        *lines, self._commands = (self._commands + data).split(b"\n")
-        self._show("C", [line.decode("utf-8", "replace").rstrip("\r") for line in lines])
+        elif self._withheld:
+            # Once for all that it sends, and never what it says.
+            if self._withheld in WITHHELD:
+                self.trace.said("C", WITHHELD[self._withheld])
+            self._withheld = -1
+        else:
+            *lines, self._commands = (self._commands + data).split(b"\n")
+            for line in lines:
+                self._command(line.decode("utf-8", "replace").rstrip("\r"))
 
     def from_server(self, data: bytes) -> None:
         """Note bytes that the server sent."""
@@ -94,15 +145,29 @@ class Wire:
         for reply in self._replies.feed(data):
             self._reply(reply)
 
+    def _command(self, line: str) -> None:
+        words = line.split()
+        verb = words[0].upper() if words else ""
+        if verb == "AUTH":
+            line = " ".join([*words[:2], *["(credentials)"] * (len(words) > 2)])
+        self.trace.said("C", line)
+        self.trace.stage = STAGES.get(verb, self.trace.stage)
+
     def _reply(self, reply: Reply) -> None:
         self.trace.replied(reply)
-        if self._count == STAGES.index("ehlo"):
-            self.ehlo = reply
+        self.last = reply
+        self._withheld = reply.code if reply.code in WITHHELD else 0
         if not 200 <= reply.code < 400:
-            self.refusal = self.refusal or reply
+            self.refusal, self.refused_at = reply, self.trace.stage
             return
-        self._count += 1
-        self.trace.stage = STAGES[self._count] if self._count < len(STAGES) else "handshake"
+        match self.trace.stage:
+            case "connect" | "banner":
+                self.trace.stage = "ehlo"
+            case "ehlo":
+                self.ehlo = reply
+            case "starttls":
+                self.in_tls = True
+                self.trace.stage = "handshake"
 
     def _show(self, who: str, names: list[str]) -> None:
         for name in names:
@@ -110,10 +175,11 @@ class Wire:
 
 
 class Relay:
-    """One connection's relay. Use ``async with``: on entry it listens, on exit all is closed.
+    """A dialogue's relay. Use ``async with``: on entry it listens, on exit all is closed.
 
     It ends by itself where `Wire.over` says that nothing will come of it; the client then sees the
-    connection closed.
+    connection closed. A client may connect again when its first connection has come to nothing
+    (some go on without TLS), unless the wire is for ``once``: then the last connection counts.
     """
 
     def __init__(self, wire: Wire, host: str, port: int) -> None:
@@ -123,6 +189,7 @@ class Relay:
         self._listener = socket.socket()
         self._inner: socket.socket | None = None
         self._outer: socket.socket | None = None
+        self._again: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
 
     @property
@@ -138,9 +205,7 @@ class Relay:
             OSError: the server cannot be reached.
         """
         try:
-            self._outer = await dial(*self._target, self.wire.trace, socket.socket)
-            if self.wire.implicit_tls:
-                self.wire.trace.stage = "handshake"
+            await self._dial()
             self._listener.setblocking(False)
             self._listener.bind(("127.0.0.1", 0))
             self._listener.listen(1)
@@ -162,20 +227,50 @@ class Relay:
 
     def close(self) -> None:
         """Close every socket; the server sees the end of the connection."""
+        if self._again is not None:
+            self._again.cancel()
         for each in (self._listener, self._inner, self._outer):
-            if each is not None and each.fileno() >= 0:
-                self._loop.remove_reader(each)
-                each.close()
+            self._shut(each)
+
+    def _shut(self, sock: socket.socket | None) -> None:
+        if sock is not None and sock.fileno() >= 0:
+            self._loop.remove_reader(sock)
+            sock.close()
+
+    async def _dial(self) -> None:
+        self._outer = await dial(*self._target, self.wire.trace, socket.socket)
+        if self.wire.implicit_tls:
+            self.wire.trace.stage = "handshake"
 
     def _accept(self) -> None:
-        assert self._outer is not None
         inner, _ = self._listener.accept()
-        self._loop.remove_reader(self._listener)
-        self._listener.close()
+        if self.wire.once:
+            self._shut(self._listener)
+        if not self.wire.connected:
+            self.wire.connected = True
+            self._join(inner)
+        else:
+            self._again = self._loop.create_task(self._reconnect(inner))
+
+    async def _reconnect(self, inner: socket.socket) -> None:
+        """Give a client's further connection one of its own to the server."""
+        for each in (self._inner, self._outer):
+            self._shut(each)
+        self._inner = inner
+        self.wire.again()
+        try:
+            await self._dial()
+        except OSError:
+            # As the client would have it from the server itself.
+            self._shut(inner)
+        else:
+            self._join(inner)
+
+    def _join(self, inner: socket.socket) -> None:
+        assert self._outer is not None
         inner.setblocking(False)
         inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._inner = inner
-        self.wire.connected = True
         outer, wire = self._outer, self.wire
         self._loop.add_reader(inner, lambda: self._pass(inner, outer, wire.from_client))
         self._loop.add_reader(outer, lambda: self._pass(outer, inner, wire.from_server))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from common.contract import Reply
+from common.hello import VERSIONS, Chosen, Offered, chosen, named_curve, offered
 
 #: Alert descriptions: RFC 8446 B.2, and RFC 2246 7.2 and RFC 5246 7.2 for the retired ones.
 ALERTS = {
@@ -59,19 +60,11 @@ HANDSHAKES = {
     16: "ClientKeyExchange",
     20: "Finished",
 }
-#: Versions as a record or a ClientHello spells them.
-VERSIONS = {
-    (0, 2): "SSLv2",
-    (3, 0): "SSLv3",
-    (3, 1): "TLSv1",
-    (3, 2): "TLSv1.1",
-    (3, 3): "TLSv1.2",
-    (3, 4): "TLSv1.3",
-}
 #: Messages of SSLv2 (draft-hickman-netscape-ssl-00).
 SSL2_MESSAGES = {0: "ERROR", 1: "CLIENT-HELLO", 4: "SERVER-HELLO"}
 
-ALERT, HANDSHAKE = 21, 22
+CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA = 20, 21, 22, 23
+_CLIENT_HELLO, _SERVER_HELLO, _SERVER_KEY_EXCHANGE = 1, 2, 12
 
 
 def is_client_hello(data: bytes) -> bool:
@@ -120,9 +113,14 @@ class Records:
     """Names for the SSL and TLS records in one direction of a stream.
 
     What is sealed is not looked into, but counted: consecutive sealed records are one line.
+    ``data`` counts the records of application data, as which TLSv1.3 sends all that is sealed.
     """
 
     alert: str | None = None
+    offered: Offered | None = None
+    chosen: Chosen | None = None
+    curve: int | None = None
+    data: int = 0
     _buffer: bytes = b""
     _sealed: bool = False
     _in_ssl2: bool = False
@@ -143,6 +141,7 @@ class Records:
         return names
 
     def _name(self, record: bytes) -> str | None:
+        self.data += record[0] == APPLICATION_DATA
         if self._sealed:
             return None
         if record[0] & 0x80:
@@ -154,11 +153,27 @@ class Records:
             self.alert = ALERTS.get(body[1], f"number {body[1]}")
             return f"[{version} alert: {level} {self.alert}]"
         if record[0] == HANDSHAKE:
-            names = ", ".join(_handshakes(body)) or "handshake"
-            return f"[{version} {names}, {len(record)} bytes]"
+            names = ", ".join(self._read(kind, part) for kind, part in _handshakes(body))
+            return f"[{version} {names or 'handshake'}, {len(record)} bytes]"
+        if record[0] == CHANGE_CIPHER_SPEC and self.chosen and self.chosen.version == "TLSv1.3":
+            # There it changes nothing (RFC 8446 D.4), and another ServerHello may follow.
+            return None
         # ChangeCipherSpec, data, or an alert that is sealed: from here on nothing can be read.
         self._sealed = True
         return f"[{version} sealed from here on]"
+
+    def _read(self, kind: int, body: bytes) -> str:
+        """Keep what a handshake message tells; its name, and for a ClientHello what it offers."""
+        if kind == _CLIENT_HELLO:
+            self.offered = offered(body)
+            return f"ClientHello ({self.offered})" if self.offered else HANDSHAKES[kind]
+        if kind == _SERVER_HELLO:
+            self.chosen = chosen(body)
+            if self.chosen and self.chosen.retry:
+                return "HelloRetryRequest"
+        if kind == _SERVER_KEY_EXCHANGE:
+            self.curve = named_curve(body)
+        return HANDSHAKES[kind]
 
     def _ssl2_name(self, record: bytes) -> str:
         _, _, kind, *version_bytes = record[:5].ljust(5, b"\xff")
@@ -181,10 +196,11 @@ def _record_size(buffer: bytes) -> int:
     return 0
 
 
-def _handshakes(body: bytes) -> list[str]:
-    """Names of the handshake messages that begin in a record's body."""
-    names: list[str] = []
+def _handshakes(body: bytes) -> list[tuple[int, bytes]]:
+    """Type and body of the handshake messages that begin in a record's body."""
+    found: list[tuple[int, bytes]] = []
     while len(body) >= 4 and body[0] in HANDSHAKES:
-        names.append(HANDSHAKES[body[0]])
-        body = body[4 + int.from_bytes(body[1:4], "big") :]
-    return names
+        end = 4 + int.from_bytes(body[1:4], "big")
+        found.append((body[0], body[4:end]))
+        body = body[end:]
+    return found

@@ -178,7 +178,7 @@ def judge(wire: Wire, speaker: Speaker, errors: str) -> Ending:
     Where the wire alone decides, s_client's errors are left out: they only tell of the relay's end.
     """
     if wire.refusal is not None:
-        return Ending("refused", wire.trace.stage, reply=wire.refusal)
+        return Ending("refused", wire.refused_at, reply=wire.refusal)
     if not wire.offered:
         return Ending("not-offered", "ehlo", reply=wire.ehlo)
     if not wire.connected:

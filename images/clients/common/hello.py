@@ -1,0 +1,173 @@
+"""The two hellos of a TLS handshake, as far as they travel in the clear: offered, and chosen.
+
+Versions and messages: RFC 8446 4.1.2 and 4.1.3 (TLSv1.3), RFC 5246 7.4.1 (before). Groups: the TLS
+registry of supported groups.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+#: Versions as a record or a hello spells them.
+VERSIONS = {
+    (0, 2): "SSLv2",
+    (3, 0): "SSLv3",
+    (3, 1): "TLSv1",
+    (3, 2): "TLSv1.1",
+    (3, 3): "TLSv1.2",
+    (3, 4): "TLSv1.3",
+}
+#: Groups as OpenSSL names them; any other is told by its number.
+GROUPS = {
+    21: "secp224r1",
+    22: "secp256k1",
+    23: "prime256v1",
+    24: "secp384r1",
+    25: "secp521r1",
+    28: "brainpoolP512r1",
+    29: "X25519",
+    30: "X448",
+    256: "ffdhe2048",
+    257: "ffdhe3072",
+    258: "ffdhe4096",
+    259: "ffdhe6144",
+    260: "ffdhe8192",
+    4587: "SecP256r1MLKEM768",
+    4588: "X25519MLKEM768",
+    4589: "SecP384r1MLKEM1024",
+    25497: "X25519Kyber768Draft00",
+}
+SUPPORTED_VERSIONS, KEY_SHARE = 43, 51
+#: ServerHello's random of a HelloRetryRequest (RFC 8446 4.1.3).
+RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
+NAMED_CURVE = 3
+#: Names of the ciphers, a line each: code, OpenSSL's name, the registry's, strength in bits.
+TABLE = Path(__file__).with_name("ciphers.tsv")
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What a ClientHello offers: its versions, oldest first, and how many ciphers."""
+
+    versions: tuple[str, ...]
+    ciphers: int
+
+    def __str__(self) -> str:
+        return f"offers {' '.join(self.versions) or 'no known version'}, {self.ciphers} ciphers"
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a ServerHello chose. ``group`` only of TLSv1.3; ``retry``: it asks for another hello."""
+
+    version: str
+    cipher: int
+    group: int | None = None
+    retry: bool = False
+
+
+class _Reader:
+    """Takes fields off the front; IndexError where there are too few bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def take(self, count: int) -> bytes:
+        if count > len(self.data):
+            raise IndexError
+        taken, self.data = self.data[:count], self.data[count:]
+        return taken
+
+    def number(self, size: int) -> int:
+        return int.from_bytes(self.take(size), "big")
+
+    def vector(self, size: int) -> bytes:
+        return self.take(self.number(size))
+
+
+def offered(body: bytes) -> Offered | None:
+    """Read a ClientHello (the message's body); None where it is not whole."""
+    try:
+        reader = _Reader(body)
+        highest = tuple(reader.take(2))
+        reader.take(32)
+        reader.vector(1)
+        ciphers = len(reader.vector(2)) // 2
+        reader.vector(1)
+        listed = _extensions(reader).get(SUPPORTED_VERSIONS)
+    except IndexError:
+        return None
+    if listed:
+        pairs = [tuple(listed[place : place + 2]) for place in range(1, len(listed) - 1, 2)]
+        return Offered(_sorted([VERSIONS[pair] for pair in pairs if pair in VERSIONS]), ciphers)
+    # Without the extension the field is the highest that the client can; how low it would go
+    # cannot be told.
+    known = VERSIONS.get((highest[0], highest[1]))
+    return Offered((f"up to {known}",) if known else (), ciphers)
+
+
+def chosen(body: bytes) -> Chosen | None:
+    """Read a ServerHello (the message's body); None where it is not whole."""
+    try:
+        reader = _Reader(body)
+        version = tuple(reader.take(2))
+        random = reader.take(32)
+        reader.vector(1)
+        cipher = reader.number(2)
+        reader.take(1)
+        extensions = _extensions(reader)
+    except IndexError:
+        return None
+    share = extensions.get(KEY_SHARE, b"")
+    if SUPPORTED_VERSIONS in extensions:
+        version = tuple(extensions[SUPPORTED_VERSIONS])
+    named = VERSIONS.get((version[0], version[1]))
+    if named is None:
+        return None
+    group = int.from_bytes(share[:2], "big") if len(share) >= 2 else None
+    return Chosen(named, cipher, group, random == RETRY)
+
+
+def named_curve(body: bytes) -> int | None:
+    """The group of an elliptic ServerKeyExchange (RFC 8422 5.4); None of any other."""
+    return int.from_bytes(body[1:3], "big") if len(body) > 4 and body[0] == NAMED_CURVE else None
+
+
+def group_name(number: int) -> str:
+    """A group as OpenSSL names it."""
+    return GROUPS.get(number, f"group {number}")
+
+
+def cipher_name(code: int) -> tuple[str, int | None]:
+    """A cipher as OpenSSL names it (else as the registry does), and its strength in bits."""
+    return _names().get(code, (f"0x{code:04X}", None))
+
+
+@functools.cache
+def _names() -> dict[int, tuple[str, int | None]]:
+    found: dict[int, tuple[str, int | None]] = {}
+    with TABLE.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            if len(row["code"]) == 4:
+                name = row["iana"] if row["openssl"] == "-" else row["openssl"]
+                bits = int(row["bits"]) if row["bits"].isdigit() else None
+                found[int(row["code"], 16)] = name, bits
+    return found
+
+
+def _extensions(reader: _Reader) -> dict[int, bytes]:
+    found: dict[int, bytes] = {}
+    if reader.data:
+        rest = _Reader(reader.vector(2))
+        while rest.data:
+            kind = rest.number(2)
+            found[kind] = rest.vector(2)
+    return found
+
+
+def _sorted(versions: Sequence[str]) -> tuple[str, ...]:
+    return tuple(version for version in VERSIONS.values() if version in versions)

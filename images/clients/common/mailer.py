@@ -1,0 +1,181 @@
+"""Clients that are driven from outside: a program or a library's worker behind the relay.
+
+A mailer knows how to have one message sent to a port of this machine, and what its software says of
+it. What happened is then told from both: the wire, which does not lie, and the software's words.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from common.contract import Ending, Reply, Request, Trace, queue_id
+from common.hello import cipher_name
+from common.relay import Relay, Wire
+from common.wire import announces
+
+_CODES = {"530": "mail", "534": "auth", "535": "auth", "538": "auth", "503": "auth"}
+
+
+class Incapable(Exception):
+    """The software cannot be told to make this offer; its words, or why there is no way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the client's software says came of its message.
+
+    ``sent``: it believes that the server took the message. ``reply`` is the server's, where it
+    passes it on: the one that refused, else the last. ``stage`` is where it says it was. The rest
+    is of TLS, for software that tells; what it does not tell is read off the wire.
+    """
+
+    sent: bool
+    error: str | None = None
+    reply: Reply | None = None
+    stage: str | None = None
+    protocol: str | None = None
+    cipher: str | None = None
+    bits: int | None = None
+    group: str | None = None
+
+
+class Mailer(Protocol):
+    """One client's software."""
+
+    async def describe(self) -> dict[str, Any]:
+        """What ``driver --describe`` prints."""
+        ...
+
+    async def send(self, request: Request, port: int) -> Said:
+        """Have the request's message sent to ``request.server_name``, which is here, at ``port``.
+
+        Raises:
+            Incapable: it cannot be told to make the offer.
+        """
+        ...
+
+
+class Relayed:
+    """A client of the contract (common/contract.py) made of a mailer and the relay."""
+
+    def __init__(self, mailer: Mailer) -> None:
+        self._mailer = mailer
+
+    async def describe(self) -> dict[str, Any]:
+        """The mailer's."""
+        return await self._mailer.describe()
+
+    async def run(self, request: Request, trace: Trace) -> Ending:
+        """One dialogue, judged by what was said on the wire and by the software."""
+        wire = Wire(trace, request.implicit_tls, once=False)
+        try:
+            async with Relay(wire, request.host, request.port) as relay:
+                said = await self._mailer.send(request, relay.port)
+        except ConnectionRefusedError as exc:
+            return Ending("refused", "connect", f"ConnectionRefusedError: {exc}")
+        except Incapable as exc:
+            return Ending("client-incapable", "handshake", str(exc))
+        view(trace, said, wire)
+        return judge(request, wire, said)
+
+
+def view(trace: Trace, said: Said, wire: Wire) -> None:
+    """Put into the trace what was negotiated: as the software says, else as the wire shows."""
+    if not (said.sent or wire.handshake_done) or not wire.in_tls:
+        return
+    chosen = wire.chosen
+    if chosen is not None:
+        trace.protocol = chosen.version
+        trace.cipher, trace.bits = cipher_name(chosen.cipher)
+        trace.group = wire.group
+    trace.protocol = said.protocol or trace.protocol
+    trace.cipher = said.cipher or trace.cipher
+    trace.bits = said.bits if said.bits is not None else trace.bits
+    trace.group = said.group or trace.group
+
+
+def judge(request: Request, wire: Wire, said: Said) -> Ending:
+    """What a dialogue comes to, once the software has given up or is through.
+
+    Raises:
+        RuntimeError: it failed, and nothing on the wire says why: the driver's trouble, nobody's
+            refusal.
+    """
+    if said.sent:
+        return _sent(wire, said)
+    if not wire.connected:
+        return _unconnected(request, said)
+    if wire.in_tls:
+        return _failed_in_tls(wire, said)
+    return _failed_in_the_clear(request, wire, said)
+
+
+def _sent(wire: Wire, said: Said) -> Ending:
+    reply = said.reply if wire.in_tls else _queued(wire) or said.reply
+    if reply is not None:
+        wire.trace.queue_id = queue_id(reply.text)
+    return Ending("accepted" if wire.in_tls else "plaintext", reply=reply)
+
+
+def _queued(wire: Wire) -> Reply | None:
+    """The reply that took the message, of a dialogue in the clear."""
+    found = re.findall(r"^S: 250 (.*queued as .*)$", "\n".join(wire.trace.lines), re.M)
+    return Reply(250, found[-1]) if found else None
+
+
+def _unconnected(request: Request, said: Said) -> Ending:
+    if request.offer is None:
+        raise RuntimeError(f"the client did not connect: {said.error}")
+    return Ending("client-incapable", "handshake", said.error or "it did not connect")
+
+
+def _failed_in_tls(wire: Wire, said: Said) -> Ending:
+    if not wire.hello_sent:
+        return Ending("client-incapable", "handshake", said.error)
+    if wire.handshake_done:
+        stage = said.stage if said.stage not in (None, "handshake") else stage_of(said.reply)
+        return Ending("refused", stage, said.error, said.reply)
+    return Ending("refused", "handshake", with_alerts(said.error, wire))
+
+
+def _failed_in_the_clear(request: Request, wire: Wire, said: Said) -> Ending:
+    if request.offer is not None and not wire.offered:
+        return Ending("not-offered", "ehlo", said.error, wire.ehlo)
+    if wire.refusal is not None:
+        return Ending("refused", wire.refused_at, said.error, wire.refusal)
+    if wire.server_closed:
+        return Ending("refused", wire.trace.stage, said.error or "the server closed the connection")
+    if request.offer is not None:
+        return Ending("client-incapable", "handshake", said.error)
+    ehlo = wire.ehlo
+    if request.username is not None and ehlo is not None and not announces(ehlo, "AUTH"):
+        # It will not go on where it cannot log in; no client is told that by a reply.
+        return Ending("refused", "auth", said.error, ehlo)
+    raise RuntimeError(f"the client gave up by itself: {said.error}")
+
+
+def stage_of(reply: Reply | None) -> str:
+    """Where a reply belongs that came inside TLS, by its code (RFC 4954 6, RFC 5321 4.2.3)."""
+    if reply is None:
+        return "ehlo"
+    if re.match(r"5\.7\.[08]|4\.7\.0", reply.text) and reply.code in (454, 535):
+        return "auth"
+    return _CODES.get(str(reply.code), "rcpt" if reply.code in (450, 550, 554) else "mail")
+
+
+def with_alerts(error: str | None, wire: Wire) -> str:
+    """The software's error, and the alert that it may not name."""
+    lines = [error] if error else []
+    lines += [f"server's alert: {wire.server_alert}"] if wire.server_alert else []
+    lines += [f"client's alert: {wire.client_alert}"] if wire.client_alert else []
+    if wire.server_closed and not (wire.server_alert or wire.client_alert):
+        lines.append("the server closed the connection")
+    return "\n".join(lines)
+
+
+def reply_in(text: str) -> Reply | None:
+    """The last SMTP reply that says no, in a program's own words: ``535 5.7.8 Error: ...``."""
+    found = re.findall(r"(?<![\d.])([45]\d\d)[ -]([245]\.\d{1,3}\.\d{1,3} [^\r\n]*)", text)
+    return Reply(int(found[-1][0]), found[-1][1].strip()) if found else None

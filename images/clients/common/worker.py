@@ -1,0 +1,154 @@
+"""Warm workers: processes in any language that take one JSON job a line and give one answer a line.
+
+A runtime that takes a second to start (Java, Mono, PHP in WebAssembly) does so once. A worker has
+one job at a time; one that hangs, dies or prints rubbish is replaced, and fails its own job alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from common.contract import Reply, Request
+from common.mailer import Incapable, Said
+
+#: Workers at a time; further jobs wait. Two processors are kept busy by fewer.
+MOST = 4
+#: Lines of standard error that are kept of a worker.
+TAIL = 20
+LIMIT = 1 << 20
+
+
+class WorkerFailed(Exception):
+    """A worker died, or what it printed is no answer; with what it said."""
+
+
+class _Worker:
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.errors: deque[str] = deque(maxlen=TAIL)
+        self._listening = asyncio.create_task(self._listen())
+
+    async def _listen(self) -> None:
+        assert self.process.stderr is not None
+        async for line in self.process.stderr:
+            self.errors.append(line.decode("utf-8", "replace").rstrip())
+
+    async def ask(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.errors.clear()
+        # The pipe of a worker that has died is told by its end, below.
+        with suppress(ConnectionError):
+            self.process.stdin.write(json.dumps(job).encode() + b"\n")
+            await self.process.stdin.drain()
+        line = await self.process.stdout.readline()
+        if not line:
+            await self.process.wait()
+            await self._listening
+            raise WorkerFailed(f"the worker died ({self.process.returncode}): {self.words}")
+        try:
+            answer = json.loads(line)
+        except ValueError:
+            raise WorkerFailed(f"the worker printed {line[:200]!r}; {self.words}") from None
+        if not isinstance(answer, dict):
+            raise WorkerFailed(f"the worker's answer is no object: {line[:200]!r}")
+        return answer
+
+    @property
+    def words(self) -> str:
+        return "; ".join(self.errors) or "it said nothing on standard error"
+
+    def kill(self) -> None:
+        with suppress(ProcessLookupError):
+            self.process.kill()
+
+
+class Workers:
+    """A pool of one command's workers, started as they are needed."""
+
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], most: int = MOST
+    ) -> None:
+        self._command = list(command)
+        self._environment = dict(environment)
+        self._slots = asyncio.Semaphore(most)
+        self._idle: list[_Worker] = []
+
+    async def ask(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        """Have one job done.
+
+        Raises:
+            WorkerFailed: see there.
+        """
+        async with self._slots:
+            worker = self._idle.pop() if self._idle else await self._start()
+            try:
+                answer = await worker.ask(job)
+            except BaseException:
+                # Cancelled in the middle of a job, its answer would be taken for the next one's.
+                worker.kill()
+                raise
+            self._idle.append(worker)
+            return answer
+
+    async def _start(self) -> _Worker:
+        pipe = asyncio.subprocess.PIPE
+        return _Worker(
+            await asyncio.create_subprocess_exec(
+                *self._command,
+                env=self._environment,
+                stdin=pipe,
+                stdout=pipe,
+                stderr=pipe,
+                limit=LIMIT,
+            )
+        )
+
+
+def job_of(request: Request, port: int, **more: Any) -> dict[str, Any]:
+    """A worker's job: the request in flat JSON, with the relay's port.
+
+    ``lowest`` and ``highest`` are null for the client as it comes; ``ciphers`` and ``groups`` are
+    lists, empty for whatever the client has.
+    """
+    offer = request.offer
+    return {
+        "host": request.server_name,
+        "port": port,
+        "implicit": request.implicit_tls,
+        "lowest": offer.lowest if offer else None,
+        "highest": offer.highest if offer else None,
+        "ciphers": list(offer.ciphers) if offer else [],
+        "groups": list(offer.groups) if offer else [],
+        "ca_file": request.ca_file,
+        "username": request.username,
+        "password": request.password,
+        "from": request.sender,
+        "to": request.recipient,
+        "subject": request.subject,
+        "time_limit": request.time_limit,
+        **more,
+    }
+
+
+def said_by(answer: Mapping[str, Any]) -> Said:
+    """A worker's answer: ``sent``, and where it tells ``error``, ``code``, ``text``, ``stage``,
+    ``protocol``, ``cipher``, ``bits``, ``group``; ``incapable`` says why it can make no such offer.
+
+    Raises:
+        Incapable: it says so.
+    """
+    if answer.get("incapable"):
+        raise Incapable(str(answer["incapable"]))
+    code = answer.get("code")
+    names = ("error", "stage", "protocol", "cipher", "bits", "group")
+    return Said(
+        sent=bool(answer.get("sent")),
+        reply=Reply(int(code), str(answer.get("text") or "")) if code else None,
+        **{name: answer[name] for name in names if answer.get(name) is not None},
+    )
