@@ -147,8 +147,9 @@ def _print_legend(grid: Grid, besides: Mapping[str, Differences], console: Conso
         style = "bold yellow" if note in WARNINGS else "bold"
         table.add_row("" if at else "build", Text.assemble((f"{note}. ", style), BUILD_NOTES[note]))
     short = short_names(grid.clients)
-    names = ", ".join(f"{short[client]} is {client}" for client in grid.clients)
-    table.add_row("client", Text(f"{names}. A line for both or all: they saw the same."))
+    names = [f"{short[name]} is {name}" for name in grid.clients if short[name] != name]
+    told = f"{', '.join(names)}. " if names else ""
+    table.add_row("client", Text(f"{told}A line for both or all: they saw the same."))
     table.add_row(
         "default", "The client as its user would run it. Other columns: that version only."
     )

@@ -63,15 +63,32 @@ def context(offer: Offer, ca_file: str) -> ssl.SSLContext:
     made.check_hostname = False
     made.verify_mode = ssl.CERT_NONE
     made.load_verify_locations(cafile=ca_file)
-    made.set_ciphers(ALL_CIPHERS)
     made.options &= ~(ssl.OP_NO_SSLv3 | ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1)
     made.options |= OP_LEGACY_SERVER_CONNECT
     try:
+        _restrict(made, offer)
         made.minimum_version = getattr(ssl.TLSVersion, version_name(offer.lowest))
         made.maximum_version = getattr(ssl.TLSVersion, version_name(offer.highest))
     except (AttributeError, ValueError, ssl.SSLError) as exc:
         raise Incapable from exc
     return made
+
+
+def _restrict(made: ssl.SSLContext, offer: Offer) -> None:
+    """Offer the named ciphers and group alone, else all that there are.
+
+    Raises:
+        ValueError: Python's ssl has no way to say it.
+        ssl.SSLError: the library knows no such cipher.
+    """
+    if any(name.startswith("TLS_") for name in offer.ciphers):
+        raise ValueError("Python's ssl module cannot choose among the ciphers of TLSv1.3")
+    named = ":".join(offer.ciphers)
+    made.set_ciphers(f"{named}:@SECLEVEL=0" if named else ALL_CIPHERS)
+    if len(offer.groups) > 1:
+        raise ValueError("Python's ssl module can be told one group, not several")
+    for group in offer.groups:
+        made.set_ecdh_curve(group)
 
 
 def letter(request: Request) -> MIMEText:

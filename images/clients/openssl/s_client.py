@@ -75,11 +75,25 @@ class Tool:
         else:
             outside = [f"no_{OPTIONS[v]}" for v in PROTOCOLS if v not in inside]
             words = [f"-{option}" for option in outside if option in self.options]
-        words += ["-cipher", "ALL:COMPLEMENTOFALL" + ":@SECLEVEL=0" * self.has_security_levels]
-        if "ciphersuites" in self.options:
-            words += ["-ciphersuites", SUITES]
-        if "legacy_server_connect" in self.options:
+        words += self._cipher_options(offer)
+        if offer.groups:
+            # 1.0.2 calls them curves; a tool that has neither refuses in its own words.
+            words += ["-groups" if "groups" in self.options else "-curves", ":".join(offer.groups)]
+        # From 3.0 on the default is to turn away from servers without RFC 5746; the option that
+        # 1.1.1 has by that name is refused (there it is a server's).
+        if "legacy_server_connect" in self.options and not self.number.startswith("1."):
             words += ["-legacy_server_connect"]
+        return words
+
+    def _cipher_options(self, offer: Offer) -> list[str]:
+        """The ciphers of an offer, or all there are; those of TLSv1.3 have an option of their own."""
+        new = [name for name in offer.ciphers if name.startswith("TLS_")]
+        old = [name for name in offer.ciphers if name not in new]
+        everything = [] if offer.ciphers else ["ALL:COMPLEMENTOFALL"]
+        level = ["@SECLEVEL=0"] * self.has_security_levels
+        words = ["-cipher", ":".join([*everything, *old, *level])] if everything or old else []
+        if "ciphersuites" in self.options and (new or not offer.ciphers):
+            words += ["-ciphersuites", ":".join(new) or SUITES]
         return words
 
     def view(self, output: str, trace: Trace) -> None:
