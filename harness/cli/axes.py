@@ -31,8 +31,8 @@ _AXES = (
         "--offers",
         "-o",
         "Have the clients make only these offers: a TLS version such as TLSv1.2, a range such as "
-        "TLSv1..TLSv1.2, either with +ciphers=NAME:NAME or +groups=NAME:NAME, or default (the client "
-        "as it comes).",
+        "TLSv1..TLSv1.2, either with +ciphers=NAME:NAME or +groups=NAME:NAME, or default (the "
+        "client as it comes).",
     ),
 )
 

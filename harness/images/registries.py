@@ -124,7 +124,7 @@ def _make(registry: Registry, folder: Path, work: Path, path: Path, cancel: Canc
     made = work / registry.archive.removesuffix(".tar")
     if code != 0 or not made.is_dir():
         raise SourceError(
-            f"{folder.name}: the packages of {registry.lock} could not be fetched: {_reason(words)}",
+            f"{folder.name}: the packages of {registry.lock} were not fetched: {_reason(words)}",
             cause="the registry is not reached, or has no such file any more",
             next_step=f"look with: cd {folder} && "
             + ("npm ci" if registry.lock == NPM_LOCK else f"pip download -r {PIP_LOCK}"),

@@ -31,7 +31,7 @@ class BadRequest(ValueError):
     """A line of standard input is not a request of this contract."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Offer:
     """The version range that a client is told to offer, both ends included.
 
@@ -49,7 +49,7 @@ class Offer:
         return PROTOCOLS[PROTOCOLS.index(self.lowest) : PROTOCOLS.index(self.highest) + 1]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request:
     """One request; the fields are the contract's. ``time_limit`` is in seconds."""
 
@@ -125,7 +125,7 @@ CANCELS = 3
 CANCEL_PATIENCE = 0.1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reply:
     """An SMTP reply (RFC 5321 4.2): its code, and its lines' texts joined by newlines."""
 
@@ -133,7 +133,7 @@ class Reply:
     text: str
 
 
-@dataclass(slots=True)
+@dataclass
 class Trace:
     """What is known of a dialogue while it goes on; a time-out reports it as far as it has come.
 
@@ -167,7 +167,7 @@ class Trace:
         self.lines.append(f"S: {reply.code} {last}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ending:
     """How a dialogue ended: the contract's ``outcome``, its ``stage`` and ``error``.
 

@@ -49,7 +49,7 @@ NAMED_CURVE = 3
 TABLE = Path(__file__).with_name("ciphers.tsv")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Offered:
     """What a ClientHello offers: its versions, oldest first, and how many ciphers."""
 
@@ -60,7 +60,7 @@ class Offered:
         return f"offers {' '.join(self.versions) or 'no known version'}, {self.ciphers} ciphers"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Chosen:
     """What a ServerHello chose. ``group`` only of TLSv1.3; ``retry``: it asks for another hello."""
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from email.utils import formatdate
 from typing import Any, Protocol
 
-from common.contract import Ending, Reply, Request, Trace, queue_id
+from common.contract import Ending, Reply, Request, Trace, message_id, queue_id
 from common.hello import cipher_name
 from common.relay import Relay, Wire
 from common.wire import announces
@@ -22,7 +23,7 @@ class Incapable(Exception):
     """The software cannot be told to make this offer; its words, or why there is no way."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Said:
     """What the client's software says came of its message.
 
@@ -149,6 +150,9 @@ def _failed_in_the_clear(request: Request, wire: Wire, said: Said) -> Ending:
         return Ending("refused", wire.trace.stage, said.error or "the server closed the connection")
     if request.offer is not None:
         return Ending("client-incapable", "handshake", said.error)
+    if not wire.offered and said.stage != "auth":
+        # Left to itself this client wants TLS, too.
+        return Ending("not-offered", "ehlo", said.error, wire.ehlo)
     ehlo = wire.ehlo
     if request.username is not None and ehlo is not None and not announces(ehlo, "AUTH"):
         # It will not go on where it cannot log in; no client is told that by a reply.
@@ -173,6 +177,21 @@ def with_alerts(error: str | None, wire: Wire) -> str:
     if wire.server_closed and not (wire.server_alert or wire.client_alert):
         lines.append("the server closed the connection")
     return "\n".join(lines)
+
+
+def letter(request: Request) -> bytes:
+    """The message for a program that takes one as it is to be sent (RFC 5322), with CRLF."""
+    lines = (
+        f"From: {request.sender}",
+        f"To: {request.recipient}",
+        f"Subject: {request.subject}",
+        f"Date: {formatdate()}",
+        f"Message-ID: {message_id(request.id)}",
+        "",
+        request.id,
+        "",
+    )
+    return "\r\n".join(lines).encode()
 
 
 def reply_in(text: str) -> Reply | None:

@@ -107,7 +107,7 @@ def _close(pipes: Sequence[int]) -> None:
         os.close(each)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ended:
     """What a program that ran to its end said on its two outputs, and its exit status."""
 

@@ -35,7 +35,7 @@ WITHHELD = {334: "(credentials)", 354: "(message)"}
 CHUNK = 65536
 
 
-@dataclass(slots=True)
+@dataclass
 class Wire:
     """What both sides said in the clear. Filled by the relay, or by hand for a test.
 
@@ -160,14 +160,14 @@ class Wire:
         if not 200 <= reply.code < 400:
             self.refusal, self.refused_at = reply, self.trace.stage
             return
-        match self.trace.stage:
-            case "connect" | "banner":
-                self.trace.stage = "ehlo"
-            case "ehlo":
-                self.ehlo = reply
-            case "starttls":
-                self.in_tls = True
-                self.trace.stage = "handshake"
+        stage = self.trace.stage
+        if stage in ("connect", "banner"):
+            self.trace.stage = "ehlo"
+        elif stage == "ehlo":
+            self.ehlo = reply
+        elif stage == "starttls":
+            self.in_tls = True
+            self.trace.stage = "handshake"
 
     def _show(self, who: str, names: list[str]) -> None:
         for name in names:

@@ -77,7 +77,7 @@ def is_client_hello(data: bytes) -> bool:
     return len(data) >= 3 and bool(data[0] & 0x80) and data[2] == 1
 
 
-@dataclass(slots=True)
+@dataclass
 class Replies:
     """SMTP replies out of a stream of bytes, whichever way it is cut into pieces."""
 
@@ -108,7 +108,7 @@ def announces(ehlo: Reply, keyword: str) -> bool:
     return any(line.upper().split()[:1] == [keyword.upper()] for line in ehlo.text.split("\n")[1:])
 
 
-@dataclass(slots=True)
+@dataclass
 class Records:
     """Names for the SSL and TLS records in one direction of a stream.
 

@@ -86,7 +86,7 @@ class Tool:
         return words
 
     def _cipher_options(self, offer: Offer) -> list[str]:
-        """The ciphers of an offer, or all there are; those of TLSv1.3 have an option of their own."""
+        """The ciphers of an offer, or all there are; TLSv1.3's have an option of their own."""
         new = [name for name in offer.ciphers if name.startswith("TLS_")]
         old = [name for name in offer.ciphers if name not in new]
         everything = [] if offer.ciphers else ["ALL:COMPLEMENTOFALL"]

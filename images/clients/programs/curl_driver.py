@@ -1,0 +1,87 @@
+#!/usr/bin/python3
+"""Client driver: curl (libcurl on OpenSSL), a program run a message, behind the relay."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+from common.contract import PROTOCOLS, Offer, Reply, Request, main
+from common.mailer import Incapable, Relayed, Said, letter, reply_in
+from programs import ask, first, start
+
+CURL = "/usr/bin/curl"
+#: -2 and -3 are options too; what curl makes of them is its own affair.
+LOWEST = {"SSLv2": "--sslv2", "SSLv3": "--sslv3", **{p: f"--{p.lower()}" for p in PROTOCOLS[2:]}}
+HIGHEST = {"TLSv1": "1.0", "TLSv1.1": "1.1", "TLSv1.2": "1.2", "TLSv1.3": "1.3"}
+#: curl(1), EXIT CODES, where they say at which command it was turned away.
+_STAGES = {67: "auth"}
+
+
+def command(request: Request, port: int) -> list[str]:
+    """The command line: TLS asked for, a file sent; with an offer what it takes to make it."""
+    scheme = "smtps" if request.implicit_tls else "smtp"
+    words = [CURL, "-q", "--silent", "--show-error", "--verbose", "--upload-file", "-"]
+    words += ["--url", f"{scheme}://{request.server_name}:{port}/client.test", "--ssl-reqd"]
+    words += ["--mail-from", request.sender, "--mail-rcpt", request.recipient]
+    if request.username is not None:
+        words += ["--user", f"{request.username}:{request.password}"]
+    if request.offer is None:
+        return [*words, "--cacert", request.ca_file]
+    return [*words, "--insecure", *offer_options(request.offer)]
+
+
+def offer_options(offer: Offer) -> list[str]:
+    """The options of an offer. What has no option raises Incapable."""
+    if offer.lowest.startswith("SSL"):
+        if offer.highest != offer.lowest:
+            raise Incapable(f"curl has no range from {offer.lowest} on")
+        words = [LOWEST[offer.lowest]]
+    else:
+        lowest = "--tlsv1.0" if offer.lowest == "TLSv1" else LOWEST[offer.lowest]
+        words = [lowest, "--tls-max", HIGHEST[offer.highest]]
+    new = [name for name in offer.ciphers if name.startswith("TLS_")]
+    old = [name for name in offer.ciphers if name not in new] or ["ALL", "COMPLEMENTOFALL"]
+    words += ["--ciphers", ":".join([*old, "@SECLEVEL=0"])]
+    words += ["--tls13-ciphers", ":".join(new)] if new else []
+    return [*words, "--curves", ":".join(offer.groups)] if offer.groups else words
+
+
+def read(status: int, errors: str) -> Said:
+    """What curl's own words come to; ``errors`` has its verbose transcript."""
+    said = "\n".join(line for line in errors.splitlines() if line.startswith("curl: ("))
+    view = re.search(r"SSL connection using (\S+) / (\S+)", errors)
+    protocol, cipher = (view[1], view[2]) if view else (None, None)
+    found = re.findall(r"^< (\d{3}) (.*?)\r?$", errors, re.M)
+    taken = [Reply(250, text) for code, text in found if code == "250" and "queued as" in text]
+    reply = taken[-1] if status == 0 and taken else reply_in(errors)
+    protocol = "TLSv1" if protocol == "TLSv1.0" else protocol
+    return Said(status == 0, said or None, reply, _STAGES.get(status), protocol, cipher)
+
+
+class Curl:
+    """The mailer."""
+
+    async def describe(self) -> dict[str, Any]:
+        """What this is."""
+        told = ask(CURL, "--version")
+        return {
+            "client": "curl",
+            "version": first(r"^curl (\S+)", told),
+            "tls_library": "OpenSSL",
+            "tls_version": "OpenSSL " + first(r"OpenSSL/(\S+)", told),
+            "offers": list(PROTOCOLS[2:]),
+            "sends_mail": True,
+        }
+
+    async def send(self, request: Request, port: int) -> Said:
+        """Run curl once."""
+        # The distribution's openssl.cnf may forbid what is to be offered.
+        free = {} if request.offer is None else {"OPENSSL_CONF": "/dev/null"}
+        ended = await start(command(request, port), letter(request), free)
+        return read(ended.status, ended.errors)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Relayed(Curl())))

@@ -1,0 +1,74 @@
+#!/usr/bin/python3
+"""Client driver: msmtp (GnuTLS), a program run a message, behind the relay."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from common.contract import PROTOCOLS, Request, main
+from common.mailer import Relayed, Said, letter, reply_in
+from gnutls import priorities
+from programs import ask, first, package_version, start
+
+MSMTP = "/usr/bin/msmtp"
+#: msmtp takes a password from a command's output only.
+PASSWORD = "POSTFIX_MATRIX_PASSWORD"
+_STAGES = {
+    "authentication failed": "auth",
+    "cannot use a secure authentication method": "auth",
+    "envelope from address": "mail",
+    "recipient address": "rcpt",
+    "the server did not accept the mail": "data",
+}
+
+
+def command(request: Request, port: int) -> list[str]:
+    """The command line; as its manual's first account has it (tls on), and an offer's besides."""
+    words = [MSMTP, "--file=/dev/null", f"--host={request.server_name}", f"--port={port}"]
+    words += [f"--from={request.sender}", "--domain=client.test", "--tls=on"]
+    words += [f"--tls-starttls={'off' if request.implicit_tls else 'on'}"]
+    if request.offer is None:
+        words += [f"--tls-trust-file={request.ca_file}"]
+    else:
+        words += ["--tls-certcheck=off", f"--tls-priorities={priorities(request.offer)}"]
+    if request.username is not None:
+        words += ["--auth=on", f"--user={request.username}"]
+        words += [f"--passwordeval=printenv {PASSWORD}"]
+    return [*words, "--", request.recipient]
+
+
+def stage_in(words: str) -> str | None:
+    """Where msmtp says that it was turned away."""
+    return next((stage for sign, stage in _STAGES.items() if sign in words), None)
+
+
+class Msmtp:
+    """The mailer."""
+
+    async def describe(self) -> dict[str, Any]:
+        """What this is; ``offers`` leaves out SSLv3, which GnuTLS has a word for and nothing else."""
+        told = ask(MSMTP, "--version")
+        library = package_version("libgnutls30") or package_version("libgnutls30t64")
+        return {
+            "client": "msmtp",
+            "version": first(r"msmtp version (\S+)", told),
+            "tls_library": "GnuTLS",
+            "tls_version": f"GnuTLS {library}",
+            "offers": list(PROTOCOLS[2:]),
+            "sends_mail": True,
+        }
+
+    async def send(self, request: Request, port: int) -> Said:
+        """Run msmtp once."""
+        environment = {PASSWORD: request.password} if request.password is not None else {}
+        ended = await start(command(request, port), letter(request), environment)
+        error = ended.words or None
+        if ended.status == 0:
+            return Said(sent=True, error=error)
+        reply = reply_in(ended.words)
+        return Said(sent=False, error=error, reply=reply, stage=stage_in(ended.words))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Relayed(Msmtp())))

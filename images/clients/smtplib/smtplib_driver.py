@@ -1,0 +1,43 @@
+#!/usr/bin/python3
+"""Client driver: smtplib, one message a request, by warm workers behind the relay."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import ssl
+from typing import Any
+
+from common.contract import PROTOCOLS, Request, main
+from common.mailer import Relayed, Said
+from common.worker import Workers, job_of, said_by
+
+COMMAND = ["/usr/bin/python3", "/opt/driver/smtplib_worker.py"]
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "PYTHONUTF8": "1"}
+
+
+class Smtplib:
+    """The mailer."""
+
+    def __init__(self) -> None:
+        self._workers = Workers(COMMAND, ENVIRONMENT)
+
+    async def describe(self) -> dict[str, Any]:
+        """What this is; ``offers`` are the versions that Python says it was built with."""
+        names = {version: version.replace(".", "_") for version in PROTOCOLS}
+        return {
+            "client": "smtplib",
+            "version": f"Python {platform.python_version()}",
+            "tls_library": "OpenSSL",
+            "tls_version": ssl.OPENSSL_VERSION,
+            "offers": [v for v, name in names.items() if getattr(ssl, f"HAS_{name}", False)],
+            "sends_mail": True,
+        }
+
+    async def send(self, request: Request, port: int) -> Said:
+        """Have a worker send the message."""
+        return said_by(await self._workers.ask(job_of(request, port)))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Relayed(Smtplib())))

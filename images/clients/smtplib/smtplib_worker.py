@@ -1,0 +1,154 @@
+#!/usr/bin/python3
+"""A worker of the driver's: one JSON job a line in, one answer a line out (common/worker.py).
+
+Each job is one message, sent as smtplib's documentation has it. Runs on Python 3.9 and later.
+"""
+
+from __future__ import annotations
+
+import json
+import smtplib
+import ssl
+import sys
+import warnings
+from email.message import EmailMessage
+from typing import Any
+
+ALL_CIPHERS = "ALL:COMPLEMENTOFALL"
+#: OpenSSL 1.1.0 brought security levels, and forbids old versions at the default one from 3.0 on.
+LEVEL = ":@SECLEVEL=0"
+#: SSL_OP_LEGACY_SERVER_CONNECT, which ssl names from Python 3.12 on.
+OP_LEGACY_SERVER_CONNECT = 0x4
+
+
+class Incapable(Exception):
+    """Python's ssl module will not make this offer; its words are the cause's."""
+
+
+def version(name: str) -> ssl.TLSVersion:
+    """``TLSv1.2`` as ssl.TLSVersion has it."""
+    found: ssl.TLSVersion = getattr(ssl.TLSVersion, name.replace(".", "_"))
+    return found
+
+
+def context(job: dict[str, Any]) -> ssl.SSLContext:
+    """The documentation's context; with an offer one that lets nothing but the offer decide.
+
+    Raises:
+        Incapable: Python or its OpenSSL refuses the offer, or has never heard of it.
+    """
+    if job["lowest"] is None:
+        return ssl.create_default_context(cafile=job["ca_file"])
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.check_hostname = False
+    made.verify_mode = ssl.CERT_NONE
+    made.options &= ~(ssl.OP_NO_SSLv3 | ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1)
+    made.options |= OP_LEGACY_SERVER_CONNECT
+    try:
+        restrict(made, job["ciphers"], job["groups"])
+        made.minimum_version = version(job["lowest"])
+        made.maximum_version = version(job["highest"])
+    except (AttributeError, ValueError, ssl.SSLError) as exc:
+        raise Incapable(f"{type(exc).__name__}: {exc}") from exc
+    return made
+
+
+def restrict(made: ssl.SSLContext, ciphers: list[str], groups: list[str]) -> None:
+    """Offer the named ciphers and group alone, else all that there are."""
+    if any(name.startswith("TLS_") for name in ciphers):
+        raise ValueError("Python's ssl module cannot choose among the ciphers of TLSv1.3")
+    made.set_ciphers((":".join(ciphers) or ALL_CIPHERS) + LEVEL)
+    if len(groups) > 1:
+        raise ValueError("Python's ssl module can be told one group, not several")
+    for group in groups:
+        made.set_ecdh_curve(group)
+
+
+class Watched:
+    """What of smtplib's own client is kept: its last reply, and what the session negotiated."""
+
+    code: int = 0
+    text: str = ""
+    session: Any = None
+
+    def getreply(self) -> tuple[int, bytes]:
+        """As SMTP.getreply."""
+        code, text = super().getreply()  # type: ignore[misc]
+        self.code, self.text = code, text.decode("utf-8", "replace")
+        return code, text
+
+
+class Plain(Watched, smtplib.SMTP):
+    """smtplib.SMTP, watched."""
+
+
+class Implicit(Watched, smtplib.SMTP_SSL):
+    """smtplib.SMTP_SSL, watched."""
+
+
+def letter(job: dict[str, Any]) -> EmailMessage:
+    """The message."""
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = job["from"], job["to"], job["subject"]
+    message.set_content(job["subject"] + "\n")
+    return message
+
+
+def send(job: dict[str, Any], told: dict[str, Any]) -> None:
+    """One dialogue; ``told`` is filled as it goes on."""
+    chosen, limit = context(job), job["time_limit"]
+    told["stage"] = "banner"
+    if job["implicit"]:
+        told["stage"] = "handshake"
+        client: Any = Implicit(job["host"], job["port"], context=chosen, timeout=limit)
+    else:
+        client = Plain(job["host"], job["port"], timeout=limit)
+    try:
+        told["stage"] = "ehlo"
+        client.ehlo("client.test")
+        # The documentation's way: whoever wants TLS asks for it, and fails without.
+        if not job["implicit"]:
+            told["stage"] = "starttls"
+            client.starttls(context=chosen)
+            told["stage"] = "ehlo"
+            client.ehlo("client.test")
+        told["protocol"] = client.sock.version()
+        told["cipher"], _, told["bits"] = client.sock.cipher()
+        if job["username"]:
+            told["stage"] = "auth"
+            client.login(job["username"], job["password"])
+        told["stage"] = "mail"
+        client.send_message(letter(job))
+        told.update(sent=True, code=client.code, text=client.text)
+        client.quit()
+    except smtplib.SMTPRecipientsRefused as exc:
+        (told["code"], text), *_ = exc.recipients.values()
+        told.update(stage="rcpt", text=text.decode("utf-8", "replace"))
+        raise
+    finally:
+        client.close()
+
+
+def answer(job: dict[str, Any]) -> dict[str, Any]:
+    """One job's answer."""
+    told: dict[str, Any] = {"sent": False}
+    try:
+        send(job, told)
+    except Incapable as exc:
+        return {"incapable": str(exc)}
+    except smtplib.SMTPResponseException as exc:
+        text = exc.smtp_error
+        told["code"] = exc.smtp_code
+        told["text"] = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+        told["error"] = f"{type(exc).__name__}: {exc}"
+    except (OSError, smtplib.SMTPException) as exc:
+        told["error"] = f"{type(exc).__name__}: {exc}"
+    if told.get("protocol") == "TLSv1.0":
+        told["protocol"] = "TLSv1"
+    return told
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore", DeprecationWarning)
+    for line in sys.stdin:
+        print(json.dumps(answer(json.loads(line))), flush=True)
