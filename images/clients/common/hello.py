@@ -147,6 +147,16 @@ def cipher_name(code: int) -> tuple[str, int | None]:
     return _names().get(code, (f"0x{code:04X}", None))
 
 
+def cipher_code(name: str) -> int:
+    """The registry's number of a cipher, by OpenSSL's name. KeyError: there is none."""
+    return {known: code for code, (known, _) in _names().items()}[name]
+
+
+def group_code(name: str) -> int:
+    """The registry's number of a group, by OpenSSL's name. KeyError: there is none."""
+    return {known: number for number, known in GROUPS.items()}[name]
+
+
 @functools.cache
 def _names() -> dict[int, tuple[str, int | None]]:
     found: dict[int, tuple[str, int | None]] = {}

@@ -47,7 +47,7 @@ class Msmtp:
     """The mailer."""
 
     async def describe(self) -> dict[str, Any]:
-        """What this is; ``offers`` leaves out SSLv3, which GnuTLS has a word for and nothing else."""
+        """What this is; ``offers`` leaves out SSLv3, of which GnuTLS has the word only."""
         told = ask(MSMTP, "--version")
         library = package_version("libgnutls30") or package_version("libgnutls30t64")
         return {

@@ -1,0 +1,66 @@
+#!/usr/bin/python3
+"""Client driver: Go's net/smtp on crypto/tls, one message a request, by warm workers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+from typing import Any
+
+from common.contract import PROTOCOLS, Offer, Request, main
+from common.hello import cipher_code, group_code
+from common.mailer import Incapable, Relayed, Said
+from common.worker import Workers, job_of, said_by
+
+COMMAND = ["/opt/client/worker"]
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
+
+
+def numbers(offer: Offer | None) -> dict[str, list[int]]:
+    """The registry's numbers of an offer's ciphers and groups, as crypto/tls takes them.
+
+    Raises:
+        Incapable: a version that it never had, or a name without a number.
+    """
+    if offer is None:
+        return {"suites": [], "curves": []}
+    if offer.lowest == "SSLv2":
+        raise Incapable("crypto/tls never had SSLv2")
+    if any(name.startswith("TLS_") for name in offer.ciphers):
+        raise Incapable("crypto/tls cannot choose among the ciphers of TLSv1.3")
+    try:
+        return {
+            "suites": [cipher_code(name) for name in offer.ciphers],
+            "curves": [group_code(name) for name in offer.groups],
+        }
+    except KeyError as exc:
+        raise Incapable(f"{exc} has no number that is known here") from None
+
+
+class NetSmtp:
+    """The mailer."""
+
+    def __init__(self) -> None:
+        self._workers = Workers(COMMAND, ENVIRONMENT)
+
+    async def describe(self) -> dict[str, Any]:
+        """What this is; ``offers`` are those that it has constants for and still uses."""
+        told = json.loads(subprocess.check_output([*COMMAND, "describe"], env=ENVIRONMENT))
+        return {
+            "client": "net/smtp",
+            "version": told["go"].removeprefix("go"),
+            "tls_library": "crypto/tls",
+            "tls_version": told["go"],
+            "offers": list(PROTOCOLS[2:]),
+            "sends_mail": True,
+        }
+
+    async def send(self, request: Request, port: int) -> Said:
+        """Have a worker send the message."""
+        job = job_of(request, port, **numbers(request.offer))
+        return said_by(await self._workers.ask(job))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Relayed(NetSmtp())))
