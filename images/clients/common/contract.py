@@ -238,8 +238,8 @@ async def run_one(client: Client, request: Request) -> dict[str, Any]:
     except TimeoutError:
         ending = Ending("timeout", trace.stage, f"no end after {request.time_limit:g} s")
     except Exception as exc:
-        last_lines = "".join(traceback.format_exception(exc)).strip().splitlines()[-6:]
-        ending = Ending("error", trace.stage, "\n".join(last_lines))
+        lines = "".join(traceback.format_exception(type(exc), exc, exc.__traceback__)).strip()
+        ending = Ending("error", trace.stage, "\n".join(lines.splitlines()[-6:]))
     seconds = None if trace.started is None else time.monotonic() - trace.started
     return result(request.id, ending, trace, seconds)
 

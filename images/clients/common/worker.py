@@ -76,7 +76,9 @@ class Workers:
     ) -> None:
         self._command = list(command)
         self._environment = dict(environment)
-        self._slots = asyncio.Semaphore(most)
+        self._most = most
+        # Before Python 3.10 a semaphore belongs to the loop that runs when it is made.
+        self._slots: asyncio.Semaphore | None = None
         self._idle: list[_Worker] = []
 
     async def ask(self, job: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,6 +87,7 @@ class Workers:
         Raises:
             WorkerFailed: see there.
         """
+        self._slots = self._slots or asyncio.Semaphore(self._most)
         async with self._slots:
             worker = self._idle.pop() if self._idle else await self._start()
             try:
