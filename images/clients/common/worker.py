@@ -82,7 +82,7 @@ class Workers:
         self._idle: list[_Worker] = []
 
     async def ask(self, job: Mapping[str, Any]) -> dict[str, Any]:
-        """Have one job done.
+        """Have one job done. A worker whose answer has ``last`` does no further one.
 
         Raises:
             WorkerFailed: see there.
@@ -96,7 +96,10 @@ class Workers:
                 # Cancelled in the middle of a job, its answer would be taken for the next one's.
                 worker.kill()
                 raise
-            self._idle.append(worker)
+            if answer.get("last"):
+                worker.kill()
+            else:
+                self._idle.append(worker)
             return answer
 
     async def _start(self) -> _Worker:

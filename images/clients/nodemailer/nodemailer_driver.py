@@ -16,6 +16,15 @@ COMMAND = ["/usr/local/bin/node", "/opt/client/worker.js"]
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "NODE_NO_WARNINGS": "1"}
 
 
+def versions(openssl: str) -> tuple[str, ...]:
+    """What the releases of OpenSSL have (their CHANGES), SSLv2 and SSLv3 as Node.js builds them."""
+    if openssl.startswith(("0.9", "1.0.0")):
+        return PROTOCOLS[:3]
+    if openssl.startswith("1.0"):
+        return PROTOCOLS[2:5]
+    return PROTOCOLS[2:]
+
+
 class Nodemailer:
     """The mailer."""
 
@@ -34,7 +43,7 @@ class Nodemailer:
             "version": f"{told['nodemailer']} on Node.js {told['node']}",
             "tls_library": "OpenSSL",
             "tls_version": f"OpenSSL {told['openssl']}",
-            "offers": list(PROTOCOLS[2:]),
+            "offers": list(versions(told["openssl"])),
             "sends_mail": True,
         }
 

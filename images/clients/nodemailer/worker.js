@@ -1,44 +1,83 @@
 // A worker of the driver's: one JSON job a line in, one JSON answer a line out (common/worker.py).
-// Each job is one message, sent as nodemailer's documentation has it.
+// Each job is one message, sent as the documentation of that nodemailer has it. Runs on Node.js from 0.8
+// on, so it is written in the JavaScript of that time.
 'use strict';
 
-const fs = require('fs');
-const readline = require('readline');
-const nodemailer = require('nodemailer');
+var fs = require('fs');
+var crypto = require('crypto');
+var tls = require('tls');
+var nodemailer = require('nodemailer');
 
-// All suites of TLSv1.3, in OpenSSL's order; the option below names the others.
-const ALL = 'ALL:COMPLEMENTOFALL';
-const STAGES = { EHLO: 'ehlo', HELO: 'ehlo', AUTH: 'auth', MAIL: 'mail', RCPT: 'rcpt', DATA: 'data' };
+var constants = crypto.constants || require('constants');
+var VERSION = require('nodemailer/package.json').version;
+var OPENSSL = process.versions.openssl;
+var ALL = 'ALL:COMPLEMENTOFALL';
+var PROTOCOLS = ['SSLv2', 'SSLv3', 'TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'];
+var STAGES = { EHLO: 'ehlo', HELO: 'ehlo', AUTH: 'auth', MAIL: 'mail', RCPT: 'rcpt', DATA: 'data' };
 // OpenSSL 1.1.0 brought security levels, and forbids old versions at the default one from 3.0 on.
-const LEVEL = parseInt(process.versions.openssl, 10) > 1 || /^1\.1/.test(process.versions.openssl) ? ':@SECLEVEL=0' : '';
+var LEVEL = /^(0|1\.0)\./.test(OPENSSL) ? '' : ':@SECLEVEL=0';
+// Node.js 10 brought minVersion and maxVersion; before, a method of OpenSSL's was named.
+var HAS_RANGE = parseInt(process.version.slice(1), 10) >= 10;
+// nodemailer 0.x takes no options for TLS: what it hands to Node.js is completed on the way.
+var IS_OLD = /^0\./.test(VERSION);
 
-function tlsOptions(job) {
-  const ca = fs.readFileSync(job.ca_file);
-  if (!job.lowest) {
-    return { ca: ca, servername: job.host };
-  }
-  const options = {
-    ca: ca,
-    servername: job.host,
+var current = null;
+var pinned = null;
+
+function methodOf(version) {
+  return version.replace('.', '_') + '_method';
+}
+
+function excluded(job) {
+  var sum = 0;
+  PROTOCOLS.forEach(function (version, rank) {
+    var inside = rank >= PROTOCOLS.indexOf(job.lowest) && rank <= PROTOCOLS.indexOf(job.highest);
+    if (!inside) {
+      sum += constants['SSL_OP_NO_' + version.replace('.', '_')] || 0;
+    }
+  });
+  return sum;
+}
+
+function offerOptions(job) {
+  var options = {
     rejectUnauthorized: false,
-    minVersion: job.lowest,
-    maxVersion: job.highest,
     ciphers: (job.ciphers.length ? job.ciphers.join(':') : ALL) + LEVEL,
   };
+  if (HAS_RANGE) {
+    options.minVersion = job.lowest;
+    options.maxVersion = job.highest;
+  } else if (job.lowest === job.highest) {
+    options.secureProtocol = methodOf(job.lowest);
+  } else {
+    options.secureProtocol = 'SSLv23_method';
+    options.secureOptions = excluded(job);
+  }
   if (job.groups.length) {
     options.ecdhCurve = job.groups.join(':');
   }
   return options;
 }
 
+function tlsOptions(job) {
+  var options = job.lowest ? offerOptions(job) : {};
+  options.ca = fs.readFileSync(job.ca_file);
+  options.servername = job.host;
+  return options;
+}
+
 function settings(job) {
-  const chosen = {
+  var chosen = {
     // nodemailer asks a name server before it asks the machine, and here is none that would know.
     host: '127.0.0.1',
     port: job.port,
     secure: job.implicit,
-    tls: tlsOptions(job),
+    secureConnection: job.implicit,
+    name: 'client.test',
   };
+  if (!IS_OLD) {
+    chosen.tls = tlsOptions(job);
+  }
   if (job.lowest && !job.implicit) {
     chosen.requireTLS = true;
   }
@@ -49,40 +88,100 @@ function settings(job) {
 }
 
 function failed(error) {
-  const verb = String(error.command || '').split(' ')[0];
+  var verb = String(error.command || '').split(' ')[0];
+  var reply = /\b([45]\d\d)[ -](\d\.\d+\.\d+ .*)/.exec(error.response || error.data || error.message || '');
   return {
     sent: false,
-    error: [error.code, error.message].filter(Boolean).join(': '),
-    code: error.responseCode || null,
-    text: String(error.response || '').replace(/^\d{3}[ -]/, ''),
-    stage: error.code === 'EAUTH' ? 'auth' : STAGES[verb] || null,
+    error: [error.code || error.name, error.message].filter(Boolean).join(': '),
+    code: error.responseCode || (reply ? Number(reply[1]) : null),
+    text: reply ? reply[2] : null,
+    stage: error.code === 'EAUTH' || error.name === 'AuthError' ? 'auth' : STAGES[verb] || null,
   };
 }
 
-function answer(job, done) {
-  const message = { from: job.from, to: job.to, subject: job.subject, text: job.subject + '\n' };
-  const transport = nodemailer.createTransport(settings(job));
+function complete(original, place) {
+  return function () {
+    var given = Array.prototype.slice.call(arguments);
+    if (pinned) {
+      var at = place(given);
+      given[at] = Object.keys(pinned).reduce(function (all, key) {
+        all[key] = pinned[key];
+        return all;
+      }, given[at] || {});
+    }
+    return original.apply(this, given);
+  };
+}
+
+function optionsAt(given) {
+  for (var at = 0; at < given.length; at++) {
+    if (given[at] && typeof given[at] === 'object') {
+      return at;
+    }
+  }
+  return typeof given[given.length - 1] === 'function' ? given.length - 1 : given.length;
+}
+
+function send(job, done) {
+  var message = { from: job.from, to: job.to, subject: job.subject, text: job.subject + '\n' };
+  var transport = IS_OLD
+    ? nodemailer.createTransport('SMTP', settings(job))
+    : nodemailer.createTransport(settings(job));
+  pinned = IS_OLD && job.lowest ? offerOptions(job) : null;
   transport.sendMail(message, function (error, info) {
     transport.close();
     if (error) {
       return done(failed(error));
     }
-    done({ sent: true, code: 250, text: String(info.response).replace(/^250 /, '') });
+    var words = String(info.response || info.message || '');
+    done({ sent: true, code: 250, text: words.replace(/^250 /, '') });
   });
 }
 
+function answer(job) {
+  current = function (result) {
+    current = null;
+    // What an old release still throws of a broken connection would be taken for the next job's.
+    result.last = !result.sent && !HAS_RANGE;
+    process.stdout.write(JSON.stringify(result) + '\n');
+  };
+  var mine = current;
+  function done(result) {
+    // A broken connection may be told twice.
+    if (mine === current) {
+      mine(result);
+    }
+  }
+  try {
+    send(job, done);
+  } catch (error) {
+    done(failed(error));
+  }
+}
+
+// Old releases throw some of TLS's errors at nobody.
+process.on('uncaughtException', function (error) {
+  if (current) {
+    current(failed(error));
+  } else {
+    console.error(error.stack);
+  }
+});
+
 if (process.argv[2] === '--describe') {
-  console.log(
-    JSON.stringify({
-      node: process.version.slice(1),
-      openssl: process.versions.openssl,
-      nodemailer: require('nodemailer/package.json').version,
-    })
-  );
+  console.log(JSON.stringify({ node: process.version.slice(1), openssl: OPENSSL, nodemailer: VERSION }));
 } else {
-  readline.createInterface({ input: process.stdin, terminal: false }).on('line', function (line) {
-    answer(JSON.parse(line), function (result) {
-      process.stdout.write(JSON.stringify(result) + '\n');
-    });
+  if (IS_OLD) {
+    crypto.createCredentials = complete(crypto.createCredentials, function () { return 0; });
+    tls.connect = complete(tls.connect, optionsAt);
+  }
+  var rest = '';
+  process.stdin.setEncoding('utf8');
+  process.stdin.on('data', function (chunk) {
+    var lines = (rest + chunk).split('\n');
+    rest = lines.pop();
+    lines.filter(Boolean).forEach(function (line) { answer(JSON.parse(line)); });
   });
+  process.stdin.on('end', function () { process.exit(0); });
+  process.stdin.resume();
 }
