@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -310,11 +310,19 @@ async def serve(client: Client, jobs: int = JOBS) -> None:
         await asyncio.gather(*under_way)
 
 
-async def main(client: Client) -> None:
-    """The driver's whole command line: nothing, or ``--describe``."""
+async def main(
+    client: Client, jobs: int = JOBS, warm: Callable[[], Awaitable[None]] | None = None
+) -> None:
+    """The driver's whole command line: nothing, or ``--describe``.
+
+    ``warm`` is done before the first request is read, so that no request's time limit pays for it;
+    ``jobs`` requests are worked on at a time, and the clock of a further one does not run yet.
+    """
     if sys.argv[1:] == ["--describe"]:
         _write({"contract": CONTRACT, **await client.describe()})
     elif sys.argv[1:]:
         sys.exit(f"usage: driver [--describe]; got {' '.join(sys.argv[1:])}")
     else:
-        await serve(client)
+        if warm is not None:
+            await warm()
+        await serve(client, jobs)

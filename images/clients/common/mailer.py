@@ -29,7 +29,8 @@ class Said:
 
     ``sent``: it believes that the server took the message. ``reply`` is the server's, where it
     passes it on: the one that refused, else the last. ``stage`` is where it says it was. The rest
-    is of TLS, for software that tells; what it does not tell is read off the wire.
+    is of TLS, for software that tells; what it does not tell is read off the wire. ``queue_id`` is
+    for software that tells that of the last reply and nothing else.
     """
 
     sent: bool
@@ -40,6 +41,7 @@ class Said:
     cipher: str | None = None
     bits: int | None = None
     group: str | None = None
+    queue_id: str | None = None
 
 
 class Mailer(Protocol):
@@ -115,8 +117,7 @@ def judge(request: Request, wire: Wire, said: Said) -> Ending:
 
 def _sent(wire: Wire, said: Said) -> Ending:
     reply = said.reply if wire.in_tls else _queued(wire) or said.reply
-    if reply is not None:
-        wire.trace.queue_id = queue_id(reply.text)
+    wire.trace.queue_id = said.queue_id or (queue_id(reply.text) if reply else None)
     return Ending("accepted" if wire.in_tls else "plaintext", reply=reply)
 
 

@@ -81,6 +81,15 @@ class Workers:
         self._slots: asyncio.Semaphore | None = None
         self._idle: list[_Worker] = []
 
+    @property
+    def most(self) -> int:
+        """Workers at a time."""
+        return self._most
+
+    async def warm(self, job: Mapping[str, Any]) -> None:
+        """Start all workers, and wait until each has answered a job that does nothing."""
+        await asyncio.gather(*(self.ask(job) for _ in range(self._most)))
+
     async def ask(self, job: Mapping[str, Any]) -> dict[str, Any]:
         """Have one job done. A worker whose answer has ``last`` does no further one.
 
@@ -144,7 +153,8 @@ def job_of(request: Request, port: int, **more: Any) -> dict[str, Any]:
 
 def said_by(answer: Mapping[str, Any]) -> Said:
     """A worker's answer: ``sent``, and where it tells ``error``, ``code``, ``text``, ``stage``,
-    ``protocol``, ``cipher``, ``bits``, ``group``; ``incapable`` says why it can make no such offer.
+    ``protocol``, ``cipher``, ``bits``, ``group``, ``queue_id``. ``incapable`` says why it can make no
+    such offer.
 
     Raises:
         Incapable: it says so.
@@ -152,7 +162,7 @@ def said_by(answer: Mapping[str, Any]) -> Said:
     if answer.get("incapable"):
         raise Incapable(str(answer["incapable"]))
     code = answer.get("code")
-    names = ("error", "stage", "protocol", "cipher", "bits", "group")
+    names = ("error", "stage", "protocol", "cipher", "bits", "group", "queue_id")
     return Said(
         sent=bool(answer.get("sent")),
         reply=Reply(int(code), str(answer.get("text") or "")) if code else None,

@@ -11,7 +11,7 @@ from typing import Any
 from common.contract import PROTOCOLS, Offer, Request, main
 from common.hello import cipher_code, group_code
 from common.mailer import Incapable, Relayed, Said
-from common.worker import Workers, job_of, said_by
+from common.worker import MOST, Workers, job_of, said_by
 
 COMMAND = ["/opt/client/worker"]
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
@@ -63,4 +63,4 @@ class NetSmtp:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Relayed(NetSmtp())))
+    asyncio.run(main(Relayed(NetSmtp()), MOST))

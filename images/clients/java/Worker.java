@@ -175,7 +175,10 @@ public class Worker {
             Map<String, Object> told = new HashMap<>();
             told.put("sent", false);
             try {
-                answer(parse(line), told);
+                Map<String, String> job = parse(line);
+                if (!job.containsKey("warm")) {
+                    answer(job, told);
+                }
             } catch (Exception | LinkageError thrown) {
                 failed(thrown, told);
             }

@@ -10,7 +10,7 @@ from typing import Any
 
 from common.contract import PROTOCOLS, Request, main
 from common.mailer import Relayed, Said
-from common.worker import Workers, job_of, said_by
+from common.worker import MOST, Workers, job_of, said_by
 
 COMMAND = ["/usr/local/bin/node", "/opt/client/worker.js"]
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "NODE_NO_WARNINGS": "1"}
@@ -53,4 +53,4 @@ class Nodemailer:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Relayed(Nodemailer())))
+    asyncio.run(main(Relayed(Nodemailer()), MOST))

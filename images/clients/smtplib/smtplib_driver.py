@@ -10,7 +10,7 @@ from typing import Any
 
 from common.contract import PROTOCOLS, Request, main
 from common.mailer import Relayed, Said
-from common.worker import Workers, job_of, said_by
+from common.worker import MOST, Workers, job_of, said_by
 
 COMMAND = ["/usr/bin/python3", "/opt/driver/smtplib_worker.py"]
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "PYTHONUTF8": "1"}
@@ -40,4 +40,4 @@ class Smtplib:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Relayed(Smtplib())))
+    asyncio.run(main(Relayed(Smtplib()), MOST))

