@@ -153,8 +153,9 @@ def job_of(request: Request, port: int, **more: Any) -> dict[str, Any]:
 
 def said_by(answer: Mapping[str, Any]) -> Said:
     """A worker's answer: ``sent``, and where it tells ``error``, ``code``, ``text``, ``stage``,
-    ``protocol``, ``cipher``, ``bits``, ``group``, ``queue_id``. ``incapable`` says why it can make no
-    such offer.
+    ``protocol``, ``cipher``, ``bits``, ``group``, ``queue_id``.
+
+    ``incapable`` says why it can make no such offer.
 
     Raises:
         Incapable: it says so.

@@ -51,6 +51,7 @@ class SynchronousSocket {
     this.CLOSED = 3;
     this.readyState = this.CONNECTING;
     this.heard = {};
+    this.early = [];
     this.id = last += 1;
     sockets.set(this.id, this);
     const port = Number(new URL(url).searchParams.get('port'));
@@ -77,6 +78,10 @@ class SynchronousSocket {
 
   on(name, hear) {
     (this.heard[name] = this.heard[name] || []).push(hear);
+    // A banner may come with the connection, before anybody listens.
+    const early = this.early.filter((one) => one[0] === name);
+    this.early = this.early.filter((one) => one[0] !== name);
+    early.forEach(([, ...words]) => hear(...words));
     return this;
   }
 
@@ -95,6 +100,9 @@ class SynchronousSocket {
   setSocketOpt() {}
 
   tell(name, ...words) {
+    if (!this.heard[name]) {
+      this.early.push([name, ...words]);
+    }
     (this.heard[name] || []).forEach((hear) => hear(...words));
   }
 
