@@ -17,13 +17,13 @@ from harness.catalog.cells import Cell
 from harness.catalog.clients import all_controls
 from harness.catalog.plan import Plan
 from harness.clients.contract import Credentials
-from harness.clients.controls import control_cell, controls_for
+from harness.clients.controls import FORBIDDING, control_cell, controls_for, forbidding
 from harness.config.scenario import Scenario
 from harness.errors import HarnessError
 from harness.events import Listener, Planned, Seen, Step
 from harness.images.shop import ImageShop
 from harness.observations.bench import PostfixBench, instance_evidence
-from harness.observations.decide import Control
+from harness.observations.decide import CANNOT_REFUSE, Control
 from harness.observations.journal import Journal
 from harness.observations.measure import Bench, Measured, measure
 from harness.observations.record import Observation, Outcome
@@ -194,34 +194,57 @@ class Run:
         return await asyncio.shield(self._controls[key])
 
     async def _try_controls(self, client: str, service: Service, offer: Offer) -> Control:
-        """Ask one control after another until one accepts; all refusing proves inability."""
+        """Ask one control after another until one accepts; all refusing proves inability.
+
+        A client that is accepted must also be refused by the control that forbids.
+        """
         tried: str | None = None
         why = []
         for server in controls_for(offer, all_controls()):
-            bench = await self.ready.control(server.name)
-            if bench is None:
-                why.append(f"{server.name}: {self.ready.why_missing(server.name)}")
-                continue
-            cell = control_cell(server.name, service, client, offer)
-            try:
-                seen = self._prior.get(cell.id) or await self._ask_control(cell, bench)
-            except HarnessError as error:
-                why.append(f"{cell.id}: {error.what}")
-                continue
+            seen, lack = await self._asked(control_cell(server, service, client, offer))
             if seen is not None and seen.outcome is Outcome.ACCEPTED:
-                return Control(cell.id, works=True)
+                return await self._can_be_refused(client, service, offer, seen.cell)
             if seen is not None and seen.outcome is Outcome.CLIENT_INCAPABLE:
-                tried = cell.id
+                tried = seen.cell
             else:
-                why.append(f"{cell.id}: {seen.outcome if seen else 'the client is missing'}")
+                why.append(lack)
         if tried is not None and not why:
             return Control(tried, works=False)
         return Control(tried, works=None, why="; ".join(why) or "no control speaks this offer")
 
+    async def _can_be_refused(
+        self, client: str, service: Service, offer: Offer, accepted: str
+    ) -> Control:
+        """Whether a client that a permissive control accepted tells of refusals as well.
+
+        Left to itself it may do without TLS there; what it may not do is to report TLS.
+        """
+        for server in forbidding(all_controls()):
+            cell = control_cell(server, service, client, offer)
+            seen, lack = await self._asked(cell)
+            if seen is not None and seen.outcome is Outcome.ACCEPTED:
+                why = f"{cell.id}: it reports TLS with a server that refuses every handshake"
+                return Control(cell.id, works=None, why=why, lack=CANNOT_REFUSE)
+            if seen is None or seen.outcome not in (Outcome.REFUSED, Outcome.PLAINTEXT):
+                return Control(cell.id, works=None, why=lack)
+        return Control(accepted, works=True)
+
+    async def _asked(self, cell: Cell) -> tuple[Observation | None, str]:
+        """A control's cell, measured once; and what to say where it settles nothing."""
+        bench = await self.ready.control(cell.build)
+        if bench is None:
+            return None, f"{cell.build}: {self.ready.why_missing(cell.build)}"
+        try:
+            seen = self._prior.get(cell.id) or await self._ask_control(cell, bench)
+        except HarnessError as error:
+            return None, f"{cell.id}: {error.what}"
+        return seen, f"{cell.id}: {seen.outcome if seen else 'the client is missing'}"
+
     async def _ask_control(self, cell: Cell, bench: Bench) -> Observation | None:
         """Measure a control's cell; a failure must happen twice before it counts as inability."""
+        wanted = Outcome.REFUSED if cell.scenario == FORBIDDING else Outcome.ACCEPTED
         measured = await self._measure(cell, bench, Control(None, None))
-        if measured is not None and measured.observation.outcome is not Outcome.ACCEPTED:
+        if measured is not None and measured.observation.outcome is not wanted:
             measured = await self._measure(cell, bench, Control(None, None))
         if measured is None:
             return None

@@ -45,9 +45,10 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """A permissive server in front of a plain Postfix, that of the build ``build``.
+    """A server of ours in front of a plain Postfix, that of the build ``build``.
 
-    It grants ``lowest`` to ``highest``. ``openssl`` (with ``flavour``) and ``stunnel`` are the
+    It grants ``lowest`` to ``highest``; one that ``forbids`` speaks these, and refuses every
+    handshake. ``openssl`` (with ``flavour``) and ``stunnel`` are the
     releases of its front; None where it is the distribution's own.
     """
 
@@ -59,6 +60,7 @@ class Control:
     openssl: str | None = None
     flavour: str = "stock"
     stunnel: str | None = None
+    forbids: bool = False
 
     def __post_init__(self) -> None:
         if not is_control(self.name):

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from harness.catalog.builds import Build, all_builds, known_builds
-from harness.catalog.clients import all_clients, all_controls
+from harness.catalog.clients import Control, all_clients, all_controls
 from harness.cli.axes import read_scenarios
 from harness.tls import STANDARD_OFFERS, Offer, Service
 
@@ -41,7 +41,7 @@ def _rows(scenarios: Path | None) -> dict[str, list[tuple[str, str]]]:
         "services": [(service.value, _service(service)) for service in Service],
         "clients": [(one.name, one.about) for one in all_clients()],
         "offers": [(str(offer), _offer(offer)) for offer in STANDARD_OFFERS],
-        "controls": [(one.name, f"grants {one.lowest} to {one.highest}") for one in all_controls()],
+        "controls": [(one.name, _grants(one)) for one in all_controls()],
     }
 
 
@@ -63,3 +63,9 @@ def _offer(offer: Offer) -> str:
 def _service(service: Service) -> str:
     tls = "implicit TLS" if service.implicit_tls else "STARTTLS"
     return f"port {service.port}, {tls}{', SASL' if service.authenticates else ''}"
+
+
+def _grants(control: Control) -> str:
+    if control.forbids:
+        return "refuses every handshake"
+    return f"grants {control.lowest} to {control.highest}"

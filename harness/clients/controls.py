@@ -1,7 +1,9 @@
 """Which control servers tell a client that cannot from a server that will not. Pure.
 
-A control is a permissive server of the same run. None reaches over all of SSLv2 to TLSv1.3, so each
-offer has the controls that speak every version in it, the most modern first.
+A permissive control is a server of the same run that grants everything. None reaches over all of
+SSLv2 to TLSv1.3, so each offer has the controls that speak every version in it, the most modern
+first. The forbidding control refuses every handshake: a driver that comes back from there with TLS
+cannot be believed when it tells of a refusal, or of none.
 """
 
 from __future__ import annotations
@@ -12,18 +14,25 @@ from harness.catalog.cells import Cell
 from harness.catalog.clients import Control
 from harness.tls import Offer, Service
 
-#: The "scenario" of all control cells.
+#: The "scenario" of the cells of permissive controls, and of the forbidding one.
 PERMISSIVE = "permissive"
+FORBIDDING = "forbidding"
 
 
 def controls_for(offer: Offer, controls: Iterable[Control]) -> tuple[Control, ...]:
     """The controls that can grant an offer whole; ``default`` is anything, so all of them."""
-    return tuple(control for control in controls if _speaks(control, offer))
+    return tuple(one for one in controls if not one.forbids and _speaks(one, offer))
 
 
-def control_cell(control: str, service: Service, client: str, offer: Offer) -> Cell:
+def forbidding(controls: Iterable[Control]) -> tuple[Control, ...]:
+    """The controls that refuse every handshake."""
+    return tuple(one for one in controls if one.forbids)
+
+
+def control_cell(control: Control, service: Service, client: str, offer: Offer) -> Cell:
     """The cell that measures a control."""
-    return Cell(control, PERMISSIVE, service, client, offer)
+    scenario = FORBIDDING if control.forbids else PERMISSIVE
+    return Cell(control.name, scenario, service, client, offer)
 
 
 def _speaks(control: Control, offer: Offer) -> bool:

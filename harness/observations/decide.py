@@ -28,6 +28,9 @@ _GROUPS = {"prime256v1": "p-256", "secp256r1": "p-256", "secp384r1": "p-384", "s
 _FRONT_ESTABLISHED = re.compile(
     r"LOG\d\[\d+\]: (?P<protocol>\S+) ciphersuite: (?P<cipher>\S+) \((?P<bits>\d+)-bit encryption\)"
 )
+#: Why a refusal is not believed: there was no control, or the client gets TLS from one that
+#: refuses.
+NO_CONTROL, CANNOT_REFUSE = "no-control", "control-cannot-refuse"
 _BEFORE_TLS = frozenset({Stage.CONNECT, Stage.BANNER, Stage.EHLO, Stage.STARTTLS})
 
 
@@ -35,12 +38,14 @@ _BEFORE_TLS = frozenset({Stage.CONNECT, Stage.BANNER, Stage.EHLO, Stage.STARTTLS
 class Control:
     """What the control showed of a client's offer on a kind of service.
 
-    ``works`` is None where there was no control to be had; ``why`` says so.
+    ``works`` is None where there was no control to be had, or none that can be believed; ``why``
+    says so, and ``lack`` is its reason in the vocabulary.
     """
 
     cell: str | None
     works: bool | None
     why: str = ""
+    lack: str = NO_CONTROL
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +102,15 @@ def decide(offer: Offer, result: Result, server: ServerWords, control: Control) 
     return _refused(base, offer, result, server, control)
 
 
-def decide_control(offer: Offer, result: Result, server: ServerWords) -> Decision:
-    """Judge a control's cell: the server is permissive, so what fails is the client."""
+def decide_control(
+    offer: Offer, result: Result, server: ServerWords, *, forbids: bool = False
+) -> Decision:
+    """Judge a control's cell: of a permissive server what fails is the client's doing.
+
+    One that ``forbids`` refuses whatever is offered, so there it is the server's.
+    """
     # A permissive server cannot refuse an offer: whoever is refused by it could not make the offer.
-    return decide(offer, result, server, Control(None, works=False))
+    return decide(offer, result, server, Control(None, works=forbids))
 
 
 def server_view(lines: Sequence[str]) -> TlsView | None:
@@ -128,10 +138,17 @@ def views_agree(client: TlsView, server: TlsView) -> bool:
     pairs = (
         (client.protocol, server.protocol),
         (client.cipher, server.cipher),
-        (client.bits or server.bits, server.bits or client.bits),
+        (_bits(client) or _bits(server), _bits(server) or _bits(client)),
         (_group(client) or _group(server), _group(server) or _group(client)),
     )
     return all(one == other for one, other in pairs)
+
+
+def _bits(view: TlsView) -> int | None:
+    """A cipher's strength: triple DES has keys of 168 bits and a strength of 112, and libraries say
+    either (OpenSSL before 1.0.2 the first, after it the second).
+    """
+    return 112 if view.bits == 168 else view.bits
 
 
 def _group(view: TlsView) -> str | None:
@@ -198,7 +215,7 @@ def _refused(
         return refused
     if control.works is None:
         note = f"no control shows what this client can do: {control.why}"
-        return replace(base, reason="no-control", decided_by="harness", notes=(note,))
+        return replace(base, reason=control.lack, decided_by="harness", notes=(note,))
     if not control.works:
         return replace(
             base,

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from harness.catalog.cells import Cell
 from harness.clients.contract import Credentials, Message, Request, Result
+from harness.clients.controls import FORBIDDING
 from harness.clients.driver import CA_FILE, Driver
 from harness.observations.decide import Control, Decision, ServerWords, decide, decide_control
 from harness.observations.journal import evidence_path
@@ -103,7 +104,8 @@ async def measure(
     result = await driver.ask(request)
     side = await bench.server_side(asked, result)
     if cell.is_control:
-        decision = decide_control(cell.offer, result, side.words)
+        forbids = cell.scenario == FORBIDDING
+        decision = decide_control(cell.offer, result, side.words, forbids=forbids)
     else:
         decision = decide(cell.offer, result, side.words, control)
     return Measured(

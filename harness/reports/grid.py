@@ -33,6 +33,12 @@ CONTROLS = ScenarioInfo(
     claim="Servers of ours that accept every version. An offer that fails here fails for the "
     "client's own reasons; only one that succeeds here makes a refusal elsewhere believable.",
 )
+FORBIDDING = "forbidding"
+FORBIDS = ScenarioInfo(
+    title="The control that forbids",
+    claim="A server of ours that refuses every handshake. A client that reports TLS from here "
+    "is not believed when it reports a refusal.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,10 +247,17 @@ def _controls(data: RunData, pivot: _Pivot, services: Sequence[str]) -> tuple[Sc
     services = _in_order([s for s in services if any(o.service == s for o in seen)])
     why = "not asked of this control server"
     idle = _Pivot(pivot.seen, {}, pivot.images, pivot.columns, why, planned=False)
-    return tuple(
-        ScenarioGrid(name, CONTROLS, tuple(idle.table(name, s, builds) for s in services))
-        for name in _in_order([s.scenario for s in seen])
-    )
+    grids = []
+    for name in _in_order([s.scenario for s in seen]):
+        info = FORBIDS if name == FORBIDDING else CONTROLS
+        asked = [build for build in builds if any(_of(one, build, name) for one in seen)]
+        tables = tuple(idle.table(name, service, asked) for service in services)
+        grids.append(ScenarioGrid(name, info, tables))
+    return tuple(grids)
+
+
+def _of(seen: Observation, build: str, scenario: str) -> bool:
+    return (seen.build, seen.scenario) == (build, scenario)
 
 
 def _baseline_first(scenarios: Sequence[str]) -> list[str]:

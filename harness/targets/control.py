@@ -1,7 +1,8 @@
-"""A control: a permissive TLS front (stunnel) before a plain Postfix of the same container.
+"""A control: a TLS front (stunnel) before a plain Postfix of the same container.
 
-It proves itself before it may judge a client: the ``openssl`` of its own image must get through on
-every version that the catalog says the control speaks.
+It proves itself before it may judge a client: with the ``openssl`` of its own image, a permissive
+one must grant every version that the catalog says it speaks, and one that forbids must refuse all
+that comes without the pre-shared key, and grant what comes with it.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ _S_CLIENT = {
     Protocol.TLSv1_2: "-tls1_2",
     Protocol.TLSv1_3: "-tls1_3",
 }
+#: The forbidding control's pre-shared key, which no client has: with it the front is seen to work.
+PSK = "postfix-matrix:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 _WAYS = {Service.SMTP: "STARTTLS", Service.SUBMISSIONS: "implicit TLS"}
 _THREAD = re.compile(r"LOG\d\[(?P<thread>\d+)\]: (?P<text>.*)")
 
@@ -68,15 +71,19 @@ def start_control(lab: Lab, control: Control, target: PostfixTarget, sasl: str) 
             f"{PKI_DIR}/server.pem": FileSpec(lab.pki.pair("RSA").certificate),
             f"{PKI_DIR}/ca.pem": FileSpec(lab.pki.ca),
             f"{PKI_DIR}/server.key": FileSpec(lab.pki.pair("RSA").key, mode=0o600),
+            f"{PKI_DIR}/psk": FileSpec(f"{PSK}\n", mode=0o600),
         },
     )
     instance = target.start_instance(PERMISSIVE, BACKEND_PORTS, sasl)
     if not instance.started:
         raise InfrastructureError(f"{control.name}: its Postfix does not start: {instance.words}")
-    front = target.run("stunnel /etc/postfix-matrix/stunnel.conf")
+    front = target.run(f"stunnel /etc/postfix-matrix/{_front(control)}.conf")
     if front:
         raise InfrastructureError(f"{control.name}: its stunnel does not start: {front}")
-    prove(target, control)
+    if control.forbids:
+        prove_forbidding(target, control)
+    else:
+        prove(target, control)
     return ControlServer(control, target)
 
 
@@ -87,21 +94,52 @@ def prove(target: PostfixTarget, control: Control) -> None:
         InfrastructureError: naming each version and way that failed.
     """
     tries = [(p, service) for p in spoken(control) for service in _WAYS]
-    # All at once: each waits for the other side more than it computes.
-    script = "".join(
-        f"( {_handshake(*one)} ) >/tmp/prove.{number} 2>&1 &\n" for number, one in enumerate(tries)
-    )
-    target.run(f"{script}wait")
-    failed = [
-        f"{protocol} by {_WAYS[service]}"
-        for number, (protocol, service) in enumerate(tries)
-        if not _granted(target.run(f"cat /tmp/prove.{number}"))
-    ]
+    granted = _tried(target, [_handshake(*one) for one in tries])
+    failed = [one for one, got in zip(tries, granted, strict=True) if not got]
     if failed:
         raise InfrastructureError(
-            f"{control.name} does not grant {', '.join(failed)}, so it can prove nothing",
+            f"{control.name} does not grant {_named(failed)}, so it can prove nothing",
             cause="its stunnel or OpenSSL was built without them",
         )
+
+
+def prove_forbidding(target: PostfixTarget, control: Control) -> None:
+    """Have the control's own openssl refused with whatever it offers, but not with the key.
+
+    Raises:
+        InfrastructureError: naming each version and way that got through, or did not with the key.
+    """
+    versions = [p for p in Protocol if p.rank >= Protocol.TLSv1.rank]
+    tries = [(p, service) for p in versions for service in _WAYS]
+    with_key = [(Protocol.TLSv1_2, service) for service in _WAYS]
+    key = PSK.partition(":")[2]
+    commands = [_handshake(*one) for one in tries]
+    commands += [f"{_handshake(*one)} -psk {key} -psk_identity postfix-matrix" for one in with_key]
+    granted = _tried(target, commands)
+    wrong = [one for one, got in zip(tries, granted, strict=False) if got]
+    wrong += [one for one, got in zip(with_key, granted[len(tries) :], strict=True) if not got]
+    if wrong:
+        raise InfrastructureError(
+            f"{control.name} grants what it must refuse, or refuses its own key: {_named(wrong)}",
+            cause="its stunnel does not keep to the ciphers it was given",
+        )
+
+
+def _tried(target: PostfixTarget, handshakes: list[str]) -> list[bool]:
+    """Which of these handshakes are granted. All at once: each waits more than it computes."""
+    script = "".join(
+        f"( {one} ) >/tmp/prove.{number} 2>&1 &\n" for number, one in enumerate(handshakes)
+    )
+    target.run(f"{script}wait")
+    return [_granted(target.run(f"cat /tmp/prove.{n}")) for n, _ in enumerate(handshakes)]
+
+
+def _named(tries: list[tuple[Protocol, Service]]) -> str:
+    return ", ".join(f"{protocol} by {_WAYS[service]}" for protocol, service in tries)
+
+
+def _front(control: Control) -> str:
+    return "forbidding" if control.forbids else "stunnel"
 
 
 def spoken(control: Control) -> list[Protocol]:

@@ -15,6 +15,9 @@ from harness.cli.run import run_command
 from harness.cli.show import show_command
 from tests.unit import sample_run
 
+#: The TLS libraries of the fleet, by their own names.
+LIBRARIES = r"OpenSSL|GnuTLS|JSSE|crypto/tls|BoringSSL|Mono"
+
 
 def said(command: object, *arguments: str) -> str:
     """What a command prints, which must end well."""
@@ -28,7 +31,7 @@ def test_list_says_what_each_client_is() -> None:
     text = said(list_command)
     for one in all_clients():
         assert re.search(rf"^  {re.escape(one.name)} +{re.escape(one.about)}$", text, re.MULTILINE)
-        assert "OpenSSL" in one.about
+        assert re.search(LIBRARIES, one.about), one.name
         assert re.search(r"sends (?:no|a) mail", one.about)
 
 

@@ -108,6 +108,10 @@ def judge(request: Request, wire: Wire, said: Said) -> Ending:
     """
     if said.sent:
         return _sent(wire, said)
+    if wire.earlier is not None and wire.earlier.hello_sent and not wire.hello_sent:
+        # It was turned away in the handshake, and came again for nothing: the first tells why.
+        wire = wire.earlier
+        wire.trace.local_address = wire.address
     if not wire.connected:
         return _unconnected(request, said)
     if wire.in_tls:

@@ -8,6 +8,7 @@ SMTP dialogue up to STARTTLS, then the outside of the TLS records. Bytes pass un
 from __future__ import annotations
 
 import asyncio
+import copy
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -42,6 +43,8 @@ class Wire:
     ``refusal`` is the last reply in the clear that says no, ``refused_at`` the stage of it,
     ``last`` the last reply of all in the clear. ``first_bytes`` is what the client began TLS with.
     ``once``: there is nothing to be had of a dialogue without TLS, so it is ended there.
+    ``earlier`` is the connection before this one, of a client that connected again; ``address`` is
+    then that one's.
     """
 
     trace: Trace
@@ -53,8 +56,10 @@ class Wire:
     last: Reply | None = None
     first_bytes: bytes = b""
     connected: bool = False
+    address: str | None = None
     server_closed: bool = False
     in_tls: bool = False
+    earlier: Wire | None = None
     _replies: Replies = field(default_factory=Replies)
     _commands: bytes = b""
     _client_records: Records = field(default_factory=Records)
@@ -115,6 +120,8 @@ class Wire:
     def again(self) -> None:
         """The client connects once more; what it was refused before is kept in the dialogue."""
         self.trace.lines.append("[the client connects again]")
+        self.address = self.trace.local_address
+        self.earlier = copy.copy(self)
         fresh = Wire(self.trace, self.implicit_tls, self.once)
         for name in ("ehlo", "refusal", "refused_at", "last", "first_bytes", "server_closed"):
             setattr(self, name, getattr(fresh, name))

@@ -142,7 +142,7 @@ function answer(job) {
   current = function (result) {
     current = null;
     // What an old release still throws of a broken connection would be taken for the next job's.
-    result.last = !result.sent && !HAS_RANGE;
+    result.last = IS_OLD || (!result.sent && !HAS_RANGE);
     process.stdout.write(JSON.stringify(result) + '\n');
   };
   var mine = current;
