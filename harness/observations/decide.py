@@ -202,7 +202,9 @@ def _made_offer(base: Decision, offer: Offer) -> bool:
 def _refused(
     base: Decision, offer: Offer, result: Result, server: ServerWords, control: Control
 ) -> Decision:
-    reply = f"{result.reply.code} {result.reply.text}" if result.reply else None
+    # A client may give up over what a good reply lacks, such as EHLO's without AUTH.
+    no = result.reply if result.reply and result.reply.code >= 400 else None
+    reply = f"{no.code} {no.text}" if no else None
     reason = reason_of(server.session, result.error, reply)
     refused = replace(base, outcome=Outcome.REFUSED, reason=reason, decided_by="server")
     if reason == CERTIFICATE:
