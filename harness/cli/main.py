@@ -10,6 +10,7 @@ import click
 
 from harness import __version__
 from harness.cli.catalog import catalog_group
+from harness.cli.clients import clients_group
 from harness.cli.images import images_group
 from harness.cli.list import list_command
 from harness.cli.report import report_command
@@ -30,6 +31,7 @@ cli.add_command(list_command)
 cli.add_command(report_command)
 cli.add_command(images_group)
 cli.add_command(catalog_group)
+cli.add_command(clients_group)
 
 
 def main() -> None:

@@ -72,7 +72,8 @@ class Relayed:
 
     async def run(self, request: Request, trace: Trace) -> Ending:
         """One dialogue, judged by what was said on the wire and by the software."""
-        wire = Wire(trace, request.implicit_tls, once=False)
+        needs_tls = request.offer is not None
+        wire = Wire(trace, request.implicit_tls, once=False, needs_tls=needs_tls)
         try:
             async with Relay(wire, request.host, request.port) as relay:
                 said = await self._mailer.send(request, relay.port)
@@ -93,6 +94,8 @@ def view(trace: Trace, said: Said, wire: Wire) -> None:
         trace.protocol = chosen.version
         trace.cipher, trace.bits = cipher_name(chosen.cipher)
         trace.group = wire.group
+    elif wire.is_ssl2:
+        trace.protocol = "SSLv2"
     trace.protocol = said.protocol or trace.protocol
     trace.cipher = said.cipher or trace.cipher
     trace.bits = said.bits if said.bits is not None else trace.bits

@@ -42,7 +42,9 @@ class Wire:
 
     ``refusal`` is the last reply in the clear that says no, ``refused_at`` the stage of it,
     ``last`` the last reply of all in the clear. ``first_bytes`` is what the client began TLS with.
-    ``once``: there is nothing to be had of a dialogue without TLS, so it is ended there.
+    ``once``: there is nothing to be had of a dialogue without TLS, so it is ended there;
+    ``needs_tls``: it is ended where there is no STARTTLS, for software that cannot be told to
+    insist on TLS.
     ``earlier`` is the connection before this one, of a client that connected again; ``address`` is
     then that one's.
     """
@@ -50,6 +52,7 @@ class Wire:
     trace: Trace
     implicit_tls: bool
     once: bool = True
+    needs_tls: bool = False
     ehlo: Reply | None = None
     refusal: Reply | None = None
     refused_at: str | None = None
@@ -75,6 +78,11 @@ class Wire:
         return is_client_hello(self.first_bytes)
 
     @property
+    def is_ssl2(self) -> bool:
+        """Whether the hello is of SSLv2 alone, not of a later version in its framing."""
+        return bool(self.first_bytes[:1] >= b"\x80") and self.first_bytes[3:5] == b"\x00\x02"
+
+    @property
     def offered(self) -> bool:
         """False only where EHLO's reply is there and has no STARTTLS."""
         return self.ehlo is None or announces(self.ehlo, "STARTTLS")
@@ -82,7 +90,10 @@ class Wire:
     @property
     def over(self) -> bool:
         """Whether there is nothing more to be learnt: no TLS will come of this dialogue."""
-        return self.once and not self.in_tls and (self.refusal is not None or not self.offered)
+        if self.in_tls:
+            return False
+        refused = self.once and self.refusal is not None
+        return refused or ((self.once or self.needs_tls) and not self.offered)
 
     @property
     def server_alert(self) -> str | None:
@@ -122,7 +133,7 @@ class Wire:
         self.trace.lines.append("[the client connects again]")
         self.address = self.trace.local_address
         self.earlier = copy.copy(self)
-        fresh = Wire(self.trace, self.implicit_tls, self.once)
+        fresh = Wire(self.trace, self.implicit_tls, self.once, self.needs_tls)
         for name in ("ehlo", "refusal", "refused_at", "last", "first_bytes", "server_closed"):
             setattr(self, name, getattr(fresh, name))
         for name in ("in_tls", "_replies", "_commands", "_client_records", "_server_records"):

@@ -39,7 +39,7 @@ class SmtpClient:
             "version": f"Mono {told['mono']}",
             "tls_library": "BoringSSL",
             "tls_version": f"btls of Mono {told['mono']}",
-            "offers": ["TLSv1"],
+            "offers": [],
             "sends_mail": True,
         }
 

@@ -16,12 +16,13 @@ COMMAND = ["/usr/local/bin/node", "/opt/client/worker.js"]
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "NODE_NO_WARNINGS": "1"}
 
 
-def versions(openssl: str) -> tuple[str, ...]:
-    """What the releases of OpenSSL have (their CHANGES), SSLv2 and SSLv3 as Node.js builds them."""
-    if openssl.startswith(("0.9", "1.0.0")):
+def versions(node: str) -> tuple[str, ...]:
+    """What a release of Node.js was built with, and its API can be told (tried, each of them)."""
+    major, minor = (int(part) for part in node.split(".")[:2])
+    if (major, minor) < (0, 10):
         return PROTOCOLS[:3]
-    if openssl.startswith("1.0"):
-        return PROTOCOLS[2:5]
+    if major < 12:
+        return PROTOCOLS[1 if major == 0 else 2 : 5]
     return PROTOCOLS[2:]
 
 
@@ -43,7 +44,7 @@ class Nodemailer:
             "version": f"{told['nodemailer']} on Node.js {told['node']}",
             "tls_library": "OpenSSL",
             "tls_version": f"OpenSSL {told['openssl']}",
-            "offers": list(versions(told["openssl"])),
+            "offers": list(versions(told["node"])),
             "sends_mail": True,
         }
 

@@ -36,7 +36,7 @@ class Shop:
             "version": f"PHPMailer {told['library']} ({way}) on PHP {told['php']}",
             "tls_library": "OpenSSL",
             "tls_version": told["openssl"],
-            "offers": ["TLSv1", "TLSv1.1", "TLSv1.2"],
+            "offers": [],
             "sends_mail": True,
             "STREAM_CRYPTO_METHOD_TLS_CLIENT": told["constant"],
         }

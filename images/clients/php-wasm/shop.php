@@ -6,11 +6,39 @@ foreach (array('Exception', 'SMTP', 'PHPMailer') as $name) {
     require_once "/client/$name.php";
 }
 
+/** Its SMTP client, which also keeps the reply that refused, the one that took the message, and to what. */
+class Watched extends PHPMailer\PHPMailer\SMTP
+{
+    public $refused = array(null, null, null);
+    public $taken = null;
+
+    protected function sendCommand($command, $text, $expect)
+    {
+        $done = parent::sendCommand($command, $text, $expect);
+        $reply = trim($this->last_reply);
+        if (preg_match('/^([45]\d\d)[ -](.*)/s', $reply, $found)) {
+            $this->refused = array($command, (int) $found[1], trim($found[2]));
+        }
+        if ($command === 'DATA END' && $done) {
+            $this->taken = trim(preg_replace('/^250 /', '', $reply));
+        }
+        return $done;
+    }
+}
+
+/** The contract's stage of one of PHPMailer's commands. */
+function stage_of($command)
+{
+    $stages = array('MAIL FROM' => 'mail', 'RCPT TO' => 'rcpt', 'DATA' => 'data', 'DATA END' => 'data');
+    $stages += array('EHLO' => 'ehlo', 'HELO' => 'ehlo', 'STARTTLS' => 'starttls');
+    return isset($stages[$command]) ? $stages[$command] : ($command === null ? null : 'auth');
+}
+
 /**
- * Its SMTP client with STARTTLS as PHPMailer had it at the time: one call, one constant. Until PHP 7.2 that
+ * The same with STARTTLS as PHPMailer had it at the time: one call, one constant. Until PHP 7.2 that
  * constant is TLSv1 and nothing else.
  */
-class OldSMTP extends PHPMailer\PHPMailer\SMTP
+class OldSMTP extends Watched
 {
     public function startTLS()
     {
@@ -52,21 +80,18 @@ function send($job)
     $mail->AuthType = 'LOGIN';
     $mail->Username = (string) $job['username'];
     $mail->Password = (string) $job['password'];
-    if ($job['starttls'] === 'old') {
-        $mail->setSMTPInstance(new OldSMTP());
-    }
+    $client = $job['starttls'] === 'old' ? new OldSMTP() : new Watched();
+    $mail->setSMTPInstance($client);
     $mail->setFrom($job['from']);
     $mail->addAddress($job['to']);
     $mail->Subject = $job['subject'];
     $mail->Body = $job['subject'] . "\n";
     $sent = $mail->send();
-    $client = $mail->getSMTPInstance();
-    $reply = trim($client->getLastReply());
     $client->close();
     if ($sent) {
-        return array('sent' => true, 'queue_id' => $client->getLastTransactionID() ?: null);
+        return array('sent' => true, 'code' => 250, 'text' => $client->taken);
     }
-    $refused = preg_match('/^([45]\d\d)[ -](.*)/s', $reply, $found);
+    list($command, $code, $text) = $client->refused;
     $words = array_merge(array($mail->ErrorInfo), $GLOBALS['warnings']);
     while ($told = openssl_error_string()) {
         $words[] = $told;
@@ -74,8 +99,8 @@ function send($job)
     return array(
         'sent' => false,
         'error' => implode('; ', array_unique($words)),
-        'code' => $refused ? (int) $found[1] : null,
-        'text' => $refused ? trim($found[2]) : null,
-        'stage' => stripos($mail->ErrorInfo, 'authenticate') !== false ? 'auth' : null,
+        'code' => $code,
+        'text' => $text,
+        'stage' => stage_of($command),
     );
 }

@@ -6,8 +6,36 @@ require '/usr/share/php/libphp-phpmailer/autoload.php';
 use PHPMailer\PHPMailer\PHPMailer;
 use PHPMailer\PHPMailer\SMTP;
 
-/** Its SMTP client, whose STARTTLS offers what it is told instead of what it has built in. */
-class Pinned extends SMTP
+/** Its SMTP client, which also keeps the reply that refused, the one that took the message, and to what. */
+class Watched extends SMTP
+{
+    public $refused = array(null, null, null);
+    public $taken = null;
+
+    protected function sendCommand($command, $text, $expect)
+    {
+        $done = parent::sendCommand($command, $text, $expect);
+        $reply = trim($this->last_reply);
+        if (preg_match('/^([45]\d\d)[ -](.*)/s', $reply, $found)) {
+            $this->refused = array($command, (int) $found[1], trim($found[2]));
+        }
+        if ($command === 'DATA END' && $done) {
+            $this->taken = trim(preg_replace('/^250 /', '', $reply));
+        }
+        return $done;
+    }
+}
+
+/** The contract's stage of one of PHPMailer's commands. */
+function stage_of($command)
+{
+    $stages = array('MAIL FROM' => 'mail', 'RCPT TO' => 'rcpt', 'DATA' => 'data', 'DATA END' => 'data');
+    $stages += array('EHLO' => 'ehlo', 'HELO' => 'ehlo', 'STARTTLS' => 'starttls');
+    return isset($stages[$command]) ? $stages[$command] : ($command === null ? null : 'auth');
+}
+
+/** The same, whose STARTTLS offers what it is told instead of what it has built in. */
+class Pinned extends Watched
 {
     public $method;
 
@@ -38,11 +66,11 @@ function mailer($job)
     $mail->SMTPAuth = $job['username'] !== null;
     $mail->Username = (string) $job['username'];
     $mail->Password = (string) $job['password'];
+    $client = $job['lowest'] === null ? new Watched() : new Pinned();
     if ($job['lowest'] !== null) {
-        $client = new Pinned();
         $client->method = method_of($job);
-        $mail->setSMTPInstance($client);
     }
+    $mail->setSMTPInstance($client);
     $mail->setFrom($job['from']);
     $mail->addAddress($job['to']);
     $mail->Subject = $job['subject'];
@@ -56,19 +84,17 @@ function send($job)
     $sent = $mail->send();
     $client = $mail->getSMTPInstance();
     $error = $client->getError();
-    $reply = $client->getLastReply();
     $client->close();
     if ($sent) {
-        // The last reply is QUIT's by now.
-        return ['sent' => true, 'queue_id' => $client->getLastTransactionID() ?: null];
+        return ['sent' => true, 'code' => 250, 'text' => $client->taken];
     }
+    [$command, $code, $text] = $client->refused;
     $detail = trim($error['error'] . ' ' . $error['detail']);
-    $refused = preg_match('/^([45]\d\d)[ -](.*)/s', trim($reply), $found);
     return [
         'sent' => false,
         'error' => $mail->ErrorInfo . ($detail === '' || strpos($mail->ErrorInfo, $detail) !== false ? '' : "; $detail"),
-        'code' => $refused ? (int) $found[1] : null,
-        'text' => $refused ? trim($found[2]) : null,
-        'stage' => stripos($mail->ErrorInfo, 'authenticate') !== false ? 'auth' : null,
+        'code' => $code,
+        'text' => $text,
+        'stage' => stage_of($command),
     ];
 }

@@ -30,6 +30,9 @@ function method_of($job)
         if (!defined($name)) {
             throw new Incapable("PHP has no constant $name");
         }
+        if (strpos($version, 'SSL') === 0) {
+            throw new Incapable("PHP has no $version here, and takes $name for any version: Debian's OpenSSL is built without it");
+        }
         $method |= constant($name);
     }
     return $method;

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 from typing import Any
 
@@ -12,7 +13,7 @@ from common.mailer import Incapable, Relayed, Said, letter, reply_in
 from programs import ask, first, start
 
 CURL = "/usr/bin/curl"
-#: -2 and -3 are options too; what curl makes of them is its own affair.
+#: -2 and -3 are options too. From 7.77.0 on curl passes them over (curl(1)), offering what it likes.
 LOWEST = {"SSLv2": "--sslv2", "SSLv3": "--sslv3", **{p: f"--{p.lower()}" for p in PROTOCOLS[2:]}}
 HIGHEST = {"TLSv1": "1.0", "TLSv1.1": "1.1", "TLSv1.2": "1.2", "TLSv1.3": "1.3"}
 #: curl(1), EXIT CODES, where they say at which command it was turned away.
@@ -35,6 +36,10 @@ def command(request: Request, port: int) -> list[str]:
 def offer_options(offer: Offer) -> list[str]:
     """The options of an offer. What has no option raises Incapable."""
     if offer.lowest.startswith("SSL"):
+        if tuple(int(part) for part in curl_version().split(".")[:2]) >= (7, 77):
+            raise Incapable(
+                f"curl {curl_version()} passes {LOWEST[offer.lowest]} over: not supported"
+            )
         if offer.highest != offer.lowest:
             raise Incapable(f"curl has no range from {offer.lowest} on")
         words = [LOWEST[offer.lowest]]
@@ -46,6 +51,12 @@ def offer_options(offer: Offer) -> list[str]:
     words += ["--ciphers", ":".join([*old, "@SECLEVEL=0"])]
     words += ["--tls13-ciphers", ":".join(new)] if new else []
     return [*words, "--curves", ":".join(offer.groups)] if offer.groups else words
+
+
+@functools.cache
+def curl_version() -> str:
+    """The release, ``7.88.1``."""
+    return first(r"^curl (\S+)", ask(CURL, "--version"))
 
 
 def read(status: int, errors: str) -> Said:
@@ -68,7 +79,7 @@ class Curl:
         told = ask(CURL, "--version")
         return {
             "client": "curl",
-            "version": first(r"^curl (\S+)", told),
+            "version": curl_version(),
             "tls_library": "OpenSSL",
             "tls_version": "OpenSSL " + first(r"OpenSSL/(\S+)", told),
             "offers": list(PROTOCOLS[2:]),
