@@ -11,9 +11,10 @@ from harness.cli.output import output
 from harness.errors import UsageError
 from harness.observations.rundir import load_run
 from harness.reports import write_reports
+from harness.reports.clients_table import render_clients
 from harness.reports.protocols_text import print_protocols, render_protocols
 
-TABLES = ("protocols",)
+TABLES = ("protocols", "clients")
 MARKDOWN, TEXT = "markdown", "text"
 
 
@@ -23,7 +24,7 @@ MARKDOWN, TEXT = "markdown", "text"
     "--table",
     type=click.Choice(TABLES),
     help="Print a table instead, and write nothing: 'protocols' has the TLS versions that each "
-    "build accepts.",
+    "build accepts, 'clients' what each client can do with each build (Markdown only).",
 )
 @click.option(
     "--format",
@@ -41,6 +42,10 @@ def report_command(folder: Path | None, table: str | None, form: str | None) -> 
     if table is None:
         for path in write_reports(where):
             click.echo(path)
+    elif table == "clients":
+        if form == TEXT:
+            raise UsageError("the table of clients is Markdown", next_step="leave out --format")
+        click.echo(render_clients(load_run(where)), nl=False)
     elif form == TEXT:
         print_protocols(load_run(where), output())
     else:

@@ -13,7 +13,7 @@ from common.mailer import Incapable, Relayed, Said, letter, reply_in
 from programs import ask, first, start
 
 CURL = "/usr/bin/curl"
-#: -2 and -3 are options too. From 7.77.0 on curl passes them over (curl(1)), offering what it likes.
+#: -2 and -3 are options too; from 7.77.0 on curl passes them over (curl(1)).
 LOWEST = {"SSLv2": "--sslv2", "SSLv3": "--sslv3", **{p: f"--{p.lower()}" for p in PROTOCOLS[2:]}}
 HIGHEST = {"TLSv1": "1.0", "TLSv1.1": "1.1", "TLSv1.2": "1.2", "TLSv1.3": "1.3"}
 #: curl(1), EXIT CODES, where they say at which command it was turned away.

@@ -1,0 +1,90 @@
+"""The table of clients: what gets through by default, what when pinned, and whose lack it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.observations.record import Observation, Outcome, TlsView
+from harness.observations.rundir import load_run
+from harness.reports.clients_table import Place, costs, places, render_clients, span
+from tests.unit import sample_run
+
+
+def seen(offer: str, outcome: Outcome, protocol: str | None = None) -> Observation:
+    """An observation of one client with one build."""
+    view = TlsView(protocol, "AES128-SHA", 128) if protocol else None
+    return Observation(
+        *("b/s/smtp/c/" + offer, "b", "s", "sha256:0", "smtp", "c", offer, outcome),
+        reason="protocol-version" if outcome is Outcome.REFUSED else None,
+        server_saw=view,
+    )
+
+
+def place(*observations: Observation) -> Place:
+    """What these come to."""
+    return Place({one.offer: one for one in observations})
+
+
+def test_a_cell_tells_the_default_then_what_gets_through_alone() -> None:
+    """Protects the reader's first question: what does this client do left to itself?"""
+    told = place(
+        seen("default", Outcome.ACCEPTED, "TLSv1.3"),
+        seen("SSLv3", Outcome.CLIENT_INCAPABLE),
+        *(seen(p, Outcome.ACCEPTED, p) for p in ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")),
+    )
+    assert str(told) == "✓ TLSv1.3 (TLSv1–TLSv1.3)"
+
+
+def test_the_servers_refusal_is_told_from_the_clients_lack() -> None:
+    """Protects from blaming the wrong side: a refusal is named, what the client lacks is not."""
+    told = place(
+        seen("default", Outcome.ACCEPTED, "TLSv1.2"),
+        seen("SSLv2", Outcome.CLIENT_INCAPABLE),
+        seen("SSLv3", Outcome.REFUSED),
+        seen("TLSv1.2", Outcome.ACCEPTED, "TLSv1.2"),
+    )
+    assert str(told) == "✓ TLSv1.2 (TLSv1.2, ✗SSLv3)"
+
+
+def test_a_client_that_cannot_be_told_has_its_own_choice_alone() -> None:
+    """Protects the shops' rows: no versions are made up for what was never offered alone."""
+    assert str(place(seen("default", Outcome.ACCEPTED, "TLSv1"))) == "✓ TLSv1"
+    assert str(place(seen("default", Outcome.REFUSED))) == "✗ version"
+    assert str(Place({})) == "?"
+
+
+@pytest.mark.parametrize(
+    ("versions", "text"),
+    [
+        ((), ""),
+        (("TLSv1",), "TLSv1"),
+        (("TLSv1", "TLSv1.1"), "TLSv1 TLSv1.1"),
+        (("TLSv1", "TLSv1.1", "TLSv1.2"), "TLSv1–TLSv1.2"),
+        (("SSLv3", "TLSv1.1", "TLSv1.2"), "SSLv3 TLSv1.1 TLSv1.2"),
+    ],
+)
+def test_a_gap_is_never_spanned(versions: tuple[str, ...], text: str) -> None:
+    """Protects from a dash that would claim a version that did not get through."""
+    assert span(versions) == text
+
+
+def test_the_whole_table_names_each_client_and_its_command(tmp_path: Path) -> None:
+    """Protects the published table: each client of the run has its row, and how it is made."""
+    data = load_run(sample_run.write_sample_run(tmp_path))
+    text = render_clients(data)
+    for client in data.run.axes.clients:
+        assert client in text
+    assert "postfix-matrix report --table clients" in text
+    assert places(data, data.run.axes.scenarios[0], data.run.axes.services[0])
+
+
+def test_a_cost_is_of_accepted_cells_under_test_alone(tmp_path: Path) -> None:
+    """Protects the figure: time-outs and controls do not count."""
+    data = load_run(sample_run.write_sample_run(tmp_path))
+    slow = [replace(one, seconds=9.0) for one in data.observations if one.outcome != "accepted"]
+    others = [one for one in data.observations if one.outcome == "accepted"]
+    fast = [replace(one, seconds=0.5) for one in others]
+    assert set(costs(replace(data, observations=(*slow, *fast))).values()) == {0.5}
