@@ -134,10 +134,10 @@ def config_reason(deaths: Sequence[str]) -> str:
 
 
 def views_agree(client: TlsView, server: TlsView) -> bool:
-    """Whether both sides saw the same; of bits and group, where both said them."""
+    """Whether both sides saw the same; of all but the protocol, where both said it."""
     pairs = (
         (client.protocol, server.protocol),
-        (client.cipher, server.cipher),
+        (client.cipher or server.cipher, server.cipher or client.cipher),
         (_bits(client) or _bits(server), _bits(server) or _bits(client)),
         (_group(client) or _group(server), _group(server) or _group(client)),
     )

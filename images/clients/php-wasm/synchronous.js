@@ -141,9 +141,9 @@ function pollSynchronously(socket, events, timeout) {
 
 /** select(2) before it looks: sleep until the first socket that is to be read can be, or time is up. */
 function waitForSelected(readfds, timeout, memory, socketOf) {
-  const wanted = readfds ? memory[readfds >> 2] : 0;
-  for (let fd = 0; fd < 32; fd += 1) {
-    const socket = wanted & (1 << fd) ? socketOf(fd) : null;
+  for (let fd = 0; readfds && fd < 64; fd += 1) {
+    const wanted = memory[(readfds >> 2) + (fd >> 5)];
+    const socket = wanted & (1 << fd % 32) ? socketOf(fd) : null;
     if (socket) {
       pollSynchronously(socket, POLLIN, timeout ? memory[timeout >> 2] * 1000 : -1);
       return;
