@@ -19,8 +19,8 @@ pytestmark = pytest.mark.docker
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "client-contract.md"
 DESCRIBE = (
-    '{"contract": 1, "client": "liar", "version": "1", "tls_library": "none", "tls_version": "none",'
-    ' "offers": ["TLSv1.2"], "sends_mail": true}'
+    '{"contract": 1, "client": "liar", "version": "1", "tls_library": "none",'
+    ' "tls_version": "none", "offers": ["TLSv1.2"], "sends_mail": true}'
 )
 #: A driver in shell that gives each request the same answer.
 LIAR = """#!/bin/sh

@@ -1,0 +1,74 @@
+"""Offers that name ciphers and groups, and plans of clients that cannot be told what to offer."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.catalog.cells import Cell
+from harness.catalog.plan import Plan
+from harness.errors import NothingSelectedError, UsageError
+from harness.observations.journal import evidence_path
+from harness.tls import STANDARD_OFFERS, Offer, Protocol, Service
+
+NAMES = st.lists(st.from_regex(r"[A-Za-z0-9_-]{1,12}", fullmatch=True), max_size=3).map(tuple)
+
+
+@given(low=st.sampled_from(Protocol), high=st.sampled_from(Protocol), ciphers=NAMES, groups=NAMES)
+def test_an_offer_reads_back_and_so_does_its_cell(
+    low: Protocol, high: Protocol, ciphers: tuple[str, ...], groups: tuple[str, ...]
+) -> None:
+    """Protects ids: whatever is offered, the cell's id gives it back."""
+    if high.rank < low.rank:
+        low, high = high, low
+    offer = Offer(low, high, ciphers, groups)
+    assert Offer.parse(str(offer)) == offer
+    cell = Cell("b", "s", Service.SMTP, "c", offer)
+    assert Cell.parse(cell.id) == cell
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "TLSv1.2+ciphers=",
+        "TLSv1.2+ciphers=ALL:!aNULL",
+        "TLSv1.2+curves=X25519",
+        "default+groups=X",
+        "TLSv1.2+ciphers=A+ciphers=B",
+    ],
+)
+def test_an_offer_that_is_none_is_the_users_error(text: str) -> None:
+    """Protects a run from a slip: keywords, unknown keys and doubles are refused before it."""
+    with pytest.raises(UsageError):
+        Offer.parse(text)
+
+
+def test_a_long_offers_evidence_has_a_name_that_a_file_may_have() -> None:
+    """Protects evidence on disk: names are short enough, and apart where offers are."""
+    many = [f"TLSv1.2+ciphers={':'.join(f'CIPHER-{n}' for n in range(m))}" for m in (60, 61)]
+    paths = [evidence_path(f"b/s/smtp/c/{offer}") for offer in many]
+    assert len(set(paths)) == 2
+    assert all(len(path.rpartition("/")[2].encode()) < 255 for path in paths)
+
+
+def plan(*offers: Offer) -> Plan:
+    """Two clients, of which one cannot be told what to offer."""
+    return Plan(("b",), ("s",), (Service.SMTP,), ("c", "shop"), offers, frozenset({"shop"}))
+
+
+def test_a_client_that_cannot_be_told_has_the_default_alone() -> None:
+    """Protects from cells that ask what nobody can do: a shop has one cell, not seven."""
+    made = plan(*STANDARD_OFFERS)
+    cells = [cell.id for cell in made.cells()]
+    assert len(cells) == len(made) == len(STANDARD_OFFERS) + 1
+    assert [one for one in cells if "/shop/" in one] == ["b/s/smtp/shop/default"]
+    assert Plan.from_axes(made.axes()) == made
+
+
+def test_without_the_default_nothing_is_left_of_such_clients() -> None:
+    """Protects from an empty run: it is told before anything starts."""
+    only = Offer(Protocol.TLSv1, Protocol.TLSv1)
+    assert len(plan(only)) == 1
+    with pytest.raises(NothingSelectedError, match="can be told what to offer"):
+        Plan(("b",), ("s",), (Service.SMTP,), ("shop",), (only,), frozenset({"shop"}))

