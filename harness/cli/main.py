@@ -15,6 +15,7 @@ from harness.cli.images import images_group
 from harness.cli.list import list_command
 from harness.cli.report import report_command
 from harness.cli.run import run_command
+from harness.cli.scan import scan_command
 from harness.cli.show import show_command
 from harness.errors import ExitCode, HarnessError, InfrastructureError
 
@@ -32,6 +33,7 @@ cli.add_command(report_command)
 cli.add_command(images_group)
 cli.add_command(catalog_group)
 cli.add_command(clients_group)
+cli.add_command(scan_command)
 
 
 def main() -> None:

@@ -1,0 +1,48 @@
+"""The cipher suites that anybody ever had: numbers, names and strengths (``ciphers.tsv``).
+
+The table lies with the clients' drivers, which read it too. Names are OpenSSL's; what OpenSSL never
+had goes by the registry's name (IANA, "TLS Cipher Suites").
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+
+from harness.paths import images_dir
+from harness.tls import Protocol
+
+#: Of TLSv1.3 (RFC 8446 B.4): their numbers begin so.
+_TLS13 = 0x1300
+
+
+@dataclass(frozen=True, slots=True)
+class Cipher:
+    """One suite. ``code`` has two bytes, of SSLv2 three; ``bits`` is None where it is not known."""
+
+    code: int
+    name: str
+    bits: int | None
+    ssl2: bool = False
+
+    def speaks(self, protocol: Protocol) -> bool:
+        """Whether a server could choose it in this version (AEAD and SHA-2 suites: TLSv1.2 on)."""
+        if self.ssl2 or protocol is Protocol.SSLv2:
+            return self.ssl2 and protocol is Protocol.SSLv2
+        new = self.code & 0xFF00 == _TLS13
+        return new == (protocol is Protocol.TLSv1_3)
+
+
+@cache
+def all_ciphers() -> tuple[Cipher, ...]:
+    """All suites, in the table's order."""
+    path = images_dir() / "clients" / "common" / "ciphers.tsv"
+    with path.open(encoding="utf-8", newline="") as file:
+        return tuple(_cipher(row) for row in csv.DictReader(file, delimiter="\t"))
+
+
+def _cipher(row: dict[str, str]) -> Cipher:
+    name = row["iana"] if row["openssl"] == "-" else row["openssl"]
+    bits = int(row["bits"]) if row["bits"].isdigit() else None
+    return Cipher(int(row["code"], 16), name, bits, ssl2=len(row["code"]) == 6)

@@ -1,0 +1,1 @@
+"""What a running server accepts: every protocol and cipher, found by elimination."""

@@ -1,0 +1,92 @@
+"""The scan against a real Postfix, and against servers that are none."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.docker.conftest import CLI
+
+pytestmark = pytest.mark.docker
+
+
+def scan(*words: str) -> tuple[int, dict[str, Any], str]:
+    """The exit code, the map, and what was said beside it."""
+    done = subprocess.run(
+        [*CLI, "scan", "--json", "-q", *words], capture_output=True, text=True, check=False
+    )
+    return done.returncode, json.loads(done.stdout) if done.stdout else {}, done.stderr
+
+
+def accepted(found: dict[str, Any], protocol: str) -> set[str]:
+    """The suites of one version."""
+    return {one["cipher"] for one in found["accepted"] if one["protocol"] == protocol}
+
+
+@pytest.mark.usefixtures("matrix")
+def test_the_map_of_debian_12_is_what_its_openssl_has() -> None:
+    """Protects the map: as many suites as other scanners see on this very server, in each version.
+
+    nmap, sslscan and sslyze find 91 on Postfix 3.7 with OpenSSL 3.0 (docs/scan.md).
+    """
+    code, found, said = scan("debian-12")
+    assert code == 0, said
+    assert found["not_measured"] == {}
+    assert accepted(found, "SSLv2") == accepted(found, "SSLv3") == set()
+    assert len(accepted(found, "TLSv1")) == len(accepted(found, "TLSv1.1")) == 16
+    assert {"ECDHE-RSA-AES256-GCM-SHA384", "AES128-SHA"} <= accepted(found, "TLSv1.2")
+    assert len(found["accepted"]) == 91
+    assert len(accepted(found, "TLSv1.3")) == 3
+    assert set(found["order"].values()) == {"client"}
+    assert found["handshakes"] < 2 * len(found["accepted"])
+
+
+@pytest.mark.usefixtures("matrix")
+def test_a_configuration_is_seen_in_the_map(tmp_path: Path) -> None:
+    """Protects what it is for: a protocol list, an exclusion and the server's preference show."""
+    folder = tmp_path / "strict"
+    folder.mkdir()
+    (folder / "scenario.toml").write_text('title = "t"\nsource = "a test"\nclaim = "Strict."\n')
+    (folder / "main.cf").write_text(
+        "smtpd_tls_protocols = TLSv1.2\nsmtpd_tls_exclude_ciphers = aNULL, kRSA\n"
+        "tls_preempt_cipherlist = yes\n"
+    )
+    code, found, said = scan("debian-12", "-s", "strict", "--scenarios-dir", str(tmp_path))
+    assert code == 0, said
+    assert {one["protocol"] for one in found["accepted"]} == {"TLSv1.2"}
+    suites = accepted(found, "TLSv1.2")
+    assert "ECDHE-RSA-AES256-GCM-SHA384" in suites
+    assert not suites & {"AES128-SHA", "ADH-AES128-SHA", "AECDH-AES128-SHA"}
+    assert found["order"] == {"TLSv1.2": "server"}
+
+
+def test_a_port_with_nobody_is_not_measured_and_no_refusal() -> None:
+    """Protects from a map of nothing: no connection is told as such, with another exit code."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    code, found, said = scan(f"127.0.0.1:{port}")
+    assert (code, found) == (3, {})
+    assert "cannot be reached" in said
+
+
+def test_a_server_that_is_no_smtp_server_is_told() -> None:
+    """Protects who names a wrong port: the server's own words, and what to do."""
+    script = (
+        "import socket;s=socket.socket();s.bind(('127.0.0.1',0));s.listen(64);"
+        "print(s.getsockname()[1],flush=True)\n"
+        "while True: s.accept()[0].sendall(b'SSH-2.0-OpenSSH_9\\r\\n')"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as one:
+        assert one.stdout is not None
+        port = one.stdout.readline().strip()
+        code, _, said = scan(f"127.0.0.1:{port}")
+        one.kill()
+    assert code == 3
+    assert "is no SMTP server" in said
