@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +43,20 @@ def run_cli(runs: Path, *words: str, env: dict[str, str] | None = None) -> Finis
         check=False,
     )
     return Finished(done.returncode, done.stdout, done.stderr, runs / "latest")
+
+
+def write_scenarios(root: Path, texts: Mapping[str, tuple[str, str]]) -> Path:
+    """A folder of scenarios, from main.cf and master.cf by name; an empty text is no file."""
+    for name, (main_cf, master_cf) in texts.items():
+        folder = root / "scenarios" / name
+        folder.mkdir(parents=True)
+        (folder / "scenario.toml").write_text(
+            f'title = "{name}"\nsource = "a test"\nclaim = "It is refused."\n'
+        )
+        for file, text in (("main.cf", main_cf), ("master.cf", master_cf)):
+            if text:
+                (folder / file).write_text(text)
+    return root / "scenarios"
 
 
 def leftovers(client: docker.DockerClient, session: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.observations.record import Observation
-from tests.docker.conftest import Finished, run_cli
+from tests.docker.conftest import Finished, run_cli, write_scenarios
 
 pytestmark = pytest.mark.docker
 
@@ -33,18 +33,10 @@ CLIENT, OLD = "aiosmtplib-debian12", "openssl-1.0.2h"
 def provoked(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """One run of all of them against Debian 12."""
     root = tmp_path_factory.mktemp("reasons")
-    for name, (main_cf, master_cf) in SCENARIOS.items():
-        folder = root / "scenarios" / name
-        folder.mkdir(parents=True)
-        (folder / "scenario.toml").write_text(
-            f'title = "{name}"\nsource = "a test"\nclaim = "It is refused."\n'
-        )
-        (folder / "main.cf").write_text(main_cf)
-        if master_cf:
-            (folder / "master.cf").write_text(master_cf)
+    folder = write_scenarios(root, SCENARIOS)
     return run_cli(
         root / "runs",
-        *("--scenarios-dir", str(root / "scenarios"), "-b", "debian-12"),
+        *("--scenarios-dir", str(folder), "-b", "debian-12"),
         *("-c", f"{CLIENT},{OLD}", "-o", "TLSv1,TLSv1.2,TLSv1.3,default"),
     )
 

@@ -16,7 +16,7 @@ from harness.images.engine import Session
 from harness.observations.record import Observation
 from harness.targets.lab import Lab
 from harness.tls import Offer
-from tests.docker.conftest import Finished, run_cli
+from tests.docker.conftest import Finished, run_cli, write_scenarios
 
 pytestmark = pytest.mark.docker
 
@@ -36,19 +36,10 @@ SCENARIOS = {
 def troubled(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """One run of all troublesome configurations against Debian 12."""
     root = tmp_path_factory.mktemp("trouble")
-    for name, (main_cf, master_cf) in SCENARIOS.items():
-        folder = root / "scenarios" / name
-        folder.mkdir(parents=True)
-        (folder / "scenario.toml").write_text(
-            f'title = "{name}"\nsource = "a test"\nclaim = "It breaks."\n'
-        )
-        if main_cf:
-            (folder / "main.cf").write_text(main_cf)
-        if master_cf:
-            (folder / "master.cf").write_text(master_cf)
+    folder = write_scenarios(root, SCENARIOS)
     return run_cli(
         root / "runs",
-        *("--scenarios-dir", str(root / "scenarios"), "-b", "debian-12"),
+        *("--scenarios-dir", str(folder), "-b", "debian-12"),
         *("-c", "aiosmtplib-debian12", "-o", "TLSv1.2,default", "--time-limit", "3"),
     )
 

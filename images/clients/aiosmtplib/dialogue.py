@@ -9,18 +9,9 @@ from typing import Any
 
 from common.contract import Reply, Request, Trace
 from common.dial import acknowledge_at_once, dial
+from common.relay import STAGES
 from common.wire import is_client_hello
 
-_STAGES = {
-    "EHLO": "ehlo",
-    "HELO": "ehlo",
-    "STARTTLS": "starttls",
-    "AUTH": "auth",
-    "MAIL": "mail",
-    "RCPT": "rcpt",
-    "DATA": "data",
-    "QUIT": "quit",
-}
 #: What the client says after these replies is not shown (RFC 4954 4, RFC 5321 4.1.1.4).
 _WITHHELD = {334: "(credentials)", 354: "({} bytes of message)"}
 
@@ -100,7 +91,7 @@ class Dialogue:
         if verb == "AUTH":
             line = " ".join([*words[:2], *["(credentials)"] * (len(words) > 2)])
         self.trace.said("C", line)
-        self.trace.stage = _STAGES.get(verb, self.trace.stage)
+        self.trace.stage = STAGES.get(verb, self.trace.stage)
 
     def read(self, reply: Reply) -> None:
         """Note what the server says, and the first time that it says no."""
