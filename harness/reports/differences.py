@@ -174,7 +174,7 @@ class Differences:
 
         A line of which nothing was measured here has not: the statement counts its cells.
         """
-        standings = {self.cells[cell.id].standing for cell in cells}
+        standings = {self.cells[cell.id].standing for cell in cells if cell.planned}
         return not (standings <= {Standing.SAME} or standings == {Standing.UNMEASURED})
 
 
@@ -197,7 +197,8 @@ def beside_baseline(data: RunData, seen: Observation) -> Beside | None:
 
 
 def _differences(scenario: ScenarioGrid, baseline: ScenarioGrid) -> Differences:
-    pairs = zip(scenario.cells, baseline.cells, strict=True)
+    both = zip(scenario.cells, baseline.cells, strict=True)
+    pairs = [(here, there) for here, there in both if here.planned]
     return Differences({cell.id: _beside(cell, other) for cell, other in pairs})
 
 

@@ -131,6 +131,7 @@ def _counts(grid: Grid) -> dict[str, int]:
         for row in table.rows
         if not row.missing
         for cell in row.cells
+        if cell.planned
     ]
     return {name: outcomes.count(name) for name in SIGNS if name in outcomes}
 

@@ -174,7 +174,8 @@ def _explain_marks(table: Table) -> None:
 def _outcomes_in_tables(grid: Grid) -> list[str]:
     """Outcomes that stand in a printed line (a missing build has none), in the legend's order."""
     rows = (row for s in grid.scenarios for table in s.tables for row in table.rows)
-    shown = {cell.outcome for row in rows if not row.missing for cell in row.cells}
+    cells = (cell for row in rows if not row.missing for cell in row.cells)
+    shown = {cell.outcome for cell in cells if cell.planned}
     return [name for name in SIGNS if name in shown]
 
 

@@ -16,7 +16,8 @@ from harness.catalog.plan import Plan
 from harness.observations.record import Observation, Outcome, Stage, TlsView
 from harness.observations.run_record import summary
 from harness.observations.rundir import Missing, RunData, load_run
-from harness.reports.grid import Grid, GridCell, build_grid
+from harness.reports.differences import differences
+from harness.reports.grid import UNPINNED, Grid, GridCell, build_grid
 from harness.reports.summary import summarise
 from harness.reports.words import REASONS, SIGNS, sentence, short_word
 from tests.unit import sample_run
@@ -192,3 +193,20 @@ def test_the_sentence_spells_out_stage_reason_and_disagreement() -> None:
     both = observation(Outcome.ACCEPTED, client_saw=TlsView("TLSv1"), agree=False)
     assert sentence(both) == "accepted, TLSv1 (client and server disagree)"
     assert sentence(None, "no disk") == "not measured: no disk"
+
+
+def test_a_client_that_cannot_be_told_leaves_no_gap() -> None:
+    """Protects the figures: an offer that a shop was never to make is not "not measured"."""
+    data = sample()
+    shop, *others = data.run.axes.clients
+    axes = replace(data.run.axes, unpinned=(shop,))
+    kept = [one for one in data.observations if one.client != shop or one.offer == "default"]
+    grid = build_grid(replace(data, run=replace(data.run, axes=axes), observations=tuple(kept)))
+    empty = [cell for s in grid.scenarios for cell in s.cells if not cell.planned]
+    assert {cell.column.client for cell in empty} == {shop}
+    assert "default" not in {cell.column.offer for cell in empty}
+    assert all(cell.observation is None and cell.why == UNPINNED for cell in empty)
+    planned = len(axes.builds) * len(axes.scenarios) * len(axes.services)
+    assert grid.summary.planned == planned * (1 + len(others) * len(axes.offers))
+    for one in differences(grid).values():
+        assert {cell.id for cell in empty}.isdisjoint(one.cells)
