@@ -20,10 +20,10 @@ class Client:
 
     ``recipe`` is its folder under ``images/``, ``common`` are folders there whose files its build
     context gets too, each under the last part of its name. ``openssl`` (with ``flavour``) is the
-    release it is linked with, None where its packages bring their own TLS library; ``build`` the
-    build whose Postfix it is. ``lock`` is a folder under ``images/`` with a lock file of packages
-    that the harness fetches (harness/images/registries.py), and ``args`` are further arguments of
-    its Dockerfile. ``about`` says in a few words what it is and how far it goes.
+    release it is linked with, None where its packages bring their own TLS library. ``lock`` is a
+    folder under ``images/`` with a lock file of packages that the harness fetches
+    (harness/images/registries.py), and ``args`` are further arguments of its Dockerfile. ``about``
+    says in a few words what it is and how far it goes.
 
     ``pins``: it can be told what to offer; else it has cells of the offer ``default`` only.
     ``unasked``: it is in a run that names no client.
@@ -38,7 +38,6 @@ class Client:
     common: tuple[str, ...] = ()
     lock: str | None = None
     args: Mapping[str, str] = field(default_factory=dict)
-    build: str | None = None
     pins: bool = True
     unasked: bool = False
 
@@ -48,8 +47,8 @@ class Control:
     """A server of ours in front of a plain Postfix, that of the build ``build``.
 
     It grants ``lowest`` to ``highest``; one that ``forbids`` speaks these, and refuses every
-    handshake. ``openssl`` (with ``flavour``) and ``stunnel`` are the
-    releases of its front; None where it is the distribution's own.
+    handshake. ``openssl`` (with ``flavour``) and ``stunnel`` are the releases of its front; None
+    where it is the distribution's own.
     """
 
     name: str
@@ -113,8 +112,6 @@ def _client(record: dict[str, Any]) -> Client:
     one = Client(**filled)
     if one.openssl:
         openssl(one.openssl if one.flavour == "stock" else f"{one.openssl}-{one.flavour}")
-    if one.build:
-        Build.parse(one.build)
     return one
 
 

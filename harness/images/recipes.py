@@ -185,8 +185,6 @@ def client_recipe(client: Client) -> Recipe:
     if client.openssl:
         args["OPENSSL_VERSION"] = client.openssl
         parents["OPENSSL"] = openssl_recipe(_flavoured(client.openssl, client.flavour))
-    if client.build:
-        parents = {"POSTFIX": build_recipe(Build.parse(client.build))}
     return Recipe(
         f"client-{client.name}",
         Kind.CLIENT,
