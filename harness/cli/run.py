@@ -179,8 +179,12 @@ def _check_unchanged(data: RunData, scenarios: dict[str, Scenario]) -> None:
 def _print_plan(plan: Plan) -> None:
     for cell in plan.cells():
         click.echo(cell.id)
-    axes = " × ".join(_count(len(names), axis) for axis, names in plan.axes().items())
-    click.echo(f"{_count(len(plan), 'cells')}: {axes}", err=True)
+    axes = plan.axes()
+    unpinned = axes.pop("unpinned")
+    product = " × ".join(_count(len(names), axis) for axis, names in axes.items())
+    click.echo(f"{_count(len(plan), 'cells')}: {product}", err=True)
+    if unpinned:
+        click.echo(f"only default of what cannot be told: {' '.join(unpinned)}", err=True)
 
 
 def _count(number: int, things: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.catalog.cells import Cell
 from harness.catalog.plan import Plan
+from harness.cli.run import run_command
 from harness.errors import NothingSelectedError, UsageError
 from harness.observations.journal import evidence_path
 from harness.tls import STANDARD_OFFERS, Offer, Protocol, Service
@@ -72,3 +74,14 @@ def test_without_the_default_nothing_is_left_of_such_clients() -> None:
     assert len(plan(only)) == 1
     with pytest.raises(NothingSelectedError, match="can be told what to offer"):
         Plan(("b",), ("s",), (Service.SMTP,), ("shop",), (only,), frozenset({"shop"}))
+
+
+def test_a_dry_run_tells_who_has_the_default_alone() -> None:
+    """Protects the count: the product of the axes is not all, and the line below says why."""
+    words = ["--dry-run", "-b", "debian-12", "-s", "defaults", "-S", "smtp"]
+    told = CliRunner().invoke(run_command, [*words, "-c", "mono-*,openssl-1.0.2h"])
+    assert told.output.count("debian-12/defaults/smtp/") == 8
+    assert "1 build × 1 scenario × 1 service × 2 clients × 7 offers" in told.output
+    assert "only default of what cannot be told: mono-smtpclient" in told.output
+    without = CliRunner().invoke(run_command, [*words, "-c", "openssl-1.0.2h"])
+    assert "only default" not in without.output
