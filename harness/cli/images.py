@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.catalog.builds import Additions, Build
+from harness.catalog.clients import all_clients
 from harness.cli.additions import (
     cache_dir,
     read_additions,
@@ -37,7 +38,7 @@ from harness.images.batch import (
 from harness.images.conformance import Report
 from harness.images.engine import Session, connect, talking
 from harness.images.pruning import Found, our_images, outdated, remove
-from harness.images.recipes import Kind, Recipe, build_recipe
+from harness.images.recipes import Kind, Recipe, build_recipe, client_recipe
 from harness.images.refusals import Refusals
 from harness.images.survey import Entry, survey
 from harness.paths import images_dir
@@ -177,7 +178,8 @@ def _orders(globs: tuple[str, ...], additions: Additions) -> dict[str, Orderable
     listed = catalogue(additions)
 
     def unasked() -> dict[str, Orderable]:
-        helpers = [one for one in listed.values() if _is_helper(one)]
+        asked = {client_recipe(one).name for one in all_clients() if not one.unasked}
+        helpers = [one for name, one in listed.items() if _is_helper(one) and name not in asked]
         default = [*choose_builds((), additions).values(), *helpers]
         return {name_of(one): one for one in default}
 

@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from harness.catalog.builds import Additions, Build
+from harness.catalog.clients import all_clients
 from harness.catalog.releases import Release, Source, SourceKind
 from harness.cli.additions import read_additions
 from harness.cli.images import (
@@ -235,3 +236,11 @@ def test_one_orders_trouble_is_its_own(engine: docker.DockerClient, tmp_path: Pa
         assert isinstance(error, InfrastructureError)
         assert words in error.what
         assert error.next_step
+
+
+def test_without_a_glob_the_clients_are_those_of_a_run_without_one() -> None:
+    """Protects a first build from the whole fleet: clients that must be asked for are not made."""
+    asked = {f"client-{one.name}" for one in all_clients() if not one.unasked}
+    assert asked.isdisjoint(_orders((), Additions()))
+    assert "client-openssl-1.0.2h" in _orders((), Additions())
+    assert asked <= set(_orders(("client-*",), Additions()))
