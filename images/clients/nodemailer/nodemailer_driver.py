@@ -1,22 +1,46 @@
 #!/usr/bin/python3
-"""Client driver: nodemailer on Node.js, one message a request, by warm workers behind the relay."""
+"""Client driver: nodemailer on Node.js, Deno or Bun, one message a request, by warm workers behind
+the relay."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import mmap
+import re
 import subprocess
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from common.contract import PROTOCOLS, Request, main
 from common.mailer import Relayed, Said
 from common.worker import MOST, Workers, job_of, said_by
 
-COMMAND = ["/usr/local/bin/node", "/opt/client/worker.js"]
-ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "NODE_NO_WARNINGS": "1"}
+PROGRAMS = Path("/usr/local/bin")
+WORKER = "/opt/client/worker.js"
+#: What comes between each runtime and the worker. Deno alone asks leave for what a program reaches.
+RUNTIMES: dict[str, tuple[str, ...]] = {
+    "node": (),
+    "bun": (),
+    "deno": ("run", "--allow-all", "--no-lock"),
+}
+ENVIRONMENT = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "LC_ALL": "C",
+    "NODE_NO_WARNINGS": "1",
+    "DENO_NO_UPDATE_CHECK": "1",
+    "NO_COLOR": "1",
+}
 
 
-def versions(node: str) -> tuple[str, ...]:
+def command(programs: Path = PROGRAMS) -> list[str]:
+    """The worker's command line, on the one runtime that the image has."""
+    (found,) = (name for name in RUNTIMES if (programs / name).exists())
+    return [str(programs / found), *RUNTIMES[found], WORKER]
+
+
+def node_offers(node: str) -> tuple[str, ...]:
     """What a release of Node.js was built with, and its API can be told (tried, each of them)."""
     major, minor = (int(part) for part in node.split(".")[:2])
     if (major, minor) < (0, 10):
@@ -26,25 +50,58 @@ def versions(node: str) -> tuple[str, ...]:
     return PROTOCOLS[2:]
 
 
+def rustls_of(program: Path) -> str:
+    """The release of rustls in a Rust program, by the paths of its source in the panic messages.
+
+    Nothing else tells it: ``process.versions.openssl`` is made up by Deno and by Bun alike.
+    """
+    with (
+        program.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+    ):
+        found = re.search(rb"/rustls-([0-9.]+)/src/", data)
+        return found.group(1).decode() if found else "of unknown version"
+
+
+def identity(versions: Mapping[str, str], program: Path) -> dict[str, Any]:
+    """What a runtime is, by its ``process.versions``: its name, its TLS library, its offers."""
+    offers: tuple[str, ...]
+    if "deno" in versions:
+        runtime, library, tls = f"Deno {versions['deno']}", "rustls", rustls_of(program)
+        offers = PROTOCOLS[4:]
+    elif "bun" in versions:
+        runtime, library, tls = f"Bun {versions['bun']}", "BoringSSL", versions["boringssl"]
+        offers = PROTOCOLS[2:]
+    else:
+        runtime, library, tls = f"Node.js {versions['node']}", "OpenSSL", versions["openssl"]
+        offers = node_offers(versions["node"])
+    return {
+        "runtime": runtime,
+        "tls_library": library,
+        "tls_version": f"{library} {tls}",
+        "offers": list(offers),
+    }
+
+
 class Nodemailer:
     """The mailer."""
 
     def __init__(self) -> None:
-        self._workers = Workers(COMMAND, ENVIRONMENT)
+        self._command = command()
+        self._workers = Workers(self._command, ENVIRONMENT)
 
     async def describe(self) -> dict[str, Any]:
-        """What this is; ``offers`` are the versions that the release's OpenSSL has."""
+        """What this is; ``offers`` are the versions that the runtime's library has."""
         told = json.loads(
             subprocess.run(
-                [*COMMAND, "--describe"], env=ENVIRONMENT, capture_output=True, check=True
+                [*self._command, "--describe"], env=ENVIRONMENT, capture_output=True, check=True
             ).stdout
         )
+        who = identity(told["versions"], Path(self._command[0]))
         return {
             "client": "nodemailer",
-            "version": f"{told['nodemailer']} on Node.js {told['node']}",
-            "tls_library": "OpenSSL",
-            "tls_version": f"OpenSSL {told['openssl']}",
-            "offers": list(versions(told["node"])),
+            "version": f"{told['nodemailer']} on {who.pop('runtime')}",
+            **who,
             "sends_mail": True,
         }
 

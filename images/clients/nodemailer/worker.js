@@ -1,6 +1,6 @@
 // A worker of the driver's: one JSON job a line in, one JSON answer a line out (common/worker.py).
 // Each job is one message, sent as the documentation of that nodemailer has it. Runs on Node.js from 0.8
-// on, so it is written in the JavaScript of that time.
+// on, so it is written in the JavaScript of that time, and on Bun and Deno.
 'use strict';
 
 var fs = require('fs');
@@ -11,11 +11,13 @@ var nodemailer = require('nodemailer');
 var constants = crypto.constants || require('constants');
 var VERSION = require('nodemailer/package.json').version;
 var OPENSSL = process.versions.openssl;
-var ALL = 'ALL:COMPLEMENTOFALL';
+// BoringSSL leaves these two out of its ALL unless they are named.
+var ALL = 'ALL:COMPLEMENTOFALL' + (process.versions.bun ? ':ECDHE-RSA-AES128-SHA256:DES-CBC3-SHA' : '');
 var PROTOCOLS = ['SSLv2', 'SSLv3', 'TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'];
 var STAGES = { EHLO: 'ehlo', HELO: 'ehlo', AUTH: 'auth', MAIL: 'mail', RCPT: 'rcpt', DATA: 'data' };
-// OpenSSL 1.1.0 brought security levels, and forbids old versions at the default one from 3.0 on.
-var LEVEL = /^(0|1\.0)\./.test(OPENSSL) ? '' : ':@SECLEVEL=0';
+// OpenSSL 1.1.0 brought security levels, and forbids old versions at the default one from 3.0 on. BoringSSL,
+// which calls itself OpenSSL 1.1.0 in Bun, has none and takes no list that names one.
+var LEVEL = process.versions.bun || /^(0|1\.0)\./.test(OPENSSL) ? '' : ':@SECLEVEL=0';
 // Node.js 10 brought minVersion and maxVersion; before, a method of OpenSSL's was named.
 var HAS_RANGE = parseInt(process.version.slice(1), 10) >= 10;
 // nodemailer 0.x takes no options for TLS: what it hands to Node.js is completed on the way.
@@ -169,7 +171,7 @@ process.on('uncaughtException', function (error) {
 });
 
 if (process.argv[2] === '--describe') {
-  console.log(JSON.stringify({ node: process.version.slice(1), openssl: OPENSSL, nodemailer: VERSION }));
+  console.log(JSON.stringify({ nodemailer: VERSION, versions: process.versions }));
 } else {
   if (IS_OLD) {
     crypto.createCredentials = complete(crypto.createCredentials, function () { return 0; });
