@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from common.contract import PROTOCOLS, Request, main
-from common.mailer import Relayed, Said
+from common.contract import PROTOCOLS, Offer, Request, main
+from common.mailer import Incapable, Relayed, Said
 from common.worker import MOST, Workers, job_of, said_by
 
 PROGRAMS = Path("/usr/local/bin")
@@ -83,6 +83,21 @@ def identity(versions: Mapping[str, str], program: Path) -> dict[str, Any]:
     }
 
 
+def hindrance(runtime: str, offer: Offer | None) -> str | None:
+    """Why a runtime cannot be told of an offer's ciphers or groups; None where it can.
+
+    Both were seen to take the names without a word and to offer what they offer anyway, so that a
+    cipher which nobody had named was negotiated.
+    """
+    if offer is None:
+        return None
+    if runtime == "deno" and (offer.ciphers or offer.groups):
+        return "Deno passes over tls.connect's ciphers and ecdhCurve: rustls offers its own"
+    if runtime == "bun" and offer.ciphers and offer.highest == "TLSv1.3":
+        return "Bun offers all of its TLSv1.3 ciphers, whatever tls.connect's ciphers names"
+    return None
+
+
 class Nodemailer:
     """The mailer."""
 
@@ -106,7 +121,14 @@ class Nodemailer:
         }
 
     async def send(self, request: Request, port: int) -> Said:
-        """Have a worker send the message."""
+        """Have a worker send the message.
+
+        Raises:
+            Incapable: the runtime would make another offer, and not say so.
+        """
+        why = hindrance(Path(self._command[0]).name, request.offer)
+        if why is not None:
+            raise Incapable(why)
         return said_by(await self._workers.ask(job_of(request, port)))
 
 
