@@ -16,7 +16,7 @@ from harness.cli.show import show_command
 from tests.unit import sample_run
 
 #: The TLS libraries of the fleet, by their own names.
-LIBRARIES = r"OpenSSL|GnuTLS|JSSE|crypto/tls|BoringSSL|Mono"
+LIBRARIES = r"OpenSSL|GnuTLS|JSSE|crypto/tls|BoringSSL|rustls|Mono"
 
 
 def said(command: object, *arguments: str) -> str:

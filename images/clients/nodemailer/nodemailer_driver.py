@@ -92,9 +92,9 @@ def hindrance(runtime: str, offer: Offer | None) -> str | None:
     if offer is None:
         return None
     if runtime == "deno" and (offer.ciphers or offer.groups):
-        return "Deno passes over tls.connect's ciphers and ecdhCurve: rustls offers its own"
+        return "Deno cannot choose ciphers or groups: rustls offers all, whatever it is told"
     if runtime == "bun" and offer.ciphers and offer.highest == "TLSv1.3":
-        return "Bun offers all of its TLSv1.3 ciphers, whatever tls.connect's ciphers names"
+        return "Bun cannot choose among the ciphers of TLSv1.3: it offers all, whatever it is told"
     return None
 
 
