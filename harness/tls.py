@@ -140,3 +140,7 @@ class Service(StrEnum):
     def authenticates(self) -> bool:
         """Whether a client logs in there before it sends (RFC 4954)."""
         return self is not Service.SMTP
+
+
+#: The services that a run measures unasked: those where Postfix is the server.
+INBOUND: tuple[Service, ...] = (Service.SMTP, Service.SUBMISSION, Service.SUBMISSIONS)

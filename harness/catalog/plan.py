@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from harness.catalog.cells import Cell
 from harness.errors import NothingSelectedError
@@ -11,11 +12,37 @@ from harness.tls import Offer, Service
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """What one scenario of a run is measured with, where that is not all that the axes have."""
+
+    services: tuple[Service, ...]
+    clients: tuple[str, ...]
+    offers: tuple[Offer, ...]
+
+    def axes(self) -> dict[str, list[str]]:
+        """The scope in JSON's terms."""
+        return {
+            "services": [str(service) for service in self.services],
+            "clients": list(self.clients),
+            "offers": [str(offer) for offer in self.offers],
+        }
+
+    @classmethod
+    def from_axes(cls, axes: Mapping[str, Sequence[str]]) -> Scope:
+        """Read :meth:`axes` back."""
+        return cls(
+            services=tuple(Service(name) for name in axes["services"]),
+            clients=tuple(axes["clients"]),
+            offers=tuple(Offer.parse(text) for text in axes["offers"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """The axes of a run; its cells are their product, but for what a client cannot be told.
+    """The axes of a run; its cells are their product, but for two things.
 
     Clients of ``unpinned`` cannot be told what to offer: they have cells of the offer ``default``
-    only.
+    only. A scenario of ``scopes`` has cells of its scope only; what is in a scope is on the axes.
     """
 
     builds: tuple[str, ...]
@@ -24,6 +51,7 @@ class Plan:
     clients: tuple[str, ...]
     offers: tuple[Offer, ...]
     unpinned: frozenset[str] = frozenset()
+    scopes: Mapping[str, Scope] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         for axis in ("builds", "scenarios", "services", "clients", "offers"):
@@ -40,21 +68,29 @@ class Plan:
             )
 
     def __len__(self) -> int:
-        places = len(self.builds) * len(self.scenarios) * len(self.services)
-        return places * sum(len(self.offers_to(client)) for client in self.clients)
+        return len(self.builds) * sum(
+            len(scope.services) * sum(len(self._told(c, scope)) for c in scope.clients)
+            for scope in map(self.scope, self.scenarios)
+        )
 
-    def offers_to(self, client: str) -> tuple[Offer, ...]:
-        """The offers that a client is told to make, in order."""
+    def scope(self, scenario: str) -> Scope:
+        """What a scenario of the plan is measured with."""
+        whole = Scope(self.services, self.clients, self.offers)
+        return self.scopes.get(scenario, whole)
+
+    def _told(self, client: str, scope: Scope) -> tuple[Offer, ...]:
+        """The offers of a scope that a client is told to make, in order."""
         if client in self.unpinned:
-            return tuple(offer for offer in self.offers if offer.is_default)
-        return self.offers
+            return tuple(offer for offer in scope.offers if offer.is_default)
+        return scope.offers
 
     def cells_of(self, build: str) -> Iterator[Cell]:
         """One build's cells, scenario by scenario."""
         for scenario in self.scenarios:
-            for service in self.services:
-                for client in self.clients:
-                    for offer in self.offers_to(client):
+            scope = self.scope(scenario)
+            for service in scope.services:
+                for client in scope.clients:
+                    for offer in self._told(client, scope):
                         yield Cell(build, scenario, service, client, offer)
 
     def cells(self) -> Iterator[Cell]:
@@ -62,25 +98,26 @@ class Plan:
         for build in self.builds:
             yield from self.cells_of(build)
 
-    def axes(self) -> dict[str, list[str]]:
+    def axes(self) -> dict[str, Any]:
         """The axes in JSON's terms, as ``run.json`` has them."""
         return {
             "builds": list(self.builds),
             "scenarios": list(self.scenarios),
-            "services": [str(service) for service in self.services],
-            "clients": list(self.clients),
-            "offers": [str(offer) for offer in self.offers],
+            **Scope(self.services, self.clients, self.offers).axes(),
             "unpinned": [name for name in self.clients if name in self.unpinned],
+            "scopes": {name: scope.axes() for name, scope in self.scopes.items()},
         }
 
     @classmethod
-    def from_axes(cls, axes: Mapping[str, Sequence[str]]) -> Plan:
+    def from_axes(cls, axes: Mapping[str, Any]) -> Plan:
         """Read :meth:`axes` back."""
+        whole = Scope.from_axes(axes)
         return cls(
             builds=tuple(axes["builds"]),
             scenarios=tuple(axes["scenarios"]),
-            services=tuple(Service(name) for name in axes["services"]),
-            clients=tuple(axes["clients"]),
-            offers=tuple(Offer.parse(text) for text in axes["offers"]),
+            services=whole.services,
+            clients=whole.clients,
+            offers=whole.offers,
             unpinned=frozenset(axes.get("unpinned", ())),
+            scopes={name: Scope.from_axes(one) for name, one in axes.get("scopes", {}).items()},
         )

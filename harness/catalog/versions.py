@@ -111,6 +111,20 @@ class Constraint:
         found = Version.parse(version) if isinstance(version, str) else version
         return all(_OPERATORS[name](found, bound) for name, bound in self.terms)
 
+    @property
+    def impossible(self) -> bool:
+        """Whether no version can be: the lower bound lies above the upper one (``>=3.6,<2.5``)."""
+        lower = [(bound, name == ">") for name, bound in self.terms if name in (">", ">=", "==")]
+        upper = [(bound, name == "<") for name, bound in self.terms if name in ("<", "<=", "==")]
+        return any(
+            low > high or (low == high and (strictly or below))
+            for low, strictly in lower
+            for high, below in upper
+        )
+
+    def __and__(self, other: Constraint) -> Constraint:
+        return Constraint(self.terms + other.terms)
+
     def __str__(self) -> str:
         return ",".join(f"{name}{bound}" for name, bound in self.terms)
 

@@ -11,14 +11,15 @@ import click
 
 from harness.catalog.builds import NOTHING_ADDED, Additions, Build, all_builds, known_builds
 from harness.catalog.clients import all_clients
-from harness.catalog.plan import Plan
+from harness.catalog.plan import Plan, Scope
 from harness.catalog.releases import Release
 from harness.catalog.selectors import select
+from harness.config.claims import Claims
 from harness.config.scenario import Scenario, load_scenarios
-from harness.errors import UsageError
+from harness.errors import NothingSelectedError, UsageError
 from harness.images.recipes import Recipe
 from harness.paths import scenarios_dir
-from harness.tls import STANDARD_OFFERS, Offer, Service
+from harness.tls import INBOUND, STANDARD_OFFERS, Offer, Service
 
 T = TypeVar("T")
 
@@ -63,21 +64,119 @@ def axis_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def make_plan(selection: Selection, scenarios: dict[str, Scenario], builds: Iterable[str]) -> Plan:
     """The cells that a selection comes to, with the builds that were chosen before.
 
+    A scenario that says what it is about is measured with that: with its services among those that
+    are selected, and with its clients and offers unless the selection names others. What it is
+    held against comes with it, and has the cells of all that are held against it.
+
     Raises:
         UsageError: a pattern that matches nothing.
         NothingSelectedError: no cell is left.
     """
-    clients = choose_clients(selection.clients)
+    chosen = choose_scenarios(selection.scenarios, scenarios)
+    scopes = {
+        name: scope
+        for name in chosen
+        if (scope := _scope(scenarios[name].claims, selection)) is not None
+    }
+    if not scopes:
+        raise NothingSelectedError(
+            f"no cell is left: {' '.join(chosen)} are not about {' '.join(selection.services)}",
+            next_step="leave out -S, or select a service that the advice is about",
+        )
+    added = dict.fromkeys(
+        against
+        for name in scopes
+        if scenarios[name].claims.expectations
+        and (against := scenarios[name].claims.against) in scenarios
+        and against not in scopes
+    )
+    whole = _union(scopes.values())
+    scopes = {**dict.fromkeys(added, whole), **scopes}
+    for name in scopes:
+        if any(scenarios[one].claims.against == name and one != name for one in scopes):
+            scopes[name] = _union([scopes[name], *_held_against(name, scopes, scenarios)])
     return Plan(
         builds=tuple(builds),
-        scenarios=select("scenario", list(scenarios), selection.scenarios),
-        services=tuple(
-            Service(name) for name in select("service", list(Service), selection.services)
-        ),
-        clients=clients,
-        offers=_offers(selection.offers),
+        scenarios=tuple(scopes),
+        services=whole.services,
+        clients=whole.clients,
+        offers=whole.offers,
         unpinned=frozenset(one.name for one in all_clients() if not one.pins),
+        scopes={name: scope for name, scope in scopes.items() if scope != whole},
     )
+
+
+def _held_against(
+    control: str, scopes: Mapping[str, Scope], scenarios: Mapping[str, Scenario]
+) -> list[Scope]:
+    """The scopes of the scenarios that are held against one."""
+    return [
+        scope
+        for name, scope in scopes.items()
+        if name != control and scenarios[name].claims.against == control
+    ]
+
+
+def _scope(claims: Claims, selection: Selection) -> Scope | None:
+    """What a scenario is measured with; None where it is about none of the services selected."""
+    about = claims.services or INBOUND
+    services = select("service", list(Service), selection.services)
+    asked = tuple(one for one in about if not selection.services or one in services)
+    if not asked:
+        return None
+    clients = () if selection.clients else claims.clients
+    offers = () if selection.offers else claims.offers
+    return Scope(
+        services=tuple(one for one in Service if one in asked),
+        clients=choose_clients(clients or selection.clients),
+        offers=offers or _offers(selection.offers),
+    )
+
+
+def _union(scopes: Iterable[Scope]) -> Scope:
+    """A scope that has all that some have, each axis in its own order."""
+    scopes = list(scopes)
+    clients = {name for scope in scopes for name in scope.clients}
+    offers = dict.fromkeys(offer for scope in scopes for offer in scope.offers)
+    standard = [offer for offer in STANDARD_OFFERS if offer in offers]
+    return Scope(
+        services=tuple(one for one in Service if any(one in scope.services for scope in scopes)),
+        clients=tuple(one.name for one in all_clients() if one.name in clients),
+        offers=(*standard, *(offer for offer in offers if offer not in standard)),
+    )
+
+
+def choose_scenarios(patterns: Iterable[str], scenarios: Mapping[str, Scenario]) -> tuple[str, ...]:
+    """Scenarios' ids by glob; where no glob adds, those that lie in no collection.
+
+    As in a shell a glob does not reach into a collection: ``corpus/*`` has what lies there, and a
+    whole id is enough for any.
+
+    Raises:
+        UsageError: a pattern that matches nothing.
+        NothingSelectedError: none is left.
+    """
+    words = words_of(patterns)
+    wanted = [_globbed(word, scenarios) for word in words if not word.startswith("!")]
+    unwanted = [_globbed(word[1:], scenarios) for word in words if word.startswith("!")]
+    single = {name for name, one in scenarios.items() if one.collection is None}
+    left = set[str]().union(*wanted or [single]).difference(*unwanted)
+    if not left:
+        raise NothingSelectedError(
+            f"no scenario is left by {','.join(words)}",
+            next_step="'postfix-matrix list scenarios' shows each there is",
+        )
+    return tuple(name for name in scenarios if name in left)
+
+
+def _globbed(glob: str, scenarios: Mapping[str, Scenario]) -> set[str]:
+    """The ids that one glob chooses: of the top, or with a slash of a collection."""
+    if glob in scenarios:
+        return {glob}
+    level = {
+        one.name: one.id for one in scenarios.values() if one.name.count("/") == glob.count("/")
+    }
+    return {level[name] for name in select("scenario", list(level), [glob])}
 
 
 def choose_clients(patterns: Iterable[str]) -> tuple[str, ...]:

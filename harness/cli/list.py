@@ -37,7 +37,7 @@ def list_command(axis: str | None, scenarios_dir: Path | None) -> None:
 def _rows(scenarios: Path | None) -> dict[str, list[tuple[str, str]]]:
     return {
         "builds": [(build.id, _build(build)) for build in known_builds()],
-        "scenarios": [(name, one.title) for name, one in read_scenarios(scenarios).items()],
+        "scenarios": [(one.name, one.title) for one in read_scenarios(scenarios).values()],
         "services": [(service.value, _service(service)) for service in Service],
         "clients": [(one.name, one.about) for one in all_clients()],
         "offers": [(str(offer), _offer(offer)) for offer in STANDARD_OFFERS],

@@ -180,9 +180,10 @@ def _print_plan(plan: Plan) -> None:
     for cell in plan.cells():
         click.echo(cell.id)
     axes = plan.axes()
-    unpinned = axes.pop("unpinned")
+    unpinned, scopes = axes.pop("unpinned"), axes.pop("scopes")
     product = " × ".join(_count(len(names), axis) for axis, names in axes.items())
-    click.echo(f"{_count(len(plan), 'cells')}: {product}", err=True)
+    less = ", less where a scenario is about something else" if scopes else ""
+    click.echo(f"{_count(len(plan), 'cells')}: {product}{less}", err=True)
     if unpinned:
         click.echo(f"only default of what cannot be told: {' '.join(unpinned)}", err=True)
 

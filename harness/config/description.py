@@ -10,15 +10,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Strict, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, ValidationError
 
 from harness.config.overlay import Overlay
 from harness.errors import FileError, Place
+from harness.tls import Service
 
 _LINE_OF_SYNTAX_ERROR = re.compile(r"\(at line (\d+), column \d+\)")
 
 _Line = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\n]+$")]
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+_Names = Annotated[tuple[_Text, ...], Field(min_length=1)]
 
 
 class Description(BaseModel):
@@ -33,6 +35,12 @@ class Description(BaseModel):
     date: Annotated[datetime.date, Strict()] | None = None
     master_cf: Overlay = Overlay.REPLACE
     notes: _Text | None = None
+    services: _Names | None = None
+    clients: _Names | None = None
+    offers: _Names | None = None
+    against: _Line = "defaults"
+    applies: dict[str, Any] = Field(default_factory=dict)
+    expect: tuple[dict[str, Any], ...] = ()
 
 
 _EXPECTED = {
@@ -43,6 +51,12 @@ _EXPECTED = {
     "date": "a day without quotes, as 2016-09-19",
     "master_cf": "one of " + ", ".join(f'"{mode}"' for mode in Overlay),
     "notes": "a text",
+    "services": f"a list of {', '.join(Service)}",
+    "clients": "a list of clients' names",
+    "offers": "a list of offers, such as TLSv1.2 and default",
+    "against": "the id of another scenario",
+    "applies": "a table [applies] with postfix or openssl",
+    "expect": "tables [[expect]]",
 }
 
 
@@ -55,7 +69,7 @@ def describe(text: str, path: Path) -> tuple[Description | None, list[FileError]
     except ValidationError as error:
         return None, [_key_error(path, text, dict(found)) for found in error.errors()]
     if "master_cf" in description.model_fields_set and not (path.parent / "master.cf").exists():
-        place = Place(path, _line_of(text, "master_cf"), "master_cf")
+        place = Place(path, line_of(text, "master_cf"), "master_cf")
         what = "says how to lay over a master.cf, and there is none"
         return None, [FileError(place, what, expected="a master.cf beside it, or no such key")]
     return description, []
@@ -71,7 +85,7 @@ def _syntax_error(path: Path, text: str, message: str) -> FileError:
 def _key_error(path: Path, text: str, found: dict[str, Any]) -> FileError:
     """One of pydantic's findings as ours."""
     key = str(found["loc"][0])
-    place = Place(path, _line_of(text, key), key)
+    place = Place(path, line_of(text, key), key)
     if found["type"] == "extra_forbidden":
         return FileError(place, "unknown key", expected=among(key, _EXPECTED))
     if found["type"] == "missing":
@@ -79,13 +93,30 @@ def _key_error(path: Path, text: str, found: dict[str, Any]) -> FileError:
     return FileError(place, f"cannot be {found['input']!r}", expected=_EXPECTED[key])
 
 
-def _line_of(text: str, key: str) -> int | None:
+def line_of(text: str, key: str) -> int | None:
     """The line of a top-level key or table of that name; None where the text has none."""
     begins = re.compile(rf"""\s*\[{{0,2}}\s*["']?{re.escape(key)}["']?\s*[=\].]""")
     for number, line in enumerate(text.split("\n"), start=1):
         if begins.match(line):
             return number
     return None
+
+
+def line_in_table(text: str, table: str, number: int, key: str | None = None) -> int | None:
+    """The line of a key in the ``number``-th ``[[table]]`` (from 0), or of the table's head."""
+    heads = re.compile(rf"\s*\[{{1,2}}\s*{re.escape(table)}\s*\]")
+    any_head = re.compile(r"\s*\[")
+    begins = re.compile(rf"""\s*["']?{re.escape(key or "")}["']?\s*=""")
+    found, head = -1, None
+    for at, line in enumerate(text.split("\n"), start=1):
+        if heads.match(line):
+            found += 1
+            head = at if found == number else head
+        elif any_head.match(line) and found == number and not line[:1].isspace():
+            break
+        elif found == number and key is not None and begins.match(line):
+            return at
+    return head
 
 
 def among(wrong: str, right: Iterable[str]) -> str:

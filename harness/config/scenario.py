@@ -9,14 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from harness.config.claims import Claims, read_claims
 from harness.config.description import Description, among, describe
 from harness.config.maincf import parse_main_cf
 from harness.config.mastercf import parse_master_cf
 from harness.config.overlay import Overlay
+from harness.config.policies import Policy, load_policies
 from harness.config.ports import check_listeners
 from harness.errors import FileError, Place, UsageError
 
@@ -40,7 +42,10 @@ class ScenarioErrors(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A piece of advice. ``main_cf`` and ``master_cf`` are its fragments verbatim, "" for none."""
+    """A piece of advice. ``main_cf`` and ``master_cf`` are its fragments verbatim, "" for none.
+
+    ``collection`` is the folder of such folders that it lies in, None where it lies at the top.
+    """
 
     id: str
     title: str
@@ -52,6 +57,13 @@ class Scenario:
     main_cf: str = ""
     master_cf: str = ""
     overlay: Overlay = Overlay.REPLACE
+    collection: str | None = None
+    claims: Claims = field(default_factory=Claims)
+
+    @property
+    def name(self) -> str:
+        """Its id, after its collection's name where it lies in one: ``corpus/some-advice``."""
+        return f"{self.collection}/{self.id}" if self.collection else self.id
 
     @property
     def digest(self) -> str:
@@ -66,7 +78,7 @@ def load_scenario(folder: Path) -> Scenario:
     Raises:
         ScenarioErrors: with everything that is wrong in it, each with file, line and key.
     """
-    scenario, errors = _read(folder)
+    scenario, errors = _read(folder, load_policies(folder.parent))
     if scenario is None or errors:
         raise ScenarioErrors(errors)
     return scenario
@@ -75,16 +87,47 @@ def load_scenario(folder: Path) -> Scenario:
 def load_scenarios(root: Path) -> dict[str, Scenario]:
     """Read all folders of a folder, by id and in its order; hidden ones are passed over.
 
+    A folder that holds nothing but folders is a collection of scenarios; it comes last.
+
     Raises:
         UsageError: there is no such folder, or no scenario in it.
         ScenarioErrors: with everything that is wrong in all of them.
     """
-    folders = _folders(root)
-    read = [_read(folder) for folder in folders]
-    errors = [error for _, found in read for error in found]
+    try:
+        policies = load_policies(root)
+    except FileError as error:
+        raise ScenarioErrors([error]) from None
+    single, collected = [], []
+    for folder in _folders(root):
+        if inside := _collection(folder):
+            collected += [(inner, folder.name) for inner in inside]
+        else:
+            single.append((folder, None))
+    errors: list[FileError] = []
+    found: dict[str, Scenario] = {}
+    for folder, collection in (*single, *collected):
+        scenario, wrong = _read(folder, policies, collection)
+        errors += wrong
+        if scenario is not None and scenario.id in found:
+            what = f"is the name of {found[scenario.id].name} too"
+            errors.append(FileError(Place(folder), what, expected="a name of its own"))
+        elif scenario is not None:
+            found[scenario.id] = scenario
+    lacking = (_no_control(one, found, root) for one in found.values())
+    errors += [one for one in lacking if one is not None]
     if errors:
         raise ScenarioErrors(errors)
-    return {scenario.id: scenario for scenario, _ in read if scenario is not None}
+    return found
+
+
+def _no_control(scenario: Scenario, found: Mapping[str, Scenario], root: Path) -> FileError | None:
+    """What is wrong with a scenario that expects an effect against one that is not there."""
+    claims = scenario.claims
+    if claims.against in found or not any(one.effect for one in claims.expectations):
+        return None
+    path = root / scenario.name / _TOML
+    what = f"expects an effect, and there is no scenario {claims.against!r}"
+    return FileError(Place(path, key="against"), what, expected=among(claims.against, found))
 
 
 def _folders(root: Path) -> list[Path]:
@@ -95,7 +138,7 @@ def _folders(root: Path) -> list[Path]:
             f"the folder of scenarios {root} cannot be read: {error.strerror}",
             next_step="name the folder that holds one folder a scenario",
         ) from error
-    folders = [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+    folders = _visible(entries)
     if not folders:
         raise UsageError(
             f"there is no scenario in {root}",
@@ -104,7 +147,21 @@ def _folders(root: Path) -> list[Path]:
     return folders
 
 
-def _read(folder: Path) -> tuple[Scenario | None, list[FileError]]:
+def _visible(entries: Iterable[Path]) -> list[Path]:
+    return [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+
+
+def _collection(folder: Path) -> list[Path]:
+    """The folders of a collection: a folder of scenarios in which no scenario's own file lies."""
+    entries = sorted(folder.iterdir())
+    if any(entry.name in _FILES for entry in entries):
+        return []
+    return [inner for inner in _visible(entries) if (inner / _TOML).is_file()]
+
+
+def _read(
+    folder: Path, policies: Mapping[str, Policy], collection: str | None = None
+) -> tuple[Scenario | None, list[FileError]]:
     """The scenario, None where scenario.toml is no good, and all that is wrong with the folder."""
     errors = _check_folder(folder)
     texts: dict[str, str] = {}
@@ -124,7 +181,9 @@ def _read(folder: Path) -> tuple[Scenario | None, list[FileError]]:
     errors += found
     if description is None:
         return None, errors
-    return _scenario(folder, description, texts), errors
+    claims, found = read_claims(description, texts[_TOML], folder / _TOML, policies)
+    scenario = _scenario(folder, description, texts)
+    return replace(scenario, collection=collection, claims=claims), errors + found
 
 
 def _scenario(folder: Path, description: Description, texts: dict[str, str]) -> Scenario:

@@ -11,21 +11,10 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from harness.outcomes import Outcome as Outcome
+
 #: Version of the observation's form; raised when a field changes its meaning.
 SCHEMA = 1
-
-
-class Outcome(StrEnum):
-    """What came of a cell."""
-
-    ACCEPTED = "accepted"
-    PLAINTEXT = "plaintext"
-    REFUSED = "refused"
-    NOT_OFFERED = "not-offered"
-    CLIENT_INCAPABLE = "client-incapable"
-    CONFIG_REJECTED = "config-rejected"
-    TIMEOUT = "timeout"
-    ERROR = "error"
 
 
 class Stage(StrEnum):

@@ -18,11 +18,24 @@ from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import FileError, Place, UsageError
 from harness.observations.record import Observation
+from harness.tls import DEFAULT
 
 #: Version of ``run.json``'s form that this module reads.
 RUN_SCHEMA = 1
+#: Why a place of the tables is no cell of the run.
+UNPINNED = "this client cannot be told what to offer"
+OUT_OF_SCOPE = "not measured under this scenario, whose advice is about something else"
 #: One JSON object as it lies in an evidence file; its keys are in docs/run-folder.md.
 Evidence = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeAxes:
+    """What one scenario was measured with, where that is less than the run's axes."""
+
+    services: tuple[str, ...] = ()
+    clients: tuple[str, ...] = ()
+    offers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +43,7 @@ class Axes:
     """What the run asked for, in the order of its tables; what could not be had included.
 
     ``unpinned`` are the clients that cannot be told what to offer: they have ``default`` only.
+    ``scopes`` are of the scenarios that have cells of less than all services, clients and offers.
     """
 
     builds: tuple[str, ...] = ()
@@ -38,6 +52,35 @@ class Axes:
     clients: tuple[str, ...] = ()
     offers: tuple[str, ...] = ()
     unpinned: tuple[str, ...] = ()
+    scopes: Mapping[str, ScopeAxes] = field(default_factory=dict)
+
+    def scope(self, scenario: str) -> ScopeAxes:
+        """What a scenario was to be measured with."""
+        return self.scopes.get(scenario) or ScopeAxes(self.services, self.clients, self.offers)
+
+    def told(self, scenario: str, client: str) -> tuple[str, ...]:
+        """The offers that a client was told to make under a scenario."""
+        offers = self.scope(scenario).offers
+        return tuple(o for o in offers if o == DEFAULT or client not in self.unpinned)
+
+    def planned(self) -> int:
+        """How many cells the axes come to."""
+        return len(self.builds) * sum(
+            len(self.scope(name).services)
+            * sum(len(self.told(name, client)) for client in self.scope(name).clients)
+            for name in self.scenarios
+        )
+
+    def unplanned(self, scenario: str, service: str, client: str, offer: str) -> str | None:
+        """Why the axes have no such cell; None where they have."""
+        scope = self.scopes.get(scenario)
+        if scope is not None and (
+            service not in scope.services
+            or client not in scope.clients
+            or offer not in scope.offers
+        ):
+            return OUT_OF_SCOPE
+        return UNPINNED if client in self.unpinned and offer != DEFAULT else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,14 @@ as the same.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.catalog.cells import is_control
 from harness.observations.record import Observation
 from harness.observations.rundir import RunData
-from harness.reports.grid import BASELINE, Grid, GridCell, ScenarioGrid
+from harness.reports.grid import BASELINE, Grid, GridCell, Row, ScenarioGrid, ServiceTable
 from harness.reports.words import (
     DISAGREE,
     SIGNS,
@@ -197,12 +197,24 @@ def beside_baseline(data: RunData, seen: Observation) -> Beside | None:
 
 
 def _differences(scenario: ScenarioGrid, baseline: ScenarioGrid) -> Differences:
-    both = zip(scenario.cells, baseline.cells, strict=True)
-    pairs = [(here, there) for here, there in both if here.planned]
+    there = {
+        (row.build, table.service, cell.column): cell for table, row, cell in _places(baseline)
+    }
+    pairs = [
+        (cell, there.get((row.build, table.service, cell.column)))
+        for table, row, cell in _places(scenario)
+        if cell.planned
+    ]
     return Differences({cell.id: _beside(cell, other) for cell, other in pairs})
 
 
-def _beside(cell: GridCell, other: GridCell) -> Beside:
+def _places(grid: ScenarioGrid) -> Iterator[tuple[ServiceTable, Row, GridCell]]:
+    return ((table, row, cell) for table in grid.tables for row in table.rows for cell in row.cells)
+
+
+def _beside(cell: GridCell, other: GridCell | None) -> Beside:
+    if other is None:
+        return Beside(cell.observation, None, f"it is no cell of {BASELINE} in this run")
     return Beside(cell.observation, other.observation, other.why if cell.observation else cell.why)
 
 

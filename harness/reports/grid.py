@@ -7,11 +7,11 @@ What was planned and not measured keeps its place and says why, so that no repor
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.catalog.cells import is_control
 from harness.observations.record import Observation
-from harness.observations.rundir import ImageInfo, RunData, ScenarioInfo
+from harness.observations.rundir import Axes, ImageInfo, RunData, ScenarioInfo
 from harness.reports.missing import first_line
 from harness.reports.summary import Summary, summarise
 from harness.reports.words import (
@@ -23,9 +23,7 @@ from harness.reports.words import (
     sentence,
     short_word,
 )
-from harness.tls import DEFAULT
 
-UNPINNED = "this client cannot be told what to offer"
 #: The scenario that follows no advice. It comes first, and the others are read beside it.
 BASELINE = "defaults"
 CONTROLS = ScenarioInfo(
@@ -183,27 +181,28 @@ class _Pivot:
     columns: tuple[Column, ...]
     unseen: str
     planned: bool = True
-    unpinned: tuple[str, ...] = ()
+    axes: Axes = field(default_factory=Axes)
 
     def table(self, scenario: str, service: str, builds: Sequence[str]) -> ServiceTable:
         return ServiceTable(service, tuple(self._row(b, scenario, service) for b in builds))
 
     def _row(self, build: str, scenario: str, service: str) -> Row:
-        place = f"{build}/{scenario}/{service}"
         missing = self.missing.get(("build", build))
+        place = (build, scenario, service)
         cells = tuple(self._cell(place, column, missing) for column in self.columns)
         measured = any(cell.observation for cell in cells)
         notes = build_notes(self.images.get(build))
         return Row(build, cells, None if measured else missing, notes)
 
-    def _cell(self, place: str, column: Column, missing: str | None) -> GridCell:
-        cell_id = f"{place}/{column.client}/{column.offer}"
+    def _cell(self, place: tuple[str, str, str], column: Column, missing: str | None) -> GridCell:
+        cell_id = "/".join((*place, column.client, column.offer))
         observation = self.seen.get(cell_id)
         if observation:
             return GridCell(cell_id, column, observation)
+        unplanned = self.axes.unplanned(*place[1:], column.client, column.offer)
+        if self.planned and unplanned:
+            return GridCell(cell_id, column, None, unplanned, planned=False)
         why = missing or self.missing.get(("client", column.client)) or self.unseen
-        if column.client in self.unpinned and column.offer != DEFAULT:
-            return GridCell(cell_id, column, None, UNPINNED, planned=False)
         return GridCell(cell_id, column, None, why, self.planned)
 
 
@@ -220,7 +219,13 @@ def build_grid(data: RunData) -> Grid:
         ScenarioGrid(
             name,
             data.run.scenarios.get(name) or ScenarioInfo(title=name),
-            tuple(pivot.table(name, service, builds) for service in services),
+            tuple(
+                pivot.table(name, service, builds)
+                for service in _in_order(
+                    [one for one in services if one in axes.scope(name).services],
+                    [s.service for s in tested if s.scenario == name],
+                )
+            ),
         )
         for name in _baseline_first(_in_order(axes.scenarios, [s.scenario for s in tested]))
     )
@@ -236,7 +241,7 @@ def _pivot(data: RunData, clients: Sequence[str], offers: Sequence[str]) -> _Piv
         unseen="no observation was recorded"
         if data.run.finished
         else "the run ended before this cell was measured",
-        unpinned=data.run.axes.unpinned,
+        axes=data.run.axes,
     )
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 
 from harness.observations.counting import Counts, count
 from harness.observations.rundir import RunData
-from harness.tls import DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +33,7 @@ def summarise(data: RunData) -> Summary:
     closing = data.run.summary
     return Summary(
         counts=counts,
-        planned=max(_planned(data), counts.measured),
+        planned=max(data.run.axes.planned(), counts.measured),
         seconds=closing.seconds if closing else None,
         cells_per_second=closing.cells_per_second if closing else None,
     )
-
-
-def _planned(data: RunData) -> int:
-    axes = data.run.axes
-    places = prod(len(side) for side in (axes.builds, axes.scenarios, axes.services))
-    unpinned = sum(client in axes.unpinned for client in axes.clients)
-    pinned = len(axes.clients) - unpinned
-    return places * (pinned * len(axes.offers) + unpinned * (DEFAULT in axes.offers))

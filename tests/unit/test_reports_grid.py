@@ -15,9 +15,9 @@ from harness.catalog.cells import is_control
 from harness.catalog.plan import Plan
 from harness.observations.record import Observation, Outcome, Stage, TlsView
 from harness.observations.run_record import summary
-from harness.observations.rundir import Missing, RunData, load_run
+from harness.observations.rundir import UNPINNED, Missing, RunData, load_run
 from harness.reports.differences import differences
-from harness.reports.grid import UNPINNED, Grid, GridCell, build_grid
+from harness.reports.grid import Grid, GridCell, build_grid
 from harness.reports.summary import summarise
 from harness.reports.words import REASONS, SIGNS, sentence, short_word
 from tests.unit import sample_run
@@ -120,7 +120,7 @@ def test_summary_counts_what_was_observed() -> None:
 def test_the_runners_closing_figures_are_the_reports() -> None:
     """What run.json says and what a report counts cannot be two stories."""
     data = sample()
-    axes = {axis: list(names) for axis, names in asdict(data.run.axes).items()}
+    axes = asdict(data.run.axes)
     closing = summary(Plan.from_axes(axes), data.observations, measured_now=504, seconds=10.0)
     counts = summarise(data).counts
     for figure in ("measured", "outcomes", "views_compared", "disagreements"):

@@ -75,7 +75,7 @@ def test_both_fragments_are_optional(tmp_path: Path) -> None:
         (GOOD + 'date = "2016-09-19"\n', 4, "date", ["a day without quotes"]),
         (GOOD + 'master_cf = "over"\n', 4, "master_cf", ["'over'", '"replace", "merge", "append"']),
         (GOOD + 'master_cf = "merge"\n', 4, "master_cf", ["there is none", "a master.cf"]),
-        (GOOD + "\n[expect]\na = 1\n", 5, "expect", ["unknown key"]),
+        (GOOD + "\n[expect]\na = 1\n", 5, "expect", ["tables [[expect]]"]),
         (GOOD + "x = \n", 4, None, ["not TOML"]),
         (GOOD + 'notes = """\nendless\n', 6, None, ["not TOML"]),
     ],
