@@ -1,9 +1,9 @@
 """What each scenario changes, beside the scenario ``defaults`` of the same run. Pure.
 
 A cell is held against the one of the same build, service, client and offer. It differs where the
-outcome, the reason, the negotiated protocol or cipher is another, or where client and server
-disagree in one of the two only. What was not measured on either side is told, and is never counted
-as the same.
+outcome, the reason, the negotiated protocol, cipher or group is another, or where client and
+server disagree in one of the two only. What was not measured on either side is told, and is never
+counted as the same.
 """
 
 from __future__ import annotations
@@ -20,12 +20,11 @@ from harness.reports.grid import BASELINE, Grid, GridCell, Row, ScenarioGrid, Se
 from harness.reports.words import (
     DISAGREE,
     SIGNS,
-    cipher_of,
     outcome_of,
-    protocol_of,
     sentence,
     short_word,
 )
+from harness.verdicts.effects import changes, cipher_of
 
 #: Stands between the sign and the word of a cell that differs, and of one that has no counterpart.
 DIFFERS, UNCOMPARED = "*", "?"
@@ -33,7 +32,7 @@ DIFFERS, UNCOMPARED = "*", "?"
 #: What the reports mean by it.
 DEFINITION = (
     f"A cell differs from that of {BASELINE} with the same build, service, client and offer where "
-    "the outcome, the reason, the negotiated protocol or the cipher is another, or where client "
+    "the outcome, the reason, the negotiated protocol, cipher or group is another, or where client "
     "and server agree in one of the two only."
 )
 
@@ -69,8 +68,7 @@ class Beside:
         """What differs, by name; empty where one of the two was not measured."""
         if self.seen is None or self.baseline is None:
             return ()
-        mine, other = _traits(self.seen), _traits(self.baseline)
-        return tuple(name for name, value in mine.items() if value != other[name])
+        return changes(self.seen, self.baseline)
 
     @property
     def mark(self) -> str:
@@ -220,16 +218,6 @@ def _beside(cell: GridCell, other: GridCell | None) -> Beside:
 
 def _look(seen: Observation | None) -> tuple[str, str, bool]:
     return outcome_of(seen), short_word(seen), seen is not None and seen.agree is False
-
-
-def _traits(seen: Observation) -> dict[str, object]:
-    return {
-        "outcome": seen.outcome,
-        "reason": seen.reason,
-        "protocol": protocol_of(seen),
-        "cipher": cipher_of(seen),
-        "agreement": seen.agree is not False,
-    }
 
 
 def _cells(number: int) -> str:

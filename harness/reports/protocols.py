@@ -14,8 +14,15 @@ from enum import StrEnum
 from harness.observations.record import Observation, Outcome, Stage
 from harness.observations.rundir import RunData, ScenarioInfo
 from harness.reports.grid import GridCell, Row, ScenarioGrid, build_grid
-from harness.reports.words import DISAGREE, REASONS, SIGNS, protocol_of, sentence, short_word
+from harness.reports.words import (
+    DISAGREE,
+    REASONS,
+    SIGNS,
+    sentence,
+    short_word,
+)
 from harness.tls import Protocol
+from harness.verdicts.effects import protocol_of
 
 ALL_SERVICES = "all services"
 #: After the sign of a version that only some of the clients that can offer it got through with.

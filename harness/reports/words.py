@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from harness.images import labels as names
 from harness.observations.record import Observation, Outcome
 from harness.observations.rundir import ImageInfo
+from harness.verdicts.effects import protocol_of
 
 #: A planned cell without an observation. Not in the record's vocabulary: nothing was seen.
 NOT_MEASURED = "not-measured"
@@ -183,20 +184,6 @@ def negotiated_beyond_offer(observation: Observation) -> str:
     """The protocol negotiated, unless the offer was just that one version (then empty)."""
     protocol = protocol_of(observation) or ""
     return "" if protocol == observation.offer else protocol
-
-
-def protocol_of(observation: Observation) -> str | None:
-    """The protocol as the client saw it, else as Postfix logged it."""
-    views = (observation.client_saw, observation.server_saw)
-    return next((view.protocol for view in views if view and view.protocol), None)
-
-
-def cipher_of(observation: Observation | None) -> str | None:
-    """The cipher as the client saw it, else as Postfix logged it."""
-    if observation is None:
-        return None
-    views = (observation.client_saw, observation.server_saw)
-    return next((view.cipher for view in views if view and view.cipher), None)
 
 
 def sentence(observation: Observation | None, why: str | None = None) -> str:

@@ -46,6 +46,8 @@ def beside(data: RunData) -> Differences:
         (TLS12, {"client_saw": TlsView("TLSv1.2", "AES128-SHA")}, "cipher", "✓*cipher"),
         (DEFAULT, {"client_saw": TlsView("TLSv1.2", "AES128-SHA")}, "cipher", "✓*cipher"),
         (TLS12, {"agree": False}, "agreement", "✓*≠"),
+        (TLS12, {"client_saw": TlsView("TLSv1.2", "ECDHE-RSA-AES256-GCM-SHA384", 256, "P-256")},
+         "group", "✓*group"),
     ],
 )  # fmt: skip
 def test_a_planted_difference_is_found_and_named(
@@ -65,10 +67,11 @@ def test_a_planted_difference_is_found_and_named(
 @pytest.mark.parametrize(
     "change",
     [{"seconds": 9.0}, {"evidence": None}, {"control": None}, {"client_saw": None},
-     {"client_saw": TlsView("TLSv1.2", "ECDHE-RSA-AES256-GCM-SHA384", 256, "P-256")}],
+     {"client_saw": TlsView("TLSv1.2", "ECDHE-RSA-AES256-GCM-SHA384", 256, "x25519")},
+     {"client_saw": TlsView("TLSv1.2", "ECDHE-RSA-AES256-GCM-SHA384", 256)}],
 )  # fmt: skip
 def test_what_is_no_difference_in_effect_is_none(change: dict[str, Any]) -> None:
-    """Timing, a group's name, or one side's silence about what the other names changes nothing."""
+    """Timing, a group's spelling, or silence about what the other names changes nothing."""
     found = beside(sample_run.twin(sample(), {TLS12: change}))
     assert found.differing == 0
     assert found.brief == "no difference seen"

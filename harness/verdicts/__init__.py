@@ -1,0 +1,1 @@
+"""Expectations held against observations: verdicts, effects, borders. Pure; needs no Docker."""

@@ -1,0 +1,60 @@
+"""What differs between a cell and the same cell under another configuration. Pure."""
+
+from __future__ import annotations
+
+from harness.observations.record import Observation
+
+#: OpenSSL's names of groups that others call otherwise (RFC 8446, section 4.2.7; FIPS 186).
+_ALIASES = {
+    "p-256": "prime256v1",
+    "secp256r1": "prime256v1",
+    "p-384": "secp384r1",
+    "p-521": "secp521r1",
+}
+
+
+def protocol_of(seen: Observation | None) -> str | None:
+    """The protocol as the client saw it, else as Postfix logged it."""
+    return _said(seen, "protocol")
+
+
+def cipher_of(seen: Observation | None) -> str | None:
+    """The cipher as the client saw it, else as Postfix logged it."""
+    return _said(seen, "cipher")
+
+
+def group_of(seen: Observation | None) -> str | None:
+    """The key exchange group as either side says, by OpenSSL's name in small letters."""
+    group = _said(seen, "group")
+    return _ALIASES.get(group.lower(), group.lower()) if group else None
+
+
+def bits_of(seen: Observation | None) -> int | None:
+    """The cipher's strength in bits, as either side says."""
+    views = (seen.client_saw, seen.server_saw) if seen else ()
+    return next((view.bits for view in views if view and view.bits is not None), None)
+
+
+def _said(seen: Observation | None, what: str) -> str | None:
+    views = (seen.client_saw, seen.server_saw) if seen else ()
+    return next((said for view in views if view and (said := getattr(view, what))), None)
+
+
+def changes(seen: Observation, other: Observation) -> tuple[str, ...]:
+    """What differs, by name; a group counts only where both name one."""
+    mine, theirs = _traits(seen), _traits(other)
+    found = [name for name, value in mine.items() if value != theirs[name]]
+    groups = {group_of(seen), group_of(other)}
+    if len(groups) == 2 and None not in groups:
+        found.append("group")
+    return tuple(found)
+
+
+def _traits(seen: Observation) -> dict[str, object]:
+    return {
+        "outcome": seen.outcome,
+        "reason": seen.reason,
+        "protocol": protocol_of(seen),
+        "cipher": cipher_of(seen),
+        "agreement": seen.agree is not False,
+    }
