@@ -17,6 +17,7 @@ from harness.cli.report import report_command
 from harness.cli.run import run_command
 from harness.cli.scan import scan_command
 from harness.cli.show import show_command
+from harness.cli.verdicts import verdicts_command
 from harness.errors import ExitCode, HarnessError, InfrastructureError
 
 
@@ -34,6 +35,7 @@ cli.add_command(images_group)
 cli.add_command(catalog_group)
 cli.add_command(clients_group)
 cli.add_command(scan_command)
+cli.add_command(verdicts_command)
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness import __version__
 from harness.catalog.plan import Plan
+from harness.config.expectations import where_data
 from harness.config.scenario import Scenario
 from harness.observations.counting import count
 from harness.observations.record import Observation
@@ -76,9 +77,17 @@ def now() -> str:
 
 
 def _scenario(scenario: Scenario) -> dict[str, Any]:
+    claims = scenario.claims
     return {
         "title": scenario.title,
         "source": scenario.source,
         "url": scenario.url,
         "claim": scenario.claim,
+        "collection": scenario.collection,
+        "main_cf": scenario.main_cf,
+        "master_cf": scenario.master_cf,
+        "overlay": scenario.overlay.value,
+        "against": claims.against,
+        "applies": where_data(claims.applies),
+        "expect": [one.to_data() for one in claims.expectations],
     }

@@ -16,6 +16,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from harness.config.claims import CONTROL
+from harness.config.expectations import Expectation, Where, where_from
+from harness.config.overlay import Overlay
 from harness.errors import FileError, Place, UsageError
 from harness.observations.record import Observation
 from harness.tls import DEFAULT
@@ -84,13 +87,46 @@ class Axes:
 
 
 @dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a scenario says and promises, as a verdict needs it (config.claims, config.scenario)."""
+
+    expectations: tuple[Expectation, ...] = ()
+    against: str = CONTROL
+    applies: Where = field(default_factory=Where)
+    main_cf: str = ""
+    master_cf: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ScenarioInfo:
-    """A piece of advice: what it claims in one sentence, and where it was given."""
+    """A piece of advice: what it claims in one sentence, and where it was given.
+
+    ``main_cf`` and ``master_cf`` are its fragments verbatim, ``expect`` its expectations and
+    ``applies`` the versions it is for, in JSON's terms; a run of an earlier version has none.
+    """
 
     title: str = ""
     source: str | None = None
     url: str | None = None
     claim: str = ""
+    collection: str | None = None
+    main_cf: str = ""
+    master_cf: str = ""
+    overlay: str = Overlay.REPLACE.value
+    against: str = CONTROL
+    applies: Mapping[str, Any] = field(default_factory=dict)
+    expect: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def claimed(self) -> Claimed:
+        """What is needed to judge it."""
+        return Claimed(
+            expectations=tuple(Expectation.from_data(one) for one in self.expect),
+            against=self.against,
+            applies=where_from(self.applies),
+            main_cf=self.main_cf,
+            master_cf=self.master_cf,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,11 +291,18 @@ def _read_run(path: Path) -> Run:
 
 def _checked(path: Path, data: Evidence) -> Run:
     try:
-        return _run_form().validate_python(data)
+        run = _run_form().validate_python(data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         raise FileError(Place(path, key=key), first["msg"]) from None
+    for name, info in run.scenarios.items():
+        try:
+            _ = info.claimed
+        except (UsageError, ValueError, KeyError, TypeError) as error:
+            place = Place(path, key=f"scenarios.{name}.expect")
+            raise FileError(place, f"is no expectation: {error!r}") from None
+    return run
 
 
 def _read_observations(path: Path) -> tuple[tuple[Observation, ...], tuple[str, ...]]:

@@ -1,0 +1,60 @@
+"""``postfix-matrix verdicts``: what the advice of a run is worth, made from its folder alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from harness.catalog.selectors import select
+from harness.cli.folders import run_folder
+from harness.errors import ExitCode, NothingSelectedError
+from harness.observations.rundir import RunData, load_run
+from harness.reports.verdicts_json import verdicts_data
+from harness.reports.verdicts_text import findings, render_verdicts
+from harness.verdicts.verdict import ScenarioVerdict, judge_run
+
+TEXT, MARKDOWN, JSON = "text", "markdown", "json"
+
+
+@click.command("verdicts")
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.option("--scenarios", "-s", multiple=True, metavar="GLOBS", help="Only these scenarios.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice((TEXT, MARKDOWN, JSON)),
+    default=TEXT,
+    show_default=True,
+    help="Text names a few cells of each finding, JSON has all (docs/schemas).",
+)
+@click.option("--all-cells", is_flag=True, help="Name every cell of a finding, in text too.")
+def verdicts_command(
+    folder: Path | None, scenarios: tuple[str, ...], form: str, all_cells: bool
+) -> int:
+    """Judge the advice of the run in FOLDER (the latest), without Docker.
+
+    What each scenario expects is in the run; so whoever has the folder gets the same verdicts.
+    """
+    data = load_run(run_folder(folder))
+    verdicts = _chosen(data, scenarios)
+    if form == JSON:
+        click.echo(json.dumps(verdicts_data(data, verdicts), ensure_ascii=False, indent=1))
+    elif form == MARKDOWN:
+        click.echo(render_verdicts(data, verdicts), nl=False)
+    else:
+        for verdict in verdicts:
+            click.echo("\n".join(findings(data, verdict, every_cell=all_cells)) + "\n")
+    return ExitCode.OK
+
+
+def _chosen(data: RunData, patterns: tuple[str, ...]) -> tuple[ScenarioVerdict, ...]:
+    verdicts = {one.scenario: one for one in judge_run(data)}
+    if not verdicts:
+        raise NothingSelectedError(
+            f"no scenario of {data.folder} expects anything",
+            cause="a scenario claims by [[expect]] tables, and this run's have none",
+            next_step="docs/writing-a-scenario.md tells how to write one; then run again",
+        )
+    return tuple(verdicts[name] for name in select("scenario", list(verdicts), patterns))

@@ -1,0 +1,196 @@
+"""Whether one cell, and all that an expectation selects, are as it says. Pure.
+
+All mismatches are kept, each with its cell. What was not measured, or what the two sides disagree
+on, never counts for or against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+from harness.config.expectations import DELIVERED, Effect, Expectation
+from harness.observations.record import Observation, Outcome
+from harness.verdicts.effects import changes, cipher_of, protocol_of
+
+
+class Standing(StrEnum):
+    """What the cells say of an expectation, or of a whole claim."""
+
+    HOLDS = "holds"
+    FAILS = "fails"
+    UNMEASURED = "unmeasured"
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A cell that is not as it was expected to be."""
+
+    cell: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A cell that says nothing, and why."""
+
+    cell: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One expectation and what the cells say of it.
+
+    ``witnesses`` are the cells that bear it out, ``gaps`` those that should say something and
+    cannot, ``silent`` how many cells cannot speak to it (a client that cannot make the offer, say).
+    """
+
+    expectation: Expectation
+    mismatches: tuple[Mismatch, ...] = ()
+    witnesses: tuple[str, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    silent: int = 0
+
+    @property
+    def standing(self) -> Standing:
+        """One mismatch is enough to refute; to hold, nothing may be missing."""
+        if self.mismatches:
+            return Standing.FAILS
+        return Standing.HOLDS if self.witnesses and not self.gaps else Standing.UNMEASURED
+
+    @property
+    def why(self) -> str:
+        """Why it is unmeasured; empty where it is not."""
+        if self.standing is not Standing.UNMEASURED:
+            return ""
+        if self.gaps:
+            first = self.gaps[0]
+            more = f" and {len(self.gaps) - 1} more" if len(self.gaps) > 1 else ""
+            return f"{first.cell}{more}: {first.why}"
+        return "no cell of this run can show it" if self.silent else "no cell of it was planned"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A cell of the plan, what was seen there, and what was seen under the control configuration.
+
+    ``lack`` says why nothing was seen, where nothing was.
+    """
+
+    cell: str
+    service: str
+    client: str
+    offer: str
+    seen: Observation | None
+    control: Observation | None
+    lack: str = "not measured"
+
+
+def judge(expectation: Expectation, places: Iterable[Place]) -> Judged:
+    """Hold an expectation against the cells of one build."""
+    mine = [p for p in places if expectation.fits_place(p.service, p.client, p.offer)]
+    if expectation.effect is not None:
+        return _judge_effect(expectation, mine)
+    mismatches, witnesses, gaps, silent = [], [], [], 0
+    for place in mine:
+        if (gap := unsettled(place, expectation.outcome)) is not None:
+            gaps.append(gap)
+            continue
+        assert place.seen is not None
+        found = contradiction(expectation, place.seen)
+        if found is None:
+            silent += 1
+        elif found:
+            mismatches.append(Mismatch(place.cell, found))
+        else:
+            witnesses.append(place.cell)
+    return Judged(expectation, tuple(mismatches), tuple(witnesses), tuple(gaps), silent)
+
+
+def unsettled(place: Place, expected: Iterable[Outcome] = ()) -> Gap | None:
+    """Why a cell cannot be judged; None where it can.
+
+    A time-out is a fact only for who expects it; for anybody else nothing is known.
+    """
+    seen = place.seen
+    if seen is None:
+        return Gap(place.cell, place.lack)
+    if seen.outcome is Outcome.ERROR:
+        return Gap(place.cell, f"the harness failed there ({seen.reason})")
+    if seen.outcome is Outcome.TIMEOUT and Outcome.TIMEOUT not in expected:
+        return Gap(place.cell, "no answer in the cell's time")
+    if seen.agree is False:
+        return Gap(place.cell, "client and server disagree on what was negotiated")
+    return None
+
+
+def contradiction(expectation: Expectation, seen: Observation) -> str | None:
+    """What contradicts the expectation; "" where nothing does, None where the cell cannot say."""
+    if seen.outcome is Outcome.CLIENT_INCAPABLE:
+        return None
+    if expectation.outcome and seen.outcome not in expectation.outcome:
+        reason = f" ({seen.reason})" if seen.reason else ""
+        return f"{seen.outcome}{reason}, not {' or '.join(expectation.outcome)}"
+    if expectation.reason:
+        if seen.outcome in DELIVERED:
+            return f"{seen.outcome}, not {' or '.join(expectation.reason)}"
+        if seen.reason not in expectation.reason:
+            return f"{seen.reason}, not {' or '.join(expectation.reason)}"
+    return _negotiated(expectation, seen)
+
+
+def _negotiated(expectation: Expectation, seen: Observation) -> str | None:
+    """The same of what was negotiated. A refusal is no contradiction: nothing wrong came of it."""
+    asked = expectation.protocol or expectation.cipher or expectation.cipher_not
+    if not asked and not expectation.trust:
+        return ""
+    if seen.outcome is Outcome.REFUSED:
+        return ""
+    if seen.outcome is not Outcome.ACCEPTED:
+        return None
+    protocol, cipher = protocol_of(seen), cipher_of(seen)
+    if protocol is None:
+        return None
+    if expectation.protocol and protocol not in expectation.protocol:
+        return f"negotiated {protocol}, not {' or '.join(expectation.protocol)}"
+    if (expectation.cipher or expectation.cipher_not) and cipher is None:
+        return None
+    if expectation.cipher and not _any(expectation.cipher, str(cipher)):
+        return f"negotiated {cipher}, not {' or '.join(expectation.cipher)}"
+    if _any(expectation.cipher_not, str(cipher)):
+        return f"negotiated {cipher}"
+    return ""
+
+
+def _any(globs: Iterable[str], name: str) -> bool:
+    return any(fnmatchcase(name, glob) for glob in globs)
+
+
+def _judge_effect(expectation: Expectation, places: list[Place]) -> Judged:
+    """An effect is of all cells together: "some" holds by one, "none" fails by one."""
+    found = {place.cell: compared(place) for place in places}
+    gaps = tuple(one for one in found.values() if isinstance(one, Gap))
+    named = {cell: one for cell, one in found.items() if not isinstance(one, Gap)}
+    changed = {cell: names for cell, names in named.items() if names}
+    same = [cell for cell, names in named.items() if not names]
+    if expectation.effect is Effect.NONE:
+        wrong = tuple(Mismatch(c, f"differs in {', '.join(n)}") for c, n in changed.items())
+        return Judged(expectation, wrong, tuple(same), gaps)
+    if changed:
+        return Judged(expectation, witnesses=tuple(changed))
+    if gaps or not same:
+        return Judged(expectation, gaps=gaps)
+    return Judged(expectation, tuple(Mismatch(c, "the same as without it") for c in same))
+
+
+def compared(place: Place) -> tuple[str, ...] | Gap:
+    """What the configuration changes in a cell, by name, or why nobody knows."""
+    if (gap := unsettled(place, (Outcome.TIMEOUT,))) is not None:
+        return gap
+    assert place.seen is not None
+    if place.control is None or place.control.outcome is Outcome.ERROR:
+        return Gap(place.cell, "the control configuration was not measured there")
+    return changes(place.seen, place.control)
