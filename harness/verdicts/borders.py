@@ -1,0 +1,251 @@
+"""Since which version: how a label (a verdict, what a cell shows) depends on the builds' versions.
+
+Pure. Nothing is claimed of versions that were not measured: a border lies between two neighbours
+that were, and is exact only where no release of the catalog lies between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise, product
+
+from harness.catalog.versions import Version
+
+#: More borders along an axis than this are no rule that anybody could keep in mind.
+MOST_BORDERS = 2
+
+
+class Axis(StrEnum):
+    """Whose version."""
+
+    POSTFIX = "Postfix"
+    OPENSSL = "OpenSSL"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A build and its label; None: not measured. ``kind`` is who built it, in words."""
+
+    build: str
+    postfix: Version | None
+    openssl: Version | None
+    label: Hashable
+    kind: str = ""
+
+    def on(self, axis: Axis) -> Version | None:
+        """Its version on an axis."""
+        return self.postfix if axis is Axis.POSTFIX else self.openssl
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A label and the measured versions that have it, from the oldest to the newest."""
+
+    label: Hashable
+    first: Version
+    last: Version
+
+
+@dataclass(frozen=True, slots=True)
+class Border:
+    """A change between two measured neighbours; ``between`` are catalog releases not measured."""
+
+    axis: Axis
+    before: Segment
+    after: Segment
+    between: tuple[Version, ...] = ()
+
+    @property
+    def exact(self) -> bool:
+        """Whether no release of the catalog lies between the two."""
+        return not self.between
+
+
+@dataclass(frozen=True, slots=True)
+class AlongAxis:
+    """An axis that explains every label: its versions fall into segments."""
+
+    axis: Axis
+    segments: tuple[Segment, ...]
+    borders: tuple[Border, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Corner:
+    """A label that holds only where both versions are on these sides; elsewhere another does."""
+
+    label: Hashable
+    other: Hashable
+    postfix: str
+    openssl: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dependence:
+    """How labels depend on versions.
+
+    ``axes`` are those that explain every label alone; two of them are not separated by what was
+    measured. ``corner`` is where only both together do. ``groups`` has the builds of each label.
+    ``alike`` names builds of the same two versions with different labels: no version explains that.
+    ``kinds`` has the label of each kind of build, where that explains every label.
+    """
+
+    groups: Mapping[Hashable, tuple[str, ...]]
+    axes: tuple[AlongAxis, ...] = ()
+    corner: Corner | None = None
+    alike: tuple[tuple[str, ...], ...] = ()
+    kinds: Mapping[str, Hashable] | None = None
+
+    @property
+    def constant(self) -> bool:
+        """Whether all that was measured has one label, or nothing was measured."""
+        return len(self.groups) < 2
+
+
+def dependence(points: Iterable[Point], known: Mapping[Axis, Sequence[Version]]) -> Dependence:
+    """Find how the labels depend on the versions.
+
+    Args:
+        points: the builds; those without a label or without versions say nothing.
+        known: every release of the catalog by axis: what tells an exact border from another.
+    """
+    told = [p for p in points if p.label is not None]
+    groups: dict[Hashable, tuple[str, ...]] = {}
+    for point in told:
+        groups[point.label] = (*groups.get(point.label, ()), point.build)
+    placed = [p for p in told if p.postfix is not None and p.openssl is not None]
+    if len(groups) < 2:
+        return Dependence(groups)
+    alike, kinds = tuple(_alike(placed)), _by_kind(told)
+    if alike or len(placed) < len(told):
+        return Dependence(groups, alike=alike, kinds=kinds)
+    axes = tuple(found for axis in Axis if (found := _along(axis, placed, known[axis])))
+    return Dependence(groups, axes, None if axes else _corner(placed), kinds=kinds)
+
+
+def _by_kind(points: Sequence[Point]) -> dict[str, Hashable] | None:
+    """The label of each kind of build; None where one kind has two."""
+    labels: dict[str, set[Hashable]] = {}
+    for point in points:
+        labels.setdefault(point.kind, set()).add(point.label)
+    if any(len(found) > 1 for found in labels.values()):
+        return None
+    return {kind: found.pop() for kind, found in labels.items()}
+
+
+def _alike(points: Sequence[Point]) -> Iterator[tuple[str, ...]]:
+    """Builds of the same versions that have different labels."""
+    by_pair: dict[tuple[Version | None, Version | None], list[Point]] = {}
+    for point in points:
+        by_pair.setdefault((point.postfix, point.openssl), []).append(point)
+    for found in by_pair.values():
+        if len({point.label for point in found}) > 1:
+            yield tuple(point.build for point in found)
+
+
+def _along(axis: Axis, points: Sequence[Point], known: Sequence[Version]) -> AlongAxis | None:
+    """The segments along an axis; None where one version has two labels, or there are too many."""
+    labels: dict[Version, set[Hashable]] = {}
+    for point in points:
+        version = point.on(axis)
+        assert version is not None
+        labels.setdefault(version, set()).add(point.label)
+    if any(len(found) > 1 for found in labels.values()):
+        return None
+    segments: list[Segment] = []
+    for version in sorted(labels):
+        (label,) = labels[version]
+        if segments and segments[-1].label == label:
+            segments[-1] = Segment(label, segments[-1].first, version)
+        else:
+            segments.append(Segment(label, version, version))
+    if len(segments) - 1 > MOST_BORDERS:
+        return None
+    borders = tuple(
+        Border(axis, one, two, tuple(v for v in sorted(known) if one.last < v < two.first))
+        for one, two in pairwise(segments)
+    )
+    return AlongAxis(axis, tuple(segments), borders)
+
+
+def _corner(points: Sequence[Point]) -> Corner | None:
+    """A label that both versions together decide: all builds of one corner, and no other."""
+    if len({point.label for point in points}) != 2:
+        return None
+    for lowest in sorted(_versions(points, Axis.POSTFIX))[1:]:
+        for lower in sorted(_versions(points, Axis.OPENSSL))[1:]:
+            for corner in product((True, False), repeat=2):
+                inside, outside = _split(points, lowest, lower, corner)
+                if len(inside) == len(outside) == 1 and inside != outside:
+                    postfix, openssl = ("≥" if new else "<" for new in corner)
+                    return Corner(
+                        inside.pop(), outside.pop(), f"{postfix} {lowest}", f"{openssl} {lower}"
+                    )
+    return None
+
+
+def _versions(points: Iterable[Point], axis: Axis) -> set[Version]:
+    return {version for point in points if (version := point.on(axis)) is not None}
+
+
+def _split(
+    points: Iterable[Point], postfix: Version, openssl: Version, corner: tuple[bool, ...]
+) -> tuple[set[Hashable], set[Hashable]]:
+    """The labels inside a corner, new or old on either axis, and outside it."""
+    inside: set[Hashable] = set()
+    outside: set[Hashable] = set()
+    for point in points:
+        assert point.postfix is not None
+        assert point.openssl is not None
+        here = (point.postfix >= postfix, point.openssl >= openssl) == corner
+        (inside if here else outside).add(point.label)
+    return inside, outside
+
+
+def sentences(found: Dependence) -> Iterator[str]:
+    """The dependence in words, a line each; nothing where the label is constant."""
+    if found.constant:
+        return
+    for along in found.axes:
+        yield _along_words(along)
+    if found.kinds is not None:
+        yield ", ".join(f"{label} {kind}" for kind, label in found.kinds.items())
+    if len(found.axes) + (found.kinds is not None) > 1:
+        yield "the builds measured do not tell these apart"
+    if found.corner is not None:
+        corner = found.corner
+        yield (
+            f"{corner.label} with Postfix {corner.postfix} and OpenSSL {corner.openssl} together, "
+            f"{corner.other} elsewhere"
+        )
+    if not found.axes and found.corner is None and found.kinds is None:
+        yield from _group_words(found)
+
+
+def _along_words(along: AlongAxis) -> str:
+    first, *rest = along.segments
+    if len(rest) == 1:
+        (after,) = rest
+        said = f"{after.label} for {along.axis} ≥ {after.first}, {first.label} before"
+    else:
+        parts = [f"{first.label} up to {along.axis} {first.last}"]
+        parts += [f"{one.label} from {one.first} to {one.last}" for one in rest[:-1]]
+        said = ", ".join([*parts, f"{rest[-1].label} from {rest[-1].first}"])
+    return said + "".join(_between_words(border) for border in along.borders)
+
+
+def _between_words(border: Border) -> str:
+    last, first = border.before.last, border.after.first
+    if border.exact:
+        return f" (no release lies between {last} and {first})"
+    count = len(border.between)
+    return f" ({last} is the newest measured before {first}; {count} releases lie between)"
+
+
+def _group_words(found: Dependence) -> Iterator[str]:
+    for label, builds in found.groups.items():
+        yield f"{label}: {', '.join(builds)}"
+    for builds in found.alike:
+        yield f"of the same versions, and yet different: {', '.join(builds)}"
