@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import click
-from filelock import FileLock, Timeout
 
 from harness.catalog.builds import Additions, Build
 from harness.catalog.plan import Plan
@@ -25,23 +20,18 @@ from harness.cli.axes import (
     read_scenarios,
 )
 from harness.cli.display import Display
-from harness.cli.folders import RUNS, point_latest
-from harness.cli.opening import open_shop, terminable
+from harness.cli.folders import RUNS
+from harness.cli.measuring import Job, exit_code, measure
+from harness.cli.opening import terminable
 from harness.cli.output import output
 from harness.config.instance import candidate_files
 from harness.config.keyfiles import check_files
 from harness.config.scenario import Scenario
-from harness.errors import ExitCode, HarnessError, InfrastructureError, UsageError
-from harness.images.engine import Session, connect
-from harness.observations.journal import Journal
-from harness.observations.record import Outcome
-from harness.observations.run_record import Opening, now, summary
+from harness.errors import ExitCode, UsageError
 from harness.observations.rundir import RunData, load_run
-from harness.reports import write_reports
 from harness.reports.closing import trouble
 from harness.reports.terminal import print_matrix
-from harness.runner import Options, Run
-from harness.targets.lab import Lab
+from harness.runner import Options
 
 #: As many requests as a driver works on at a time (images/clients/common/contract.py); more would
 #: only wait there, with the harness's clock running.
@@ -109,14 +99,14 @@ def run_command(
     options = Options(jobs=jobs, time_limit=time_limit)
     with Display(quiet=quiet) as display, terminable():
         job = Job(plan, scenarios, builds, options, places, prior, keep)
-        folder = _measure(job, runs, display)
+        folder = measure(job, runs, display)
     data = load_run(folder)
     print_matrix(data, output())
     click.echo(f"\nThe run is in {folder}: open {folder / 'index.html'}", err=True)
     click.echo("'postfix-matrix show --full' prints every table whole", err=True)
     if told := trouble(data):
         click.echo(told, err=True)
-    return _exit_code(data)
+    return exit_code(data)
 
 
 def _plan(
@@ -190,111 +180,3 @@ def _print_plan(plan: Plan) -> None:
 
 def _count(number: int, things: str) -> str:
     return f"{number} {things if number != 1 else things.removesuffix('s')}"
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What one command measures, and how; ``prior`` is the run that it goes on with."""
-
-    plan: Plan
-    scenarios: dict[str, Scenario]
-    builds: dict[str, Build]
-    options: Options
-    mirrors: tuple[str, ...]
-    prior: RunData | None
-    keep: bool
-
-
-def _measure(job: Job, where: Path, display: Display) -> Path:
-    """Run the plan; gives the run's folder. What was measured is on disk however it ends."""
-    client, prior = connect(), job.prior
-    with Session(client, keep=job.keep) as session, Lab(session) as lab:
-        folder = prior.folder if prior else where.resolve() / session.id
-        with _only_one(folder):
-            journal = Journal(folder)
-            opening = _opening(folder, job)
-
-            def changed() -> None:
-                journal.write_run(opening.record(_images(run, prior), run.ready.missing))
-
-            run = Run(
-                job.plan,
-                job.scenarios,
-                job.builds,
-                lab=lab,
-                shop=open_shop(session, display, mirrors=job.mirrors),
-                journal=journal,
-                prior=prior.observations if prior else (),
-                before={name: one.id for name, one in prior.run.images.items()} if prior else {},
-                changed=changed,
-                options=job.options,
-                listener=display.take,
-            )
-            changed()
-            point_latest(folder)
-            try:
-                asyncio.run(run.execute())
-            except BaseException:
-                # The error that ended the run must not be hidden by one of its reports'.
-                with suppress(HarnessError, OSError):
-                    changed()
-                    journal.close()
-                    write_reports(folder)
-                raise
-            journal.close()
-            closing = summary(job.plan, load_run(folder).observations, run.measured, run.seconds)
-            journal.write_run(opening.record(_images(run, prior), run.ready.missing, closing))
-            write_reports(folder)
-    return folder
-
-
-def _images(run: Run, prior: RunData | None) -> dict[str, dict[str, Any]]:
-    """Provenance: of a resumed run also what this process had no need of."""
-    if prior is None:
-        return run.ready.images
-    before = {
-        name: {key: value for key, value in asdict(one).items() if value is not None}
-        for name, one in prior.run.images.items()
-    }
-    return {**before, **run.ready.images}
-
-
-def _opening(folder: Path, job: Job) -> Opening:
-    if job.prior is None:
-        command = ["postfix-matrix", *sys.argv[1:]]
-        return Opening(folder.name, command, job.plan, job.scenarios, now())
-    run = job.prior.run
-    return Opening(run.id, run.command, job.plan, job.scenarios, run.started)
-
-
-@contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    """Hold a run's folder, so that it is not resumed twice at a time."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise UsageError(
-            f"another postfix-matrix is at work in {folder}",
-            next_step="wait until it has ended, or start a new run",
-        ) from None
-    except OSError as error:
-        raise InfrastructureError(
-            f"the run's folder {folder} cannot be written: {error.strerror}",
-            next_step="name another place with --runs",
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _exit_code(data: RunData) -> int:
-    errors = sum(seen.outcome is Outcome.ERROR for seen in data.observations)
-    # That a build does not build is an answer; that a source is not reached is none, nor is a
-    # client or a control that does not build: without it nothing is measured.
-    lacking = [
-        one for one in data.run.missing if (one.kind, one.category) != ("build", "does-not-build")
-    ]
-    return ExitCode.INFRASTRUCTURE if errors or lacking else ExitCode.OK

@@ -26,7 +26,7 @@ from harness.cli.images import (
     _told,
 )
 from harness.cli.main import run_cli
-from harness.cli.run import _exit_code
+from harness.cli.measuring import exit_code
 from harness.errors import DoesNotBuildError, ExitCode, InfrastructureError, UsageError
 from harness.images.batch import Orderable, Result, State, build_all, catalogue, name_of
 from harness.images.conformance import Check, Report, Verdict
@@ -126,7 +126,7 @@ def test_a_run_without_one_of_its_helpers_has_failed(
     """CI must not take a run whose client did not build for a good one."""
     data = load_run(write_sample_run(tmp_path))
     run = replace(data.run, missing=(Missing("thing", kind, "x.c: error", category),))
-    assert _exit_code(RunData(data.folder, run, ())) == code
+    assert exit_code(RunData(data.folder, run, ())) == code
 
 
 def test_pairs_by_their_whole_ids_are_chosen_as_run_chooses_them() -> None:
