@@ -51,7 +51,18 @@ class Selection:
 
 def axis_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the five options to a command; each takes globs with commas, ``!glob`` takes away."""
-    for name, short, text in reversed(_AXES):
+    return _with_axes(command, _AXES)
+
+
+def narrowing_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same but for scenarios, to a command that is given its scenario otherwise."""
+    return _with_axes(command, tuple(axis for axis in _AXES if axis[0] != "--scenarios"))
+
+
+def _with_axes(
+    command: Callable[..., Any], axes: tuple[tuple[str, str, str], ...]
+) -> Callable[..., Any]:
+    for name, short, text in reversed(axes):
         option = click.option(name, short, multiple=True, metavar="GLOBS", help=text)
         command = option(command)
     return click.option(

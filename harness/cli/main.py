@@ -11,6 +11,7 @@ import click
 from harness import __version__
 from harness.cli.catalog import catalog_group
 from harness.cli.clients import clients_group
+from harness.cli.explain import explain_command
 from harness.cli.images import images_group
 from harness.cli.list import list_command
 from harness.cli.report import report_command
@@ -36,6 +37,7 @@ cli.add_command(catalog_group)
 cli.add_command(clients_group)
 cli.add_command(scan_command)
 cli.add_command(verdicts_command)
+cli.add_command(explain_command)
 
 
 def main() -> None:

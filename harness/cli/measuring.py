@@ -28,6 +28,10 @@ from harness.reports import write_reports
 from harness.runner import Options, Run
 from harness.targets.lab import Lab
 
+#: As many requests as a driver works on at a time (images/clients/common/contract.py); more would
+#: only wait there, with the harness's clock running.
+MOST_JOBS = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Job:

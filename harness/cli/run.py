@@ -20,10 +20,10 @@ from harness.cli.axes import (
     read_scenarios,
 )
 from harness.cli.display import Display
-from harness.cli.folders import RUNS
 from harness.cli.measuring import Job, exit_code, measure
 from harness.cli.opening import terminable
 from harness.cli.output import output
+from harness.cli.setting import engine_options
 from harness.config.instance import candidate_files
 from harness.config.keyfiles import check_files
 from harness.config.scenario import Scenario
@@ -32,10 +32,6 @@ from harness.observations.rundir import RunData, load_run
 from harness.reports.closing import trouble
 from harness.reports.terminal import print_matrix
 from harness.runner import Options
-
-#: As many requests as a driver works on at a time (images/clients/common/contract.py); more would
-#: only wait there, with the harness's clock running.
-MOST_JOBS = 64
 
 
 @click.command("run")
@@ -46,29 +42,8 @@ MOST_JOBS = 64
 @click.option(
     "--resume", type=click.Path(path_type=Path), help="Go on with a run that was stopped."
 )
-@click.option(
-    "--runs",
-    type=click.Path(path_type=Path),
-    default=RUNS,
-    show_default=True,
-    help="Where runs go.",
-)
-@click.option(
-    "--jobs",
-    type=click.IntRange(1, MOST_JOBS),
-    default=8,
-    show_default=True,
-    help="Dialogues at a time.",
-)
-@click.option(
-    "--time-limit",
-    type=click.FloatRange(0.1),
-    default=10.0,
-    show_default=True,
-    help="Seconds that one dialogue may take.",
-)
+@engine_options
 @click.option("--keep", is_flag=True, help="Leave containers and network for a look at them.")
-@click.option("--quiet", "-q", is_flag=True, help="No progress; the matrix only.")
 def run_command(
     scenarios_dir: Path | None,
     dry_run: bool,
