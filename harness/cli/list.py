@@ -9,9 +9,10 @@ import click
 from harness.catalog.builds import Build, all_builds, known_builds
 from harness.catalog.clients import Control, all_clients, all_controls
 from harness.cli.axes import read_scenarios
+from harness.config.policies import load_policies
 from harness.tls import STANDARD_OFFERS, Offer, Service
 
-AXES = ("builds", "scenarios", "services", "clients", "offers", "controls")
+AXES = ("builds", "scenarios", "services", "clients", "offers", "controls", "policies")
 
 
 @click.command("list")
@@ -42,6 +43,7 @@ def _rows(scenarios: Path | None) -> dict[str, list[tuple[str, str]]]:
         "clients": [(one.name, one.about) for one in all_clients()],
         "offers": [(str(offer), _offer(offer)) for offer in STANDARD_OFFERS],
         "controls": [(one.name, _grants(one)) for one in all_controls()],
+        "policies": [(one.name, one.about) for one in load_policies(scenarios).values()],
     }
 
 

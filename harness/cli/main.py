@@ -19,6 +19,7 @@ from harness.cli.run import run_command
 from harness.cli.scan import scan_command
 from harness.cli.show import show_command
 from harness.cli.verdicts import verdicts_command
+from harness.cli.verify import verify_command
 from harness.errors import ExitCode, HarnessError, InfrastructureError
 
 
@@ -38,6 +39,7 @@ cli.add_command(clients_group)
 cli.add_command(scan_command)
 cli.add_command(verdicts_command)
 cli.add_command(explain_command)
+cli.add_command(verify_command)
 
 
 def main() -> None:

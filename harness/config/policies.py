@@ -25,8 +25,16 @@ from harness.errors import FileError, Place, UsageError
 from harness.tls import Offer
 
 POLICIES = "policies.toml"
-_KEYS = ("name", "about", "takes", "offers", "expect")
+_KEYS = ("name", "about", "takes", "offers", "expect", "remedy")
 _PARTS = ("says", *SELECTORS, *EXPECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """Lines for main.cf that may bring a service to meet a policy, by how the service does TLS."""
+
+    levels: tuple[str, ...]
+    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,11 @@ class Policy:
     expectations: tuple[Expectation, ...]
     offers: tuple[Offer, ...] = ()
     takes: str | None = None
+    remedies: tuple[Remedy, ...] = ()
+
+    def remedy(self, level: str) -> tuple[str, ...]:
+        """The lines to try for a service of a level; none where nobody knows any."""
+        return tuple(line for one in self.remedies if level in one.levels for line in one.lines)
 
     def within(self, where: Where, clients: tuple[str, ...] = ()) -> Iterator[Expectation]:
         """Its expectations, within selectors, about these clients where it takes any."""
@@ -131,7 +144,16 @@ def _policy(path: Path, table: Mapping[str, Any]) -> Policy:
         raise FileError(Place(path, key=key), slip.what, expected=slip.expected) from None
     if not parts:
         raise FileError(Place(path, key=where), "it expects nothing", expected="[[policy.expect]]")
-    return Policy(name, str(table.get("about", name)), parts, offers, table.get("takes"))
+    remedies = tuple(_remedy(path, where, one) for one in table.get("remedy", ()))
+    about = str(table.get("about", name))
+    return Policy(name, about, parts, offers, table.get("takes"), remedies)
+
+
+def _remedy(path: Path, where: str, table: Mapping[str, Any]) -> Remedy:
+    if set(table) != {"levels", "lines"}:
+        place = Place(path, key=f"{where}.remedy")
+        raise FileError(place, f"has {', '.join(table)}", expected="levels and lines")
+    return Remedy(tuple(table["levels"]), tuple(table["lines"]))
 
 
 def _part(table: Mapping[str, Any]) -> Expectation:

@@ -36,7 +36,7 @@ def explanation(data: RunData, found: Explanation) -> Iterator[str]:
 def table(data: RunData, found: Explanation) -> str:
     """Lines × services as a Markdown table; a service with how it does TLS."""
     services = list(data.run.axes.scope(found.scenario).services)
-    levels = _levels(data, found.scenario)
+    levels = levels_of(data, found.scenario)
     head = ["line", *(_head(name, levels) for name in services)]
     rows = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for effect in found.lines:
@@ -148,7 +148,7 @@ def _builds(builds: Sequence[str]) -> str:
 
 
 def _services(data: RunData, found: Explanation) -> list[str]:
-    levels = _levels(data, found.scenario)
+    levels = levels_of(data, found.scenario)
     return [_head(name, levels) for name in data.run.axes.scope(found.scenario).services]
 
 
@@ -156,7 +156,7 @@ def _head(service: str, levels: Mapping[str, str]) -> str:
     return f"{service} ({levels[service]})" if service in levels else service
 
 
-def _levels(data: RunData, scenario: str) -> dict[str, str]:
+def levels_of(data: RunData, scenario: str) -> dict[str, str]:
     """How each service does TLS, where all builds say the same."""
     told: dict[str, set[str]] = {}
     for build in data.run.axes.builds:

@@ -139,7 +139,7 @@ def _on_build(
             postfix=postfix,
             openssl=openssl,
         )
-    places = tuple(_places(data, build, scenario, claimed.against, seen))
+    places = tuple(places_of(data, build, scenario, seen))
     asked = [one for one in claimed.expectations if one.fits_build(build, postfix, openssl)]
     judged = tuple(judge(one, places) for one in asked)
     changed = _changed(places)
@@ -212,10 +212,11 @@ def _changed(places: Iterable[Place]) -> dict[str, tuple[str, ...]] | None:
     return changed if found else None
 
 
-def _places(
-    data: RunData, build: str, scenario: str, against: str, seen: Mapping[str, Observation]
+def places_of(
+    data: RunData, build: str, scenario: str, seen: Mapping[str, Observation]
 ) -> Iterator[Place]:
-    axes = data.run.axes
+    """The planned cells of a scenario on a build; ``seen`` are the run's observations by cell."""
+    axes, against = data.run.axes, data.run.scenarios[scenario].against
     lacks = {lack.name: first for lack in data.run.missing if (first := lack.why.split("\n")[0])}
     scope = axes.scope(scenario)
     for service in scope.services:
