@@ -188,6 +188,9 @@ class Run:
 
     async def _control(self, cell: Cell) -> Control:
         """What the controls show of the cell's client and offer, measured once a service."""
+        if cell.offer.plaintext:
+            # There is nothing of TLS to be shown.
+            return Control(None, works=None, why="no control is asked to do without TLS")
         key = (cell.client, cell.service, cell.offer)
         if key not in self._controls:
             self._controls[key] = asyncio.create_task(self._try_controls(*key))

@@ -45,6 +45,8 @@ class Protocol(StrEnum):
 
 
 DEFAULT = "default"
+#: The offer of no TLS at all.
+PLAINTEXT = "plaintext"
 
 
 #: Ciphers and groups are named one by one, since a keyword such as ALL or HIGH means another set to
@@ -56,21 +58,25 @@ _NAMES = re.compile(r"[A-Za-z0-9_-]+(?::[A-Za-z0-9_-]+)*")
 class Offer:
     """What a client is told to offer: a version range, or ``default`` (both bounds None).
 
-    With a range go ``ciphers`` and ``groups``, by OpenSSL's names, where only these are to be
-    offered; empty: all that the client has.
+    ``plaintext``: it is told to do without TLS, even where the server has it. With a range go
+    ``ciphers`` and ``groups``, by OpenSSL's names, where only these are to be offered; empty: all
+    that the client has.
     """
 
     lowest: Protocol | None = None
     highest: Protocol | None = None
     ciphers: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    plaintext: bool = False
 
     @property
     def is_default(self) -> bool:
         """Whether the client is left as its user would run it."""
-        return self.lowest is None
+        return self.lowest is None and not self.plaintext
 
     def __str__(self) -> str:
+        if self.plaintext:
+            return PLAINTEXT
         if self.lowest is None or self.highest is None:
             return DEFAULT
         only_one = self.lowest is self.highest
@@ -80,7 +86,7 @@ class Offer:
 
     @classmethod
     def parse(cls, text: str) -> Offer:
-        """Read ``default``, ``TLSv1.2``, ``TLSv1..TLSv1.2`` or ``TLSv1.2+ciphers=A:B+groups=C``.
+        """Read ``default``, ``plaintext``, ``TLSv1.2``, or ``TLSv1..TLSv1.2+ciphers=A:B+groups=C``.
 
         ``str(offer)`` gives it back.
 
@@ -89,6 +95,8 @@ class Offer:
         """
         if text == DEFAULT:
             return cls()
+        if text == PLAINTEXT:
+            return cls(plaintext=True)
         versions, *rest = text.split("+")
         low_text, dots, high_text = versions.partition("..")
         low = Protocol.parse(low_text)

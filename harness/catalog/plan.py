@@ -39,10 +39,11 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The axes of a run; its cells are their product, but for two things.
+    """The axes of a run; its cells are their product, but for three things.
 
     Clients of ``unpinned`` cannot be told what to offer: they have cells of the offer ``default``
-    only. A scenario of ``scopes`` has cells of its scope only; what is in a scope is on the axes.
+    only. No client does without TLS where TLS comes first. A scenario of ``scopes`` has cells of
+    its scope only; what is in a scope is on the axes.
     """
 
     builds: tuple[str, ...]
@@ -69,8 +70,10 @@ class Plan:
 
     def __len__(self) -> int:
         return len(self.builds) * sum(
-            len(scope.services) * sum(len(self._told(c, scope)) for c in scope.clients)
+            len(self._told(client, service, scope))
             for scope in map(self.scope, self.scenarios)
+            for service in scope.services
+            for client in scope.clients
         )
 
     def scope(self, scenario: str) -> Scope:
@@ -78,11 +81,17 @@ class Plan:
         whole = Scope(self.services, self.clients, self.offers)
         return self.scopes.get(scenario, whole)
 
-    def _told(self, client: str, scope: Scope) -> tuple[Offer, ...]:
-        """The offers of a scope that a client is told to make, in order."""
-        if client in self.unpinned:
-            return tuple(offer for offer in scope.offers if offer.is_default)
-        return scope.offers
+    def _told(self, client: str, service: Service, scope: Scope) -> tuple[Offer, ...]:
+        """The offers of a scope that a client is told to make, in order.
+
+        Where TLS comes first there is nothing that could be done without it.
+        """
+        return tuple(
+            offer
+            for offer in scope.offers
+            if (offer.is_default or client not in self.unpinned)
+            and not (offer.plaintext and service.implicit_tls)
+        )
 
     def cells_of(self, build: str) -> Iterator[Cell]:
         """One build's cells, scenario by scenario."""
@@ -90,7 +99,7 @@ class Plan:
             scope = self.scope(scenario)
             for service in scope.services:
                 for client in scope.clients:
-                    for offer in self._told(client, scope):
+                    for offer in self._told(client, service, scope):
                         yield Cell(build, scenario, service, client, offer)
 
     def cells(self) -> Iterator[Cell]:

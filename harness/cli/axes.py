@@ -19,7 +19,7 @@ from harness.config.scenario import Scenario, load_scenarios
 from harness.errors import NothingSelectedError, UsageError
 from harness.images.recipes import Recipe
 from harness.paths import scenarios_dir
-from harness.tls import INBOUND, STANDARD_OFFERS, Offer, Service
+from harness.tls import INBOUND, PLAINTEXT, STANDARD_OFFERS, Offer, Service
 
 T = TypeVar("T")
 
@@ -32,8 +32,8 @@ _AXES = (
         "--offers",
         "-o",
         "Have the clients make only these offers: a TLS version such as TLSv1.2, a range such as "
-        "TLSv1..TLSv1.2, either with +ciphers=NAME:NAME or +groups=NAME:NAME, or default (the "
-        "client as it comes).",
+        "TLSv1..TLSv1.2, either with +ciphers=NAME:NAME or +groups=NAME:NAME, default (the "
+        "client as it comes), or plaintext (without TLS).",
     ),
 )
 
@@ -295,6 +295,8 @@ def _offers(patterns: Iterable[str]) -> tuple[Offer, ...]:
     ranges = [Offer.parse(word) for word in words if ".." in word or "+" in word]
     standard = [str(offer) for offer in STANDARD_OFFERS]
     names = [*standard, *(str(offer) for offer in ranges if str(offer) not in standard)]
+    # Asked for by its name only: a glob is about what is offered.
+    names += [PLAINTEXT] if PLAINTEXT in words else []
     # As written an offer may be another spelling of itself.
     words = [str(Offer.parse(word)) if ".." in word or "+" in word else word for word in words]
     return tuple(Offer.parse(name) for name in select("offer", names, words or standard))

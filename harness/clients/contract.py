@@ -65,7 +65,7 @@ class Request:
             "host": self.host,
             "port": self.port,
             "server_name": self.server_name,
-            "tls": "implicit" if self.implicit_tls else "starttls",
+            "tls": self._tls(),
             "offer": _offer(self.offer),
             "ca_file": self.ca_file,
             "credentials": credentials,
@@ -76,6 +76,11 @@ class Request:
             },
             "time_limit": self.time_limit,
         }
+
+    def _tls(self) -> str:
+        if self.offer.plaintext:
+            return "none"
+        return "implicit" if self.implicit_tls else "starttls"
 
     def to_json(self) -> str:
         """One line of JSON."""

@@ -171,7 +171,7 @@ def _seen(result: Result, server: ServerWords) -> Decision:
 
 def _accepted(base: Decision, offer: Offer, control: Control) -> Decision:
     seen = base.server_saw or base.client_saw
-    if not _within(offer, seen):
+    if offer.plaintext or not _within(offer, seen):
         # A client that ignores its pin "succeeds": it did not make the offer it was told to make.
         protocol = seen.protocol if seen else "nothing"
         return replace(
@@ -211,6 +211,12 @@ def _refused(
         # Both can make the offer; it is the client that says no, to who the server is.
         return replace(refused, decided_by="client", control=control.cell)
     incapable = result.outcome == "client-incapable"
+    if offer.plaintext:
+        # No TLS is asked for, so there is nothing of it that a control could show.
+        outcome, who = (
+            (Outcome.CLIENT_INCAPABLE, "client") if incapable else (Outcome.REFUSED, "server")
+        )
+        return replace(refused, outcome=outcome, decided_by=who)
     if not incapable and (base.stage in _BEFORE_TLS or _made_offer(base, offer)):
         # The server's word came before the client's offer, or after the offer was granted: no
         # control can add to either.

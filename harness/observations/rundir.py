@@ -21,12 +21,14 @@ from harness.config.expectations import Expectation, Where, where_from
 from harness.config.overlay import Overlay
 from harness.errors import FileError, Place, UsageError
 from harness.observations.record import Observation
-from harness.tls import DEFAULT
+from harness.tls import DEFAULT, PLAINTEXT, Service
 
 #: Version of ``run.json``'s form that this module reads.
 RUN_SCHEMA = 1
 #: Why a place of the tables is no cell of the run.
 UNPINNED = "this client cannot be told what to offer"
+TLS_FIRST = "TLS comes first there, so nothing is done without it"
+_TLS_FIRST = frozenset(str(one) for one in Service if one.implicit_tls)
 OUT_OF_SCOPE = "not measured under this scenario, whose advice is about something else"
 #: One JSON object as it lies in an evidence file; its keys are in docs/run-folder.md.
 Evidence = dict[str, Any]
@@ -61,17 +63,21 @@ class Axes:
         """What a scenario was to be measured with."""
         return self.scopes.get(scenario) or ScopeAxes(self.services, self.clients, self.offers)
 
-    def told(self, scenario: str, client: str) -> tuple[str, ...]:
-        """The offers that a client was told to make under a scenario."""
-        offers = self.scope(scenario).offers
-        return tuple(o for o in offers if o == DEFAULT or client not in self.unpinned)
+    def told(self, scenario: str, service: str, client: str) -> tuple[str, ...]:
+        """The offers that a client was told to make at a service under a scenario."""
+        return tuple(
+            offer
+            for offer in self.scope(scenario).offers
+            if self.unplanned(scenario, service, client, offer) is None
+        )
 
     def planned(self) -> int:
         """How many cells the axes come to."""
         return len(self.builds) * sum(
-            len(self.scope(name).services)
-            * sum(len(self.told(name, client)) for client in self.scope(name).clients)
+            len(self.told(name, service, client))
             for name in self.scenarios
+            for service in self.scope(name).services
+            for client in self.scope(name).clients
         )
 
     def unplanned(self, scenario: str, service: str, client: str, offer: str) -> str | None:
@@ -83,6 +89,8 @@ class Axes:
             or offer not in scope.offers
         ):
             return OUT_OF_SCOPE
+        if offer == PLAINTEXT and service in _TLS_FIRST:
+            return TLS_FIRST
         return UNPINNED if client in self.unpinned and offer != DEFAULT else None
 
 

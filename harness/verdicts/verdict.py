@@ -221,7 +221,7 @@ def places_of(
     scope = axes.scope(scenario)
     for service in scope.services:
         for client in scope.clients:
-            for offer in axes.told(scenario, client):
+            for offer in axes.told(scenario, service, client):
                 tail = f"{service}/{client}/{offer}"
                 cell = f"{build}/{scenario}/{tail}"
                 lack = lacks.get(build) or lacks.get(client) or "not measured"

@@ -86,7 +86,7 @@ def test_an_offer_is_spelt_as_the_code_spells_it(name: str) -> None:
     version = "|".join(re.escape(one) for one in Protocol)
     pattern = at(name, "$defs offer pattern")
     named = "".join(rf"(\+{key}=[A-Za-z0-9_:-]+)?" for key in ("ciphers", "groups"))
-    assert pattern == rf"^(default|({version})(\.\.({version}))?{named})$"
+    assert pattern == rf"^(default|plaintext|({version})(\.\.({version}))?{named})$"
     ranges = [Offer(low, high) for low in Protocol for high in Protocol if low.rank < high.rank]
     assert all(re.search(pattern, str(offer)) for offer in (*STANDARD_OFFERS, *ranges))
 

@@ -177,6 +177,8 @@ def _missing(exc: Exception, dialogue: Dialogue) -> Ending:
 class Aiosmtplib:
     """The driver; it has no state of its own."""
 
+    plaintext = True
+
     async def describe(self) -> dict[str, Any]:
         """What this is; ``offers`` are the versions that Python says it was built with."""
         names = {version: version_name(version) for version in PROTOCOLS}
@@ -226,6 +228,8 @@ def settings(request: Request) -> dict[str, Any]:
     }
     if request.username is not None:
         chosen |= {"username": request.username, "password": request.password}
+    if request.plaintext:
+        chosen["start_tls"] = False
     if request.implicit_tls:
         chosen["use_tls"] = True
     if request.offer is None:

@@ -51,7 +51,10 @@ class Offer:
 
 @dataclass(frozen=True)
 class Request:
-    """One request; the fields are the contract's. ``time_limit`` is in seconds."""
+    """One request; the fields are the contract's. ``time_limit`` is in seconds.
+
+    ``plaintext``: no TLS is to be used, even where the server has it; ``offer`` is None then.
+    """
 
     id: str
     host: str
@@ -66,6 +69,7 @@ class Request:
     recipient: str
     subject: str
     time_limit: float
+    plaintext: bool = False
 
     @classmethod
     def parse(cls, line: bytes | str) -> Request:
@@ -86,8 +90,8 @@ class Request:
 
 
 def _request(data: Mapping[str, Any]) -> Request:
-    if data["tls"] not in ("starttls", "implicit"):
-        raise BadRequest(f"tls is {data['tls']!r}; use 'starttls' or 'implicit'")
+    if data["tls"] not in ("starttls", "implicit", "none"):
+        raise BadRequest(f"tls is {data['tls']!r}; use 'starttls', 'implicit' or 'none'")
     credentials = data["credentials"] or {"username": None, "password": None}
     message = data["message"]
     return Request(
@@ -104,6 +108,7 @@ def _request(data: Mapping[str, Any]) -> Request:
         recipient=message["to"],
         subject=message["subject"],
         time_limit=float(data["time_limit"]),
+        plaintext=data["tls"] == "none",
     )
 
 
@@ -181,7 +186,7 @@ class Ending:
 
 
 class Client(Protocol):
-    """What a driver has to be."""
+    """What a driver has to be. One that can do without TLS when told so has ``plaintext`` True."""
 
     async def describe(self) -> dict[str, Any]:
         """What ``driver --describe`` prints."""
@@ -233,6 +238,9 @@ def queue_id(text: str) -> str | None:
 async def run_one(client: Client, request: Request) -> dict[str, Any]:
     """One request's result, whatever happens."""
     trace = Trace()
+    if request.plaintext and not getattr(client, "plaintext", False):
+        why = "there is no way to tell this client to do without TLS"
+        return result(request.id, Ending("client-incapable", "starttls", why), trace, None)
     try:
         ending = await _within(request.time_limit, client.run(request, trace))
     except TimeoutError:

@@ -65,6 +65,7 @@ class Relayed:
 
     def __init__(self, mailer: Mailer) -> None:
         self._mailer = mailer
+        self.plaintext = bool(getattr(mailer, "plaintext", False))
 
     async def describe(self) -> dict[str, Any]:
         """The mailer's."""

@@ -136,6 +136,7 @@ def job_of(request: Request, port: int, **more: Any) -> dict[str, Any]:
         "host": request.server_name,
         "port": port,
         "implicit": request.implicit_tls,
+        "plaintext": request.plaintext,
         "lowest": offer.lowest if offer else None,
         "highest": offer.highest if offer else None,
         "ciphers": list(offer.ciphers) if offer else [],

@@ -101,6 +101,8 @@ def hindrance(runtime: str, offer: Offer | None) -> str | None:
 class Nodemailer:
     """The mailer."""
 
+    plaintext = True
+
     def __init__(self) -> None:
         self._command = command()
         self._workers = Workers(self._command, ENVIRONMENT)

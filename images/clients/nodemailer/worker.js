@@ -75,6 +75,7 @@ function settings(job) {
     port: job.port,
     secure: job.implicit,
     secureConnection: job.implicit,
+    ignoreTLS: job.plaintext,
     name: 'client.test',
   };
   if (!IS_OLD) {

@@ -27,8 +27,9 @@ def command(request: Request, port: int) -> list[str]:
     """The command line: TLS asked for; with an offer what it takes to make it."""
     words = [SWAKS, "--server", request.server_name, "--port", str(port), "--helo", "client.test"]
     words += ["--from", request.sender, "--to", request.recipient, "--data", "-"]
-    words += ["--tls-on-connect" if request.implicit_tls else "--tls"]
-    words += ["--tls-sni", request.server_name, "--tls-ca-path", request.ca_file]
+    if not request.plaintext:
+        words += ["--tls-on-connect" if request.implicit_tls else "--tls"]
+        words += ["--tls-sni", request.server_name, "--tls-ca-path", request.ca_file]
     if request.username is not None:
         words += ["--auth", "PLAIN,LOGIN", "--auth-user", request.username]
         words += ["--auth-password", str(request.password)]
@@ -63,6 +64,8 @@ def read(status: int, output: str) -> Said:
 
 class Swaks:
     """The mailer."""
+
+    plaintext = True
 
     async def describe(self) -> dict[str, Any]:
         """What this is."""

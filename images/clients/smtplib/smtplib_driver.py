@@ -19,6 +19,8 @@ ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "PYTHONUTF8": "1"}
 class Smtplib:
     """The mailer."""
 
+    plaintext = True
+
     def __init__(self) -> None:
         self._workers = Workers(COMMAND, ENVIRONMENT)
 

@@ -107,13 +107,14 @@ def send(job: dict[str, Any], told: dict[str, Any]) -> None:
         told["stage"] = "ehlo"
         client.ehlo("client.test")
         # The documentation's way: whoever wants TLS asks for it, and fails without.
-        if not job["implicit"]:
+        if not job["implicit"] and not job["plaintext"]:
             told["stage"] = "starttls"
             client.starttls(context=chosen)
             told["stage"] = "ehlo"
             client.ehlo("client.test")
-        told["protocol"] = client.sock.version()
-        told["cipher"], _, told["bits"] = client.sock.cipher()
+        if not job["plaintext"]:
+            told["protocol"] = client.sock.version()
+            told["cipher"], _, told["bits"] = client.sock.cipher()
         if job["username"]:
             told["stage"] = "auth"
             client.login(job["username"], job["password"])
