@@ -120,6 +120,20 @@ class Readiness:
         target: PostfixTarget | None = await self._unless_missing("build", name)
         return target
 
+    async def further(self, name: str, number: int) -> PostfixTarget:
+        """One more container of a build, for scenarios that cannot share the first.
+
+        Raises:
+            HarnessError: it does not start.
+        """
+        image: Image = await self._tasks["image", name]
+        loop, called = asyncio.get_running_loop(), f"{name}-{number}"
+        target = await asyncio.to_thread(
+            PostfixTarget.start, self._lab, name, image.id, loop, called=called
+        )
+        self._open.append(target.close)
+        return target
+
     def lost(self, name: str, kind: str, error: HarnessError) -> None:
         """Put a thing down as missing, once."""
         if all((one.kind, one.name) != (kind, name) for one in self.missing):

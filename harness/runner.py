@@ -19,6 +19,7 @@ from harness.catalog.plan import Plan
 from harness.clients.contract import Credentials
 from harness.clients.controls import FORBIDDING, control_cell, controls_for, forbidding
 from harness.config.scenario import Scenario
+from harness.config.sharing import groups
 from harness.errors import HarnessError
 from harness.events import Listener, Planned, Seen, Step
 from harness.images.shop import ImageShop
@@ -35,15 +36,21 @@ from harness.tls import Offer, Service
 
 #: Blocking calls that may wait at once: images being made, containers starting, mailboxes read.
 THREADS = 32
+#: Instances that are up at a time: each is a handful of processes, which stay for their idle time.
+MOST_INSTANCES = 96
 CREDENTIALS = Credentials(USERNAME, PASSWORD)
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """``jobs``: dialogues at a time. ``time_limit``: of one dialogue, in seconds."""
+    """``jobs``: dialogues at a time. ``time_limit``: of one dialogue, in seconds.
+
+    ``keep``: instances are left running, for a look at them.
+    """
 
     jobs: int = 8
     time_limit: float = 10.0
+    keep: bool = False
 
 
 class Run:
@@ -98,6 +105,7 @@ class Run:
         pool = ThreadPoolExecutor(THREADS, thread_name_prefix="postfix-matrix")
         asyncio.get_running_loop().set_default_executor(pool)
         self._slots = asyncio.Semaphore(self._options.jobs)
+        self._room = asyncio.Semaphore(MOST_INSTANCES)
         done = sum(cell.id in self._prior for cell in self.plan.cells())
         self._tell(Planned(len(self.plan), done))
         self.ready.begin()
@@ -119,9 +127,14 @@ class Run:
         target = await self.ready.build(name)
         if target is None:
             return
+        wanted = dict.fromkeys(cell.scenario for cell in cells)
+        together, *apart = groups(self._scenarios[scenario] for scenario in wanted)
         try:
             async with asyncio.TaskGroup() as group:
-                await self._instances(target, cells, group)
+                await self._instances(target, together, cells, group)
+                for number, scenarios in enumerate(apart, start=2):
+                    further = await self.ready.further(name, number)
+                    await self._instances(further, scenarios, cells, group)
         except BaseExceptionGroup as trouble:
             error = first_error(trouble)
             if not isinstance(error, HarnessError):
@@ -130,16 +143,24 @@ class Run:
             self.ready.lost(name, "build", error)
 
     async def _instances(
-        self, target: PostfixTarget, cells: list[Cell], group: asyncio.TaskGroup
+        self,
+        target: PostfixTarget,
+        scenarios: Iterable[str],
+        cells: list[Cell],
+        group: asyncio.TaskGroup,
     ) -> None:
         """Start one instance after the other, and each one's cells as soon as it listens."""
         # No cell can be measured before a control; its start is not to be slowed by instances.
         await self.ready.first_control()
-        for index, scenario in enumerate(self.plan.scenarios):
+        for index, scenario in enumerate(scenarios):
             mine = [cell for cell in cells if cell.scenario == scenario]
-            if mine:
+            await self._room.acquire()
+            try:
                 bench = await self._instance(target, scenario, index)
-                group.create_task(self._config(bench, mine))
+            except BaseException:
+                self._room.release()
+                raise
+            group.create_task(self._config(bench, mine))
         self._tell(Step(target.name, ""))
 
     async def _instance(self, target: PostfixTarget, scenario: str, index: int) -> PostfixBench:
@@ -153,13 +174,18 @@ class Run:
         return PostfixBench(target, instance)
 
     async def _config(self, bench: PostfixBench, cells: list[Cell]) -> None:
-        """Measure one instance's cells, and keep what it is and says."""
-        async with asyncio.TaskGroup() as group:
-            for cell in cells:
-                group.create_task(self._cell(cell, bench))
-        check = await asyncio.to_thread(bench.target.check, bench.instance.directory)
-        evidence = instance_evidence(bench, check)
-        self._journal.write_instance(bench.target.name, bench.instance.scenario, evidence)
+        """Measure one instance's cells, keep what it is and says, and make room for another."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for cell in cells:
+                    group.create_task(self._cell(cell, bench))
+            check = await asyncio.to_thread(bench.target.check, bench.instance.directory)
+            evidence = instance_evidence(bench, check)
+            self._journal.write_instance(bench.target.name, bench.instance.scenario, evidence)
+            if not self._options.keep:
+                await asyncio.to_thread(bench.target.stop_instance, bench.instance)
+        finally:
+            self._room.release()
 
     async def _cell(self, cell: Cell, bench: PostfixBench) -> None:
         measured = await self._measure(cell, bench, await self._control(cell))

@@ -24,8 +24,6 @@ from harness.cli.measuring import Job, exit_code, measure
 from harness.cli.opening import terminable
 from harness.cli.output import output
 from harness.cli.setting import engine_options
-from harness.config.instance import candidate_files
-from harness.config.keyfiles import check_files
 from harness.config.scenario import Scenario
 from harness.errors import ExitCode, UsageError
 from harness.observations.rundir import RunData, load_run
@@ -67,11 +65,10 @@ def run_command(
     prior = load_run(resume.resolve()) if resume else None
     additions, places = read_additions(sources, images), read_mirrors(mirrors)
     plan, builds = _plan(Selection(**axes), scenarios, prior, additions)
-    check_files({name: candidate_files(scenarios[name]) for name in plan.scenarios})
     if dry_run:
         _print_plan(plan)
         return ExitCode.OK
-    options = Options(jobs=jobs, time_limit=time_limit)
+    options = Options(jobs=jobs, time_limit=time_limit, keep=keep)
     with Display(quiet=quiet) as display, terminable():
         job = Job(plan, scenarios, builds, options, places, prior, keep)
         folder = measure(job, runs, display)

@@ -17,8 +17,6 @@ from harness.cli.axes import Selection, choose_builds, make_plan, narrowing_opti
 from harness.cli.display import Display
 from harness.cli.folders import RUNS
 from harness.cli.measuring import MOST_JOBS, Job, measure
-from harness.config.instance import candidate_files
-from harness.config.keyfiles import check_files
 from harness.config.scenario import Scenario
 from harness.observations.rundir import RunData, load_run
 from harness.runner import Options
@@ -44,9 +42,8 @@ class Setting:
         """The cells of just these scenarios.
 
         Raises:
-            UsageError: what the scenarios name cannot be in one run, or a glob matches nothing.
+            UsageError: a glob matches nothing.
         """
-        check_files({one.id: candidate_files(one) for one in scenarios})
         names = tuple(one.id for one in scenarios)
         chosen = Selection(
             scenarios=names,

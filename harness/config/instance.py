@@ -18,7 +18,7 @@ from harness.config.maincf import parse_main_cf
 from harness.config.mastercf import MasterCf, parse_master_cf
 from harness.config.overlay import Overlay, overlay
 from harness.config.ports import rewrite_ports
-from harness.config.scenario import Scenario
+from harness.config.scenario import OWN, Scenario
 from harness.config.stock import enable_services, mua_names
 from harness.tls import Service
 
@@ -57,7 +57,7 @@ class InstanceConfig:
     parameters to what must lie there. ``recipients_map`` is the text of etc/recipients, a
     regexp_table(5): all mail for TOKEN@sink.test goes to the maildir mail/sink/, a file a message,
     with ``Delivered-To: TOKEN@sink.test`` in it (virtual(8) takes no ``$1``, so no file a token).
-    ``digest`` is over the candidate alone.
+    ``digest`` is over the candidate alone, ``texts`` are the candidate's further files by path.
     """
 
     main_cf: str
@@ -66,6 +66,7 @@ class InstanceConfig:
     files: Mapping[str, FileKind]
     recipients_map: str
     digest: str
+    texts: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,15 @@ def assemble(scenario: Scenario, surroundings: Surroundings) -> InstanceConfig:
         ),
         recipients_map=f"/^[a-z0-9]+@{SINK_DOMAIN.replace('.', '[.]')}$/ {MAILDIR}\n",
         digest=scenario.digest,
+        texts=MappingProxyType(
+            {_placed(path, surroundings.directory): text for path, text in scenario.files.items()}
+        ),
     )
+
+
+def _placed(path: str, directory: str) -> str:
+    own = path.removeprefix(f"{OWN}/")
+    return path if own == path else f"{directory}/etc/{own}"
 
 
 def candidate_files(scenario: Scenario) -> Mapping[str, FileKind]:

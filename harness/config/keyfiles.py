@@ -9,11 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from itertools import combinations
-from typing import NamedTuple
 
 from harness.config.mastercf import Entry
-from harness.errors import UsageError
 
 
 class FileKind(StrEnum):
@@ -99,50 +96,3 @@ def _combined(before: FileKind | None, now: FileKind) -> FileKind:
     if before is None:
         return now
     return before if before in _CHAINS else _TOGETHER.get(frozenset({before, now}), before)
-
-
-class Conflict(NamedTuple):
-    """One path that two scenarios want different files at."""
-
-    path: str
-    scenario: str
-    kind: FileKind
-    other: str
-    other_kind: FileKind
-
-    def __str__(self) -> str:
-        return (
-            f"{self.path} is a file of kind '{self.kind}' for {self.scenario} "
-            f"and '{self.other_kind}' for {self.other}"
-        )
-
-
-def conflicting_files(configs: Mapping[str, Mapping[str, FileKind]]) -> list[Conflict]:
-    """Each path that two scenarios, given by id with the files they name, want as other kinds.
-
-    The instances of a build share its container and so its files; the later would overwrite.
-    """
-    return [
-        Conflict(path, one, configs[one][path], other, configs[other][path])
-        for one, other in combinations(configs, 2)
-        for path in sorted(configs[one].keys() & configs[other].keys())
-        if configs[one][path] is not configs[other][path]
-    ]
-
-
-def check_files(configs: Mapping[str, Mapping[str, FileKind]]) -> None:
-    """Refuse scenarios that cannot share a container.
-
-    Raises:
-        UsageError: naming both scenarios, the path and the kinds of each conflict.
-    """
-    conflicts = conflicting_files(configs)
-    if not conflicts:
-        return
-    listed = "\n".join(f"- {conflict}" for conflict in conflicts)
-    first = conflicts[0]
-    raise UsageError(
-        f"these scenarios cannot be measured in one run:\n{listed}",
-        cause="a build's scenarios share one container, where a path has one file",
-        next_step=f"run them separately: once without {first.other}, once without {first.scenario}",
-    )

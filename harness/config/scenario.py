@@ -25,6 +25,12 @@ from harness.errors import FileError, Place, UsageError
 _ID = re.compile(r"[a-z0-9][a-z0-9-]*")
 _TOML, _MAIN, _MASTER = "scenario.toml", "main.cf", "master.cf"
 _FILES = (_TOML, _MAIN, _MASTER)
+#: Instead of a path: the folder of the instance's own main.cf.
+OWN = "config_directory"
+#: The folder of further files, each at the path that it is to have: files/etc/postfix/tls_policy.
+FURTHER = "files"
+#: Where no file of a scenario may lie: what an image brings is what is measured.
+_FORBIDDEN = ("/bin/", "/lib/", "/lib64/", "/proc/", "/sbin/", "/srv/", "/sys/", "/usr/")
 
 
 class ScenarioErrors(UsageError):
@@ -44,7 +50,9 @@ class ScenarioErrors(UsageError):
 class Scenario:
     """A piece of advice. ``main_cf`` and ``master_cf`` are its fragments verbatim, "" for none.
 
-    ``collection`` is the folder of such folders that it lies in, None where it lies at the top.
+    ``files`` are further files by their absolute paths, or ``config_directory/NAME`` for one that
+    lies beside its main.cf. ``collection`` is the folder of such folders that it lies in, None
+    where it lies at the top.
     """
 
     id: str
@@ -57,6 +65,7 @@ class Scenario:
     main_cf: str = ""
     master_cf: str = ""
     overlay: Overlay = Overlay.REPLACE
+    files: Mapping[str, str] = field(default_factory=dict)
     collection: str | None = None
     claims: Claims = field(default_factory=Claims)
 
@@ -68,7 +77,9 @@ class Scenario:
     @property
     def digest(self) -> str:
         """``sha256:`` over what the candidate says and how it is laid over, nothing else."""
-        content = json.dumps([self.main_cf, self.master_cf, self.overlay.value])
+        said: list[object] = [self.main_cf, self.master_cf, self.overlay.value]
+        said += [sorted(self.files.items())] if self.files else []
+        content = json.dumps(said)
         return "sha256:" + hashlib.sha256(content.encode()).hexdigest()
 
 
@@ -170,6 +181,8 @@ def _read(
             texts[name] = _text(folder / name, required=name == _TOML)
         except FileError as error:
             errors.append(error)
+    files, found = _further(folder / FURTHER)
+    errors += found
     for name, check in ((_MAIN, parse_main_cf), (_MASTER, _check_master)):
         try:
             check(texts.get(name, ""), folder / name)
@@ -183,7 +196,26 @@ def _read(
         return None, errors
     claims, found = read_claims(description, texts[_TOML], folder / _TOML, policies)
     scenario = _scenario(folder, description, texts)
-    return replace(scenario, collection=collection, claims=claims), errors + found
+    return replace(scenario, files=files, collection=collection, claims=claims), errors + found
+
+
+def _further(root: Path) -> tuple[dict[str, str], list[FileError]]:
+    """The further files by the paths that they are to have, and what is wrong with any."""
+    files: dict[str, str] = {}
+    errors: list[FileError] = []
+    for path in sorted(root.rglob("*")) if root.is_dir() else ():
+        if not path.is_file():
+            continue
+        inside = path.relative_to(root).as_posix()
+        target = inside if inside.startswith(f"{OWN}/") else f"/{inside}"
+        try:
+            files[target] = _text(path, required=True)
+        except FileError as error:
+            errors.append(error)
+        if target.startswith(_FORBIDDEN):
+            what = f"would be put at {target}, where the image's own files lie"
+            errors.append(FileError(Place(path), what, expected="a path such as files/etc/..."))
+    return files, errors
 
 
 def _scenario(folder: Path, description: Description, texts: dict[str, str]) -> Scenario:
@@ -210,6 +242,8 @@ def _check_folder(folder: Path) -> list[FileError]:
         expected = "small letters, digits and hyphens, a letter or digit first"
         errors.append(FileError(Place(folder), "a folder's name is its id", expected=expected))
     for path in sorted(folder.iterdir()):
+        if path.name == FURTHER and path.is_dir():
+            continue
         if path.name not in _FILES and path.suffix != ".md" and not path.name.startswith("."):
             expected = f"{among(path.name, _FILES)}, or a .md file"
             errors.append(FileError(Place(path), "unknown file in a scenario", expected=expected))

@@ -79,10 +79,16 @@ class PostfixTarget:
     """A running build. Methods that talk to Docker block; waits for the log are coroutines."""
 
     def __init__(
-        self, lab: Lab, name: str, container: Any, loop: asyncio.AbstractEventLoop
+        self,
+        lab: Lab,
+        name: str,
+        container: Any,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        called: str = "",
     ) -> None:
         self.name = name
-        self.host = host_name(name)
+        self.host = host_name(called or name)
         self.container = container
         self.join = LogJoin()
         self._lab = lab
@@ -104,14 +110,21 @@ class PostfixTarget:
 
     @classmethod
     def start(
-        cls, lab: Lab, name: str, reference: str, loop: asyncio.AbstractEventLoop
+        cls,
+        lab: Lab,
+        name: str,
+        reference: str,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        called: str = "",
     ) -> PostfixTarget:
-        """Start the build's container; blocking.
+        """Start the build's container, a further one under the name it is ``called``; blocking.
 
         Raises:
             InfrastructureError: it does not start, or does not keep the image contract.
         """
-        return cls(lab, name, lab.start(reference, name, ROLE), loop)
+        container = lab.start(reference, called or name, ROLE)
+        return cls(lab, name, container, loop, called=called)
 
     def must_live(self) -> None:
         """See that the container still runs: of a dead one, a client's failure says nothing.
@@ -160,6 +173,11 @@ class PostfixTarget:
             pids=pids,
             tags=service_tags(config.master_cf, values, ports),
         )
+
+    def stop_instance(self, instance: Instance) -> None:
+        """End an instance's master and with it its children; blocking."""
+        pid_file = f"{instance.directory}/queue/pid/master.pid"
+        self._shell.run(f"kill $(cat {pid_file}) 2>/dev/null || true")
 
     def check(self, directory: str) -> str:
         """What ``postfix check`` says of an instance; a fifth of a second of processor time."""
@@ -254,6 +272,7 @@ mv "$@" ../cur/"""
         # instance's smtpd must not be half of itself at that moment.
         fresh = {path: kind for path, kind in config.files.items() if path not in self._placed}
         self._placed |= fresh
+        wanted |= {path: FileSpec(text) for path, text in config.texts.items()}
         for path, kind in fresh.items():
             secret = kind.name.endswith(("KEY", "CHAIN"))
             wanted[path] = FileSpec(self._lab.pki.text(kind), mode=0o600 if secret else 0o644)

@@ -64,19 +64,6 @@ def test_every_error_of_every_scenario_is_told_with_its_line(
     assert not (tmp_path / "runs").exists()
 
 
-def test_two_scenarios_with_one_file_of_two_kinds_are_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Protects evidence: instances of one container cannot share a path with different content."""
-    for name, parameter in (("rsa", "smtpd_tls_cert_file"), ("ec", "smtpd_tls_eccert_file")):
-        (tmp_path / name).mkdir()
-        toml = 'title = "x"\nsource = "x"\nclaim = "x"\n'
-        (tmp_path / name / "scenario.toml").write_text(toml)
-        (tmp_path / name / "main.cf").write_text(f"{parameter} = /etc/ssl/mail.pem\n")
-    assert run_cli(["run", "--scenarios-dir", str(tmp_path)]) == 4
-    assert "/etc/ssl/mail.pem" in capsys.readouterr().err
-
-
 def test_list_gives_names_alone_to_other_programs(capsys: pytest.CaptureFixture[str]) -> None:
     """Protects scripts: with an axis, one name a line."""
     assert run_cli(["list", "builds"]) == 0

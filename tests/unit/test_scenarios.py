@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.instance import InstanceConfig, Surroundings, assemble, candidate_files
-from harness.config.keyfiles import check_files
+from harness.config.instance import InstanceConfig, Surroundings, assemble
 from harness.config.maincf import parse_main_cf
 from harness.config.mastercf import Entry, parse_master_cf
 from harness.config.scenario import Scenario, load_scenarios
@@ -79,11 +78,6 @@ def test_each_assembles_for_each_build(name: str, version: str, chroot: str) -> 
 def test_each_is_a_configuration_of_its_own() -> None:
     """Two scenarios with one digest would be measured twice under two names."""
     assert len({scenario.digest for scenario in SCENARIOS.values()}) == len(SCENARIOS)
-
-
-def test_all_may_run_together() -> None:
-    """`make matrix` runs them all, in one container a build, where a path has one file."""
-    check_files({name: candidate_files(scenario) for name, scenario in SCENARIOS.items()})
 
 
 def test_the_control_changes_nothing() -> None:

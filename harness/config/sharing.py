@@ -1,0 +1,38 @@
+"""Which scenarios can share a container. Pure.
+
+A build's scenarios are instances in one container, where a path has one file. A scenario that wants
+another kind of file at a path than those before it goes into a further container of the build, and
+one that brings files of its own to places outside of its instance has a container for itself: an
+openssl.cnf is everybody's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from harness.config.instance import candidate_files
+from harness.config.keyfiles import FileKind
+from harness.config.scenario import OWN, Scenario
+
+
+def groups(scenarios: Iterable[Scenario]) -> tuple[tuple[str, ...], ...]:
+    """The scenarios' ids, container by container; those that fit together are in the first."""
+    shared: list[tuple[list[str], dict[str, FileKind]]] = []
+    alone: list[tuple[str, ...]] = []
+    for scenario in scenarios:
+        if any(not path.startswith(f"{OWN}/") for path in scenario.files):
+            alone.append((scenario.id,))
+            continue
+        wanted = candidate_files(scenario)
+        for names, files in shared:
+            if _fit(files, wanted):
+                names.append(scenario.id)
+                files.update(wanted)
+                break
+        else:
+            shared.append(([scenario.id], dict(wanted)))
+    return (*(tuple(names) for names, _ in shared), *alone)
+
+
+def _fit(files: Mapping[str, FileKind], wanted: Mapping[str, FileKind]) -> bool:
+    return all(files.get(path, kind) is kind for path, kind in wanted.items())
