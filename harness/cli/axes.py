@@ -14,6 +14,7 @@ from harness.catalog.clients import all_clients
 from harness.catalog.plan import Plan, Scope
 from harness.catalog.releases import Release
 from harness.catalog.selectors import select
+from harness.config.checking import Known, check_claims
 from harness.config.claims import Claims
 from harness.config.scenario import Scenario, load_scenarios
 from harness.errors import NothingSelectedError, UsageError
@@ -101,6 +102,8 @@ def make_plan(selection: Selection, scenarios: dict[str, Scenario], builds: Iter
         and (against := scenarios[name].claims.against) in scenarios
         and against not in scopes
     )
+    builds = tuple(builds)
+    _check(scenarios, scopes, builds)
     whole = _union(scopes.values())
     scopes = {**dict.fromkeys(added, whole), **scopes}
     for name in scopes:
@@ -115,6 +118,17 @@ def make_plan(selection: Selection, scenarios: dict[str, Scenario], builds: Iter
         unpinned=frozenset(one.name for one in all_clients() if not one.pins),
         scopes={name: scope for name, scope in scopes.items() if scope != whole},
     )
+
+
+def _check(
+    scenarios: Mapping[str, Scenario], chosen: Iterable[str], builds: tuple[str, ...]
+) -> None:
+    """Refuse what the chosen scenarios expect where it could not be judged."""
+    known = Known(
+        builds=(*builds, *(build.id for build in known_builds())),
+        clients=tuple(one.name for one in all_clients()),
+    )
+    check_claims([scenarios[name] for name in chosen], known)
 
 
 def _held_against(

@@ -9,8 +9,10 @@ import traceback
 import click
 
 from harness import __version__
+from harness.cli.answer import answer_command
 from harness.cli.catalog import catalog_group
 from harness.cli.clients import clients_group
+from harness.cli.compare import compare_command
 from harness.cli.explain import explain_command
 from harness.cli.images import images_group
 from harness.cli.list import list_command
@@ -40,6 +42,8 @@ cli.add_command(scan_command)
 cli.add_command(verdicts_command)
 cli.add_command(explain_command)
 cli.add_command(verify_command)
+cli.add_command(compare_command)
+cli.add_command(answer_command)
 
 
 def main() -> None:

@@ -23,8 +23,8 @@ from harness.config.ports import check_listeners
 from harness.errors import FileError, Place, UsageError
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]*")
-_TOML, _MAIN, _MASTER = "scenario.toml", "main.cf", "master.cf"
-_FILES = (_TOML, _MAIN, _MASTER)
+TOML, _MAIN, _MASTER = "scenario.toml", "main.cf", "master.cf"
+_FILES = (TOML, _MAIN, _MASTER)
 #: Instead of a path: the folder of the instance's own main.cf.
 OWN = "config_directory"
 #: The folder of further files, each at the path that it is to have: files/etc/postfix/tls_policy.
@@ -52,7 +52,7 @@ class Scenario:
 
     ``files`` are further files by their absolute paths, or ``config_directory/NAME`` for one that
     lies beside its main.cf. ``collection`` is the folder of such folders that it lies in, None
-    where it lies at the top.
+    where it lies at the top. ``path`` is that of its scenario.toml, for messages.
     """
 
     id: str
@@ -68,6 +68,7 @@ class Scenario:
     files: Mapping[str, str] = field(default_factory=dict)
     collection: str | None = None
     claims: Claims = field(default_factory=Claims)
+    path: Path | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
@@ -136,7 +137,7 @@ def _no_control(scenario: Scenario, found: Mapping[str, Scenario], root: Path) -
     claims = scenario.claims
     if claims.against in found or not any(one.effect for one in claims.expectations):
         return None
-    path = root / scenario.name / _TOML
+    path = root / scenario.name / TOML
     what = f"expects an effect, and there is no scenario {claims.against!r}"
     return FileError(Place(path, key="against"), what, expected=among(claims.against, found))
 
@@ -167,7 +168,7 @@ def _collection(folder: Path) -> list[Path]:
     entries = sorted(folder.iterdir())
     if any(entry.name in _FILES for entry in entries):
         return []
-    return [inner for inner in _visible(entries) if (inner / _TOML).is_file()]
+    return [inner for inner in _visible(entries) if (inner / TOML).is_file()]
 
 
 def _read(
@@ -178,7 +179,7 @@ def _read(
     texts: dict[str, str] = {}
     for name in _FILES:
         try:
-            texts[name] = _text(folder / name, required=name == _TOML)
+            texts[name] = _text(folder / name, required=name == TOML)
         except FileError as error:
             errors.append(error)
     files, found = _further(folder / FURTHER)
@@ -188,15 +189,14 @@ def _read(
             check(texts.get(name, ""), folder / name)
         except FileError as error:
             errors.append(error)
-    description, found = (
-        (None, []) if _TOML not in texts else describe(texts[_TOML], folder / _TOML)
-    )
+    description, found = (None, []) if TOML not in texts else describe(texts[TOML], folder / TOML)
     errors += found
     if description is None:
         return None, errors
-    claims, found = read_claims(description, texts[_TOML], folder / _TOML, policies)
+    claims, found = read_claims(description, texts[TOML], folder / TOML, policies)
     scenario = _scenario(folder, description, texts)
-    return replace(scenario, files=files, collection=collection, claims=claims), errors + found
+    made = replace(scenario, files=files, collection=collection, claims=claims, path=folder / TOML)
+    return made, errors + found
 
 
 def _further(root: Path) -> tuple[dict[str, str], list[FileError]]:
