@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from harness.catalog.builds import Build, base_suite
 from harness.catalog.clients import Control, all_controls, client
+from harness.catalog.peers import PEER_BUILD, is_peer, peer
 from harness.catalog.plan import Plan
 from harness.clients.driver import Driver
 from harness.errors import (
@@ -34,8 +35,10 @@ from harness.observations.bench import ControlBench
 from harness.targets.conformance import examine_once
 from harness.targets.control import start_control
 from harness.targets.lab import Lab
+from harness.targets.peers import Pin, Post, start_post
 from harness.targets.postfix import PostfixTarget
 from harness.targets.sasl import start_sasl
+from harness.tls import Service
 
 T = TypeVar("T")
 
@@ -74,22 +77,42 @@ class Readiness:
         """Start all tasks; images are asked for in the order in which they become useful."""
         controls = all_controls()
         by_need = sorted(self._plan.builds, key=lambda name: _usefulness(self._builds[name]))
+        pins = self._pins()
         wanted: list[tuple[str, Recipe | Build]] = [
             (by_need[0], self._builds[by_need[0]]),
             ("sasl", recipes.sasl_recipe()),
-            *((name, recipes.client_recipe(client(name))) for name in self._plan.clients),
+            *((name, recipes.client_recipe(client(name))) for name in self._clients),
             *((control.name, recipes.control_recipe(control.name)) for control in controls),
             *((name, self._builds[name]) for name in by_need[1:]),
         ]
+        if pins:
+            wanted += [("dns", recipes.dns_recipe()), ("peer", Build.parse(PEER_BUILD))]
         for name, what in wanted:
             self._task("image", name, asyncio.to_thread(self._image, name, what))
         self._task("sasl", "sasl", self._start_sasl())
-        for name in self._plan.clients:
+        if pins:
+            self._task("client", "peers", self._start_post(pins))
+        for name in self._clients:
             self._task("client", name, self._start_client(name))
         for control in controls:
             self._task("control", control.name, self._start_control(control))
         for name in by_need:
             self._task("build", name, self._start_build(name))
+
+    @property
+    def _clients(self) -> list[str]:
+        """The plan's clients without its peers."""
+        return [name for name in self._plan.clients if not is_peer(name)]
+
+    def _pins(self) -> list[Pin]:
+        """The peers that the plan's cells have, each with what it is pinned to."""
+        cells = (cell for cell in self._plan.cells() if cell.service is Service.OUTBOUND)
+        return list(dict.fromkeys((peer(cell.client), cell.offer) for cell in cells))
+
+    async def post(self) -> Post | None:
+        """The peers and their name server."""
+        post: Post | None = await self._unless_missing("client", "peers")
+        return post
 
     async def sasl(self) -> str:
         """``smtpd_sasl_path`` of the run's Dovecot.
@@ -229,6 +252,16 @@ class Readiness:
         self._changed()
         self._tell(Step(name, ""))
         return driver
+
+    async def _start_post(self, pins: list[Pin]) -> Post:
+        dns = await self._got_image("dns", "dns")
+        image = await self._got_image("peer", "peer")
+        self._tell(Step("peers", "starting whom mail is sent to"))
+        post = await start_post(self._lab, pins, image.id, dns.id)
+        for target in {server.target for server in post.servers.values()}:
+            self._open.append(target.close)
+        self._tell(Step("peers", ""))
+        return post
 
     async def _start_control(self, control: Control) -> ControlBench:
         image = await self._got_image(control.name, "control")

@@ -27,6 +27,7 @@ from harness.observations.bench import PostfixBench, instance_evidence
 from harness.observations.decide import CANNOT_REFUSE, Control
 from harness.observations.journal import Journal
 from harness.observations.measure import Bench, Measured, measure
+from harness.observations.outbound import measure_outbound
 from harness.observations.record import Observation, Outcome
 from harness.readiness import Readiness
 from harness.targets.lab import Lab
@@ -152,6 +153,10 @@ class Run:
         """Start one instance after the other, and each one's cells as soon as it listens."""
         # No cell can be measured before a control; its start is not to be slowed by instances.
         await self.ready.first_control()
+        if any(cell.service is Service.OUTBOUND for cell in cells):
+            post = await self.ready.post()
+            if post is not None:
+                await asyncio.to_thread(target.use_resolver, post.resolver)
         for index, scenario in enumerate(scenarios):
             mine = [cell for cell in cells if cell.scenario == scenario]
             await self._room.acquire()
@@ -188,9 +193,25 @@ class Run:
             self._room.release()
 
     async def _cell(self, cell: Cell, bench: PostfixBench) -> None:
+        if cell.service is Service.OUTBOUND:
+            await self._outbound(cell, bench)
+            return
         measured = await self._measure(cell, bench, await self._control(cell))
         if measured is not None:
             self._record(measured)
+
+    async def _outbound(self, cell: Cell, bench: PostfixBench) -> None:
+        """Measure a cell in which the build sends; nothing where there is nobody to send to."""
+        post = await self.ready.post()
+        if post is None:
+            return
+        async with self._slots:
+            self.began = self.began or time.monotonic()
+            server = post.server(cell.client, cell.offer)
+            measured = await measure_outbound(cell, bench, server, self._options.time_limit)
+            self.ended = time.monotonic()
+            self.measured += 1
+        self._record(measured)
 
     async def _measure(self, cell: Cell, bench: Bench, control: Control) -> Measured | None:
         """Measure one cell; None where its client could not be had."""

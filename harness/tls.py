@@ -133,11 +133,13 @@ class Service(StrEnum):
     SMTP = "smtp"
     SUBMISSION = "submission"
     SUBMISSIONS = "submissions"
+    #: Postfix as the client: mail that smtp(8) sends to others.
+    OUTBOUND = "outbound"
 
     @property
     def port(self) -> int:
-        """The registered TCP port: 25, 587 or 465."""
-        return {"smtp": 25, "submission": 587, "submissions": 465}[self.value]
+        """The registered TCP port: 25, 587 or 465; of outbound, that of the other side."""
+        return {"smtp": 25, "submission": 587, "submissions": 465, "outbound": 25}[self.value]
 
     @property
     def implicit_tls(self) -> bool:
@@ -147,7 +149,7 @@ class Service(StrEnum):
     @property
     def authenticates(self) -> bool:
         """Whether a client logs in there before it sends (RFC 4954)."""
-        return self is not Service.SMTP
+        return self in (Service.SUBMISSION, Service.SUBMISSIONS)
 
 
 #: The services that a run measures unasked: those where Postfix is the server.

@@ -156,7 +156,7 @@ def check_name(name: str) -> str:
     """
     ids = {one.id for one in distributions()}
     # Other things of a run have names too: its authentication service, and the clients.
-    helpers = {"sasl", *(record["name"] for record in load("clients")["client"])}
+    helpers = {"sasl", "dns", "peer", *(record["name"] for record in load("clients")["client"])}
     taken = is_control(name) or _PAIR.fullmatch(name) or name in ids | helpers
     if taken or not _NAME.fullmatch(name):
         raise UsageError(

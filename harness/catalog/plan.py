@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.catalog.cells import Cell
+from harness.catalog.peers import meets
 from harness.errors import NothingSelectedError
 from harness.tls import Offer, Service
 
@@ -84,12 +85,14 @@ class Plan:
     def _told(self, client: str, service: Service, scope: Scope) -> tuple[Offer, ...]:
         """The offers of a scope that a client is told to make, in order.
 
-        Where TLS comes first there is nothing that could be done without it.
+        Where TLS comes first there is nothing that could be done without it; mail to others has
+        peers in the clients' place.
         """
         return tuple(
             offer
             for offer in scope.offers
-            if (offer.is_default or client not in self.unpinned)
+            if meets(client, service)
+            and (offer.is_default or client not in self.unpinned)
             and not (offer.plaintext and service.implicit_tls)
         )
 

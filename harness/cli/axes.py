@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import click
 
 from harness.catalog.builds import NOTHING_ADDED, Additions, Build, all_builds, known_builds
-from harness.catalog.clients import all_clients
+from harness.catalog.clients import Client, all_clients
+from harness.catalog.peers import Peer, all_peers, meets
 from harness.catalog.plan import Plan, Scope
 from harness.catalog.releases import Release
 from harness.catalog.selectors import select
@@ -115,7 +116,7 @@ def make_plan(selection: Selection, scenarios: dict[str, Scenario], builds: Iter
         services=whole.services,
         clients=whole.clients,
         offers=whole.offers,
-        unpinned=frozenset(one.name for one in all_clients() if not one.pins),
+        unpinned=frozenset(one.name for one in _measurable() if not one.pins),
         scopes={name: scope for name, scope in scopes.items() if scope != whole},
     )
 
@@ -126,7 +127,7 @@ def _check(
     """Refuse what the chosen scenarios expect where it could not be judged."""
     known = Known(
         builds=(*builds, *(build.id for build in known_builds())),
-        clients=tuple(one.name for one in all_clients()),
+        clients=tuple(_all_names()),
     )
     check_claims([scenarios[name] for name in chosen], known)
 
@@ -153,7 +154,7 @@ def _scope(claims: Claims, selection: Selection) -> Scope | None:
     offers = () if selection.offers else claims.offers
     return Scope(
         services=tuple(one for one in Service if one in asked),
-        clients=choose_clients(clients or selection.clients),
+        clients=choose_clients(clients or selection.clients, asked),
         offers=offers or _offers(selection.offers),
     )
 
@@ -166,7 +167,7 @@ def _union(scopes: Iterable[Scope]) -> Scope:
     standard = [offer for offer in STANDARD_OFFERS if offer in offers]
     return Scope(
         services=tuple(one for one in Service if any(one in scope.services for scope in scopes)),
-        clients=tuple(one.name for one in all_clients() if one.name in clients),
+        clients=tuple(name for name in _all_names() if name in clients),
         offers=(*standard, *(offer for offer in offers if offer not in standard)),
     )
 
@@ -204,8 +205,19 @@ def _globbed(glob: str, scenarios: Mapping[str, Scenario]) -> set[str]:
     return {level[name] for name in select("scenario", list(level), [glob])}
 
 
-def choose_clients(patterns: Iterable[str]) -> tuple[str, ...]:
-    """Clients by glob; where no glob adds, those of a run that names none.
+def _measurable() -> tuple[Client | Peer, ...]:
+    """What can stand on the client axis: clients, then peers."""
+    return (*all_clients(), *all_peers())
+
+
+def _all_names() -> list[str]:
+    return [one.name for one in _measurable()]
+
+
+def choose_clients(
+    patterns: Iterable[str], services: Iterable[Service] = INBOUND
+) -> tuple[str, ...]:
+    """Clients by glob, peers for ``outbound``; where no glob adds, those of a run that names none.
 
     Raises:
         UsageError: a pattern that matches nothing.
@@ -213,8 +225,9 @@ def choose_clients(patterns: Iterable[str]) -> tuple[str, ...]:
     """
     words = words_of(patterns)
     if all(word.startswith("!") for word in words):
-        words = [*(one.name for one in all_clients() if one.unasked), *words]
-    return select("client", [one.name for one in all_clients()], words)
+        unasked = [one.name for one in _measurable() if one.unasked]
+        words = [*(one for one in unasked if any(meets(one, s) for s in services)), *words]
+    return select("client", _all_names(), words)
 
 
 def read_scenarios(folder: Path | None) -> dict[str, Scenario]:

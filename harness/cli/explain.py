@@ -18,14 +18,14 @@ from harness.errors import UsageError
 from harness.observations.rundir import RunData, load_run
 from harness.reports.closing import trouble
 from harness.reports.explain_text import explanation, table
-from harness.tls import Service
+from harness.tls import INBOUND
 from harness.verdicts.lines import distinct, explain, pairs, variants
 
 TEXT, MARKDOWN = "text", "markdown"
 
 service_option = click.option(
     "--service",
-    type=click.Choice([str(one) for one in Service]),
+    type=click.Choice([str(one) for one in INBOUND]),
     help="Whose options lines that begin with -o are.",
 )
 

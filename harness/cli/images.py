@@ -203,7 +203,7 @@ def _hidden(orders: Iterable[Orderable]) -> Iterator[Recipe]:
 
 def _is_helper(one: Orderable) -> bool:
     """Whether a run needs it to measure any build: a client, a control or the authentication."""
-    return isinstance(one, Recipe) and one.kind in (Kind.CLIENT, Kind.CONTROL, Kind.SASL)
+    return isinstance(one, Recipe) and one.kind in (Kind.CLIENT, Kind.CONTROL, Kind.SASL, Kind.DNS)
 
 
 def _is_lacking(order: Orderable, state: State) -> bool:

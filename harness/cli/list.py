@@ -8,11 +8,12 @@ import click
 
 from harness.catalog.builds import Build, all_builds, known_builds
 from harness.catalog.clients import Control, all_clients, all_controls
+from harness.catalog.peers import all_peers
 from harness.cli.axes import read_scenarios
 from harness.config.policies import load_policies
 from harness.tls import STANDARD_OFFERS, Offer, Service
 
-AXES = ("builds", "scenarios", "services", "clients", "offers", "controls", "policies")
+AXES = ("builds", "scenarios", "services", "clients", "peers", "offers", "controls", "policies")
 
 
 @click.command("list")
@@ -41,6 +42,7 @@ def _rows(scenarios: Path | None) -> dict[str, list[tuple[str, str]]]:
         "scenarios": [(one.name, one.title) for one in read_scenarios(scenarios).values()],
         "services": [(service.value, _service(service)) for service in Service],
         "clients": [(one.name, one.about) for one in all_clients()],
+        "peers": [(one.name, one.about) for one in all_peers()],
         "offers": [(str(offer), _offer(offer)) for offer in STANDARD_OFFERS],
         "controls": [(one.name, _grants(one)) for one in all_controls()],
         "policies": [(one.name, one.about) for one in load_policies(scenarios).values()],
@@ -63,6 +65,8 @@ def _offer(offer: Offer) -> str:
 
 
 def _service(service: Service) -> str:
+    if service is Service.OUTBOUND:
+        return "mail that Postfix sends; the clients are then peers"
     tls = "implicit TLS" if service.implicit_tls else "STARTTLS"
     return f"port {service.port}, {tls}{', SASL' if service.authenticates else ''}"
 

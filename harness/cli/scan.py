@@ -29,7 +29,7 @@ from harness.images.shop import ImageShop
 from harness.targets.lab import Lab
 from harness.targets.postfix import PostfixTarget, instance_ports
 from harness.targets.sasl import start_sasl
-from harness.tls import Protocol, Service
+from harness.tls import INBOUND, Protocol, Service
 
 _ADDRESS = re.compile(r"(?P<host>[^/\s]+):(?P<port>\d+)")
 
@@ -45,7 +45,7 @@ _ADDRESS = re.compile(r"(?P<host>[^/\s]+):(?P<port>\d+)")
 @click.option(
     "--service",
     "-S",
-    type=click.Choice([str(one) for one in Service]),
+    type=click.Choice([str(one) for one in INBOUND]),
     default="smtp",
     show_default=True,
     help="Of a BUILD: which service.",

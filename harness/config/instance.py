@@ -20,7 +20,7 @@ from harness.config.overlay import Overlay, overlay
 from harness.config.ports import rewrite_ports
 from harness.config.scenario import OWN, Scenario
 from harness.config.stock import enable_services, mua_names
-from harness.tls import Service
+from harness.tls import INBOUND, Service
 
 __all__ = ["FileKind", "InstanceConfig", "Surroundings", "assemble", "candidate_files"]
 
@@ -117,7 +117,7 @@ def candidate_files(scenario: Scenario) -> Mapping[str, FileKind]:
     Those of :func:`assemble`, but for what an image's own master.cf may name besides; paths below
     the instance's folder are of the scenario's own here too.
     """
-    ports = {service: service.port for service in Service}
+    ports = {service: service.port for service in INBOUND}
     nowhere = Surroundings(scenario.id, "3.10", f"/{scenario.id}", ports, "inet:sasl:1", "")
     return assemble(scenario, nowhere).files
 
@@ -201,6 +201,10 @@ def _soft(surroundings: Surroundings) -> tuple[_Line, ...]:
         _Line("smtpd_tls_loglevel", "1", "2.2"),
         # The same in the message's trace header.
         _Line("smtpd_tls_received_header", "yes", "2.2"),
+        # The same of mail that this instance sends.
+        _Line("smtp_tls_loglevel", "1", "2.2"),
+        # A session for each message, so that its line stands beside the message's outcome.
+        _Line("smtp_connection_cache_on_demand", "no", "2.2"),
         # Log-in against a real Dovecot outside the container.
         _Line("smtpd_sasl_type", "dovecot", "2.3"),
         _Line("smtpd_sasl_path", surroundings.sasl, "2.3"),

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from harness.config.mastercf import SERVICE_NAMES, Entry, MasterCf, parse_entry
 from harness.errors import FileError, Place
-from harness.tls import Service
+from harness.tls import INBOUND, Service
 
 #: Ports that an instance has to itself: its services', and those just above the highest of them.
 PORTS_PER_INSTANCE = 10
-MOST_OTHERS = PORTS_PER_INSTANCE - len(Service)
+MOST_OTHERS = PORTS_PER_INSTANCE - len(INBOUND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def check_listeners(master: MasterCf, source: Path) -> None:
     raise FileError(
         Place(source, entry.line, entry.name),
         "there is no port left for this entry",
-        expected=f"at most {MOST_OTHERS} inet ports besides those of {', '.join(Service)}",
+        expected=f"at most {MOST_OTHERS} inet ports besides those of {', '.join(INBOUND)}",
         next_step="remove inet entries that the advice does not need",
     )
 

@@ -46,6 +46,7 @@ class Kind(StrEnum):
     CONTROL = "control"
     CLIENT = "client"
     SASL = "sasl"
+    DNS = "dns"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +220,17 @@ def sasl_recipe() -> Recipe:
         "sasl",
         parents={"BASE": base_recipe(base_suite())},
         labels={names.KIND: Kind.SASL},
+    )
+
+
+def dns_recipe() -> Recipe:
+    """The name server of outbound cells."""
+    return Recipe(
+        "dns",
+        Kind.DNS,
+        "dns",
+        parents={"BASE": base_recipe(base_suite())},
+        labels={names.KIND: Kind.DNS},
     )
 
 

@@ -48,7 +48,8 @@ class Observation:
 
     ``stage``, ``reason`` and ``decided_by`` say where, why and by whom it ended; they are None for
     an accepted cell. ``agree`` is None where one of the two sides has no view. ``control`` is the
-    id of the control cell that makes a refusal or an incapability believable. ``seconds`` is the
+    id of the control cell that makes a refusal or an incapability believable. ``trust`` is what
+    smtp(8) says of a peer's certificate, of outbound cells only. ``seconds``  is the
     wall time of the client's dialogue. ``evidence`` is a path relative to the run folder.
     """
 
@@ -69,6 +70,7 @@ class Observation:
     control: str | None = None
     seconds: float | None = None
     evidence: str | None = None
+    trust: str | None = None
     schema: int = SCHEMA
 
     def to_json(self) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from harness.catalog.peers import is_peer
 from harness.config.claims import CONTROL
 from harness.config.expectations import Expectation, Where, where_from
 from harness.config.overlay import Overlay
@@ -27,6 +28,7 @@ from harness.tls import DEFAULT, PLAINTEXT, Service
 RUN_SCHEMA = 1
 #: Why a place of the tables is no cell of the run.
 UNPINNED = "this client cannot be told what to offer"
+OTHER_WAY = "clients connect to this server; peers are whom it sends mail to"
 TLS_FIRST = "TLS comes first there, so nothing is done without it"
 _TLS_FIRST = frozenset(str(one) for one in Service if one.implicit_tls)
 OUT_OF_SCOPE = "not measured under this scenario, whose advice is about something else"
@@ -89,6 +91,8 @@ class Axes:
             or offer not in scope.offers
         ):
             return OUT_OF_SCOPE
+        if is_peer(client) != (service == Service.OUTBOUND.value):
+            return OTHER_WAY
         if offer == PLAINTEXT and service in _TLS_FIRST:
             return TLS_FIRST
         return UNPINNED if client in self.unpinned and offer != DEFAULT else None

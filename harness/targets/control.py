@@ -18,11 +18,11 @@ from harness.errors import InfrastructureError
 from harness.targets.lab import PKI_DIR, FileSpec, Lab, put_files
 from harness.targets.maillog import LogLine
 from harness.targets.postfix import PostfixTarget
-from harness.tls import Protocol, Service
+from harness.tls import INBOUND, Protocol, Service
 
 #: Where the plain Postfix listens, on every address; the front is on the registered ports.
 BACKEND_PORTS = {Service.SMTP: 10025, Service.SUBMISSION: 10587, Service.SUBMISSIONS: 10465}
-FRONT_PORTS = {service: service.port for service in Service}
+FRONT_PORTS = {service: service.port for service in INBOUND}
 
 _LOG_IN = """  -o smtpd_sasl_auth_enable=yes
   -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
@@ -94,7 +94,7 @@ def prove(target: PostfixTarget, control: Control) -> None:
         InfrastructureError: naming each version and way that failed.
     """
     tries = [(p, service) for p in spoken(control) for service in _WAYS]
-    granted = _tried(target, [_handshake(*one) for one in tries])
+    granted = _tried(target, [handshake(*one) for one in tries])
     failed = [one for one, got in zip(tries, granted, strict=True) if not got]
     if failed:
         raise InfrastructureError(
@@ -113,8 +113,8 @@ def prove_forbidding(target: PostfixTarget, control: Control) -> None:
     tries = [(p, service) for p in versions for service in _WAYS]
     with_key = [(Protocol.TLSv1_2, service) for service in _WAYS]
     key = PSK.partition(":")[2]
-    commands = [_handshake(*one) for one in tries]
-    commands += [f"{_handshake(*one)} -psk {key} -psk_identity postfix-matrix" for one in with_key]
+    commands = [handshake(*one) for one in tries]
+    commands += [f"{handshake(*one)} -psk {key} -psk_identity postfix-matrix" for one in with_key]
     granted = _tried(target, commands)
     wrong = [one for one, got in zip(tries, granted, strict=False) if got]
     wrong += [one for one, got in zip(with_key, granted[len(tries) :], strict=True) if not got]
@@ -131,7 +131,7 @@ def _tried(target: PostfixTarget, handshakes: list[str]) -> list[bool]:
         f"( {one} ) >/tmp/prove.{number} 2>&1 &\n" for number, one in enumerate(handshakes)
     )
     target.run(f"{script}wait")
-    return [_granted(target.run(f"cat /tmp/prove.{n}")) for n, _ in enumerate(handshakes)]
+    return [granted(target.run(f"cat /tmp/prove.{n}")) for n, _ in enumerate(handshakes)]
 
 
 def _named(tries: list[tuple[Protocol, Service]]) -> str:
@@ -176,7 +176,8 @@ def front_closed(lines: Iterable[LogLine]) -> bool:
     return any(re.search(r"Connection (?:closed|reset)", line.text) for line in lines)
 
 
-def _handshake(protocol: Protocol, service: Service) -> str:
+def handshake(protocol: Protocol, service: Service) -> str:
+    """A command that offers one version to a server of this container by its own openssl."""
     starttls = "" if service.implicit_tls else "-starttls smtp"
     # OpenSSL 3 and later offer the old versions at security level 0 only; 1.0.2 has no levels.
     return (
@@ -187,7 +188,7 @@ def _handshake(protocol: Protocol, service: Service) -> str:
     )
 
 
-def _granted(output: str) -> bool:
+def granted(output: str) -> bool:
     """Whether s_client printed a session with a cipher; its exit status says something else."""
     cipher = re.search(r"^ *Cipher *: *(\S+)", output, re.MULTILINE)
     new = re.search(r"^New, .*Cipher is (\S+)", output, re.MULTILINE)

@@ -7,11 +7,17 @@ the event loop's thread.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import defaultdict, deque
 from contextlib import suppress
 
 from harness.targets.maillog import LogLine, MailLog, Session
+from harness.targets.sentlog import SentLog
+
+
+def _is_of(line: LogLine, queue_id: str) -> bool:
+    return line.text.startswith(f"{queue_id}: client=")
 
 
 class LogJoin:
@@ -19,6 +25,7 @@ class LogJoin:
 
     def __init__(self) -> None:
         self.log = MailLog()
+        self.sent = SentLog()
         self._sessions: dict[str, deque[Session]] = defaultdict(deque)
         self._wanted: dict[str, deque[asyncio.Future[Session]]] = defaultdict(deque)
         self._removed: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
@@ -28,6 +35,8 @@ class LogJoin:
         now = time.monotonic()
         for raw in lines:
             events = self.log.feed(raw, now)
+            if events.line is not None:
+                self.sent.feed(events.line)
             if events.closed is not None:
                 self._hand_over(events.closed)
             if events.removed is not None:
@@ -55,6 +64,24 @@ class LogJoin:
             self._wanted[peer].remove(future)
             if not self._wanted[peer]:
                 del self._wanted[peer]
+
+    async def session_of_message(self, reply: str, time_limit: float) -> Session | None:
+        """The session in which a message came, by the reply that its sender got for it.
+
+        None: the reply names no queue id, or no session of it was closed within ``time_limit``
+        seconds.
+        """
+        queued = re.search(r"queued as (\w+)", reply)
+        end = time.monotonic() + time_limit
+        while queued is not None:
+            for sessions in self._sessions.values():
+                for session in sessions:
+                    if any(_is_of(line, queued[1]) for line in session.lines):
+                        return session
+            if time.monotonic() > end:
+                return None
+            await asyncio.sleep(0.01)
+        return None
 
     async def delivery(self, queue_id: str, time_limit: float) -> list[LogLine]:
         """The lines of a message's way through the queue, once it has left it or time is up."""

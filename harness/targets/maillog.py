@@ -75,10 +75,11 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """What one line brought to an end."""
+    """What one line brought to an end; ``line`` is the line, where it is none of smtpd's."""
 
     closed: Session | None = None
     removed: str | None = None
+    line: LogLine | None = None
 
 
 class MailLog:
@@ -105,10 +106,10 @@ class MailLog:
         queued = _QUEUE_ID.match(line.text)
         if queued is None:
             self.other[line.tag].append(line)
-            return Events()
+            return Events(line=line)
         self.deliveries[queued["id"]].append(line)
         done = line.process == "qmgr" and line.text.endswith(_REMOVED)
-        return Events(removed=queued["id"] if done else None)
+        return Events(removed=queued["id"] if done else None, line=line)
 
     def masters(self, pids: range) -> list[LogLine]:
         """What the master(8) with one of these process ids said.

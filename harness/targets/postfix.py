@@ -31,7 +31,7 @@ from harness.targets.logjoin import LogJoin
 from harness.targets.shell import Shell
 from harness.targets.starting import start_script
 from harness.targets.stream import LineStream
-from harness.tls import Service
+from harness.tls import INBOUND, Service
 
 # Postfix lets a file that has just changed "cool down" for seconds before it reads it
 # (dict_load_file in its util library), so configurations are given an old date.
@@ -41,6 +41,11 @@ ROOT = "/srv/postfix-matrix"
 #: How a build's container is started.
 ROLE = Role(capabilities=POSTFIX_CAPABILITIES, tmpfs={ROOT: "exec,mode=755"})
 FIRST_PORT = 20010
+#: What a chrooted smtp(8) needs to look names up; Debian's init script copies the same.
+_CHROOT = """
+mkdir -p etc
+cp /etc/resolv.conf /etc/services /etc/hosts etc/
+cp /etc/nsswitch.conf etc/ 2>/dev/null || true"""
 #: Queue folders that belong to mail_owner (conf/postfix-files of any release).
 _QUEUE_OWNED = "active bounce corrupt defer deferred flush hold incoming private saved trace"
 
@@ -93,6 +98,7 @@ class PostfixTarget:
         self.join = LogJoin()
         self._lab = lab
         self._placed: dict[str, FileKind] = {}
+        self._resolves = False
         self._loop = loop
         self._shell = Shell(container)
         self._check_shell = Shell(container)
@@ -173,6 +179,12 @@ class PostfixTarget:
             pids=pids,
             tags=service_tags(config.master_cf, values, ports),
         )
+
+    def use_resolver(self, address: str) -> None:
+        """Have the container's programs ask a name server, and instances' chroots too; blocking."""
+        if not self._resolves:
+            self._must(f"echo nameserver {address} > /etc/resolv.conf")
+            self._resolves = True
 
     def stop_instance(self, instance: Instance) -> None:
         """End an instance's master and with it its children; blocking."""
@@ -294,7 +306,7 @@ chmod 700 {_QUEUE_OWNED}
 chown {facts.mail_owner} {_QUEUE_OWNED} maildrop public
 chgrp {facts.setgid_group} maildrop public
 chmod 730 maildrop
-chmod 710 public"""
+chmod 710 public{_CHROOT if self._resolves else ""}"""
 
 
 def service_tags(
@@ -314,7 +326,7 @@ def service_tags(
 def instance_ports(index: int) -> dict[Service, int]:
     """The ports of the ``index``-th instance in a container."""
     return {
-        service: FIRST_PORT + PORTS_PER_INSTANCE * index + n for n, service in enumerate(Service)
+        service: FIRST_PORT + PORTS_PER_INSTANCE * index + n for n, service in enumerate(INBOUND)
     }
 
 

@@ -151,6 +151,8 @@ def _negotiated(expectation: Expectation, seen: Observation) -> str | None:
         return ""
     if seen.outcome is not Outcome.ACCEPTED:
         return None
+    if expectation.trust and seen.trust not in expectation.trust:
+        return f"certificate {seen.trust}, not {' or '.join(expectation.trust)}"
     protocol, cipher = protocol_of(seen), cipher_of(seen)
     if protocol is None:
         return None

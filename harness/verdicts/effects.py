@@ -57,4 +57,5 @@ def _traits(seen: Observation) -> dict[str, object]:
         "protocol": protocol_of(seen),
         "cipher": cipher_of(seen),
         "agreement": seen.agree is not False,
+        "trust": seen.trust,
     }

@@ -1,0 +1,109 @@
+"""The peers: whom Postfix sends to in cells of the service ``outbound`` (data/peers.toml)."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+
+from harness.catalog.releases import load
+from harness.errors import UsageError
+from harness.tls import Offer, Protocol, Service
+
+#: A peer's name starts with this; no client's may.
+PEER_PREFIX = "peer-"
+#: The build that the peers' servers are of.
+PEER_BUILD = "debian-12"
+_PINS = {
+    Protocol.TLSv1: "tls10",
+    Protocol.TLSv1_1: "tls11",
+    Protocol.TLSv1_2: "tls12",
+    Protocol.TLSv1_3: "tls13",
+}
+
+
+class ServerKind(StrEnum):
+    """What answers at a peer's mail exchanger."""
+
+    PINNED = "pinned"
+    PLAINTEXT = "plaintext"
+    UNKNOWN_CA = "unknown-ca"
+
+
+class Tlsa(StrEnum):
+    """The TLSA record of a peer's mail exchanger."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A domain that mail is sent to; ``{pin}`` in its names is what it is pinned to."""
+
+    name: str
+    about: str
+    domain: str
+    mx: str
+    server: ServerKind
+    tlsa: Tlsa
+    pins: bool = False
+    unasked: bool = False
+
+    def domain_of(self, offer: Offer) -> str:
+        """The recipients' domain of the peer pinned to an offer."""
+        return self.domain.format(pin=pin_label(offer))
+
+    def mx_of(self, offer: Offer) -> str:
+        """The mail exchanger's name of the peer pinned to an offer."""
+        return self.mx.format(pin=pin_label(offer))
+
+
+def is_peer(name: str) -> bool:
+    """Whether a name on the client axis is a peer's."""
+    return name.startswith(PEER_PREFIX)
+
+
+def meets(client: str, service: Service) -> bool:
+    """Whether a client or peer can have cells of a service: peers are of ``outbound`` alone."""
+    return is_peer(client) == (service is Service.OUTBOUND)
+
+
+def pin_label(offer: Offer) -> str:
+    """One label of a host's name for what a peer is pinned to."""
+    if offer.is_default:
+        return "any"
+    plain = offer.lowest is offer.highest and not offer.ciphers and not offer.groups
+    if plain and offer.lowest in _PINS:
+        return _PINS[offer.lowest]
+    return "pin-" + hashlib.sha256(str(offer).encode()).hexdigest()[:8]
+
+
+@cache
+def all_peers() -> tuple[Peer, ...]:
+    """The peers, in the catalog's order."""
+    return tuple(
+        Peer(
+            **{
+                **record,
+                "server": ServerKind(record["server"]),
+                "tlsa": Tlsa(record["tlsa"]),
+            }
+        )
+        for record in load("peers")["peer"]
+    )
+
+
+def peer(name: str) -> Peer:
+    """One peer.
+
+    Raises:
+        UsageError: the catalog does not have it.
+    """
+    found = next((one for one in all_peers() if one.name == name), None)
+    if found is None:
+        names = " ".join(one.name for one in all_peers())
+        raise UsageError(f"unknown peer {name!r}", next_step=f"use one of {names}")
+    return found

@@ -1,0 +1,107 @@
+"""One outbound cell: a message handed to the sending instance, and what both logs say of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from email.utils import formatdate
+
+from harness.catalog.cells import Cell
+from harness.observations.bench import PostfixBench
+from harness.observations.decide import Decision, server_view
+from harness.observations.journal import evidence_path
+from harness.observations.measure import Measured, recipient_token
+from harness.observations.outbound_log import Sent, decide_sent
+from harness.observations.record import Observation, Outcome
+from harness.targets.peers import PeerServer
+
+SENDER = "shop@webshop.test"
+#: How long, in seconds, the peer's log may lag behind the sender's.
+PEER_PATIENCE = 2.0
+
+
+async def measure_outbound(
+    cell: Cell, bench: PostfixBench, peer: PeerServer, time_limit: float
+) -> Measured:
+    """Have the instance send one message to the peer, and judge what its log says of it.
+
+    ``time_limit`` is in seconds, from the hand-over to the outcome in the sender's log.
+    """
+    if not peer.capable:
+        note = f"the peer's library has not what {cell.offer} asks of it"
+        decision = Decision(
+            Outcome.CLIENT_INCAPABLE, reason="version-not-built", decided_by="client", notes=(note,)
+        )
+        return _measured(cell, bench, decision, None, None, [], [])
+    began = time.monotonic()
+    recipient = f"{recipient_token(cell)}@{peer.domain}"
+    if not bench.instance.started:
+        decision = Decision(
+            Outcome.CONFIG_REJECTED, reason="fatal", decided_by="server", notes=("no master",)
+        )
+        return _measured(cell, bench, decision, None, None, bench.startup(), [])
+    said = await asyncio.to_thread(bench.target.run, _hand_over(cell, bench, recipient))
+    delivery = await bench.target.join.sent.delivery(recipient, time_limit)
+    seconds = time.monotonic() - began
+    sent, session = None, None
+    if delivery is not None:
+        lines = [str(line) for line in delivery.lines]
+        sent = Sent(delivery.status, delivery.text, lines)
+        session = await peer.target.join.session_of_message(delivery.text, PEER_PATIENCE)
+    peer_lines = [str(line) for line in session.lines] if session else []
+    decision, trust = decide_sent(sent, server_view(peer_lines))
+    log = [*said.splitlines(), *(sent.lines if sent else ())]
+    return _measured(cell, bench, decision, trust, seconds, log, peer_lines)
+
+
+def _hand_over(cell: Cell, bench: PostfixBench, recipient: str) -> str:
+    """The script that gives the message to sendmail(1) of the instance."""
+    etc = f"{bench.instance.directory}/etc"
+    headers = (
+        f"From: {SENDER}",
+        f"To: {recipient}",
+        f"Subject: {cell.id}",
+        f"Date: {formatdate()}",
+    )
+    text = "\\n".join(headers) + f"\\n\\n{cell.id}\\n"
+    return f"printf '%b' '{text}' | sendmail -C {etc} -i -f {SENDER} {recipient}"
+
+
+def _measured(
+    cell: Cell,
+    bench: PostfixBench,
+    decision: Decision,
+    trust: str | None,
+    seconds: float | None,
+    log: list[str],
+    peer_log: list[str],
+) -> Measured:
+    observation = Observation(
+        cell=cell.id,
+        build=cell.build,
+        scenario=cell.scenario,
+        config=bench.config_digest,
+        service=str(cell.service),
+        client=cell.client,
+        offer=str(cell.offer),
+        outcome=decision.outcome,
+        stage=decision.stage,
+        reason=decision.reason,
+        decided_by=decision.decided_by,
+        client_saw=decision.client_saw,
+        server_saw=decision.server_saw,
+        agree=decision.agree,
+        seconds=round(seconds, 6) if seconds is not None else None,
+        evidence=evidence_path(cell.id),
+        trust=trust,
+    )
+    evidence = {
+        "cell": cell.id,
+        "request": None,
+        "client": None,
+        "log": log,
+        "peer_log": peer_log,
+        "received": None,
+        "notes": list(decision.notes),
+    }
+    return Measured(observation, evidence)

@@ -1,0 +1,174 @@
+"""The servers that mail is sent to, and the name server that leads to them.
+
+A server a pin, each a Postfix in a container of its own, for a mail exchanger listens on port 25.
+Each proves that it grants what it is pinned to before a refusal by the sender is believed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from harness.catalog.peers import Peer, ServerKind
+from harness.config.peers import (
+    INSECURE,
+    OWN_CERTIFICATE,
+    OWN_KEY,
+    Address,
+    peer_scenario,
+    tlsa_data,
+    zones,
+)
+from harness.errors import InfrastructureError
+from harness.images.engine import talking
+from harness.targets.control import granted, handshake
+from harness.targets.lab import PKI_DIR, FileSpec, Lab, Role, put_files
+from harness.targets.pki import Pki
+from harness.targets.postfix import PostfixTarget
+from harness.tls import Offer, Protocol, Service
+
+#: A peer with what it is pinned to.
+Pin = tuple[Peer, Offer]
+_PORTS = {Service.SMTP: 25, Service.SUBMISSION: 587, Service.SUBMISSIONS: 465}
+#: Peers' own log-in is asked by nobody.
+_NO_SASL = "inet:127.0.0.1:1"
+_ZONES_DIR = "/srv/zones"
+
+
+@dataclass(frozen=True, slots=True)
+class PeerServer:
+    """A peer that is up. ``capable`` is False where its library has not what it is pinned to."""
+
+    domain: str
+    target: PostfixTarget
+    capable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Where mail can be sent: the peers by name and offer, and the resolver that knows them."""
+
+    servers: Mapping[tuple[str, str], PeerServer]
+    resolver: str
+
+    def server(self, peer: str, offer: Offer) -> PeerServer:
+        """One peer pinned to an offer."""
+        return self.servers[peer, str(offer)]
+
+
+async def start_post(lab: Lab, pins: Iterable[Pin], postfix: str, dns: str) -> Post:
+    """Start the servers that these peers need, all at once, then the name server.
+
+    Args:
+        pins: the peers, each with what it is pinned to.
+        postfix: the servers' image. dns: the name server's.
+
+    Raises:
+        InfrastructureError: one does not start, or does not grant what it is there for.
+    """
+    wanted = list(pins)
+    kinds = dict.fromkeys((peer.server, offer) for peer, offer in wanted)
+    started = await asyncio.gather(*(_start(lab, *kind, postfix) for kind in kinds))
+    by_kind = dict(zip(kinds, started, strict=True))
+    addresses = []
+    servers = {}
+    digest = _key_digest(lab.pki)
+    for peer, offer in wanted:
+        target, capable = by_kind[peer.server, offer]
+        servers[peer.name, str(offer)] = PeerServer(peer.domain_of(offer), target, capable)
+        ip = lab.address(target.container)
+        addresses.append(Address(peer, offer, ip, tlsa_data(peer.tlsa, digest)))
+    resolver = await asyncio.to_thread(_start_dns, lab, addresses, dns)
+    return Post(servers, resolver)
+
+
+async def _start(
+    lab: Lab, kind: ServerKind, offer: Offer, image: str
+) -> tuple[PostfixTarget, bool]:
+    label = hashlib.sha256(f"{kind} {offer}".encode()).hexdigest()[:8]
+    loop = asyncio.get_running_loop()
+    return await asyncio.to_thread(_start_server, lab, kind, offer, image, f"peer-{label}", loop)
+
+
+def _start_server(
+    lab: Lab,
+    kind: ServerKind,
+    offer: Offer,
+    image: str,
+    name: str,
+    loop: asyncio.AbstractEventLoop,
+) -> tuple[PostfixTarget, bool]:
+    target = PostfixTarget.start(lab, name, image, loop)
+    instance = target.start_instance(peer_scenario(kind, offer), _PORTS, _NO_SASL)
+    if not instance.started:
+        raise InfrastructureError(f"the peer for {offer} does not start: {instance.words}")
+    if kind is ServerKind.UNKNOWN_CA:
+        stranger = Pki().pair("RSA")
+        put_files(
+            target.container,
+            {
+                OWN_CERTIFICATE: FileSpec(stranger.certificate),
+                OWN_KEY: FileSpec(stranger.key, mode=0o600),
+            },
+        )
+    put_files(target.container, {f"{PKI_DIR}/ca.pem": FileSpec(lab.pki.ca)})
+    capable = kind is ServerKind.PLAINTEXT or all(
+        granted(target.run(handshake(protocol, Service.SMTP))) for protocol in _spoken(offer)
+    )
+    return target, capable
+
+
+def _spoken(offer: Offer) -> list[Protocol]:
+    """The versions that a server pinned to an offer must grant; unpinned, one."""
+    if offer.lowest is None or offer.highest is None:
+        return [Protocol.TLSv1_2]
+    ranks = range(offer.lowest.rank, offer.highest.rank + 1)
+    return [one for one in Protocol if one.rank in ranks]
+
+
+def _start_dns(lab: Lab, addresses: list[Address], image: str) -> str:
+    """Start the name server with the zones; gives its address.
+
+    Raises:
+        InfrastructureError: it does not answer.
+    """
+    container = lab.start(image, "dns", Role(capabilities=("NET_BIND_SERVICE", "DAC_OVERRIDE")))
+    address = lab.address(container)
+    files = {f"{_ZONES_DIR}/{name}.zone": FileSpec(text) for name, text in
+             zones(addresses, address).items()}  # fmt: skip
+    files[f"{_ZONES_DIR}/insecure"] = FileSpec("\n".join(INSECURE) + "\n")
+    put_files(container, files)
+    put_files(container, {f"{_ZONES_DIR}/ready": FileSpec("")})
+    probe = addresses[0].peer.mx_of(addresses[0].offer)
+    _await_answer(container, probe)
+    return address
+
+
+def _await_answer(container: Any, name: str, *, time_limit: float = 20.0) -> None:
+    end = time.monotonic() + time_limit
+    while True:
+        with talking("asking the name server"):
+            asked = container.exec_run(["drill", "-p", "53", "@127.0.0.1", name, "A"])
+        if "rcode: NOERROR" in asked.output.decode(errors="replace"):
+            return
+        if time.monotonic() > end:
+            log = container.logs(tail=8).decode(errors="replace").strip()
+            raise InfrastructureError(
+                f"the name server does not answer for {name} after {time_limit:g} s: {log}",
+                next_step="run again with --keep and look at its container's log",
+            )
+        time.sleep(0.1)
+
+
+def _key_digest(pki: Pki) -> str:
+    """SHA-256 of the test certificate's public key, as a TLSA record has it (RFC 6698, 2.1)."""
+    certificate = x509.load_pem_x509_certificate(pki.pair("RSA").certificate.encode())
+    key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(key).hexdigest()
