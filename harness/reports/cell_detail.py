@@ -24,6 +24,8 @@ from harness.reports.words import (
     CONTROL_LOG,
     DECIDING_REPLY,
     LAST_REPLY,
+    PEER_LOG,
+    SENDER_LOG,
     SERVER_LOG,
     SIGNS,
     WARNINGS,
@@ -70,6 +72,8 @@ def _facts(run: RunData, observation: Observation, console: Console) -> None:
         facts.add_row("claim", Text(plain(scenario.claim)))
     if observation.decided_by:
         facts.add_row("decided by", Text(plain(observation.decided_by)))
+    if observation.trust:
+        facts.add_row("certificate", Text(observation.trust))
     if observation.control:
         control = run.find(observation.control)
         outcome = sentence(control) if control else "not in this run"
@@ -116,11 +120,13 @@ def _show_evidence(evidence: Evidence, control: bool, console: Console) -> None:
     client = _mapping(evidence.get("client"))
     reply = _mapping(client.get("reply"))
     answer = f"{reply.get('code')} {reply.get('text')}" if reply else client.get("reply")
-    logged = CONTROL_LOG if control else SERVER_LOG
+    logged = CONTROL_LOG if control else SENDER_LOG if "peer_log" in evidence else SERVER_LOG
     _block(console, "The client's error", client.get("error"))
     _block(console, _reply_title(reply, client), answer)
-    _block(console, "The client's dialogue", client.get("dialogue"), "(none)")
+    if client:
+        _block(console, "The client's dialogue", client.get("dialogue"), "(none)")
     _block(console, logged, evidence.get("log"), "(nothing)")
+    _block(console, PEER_LOG, evidence.get("peer_log"))
     _block(console, "Received header of the message as delivered", evidence.get("received"))
     _block(console, "Notes", evidence.get("notes"))
 

@@ -33,7 +33,9 @@ from harness.reports.words import (
     DECIDING_REPLY,
     DISAGREE,
     LAST_REPLY,
+    PEER_LOG,
     REASONS,
+    SENDER_LOG,
     SERVER_LOG,
     SIGNS,
     WARNINGS,
@@ -157,6 +159,8 @@ def _facts(data: RunData, grid: Grid) -> dict[str, Any]:
         "titles": {
             "log": SERVER_LOG,
             "control_log": CONTROL_LOG,
+            "sender_log": SENDER_LOG,
+            "peer_log": PEER_LOG,
             "deciding_reply": DECIDING_REPLY,
             "last_reply": LAST_REPLY,
             "check": CHECK,

@@ -18,6 +18,7 @@ COLUMNS = (
     "outcome", "stage", "reason", "decided_by",
     *(f"client_{name}" for name in _VIEW), *(f"server_{name}" for name in _VIEW),
     "agree", "control", "seconds", "config", "image", "evidence", "why_not_measured",
+    "trust",
 )  # fmt: skip
 #: A spreadsheet runs a cell that begins so as a formula.
 _FORMULA = ("=", "+", "-", "@")
@@ -56,7 +57,7 @@ def _observed(seen: Observation) -> dict[str, Any]:
     return {
         "stage": seen.stage, "reason": seen.reason, "decided_by": seen.decided_by,
         "agree": agree, "control": seen.control, "seconds": seen.seconds,
-        "config": seen.config, "evidence": seen.evidence,
+        "config": seen.config, "evidence": seen.evidence, "trust": seen.trust,
         **_view("client", seen.client_saw), **_view("server", seen.server_saw),
     }  # fmt: skip
 

@@ -86,6 +86,8 @@ _FLAVOURS = {"legacy": "legacy flavour", "debian": "Debian's OpenSSL"}
 
 #: Headings of a cell's evidence, the same in the terminal and on the page.
 SERVER_LOG = "What Postfix logged for this connection"
+SENDER_LOG = "What Postfix logged of this message"
+PEER_LOG = "What the peer logged of the session that brought it"
 CONTROL_LOG = "What the control server logged (stunnel, and the Postfix behind it)"
 DECIDING_REPLY = "The SMTP reply that decided it"
 LAST_REPLY = "The last SMTP reply before QUIT"
@@ -118,6 +120,10 @@ REASONS: dict[str, tuple[str, str]] = {
     "service-unavailable": ("421", "service unavailable (421)"),
     "connection-refused": ("no port", "connection refused"),
     "closed": ("closed", "connection closed"),
+    "tls-required": ("needTLS", "TLS is required, and the other side has none"),
+    "no-tlsa": ("no TLSA", "no usable TLSA records"),
+    "no-route": ("no MX", "the recipient's domain was not found"),
+    "policy": ("policy", "the TLS policy for the destination is not valid"),
     "unknown-parameter": ("config", "unknown parameter"),
     "fatal-parameter": ("config", "fatal parameter"),
     "certificate": ("cert", "the client does not trust the server's certificate"),

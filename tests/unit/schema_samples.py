@@ -28,11 +28,11 @@ from harness.observations.rundir import Lack, Missing
 from harness.paths import scenarios_dir
 from harness.targets.logjoin import LogJoin
 from harness.targets.postfix import Instance, PostfixTarget, service_tags
-from harness.tls import Offer, Protocol, Service
+from harness.tls import INBOUND, Offer, Protocol, Service
 
 CELL = Cell("debian-12", "defaults", Service.SUBMISSION, "openssl-1.0.2h", Offer.parse("TLSv1"))
 SCENARIOS = load_scenarios(scenarios_dir())
-PLAN = Plan(("debian-12",), ("defaults",), tuple(Service), ("openssl-1.0.2h",), (CELL.offer,))
+PLAN = Plan(("debian-12",), ("defaults",), INBOUND, ("openssl-1.0.2h",), (CELL.offer,))
 ESTABLISHED = (
     "Nov 22 23:34:29 postfix/smtpd[215]: Anonymous TLS connection established from "
     "unknown[172.21.0.5]:56940: TLSv1 with cipher ECDHE-RSA-AES256-SHA (256/256 bits)"
@@ -145,7 +145,7 @@ def describe() -> dict[str, Any]:
 def instance(*, started: bool = True) -> dict[str, object]:
     """An instance's evidence: real classes, but for the container, which nothing here asks."""
     scenario = SCENARIOS[CELL.scenario]
-    ports = dict(zip(Service, (20010, 20011, 20012), strict=True))
+    ports = dict(zip(INBOUND, (20010, 20011, 20012), strict=True))
     directory = f"/srv/postfix-matrix/{scenario.id}"
     config = assemble(
         scenario,

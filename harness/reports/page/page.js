@@ -120,7 +120,9 @@
     const reply = client.reply ? `${code} ${text}` : "";
     return [
       ...block("The client’s error, in its own words", client.error),
-      ...block(isControl ? titles.control_log : titles.log, evidence.log, { empty: "nothing", classOf: telling }),
+      ...block(isControl ? titles.control_log : evidence.peer_log ? titles.sender_log : titles.log, evidence.log,
+        { empty: "nothing", classOf: telling }),
+      ...block(titles.peer_log, evidence.peer_log, { classOf: telling }),
       ...block(decided(client) ? titles.deciding_reply : titles.last_reply, reply),
       ...block("The client’s dialogue", client.dialogue, { empty: "none", classOf: speaker }),
       ...block("Received header of the message as delivered", evidence.received),
