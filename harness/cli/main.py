@@ -20,6 +20,7 @@ from harness.cli.report import report_command
 from harness.cli.run import run_command
 from harness.cli.scan import scan_command
 from harness.cli.show import show_command
+from harness.cli.since import since_command
 from harness.cli.verdicts import verdicts_command
 from harness.cli.verify import verify_command
 from harness.errors import ExitCode, HarnessError, InfrastructureError
@@ -44,6 +45,7 @@ cli.add_command(explain_command)
 cli.add_command(verify_command)
 cli.add_command(compare_command)
 cli.add_command(answer_command)
+cli.add_command(since_command)
 
 
 def main() -> None:

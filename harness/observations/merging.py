@@ -1,0 +1,52 @@
+"""Several runs of the same scenarios read as one. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from harness.errors import UsageError
+from harness.observations.rundir import Axes, RunData
+
+
+def merge(first: RunData, second: RunData) -> RunData:
+    """Two runs as one: the second's builds beside the first's; a cell of both is the second's.
+
+    Raises:
+        UsageError: a scenario of both is not the same text, so their cells are not comparable.
+    """
+    configs = {one.scenario: one.config for one in first.observations}
+    changed = {
+        one.scenario
+        for one in second.observations
+        if configs.get(one.scenario, one.config) != one.config
+    }
+    if changed:
+        raise UsageError(
+            f"{first.folder} and {second.folder} are not of the same {', '.join(sorted(changed))}",
+            cause="the scenario was changed between the two runs",
+            next_step="measure both again",
+        )
+    cells = {one.cell: one for one in (*first.observations, *second.observations)}
+    run = replace(
+        first.run,
+        axes=_axes(first.run.axes, second.run.axes),
+        images={**first.run.images, **second.run.images},
+        missing=tuple(dict.fromkeys((*first.run.missing, *second.run.missing))),
+        scenarios={**second.run.scenarios, **first.run.scenarios},
+    )
+    return replace(first, run=run, observations=tuple(cells.values()))
+
+
+def _axes(one: Axes, other: Axes) -> Axes:
+    def both(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*first, *second)))
+
+    return Axes(
+        builds=both(one.builds, other.builds),
+        scenarios=both(one.scenarios, other.scenarios),
+        services=both(one.services, other.services),
+        clients=both(one.clients, other.clients),
+        offers=both(one.offers, other.offers),
+        unpinned=both(one.unpinned, other.unpinned),
+        scopes={**other.scopes, **one.scopes},
+    )

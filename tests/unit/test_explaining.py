@@ -1,0 +1,252 @@
+"""Which line does what, candidates without a folder, and answers to policies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from harness.cli.explain import explain_command
+from harness.cli.verify import verify_command
+from harness.config.candidate import read_candidate
+from harness.config.checking import Known, check_claims
+from harness.config.claims import Claims
+from harness.config.expectations import Expectation, Where
+from harness.config.levels import service_levels
+from harness.config.mastercf import parse_master_cf
+from harness.config.overlay import Overlay
+from harness.config.policies import load_policies
+from harness.config.scenario import Scenario, ScenarioErrors
+from harness.config.variants import Kind, variant
+from harness.errors import FileError, UsageError
+from harness.observations.rundir import RunData
+from harness.outcomes import Outcome
+from harness.reports.explain_text import explanation, table
+from harness.reports.verify_text import remedy, sentences
+from harness.tls import Service
+from harness.verdicts.claims import Standing
+from harness.verdicts.lines import Part, distinct, explain, pairs, variants
+from harness.verdicts.policy import answers
+from tests.unit.sample_verdicts import Results, run_of
+
+OPEN = {"TLSv1": "TLSv1", "TLSv1.2": "TLSv1.2"}
+STRICT = OPEN | {"TLSv1": "refused protocol-version"}
+BOTH = {"smtp": OPEN, "submission": OPEN}
+
+
+def measured(lines: list[str], cells: Mapping[str, Mapping[str, Results]]) -> RunData:
+    """A run of ``advice`` with these lines and of the variants that ``cells`` has, by short name.
+
+    ``without-1`` is the advice without its first line, ``only-1-2`` the control with two of them.
+    """
+    advice = Scenario("advice", "T", "S", "C", main_cf="".join(f"{line}\n" for line in lines))
+    control = Scenario("defaults", "T", "S", "C")
+    texts = {"advice": advice.main_cf, "defaults": ""}
+    scenarios: dict[str, Mapping[str, Results]] = {"defaults": BOTH}
+    for name, results in cells.items():
+        if name == "advice":
+            scenarios["advice"] = results
+            continue
+        kind, *numbers = name.split("-")
+        made = variant(advice, control, Kind(kind), [int(n) for n in numbers])
+        scenarios[made.id] = results
+        texts[made.id] = made.main_cf
+    return run_of(scenarios, texts=texts)
+
+
+def test_a_line_that_acts_and_one_that_does_not_are_told_apart() -> None:
+    """Protects the answer to "which of these lines matter"."""
+    strict_smtp = {"smtp": STRICT, "submission": OPEN}
+    data = measured(
+        ["smtpd_tls_protocols = !TLSv1", "smtp_tls_protocols = !TLSv1"],
+        {"advice": strict_smtp, "without-1": BOTH, "without-2": strict_smtp, "only-2": BOTH},
+    )
+    found = explain(data, "advice")
+    first, second = found.lines
+    assert (first.part, second.part) == (Part.ACTS, Part.NONE)
+    assert {one.spot[0] for one in first.removed.changes} == {"smtp"}
+    assert len(first.removed.changes) == 3
+    text = "\n".join(explanation(data, found))
+    assert "acts: without it 3 cells change: smtp TLSv1; all 3 builds" in text
+    assert "smtp_tls_protocols is a parameter of smtp(8)" in text
+    assert "| `smtpd_tls_protocols = !TLSv1` | acts | no effect |" in table(data, found)
+
+
+def test_configurations_that_come_to_the_same_are_measured_once() -> None:
+    """Protects time: of two lines' variants half are the advice, the control or each other."""
+    advice = Scenario("advice", "T", "S", "C", main_cf="a = 1\nb = 2\n")
+    control = Scenario("defaults", "T", "S", "C")
+    made = distinct(variants(advice, control), [control, advice])
+    assert [one.id for one in made] == ["advice--without-1", "advice--only-1"]
+    single = Scenario("one", "T", "S", "C", main_cf="a = 1\n")
+    assert distinct(variants(single, control), [control, single]) == []
+
+
+def test_two_lines_that_cover_each_other_are_found_by_their_pair() -> None:
+    """Protects from "no effect" where two lines do the same: neither is missed alone."""
+    lines = ["smtpd_tls_protocols = !TLSv1", "smtpd_tls_exclude_ciphers = X", "z = 1"]
+    strict, plain = {"smtp": STRICT}, {"smtp": OPEN}
+    cells = {
+        "advice": strict, "without-1": strict, "without-2": strict, "without-3": strict,
+        "only-1": strict, "only-2": strict, "only-3": plain,
+    }  # fmt: skip
+    found = explain(measured(lines, cells), "advice")
+    assert [one.part for one in found.lines] == [Part.COVERED, Part.COVERED, Part.NONE]
+    assert pairs(found) == [(Kind.WITHOUT, (1, 2))]
+    found = explain(measured(lines, cells | {"without-1-2": plain}), "advice")
+    assert [one.partners for one in found.lines] == [(2,), (1,), ()]
+
+
+def test_a_line_that_acts_only_together_with_another_is_found() -> None:
+    """Protects interactions: a grade does nothing until a list gives it a meaning."""
+    lines = ["smtpd_tls_mandatory_ciphers = high", "tls_high_cipherlist = X", "z = 1"]
+    strict, plain = {"smtp": STRICT}, {"smtp": OPEN}
+    cells = {
+        "advice": strict, "without-1": plain, "without-2": plain, "without-3": strict,
+        "only-1": plain, "only-2": plain, "only-3": plain,
+    }  # fmt: skip
+    found = explain(measured(lines, cells), "advice")
+    assert [one.together for one in found.lines] == [True, True, False]
+    assert (Kind.ONLY, (1, 2)) in pairs(found)
+    data = measured(lines, cells | {"only-1-2": strict})
+    found = explain(data, "advice")
+    assert [one.partners for one in found.lines] == [(2,), (1,), ()]
+    assert "only together with line 2" in "\n".join(explanation(data, found))
+
+
+def test_a_line_that_was_not_measured_has_no_verdict() -> None:
+    """Protects truth: a variant that is missing is no proof of "no effect"."""
+    found = explain(measured(["a = 1", "b = 2"], {"advice": {"smtp": STRICT}}), "advice")
+    assert [one.part for one in found.lines] == [Part.UNMEASURED, Part.UNMEASURED]
+
+
+def candidate(text: str, service: Service | None = None) -> Scenario:
+    """A candidate of one text."""
+    return read_candidate({Path("given"): text}, service)
+
+
+def test_a_candidate_is_what_its_lines_look_like() -> None:
+    """Protects "ask in one line": main.cf, master.cf and -o lines are told apart by themselves."""
+    mixed = candidate(
+        "# mine\nsmtpd_tls_security_level = may\nsubmission inet n - - - - smtpd\n  -o a=1\nb=2\n"
+    )
+    assert mixed.main_cf == "smtpd_tls_security_level = may\nb=2\n"
+    assert mixed.master_cf == "submission inet n - - - - smtpd\n  -o a=1\n"
+    assert mixed.overlay is Overlay.REPLACE
+    options = candidate("  -o smtpd_tls_security_level=encrypt\n  -o a=1\n", Service.SUBMISSION)
+    (entry,) = parse_master_cf(options.master_cf).entries
+    assert entry.options == {"smtpd_tls_security_level": "encrypt", "a": "1"}
+    assert (entry.name, options.overlay) == ("submission", Overlay.MERGE)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [("a = 1\n-o b=1\n", 2, "stand under no entry"),
+     ("a = 1\nhello\n", 2, "is no line of main.cf")],
+)  # fmt: skip
+def test_a_line_of_nobodys_is_refused_by_file_and_line(text: str, line: int, words: str) -> None:
+    """Protects from measuring something else than what was given."""
+    with pytest.raises(FileError) as caught:
+        candidate(text)
+    assert (str(caught.value.place.file), caught.value.place.line) == ("given", line)
+    assert words in str(caught.value)
+
+
+def test_how_a_service_does_tls_is_read_from_its_entry() -> None:
+    """Protects the words "at may" and "at encrypt": options win, ports are the instance's."""
+    master = (
+        "20010 inet n - - - - smtpd\n20011 inet n - - - - smtpd\n"
+        "  -o smtpd_tls_security_level=encrypt\n20012 inet n - - - - smtpd\n"
+        "  -o smtpd_tls_wrappermode=yes\n"
+    )
+    added = ["master.cf: smtp inet → 20010 inet", "master.cf: submission inet → 20011 inet",
+             "master.cf: 465 inet → 20012 inet", "myhostname = x"]  # fmt: skip
+    assert service_levels("smtpd_tls_security_level = may\n", master, added) == {
+        Service.SMTP: "may",
+        Service.SUBMISSION: "encrypt",
+        Service.SUBMISSIONS: "implicit TLS",
+    }
+
+
+def test_a_policy_is_answered_service_by_service() -> None:
+    """Protects "a sentence per service": what fails is named, with where."""
+    policy = load_policies()["tls12-or-newer"]
+    expect = tuple(policy.within(Where()))
+    data = run_of({"defaults": BOTH, "candidate": {"smtp": OPEN, "submission": STRICT}}, expect)
+    smtp, submission = answers(data, "candidate")
+    assert (smtp.standing, submission.standing) == (Standing.FAILS, Standing.HOLDS)
+    text = "\n".join(sentences(data, "candidate", [smtp, submission]))
+    assert "smtp: no, on all 3 builds" in text
+    assert "offers TLSv1: negotiated TLSv1, not TLSv1.2 or TLSv1.3" in text
+    assert "submission: yes, on all 3 builds" in text
+    fixed = run_of({"candidate": {"smtp": STRICT, "submission": STRICT}}, expect)
+    after = answers(replace(fixed), "candidate")
+    lines = policy.remedy("may")
+    assert lines == ("smtpd_tls_protocols = !SSLv2, !SSLv3, !TLSv1, !TLSv1.1",)
+    told = "\n".join(remedy(lines, [smtp, submission], after))
+    assert "tried: smtp is then met, on all 3 builds" in told
+    assert "submission is then" not in told
+
+
+def test_a_policy_that_nobody_knows_is_refused_before_anything_runs() -> None:
+    """Protects time: no image is built for a slip on the command line."""
+    told = CliRunner().invoke(verify_command, ["--policy", "tsl12", "--scenarios-dir", "x"])
+    assert isinstance(told.exception, UsageError)
+    assert "no policy 'tsl12'" in str(told.exception)
+
+
+def test_nothing_to_explain_is_said_so() -> None:
+    """Protects from a run of nothing."""
+    told = CliRunner().invoke(explain_command, ["no-such-thing"])
+    assert isinstance(told.exception, UsageError)
+    assert "neither a file nor a scenario" in str(told.exception)
+    told = CliRunner().invoke(explain_command, ["defaults"])
+    assert "nothing to hold defaults against" in str(told.exception)
+
+
+KNOWN = Known(("debian-11", "debian-12"), ("openssl-3.5.7", "aiosmtplib-debian12"))
+
+
+def claiming(*expectations: Expectation, **more: object) -> Scenario:
+    """A scenario that expects these."""
+    claims = Claims(expectations=expectations, **more)  # type: ignore[arg-type]
+    return Scenario("some", "T", "S", "C", claims=claims, path=Path("some/scenario.toml"))
+
+
+def expecting(outcome: Outcome, line: int, **where: object) -> Expectation:
+    """One expectation of an outcome."""
+    return Expectation((Where(**where),), outcome=(outcome,), line=line)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("where", "key"),
+    [({"builds": ("debain-*",)}, "expect.builds"), ({"clients": ("curl*",)}, "expect.clients"),
+     ({"offers": ("TLSv1.4",)}, "expect.offers"), ({"services": ("outbound",)}, "expect.services")],
+)  # fmt: skip
+def test_a_selector_that_matches_nothing_is_refused(where: dict[str, object], key: str) -> None:
+    """Protects from an expectation that could never fail."""
+    with pytest.raises(ScenarioErrors) as caught:
+        check_claims([claiming(expecting(Outcome.REFUSED, 7, **where))], KNOWN)
+    (error,) = caught.value.errors
+    assert (error.place.line, error.place.key) == (7, key)
+
+
+def test_expectations_that_contradict_each_other_are_refused() -> None:
+    """Protects from a claim that nothing could bear out; where they cannot meet they may differ."""
+    refused = expecting(Outcome.REFUSED, 5, offers=("TLSv1",))
+    accepted = expecting(Outcome.ACCEPTED, 9, offers=("TLSv1*",), services=("smtp",))
+    with pytest.raises(ScenarioErrors) as caught:
+        check_claims([claiming(refused, accepted)], KNOWN)
+    (error,) = caught.value.errors
+    assert (error.place.line, error.place.key) == (9, "expect.outcome")
+    assert "where line 5 expects refused" in str(error)
+    elsewhere = expecting(Outcome.ACCEPTED, 9, offers=("TLSv1.2",))
+    check_claims([claiming(refused, elsewhere)], KNOWN)
+    apart = (
+        expecting(Outcome.REFUSED, 5, builds=("debian-11",)),
+        expecting(Outcome.ACCEPTED, 9, builds=("debian-12",)),
+    )
+    check_claims([claiming(*apart)], KNOWN)
