@@ -282,7 +282,11 @@ mv "$@" ../cur/"""
         }
         # A file is written once, for all instances that name it: one that is being read by another
         # instance's smtpd must not be half of itself at that moment.
-        fresh = {path: kind for path, kind in config.files.items() if path not in self._placed}
+        fresh = {
+            path: kind
+            for path, kind in config.files.items()
+            if path not in self._placed and path not in config.texts
+        }
         self._placed |= fresh
         wanted |= {path: FileSpec(text) for path, text in config.texts.items()}
         for path, kind in fresh.items():

@@ -22,6 +22,11 @@ SCENARIOS = {
     "no-certificate": ("smtpd_tls_cert_file = none\nsmtpd_tls_key_file =\n", ""),
     "must-starttls": ("smtpd_tls_security_level = encrypt\n", ""),
     "no-login": ("", "submission inet n - n - - smtpd\n  -o smtpd_sasl_auth_enable=no\n"),
+    "login-in-the-clear": (
+        "",
+        "submission inet n - n - - smtpd\n  -o smtpd_sasl_auth_enable=yes\n"
+        "  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject\n",
+    ),
     "denied": ("smtpd_recipient_restrictions = reject\n", ""),
     "busy": ("smtpd_client_restrictions = defer\n", ""),
     "permit": ("smtpd_recipient_restrictions = permit\n", ""),
@@ -37,7 +42,7 @@ def provoked(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     return run_cli(
         root / "runs",
         *("--scenarios-dir", str(folder), "-b", "debian-12"),
-        *("-c", f"{CLIENT},{OLD}", "-o", "TLSv1,TLSv1.2,TLSv1.3,default"),
+        *("-c", f"{CLIENT},{OLD}", "-o", "TLSv1,TLSv1.2,TLSv1.3,default,plaintext"),
     )
 
 
@@ -63,6 +68,13 @@ def seen(run: Finished, where: str) -> Observation:
         # TLSv1.3 has no suite without a certificate, and OpenSSL calls that a lack of protocols.
         (f"no-certificate/smtp/{CLIENT}/TLSv1.3", "refused", "protocol-version"),
         (f"must-starttls/smtp/{CLIENT}/TLSv1.2", "accepted", None),
+        (f"must-starttls/smtp/{CLIENT}/plaintext", "refused", "must-starttls"),
+        (f"permit/smtp/{CLIENT}/plaintext", "plaintext", None),
+        # The stock submission entry announces no AUTH before STARTTLS.
+        (f"permit/submission/{CLIENT}/plaintext", "refused", "auth-not-enabled"),
+        (f"login-in-the-clear/submission/{CLIENT}/plaintext", "plaintext", None),
+        # s_client is there for TLS.
+        (f"permit/smtp/{OLD}/plaintext", "client-incapable", "unknown-option"),
         (f"no-login/submission/{CLIENT}/TLSv1.2", "refused", "auth-not-enabled"),
         (f"permit/submission/{CLIENT}/TLSv1.2", "accepted", None),
         (f"denied/smtp/{CLIENT}/TLSv1.2", "refused", "access-denied"),
