@@ -19,6 +19,7 @@ NAMES = (
     "client-request",
     "client-result",
     "client-describe",
+    "verdicts",
 )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.observations.rundir import RunData
 from harness.verdicts.claims import Judged
+from harness.verdicts.spread import describe
 from harness.verdicts.verdict import BuildVerdict, ScenarioVerdict
 
 #: Version of the form; raised when a field changes its meaning.
@@ -22,6 +23,7 @@ def verdicts_data(data: RunData, verdicts: Sequence[ScenarioVerdict]) -> dict[st
             one.scenario: {
                 "claim": data.run.scenarios[one.scenario].claim,
                 "verdict": one.verdict.value,
+                "borders": list(describe(one)),
                 "builds": {each.build: _build(each) for each in one.builds},
             }
             for one in verdicts

@@ -14,6 +14,7 @@ from typing import Any
 from harness.catalog.cells import Cell
 from harness.catalog.plan import Plan
 from harness.clients.contract import OUTCOMES, STAGES, Credentials, Message, Reply, Request, Result
+from harness.config.expectations import Effect, Expectation
 from harness.config.instance import Surroundings, assemble
 from harness.config.keyfiles import FileKind
 from harness.config.scenario import load_scenarios
@@ -25,10 +26,14 @@ from harness.observations.measure import ServerSide, _evidence
 from harness.observations.record import Observation
 from harness.observations.run_record import Opening, now, summary
 from harness.observations.rundir import Lack, Missing
+from harness.outcomes import Outcome
 from harness.paths import scenarios_dir
+from harness.reports.verdicts_json import verdicts_data
 from harness.targets.logjoin import LogJoin
 from harness.targets.postfix import Instance, PostfixTarget, service_tags
 from harness.tls import INBOUND, Offer, Protocol, Service
+from harness.verdicts.verdict import judge_run
+from tests.unit.sample_verdicts import run_of
 
 CELL = Cell("debian-12", "defaults", Service.SUBMISSION, "openssl-1.0.2h", Offer.parse("TLSv1"))
 SCENARIOS = load_scenarios(scenarios_dir())
@@ -172,6 +177,18 @@ def instance(*, started: bool = True) -> dict[str, object]:
     return instance_evidence(PostfixBench(target, one), "postfix: warning: group or other writable")
 
 
+def verdicts() -> dict[str, Any]:
+    """Verdicts with a mismatch, a gap, a harm and a border in them."""
+    open_cells = {"TLSv1": "TLSv1", "default": "TLSv1.3"}
+    strict = {"TLSv1": "refused protocol-version", "default": "TLSv1.2"}
+    data = run_of(
+        {"defaults": {"smtp": open_cells}, "advice": {"smtp": strict}},
+        [Expectation(outcome=(Outcome.ACCEPTED,)), Expectation(effect=Effect.SOME)],
+        only={"debian-11": {"advice": {"smtp": {"TLSv1": "", "default": "TLSv1.3"}}}},
+    )
+    return verdicts_data(data, judge_run(data))
+
+
 def samples() -> dict[str, Any]:
     """One good object of each schema, as JSON carries it."""
     data: dict[str, Any] = {
@@ -182,5 +199,6 @@ def samples() -> dict[str, Any]:
         "client-request": REQUEST.to_dict(),
         "client-result": RESULT.to_dict(),
         "client-describe": describe(),
+        "verdicts": verdicts(),
     }
     return {name: json.loads(json.dumps(one)) for name, one in data.items()}
