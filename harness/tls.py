@@ -154,3 +154,6 @@ class Service(StrEnum):
 
 #: The services that a run measures unasked: those where Postfix is the server.
 INBOUND: tuple[Service, ...] = (Service.SMTP, Service.SUBMISSION, Service.SUBMISSIONS)
+
+#: Where TLS comes first, or the other side is a server that is pinned, there is no offer of none.
+NEVER_PLAINTEXT: tuple[Service, ...] = (Service.SUBMISSIONS, Service.OUTBOUND)

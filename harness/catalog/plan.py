@@ -9,7 +9,7 @@ from typing import Any
 from harness.catalog.cells import Cell
 from harness.catalog.peers import meets
 from harness.errors import NothingSelectedError
-from harness.tls import Offer, Service
+from harness.tls import NEVER_PLAINTEXT, Offer, Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Plan:
             for offer in scope.offers
             if meets(client, service)
             and (offer.is_default or client not in self.unpinned)
-            and not (offer.plaintext and service.implicit_tls)
+            and not (offer.plaintext and service in NEVER_PLAINTEXT)
         )
 
     def cells_of(self, build: str) -> Iterator[Cell]:

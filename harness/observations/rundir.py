@@ -22,15 +22,15 @@ from harness.config.expectations import Expectation, Where, where_from
 from harness.config.overlay import Overlay
 from harness.errors import FileError, Place, UsageError
 from harness.observations.record import Observation
-from harness.tls import DEFAULT, PLAINTEXT, Service
+from harness.tls import DEFAULT, NEVER_PLAINTEXT, PLAINTEXT, Service
 
 #: Version of ``run.json``'s form that this module reads.
 RUN_SCHEMA = 1
 #: Why a place of the tables is no cell of the run.
 UNPINNED = "this client cannot be told what to offer"
 OTHER_WAY = "clients connect to this server; peers are whom it sends mail to"
-TLS_FIRST = "TLS comes first there, so nothing is done without it"
-_TLS_FIRST = frozenset(str(one) for one in Service if one.implicit_tls)
+TLS_FIRST = "nothing is offered without TLS there"
+_TLS_FIRST = frozenset(str(one) for one in NEVER_PLAINTEXT)
 OUT_OF_SCOPE = "not measured under this scenario, whose advice is about something else"
 #: One JSON object as it lies in an evidence file; its keys are in docs/run-folder.md.
 Evidence = dict[str, Any]

@@ -7,7 +7,7 @@ What was planned and not measured keeps its place and says why, so that no repor
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harness.catalog.cells import is_control
 from harness.observations.record import Observation
@@ -126,11 +126,18 @@ class ServiceTable:
 
 @dataclass(frozen=True, slots=True)
 class ScenarioGrid:
-    """All tables of one scenario."""
+    """All tables of one scenario; its columns are those that it was to be measured with."""
 
     id: str
     info: ScenarioInfo
     tables: tuple[ServiceTable, ...]
+    clients: tuple[str, ...]
+    offers: tuple[str, ...]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Client by client, each with every offer."""
+        return tuple(Column(client, offer) for client in self.clients for offer in self.offers)
 
     @property
     def cells(self) -> Iterator[GridCell]:
@@ -214,22 +221,38 @@ def build_grid(data: RunData) -> Grid:
     offers = _in_order(axes.offers, [s.offer for s in tested])
     builds = _in_order(axes.builds, _missing(data, "build"), [s.build for s in tested])
     services = _in_order(axes.services, [s.service for s in tested])
-    pivot = _pivot(data, clients, offers)
+    whole = Grid(clients, offers, (), (), summarise(data))
+    by_scenario: dict[str, list[Observation]] = {}
+    for seen in tested:
+        by_scenario.setdefault(seen.scenario, []).append(seen)
     grids = tuple(
-        ScenarioGrid(
-            name,
-            data.run.scenarios.get(name) or ScenarioInfo(title=name),
-            tuple(
-                pivot.table(name, service, builds)
-                for service in _in_order(
-                    [one for one in services if one in axes.scope(name).services],
-                    [s.service for s in tested if s.scenario == name],
-                )
-            ),
-        )
-        for name in _baseline_first(_in_order(axes.scenarios, [s.scenario for s in tested]))
+        _scenario(data, name, by_scenario.get(name, []), whole, services, builds)
+        for name in _baseline_first(_in_order(axes.scenarios, list(by_scenario)))
     )
-    return Grid(clients, offers, grids, _controls(data, pivot, services), summarise(data))
+    pivot = _pivot(data, clients, offers)
+    return replace(whole, scenarios=grids, controls=_controls(data, pivot, whole, services))
+
+
+def _scenario(
+    data: RunData,
+    name: str,
+    seen: Sequence[Observation],
+    whole: Grid,
+    services: Sequence[str],
+    builds: Sequence[str],
+) -> ScenarioGrid:
+    """One scenario's tables, of the services, clients and offers that it is about."""
+    axes = data.run.axes
+    narrow = axes.scopes.get(name)
+    asked = set(narrow.services if narrow else services) | {one.service for one in seen}
+    theirs = set(narrow.clients if narrow else whole.clients) | {one.client for one in seen}
+    offered = set(narrow.offers if narrow else whole.offers) | {one.offer for one in seen}
+    clients = tuple(one for one in whole.clients if one in theirs)
+    offers = tuple(one for one in whole.offers if one in offered)
+    pivot = _pivot(data, clients, offers)
+    tables = tuple(pivot.table(name, one, builds) for one in services if one in asked)
+    info = data.run.scenarios.get(name) or ScenarioInfo(title=name)
+    return ScenarioGrid(name, info, tables, clients, offers)
 
 
 def _pivot(data: RunData, clients: Sequence[str], offers: Sequence[str]) -> _Pivot:
@@ -245,7 +268,9 @@ def _pivot(data: RunData, clients: Sequence[str], offers: Sequence[str]) -> _Piv
     )
 
 
-def _controls(data: RunData, pivot: _Pivot, services: Sequence[str]) -> tuple[ScenarioGrid, ...]:
+def _controls(
+    data: RunData, pivot: _Pivot, whole: Grid, services: Sequence[str]
+) -> tuple[ScenarioGrid, ...]:
     """The control servers that were asked, as scenarios of their own."""
     seen = [observation for observation in data.observations if is_control(observation.build)]
     builds = _in_order([s.build for s in seen])
@@ -257,7 +282,7 @@ def _controls(data: RunData, pivot: _Pivot, services: Sequence[str]) -> tuple[Sc
         info = FORBIDS if name == FORBIDDING else CONTROLS
         asked = [build for build in builds if any(_of(one, build, name) for one in seen)]
         tables = tuple(idle.table(name, service, asked) for service in services)
-        grids.append(ScenarioGrid(name, info, tables))
+        grids.append(ScenarioGrid(name, info, tables, whole.clients, whole.offers))
     return tuple(grids)
 
 

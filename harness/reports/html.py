@@ -25,6 +25,7 @@ from harness.reports.differences import DEFINITION, Beside, Differences, differe
 from harness.reports.grid import BASELINE, Grid, GridCell, ScenarioGrid, build_grid
 from harness.reports.missing import brief, groups
 from harness.reports.provenance import builds, others
+from harness.reports.verdict_line import verdict_lines
 from harness.reports.words import (
     BUILD_NOTES,
     CHECK,
@@ -63,6 +64,7 @@ def render_html(data: RunData) -> str:
             grid=grid,
             summary=grid.summary,
             besides=besides,
+            verdicts=verdict_lines(data),
             differing=sum(beside.differing for beside in besides.values()),
             definition=DEFINITION,
             signs=SIGNS,

@@ -11,6 +11,7 @@ from harness.reports.grid import Grid, GridCell, Row, ScenarioGrid, ServiceTable
 from harness.reports.missing import brief, groups
 from harness.reports.plain import fenced, markdown
 from harness.reports.provenance import Provenance, builds, others
+from harness.reports.verdict_line import verdict_lines
 from harness.reports.words import BUILD_NOTES, DISAGREE, SIGNS
 from harness.tls import Service
 
@@ -18,10 +19,10 @@ from harness.tls import Service
 def render_markdown(data: RunData) -> str:
     """The whole document."""
     grid = build_grid(data)
-    besides = differences(grid)
+    besides, verdicts = differences(grid), verdict_lines(data)
     lines = [*_head(data, grid), *_legend(grid), *_contents(grid, besides)]
     for scenario in grid.all_scenarios:
-        lines += _scenario(scenario, grid, besides.get(scenario.id))
+        lines += _scenario(scenario, besides.get(scenario.id), verdicts.get(scenario.id))
     lines += _provenance(data)
     return "\n".join(lines) + "\n"
 
@@ -84,7 +85,9 @@ def _contents(grid: Grid, besides: Mapping[str, Differences]) -> Iterator[str]:
         yield f"\n{markdown(DEFINITION)}"
 
 
-def _scenario(scenario: ScenarioGrid, grid: Grid, beside: Differences | None) -> Iterator[str]:
+def _scenario(
+    scenario: ScenarioGrid, beside: Differences | None, verdict: str | None
+) -> Iterator[str]:
     info = scenario.info
     yield f"\n## {scenario.id}\n"
     yield f"**{markdown(info.title)}**"
@@ -93,20 +96,22 @@ def _scenario(scenario: ScenarioGrid, grid: Grid, beside: Differences | None) ->
     if info.source:
         link = f" <{quote(info.url, safe=':/?#=&%~+,;@.-_')}>" if info.url else ""
         yield f"\nFrom {markdown(info.source)}.{link}"
+    if verdict is not None:
+        yield f"\n**Verdict:** {markdown(verdict)}"
     if beside is not None:
         yield f"\n{markdown(beside.statement)}"
     for table in scenario.tables:
-        yield from _table(table, grid)
+        yield from _table(table, scenario)
 
 
-def _table(table: ServiceTable, grid: Grid) -> Iterator[str]:
+def _table(table: ServiceTable, scenario: ScenarioGrid) -> Iterator[str]:
     known = table.service in list(Service)
     port = f" (port {Service(table.service).port})" if known else ""
     yield f"\n### {table.service}{port}\n"
-    yield f"| build | client | {' | '.join(grid.offers)} |"
-    yield "|:--|:--|" + ":--|" * len(grid.offers)
+    yield f"| build | client | {' | '.join(scenario.offers)} |"
+    yield "|:--|:--|" + ":--|" * len(scenario.offers)
     for row in table.rows:
-        yield from _rows(row, grid.clients)
+        yield from _rows(row, scenario.clients)
 
 
 def _rows(row: Row, clients: Sequence[str]) -> Iterator[str]:
@@ -114,6 +119,8 @@ def _rows(row: Row, clients: Sequence[str]) -> Iterator[str]:
         yield f"| {row.build} | not measured: {markdown(row.missing_brief)} |"
         return
     for client in clients:
+        if not any(cell.planned for cell in row.of_client(client)):
+            continue
         cells = " | ".join(_cell(cell) for cell in row.of_client(client))
         yield f"| {marked(row.build, row.notes)} | {client} | {cells} |"
 

@@ -20,7 +20,8 @@ from harness.reports.grid import BASELINE, Grid, ScenarioGrid, build_grid
 from harness.reports.missing import brief, groups
 from harness.reports.plain import plain
 from harness.reports.summary import Summary
-from harness.reports.terminal_table import STYLES, scenario_table, short_names
+from harness.reports.terminal_table import STYLES, scenario_table, short_names, short_offers
+from harness.reports.verdict_line import verdict_lines
 from harness.reports.words import BUILD_NOTES, DISAGREE, SIGNS, WARNINGS
 
 __all__ = ["print_matrix", "print_summary", "show_cell"]
@@ -38,8 +39,9 @@ def print_matrix(
     ``full`` prints them whole. ``controls`` adds the tables of the control servers.
     """
     grid = build_grid(data)
-    besides = differences(grid)
+    besides, verdicts = differences(grid), verdict_lines(data)
     for scenario in grid.all_scenarios if controls else grid.scenarios:
+        _print_heading(scenario, grid, console, verdicts.get(scenario.id))
         _print_scenario(scenario, grid, besides.get(scenario.id), console, full=full)
     _print_legend(grid, {} if full else besides, console)
     print_summary(data, console, grid.summary)
@@ -97,7 +99,6 @@ def _print_scenario(
     *,
     full: bool,
 ) -> None:
-    _print_heading(scenario, grid, console)
     if beside is not None:
         _say(console, Text(beside.statement, style="bold"))
     table = scenario_table(scenario, grid, None if full else beside)
@@ -111,7 +112,9 @@ def _print_scenario(
     console.print()
 
 
-def _print_heading(scenario: ScenarioGrid, grid: Grid, console: Console) -> None:
+def _print_heading(
+    scenario: ScenarioGrid, grid: Grid, console: Console, verdict: str | None
+) -> None:
     title = Text(scenario.id, style="bold").append(f"  {plain(scenario.info.title)}", "not bold")
     _heading(console, title)
     if scenario.info.claim:
@@ -119,6 +122,8 @@ def _print_heading(scenario: ScenarioGrid, grid: Grid, console: Console) -> None
         _say(console, Text(f"{lead}{plain(scenario.info.claim)}", style="italic"))
     if scenario.info.source:
         _say(console, Text(f"From: {plain(scenario.info.source)}", style="bright_black"))
+    if verdict is not None:
+        _say(console, Text(f"Verdict: {plain(verdict)}", style="bold"))
 
 
 def _print_cipher_changes(beside: Differences, console: Console) -> None:
@@ -153,6 +158,9 @@ def _print_legend(grid: Grid, besides: Mapping[str, Differences], console: Conso
     table.add_row(
         "default", "The client as its user would run it. Other columns: that version only."
     )
+    for offer, label in short_offers(grid.offers).items():
+        if label != offer:
+            table.add_row(label, Text(plain(offer)))
     console.print(table)
     console.print()
 

@@ -43,9 +43,10 @@ def scenario_table(scenario: ScenarioGrid, grid: Grid, beside: Differences | Non
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("build", no_wrap=True)
     table.add_column("client", no_wrap=True)
-    for offer in grid.offers:
-        table.add_column(offer, no_wrap=True, min_width=_CELL_WIDTH)
-    lines = _Lines(grid.clients, short_names(grid.clients), beside)
+    labels = short_offers(grid.offers)
+    for offer in scenario.offers:
+        table.add_column(labels[offer], no_wrap=True, min_width=_CELL_WIDTH)
+    lines = _Lines(scenario.clients, short_names(grid.clients), beside)
     for block in scenario.tables:
         _add_block(table, block, lines)
     return table
@@ -58,6 +59,22 @@ def short_names(clients: Sequence[str]) -> dict[str, str]:
         client: head if heads.count(head) == 1 else client
         for client, head in zip(clients, heads, strict=True)
     }
+
+
+def short_offers(offers: Sequence[str]) -> dict[str, str]:
+    """``TLSv1.2 a`` for an offer that names ciphers or groups; others are short enough."""
+    labels: dict[str, str] = {}
+    for offer in offers:
+        versions, plus, _ = offer.partition("+")
+        named = sum(label.startswith(f"{versions} ") for label in labels.values())
+        labels[offer] = f"{versions} {_letter(named)}" if plus else offer
+    return labels
+
+
+def _letter(number: int) -> str:
+    """a to z, then aa, ab and so on."""
+    rest, last = divmod(number, 26)
+    return (_letter(rest - 1) if rest else "") + chr(ord("a") + last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +90,13 @@ class _Lines:
         if row.missing:
             return []
         kept = [(client, row.of_client(client)) for client in self.clients]
+        planned = [(who, cells) for who, cells in kept if any(cell.planned for cell in cells)]
+        kept = planned
         if self.beside is not None:
             kept = [(who, cells) for who, cells in kept if self.beside.worth_showing(cells)]
         texts = [[self._text(cell) for cell in cells] for _, cells in kept]
         same = len({tuple(text.plain for text in line) for line in texts}) == 1
-        if same and len(kept) == len(self.clients) > 1:
+        if same and len(kept) == len(planned) > 1:
             return [("both" if len(kept) == 2 else "all", texts[0])]
         return [(self.names[who], line) for (who, _), line in zip(kept, texts, strict=True)]
 

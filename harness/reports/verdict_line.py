@@ -1,0 +1,24 @@
+"""A scenario's verdict in one line, to stand below its claim wherever that is printed."""
+
+from __future__ import annotations
+
+from harness.observations.rundir import RunData
+from harness.verdicts.spread import describe
+from harness.verdicts.verdict import SILENT, ScenarioVerdict, Verdict, judge_run
+
+
+def verdict_lines(data: RunData) -> dict[str, str]:
+    """By scenario: ``no-effect on 4 builds: no cell changes``; only those that claim anything."""
+    return {one.scenario: _line(one) for one in judge_run(data)}
+
+
+def _line(verdict: ScenarioVerdict) -> str:
+    if verdict.verdict is Verdict.DEPENDS:
+        return f"depends: {'; '.join(describe(verdict))}"
+    said = verdict.of(verdict.verdict)
+    count = f"{len(said)} build{'' if len(said) == 1 else 's'}"
+    left = len(verdict.builds) - len(said)
+    silent = f" ({left} without)" if left and verdict.verdict not in SILENT else ""
+    first = said[0]
+    why = first.why.replace(f"{first.build}/{verdict.scenario}/", "")
+    return f"{verdict.verdict} on {count}{silent}: {why}"
