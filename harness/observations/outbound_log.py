@@ -22,6 +22,9 @@ _ESTABLISHED = re.compile(
     r"(?P<protocol>\S+) with cipher (?P<cipher>\S+) \((?P<bits>\d+)/\d+ bits\)"
     r"(?: key-exchange (?P<exchange>\S+)(?: \((?P<curve>[^)]+)\))?)?"
 )
+#: The lab's own network failed, not the build.
+LAB = "lab"
+_LOST = re.compile(r"try again|No route to host|Network is unreachable|Connection timed out")
 #: Why smtp(8) did not deliver, in its own words (src/smtp/smtp_proto.c, smtp_connect.c).
 _WHY = (
     (r"TLS is required, but was not offered|STARTTLS (?:is|was) required", "starttls",
@@ -34,7 +37,7 @@ _WHY = (
     (r"Cannot start TLS: handshake failure", "handshake", None),
     (r"(?:Host or domain name not found|unable to look up host|type=MX:)", "connect", "no-route"),
     (r"Connection refused", "connect", "connection-refused"),
-    (r"lost connection|Connection timed out", "handshake", "closed"),
+    (r"lost connection", "handshake", "closed"),
     (r"invalid|unknown TLS|bad (?:value|policy)", "connect", "policy"),
 )  # fmt: skip
 
@@ -90,6 +93,9 @@ def _fell_back(lines: Sequence[str]) -> bool:
 
 def _refused(sent: Sent, view: TlsView | None) -> Decision:
     said = "\n".join([*sent.lines, sent.text])
+    if _LOST.search(sent.text):
+        # The name server and the peers are ours; what does not reach them is no word of Postfix's.
+        return Decision(Outcome.ERROR, Stage.CONNECT, reason=LAB, decided_by="harness")
     for pattern, stage, reason in _WHY:
         if re.search(pattern, sent.text, re.IGNORECASE):
             found = reason or reason_of(sent.lines, said, None)

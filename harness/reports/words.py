@@ -122,6 +122,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "closed": ("closed", "connection closed"),
     "tls-required": ("needTLS", "TLS is required, and the other side has none"),
     "no-tlsa": ("no TLSA", "no usable TLSA records"),
+    "lab": ("lab", "the network of the run's own containers failed"),
     "no-route": ("no MX", "the recipient's domain was not found"),
     "policy": ("policy", "the TLS policy for the destination is not valid"),
     "unknown-parameter": ("config", "unknown parameter"),

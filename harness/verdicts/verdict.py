@@ -142,13 +142,28 @@ def _on_build(
     places = tuple(places_of(data, build, scenario, seen))
     asked = [one for one in claimed.expectations if one.fits_build(build, postfix, openssl)]
     judged = tuple(judge(one, places) for one in asked)
-    changed = _changed(places)
+    known, whole = _changed(places)
+    changed = known if whole else None
     found = harms(places, asked)
     verdict, why = _verdict(judged, changed, found, lacking)
     claim = standing(judged)
+    held_against = claimed.against in data.run.scenarios
+    if verdict is Verdict.CONFIRMED and held_against and not known and not _asks_for_none(judged):
+        verdict, why = Verdict.UNMEASURED, f"whether it changes anything: {_unknown_effect(places)}"
     return BuildVerdict(
         build, verdict, claim, why, judged, changed, found, postfix=postfix, openssl=openssl
     )
+
+
+def _asks_for_none(judged: Iterable[Judged]) -> bool:
+    """Whether an expectation is that nothing changes."""
+    return any(one.expectation.effect is Effect.NONE for one in judged)
+
+
+def _unknown_effect(places: Iterable[Place]) -> str:
+    """Why nobody knows whether anything changes."""
+    gaps = [gap for place in places if isinstance(gap := compared(place), Gap)]
+    return f"{gaps[0].cell}: {gaps[0].why}" if gaps else "no cell was compared"
 
 
 def standing(judged: Iterable[Judged]) -> Standing:
@@ -171,7 +186,7 @@ def _verdict(
     if found:
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         return Verdict.HARMFUL, f"{found[0].kind}: {found[0].cell}: {found[0].what}{more}"
-    if changed == {} and not any(one.expectation.effect is Effect.NONE for one in judged):
+    if changed == {} and not _asks_for_none(judged):
         return Verdict.NO_EFFECT, _of_no_effect(claim)
     match claim:
         case Standing.HOLDS:
@@ -200,16 +215,11 @@ def _first_gap(judged: tuple[Judged, ...]) -> str:
     return open_[0].why if open_ else "nothing that it promises is about this build"
 
 
-def _changed(places: Iterable[Place]) -> dict[str, tuple[str, ...]] | None:
-    """The cells that differ from the control configuration; None where it is not known of all."""
+def _changed(places: Iterable[Place]) -> tuple[dict[str, tuple[str, ...]], bool]:
+    """The cells that differ from the control configuration, and whether that is known of all."""
     found = {place.cell: compared(place) for place in places}
-    changed: dict[str, tuple[str, ...]] = {}
-    for cell, names in found.items():
-        if isinstance(names, Gap):
-            return None
-        if names:
-            changed[cell] = names
-    return changed if found else None
+    known = {cell: names for cell, names in found.items() if not isinstance(names, Gap)}
+    return {cell: names for cell, names in known.items() if names}, bool(found) and known == found
 
 
 def places_of(
