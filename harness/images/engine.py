@@ -122,14 +122,19 @@ def sweep(client: docker.DockerClient, state_dir: Path) -> list[str]:
     A session whose lock file is gone was kept on purpose (``--keep``) or ended long ago: a missing
     lock file counts as kept, a file that nobody holds as dead.
     """
-    dead = []
+    dead, stuck = [], set()
     for session in _sessions_seen(client):
         path = state_dir / f"{session}.lock"
         if path.exists() and _nobody_holds(path):
-            remove_labelled(client, {LABEL_RUN: session})
-            dead.append(session)
+            try:
+                remove_labelled(client, {LABEL_RUN: session})
+                dead.append(session)
+            except APIError:
+                # A container that was starting when the session died may still hold its network:
+                # that is no reason for this run not to begin. Its file stays, for the next one.
+                stuck.add(path)
     for path in state_dir.glob("*.lock"):
-        if _nobody_holds(path):
+        if path not in stuck and _nobody_holds(path):
             path.unlink(missing_ok=True)
     return dead
 
@@ -143,7 +148,21 @@ def remove_labelled(client: docker.DockerClient, labels: Mapping[str, str]) -> N
             container.remove(force=True, v=True)
     for network in client.networks.list(filters=wanted):
         with suppress(NotFound):
-            network.remove()
+            _remove_network(network)
+
+
+def _remove_network(network: Any) -> None:
+    """Remove a network, also one that still counts endpoints of containers that are gone."""
+    try:
+        network.remove()
+    except NotFound:
+        raise
+    except APIError:
+        network.reload()
+        for endpoint in network.attrs.get("Containers") or {}:
+            with suppress(NotFound, APIError):
+                network.disconnect(endpoint, force=True)
+        network.remove()
 
 
 def _sessions_seen(client: docker.DockerClient) -> set[str]:

@@ -5,6 +5,7 @@ Text for a terminal and Markdown for the docs are the same words.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 
@@ -16,6 +17,10 @@ from harness.verdicts.verdict import BuildVerdict, ScenarioVerdict, Verdict
 
 #: Cells that are named for one finding; the rest is counted.
 MOST_CELLS = 3
+#: Builds that a table has a column each of; with more it has the finding in words.
+MOST_COLUMNS = 6
+#: Scenarios whose findings are spelt out below a table; of more the JSON has them.
+MOST_FINDINGS = 20
 
 MEANINGS: dict[Verdict, str] = {
     Verdict.CONFIRMED: "every cell is as the advice promises, and some are not so without it",
@@ -38,6 +43,31 @@ def verdict_table(data: RunData, verdicts: Sequence[ScenarioVerdict]) -> str:
         cells = [by_build[name].value if name in by_build else "" for name in builds]
         lines.append(_row([markdown(one.scenario), f"**{one.verdict}**", *cells]))
     return "\n".join(lines)
+
+
+def finding_table(data: RunData, verdicts: Sequence[ScenarioVerdict]) -> str:
+    """The verdicts over all builds as a Markdown table, with what each rests on in words."""
+    lines = [_row(["advice", "it claims", "verdict", "what was found"]), _row(["---"] * 4)]
+    for one in verdicts:
+        claim = markdown(data.run.scenarios[one.scenario].claim)
+        found = "; ".join(_short(line) for line in describe(one)) or _found(one)
+        lines.append(_row([markdown(one.scenario), claim, f"**{one.verdict}**", markdown(found)]))
+    return "\n".join(lines)
+
+
+def _short(line: str) -> str:
+    """A border without how many releases lie between: the legend says that it may be many."""
+    return re.sub(r" \([^()]*(?:lie between|lies between)[^()]*\)", "", line)
+
+
+def _found(verdict: ScenarioVerdict) -> str:
+    said = verdict.of(verdict.verdict)
+    if not said:
+        return ""
+    first = said[0]
+    why = first.why.replace(f"{first.build}/{verdict.scenario}/", "")
+    lacking = len(verdict.builds) - len(said)
+    return why + (f" ({lacking} builds without a verdict)" if lacking else "")
 
 
 def findings(data: RunData, verdict: ScenarioVerdict, *, every_cell: bool = False) -> Iterator[str]:
@@ -98,8 +128,11 @@ def render_verdicts(data: RunData, verdicts: Sequence[ScenarioVerdict]) -> str:
     """Table, findings and legend as Markdown without headings, to be put into a document."""
     found = {one.verdict for one in verdicts} | {b.verdict for v in verdicts for b in v.builds}
     legend = [f"- {name}: {text}" for name, text in MEANINGS.items() if name in found]
-    parts = [verdict_table(data, verdicts), "\n".join(legend)]
-    parts += [_markdown_findings(data, one) for one in verdicts]
+    wide = len(data.run.axes.builds) > MOST_COLUMNS
+    table = finding_table(data, verdicts) if wide else verdict_table(data, verdicts)
+    parts = [table, "\n".join(legend)]
+    if len(verdicts) <= MOST_FINDINGS:
+        parts += [_markdown_findings(data, one) for one in verdicts]
     parts += ["Made with", fenced("\n".join([shlex.join(data.run.command), _AGAIN]))]
     return "\n\n".join(parts) + "\n"
 
