@@ -193,6 +193,6 @@ def compared(place: Place) -> tuple[str, ...] | Gap:
     if (gap := unsettled(place, (Outcome.TIMEOUT,))) is not None:
         return gap
     assert place.seen is not None
-    if place.control is None or place.control.outcome is Outcome.ERROR:
+    if place.control is None or place.control.outcome in (Outcome.ERROR, Outcome.TIMEOUT):
         return Gap(place.cell, "the control configuration was not measured there")
     return changes(place.seen, place.control)
