@@ -23,6 +23,9 @@ _VERSION = re.compile(
 #: Sorts after every pre-release's name.
 _FINAL = (1, "", 0)
 
+#: OpenSSL's branches below count by letters; Postfix has had none below since these rules apply.
+_FIRST_WITHOUT_LETTERS = 2
+
 _Key = tuple[tuple[int, ...], str, tuple[int, str, int]]
 
 
@@ -78,6 +81,29 @@ class Version:
 
     def __hash__(self) -> int:
         return hash(self.key)
+
+
+def follows(first: Version, second: Version) -> bool:
+    """Whether the numbering itself has no place for a release between the two.
+
+    That is so of two patch levels of one branch (3.7.10 and 3.7.11), and of two letters of an
+    OpenSSL before 3.0 (1.1.1 and 1.1.1a). When a branch ended is not told by numbers: of 3.9.2 and
+    3.10.0 it is not known.
+    """
+    (old, old_letters, old_pre), (new, new_letters, new_pre) = first.key, second.key
+    if (old_pre, new_pre) != (_FINAL, _FINAL):
+        return False
+    if old[0] < _FIRST_WITHOUT_LETTERS or old_letters or new_letters:
+        return old == new and _next_letters(old_letters) == new_letters
+    old, new = (*old, 0, 0)[:3], (*new, 0, 0)[:3]
+    return new == (*old[:2], old[2] + 1)
+
+
+def _next_letters(letters: str) -> str:
+    """``a`` after none, ``i`` after ``h``, ``za`` after ``z``."""
+    if not letters or letters.endswith("z"):
+        return letters + "a"
+    return letters[:-1] + chr(ord(letters[-1]) + 1)
 
 
 _OPERATORS: dict[str, Callable[[Version, Version], bool]] = {

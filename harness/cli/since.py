@@ -23,7 +23,8 @@ from harness.observations.rundir import RunData, load_run
 from harness.reports.plain import plain
 from harness.runner import Options
 from harness.verdicts.bisecting import candidates, open_borders
-from harness.verdicts.borders import Axis, Border, sentences
+from harness.verdicts.border_words import reach, sentences
+from harness.verdicts.borders import Axis, Border
 from harness.verdicts.since import Alike, since
 from harness.verdicts.verdict import versions
 
@@ -73,10 +74,8 @@ def _since(data: RunData, place: str) -> tuple[Alike, ...]:
 def _lines(alike: Alike) -> list[str]:
     shown = ", ".join(alike.places[:3])
     more = f" and {len(alike.places) - 3} more" if len(alike.places) > 3 else ""
-    if alike.found.constant:
-        label = next(iter(alike.found.groups), "nothing that was measured")
-        return [f"{shown}{more}", f"  the same on every build: {label}"]
-    return [f"{shown}{more}", *(f"  {line}" for line in sentences(alike.found))]
+    said = [*sentences(alike.found), *reach(alike.found)]
+    return [f"{shown}{more}", *(f"  {line}" for line in said)]
 
 
 def _bisected(data: RunData, place: str, runs: Path, display: Display) -> tuple[RunData, list[str]]:

@@ -12,7 +12,7 @@ from harness.verdicts.borders import Axis, Border, Dependence
 
 def open_borders(found: Iterable[Dependence]) -> list[Border]:
     """The borders between which releases lie that were not measured, each once."""
-    borders = (b for one in found for along in one.axes for b in along.borders if not b.exact)
+    borders = (b for one in found for along in one.axes for b in along.borders if b.between)
     return list({(b.axis, b.before.last, b.after.first): b for b in borders}.values())
 
 

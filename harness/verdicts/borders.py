@@ -1,20 +1,21 @@
 """Since which version: how a label (a verdict, what a cell shows) depends on the builds' versions.
 
 Pure. Nothing is claimed of versions that were not measured: a border lies between two neighbours
-that were, and is exact only where no release of the catalog lies between them.
+that were, and is exact only where there can be no release between them. The catalog does not have
+every release, so that it has none between is not enough.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise, product
 
-from harness.catalog.versions import Version
+from harness.catalog.versions import Version, follows
 
-#: More borders along an axis than this are no rule that anybody could keep in mind.
-MOST_BORDERS = 2
+#: As many borders along an axis are a rule that one can keep in mind, whatever their labels.
+FEW_BORDERS = 2
 
 
 class Axis(StrEnum):
@@ -59,8 +60,8 @@ class Border:
 
     @property
     def exact(self) -> bool:
-        """Whether no release of the catalog lies between the two."""
-        return not self.between
+        """Whether no release lies between the two, as they are numbered."""
+        return not self.between and follows(self.before.last, self.after.first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +75,18 @@ class AlongAxis:
 
 @dataclass(frozen=True, slots=True)
 class Corner:
-    """A label that holds only where both versions are on these sides; elsewhere another does."""
+    """A label that holds only where both versions are on these sides; elsewhere another does.
+
+    ``before`` are the newest versions measured below the two borders. ``unique``: no other two
+    borders explain what was measured.
+    """
 
     label: Hashable
     other: Hashable
     postfix: str
     openssl: str
+    before: tuple[Version, Version]
+    unique: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +96,8 @@ class Dependence:
     ``axes`` are those that explain every label alone; two of them are not separated by what was
     measured. ``corner`` is where only both together do. ``groups`` has the builds of each label.
     ``alike`` names builds of the same two versions with different labels: no version explains that.
-    ``kinds`` has the label of each kind of build, where that explains every label.
+    ``kinds`` has the label of each kind of build, where that explains every label. ``unmeasured``
+    are the builds without a label: nothing here is said of them.
     """
 
     groups: Mapping[Hashable, tuple[str, ...]]
@@ -97,6 +105,7 @@ class Dependence:
     corner: Corner | None = None
     alike: tuple[tuple[str, ...], ...] = ()
     kinds: Mapping[str, Hashable] | None = None
+    unmeasured: tuple[str, ...] = ()
 
     @property
     def constant(self) -> bool:
@@ -111,18 +120,21 @@ def dependence(points: Iterable[Point], known: Mapping[Axis, Sequence[Version]])
         points: the builds; those without a label or without versions say nothing.
         known: every release of the catalog by axis: what tells an exact border from another.
     """
+    points = list(points)
     told = [p for p in points if p.label is not None]
+    unmeasured = tuple(p.build for p in points if p.label is None)
     groups: dict[Hashable, tuple[str, ...]] = {}
     for point in told:
         groups[point.label] = (*groups.get(point.label, ()), point.build)
     placed = [p for p in told if p.postfix is not None and p.openssl is not None]
     if len(groups) < 2:
-        return Dependence(groups)
+        return Dependence(groups, unmeasured=unmeasured)
     alike, kinds = tuple(_alike(placed)), _by_kind(told)
     if alike or len(placed) < len(told):
-        return Dependence(groups, alike=alike, kinds=kinds)
+        return Dependence(groups, alike=alike, kinds=kinds, unmeasured=unmeasured)
     axes = tuple(found for axis in Axis if (found := _along(axis, placed, known[axis])))
-    return Dependence(groups, axes, None if axes else _corner(placed), kinds=kinds)
+    corner = None if axes else _corner(placed)
+    return Dependence(groups, axes, corner, kinds=kinds, unmeasured=unmeasured)
 
 
 def _by_kind(points: Sequence[Point]) -> dict[str, Hashable] | None:
@@ -154,14 +166,9 @@ def _along(axis: Axis, points: Sequence[Point], known: Sequence[Version]) -> Alo
         labels.setdefault(version, set()).add(point.label)
     if any(len(found) > 1 for found in labels.values()):
         return None
-    segments: list[Segment] = []
-    for version in sorted(labels):
-        (label,) = labels[version]
-        if segments and segments[-1].label == label:
-            segments[-1] = Segment(label, segments[-1].first, version)
-        else:
-            segments.append(Segment(label, version, version))
-    if len(segments) - 1 > MOST_BORDERS:
+    segments = _segments({version: found.pop() for version, found in labels.items()})
+    # Each label may have a segment of its own, and one of them may come back.
+    if len(segments) - 1 > max(FEW_BORDERS, len({one.label for one in segments})):
         return None
     borders = tuple(
         Border(axis, one, two, tuple(v for v in sorted(known) if one.last < v < two.first))
@@ -170,20 +177,41 @@ def _along(axis: Axis, points: Sequence[Point], known: Sequence[Version]) -> Alo
     return AlongAxis(axis, tuple(segments), borders)
 
 
+def _segments(labels: Mapping[Version, Hashable]) -> list[Segment]:
+    """Neighbours of one label put together."""
+    segments: list[Segment] = []
+    for version in sorted(labels):
+        label = labels[version]
+        if segments and segments[-1].label == label:
+            segments[-1] = Segment(label, segments[-1].first, version)
+        else:
+            segments.append(Segment(label, version, version))
+    return segments
+
+
 def _corner(points: Sequence[Point]) -> Corner | None:
     """A label that both versions together decide: all builds of one corner, and no other."""
     if len({point.label for point in points}) != 2:
         return None
-    for lowest in sorted(_versions(points, Axis.POSTFIX))[1:]:
-        for lower in sorted(_versions(points, Axis.OPENSSL))[1:]:
-            for corner in product((True, False), repeat=2):
-                inside, outside = _split(points, lowest, lower, corner)
-                if len(inside) == len(outside) == 1 and inside != outside:
-                    postfix, openssl = ("≥" if new else "<" for new in corner)
-                    return Corner(
-                        inside.pop(), outside.pop(), f"{postfix} {lowest}", f"{openssl} {lower}"
-                    )
-    return None
+    found = list(_corners(points))
+    return replace(found[0], unique=len(found) == 1) if found else None
+
+
+def _corners(points: Sequence[Point]) -> Iterator[Corner]:
+    """All corners that explain every label."""
+    axes = (pairwise(sorted(_versions(points, axis))) for axis in Axis)
+    for (below, lowest), (under, lower) in product(*axes):
+        for corner in product((True, False), repeat=2):
+            inside, outside = _split(points, lowest, lower, corner)
+            if len(inside) == len(outside) == 1 and inside != outside:
+                postfix, openssl = ("≥" if new else "<" for new in corner)
+                yield Corner(
+                    inside.pop(),
+                    outside.pop(),
+                    f"{postfix} {lowest}",
+                    f"{openssl} {lower}",
+                    (below, under),
+                )
 
 
 def _versions(points: Iterable[Point], axis: Axis) -> set[Version]:
@@ -202,50 +230,3 @@ def _split(
         here = (point.postfix >= postfix, point.openssl >= openssl) == corner
         (inside if here else outside).add(point.label)
     return inside, outside
-
-
-def sentences(found: Dependence) -> Iterator[str]:
-    """The dependence in words, a line each; nothing where the label is constant."""
-    if found.constant:
-        return
-    for along in found.axes:
-        yield _along_words(along)
-    if found.kinds is not None:
-        yield ", ".join(f"{label} {kind}" for kind, label in found.kinds.items())
-    if len(found.axes) + (found.kinds is not None) > 1:
-        yield "the builds measured do not tell these apart"
-    if found.corner is not None:
-        corner = found.corner
-        yield (
-            f"{corner.label} with Postfix {corner.postfix} and OpenSSL {corner.openssl} together, "
-            f"{corner.other} elsewhere"
-        )
-    if not found.axes and found.corner is None and found.kinds is None:
-        yield from _group_words(found)
-
-
-def _along_words(along: AlongAxis) -> str:
-    first, *rest = along.segments
-    if len(rest) == 1:
-        (after,) = rest
-        said = f"{after.label} for {along.axis} ≥ {after.first}, {first.label} before"
-    else:
-        parts = [f"{first.label} up to {along.axis} {first.last}"]
-        parts += [f"{one.label} from {one.first} to {one.last}" for one in rest[:-1]]
-        said = ", ".join([*parts, f"{rest[-1].label} from {rest[-1].first}"])
-    return said + "".join(_between_words(border) for border in along.borders)
-
-
-def _between_words(border: Border) -> str:
-    last, first = border.before.last, border.after.first
-    if border.exact:
-        return f" (no release lies between {last} and {first})"
-    count = len(border.between)
-    return f" ({last} is the newest measured before {first}; {count} releases lie between)"
-
-
-def _group_words(found: Dependence) -> Iterator[str]:
-    for label, builds in found.groups.items():
-        yield f"{label}: {', '.join(builds)}"
-    for builds in found.alike:
-        yield f"of the same versions, and yet different: {', '.join(builds)}"

@@ -7,7 +7,8 @@ from functools import cache
 
 from harness.catalog.releases import releases
 from harness.catalog.versions import Version
-from harness.verdicts.borders import Axis, Dependence, Point, dependence, sentences
+from harness.verdicts.border_words import sentences
+from harness.verdicts.borders import Axis, Dependence, Point, dependence
 from harness.verdicts.verdict import SILENT, ScenarioVerdict
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.catalog.versions import Version
-from harness.verdicts.borders import Axis, Dependence, Point, dependence, sentences
+from harness.verdicts.border_words import reach, sentences
+from harness.verdicts.borders import Axis, Dependence, Point, dependence
 from harness.verdicts.spread import known_releases
 
 POSTFIX = ("2.11.5", "3.1.0", "3.5.25", "3.6.4", "3.7.11", "3.10.13")
@@ -80,10 +82,12 @@ def _side(version: Version | None, words: str) -> bool:
 
 @given(PAIRS)
 def test_what_is_unmeasured_says_nothing(pairs: list[tuple[str, str]]) -> None:
-    """A build without a label moves no border."""
+    """A build without a label moves no border, and is named as one of which nothing is known."""
     rule = [point(p, o, p >= "3.6") for p, o in pairs]
     gap = Point("gap", Version.parse("3.6.0"), Version.parse("3.0.0"), None)
-    assert dependence([*rule, gap], NONE) == dependence(rule, NONE)
+    found = dependence([*rule, gap], NONE)
+    assert found.unmeasured == ("gap",)
+    assert replace(found, unmeasured=()) == dependence(rule, NONE)
 
 
 def test_the_sentence_names_what_was_measured_and_what_was_not() -> None:
@@ -136,3 +140,95 @@ def test_who_built_it_is_an_explanation_too() -> None:
     assert "b for OpenSSL ≥ 3.0.22" in words
     assert "a built from source, b as the distribution packages it" in words
     assert words.endswith("do not tell these apart")
+
+
+def test_what_the_catalog_does_not_have_may_lie_between_all_the_same() -> None:
+    """3.7.5 to 3.7.10 exist; that the catalog lacks some of them makes no border exact."""
+    points = [point("3.7.4", "1.1.1w", "a"), point("3.7.11", "1.1.1w", "b")]
+    (border,) = dependence(points, NONE).axes[0].borders
+    assert border.between == ()
+    assert not border.exact
+    words = "\n".join(sentences(dependence(points, NONE)))
+    assert "no release lies between" not in words
+    assert words.endswith(
+        "(3.7.4 is the newest measured before 3.7.11; the catalog has no release that lies between)"
+    )
+
+
+@given(PAIRS, st.sampled_from(POSTFIX))
+def test_no_border_is_exact_that_leaves_room_for_a_release(
+    pairs: list[tuple[str, str]], border: str
+) -> None:
+    """None of these neighbours follow each other, so none may be called exact."""
+    found = labelled(pairs, lambda postfix, _: postfix >= Version.parse(border))
+    assert not any(edge.exact for along in found.axes for edge in along.borders)
+
+
+@given(PAIRS, st.randoms(use_true_random=False))
+def test_the_order_of_the_builds_changes_no_border(
+    pairs: list[tuple[str, str]], random: object
+) -> None:
+    """Which build was measured first says nothing."""
+    points = [point(p, o, (p >= "3.6") + (o >= "3.0")) for p, o in pairs]
+    mixed = list(points)
+    random.shuffle(mixed)  # type: ignore[attr-defined]
+    one, other = dependence(points, NONE), dependence(mixed, NONE)
+    assert (one.axes, one.corner) == (other.axes, other.corner)
+
+
+def test_a_constant_label_is_told_with_the_builds_it_was_measured_on() -> None:
+    """One build that accepts and many that say nothing are not "every build"."""
+    known = point("3.11.7", "3.6.5", "accepted")
+    gaps = [point("3.7.11", one, None) for one in OPENSSL]
+    assert list(reach(dependence([known, *gaps], NONE))) == [
+        "on postfix-3.11.7+openssl-3.6.5, the one build measured: accepted",
+        "nothing is known of 4 builds: " + ", ".join(one.build for one in gaps),
+    ]
+    two = [known, point("3.7.11", "3.5.7", "accepted")]
+    assert list(reach(dependence(two, NONE))) == ["the same on every build: accepted"]
+    (said, _) = reach(dependence([*two, *gaps], NONE))
+    assert said == "the same on the 2 builds measured: accepted"
+    assert list(reach(dependence(gaps, NONE))) == ["measured on no build"]
+
+
+def test_several_borders_along_an_axis_are_told_in_order() -> None:
+    """Refused for one reason, then for another, then not: as real libraries do it."""
+    labels = {"1.0.2h": "TLSv1", "1.1.1w": "TLSv1", "3.0.2": "a", "3.0.20": "b", "3.5.7": "c"}
+    found = dependence([point("3.7.11", o, label) for o, label in labels.items()], NONE)
+    (along,) = found.axes
+    assert [one.label for one in along.segments] == ["TLSv1", "a", "b", "c"]
+    (words,) = sentences(found)
+    assert words.startswith(
+        "TLSv1 up to OpenSSL 1.1.1w, a with 3.0.2, b with 3.0.20, c from 3.5.7 "
+    )
+
+
+def test_what_changes_to_and_fro_is_no_rule() -> None:
+    """A label for every second release explains nothing; the builds are listed."""
+    points = [point(p, "1.1.1w", "ab"[number % 2]) for number, p in enumerate(POSTFIX)]
+    found = dependence(points, NONE)
+    assert found.axes == ()
+    assert [line.partition(":")[0] for line in sentences(found)] == ["a", "b"]
+
+
+def test_a_corner_that_is_not_the_only_one_is_told_as_such() -> None:
+    """With few builds, other versions fit as well; that is said, and where it was not measured."""
+    pairs = {
+        ("3.5.25", "1.1.1w"): "a",
+        ("3.5.25", "3.0.20"): "a",
+        ("3.6.4", "1.1.1w"): "a",
+        ("3.7.11", "1.1.1w"): "a",
+        ("3.7.11", "3.0.20"): "b",
+    }
+    points = [point(*pair, label) for pair, label in pairs.items()]
+    found = dependence(points, NONE)
+    assert found.corner is not None
+    assert not found.corner.unique
+    first, second = sentences(found)
+    assert first.startswith("b with Postfix ≥ 3.6.4 and OpenSSL ≥ 3.0.20 together, a elsewhere")
+    assert "Postfix 3.5.25 and OpenSSL 1.1.1w are the newest measured before" in first
+    assert second == "other two borders explain what was measured as well"
+    found = dependence([*points, point("3.6.4", "3.0.20", "a")], NONE)
+    assert found.corner is not None
+    assert found.corner.unique
+    assert found.corner.before == (Version.parse("3.6.4"), Version.parse("1.1.1w"))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.catalog.versions import Constraint, Version
+from harness.catalog.versions import Constraint, Version, follows
 from harness.errors import ExitCode, UsageError
 
 POSTFIX = [
@@ -131,3 +131,50 @@ def test_what_is_no_constraint_is_refused(text: str) -> None:
     """A malformed constraint is an error, not one that allows all or nothing."""
     with pytest.raises(UsageError):
         Constraint.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("3.7.10", "3.7.11"),
+        ("3.6", "3.6.1"),
+        ("3.0.0", "3.0.1"),
+        ("1.1.1", "1.1.1a"),
+        ("1.0.2g", "1.0.2h"),
+        ("0.9.8z", "0.9.8za"),
+        ("0.9.8za", "0.9.8zb"),
+    ],
+)
+def test_releases_between_which_no_number_is_left(first: str, second: str) -> None:
+    """A border between these is exact, whatever the catalog has."""
+    assert follows(Version.parse(first), Version.parse(second))
+    assert not follows(Version.parse(second), Version.parse(first))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("3.7.4", "3.7.11"),
+        ("3.9.2", "3.10.0"),
+        ("1.1.0", "1.1.1"),
+        ("1.1.1q", "1.1.1s"),
+        ("1.0.2u", "1.1.0"),
+        ("1.1.1w", "3.0.0"),
+        ("1.1.1-pre9", "1.1.1"),
+        ("3.6-RC1", "3.6.1"),
+        ("3.6.4", "3.6.4"),
+    ],
+)
+def test_releases_between_which_there_may_be_more(first: str, second: str) -> None:
+    """Nobody is told that nothing lies between where a release may."""
+    assert not follows(Version.parse(first), Version.parse(second))
+
+
+@given(st.integers(2, 4), st.integers(0, 12), st.integers(0, 30), st.integers(1, 3))
+def test_patch_levels_follow_where_none_sorts_between(
+    major: int, minor: int, patch: int, step: int
+) -> None:
+    """The numbering agrees with the order."""
+    branch = [Version.parse(f"{major}.{minor}.{number}") for number in range(patch + step + 1)]
+    first, last = branch[patch], branch[-1]
+    assert follows(first, last) is not any(first < one < last for one in branch)
