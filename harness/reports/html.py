@@ -114,6 +114,8 @@ def _web_address(url: str | None) -> str:
 
 def _port(service: str) -> str:
     """``:587, STARTTLS``; empty for a service this tool does not know."""
+    if service == Service.OUTBOUND:
+        return "mail that it sends, by whom it goes to"
     if service not in list(Service):
         return ""
     known = Service(service)

@@ -13,7 +13,7 @@ from harness.reports.plain import fenced, markdown
 from harness.reports.provenance import Provenance, builds, others
 from harness.reports.verdict_line import verdict_lines
 from harness.reports.words import BUILD_NOTES, DISAGREE, SIGNS
-from harness.tls import Service
+from harness.tls import INBOUND, Service
 
 
 def render_markdown(data: RunData) -> str:
@@ -105,7 +105,7 @@ def _scenario(
 
 
 def _table(table: ServiceTable, scenario: ScenarioGrid) -> Iterator[str]:
-    known = table.service in list(Service)
+    known = table.service in list(INBOUND)
     port = f" (port {Service(table.service).port})" if known else ""
     yield f"\n### {table.service}{port}\n"
     yield f"| build | client | {' | '.join(scenario.offers)} |"

@@ -19,7 +19,7 @@ from harness.reports.differences import Differences, Standing
 from harness.reports.grid import Grid, GridCell, Row, ScenarioGrid, ServiceTable
 from harness.reports.plain import plain
 from harness.reports.words import NOT_MEASURED, WARNINGS
-from harness.tls import Service
+from harness.tls import INBOUND, Service
 
 STYLES: dict[str, str] = {
     Outcome.ACCEPTED: "green",
@@ -125,7 +125,7 @@ def _add_block(table: Table, block: ServiceTable, lines: _Lines) -> None:
 
 
 def _service_title(block: ServiceTable) -> str:
-    known = block.service in list(Service)
+    known = block.service in list(INBOUND)
     return f"{block.service} :{Service(block.service).port}" if known else block.service
 
 
