@@ -20,6 +20,7 @@ NAMES = (
     "client-result",
     "client-describe",
     "verdicts",
+    "since",
 )
 
 

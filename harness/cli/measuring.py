@@ -35,7 +35,10 @@ MOST_JOBS = 64
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What one command measures, and how; ``prior`` is the run that it goes on with."""
+    """What one command measures, and how; ``prior`` is the run that it goes on with.
+
+    ``aside``: it only adds to another run, which stays the latest.
+    """
 
     plan: Plan
     scenarios: dict[str, Scenario]
@@ -44,6 +47,7 @@ class Job:
     mirrors: tuple[str, ...]
     prior: RunData | None
     keep: bool
+    aside: bool = False
 
 
 def measure(job: Job, where: Path, display: Display) -> Path:
@@ -72,7 +76,8 @@ def measure(job: Job, where: Path, display: Display) -> Path:
                 listener=display.take,
             )
             changed()
-            point_latest(folder)
+            if not job.aside:
+                point_latest(folder)
             try:
                 asyncio.run(run.execute())
             except BaseException:

@@ -2,62 +2,88 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from functools import reduce
 from pathlib import Path
 
 import click
 
-from harness.catalog.builds import Build
-from harness.catalog.plan import Plan
-from harness.catalog.releases import releases
-from harness.catalog.versions import Version
 from harness.cli.axes import read_scenarios
+from harness.cli.bisect import bisect
 from harness.cli.display import Display
-from harness.cli.folders import RUNS, run_folder
-from harness.cli.measuring import Job, measure
+from harness.cli.folders import run_folder
 from harness.cli.opening import terminable
-from harness.errors import ExitCode, NothingSelectedError, UsageError
+from harness.errors import ExitCode, NothingSelectedError
 from harness.observations.merging import merge
 from harness.observations.rundir import RunData, load_run
 from harness.reports.plain import plain
-from harness.runner import Options
-from harness.verdicts.bisecting import candidates, open_borders
+from harness.reports.since_json import since_data
 from harness.verdicts.border_words import reach, sentences
-from harness.verdicts.borders import Axis, Border
 from harness.verdicts.since import Alike, since
-from harness.verdicts.verdict import versions
 
-#: Builds that one command measures at most; each may have to be compiled.
-MOST_BUILDS = 12
+#: Places that a heading names; the others are counted.
+MOST_PLACES = 3
 
 
 @click.command("since")
 @click.argument("place")
-@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.argument("folders", type=click.Path(path_type=Path), nargs=-1)
 @click.option(
     "--bisect",
+    "bisecting",
     is_flag=True,
     help="Build and measure releases between two that differ, until the border is exact or no "
     "source is reached.",
 )
-@click.option("--runs", type=click.Path(path_type=Path), default=RUNS, show_default=True)
-def since_command(place: str, folder: Path | None, bisect: bool, runs: Path) -> int:
-    """Tell since which version PLACE of the run in FOLDER (the latest) is as it is.
+@click.option(
+    "--most",
+    type=click.IntRange(1),
+    default=12,
+    show_default=True,
+    help="Builds that --bisect measures at most; each may have to be compiled.",
+)
+@click.option("--json", "as_json", is_flag=True, help="As JSON on standard output (docs/schemas).")
+@click.option(
+    "--runs",
+    type=click.Path(path_type=Path),
+    help="Where the runs of --bisect go; beside the run unless given.",
+)
+@click.option(
+    "--scenarios-dir",
+    type=click.Path(path_type=Path),
+    help="With --bisect: where the run's scenarios are, if they are your own.",
+)
+def since_command(
+    place: str,
+    folders: tuple[Path, ...],
+    bisecting: bool,
+    most: int,
+    as_json: bool,
+    runs: Path | None,
+    scenarios_dir: Path | None,
+) -> int:
+    """Tell since which version PLACE of the runs in FOLDERS (the latest) is as it is.
 
     PLACE is a scenario, or a glob over scenario/service/client/offer. Cells that change alike are
     told together. A border lies between two measured neighbours; what lies between is named.
+    Several runs are read as one.
     """
-    data = load_run(run_folder(folder))
+    named = [run_folder(one) for one in folders] or [run_folder(None)]
+    data = reduce(merge, [load_run(one) for one in named])
     found = _since(data, place)
-    if bisect:
+    if bisecting:
+        scenarios = read_scenarios(scenarios_dir)
         with Display(quiet=False) as display, terminable():
-            data, notes = _bisected(data, place, runs, display)
-        found = _since(data, place)
-        for note in notes:
-            click.echo(note, err=True)
-    for alike in found:
-        click.echo(plain("\n".join(_lines(alike))))
+            done = bisect(data, place, scenarios, runs or named[0].parent, display, most)
+        found = _since(done.data, place)
+        _report([*done.notes, *done.left()], place, [*named, *done.folders])
+    if as_json:
+        click.echo(json.dumps(since_data(data, place, found), ensure_ascii=False, indent=1))
+    else:
+        for alike in found:
+            click.echo(plain("\n".join(_lines(alike))))
     return ExitCode.OK
 
 
@@ -71,66 +97,16 @@ def _since(data: RunData, place: str) -> tuple[Alike, ...]:
     return found
 
 
+def _report(notes: Sequence[str], place: str, folders: Sequence[Path]) -> None:
+    """What bisecting could not do, and how to have the same said again without measuring."""
+    for note in dict.fromkeys(notes):
+        click.echo(note, err=True)
+    again = shlex.join(["postfix-matrix", "since", place, *map(str, folders)])
+    click.echo(f"to read the same again: {again}", err=True)
+
+
 def _lines(alike: Alike) -> list[str]:
-    shown = ", ".join(alike.places[:3])
-    more = f" and {len(alike.places) - 3} more" if len(alike.places) > 3 else ""
+    shown = ", ".join(alike.places[:MOST_PLACES])
+    more = len(alike.places) - MOST_PLACES
     said = [*sentences(alike.found), *reach(alike.found)]
-    return [f"{shown}{more}", *(f"  {line}" for line in said)]
-
-
-def _bisected(data: RunData, place: str, runs: Path, display: Display) -> tuple[RunData, list[str]]:
-    """The run with what was measured between its borders, and what could not be had."""
-    tried: dict[str, None] = dict.fromkeys(data.run.axes.builds)
-    notes: list[str] = []
-    for _ in range(MOST_BUILDS):
-        borders = open_borders(alike.found for alike in since(data, place))
-        name = next((n for b in borders for n in candidates(b, _others(data, b), tried)), None)
-        if name is None:
-            break
-        tried[name] = None
-        more = load_run(measure(_job(data, place, name), runs, display))
-        notes += [f"{lack.name}: {lack.why.splitlines()[0]}" for lack in more.run.missing]
-        data = merge(data, more)
-    left = open_borders(alike.found for alike in since(data, place))
-    notes += [f"not exact: {_border(one)}" for one in left]
-    return data, notes
-
-
-def _border(border: Border) -> str:
-    between = ", ".join(map(str, border.between[:6]))
-    more = f" and {len(border.between) - 6} more" if len(border.between) > 6 else ""
-    return (
-        f"between {border.axis} {border.before.last} and {border.after.first} lie {between}{more}"
-    )
-
-
-def _others(data: RunData, border: Border) -> Sequence[Version]:
-    """The other axis' releases to pair with: those of the builds beside the border first."""
-    other = Axis.OPENSSL if border.axis is Axis.POSTFIX else Axis.POSTFIX
-    known = [Version.parse(one.version) for one in releases(other.lower())]
-    beside = [
-        found[1] if other is Axis.OPENSSL else found[0]
-        for build in data.run.axes.builds
-        if (found := versions(data, build))
-    ]
-    return [one for one in dict.fromkeys(v for v in beside if v) if one in known]
-
-
-def _job(data: RunData, place: str, build: str) -> Job:
-    """What to measure on one more build: the place's scenarios, as the run measured them."""
-    scenarios = read_scenarios(None)
-    wanted = dict.fromkeys(p.partition("/")[0] for a in since(data, place) for p in a.places)
-    gone = [name for name in wanted if name not in scenarios]
-    if gone:
-        raise UsageError(
-            f"there is no scenario {', '.join(gone)} to measure on more builds",
-            next_step="--bisect is for the scenarios that come with the tool",
-        )
-    plan = Plan.from_axes(asdict(data.run.axes))
-    narrow = replace(
-        plan,
-        builds=(build,),
-        scenarios=tuple(wanted),
-        scopes={name: scope for name, scope in plan.scopes.items() if name in wanted},
-    )
-    return Job(narrow, scenarios, {build: Build.parse(build)}, Options(), (), None, keep=False)
+    return [shown + (f" and {more} more" if more > 0 else ""), *(f"  {line}" for line in said)]

@@ -12,7 +12,8 @@ def merge(first: RunData, second: RunData) -> RunData:
     """Two runs as one: the second's builds beside the first's; a cell of both is the second's.
 
     Raises:
-        UsageError: a scenario of both is not the same text, so their cells are not comparable.
+        UsageError: a scenario of both is not the same text, or a build of both has other versions,
+            so their cells are not comparable.
     """
     configs = {one.scenario: one.config for one in first.observations}
     changed = {
@@ -24,6 +25,18 @@ def merge(first: RunData, second: RunData) -> RunData:
         raise UsageError(
             f"{first.folder} and {second.folder} are not of the same {', '.join(sorted(changed))}",
             cause="the scenario was changed between the two runs",
+            next_step="measure both again",
+        )
+    moved = [
+        name
+        for name, image in first.run.images.items()
+        if (other := second.run.images.get(name)) is not None
+        and (image.postfix, image.openssl) != (other.postfix, other.openssl)
+    ]
+    if moved:
+        raise UsageError(
+            f"{first.folder} and {second.folder} have other versions of {', '.join(moved)}",
+            cause="a distribution's packages moved on between the two runs",
             next_step="measure both again",
         )
     cells = {one.cell: one for one in (*first.observations, *second.observations)}
@@ -48,5 +61,9 @@ def _axes(one: Axes, other: Axes) -> Axes:
         clients=both(one.clients, other.clients),
         offers=both(one.offers, other.offers),
         unpinned=both(one.unpinned, other.unpinned),
-        scopes={**other.scopes, **one.scopes},
+        scopes={
+            # What the first measured whole is not narrowed by the second.
+            **{name: scope for name, scope in other.scopes.items() if name not in one.scenarios},
+            **one.scopes,
+        },
     )

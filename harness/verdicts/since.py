@@ -14,6 +14,9 @@ from harness.verdicts.effects import cipher_of, protocol_of
 from harness.verdicts.spread import kind_of, known_releases
 from harness.verdicts.verdict import versions
 
+#: Outcomes that say nothing of the build.
+SILENT = frozenset({Outcome.ERROR, Outcome.TIMEOUT, Outcome.CLIENT_INCAPABLE})
+
 
 @dataclass(frozen=True, slots=True)
 class Alike:
@@ -57,12 +60,8 @@ def _points(data: RunData, seen: dict[str, Observation]) -> list[Point]:
 
 
 def shows(seen: Observation | None) -> str | None:
-    """What a cell shows, in a word or two; None where it says nothing."""
-    if seen is None or seen.outcome in (
-        Outcome.ERROR,
-        Outcome.TIMEOUT,
-        Outcome.CLIENT_INCAPABLE,
-    ):
+    """What a cell shows, in a word or two; None where it says nothing, or two things."""
+    if seen is None or seen.outcome in SILENT or seen.agree is False:
         return None
     parts: Iterable[str | None]
     if seen.outcome is Outcome.ACCEPTED:

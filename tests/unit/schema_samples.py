@@ -28,10 +28,12 @@ from harness.observations.run_record import Opening, now, summary
 from harness.observations.rundir import Lack, Missing
 from harness.outcomes import Outcome
 from harness.paths import scenarios_dir
+from harness.reports.since_json import since_data
 from harness.reports.verdicts_json import verdicts_data
 from harness.targets.logjoin import LogJoin
 from harness.targets.postfix import Instance, PostfixTarget, service_tags
 from harness.tls import INBOUND, Offer, Protocol, Service
+from harness.verdicts.since import since
 from harness.verdicts.verdict import judge_run
 from tests.unit.sample_verdicts import run_of
 
@@ -189,6 +191,25 @@ def verdicts() -> dict[str, Any]:
     return verdicts_data(data, judge_run(data))
 
 
+def borders() -> dict[str, Any]:
+    """What 'since' says of cells that change with both versions, with either, and with none."""
+    builds = {
+        f"postfix-{postfix}+openssl-{openssl}": (postfix, openssl)
+        for postfix, openssl in product(("3.5.25", "3.6.4"), ("1.1.1w", "3.0.20"))
+    }
+    changed = {"TLSv1": "refused protocol-version"}
+    both = {"defaults": {"smtp": changed | {"TLSv1.1": "refused protocol-version"}}}
+    data = run_of(
+        {"defaults": {"smtp": {"TLSv1": "TLSv1", "TLSv1.1": "TLSv1.1", "TLSv1.2": "TLSv1.2"}}},
+        builds=builds,
+        only={
+            "postfix-3.6.4+openssl-3.0.20": both,
+            "postfix-3.6.4+openssl-1.1.1w": {"defaults": {"smtp": changed}},
+        },
+    )
+    return since_data(data, "defaults", since(data, "defaults"))
+
+
 def samples() -> dict[str, Any]:
     """One good object of each schema, as JSON carries it."""
     data: dict[str, Any] = {
@@ -200,5 +221,6 @@ def samples() -> dict[str, Any]:
         "client-result": RESULT.to_dict(),
         "client-describe": describe(),
         "verdicts": verdicts(),
+        "since": borders(),
     }
     return {name: json.loads(json.dumps(one)) for name, one in data.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -9,12 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.catalog.versions import Version
+from harness.cli.bisect import Bisection, narrow_plan
 from harness.errors import UsageError
+from harness.images.batch import State
 from harness.observations.merging import merge
-from harness.observations.rundir import RunData
-from harness.verdicts.bisecting import candidates, middle_first, open_borders
-from harness.verdicts.borders import Axis, Border, Segment
+from harness.observations.rundir import RunData, ScopeAxes
+from harness.outcomes import Outcome
+from harness.verdicts.bisecting import (
+    candidates,
+    middle_first,
+    named_releases,
+    open_borders,
+    partners,
+)
+from harness.verdicts.borders import Axis, Border, Point, Segment
 from harness.verdicts.since import since
+from harness.verdicts.spread import known_releases
 from tests.unit.sample_verdicts import run_of
 
 PAIRS = {
@@ -43,15 +54,117 @@ def test_cells_that_change_alike_are_told_together() -> None:
     assert since(run(), "defaults/submission/*") == ()
 
 
+def test_what_both_sides_do_not_agree_on_says_nothing() -> None:
+    """Protects borders: a cell that client and server tell differently is no label."""
+    (one, *others) = run().observations
+    assert one.outcome is Outcome.ACCEPTED
+    data = replace(run(), observations=(replace(one, agree=False), *others))
+    constant, _ = since(data, "defaults")
+    assert constant.found.unmeasured == (OLD,)
+
+
+def border(axis: Axis, before: str, after: str) -> Border:
+    """A border between two releases, with what the catalog has between."""
+    old, new = Version.parse(before), Version.parse(after)
+    between = tuple(one for one in known_releases()[axis] if old < one < new)
+    return Border(axis, Segment("a", old, old), Segment("b", new, new), between)
+
+
 def test_the_next_build_halves_the_border_and_pairs_what_can_be_paired() -> None:
     """Protects time: the middle release first, with an OpenSSL that it can be built with."""
-    (border,) = open_borders(one.found for one in since(run(), "defaults"))
+    (edge,) = open_borders(one.found for one in since(run(), "defaults"))
     others = [Version.parse("1.0.2h"), Version.parse("1.1.1w")]
-    names = list(candidates(border, others, tried=PAIRS))
-    middle = border.between[len(border.between) // 2]
+    names = list(candidates(edge, others, tried=PAIRS))
+    middle = edge.between[len(edge.between) // 2]
     assert names[0] == f"postfix-{middle}+openssl-1.1.1w"
     assert not any("1.0.2h" in name for name in names if name.startswith("postfix-3.9"))
-    assert next(candidates(border, others, tried={*PAIRS, names[0]})) != names[0]
+    assert next(candidates(edge, others, tried={*PAIRS, names[0]})) != names[0]
+
+
+def test_a_release_without_a_source_is_not_asked_for_again() -> None:
+    """Protects time: with another OpenSSL its source is not reached either."""
+    edge = border(Axis.POSTFIX, "3.8.6", "3.8.12")
+    others = [Version.parse("1.1.1w"), Version.parse("3.0.20")]
+    assert list(candidates(edge, others, ())) == [
+        "postfix-3.8.9+openssl-1.1.1w",
+        "postfix-3.8.9+openssl-3.0.20",
+    ]
+    assert list(candidates(edge, others, (), {"postfix-3.8.9"})) == []
+    assert list(candidates(edge, others, (), {"openssl-1.1.1w"})) == [
+        "postfix-3.8.9+openssl-3.0.20"
+    ]
+
+
+def test_an_openssl_is_also_had_as_debian_packages_it() -> None:
+    """Protects reach: where the source is not to be had, the packages of that version may be."""
+    edge = border(Axis.OPENSSL, "3.6.4", "4.0.0")
+    packaged = "postfix-3.10.13+openssl-3.6.5-debian"
+    names = list(candidates(edge, [Version.parse("3.10.13")], ()))
+    assert names[:2] == ["postfix-3.10.13+openssl-3.6.5", packaged]
+    assert packaged in candidates(edge, [Version.parse("3.10.13")], (), {"openssl-3.6.5"})
+
+
+def test_a_distribution_that_has_the_release_comes_last() -> None:
+    """Protects the other axis: a distribution brings its own OpenSSL, so pairs go before it."""
+    edge = border(Axis.POSTFIX, "3.6.3", "3.6.5")
+    names = list(candidates(edge, [Version.parse("1.1.1w")], ()))
+    assert names == ["postfix-3.6.4+openssl-1.1.1w", "ubuntu-22.04"]
+
+
+def test_partners_of_both_sides_come_before_others() -> None:
+    """Protects the finding: the other version is held still where the run allows."""
+    edge = border(Axis.POSTFIX, "3.5.25", "3.7.11")
+    measured = [
+        ("3.10.13", "3.5.7"),
+        ("3.7.11", "3.0.20"),
+        ("3.7.11", "1.1.1w"),
+        ("3.5.25", "1.1.1w"),
+        ("3.5.25", "1.1.1-pre8"),
+    ]
+    points = [Point("", Version.parse(p), Version.parse(o), None) for p, o in measured]
+    found = partners(points, edge, known_releases()[Axis.OPENSSL])
+    assert [str(one) for one in found] == ["1.1.1w", "3.0.20", "3.5.7"]
+
+
+@pytest.mark.parametrize(
+    ("why", "named"),
+    [
+        ("no place gave the source of postfix-3.9.0\n    http://x", ("postfix-3.9.0",)),
+        ("openssl-3.0.20: another checksum", ("openssl-3.0.20",)),
+        ("no place gave the source of postfix-3.9.01", ()),
+        ("the mirror is full\npostfix-3.9.0", ()),
+    ],
+)
+def test_what_a_failure_names_is_what_was_not_reached(why: str, named: tuple[str, ...]) -> None:
+    """Protects the other half of a pair: only what the first line names is given up."""
+    assert named_releases("postfix-3.9.0+openssl-3.0.20", why) == named
+
+
+def test_bisecting_goes_on_with_what_is_left_and_names_what_is_not() -> None:
+    """Protects an honest end: unreached releases are named once, and the border stays open."""
+    data = run({OLD: ("3.5.25", "1.1.1w"), "postfix-3.6.4+openssl-1.1.1w": ("3.6.4", "1.1.1w")})
+    found = Bisection(data, "defaults", tried=set(data.run.axes.builds))
+    while name := found.next():
+        found.tried.add(name)
+        release = name.partition("+")[0]
+        found.lost(name, State.UNREACHED, f"no place gave the source of {release}\n    a place")
+    lost = ["postfix-3.6.2", "postfix-3.6.1", "postfix-3.6.3", "postfix-3.6.0"]
+    assert found.notes == [f"{one}: source not reached" for one in lost]
+    assert list(found.left()) == [
+        "not exact along Postfix: 3.5.25 is the newest measured before 3.6.4; "
+        "4 releases lie between"
+    ]
+    found.lost("postfix-3.6.2+openssl-1.1.1w", State.REFUSED, "tls.h: no such file\nmore")
+    assert found.notes[-1] == "postfix-3.6.2+openssl-1.1.1w: does not build: tls.h: no such file"
+
+
+def test_only_the_places_in_question_are_measured_on_more_builds() -> None:
+    """Protects time: a run of thousands of cells is bisected by the few that are asked about."""
+    plan = narrow_plan(run(), "defaults/smtp/*/TLSv1*")
+    assert {cell.id.partition("/")[2] for cell in plan.cells()} == {
+        f"defaults/smtp/openssl-3.5.7/{offer}" for offer in ("TLSv1", "TLSv1.1", "TLSv1.2")
+    }
+    assert [str(one) for one in narrow_plan(run(), "defaults/smtp/*/TLSv1").offers] == ["TLSv1"]
 
 
 VERSIONS = st.lists(st.integers(0, 60), unique=True).map(
@@ -98,3 +211,17 @@ def test_two_runs_are_read_as_one() -> None:
     )
     with pytest.raises(UsageError, match="are not of the same defaults"):
         merge(run(), other)
+
+
+def test_a_build_that_moved_on_is_not_read_with_what_it_was() -> None:
+    """Protects borders: the first run's cells would get the second's versions."""
+    with pytest.raises(UsageError, match=f"have other versions of {re.escape(OLD)}"):
+        merge(run(), run({OLD: ("3.5.27", "1.1.1w")}))
+
+
+def test_reading_a_narrow_run_too_does_not_narrow_the_first() -> None:
+    """Protects the figures: what was planned of the first run is still planned."""
+    more = run({"postfix-3.7.11+openssl-1.1.1w": ("3.7.11", "1.1.1w")})
+    scope = ScopeAxes(("smtp",), ("openssl-3.5.7",), ("TLSv1",))
+    narrow = replace(more.run, axes=replace(more.run.axes, scopes={"defaults": scope}))
+    assert merge(run(), replace(more, run=narrow)).run.axes.scopes == {}

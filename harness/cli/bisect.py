@@ -1,0 +1,167 @@
+"""Measuring builds between two that differ, one by one, until no release is left between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from harness.catalog.builds import Build
+from harness.catalog.cells import Cell
+from harness.catalog.plan import Plan, Scope
+from harness.cli.display import Display
+from harness.cli.measuring import Job, measure
+from harness.cli.opening import open_shop
+from harness.config.scenario import Scenario
+from harness.errors import UsageError
+from harness.images.batch import State, build_all
+from harness.images.engine import Session, connect
+from harness.observations.merging import merge
+from harness.observations.rundir import RunData, load_run
+from harness.runner import Options
+from harness.tls import Service
+from harness.verdicts.bisecting import (
+    candidates,
+    named_releases,
+    open_borders,
+    other_axis,
+    partners,
+)
+from harness.verdicts.border_words import between
+from harness.verdicts.borders import Border, Point
+from harness.verdicts.since import since
+from harness.verdicts.spread import known_releases
+from harness.verdicts.verdict import versions
+
+
+@dataclass(slots=True)
+class Bisection:
+    """A run, what was measured besides, and what could not be had.
+
+    ``tried`` are the ids of builds, ``unreached`` those of releases without a source to be had.
+    """
+
+    data: RunData
+    place: str
+    folders: list[Path] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    tried: set[str] = field(default_factory=set)
+    unreached: set[str] = field(default_factory=set)
+
+    def next(self) -> str | None:
+        """The build to try next; None where nothing is left."""
+        points = [Point(one, *versions(self.data, one), None) for one in self.data.run.axes.builds]
+        for border in self.open():
+            others = partners(points, border, known_releases()[other_axis(border.axis)])
+            for name in candidates(border, others, self.tried, self.unreached):
+                return name
+        return None
+
+    def open(self) -> list[Border]:
+        """The borders that are not as exact as the catalog allows."""
+        return open_borders(one.found for one in since(self.data, self.place))
+
+    def lost(self, name: str, state: str, why: str) -> None:
+        """Put down a build that could not be had; a release without a source is not asked again."""
+        named = named_releases(name, why) if state == State.UNREACHED else ()
+        self.unreached |= set(named)
+        first = why.partition("\n")[0]
+        self.notes += [f"{one}: {state}" for one in named] or [f"{name}: {state}: {first}"]
+
+    def add(self, more: RunData) -> None:
+        """Read a further run with the others; what it lacked is noted."""
+        self.folders.append(more.folder)
+        for lack in more.run.missing:
+            first = lack.why.partition("\n")[0]
+            self.notes.append(f"{lack.name}: {first}")
+        self.data = merge(self.data, more)
+
+    def left(self) -> Iterator[str]:
+        """What is still open, in words."""
+        for border in self.open():
+            yield f"not exact along {border.axis}: {between(border)}"
+
+
+def bisect(
+    data: RunData,
+    place: str,
+    scenarios: Mapping[str, Scenario],
+    runs: Path,
+    display: Display,
+    most: int,
+) -> Bisection:
+    """Measure what lies between the borders of a place, on ``most`` builds at most.
+
+    Raises:
+        UsageError: a scenario of the place is another than the run measured, or is not there.
+    """
+    found = Bisection(data, place, tried=set(data.run.axes.builds))
+    plan = narrow_plan(data, place)
+    _check_same(data, plan, scenarios)
+    with Session(connect()) as session:
+        shop = open_shop(session, display)
+        while len(found.folders) < most and (name := found.next()):
+            found.tried.add(name)
+            build = Build.parse(name)
+            (image,) = build_all(shop, {name: build}, lambda _: None)
+            if image.error is not None:
+                found.lost(name, image.state, str(image.error))
+                continue
+            found.add(load_run(measure(_job(plan, scenarios, build), runs, display)))
+    return found
+
+
+def _job(plan: Plan, scenarios: Mapping[str, Scenario], build: Build) -> Job:
+    narrow = replace(plan, builds=(build.id,))
+    builds = {build.id: build}
+    return Job(narrow, dict(scenarios), builds, Options(), (), None, keep=False, aside=True)
+
+
+def narrow_plan(data: RunData, place: str) -> Plan:
+    """The places' cells, and no more than the axes make of them; on the run's builds."""
+    cells = [
+        Cell.parse(f"{data.run.axes.builds[0]}/{one}")
+        for alike in since(data, place)
+        for one in alike.places
+    ]
+    scopes = {
+        name: _scope([cell for cell in cells if cell.scenario == name])
+        for name in dict.fromkeys(cell.scenario for cell in cells)
+    }
+    whole = _scope(cells)
+    return Plan(
+        builds=data.run.axes.builds,
+        scenarios=tuple(scopes),
+        services=whole.services,
+        clients=whole.clients,
+        offers=whole.offers,
+        unpinned=frozenset(data.run.axes.unpinned),
+        scopes={name: scope for name, scope in scopes.items() if scope != whole},
+    )
+
+
+def _scope(cells: list[Cell]) -> Scope:
+    services = {cell.service for cell in cells}
+    return Scope(
+        services=tuple(one for one in Service if one in services),
+        clients=tuple(dict.fromkeys(cell.client for cell in cells)),
+        offers=tuple(dict.fromkeys(cell.offer for cell in cells)),
+    )
+
+
+def _check_same(data: RunData, plan: Plan, scenarios: Mapping[str, Scenario]) -> None:
+    """Cells of another text would not be the same cells; better known before anything is built."""
+    gone = [name for name in plan.scenarios if name not in scenarios]
+    changed = {
+        seen.scenario
+        for seen in data.observations
+        if seen.scenario in plan.scenarios
+        and seen.scenario in scenarios
+        and seen.config != scenarios[seen.scenario].digest
+    }
+    if gone or changed:
+        raise UsageError(
+            f"{data.folder} cannot be bisected: its scenarios changed since, or are not there: "
+            + ", ".join([*gone, *sorted(changed)]),
+            next_step="name their folder with --scenarios-dir, or measure again",
+        )

@@ -1,0 +1,73 @@
+"""Borders for other programs: docs/schemas/since.schema.json."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from harness.observations.rundir import RunData
+from harness.verdicts.border_words import reach, sentences
+from harness.verdicts.borders import AlongAxis, Border, Corner
+from harness.verdicts.since import Alike
+
+#: Version of the form; raised when a field changes its meaning.
+SCHEMA = 1
+
+
+def since_data(data: RunData, place: str, found: Iterable[Alike]) -> dict[str, Any]:
+    """Every group of cells that change alike, with its borders and the builds of each label."""
+    return {
+        "schema": SCHEMA,
+        "run": data.run.id,
+        "place": place,
+        "alike": [_alike(one) for one in found],
+    }
+
+
+def _alike(one: Alike) -> dict[str, Any]:
+    found = one.found
+    return {
+        "places": list(one.places),
+        "constant": found.constant,
+        "groups": [
+            {"label": label, "builds": list(builds)} for label, builds in found.groups.items()
+        ],
+        "unmeasured": list(found.unmeasured),
+        "axes": [_along(along) for along in found.axes],
+        "corner": _corner(found.corner) if found.corner else None,
+        "kinds": dict(found.kinds) if found.kinds is not None else None,
+        "same_versions_differ": [list(builds) for builds in found.alike],
+        "sentences": [*sentences(found), *reach(found)],
+    }
+
+
+def _along(along: AlongAxis) -> dict[str, Any]:
+    return {
+        "axis": along.axis.value,
+        "segments": [
+            {"label": one.label, "first": str(one.first), "last": str(one.last)}
+            for one in along.segments
+        ],
+        "borders": [_border(border) for border in along.borders],
+    }
+
+
+def _border(border: Border) -> dict[str, Any]:
+    return {
+        "last_before": str(border.before.last),
+        "first_after": str(border.after.first),
+        "exact": border.exact,
+        "between": [str(version) for version in border.between],
+    }
+
+
+def _corner(corner: Corner) -> dict[str, Any]:
+    postfix, openssl = corner.before
+    return {
+        "label": corner.label,
+        "elsewhere": corner.other,
+        "postfix": corner.postfix,
+        "openssl": corner.openssl,
+        "last_before": {"postfix": str(postfix), "openssl": str(openssl)},
+        "unique": corner.unique,
+    }
