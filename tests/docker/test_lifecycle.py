@@ -16,7 +16,7 @@ from tests.docker.conftest import CLI, leftovers, run_cli
 
 pytestmark = pytest.mark.docker
 
-#: Enough cells to be in the middle of, few enough to be quick: 11 × 3 × 7.
+#: Enough cells to be in the middle of, few enough to be quick.
 AXES = ["-b", "debian-12", "-c", "aiosmtplib-debian12"]
 #: Cells of all scenarios with one client on one build.
 PLANNED = 271
