@@ -83,7 +83,12 @@ if (($argv[1] ?? '') === '--describe') {
     echo json_encode(describe() + ['php' => PHP_VERSION, 'openssl' => OPENSSL_VERSION_TEXT]), "\n";
     exit;
 }
-while (($line = fgets(STDIN)) !== false) {
+while (!feof(STDIN)) {
+    $line = fgets(STDIN);
+    if ($line === false) {
+        // A read that a signal broke off is no end (feof tells); PHP retries it once by itself.
+        continue;
+    }
     warnings();
     try {
         $told = send(json_decode($line, true));
