@@ -68,9 +68,11 @@ def start_control(lab: Lab, control: Control, target: PostfixTarget, sasl: str) 
     put_files(
         target.container,
         {
-            f"{PKI_DIR}/server.pem": FileSpec(lab.pki.pair("RSA").certificate),
             f"{PKI_DIR}/ca.pem": FileSpec(lab.pki.ca),
+            f"{PKI_DIR}/server.pem": FileSpec(lab.pki.pair("RSA").certificate),
             f"{PKI_DIR}/server.key": FileSpec(lab.pki.pair("RSA").key, mode=0o600),
+            f"{PKI_DIR}/server-ec.pem": FileSpec(lab.pki.pair("EC").certificate),
+            f"{PKI_DIR}/server-ec.key": FileSpec(lab.pki.pair("EC").key, mode=0o600),
             f"{PKI_DIR}/psk": FileSpec(f"{PSK}\n", mode=0o600),
         },
     )

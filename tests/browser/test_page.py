@@ -52,7 +52,7 @@ def test_the_panel_shows_outcome_views_control_configuration_and_image(page: Pag
     differing = page.panel.find_elements(By.CSS_SELECTOR, ".views .differs")
     assert {cell.text for cell in differing} == {
         "ECDHE-RSA-AES256-GCM-SHA384", "AES128-SHA", "256", "128"}  # fmt: skip
-    assert "control-openssl-3.0/permissive/submission/aiosmtplib-debian12/TLSv1.2" in text
+    assert "control-openssl-3.5/permissive/submission/aiosmtplib-debian12/TLSv1.2" in text
     assert "Postfix 3.10.5, OpenSSL 3.5.1" in text
     assert "myhostname = defaults.mx.test" in text
     assert "postfix-matrix/debian-13:0123456789ab" in text
@@ -208,7 +208,7 @@ def test_the_panel_says_how_a_cell_stands_beside_defaults(page: Page) -> None:
 
 def test_headings_of_the_panel_fit_what_stands_below(page: Page) -> None:
     """A control's log is not called Postfix's, nor an answer to EHLO a decision."""
-    text = page.open("control-openssl-3.0/permissive/smtp/openssl-1.0.2h/TLSv1")
+    text = page.open("control-openssl-3.5/permissive/smtp/openssl-1.0.2h/TLSv1")
     assert "What the control server logged (stunnel, and the Postfix behind it)" in text
     assert "What Postfix logged" not in text
     text = page.open(sample_run.ACCEPTED_CELL)

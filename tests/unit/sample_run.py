@@ -35,7 +35,7 @@ SCENARIOS = {
 }
 SERVICES = ("smtp", "submission", "submissions")
 CLIENTS = ("openssl-1.0.2h", "aiosmtplib-debian12")
-CONTROLS = ("control-openssl-1.0.2h", "control-openssl-3.0")
+CONTROLS = ("control-openssl-1.0.2h", "control-openssl-3.5")
 OFFERS = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3", "default")
 VERSIONS = {
     "debian-12": ("3.7.11", "3.0.17"),
@@ -158,7 +158,7 @@ def _negotiated(seen: Observation) -> Observation:
 
 def _control(client: str, offer: str, service: str) -> Observation:
     legacy = offer.startswith("SSL")
-    build = "control-openssl-1.0.2h" if legacy else "control-openssl-3.0"
+    build = "control-openssl-1.0.2h" if legacy else "control-openssl-3.5"
     seen = replace(
         observe(build, "permissive", service, client, offer),
         control=None, outcome=Outcome.ACCEPTED, stage=None, reason=None, decided_by=None,

@@ -69,7 +69,7 @@ def results() -> Iterator[Result]:
 
 def decisions() -> Iterator[Decision]:
     """What is decided of these results, beside each kind of control and of server's words."""
-    control = "control-openssl-3.0/permissive/submission/openssl-1.0.2h/TLSv1"
+    control = "control-openssl-3.5/permissive/submission/openssl-1.0.2h/TLSv1"
     controls = (Control(control, True), Control(control, False), Control(None, None, "no image"))
     words = (
         ServerWords(),
@@ -135,7 +135,7 @@ def _images() -> dict[str, dict[str, Any]]:
             "foreign": True,
         },
         "openssl-1.0.2h": {"kind": "client", **made, **labels, "describe": describe()},
-        "control-openssl-3.0": {"kind": "control", **made, **labels},
+        "control-openssl-3.5": {"kind": "control", **made, **labels},
         "sasl": {"kind": "sasl", **made, **labels},
     }
 

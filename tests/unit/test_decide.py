@@ -13,7 +13,7 @@ from harness.observations.record import Outcome, Stage
 from harness.tls import Offer, Protocol
 
 TLS1 = Offer(Protocol.TLSv1, Protocol.TLSv1)
-WORKS = Control("control-openssl-3.0/permissive/smtp/c/TLSv1", works=True)
+WORKS = Control("control-openssl-3.5/permissive/smtp/c/TLSv1", works=True)
 FAILS = replace(WORKS, works=False)
 NONE = Control(None, works=None, why="its image did not build")
 CONNECT = "Nov 22 23:34:29 postfix/smtpd[215]: connect from unknown[172.21.0.5]:56940"

@@ -25,7 +25,7 @@ from harness.tls import Protocol
 from tests.unit import sample_images, sample_run
 
 ONE, OTHER = sample_run.CLIENTS
-CONTROL = "control-openssl-3.0/permissive/smtp/c/TLSv1"
+CONTROL = "control-openssl-3.5/permissive/smtp/c/TLSv1"
 TLS1 = TlsView("TLSv1", "AES256-SHA")
 
 

@@ -214,7 +214,7 @@ def test_show_cell_prints_both_sides_and_the_configuration(data: RunData) -> Non
     for line in evidence["log"] + evidence["client"]["dialogue"] + evidence["notes"]:
         assert line in text
     assert "Client and server agree." in text
-    assert "control-openssl-3.0/permissive/submission/openssl-1.0.2h/TLSv1.2: accepted" in text
+    assert "control-openssl-3.5/permissive/submission/openssl-1.0.2h/TLSv1.2: accepted" in text
     assert "Postfix 3.7.11, OpenSSL 3.0.17" in text
     assert "smtpd_tls_security_level = may" in text
     assert "myhostname = answer-2-smtp-line.mx.test" in text
@@ -283,7 +283,7 @@ def test_a_reply_is_said_to_decide_only_where_it_does(
 
 def test_a_controls_log_is_not_called_postfixs(data: RunData) -> None:
     """What stunnel logged stands under a heading that names it; a control has no instance."""
-    text = shown(data, "control-openssl-3.0/permissive/smtp/openssl-1.0.2h/TLSv1")
+    text = shown(data, "control-openssl-3.5/permissive/smtp/openssl-1.0.2h/TLSv1")
     assert "What the control server logged (stunnel, and the Postfix behind it)" in text
     assert "What Postfix logged" not in text
     assert "No evidence of the Postfix instance" not in text
