@@ -14,26 +14,25 @@ from dataclasses import dataclass
 
 from harness.catalog.builds import Build
 from harness.catalog.cells import Cell
-from harness.catalog.clients import all_controls
 from harness.catalog.plan import Plan
 from harness.clients.contract import Credentials
-from harness.clients.controls import FORBIDDING, control_cell, controls_for, forbidding
 from harness.config.scenario import Scenario
 from harness.config.sharing import groups
 from harness.errors import HarnessError
 from harness.events import Listener, Planned, Seen, Step
 from harness.images.shop import ImageShop
 from harness.observations.bench import PostfixBench, instance_evidence
-from harness.observations.decide import CANNOT_REFUSE, Control
+from harness.observations.decide import Control
 from harness.observations.journal import Journal
 from harness.observations.measure import Bench, Measured, measure
 from harness.observations.outbound import measure_outbound
 from harness.observations.record import Observation, Outcome, Stage
+from harness.proving import Proofs
 from harness.readiness import Readiness
 from harness.targets.lab import Lab
 from harness.targets.postfix import PostfixTarget, instance_ports
 from harness.targets.sasl import PASSWORD, USERNAME
-from harness.tls import Offer, Service
+from harness.tls import Service
 
 #: Blocking calls that may wait at once: images being made, containers starting, mailboxes read.
 THREADS = 32
@@ -90,7 +89,9 @@ class Run:
         self._prior = {one.cell: one for one in prior if one.outcome is not Outcome.ERROR}
         self._options = options or Options()
         self._tell = listener
-        self._controls: dict[tuple[str, Service, Offer], asyncio.Task[Control]] = {}
+        self._proofs = Proofs(
+            self.ready, scenarios, journal, self._prior, self._measure, self._record
+        )
 
     @property
     def seconds(self) -> float | None:
@@ -119,8 +120,7 @@ class Run:
         except BaseExceptionGroup as trouble:
             raise first_error(trouble) from trouble
         finally:
-            for task in self._controls.values():
-                task.cancel()
+            self._proofs.cancel()
             await self.ready.end()
 
     async def _build(self, name: str) -> None:
@@ -198,13 +198,13 @@ class Run:
         if cell.service is Service.OUTBOUND:
             await self._outbound(cell, bench)
             return
-        control = await self._control(cell)
+        control = await self._proofs.control(cell)
         measured = await self._measure(cell, bench, control)
         if measured is not None and _no_way(measured.observation):
             await asyncio.sleep(LAB_PAUSE)
             measured = await self._measure(cell, bench, control)
         if measured is not None:
-            self._record(measured)
+            self._record(await self._proofs.explained(measured, cell, bench))
 
     async def _outbound(self, cell: Cell, bench: PostfixBench) -> None:
         """Measure a cell in which the build sends; nothing where there is nobody to send to."""
@@ -241,74 +241,6 @@ class Run:
     def _record(self, measured: Measured) -> None:
         self._journal.append(measured.observation, measured.evidence)
         self._tell(Seen(measured.observation))
-
-    async def _control(self, cell: Cell) -> Control:
-        """What the controls show of the cell's client and offer, measured once a service."""
-        if cell.offer.plaintext:
-            # There is nothing of TLS to be shown.
-            return Control(None, works=None, why="no control is asked to do without TLS")
-        key = (cell.client, cell.service, cell.offer)
-        if key not in self._controls:
-            self._controls[key] = asyncio.create_task(self._try_controls(*key))
-        return await asyncio.shield(self._controls[key])
-
-    async def _try_controls(self, client: str, service: Service, offer: Offer) -> Control:
-        """Ask one control after another until one accepts; all refusing proves inability.
-
-        A client that is accepted must also be refused by the control that forbids.
-        """
-        tried: str | None = None
-        why = []
-        for server in controls_for(offer, all_controls()):
-            seen, lack = await self._asked(control_cell(server, service, client, offer))
-            if seen is not None and seen.outcome is Outcome.ACCEPTED:
-                return await self._can_be_refused(client, service, offer, seen.cell)
-            if seen is not None and seen.outcome is Outcome.CLIENT_INCAPABLE:
-                tried = seen.cell
-            else:
-                why.append(lack)
-        if tried is not None and not why:
-            return Control(tried, works=False)
-        return Control(tried, works=None, why="; ".join(why) or "no control speaks this offer")
-
-    async def _can_be_refused(
-        self, client: str, service: Service, offer: Offer, accepted: str
-    ) -> Control:
-        """Whether a client that a permissive control accepted tells of refusals as well.
-
-        Left to itself it may do without TLS there; what it may not do is to report TLS.
-        """
-        for server in forbidding(all_controls()):
-            cell = control_cell(server, service, client, offer)
-            seen, lack = await self._asked(cell)
-            if seen is not None and seen.outcome is Outcome.ACCEPTED:
-                why = f"{cell.id}: it reports TLS with a server that refuses every handshake"
-                return Control(cell.id, works=None, why=why, lack=CANNOT_REFUSE)
-            if seen is None or seen.outcome not in (Outcome.REFUSED, Outcome.PLAINTEXT):
-                return Control(cell.id, works=None, why=lack)
-        return Control(accepted, works=True)
-
-    async def _asked(self, cell: Cell) -> tuple[Observation | None, str]:
-        """A control's cell, measured once; and what to say where it settles nothing."""
-        bench = await self.ready.control(cell.build)
-        if bench is None:
-            return None, f"{cell.build}: {self.ready.why_missing(cell.build)}"
-        try:
-            seen = self._prior.get(cell.id) or await self._ask_control(cell, bench)
-        except HarnessError as error:
-            return None, f"{cell.id}: {error.what}"
-        return seen, f"{cell.id}: {seen.outcome if seen else 'the client is missing'}"
-
-    async def _ask_control(self, cell: Cell, bench: Bench) -> Observation | None:
-        """Measure a control's cell; a failure must happen twice before it counts as inability."""
-        wanted = Outcome.REFUSED if cell.scenario == FORBIDDING else Outcome.ACCEPTED
-        measured = await self._measure(cell, bench, Control(None, None))
-        if measured is not None and measured.observation.outcome is not wanted:
-            measured = await self._measure(cell, bench, Control(None, None))
-        if measured is None:
-            return None
-        self._record(measured)
-        return measured.observation
 
 
 def _no_way(seen: Observation) -> bool:

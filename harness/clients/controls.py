@@ -2,7 +2,8 @@
 
 A permissive control is a server of the same run that grants everything. None reaches over all of
 SSLv2 to TLSv1.3, so each offer has the controls that speak every version in it, the most modern
-first. The forbidding control refuses every handshake: a driver that comes back from there with TLS
+first. A build has controls of its own besides: itself with everything open (``config.opened``). The
+forbidding control refuses every handshake: a driver that comes back from there with TLS
 cannot be believed when it tells of a refusal, or of none.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.catalog.cells import Cell
+from harness.catalog.cells import CONTROL_PREFIX, Cell
 from harness.catalog.clients import Control
 from harness.tls import Offer, Service
 
@@ -33,6 +34,11 @@ def control_cell(control: Control, service: Service, client: str, offer: Offer) 
     """The cell that measures a control."""
     scenario = FORBIDDING if control.forbids else PERMISSIVE
     return Cell(control.name, scenario, service, client, offer)
+
+
+def own_cell(build: str, scenario: str, client: str, offer: Offer) -> Cell:
+    """The cell that measures one of a build's own controls; TLS is the same on every service."""
+    return Cell(f"{CONTROL_PREFIX}{build}", scenario, Service.SMTP, client, offer)
 
 
 def _speaks(control: Control, offer: Offer) -> bool:

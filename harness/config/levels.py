@@ -26,19 +26,38 @@ def service_levels(main_cf: str, master_cf: str, added: Iterable[str]) -> dict[S
         master_cf: the instance's effective master.cf.
         added: what the harness says it added, with the changes of ports.
     """
+    main = parse_main_cf(main_cf).values
+    return {
+        service: service_level({**main, **options})
+        for service, options in entries_of(master_cf, added).items()
+    }
+
+
+def entries_of(master_cf: str, added: Iterable[str]) -> dict[Service, Mapping[str, str]]:
+    """The -o options of each service's entry, as an instance's effective files have them.
+
+    Arguments are those of :func:`service_levels`.
+    """
     matches = (_REWRITTEN.fullmatch(line) for line in added)
     before = {match["after"]: match["before"] for match in matches if match}
-    main = parse_main_cf(main_cf).values
-    found: dict[Service, str] = {}
+    found: dict[Service, Mapping[str, str]] = {}
     for entry in parse_master_cf(master_cf).entries:
         name = before.get(entry.name, entry.name).rpartition(":")[2]
         service = SERVICE_NAMES.get(name) if entry.type == "inet" else None
         if service is not None:
-            found[service] = _level({**main, **entry.options})
+            found[service] = entry.options
     return found
 
 
-def _level(settings: Mapping[str, str]) -> str:
+def service_level(settings: Mapping[str, str]) -> str:
+    """The level that a service's settings come to: none, may, encrypt or implicit TLS.
+
+    Without smtpd_tls_security_level the two older switches decide (postconf(5)).
+    """
     if settings.get("smtpd_tls_wrappermode", "no").lower() == "yes":
         return IMPLICIT
-    return settings.get("smtpd_tls_security_level") or "none"
+    if level := settings.get("smtpd_tls_security_level"):
+        return level
+    if settings.get("smtpd_enforce_tls", "no").lower() == "yes":
+        return "encrypt"
+    return "may" if settings.get("smtpd_use_tls", "no").lower() == "yes" else "none"

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from functools import partial
 
 from harness.clients.contract import Result
+from harness.config.levels import entries_of
+from harness.config.maincf import parse_main_cf
+from harness.config.protocol_lists import excluded, protocol_list
 from harness.observations.decide import ServerWords
 from harness.observations.measure import (
     BANNER_PATIENCE,
@@ -27,7 +30,7 @@ from harness.targets.control import (
 )
 from harness.targets.maillog import LogLine
 from harness.targets.postfix import Instance, PostfixTarget
-from harness.tls import Service
+from harness.tls import Protocol, Service
 
 #: How long, in seconds, to wait for the end of a connection in stunnel's log.
 CONTROL_PATIENCE = 2.0
@@ -57,6 +60,18 @@ class PostfixBench:
     def config_digest(self) -> str:
         """The candidate's."""
         return self.instance.config.digest
+
+    def settings(self, service: Service) -> Mapping[str, str]:
+        """What is in effect for a service: main.cf's settings under its entry's -o options."""
+        config = self.instance.config
+        options = entries_of(config.master_cf, config.added).get(service, {})
+        return {**parse_main_cf(config.main_cf).values, **options}
+
+    def excluded(self, service: Service) -> frozenset[Protocol] | None:
+        """The protocols that a service's list leaves out; None where that cannot be told."""
+        facts = self.target.facts
+        which = protocol_list({**facts.protocol_lists, **self.settings(service)})
+        return excluded(which.value, facts.mail_version) if which else None
 
     def mark(self) -> int:
         """A connection is found by its port here, so no mark is needed."""

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from harness.clients.contract import Result
-from harness.observations.reasons import CERTIFICATE, reason_of
+from harness.observations.reasons import CERTIFICATE, WEAK_KEYS, first, reason_of
 from harness.observations.record import Outcome, Stage, TlsView
-from harness.tls import Offer, Protocol
+from harness.observations.within import common_name, outside
+from harness.tls import Offer
 
 # "Anonymous TLS connection established from x[1.2.3.4]:5: TLSv1 with cipher ECDHE-RSA-AES256-SHA
 # (256/256 bits) key-exchange X25519 server-signature ..." (TLS_README; tail: Postfix 3.4 on)
@@ -22,8 +23,6 @@ _ESTABLISHED = re.compile(
     r"TLS connection established from \S+: (?P<protocol>\S+) with cipher (?P<cipher>\S+)"
     r" \((?P<bits>\d+)/\d+ bits\)(?: key-exchange (?P<exchange>\S+)(?: \((?P<curve>[^)]+)\))?)?"
 )
-# One group has several names: OpenSSL's, NIST's, the TLS registry's.
-_GROUPS = {"prime256v1": "p-256", "secp256r1": "p-256", "secp384r1": "p-384", "secp521r1": "p-521"}
 # stunnel 5, a control's front: "TLSv1.2 ciphersuite: AES256-SHA (256-bit encryption)"
 _FRONT_ESTABLISHED = re.compile(
     r"LOG\d\[\d+\]: (?P<protocol>\S+) ciphersuite: (?P<cipher>\S+) \((?P<bits>\d+)-bit encryption\)"
@@ -103,14 +102,14 @@ def decide(offer: Offer, result: Result, server: ServerWords, control: Control) 
 
 
 def decide_control(
-    offer: Offer, result: Result, server: ServerWords, *, forbids: bool = False
+    offer: Offer, result: Result, server: ServerWords, *, may_refuse: bool = False
 ) -> Decision:
     """Judge a control's cell: of a permissive server what fails is the client's doing.
 
-    One that ``forbids`` refuses whatever is offered, so there it is the server's.
+    Of one that ``may_refuse``, as the forbidding one and a build's own, it is the server's.
     """
     # A permissive server cannot refuse an offer: whoever is refused by it could not make the offer.
-    return decide(offer, result, server, Control(None, works=forbids))
+    return decide(offer, result, server, Control(None, works=may_refuse))
 
 
 def server_view(lines: Sequence[str]) -> TlsView | None:
@@ -139,7 +138,10 @@ def views_agree(client: TlsView, server: TlsView) -> bool:
         (client.protocol, server.protocol),
         (client.cipher or server.cipher, server.cipher or client.cipher),
         (_bits(client) or _bits(server), _bits(server) or _bits(client)),
-        (_group(client) or _group(server), _group(server) or _group(client)),
+        (
+            common_name(client.group) or common_name(server.group),
+            common_name(server.group) or common_name(client.group),
+        ),
     )
     return all(one == other for one, other in pairs)
 
@@ -149,11 +151,6 @@ def _bits(view: TlsView) -> int | None:
     either (OpenSSL before 1.0.2 the first, after it the second).
     """
     return 112 if view.bits == 168 else view.bits
-
-
-def _group(view: TlsView) -> str | None:
-    name = view.group.lower() if view.group else None
-    return _GROUPS.get(name, name) if name else None
 
 
 def _seen(result: Result, server: ServerWords) -> Decision:
@@ -170,33 +167,40 @@ def _seen(result: Result, server: ServerWords) -> Decision:
 
 
 def _accepted(base: Decision, offer: Offer, control: Control) -> Decision:
-    seen = base.server_saw or base.client_saw
-    if offer.plaintext or not _within(offer, seen):
+    seen = _known(base)
+    ignored = outside(offer, seen)
+    if offer.plaintext:
+        ignored = (seen and seen.protocol) or "TLS"
+    if ignored is not None:
         # A client that ignores its pin "succeeds": it did not make the offer it was told to make.
-        protocol = seen.protocol if seen else "nothing"
         return replace(
             base,
             outcome=Outcome.CLIENT_INCAPABLE,
             reason="ignored-offer",
             decided_by="client",
             control=control.cell,
-            notes=(f"told to offer {offer}, negotiated {protocol}",),
+            notes=(f"told to offer {offer}, negotiated {ignored}",),
         )
     return replace(base, outcome=Outcome.ACCEPTED, stage=None)
 
 
-def _within(offer: Offer, seen: TlsView | None) -> bool:
-    if offer.lowest is None or offer.highest is None or seen is None or seen.protocol is None:
-        return True
-    ranks = {protocol.value: protocol.rank for protocol in Protocol}
-    rank = ranks.get(seen.protocol)
-    return rank is None or offer.lowest.rank <= rank <= offer.highest.rank
+def _known(base: Decision) -> TlsView | None:
+    """What was negotiated: the server's word, and the client's where the server has none."""
+    server, client = base.server_saw, base.client_saw
+    if server is None or client is None:
+        return server or client
+    return TlsView(
+        protocol=server.protocol or client.protocol,
+        cipher=server.cipher or client.cipher,
+        bits=server.bits or client.bits,
+        group=server.group or client.group,
+    )
 
 
 def _made_offer(base: Decision, offer: Offer) -> bool:
     """Whether TLS was negotiated within the offer, before whatever came then."""
-    seen = base.server_saw or base.client_saw
-    return seen is not None and _within(offer, seen)
+    seen = _known(base)
+    return seen is not None and outside(offer, seen) is None
 
 
 def _refused(
@@ -207,10 +211,12 @@ def _refused(
     reply = f"{no.code} {no.text}" if no else None
     reason = reason_of(server.session, result.error, reply)
     refused = replace(base, outcome=Outcome.REFUSED, reason=reason, decided_by="server")
-    if reason == CERTIFICATE:
-        # Both can make the offer; it is the client that says no, to who the server is.
-        return replace(refused, decided_by="client", control=control.cell)
     incapable = result.outcome == "client-incapable"
+    weak = reason in WEAK_KEYS and first("server", "\n".join(server.session)) is None
+    if reason == CERTIFICATE or (weak and not incapable):
+        # Both can make the offer; it is the client that says no, to who the server is or to how
+        # short its keys are.
+        return replace(refused, decided_by="client", control=control.cell)
     if offer.plaintext:
         # No TLS is asked for, so there is nothing of it that a control could show.
         outcome, who = (

@@ -6,12 +6,12 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from harness.catalog.cells import Cell
 from harness.clients.contract import Credentials, Message, Request, Result
-from harness.clients.controls import FORBIDDING
+from harness.clients.controls import PERMISSIVE
 from harness.clients.driver import CA_FILE, Driver
 from harness.observations.decide import Control, Decision, ServerWords, decide, decide_control
 from harness.observations.journal import evidence_path
@@ -73,10 +73,19 @@ class Bench(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """An observation, and the evidence that goes with it."""
+    """An observation, the evidence that goes with it, and the decision that it is made of."""
 
     observation: Observation
     evidence: dict[str, Any]
+    decision: Decision
+
+    def explained(self, found: Sequence[str], grounds: Mapping[str, Any]) -> Measured:
+        """With what stood in its way, and what tells so (docs/run-folder.md)."""
+        return replace(
+            self,
+            observation=replace(self.observation, obstacles=tuple(found)),
+            evidence={**self.evidence, "grounds": dict(grounds)},
+        )
 
 
 async def measure(
@@ -104,13 +113,14 @@ async def measure(
     result = await driver.ask(request)
     side = await bench.server_side(asked, result)
     if cell.is_control:
-        forbids = cell.scenario == FORBIDDING
-        decision = decide_control(cell.offer, result, side.words, forbids=forbids)
+        may_refuse = cell.scenario != PERMISSIVE
+        decision = decide_control(cell.offer, result, side.words, may_refuse=may_refuse)
     else:
         decision = decide(cell.offer, result, side.words, control)
     return Measured(
         _observation(cell, bench.config_digest, decision, result),
         _evidence(cell, request, result, side, decision),
+        decision,
     )
 
 

@@ -107,4 +107,4 @@ def _measured(
         "received": None,
         "notes": list(decision.notes),
     }
-    return Measured(observation, evidence)
+    return Measured(observation, evidence, decision)

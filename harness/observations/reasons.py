@@ -17,6 +17,8 @@ from importlib import resources
 UNRECOGNISED = "unrecognised"
 #: The client would not take the server's certificate.
 CERTIFICATE = "certificate"
+#: The key of a certificate, or the prime of a key exchange, is too short for a TLS library.
+WEAK_KEYS = frozenset({"dh-key-too-small", "key-too-small"})
 #: Postfix's "454 4.7.0 TLS not available due to local problem", the cause of which is in its log.
 TLS_NOT_AVAILABLE = "tls-not-available"
 

@@ -47,10 +47,12 @@ class Observation:
     """One line of ``observations.jsonl``.
 
     ``stage``, ``reason`` and ``decided_by`` say where, why and by whom it ended; they are None for
-    an accepted cell. ``agree`` is None where one of the two sides has no view. ``control`` is the
-    id of the control cell that makes a refusal or an incapability believable. ``trust`` is what
-    smtp(8) says of a peer's certificate, of outbound cells only. ``seconds``  is the
-    wall time of the client's dialogue. ``evidence`` is a path relative to the run folder.
+    an accepted cell. ``obstacles`` are all that is known to have stood in the way
+    (``observations.obstacles``), of cells where Postfix is the server. ``agree`` is None where one
+    of the two sides has no view. ``control`` is the id of the control cell that makes a refusal or
+    an incapability believable. ``trust`` is what smtp(8) says of a peer's certificate, of outbound
+    cells only. ``seconds`` is the wall time of the client's dialogue. ``evidence`` is a path
+    relative to the run folder.
     """
 
     cell: str
@@ -71,6 +73,7 @@ class Observation:
     seconds: float | None = None
     evidence: str | None = None
     trust: str | None = None
+    obstacles: tuple[str, ...] = ()
     schema: int = SCHEMA
 
     def to_json(self) -> str:
@@ -93,4 +96,5 @@ class Observation:
         data["stage"] = Stage(data["stage"]) if data["stage"] is not None else None
         for side in ("client_saw", "server_saw"):
             data[side] = TlsView(**data[side]) if data[side] is not None else None
+        data["obstacles"] = tuple(data.get("obstacles") or ())
         return cls(**data)

@@ -31,6 +31,7 @@ from harness.reports.words import (
     WARNINGS,
     build_note,
     build_notes,
+    in_the_way,
     sentence,
 )
 
@@ -72,6 +73,8 @@ def _facts(run: RunData, observation: Observation, console: Console) -> None:
         facts.add_row("claim", Text(plain(scenario.claim)))
     if observation.decided_by:
         facts.add_row("decided by", Text(plain(observation.decided_by)))
+    if observation.obstacles:
+        facts.add_row("in the way", Text(plain(in_the_way(observation))))
     if observation.trust:
         facts.add_row("certificate", Text(observation.trust))
     if observation.control:

@@ -31,7 +31,12 @@ CONTROLS = ScenarioInfo(
     claim="Servers of ours that accept every version. An offer that fails here fails for the "
     "client's own reasons; only one that succeeds here makes a refusal elsewhere believable.",
 )
-FORBIDDING = "forbidding"
+OPENED = ScenarioInfo(
+    title="A build's own controls: itself with everything open",
+    claim="What is refused under a candidate and granted here was refused by the candidate's "
+    "settings; what is refused here too, no setting of Postfix's can bring about.",
+)
+PERMISSIVE, FORBIDDING = "permissive", "forbidding"
 FORBIDS = ScenarioInfo(
     title="The control that forbids",
     claim="A server of ours that refuses every handshake. A client that reports TLS from here "
@@ -279,7 +284,7 @@ def _controls(
     idle = _Pivot(pivot.seen, {}, pivot.images, pivot.columns, why, planned=False)
     grids = []
     for name in _in_order([s.scenario for s in seen]):
-        info = FORBIDS if name == FORBIDDING else CONTROLS
+        info = {FORBIDDING: FORBIDS, PERMISSIVE: CONTROLS}.get(name, OPENED)
         asked = [build for build in builds if any(_of(one, build, name) for one in seen)]
         tables = tuple(idle.table(name, service, asked) for service in services)
         grids.append(ScenarioGrid(name, info, tables, whole.clients, whole.offers))

@@ -34,6 +34,7 @@ from harness.reports.words import (
     DECIDING_REPLY,
     DISAGREE,
     LAST_REPLY,
+    OBSTACLES,
     PEER_LOG,
     REASONS,
     SENDER_LOG,
@@ -147,6 +148,7 @@ def _facts(data: RunData, grid: Grid) -> dict[str, Any]:
     return {
         "signs": {name: asdict(sign) for name, sign in SIGNS.items()},
         "reasons": {name: words for name, (_, words) in REASONS.items()},
+        "obstacles": OBSTACLES,
         "images": {
             name: {
                 "reference": i.reference,

@@ -18,7 +18,7 @@ COLUMNS = (
     "outcome", "stage", "reason", "decided_by",
     *(f"client_{name}" for name in _VIEW), *(f"server_{name}" for name in _VIEW),
     "agree", "control", "seconds", "config", "image", "evidence", "why_not_measured",
-    "trust",
+    "trust", "obstacles",
 )  # fmt: skip
 #: A spreadsheet runs a cell that begins so as a formula.
 _FORMULA = ("=", "+", "-", "@")
@@ -56,6 +56,7 @@ def _observed(seen: Observation) -> dict[str, Any]:
     agree = None if seen.agree is None else str(seen.agree).lower()
     return {
         "stage": seen.stage, "reason": seen.reason, "decided_by": seen.decided_by,
+        "obstacles": " ".join(seen.obstacles),
         "agree": agree, "control": seen.control, "seconds": seen.seconds,
         "config": seen.config, "evidence": seen.evidence, "trust": seen.trust,
         **_view("client", seen.client_saw), **_view("server", seen.server_saw),

@@ -142,6 +142,23 @@ REASONS: dict[str, tuple[str, str]] = {
     "driver": ("driver", "the client's driver failed"),
 }
 
+#: Words for what stood in a cell's way (``observations.obstacles``), as "refused by ...".
+OBSTACLES: dict[str, str] = {
+    "protocol-list": "Postfix's protocol list",
+    "cipher-list": "Postfix's cipher list, exclusions or groups",
+    "keys": "the server's certificates and keys",
+    "security-level": "the TLS library's security level",
+    "library": "the TLS library, whatever Postfix is told",
+    "settings": "Postfix's other settings",
+    "client": "the client",
+    "unknown": "unknown: no control of this build tells",
+}
+
+
+def in_the_way(observation: Observation) -> str:
+    """What stood in the way, all of it; "" where nothing did."""
+    return "; ".join(OBSTACLES.get(one, one) for one in observation.obstacles)
+
 
 def build_notes(image: ImageInfo | None) -> tuple[str, ...]:
     """The keys of :data:`BUILD_NOTES` that hold for a build, warnings first.

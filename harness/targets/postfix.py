@@ -16,6 +16,7 @@ from typing import Any
 from harness.config.instance import FileKind, InstanceConfig, Surroundings, assemble
 from harness.config.mastercf import parse_master_cf
 from harness.config.ports import PORTS_PER_INSTANCE
+from harness.config.protocol_lists import MANDATORY, OPPORTUNISTIC
 from harness.config.scenario import Scenario
 from harness.errors import InfrastructureError
 from harness.targets.lab import (
@@ -46,13 +47,19 @@ _CHROOT = """
 mkdir -p etc
 cp /etc/resolv.conf /etc/services /etc/hosts etc/
 cp /etc/nsswitch.conf etc/ 2>/dev/null || true"""
+#: Parameters whose defaults are facts.
+_ASKED = ("mail_version", "mail_owner", "setgid_group", "daemon_directory", "config_directory")
 #: Queue folders that belong to mail_owner (conf/postfix-files of any release).
 _QUEUE_OWNED = "active bounce corrupt defer deferred flush hold incoming private saved trace"
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the image's own Postfix says of itself (postconf -d)."""
+    """What the image's own Postfix says of itself (postconf -d), and its OpenSSL.
+
+    ``protocol_lists`` are its own defaults of smtpd's two, ``openssl`` what ``openssl version``
+    says (docs/image-contract.md: the one that Postfix loads).
+    """
 
     mail_version: str
     mail_owner: str
@@ -60,6 +67,8 @@ class Facts:
     daemon_directory: str
     config_directory: str
     master_cf: str
+    protocol_lists: Mapping[str, str]
+    openssl: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,25 +263,32 @@ mv "$@" ../cur/"""
         return assemble(scenario, surroundings)
 
     def _read_facts(self) -> Facts:
-        names = (
-            "mail_version",
-            "mail_owner",
-            "setgid_group",
-            "daemon_directory",
-            "config_directory",
+        values = {name: self._default(name) for name in _ASKED}
+        config = shlex.quote(values["config_directory"])
+        # A release that has only one of them, or none (before 2.3), warns on standard error.
+        lists = self._shell.run(f"postconf -d {OPPORTUNISTIC} {MANDATORY} 2>/dev/null").output
+        settings = (line.partition(" =") for line in lists.splitlines() if " =" in line)
+        return Facts(
+            **values,
+            master_cf=self._shell.run(f"cat {config}/master.cf").output,
+            protocol_lists={name: value.strip() for name, _, value in settings},
+            openssl=self._shell.run("openssl version").output.strip(),
         )
-        values = []
-        for name in names:
-            answer = self._shell.run(f"postconf -d -h {name}")
-            if answer.status != 0:
-                raise InfrastructureError(
-                    f"{self.name}: 'postconf -d -h {name}' failed: {answer.output}",
-                    cause="the image does not keep the image contract",
-                    next_step="see docs/image-contract.md",
-                )
-            values.append(answer.output.strip())
-        values.append(self._shell.run(f"cat {shlex.quote(values[-1])}/master.cf").output)
-        return Facts(*values)
+
+    def _default(self, name: str) -> str:
+        """The image's own value of a parameter that every Postfix has.
+
+        Raises:
+            InfrastructureError: it has none to tell.
+        """
+        answer = self._shell.run(f"postconf -d -h {name}")
+        if answer.status != 0:
+            raise InfrastructureError(
+                f"{self.name}: 'postconf -d -h {name}' failed: {answer.output}",
+                cause="the image does not keep the image contract",
+                next_step="see docs/image-contract.md",
+            )
+        return answer.output.strip()
 
     def _files(self, directory: str, config: InstanceConfig) -> dict[str, FileSpec]:
         wanted = {

@@ -115,7 +115,7 @@ def observe(build: str, scenario: str, service: str, client: str, offer: str) ->
     seen = Observation(
         cell, build, scenario, "sha256:" + "5a" * 32, service, client, offer,
         outcome=Outcome.ACCEPTED, seconds=0.0124,
-        control=f"control-{'openssl-1.0.2h' if offer.startswith('SSL') else 'openssl-3.0'}"
+        control=f"control-{'openssl-1.0.2h' if offer.startswith('SSL') else 'openssl-3.5'}"
         f"/permissive/{service}/{client}/{offer}",
         evidence=f"evidence/{build}/{scenario}/{service}.{client}.{offer}.json",
     )  # fmt: skip

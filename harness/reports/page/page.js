@@ -99,6 +99,12 @@
     if (!found.beside) return [];
     return [heading(facts.titles.beside), el("p", { className: "agree", textContent: found.beside })];
   }
+  function obstacles(seen, facts) {
+    if (!seen.obstacles?.length) return [];
+    const lines = seen.obstacles.map((name) => facts.obstacles[name] ?? name);
+    return [heading(lines.length > 1 ? "What stood in the way, each enough alone" : "What stood in the way"),
+      el("p", { className: "agree", textContent: lines.join("; ") })];
+  }
   function control(seen, facts) {
     if (!seen.control) return [];
     const outcome = facts.controls[seen.control];
@@ -202,6 +208,7 @@
       ...(found.seen ? negotiated(found.seen) : []),
       ...beside(found, facts),
       ...(found.seen ? testimony(found.evidence, id.startsWith(facts.control_prefix), facts) : []),
+      ...(found.seen ? obstacles(found.seen, facts) : []),
       ...(found.seen ? control(found.seen, facts) : []),
       ...configuration(instance, facts),
       ...provenance(id, found, facts),

@@ -1,0 +1,87 @@
+"""What Postfix's protocol lists leave out: smtpd_tls_protocols and its siblings. Pure.
+
+The rules are postconf(5)'s: names are allowed, names after "!" are left out, and where any is
+allowed all others are left out; from Postfix 3.6 on ``>=TLSv1.2`` and ``<=TLSv1.3`` set bounds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.catalog.versions import Version
+from harness.config.levels import service_level
+from harness.tls import Protocol
+
+OPPORTUNISTIC, MANDATORY = "smtpd_tls_protocols", "smtpd_tls_mandatory_protocols"
+#: The release whose lists have bounds (RELEASE_NOTES of 3.6).
+_BOUNDS_SINCE = Version.parse("3.6")
+_NAMES = {protocol.value.lower(): protocol for protocol in Protocol}
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolList:
+    """The list that a service goes by: its parameter, and its value as it is in effect."""
+
+    parameter: str
+    value: str
+
+
+def excluded(text: str, mail_version: str) -> frozenset[Protocol] | None:
+    """The protocols that a list leaves out; None of one that this Postfix cannot read.
+
+    An empty list leaves nothing out. A ``$name`` that was not followed cannot be read either.
+    """
+    bounds = Version.parse(mail_version) >= _BOUNDS_SINCE
+    allowed: set[Protocol] = set()
+    out: set[Protocol] = set()
+    for word in re.split(r"[\s,:]+", text.strip()):
+        if not word:
+            continue
+        sign, name = _split(word, bounds=bounds)
+        protocol = _NAMES.get(name.lower())
+        if protocol is None and not (sign in (">=", "<=") and not name):
+            return None
+        if protocol is None:
+            # A bound that names nothing, as in ">= TLSv1.2", bounds nothing (seen in 3.6 to 3.11).
+            continue
+        match sign:
+            case "!":
+                out.add(protocol)
+            case ">=":
+                out |= {one for one in Protocol if one.rank < protocol.rank}
+            case "<=":
+                out |= {one for one in Protocol if one.rank > protocol.rank}
+            case _:
+                allowed.add(protocol)
+    if allowed:
+        out |= set(Protocol) - allowed
+    return frozenset(out)
+
+
+def protocol_list(settings: Mapping[str, str]) -> ProtocolList | None:
+    """The list that a service goes by, of all settings in effect for it; None: it does no TLS.
+
+    At level may it is smtpd_tls_protocols, at any other and with implicit TLS
+    smtpd_tls_mandatory_protocols (postconf(5)); a release that has no such parameter has no list.
+    """
+    level = service_level(settings)
+    parameter = OPPORTUNISTIC if level == "may" else MANDATORY
+    if level == "none" or parameter not in settings:
+        return None
+    return ProtocolList(parameter, _followed(settings[parameter], settings))
+
+
+def _split(word: str, *, bounds: bool) -> tuple[str, str]:
+    for sign in (">=", "<=", "!") if bounds else ("!",):
+        if word.startswith(sign):
+            return sign, word.removeprefix(sign)
+    return "", word
+
+
+def _followed(value: str, settings: Mapping[str, str]) -> str:
+    """A value with ``$name`` and ``${name}`` followed once; what is more than that stays."""
+    return re.sub(
+        r"\$(?:(\w+)|\{(\w+)\})", lambda match: settings.get(match[1] or match[2], match[0]), value
+    )

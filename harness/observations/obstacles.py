@@ -1,0 +1,125 @@
+"""Whose decision a refusal was: everything that stood in the way. Pure.
+
+Each obstacle that is named would have been enough alone, so who wants the cell accepted has to take
+away all of them. That a setting is in the way is concluded from the same build with
+everything open (``config.opened``), not from an error's words, which libraries share among causes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.observations.decide import Decision
+from harness.observations.reasons import CERTIFICATE
+from harness.observations.record import Outcome, Stage
+from harness.tls import Offer, Protocol
+
+
+class Obstacle(StrEnum):
+    """Who or what said no.
+
+    ``protocol-list``: smtpd_tls_protocols or smtpd_tls_mandatory_protocols. ``cipher-list``: the
+    grades, lists and exclusions of ciphers, and the groups. ``keys``: the server's certificates,
+    keys or DH parameters. ``security-level``: the level of the server's TLS library. ``library``:
+    what that library was built with, and knows. ``settings``: Postfix's other settings.
+    ``client``: the client. ``unknown``: nothing measured tells.
+    """
+
+    PROTOCOL_LIST = "protocol-list"
+    CIPHER_LIST = "cipher-list"
+    KEYS = "keys"
+    SECURITY_LEVEL = "security-level"
+    LIBRARY = "library"
+    SETTINGS = "settings"
+    CLIENT = "client"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What is known of a build and a candidate beside the cell itself; None: not measured.
+
+    ``opened``: the same client and offer is granted by the same build with everything open;
+    ``with_keys``, ``with_level``: also where the candidate's keys, or the library's security level,
+    are left. ``excluded``: the protocols that the service's protocol list leaves out.
+    """
+
+    opened: bool | None = None
+    with_keys: bool | None = None
+    with_level: bool | None = None
+    excluded: frozenset[Protocol] | None = None
+
+
+#: Reasons that name what stood in the way, whatever the stage.
+_BY_REASON = {
+    "tls-disabled-bad-protocol-list": Obstacle.PROTOCOL_LIST,
+    "tls-disabled-bad-cipher-list": Obstacle.CIPHER_LIST,
+    "tls-disabled-no-certificate": Obstacle.KEYS,
+}
+NO_SHARED_CIPHER = "no-shared-cipher"
+#: What a list of protocols can be the cause of.
+_OF_VERSIONS = frozenset({"protocol-version", "no-protocols-available"})
+
+
+def needs_grounds(decision: Decision) -> bool:
+    """Whether a decision's obstacles are told by the build's own controls."""
+    return (
+        decision.outcome is Outcome.REFUSED
+        and decision.stage is Stage.HANDSHAKE
+        and decision.decided_by == "server"
+        and decision.reason not in _BY_REASON
+    )
+
+
+def obstacles(decision: Decision, offer: Offer, grounds: Grounds) -> tuple[Obstacle, ...]:
+    """What is known to have stood in the way of a cell; empty where it was not refused."""
+    match decision.outcome:
+        case Outcome.CLIENT_INCAPABLE:
+            return (Obstacle.CLIENT,)
+        case Outcome.CONFIG_REJECTED:
+            return (Obstacle.SETTINGS,)
+        case Outcome.NOT_OFFERED | Outcome.REFUSED:
+            return _of_refusal(decision, offer, grounds)
+    return ()
+
+
+def _of_refusal(decision: Decision, offer: Offer, grounds: Grounds) -> tuple[Obstacle, ...]:
+    if decision.reason in _BY_REASON:
+        return (_BY_REASON[decision.reason],)
+    if decision.decided_by == "client" or decision.reason == CERTIFICATE:
+        return (Obstacle.CLIENT,)
+    if decision.stage is not Stage.HANDSHAKE:
+        return (Obstacle.SETTINGS,)
+    found = []
+    if all_excluded(offer, grounds.excluded):
+        found.append(Obstacle.PROTOCOL_LIST)
+    if grounds.opened is False:
+        found.append(Obstacle.LIBRARY)
+    elif grounds.opened:
+        found += _of_settings(decision.reason, grounds, found)
+    return tuple(found) or (Obstacle.UNKNOWN,)
+
+
+def _of_settings(reason: str | None, grounds: Grounds, before: list[Obstacle]) -> list[Obstacle]:
+    """What of a build that can grant it refuses it."""
+    found = []
+    if grounds.with_level is False:
+        found.append(Obstacle.SECURITY_LEVEL)
+    if grounds.with_keys is False:
+        found.append(Obstacle.KEYS)
+    if before or found:
+        return found
+    if reason in _OF_VERSIONS:
+        return [Obstacle.PROTOCOL_LIST]
+    # By elimination: of what was opened, only the ciphers and groups are left.
+    known = grounds.excluded is not None and grounds.with_keys
+    return [Obstacle.CIPHER_LIST] if known or reason == NO_SHARED_CIPHER else []
+
+
+def all_excluded(offer: Offer, excluded: frozenset[Protocol] | None) -> bool:
+    """Whether a protocol list leaves out every version that a client offers."""
+    if excluded is None or offer.lowest is None or offer.highest is None:
+        return False
+    low, high = offer.lowest.rank, offer.highest.rank
+    return all(one in excluded for one in Protocol if low <= one.rank <= high)

@@ -1,0 +1,220 @@
+"""What the controls of a run prove of a client's offer, each measured once, when first asked for.
+
+Part of the runner: which controls there are, and what their cells come to, is decided elsewhere
+(``clients.controls``, ``config.opened``, ``observations``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
+from dataclasses import replace
+from itertools import count
+from typing import Any, TypeVar
+
+from harness.catalog.cells import CONTROL_PREFIX, Cell
+from harness.catalog.clients import all_controls
+from harness.clients.controls import (
+    FORBIDDING,
+    control_cell,
+    controls_for,
+    forbidding,
+    own_cell,
+)
+from harness.config.opened import Kept, Library, opened
+from harness.config.scenario import Scenario
+from harness.errors import HarnessError
+from harness.observations.bench import PostfixBench, instance_evidence
+from harness.observations.decide import CANNOT_REFUSE, Control
+from harness.observations.journal import Journal
+from harness.observations.measure import Bench, Measured
+from harness.observations.obstacles import Grounds, all_excluded, needs_grounds, obstacles
+from harness.observations.record import Observation, Outcome, Stage
+from harness.readiness import Readiness
+from harness.targets.postfix import instance_ports
+from harness.tls import Offer, Service
+
+T = TypeVar("T")
+#: A build's own controls listen on the ports of instances from this number on, which no candidate
+#: comes to.
+FIRST_OWN = 1000
+
+
+class Proofs:
+    """The controls of a run. ``measure`` has a cell's dialogue, ``record`` keeps what came of it.
+
+    ``prior`` are the observations of a run that is resumed, by cell.
+    """
+
+    def __init__(
+        self,
+        ready: Readiness,
+        scenarios: Mapping[str, Scenario],
+        journal: Journal,
+        prior: Mapping[str, Observation],
+        measure: Callable[[Cell, Bench, Control], Awaitable[Measured | None]],
+        record: Callable[[Measured], None],
+    ) -> None:
+        self._ready = ready
+        self._scenarios = scenarios
+        self._journal = journal
+        self._prior = prior
+        self._measure = measure
+        self._record = record
+        self._tasks: dict[Hashable, asyncio.Task[Any]] = {}
+        self._numbers: dict[str, count[int]] = {}
+
+    def cancel(self) -> None:
+        """Stop what is being measured."""
+        for task in self._tasks.values():
+            task.cancel()
+
+    async def control(self, cell: Cell) -> Control:
+        """What the controls show of the cell's client and offer."""
+        if cell.offer.plaintext:
+            # There is nothing of TLS to be shown.
+            return Control(None, works=None, why="no control is asked to do without TLS")
+        key = (cell.client, cell.service, cell.offer)
+        return await self._once(key, lambda: self._try_controls(*key))
+
+    async def explained(self, measured: Measured, cell: Cell, bench: PostfixBench) -> Measured:
+        """What was measured, with what stood in the cell's way."""
+        grounds, seen = Grounds(), dict[str, str]()
+        if needs_grounds(measured.decision):
+            grounds, seen = await self._grounds(cell, bench)
+        found = obstacles(measured.decision, cell.offer, grounds)
+        out = None if grounds.excluded is None else sorted(grounds.excluded)
+        return measured.explained(found, {"controls": seen, "excluded": out})
+
+    async def _once(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        if key not in self._tasks:
+            self._tasks[key] = asyncio.create_task(work())
+        # Shielded: one cell's cancellation must not take the thing from all others.
+        result: T = await asyncio.shield(self._tasks[key])
+        return result
+
+    async def _try_controls(self, client: str, service: Service, offer: Offer) -> Control:
+        """Ask one control after another until one accepts; all refusing proves inability.
+
+        A client that is accepted must also be refused by the control that forbids.
+        """
+        tried: str | None = None
+        why = []
+        for server in controls_for(offer, all_controls()):
+            seen, lack = await self._asked(control_cell(server, service, client, offer))
+            if seen is not None and seen.outcome is Outcome.ACCEPTED:
+                return await self._can_be_refused(client, service, offer, seen.cell)
+            if seen is not None and seen.outcome is Outcome.CLIENT_INCAPABLE:
+                tried = seen.cell
+            else:
+                why.append(lack)
+        if tried is not None and not why:
+            return Control(tried, works=False)
+        return Control(tried, works=None, why="; ".join(why) or "no control speaks this offer")
+
+    async def _can_be_refused(
+        self, client: str, service: Service, offer: Offer, accepted: str
+    ) -> Control:
+        """Whether a client that a permissive control accepted tells of refusals as well.
+
+        Left to itself it may do without TLS there; what it may not do is to report TLS.
+        """
+        for server in forbidding(all_controls()):
+            cell = control_cell(server, service, client, offer)
+            seen, lack = await self._asked(cell)
+            if seen is not None and seen.outcome is Outcome.ACCEPTED:
+                why = f"{cell.id}: it reports TLS with a server that refuses every handshake"
+                return Control(cell.id, works=None, why=why, lack=CANNOT_REFUSE)
+            if seen is None or seen.outcome not in (Outcome.REFUSED, Outcome.PLAINTEXT):
+                return Control(cell.id, works=None, why=lack)
+        return Control(accepted, works=True)
+
+    async def _asked(self, cell: Cell) -> tuple[Observation | None, str]:
+        """A control's cell, measured once; and what to say where it settles nothing."""
+        bench = await self._ready.control(cell.build)
+        if bench is None:
+            return None, f"{cell.build}: {self._ready.why_missing(cell.build)}"
+        try:
+            seen = self._prior.get(cell.id) or await self._ask_control(cell, bench)
+        except HarnessError as error:
+            return None, f"{cell.id}: {error.what}"
+        return seen, f"{cell.id}: {seen.outcome if seen else 'the client is missing'}"
+
+    async def _ask_control(self, cell: Cell, bench: Bench) -> Observation | None:
+        """Measure a control's cell; a failure must happen twice before it counts as inability."""
+        wanted = Outcome.REFUSED if cell.scenario == FORBIDDING else Outcome.ACCEPTED
+        measured = await self._measure(cell, bench, Control(None, None))
+        if measured is not None and measured.observation.outcome is not wanted:
+            measured = await self._measure(cell, bench, Control(None, None))
+        if measured is None:
+            return None
+        self._record(measured)
+        return measured.observation
+
+    async def _grounds(self, cell: Cell, bench: PostfixBench) -> tuple[Grounds, dict[str, str]]:
+        """What the build's own controls show, asked as far as they can tell; and their outcomes."""
+        settings, seen = bench.settings(cell.service), dict[str, str]()
+
+        async def granted(kept: Kept) -> bool | None:
+            one = await self._own(cell, bench, kept, settings)
+            if one is not None:
+                seen[one.cell] = str(one.outcome)
+            return _granted(one)
+
+        grounds = Grounds(excluded=bench.excluded(cell.service))
+        grounds = replace(grounds, opened=await granted(Kept.NOTHING))
+        if not grounds.opened:
+            return grounds, seen
+        if _library(bench).has_levels and "@SECLEVEL" not in "".join(settings.values()):
+            grounds = replace(grounds, with_level=await granted(Kept.LEVEL))
+        if grounds.with_level is not False and not all_excluded(cell.offer, grounds.excluded):
+            grounds = replace(grounds, with_keys=await granted(Kept.KEYS))
+        return grounds, seen
+
+    async def _own(
+        self, cell: Cell, bench: PostfixBench, kept: Kept, settings: Mapping[str, str]
+    ) -> Observation | None:
+        """One of the build's own controls, asked once by a client with an offer."""
+        candidate = self._scenarios[cell.scenario]
+        scenario = opened(candidate, kept, settings, cell.offer.groups, _library(bench))
+        own = own_cell(cell.build, scenario.id, cell.client, cell.offer)
+        if own.id in self._prior:
+            return self._prior[own.id]
+
+        async def ask() -> Observation | None:
+            at = await self._once(
+                (bench.target.host, scenario.id), lambda: self._start(bench, scenario)
+            )
+            measured = await self._measure(own, at, Control(None, None))
+            if measured is None:
+                return None
+            self._record(measured)
+            return measured.observation
+
+        return await self._once(own.id, ask)
+
+    async def _start(self, beside: PostfixBench, scenario: Scenario) -> PostfixBench:
+        """Start one of a build's own controls in the container of the candidate."""
+        target = beside.target
+        number = next(self._numbers.setdefault(target.host, count(FIRST_OWN)))
+        instance = await asyncio.to_thread(
+            target.start_instance, scenario, instance_ports(number), await self._ready.sasl()
+        )
+        bench = PostfixBench(target, instance)
+        evidence = instance_evidence(bench, "")
+        self._journal.write_instance(f"{CONTROL_PREFIX}{target.name}", scenario.id, evidence)
+        return bench
+
+
+def _library(bench: PostfixBench) -> Library:
+    facts = bench.target.facts
+    return Library(facts.mail_version, facts.openssl)
+
+
+def _granted(seen: Observation | None) -> bool | None:
+    """What an own control says: yes, or no in the handshake; anything else tells nothing."""
+    if seen is None:
+        return None
+    if seen.outcome is Outcome.ACCEPTED:
+        return True
+    return False if (seen.outcome, seen.stage) == (Outcome.REFUSED, Stage.HANDSHAKE) else None

@@ -1,0 +1,87 @@
+"""A build's own controls: what is opened, and what is left."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.config.maincf import parse_main_cf
+from harness.config.opened import Kept, Library, opened
+from harness.config.scenario import Scenario
+
+CANDIDATE = Scenario(
+    id="c",
+    title="t",
+    source="s",
+    claim="c",
+    main_cf="smtpd_tls_mandatory_protocols = TLSv1.2\n",
+    master_cf="submission inet n - n - - smtpd\n",
+    files={"/etc/key.pem": "a key"},
+    collection="corpus",
+)
+SETTINGS = {
+    "smtpd_tls_cert_file": "/etc/key.pem",
+    "smtpd_tls_key_file": "$smtpd_tls_cert_file",
+    "smtpd_tls_dh1024_param_file": "/etc/dh.pem",
+    "smtpd_tls_CAfile": "/etc/ca.pem",
+    "smtpd_tls_mandatory_protocols": "TLSv1.2",
+    "smtp_tls_cert_file": "/etc/other.pem",
+}
+OLD = Library("3.1.0", "OpenSSL 1.0.2g  1 Mar 2016")
+NEW = Library("3.10.13", "OpenSSL 3.5.9 29 Sep 2026 (Library: OpenSSL 3.5.9 29 Sep 2026)")
+
+
+def values(kept: Kept, library: Library = NEW, groups: tuple[str, ...] = ()) -> dict[str, str]:
+    """The settings of a build's own control."""
+    return dict(parse_main_cf(opened(CANDIDATE, kept, SETTINGS, groups, library).main_cf).values)
+
+
+def test_all_is_open_and_nothing_of_the_candidate_is_left() -> None:
+    """Protects the proof: what this refuses, no setting can bring about."""
+    made = opened(CANDIDATE, Kept.NOTHING, SETTINGS, (), NEW)
+    assert (made.id, made.master_cf, made.collection, dict(made.files)) == ("open", "", None, {})
+    found = values(Kept.NOTHING)
+    assert found["smtpd_tls_protocols"] == found["smtpd_tls_exclude_ciphers"] == ""
+    assert found["tls_medium_cipherlist"] == "ALL:COMPLEMENTOFALL:@SECLEVEL=0"
+    assert "smtpd_tls_eccert_file" in found
+    assert "smtpd_tls_mandatory_protocols" not in found
+
+
+@pytest.mark.parametrize(("library", "ends"), [(OLD, "ALL"), (NEW, "@SECLEVEL=0")])
+def test_only_a_library_with_levels_is_told_one(library: Library, ends: str) -> None:
+    """Protects OpenSSL 1.0: it takes @SECLEVEL for an error, and would have no cipher at all."""
+    assert values(Kept.NOTHING, library)["tls_medium_cipherlist"].endswith(ends)
+    assert values(Kept.LEVEL, library)["tls_medium_cipherlist"] == "ALL:COMPLEMENTOFALL"
+
+
+def test_the_candidates_keys_are_kept_and_nothing_else() -> None:
+    """Protects the obstacle keys: certificates, keys and DH parameters are the candidate's own."""
+    found = values(Kept.KEYS)
+    kept = {name: value for name, value in SETTINGS.items() if found.get(name) == value}
+    assert set(kept) == {
+        "smtpd_tls_cert_file",
+        "smtpd_tls_key_file",
+        "smtpd_tls_dh1024_param_file",
+    }
+    assert "smtpd_tls_eccert_file" not in found
+    assert opened(CANDIDATE, Kept.KEYS, SETTINGS, (), NEW).files == CANDIDATE.files
+
+
+def test_groups_are_those_of_the_offer() -> None:
+    """Protects offers of groups: before 3.2 a server has one curve (tls_eecdh_strong_curve)."""
+    groups = ("X25519", "secp384r1")
+    assert values(Kept.NOTHING, NEW, groups)["tls_eecdh_auto_curves"] == "X25519 secp384r1"
+    assert values(Kept.NOTHING, OLD, groups)["tls_eecdh_strong_curve"] == "X25519"
+
+
+def test_what_differs_has_another_name() -> None:
+    """Protects sharing: cells share a control where it is the same, and nowhere else."""
+    other = {**SETTINGS, "smtpd_tls_cert_file": "/etc/other.pem"}
+    made = [
+        opened(CANDIDATE, Kept.NOTHING, SETTINGS, (), NEW),
+        opened(CANDIDATE, Kept.NOTHING, SETTINGS, ("X25519",), NEW),
+        opened(CANDIDATE, Kept.LEVEL, SETTINGS, (), NEW),
+        opened(CANDIDATE, Kept.KEYS, SETTINGS, (), NEW),
+        opened(CANDIDATE, Kept.KEYS, other, (), NEW),
+    ]
+    assert len({one.id for one in made}) == len(made)
+    assert opened(CANDIDATE, Kept.NOTHING, other, (), NEW).id == made[0].id

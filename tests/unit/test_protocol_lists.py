@@ -1,0 +1,79 @@
+"""What protocol lists leave out, by postconf(5)'s rules."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.config.protocol_lists import MANDATORY, OPPORTUNISTIC, excluded, protocol_list
+from harness.tls import Protocol
+
+ALL = frozenset(Protocol)
+OLD, NEW = "3.1.0", "3.6.0"
+
+
+def left(text: str, release: str) -> str | None:
+    """What a list allows, in one string."""
+    out = excluded(text, release)
+    return None if out is None else " ".join(p for p in Protocol if p not in out)
+
+
+@pytest.mark.parametrize(
+    ("text", "release", "allowed"),
+    [
+        ("", OLD, "SSLv2 SSLv3 TLSv1 TLSv1.1 TLSv1.2 TLSv1.3"),
+        ("!SSLv2, !SSLv3", OLD, "TLSv1 TLSv1.1 TLSv1.2 TLSv1.3"),
+        ("!sslv2 !SSLV3:!tlsv1", OLD, "TLSv1.1 TLSv1.2 TLSv1.3"),
+        ("TLSv1.2", OLD, "TLSv1.2"),
+        ("SSLv3, TLSv1", OLD, "SSLv3 TLSv1"),
+        ("TLSv1, !TLSv1", OLD, ""),
+        (">=TLSv1", NEW, "TLSv1 TLSv1.1 TLSv1.2 TLSv1.3"),
+        (">=TLSv1.1, <=TLSv1.2", NEW, "TLSv1.1 TLSv1.2"),
+        (">=TLSv1, !TLSv1.2", NEW, "TLSv1 TLSv1.1 TLSv1.3"),
+        # As measured: the space makes a bound of nothing, and a list of one.
+        (">= TLSv1.2", NEW, "TLSv1.2"),
+    ],
+)
+def test_lists_are_read_as_postfix_reads_them(text: str, release: str, allowed: str) -> None:
+    """Protects the obstacle protocol-list: it is said only of what a list leaves out."""
+    assert left(text, release) == allowed
+
+
+@pytest.mark.parametrize(
+    ("text", "release"),
+    [(">=TLSv1", OLD), ("!SSL2", NEW), ("TLSv1.4", NEW), ("$nobody", NEW), (">=TLSv9", NEW)],
+)
+def test_a_list_that_cannot_be_read_tells_nothing(text: str, release: str) -> None:
+    """Protects against guessing: Postfix disables TLS over such a list, and says so itself."""
+    assert excluded(text, release) is None
+
+
+@given(st.sets(st.sampled_from(list(Protocol))))
+def test_naming_what_is_left_out_leaves_just_that_out(out: set[Protocol]) -> None:
+    """Protects the commonest form, and its opposite: names alone allow just these."""
+    assert excluded(" ".join(f"!{one}" for one in out), OLD) == frozenset(out)
+    if out:
+        assert excluded(",".join(out), NEW) == ALL - out
+
+
+@pytest.mark.parametrize(
+    ("settings", "parameter"),
+    [
+        ({"smtpd_tls_security_level": "may"}, OPPORTUNISTIC),
+        ({"smtpd_tls_security_level": "encrypt"}, MANDATORY),
+        ({"smtpd_tls_security_level": "may", "smtpd_tls_wrappermode": "yes"}, MANDATORY),
+        ({"smtpd_use_tls": "yes"}, OPPORTUNISTIC),
+        ({"smtpd_use_tls": "yes", "smtpd_enforce_tls": "yes"}, MANDATORY),
+        ({}, None),
+        ({"smtpd_tls_security_level": "none"}, None),
+    ],
+)
+def test_the_level_chooses_the_list(settings: dict[str, str], parameter: str | None) -> None:
+    """Protects what the question's answers got wrong: each level has a list of its own."""
+    defaults = {OPPORTUNISTIC: "!SSLv2", MANDATORY: "${smtpd_tls_protocols}, !SSLv3"}
+    found = protocol_list({**defaults, **settings})
+    assert (found.parameter if found else None) == parameter
+    if parameter == MANDATORY:
+        assert found is not None
+        assert found.value == "!SSLv2, !SSLv3"
