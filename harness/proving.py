@@ -22,6 +22,7 @@ from harness.clients.controls import (
     own_cell,
 )
 from harness.config.opened import Kept, Library, opened
+from harness.config.protocol_lists import excluded
 from harness.config.scenario import Scenario
 from harness.errors import HarnessError
 from harness.observations.bench import PostfixBench, instance_evidence
@@ -79,12 +80,17 @@ class Proofs:
 
     async def explained(self, measured: Measured, cell: Cell, bench: PostfixBench) -> Measured:
         """What was measured, with what stood in the cell's way."""
-        grounds, seen = Grounds(), dict[str, str]()
-        if needs_grounds(measured.decision):
-            grounds, seen = await self._grounds(cell, bench)
-        found = obstacles(measured.decision, cell.offer, grounds)
-        out = None if grounds.excluded is None else sorted(grounds.excluded)
-        return measured.explained(found, {"controls": seen, "excluded": out})
+        if not needs_grounds(measured.decision):
+            return measured.explained(obstacles(measured.decision, cell.offer, Grounds()))
+        its_list = bench.protocol_list(cell.service)
+        out = excluded(its_list.value, bench.target.facts.mail_version) if its_list else None
+        grounds, seen = await self._grounds(cell, bench, Grounds(excluded=out))
+        evidence = {
+            "controls": seen,
+            "list": str(its_list) if its_list else None,
+            "excluded": None if out is None else sorted(out),
+        }
+        return measured.explained(obstacles(measured.decision, cell.offer, grounds), evidence)
 
     async def _once(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         if key not in self._tasks:
@@ -151,7 +157,9 @@ class Proofs:
         self._record(measured)
         return measured.observation
 
-    async def _grounds(self, cell: Cell, bench: PostfixBench) -> tuple[Grounds, dict[str, str]]:
+    async def _grounds(
+        self, cell: Cell, bench: PostfixBench, grounds: Grounds
+    ) -> tuple[Grounds, dict[str, str]]:
         """What the build's own controls show, asked as far as they can tell; and their outcomes."""
         settings, seen = bench.settings(cell.service), dict[str, str]()
 
@@ -161,7 +169,6 @@ class Proofs:
                 seen[one.cell] = str(one.outcome)
             return _granted(one)
 
-        grounds = Grounds(excluded=bench.excluded(cell.service))
         grounds = replace(grounds, opened=await granted(Kept.NOTHING))
         if not grounds.opened:
             return grounds, seen

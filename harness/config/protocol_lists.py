@@ -27,6 +27,9 @@ class ProtocolList:
     parameter: str
     value: str
 
+    def __str__(self) -> str:
+        return f"{self.parameter} = {self.value}".rstrip()
+
 
 def excluded(text: str, mail_version: str) -> frozenset[Protocol] | None:
     """The protocols that a list leaves out; None of one that this Postfix cannot read.

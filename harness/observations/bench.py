@@ -10,7 +10,7 @@ from functools import partial
 from harness.clients.contract import Result
 from harness.config.levels import entries_of
 from harness.config.maincf import parse_main_cf
-from harness.config.protocol_lists import excluded, protocol_list
+from harness.config.protocol_lists import ProtocolList, protocol_list
 from harness.observations.decide import ServerWords
 from harness.observations.measure import (
     BANNER_PATIENCE,
@@ -30,7 +30,7 @@ from harness.targets.control import (
 )
 from harness.targets.maillog import LogLine
 from harness.targets.postfix import Instance, PostfixTarget
-from harness.tls import Protocol, Service
+from harness.tls import Service
 
 #: How long, in seconds, to wait for the end of a connection in stunnel's log.
 CONTROL_PATIENCE = 2.0
@@ -67,11 +67,9 @@ class PostfixBench:
         options = entries_of(config.master_cf, config.added).get(service, {})
         return {**parse_main_cf(config.main_cf).values, **options}
 
-    def excluded(self, service: Service) -> frozenset[Protocol] | None:
-        """The protocols that a service's list leaves out; None where that cannot be told."""
-        facts = self.target.facts
-        which = protocol_list({**facts.protocol_lists, **self.settings(service)})
-        return excluded(which.value, facts.mail_version) if which else None
+    def protocol_list(self, service: Service) -> ProtocolList | None:
+        """The list that a service goes by; None: it does no TLS, or its release has no lists."""
+        return protocol_list({**self.target.facts.protocol_lists, **self.settings(service)})
 
     def mark(self) -> int:
         """A connection is found by its port here, so no mark is needed."""

@@ -79,12 +79,13 @@ class Measured:
     evidence: dict[str, Any]
     decision: Decision
 
-    def explained(self, found: Sequence[str], grounds: Mapping[str, Any]) -> Measured:
+    def explained(self, found: Sequence[str], grounds: Mapping[str, Any] | None = None) -> Measured:
         """With what stood in its way, and what tells so (docs/run-folder.md)."""
+        more = {} if grounds is None else {"grounds": dict(grounds)}
         return replace(
             self,
             observation=replace(self.observation, obstacles=tuple(found)),
-            evidence={**self.evidence, "grounds": dict(grounds)},
+            evidence={**self.evidence, **more},
         )
 
 

@@ -97,11 +97,13 @@ def _of_refusal(decision: Decision, offer: Offer, grounds: Grounds) -> tuple[Obs
     if grounds.opened is False:
         found.append(Obstacle.LIBRARY)
     elif grounds.opened:
-        found += _of_settings(decision.reason, grounds, found)
+        found += _of_settings(decision.reason, offer, grounds, found)
     return tuple(found) or (Obstacle.UNKNOWN,)
 
 
-def _of_settings(reason: str | None, grounds: Grounds, before: list[Obstacle]) -> list[Obstacle]:
+def _of_settings(
+    reason: str | None, offer: Offer, grounds: Grounds, before: list[Obstacle]
+) -> list[Obstacle]:
     """What of a build that can grant it refuses it."""
     found = []
     if grounds.with_level is False:
@@ -110,11 +112,16 @@ def _of_settings(reason: str | None, grounds: Grounds, before: list[Obstacle]) -
         found.append(Obstacle.KEYS)
     if before or found:
         return found
-    if reason in _OF_VERSIONS:
-        return [Obstacle.PROTOCOL_LIST]
-    # By elimination: of what was opened, only the ciphers and groups are left.
-    known = grounds.excluded is not None and grounds.with_keys
-    return [Obstacle.CIPHER_LIST] if known or reason == NO_SHARED_CIPHER else []
+    if grounds.excluded is None or offer.is_default:
+        # Whether the list leaves out what was offered is not known: the reason has to do.
+        by_reason = {
+            **dict.fromkeys(_OF_VERSIONS, Obstacle.PROTOCOL_LIST),
+            NO_SHARED_CIPHER: Obstacle.CIPHER_LIST,
+        }
+        return [by_reason[reason]] if reason in by_reason else []
+    # By elimination: of what was opened, only the cipher list and the groups are left; a level may
+    # stand in the list (@SECLEVEL).
+    return [Obstacle.CIPHER_LIST] if grounds.with_keys else []
 
 
 def all_excluded(offer: Offer, excluded: frozenset[Protocol] | None) -> bool:

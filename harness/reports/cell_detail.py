@@ -75,6 +75,7 @@ def _facts(run: RunData, observation: Observation, console: Console) -> None:
         facts.add_row("decided by", Text(plain(observation.decided_by)))
     if observation.obstacles:
         facts.add_row("in the way", Text(plain(in_the_way(observation))))
+        _grounds_facts(run, observation, facts)
     if observation.trust:
         facts.add_row("certificate", Text(observation.trust))
     if observation.control:
@@ -86,6 +87,15 @@ def _facts(run: RunData, observation: Observation, console: Console) -> None:
     if observation.seconds is not None:
         facts.add_row("took", f"{observation.seconds * 1000:.0f} ms")
     console.print(Padding(facts, (0, 0, 0, 2), expand=False))
+
+
+def _grounds_facts(run: RunData, observation: Observation, facts: Table) -> None:
+    """What tells so: the list in effect, and the build's own controls."""
+    grounds = (run.evidence(observation) or {}).get("grounds") or {}
+    if its_list := grounds.get("list"):
+        facts.add_row("its list", Text(plain(str(its_list))))
+    for cell, outcome in (grounds.get("controls") or {}).items():
+        facts.add_row("own control", Text(plain(f"{cell}: {outcome}")))
 
 
 def _image_facts(facts: Table, name: str, image: ImageInfo) -> None:

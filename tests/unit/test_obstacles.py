@@ -31,6 +31,11 @@ LISTED = replace(OPEN, excluded=frozenset({Protocol.SSLv3, Protocol.TLSv1}))
         (CIPHER, replace(OPEN, with_keys=False), "keys"),
         (CIPHER, replace(OPEN, opened=False), "library"),
         (FAILURE, OPEN, "cipher-list"),
+        # A level that stands in a cipher list of the candidate's (@SECLEVEL) shuts versions out.
+        (REFUSED, OPEN, "cipher-list"),
+        # Without the list's word the reason has to do.
+        (REFUSED, replace(OPEN, excluded=None), "protocol-list"),
+        (CIPHER, replace(OPEN, excluded=None), "cipher-list"),
         (FAILURE, replace(OPEN, excluded=None), "unknown"),
         (FAILURE, replace(OPEN, with_keys=None), "unknown"),
         (REFUSED, Grounds(), "unknown"),

@@ -99,11 +99,16 @@
     if (!found.beside) return [];
     return [heading(facts.titles.beside), el("p", { className: "agree", textContent: found.beside })];
   }
-  function obstacles(seen, facts) {
+  function obstacles(seen, evidence, facts) {
     if (!seen.obstacles?.length) return [];
+    const { list = null, controls = {} } = evidence?.grounds ?? {};
+    const own = Object.entries(controls).map(([id, outcome]) =>
+      el("p", { className: "agree" }, `${facts.signs[outcome]?.glyph ?? ""} ${outcome}: `, el("code", { textContent: id })));
     const lines = seen.obstacles.map((name) => facts.obstacles[name] ?? name);
     return [heading(lines.length > 1 ? "What stood in the way, each enough alone" : "What stood in the way"),
-      el("p", { className: "agree", textContent: lines.join("; ") })];
+      el("p", { className: "agree", textContent: lines.join("; ") }),
+      ...(list === null ? [] : [el("p", { className: "agree" }, "its list: ", el("code", { textContent: list }))]),
+      ...own];
   }
   function control(seen, facts) {
     if (!seen.control) return [];
@@ -208,7 +213,7 @@
       ...(found.seen ? negotiated(found.seen) : []),
       ...beside(found, facts),
       ...(found.seen ? testimony(found.evidence, id.startsWith(facts.control_prefix), facts) : []),
-      ...(found.seen ? obstacles(found.seen, facts) : []),
+      ...(found.seen ? obstacles(found.seen, found.evidence, facts) : []),
       ...(found.seen ? control(found.seen, facts) : []),
       ...configuration(instance, facts),
       ...provenance(id, found, facts),
