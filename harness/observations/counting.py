@@ -16,7 +16,8 @@ class Counts:
 
     ``views_compared`` counts the cells where both sides said what was negotiated, ``disagreements``
     those of them where they contradict each other, ``unconfirmed`` the accepted cells where one
-    side did not say. ``controls`` is the number of control cells besides.
+    side did not say. ``obstacles`` counts what stood in the way of the cells that a server did not
+    grant, most frequent first; a cell can have several. ``controls`` is the number of control cells besides.
     """
 
     measured: int
@@ -25,6 +26,7 @@ class Counts:
     disagreements: int
     unconfirmed: int
     controls: int
+    obstacles: Mapping[str, int]
 
 
 def count(observations: Iterable[Observation]) -> Counts:
@@ -39,4 +41,12 @@ def count(observations: Iterable[Observation]) -> Counts:
         disagreements=sum(one.agree is False for one in cells),
         unconfirmed=sum(o.agree is None and o.outcome is Outcome.ACCEPTED for o in cells),
         controls=len(seen) - len(cells),
+        obstacles=dict(
+            Counter(
+                obstacle
+                for one in cells
+                if one.outcome is not Outcome.CLIENT_INCAPABLE
+                for obstacle in one.obstacles
+            ).most_common()
+        ),
     )

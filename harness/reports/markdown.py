@@ -44,6 +44,8 @@ def _head(data: RunData, grid: Grid) -> Iterator[str]:
     outcomes = summary.counts.outcomes.items()
     counts = [f"{SIGNS[name].glyph} {count} {SIGNS[name].title}" for name, count in outcomes]
     yield f"- {', '.join(counts)}" if counts else "- no outcome"
+    if summary.obstacles:
+        yield f"- Refused by: {summary.obstacles}"
     yield f"- Client and server: {summary.agreement}"
     yield from (f"- Note: {markdown(note)}" for note in data.notes)
     yield from _missing(data)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from harness.observations.counting import Counts, count
 from harness.observations.rundir import RunData
+from harness.reports.words import OBSTACLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,12 @@ class Summary:
         """The finding in words: ``0 of 880 views compared disagree``."""
         counts = self.counts
         return f"{counts.disagreements} of {counts.views_compared} views compared disagree"
+
+    @property
+    def obstacles(self) -> str:
+        """Whose decision the refusals were, in words; "" where that is known of none."""
+        counts = self.counts.obstacles.items()
+        return ", ".join(f"{OBSTACLES.get(name, name)} {count}" for name, count in counts)
 
 
 def summarise(data: RunData) -> Summary:

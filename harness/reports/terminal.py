@@ -55,6 +55,8 @@ def print_summary(data: RunData, console: Console, summary: Summary) -> None:
         _say(console, Text(f"note: {plain(note)}", style="yellow"))
     _say(console, Text(_cells_line(summary)))
     _say(console, _outcomes_line(summary))
+    if summary.obstacles:
+        _say(console, Text(f"refused by: {summary.obstacles}"))
     style = "bold red" if summary.counts.disagreements else ""
     agreement = Text(f"client and server: {summary.agreement}", style=style)
     if summary.counts.unconfirmed:

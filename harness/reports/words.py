@@ -145,10 +145,10 @@ REASONS: dict[str, tuple[str, str]] = {
 #: Words for what stood in a cell's way (``observations.obstacles``), as "refused by ...".
 OBSTACLES: dict[str, str] = {
     "protocol-list": "Postfix's protocol list",
-    "cipher-list": "Postfix's cipher list, exclusions or groups",
+    "cipher-list": "Postfix's cipher list or groups",
     "keys": "the server's certificates and keys",
     "security-level": "the TLS library's security level",
-    "library": "the TLS library, whatever Postfix is told",
+    "library": "the TLS library as it was built",
     "settings": "Postfix's other settings",
     "client": "the client",
     "unknown": "unknown: no control of this build tells",

@@ -308,3 +308,14 @@ def test_show_cell_says_how_it_stands_beside_defaults(data: RunData) -> None:
     assert "differs in outcome, reason, protocol, cipher; under defaults: accepted" in refused
     assert "the same as under defaults" in shown(data, sample_run.ACCEPTED_CELL)
     assert "under defaults" not in shown(data, sample_run.DISAGREEING_CELL)
+
+
+def test_the_summary_says_whose_decision_the_refusals_were(data: RunData) -> None:
+    """Protects the answer to "can I change it": it stands under the outcomes, with its counts."""
+    one = next(o for o in data.observations if o.outcome == "refused")
+    blamed = replace(one, obstacles=("protocol-list", "library"))
+    told = replace(data, observations=[blamed if o is one else o for o in data.observations])
+    assert "refused by: Postfix's protocol list 1, the TLS library as it was built 1" in printed(
+        told, 120
+    )
+    assert "refused by" not in printed(data, 120)
