@@ -7,14 +7,14 @@ missing, and is ``None`` to all who ask. Part of the runner.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from typing import Any, TypeVar
 
 from harness.catalog.builds import Build, base_suite
-from harness.catalog.clients import Control, all_controls, client
+from harness.catalog.clients import Client, Control, all_controls, client
 from harness.catalog.peers import PEER_BUILD, is_peer, peer
 from harness.catalog.plan import Plan
 from harness.clients.driver import Driver
@@ -54,11 +54,13 @@ class Readiness:
         shop: ImageShop,
         tell: Listener,
         *,
+        own: Iterable[Client] = (),
         before: Mapping[str, str] | None = None,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         """``builds`` has the plan's, by name, ``before`` the image ids of the run that is resumed.
 
+        ``own`` are the user's own clients.
         ``changed`` is called whenever ``images`` or ``missing`` has something new.
         """
         self.images: dict[str, dict[str, Any]] = {}
@@ -72,16 +74,17 @@ class Readiness:
         self._open: list[Callable[[], None]] = []
         self._plan = plan
         self._builds = builds
+        self._own = {one.name: one for one in own}
 
     def begin(self) -> None:
         """Start all tasks; images are asked for in the order in which they become useful."""
         controls = all_controls()
         by_need = sorted(self._plan.builds, key=lambda name: _usefulness(self._builds[name]))
         pins = self._pins()
-        wanted: list[tuple[str, Recipe | Build]] = [
+        wanted: list[tuple[str, Recipe | Build | Client]] = [
             (by_need[0], self._builds[by_need[0]]),
             ("sasl", recipes.sasl_recipe()),
-            *((name, recipes.client_recipe(client(name))) for name in self._clients),
+            *((name, self._client_image(name)) for name in self._clients),
             *((control.name, recipes.control_recipe(control.name)) for control in controls),
             *((name, self._builds[name]) for name in by_need[1:]),
         ]
@@ -190,8 +193,13 @@ class Readiness:
             self.lost(name, kind, error)
             return None
 
-    def _image(self, name: str, what: Recipe | Build) -> Image:
+    def _client_image(self, name: str) -> Recipe | Client:
+        return self._own.get(name) or recipes.client_recipe(client(name))
+
+    def _image(self, name: str, what: Recipe | Build | Client) -> Image:
         with talking(f"making the image of {name}"):
+            if isinstance(what, Client):
+                return self._shop.adopt(name, what.reference, checked=False)
             if not isinstance(what, Build):
                 return self._shop.ensure(what)
             return self._examined(what) if what.reference else self._shop.build(what)
@@ -243,7 +251,8 @@ class Readiness:
         return path
 
     async def _start_client(self, name: str) -> Driver:
-        image = await self._got_image(name, "client")
+        own = {"foreign": True} if name in self._own else {}
+        image = await self._got_image(name, "client", lambda _: own)
         self._tell(Step(name, "starting the client"))
         driver = Driver(self._lab, name, image.id)
         self._open.append(driver.close)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from harness.catalog.builds import Build
 from harness.catalog.cells import Cell
+from harness.catalog.clients import Client
 from harness.catalog.plan import Plan
 from harness.clients.contract import Credentials
 from harness.config.scenario import Scenario
@@ -58,9 +59,9 @@ class Options:
 class Run:
     """One run; ``execute`` does it.
 
-    ``builds`` has the plan's, by name. ``prior`` and ``before`` are the observations and image ids
-    of a run that is resumed; ``changed`` is called whenever there is something new to say of images
-    and what is missing.
+    ``builds`` has the plan's, by name; ``own`` are the user's own clients. ``prior`` and ``before``
+    are the observations and image ids of a run that is resumed; ``changed`` is called whenever
+    there is something new to say of images and what is missing.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Run:
         lab: Lab,
         shop: ImageShop,
         journal: Journal,
+        own: Iterable[Client] = (),
         prior: Iterable[Observation] = (),
         before: Mapping[str, str] | None = None,
         changed: Callable[[], None] = lambda: None,
@@ -79,7 +81,9 @@ class Run:
         listener: Listener = lambda _: None,
     ) -> None:
         self.plan = plan
-        self.ready = Readiness(plan, builds, lab, shop, listener, before=before, changed=changed)
+        self.ready = Readiness(
+            plan, builds, lab, shop, listener, own=own, before=before, changed=changed
+        )
         self.began: float | None = None
         self.ended: float | None = None
         self.measured = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 
 from harness.catalog.builds import Build, base_suite, openssl
 from harness.catalog.cells import CONTROL_PREFIX, is_control
+from harness.catalog.peers import all_peers
 from harness.catalog.releases import load, release
 from harness.errors import UsageError
 from harness.tls import Protocol
@@ -26,7 +28,8 @@ class Client:
     says in a few words what it is and how far it goes.
 
     ``pins``: it can be told what to offer; else it has cells of the offer ``default`` only.
-    ``unasked``: it is in a run that names no client.
+    ``unasked``: it is in a run that names no client. ``reference``: it is an image of the user's
+    own, which has no recipe.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Client:
     args: Mapping[str, str] = field(default_factory=dict)
     pins: bool = True
     unasked: bool = False
+    reference: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,9 @@ class Control:
             raise ValueError(f"control {self.name!r} must start with {CONTROL_PREFIX!r}")
 
 
+#: What else has an image in a run.
+_RESERVED = frozenset({"sasl", "dns", "peer"})
+CLIENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _Named = TypeVar("_Named", Client, Control)
 
 
@@ -81,8 +88,28 @@ def all_controls() -> tuple[Control, ...]:
     return tuple(_control(record) for record in load("clients")["control"])
 
 
+def own_client(name: str, reference: str) -> Client:
+    """A client of the user's, from an image that keeps the client contract.
+
+    What it can be told to offer is for its driver to say, offer by offer.
+
+    Raises:
+        UsageError: it cannot have that name.
+    """
+    named = [*(one.name for one in all_clients()), *(one.name for one in all_peers()), *_RESERVED]
+    if name in named or is_control(name) or not CLIENT_NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot be the name of a client",
+            cause="the tool has something of that name"
+            if CLIENT_NAME.fullmatch(name)
+            else "a name has letters, digits and . _ + - only, since it is a part of cells' ids",
+            next_step="name it: --client NAME=REFERENCE",
+        )
+    return Client(name, "", "", "an image of the user's own", reference=reference)
+
+
 def client(name: str) -> Client:
-    """One client.
+    """One client of the catalog.
 
     Raises:
         UsageError: the catalog does not have it; the message names what it has.

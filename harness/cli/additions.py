@@ -11,6 +11,7 @@ import click
 import platformdirs
 
 from harness.catalog.builds import Additions, check_name
+from harness.catalog.clients import Client, own_client
 from harness.catalog.releases import Release
 from harness.errors import UsageError
 from harness.images.local_sources import parse_local
@@ -41,6 +42,37 @@ _IMAGE = click.option(
     metavar="NAME[=REFERENCE]",
     help="Test an image of your own that keeps the image contract (docs/image-contract.md).",
 )
+_CLIENT = click.option(
+    "--client",
+    "own",
+    multiple=True,
+    metavar="NAME=REFERENCE",
+    help="Measure with a client of your own too: an image that keeps the client contract "
+    "(docs/client-contract.md; 'clients check' tells).",
+)
+
+
+def client_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --client to a command."""
+    return _CLIENT(command)
+
+
+def read_clients(words: Iterable[str]) -> tuple[Client, ...]:
+    """The clients that --client names.
+
+    Raises:
+        UsageError: one of them is wrong, or there twice.
+    """
+    return tuple(_by_name("--client", map(_client, words)).values())
+
+
+def _client(word: str) -> tuple[str, Client]:
+    name, _, reference = word.partition("=")
+    if not reference:
+        raise UsageError(
+            f"--client {word} names no image", next_step="write it as --client NAME=REFERENCE"
+        )
+    return name, own_client(name, reference)
 
 
 def source_option(command: Callable[..., Any]) -> Callable[..., Any]:

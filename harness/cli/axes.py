@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -40,6 +40,10 @@ _AXES = (
 )
 
 
+#: What a run's client axis is chosen from.
+Pool = tuple[Client | Peer, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """What the user asked for on each axis, as written."""
@@ -74,22 +78,29 @@ def _with_axes(
     )(command)
 
 
-def make_plan(selection: Selection, scenarios: dict[str, Scenario], builds: Iterable[str]) -> Plan:
+def make_plan(
+    selection: Selection,
+    scenarios: dict[str, Scenario],
+    builds: Iterable[str],
+    own: Sequence[Client] = (),
+) -> Plan:
     """The cells that a selection comes to, with the builds that were chosen before.
 
     A scenario that says what it is about is measured with that: with its services among those that
     are selected, and with its clients and offers unless the selection names others. What it is
-    held against comes with it, and has the cells of all that are held against it.
+    held against comes with it, and has the cells of all that are held against it. ``own`` are
+    clients beside the catalog's.
 
     Raises:
         UsageError: a pattern that matches nothing.
         NothingSelectedError: no cell is left.
     """
+    pool = measurable(own)
     chosen = choose_scenarios(selection.scenarios, scenarios)
     scopes = {
         name: scope
         for name in chosen
-        if (scope := _scope(scenarios[name].claims, selection)) is not None
+        if (scope := _scope(scenarios[name].claims, selection, pool)) is not None
     }
     if not scopes:
         raise NothingSelectedError(
@@ -104,30 +115,33 @@ def make_plan(selection: Selection, scenarios: dict[str, Scenario], builds: Iter
         and against not in scopes
     )
     builds = tuple(builds)
-    _check(scenarios, scopes, builds)
-    whole = _union(scopes.values())
+    _check(scenarios, scopes, builds, pool)
+    whole = _union(scopes.values(), pool)
     scopes = {**dict.fromkeys(added, whole), **scopes}
     for name in scopes:
         if any(scenarios[one].claims.against == name and one != name for one in scopes):
-            scopes[name] = _union([scopes[name], *_held_against(name, scopes, scenarios)])
+            scopes[name] = _union([scopes[name], *_held_against(name, scopes, scenarios)], pool)
     return Plan(
         builds=tuple(builds),
         scenarios=tuple(scopes),
         services=whole.services,
         clients=whole.clients,
         offers=whole.offers,
-        unpinned=frozenset(one.name for one in _measurable() if not one.pins),
+        unpinned=frozenset(one.name for one in pool if not one.pins),
         scopes={name: scope for name, scope in scopes.items() if scope != whole},
     )
 
 
 def _check(
-    scenarios: Mapping[str, Scenario], chosen: Iterable[str], builds: tuple[str, ...]
+    scenarios: Mapping[str, Scenario],
+    chosen: Iterable[str],
+    builds: tuple[str, ...],
+    pool: Pool,
 ) -> None:
     """Refuse what the chosen scenarios expect where it could not be judged."""
     known = Known(
         builds=(*builds, *(build.id for build in known_builds())),
-        clients=tuple(_all_names()),
+        clients=tuple(one.name for one in pool),
     )
     check_claims([scenarios[name] for name in chosen], known)
 
@@ -143,7 +157,7 @@ def _held_against(
     ]
 
 
-def _scope(claims: Claims, selection: Selection) -> Scope | None:
+def _scope(claims: Claims, selection: Selection, pool: Pool) -> Scope | None:
     """What a scenario is measured with; None where it is about none of the services selected."""
     about = claims.services or INBOUND
     services = select("service", list(Service), selection.services)
@@ -154,12 +168,12 @@ def _scope(claims: Claims, selection: Selection) -> Scope | None:
     offers = () if selection.offers else claims.offers
     return Scope(
         services=tuple(one for one in Service if one in asked),
-        clients=choose_clients(clients or selection.clients, asked),
+        clients=choose_clients(clients or selection.clients, asked, pool),
         offers=offers or _offers(selection.offers),
     )
 
 
-def _union(scopes: Iterable[Scope]) -> Scope:
+def _union(scopes: Iterable[Scope], pool: Pool) -> Scope:
     """A scope that has all that some have, each axis in its own order."""
     scopes = list(scopes)
     clients = {name for scope in scopes for name in scope.clients}
@@ -167,7 +181,7 @@ def _union(scopes: Iterable[Scope]) -> Scope:
     standard = [offer for offer in STANDARD_OFFERS if offer in offers]
     return Scope(
         services=tuple(one for one in Service if any(one in scope.services for scope in scopes)),
-        clients=tuple(name for name in _all_names() if name in clients),
+        clients=tuple(one.name for one in pool if one.name in clients),
         offers=(*standard, *(offer for offer in offers if offer not in standard)),
     )
 
@@ -205,29 +219,37 @@ def _globbed(glob: str, scenarios: Mapping[str, Scenario]) -> set[str]:
     return {level[name] for name in select("scenario", list(level), [glob])}
 
 
-def _measurable() -> tuple[Client | Peer, ...]:
-    """What can stand on the client axis: clients, then peers."""
-    return (*all_clients(), *all_peers())
-
-
-def _all_names() -> list[str]:
-    return [one.name for one in _measurable()]
+def measurable(own: Sequence[Client] = ()) -> Pool:
+    """What can stand on the client axis: clients, the user's own last, then peers."""
+    return (*all_clients(), *own, *all_peers())
 
 
 def choose_clients(
-    patterns: Iterable[str], services: Iterable[Service] = INBOUND
+    patterns: Iterable[str],
+    services: Iterable[Service] = INBOUND,
+    pool: Pool | None = None,
 ) -> tuple[str, ...]:
     """Clients by glob, peers for ``outbound``; where no glob adds, those of a run that names none.
+
+    These are the user's own clients, if the pool has any, and else those of the catalog that are
+    measured unasked.
 
     Raises:
         UsageError: a pattern that matches nothing.
         NothingSelectedError: none is left.
     """
+    pool = measurable() if pool is None else pool
     words = words_of(patterns)
     if all(word.startswith("!") for word in words):
-        unasked = [one.name for one in _measurable() if one.unasked]
+        own = any(isinstance(one, Client) and one.reference for one in pool)
+        unasked = [one.name for one in pool if _is_unasked(one, own=own)]
         words = [*(one for one in unasked if any(meets(one, s) for s in services)), *words]
-    return select("client", _all_names(), words)
+    return select("client", [one.name for one in pool], words)
+
+
+def _is_unasked(one: Client | Peer, *, own: bool) -> bool:
+    """Whether it is in a run that names no client; beside the user's own, no other client is."""
+    return bool(one.reference) if own and isinstance(one, Client) else one.unasked
 
 
 def read_scenarios(folder: Path | None) -> dict[str, Scenario]:

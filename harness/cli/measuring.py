@@ -13,6 +13,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from harness.catalog.builds import Build
+from harness.catalog.clients import Client
 from harness.catalog.plan import Plan
 from harness.cli.display import Display
 from harness.cli.folders import point_latest
@@ -37,7 +38,8 @@ MOST_JOBS = 64
 class Job:
     """What one command measures, and how; ``prior`` is the run that it goes on with.
 
-    ``aside``: it only adds to another run, which stays the latest.
+    ``own`` are clients of the user's. ``aside``: it only adds to another run, which stays the
+    latest.
     """
 
     plan: Plan
@@ -48,6 +50,7 @@ class Job:
     prior: RunData | None
     keep: bool
     aside: bool = False
+    own: tuple[Client, ...] = ()
 
 
 def measure(job: Job, where: Path, display: Display) -> Path:
@@ -69,6 +72,7 @@ def measure(job: Job, where: Path, display: Display) -> Path:
                 lab=lab,
                 shop=open_shop(session, display, mirrors=job.mirrors),
                 journal=journal,
+                own=job.own,
                 prior=prior.observations if prior else (),
                 before={name: one.id for name, one in prior.run.images.items()} if prior else {},
                 changed=changed,

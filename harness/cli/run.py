@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
@@ -10,8 +10,16 @@ from pathlib import Path
 import click
 
 from harness.catalog.builds import Additions, Build
+from harness.catalog.clients import Client
 from harness.catalog.plan import Plan
-from harness.cli.additions import image_option, read_additions, read_mirrors, source_options
+from harness.cli.additions import (
+    client_option,
+    image_option,
+    read_additions,
+    read_clients,
+    read_mirrors,
+    source_options,
+)
 from harness.cli.axes import (
     Selection,
     axis_options,
@@ -35,6 +43,7 @@ from harness.runner import Options
 @click.command("run")
 @axis_options
 @image_option
+@client_option
 @source_options
 @click.option("--dry-run", is_flag=True, help="Print the cells that would be measured, and stop.")
 @click.option(
@@ -52,6 +61,7 @@ def run_command(
     keep: bool,
     quiet: bool,
     images: tuple[str, ...],
+    own: tuple[str, ...],
     sources: tuple[str, ...],
     mirrors: tuple[str, ...],
     **axes: tuple[str, ...],
@@ -64,13 +74,14 @@ def run_command(
     scenarios = read_scenarios(scenarios_dir)
     prior = load_run(resume.resolve()) if resume else None
     additions, places = read_additions(sources, images), read_mirrors(mirrors)
-    plan, builds = _plan(Selection(**axes), scenarios, prior, additions)
+    clients = read_clients(own)
+    plan, builds = _plan(Selection(**axes), scenarios, prior, additions, clients)
     if dry_run:
         _print_plan(plan)
         return ExitCode.OK
     options = Options(jobs=jobs, time_limit=time_limit, keep=keep)
     with Display(quiet=quiet) as display, terminable():
-        job = Job(plan, scenarios, builds, options, places, prior, keep)
+        job = Job(plan, scenarios, builds, options, places, prior, keep, own=clients)
         folder = measure(job, runs, display)
     data = load_run(folder)
     print_matrix(data, output())
@@ -86,25 +97,43 @@ def _plan(
     scenarios: dict[str, Scenario],
     prior: RunData | None,
     additions: Additions,
+    own: Sequence[Client],
 ) -> tuple[Plan, dict[str, Build]]:
     """The plan, and its builds by name."""
     if prior is None:
         builds = choose_builds(selection.builds, additions)
-        return make_plan(selection, scenarios, builds), builds
+        plan = make_plan(selection, scenarios, builds, own)
+        _check_clients_used(own, plan)
+        return plan, builds
     if selection != Selection():
         raise UsageError(
             "--resume goes on with the run's own axes, and takes no selection",
             next_step="leave out the selection, or start a new run",
         )
     _check_unchanged(prior, scenarios)
-    _check_additions(prior, additions)
+    _check_additions(prior, additions, own)
     plan = Plan.from_axes(asdict(prior.run.axes))
     return plan, {name: Build.parse(name, additions) for name in plan.builds}
 
 
-def _check_additions(prior: RunData, additions: Additions) -> None:
+def _check_clients_used(own: Iterable[Client], plan: Plan) -> None:
+    """Refuse a client of the user's that was not selected: its silence would mislead."""
+    idle = [one.name for one in own if one.name not in plan.clients]
+    if idle:
+        raise UsageError(
+            f"no cell of this run is measured by {' or '.join(idle)}",
+            cause="-c selects other clients",
+            next_step=f"name it too, such as -c {idle[0]}, or leave --client out",
+        )
+
+
+def _check_additions(prior: RunData, additions: Additions, own: Iterable[Client] = ()) -> None:
     """A run with a source or an image of the user's is not gone on with on the catalog's own."""
-    given = {"--source": set(additions.releases), "--image": set(additions.images)}
+    given = {
+        "--source": set(additions.releases),
+        "--image": set(additions.images),
+        "--client": {one.name for one in own},
+    }
     for option, now_named in given.items():
         before = _named(prior.run.command, option)
         if before != now_named:

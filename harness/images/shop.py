@@ -149,7 +149,7 @@ class ImageShop:
             As ``ensure``.
         """
         if build.reference:
-            return self._adopt(build)
+            return self.adopt(build.id, build.reference, checked=True)
         return self.ensure(build_recipe(build))
 
     def log_of(self, image: Image) -> Path | None:
@@ -167,9 +167,14 @@ class ImageShop:
             raise InfrastructureError(f"the Docker engine does not answer: {error}") from error
         return self._known(recipe.name, reference, attrs, checked=recipe.is_build)
 
-    def _adopt(self, build: Build) -> Image:
-        attrs = present(self._client, build.reference, self._cancel)
-        return self._known(build.id, build.reference, attrs, checked=True)
+    def adopt(self, name: str, reference: str, *, checked: bool) -> Image:
+        """An image of the user's own, as it is; ``checked``: its labels are held against it.
+
+        Raises:
+            As ``ensure``.
+        """
+        attrs = present(self._client, reference, self._cancel)
+        return self._known(name, reference, attrs, checked=checked)
 
     def _known(
         self, name: str, reference: str, attrs: Mapping[str, Any], *, checked: bool

@@ -17,7 +17,8 @@ class Counts:
     ``views_compared`` counts the cells where both sides said what was negotiated, ``disagreements``
     those of them where they contradict each other, ``unconfirmed`` the accepted cells where one
     side did not say. ``obstacles`` counts what stood in the way of the cells that a server did not
-    grant, most frequent first; a cell can have several. ``controls`` is the number of control cells besides.
+    grant, most frequent first; a cell can have several. ``controls`` is the number of control cells
+    besides.
     """
 
     measured: int

@@ -13,7 +13,7 @@ import pytest
 
 from harness.images.recipes import base_recipe
 from harness.paths import images_dir
-from tests.docker.conftest import CLI
+from tests.docker.conftest import CLI, run_cli
 
 pytestmark = pytest.mark.docker
 
@@ -67,6 +67,26 @@ def test_the_documents_own_driver_keeps_the_contract(
     exit_code, checks = check(image(engine, tmp_path, code[1]))
     assert {one["verdict"] for one in checks.values()} == {"passed"}, checks
     assert exit_code == 0
+
+
+@pytest.mark.usefixtures("matrix")
+def test_a_client_of_ones_own_is_measured_as_any_other(
+    engine: docker.DockerClient, tmp_path: Path
+) -> None:
+    """Protects --client: its cells have both sides' words, and controls."""
+    code = re.search(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    assert code is not None
+    mine = f"mine={image(engine, tmp_path, code[1])}"
+    words = ("-b", "debian-12", "-s", "defaults", "-S", "smtp", "-o", "TLSv1.2,TLSv1.3,default")
+    done = run_cli(tmp_path / "runs", "--client", mine, *words)
+    assert done.code == 0, done.err[-2000:]
+    cells = [one for one in done.data.observations if one.build == "debian-12"]
+    assert [(one.client, one.outcome, one.agree) for one in cells] == [
+        ("mine", "accepted", True)
+    ] * 3
+    assert done.data.run.images["mine"].foreign
+    controls = [o for o in done.data.observations if o.build == "control-openssl-3.5"]
+    assert {one.client for one in controls} == {"mine"}
 
 
 @pytest.mark.usefixtures("matrix")

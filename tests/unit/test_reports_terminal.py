@@ -314,7 +314,7 @@ def test_the_summary_says_whose_decision_the_refusals_were(data: RunData) -> Non
     """Protects the answer to "can I change it": it stands under the outcomes, with its counts."""
     one = next(o for o in data.observations if o.outcome == "refused")
     blamed = replace(one, obstacles=("protocol-list", "library"))
-    told = replace(data, observations=[blamed if o is one else o for o in data.observations])
+    told = replace(data, observations=tuple(blamed if o is one else o for o in data.observations))
     assert "refused by: Postfix's protocol list 1, the TLS library as it was built 1" in printed(
         told, 120
     )

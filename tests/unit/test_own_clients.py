@@ -1,0 +1,56 @@
+"""Clients of the user's own on the client axis."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.catalog.clients import own_client
+from harness.cli.additions import read_clients
+from harness.cli.axes import Selection, choose_clients, make_plan, measurable
+from harness.config.scenario import Scenario
+from harness.errors import UsageError
+from harness.tls import INBOUND, Service
+
+MINE = own_client("mine", "registry.example/mine:3")
+
+
+def test_alone_it_is_what_a_run_measures_with() -> None:
+    """Protects --client without -c: one's own client is asked, and the fleet is not."""
+    assert choose_clients((), INBOUND, measurable([MINE])) == ("mine",)
+    assert "mine" not in choose_clients((), INBOUND, measurable())
+
+
+def test_it_can_be_named_beside_others_by_glob() -> None:
+    """Protects comparing: one's own client stands on the axis like any other."""
+    chosen = choose_clients(["openssl-1.0.2h,min*"], INBOUND, measurable([MINE]))
+    assert chosen == ("openssl-1.0.2h", "mine")
+
+
+def test_outbound_has_its_peers_still() -> None:
+    """Protects runs of both directions: nobody's client takes the peers' place."""
+    both = choose_clients((), [Service.SMTP, Service.OUTBOUND], measurable([MINE]))
+    assert both[0] == "mine"
+    assert set(both[1:]) == set(choose_clients((), [Service.OUTBOUND]))
+
+
+def test_its_cells_are_planned() -> None:
+    """Protects the plan: its name is a part of the cells' ids."""
+    scenario = Scenario(id="defaults", title="t", source="s", claim="c")
+    plan = make_plan(Selection(), {"defaults": scenario}, ["debian-12"], [MINE])
+    assert {cell.client for cell in plan.cells()} == {"mine"}
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["mine", "mine=", "openssl-1.0.2h=x", "control-mine=x", "sasl=x", "a/b=x", "=x", "receiver*=x"],
+)
+def test_a_name_that_cannot_be_is_refused(word: str) -> None:
+    """Protects cells' ids, and a run from measuring another client than was meant."""
+    with pytest.raises(UsageError):
+        read_clients([word])
+
+
+def test_a_name_given_twice_is_refused() -> None:
+    """Protects from guessing which of the two is meant."""
+    with pytest.raises(UsageError, match="twice"):
+        read_clients(["mine=a", "mine=b"])
