@@ -39,6 +39,7 @@ class Description(BaseModel):
     clients: _Names | None = None
     offers: _Names | None = None
     against: _Line = "defaults"
+    files: dict[str, str] = Field(default_factory=dict)
     applies: dict[str, Any] = Field(default_factory=dict)
     expect: tuple[dict[str, Any], ...] = ()
 
@@ -55,6 +56,7 @@ _EXPECTED = {
     "clients": "a list of clients' names",
     "offers": "a list of offers, such as TLSv1.2 and default",
     "against": "the id of another scenario",
+    "files": 'a table [files] of what is to lie at a path, as "/etc/dh.pem" = "missing"',
     "applies": "a table [applies] with postfix or openssl",
     "expect": "tables [[expect]]",
 }

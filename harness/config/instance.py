@@ -96,7 +96,13 @@ def assemble(scenario: Scenario, surroundings: Surroundings) -> InstanceConfig:
         master_cf=master.text,
         added=(*added, *changes),
         files=MappingProxyType(
-            key_files(parse_main_cf(main_cf).values, master.entries, surroundings.directory)
+            {
+                **key_files(parse_main_cf(main_cf).values, master.entries, surroundings.directory),
+                **{
+                    _placed(path, surroundings.directory): kind
+                    for path, kind in scenario.kinds.items()
+                },
+            }
         ),
         recipients_map=f"/^[a-z0-9]+@{SINK_DOMAIN.replace('.', '[.]')}$/ {MAILDIR}\n",
         digest=scenario.digest,

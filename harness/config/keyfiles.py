@@ -14,7 +14,10 @@ from harness.config.mastercf import Entry
 
 
 class FileKind(StrEnum):
-    """What must lie at a path; all PEM. A chain is a key and its certificate in one file."""
+    """What must lie at a path; all PEM. A chain is a key and its certificate in one file.
+
+    RSA and DSA keys have 2048 bits and EC keys are on P-256 where nothing else is said.
+    """
 
     RSA_CERTIFICATE = "RSA certificate"
     RSA_KEY = "RSA key"
@@ -28,6 +31,23 @@ class FileKind(StrEnum):
     CA = "CA certificate"
     DH_2048 = "DH parameters, 2048 bits"
     DH_512 = "DH parameters, 512 bits"
+    # What a scenario can ask for beside these ([files] in scenario.toml).
+    DH_1024 = "DH parameters, 1024 bits"
+    DH_3072 = "DH parameters, 3072 bits"
+    DH_4096 = "DH parameters, 4096 bits"
+    RSA_1024_CERTIFICATE = "RSA certificate, 1024 bits"
+    RSA_1024_KEY = "RSA key, 1024 bits"
+    RSA_1024_CHAIN = "RSA key and certificate, 1024 bits"
+    RSA_4096_CERTIFICATE = "RSA certificate, 4096 bits"
+    RSA_4096_KEY = "RSA key, 4096 bits"
+    RSA_4096_CHAIN = "RSA key and certificate, 4096 bits"
+    P384_CERTIFICATE = "EC certificate, P-384"
+    P384_KEY = "EC key, P-384"
+    P384_CHAIN = "EC key and certificate, P-384"
+    #: Both are of the common RSA key.
+    EXPIRED = "RSA certificate, expired"
+    SELF_SIGNED = "RSA certificate, self-signed"
+    MISSING = "missing"
 
 
 _KINDS = {

@@ -86,6 +86,7 @@ def opened(
         main_cf=main_cf,
         master_cf="",
         files=files,
+        kinds=candidate.kinds if kept is Kept.KEYS else {},
         collection=None,
     )
     return replace(made, id=_name(made, kept, groups))

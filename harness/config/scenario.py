@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.config.claims import Claims, read_claims
-from harness.config.description import Description, among, describe
+from harness.config.description import Description, among, describe, line_in_table
+from harness.config.keyfiles import FileKind
 from harness.config.maincf import parse_main_cf
 from harness.config.mastercf import parse_master_cf
 from harness.config.overlay import Overlay
@@ -30,6 +31,10 @@ OWN = "config_directory"
 #: The folder of further files, each at the path that it is to have: files/etc/postfix/tls_policy.
 FURTHER = "files"
 #: Where no file of a scenario may lie: what an image brings is what is measured.
+_PROGRAMS = (
+    *("/bin/", "/lib/", "/lib64/", "/proc/", "/sbin/", "/srv/", "/sys/"),
+    *("/usr/bin/", "/usr/lib/", "/usr/libexec/", "/usr/sbin/"),
+)
 _FORBIDDEN = ("/bin/", "/lib/", "/lib64/", "/proc/", "/sbin/", "/srv/", "/sys/", "/usr/")
 
 
@@ -51,8 +56,9 @@ class Scenario:
     """A piece of advice. ``main_cf`` and ``master_cf`` are its fragments verbatim, "" for none.
 
     ``files`` are further files by their absolute paths, or ``config_directory/NAME`` for one that
-    lies beside its main.cf. ``collection`` is the folder of such folders that it lies in, None
-    where it lies at the top. ``path`` is that of its scenario.toml, for messages.
+    lies beside its main.cf, and ``kinds`` what the harness is to put at paths that they name.
+    ``collection`` is the folder of such folders that it lies in, None where it lies at the top.
+    ``path`` is that of its scenario.toml, for messages.
     """
 
     id: str
@@ -66,6 +72,7 @@ class Scenario:
     master_cf: str = ""
     overlay: Overlay = Overlay.REPLACE
     files: Mapping[str, str] = field(default_factory=dict)
+    kinds: Mapping[str, FileKind] = field(default_factory=dict)
     collection: str | None = None
     claims: Claims = field(default_factory=Claims)
     path: Path | None = field(default=None, compare=False)
@@ -80,6 +87,7 @@ class Scenario:
         """``sha256:`` over what the candidate says and how it is laid over, nothing else."""
         said: list[object] = [self.main_cf, self.master_cf, self.overlay.value]
         said += [sorted(self.files.items())] if self.files else []
+        said += [["kinds", sorted(self.kinds.items())]] if self.kinds else []
         content = json.dumps(said)
         return "sha256:" + hashlib.sha256(content.encode()).hexdigest()
 
@@ -193,6 +201,7 @@ def _read(
     errors += found
     if description is None:
         return None, errors
+    errors += _check_kinds(description, texts, files, folder / TOML)
     claims, found = read_claims(description, texts[TOML], folder / TOML, policies)
     scenario = _scenario(folder, description, texts)
     made = replace(scenario, files=files, collection=collection, claims=claims, path=folder / TOML)
@@ -218,6 +227,29 @@ def _further(root: Path) -> tuple[dict[str, str], list[FileError]]:
     return files, errors
 
 
+def _check_kinds(
+    description: Description, texts: Mapping[str, str], files: Mapping[str, str], toml: Path
+) -> list[FileError]:
+    """What is wrong with the table [files]."""
+    named = texts.get(_MAIN, "") + texts.get(_MASTER, "")
+    errors: list[FileError] = []
+    for path, kind in description.files.items():
+        place = Place(toml, line_in_table(texts[TOML], "files", 0, path), f"files.{path}")
+        if not path.startswith(("/", f"{OWN}/")) or path.startswith(_PROGRAMS):
+            expected = f"an absolute path such as /etc/ssl/key.pem, or {OWN}/NAME"
+            errors.append(FileError(place, "is no place for a file", expected=expected))
+        elif path.removeprefix(OWN) not in named:
+            what = "is named by no line of main.cf or master.cf"
+            errors.append(FileError(place, what, expected="a path that they name"))
+        elif path in files:
+            what = f"lies in the folder {FURTHER}/ too"
+            errors.append(FileError(place, what, expected="one of the two"))
+        if kind not in list(FileKind):
+            what = f"cannot be {kind!r}"
+            errors.append(FileError(place, what, expected=among(kind, list(FileKind))))
+    return errors
+
+
 def _scenario(folder: Path, description: Description, texts: dict[str, str]) -> Scenario:
     return Scenario(
         id=folder.name,
@@ -230,6 +262,11 @@ def _scenario(folder: Path, description: Description, texts: dict[str, str]) -> 
         main_cf=texts.get(_MAIN, ""),
         master_cf=texts.get(_MASTER, ""),
         overlay=description.master_cf,
+        kinds={
+            path: FileKind(kind)
+            for path, kind in description.files.items()
+            if kind in list(FileKind)
+        },
     )
 
 

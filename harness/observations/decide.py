@@ -12,7 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from harness.clients.contract import Result
-from harness.observations.reasons import CERTIFICATE, WEAK_KEYS, first, reason_of
+from harness.observations.reasons import (
+    CERTIFICATE,
+    INAPPROPRIATE_FALLBACK,
+    WEAK_KEYS,
+    first,
+    reason_of,
+)
 from harness.observations.record import Outcome, Stage, TlsView
 from harness.observations.within import common_name, outside
 from harness.tls import Offer
@@ -212,7 +218,11 @@ def _refused(
     reason = reason_of(server.session, result.error, reply)
     refused = replace(base, outcome=Outcome.REFUSED, reason=reason, decided_by="server")
     incapable = result.outcome == "client-incapable"
-    weak = reason in WEAK_KEYS and first("server", "\n".join(server.session)) is None
+    servers_own = first("server", "\n".join(server.session))
+    weak = reason in WEAK_KEYS and servers_own is None
+    if servers_own == INAPPROPRIATE_FALLBACK:
+        # What the server says proves the offer; a control that can do better says the same.
+        return refused
     if reason == CERTIFICATE or (weak and not incapable):
         # Both can make the offer; it is the client that says no, to who the server is or to how
         # short its keys are.
@@ -238,7 +248,7 @@ def _refused(
             decided_by="client",
             control=control.cell,
         )
-    if incapable:
+    if incapable and servers_own is None:
         note = "the client calls itself incapable of an offer that it made to the control"
         return replace(
             base,

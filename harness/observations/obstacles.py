@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.observations.decide import Decision
-from harness.observations.reasons import CERTIFICATE
+from harness.observations.reasons import CERTIFICATE, WEAK_KEYS
 from harness.observations.record import Outcome, Stage
 from harness.tls import Offer, Protocol
 
@@ -116,6 +116,7 @@ def _of_settings(
         # Whether the list leaves out what was offered is not known: the reason has to do.
         by_reason = {
             **dict.fromkeys(_OF_VERSIONS, Obstacle.PROTOCOL_LIST),
+            **dict.fromkeys(WEAK_KEYS, Obstacle.KEYS),
             NO_SHARED_CIPHER: Obstacle.CIPHER_LIST,
         }
         return [by_reason[reason]] if reason in by_reason else []

@@ -19,6 +19,8 @@ UNRECOGNISED = "unrecognised"
 CERTIFICATE = "certificate"
 #: The key of a certificate, or the prime of a key exchange, is too short for a TLS library.
 WEAK_KEYS = frozenset({"dh-key-too-small", "key-too-small"})
+#: The server could do better than a client that says it fell back (RFC 7507).
+INAPPROPRIATE_FALLBACK = "inappropriate-fallback"
 #: Postfix's "454 4.7.0 TLS not available due to local problem", the cause of which is in its log.
 TLS_NOT_AVAILABLE = "tls-not-available"
 

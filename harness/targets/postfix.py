@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -169,7 +169,8 @@ class PostfixTarget:
         directory = f"{ROOT}/{scenario.id}"
         config = self._assemble(scenario, directory, ports, sasl)
         put_files(self.container, self._files(directory, config))
-        self._must(self._setup_script(directory))
+        missing = [path for path, kind in config.files.items() if kind is FileKind.MISSING]
+        self._must(self._setup_script(directory, missing))
         first = self._pid()
         master = f"{self.facts.daemon_directory}/master"
         answer = self._shell.run(start_script(master, f"{directory}/etc", self.facts.mail_version))
@@ -306,17 +307,21 @@ mv "$@" ../cur/"""
         self._placed |= fresh
         wanted |= {path: FileSpec(text) for path, text in config.texts.items()}
         for path, kind in fresh.items():
+            if kind is FileKind.MISSING:
+                continue
             secret = kind.name.endswith(("KEY", "CHAIN"))
             wanted[path] = FileSpec(self._lab.pki.text(kind), mode=0o600 if secret else 0o644)
         # What the engine copies in does not show on a tmpfs, so all is staged beside it.
         return {_stage(directory) + path: spec for path, spec in wanted.items()}
 
-    def _setup_script(self, directory: str) -> str:
+    def _setup_script(self, directory: str, missing: Iterable[str]) -> str:
         facts = self.facts
+        gone = " ".join(map(shlex.quote, missing))
         return f"""set -e
 umask 022
 mkdir -p {directory}/etc {directory}/queue {directory}/data {directory}/mail
 cp -R {_stage(directory)}/. /
+rm -f -- {gone}
 touch -t {_COOL} {directory}/etc/*
 chown {facts.mail_owner} {directory}/data
 chown 65534:65534 {directory}/mail

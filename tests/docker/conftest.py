@@ -45,13 +45,24 @@ def run_cli(runs: Path, *words: str, env: dict[str, str] | None = None) -> Finis
     return Finished(done.returncode, done.stdout, done.stderr, runs / "latest")
 
 
-def write_scenarios(root: Path, texts: Mapping[str, tuple[str, str]]) -> Path:
-    """A folder of scenarios, from main.cf and master.cf by name; an empty text is no file."""
+def write_scenarios(
+    root: Path,
+    texts: Mapping[str, tuple[str, str]],
+    kinds: Mapping[str, Mapping[str, str]] | None = None,
+) -> Path:
+    """A folder of scenarios, from main.cf and master.cf by name; an empty text is no file.
+
+    ``kinds`` are the tables [files] of some of them: what is to lie at a path.
+    """
     for name, (main_cf, master_cf) in texts.items():
         folder = root / "scenarios" / name
         folder.mkdir(parents=True)
         (folder / "scenario.toml").write_text(
             f'title = "{name}"\nsource = "a test"\nclaim = "It is refused."\n'
+            + "[files]\n"
+            + "".join(
+                f'"{path}" = "{kind}"\n' for path, kind in (kinds or {}).get(name, {}).items()
+            )
         )
         for file, text in (("main.cf", main_cf), ("master.cf", master_cf)):
             if text:

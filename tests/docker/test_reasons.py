@@ -29,9 +29,12 @@ SCENARIOS = {
     ),
     "denied": ("smtpd_recipient_restrictions = reject\n", ""),
     "busy": ("smtpd_client_restrictions = defer\n", ""),
+    "shut": ("smtpd_client_restrictions = reject\nreject_code = 421\n", ""),
+    "up-to-tls11": ("smtpd_tls_protocols = TLSv1, TLSv1.1\n", ""),
     "permit": ("smtpd_recipient_restrictions = permit\n", ""),
 }
 CLIENT, OLD = "aiosmtplib-debian12", "openssl-1.0.2h"
+FALLBACK = "TLSv1.1+ciphers=AES128-SHA:TLS_FALLBACK_SCSV"
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +45,7 @@ def provoked(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     return run_cli(
         root / "runs",
         *("--scenarios-dir", str(folder), "-b", "debian-12"),
-        *("-c", f"{CLIENT},{OLD}", "-o", "TLSv1,TLSv1.2,TLSv1.3,default,plaintext"),
+        *("-c", f"{CLIENT},{OLD}", "-o", f"TLSv1,TLSv1.2,TLSv1.3,default,plaintext,{FALLBACK}"),
     )
 
 
@@ -80,6 +83,10 @@ def seen(run: Finished, where: str) -> Observation:
         (f"denied/smtp/{CLIENT}/TLSv1.2", "refused", "access-denied"),
         (f"permit/smtp/{CLIENT}/TLSv1.2", "accepted", None),
         (f"busy/smtp/{CLIENT}/TLSv1.2", "refused", "rejected"),
+        (f"shut/smtp/{CLIENT}/TLSv1.2", "refused", "service-unavailable"),
+        # A client that says it fell back is refused where the server could do better (RFC 7507).
+        (f"permit/smtp/{OLD}/{FALLBACK}", "refused", "inappropriate-fallback"),
+        (f"up-to-tls11/smtp/{OLD}/{FALLBACK}", "accepted", None),
     ],
 )
 def test_each_cause_is_provoked_and_its_neighbour_is_not(

@@ -15,6 +15,8 @@ SUITES = (
     "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:"
     "TLS_AES_128_CCM_SHA256:TLS_AES_128_CCM_8_SHA256"
 )
+#: What a client adds that falls back to an older version (RFC 7507).
+FALLBACK_SCSV = "TLS_FALLBACK_SCSV"
 EHLO = f"EHLO {EHLO_NAME}\r\n".encode()
 QUIT = b"QUIT\r\n"
 
@@ -87,13 +89,16 @@ class Tool:
 
     def _cipher_options(self, offer: Offer) -> list[str]:
         """The ciphers of an offer, or all there are; TLSv1.3's have an option of their own."""
-        new = [name for name in offer.ciphers if name.startswith("TLS_")]
-        old = [name for name in offer.ciphers if name not in new]
+        named = [name for name in offer.ciphers if name != FALLBACK_SCSV]
+        new = [name for name in named if name.startswith("TLS_")]
+        old = [name for name in named if name not in new]
         everything = [] if offer.ciphers else ["ALL:COMPLEMENTOFALL"]
         level = ["@SECLEVEL=0"] * self.has_security_levels
         words = ["-cipher", ":".join([*everything, *old, *level])] if everything or old else []
         if "ciphersuites" in self.options and (new or not offer.ciphers):
             words += ["-ciphersuites", ":".join(new) or SUITES]
+        # A value among the ciphers on the wire (RFC 7507), an option of its own here.
+        words += ["-fallback_scsv"] * (FALLBACK_SCSV in offer.ciphers)
         return words
 
     def view(self, output: str, trace: Trace) -> None:
