@@ -160,6 +160,8 @@ install_below() {
     step install "${linux[@]}" make non-interactive-package install_root=/install tempdir=/src \
         daemon_directory=/usr/libexec/postfix command_directory=/usr/sbin \
         manpage_directory=/usr/share/man readme_directory=no html_directory=no
+    # Upstream installs no posttls-finger (2.11 and later); distributions do.
+    [ ! -x bin/posttls-finger ] || install bin/posttls-finger /install/usr/sbin/
     rm -rf /install/usr/share/man
     sed -i '/^\$manpage_directory/d' /install/etc/postfix/postfix-files
 }
