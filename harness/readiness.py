@@ -17,7 +17,7 @@ from harness.catalog.builds import Build, base_suite
 from harness.catalog.clients import Client, Control, all_controls, client
 from harness.catalog.peers import PEER_BUILD, is_peer, peer
 from harness.catalog.plan import Plan
-from harness.clients.driver import Driver
+from harness.clients.driver import Driver, role_of
 from harness.errors import (
     ContractError,
     DoesNotBuildError,
@@ -254,7 +254,8 @@ class Readiness:
         own = {"foreign": True} if name in self._own else {}
         image = await self._got_image(name, "client", lambda _: own)
         self._tell(Step(name, "starting the client"))
-        driver = Driver(self._lab, name, image.id)
+        role = role_of(None if name in self._own else client(name))
+        driver = Driver(self._lab, name, image.id, role)
         self._open.append(driver.close)
         await driver.start()
         self.images[name]["describe"] = await driver.describe()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
 
-from harness.catalog.builds import Build, base_suite, openssl
+from harness.catalog.builds import Build, base_suite, known_builds, openssl
 from harness.catalog.cells import CONTROL_PREFIX, is_control
 from harness.catalog.peers import all_peers
 from harness.catalog.releases import load, release
@@ -29,7 +29,8 @@ class Client:
 
     ``pins``: it can be told what to offer; else it has cells of the offer ``default`` only.
     ``unasked``: it is in a run that names no client. ``reference``: it is an image of the user's
-    own, which has no recipe.
+    own, which has no recipe. ``build``: its software is that build's own Postfix, whose image its
+    own stands on.
     """
 
     name: str
@@ -44,6 +45,12 @@ class Client:
     pins: bool = True
     unasked: bool = False
     reference: str = ""
+    build: str = ""
+
+    @property
+    def is_daemon(self) -> bool:
+        """Whether it needs what Postfix's master(8) needs: other users, files to own."""
+        return bool(self.build) and self.args["TOOL"] == SENDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,12 @@ class Control:
             raise ValueError(f"control {self.name!r} must start with {CONTROL_PREFIX!r}")
 
 
+#: What of a build's own Postfix can be a client: smtp(8), and posttls-finger(1).
+SENDER, FINGER = "smtp", "posttls-finger"
+_TOOLS = {
+    SENDER: "Postfix's own smtp(8), under its master(8); sends a mail",
+    FINGER: "posttls-finger(1); shakes hands, sends no mail",
+}
 #: What else has an image in a run.
 _RESERVED = frozenset({"sasl", "dns", "peer"})
 CLIENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
@@ -88,6 +101,30 @@ def all_controls() -> tuple[Control, ...]:
     return tuple(_control(record) for record in load("clients")["control"])
 
 
+def build_client(tool: str, build: str) -> Client:
+    """A build's own Postfix as a client: ``smtp-debian-12``, ``posttls-finger-debian-12``."""
+    return Client(
+        f"{tool}-{build}",
+        "clients/postfix",
+        base_suite(),
+        f"{build}: {_TOOLS[tool]}",
+        common=("clients/common",),
+        args={"TOOL": tool, "RUN_AS": "root" if tool == SENDER else "nobody"},
+        build=build,
+    )
+
+
+@cache
+def build_clients() -> tuple[Client, ...]:
+    """Those of all builds that the catalog lists; any other pair's can be had by its whole name."""
+    return tuple(build_client(tool, one.id) for tool in _TOOLS for one in known_builds())
+
+
+def is_of_a_build(name: str) -> bool:
+    """Whether a client's name, or a glob for one, is of a build's own Postfix."""
+    return name.startswith(tuple(f"{tool}-" for tool in _TOOLS))
+
+
 def own_client(name: str, reference: str) -> Client:
     """A client of the user's, from an image that keeps the client contract.
 
@@ -97,7 +134,7 @@ def own_client(name: str, reference: str) -> Client:
         UsageError: it cannot have that name.
     """
     named = [*(one.name for one in all_clients()), *(one.name for one in all_peers()), *_RESERVED]
-    if name in named or is_control(name) or not CLIENT_NAME.fullmatch(name):
+    if name in named or is_of_a_build(name) or is_control(name) or not CLIENT_NAME.fullmatch(name):
         raise UsageError(
             f"{name!r} cannot be the name of a client",
             cause="the tool has something of that name"
@@ -114,6 +151,9 @@ def client(name: str) -> Client:
     Raises:
         UsageError: the catalog does not have it; the message names what it has.
     """
+    for tool in _TOOLS:
+        if name.startswith(f"{tool}-"):
+            return build_client(tool, Build.parse(name.removeprefix(f"{tool}-")).id)
     return _named("client", name, all_clients())
 
 

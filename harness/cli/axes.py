@@ -10,7 +10,13 @@ from typing import Any, TypeVar
 import click
 
 from harness.catalog.builds import NOTHING_ADDED, Additions, Build, all_builds, known_builds
-from harness.catalog.clients import Client, all_clients
+from harness.catalog.clients import (
+    Client,
+    all_clients,
+    build_clients,
+    client,
+    is_of_a_build,
+)
 from harness.catalog.peers import Peer, all_peers, meets
 from harness.catalog.plan import Plan, Scope
 from harness.catalog.releases import Release
@@ -176,12 +182,13 @@ def _scope(claims: Claims, selection: Selection, pool: Pool) -> Scope | None:
 def _union(scopes: Iterable[Scope], pool: Pool) -> Scope:
     """A scope that has all that some have, each axis in its own order."""
     scopes = list(scopes)
-    clients = {name for scope in scopes for name in scope.clients}
+    clients = dict.fromkeys(name for scope in scopes for name in scope.clients)
+    listed = [one.name for one in pool if one.name in clients]
     offers = dict.fromkeys(offer for scope in scopes for offer in scope.offers)
     standard = [offer for offer in STANDARD_OFFERS if offer in offers]
     return Scope(
         services=tuple(one for one in Service if any(one in scope.services for scope in scopes)),
-        clients=tuple(one.name for one in pool if one.name in clients),
+        clients=(*listed, *(name for name in clients if name not in listed)),
         offers=(*standard, *(offer for offer in offers if offer not in standard)),
     )
 
@@ -220,7 +227,10 @@ def _globbed(glob: str, scenarios: Mapping[str, Scenario]) -> set[str]:
 
 
 def measurable(own: Sequence[Client] = ()) -> Pool:
-    """What can stand on the client axis: clients, the user's own last, then peers."""
+    """What can stand on the client axis: clients, then the user's own, and peers.
+
+    Builds' own Postfix is not among them, since there are as many as there are builds.
+    """
     return (*all_clients(), *own, *all_peers())
 
 
@@ -232,7 +242,8 @@ def choose_clients(
     """Clients by glob, peers for ``outbound``; where no glob adds, those of a run that names none.
 
     These are the user's own clients, if the pool has any, and else those of the catalog that are
-    measured unasked.
+    measured unasked. Builds' own Postfix is chosen by globs that begin with its tool's name:
+    ``smtp-*`` has them, ``*`` has not, since there are as many as there are builds.
 
     Raises:
         UsageError: a pattern that matches nothing.
@@ -244,7 +255,21 @@ def choose_clients(
         own = any(isinstance(one, Client) and one.reference for one in pool)
         unasked = [one.name for one in pool if _is_unasked(one, own=own)]
         words = [*(one for one in unasked if any(meets(one, s) for s in services)), *words]
-    return select("client", [one.name for one in pool], words)
+    spelt = [one for word in words for one in _spelt_out(word)]
+    plain = [one.name for one in pool]
+    named = dict.fromkeys(one for one in spelt if is_of_a_build(one))
+    return select("client", [*plain, *named], spelt)
+
+
+def _spelt_out(word: str) -> list[str]:
+    """A glob for builds' own Postfix as the names that it chooses; any other word as it is."""
+    glob = word.removeprefix("!")
+    if not is_of_a_build(glob):
+        return [word]
+    known = [one.name for one in build_clients()]
+    if glob not in known and "+" in glob and not any(c in glob for c in "*?["):
+        known.append(client(glob).name)
+    return [word[: len(word) - len(glob)] + one for one in select("client", known, [glob])]
 
 
 def _is_unasked(one: Client | Peer, *, own: bool) -> bool:

@@ -10,11 +10,19 @@ from functools import partial
 
 import click
 
-from harness.catalog.clients import Control, all_clients, all_controls, client
+from harness.catalog.clients import (
+    Client,
+    Control,
+    all_clients,
+    all_controls,
+    client,
+    is_of_a_build,
+)
 from harness.cli.display import Display
 from harness.cli.opening import open_shop, terminable
 from harness.clients.conformance import ClientReport
 from harness.clients.conformance_trial import Servers, Trial
+from harness.clients.driver import role_of
 from harness.errors import ExitCode
 from harness.images import recipes
 from harness.images.engine import Session, connect
@@ -62,7 +70,8 @@ def list_command() -> None:
 async def _try_out(image: str, lab: Lab, shop: ImageShop) -> ClientReport:
     """Start the servers, then the trial."""
     named = {one.name for one in all_clients()}
-    made = partial(_image_id, image, shop, known=image in named)
+    known = client(image) if image in named or is_of_a_build(image) else None
+    made = partial(_image_id, image, shop, known)
     image_id = await asyncio.to_thread(made)
     dovecot = await asyncio.to_thread(shop.ensure, recipes.sasl_recipe())
     sasl = await asyncio.to_thread(start_sasl, lab, dovecot.id)
@@ -73,15 +82,16 @@ async def _try_out(image: str, lab: Lab, shop: ImageShop) -> ClientReport:
     try:
         permissive = tuple(one for one in servers if not one.control.forbids)
         forbidding = next(one for one in servers if one.control.forbids)
-        return await Trial(lab, Servers(permissive, forbidding), image, image_id).run()
+        servers_of = Servers(permissive, forbidding)
+        return await Trial(lab, servers_of, image, image_id, role_of(known)).run()
     finally:
         for server in servers:
             server.target.close()
 
 
-def _image_id(image: str, shop: ImageShop, *, known: bool) -> str:
-    if known:
-        return shop.ensure(recipes.client_recipe(client(image))).id
+def _image_id(image: str, shop: ImageShop, known: Client | None) -> str:
+    if known is not None:
+        return shop.ensure(recipes.client_recipe(known)).id
     return str(present(connect(), image, shop.cancelling)["Id"])
 
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from harness.clients import conformance as judge
 from harness.clients.conformance import ClientReport
 from harness.clients.contract import Credentials, Message, Request, Result
-from harness.clients.driver import CA_FILE, Driver
+from harness.clients.driver import CA_FILE, ROLE, Driver
 from harness.images.conformance import Check
 from harness.targets.control import BACKEND_PORTS, ControlServer
-from harness.targets.lab import Lab
+from harness.targets.lab import Lab, Role
 from harness.targets.pki import SERVER_NAME
 from harness.targets.sasl import PASSWORD, USERNAME
 from harness.tls import Offer, Protocol, Service
@@ -54,8 +54,10 @@ class Servers:
 class Trial:
     """One driver's trial; ``run`` does it."""
 
-    def __init__(self, lab: Lab, servers: Servers, reference: str, image_id: str) -> None:
-        self._driver = Driver(lab, "conformance", image_id)
+    def __init__(
+        self, lab: Lab, servers: Servers, reference: str, image_id: str, role: Role = ROLE
+    ) -> None:
+        self._driver = Driver(lab, "conformance", image_id, role)
         self._servers = servers
         self._reference = reference
         self._id = image_id

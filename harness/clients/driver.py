@@ -8,12 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
+from harness.catalog.clients import Client
 from harness.clients.contract import ContractError, Request, Result
 from harness.errors import InfrastructureError
 from harness.images.engine import talking
-from harness.targets.lab import PKI_DIR, FileSpec, Lab, Role, attach, put_files
+from harness.targets.lab import (
+    PKI_DIR,
+    POSTFIX_CAPABILITIES,
+    FileSpec,
+    Lab,
+    Role,
+    attach,
+    put_files,
+)
 from harness.targets.pki import SERVER_NAME
 from harness.targets.stream import LineStream
 
@@ -24,13 +34,21 @@ CA_FILE = f"{PKI_DIR}/ca.pem"
 #: A client that verifies certificates must connect to their name; so that a relay of the driver's
 #: own can stand between, that name is the client's own machine.
 ROLE = Role(interactive=True, hosts={SERVER_NAME: "127.0.0.1"})
+#: Of a client that is a Postfix with its master(8): it changes users, and owns files.
+DAEMON_ROLE = replace(ROLE, capabilities=POSTFIX_CAPABILITIES)
+
+
+def role_of(client: Client | None) -> Role:
+    """What a client's container may do; None: it is nobody's that the catalog knows."""
+    return DAEMON_ROLE if client is not None and client.is_daemon else ROLE
 
 
 class Driver:
     """Speaks the client contract with a container. ``ask`` may be called concurrently."""
 
-    def __init__(self, lab: Lab, name: str, reference: str) -> None:
+    def __init__(self, lab: Lab, name: str, reference: str, role: Role = ROLE) -> None:
         self.name = name
+        self._role = role
         self._lab = lab
         self._reference = reference
         self._waiting: dict[str, asyncio.Future[Result]] = {}
@@ -108,7 +126,7 @@ class Driver:
     def _open(self) -> LineStream:
         self._lives += 1
         name = f"client-{self.name}" + (f"-{self._lives}" if self._lives > 1 else "")
-        container = self._lab.start(self._reference, name, ROLE)
+        container = self._lab.start(self._reference, name, self._role)
         self._container = container
         put_files(container, {CA_FILE: FileSpec(self._lab.pki.ca)})
         stream = self._make_stream(container)

@@ -183,6 +183,8 @@ def client_recipe(client: Client) -> Recipe:
     """A client's image."""
     args = dict(client.args)
     parents = {"BASE": base_recipe(client.suite)}
+    if client.build:
+        parents["POSTFIX"] = build_recipe(Build.parse(client.build))
     if client.openssl:
         args["OPENSSL_VERSION"] = client.openssl
         parents["OPENSSL"] = openssl_recipe(_flavoured(client.openssl, client.flavour))

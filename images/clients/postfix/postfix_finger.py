@@ -1,0 +1,54 @@
+"""posttls-finger(1): one run, one handshake; it sends no mail."""
+
+from __future__ import annotations
+
+import re
+
+from common.contract import Request
+from common.mailer import Incapable, Said, reply_in
+from postfix_log import ESTABLISHED, negotiated
+from postfix_settings import Build, Way, tls_settings
+
+FINGER = "/usr/sbin/posttls-finger"
+
+
+def command(request: Request, port: int, build: Build) -> list[str]:
+    """The command line.
+
+    Raises:
+        Incapable: this release has no option for it.
+    """
+    settings = tls_settings(Way.of(request), build)
+    words = [FINGER, "-c", "-t", f"{request.time_limit:.0f}", "-T", f"{request.time_limit:.0f}"]
+    words += ["-L", "summary", "-l", settings.pop("smtp_tls_security_level")]
+    words += ["-h", "native", "-F", request.ca_file]
+    if settings.pop("smtp_tls_wrappermode", "no") == "yes":
+        words.append("-w")
+    if (listed := settings.pop("smtp_tls_mandatory_protocols", None)) is not None:
+        words += ["-p", listed]
+    if (grade := settings.pop("smtp_tls_mandatory_ciphers", None)) is not None:
+        words += ["-g", grade]
+    # What it has no option for is a parameter of its own, of the same name as everybody's.
+    own = [f"{name}={value}" for name, value in settings.items() if name.startswith("tls_")]
+    words += [word for setting in own for word in ("-o", setting)]
+    return [*words, f"[{request.server_name}]:{port}"]
+
+
+def read(output: str) -> Said:
+    """What its lines come to."""
+    lines = [line.partition(": ")[2] for line in output.splitlines()]
+    if any(ESTABLISHED.search(line) for line in lines):
+        return negotiated(lines)
+    told = [line for line in lines if not re.match(r"[<>] |Connected to|using DANE", line)]
+    refused = reply_in("\n".join(line[2:] for line in lines if line.startswith("< ")))
+    return Said(False, "\n".join(told) or None, refused)
+
+
+def must_have_tool(there: bool) -> None:
+    """See that the build has the tool.
+
+    Raises:
+        Incapable: it has not (before 2.11).
+    """
+    if not there:
+        raise Incapable("this build has no posttls-finger: Postfix never had it before 2.11")
