@@ -207,7 +207,7 @@ def test_posttls_finger_is_told_the_same() -> None:
 
 
 def test_posttls_fingers_lines_are_read() -> None:
-    """Protects the probe: its own summary line is the client's view, and else its complaints are."""
+    """Protects the probe: its own summary line is the view, else its complaints are."""
     good = read(
         "posttls-finger: Connected to mx.test[127.0.0.1]:4000\nposttls-finger: < 220 x ESMTP\n"
         + "posttls-finger: "
