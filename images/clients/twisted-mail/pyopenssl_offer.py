@@ -1,4 +1,4 @@
-"""What pyOpenSSL is to be told for an offer, and what its ages cannot be told; nothing is run here."""
+"""What pyOpenSSL is told for an offer, and what its ages cannot be told; nothing is run here."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Incapable(Exception):
     """pyOpenSSL will not make this offer; its words are the cause's."""
 
 
-@implementer(IOpenSSLClientConnectionCreator)  # type: ignore[untyped-decorator]
+@implementer(IOpenSSLClientConnectionCreator)
 class Pinned:
     """TLS as the offer has it, and nothing else."""
 
@@ -67,7 +67,7 @@ class Pinned:
         except SSL.Error as exc:
             raise Incapable(words(exc)) from exc
 
-    def clientConnectionForTLS(self, protocol: Any) -> Any:  # noqa: N802
+    def clientConnectionForTLS(self, _protocol: Any) -> Any:
         """As the interface has it."""
         connection = SSL.Connection(self._context, None)
         connection.set_tlsext_host_name(self._name)
@@ -77,7 +77,7 @@ class Pinned:
 class Sender(smtp.ESMTPSender):  # type: ignore[misc]
     """Twisted's sender, which keeps the reply that took the message."""
 
-    def sentMail(self, code: int, resp: bytes, *more: Any) -> None:  # noqa: N802
+    def sentMail(self, code: int, resp: bytes, *more: Any) -> None:
         """As SenderMixin's."""
         self.factory.taken = code, resp
         smtp.ESMTPSender.sentMail(self, code, resp, *more)
@@ -95,12 +95,12 @@ class Factory(smtp.ESMTPSenderFactory):  # type: ignore[misc]
         self.taken: tuple[int, bytes] | None = None
         self.gone: Any = defer.Deferred()
 
-    def clientConnectionLost(self, connector: Any, reason: Any) -> None:  # noqa: N802
+    def clientConnectionLost(self, connector: Any, reason: Any) -> None:
         """As SMTPSenderFactory's."""
         smtp.ESMTPSenderFactory.clientConnectionLost(self, connector, reason)
         self.gone.callback(None)
 
-    def clientConnectionFailed(self, connector: Any, reason: Any) -> None:  # noqa: N802
+    def clientConnectionFailed(self, connector: Any, reason: Any) -> None:
         """As SMTPSenderFactory's."""
         smtp.ESMTPSenderFactory.clientConnectionFailed(self, connector, reason)
         self.gone.callback(None)
@@ -189,12 +189,12 @@ class Jobs(LineOnlyReceiver):  # type: ignore[misc]
     MAX_LENGTH = 1 << 20
 
     @defer.inlineCallbacks  # type: ignore[untyped-decorator]
-    def lineReceived(self, line: bytes) -> Any:  # noqa: N802
+    def lineReceived(self, line: bytes) -> Any:
         """A job."""
         answer = yield send(json.loads(line))
         self.sendLine(json.dumps(answer).encode())
 
-    def connectionLost(self, reason: Any) -> None:  # noqa: N802
+    def connectionLost(self, _reason: Any) -> None:
         """No more jobs come."""
         if reactor.running:
             reactor.stop()
