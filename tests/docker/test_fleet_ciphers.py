@@ -1,4 +1,4 @@
-"""Offers of one cipher or group, made by the clients that can be told so, and by those that cannot."""
+"""Offers of one cipher or group: by clients that can be told so, and by those that cannot."""
 
 from __future__ import annotations
 
