@@ -12,7 +12,7 @@ EHLO = f"EHLO {EHLO_NAME}\r\n".encode()
 QUIT = b"QUIT\r\n"
 
 
-@dataclass(slots=True)
+@dataclass
 class Speaker:
     """The dialogue inside TLS: what comes out of the program, and what to put into it.
 
