@@ -78,9 +78,9 @@ def ending(wire: Wire, speaker: Speaker, words: str) -> Ending:
     if not wire.in_tls:
         return Ending("refused", wire.trace.stage, "the server closed the connection")
     stages = ("banner", "ehlo") if wire.implicit_tls else ("ehlo",)
-    for stage, reply in zip(stages, speaker.replies, strict=False):
+    for place, reply in enumerate(speaker.replies[: len(stages)]):
         if reply.code >= 400:
-            return Ending("refused", stage, None, reply)
+            return Ending("refused", stages[place], None, reply)
     if len(speaker.replies) >= len(stages):
         return Ending("accepted", reply=speaker.replies[len(stages) - 1])
     outcome = "refused" if wire.hello_sent else "client-incapable"
