@@ -19,7 +19,7 @@ SCENARIOS = "defaults,asker-submission,answer-1-protocols"
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """Every client of the catalog, under no advice, the asker's entry and the first answer."""
-    # Thirty-eight images may be made beside it: slow is no finding here.
+    # Dozens of images may be made beside it: slow is no finding here.
     return run_cli(
         tmp_path_factory.mktemp("fleet"),
         *("-b", "debian-12", "-s", SCENARIOS, "-c", "*", "--time-limit", "30"),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +156,39 @@ def test_workers_stay_warm_and_a_bad_one_fails_its_own_job_alone() -> None:
     said = [str(one) for one in results if isinstance(one, worker.WorkerFailed)]
     assert "out of cheese" in said[0]
     assert "rubbish" in said[1]
+
+
+def test_a_worker_that_died_while_idle_is_replaced_before_it_is_asked() -> None:
+    """Protects cells from what happened between them: nothing of theirs had been sent yet."""
+
+    async def killed_between() -> tuple[Any, Any]:
+        workers = worker.Workers([sys.executable, "-c", WORKER], {"PATH": "/usr/bin"}, most=1)
+        first = await workers.ask({"do": "work", "n": 1})
+        (idle,) = workers._idle
+        os.kill(idle.process.pid, signal.SIGKILL)
+        # It is dead, and the event loop has had no turn to hear of it. asyncio's own thread may
+        # have fetched its status first.
+        with suppress(ChildProcessError):
+            os.waitid(os.P_PID, idle.process.pid, os.WEXITED | os.WNOWAIT)
+        return first, await workers.ask({"do": "work", "n": 2})
+
+    first, second = asyncio.run(asyncio.wait_for(killed_between(), 20))
+    assert (first["n"], second["n"]) == (1, 2)
+
+
+def test_a_worker_that_dies_on_its_job_is_not_tried_again(tmp_path: Path) -> None:
+    """Protects findings: a job that kills its worker is reported, whether the worker was warm."""
+    starts = tmp_path / "starts"
+    counted = f"open({str(starts)!r}, 'a').write('x')\n" + WORKER
+
+    async def warm_then_die() -> None:
+        workers = worker.Workers([sys.executable, "-c", counted], {"PATH": "/usr/bin"}, most=1)
+        await workers.ask({"do": "work", "n": 1})
+        await workers.ask({"do": "die", "n": 2})
+
+    with pytest.raises(worker.WorkerFailed, match="out of cheese"):
+        asyncio.run(asyncio.wait_for(warm_then_die(), 20))
+    assert starts.read_text() == "x"
 
 
 def test_a_worker_can_say_that_it_cannot() -> None:

@@ -16,6 +16,7 @@ for folder in (CLIENTS, CLIENTS / "openssl"):
 contract: Any = importlib.import_module("common.contract")
 relay: Any = importlib.import_module("common.relay")
 s_client: Any = importlib.import_module("s_client")
+speaker_module: Any = importlib.import_module("common.speaker")
 
 #: Pieces of what the two programs print (1.0.2h and Debian 12's), as they print it.
 USAGE_1_0_2 = """unknown option -help
@@ -149,7 +150,7 @@ def wire_after(*pieces: tuple[str, bytes], implicit: bool = False) -> Any:
 def judged(wire: Any, *replies: tuple[int, str], errors: str = "") -> tuple[str, str | None]:
     """Outcome and stage, with these replies inside TLS."""
     inside = [contract.Reply(code, text) for code, text in replies]
-    speaker = s_client.Speaker(wire.trace, wire.implicit_tls, inside)
+    speaker = speaker_module.Speaker(wire.trace, wire.implicit_tls, inside)
     ending = s_client.judge(wire, speaker, errors)
     return ending.outcome, ending.stage
 
@@ -195,7 +196,7 @@ def test_each_way_to_fail_has_its_own_outcome_and_stage(
 def test_a_tool_that_never_connected_is_incapable_in_its_own_words() -> None:
     """Protects client-incapable: a usage error is the client's, and its usage is not repeated."""
     wire = relay.Wire(contract.Trace(), False)
-    speaker = s_client.Speaker(wire.trace, False, [])
+    speaker = speaker_module.Speaker(wire.trace, False, [])
     ending = s_client.judge(wire, speaker, USAGE_1_0_2.replace("-help", "-tls1_3"))
     assert (ending.outcome, ending.error) == ("client-incapable", "unknown option -tls1_3")
 
@@ -210,7 +211,7 @@ def test_a_refusal_inside_tls_has_its_reply_and_stage() -> None:
 
 def test_the_speaker_answers_replies_and_nothing_else() -> None:
     """Protects the dialogue inside TLS: s_client's remarks, and a certificate's lines, are none."""
-    speaker = s_client.Speaker(contract.Trace(), True, [])
+    speaker = speaker_module.Speaker(contract.Trace(), True, [])
     assert speaker.first_words() == b""
     assert speaker.hear(b"558pf4PzyWM0G9PlFjEEByiBuaEf\nread R BLOCK\n") == b""
     assert speaker.hear(b"220 mx.te") == b""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import select
+import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -60,6 +62,21 @@ class _Worker:
         return answer
 
     @property
+    def listens(self) -> bool:
+        """Whether somebody still reads the worker's standard input.
+
+        The kernel tells it at once: the event loop may not yet have heard that the worker died.
+        """
+        assert self.process.stdin is not None
+        transport = self.process.stdin.transport
+        if transport.is_closing():
+            return False
+        poll = select.poll()
+        # What is asked for is errors and the other end's closing, which poll tells unasked.
+        poll.register(transport.get_extra_info("pipe"), 0)
+        return not poll.poll(0)
+
+    @property
     def words(self) -> str:
         return "; ".join(self.errors) or "it said nothing on standard error"
 
@@ -93,12 +110,15 @@ class Workers:
     async def ask(self, job: Mapping[str, Any]) -> dict[str, Any]:
         """Have one job done. A worker whose answer has ``last`` does no further one.
 
+        One that died while it was idle is replaced before anything of the job is written; one that
+        dies on its job has failed it.
+
         Raises:
             WorkerFailed: see there.
         """
         self._slots = self._slots or asyncio.Semaphore(self._most)
         async with self._slots:
-            worker = self._idle.pop() if self._idle else await self._start()
+            worker = await self._free()
             try:
                 answer = await worker.ask(job)
             except BaseException:
@@ -110,6 +130,18 @@ class Workers:
             else:
                 self._idle.append(worker)
             return answer
+
+    async def _free(self) -> _Worker:
+        """An idle worker that lives, else a fresh one."""
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.listens:
+                return worker
+            worker.kill()
+            await worker.process.wait()
+            code = worker.process.returncode
+            print(f"a worker died while idle ({code}): {worker.words}", file=sys.stderr)
+        return await self._start()
 
     async def _start(self) -> _Worker:
         pipe = asyncio.subprocess.PIPE

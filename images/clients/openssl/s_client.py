@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from common.contract import EHLO_NAME, PROTOCOLS, Ending, Offer, Reply, Request, Trace
+from common.contract import PROTOCOLS, Ending, Offer, Request, Trace
 from common.relay import Wire
+from common.speaker import Speaker, ending
 
 #: s_client's option for a version: alone ``-tls1_2``, left out of a range ``-no_tls1_2``.
 OPTIONS = dict(zip(PROTOCOLS, ("ssl2", "ssl3", "tls1", "tls1_1", "tls1_2", "tls1_3"), strict=True))
@@ -17,8 +18,6 @@ SUITES = (
 )
 #: What a client adds that falls back to an older version (RFC 7507).
 FALLBACK_SCSV = "TLS_FALLBACK_SCSV"
-EHLO = f"EHLO {EHLO_NAME}\r\n".encode()
-QUIT = b"QUIT\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,58 +131,6 @@ def _group(text: str) -> str:
     return text if kind == "DH" else kind
 
 
-@dataclass(slots=True)
-class Speaker:
-    """The dialogue inside TLS: what comes out of s_client, and what to put into it.
-
-    ``replies`` are the server's: the banner (implicit TLS only), then EHLO's, then QUIT's.
-    """
-
-    trace: Trace
-    implicit_tls: bool
-    replies: list[Reply]
-    _rest: bytes = b""
-    _lines: tuple[str, ...] = ()
-
-    def first_words(self) -> bytes:
-        """What lies in s_client's standard input from the start; it reads after the handshake."""
-        return b"" if self.implicit_tls else EHLO
-
-    def hear(self, output: bytes) -> bytes:
-        """Take a piece of output; give what is to be said now.
-
-        s_client writes remarks of its own in between: only lines that are part of a reply count
-        (RFC 5321 4.2).
-        """
-        *lines, self._rest = (self._rest + output).split(b"\n")
-        answer = b""
-        for line in lines:
-            if re.match(rb"[2-5]\d\d[ -]", line):
-                answer += self._reply_line(line.decode("utf-8", "replace").rstrip("\r"))
-        return answer
-
-    def _reply_line(self, line: str) -> bytes:
-        self._lines = (*self._lines, line[4:])
-        if line[3] == "-":
-            return b""
-        if not self.replies and not self.implicit_tls:
-            self.trace.said("C", f"EHLO {EHLO_NAME}")
-        reply = Reply(int(line[:3]), "\n".join(self._lines))
-        self._lines = ()
-        self.replies.append(reply)
-        self.trace.replied(reply)
-        return self._next()
-
-    def _next(self) -> bytes:
-        """After the banner comes EHLO, after EHLO's reply QUIT, whatever they say."""
-        done = len(self.replies) + (not self.implicit_tls)
-        say = {1: EHLO, 2: QUIT}.get(done, b"")
-        if say:
-            self.trace.said("C", say.decode().rstrip())
-        self.trace.stage = {1: "ehlo", 2: "quit"}.get(done, self.trace.stage)
-        return say
-
-
 def words(errors: str) -> str:
     """The library's own errors; where it has none, what the tool says, without its usage."""
     lines = [line.strip() for line in errors.partition("\nusage:")[0].splitlines() if line.strip()]
@@ -192,31 +139,5 @@ def words(errors: str) -> str:
 
 
 def judge(wire: Wire, speaker: Speaker, errors: str) -> Ending:
-    """What an ended s_client comes to, from both sides of it: the wire, and what it said.
-
-    Where the wire alone decides, s_client's errors are left out: they only tell of the relay's end.
-    """
-    if wire.refusal is not None:
-        return Ending("refused", wire.refused_at, reply=wire.refusal)
-    if not wire.offered:
-        return Ending("not-offered", "ehlo", reply=wire.ehlo)
-    if not wire.connected:
-        return Ending("client-incapable", "handshake", words(errors) or "it did not connect")
-    if not wire.in_tls:
-        return Ending("refused", wire.trace.stage, "the server closed the connection")
-    stages = ("banner", "ehlo") if wire.implicit_tls else ("ehlo",)
-    for stage, reply in zip(stages, speaker.replies, strict=False):
-        if reply.code >= 400:
-            return Ending("refused", stage, None, reply)
-    if len(speaker.replies) >= len(stages):
-        return Ending("accepted", reply=speaker.replies[len(stages) - 1])
-    outcome = "refused" if wire.hello_sent else "client-incapable"
-    return Ending(outcome, "handshake", _with_alert(words(errors), wire))
-
-
-def _with_alert(said: str, wire: Wire) -> str:
-    """The error, and the alert that s_client does not always name."""
-    alerts = [f"server's alert: {wire.server_alert}"] if wire.server_alert else []
-    alerts += [f"client's alert: {wire.client_alert}"] if wire.client_alert else []
-    closed = ["the server closed the connection"] if wire.server_closed and not alerts else []
-    return "\n".join([*([said] if said else []), *alerts, *closed])
+    """What an ended s_client comes to. Where the wire alone decides, its errors are left out."""
+    return ending(wire, speaker, words(errors))

@@ -14,7 +14,8 @@ from typing import Any
 from common.contract import Ending, Request, Trace, main
 from common.process import Process
 from common.relay import Relay, Wire
-from s_client import OPTIONS, Speaker, Tool, judge
+from common.speaker import Speaker
+from s_client import OPTIONS, Tool, judge
 
 OPENSSL = "/usr/local/bin/openssl"
 #: The default offer reads the configuration that the release was installed with; a given offer does

@@ -10,13 +10,25 @@ use PHPMailer\PHPMailer\PHPMailer;
 class Pinned extends Watched
 {
     public $method;
+    private $deaf = false;
 
     public function startTLS()
     {
         if (!$this->sendCommand('STARTTLS', 'STARTTLS', 220)) {
             return false;
         }
-        return (bool) stream_socket_enable_crypto($this->smtp_conn, true, $this->method);
+        $this->deaf = !stream_socket_enable_crypto($this->smtp_conn, true, $this->method);
+        return !$this->deaf;
+    }
+
+    /** The server waits for TLS: it would not understand a QUIT, and its answer would not come. */
+    public function quit($close_on_error = true)
+    {
+        if ($this->deaf) {
+            $this->close();
+            return true;
+        }
+        return parent::quit($close_on_error);
     }
 }
 

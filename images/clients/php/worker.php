@@ -74,6 +74,16 @@ function warnings($new = null)
     return $told;
 }
 
+/** What OpenSSL said since the last call. PHP warns of most of it, and of a refused cipher list says nothing. */
+function library_words()
+{
+    $told = [];
+    while (($words = openssl_error_string()) !== false) {
+        $told[] = $words;
+    }
+    return $told;
+}
+
 set_error_handler(function ($number, $text) {
     warnings($text);
     return true;
@@ -90,13 +100,15 @@ while (!feof(STDIN)) {
         continue;
     }
     warnings();
+    library_words();
     try {
         $told = send(json_decode($line, true));
     } catch (Incapable $error) {
         $told = ['incapable' => $error->getMessage()];
     }
     if (empty($told['sent']) && isset($told['error'])) {
-        $told['error'] = implode('; ', array_unique(array_merge([$told['error']], warnings())));
+        $words = array_merge([$told['error']], warnings() ?: library_words());
+        $told['error'] = implode('; ', array_unique($words));
     }
     echo json_encode($told, JSON_INVALID_UTF8_SUBSTITUTE), "\n";
 }

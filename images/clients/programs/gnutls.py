@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 from common.contract import Offer
+from common.hello import cipher_code
 from common.mailer import Incapable
 
 VERSIONS = {
@@ -21,6 +25,64 @@ GROUPS = {
     "ffdhe2048": "FFDHE2048",
     "ffdhe3072": "FFDHE3072",
 }
+#: How a suite's name begins, and the word for that key exchange; the longest that fits counts.
+EXCHANGES = {
+    "ECDHE_RSA": "ECDHE-RSA",
+    "ECDHE_ECDSA": "ECDHE-ECDSA",
+    "ECDH_ANON": "ANON-ECDH",
+    "DHE_RSA": "DHE-RSA",
+    "DHE_DSS": "DHE-DSS",
+    "DH_ANON": "ANON-DH",
+    "RSA": "RSA",
+}
+
+
+def suites(listed: str) -> dict[int, str]:
+    """``gnutls-cli --list``: the names that GnuTLS has for cipher suites, by their numbers."""
+    rows = re.findall(r"^(TLS_\w+)\s+0x(\w\w), 0x(\w\w)", listed, re.M)
+    return {int(high + low, 16): name for name, high, low in rows}
+
+
+def cipher_numbers(offer: Offer) -> set[int]:
+    """The registry's numbers of an offer's ciphers.
+
+    Raises:
+        Incapable: one has none (a cipher of SSLv2's).
+    """
+    try:
+        return {cipher_code(name) for name in offer.ciphers}
+    except KeyError as exc:
+        raise Incapable(f"the cipher {exc} has no number in TLS") from None
+
+
+def cipher_priorities(offer: Offer, known: Mapping[int, str]) -> str:
+    """An offer's versions, ciphers and groups. What else the words bring in has to be looked at.
+
+    GnuTLS chooses by key exchange, cipher and MAC: the words of two suites may allow a third.
+
+    Raises:
+        Incapable: GnuTLS has no such cipher, or no word for something.
+    """
+    words = ["NONE", "+COMP-NULL", "+SIGN-ALL"]
+    words += [f"+VERS-{_version(version)}" for version in offer.versions()]
+    words += [f"+GROUP-{_group(name)}" for name in offer.groups] or ["+GROUP-ALL"]
+    for number in sorted(cipher_numbers(offer)):
+        if number not in known:
+            raise Incapable(f"GnuTLS never had the cipher 0x{number:04X}")
+        words += [word for word in suite_words(known[number]) if word not in words]
+    return ":".join([*words, "%COMPAT"])
+
+
+def suite_words(name: str) -> list[str]:
+    """A suite's key exchange (none in TLSv1.3), cipher and MAC, each as a word that adds it."""
+    rest = name.removeprefix("TLS_")
+    fitting = [begin for begin in EXCHANGES if rest.startswith(begin + "_")]
+    begin = max(fitting, key=len, default="")
+    rest = rest.removeprefix(begin).lstrip("_").replace("3DES_EDE", "3DES")
+    aead = re.fullmatch(r"(\w+_(?:GCM|CCM|CCM_8)|CHACHA20_POLY1305)(?:_SHA\d+)?", rest)
+    cipher, mac = (aead[1], "AEAD") if aead else rest.rsplit("_", 1)
+    parts = [EXCHANGES.get(begin, ""), cipher.replace("_", "-"), mac]
+    return [f"+{part}" for part in parts if part]
 
 
 def priorities(offer: Offer) -> str:

@@ -1,0 +1,95 @@
+"""EHLO and QUIT through a program that is a pipe into TLS: ``openssl s_client``, ``gnutls-cli``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from common.contract import EHLO_NAME, Ending, Reply, Trace
+from common.relay import Wire
+
+EHLO = f"EHLO {EHLO_NAME}\r\n".encode()
+QUIT = b"QUIT\r\n"
+
+
+@dataclass
+class Speaker:
+    """The dialogue inside TLS: what comes out of the program, and what to put into it.
+
+    ``replies`` are the server's: the banner (implicit TLS only), then EHLO's, then QUIT's.
+    """
+
+    trace: Trace
+    implicit_tls: bool
+    replies: list[Reply]
+    _rest: bytes = b""
+    _lines: tuple[str, ...] = ()
+
+    def first_words(self) -> bytes:
+        """What lies in its standard input from the start; it reads after the handshake."""
+        return b"" if self.implicit_tls else EHLO
+
+    def hear(self, output: bytes) -> bytes:
+        """Take a piece of output; give what is to be said now.
+
+        A program writes remarks of its own in between: only lines that are part of a reply count
+        (RFC 5321 4.2).
+        """
+        *lines, self._rest = (self._rest + output).split(b"\n")
+        answer = b""
+        for line in lines:
+            if re.match(rb"[2-5]\d\d[ -]", line):
+                answer += self._reply_line(line.decode("utf-8", "replace").rstrip("\r"))
+        return answer
+
+    def _reply_line(self, line: str) -> bytes:
+        self._lines = (*self._lines, line[4:])
+        if line[3] == "-":
+            return b""
+        if not self.replies and not self.implicit_tls:
+            self.trace.said("C", f"EHLO {EHLO_NAME}")
+        reply = Reply(int(line[:3]), "\n".join(self._lines))
+        self._lines = ()
+        self.replies.append(reply)
+        self.trace.replied(reply)
+        return self._next()
+
+    def _next(self) -> bytes:
+        """After the banner comes EHLO, after EHLO's reply QUIT, whatever they say."""
+        done = len(self.replies) + (not self.implicit_tls)
+        say = {1: EHLO, 2: QUIT}.get(done, b"")
+        if say:
+            self.trace.said("C", say.decode().rstrip())
+        self.trace.stage = {1: "ehlo", 2: "quit"}.get(done, self.trace.stage)
+        return say
+
+
+def ending(wire: Wire, speaker: Speaker, words: str) -> Ending:
+    """What an ended program comes to, from both sides of it: the wire, and its own ``words``.
+
+    Where the wire alone decides, they are left out: they only tell of the relay's end.
+    """
+    if wire.refusal is not None:
+        return Ending("refused", wire.refused_at, reply=wire.refusal)
+    if not wire.offered:
+        return Ending("not-offered", "ehlo", reply=wire.ehlo)
+    if not wire.connected:
+        return Ending("client-incapable", "handshake", words or "it did not connect")
+    if not wire.in_tls:
+        return Ending("refused", wire.trace.stage, "the server closed the connection")
+    stages = ("banner", "ehlo") if wire.implicit_tls else ("ehlo",)
+    for place, reply in enumerate(speaker.replies[: len(stages)]):
+        if reply.code >= 400:
+            return Ending("refused", stages[place], None, reply)
+    if len(speaker.replies) >= len(stages):
+        return Ending("accepted", reply=speaker.replies[len(stages) - 1])
+    outcome = "refused" if wire.hello_sent else "client-incapable"
+    return Ending(outcome, "handshake", _with_alert(words, wire))
+
+
+def _with_alert(said: str, wire: Wire) -> str:
+    """The error, and the alert that a program does not always name."""
+    alerts = [f"server's alert: {wire.server_alert}"] if wire.server_alert else []
+    alerts += [f"client's alert: {wire.client_alert}"] if wire.client_alert else []
+    closed = ["the server closed the connection"] if wire.server_closed and not alerts else []
+    return "\n".join([*([said] if said else []), *alerts, *closed])

@@ -1,0 +1,54 @@
+#!/usr/bin/python3
+"""Client driver: smtplib over nassl, one message a request, by warm workers behind the relay."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+from typing import Any
+
+from common.contract import Request, main
+from common.mailer import Relayed, Said
+from common.worker import MOST, Workers, job_of, said_by
+
+COMMAND = ["/usr/bin/python3", "/opt/driver/nassl_worker.py"]
+
+
+class Nassl:
+    """The mailer, on one of nassl's libraries: "legacy" or "modern"."""
+
+    plaintext = True
+
+    def __init__(self, library: str) -> None:
+        self._command = [*COMMAND, library]
+        self._environment = {
+            "PATH": "/usr/bin:/bin",
+            "LC_ALL": "C",
+            "PYTHONUTF8": "1",
+            "PYTHONPATH": "/opt/client/packages",
+        }
+        self._workers = Workers(self._command, self._environment)
+
+    async def describe(self) -> dict[str, Any]:
+        """What this is; ``offers`` are the versions that the library was built with."""
+        command = [*self._command, "--describe"]
+        told = json.loads(subprocess.check_output(command, env=self._environment))
+        return {
+            "client": "nassl",
+            "version": told["version"],
+            "tls_library": "OpenSSL",
+            "tls_version": told["openssl"],
+            "offers": told["offers"],
+            "sends_mail": True,
+        }
+
+    async def send(self, request: Request, port: int) -> Said:
+        """Have a worker send the message."""
+        inside = list(request.offer.versions()) if request.offer else []
+        return said_by(await self._workers.ask(job_of(request, port, inside=inside)))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Relayed(Nassl(os.environ["LIBRARY"])), MOST))

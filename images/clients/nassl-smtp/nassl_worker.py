@@ -1,0 +1,230 @@
+#!/usr/bin/python3
+"""A worker of the driver's: one JSON job a line in, one answer a line out (common/worker.py).
+
+nassl is a TLS library for probing servers, and speaks no SMTP; smtplib does, over nassl's client.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import platform
+import smtplib
+import sys
+from email.message import EmailMessage
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from nassl import _nassl, _nassl_legacy  # type: ignore[import-not-found]
+from nassl.legacy_ssl_client import LegacySslClient  # type: ignore[import-not-found]
+from nassl.ssl_client import (  # type: ignore[import-not-found]
+    ClientCertificateRequested,
+    OpenSslVerifyEnum,
+    OpenSslVersionEnum,
+    SslClient,
+)
+from nassl_offer import VERSIONS, hindrance, told, version_in
+
+LIBRARIES = {"legacy": (LegacySslClient, _nassl_legacy), "modern": (SslClient, _nassl)}
+TLS_ERRORS = (_nassl.OpenSSLError, ClientCertificateRequested)
+
+
+class Incapable(Exception):
+    """nassl will not make this offer; its words are the cause's."""
+
+
+def tls(job: dict[str, Any], library: str) -> Any:
+    """nassl's client as it comes, checking the certificate; or as the offer has it, and no more.
+
+    Raises:
+        Incapable: the library refuses the offer, or cannot be told of it.
+    """
+    make, _ = LIBRARIES[library]
+    if job["lowest"] is None:
+        client = make(ssl_verify_locations=Path(job["ca_file"]))
+        client.set_tlsext_host_name(job["host"])
+        return client
+    why = hindrance(job, library, job["inside"])
+    if why is not None:
+        raise Incapable(why)
+    wanted = told(job, library, job["inside"])
+    try:
+        client = make(
+            ssl_version=OpenSslVersionEnum[wanted.version], ssl_verify=OpenSslVerifyEnum.NONE
+        )
+        client._ssl.set_options(wanted.options)
+        client.set_cipher_list(wanted.ciphers)
+        if wanted.suites is not None:
+            client.set_ciphersuites(wanted.suites)
+        if wanted.groups is not None:
+            client.set_groups(list(wanted.groups))
+    except (*TLS_ERRORS, ValueError, NotImplementedError) as exc:
+        raise Incapable(words(exc)) from exc
+    if wanted.version != "SSLV2":  # which has no server name
+        client.set_tlsext_host_name(job["host"])
+    return client
+
+
+class Stream(io.RawIOBase):
+    """A handshaken client as smtplib wants its sockets.
+
+    nassl's own read() waits for the network before it looks at what has come already, such as a
+    banner right behind the handshake.
+    """
+
+    def __init__(self, client: Any, sock: Any) -> None:
+        self._client = client
+        self._sock = sock
+        client.set_underlying_socket(sock)
+        try:
+            client.do_handshake()
+        finally:
+            # The end of TLSv1.3's handshake, or the alert that broke it off.
+            client._flush_ssl_engine()
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """As io.RawIOBase."""
+        while True:
+            try:
+                data = self._client._ssl.read(len(buffer))
+            except _nassl.WantReadError:
+                sealed = self._sock.recv(4096)
+                if not sealed:
+                    return 0
+                self._client._network_bio.write(sealed)
+            else:
+                buffer[: len(data)] = data
+                return len(data)
+
+    def sendall(self, data: bytes) -> None:
+        """As a socket's."""
+        self._client.write(data)
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """As a socket's."""
+        return io.BufferedReader(self)
+
+    def close(self) -> None:
+        """As a socket's."""
+        self._sock.close()
+        super().close()
+
+
+class Mail(smtplib.SMTP):
+    """smtplib.SMTP, whose TLS is nassl's; it keeps its last reply."""
+
+    code: int = 0
+    text: str = ""
+
+    def getreply(self) -> tuple[int, bytes]:
+        """As SMTP.getreply."""
+        code, text = super().getreply()
+        self.code, self.text = code, text.decode("utf-8", "replace")
+        return code, text
+
+    def secure(self, client: Any) -> None:
+        """STARTTLS, as SMTP.starttls has it."""
+        code, text = self.docmd("STARTTLS")
+        if code != 220:
+            raise smtplib.SMTPResponseException(code, text)
+        self.sock = Stream(client, self.sock)  # type: ignore[assignment]
+        self.file = None
+        self.helo_resp = self.ehlo_resp = None
+        self.esmtp_features = {}
+        self.does_esmtp = False
+
+
+class Implicit(Mail):
+    """The same with TLS from the start."""
+
+    def __init__(self, client: Any, *args: Any, **options: Any) -> None:
+        self._client = client
+        super().__init__(*args, **options)
+
+    def _get_socket(self, *args: Any) -> Any:
+        return Stream(self._client, super()._get_socket(*args))  # type: ignore[misc]
+
+
+def letter(job: dict[str, Any]) -> EmailMessage:
+    """The message."""
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = job["from"], job["to"], job["subject"]
+    message.set_content(job["subject"] + "\n")
+    return message
+
+
+def send(job: dict[str, Any], library: str, said: dict[str, Any]) -> None:
+    """One dialogue; ``said`` is filled as it goes on."""
+    client = None if job["plaintext"] else tls(job, library)
+    where = {"host": job["host"], "port": job["port"], "timeout": job["time_limit"]}
+    said["stage"] = "handshake" if job["implicit"] else "banner"
+    mail = Implicit(client, **where) if job["implicit"] else Mail(**where)
+    try:
+        said["stage"] = "ehlo"
+        mail.ehlo("client.test")
+        if client is not None and not job["implicit"]:
+            said["stage"] = "starttls"
+            mail.secure(client)
+            said["stage"] = "ehlo"
+            mail.ehlo("client.test")
+        if client is not None:
+            said["cipher"] = client.get_current_cipher_name()
+            said["bits"] = client.get_current_cipher_bits()
+        if job["username"]:
+            said["stage"] = "auth"
+            mail.login(job["username"], job["password"])
+        said["stage"] = "mail"
+        mail.send_message(letter(job))
+        said.update(sent=True, code=mail.code, text=mail.text)
+        mail.quit()
+    except smtplib.SMTPRecipientsRefused as exc:
+        (said["code"], text), *_ = exc.recipients.values()
+        said.update(stage="rcpt", text=text.decode("utf-8", "replace"))
+        raise
+    finally:
+        mail.close()
+
+
+def words(exc: BaseException) -> str:
+    """An exception in its own words; OpenSSL's come line by line."""
+    return f"{type(exc).__name__}: {str(exc).strip()}"
+
+
+def answer(job: dict[str, Any], library: str) -> dict[str, Any]:
+    """One job's answer."""
+    said: dict[str, Any] = {"sent": False}
+    try:
+        send(job, library, said)
+    except Incapable as exc:
+        return {"incapable": str(exc)}
+    except smtplib.SMTPResponseException as exc:
+        text = exc.smtp_error
+        said["code"] = exc.smtp_code
+        said["text"] = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+        said["error"] = words(exc)
+    except (*TLS_ERRORS, OSError, smtplib.SMTPException) as exc:
+        said["error"] = words(exc)
+    return said
+
+
+def describe(library: str) -> dict[str, Any]:
+    """What this is. nassl tells its OpenSSL's version nowhere but in the program's bytes."""
+    program = Path(LIBRARIES[library][1].__file__)
+    return {
+        "version": f"{metadata.version('nassl')} on Python {platform.python_version()}",
+        "openssl": version_in(program.read_bytes()),
+        "offers": list(VERSIONS[library]),
+    }
+
+
+if __name__ == "__main__":
+    if sys.argv[2:] == ["--describe"]:
+        print(json.dumps(describe(sys.argv[1])))
+    else:
+        for line in sys.stdin:
+            print(json.dumps(answer(json.loads(line), sys.argv[1])), flush=True)

@@ -1,0 +1,117 @@
+#!/usr/bin/python3
+"""Client driver: a real ``gnutls-cli`` for each request, by the relay.
+
+It does STARTTLS by itself, then passes on what it is given: EHLO and QUIT. It sends no mail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from functools import cache
+from typing import Any
+
+from common.contract import PROTOCOLS, Ending, Offer, Request, Trace, main
+from common.mailer import Incapable, Said, view
+from common.process import Process
+from common.relay import Relay, Wire
+from common.speaker import Speaker, ending
+from gnutls import cipher_numbers, cipher_priorities, priorities, suites
+from programs import ENVIRONMENT, ask, first, package_version
+
+GNUTLS_CLI = "/usr/bin/gnutls-cli"
+
+
+def command(request: Request, port: int, priority: str | None) -> list[str]:
+    """The command line: as the manual has it for SMTP, and an offer's besides."""
+    words = [GNUTLS_CLI, f"--port={port}", "--logfile=/dev/stderr"]
+    words += [f"--x509cafile={request.ca_file}"]
+    words += [] if request.implicit_tls else ["--starttls-proto=smtp"]
+    words += [] if priority is None else ["--insecure", f"--priority={priority}"]
+    return [*words, request.server_name]
+
+
+@cache
+def listed(*options: str) -> dict[int, str]:
+    """The cipher suites that gnutls-cli lists: all, or those of a priority string."""
+    return suites(ask(GNUTLS_CLI, "--list", *options))
+
+
+def priority_of(offer: Offer) -> str:
+    """The priority string of an offer.
+
+    Raises:
+        Incapable: GnuTLS cannot be told of it; of ciphers, its own list of what it would offer
+            tells.
+    """
+    if not offer.ciphers:
+        return priorities(offer)
+    string = cipher_priorities(offer, listed())
+    wanted, found = cipher_numbers(offer), listed(f"--priority={string}")
+    if set(found) != wanted:
+        names = " ".join(found.values()) or "none"
+        raise Incapable(f"GnuTLS cannot be told of these ciphers alone: it would offer {names}")
+    return string
+
+
+def words(errors: str) -> str:
+    """What gnutls-cli says went wrong; all that it says where that is nothing."""
+    lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    own = [line for line in lines if re.match(r"\*\*\*|Error|Syntax|- Status: .*NOT", line)]
+    return "\n".join((own or lines)[-6:])
+
+
+class GnutlsCli:
+    """The driver."""
+
+    async def describe(self) -> dict[str, Any]:
+        """What this is; ``offers`` leaves out SSLv3, of which GnuTLS has the word only."""
+        library = package_version("libgnutls30") or package_version("libgnutls30t64")
+        return {
+            "client": "gnutls-cli",
+            "version": first(r"gnutls-cli (\S+)", ask(GNUTLS_CLI, "--version")),
+            "tls_library": "GnuTLS",
+            "tls_version": f"GnuTLS {library}",
+            "offers": list(PROTOCOLS[2:]),
+            "sends_mail": False,
+        }
+
+    async def run(self, request: Request, trace: Trace) -> Ending:
+        """One gnutls-cli, from start to end."""
+        try:
+            priority = priority_of(request.offer) if request.offer else None
+        except Incapable as exc:
+            return Ending("client-incapable", "handshake", str(exc))
+        wire = Wire(trace, request.implicit_tls)
+        speaker = Speaker(trace, request.implicit_tls, [])
+        try:
+            async with Relay(wire, request.host, request.port) as relay:
+                process = await self._run(command(request, relay.port, priority), speaker)
+        except ConnectionRefusedError as exc:
+            return Ending("refused", "connect", f"ConnectionRefusedError: {exc}")
+        done = ending(wire, speaker, words(process.errors.decode("utf-8", "replace")))
+        if done.outcome == "accepted":
+            view(trace, Said(sent=True), wire)
+        return done
+
+    async def _run(self, words: list[str], speaker: Speaker) -> Process:
+        heard = 0
+
+        def hear(running: Process) -> None:
+            nonlocal heard
+            new, heard = running.output[heard:], len(running.output)
+            answer = speaker.hear(new)
+            if answer:
+                running.write(answer)
+
+        process = Process(words, ENVIRONMENT, hear)
+        try:
+            process.write(speaker.first_words())
+            await process.ended
+        finally:
+            process.kill()
+        return process
+
+
+if __name__ == "__main__":
+    asyncio.run(main(GnutlsCli()))
