@@ -88,6 +88,9 @@ def _key_error(path: Path, text: str, found: dict[str, Any]) -> FileError:
     """One of pydantic's findings as ours."""
     key = str(found["loc"][0])
     place = Place(path, line_of(text, key), key)
+    if key == "files" and len(found["loc"]) > 1:
+        inner = str(found["loc"][1])
+        place = Place(path, line_in_table(text, key, 0, inner), f"{key}.{inner}")
     if found["type"] == "extra_forbidden":
         return FileError(place, "unknown key", expected=among(key, _EXPECTED))
     if found["type"] == "missing":

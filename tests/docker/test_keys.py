@@ -39,6 +39,8 @@ SCENARIOS = {
     "dh-missing": (_dh("dhgone"), {"dhgone.pem": "missing"}),
 }
 NEW, VERIFIES = "openssl-3.5.7", "nodemailer-node22"
+#: Says nothing of its own about a certificate: the alert that it sends does.
+SILENT = "phpmailer-php8.2"
 DHE = "TLSv1.2+ciphers=DHE-RSA-AES128-GCM-SHA256"
 MODERN, OLD = "debian-13", "ubuntu-16.04"
 
@@ -58,7 +60,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     return run_cli(
         root / "runs",
         *("--scenarios-dir", str(folder), "-b", f"{MODERN},{OLD}", "-S", "smtp"),
-        *("-c", f"{NEW},{VERIFIES}", "-o", f"TLSv1.2,default,{DHE}"),
+        *("-c", f"{NEW},{VERIFIES},{SILENT}", "-o", f"TLSv1.2,default,{DHE}"),
     )
 
 
@@ -77,6 +79,9 @@ def seen(run: Finished, where: str) -> Observation:
         (f"{MODERN}/expired/smtp/{VERIFIES}/default", "refused", "certificate", "client"),
         (f"{OLD}/expired/smtp/{VERIFIES}/default", "refused", "certificate", "client"),
         (f"{MODERN}/self-signed/smtp/{VERIFIES}/default", "refused", "certificate", "client"),
+        (f"{MODERN}/good/smtp/{SILENT}/default", "accepted", None, None),
+        (f"{MODERN}/self-signed/smtp/{SILENT}/default", "refused", "certificate", "client"),
+        (f"{MODERN}/expired/smtp/{SILENT}/default", "refused", "certificate", "client"),
         (f"{MODERN}/expired/smtp/{NEW}/TLSv1.2", "accepted", None, None),
         # A short key: the server's own level refuses it, or nobody does.
         (f"{MODERN}/rsa-1024-level2/smtp/{NEW}/TLSv1.2", "refused", "key-too-small", "server"),
@@ -91,6 +96,7 @@ def seen(run: Finished, where: str) -> Observation:
             f"{MODERN}/no-files/smtp/{NEW}/TLSv1.2",
             *("refused", "tls-disabled-no-certificate", "server"),
         ),
+        (f"{MODERN}/good/smtp/{NEW}/TLSv1.2", "accepted", None, None),
         # OpenSSL 1.0.2 serves a prime of 512 bits, and a client of today does not take it.
         (f"{OLD}/dh-512/smtp/{NEW}/{DHE}", "refused", "dh-key-too-small", "client"),
         (f"{OLD}/dh-1024/smtp/{NEW}/{DHE}", "accepted", None, None),

@@ -30,6 +30,7 @@ SCENARIOS = {
     "denied": ("smtpd_recipient_restrictions = reject\n", ""),
     "busy": ("smtpd_client_restrictions = defer\n", ""),
     "shut": ("smtpd_client_restrictions = reject\nreject_code = 421\n", ""),
+    "shut-by-554": ("smtpd_client_restrictions = reject\nreject_code = 554\n", ""),
     "up-to-tls11": ("smtpd_tls_protocols = TLSv1, TLSv1.1\n", ""),
     "permit": ("smtpd_recipient_restrictions = permit\n", ""),
 }
@@ -84,6 +85,8 @@ def seen(run: Finished, where: str) -> Observation:
         (f"permit/smtp/{CLIENT}/TLSv1.2", "accepted", None),
         (f"busy/smtp/{CLIENT}/TLSv1.2", "refused", "rejected"),
         (f"shut/smtp/{CLIENT}/TLSv1.2", "refused", "service-unavailable"),
+        # The same no with another code is another reason.
+        (f"shut-by-554/smtp/{CLIENT}/TLSv1.2", "refused", "access-denied"),
         # A client that says it fell back is refused where the server could do better (RFC 7507).
         (f"permit/smtp/{OLD}/{FALLBACK}", "refused", "inappropriate-fallback"),
         (f"up-to-tls11/smtp/{OLD}/{FALLBACK}", "accepted", None),

@@ -63,6 +63,7 @@ def seen(run: Finished, where: str) -> Observation:
         ("must-starttls/smtp/default", "accepted", None),
         ("hangs-at-rcpt/smtp/TLSv1.2", "timeout", None),
         ("no-such-service/submissions/TLSv1.2", "refused", "connection-refused"),
+        ("unknown-parameter/submissions/TLSv1.2", "accepted", None),
         ("broken-master/smtp/TLSv1.2", "config-rejected", "fatal-parameter"),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.config.keyfiles import FileKind
 from harness.config.overlay import Overlay
 from harness.config.scenario import Scenario, ScenarioErrors, load_scenario, load_scenarios
 from harness.errors import ExitCode, UsageError
@@ -89,6 +90,42 @@ def test_each_error_in_the_description_names_line_and_key(
         load_scenario(folder)
     assert places(caught, tmp_path) == [("some/scenario.toml", line, key)]
     assert [word for word in words if word not in str(caught.value)] == []
+
+
+NAMES = "smtpd_tls_dh1024_param_file = /etc/dh.pem\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "words"),
+    [
+        ('"/etc/dh.pem" = "mising"', "/etc/dh.pem", ["'mising'", "expected missing"]),
+        ('"/etc/dh.pem" = "DH 9 bits"', "/etc/dh.pem", ["cannot be 'DH 9 bits'", "expected"]),
+        ('"/etc/dh.pem" = 1024', "/etc/dh.pem", ["cannot be 1024", '"missing"']),
+        ('"dh.pem" = "missing"', "dh.pem", ["no place for a file", "absolute path"]),
+        ('"/usr/sbin/postconf" = "missing"', "/usr/sbin/postconf", ["no place for a file"]),
+        ('"/etc/other.pem" = "missing"', "/etc/other.pem", ["named by no line"]),
+    ],
+)
+def test_each_error_in_the_table_of_files_names_line_and_key(
+    tmp_path: Path, line: str, key: str, words: list[str]
+) -> None:
+    """A wrong kind of file, or a path that nothing names, is refused before anything runs."""
+    folder = write(
+        tmp_path / "some", scenario_toml=f"{GOOD}\n[files]\n# why\n{line}\n", main_cf=NAMES
+    )
+    with pytest.raises(ScenarioErrors) as caught:
+        load_scenario(folder)
+    assert places(caught, tmp_path) == [("some/scenario.toml", 7, f"files.{key}")]
+    assert [word for word in words if word not in str(caught.value)] == []
+
+
+def test_the_table_of_files_says_what_lies_at_a_path(tmp_path: Path) -> None:
+    """The kind arrives, and is another configuration than the same lines without it."""
+    toml = f'{GOOD}[files]\n"/etc/dh.pem" = "missing"\n'
+    asked = load_scenario(write(tmp_path / "asked", scenario_toml=toml, main_cf=NAMES))
+    assert asked.kinds == {"/etc/dh.pem": FileKind.MISSING}
+    plain = load_scenario(write(tmp_path / "plain", scenario_toml=GOOD, main_cf=NAMES))
+    assert asked.digest != plain.digest
 
 
 def test_all_errors_of_all_folders_are_said_at_once(tmp_path: Path) -> None:
