@@ -5,30 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import time
-from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.table import Table
-from rich.text import Text
 
-from harness.catalog.builds import Build
-from harness.cli.axes import choose_builds, read_scenarios
-from harness.cli.display import Display
-from harness.cli.opening import open_shop, terminable
-from harness.cli.output import output
 from harness.clients.scan.dialogue import Place
-from harness.clients.scan.elimination import Map, scan
-from harness.config.scenario import Scenario
-from harness.errors import ExitCode, InfrastructureError, UsageError
-from harness.images import recipes
-from harness.images.engine import Session, connect
-from harness.images.shop import ImageShop
-from harness.targets.lab import Lab
-from harness.targets.postfix import PostfixTarget, instance_ports
-from harness.targets.sasl import start_sasl
+from harness.clients.scan.elimination import Map, timed_scan
+from harness.errors import ExitCode
 from harness.tls import INBOUND, Protocol, Service
 
 _ADDRESS = re.compile(r"(?P<host>[^/\s]+):(?P<port>\d+)")
@@ -71,14 +55,12 @@ def scan_command(
     address = _ADDRESS.fullmatch(what)
     if address:
         place = Place(address["host"], int(address["port"]), implicit, address["host"])
-        found, seconds = asyncio.run(_timed(place))
+        found, seconds = asyncio.run(timed_scan(place))
     else:
-        wanted = _scenario(scenarios_dir, scenario)
-        with Display(quiet=quiet) as display, terminable(), ExitStack() as stack:
-            session = stack.enter_context(Session(connect()))
-            lab = stack.enter_context(Lab(session))
-            shop = open_shop(session, display)
-            found, seconds = asyncio.run(_build(_one(what), wanted, Service(service), lab, shop))
+        # Docker's client and all that goes with it takes half a second to load.
+        from harness.cli.scan_build import scan_build
+
+        found, seconds = scan_build(what, scenarios_dir, scenario, Service(service), quiet=quiet)
     if as_json:
         click.echo(json.dumps({"server": what, "seconds": seconds, **asdict(found)}, indent=1))
     else:
@@ -86,73 +68,23 @@ def scan_command(
     return ExitCode.INFRASTRUCTURE if found.not_measured else ExitCode.OK
 
 
-def _one(text: str) -> Build:
-    builds = choose_builds((text,))
-    if len(builds) != 1:
-        raise UsageError(f"{text!r} is {len(builds)} builds", next_step="name one")
-    return next(iter(builds.values()))
-
-
-def _scenario(folder: Path | None, name: str) -> Scenario:
-    scenarios = read_scenarios(folder)
-    if name not in scenarios:
-        raise UsageError(
-            f"unknown scenario {name!r}", next_step="'postfix-matrix list' shows each there is"
-        )
-    return scenarios[name]
-
-
-async def _timed(place: Place) -> tuple[Map, float]:
-    """The map, and how many seconds it took."""
-    began = time.monotonic()
-    found = await scan(place)
-    return found, time.monotonic() - began
-
-
-async def _build(
-    build: Build, scenario: Scenario, service: Service, lab: Lab, shop: ImageShop
-) -> tuple[Map, float]:
-    """The map of a build with a scenario's configuration, started as a run starts it."""
-    image = await asyncio.to_thread(shop.build, build)
-    dovecot = await asyncio.to_thread(shop.ensure, recipes.sasl_recipe())
-    sasl = await asyncio.to_thread(start_sasl, lab, dovecot.id)
-    loop = asyncio.get_running_loop()
-    target = await asyncio.to_thread(PostfixTarget.start, lab, build.id, image.id, loop)
-    try:
-        ports = instance_ports(0)
-        instance = await asyncio.to_thread(target.start_instance, scenario, ports, sasl)
-        if not instance.started:
-            raise InfrastructureError(
-                f"{build.id} does not start with {scenario.id}: {instance.words}",
-                cause="Postfix rejects this configuration",
-                next_step="run the scenario: its cells have Postfix's own words",
-            )
-        address = lab.address(target.container)
-        return await _timed(Place(address, ports[service], service.implicit_tls))
-    finally:
-        target.close()
-
-
 def _print(found: Map, seconds: float) -> None:
     """A table a version, the strongest first; what is weakest in its version is marked."""
-    console = output()
     for protocol in Protocol:
         suites = found.of(protocol)
         if not suites:
-            console.print(Text(f"{protocol}: refused", "dim"), highlight=False)
+            click.secho(f"{protocol}: refused", dim=True)
             continue
         order = found.order.get(protocol)
-        table = Table(box=None, pad_edge=False, title_justify="left", title_style="bold")
         words = f" ({order}'s preference)" if order else ""
-        table.title = f"{protocol}: {len(suites)} ciphers{words}"
-        for name in ("cipher", "bits", ""):
-            table.add_column(name)
+        click.secho(f"{protocol}: {len(suites)} ciphers{words}", bold=True)
         weakest = found.weakest(protocol)
+        width = max(len(one.cipher) for one in suites)
         for one in sorted(suites, key=lambda suite: -(suite.bits or 0)):
             mark = "weakest" if one.cipher in weakest and len(suites) > len(weakest) else ""
-            table.add_row(one.cipher, "?" if one.bits is None else str(one.bits), mark)
-        console.print(table)
+            bits = "?" if one.bits is None else one.bits
+            click.echo(f"{one.cipher:<{width}}  {bits:>4}  {mark}".rstrip())
     for what, why in found.not_measured.items():
-        console.print(Text(f"not measured: {what}: {why}", "bold yellow"), highlight=False)
+        click.secho(f"not measured: {what}: {why}", bold=True, fg="yellow")
     total = len(found.accepted)
-    console.print(f"{total} accepted in {found.handshakes} handshakes, {seconds:.2f} s")
+    click.echo(f"{total} accepted in {found.handshakes} handshakes, {seconds:.2f} s")

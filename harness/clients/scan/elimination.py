@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -93,6 +94,13 @@ async def scan(place: Place, protocols: Sequence[Protocol] = tuple(Protocol)) ->
 
     found = await eliminate(ask, protocols)
     return Map(found.accepted, found.order, found.not_measured, count)
+
+
+async def timed_scan(place: Place) -> tuple[Map, float]:
+    """The map, and how many seconds it took."""
+    began = time.monotonic()
+    found = await scan(place)
+    return found, time.monotonic() - began
 
 
 async def eliminate(ask: Ask, protocols: Sequence[Protocol]) -> Map:
