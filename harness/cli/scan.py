@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import re
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from harness.clients.scan.dialogue import Place
-from harness.clients.scan.elimination import Map, timed_scan
+from harness.clients.scan.scanning import scan
 from harness.errors import ExitCode
-from harness.tls import INBOUND, Protocol, Service
+from harness.tls import INBOUND, Service
 
 _ADDRESS = re.compile(r"(?P<host>[^/\s]+):(?P<port>\d+)")
 
@@ -55,36 +52,19 @@ def scan_command(
     address = _ADDRESS.fullmatch(what)
     if address:
         place = Place(address["host"], int(address["port"]), implicit, address["host"])
-        found, seconds = asyncio.run(timed_scan(place))
+        found = scan(place)
     else:
         # Docker's client and all that goes with it takes half a second to load.
         from harness.cli.scan_build import scan_build
 
-        found, seconds = scan_build(what, scenarios_dir, scenario, Service(service), quiet=quiet)
+        found = scan_build(what, scenarios_dir, scenario, Service(service), quiet=quiet)
     if as_json:
-        click.echo(json.dumps({"server": what, "seconds": seconds, **asdict(found)}, indent=1))
+        from harness.cli.scan_json import render
+
+        click.echo(render(what, found))
     else:
-        _print(found, seconds)
+        from harness.cli.scan_text import lines
+
+        for line in lines(found):
+            click.echo(line)
     return ExitCode.INFRASTRUCTURE if found.not_measured else ExitCode.OK
-
-
-def _print(found: Map, seconds: float) -> None:
-    """A table a version, the strongest first; what is weakest in its version is marked."""
-    for protocol in Protocol:
-        suites = found.of(protocol)
-        if not suites:
-            click.secho(f"{protocol}: refused", dim=True)
-            continue
-        order = found.order.get(protocol)
-        words = f" ({order}'s preference)" if order else ""
-        click.secho(f"{protocol}: {len(suites)} ciphers{words}", bold=True)
-        weakest = found.weakest(protocol)
-        width = max(len(one.cipher) for one in suites)
-        for one in sorted(suites, key=lambda suite: -(suite.bits or 0)):
-            mark = "weakest" if one.cipher in weakest and len(suites) > len(weakest) else ""
-            bits = "?" if one.bits is None else one.bits
-            click.echo(f"{one.cipher:<{width}}  {bits:>4}  {mark}".rstrip())
-    for what, why in found.not_measured.items():
-        click.secho(f"not measured: {what}: {why}", bold=True, fg="yellow")
-    total = len(found.accepted)
-    click.echo(f"{total} accepted in {found.handshakes} handshakes, {seconds:.2f} s")

@@ -11,7 +11,8 @@ from harness.cli.axes import choose_builds, read_scenarios
 from harness.cli.display import Display
 from harness.cli.opening import open_shop, terminable
 from harness.clients.scan.dialogue import Place
-from harness.clients.scan.elimination import Map, timed_scan
+from harness.clients.scan.found import Map
+from harness.clients.scan.scanning import scan
 from harness.config.scenario import Scenario
 from harness.errors import InfrastructureError, UsageError
 from harness.images import recipes
@@ -25,8 +26,8 @@ from harness.tls import Service
 
 def scan_build(
     name: str, scenarios_dir: Path | None, scenario: str, service: Service, *, quiet: bool
-) -> tuple[Map, float]:
-    """The map of a build's service with a scenario's configuration, and its seconds.
+) -> Map:
+    """The map of a build's service with a scenario's configuration.
 
     Raises:
         UsageError: no build, or no scenario, of that name.
@@ -58,7 +59,7 @@ def _scenario(folder: Path | None, name: str) -> Scenario:
 
 async def _build(
     build: Build, scenario: Scenario, service: Service, lab: Lab, shop: ImageShop
-) -> tuple[Map, float]:
+) -> Map:
     """The map of a build with a scenario's configuration, started as a run starts it."""
     image = await asyncio.to_thread(shop.build, build)
     dovecot = await asyncio.to_thread(shop.ensure, recipes.sasl_recipe())
@@ -75,6 +76,7 @@ async def _build(
                 next_step="run the scenario: its cells have Postfix's own words",
             )
         address = lab.address(target.container)
-        return await timed_scan(Place(address, ports[service], service.implicit_tls))
+        place = Place(address, ports[service], service.implicit_tls)
+        return await asyncio.to_thread(scan, place)
     finally:
         target.close()

@@ -1,0 +1,72 @@
+"""A map as text: a table a version, with what is weakest in each class marked, then the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from harness.clients.scan.found import CLASSES, Accepted, Map
+from harness.tls import Protocol
+
+#: Follows what is weakest of its class in its version; so does colour, on a terminal.
+MARK = "!"
+
+
+def lines(found: Map) -> Iterator[str]:
+    """The page, line by line, with a terminal's styles (click takes them away elsewhere)."""
+    for protocol in Protocol:
+        if suites := found.of(protocol):
+            yield from _version(found, protocol, suites)
+        elif not any(what.startswith(f"{protocol} ") for what in found.not_measured):
+            yield click.style(f"{protocol}: refused", dim=True)
+    yield ""
+    for what, why in found.not_measured.items():
+        yield click.style(f"not measured: {what}: {why}", bold=True, fg="yellow")
+    yield (
+        f"{len(found.accepted)} accepted, found in {found.handshakes} handshakes "
+        f"and {found.seconds:.2f} s; {MARK} the weakest of its class in its version"
+    )
+
+
+def _version(found: Map, protocol: Protocol, suites: tuple[Accepted, ...]) -> Iterator[str]:
+    order = found.order.get(protocol.value)
+    preference = {
+        "server": ", in the server's order: its preference counts",
+        "client": "; the client's preference counts",
+    }
+    heading = f"{protocol}: {len(suites)} cipher{'s' if len(suites) > 1 else ''}"
+    yield ""
+    yield click.style(heading, bold=True) + preference.get(order or "", "")
+    weakest = found.weakest(protocol)
+    names = ("suite", *CLASSES, "bits")
+    rows = [_row(one) for one in _ordered(suites, order)]
+    widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
+    yield click.style("  " + _columns(names, widths), dim=True)
+    for row in rows:
+        marked = [row[0] in weakest.get(name, ()) for name in names]
+        yield "  " + _columns(row, widths, marked)
+
+
+def _ordered(suites: tuple[Accepted, ...], order: str | None) -> list[Accepted]:
+    """In the server's order where that counts, else the strongest first."""
+    if order == "server":
+        return list(suites)
+    return sorted(suites, key=lambda one: (one.parts.strength, one.cipher), reverse=True)
+
+
+def _row(one: Accepted) -> tuple[str, ...]:
+    parts = one.parts.part
+    bits = "?" if one.bits is None else str(one.bits)
+    return (one.cipher, *(parts[name] for name in CLASSES), bits)
+
+
+def _columns(cells: tuple[str, ...], widths: list[int], marked: list[bool] | None = None) -> str:
+    marks = marked or [False] * len(cells)
+    found = []
+    for cell, width, mark in zip(cells, widths, marks, strict=True):
+        text = f"{cell}{MARK}" if mark else cell
+        found.append(
+            (click.style(text, fg="red") if mark else text) + " " * (width + 2 - len(text))
+        )
+    return "".join(found).rstrip()
