@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import sys
-import traceback
 
 import click
 
@@ -106,6 +105,8 @@ def run_cli(arguments: list[str]) -> int:
         click.echo("postfix-matrix: interrupted; what was measured is kept", err=True)
         return ExitCode.INTERRUPTED
     except Exception:
+        import traceback
+
         traceback.print_exc()
         click.echo(
             "postfix-matrix: this is a fault of the harness itself; what was measured is kept.\n"

@@ -18,7 +18,6 @@ from harness.clients.scan.messages import (
     VERSIONS,
     Question,
 )
-from harness.clients.scan.suites import by_code
 from harness.tls import Protocol
 
 RECORD_ALERT = 21
@@ -172,6 +171,9 @@ def _certificates(body: bytes) -> tuple[bytes, ...]:
 
 def _key_exchange(body: bytes, found: Choice) -> Choice:
     """With the group of ECDHE, or the bits of DHE's prime; as it was of other kinds."""
+    # What is not asked for need not be loaded.
+    from harness.clients.scan.suites import by_code
+
     parts = by_code(found.cipher)
     if parts is None or "PSK" in parts.authentication:
         # A hint for the key comes first there (RFC 4279 2).

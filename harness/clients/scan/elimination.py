@@ -11,10 +11,8 @@ they then cannot do): what is left after it is offered once more in parts, by ke
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 
 from harness.catalog.ciphers import Cipher, all_ciphers
 from harness.clients.scan.answers import PROTOCOL_VERSION, Alert, Answer, Choice, Ssl2Choice
@@ -22,17 +20,15 @@ from harness.clients.scan.messages import Question
 from harness.clients.scan.steps import Fork, NotMeasuredError, Part, Steps, ask
 from harness.tls import Protocol
 
-#: Suites whose names begin so are chosen by different parts of a server's configuration.
-_PARTS = (
-    ("ECDHE", r"ECDHE|TLS_ECDHE"),
-    ("DHE", r"DHE|EDH|EXP-EDH|TLS_DHE"),
-    ("anonymous", r"ADH|AECDH|EXP-ADH|TLS_(?:EC)?DH_anon"),
-    (
-        "other",
-        r"PSK|RSA-PSK|DHE-PSK|SRP|KRB5|EXP-KRB5|GOST|ECDH-|DH-|TLS_(?:PSK|SRP|KRB5|ECDH_|DH_)",
-    ),
-    ("RSA", r""),
-)
+#: Suites whose registered names begin so are chosen by different parts of a server's configuration.
+_PARTS = {
+    "ECDHE": ("TLS_ECDHE_", "OLD_TLS_ECDHE_"),
+    "DHE": ("TLS_DHE_", "OLD_TLS_DHE_"),
+    "anonymous": ("TLS_DH_anon_", "TLS_ECDH_anon_"),
+    "RSA": ("TLS_RSA_", "SSL_RSA_"),
+}
+#: PSK, SRP, Kerberos, GOST, static Diffie-Hellman.
+_OTHER = "other"
 
 
 @dataclass(slots=True)
@@ -76,13 +72,14 @@ def parts_of(protocol: Protocol, ciphers: Iterable[Cipher]) -> dict[str, list[Ci
     found: dict[str, list[Cipher]] = {}
     whole = protocol in (Protocol.SSLv2, Protocol.TLSv1_3)
     for cipher in ciphers:
-        found.setdefault("all" if whole else _part(cipher.name), []).append(cipher)
+        found.setdefault("all" if whole else _part(cipher.iana), []).append(cipher)
     return found
 
 
-@cache
 def _part(name: str) -> str:
-    return next(part for part, start in _PARTS if re.match(start, name))
+    if "PSK" in name:
+        return _OTHER
+    return next((part for part, starts in _PARTS.items() if name.startswith(starts)), _OTHER)
 
 
 def _whole(version: Version, left: dict[int, Cipher]) -> Steps[Answer]:

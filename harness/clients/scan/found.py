@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from harness.catalog.ciphers import Cipher
-from harness.clients.scan.suites import Suite, suite
+
+if TYPE_CHECKING:
+    from harness.clients.scan.suites import Suite
 from harness.tls import Protocol
 
 CLASSES = ("key exchange", "cipher", "MAC")
@@ -32,6 +35,8 @@ class Accepted:
     @property
     def parts(self) -> Suite:
         """What it is made of."""
+        from harness.clients.scan.suites import suite
+
         return suite(self.suite)
 
 

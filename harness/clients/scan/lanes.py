@@ -1,7 +1,7 @@
 """Runs the parts of a scan over a few connections at a time: plain sockets and one selector.
 
-Few, because a Postfix starts a process for each connection at a time: four on a machine nearby take
-no longer than eight, and start half as many. Where a round trip takes long, eight are better.
+Few, because a Postfix starts a process for each connection at a time: three to a machine nearby take
+no longer than eight, and start fewer. Where a round trip takes long, eight are better.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TRIES, PAUSES = 3, (0.2, 1.0)
 #: So many probes that came to nothing before a single one was answered end the scan.
 HOPELESS = 4
 #: Connections at a time, and what round trip (seconds) makes a server a far one.
-NEAR, FAR, FAR_OFF = 4, 8, 0.005
+NEAR, FAR, FAR_OFF = 3, 8, 0.005
 #: Hang up at once: nobody waits for what is on its way.
 _ABORT = struct.pack("ii", 1, 0)
 
