@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from harness.clients.scan.dialogue import Place
 from harness.clients.scan.scanning import scan
-from harness.errors import ExitCode
+from harness.errors import ExitCode, UsageError
 from harness.tls import INBOUND, Service
 
 _ADDRESS = re.compile(r"(?P<host>[^/\s]+):(?P<port>\d+)")
@@ -17,7 +18,9 @@ _ADDRESS = re.compile(r"(?P<host>[^/\s]+):(?P<port>\d+)")
 
 @click.command("scan")
 @click.argument("what", metavar="BUILD|HOST:PORT")
-@click.option("--scenario", "-s", default="defaults", show_default=True, help="Its configuration.")
+@click.option(
+    "--scenario", "-s", help="Of a BUILD: the scenario with its configuration.  [default: defaults]"
+)
 @click.option(
     "--scenarios-dir",
     type=click.Path(path_type=Path),
@@ -27,19 +30,21 @@ _ADDRESS = re.compile(r"(?P<host>[^/\s]+):(?P<port>\d+)")
     "--service",
     "-S",
     type=click.Choice([str(one) for one in INBOUND]),
-    default="smtp",
-    show_default=True,
-    help="Of a BUILD: which service.",
+    help="Of a BUILD: which service.  [default: smtp]",
 )
 @click.option("--implicit", is_flag=True, help="Of a HOST:PORT: TLS from the start, no STARTTLS.")
+@click.option(
+    "--ciphers-only", is_flag=True, help="No groups, sizes of DH and certificates: half the time."
+)
 @click.option("--json", "as_json", is_flag=True, help="The map as JSON on standard output.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress; the map only.")
 def scan_command(
     what: str,
-    scenario: str,
+    scenario: str | None,
     scenarios_dir: Path | None,
-    service: str,
+    service: str | None,
     implicit: bool,
+    ciphers_only: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -50,21 +55,44 @@ def scan_command(
     where something could not be measured.
     """
     address = _ADDRESS.fullmatch(what)
+    of_build = {"--scenario": scenario, "--scenarios-dir": scenarios_dir, "--service": service}
+    _refuse(what, of_build if address else {"--implicit": implicit}, running=bool(address))
     if address:
-        place = Place(address["host"], int(address["port"]), implicit, address["host"])
-        found = scan(place)
+        host = address["host"].removeprefix("[").removesuffix("]")
+        found = scan(Place(host, int(address["port"]), implicit, host), ciphers_only=ciphers_only)
     else:
         # Docker's client and all that goes with it takes half a second to load.
         from harness.cli.scan_build import scan_build
+        from harness.cli.scan_build import scenario as by_id
 
-        found = scan_build(what, scenarios_dir, scenario, Service(service), quiet=quiet)
+        wanted = by_id(scenarios_dir, scenario or "defaults")
+        found = scan_build(
+            what, wanted, Service(service or "smtp"), ciphers_only=ciphers_only, quiet=quiet
+        )
     if as_json:
         from harness.cli.scan_json import render
 
         click.echo(render(what, found))
     else:
-        from harness.cli.scan_text import lines
+        from harness.cli.scan_text import lines, text_width
 
-        for line in lines(found):
+        for line in lines(found, text_width()):
             click.echo(line)
     return ExitCode.INFRASTRUCTURE if found.not_measured else ExitCode.OK
+
+
+def _refuse(what: str, options: Mapping[str, object], *, running: bool) -> None:
+    """Refuse options that would have no effect.
+
+    Raises:
+        UsageError: one of them is given.
+    """
+    given = [name for name, value in options.items() if value]
+    if given:
+        kind, other = ("a server that runs already", "a BUILD")
+        if not running:
+            kind, other = "a build", "a HOST:PORT"
+        raise UsageError(
+            f"{', '.join(given)} cannot go with {what}, which is {kind}",
+            next_step=f"leave it out, or name {other}",
+        )

@@ -25,20 +25,20 @@ from harness.tls import Service
 
 
 def scan_build(
-    name: str, scenarios_dir: Path | None, scenario: str, service: Service, *, quiet: bool
+    name: str, wanted: Scenario, service: Service, *, ciphers_only: bool, quiet: bool
 ) -> Map:
-    """The map of a build's service with a scenario's configuration.
+    """The map of a build's service with a configuration.
 
     Raises:
-        UsageError: no build, or no scenario, of that name.
+        UsageError: no build of that name.
         InfrastructureError: the build cannot be had, or does not start with it.
     """
-    wanted = _scenario(scenarios_dir, scenario)
+    build = _one(name)
     with Display(quiet=quiet) as display, terminable(), ExitStack() as stack:
         session = stack.enter_context(Session(connect()))
         lab = stack.enter_context(Lab(session))
         shop = open_shop(session, display)
-        return asyncio.run(_build(_one(name), wanted, service, lab, shop))
+        return asyncio.run(_build(build, wanted, service, lab, shop, ciphers_only))
 
 
 def _one(text: str) -> Build:
@@ -48,7 +48,12 @@ def _one(text: str) -> Build:
     return next(iter(builds.values()))
 
 
-def _scenario(folder: Path | None, name: str) -> Scenario:
+def scenario(folder: Path | None, name: str) -> Scenario:
+    """A scenario by its id.
+
+    Raises:
+        UsageError: there is none.
+    """
     scenarios = read_scenarios(folder)
     if name not in scenarios:
         raise UsageError(
@@ -58,7 +63,12 @@ def _scenario(folder: Path | None, name: str) -> Scenario:
 
 
 async def _build(
-    build: Build, scenario: Scenario, service: Service, lab: Lab, shop: ImageShop
+    build: Build,
+    scenario: Scenario,
+    service: Service,
+    lab: Lab,
+    shop: ImageShop,
+    ciphers_only: bool,
 ) -> Map:
     """The map of a build with a scenario's configuration, started as a run starts it."""
     image = await asyncio.to_thread(shop.build, build)
@@ -77,6 +87,6 @@ async def _build(
             )
         address = lab.address(target.container)
         place = Place(address, ports[service], service.implicit_tls)
-        return await asyncio.to_thread(scan, place)
+        return await asyncio.to_thread(scan, place, ciphers_only=ciphers_only)
     finally:
         target.close()

@@ -64,6 +64,42 @@ def test_a_configuration_is_seen_in_the_map(tmp_path: Path) -> None:
     assert found["order"] == {"TLSv1.2": "server"}
 
 
+def test_groups_primes_and_certificates_of_debian_12() -> None:
+    """Protects the details on a real Postfix: its curves, its primes, its one certificate."""
+    code, found, said = scan("debian-12")
+    assert code == 0, said
+    assert set(found["groups"]) == {"TLSv1.2", "TLSv1.3"}
+    for names in found["groups"].values():
+        assert {"X25519", "secp256r1", "secp384r1"} <= set(names)
+        assert not any("MLKEM" in name for name in names)
+    assert found["dh_bits"]["DHE"] == [2048]
+    (certificate,) = found["certificates"]
+    assert (certificate["key"], certificate["bits"]) == ("RSA", 2048)
+    assert certificate["seen"] == ["TLSv1.2", "TLSv1.3"]
+    assert found["weakest"]["protocol"] == ["TLSv1"]
+    assert "ECDHE anonymous" in found["weakest"]["key exchange"]
+
+
+def test_ml_kem_is_seen_where_openssl_has_it() -> None:
+    """Protects hybrids: a server of OpenSSL 3.5 or later takes X25519MLKEM768, and tells so."""
+    code, found, said = scan("debian-forky", "-S", "submissions")
+    assert code == 0, said
+    assert "X25519MLKEM768" in found["groups"]["TLSv1.3"]
+    assert "X25519MLKEM768" not in found["groups"].get("TLSv1.2", [])
+    assert [one["seen"] for one in found["certificates"]] == [["TLSv1.2", "TLSv1.3"]]
+
+
+def test_an_old_server_has_no_tls13_and_is_mapped_all_the_same() -> None:
+    """Protects old servers: Postfix 3.1 with OpenSSL 1.0.2, whose TLSv1.2 is the newest."""
+    code, found, said = scan("ubuntu-16.04")
+    assert code == 0, said
+    assert found["not_measured"] == {}
+    assert accepted(found, "TLSv1.3") == set()
+    assert "ECDHE-RSA-AES256-SHA" in accepted(found, "TLSv1")
+    assert set(found["groups"]) == {"TLSv1.2"}
+    assert [one["seen"] for one in found["certificates"]] == [["TLSv1.2"]]
+
+
 def test_a_port_with_nobody_is_not_measured_and_no_refusal() -> None:
     """Protects from a map of nothing: no connection is told as such, with another exit code."""
     with socket.socket() as free:

@@ -24,6 +24,8 @@ RECORD_ALERT = 21
 SERVER_HELLO, CERTIFICATE, SERVER_KEY_EXCHANGE, SERVER_HELLO_DONE = 2, 11, 12, 14
 #: ECCurveType (RFC 8422 5.4).
 _NAMED_CURVE = 3
+#: The random of a ServerHello that is a HelloRetryRequest (RFC 8446 4.1.3).
+RETRY = bytes.fromhex("CF21AD74E59A6111BE1D8C021E65B891C2A211167ABB8C5E079E09E2C8A8339C")
 _BY_NUMBER = {number: protocol for protocol, number in VERSIONS.items()}
 
 
@@ -67,8 +69,10 @@ PROTOCOL_VERSION = Alert(70)
 Answer = Choice | Ssl2Choice | Alert
 
 
-def answer(data: bytes, question: Question) -> Answer | None:
+def answer(data: bytes, question: Question, hello: bytes = b"") -> Answer | None:
     """What the bytes that came so far answer; None: not enough of them yet.
+
+    ``hello`` is what was sent, in its record; it is needed where the question has a ``read``.
 
     Raises:
         ValueError: they are no answer of TLS or SSL.
@@ -80,12 +84,12 @@ def answer(data: bytes, question: Question) -> Answer | None:
     if data[0] not in (RECORD_ALERT, RECORD_HANDSHAKE):
         raise ValueError(f"no TLS: {data[:16]!r}")
     try:
-        return _tls_answer(data, question)
+        return _tls_answer(data, question, hello)
     except (IndexError, struct.error):
         raise ValueError(f"a handshake that is not whole: {data[:48]!r}") from None
 
 
-def _tls_answer(data: bytes, question: Question) -> Answer | None:
+def _tls_answer(data: bytes, question: Question, hello: bytes) -> Answer | None:
     stream = b""
     for kind, content in records(data):
         if kind == RECORD_ALERT and len(content) >= 2:
@@ -100,7 +104,9 @@ def _tls_answer(data: bytes, question: Question) -> Answer | None:
             if kind != SERVER_HELLO:
                 raise ValueError(f"no ServerHello: {data[:16]!r}")
             found = _server_hello(body)
-            if not question.whole or found.version is Protocol.TLSv1_3:
+            if found.version is Protocol.TLSv1_3:
+                return _opened(data, question, hello, found)
+            if not question.whole:
                 return found
         elif kind == CERTIFICATE:
             found = replace(found, certificates=_certificates(body))
@@ -109,6 +115,14 @@ def _tls_answer(data: bytes, question: Question) -> Answer | None:
         elif kind == SERVER_HELLO_DONE:
             return found
     return None
+
+
+def _opened(data: bytes, question: Question, hello: bytes, found: Choice) -> Choice | None:
+    """Of TLSv1.3: with the certificates, where they were asked for and the server goes on."""
+    if question.read is None or not question.whole or found.message[6:38] == RETRY:
+        return found
+    chain = question.read(hello[5:], data, found)
+    return None if chain is None else replace(found, certificates=chain)
 
 
 def records(data: bytes) -> Iterator[tuple[int, bytes]]:

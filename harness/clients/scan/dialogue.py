@@ -40,8 +40,8 @@ class Dialogue:
         self._place = place
         self._question = question
         self._heard = b""
-        hello = client_hello(question, place.server_name)
-        self._sends = [hello] if place.implicit else [EHLO, STARTTLS, hello]
+        self._hello = client_hello(question, place.server_name)
+        self._sends = [self._hello] if place.implicit else [EHLO, STARTTLS, self._hello]
 
     @property
     def opening(self) -> bytes:
@@ -64,7 +64,7 @@ class Dialogue:
             raise NotMeasuredError("the server says too much")
         if not self._sends:
             try:
-                return answer(self._heard, self._question)
+                return answer(self._heard, self._question, self._hello)
             except ValueError as error:
                 raise NotMeasuredError(str(error)) from error
         return self._command() if self._replied() else None

@@ -42,12 +42,16 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A server's own certificate; ``bits`` of its key. ``seen`` in which versions."""
+    """A server's own certificate. ``bits`` of its key; ``expires``: the day, in UTC.
+
+    ``seen`` in which versions, of those that were asked.
+    """
 
     key: str
     bits: int | None
     signature: str
     subject: str
+    issuer: str
     expires: str
     sha256: str
     seen: tuple[Protocol, ...] = ()
@@ -66,7 +70,7 @@ class Map:
     accepted: tuple[Accepted, ...]
     order: dict[str, str] = field(default_factory=dict)
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    dh_bits: dict[str, int] = field(default_factory=dict)
+    dh_bits: dict[str, tuple[int, ...]] = field(default_factory=dict)
     certificates: tuple[Certificate, ...] = ()
     not_measured: dict[str, str] = field(default_factory=dict)
     handshakes: int = 0
@@ -76,16 +80,28 @@ class Map:
         """The suites of one version."""
         return tuple(one for one in self.accepted if one.protocol is protocol)
 
-    def weakest(self, protocol: Protocol | None = None) -> dict[str, frozenset[str]]:
-        """By class, the suites of the weakest kind among a version's, or among all.
+    def weakest(self, protocol: Protocol) -> dict[str, frozenset[str]]:
+        """By class, the suites of the weakest kind among a version's."""
+        return weakest(self.of(protocol))
 
-        A class whose suites are all alike in it is left out.
-        """
-        return weakest(self.accepted if protocol is None else self.of(protocol))
+    def weakest_of_all(self) -> dict[str, tuple[str, ...]]:
+        """By class, "protocol" too, the weakest parts of all that is accepted."""
+        if not self.accepted:
+            return {}
+        oldest = min(self.accepted, key=lambda one: one.protocol.rank)
+        found: dict[str, tuple[str, ...]] = {"protocol": (oldest.protocol.value,)}
+        for name in CLASSES:
+            least = min(one.parts.strengths[name] for one in self.accepted)
+            parts = [one.parts for one in self.accepted if one.parts.strengths[name] == least]
+            found[name] = tuple(sorted({one.part[name] for one in parts}))
+        return found
 
 
 def weakest(accepted: Iterable[Accepted]) -> dict[str, frozenset[str]]:
-    """By class, the names of the suites that are weakest in it."""
+    """By class, the names of the suites that are weakest in it.
+
+    A class whose suites are all alike in it is left out.
+    """
     strengths = {one.cipher: one.parts.strengths for one in accepted}
     found = {}
     for name in CLASSES:

@@ -1,7 +1,7 @@
 """Runs the parts of a scan over a few connections at a time: plain sockets and one selector.
 
-Few, because a Postfix starts a process for each connection at a time: three to a machine nearby take
-no longer than eight, and start fewer. Where a round trip takes long, eight are better.
+Few, because a Postfix starts a process for each connection at a time: three to a machine nearby
+take no longer than eight, and start fewer. Where a round trip takes long, eight are better.
 """
 
 from __future__ import annotations

@@ -8,10 +8,14 @@ draft-hickman-netscape-ssl-00. What comes back is read in ``answers.py``.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from harness.tls import Protocol
+
+if TYPE_CHECKING:
+    from harness.clients.scan.answers import Choice
 
 VERSIONS = {
     Protocol.SSLv3: 0x0300,
@@ -53,13 +57,17 @@ _RENEGOTIATION = 0x00FF
 RANDOM = bytes(range(32))
 
 
+#: Given our hello's message, all that came, and the server's choice: the chain, None for not yet.
+Read = Callable[[bytes, bytes, "Choice"], "tuple[bytes, ...] | None"]
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """A hello: one version, these suites, groups and signature schemes, by their numbers.
 
     ``whole``: the answer is wanted with what follows the ServerHello, up to the server's key
     exchange. ``share``: a group and our key of it, of TLSv1.3; without one the server can but name
-    the group that it wants (HelloRetryRequest).
+    the group that it wants (HelloRetryRequest). ``read`` opens what comes encrypted after it.
     """
 
     protocol: Protocol
@@ -68,6 +76,7 @@ class Question:
     schemes: tuple[int, ...] = SCHEMES
     whole: bool = False
     share: tuple[int, bytes] | None = None
+    read: Read | None = field(default=None, compare=False)
 
 
 def client_hello(question: Question, server_name: str) -> bytes:
