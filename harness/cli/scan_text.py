@@ -39,9 +39,11 @@ def lines(found: Map, width: int) -> Iterator[str]:
     yield ""
     for what, why in found.not_measured.items():
         yield click.style(f"not measured: {what}: {why}", bold=True, fg="yellow")
+    if found.accepted:
+        yield f"{MARK} is the weakest of its class (key exchange, cipher, MAC) in its version."
     yield (
         f"{len(found.accepted)} accepted, found in {found.handshakes} handshakes "
-        f"and {found.seconds:.2f} s; {MARK} the weakest of its class in its version"
+        f"and {found.seconds:.2f} s."
     )
 
 
@@ -54,7 +56,7 @@ def _section(heading: str, rows: list[tuple[str, str]], width: int) -> Iterator[
     indent = max(len(name) for name, _ in rows) + 4
     for name, words in rows:
         first = f"  {name}".ljust(indent)
-        yield textwrap.fill(
+        yield from textwrap.wrap(
             words,
             width,
             initial_indent=first,
