@@ -70,7 +70,13 @@ def scanners(folder: Path, given: Path | None) -> list[Scanner]:
             cause="the benchmark compares with them, and installs nothing into the system",
             next_step=f"apt-get install {' '.join(missing)}",
         )
-    return [ours(), nmap(), sslscan(), sslyze(given or _install_sslyze(folder))]
+    return [
+        ours("--ciphers-only"),
+        ours(),
+        nmap(),
+        sslscan(),
+        sslyze(given or _install_sslyze(folder)),
+    ]
 
 
 def _install_sslyze(folder: Path) -> Path:

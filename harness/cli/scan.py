@@ -22,6 +22,15 @@ _ADDRESS = re.compile(r"(?P<host>[^/\s]+):(?P<port>\d+)")
     "--scenario", "-s", help="Of a BUILD: the scenario with its configuration.  [default: defaults]"
 )
 @click.option(
+    "--config",
+    "-C",
+    "config",
+    multiple=True,
+    metavar="FILE|FOLDER",
+    help="Of a BUILD, in place of a scenario: a main.cf, a master.cf, a folder with them, or '-'. "
+    "May be given again.",
+)
+@click.option(
     "--scenarios-dir",
     type=click.Path(path_type=Path),
     help="A folder of scenarios of your own, instead of those that come with the tool.",
@@ -41,6 +50,7 @@ _ADDRESS = re.compile(r"(?P<host>[^/\s]+):(?P<port>\d+)")
 def scan_command(
     what: str,
     scenario: str | None,
+    config: tuple[str, ...],
     scenarios_dir: Path | None,
     service: str | None,
     implicit: bool,
@@ -50,22 +60,35 @@ def scan_command(
 ) -> int:
     """Map every protocol and cipher that a server accepts, by elimination.
 
-    A BUILD is started with a scenario's configuration; a HOST:PORT is a server that runs already,
-    and takes no Docker. It takes a handshake for each accepted suite and a few more. Exit code 3
-    where something could not be measured.
+    A BUILD is started with the configuration of a scenario, or with yours (--config); a HOST:PORT
+    is a server that runs already, and takes no Docker. It takes a handshake for each accepted
+    suite and a few more. Exit code 3 where something could not be measured.
     """
     address = _ADDRESS.fullmatch(what)
-    of_build = {"--scenario": scenario, "--scenarios-dir": scenarios_dir, "--service": service}
+    of_build = {
+        "--scenario": scenario,
+        "--config": config,
+        "--scenarios-dir": scenarios_dir,
+        "--service": service,
+    }
     _refuse(what, of_build if address else {"--implicit": implicit}, running=bool(address))
     if address:
         host = address["host"].removeprefix("[").removesuffix("]")
         found = scan(Place(host, int(address["port"]), implicit, host), ciphers_only=ciphers_only)
     else:
+        if config and (scenario or scenarios_dir):
+            raise UsageError(
+                "--config and --scenario both name a configuration", next_step="leave one out"
+            )
         # Docker's client and all that goes with it takes half a second to load.
+        from harness.cli.candidate import config_candidate
         from harness.cli.scan_build import scan_build
         from harness.cli.scan_build import scenario as by_id
 
-        wanted = by_id(scenarios_dir, scenario or "defaults")
+        if config:
+            wanted = config_candidate(config, service)
+        else:
+            wanted = by_id(scenarios_dir, scenario or "defaults")
         found = scan_build(
             what, wanted, Service(service or "smtp"), ciphers_only=ciphers_only, quiet=quiet
         )

@@ -67,6 +67,33 @@ def test_a_configuration_is_seen_in_the_map(tmp_path: Path) -> None:
     assert found["order"] == {"TLSv1.2": "server"}
 
 
+def test_a_configuration_of_ones_own_is_scanned(tmp_path: Path) -> None:
+    """Protects --config: a folder's main.cf and master.cf are what is scanned, each where it acts.
+
+    A second certificate, of another kind of key, shows as such.
+    """
+    (tmp_path / "main.cf").write_text(
+        "smtpd_tls_security_level = may\n"
+        "smtpd_tls_cert_file = /etc/ssl/rsa.pem\nsmtpd_tls_key_file = /etc/ssl/rsa.key\n"
+        "smtpd_tls_eccert_file = /etc/ssl/ec.pem\nsmtpd_tls_eckey_file = /etc/ssl/ec.key\n"
+        "smtpd_tls_protocols = >=TLSv1.2\n"
+    )
+    (tmp_path / "master.cf").write_text(
+        "submission inet n - n - - smtpd\n  -o smtpd_tls_security_level=encrypt\n"
+        "  -o smtpd_tls_mandatory_protocols=>=TLSv1.3\n"
+    )
+    code, found, said = scan("debian-12", "--config", str(tmp_path))
+    assert code == 0, said
+    assert {one["protocol"] for one in found["accepted"]} == {"TLSv1.2", "TLSv1.3"}
+    assert [(one["key"], one["seen"]) for one in found["certificates"]] == [
+        ("EC secp256r1", ["TLSv1.2", "TLSv1.3"]),
+        ("RSA", ["TLSv1.2", "TLSv1.3"]),
+    ]
+    code, found, said = scan("debian-12", "--config", str(tmp_path), "-S", "submission")
+    assert code == 0, said
+    assert {one["protocol"] for one in found["accepted"]} == {"TLSv1.3"}
+
+
 def test_groups_primes_and_certificates_of_debian_12() -> None:
     """Protects the details on a real Postfix: its curves, its primes, its one certificate."""
     code, found, said = scan("debian-12")

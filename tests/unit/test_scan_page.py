@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 import pytest
 
 from harness.catalog.ciphers import all_ciphers
+from harness.cli.candidate import config_candidate
 from harness.cli.main import run_cli
 from harness.cli.scan_text import lines
 from harness.clients.scan.found import Accepted, Map
+from harness.errors import UsageError
 from harness.tls import Protocol
 from tests.unit.schema_samples import scanned
 
@@ -76,6 +80,9 @@ def test_it_fits_eighty_columns() -> None:
         (["127.0.0.1:25", "-S", "smtp"], "--service cannot go with 127.0.0.1:25"),
         (["debian-12", "--implicit"], "--implicit cannot go with debian-12"),
         (["debian-12", "-s", "no-such"], "unknown scenario 'no-such'"),
+        (["127.0.0.1:25", "--config", "main.cf"], "--config cannot go with 127.0.0.1:25"),
+        (["debian-12", "--config", "main.cf", "-s", "defaults"], "--config and --scenario both"),
+        (["debian-12", "--config", "no-such.cf"], "no-such.cf is neither a file nor"),
     ],
 )
 def test_options_without_effect_are_refused(
@@ -84,3 +91,22 @@ def test_options_without_effect_are_refused(
     """Protects from a scan of something else than was meant: nothing is started."""
     assert run_cli(["scan", *words]) == 4
     assert said in capsys.readouterr().err
+
+
+def test_a_configuration_may_be_a_folder_or_files(tmp_path: Path) -> None:
+    """Protects --config: a folder gives the files that it has, and is no error of the reader's."""
+    (tmp_path / "main.cf").write_text("smtpd_tls_protocols = TLSv1.2\n")
+    whole = config_candidate((str(tmp_path),), None)
+    assert whole == config_candidate((str(tmp_path / "main.cf"),), None)
+    assert whole.main_cf == "smtpd_tls_protocols = TLSv1.2\n"
+    (tmp_path / "master.cf").write_text("smtp inet n - n - - smtpd\n  -o smtpd_tls_protocols=\n")
+    assert "-o smtpd_tls_protocols=" in config_candidate((str(tmp_path),), None).master_cf
+
+
+def test_a_folder_without_a_configuration_and_a_line_of_nothing_are_told(tmp_path: Path) -> None:
+    """Protects who names the wrong thing: file and line, or the folder, and what to name."""
+    with pytest.raises(UsageError, match=r"neither a main\.cf nor a master\.cf"):
+        config_candidate((str(tmp_path),), None)
+    (tmp_path / "main.cf").write_text("smtpd_tls_protocols = TLSv1.2\nwhat is this\n")
+    with pytest.raises(UsageError, match=r"main\.cf:2: 'what is this'"):
+        config_candidate((str(tmp_path),), None)
