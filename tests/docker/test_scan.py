@@ -94,6 +94,25 @@ def test_a_configuration_of_ones_own_is_scanned(tmp_path: Path) -> None:
     assert {one["protocol"] for one in found["accepted"]} == {"TLSv1.3"}
 
 
+def test_a_server_that_allows_one_connection_at_a_time_is_mapped_whole(tmp_path: Path) -> None:
+    """Protects the scan of careful servers: a 421 is no refusal, and fewer connections follow."""
+    (tmp_path / "main.cf").write_text(
+        "smtpd_tls_security_level = may\n"
+        "smtpd_tls_cert_file = /etc/ssl/rsa.pem\nsmtpd_tls_key_file = /etc/ssl/rsa.key\n"
+        "tls_preempt_cipherlist = yes\n"
+    )
+    (tmp_path / "master.cf").write_text(
+        "smtp inet n - n - - smtpd\n  -o smtpd_client_connection_count_limit=1\n"
+        "  -o smtpd_client_event_limit_exceptions=\n"
+    )
+    code, found, said = scan("debian-12", "--config", str(tmp_path), "--ciphers-only")
+    assert code == 0, said
+    assert len(found["accepted"]) == 91
+    assert found["not_measured"] == {}
+    assert found["handshakes"] > 118
+    assert set(found["order"].values()) == {"server"}
+
+
 def test_groups_primes_and_certificates_of_debian_12() -> None:
     """Protects the details on a real Postfix: its curves, its primes, its one certificate."""
     code, found, said = scan("debian-12")

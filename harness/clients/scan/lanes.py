@@ -26,6 +26,9 @@ TRIES, PAUSES = 3, (0.2, 1.0)
 HOPELESS = 4
 #: Connections at a time, and what round trip (seconds) makes a server a far one.
 NEAR, FAR, FAR_OFF = 3, 8, 0.005
+#: Seconds from one connection's end to the next one's start, once a probe came to nothing, and at
+#: most: a server that counts connections takes a moment to see that one has ended.
+SPACING, SPACING_MOST = 0.01, 0.1
 #: Hang up at once: nobody waits for what is on its way.
 _ABORT = struct.pack("ii", 1, 0)
 
@@ -67,6 +70,7 @@ class Lanes:
         self._spare: socket.socket | None = None
         self._width = NEAR
         self._answered, self._failures = False, 0
+        self._spacing, self._free_at = 0.0, 0.0
 
     def __enter__(self) -> Lanes:
         began = time.monotonic()
@@ -108,7 +112,7 @@ class Lanes:
     def _fill(self) -> None:
         now = time.monotonic()
         for _ in range(len(self._waiting)):
-            if len(self._lanes) >= self._width:
+            if len(self._lanes) >= self._width or now < self._free_at:
                 return
             probe = self._waiting.popleft()
             if probe.not_before > now:
@@ -135,7 +139,7 @@ class Lanes:
         now = time.monotonic()
         until = [lane.deadline for lane in self._lanes]
         if len(self._lanes) < self._width:
-            until += [probe.not_before for probe in self._waiting]
+            until += [max(probe.not_before, self._free_at) for probe in self._waiting]
         for key, _ in self._selector.select(max(0.0, min(until) - now)):
             self._ready(key.data)
         now = time.monotonic()
@@ -184,6 +188,8 @@ class Lanes:
             )
         probe = lane.probe
         self._width = max(1, self._width // 2)
+        self._spacing = min(max(SPACING, 2 * self._spacing), SPACING_MOST)
+        self._free_at = time.monotonic() + self._spacing
         if probe.tries >= TRIES:
             self._advance(probe.part, error)
             return
@@ -194,6 +200,7 @@ class Lanes:
         self._lanes.discard(lane)
         self._selector.unregister(lane.sock)
         lane.sock.close()
+        self._free_at = time.monotonic() + self._spacing
 
 
 def _reach(place: Place) -> socket.socket:
