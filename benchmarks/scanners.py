@@ -97,8 +97,8 @@ def sslyze(python: Path) -> Scanner:
         lambda host, port: [*words, f"{host}:{port}"],
         lambda out: read_sslyze(out, "accepted_cipher_suites"),
         lambda out: read_sslyze(out, "accepted_cipher_suites", "rejected_cipher_suites"),
-        "sslyze tells them neither as accepted nor as rejected: it offers a suite by itself, and "
-        "the one of its two OpenSSLs (1.0.2e, 1.1.1) that it takes for it has or allows it not",
+        "sslyze tells them neither as accepted nor as rejected: its OpenSSL 1.0.2e lacks them, or "
+        "its 1.1.1 allows them not at the security level that it is left at",
     )
 
 
