@@ -73,8 +73,10 @@ def scan_command(
     }
     _refuse(what, of_build if address else {"--implicit": implicit}, running=bool(address))
     if address:
-        host = address["host"].removeprefix("[").removesuffix("]")
-        found = scan(Place(host, int(address["port"]), implicit, host), ciphers_only=ciphers_only)
+        host, port = address["host"].removeprefix("[").removesuffix("]"), int(address["port"])
+        if not 0 < port < 1 << 16:
+            raise UsageError(f"{port} is no port", next_step="name one from 1 to 65535")
+        found = scan(Place(host, port, implicit, host), ciphers_only=ciphers_only)
     else:
         if config and (scenario or scenarios_dir):
             raise UsageError(

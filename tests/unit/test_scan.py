@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
+import struct
 from collections.abc import Callable, Iterable, Sequence
 
 import pytest
@@ -210,6 +211,31 @@ def test_an_answer_in_pieces_is_waited_for(server: ssl.SSLContext) -> None:
     assert got.group == 29
     assert len(got.certificates) == 1
     assert {answer(flight[:at], question) for at in range(len(flight))} <= {None, got}
+
+
+def test_alerts_end_what_they_end(server: ssl.SSLContext) -> None:
+    """Protects the map from chance: an alert in the same segment undoes no choice before it.
+
+    A warning about the server's name is none, and what is asked for as a whole is not whole then.
+    """
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    end = server.wrap_bio(incoming, outgoing, server_side=True)
+    question = hello(Protocol.TLSv1_2, [BY_NAME["AES256-SHA"].code])
+    incoming.write(client_hello(question, "mx.test"))
+    with pytest.raises(ssl.SSLWantReadError):
+        end.do_handshake()
+    flight, fatal = outgoing.read(), bytes([21, 3, 3, 0, 2, 2, 40])
+    (length,) = struct.unpack("!H", flight[3:5])
+    alone = flight[: 5 + length]
+    assert isinstance(answer(alone + fatal, question), Choice)
+    assert answer(fatal, question) == Alert(40)
+    whole = Question(question.protocol, question.ciphers, whole=True)
+    assert isinstance(answer(flight, whole), Choice)
+    # The handshake's messages come in records of their own here: hello, then certificate.
+    assert answer(alone + fatal, whole) == Alert(40)
+    warning = bytes([21, 3, 3, 0, 2, 1, 112])
+    assert answer(warning, question) is None
+    assert isinstance(answer(warning + flight, question), Choice)
 
 
 def test_every_suite_belongs_to_a_version_and_to_one_part() -> None:

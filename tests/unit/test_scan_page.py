@@ -78,6 +78,7 @@ def test_it_fits_eighty_columns() -> None:
     [
         (["127.0.0.1:25", "-s", "defaults"], "--scenario cannot go with 127.0.0.1:25"),
         (["127.0.0.1:25", "-S", "smtp"], "--service cannot go with 127.0.0.1:25"),
+        (["127.0.0.1:65536"], "65536 is no port"),
         (["debian-12", "--implicit"], "--implicit cannot go with debian-12"),
         (["debian-12", "-s", "no-such"], "unknown scenario 'no-such'"),
         (["127.0.0.1:25", "--config", "main.cf"], "--config cannot go with 127.0.0.1:25"),

@@ -65,6 +65,7 @@ class Alert:
 CLOSED = Alert(-1)
 #: The version is refused, whatever the suites.
 PROTOCOL_VERSION = Alert(70)
+UNRECOGNIZED_NAME = 112
 
 Answer = Choice | Ssl2Choice | Alert
 
@@ -90,14 +91,7 @@ def answer(data: bytes, question: Question, hello: bytes = b"") -> Answer | None
 
 
 def _tls_answer(data: bytes, question: Question, hello: bytes) -> Answer | None:
-    stream = b""
-    for kind, content in records(data):
-        if kind == RECORD_ALERT and len(content) >= 2:
-            # A warning before the hello (of the server's name: RFC 6066 3) is no answer.
-            if content[0] == 2 or not stream:
-                return Alert(content[1])
-        elif kind == RECORD_HANDSHAKE:
-            stream += content
+    stream, alert = _until_alert(data)
     found: Choice | None = None
     for kind, body in messages(stream):
         if found is None:
@@ -114,7 +108,22 @@ def _tls_answer(data: bytes, question: Question, hello: bytes) -> Answer | None:
             return _key_exchange(body, found)
         elif kind == SERVER_HELLO_DONE:
             return found
-    return None
+    return alert
+
+
+def _until_alert(data: bytes) -> tuple[bytes, Alert | None]:
+    """What came of the handshake, and the alert that ended it.
+
+    What was chosen before an alert was chosen, whether both came at once or not.
+    """
+    stream = b""
+    for kind, content in records(data):
+        if kind == RECORD_HANDSHAKE:
+            stream += content
+        # A warning about the name that we called the server by ends nothing (RFC 6066 3).
+        elif kind == RECORD_ALERT and len(content) >= 2 and content[1] != UNRECOGNIZED_NAME:
+            return stream, Alert(content[1])
+    return stream, None
 
 
 def _opened(data: bytes, question: Question, hello: bytes, found: Choice) -> Choice | None:

@@ -78,8 +78,8 @@ class Dialogue:
                 cause="another service listens there, or TLS is from the start",
                 next_step="name another port, or add --implicit",
             )
-        *_, last, rest = (b"\n", *self._heard.splitlines(keepends=True), b"")
-        return not rest and last.endswith(b"\n") and last[3:4] != b"-" and last[:3].isdigit()
+        last = self._heard.splitlines(keepends=True)[-1]
+        return last.endswith(b"\n") and last[3:4] != b"-" and last[:3].isdigit()
 
     def _command(self) -> bytes:
         reply, self._heard = self._heard, b""

@@ -206,9 +206,10 @@ class Lanes:
 def _reach(place: Place) -> socket.socket:
     try:
         sock = socket.create_connection((place.host, place.port), place.time_limit)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        words = getattr(error, "strerror", None) or str(error) or "no answer"
         raise InfrastructureError(
-            f"{place} cannot be reached: {error.strerror or str(error) or 'no answer'}",
+            f"{place} cannot be reached: {words}",
             cause="nobody listens there, or this machine has no way to it (a container's address "
             "is reached from the machine that the engine runs on, not through Docker Desktop)",
             next_step="check the address and the port",
