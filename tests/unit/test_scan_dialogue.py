@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from harness.clients.scan.answers import CLOSED, Alert
 from harness.clients.scan.dialogue import EHLO, STARTTLS, Dialogue, Place
 from harness.clients.scan.messages import Question
+from harness.clients.scan.pace import FAR, NEAR, SPACING_MOST, Pace
 from harness.clients.scan.steps import NotMeasuredError
 from harness.errors import InfrastructureError
 from harness.tls import Protocol
@@ -81,3 +82,27 @@ def test_whatever_a_stranger_says_is_taken(data: bytes) -> None:
         with contextlib.suppress(NotMeasuredError, InfrastructureError):
             for one in (*before, data):
                 dialogue.hear(one)
+
+
+def test_far_servers_get_more_connections_and_careful_ones_fewer() -> None:
+    """Protects both: speed where a reply takes long, and servers that count connections.
+
+    One quick reply shows a near server, however slow others were; after a failure there are never
+    more again.
+    """
+    pace = Pace()
+    assert pace.width == NEAR
+    pace.heard(0.03)
+    assert (pace.width, pace.spacing) == (FAR, 0.0)
+    pace.heard(0.0002)
+    pace.heard(0.03)
+    assert pace.width == NEAR
+    far = Pace()
+    far.heard(0.03)
+    seen = []
+    for _ in range(8):
+        far.failed()
+        far.heard(0.03)
+        seen.append((far.width, far.spacing))
+    assert [width for width, _ in seen[:4]] == [4, 2, 1, 1]
+    assert seen[-1] == (1, SPACING_MOST)

@@ -1,8 +1,4 @@
-"""Runs the parts of a scan over a few connections at a time: plain sockets and one selector.
-
-Few, because a Postfix starts a process for each connection at a time: three to a machine nearby
-take no longer than eight, and start fewer. Where a round trip takes long, eight are better.
-"""
+"""Runs the parts of a scan over a few connections at a time: plain sockets and one selector."""
 
 from __future__ import annotations
 
@@ -12,11 +8,12 @@ import struct
 import time
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from harness.clients.scan.answers import Answer
 from harness.clients.scan.dialogue import Dialogue, Place
 from harness.clients.scan.messages import Question
+from harness.clients.scan.pace import Pace
 from harness.clients.scan.steps import Fork, NotMeasuredError, Part, advance
 from harness.errors import InfrastructureError
 
@@ -24,11 +21,6 @@ from harness.errors import InfrastructureError
 TRIES, PAUSES = 3, (0.2, 1.0)
 #: So many probes that came to nothing before a single one was answered end the scan.
 HOPELESS = 4
-#: Connections at a time, and what round trip (seconds) makes a server a far one.
-NEAR, FAR, FAR_OFF = 3, 8, 0.005
-#: Seconds from one connection's end to the next one's start, once a probe came to nothing, and at
-#: most: a server that counts connections takes a moment to see that one has ended.
-SPACING, SPACING_MOST = 0.01, 0.1
 #: Hang up at once: nobody waits for what is on its way.
 _ABORT = struct.pack("ii", 1, 0)
 
@@ -45,13 +37,14 @@ class _Probe:
 
 @dataclass(slots=True, eq=False)
 class _Lane:
-    """A connection in use."""
+    """A connection in use. ``sent``: when something was that awaits its answer; 0: nothing."""
 
     sock: socket.socket
     probe: _Probe
     dialogue: Dialogue
     deadline: float
-    opened: bool = field(default=False)
+    opened: bool = False
+    sent: float = 0.0
 
 
 class Lanes:
@@ -68,16 +61,12 @@ class Lanes:
         self._lanes: set[_Lane] = set()
         self._waiting: deque[_Probe] = deque()
         self._spare: socket.socket | None = None
-        self._width = NEAR
+        self._pace, self._free_at = Pace(), 0.0
         self._answered, self._failures = False, 0
-        self._spacing, self._free_at = 0.0, 0.0
 
     def __enter__(self) -> Lanes:
-        began = time.monotonic()
         self._spare = _reach(self.place)
         self._family, self._address = self._spare.family, self._spare.getpeername()
-        if time.monotonic() - began > FAR_OFF:
-            self._width = FAR
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -112,7 +101,7 @@ class Lanes:
     def _fill(self) -> None:
         now = time.monotonic()
         for _ in range(len(self._waiting)):
-            if len(self._lanes) >= self._width or now < self._free_at:
+            if len(self._lanes) >= self._pace.width or now < self._free_at:
                 return
             probe = self._waiting.popleft()
             if probe.not_before > now:
@@ -138,7 +127,7 @@ class Lanes:
     def _wait(self) -> None:
         now = time.monotonic()
         until = [lane.deadline for lane in self._lanes]
-        if len(self._lanes) < self._width:
+        if len(self._lanes) < self._pace.width:
             until += [max(probe.not_before, self._free_at) for probe in self._waiting]
         for key, _ in self._selector.select(max(0.0, min(until) - now)):
             self._ready(key.data)
@@ -151,6 +140,7 @@ class Lanes:
             got = self._hear(lane)
             if isinstance(got, bytes):
                 lane.sock.sendall(got)
+                lane.sent = time.monotonic()
                 return
         except OSError as error:
             self._failed(lane, NotMeasuredError(error.strerror or str(error)))
@@ -173,6 +163,9 @@ class Lanes:
             data = lane.sock.recv(1 << 16)
         except ConnectionResetError:
             data = b""
+        if lane.sent:
+            self._pace.heard(time.monotonic() - lane.sent)
+            lane.sent = 0.0
         return lane.dialogue.hear(data)
 
     def _failed(self, lane: _Lane, error: NotMeasuredError) -> None:
@@ -187,9 +180,8 @@ class Lanes:
                 next_step="see the server's log; 'openssl s_client -starttls smtp' shows more",
             )
         probe = lane.probe
-        self._width = max(1, self._width // 2)
-        self._spacing = min(max(SPACING, 2 * self._spacing), SPACING_MOST)
-        self._free_at = time.monotonic() + self._spacing
+        self._pace.failed()
+        self._free_at = time.monotonic() + self._pace.spacing
         if probe.tries >= TRIES:
             self._advance(probe.part, error)
             return
@@ -200,7 +192,7 @@ class Lanes:
         self._lanes.discard(lane)
         self._selector.unregister(lane.sock)
         lane.sock.close()
-        self._free_at = time.monotonic() + self._spacing
+        self._free_at = time.monotonic() + self._pace.spacing
 
 
 def _reach(place: Place) -> socket.socket:
