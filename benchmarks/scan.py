@@ -22,6 +22,7 @@ from statistics import median
 
 from benchmarks.__main__ import positive
 from benchmarks.figures import Spread, table
+from benchmarks.relay import relay
 from benchmarks.scanners import Pairs, Scanner, nmap, ours, sslscan, sslyze
 from harness.catalog.builds import Build
 from harness.catalog.ciphers import all_ciphers
@@ -168,8 +169,10 @@ def compared(taken: Sequence[Taken]) -> tuple[list[str], bool]:
     return lines, well
 
 
-async def serve(build: str, scenario: str, every: Sequence[Scanner], rounds: int) -> list[Taken]:
-    """Start a build's Postfix on the registered ports and measure."""
+async def serve(
+    build: str, scenario: str, every: Sequence[Scanner], rounds: int, delay: float
+) -> list[Taken]:
+    """Start a build's Postfix on the registered ports and measure, ``delay`` seconds away."""
     scenarios = read_scenarios(None)
     if scenario not in scenarios:
         raise UsageError(f"unknown scenario {scenario!r}")
@@ -187,7 +190,10 @@ async def serve(build: str, scenario: str, every: Sequence[Scanner], rounds: int
             host = lab.address(target.container)
             # A harness that reads the server's log takes processor time from whoever scans it.
             target.close()
-            return await asyncio.to_thread(measure, host, every, rounds)
+            if not delay:
+                return await asyncio.to_thread(measure, host, every, rounds)
+            async with relay(host, PORTS[Service.SMTP], delay) as far:
+                return await asyncio.to_thread(measure, far, every, rounds)
         finally:
             target.close()
 
@@ -198,7 +204,10 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="postfix-matrix-sslyze-") as folder:
             every = scanners(Path(folder), options.sslyze)
-            taken = asyncio.run(serve(options.build, options.scenario, every, options.rounds))
+            delay = options.delay / 1000
+            taken = asyncio.run(
+                serve(options.build, options.scenario, every, options.rounds, delay)
+            )
             lines, well = compared(taken)
     except HarnessError as error:
         print(error, file=sys.stderr)
@@ -215,6 +224,9 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--build", default="debian-12", help="which build (%(default)s)")
     parser.add_argument("--scenario", default="defaults", help="its configuration (%(default)s)")
     parser.add_argument("--rounds", type=positive, default=5, help="of all (%(default)s)")
+    parser.add_argument(
+        "--delay", type=float, default=0, metavar="MS", help="of a round trip, by a relay"
+    )
     parser.add_argument(
         "--sslyze", type=Path, metavar="PYTHON", help="of an environment that has sslyze already"
     )
