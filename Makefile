@@ -11,7 +11,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .PHONY: help setup matrix test unit docker-test browser-test lint format types imports lock bench \
-        prune clean tools
+        bench-scan prune clean tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ lock: ## refresh requirements/*.txt to the newest versions that pyproject.toml a
 bench: ## compare the engine with a bare handshake loop on the same server
 	@scripts/setup
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-scan: ## compare the scan with nmap, sslscan and sslyze on the same server
+	@scripts/setup
+	@$(BIN)/python -m benchmarks.scan $(ARGS)
 
 prune: ## remove from Docker what killed runs left, and all images that the harness built
 	@scripts/setup

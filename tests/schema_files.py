@@ -21,6 +21,7 @@ NAMES = (
     "client-describe",
     "verdicts",
     "since",
+    "scan",
 )
 
 

@@ -14,6 +14,8 @@ from harness.errors import FileError, Place, UsageError
 from harness.tls import Service
 
 STDIN = "-"
+#: What a folder of a configuration has.
+CONFIG_FILES = ("main.cf", "master.cf")
 
 
 def named_candidate(
@@ -31,6 +33,29 @@ def named_candidate(
         return scenarios[names[0]]
     texts = {Path(name): _text(name) for name in names or (STDIN,)}
     return read_candidate(texts, Service(service) if service else None, claims)
+
+
+def config_candidate(names: tuple[str, ...], service: str | None) -> Scenario:
+    """A candidate made of files, and of folders that have a main.cf, a master.cf or both.
+
+    Raises:
+        UsageError: a name that is neither, a folder without them, or a file that cannot be read.
+    """
+    files = tuple(file for name in names for file in _files(name))
+    return named_candidate(files, {}, service)
+
+
+def _files(name: str) -> tuple[str, ...]:
+    folder = Path(name)
+    if not folder.is_dir():
+        return (name,)
+    found = tuple(str(folder / file) for file in CONFIG_FILES if (folder / file).is_file())
+    if not found:
+        raise UsageError(
+            f"{name} has neither a main.cf nor a master.cf",
+            next_step="name a folder such as /etc/postfix, or the files themselves",
+        )
+    return found
 
 
 def _text(name: str) -> str:

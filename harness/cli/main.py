@@ -4,48 +4,83 @@ from __future__ import annotations
 
 import errno
 import sys
-import traceback
 
 import click
 
 from harness import __version__
-from harness.cli.answer import answer_command
-from harness.cli.catalog import catalog_group
-from harness.cli.clients import clients_group
-from harness.cli.compare import compare_command
-from harness.cli.explain import explain_command
-from harness.cli.images import images_group
-from harness.cli.list import list_command
-from harness.cli.report import report_command
-from harness.cli.run import run_command
-from harness.cli.scan import scan_command
-from harness.cli.show import show_command
-from harness.cli.since import since_command
-from harness.cli.verdicts import verdicts_command
-from harness.cli.verify import verify_command
+from harness.cli.lazy import LazyGroup
 from harness.errors import ExitCode, HarnessError, InfrastructureError
 
+#: By command: where it is, and the first sentence of its help.
+COMMANDS = {
+    "answer": (
+        "harness.cli.answer:answer_command",
+        "Print what to paste under SCENARIO's advice, by the run in FOLDER (the latest).",
+    ),
+    "catalog": (
+        "harness.cli.catalog:catalog_group",
+        "List the releases of Postfix, OpenSSL and stunnel, or add one.",
+    ),
+    "clients": (
+        "harness.cli.clients:clients_group",
+        "Real SMTP clients: those of the catalog, and your own.",
+    ),
+    "compare": (
+        "harness.cli.compare:compare_command",
+        "Tell what differs between the run in BEFORE and the one in AFTER (the latest).",
+    ),
+    "explain": (
+        "harness.cli.explain:explain_command",
+        "Tell what each line of a candidate does: which cells change without it, and by it alone.",
+    ),
+    "images": (
+        "harness.cli.images:images_group",
+        "Build, list, check and remove images: Postfix × OpenSSL, clients, controls.",
+    ),
+    "list": (
+        "harness.cli.list:list_command",
+        "List builds, scenarios, services, clients and offers: what 'run' chooses from.",
+    ),
+    "report": (
+        "harness.cli.report:report_command",
+        "Make matrix.md, matrix.csv and index.html of the run in FOLDER (the latest) anew.",
+    ),
+    "run": (
+        "harness.cli.run:run_command",
+        "Measure the matrix: builds × scenarios × services × clients × offers.",
+    ),
+    "scan": (
+        "harness.cli.scan:scan_command",
+        "Map every protocol and cipher that a server accepts, by elimination.",
+    ),
+    "show": (
+        "harness.cli.show:show_command",
+        "Print the evidence of CELL: what the client saw, what Postfix logged, what was delivered.",
+    ),
+    "since": (
+        "harness.cli.since:since_command",
+        "Tell since which version PLACE of the runs in FOLDERS (the latest) is as it is.",
+    ),
+    "verdicts": (
+        "harness.cli.verdicts:verdicts_command",
+        "Judge the advice of the run in FOLDER (the latest), without Docker.",
+    ),
+    "verify": (
+        "harness.cli.verify:verify_command",
+        "Measure whether a main.cf, a master.cf, or lines of either on standard input meet"
+        " a policy.",
+    ),
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+@click.group(
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="postfix-matrix")
 def cli() -> None:
     """Find out what Postfix's TLS settings really do: real servers, real clients."""
-
-
-cli.add_command(run_command)
-cli.add_command(show_command)
-cli.add_command(list_command)
-cli.add_command(report_command)
-cli.add_command(images_group)
-cli.add_command(catalog_group)
-cli.add_command(clients_group)
-cli.add_command(scan_command)
-cli.add_command(verdicts_command)
-cli.add_command(explain_command)
-cli.add_command(verify_command)
-cli.add_command(compare_command)
-cli.add_command(answer_command)
-cli.add_command(since_command)
 
 
 def main() -> None:
@@ -70,6 +105,8 @@ def run_cli(arguments: list[str]) -> int:
         click.echo("postfix-matrix: interrupted; what was measured is kept", err=True)
         return ExitCode.INTERRUPTED
     except Exception:
+        import traceback
+
         traceback.print_exc()
         click.echo(
             "postfix-matrix: this is a fault of the harness itself; what was measured is kept.\n"

@@ -12,8 +12,11 @@ from itertools import product
 from typing import Any
 
 from harness.catalog.cells import Cell
+from harness.catalog.ciphers import all_ciphers
 from harness.catalog.plan import Plan
+from harness.cli.scan_json import document
 from harness.clients.contract import OUTCOMES, STAGES, Credentials, Message, Reply, Request, Result
+from harness.clients.scan.found import Accepted, Certificate, Map
 from harness.config.expectations import Effect, Expectation
 from harness.config.instance import Surroundings, assemble
 from harness.config.keyfiles import FileKind
@@ -210,6 +213,36 @@ def borders() -> dict[str, Any]:
     return since_data(data, "defaults", since(data, "defaults"))
 
 
+def scanned() -> Map:
+    """A map with something of everything, and something that came to nothing."""
+    suites = [one for one in all_ciphers() if one.name in ("RC4-MD5", "AES128-SHA", "AES256-SHA")]
+    certificate = Certificate(
+        key="RSA",
+        bits=2048,
+        signature="rsa-with-sha256",
+        subject="CN=mx.test",
+        issuer="CN=ca.test",
+        expires="2026-12-26",
+        sha256="0" * 64,
+        seen=(Protocol.TLSv1,),
+    )
+    return Map(
+        accepted=tuple(
+            Accepted(protocol, one)
+            for protocol in (Protocol.SSLv2, Protocol.TLSv1)
+            for one in suites
+            if one.speaks(protocol)
+        ),
+        order={"TLSv1": "server"},
+        groups={"TLSv1.3": ("X25519",)},
+        dh_bits={"DHE": (1024, 2048)},
+        certificates=(certificate,),
+        not_measured={"TLSv1.1 order": "no answer in 5 s"},
+        handshakes=12,
+        seconds=0.123456,
+    )
+
+
 def samples() -> dict[str, Any]:
     """One good object of each schema, as JSON carries it."""
     data: dict[str, Any] = {
@@ -222,5 +255,6 @@ def samples() -> dict[str, Any]:
         "client-describe": describe(),
         "verdicts": verdicts(),
         "since": borders(),
+        "scan": document("debian-12", scanned()),
     }
     return {name: json.loads(json.dumps(one)) for name, one in data.items()}

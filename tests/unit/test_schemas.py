@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from harness.catalog.builds import DEBIAN, LEGACY, STOCK
 from harness.clients import contract
+from harness.clients.scan.found import CLASSES, Certificate
 from harness.config.keyfiles import FileKind
 from harness.images.provenance import Versions
 from harness.observations import reasons, record, rundir
@@ -67,6 +68,9 @@ def test_a_schema_is_one_and_explains_itself(name: str) -> None:
         ("observation", "$defs protocol enum", Protocol),
         ("client-request", "$defs protocol enum", Protocol),
         ("client-describe", "$defs protocol enum", Protocol),
+        ("scan", "$defs protocol enum", Protocol),
+        ("scan", "$defs suite properties weakest_in items enum", CLASSES),
+        ("scan", "properties weakest propertyNames enum", ["protocol", *CLASSES]),
         ("client-result", "properties protocol enum", [*Protocol, None]),
         ("client-result", "properties outcome enum", contract.OUTCOMES),
         ("client-result", "properties stage enum", [*contract.STAGES, None]),
@@ -110,6 +114,7 @@ def test_an_offer_is_spelt_as_the_code_spells_it(name: str) -> None:
         ("run", "$defs image", rundir.ImageInfo, set()),
         ("run", "$defs read_back", rundir.ReadBack, set()),
         ("run", "$defs read_back", Versions, set()),
+        ("scan", "$defs certificate", Certificate, set()),
         ("run", "$defs summary", rundir.RunSummary,
          {"outcomes", "views_compared", "disagreements"}),
     ],
@@ -271,6 +276,14 @@ def test_images_of_a_resumed_run_keep_the_schema() -> None:
         ("client-result", "local_address", "172.18.0.4"),
         ("client-describe", "offers", ["TLSv9"]),
         ("client-describe", "contract", 2),
+        ("scan", "accepted 0 code", "0x2f"),
+        ("scan", "accepted 0 protocol", "TLS 1.0"),
+        ("scan", "accepted 0 weakest_in", ["colour"]),
+        ("scan", "certificates 0 expires", "soon"),
+        ("scan", "order TLSv1", "nobody"),
+        ("scan", "dh_bits DHE", []),
+        ("scan", "weakest colour", ["red"]),
+        ("scan", "mood", "good"),
     ],
 )
 def test_what_is_wrong_is_refused(name: str, path: str, wrong: object) -> None:

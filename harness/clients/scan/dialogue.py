@@ -1,21 +1,22 @@
-"""One probe: connect, come to the point where TLS begins, say hello, hear the answer, hang up."""
+"""One probe's dialogue, from the greeting to the server's answer to our hello. No input or output.
+
+In SMTP one waits for the greeting, sends EHLO, waits, sends STARTTLS, waits, and says hello
+(RFC 3207). EHLO must be the last of a pipeline (RFC 2920 3.1), so nothing is sent ahead: Postfix
+3.9 hangs up on who does (``smtpd_forbid_unauth_pipelining``, postconf(5)).
+"""
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from dataclasses import dataclass
 
-from harness.clients.scan.messages import Alert, Answer, answer
+from harness.clients.scan.answers import CLOSED, Answer, answer
+from harness.clients.scan.messages import Question, client_hello
+from harness.clients.scan.steps import NotMeasuredError
 from harness.errors import InfrastructureError
 
 EHLO, STARTTLS = b"EHLO client.test\r\n", b"STARTTLS\r\n"
-#: A close where an alert is due says no as well; a time-out never does.
-CLOSED = Alert(-1)
-
-
-class NotMeasuredError(Exception):
-    """A probe that came to nothing: it says nothing about what the server accepts."""
+#: More than this of an SMTP reply, or of a first flight, is nobody's.
+_TOO_MUCH = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,102 +33,64 @@ class Place:
         return f"{self.host}:{self.port}"
 
 
-async def reach(place: Place) -> None:
-    """See that somebody listens, before a map of nothing is made.
+class Dialogue:
+    """What to send next, by what came."""
 
-    Raises:
-        InfrastructureError: nobody does, or there is no way there.
-    """
-    try:
-        async with asyncio.timeout(place.time_limit):
-            _, writer = await asyncio.open_connection(place.host, place.port)
-    except (OSError, TimeoutError) as error:
-        raise InfrastructureError(
-            f"{place} cannot be reached: {str(error) or 'no answer'}",
-            cause="nobody listens there, or this machine has no way to it (a container's address "
-            "is reached from the machine that the engine runs on, not through Docker Desktop)",
-            next_step="check the address and the port",
-        ) from error
-    writer.transport.abort()
+    def __init__(self, place: Place, question: Question) -> None:
+        self._place = place
+        self._question = question
+        self._heard = b""
+        self._hello = client_hello(question, place.server_name)
+        self._sends = [self._hello] if place.implicit else [EHLO, STARTTLS, self._hello]
 
+    @property
+    def opening(self) -> bytes:
+        """What the client says before it has heard anything."""
+        return self._sends.pop(0) if self._place.implicit else b""
 
-async def probe(place: Place, hello: bytes) -> Answer:
-    """The server's answer to a ClientHello; CLOSED where it hangs up on it.
+    def hear(self, data: bytes) -> bytes | Answer | None:
+        """Given what came (b"": the end), what to send, or the answer; None: wait for more.
 
-    Raises:
-        NotMeasuredError: no connection, no answer in time, or not the answer of a TLS server.
-        InfrastructureError: it announces no STARTTLS, or is no SMTP server.
-    """
-    try:
-        async with asyncio.timeout(place.time_limit):
-            reader, writer = await asyncio.open_connection(place.host, place.port)
-            try:
-                return await _ask(place, reader, writer, hello)
-            finally:
-                writer.transport.abort()
-    except TimeoutError:
-        raise NotMeasuredError(f"no answer in {place.time_limit:g} s") from None
-    except OSError as error:
-        raise NotMeasuredError(str(error)) from error
-
-
-async def _ask(
-    place: Place, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hello: bytes
-) -> Answer:
-    sock: socket.socket = writer.get_extra_info("socket")
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if not place.implicit:
-        await _come_to_tls(place, reader, writer)
-    writer.write(hello)
-    heard = b""
-    while True:
-        try:
-            data = await reader.read(4096)
-        except ConnectionError:
-            data = b""
+        Raises:
+            NotMeasuredError: not the answer of a TLS server, or a server that is busy.
+            InfrastructureError: it announces no STARTTLS, or is no SMTP server.
+        """
         if not data:
+            if self._sends:
+                raise NotMeasuredError("the server closed the connection before TLS")
             return CLOSED
-        heard += data
-        try:
-            found = answer(heard)
-        except ValueError as error:
-            raise NotMeasuredError(str(error)) from error
-        if found is not None:
-            return found
+        self._heard += data
+        if len(self._heard) > _TOO_MUCH:
+            raise NotMeasuredError("the server says too much")
+        if not self._sends:
+            try:
+                return answer(self._heard, self._question, self._hello)
+            except ValueError as error:
+                raise NotMeasuredError(str(error)) from error
+        return self._command() if self._replied() else None
 
-
-async def _come_to_tls(
-    place: Place, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> None:
-    await _reply(place, reader, "2")
-    writer.write(EHLO)
-    announced = await _reply(place, reader, "2")
-    if b"STARTTLS" not in announced.upper():
-        raise InfrastructureError(
-            f"{place} announces no STARTTLS",
-            cause="TLS is off there, or a bad setting disabled it (see its log)",
-            next_step="scan a service with TLS, or add --implicit where TLS is from the start",
-        )
-    writer.write(STARTTLS)
-    await _reply(place, reader, "2")
-
-
-async def _reply(place: Place, reader: asyncio.StreamReader, wanted: str) -> bytes:
-    """A whole SMTP reply (RFC 5321 4.2)."""
-    whole = b""
-    while True:
-        line = await reader.readline()
-        if not line:
-            raise NotMeasuredError("the server closed the connection before TLS")
-        whole += line
-        if not line[:3].isdigit():
+    def _replied(self) -> bool:
+        """Whether a whole SMTP reply is there (RFC 5321 4.2)."""
+        first = self._heard[:3]
+        if len(first) == 3 and not first.isdigit():
             raise InfrastructureError(
-                f"{place} is no SMTP server: it says {line[:60]!r}",
+                f"{self._place} is no SMTP server: it says {self._heard[:60]!r}",
                 cause="another service listens there, or TLS is from the start",
                 next_step="name another port, or add --implicit",
             )
-        if line[3:4] != b"-":
-            break
-    if not whole.startswith(wanted.encode()):
-        raise NotMeasuredError(f"the server says {line.decode(errors='replace').strip()}")
-    return whole
+        last = self._heard.splitlines(keepends=True)[-1]
+        return last.endswith(b"\n") and last[3:4] != b"-" and last[:3].isdigit()
+
+    def _command(self) -> bytes:
+        reply, self._heard = self._heard, b""
+        if not reply.startswith(b"2"):
+            words = reply.decode(errors="replace").strip()
+            raise NotMeasuredError(f"the server says {words[:200]!r}")
+        send = self._sends.pop(0)
+        if send is STARTTLS and b"STARTTLS" not in reply.upper():
+            raise InfrastructureError(
+                f"{self._place} announces no STARTTLS",
+                cause="TLS is off there, or a bad setting disabled it (see its log)",
+                next_step="scan a service with TLS, or add --implicit where TLS is from the start",
+            )
+        return send

@@ -1,156 +1,137 @@
-"""The map of what a server accepts, by elimination: offer all, strike what it chose, go on.
+"""The protocols × ciphers of a server, by elimination: offer all, strike what it chose, go on.
 
-That is a handshake for each accepted suite and one more for each part, not one for each suite that
-there is. Versions, and parts of a version (by key exchange), go side by side.
+That is a handshake for each accepted suite and a few more, not one for each suite that there is.
+Whose preference counts is asked first: where it is the server's, one chain of questions a version
+also tells its order; where it is the client's, parts of the version go side by side.
+
+Nothing is assumed: each suite that is told as accepted was chosen in a ServerHello. And an alert is
+not believed to speak for suites that a server may not have come to (old libraries choose one that
+they then cannot do): what is left after it is offered once more in parts, by key exchange.
 """
 
 from __future__ import annotations
 
-import asyncio
-import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from harness.catalog.ciphers import Cipher, all_ciphers
-from harness.clients.scan.dialogue import NotMeasuredError, Place, probe, reach
-from harness.clients.scan.messages import Alert, Answer, Choice, Ssl2Choice, client_hello
+from harness.clients.scan.answers import PROTOCOL_VERSION, Alert, Answer, Choice, Ssl2Choice
+from harness.clients.scan.messages import Question
+from harness.clients.scan.steps import Fork, NotMeasuredError, Part, Steps, ask
 from harness.tls import Protocol
 
-#: Probes at a time, and tries of one before it counts as not measured.
-JOBS, TRIES = 8, 3
-#: Suites whose names begin so are chosen by different parts of a server's configuration.
-_PARTS = (
-    ("ECDHE", r"ECDHE|TLS_ECDHE"),
-    ("DHE", r"DHE|EDH|EXP-EDH|TLS_DHE"),
-    ("anonymous", r"ADH|AECDH|EXP-ADH|TLS_(?:EC)?DH_anon"),
-    (
-        "other",
-        r"PSK|RSA-PSK|DHE-PSK|SRP|KRB5|EXP-KRB5|GOST|ECDH-|DH-|TLS_(?:PSK|SRP|KRB5|ECDH_|DH_)",
-    ),
-    ("RSA", r""),
-)
-
-#: Answers a hello of a version with these suites.
-Ask = Callable[[Protocol, Sequence[int]], Awaitable[Answer]]
+#: Suites whose registered names begin so are chosen by different parts of a server's configuration.
+_PARTS = {
+    "ECDHE": ("TLS_ECDHE_", "OLD_TLS_ECDHE_"),
+    "DHE": ("TLS_DHE_", "OLD_TLS_DHE_"),
+    "anonymous": ("TLS_DH_anon_", "TLS_ECDH_anon_"),
+    "RSA": ("TLS_RSA_", "SSL_RSA_"),
+}
+#: PSK, SRP, Kerberos, GOST, static Diffie-Hellman.
+_OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """One suite that a server accepts in one version."""
+@dataclass(slots=True)
+class Version:
+    """What was found of one version so far; ``order`` None: not known, or nothing to order."""
 
     protocol: Protocol
-    cipher: str
-    bits: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Map:
-    """What a server accepts; ``handshakes`` is how many it took.
-
-    ``order`` tells of each version with two suites or more whose preference counts: the server's or
-    the client's. ``not_measured`` has what came to nothing: it is no refusal.
-    """
-
-    accepted: tuple[Accepted, ...]
-    order: dict[str, str] = field(default_factory=dict)
+    suites: list[Cipher] = field(default_factory=list)
+    order: str | None = None
     not_measured: dict[str, str] = field(default_factory=dict)
-    handshakes: int = 0
 
-    def of(self, protocol: Protocol) -> tuple[Accepted, ...]:
-        """The suites of one version."""
-        return tuple(one for one in self.accepted if one.protocol is protocol)
-
-    def weakest(self, protocol: Protocol) -> frozenset[str]:
-        """The suites of the least strength among a version's."""
-        known = [one.bits for one in self.of(protocol) if one.bits is not None]
-        return frozenset(
-            one.cipher for one in self.of(protocol) if known and one.bits == min(known)
-        )
+    @property
+    def in_order(self) -> list[Cipher]:
+        """In the server's order where its preference counts, else in that of their numbers."""
+        if self.order == "server":
+            return self.suites
+        return sorted(self.suites, key=lambda one: one.code)
 
 
-async def scan(place: Place, protocols: Sequence[Protocol] = tuple(Protocol)) -> Map:
-    """Scan a server.
-
-    Raises:
-        InfrastructureError: nobody listens, it announces no STARTTLS, or is no SMTP server.
-    """
-    await reach(place)
-    slots = asyncio.Semaphore(JOBS)
-    count = 0
-
-    async def ask(protocol: Protocol, codes: Sequence[int]) -> Answer:
-        nonlocal count
-        hello = client_hello(protocol, codes, place.server_name)
-        async with slots:
-            for left in reversed(range(TRIES)):
-                try:
-                    count += 1
-                    return await probe(place, hello)
-                except NotMeasuredError:
-                    if not left:
-                        raise
-        raise AssertionError("unreachable")
-
-    found = await eliminate(ask, protocols)
-    return Map(found.accepted, found.order, found.not_measured, count)
+def eliminate(version: Version) -> Part:
+    """Find a version's suites."""
+    protocol = version.protocol
+    left = {cipher.code: cipher for cipher in all_ciphers() if cipher.speaks(protocol)}
+    try:
+        last = yield from _whole(version, left)
+    except NotMeasuredError as error:
+        # A hello with all that there is came to nothing; smaller ones may do better.
+        version.not_measured[f"{protocol} order"] = str(error)
+        last = None
+    if last == PROTOCOL_VERSION or isinstance(last, Ssl2Choice):
+        return
+    parts = parts_of(protocol, left.values())
+    if isinstance(last, Alert) and len(parts) == 1:
+        # Just these were refused.
+        return
+    yield Fork(tuple(_strike_part(version, name, part) for name, part in parts.items()))
 
 
-async def eliminate(ask: Ask, protocols: Sequence[Protocol]) -> Map:
-    """The map of whatever answers ``ask``."""
-    not_measured: dict[str, str] = {}
-    order: dict[str, str] = {}
-
-    async def one_part(protocol: Protocol, name: str, part: list[Cipher]) -> list[Cipher]:
-        found: list[Cipher] = []
-        try:
-            await _strike(ask, protocol, part, found)
-        except NotMeasuredError as error:
-            not_measured[f"{protocol} {name}"] = str(error)
-        return found
-
-    async def one_version(protocol: Protocol) -> list[Accepted]:
-        parts = parts_of(protocol)
-        found = await asyncio.gather(*(one_part(protocol, *one) for one in parts.items()))
-        ciphers = [cipher for part in found for cipher in part]
-        if len(ciphers) > 1 and protocol is not Protocol.SSLv2:
-            try:
-                order[protocol.value] = await _order(ask, protocol, ciphers)
-            except NotMeasuredError as error:
-                not_measured[f"{protocol} order"] = str(error)
-        return [Accepted(protocol, cipher.name, cipher.bits) for cipher in ciphers]
-
-    versions = await asyncio.gather(*(one_version(protocol) for protocol in protocols))
-    return Map(tuple(one for version in versions for one in version), order, not_measured)
-
-
-def parts_of(protocol: Protocol) -> dict[str, list[Cipher]]:
-    """The suites of a version, by the part of a server's configuration that chooses them."""
+def parts_of(protocol: Protocol, ciphers: Iterable[Cipher]) -> dict[str, list[Cipher]]:
+    """Suites of a version, by the part of a server's configuration that chooses them."""
     found: dict[str, list[Cipher]] = {}
-    for cipher in all_ciphers():
-        if cipher.speaks(protocol):
-            name = next(name for name, start in _PARTS if re.match(start, cipher.name))
-            found.setdefault("all" if protocol.rank in (0, 5) else name, []).append(cipher)
+    whole = protocol in (Protocol.SSLv2, Protocol.TLSv1_3)
+    for cipher in ciphers:
+        found.setdefault("all" if whole else _part(cipher.iana), []).append(cipher)
     return found
 
 
-async def _strike(ask: Ask, protocol: Protocol, part: list[Cipher], found: list[Cipher]) -> None:
-    """Offer, strike what was chosen, and offer the rest, until the server says no."""
-    left = {cipher.code: cipher for cipher in part}
+def _part(name: str) -> str:
+    if "PSK" in name:
+        return _OTHER
+    return next((part for part, starts in _PARTS.items() if name.startswith(starts)), _OTHER)
+
+
+def _whole(version: Version, left: dict[int, Cipher]) -> Steps[Answer]:
+    """All suites forth, then back, and if the server's preference counts all the rest.
+
+    What is found leaves ``left``. Gives the last answer.
+    """
+    every = list(left)
+    forth = yield from _offer(version.protocol, every)
+    if isinstance(forth, Ssl2Choice):
+        version.suites += [left.pop(code) for code in forth.ciphers if code in left]
+    if not _take(version, left, forth):
+        return forth
+    back = yield from _offer(version.protocol, every[::-1])
+    if not isinstance(back, Choice) or back.cipher not in every:
+        return back
+    if _take(version, left, back):
+        version.order = "client"
+        return back
+    version.order = "server"
+    return (yield from _strike(version, left))
+
+
+def _strike_part(version: Version, name: str, part: list[Cipher]) -> Part:
+    try:
+        yield from _strike(version, {cipher.code: cipher for cipher in part})
+    except NotMeasuredError as error:
+        version.not_measured[f"{version.protocol} {name}"] = str(error)
+
+
+def _strike(version: Version, left: dict[int, Cipher]) -> Steps[Answer]:
+    """Offer what is left and strike what was chosen, until the server says no."""
+    got: Answer = PROTOCOL_VERSION
     while left:
-        got = await ask(protocol, list(left))
-        if isinstance(got, Alert):
-            return
-        if isinstance(got, Ssl2Choice):
-            found += [left[code] for code in got.ciphers if code in left]
-            return
-        if got.version is not protocol or got.cipher not in left:
-            # Another version than the one that was offered: this one is refused, in its own way.
-            return
-        found.append(left.pop(got.cipher))
+        got = yield from _offer(version.protocol, list(left))
+        if not _take(version, left, got):
+            break
+    return got
 
 
-async def _order(ask: Ask, protocol: Protocol, ciphers: list[Cipher]) -> str:
-    codes = [cipher.code for cipher in ciphers]
-    forth, back = await ask(protocol, codes), await ask(protocol, codes[::-1])
-    same = isinstance(forth, Choice) and isinstance(back, Choice) and forth.cipher == back.cipher
-    return "server" if same else "client"
+def _take(version: Version, left: dict[int, Cipher], got: Answer) -> bool:
+    """Strike what was chosen; False where nothing of what is left was.
+
+    A choice of another version than the one that was offered refuses this one, in its own way.
+    """
+    if not isinstance(got, Choice) or got.version is not version.protocol:
+        return False
+    if got.cipher not in left:
+        return False
+    version.suites.append(left.pop(got.cipher))
+    return True
+
+
+def _offer(protocol: Protocol, codes: Sequence[int]) -> Steps[Answer]:
+    return ask(Question(protocol, tuple(codes)))

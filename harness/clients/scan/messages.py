@@ -1,18 +1,21 @@
-"""The first flight of a handshake as bytes, and what a server's answer to it chose. Pure.
+"""The first flight of a handshake as bytes: the ClientHello that asks. Pure.
 
-Nothing is computed here that takes a key: a ClientHello is built, the ServerHello (of TLSv1.3 also
-a HelloRetryRequest) or the alert is read, and that is all. So no library limits what can be asked.
-Messages: RFC 8446 4.1 (TLSv1.3), RFC 5246 7.4 (before), RFC 6101 (SSLv3), and for SSLv2
-draft-hickman-netscape-ssl-00.
+Nothing is computed here that takes a key, so no library limits what can be asked. Messages: RFC
+8446 4.1 (TLSv1.3), RFC 5246 7.4 (before), RFC 6101 (SSLv3), and for SSLv2
+draft-hickman-netscape-ssl-00. What comes back is read in ``answers.py``.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from harness.tls import Protocol
+
+if TYPE_CHECKING:
+    from harness.clients.scan.answers import Choice
 
 VERSIONS = {
     Protocol.SSLv3: 0x0300,
@@ -21,155 +24,115 @@ VERSIONS = {
     Protocol.TLSv1_2: 0x0303,
     Protocol.TLSv1_3: 0x0304,
 }
-#: Groups to offer, the registry's numbers: what OpenSSL ever had, and ML-KEM's hybrids.
-GROUPS = (
-    *(29, 23, 24, 25, 30, 22, 21, 20, 19, 28, 27, 26, 14, 13, 12, 11, 10, 9),
-    *(256, 257, 258, 259, 260, 4587, 4588, 4589),
-)
-#: Signature schemes to offer (RFC 8446 4.2.3, and RFC 5246's with SHA-1, MD5 and DSA).
+#: Groups to offer (RFC 8422, RFC 7919, draft-ietf-tls-ecdhe-mlkem), by the registry's numbers
+#: ("TLS Supported Groups"): all that OpenSSL ever had, ML-KEM and its hybrids.
+GROUPS = {
+    29: "X25519",
+    23: "secp256r1",
+    24: "secp384r1",
+    25: "secp521r1",
+    30: "X448",
+    **{4587: "SecP256r1MLKEM768", 4588: "X25519MLKEM768", 4589: "SecP384r1MLKEM1024"},
+    **{512: "MLKEM512", 513: "MLKEM768", 514: "MLKEM1024"},
+    **{256: "ffdhe2048", 257: "ffdhe3072", 258: "ffdhe4096", 259: "ffdhe6144", 260: "ffdhe8192"},
+    **{31: "brainpoolP256r1tls13", 32: "brainpoolP384r1tls13", 33: "brainpoolP512r1tls13"},
+    **{26: "brainpoolP256r1", 27: "brainpoolP384r1", 28: "brainpoolP512r1"},
+    **{1: "sect163k1", 2: "sect163r1", 3: "sect163r2", 4: "sect193r1", 5: "sect193r2"},
+    **{6: "sect233k1", 7: "sect233r1", 8: "sect239k1", 9: "sect283k1", 10: "sect283r1"},
+    **{11: "sect409k1", 12: "sect409r1", 13: "sect571k1", 14: "sect571r1"},
+    **{15: "secp160k1", 16: "secp160r1", 17: "secp160r2", 18: "secp192k1", 19: "secp192r1"},
+    **{20: "secp224k1", 21: "secp224r1", 22: "secp256k1", 41: "curveSM2"},
+}
+#: Signature schemes to offer (RFC 8446 4.2.3, and RFC 5246's with SHA-1, SHA-224, MD5 and DSA).
 SCHEMES = (
     *(0x0804, 0x0805, 0x0806, 0x0809, 0x080A, 0x080B, 0x0403, 0x0503, 0x0603, 0x0401, 0x0501),
     *(0x0601, 0x0807, 0x0808, 0x0301, 0x0303, 0x0201, 0x0203, 0x0402, 0x0202, 0x0101),
 )
-RECORD_ALERT, RECORD_HANDSHAKE = 21, 22
-CLIENT_HELLO, SERVER_HELLO = 1, 2
-_SERVER_NAME, _GROUPS, _POINTS, _SCHEMES = 0, 10, 11, 13
-_SUPPORTED_VERSIONS, _PSK_MODES, _KEY_SHARE = 43, 45, 51
+RECORD_HANDSHAKE = 22
+CLIENT_HELLO = 1
+SERVER_NAME, SUPPORTED_GROUPS, POINTS, SIGNATURES = 0, 10, 11, 13
+SUPPORTED_VERSIONS, PSK_MODES, KEY_SHARE = 43, 45, 51
 #: Secure renegotiation is announced by a suite of its own (RFC 5746 3.3).
 _RENEGOTIATION = 0x00FF
-_RANDOM = bytes(range(32))
+RANDOM = bytes(range(32))
+
+
+#: Given our hello's message, all that came, and the server's choice: the chain, None for not yet.
+Read = Callable[[bytes, bytes, "Choice"], "tuple[bytes, ...] | None"]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """What a server chose."""
+class Question:
+    """A hello: one version, these suites, groups and signature schemes, by their numbers.
 
-    version: Protocol
-    cipher: int
+    ``whole``: the answer is wanted with what follows the ServerHello, up to the server's key
+    exchange. ``share``: a group and our key of it, of TLSv1.3; without one the server can but name
+    the group that it wants (HelloRetryRequest). ``read`` opens what comes encrypted after it.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Ssl2Choice:
-    """The suites that a server of SSLv2 has in common with the client: it leaves the choice."""
-
+    protocol: Protocol
     ciphers: tuple[int, ...]
+    groups: tuple[int, ...] = tuple(GROUPS)
+    schemes: tuple[int, ...] = SCHEMES
+    whole: bool = False
+    share: tuple[int, bytes] | None = None
+    read: Read | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """A server's no, by its number (RFC 8446 B.2)."""
-
-    number: int
-
-
-Answer = Choice | Ssl2Choice | Alert
-
-
-def client_hello(
-    protocol: Protocol,
-    ciphers: Sequence[int],
-    server_name: str,
-    groups: Sequence[int] = GROUPS,
-) -> bytes:
-    """A ClientHello of one version with these suites, in its record (SSLv2: its own framing)."""
+def client_hello(question: Question, server_name: str) -> bytes:
+    """The ClientHello in its record (SSLv2: its own framing)."""
+    protocol, ciphers = question.protocol, question.ciphers
     if protocol is Protocol.SSLv2:
         return _ssl2_hello(ciphers)
     version = VERSIONS[protocol]
     is_new = protocol is Protocol.TLSv1_3
-    suites = [*ciphers, *(() if is_new else (_RENEGOTIATION,))]
-    body = struct.pack("!H", min(version, VERSIONS[Protocol.TLSv1_2])) + _RANDOM
+    suites = ciphers if is_new else (*ciphers, _RENEGOTIATION)
+    body = struct.pack("!H", min(version, VERSIONS[Protocol.TLSv1_2])) + RANDOM
     # TLSv1.3 behind middleboxes has a session's id (RFC 8446 D.4).
-    body += _vector(1, _RANDOM if is_new else b"")
-    body += _vector(2, b"".join(struct.pack("!H", one) for one in suites)) + b"\x01\x00"
+    body += vector(1, RANDOM if is_new else b"")
+    body += vector(2, numbers(suites)) + b"\x01\x00"
     if protocol is not Protocol.SSLv3:
-        body += _vector(2, _extensions(protocol, server_name, groups))
-    message = struct.pack("!B", CLIENT_HELLO) + _vector(3, body)
+        body += vector(2, _extensions(question, server_name))
+    message = struct.pack("!B", CLIENT_HELLO) + vector(3, body)
     record = min(version, VERSIONS[Protocol.TLSv1])
-    return struct.pack("!BH", RECORD_HANDSHAKE, record) + _vector(2, message)
+    return struct.pack("!BH", RECORD_HANDSHAKE, record) + vector(2, message)
 
 
-def answer(data: bytes) -> Answer | None:
-    """What the bytes that came so far answer; None: not enough of them yet.
-
-    Raises:
-        ValueError: they are no answer of TLS or SSL.
-    """
-    if len(data) < 3:
-        return None
-    if data[0] & 0x80 and data[2] == 4:
-        return _ssl2_answer(data) if len(data) >= 13 else None
-    if data[0] == RECORD_ALERT:
-        return Alert(data[6]) if len(data) >= 7 else None
-    if data[0] != RECORD_HANDSHAKE:
-        raise ValueError(f"no TLS: {data[:16]!r}")
-    length = struct.unpack("!H", data[3:5])[0] if len(data) >= 5 else None
-    if length is None or len(data) < 5 + length:
-        return None
-    try:
-        return _server_hello(data[5 : 5 + length])
-    except (IndexError, struct.error):
-        raise ValueError(f"a ServerHello that is not whole: {data[:48]!r}") from None
-
-
-def _server_hello(message: bytes) -> Choice:
-    if not message or message[0] != SERVER_HELLO:
-        raise ValueError(f"no ServerHello: {message[:16]!r}")
-    version = struct.unpack("!H", message[4:6])[0]
-    place = 38 + 1 + message[38]
-    cipher = struct.unpack("!H", message[place : place + 2])[0]
-    for kind, value in _parsed(message[place + 3 :]):
-        if kind == _SUPPORTED_VERSIONS:
-            version = struct.unpack("!H", value)[0]
-    known = {number: protocol for protocol, number in VERSIONS.items()}
-    if version not in known:
-        raise ValueError(f"unknown version {version:#06x}")
-    return Choice(known[version], cipher)
-
-
-def _parsed(data: bytes) -> list[tuple[int, bytes]]:
+def _extensions(question: Question, server_name: str) -> bytes:
+    protocol = question.protocol
     found = []
-    rest = data[2:]
-    while len(rest) >= 4:
-        kind, length = struct.unpack("!HH", rest[:4])
-        found.append((kind, rest[4 : 4 + length]))
-        rest = rest[4 + length :]
-    return found
-
-
-def _extensions(protocol: Protocol, server_name: str, groups: Sequence[int]) -> bytes:
-    name = server_name.encode("idna")
-    found = [
-        (_SERVER_NAME, _vector(2, b"\x00" + _vector(2, name))),
-        (_GROUPS, _vector(2, b"".join(struct.pack("!H", one) for one in groups))),
-        (_POINTS, _vector(1, b"\x00")),
-    ]
-    if protocol.rank >= Protocol.TLSv1_2.rank:
-        found.append((_SCHEMES, _vector(2, b"".join(struct.pack("!H", one) for one in SCHEMES))))
+    if server_name and not server_name.replace(".", "").isdigit() and ":" not in server_name:
+        # An address is no name of a server there (RFC 6066 3).
+        name = server_name.encode("idna")
+        found.append((SERVER_NAME, vector(2, b"\x00" + vector(2, name))))
+    if question.groups:
+        found.append((SUPPORTED_GROUPS, vector(2, numbers(question.groups))))
+        found.append((POINTS, vector(1, b"\x00")))
+    if protocol in (Protocol.TLSv1_2, Protocol.TLSv1_3):
+        found.append((SIGNATURES, vector(2, numbers(question.schemes))))
     if protocol is Protocol.TLSv1_3:
+        share = b""
+        if question.share is not None:
+            share = struct.pack("!H", question.share[0]) + vector(2, question.share[1])
         found += [
-            (_SUPPORTED_VERSIONS, _vector(1, struct.pack("!H", VERSIONS[protocol]))),
-            (_PSK_MODES, _vector(1, b"\x01")),
-            # No share at all: the server answers with its suite, and the group it wants one of.
-            (_KEY_SHARE, _vector(2, b"")),
+            (SUPPORTED_VERSIONS, vector(1, struct.pack("!H", VERSIONS[protocol]))),
+            (PSK_MODES, vector(1, b"\x01")),
+            (KEY_SHARE, vector(2, share)),
         ]
-    return b"".join(struct.pack("!H", kind) + _vector(2, value) for kind, value in found)
+    return b"".join(struct.pack("!H", kind) + vector(2, value) for kind, value in found)
 
 
 def _ssl2_hello(ciphers: Sequence[int]) -> bytes:
     specs = b"".join(struct.pack("!I", one)[1:] for one in ciphers)
-    body = struct.pack("!BHHHH", CLIENT_HELLO, 2, len(specs), 0, 16) + specs + _RANDOM[:16]
+    body = struct.pack("!BHHHH", CLIENT_HELLO, 2, len(specs), 0, 16) + specs + RANDOM[:16]
     return struct.pack("!H", 0x8000 | len(body)) + body
 
 
-def _ssl2_answer(data: bytes) -> Ssl2Choice | None:
-    length = struct.unpack("!H", data[:2])[0] & 0x7FFF
-    if len(data) < 2 + length:
-        return None
-    certificate, specs = struct.unpack("!HH", data[7:11])
-    start = 13 + certificate
-    codes = range(start, start + specs, 3)
-    return Ssl2Choice(tuple(int.from_bytes(data[at : at + 3], "big") for at in codes))
+def numbers(values: Sequence[int]) -> bytes:
+    """Two bytes each."""
+    return struct.pack(f"!{len(values)}H", *values)
 
 
-def _vector(size: int, data: bytes) -> bytes:
+def vector(size: int, data: bytes) -> bytes:
+    """Bytes with their length before them, which has ``size`` bytes (RFC 8446 3.4)."""
     return len(data).to_bytes(size, "big") + data

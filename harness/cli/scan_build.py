@@ -1,0 +1,92 @@
+"""The scan of a build: started with a configuration as a run starts it, scanned, and removed."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+from pathlib import Path
+
+from harness.catalog.builds import Build
+from harness.cli.axes import choose_builds, read_scenarios
+from harness.cli.display import Display
+from harness.cli.opening import open_shop, terminable
+from harness.clients.scan.dialogue import Place
+from harness.clients.scan.found import Map
+from harness.clients.scan.scanning import scan
+from harness.config.scenario import Scenario
+from harness.errors import InfrastructureError, UsageError
+from harness.images import recipes
+from harness.images.engine import Session, connect
+from harness.images.shop import ImageShop
+from harness.targets.lab import Lab
+from harness.targets.postfix import PostfixTarget, instance_ports
+from harness.targets.sasl import start_sasl
+from harness.tls import Service
+
+
+def scan_build(
+    name: str, wanted: Scenario, service: Service, *, ciphers_only: bool, quiet: bool
+) -> Map:
+    """The map of a build's service with a configuration.
+
+    Raises:
+        UsageError: no build of that name.
+        InfrastructureError: the build cannot be had, or does not start with it.
+    """
+    build = _one(name)
+    with Display(quiet=quiet) as display, terminable(), ExitStack() as stack:
+        session = stack.enter_context(Session(connect()))
+        lab = stack.enter_context(Lab(session))
+        shop = open_shop(session, display)
+        return asyncio.run(_build(build, wanted, service, lab, shop, ciphers_only))
+
+
+def _one(text: str) -> Build:
+    builds = choose_builds((text,))
+    if len(builds) != 1:
+        raise UsageError(f"{text!r} is {len(builds)} builds", next_step="name one")
+    return next(iter(builds.values()))
+
+
+def scenario(folder: Path | None, name: str) -> Scenario:
+    """A scenario by its id.
+
+    Raises:
+        UsageError: there is none.
+    """
+    scenarios = read_scenarios(folder)
+    if name not in scenarios:
+        raise UsageError(
+            f"unknown scenario {name!r}", next_step="'postfix-matrix list' shows each there is"
+        )
+    return scenarios[name]
+
+
+async def _build(
+    build: Build,
+    scenario: Scenario,
+    service: Service,
+    lab: Lab,
+    shop: ImageShop,
+    ciphers_only: bool,
+) -> Map:
+    """The map of a build with a scenario's configuration, started as a run starts it."""
+    image = await asyncio.to_thread(shop.build, build)
+    dovecot = await asyncio.to_thread(shop.ensure, recipes.sasl_recipe())
+    sasl = await asyncio.to_thread(start_sasl, lab, dovecot.id)
+    loop = asyncio.get_running_loop()
+    target = await asyncio.to_thread(PostfixTarget.start, lab, build.id, image.id, loop)
+    try:
+        ports = instance_ports(0)
+        instance = await asyncio.to_thread(target.start_instance, scenario, ports, sasl)
+        if not instance.started:
+            raise InfrastructureError(
+                f"{build.id} does not start with {scenario.id}: {instance.words}",
+                cause="Postfix rejects this configuration",
+                next_step="run the scenario: its cells have Postfix's own words",
+            )
+        address = lab.address(target.container)
+        place = Place(address, ports[service], service.implicit_tls)
+        return await asyncio.to_thread(scan, place, ciphers_only=ciphers_only)
+    finally:
+        target.close()

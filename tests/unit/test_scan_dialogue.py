@@ -1,0 +1,108 @@
+"""A probe's dialogue before TLS: replies in any pieces, and servers that say something else."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.clients.scan.answers import CLOSED, Alert
+from harness.clients.scan.dialogue import EHLO, STARTTLS, Dialogue, Place
+from harness.clients.scan.messages import Question
+from harness.clients.scan.pace import FAR, NEAR, SPACING_MOST, Pace
+from harness.clients.scan.steps import NotMeasuredError
+from harness.errors import InfrastructureError
+from harness.tls import Protocol
+
+QUESTION = Question(Protocol.TLSv1_2, (0x2F,))
+PLACE = Place("mx.test", 25)
+REPLIES = (
+    b"220-mx.test ESMTP\r\n220 ready\r\n",
+    b"250-mx.test\r\n250-PIPELINING\r\n250-starttls\r\n250 8BITMIME\r\n",
+    b"220 2.0.0 Ready to start TLS\r\n",
+)
+ALERT = bytes([21, 3, 3, 0, 2, 2, 40])
+
+
+@given(cuts=st.sets(st.integers(min_value=1, max_value=80)))
+def test_replies_may_come_in_any_pieces(cuts: set[int]) -> None:
+    """Protects from half a reply: each thing is said once, after a whole reply, and in order."""
+    dialogue = Dialogue(PLACE, QUESTION)
+    assert dialogue.opening == b""
+    for reply, said in zip(REPLIES, (EHLO, STARTTLS, None), strict=True):
+        ends = [*sorted(cut for cut in cuts if cut < len(reply)), len(reply)]
+        starts = [0, *ends[:-1]]
+        got = [dialogue.hear(reply[a:b]) for a, b in zip(starts, ends, strict=True)]
+        assert got[:-1] == [None] * (len(got) - 1)
+        assert got[-1] == said if said else isinstance(got[-1], bytes) and got[-1][0] == 22
+    assert dialogue.hear(ALERT[:3]) is None
+    assert dialogue.hear(ALERT[3:]) == Alert(40)
+
+
+def test_tls_from_the_start_says_hello_first() -> None:
+    """Protects submissions: the client speaks first; a close is the server's no."""
+    dialogue = Dialogue(Place("mx.test", 465, implicit=True), QUESTION)
+    assert dialogue.opening[0] == 22
+    assert dialogue.hear(b"") == CLOSED
+
+
+@pytest.mark.parametrize(
+    ("heard", "error", "words"),
+    [
+        ([b"421 4.7.0 too many connections\r\n"], NotMeasuredError, "too many connections"),
+        ([b"554 no\r\n"], NotMeasuredError, "554 no"),
+        ([b""], NotMeasuredError, "before TLS"),
+        ([REPLIES[0], b""], NotMeasuredError, "before TLS"),
+        ([*REPLIES[:2], b"454 4.7.0 TLS not available\r\n"], NotMeasuredError, "454 4.7.0"),
+        ([*REPLIES, b"HTTP/1.1 400"], NotMeasuredError, "no TLS"),
+        ([b"SSH-2.0-OpenSSH_9\r\n"], InfrastructureError, "no SMTP server"),
+        ([REPLIES[0], b"250 mx.test\r\n"], InfrastructureError, "announces no STARTTLS"),
+        ([b"220-x\r\n" * 40000], NotMeasuredError, "too much"),
+    ],
+)
+def test_what_is_no_answer_is_told_in_the_servers_words(
+    heard: list[bytes], error: type[Exception], words: str
+) -> None:
+    """Protects refusals: a server that is busy, closed or something else refuses no suite."""
+    dialogue = Dialogue(PLACE, QUESTION)
+    *before, last = heard
+    for data in before:
+        dialogue.hear(data)
+    with pytest.raises(error, match=words):
+        dialogue.hear(last)
+
+
+@given(data=st.binary(max_size=60))
+def test_whatever_a_stranger_says_is_taken(data: bytes) -> None:
+    """Protects the scan of strangers: any bytes are a reply, an answer or a known error."""
+    for before in ((), REPLIES):
+        dialogue = Dialogue(PLACE, QUESTION)
+        with contextlib.suppress(NotMeasuredError, InfrastructureError):
+            for one in (*before, data):
+                dialogue.hear(one)
+
+
+def test_far_servers_get_more_connections_and_careful_ones_fewer() -> None:
+    """Protects both: speed where a reply takes long, and servers that count connections.
+
+    One quick reply shows a near server, however slow others were; after a failure there are never
+    more again.
+    """
+    pace = Pace()
+    assert pace.width == NEAR
+    pace.heard(0.03)
+    assert (pace.width, pace.spacing) == (FAR, 0.0)
+    pace.heard(0.0002)
+    pace.heard(0.03)
+    assert pace.width == NEAR
+    far = Pace()
+    far.heard(0.03)
+    seen = []
+    for _ in range(8):
+        far.failed()
+        far.heard(0.03)
+        seen.append((far.width, far.spacing))
+    assert [width for width, _ in seen[:4]] == [4, 2, 1, 1]
+    assert seen[-1] == (1, SPACING_MOST)

@@ -1,0 +1,113 @@
+"""The scan as text: what is marked, in which order, and that it fits its terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+
+from harness.catalog.ciphers import all_ciphers
+from harness.cli.candidate import config_candidate
+from harness.cli.main import run_cli
+from harness.cli.scan_text import lines
+from harness.clients.scan.found import Accepted, Map
+from harness.errors import UsageError
+from harness.tls import Protocol
+from tests.unit.schema_samples import scanned
+
+BY_NAME = {one.name: one for one in all_ciphers() if not one.ssl2}
+
+
+def page(found: Map, width: int = 110) -> list[str]:
+    """The lines without a terminal's styles."""
+    return [click.unstyle(line) for line in lines(found, width)]
+
+
+def version(protocol: Protocol, *names: str) -> tuple[Accepted, ...]:
+    """Suites of a version."""
+    return tuple(Accepted(protocol, BY_NAME[name]) for name in names)
+
+
+def test_the_weakest_part_of_each_class_is_marked_where_it_stands() -> None:
+    """Protects the marks: in the class's own column, never the suite's name, and in words."""
+    names = ("DES-CBC3-SHA", "ECDHE-RSA-AES256-GCM-SHA384", "ADH-AES256-SHA")
+    rows = page(Map(version(Protocol.TLSv1_2, *names)))
+    (heading,) = (row for row in rows if row.startswith("TLSv1.2"))
+    assert heading == "TLSv1.2: 3 ciphers"
+    found = {row.split()[0]: " ".join(row.split()[1:]) for row in rows if row.startswith("  ")}
+    assert found["ECDHE-RSA-AES256-GCM-SHA384"] == "ECDHE RSA AES-256-GCM AEAD 256"
+    assert found["ADH-AES256-SHA"] == "DHE anonymous! AES-256-CBC SHA1! 256"
+    assert found["DES-CBC3-SHA"] == "RSA 3DES-EDE-CBC! SHA1! 168"
+    assert "  cipher        3DES-EDE-CBC" in rows
+    assert "  key exchange  DHE anonymous" in rows
+
+
+@pytest.mark.parametrize(("order", "first"), [("server", "AES128-SHA"), ("client", "AES256-SHA")])
+def test_the_servers_order_is_kept_where_its_preference_counts(order: str, first: str) -> None:
+    """Protects the order: the server's own, else the strongest first."""
+    suites = version(Protocol.TLSv1, "AES128-SHA", "AES256-SHA")
+    rows = page(Map(suites, order={"TLSv1": order}))
+    (at,) = (number for number, row in enumerate(rows) if row.startswith("TLSv1:"))
+    assert f"{order}'s" in rows[at]
+    assert rows[at + 2].split()[0] == first
+
+
+def test_what_was_not_measured_is_not_told_as_refused() -> None:
+    """Protects from a false refusal: a version whose questions came to nothing is named as such."""
+    rows = page(Map((), not_measured={"TLSv1.2 order": "no answer in 5 s"}))
+    assert "TLSv1.2: refused" not in rows
+    assert "TLSv1.1: refused" in rows
+    assert "not measured: TLSv1.2 order: no answer in 5 s" in rows
+
+
+def test_it_fits_eighty_columns() -> None:
+    """Protects the terminal: suites of the longest usual names, and many groups, do not wrap."""
+    longest = [one.name for one in BY_NAME.values() if one.name.startswith("ECDHE-ECDSA")]
+    found = Map(
+        version(Protocol.TLSv1_2, *longest, "ADH-AES256-GCM-SHA384"),
+        groups={"TLSv1.3": tuple(f"brainpoolP{number}r1tls13" for number in range(20))},
+        certificates=scanned().certificates,
+        handshakes=100,
+    )
+    assert max(map(len, page(found, 80))) <= 80
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["127.0.0.1:25", "-s", "defaults"], "--scenario cannot go with 127.0.0.1:25"),
+        (["127.0.0.1:25", "-S", "smtp"], "--service cannot go with 127.0.0.1:25"),
+        (["127.0.0.1:65536"], "65536 is no port"),
+        (["debian-12", "--implicit"], "--implicit cannot go with debian-12"),
+        (["debian-12", "-s", "no-such"], "unknown scenario 'no-such'"),
+        (["127.0.0.1:25", "--config", "main.cf"], "--config cannot go with 127.0.0.1:25"),
+        (["debian-12", "--config", "main.cf", "-s", "defaults"], "--config and --scenario both"),
+        (["debian-12", "--config", "no-such.cf"], "no-such.cf is neither a file nor"),
+    ],
+)
+def test_options_without_effect_are_refused(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects from a scan of something else than was meant: nothing is started."""
+    assert run_cli(["scan", *words]) == 4
+    assert said in capsys.readouterr().err
+
+
+def test_a_configuration_may_be_a_folder_or_files(tmp_path: Path) -> None:
+    """Protects --config: a folder gives the files that it has, and is no error of the reader's."""
+    (tmp_path / "main.cf").write_text("smtpd_tls_protocols = TLSv1.2\n")
+    whole = config_candidate((str(tmp_path),), None)
+    assert whole == config_candidate((str(tmp_path / "main.cf"),), None)
+    assert whole.main_cf == "smtpd_tls_protocols = TLSv1.2\n"
+    (tmp_path / "master.cf").write_text("smtp inet n - n - - smtpd\n  -o smtpd_tls_protocols=\n")
+    assert "-o smtpd_tls_protocols=" in config_candidate((str(tmp_path),), None).master_cf
+
+
+def test_a_folder_without_a_configuration_and_a_line_of_nothing_are_told(tmp_path: Path) -> None:
+    """Protects who names the wrong thing: file and line, or the folder, and what to name."""
+    with pytest.raises(UsageError, match=r"neither a main\.cf nor a master\.cf"):
+        config_candidate((str(tmp_path),), None)
+    (tmp_path / "main.cf").write_text("smtpd_tls_protocols = TLSv1.2\nwhat is this\n")
+    with pytest.raises(UsageError, match=r"main\.cf:2: 'what is this'"):
+        config_candidate((str(tmp_path),), None)
