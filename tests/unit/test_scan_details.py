@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import ssl
-import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -14,7 +13,6 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
-from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +25,8 @@ from harness.clients.scan.details import certificates as certificate_parts
 from harness.clients.scan.elimination import Version, eliminate
 from harness.clients.scan.messages import GROUPS, Question, client_hello
 from harness.clients.scan.steps import NotMeasuredError, play
-from harness.targets.pki import Pki, dh_parameters
+from harness.targets.dh_groups import dh_parameters
+from harness.targets.pki import Pki
 from harness.tls import Protocol
 
 NEW, OLD = Protocol.TLSv1_3, Protocol.TLSv1_2
@@ -51,10 +50,7 @@ def context(folder: Path, *algorithms: str) -> ssl.SSLContext:
         (folder / "c.pem").write_text(pair.certificate)
         (folder / "k.pem").write_text(pair.key)
         made.load_cert_chain(folder / "c.pem", folder / "k.pem")
-    with warnings.catch_warnings():
-        # cryptography wants to be rid of FFDH, which is what is looked at here.
-        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-        (folder / "dh.pem").write_text(dh_parameters(2048))
+    (folder / "dh.pem").write_text(dh_parameters(2048))
     made.load_dh_params(str(folder / "dh.pem"))
     made.set_ciphers("ALL:@SECLEVEL=0")
     return made
