@@ -15,6 +15,7 @@ from harness.clients.contract import Result
 from harness.observations.reasons import (
     CERTIFICATE,
     INAPPROPRIATE_FALLBACK,
+    UNRECOGNISED,
     WEAK_KEYS,
     first,
     reason_of,
@@ -36,6 +37,8 @@ _FRONT_ESTABLISHED = re.compile(
 #: Why a refusal is not believed: there was no control, or the client gets TLS from one that
 #: refuses.
 NO_CONTROL, CANNOT_REFUSE = "no-control", "control-cannot-refuse"
+#: The relay's words for an alert that the client sent (images/clients/common/mailer.py).
+_CLIENTS_ALERT = "client's alert:"
 _BEFORE_TLS = frozenset({Stage.CONNECT, Stage.BANNER, Stage.EHLO, Stage.STARTTLS})
 
 
@@ -223,7 +226,9 @@ def _refused(
     if servers_own == INAPPROPRIATE_FALLBACK:
         # What the server says proves the offer; a control that can do better says the same.
         return refused
-    if reason == CERTIFICATE or (weak and not incapable):
+    # An alert of its own that no spelling knows is still its own.
+    alerted = reason == UNRECOGNISED and _CLIENTS_ALERT in (result.error or "")
+    if reason == CERTIFICATE or ((weak or alerted) and not incapable):
         # Both can make the offer; it is the client that says no, to who the server is or to how
         # short its keys are.
         return replace(refused, decided_by="client", control=control.cell)

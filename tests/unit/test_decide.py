@@ -204,3 +204,50 @@ def test_a_cause_has_one_name(
 ) -> None:
     """Protects comparisons across libraries; what no pattern knows stays unrecognised."""
     assert reason_of(log, error, reply) == reason
+
+
+def test_an_alert_of_the_clients_own_is_the_clients_decision() -> None:
+    """Protects servers: a client that turns away in words nobody knows was not refused."""
+    tale = replace(REFUSED, error="no words\nclient's alert: access_denied")
+    decision = decide(TLS1, tale, ServerWords((CONNECT,)), WORKS)
+    assert (decision.outcome, decision.reason) == (Outcome.REFUSED, "unrecognised")
+    assert decision.decided_by == "client"
+
+
+def test_the_servers_own_words_beat_a_client_that_calls_itself_incapable() -> None:
+    """Protects refusals: some software says "no error information" of a server that hangs up."""
+    log = ServerWords(
+        (CONNECT, 'warning: x: invalid TLS cipher list: "HIGH:@SECLEVEL=2": aborting')
+    )
+    decision = decide(TLS1, INCAPABLE, log, WORKS)
+    assert (decision.outcome, decision.decided_by) == (Outcome.REFUSED, "server")
+    assert decision.reason == "tls-disabled-bad-cipher-list"
+    silent = decide(TLS1, INCAPABLE, ServerWords((CONNECT,)), WORKS)
+    assert (silent.outcome, silent.reason) == (Outcome.ERROR, "contradicts-control")
+
+
+@pytest.mark.parametrize("reason", ["dh key too small", "ee key too small"])
+def test_a_key_that_is_too_short_for_the_client_is_its_decision(reason: str) -> None:
+    """Protects "whose decision": the same words in the server's log are the server's."""
+    tale = replace(REFUSED, error=f"SSL routines::{reason}")
+    mine = decide(TLS1, tale, ServerWords((CONNECT,)), WORKS)
+    assert (mine.outcome, mine.decided_by) == (Outcome.REFUSED, "client")
+    theirs = decide(TLS1, tale, ServerWords((CONNECT, f"warning: error:1:{reason}")), WORKS)
+    assert theirs.decided_by == "server"
+
+
+def test_a_fallback_that_is_inappropriate_needs_no_control() -> None:
+    """Protects RFC 7507's cells: a permissive control says the same, and proves nothing."""
+    log = ServerWords((CONNECT, "warning: TLS library problem: inappropriate fallback"))
+    decision = decide(TLS1, REFUSED, log, FAILS)
+    assert (decision.outcome, decision.decided_by) == (Outcome.REFUSED, "server")
+
+
+@pytest.mark.parametrize(
+    ("offer", "outcome"),
+    [("TLSv1+ciphers=AES128-SHA", Outcome.CLIENT_INCAPABLE), ("TLSv1", Outcome.ACCEPTED)],
+)
+def test_a_cipher_that_nobody_named_is_an_ignored_pin(offer: str, outcome: Outcome) -> None:
+    """Protects offers of ciphers: software without a word for them takes what it gets."""
+    decision = decide(Offer.parse(offer), ACCEPTED, ON_LOG, WORKS)
+    assert decision.outcome is outcome
