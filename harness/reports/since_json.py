@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from harness.catalog.versions import Version
 from harness.observations.rundir import RunData
 from harness.verdicts.border_words import reach, sentences
 from harness.verdicts.borders import AlongAxis, Border, Corner
@@ -62,12 +63,18 @@ def _border(border: Border) -> dict[str, Any]:
 
 
 def _corner(corner: Corner) -> dict[str, Any]:
-    postfix, openssl = corner.before
     return {
         "label": corner.label,
         "elsewhere": corner.other,
-        "postfix": corner.postfix,
-        "openssl": corner.openssl,
-        "last_before": {"postfix": str(postfix), "openssl": str(openssl)},
+        "postfix": str(corner.postfix),
+        "openssl": str(corner.openssl),
+        "beside": {
+            "postfix": _version(corner.postfix.outside),
+            "openssl": _version(corner.openssl.outside),
+        },
         "unique": corner.unique,
     }
+
+
+def _version(version: Version | None) -> str | None:
+    return None if version is None else str(version)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.verdicts.borders import AlongAxis, Border, Corner, Dependence
+from harness.verdicts.borders import AlongAxis, Border, Corner, Dependence, Edge
 
 #: Builds that a list names; the others are counted.
 MOST_NAMED = 6
@@ -87,14 +87,20 @@ def between(border: Border) -> str:
 
 
 def _corner(corner: Corner) -> Iterator[str]:
-    postfix, openssl = corner.before
     yield (
         f"{corner.label} with Postfix {corner.postfix} and OpenSSL {corner.openssl} together, "
-        f"{corner.other} elsewhere (Postfix {postfix} and OpenSSL {openssl} are the newest "
-        "measured before; releases may lie between)"
+        f"{corner.other} elsewhere ({_beside(corner.postfix, 'such an OpenSSL')}; "
+        f"{_beside(corner.openssl, 'such a Postfix')})"
     )
     if not corner.unique:
-        yield "other two borders explain what was measured as well"
+        yield "another corner explains what was measured as well"
+
+
+def _beside(edge: Edge, other: str) -> str:
+    """What is known of where an edge lies."""
+    if edge.outside is None:
+        return f"with {other} no other {edge.axis} was measured"
+    return f"with {other} the nearest {edge.axis} measured beside it is {edge.outside}"
 
 
 def _groups(found: Dependence) -> Iterator[str]:

@@ -74,18 +74,38 @@ class AlongAxis:
 
 
 @dataclass(frozen=True, slots=True)
-class Corner:
-    """A label that holds only where both versions are on these sides; elsewhere another does.
+class Edge:
+    """One side of a corner: the versions from ``inside`` on, to the newer or to the older.
 
-    ``before`` are the newest versions measured below the two borders. ``unique``: no other two
-    borders explain what was measured.
+    ``inside`` is of a build measured inside the corner. ``outside`` is the nearest version beyond
+    it of a build that is inside on the other axis: the two releases between which the corner ends.
+    None: no such build was measured.
+    """
+
+    axis: Axis
+    newer: bool
+    inside: Version
+    outside: Version | None
+
+    def has(self, version: Version) -> bool:
+        """Whether a version is on the corner's side."""
+        return version >= self.inside if self.newer else version <= self.inside
+
+    def __str__(self) -> str:
+        return f"{'≥' if self.newer else '≤'} {self.inside}"
+
+
+@dataclass(frozen=True, slots=True)
+class Corner:
+    """A label that was seen just where both versions are on these sides; elsewhere another was.
+
+    ``unique``: no other corner explains what was measured.
     """
 
     label: Hashable
     other: Hashable
-    postfix: str
-    openssl: str
-    before: tuple[Version, Version]
+    postfix: Edge
+    openssl: Edge
     unique: bool = True
 
 
@@ -198,20 +218,42 @@ def _corner(points: Sequence[Point]) -> Corner | None:
 
 
 def _corners(points: Sequence[Point]) -> Iterator[Corner]:
-    """All corners that explain every label."""
-    axes = (pairwise(sorted(_versions(points, axis))) for axis in Axis)
-    for (below, lowest), (under, lower) in product(*axes):
-        for corner in product((True, False), repeat=2):
-            inside, outside = _split(points, lowest, lower, corner)
-            if len(inside) == len(outside) == 1 and inside != outside:
-                postfix, openssl = ("≥" if new else "<" for new in corner)
-                yield Corner(
-                    inside.pop(),
-                    outside.pop(),
-                    f"{postfix} {lowest}",
-                    f"{openssl} {lower}",
-                    (below, under),
-                )
+    """All corners that explain every label, each set of builds once."""
+    seen: set[frozenset[str]] = set()
+    axes = (sorted(_versions(points, axis))[1:] for axis in Axis)
+    for lowest, lower in product(*axes):
+        for sides in product((True, False), repeat=2):
+            inside, outside = _split(points, lowest, lower, sides)
+            builds = frozenset(point.build for point in inside)
+            labels = {point.label for point in inside}, {point.label for point in outside}
+            told = len(labels[0]) == len(labels[1]) == 1 and labels[0] != labels[1]
+            if told and builds not in seen:
+                seen.add(builds)
+                yield _around(inside, outside, sides)
+
+
+def _around(inside: Sequence[Point], outside: Sequence[Point], sides: tuple[bool, ...]) -> Corner:
+    """The corner that these builds make: it ends with the last of them, not half-way to others."""
+    rough = [_edge(axis, newer, inside) for axis, newer in zip(Axis, sides, strict=True)]
+    edges: list[Edge] = []
+    for edge, across in zip(rough, reversed(rough), strict=True):
+        beside = [
+            version
+            for point in outside
+            if (other := point.on(across.axis)) is not None
+            and across.has(other)
+            and (version := point.on(edge.axis)) is not None
+            and not edge.has(version)
+        ]
+        nearest = (max if edge.newer else min)(beside, default=None)
+        edges.append(replace(edge, outside=nearest))
+    postfix, openssl = edges
+    return Corner(inside[0].label, outside[0].label, postfix, openssl)
+
+
+def _edge(axis: Axis, newer: bool, inside: Iterable[Point]) -> Edge:
+    versions = _versions(inside, axis)
+    return Edge(axis, newer, min(versions) if newer else max(versions), None)
 
 
 def _versions(points: Iterable[Point], axis: Axis) -> set[Version]:
@@ -219,14 +261,14 @@ def _versions(points: Iterable[Point], axis: Axis) -> set[Version]:
 
 
 def _split(
-    points: Iterable[Point], postfix: Version, openssl: Version, corner: tuple[bool, ...]
-) -> tuple[set[Hashable], set[Hashable]]:
-    """The labels inside a corner, new or old on either axis, and outside it."""
-    inside: set[Hashable] = set()
-    outside: set[Hashable] = set()
+    points: Iterable[Point], postfix: Version, openssl: Version, sides: tuple[bool, ...]
+) -> tuple[list[Point], list[Point]]:
+    """The builds inside a corner, new or old on either axis, and those outside it."""
+    inside: list[Point] = []
+    outside: list[Point] = []
     for point in points:
         assert point.postfix is not None
         assert point.openssl is not None
-        here = (point.postfix >= postfix, point.openssl >= openssl) == corner
-        (inside if here else outside).add(point.label)
+        here = (point.postfix >= postfix, point.openssl >= openssl) == sides
+        (inside if here else outside).append(point)
     return inside, outside
