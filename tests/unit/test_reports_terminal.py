@@ -319,3 +319,29 @@ def test_the_summary_says_whose_decision_the_refusals_were(data: RunData) -> Non
         told, 120
     )
     assert "refused by" not in printed(data, 120)
+
+
+def test_a_cell_says_what_stood_in_its_way_and_what_tells_so(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Protects "whose decision": the list in effect and the build's own control stand beside it."""
+    folder = sample_run.write_sample_run(tmp_path_factory.mktemp("blamed") / "run")
+    lines = (folder / "observations.jsonl").read_text("utf-8").splitlines()
+    told = [json.loads(line) for line in lines]
+    for one in told:
+        if one["cell"] == sample_run.REFUSED_CELL:
+            one["obstacles"] = ["protocol-list"]
+            path = folder / one["evidence"]
+            evidence = json.loads(path.read_text("utf-8"))
+            own = "control-debian-12/open/smtp/c/TLSv1"
+            evidence["grounds"] = {
+                "controls": {own: "accepted"},
+                "list": "smtpd_tls_protocols = TLSv1.2",
+                "excluded": ["TLSv1"],
+            }
+            path.write_text(json.dumps(evidence), "utf-8")
+    (folder / "observations.jsonl").write_text("\n".join(map(json.dumps, told)) + "\n", "utf-8")
+    text = shown(load_run(folder), sample_run.REFUSED_CELL)
+    assert re.search(r"in the way +Postfix's protocol list", text)
+    assert re.search(r"its list +smtpd_tls_protocols = TLSv1\.2", text)
+    assert re.search(r"own control +control-debian-12/open/smtp/c/TLSv1: accepted", text)

@@ -103,7 +103,8 @@
     if (!seen.obstacles?.length) return [];
     const { list = null, controls = {} } = evidence?.grounds ?? {};
     const own = Object.entries(controls).map(([id, outcome]) =>
-      el("p", { className: "agree" }, `${facts.signs[outcome]?.glyph ?? ""} ${outcome}: `, el("code", { textContent: id })));
+      el("p", { className: "agree" }, `${facts.signs[outcome]?.glyph ?? ""} ${outcome}: `,
+        el("code", {}, el("a", { href: "#" + id, textContent: id }))));
     const lines = seen.obstacles.map((name) => facts.obstacles[name] ?? name);
     return [heading(lines.length > 1 ? "What stood in the way, each enough alone" : "What stood in the way"),
       el("p", { className: "agree", textContent: lines.join("; ") }),
@@ -211,9 +212,9 @@
       ...marks(id, facts),
       facts.claims[scenario] ? el("p", { className: "dim agree", textContent: `Claim: ${facts.claims[scenario]}` }) : "",
       ...(found.seen ? negotiated(found.seen) : []),
+      ...(found.seen ? obstacles(found.seen, found.evidence, facts) : []),
       ...beside(found, facts),
       ...(found.seen ? testimony(found.evidence, id.startsWith(facts.control_prefix), facts) : []),
-      ...(found.seen ? obstacles(found.seen, found.evidence, facts) : []),
       ...(found.seen ? control(found.seen, facts) : []),
       ...configuration(instance, facts),
       ...provenance(id, found, facts),
