@@ -149,7 +149,9 @@ def test_workers_stay_warm_and_a_bad_one_fails_its_own_job_alone() -> None:
         jobs = [
             {"do": do, "n": n} for n, do in enumerate(("work", "die", "work", "babble", "work"))
         ]
-        return await asyncio.gather(*(workers.ask(job) for job in jobs), return_exceptions=True)
+        told = await asyncio.gather(*(workers.ask(job) for job in jobs), return_exceptions=True)
+        await workers.close()
+        return told
 
     results = asyncio.run(asyncio.wait_for(all_jobs(), 20))
     assert [one["n"] for one in results if isinstance(one, dict)] == [0, 2, 4]
@@ -170,7 +172,9 @@ def test_a_worker_that_died_while_idle_is_replaced_before_it_is_asked() -> None:
         # have fetched its status first.
         with suppress(ChildProcessError):
             os.waitid(os.P_PID, idle.process.pid, os.WEXITED | os.WNOWAIT)
-        return first, await workers.ask({"do": "work", "n": 2})
+        second = await workers.ask({"do": "work", "n": 2})
+        await workers.close()
+        return first, second
 
     first, second = asyncio.run(asyncio.wait_for(killed_between(), 20))
     assert (first["n"], second["n"]) == (1, 2)
@@ -183,8 +187,11 @@ def test_a_worker_that_dies_on_its_job_is_not_tried_again(tmp_path: Path) -> Non
 
     async def warm_then_die() -> None:
         workers = worker.Workers([sys.executable, "-c", counted], {"PATH": "/usr/bin"}, most=1)
-        await workers.ask({"do": "work", "n": 1})
-        await workers.ask({"do": "die", "n": 2})
+        try:
+            await workers.ask({"do": "work", "n": 1})
+            await workers.ask({"do": "die", "n": 2})
+        finally:
+            await workers.close()
 
     with pytest.raises(worker.WorkerFailed, match="out of cheese"):
         asyncio.run(asyncio.wait_for(warm_then_die(), 20))

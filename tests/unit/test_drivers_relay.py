@@ -131,3 +131,39 @@ def test_a_program_that_hangs_is_killed_and_leaves_nothing_open() -> None:
 
     before, after = asyncio.run(asyncio.wait_for(many(), SECONDS))
     assert after == before
+
+
+def test_of_commands_sent_together_the_first_refusal_counts() -> None:
+    """Protects causes: "no valid recipients" follows from the recipient's refusal (RFC 2920)."""
+    wire = relay.Wire(contract.Trace(stage="banner"), False, once=False, connected=True)
+    for who, line in (
+        ("S", b"220 x ESMTP\r\n"),
+        ("C", b"EHLO client.test\r\n"),
+        ("S", b"250-x\r\n250 PIPELINING\r\n"),
+        ("C", b"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n"),
+        ("S", b"250 2.1.0 Ok\r\n554 5.7.1 <x>: Access denied\r\n"),
+        ("S", b"554 5.5.1 Error: no valid recipients\r\n"),
+    ):
+        (wire.from_server if who == "S" else wire.from_client)(line)
+    assert wire.refusal is not None
+    assert wire.refusal.text == "5.7.1 <x>: Access denied"
+    assert wire.refused_at == "rcpt"
+
+
+def test_one_after_the_other_the_last_refusal_counts() -> None:
+    """Protects clients that try another way, such as logging in by another mechanism."""
+    wire = relay.Wire(contract.Trace(stage="banner"), False, once=False, connected=True)
+    for who, line in (
+        ("S", b"220 x ESMTP\r\n"),
+        ("C", b"EHLO client.test\r\n"),
+        ("S", b"250-x\r\n250 AUTH PLAIN LOGIN\r\n"),
+        ("C", b"AUTH LOGIN\r\n"),
+        ("S", b"334 VXNlcm5hbWU6\r\n"),
+        ("C", b"dXNlcg==\r\n"),
+        ("S", b"535 5.7.8 no\r\n"),
+        ("C", b"MAIL FROM:<a@b>\r\n"),
+        ("S", b"530 5.7.0 Must issue a STARTTLS command first\r\n"),
+    ):
+        (wire.from_server if who == "S" else wire.from_client)(line)
+    assert wire.refusal is not None
+    assert (wire.refusal.code, wire.refused_at) == (530, "mail")

@@ -40,7 +40,8 @@ CHUNK = 65536
 class Wire:
     """What both sides said in the clear. Filled by the relay, or by hand for a test.
 
-    ``refusal`` is the last reply in the clear that says no, ``refused_at`` the stage of it,
+    ``refusal`` is the last reply in the clear that says no, but of commands that were sent together
+    (RFC 2920) the first: what comes after it follows from it. ``refused_at`` is the stage of it,
     ``last`` the last reply of all in the clear. ``first_bytes`` is what the client began TLS with.
     ``once``: there is nothing to be had of a dialogue without TLS, so it is ended there;
     ``needs_tls``: it is ended where there is no STARTTLS, for software that cannot be told to
@@ -68,6 +69,8 @@ class Wire:
     _client_records: Records = field(default_factory=Records)
     _server_records: Records = field(default_factory=Records)
     _withheld: int = 0
+    _pending: list[str | None] = field(default_factory=list)
+    _consequences: int = 0
 
     def __post_init__(self) -> None:
         self.in_tls = self.implicit_tls
@@ -138,6 +141,7 @@ class Wire:
             setattr(self, name, getattr(fresh, name))
         for name in ("in_tls", "_replies", "_commands", "_client_records", "_server_records"):
             setattr(self, name, getattr(fresh, name))
+        self._pending, self._consequences = fresh._pending, fresh._consequences
         self._withheld = 0
 
     def from_client(self, data: bytes) -> None:
@@ -170,15 +174,20 @@ class Wire:
             line = " ".join([*words[:2], *["(credentials)"] * (len(words) > 2)])
         self.trace.said("C", line)
         self.trace.stage = STAGES.get(verb, self.trace.stage)
+        self._pending.append(self.trace.stage)
 
     def _reply(self, reply: Reply) -> None:
         self.trace.replied(reply)
         self.last = reply
         self._withheld = reply.code if reply.code in WITHHELD else 0
+        stage = self._answered(reply)
+        consequence = self._consequences > 0
+        self._consequences -= consequence
         if not 200 <= reply.code < 400:
-            self.refusal, self.refused_at = reply, self.trace.stage
+            if not consequence:
+                self.refusal, self.refused_at = reply, stage
+                self._consequences = len(self._pending)
             return
-        stage = self.trace.stage
         if stage in ("connect", "banner"):
             self.trace.stage = "ehlo"
         elif stage == "ehlo":
@@ -186,6 +195,12 @@ class Wire:
         elif stage == "starttls":
             self.in_tls = True
             self.trace.stage = "handshake"
+
+    def _answered(self, reply: Reply) -> str | None:
+        """The stage of the command that a reply belongs to; a 334 or 354 leaves it unanswered."""
+        if not self._pending:
+            return self.trace.stage
+        return self._pending[0] if reply.code in WITHHELD else self._pending.pop(0)
 
     def _show(self, who: str, names: list[str]) -> None:
         for name in names:

@@ -97,6 +97,7 @@ class Workers:
         # Before Python 3.10 a semaphore belongs to the loop that runs when it is made.
         self._slots: asyncio.Semaphore | None = None
         self._idle: list[_Worker] = []
+        self._all: list[_Worker] = []
 
     @property
     def most(self) -> int:
@@ -106,6 +107,12 @@ class Workers:
     async def warm(self, job: Mapping[str, Any]) -> None:
         """Start all workers, and wait until each has answered a job that does nothing."""
         await asyncio.gather(*(self.ask(job) for _ in range(self._most)))
+
+    async def close(self) -> None:
+        """End all workers. A driver ends with its container and has no need of it; a test has."""
+        for worker in self._all:
+            worker.kill()
+        await asyncio.gather(*(worker.process.wait() for worker in self._all))
 
     async def ask(self, job: Mapping[str, Any]) -> dict[str, Any]:
         """Have one job done. A worker whose answer has ``last`` does no further one.
@@ -145,7 +152,7 @@ class Workers:
 
     async def _start(self) -> _Worker:
         pipe = asyncio.subprocess.PIPE
-        return _Worker(
+        worker = _Worker(
             await asyncio.create_subprocess_exec(
                 *self._command,
                 env=self._environment,
@@ -155,6 +162,8 @@ class Workers:
                 limit=LIMIT,
             )
         )
+        self._all.append(worker)
+        return worker
 
 
 def job_of(request: Request, port: int, **more: Any) -> dict[str, Any]:
