@@ -258,7 +258,9 @@ def choose_clients(
     spelt = [one for word in words for one in _spelt_out(word)]
     plain = [one.name for one in pool]
     named = dict.fromkeys(one for one in spelt if is_of_a_build(one))
-    return select("client", [*plain, *named], spelt)
+    chosen = select("client", [*plain, *named], spelt)
+    # "*" has the peers of outbound mail too, of which an inbound cell has none.
+    return tuple(one for one in chosen if any(meets(one, s) for s in services)) or chosen
 
 
 def _spelt_out(word: str) -> list[str]:

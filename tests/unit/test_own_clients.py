@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.catalog.clients import own_client
+from harness.catalog.clients import is_of_a_build, own_client
+from harness.catalog.peers import is_peer
 from harness.cli.additions import read_clients
 from harness.cli.axes import Selection, choose_clients, make_plan, measurable
 from harness.config.scenario import Scenario
@@ -54,3 +55,20 @@ def test_a_name_given_twice_is_refused() -> None:
     """Protects from guessing which of the two is meant."""
     with pytest.raises(UsageError, match="twice"):
         read_clients(["mine=a", "mine=b"])
+
+
+def test_every_client_is_no_peer_where_postfix_is_the_server() -> None:
+    """Protects tables: '*' chose outbound mail's peers, which had rows of nothing but "?"."""
+    assert not any(map(is_peer, choose_clients(["*"], INBOUND)))
+    assert all(map(is_peer, choose_clients(["*"], [Service.OUTBOUND])))
+
+
+def test_builds_own_postfix_is_chosen_by_its_tools_name() -> None:
+    """Protects '*': there are two such clients for every build, and each is an image."""
+    assert not any(map(is_of_a_build, choose_clients(["*"], INBOUND)))
+    chosen = choose_clients(["smtp-debian-1*,!smtp-debian-10,openssl-1.0.2h"], INBOUND)
+    assert chosen == ("openssl-1.0.2h", "smtp-debian-11", "smtp-debian-12", "smtp-debian-13")
+    other = "posttls-finger-postfix-3.5.25+openssl-1.1.1w"
+    assert choose_clients([other], INBOUND) == (other,)
+    with pytest.raises(UsageError):
+        choose_clients(["smtp-debian-99"], INBOUND)
