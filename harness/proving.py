@@ -164,7 +164,11 @@ class Proofs:
         settings, seen = bench.settings(cell.service), dict[str, str]()
 
         async def granted(kept: Kept) -> bool | None:
-            one = await self._own(cell, bench, kept, settings)
+            try:
+                one = await self._own(cell, bench, kept, settings)
+            except HarnessError:
+                # The refusal stands without it; whose decision it was is unknown then.
+                return None
             if one is not None:
                 seen[one.cell] = str(one.outcome)
             return _granted(one)

@@ -17,8 +17,8 @@ from harness.tls import Protocol
 OPPORTUNISTIC, MANDATORY = "smtpd_tls_protocols", "smtpd_tls_mandatory_protocols"
 #: The release whose lists have bounds (RELEASE_NOTES of 3.6).
 _BOUNDS_SINCE = Version.parse("3.6")
-#: Older releases were not made with TLSv1.3 in mind. Ubuntu 18.04's 3.3.0 on OpenSSL 1.1.1 negotiates
-#: it whatever the list says (measured: deb-sury-985, bokysan-mail-station).
+#: Older releases were not made with TLSv1.3 in mind. Ubuntu 18.04's 3.3.0 on OpenSSL 1.1.1
+#: negotiates it whatever the list says (measured: deb-sury-985, bokysan-mail-station).
 _TLS13_SINCE = Version.parse("3.3.2")
 _NAMES = {protocol.value.lower(): protocol for protocol in Protocol}
 
@@ -37,7 +37,8 @@ class ProtocolList:
 def excluded(text: str, mail_version: str) -> frozenset[Protocol] | None:
     """The protocols that a list leaves out; None of one that this Postfix cannot read.
 
-    An empty list leaves nothing out, and none leaves TLSv1.3 out of a release before 3.3.2. A ``$name`` that was not followed cannot be read either.
+    An empty list leaves nothing out, and none leaves TLSv1.3 out of a release before 3.3.2. A
+    ``$name`` that was not followed cannot be read either.
     """
     bounds = Version.parse(mail_version) >= _BOUNDS_SINCE
     allowed: set[Protocol] = set()
