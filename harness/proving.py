@@ -22,7 +22,7 @@ from harness.clients.controls import (
     own_cell,
 )
 from harness.config.opened import Kept, Library, opened
-from harness.config.protocol_lists import excluded
+from harness.config.protocol_lists import ProtocolList, excluded
 from harness.config.scenario import Scenario
 from harness.errors import HarnessError
 from harness.observations.bench import PostfixBench, instance_evidence
@@ -33,7 +33,7 @@ from harness.observations.obstacles import Grounds, all_excluded, needs_grounds,
 from harness.observations.record import Observation, Outcome, Stage
 from harness.readiness import Readiness
 from harness.targets.postfix import instance_ports
-from harness.tls import Offer, Service
+from harness.tls import Offer, Protocol, Service
 
 T = TypeVar("T")
 #: A build's own controls listen on the ports of instances from this number on, which no candidate
@@ -83,7 +83,7 @@ class Proofs:
         if not needs_grounds(measured.decision):
             return measured.explained(obstacles(measured.decision, cell.offer, Grounds()))
         its_list = bench.protocol_list(cell.service)
-        out = excluded(its_list.value, bench.target.facts.mail_version) if its_list else None
+        out = _left_out(its_list, bench)
         grounds, seen = await self._grounds(cell, bench, Grounds(excluded=out))
         evidence = {
             "controls": seen,
@@ -215,6 +215,13 @@ class Proofs:
         evidence = instance_evidence(bench, "")
         self._journal.write_instance(f"{CONTROL_PREFIX}{target.name}", scenario.id, evidence)
         return bench
+
+
+def _left_out(its_list: ProtocolList | None, bench: PostfixBench) -> frozenset[Protocol] | None:
+    library = _library(bench)
+    if its_list is None:
+        return None
+    return excluded(its_list.value, library.mail_version, ssl2=not library.has_levels)
 
 
 def _library(bench: PostfixBench) -> Library:

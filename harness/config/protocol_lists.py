@@ -21,6 +21,8 @@ _BOUNDS_SINCE = Version.parse("3.6")
 #: negotiates it whatever the list says (measured: deb-sury-985, bokysan-mail-station).
 _TLS13_SINCE = Version.parse("3.3.2")
 _NAMES = {protocol.value.lower(): protocol for protocol in Protocol}
+#: SSLv3 is 0x0300, TLSv1 0x0301 (RFC 8446 4.1.2, D).
+_NUMBERS = {0x0300 + number: one for number, one in enumerate(list(Protocol)[1:])}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +36,17 @@ class ProtocolList:
         return f"{self.parameter} = {self.value}".rstrip()
 
 
-def excluded(text: str, mail_version: str) -> frozenset[Protocol] | None:
+def excluded(text: str, mail_version: str, *, ssl2: bool) -> frozenset[Protocol] | None:
     """The protocols that a list leaves out; None of one that this Postfix cannot read.
 
     An empty list leaves nothing out, and none leaves TLSv1.3 out of a release before 3.3.2. A
     ``$name`` that was not followed cannot be read either.
+
+    Args:
+        text: the list.
+        mail_version: Postfix's release.
+        ssl2: its OpenSSL is older than 1.1.0. Of later ones SSLv2 is a name for nothing: to allow it
+            leaves nothing else out (measured: oefenweb-pr116-missing-bang).
     """
     bounds = Version.parse(mail_version) >= _BOUNDS_SINCE
     allowed: set[Protocol] = set()
@@ -47,7 +55,7 @@ def excluded(text: str, mail_version: str) -> frozenset[Protocol] | None:
         if not word:
             continue
         sign, name = _split(word, bounds=bounds)
-        protocol = _NAMES.get(name.lower())
+        protocol = _protocol(name, bounds=bounds)
         if protocol is None and not (sign in (">=", "<=") and not name):
             return None
         if protocol is None:
@@ -60,13 +68,20 @@ def excluded(text: str, mail_version: str) -> frozenset[Protocol] | None:
                 out |= {one for one in Protocol if one.rank < protocol.rank}
             case "<=":
                 out |= {one for one in Protocol if one.rank > protocol.rank}
-            case _:
+            case _ if ssl2 or protocol is not Protocol.SSLv2:
                 allowed.add(protocol)
     if allowed:
         out |= set(Protocol) - allowed
     if Version.parse(mail_version) < _TLS13_SINCE:
         out.discard(Protocol.TLSv1_3)
     return frozenset(out)
+
+
+def _protocol(name: str, *, bounds: bool) -> Protocol | None:
+    """A protocol by its name or, where there are bounds, by its number on the wire: 0x0303."""
+    if bounds and re.fullmatch(r"0x[0-9a-fA-F]+", name):
+        return _NUMBERS.get(int(name, 16))
+    return _NAMES.get(name.lower())
 
 
 def protocol_list(settings: Mapping[str, str]) -> ProtocolList | None:
