@@ -45,8 +45,8 @@ def excluded(text: str, mail_version: str, *, ssl2: bool) -> frozenset[Protocol]
     Args:
         text: the list.
         mail_version: Postfix's release.
-        ssl2: its OpenSSL is older than 1.1.0. Of later ones SSLv2 is a name for nothing: to allow it
-            leaves nothing else out (measured: oefenweb-pr116-missing-bang).
+        ssl2: its OpenSSL is older than 1.1.0. Of later ones SSLv2 is a name for nothing, and a
+            list that allows it leaves nothing else out (measured: oefenweb-pr116-missing-bang).
     """
     bounds = Version.parse(mail_version) >= _BOUNDS_SINCE
     allowed: set[Protocol] = set()
