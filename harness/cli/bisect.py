@@ -108,13 +108,14 @@ def bisect(
             if image.error is not None:
                 found.lost(name, image.state, str(image.error))
                 continue
-            found.add(load_run(measure(_job(plan, scenarios, build, mirrors), runs, display)))
+            found.add(load_run(measure(job_of(plan, scenarios, build, mirrors), runs, display)))
     return found
 
 
-def _job(
+def job_of(
     plan: Plan, scenarios: Mapping[str, Scenario], build: Build, mirrors: tuple[str, ...]
 ) -> Job:
+    """The run that measures a plan's cells on one build more; its sources may be on mirrors."""
     narrow = replace(plan, builds=(build.id,))
     builds = {build.id: build}
     return Job(narrow, dict(scenarios), builds, Options(), mirrors, None, keep=False, aside=True)

@@ -16,7 +16,7 @@ from harness.cli.bisect import bisect
 from harness.cli.display import Display
 from harness.cli.folders import run_folder
 from harness.cli.opening import terminable
-from harness.errors import ExitCode, NothingSelectedError
+from harness.errors import ExitCode, NothingSelectedError, UsageError
 from harness.observations.merging import merge
 from harness.observations.rundir import RunData, load_run
 from harness.reports.plain import plain
@@ -73,7 +73,9 @@ def since_command(
     told together. A border lies between two measured neighbours; what lies between is named.
     Several runs are read as one.
     """
-    places = read_mirrors(mirrors)
+    if mirrors and not bisecting:
+        raise UsageError("--mirror fetches nothing without --bisect", next_step="add --bisect")
+    places = read_mirrors(mirrors) if bisecting else ()
     named = [run_folder(one) for one in folders] or [run_folder(None)]
     data = reduce(merge, [load_run(one) for one in named])
     found = _since(data, place)
