@@ -80,6 +80,11 @@ def source_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return _SOURCE(command)
 
 
+def mirror_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --mirror to a command that fetches."""
+    return _MIRROR(command)
+
+
 def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --source and --mirror to a command that fetches."""
     return _SOURCE(_MIRROR(command))

@@ -89,6 +89,7 @@ def bisect(
     runs: Path,
     display: Display,
     most: int,
+    mirrors: tuple[str, ...] = (),
 ) -> Bisection:
     """Measure what lies between the borders of a place, on ``most`` builds at most.
 
@@ -99,7 +100,7 @@ def bisect(
     plan = narrow_plan(data, place)
     _check_same(data, plan, scenarios)
     with Session(connect()) as session:
-        shop = open_shop(session, display)
+        shop = open_shop(session, display, mirrors=mirrors)
         while len(found.folders) < most and (name := found.next()):
             found.tried.add(name)
             build = Build.parse(name)
@@ -107,14 +108,17 @@ def bisect(
             if image.error is not None:
                 found.lost(name, image.state, str(image.error))
                 continue
-            found.add(load_run(measure(_job(plan, scenarios, build), runs, display)))
+            found.add(load_run(measure(job_of(plan, scenarios, build, mirrors), runs, display)))
     return found
 
 
-def _job(plan: Plan, scenarios: Mapping[str, Scenario], build: Build) -> Job:
+def job_of(
+    plan: Plan, scenarios: Mapping[str, Scenario], build: Build, mirrors: tuple[str, ...]
+) -> Job:
+    """The run that measures a plan's cells on one build more; its sources may be on mirrors."""
     narrow = replace(plan, builds=(build.id,))
     builds = {build.id: build}
-    return Job(narrow, dict(scenarios), builds, Options(), (), None, keep=False, aside=True)
+    return Job(narrow, dict(scenarios), builds, Options(), mirrors, None, keep=False, aside=True)
 
 
 def narrow_plan(data: RunData, place: str) -> Plan:

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import click
 
+from harness.cli.additions import mirror_option, read_mirrors
 from harness.cli.axes import read_scenarios
 from harness.cli.bisect import bisect
 from harness.cli.display import Display
 from harness.cli.folders import run_folder
 from harness.cli.opening import terminable
-from harness.errors import ExitCode, NothingSelectedError
+from harness.errors import ExitCode, NothingSelectedError, UsageError
 from harness.observations.merging import merge
 from harness.observations.rundir import RunData, load_run
 from harness.reports.plain import plain
@@ -55,6 +56,7 @@ MOST_PLACES = 3
     type=click.Path(path_type=Path),
     help="With --bisect: where the run's scenarios are, if they are your own.",
 )
+@mirror_option
 def since_command(
     place: str,
     folders: tuple[Path, ...],
@@ -63,6 +65,7 @@ def since_command(
     as_json: bool,
     runs: Path | None,
     scenarios_dir: Path | None,
+    mirrors: tuple[str, ...],
 ) -> int:
     """Tell since which version PLACE of the runs in FOLDERS (the latest) is as it is.
 
@@ -70,13 +73,16 @@ def since_command(
     told together. A border lies between two measured neighbours; what lies between is named.
     Several runs are read as one.
     """
+    if mirrors and not bisecting:
+        raise UsageError("--mirror fetches nothing without --bisect", next_step="add --bisect")
+    places = read_mirrors(mirrors) if bisecting else ()
     named = [run_folder(one) for one in folders] or [run_folder(None)]
     data = reduce(merge, [load_run(one) for one in named])
     found = _since(data, place)
     if bisecting:
         scenarios = read_scenarios(scenarios_dir)
         with Display(quiet=False) as display, terminable():
-            done = bisect(data, place, scenarios, runs or named[0].parent, display, most)
+            done = bisect(data, place, scenarios, runs or named[0].parent, display, most, places)
         found = _since(done.data, place)
         _report([*done.notes, *done.left()], place, [*named, *done.folders])
     if as_json:

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.catalog.builds import Build
 from harness.catalog.versions import Version
-from harness.cli.bisect import Bisection, narrow_plan
-from harness.errors import UsageError
+from harness.cli.bisect import Bisection, job_of, narrow_plan
+from harness.cli.main import run_cli
+from harness.errors import ExitCode, UsageError
 from harness.images.batch import State
 from harness.observations.merging import merge
 from harness.observations.rundir import RunData, ScopeAxes
@@ -225,3 +227,26 @@ def test_reading_a_narrow_run_too_does_not_narrow_the_first() -> None:
     scope = ScopeAxes(("smtp",), ("openssl-3.5.7",), ("TLSv1",))
     narrow = replace(more.run, axes=replace(more.run.axes, scopes={"defaults": scope}))
     assert merge(run(), replace(more, run=narrow)).run.axes.scopes == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--mirror", "https://mirror.example.org"], "without --bisect"),
+        (["--bisect", "--mirror", "mirror.example.org"], "mirror.example.org"),
+    ],
+)
+def test_a_mirror_that_would_not_be_asked_is_refused(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects against an option without an effect: before any run is read, it is told."""
+    assert run_cli(["since", "defaults", *words]) == ExitCode.USAGE
+    assert said in capsys.readouterr().err
+
+
+def test_a_build_between_is_looked_for_on_the_mirrors() -> None:
+    """Protects --mirror: the run that measures a build more asks the places that were named."""
+    plan, build = narrow_plan(run(), "defaults"), Build.parse("postfix-3.6.4+openssl-1.1.1w")
+    job = job_of(plan, {}, build, ("https://mirror.example.org",))
+    assert job.mirrors == ("https://mirror.example.org",)
+    assert job.plan.builds == (build.id,)
