@@ -72,6 +72,7 @@ def _corner(corner: Corner) -> dict[str, Any]:
             "postfix": _version(corner.postfix.outside),
             "openssl": _version(corner.openssl.outside),
         },
+        "builds": corner.builds,
         "unique": corner.unique,
     }
 

@@ -99,13 +99,15 @@ class Edge:
 class Corner:
     """A label that was seen just where both versions are on these sides; elsewhere another was.
 
-    ``unique``: no other corner explains what was measured.
+    ``builds``: so many were measured in it; nothing is known of its other pairs. ``unique``: no
+    other corner explains what was measured.
     """
 
     label: Hashable
     other: Hashable
     postfix: Edge
     openssl: Edge
+    builds: int
     unique: bool = True
 
 
@@ -248,7 +250,7 @@ def _around(inside: Sequence[Point], outside: Sequence[Point], sides: tuple[bool
         nearest = (max if edge.newer else min)(beside, default=None)
         edges.append(replace(edge, outside=nearest))
     postfix, openssl = edges
-    return Corner(inside[0].label, outside[0].label, postfix, openssl)
+    return Corner(inside[0].label, outside[0].label, postfix, openssl, len(inside))
 
 
 def _edge(axis: Axis, newer: bool, inside: Iterable[Point]) -> Edge:
