@@ -89,7 +89,8 @@ def between(border: Border) -> str:
 def _corner(corner: Corner) -> Iterator[str]:
     yield (
         f"{corner.label} on the {_count(corner.builds)} measured with Postfix {corner.postfix} and "
-        f"OpenSSL {corner.openssl} together, {corner.other} elsewhere ({_beside(corner.postfix, 'such an OpenSSL')}; "
+        f"OpenSSL {corner.openssl} together, {corner.other} elsewhere "
+        f"({_beside(corner.postfix, 'such an OpenSSL')}; "
         f"{_beside(corner.openssl, 'such a Postfix')})"
     )
     if not corner.unique:
