@@ -231,8 +231,8 @@ def test_a_corner_ends_with_a_build_that_was_measured_in_it() -> None:
     found = dependence([point(*pair, label) for pair, label in pairs.items()], NONE)
     assert list(sentences(found)) == [
         "b on the 2 builds measured with Postfix ≥ 3.10.6 and OpenSSL ≥ 3.0.20 together, a "
-        "elsewhere (with such an OpenSSL the nearest Postfix measured beside it is 3.9.0; with such "
-        "a Postfix the nearest OpenSSL measured beside it is 1.1.1w)"
+        "elsewhere (with such an OpenSSL the nearest Postfix measured beside it is 3.9.0; with "
+        "such a Postfix the nearest OpenSSL measured beside it is 1.1.1w)"
     ]
 
 
