@@ -1,0 +1,142 @@
+#!/usr/bin/python3
+"""Client driver: Exim (GnuTLS), an MTA told to deliver one message at once, behind the relay."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from common.contract import EHLO_NAME, PROTOCOLS, Reply, Request, main
+from common.mailer import Relayed, Said, letter, reply_in
+from gnutls import priorities
+from programs import ask, first, package_version, start
+
+EXIM = "/usr/sbin/exim4"
+#: "=> b@sink.test R=out T=out H=mx.test [127.0.0.1] X=TLS1.3:... C="250 2.0.0 Ok: queued as 9F2""
+_SENT = re.compile(r'^ *=> .* C="(?P<code>\d{3}) (?P<text>.*)"', re.M)
+#: What a log line begins with that says why a delivery did not go through.
+_TROUBLE = re.compile(r"^ *(?:==|\*\*|H=|.*(?:TLS|SMTP) error|.*gnutls_)")
+
+
+def configuration(request: Request, port: int, folder: str, group: int) -> str:
+    """A whole exim.conf for one message: everything goes to the relay, and nothing else is done.
+
+    TLS is the smtp transport's own default (where it is offered) unless there is an offer; with one
+    it is required, by GnuTLS's priority string (spec 30.4, tls_require_ciphers).
+
+    Raises:
+        Incapable: GnuTLS has no word for the offer.
+    """
+    return "\n".join(
+        [
+            f"exim_user = {os.getuid()}",
+            f"exim_group = {group}",
+            # It is not root here, and has nobody to become.
+            "deliver_drop_privilege = true",
+            "never_users =",
+            f"trusted_users = {os.getuid()}",
+            f"spool_directory = {folder}/spool",
+            f"log_file_path = {folder}/%slog",
+            "log_selector = +tls_cipher +smtp_confirmation",
+            f"primary_hostname = {EHLO_NAME}",
+            "keep_environment =",
+            "disable_ipv6 = true",
+            "begin routers",
+            "bounces:",
+            "  driver = redirect",
+            "  senders = :",
+            "  data = :blackhole:",
+            "out:",
+            "  driver = manualroute",
+            f"  route_list = * {request.server_name}::{port} byname",
+            "  self = send",
+            "  transport = out",
+            "begin transports",
+            "out:",
+            "  driver = smtp",
+            *(f"  {line}" for line in transport(request)),
+            "begin retry",
+            "begin authenticators",
+            *_login(request),
+            "",
+        ]
+    )
+
+
+def transport(request: Request) -> list[str]:
+    """The options of the smtp transport that a request needs.
+
+    Raises:
+        Incapable: GnuTLS has no word for the offer.
+    """
+    if request.plaintext:
+        return ["hosts_avoid_tls = *"]
+    lines = [f"tls_verify_certificates = {request.ca_file}", f"tls_sni = {request.server_name}"]
+    if request.implicit_tls:
+        lines.append("protocol = smtps")
+    if request.offer is not None:
+        wanted = priorities(request.offer)
+        lines += ["hosts_require_tls = *", "tls_try_verify_hosts ="]
+        lines.append(f"tls_require_ciphers = {wanted}")
+    if request.username is not None:
+        lines.append("hosts_require_auth = *")
+    return lines
+
+
+def _login(request: Request) -> list[str]:
+    if request.username is None:
+        return []
+    # "^" is NUL in client_send, so one that is meant is doubled.
+    user, word = (str(text).replace("^", "^^") for text in (request.username, request.password))
+    return [
+        "plain:",
+        "  driver = plaintext",
+        "  public_name = PLAIN",
+        f"  client_send = ^{user}^{word}",
+    ]
+
+
+def read(output: str) -> Said:
+    """What Exim's log lines, which -v prints, come to."""
+    if sent := _SENT.search(output):
+        return Said(True, reply=Reply(int(sent["code"]), sent["text"]))
+    told = [line.strip() for line in output.splitlines() if _TROUBLE.match(line)]
+    words = "\n".join(dict.fromkeys(told)) or output.strip() or None
+    stage = "auth" if re.search(r"authenticat", words or "") else None
+    return Said(False, words, reply_in(words or ""), stage)
+
+
+class Exim:
+    """The mailer."""
+
+    plaintext = True
+
+    async def describe(self) -> dict[str, Any]:
+        """What this is; ``offers`` leaves out SSLv3, of which GnuTLS has the word only."""
+        library = package_version("libgnutls30") or package_version("libgnutls30t64")
+        return {
+            "client": "Exim",
+            "version": first(r"Exim version (\S+)", ask(EXIM, "-bV")),
+            "tls_library": "GnuTLS",
+            "tls_version": f"GnuTLS {library}",
+            "offers": list(PROTOCOLS[2:]),
+            "sends_mail": True,
+        }
+
+    async def send(self, request: Request, port: int) -> Said:
+        """Deliver once, in the foreground, from a spool of its own: nothing is tried again."""
+        with tempfile.TemporaryDirectory(prefix="exim-") as folder:
+            conf = Path(folder, "exim.conf")
+            conf.write_text(configuration(request, port, folder, os.getgid()))
+            words = [EXIM, "-C", str(conf), "-odf", "-oi", "-v", "-f", request.sender]
+            given = letter(request).replace(b"\r\n", b"\n")
+            ended = await start([*words, request.recipient], given)
+        return read(ended.output + "\n" + ended.errors)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Relayed(Exim())))
