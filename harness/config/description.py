@@ -7,6 +7,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +24,20 @@ _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 _Names = Annotated[tuple[_Text, ...], Field(min_length=1)]
 
 
+class Extent(StrEnum):
+    """How much of a configuration main.cf and master.cf are: some lines, or all of it."""
+
+    LINES = "lines"
+    WHOLE = "whole"
+
+
+class SurroundingsMode(StrEnum):
+    """What takes the place of tables, daemons and other systems that are not here."""
+
+    STAND_INS = "stand-ins"
+    AS_IS = "as-is"
+
+
 class Description(BaseModel):
     """What scenario.toml may say."""
 
@@ -34,6 +49,8 @@ class Description(BaseModel):
     url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
     date: Annotated[datetime.date, Strict()] | None = None
     master_cf: Overlay = Overlay.REPLACE
+    configuration: Extent = Extent.LINES
+    surroundings: SurroundingsMode = SurroundingsMode.STAND_INS
     notes: _Text | None = None
     services: _Names | None = None
     clients: _Names | None = None
@@ -51,6 +68,8 @@ _EXPECTED = {
     "url": "a text that starts with http:// or https://",
     "date": "a day without quotes, as 2016-09-19",
     "master_cf": "one of " + ", ".join(f'"{mode}"' for mode in Overlay),
+    "configuration": "one of " + ", ".join(f'"{extent}"' for extent in Extent),
+    "surroundings": "one of " + ", ".join(f'"{mode}"' for mode in SurroundingsMode),
     "notes": "a text",
     "services": f"a list of {', '.join(Service)}",
     "clients": "a list of clients' names",

@@ -14,7 +14,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.config.claims import Claims, read_claims
-from harness.config.description import Description, among, describe, line_in_table
+from harness.config.description import (
+    Description,
+    Extent,
+    SurroundingsMode,
+    among,
+    describe,
+    line_in_table,
+)
 from harness.config.keyfiles import FileKind
 from harness.config.maincf import parse_main_cf
 from harness.config.mastercf import parse_master_cf
@@ -58,6 +65,8 @@ class Scenario:
     ``files`` are further files by their absolute paths, or ``config_directory/NAME`` for one that
     lies beside its main.cf, and ``kinds`` what the harness is to put at paths that they name.
     ``collection`` is the folder of such folders that it lies in, None where it lies at the top.
+    ``whole``: it is a whole configuration, so nothing is added that decides TLS. ``as_is``: nothing
+    of it is replaced, whatever it needs of a machine and its surroundings.
     ``path`` is that of its scenario.toml, for messages.
     """
 
@@ -74,6 +83,8 @@ class Scenario:
     files: Mapping[str, str] = field(default_factory=dict)
     kinds: Mapping[str, FileKind] = field(default_factory=dict)
     collection: str | None = None
+    whole: bool = False
+    as_is: bool = False
     claims: Claims = field(default_factory=Claims)
     path: Path | None = field(default=None, compare=False)
 
@@ -88,6 +99,8 @@ class Scenario:
         said: list[object] = [self.main_cf, self.master_cf, self.overlay.value]
         said += [sorted(self.files.items())] if self.files else []
         said += [["kinds", sorted(self.kinds.items())]] if self.kinds else []
+        said += ["whole"] if self.whole else []
+        said += ["as-is"] if self.as_is else []
         content = json.dumps(said)
         return "sha256:" + hashlib.sha256(content.encode()).hexdigest()
 
@@ -262,6 +275,8 @@ def _scenario(folder: Path, description: Description, texts: dict[str, str]) -> 
         main_cf=texts.get(_MAIN, ""),
         master_cf=texts.get(_MASTER, ""),
         overlay=description.master_cf,
+        whole=description.configuration is Extent.WHOLE,
+        as_is=description.surroundings is SurroundingsMode.AS_IS,
         kinds={
             path: FileKind(kind)
             for path, kind in description.files.items()

@@ -1,0 +1,87 @@
+"""Which of Postfix's parameters are under test, which belong to the machine, which to surroundings.
+
+A whole configuration names a machine (where its daemons are, who owns the queue) and surroundings
+(tables, milters, SASL daemons, other hosts) that are not in a build's container. ``settings.toml``
+says of each parameter of postconf(5) what it is, what is done with it, and why.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib import resources
+
+
+class SettingKind(StrEnum):
+    """What a parameter is about.
+
+    ``under-test``: it decides TLS, the level, SASL, which services exist, or what a client sees up
+    to and including AUTH. ``machine``: where things are, who owns them, how the build logs and is
+    limited. ``surroundings``: other systems and tables.
+    """
+
+    UNDER_TEST = "under-test"
+    MACHINE = "machine"
+    SURROUNDINGS = "surroundings"
+
+
+class Treatment(StrEnum):
+    """What is done with a candidate's value of a parameter.
+
+    ``keep``: applied as written. ``drop``: left out; the build's default holds, or the harness's
+    own value. ``tables``: kept, but each lookup table, file and policy service that it names is
+    replaced by a stand-in where it was not given. ``database``: kept, but the database goes to a
+    place and of a type that the build has. ``sasl``: the run's Dovecot takes its place.
+    """
+
+    KEEP = "keep"
+    DROP = "drop"
+    TABLES = "tables"
+    DATABASE = "database"
+    SASL = "sasl"
+
+
+@dataclass(frozen=True, slots=True)
+class SettingRule:
+    """What holds for one parameter; ``reason`` is one sentence with its source."""
+
+    kind: SettingKind
+    treatment: Treatment
+    reason: str
+
+
+#: A name that Postfix does not know: a macro, a restriction class, or a transport's limit.
+USERS_OWN = SettingRule(
+    SettingKind.SURROUNDINGS,
+    Treatment.TABLES,
+    "the configuration's own name, such as a restriction class (postconf(5), $name expansion)",
+)
+
+
+def rule_of(name: str) -> SettingRule:
+    """The rule for a parameter; :data:`USERS_OWN` where postconf(5) has no such name."""
+    exact, globs = _rules()
+    if name in exact:
+        return exact[name]
+    return next((rule for glob, rule in globs if fnmatchcase(name, glob)), USERS_OWN)
+
+
+@cache
+def _rules() -> tuple[dict[str, SettingRule], tuple[tuple[str, SettingRule], ...]]:
+    """The table: exact names, and globs in the order in which they decide."""
+    text = resources.files(__package__).joinpath("settings.toml").read_text("utf-8")
+    exact: dict[str, SettingRule] = {}
+    globs: list[tuple[str, SettingRule]] = []
+    for group in tomllib.loads(text)["settings"]:
+        rule = SettingRule(
+            SettingKind(group["kind"]), Treatment(group["treatment"]), group["reason"]
+        )
+        for name in group["names"]:
+            if "*" in name:
+                globs.append((name, rule))
+            else:
+                exact[name] = rule
+    return exact, tuple(globs)
