@@ -24,13 +24,13 @@ from harness.cli.axes import (
     Selection,
     axis_options,
     choose_builds,
-    make_plan,
     read_scenarios,
 )
 from harness.cli.display import Display
 from harness.cli.measuring import Job, exit_code, measure
 from harness.cli.opening import terminable
 from harness.cli.output import output
+from harness.cli.planning import make_plan
 from harness.cli.setting import engine_options
 from harness.config.scenario import Scenario
 from harness.errors import ExitCode, UsageError

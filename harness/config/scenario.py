@@ -27,7 +27,6 @@ from harness.config.maincf import parse_main_cf
 from harness.config.mastercf import parse_master_cf
 from harness.config.overlay import Overlay
 from harness.config.policies import Policy, load_policies
-from harness.config.ports import check_listeners
 from harness.errors import FileError, Place, UsageError
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -205,7 +204,7 @@ def _read(
             errors.append(error)
     files, found = _further(folder / FURTHER)
     errors += found
-    for name, check in ((_MAIN, parse_main_cf), (_MASTER, _check_master)):
+    for name, check in ((_MAIN, parse_main_cf), (_MASTER, parse_master_cf)):
         try:
             check(texts.get(name, ""), folder / name)
         except FileError as error:
@@ -300,10 +299,6 @@ def _check_folder(folder: Path) -> list[FileError]:
             expected = f"{among(path.name, _FILES)}, or a .md file"
             errors.append(FileError(Place(path), "unknown file in a scenario", expected=expected))
     return errors
-
-
-def _check_master(text: str, path: Path) -> None:
-    check_listeners(parse_master_cf(text, path), path)
 
 
 def _text(path: Path, *, required: bool) -> str:

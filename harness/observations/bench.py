@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from harness.clients.contract import Result
-from harness.config.levels import entries_of
+from harness.config.listeners import Listener
 from harness.config.maincf import parse_main_cf
 from harness.config.protocol_lists import ProtocolList, protocol_list
 from harness.observations.decide import ServerWords
@@ -17,6 +17,7 @@ from harness.observations.measure import (
     DELIVERY_PATIENCE,
     LOG_PATIENCE,
     Asked,
+    Dialogue,
     MailCollector,
     ServerSide,
 )
@@ -63,9 +64,20 @@ class PostfixBench:
 
     def settings(self, service: Service) -> Mapping[str, str]:
         """What is in effect for a service: main.cf's settings under its entry's -o options."""
-        config = self.instance.config
-        options = entries_of(config.master_cf, config.added).get(service, {})
-        return {**parse_main_cf(config.main_cf).values, **options}
+        listener = self.listener(service)
+        return listener.settings if listener else parse_main_cf(self.instance.config.main_cf).values
+
+    def listener(self, service: Service) -> Listener | None:
+        """The entry that a service's clients meet; None: the configuration has no such service."""
+        listeners = self.instance.config.listeners
+        return next((known for known in listeners if known.service == service), None)
+
+    def dialogue(self, service: Service) -> Dialogue:
+        """How a service is spoken to."""
+        listener = self.listener(service)
+        if listener is None:
+            return Dialogue(service.implicit_tls, service.authenticates)
+        return Dialogue(listener.implicit_tls, listener.authenticates)
 
     def protocol_list(self, service: Service) -> ProtocolList | None:
         """The list that a service goes by; None: it does no TLS, or its release has no lists."""
@@ -129,6 +141,10 @@ class ControlBench:
         """The control's own, the same in every run."""
         return PERMISSIVE.digest
 
+    def dialogue(self, service: Service) -> Dialogue:
+        """As the registered services are spoken to."""
+        return Dialogue(service.implicit_tls, service.authenticates)
+
     def mark(self) -> int:
         """How far stunnel's log has come: what is before it is of earlier connections."""
         return len(self.target.join.log.other.get("stunnel", ()))
@@ -169,7 +185,10 @@ def instance_evidence(bench: PostfixBench, check: str) -> dict[str, object]:
         "main.cf": instance.config.main_cf,
         "master.cf": instance.config.master_cf,
         "files": {path: kind.value for path, kind in instance.config.files.items()},
+        "base": list(instance.config.base),
         "added": list(instance.config.added),
+        "replaced": [change.to_dict() for change in instance.config.replaced],
+        "services": [listener.to_dict() for listener in instance.config.listeners],
         "postconf_n": instance.postconf_n,
         "check": "\n".join(dict.fromkeys(said)),
         "startup": bench.startup(),

@@ -8,7 +8,6 @@ from harness.config.levels import service_levels
 from harness.observations.rundir import RunData
 from harness.reports.plain import plain
 from harness.reports.words import sentence
-from harness.tls import Service
 from harness.verdicts.effects import cipher_of
 from harness.verdicts.lines import Change, Compared, Explanation, LineEffect, Part
 
@@ -169,7 +168,7 @@ def levels_of(data: RunData, scenario: str) -> dict[str, str]:
             [str(line) for line in instance.get("added", ())],
         )
         for service, level in levels.items():
-            told.setdefault(Service(service).value, set()).add(level)
+            told.setdefault(str(service), set()).add(level)
     return {service: " or ".join(sorted(found)) for service, found in told.items()}
 
 

@@ -18,7 +18,7 @@ from harness.cli.scan_json import document
 from harness.clients.contract import OUTCOMES, STAGES, Credentials, Message, Reply, Request, Result
 from harness.clients.scan.found import Accepted, Certificate, Map
 from harness.config.expectations import Effect, Expectation
-from harness.config.instance import Surroundings, assemble
+from harness.config.instance import InstanceContext, assemble
 from harness.config.keyfiles import FileKind
 from harness.config.scenario import load_scenarios
 from harness.images.provenance import Versions
@@ -159,8 +159,9 @@ def instance(*, started: bool = True) -> dict[str, object]:
     directory = f"/srv/postfix-matrix/{scenario.id}"
     config = assemble(
         scenario,
-        Surroundings(
-            scenario.id, "3.7.11", directory, ports, "inet:172.18.0.2:12345",
+        InstanceContext(
+            scenario.id, "3.7.11", directory, {str(name): port for name, port in ports.items()},
+            "inet:172.18.0.2:12345",
             "smtp inet n - y - - smtpd\n",
         ),
     )  # fmt: skip
