@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from harness.catalog.versions import Version
+from harness.config.base_settings import base_lines_replaced_by
 from harness.config.keyfiles import FileKind, key_files
 from harness.config.logical import ended
 from harness.config.maincf import parse_main_cf
@@ -133,7 +134,8 @@ def _main_cf(
 ) -> tuple[str, tuple[str, ...]]:
     own = parse_main_cf(scenario.main_cf).values
     version = Version.parse(surroundings.mail_version)
-    base = [line for line in _fit(_base(version), version) if line.name not in own]
+    replaced = base_lines_replaced_by(own.keys())
+    base = [line for line in _fit(_base(version), version) if line.name not in replaced]
     ours = (*_soft(surroundings), *(_Line(name, "") for name in undefined))
     soft = [line for line in _fit(ours, version) if line.name not in own]
     added = [str(line) for line in (*soft, *_fit(_hard(surroundings), version))]
@@ -237,6 +239,9 @@ def _hard(surroundings: Surroundings) -> tuple[_Line, ...]:
         # Clients are in other containers, on a network that has IPv4 only.
         _Line("inet_interfaces", "all"),
         _Line("inet_protocols", "ipv4", "2.2"),
+        # A process that dies of its configuration is started again for the next client, as for the
+        # first one; the default, 60 s, would have all others wait (postconf(5)).
+        _Line("service_throttle_time", "1s"),
         # The log goes to syslog on every release, as evidence; a file would get past the harness.
         _Line("maillog_file", "", "3.4"),
     )
