@@ -124,8 +124,8 @@ def chain_kinds(paths: Sequence[str]) -> list[FileKind]:
 
     A file holds a key and its certificates, or the key has a file of its own, and the file after it
     has the certificates. Which form it is, and of which algorithm a key is, is told by the files'
-    names; where these tell nothing, each file holds both, the first RSA, the second EC. What follows
-    a certificate without a key between is of its issuers.
+    names; where these tell nothing, each file holds both, the first RSA, the second EC. What
+    follows a certificate without a key between is of its issuers.
     """
     apart = [bool(_KEY_NAME.search(PurePosixPath(path).name.lower())) for path in paths]
     kinds: list[FileKind] = []

@@ -34,6 +34,12 @@ _ESTABLISHED = re.compile(
 _FRONT_ESTABLISHED = re.compile(
     r"LOG\d\[\d+\]: (?P<protocol>\S+) ciphersuite: (?P<cipher>\S+) \((?P<bits>\d+)-bit encryption\)"
 )
+#: "local error in processing" (RFC 5321, section 4.2.3).
+_LOCAL_ERROR = 451
+#: What a process says as it dies (util/msg.c), and master(8) of one that said nothing.
+_DIES = re.compile(
+    r"\[\d+\]: (?:fatal|panic): |master\[\d+\]: warning: process \S+ pid \d+ killed by signal"
+)
 #: Why a refusal is not believed: there was no control, or the client gets TLS from one that
 #: refuses.
 NO_CONTROL, CANNOT_REFUSE = "no-control", "control-cannot-refuse"
@@ -89,13 +95,9 @@ def decide(offer: Offer, result: Result, server: ServerWords, control: Control) 
             return replace(base, outcome=Outcome.PLAINTEXT, stage=None)
         case "error":
             return replace(base, reason="driver", decided_by="harness", notes=(result.error or "",))
-    if server.deaths and not server.session:
-        return replace(
-            base,
-            outcome=Outcome.CONFIG_REJECTED,
-            reason=config_reason(server.deaths),
-            decided_by="server",
-        )
+    died = _died_of(result, server)
+    if died:
+        return reject_config(died, base)
     match result.outcome:
         case "timeout":
             return replace(base, outcome=Outcome.TIMEOUT)
@@ -108,6 +110,32 @@ def decide(offer: Offer, result: Result, server: ServerWords, control: Control) 
                 decided_by="server",
             )
     return _refused(base, offer, result, server, control)
+
+
+def reject_config(deaths: Sequence[str], seen: Decision | None = None) -> Decision:
+    """A process of Postfix's died of its configuration, by these lines of the log.
+
+    At which stage the client was then is a matter of timing, and no part of it; the views of what
+    was ``seen`` before stay.
+    """
+    return replace(
+        seen or Decision(Outcome.CONFIG_REJECTED),
+        outcome=Outcome.CONFIG_REJECTED,
+        stage=None,
+        reason=config_reason(deaths),
+        decided_by="server",
+    )
+
+
+def _died_of(result: Result, server: ServerWords) -> Sequence[str]:
+    """The lines by which the server's process died, of itself or with this client."""
+    with_client = [line for line in server.session if _DIES.search(line)]
+    if with_client:
+        return with_client
+    # A server that asks a process of Postfix's that died keeps its client waiting, or says 451.
+    puts_off = result.reply is not None and result.reply.code == _LOCAL_ERROR
+    waits = not server.session or result.outcome == "timeout" or puts_off
+    return server.deaths if waits else ()
 
 
 def decide_control(
