@@ -38,6 +38,10 @@ from harness.tls import Service
 CONTROL_PATIENCE = 2.0
 #: How long, in seconds, until master(8) tells of a process that has said its last words.
 DEATH_PATIENCE = 3.0
+#: The processes that outgoing mail passes (OVERVIEW of Postfix), by program.
+_SENDERS = frozenset(
+    {"pickup", "cleanup", "trivial-rewrite", "qmgr", "oqmgr", "smtp", "lmtp", "tlsmgr", "proxymap"}
+)
 #: master(8)'s own end.
 MASTER_DIES = re.compile(r"master\[\d+\]: (?:fatal|panic): ")
 #: Stages at which no smtpd may have taken the connection yet, so its log may have nothing.
@@ -125,6 +129,36 @@ class PostfixBench:
             await asyncio.Event().wait()
         await self.target.join.death(is_its_own)
         return self._note_deaths(service)
+
+    async def await_death_of_sender(self) -> None:
+        """Wait, without limit, until a process dies that outgoing mail has to pass."""
+        await self.target.join.death(self._sends)
+
+    def deaths_of_senders(self, since: float, said: Sequence[str]) -> list[str]:
+        """Why such processes died since then, and what sendmail(1) ``said`` as it did."""
+        found = [
+            one for one in self.target.join.log.died if one.at >= since and self._sends(one)
+        ] or [one for one in self.target.join.log.died if self._sends(one)]
+        own = [line for line in said if "fatal:" in line]
+        return [*own, *(str(line) for one in found for line in one.lines)]
+
+    def unfinished(self, token: str) -> list[LogLine]:
+        """What was logged of a message that has no outcome: the token is in its Message-Id.
+
+        And what smtp(8) said of messages without an outcome, for it may name no message.
+        """
+        join, tag = self.target.join, f"{self._syslog_name()}/smtp"
+        for lines in join.log.deliveries.values():
+            if any(f"message-id=<{token}@" in line.text for line in lines):
+                return [*lines, *join.sent.unfinished(tag)]
+        return join.sent.unfinished(tag)
+
+    def _syslog_name(self) -> str:
+        values = (line.partition(" = ") for line in self.instance.postconf_n.splitlines())
+        return next((value for name, _, value in values if name == "syslog_name"), "postfix")
+
+    def _sends(self, death: Death) -> bool:
+        return death.master in self.instance.pids and death.program in _SENDERS
 
     def _shares_tag(self, service: Service) -> bool:
         """Whether other entries of master.cf log under the tag of this service's."""
