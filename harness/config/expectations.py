@@ -221,7 +221,12 @@ def read_expected(table: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_together(found: Mapping[str, Any]) -> None:
     outcomes = found.get("outcome", ())
-    negotiated = [key for key in ("protocol", "cipher", "cipher_not", "trust") if key in found]
+    # smtp(8) may trust a certificate, or not, and then keep the mail: TLS was negotiated all the
+    # same, and its word for the certificate is in the log.
+    if "trust" in found and outcomes and not {Outcome.ACCEPTED, Outcome.REFUSED} & set(outcomes):
+        what = f"no certificate is judged where the outcome is {' or '.join(outcomes)}"
+        raise Slip("trust", what, 'outcome = "accepted" or "refused", or no such key')
+    negotiated = [key for key in ("protocol", "cipher", "cipher_not") if key in found]
     if outcomes and negotiated and Outcome.ACCEPTED not in outcomes:
         what = f"nothing is negotiated where the outcome is {' or '.join(outcomes)}"
         raise Slip(negotiated[0], what, 'outcome = "accepted", or no such key')

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from harness.catalog.versions import Version
+from harness.config.base_settings import base_lines_replaced_by
 from harness.config.listeners import POSTSCREEN
 from harness.config.maincf import parse_main_cf
 from harness.config.mastercf import FIELDS, Entry, MasterCf, parse_entry
@@ -184,7 +185,8 @@ def base_settings(own: Collection[str], version: Version) -> list[HarnessSetting
         HarnessSetting("smtpd_tls_key_file", "/etc/ssl/private/ssl-cert-snakeoil.key", "2.2"),
         HarnessSetting("smtpd_tls_security_level", "may", "2.3"),
     )
-    return [s for s in fitting(settings, version) if s.name not in own]
+    replaced = base_lines_replaced_by(own)
+    return [setting for setting in fitting(settings, version) if setting.name not in replaced]
 
 
 def soft_settings(place: Place, undefined: Iterable[str]) -> tuple[HarnessSetting, ...]:
@@ -245,6 +247,9 @@ def hard_settings(place: Place) -> tuple[HarnessSetting, ...]:
         # Clients are in other containers, on a network that has IPv4 only.
         HarnessSetting("inet_interfaces", "all"),
         HarnessSetting("inet_protocols", "ipv4", "2.2"),
+        # A process that dies of its configuration is started again for the next client, as for the
+        # first one; the default, 60 s, would have all others wait (postconf(5)).
+        HarnessSetting("service_throttle_time", "1s"),
         # The log goes to syslog on every release, as evidence; a file would get past the harness.
         HarnessSetting("maillog_file", "", "3.4"),
     )

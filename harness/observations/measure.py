@@ -14,7 +14,14 @@ from harness.clients.contract import Credentials, Message, Request, Result
 from harness.clients.controls import PERMISSIVE
 from harness.clients.driver import CA_FILE, Driver
 from harness.config.harness_settings import LOGGED_IN_SENDER, SENDER, SINK_DOMAIN
-from harness.observations.decide import Control, Decision, ServerWords, decide, decide_control
+from harness.observations.decide import (
+    Control,
+    Decision,
+    ServerWords,
+    decide,
+    decide_control,
+    reject_config,
+)
 from harness.observations.journal import evidence_path
 from harness.observations.record import Observation
 from harness.targets.pki import SERVER_NAME
@@ -89,6 +96,12 @@ class Bench(Protocol):
     async def server_side(self, asked: Asked, result: Result) -> ServerSide:
         """Wait for what the server logged of a dialogue, and for the message it delivered."""
 
+    def known_deaths(self, service: Service) -> Sequence[str]:
+        """The log of why no process takes a client of a service; empty where one may."""
+
+    async def await_death(self, service: Service) -> Sequence[str]:
+        """Wait, without limit, until it is logged that no process will take a client."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -116,7 +129,11 @@ async def measure(
     credentials: Credentials,
     time_limit: float,
 ) -> Measured:
-    """Have the cell's dialogue and judge it. ``time_limit`` is the client's, in seconds."""
+    """Have the cell's dialogue and judge it. ``time_limit`` is the client's, in seconds.
+
+    Where the server's process dies before it takes any client, there is no dialogue to wait for:
+    the log of its death decides, at once.
+    """
     dialogue = bench.dialogue(cell.service)
     asked = Asked(cell, recipient_token(cell), time.monotonic(), bench.mark())
     request = Request(
@@ -135,7 +152,15 @@ async def measure(
         credentials=credentials if dialogue.authenticates else None,
         time_limit=time_limit,
     )
-    result = await driver.ask(request)
+    result = await _dialogue(bench, driver, request, cell.service)
+    if not isinstance(result, Result):
+        decision = reject_config(result)
+        side = ServerSide(ServerWords(deaths=result), result)
+        return Measured(
+            _observation(cell, bench.config_digest, decision, None),
+            _evidence(cell, request, None, side, decision),
+            decision,
+        )
     side = await bench.server_side(asked, result)
     if cell.is_control:
         may_refuse = cell.scenario != PERMISSIVE
@@ -149,12 +174,32 @@ async def measure(
     )
 
 
+async def _dialogue(
+    bench: Bench, driver: Driver, request: Request, service: Service
+) -> Result | Sequence[str]:
+    """What the client says came of a request, or the log of why the server cannot take it.
+
+    master(8) keeps the socket of a process that died, so that clients wait in vain: the dialogue
+    and the log run a race.
+    """
+    if known := bench.known_deaths(service):
+        return known
+    talk = asyncio.ensure_future(driver.ask(request))
+    death = asyncio.ensure_future(bench.await_death(service))
+    try:
+        await asyncio.wait({talk, death}, return_when=asyncio.FIRST_COMPLETED)
+        return talk.result() if talk.done() else death.result()
+    finally:
+        for task in (talk, death):
+            task.cancel()
+
+
 def recipient_token(cell: Cell) -> str:
     """The local part of a cell's recipient: letters and digits, one cell's alone."""
     return "c" + hashlib.sha256(cell.id.encode()).hexdigest()[:15]
 
 
-def _observation(cell: Cell, config: str, decision: Decision, result: Result) -> Observation:
+def _observation(cell: Cell, config: str, decision: Decision, result: Result | None) -> Observation:
     return Observation(
         cell=cell.id,
         build=cell.build,
@@ -171,18 +216,18 @@ def _observation(cell: Cell, config: str, decision: Decision, result: Result) ->
         server_saw=decision.server_saw,
         agree=decision.agree,
         control=decision.control,
-        seconds=result.seconds,
+        seconds=result.seconds if result else None,
         evidence=evidence_path(cell.id),
     )
 
 
 def _evidence(
-    cell: Cell, request: Request, result: Result, side: ServerSide, decision: Decision
+    cell: Cell, request: Request, result: Result | None, side: ServerSide, decision: Decision
 ) -> dict[str, Any]:
     return {
         "cell": cell.id,
         "request": request.to_dict(secret=False),
-        "client": result.to_dict(),
+        "client": result.to_dict() if result else None,
         "log": list(side.log),
         "received": side.received,
         "notes": list(decision.notes),

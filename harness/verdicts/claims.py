@@ -12,6 +12,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from harness.config.expectations import DELIVERED, Effect, Expectation
+from harness.observations.reasons import covers
 from harness.observations.record import Observation, Outcome
 from harness.verdicts.effects import changes, cipher_of, protocol_of
 
@@ -137,7 +138,7 @@ def contradiction(expectation: Expectation, seen: Observation) -> str | None:
     if expectation.reason:
         if seen.outcome in DELIVERED:
             return f"{seen.outcome}, not {' or '.join(expectation.reason)}"
-        if seen.reason not in expectation.reason:
+        if not any(covers(one, seen.reason) for one in expectation.reason):
             return f"{seen.reason}, not {' or '.join(expectation.reason)}"
     return _negotiated(expectation, seen)
 
@@ -147,12 +148,13 @@ def _negotiated(expectation: Expectation, seen: Observation) -> str | None:
     asked = expectation.protocol or expectation.cipher or expectation.cipher_not
     if not asked and not expectation.trust:
         return ""
-    if seen.outcome is Outcome.REFUSED:
+    refused = seen.outcome is Outcome.REFUSED
+    if expectation.trust and (found := _trust_contradicts(expectation, seen)) != "":
+        return found
+    if refused:
         return ""
     if seen.outcome is not Outcome.ACCEPTED:
         return None
-    if expectation.trust and seen.trust not in expectation.trust:
-        return f"certificate {seen.trust}, not {' or '.join(expectation.trust)}"
     protocol, cipher = protocol_of(seen), cipher_of(seen)
     if protocol is None:
         return None
@@ -165,6 +167,22 @@ def _negotiated(expectation: Expectation, seen: Observation) -> str | None:
     if _any(expectation.cipher_not, str(cipher)):
         return f"negotiated {cipher}"
     return ""
+
+
+def _trust_contradicts(expectation: Expectation, seen: Observation) -> str | None:
+    """The same of the word for the certificate, which smtp(8) may say and then not send.
+
+    A refusal contradicts it only where the expectation is of refusals: else nothing wrong came of
+    it, as with all that is negotiated.
+    """
+    of_refusals = Outcome.REFUSED in expectation.outcome
+    if seen.outcome is Outcome.REFUSED and not of_refusals:
+        return ""
+    if seen.outcome not in (Outcome.ACCEPTED, Outcome.REFUSED):
+        return None
+    if seen.trust in expectation.trust:
+        return ""
+    return f"certificate {seen.trust}, not {' or '.join(expectation.trust)}"
 
 
 def _any(globs: Iterable[str], name: str) -> bool:

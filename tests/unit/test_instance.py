@@ -318,13 +318,19 @@ def test_a_candidate_on_one_address_gets_no_entry_beside_it() -> None:
         ("smtpd_tls_dh1024_param_file = /etc/dh.pem\n", "", {"/etc/dh.pem": FileKind.DH_2048}),
         ("smtpd_tls_dh512_param_file = /etc/dh512.pem\n", "", {"/etc/dh512.pem": FileKind.DH_512}),
         ("smtpd_tls_dh1024_param_file = auto\nsmtpd_tls_eccert_file = none\n", "", {}),
-        ("smtpd_tls_eccert_file=/e.pem\n", "", {"/e.pem": FileKind.EC_CERTIFICATE}),
+        ("smtpd_tls_eccert_file=/e.pem\n", "", {"/e.pem": FileKind.EC_CHAIN}),
+        (
+            "smtpd_tls_eccert_file=/e.pem\nsmtpd_tls_eckey_file=/k.pem\n",
+            "",
+            {"/e.pem": FileKind.EC_CERTIFICATE, "/k.pem": FileKind.EC_KEY},
+        ),
+        ("smtpd_tls_cert_file=/c.pem\n", "", {"/c.pem": FileKind.CHAIN}),
         ("smtpd_tls_dkey_file=/d.pem\n", "", {"/d.pem": FileKind.DSA_KEY}),
         ("smtp_tls_CAfile = $config_directory/ca.pem\n", "", {"/srv/some/etc/ca.pem": FileKind.CA}),
         (
             "d = /tls\nsmtpd_tls_chain_files = ${d}/a.pem, $(d)/b.pem\n",
             "",
-            {"/tls/a.pem": FileKind.CHAIN, "/tls/b.pem": FileKind.CHAIN},
+            {"/tls/a.pem": FileKind.CHAIN, "/tls/b.pem": FileKind.EC_CHAIN},
         ),
         (
             "smtpd_tls_cert_file = /all.pem\nsmtpd_tls_key_file = $smtpd_tls_cert_file\n",
@@ -355,7 +361,7 @@ def test_files_that_the_configuration_names(
 ) -> None:
     """Test keys go to the very paths that are named, so no line has to be edited."""
     found = dict(config(main, master).files)
-    if "smtpd_tls_cert_file" not in main:
+    if not {"smtpd_tls_cert_file", "smtpd_tls_chain_files"} & set(parse_main_cf(main).values):
         assert found.pop("/etc/ssl/certs/ssl-cert-snakeoil.pem") is FileKind.RSA_CERTIFICATE
         assert found.pop("/etc/ssl/private/ssl-cert-snakeoil.key") is FileKind.RSA_KEY
     assert found == files
