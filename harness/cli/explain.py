@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from harness.cli.axes import read_scenarios
-from harness.cli.candidate import named_candidate
+from harness.cli.candidate import named_candidate, tell_reading
+from harness.cli.candidate_options import CandidateOptions, candidate_options
 from harness.cli.folders import run_folder
 from harness.cli.measuring import exit_code
 from harness.cli.opening import terminable
@@ -31,7 +32,7 @@ service_option = click.option(
 
 
 @click.command("explain")
-@click.argument("names", nargs=-1, metavar="[SCENARIO | FILES]")
+@click.argument("names", nargs=-1, metavar="[SCENARIO | FILES | FOLDER | TAR]")
 @service_option
 @click.option(
     "--run",
@@ -47,13 +48,19 @@ service_option = click.option(
     show_default=True,
     help="Markdown is a table: what each line does for each service.",
 )
+@candidate_options(redacting=True)
 @setting_options
 def explain_command(
-    names: tuple[str, ...], service: str | None, folder: Path | None, form: str, setting: Setting
+    names: tuple[str, ...],
+    service: str | None,
+    folder: Path | None,
+    form: str,
+    reading: CandidateOptions,
+    setting: Setting,
 ) -> int:
     """Tell what each line of a candidate does: which cells change without it, and by it alone.
 
-    The candidate is a scenario, a main.cf, a master.cf, or lines of either on standard input.
+    The candidate is a scenario, or a configuration in any form that 'verify' reads.
     Settings that come to the same are measured once. Pairs of lines are tried where one line alone
     does not show who acts with whom.
     """
@@ -62,7 +69,8 @@ def explain_command(
         name = names[0] if names else _explained(data)
     else:
         scenarios = read_scenarios(setting.scenarios_dir)
-        candidate = named_candidate(names, scenarios, service)
+        candidate = named_candidate(names, scenarios, service, options=reading)
+        tell_reading(candidate)
         name = candidate.id
         data = _measured(candidate, _control(candidate, scenarios), setting)
     found = explain(data, name)

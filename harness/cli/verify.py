@@ -8,7 +8,8 @@ from dataclasses import replace
 import click
 
 from harness.cli.axes import read_scenarios
-from harness.cli.candidate import named_candidate
+from harness.cli.candidate import named_candidate, tell_reading
+from harness.cli.candidate_options import CandidateOptions, candidate_options
 from harness.cli.explain import service_option
 from harness.cli.opening import terminable
 from harness.cli.setting import Setting, setting_options
@@ -32,7 +33,7 @@ REMEDIED = "candidate-remedied"
 
 
 @click.command("verify")
-@click.argument("names", nargs=-1, metavar="[FILES | SCENARIO]")
+@click.argument("names", nargs=-1, metavar="[FILES | FOLDER | TAR | SCENARIO]")
 @click.option(
     "--policy",
     "-p",
@@ -44,11 +45,19 @@ REMEDIED = "candidate-remedied"
     "'postfix-matrix list policies' shows all.",
 )
 @service_option
+@candidate_options(redacting=True)
 @setting_options
 def verify_command(
-    names: tuple[str, ...], policies: tuple[str, ...], service: str | None, setting: Setting
+    names: tuple[str, ...],
+    policies: tuple[str, ...],
+    service: str | None,
+    reading: CandidateOptions,
+    setting: Setting,
 ) -> int:
-    """Measure whether a main.cf, a master.cf, or lines of either on standard input meet a policy.
+    """Measure whether a configuration, or lines of one on standard input, meet a policy.
+
+    It may be a folder such as /etc/postfix, a tar of it, main.cf and master.cf, what 'postconf -n'
+    and 'postconf -M' print, commands of 'postconf -e', or a running container's (--container).
 
     The answer is a sentence a service, then a table, then what to change, tried. Exit code 1 where
     the policy is not met, 3 where that could not be measured.
@@ -57,7 +66,8 @@ def verify_command(
     named = [_named(text, known) for text in policies]
     expectations = tuple(one for _, found in named for one in found)
     scenarios = read_scenarios(setting.scenarios_dir)
-    given = named_candidate(names, scenarios, service)
+    given = named_candidate(names, scenarios, service, options=reading)
+    tell_reading(given)
     only = (Service(service),) if service and not setting.selection.services else ()
     claims = Claims(
         services=only or given.claims.services,
