@@ -111,4 +111,5 @@ def rejection(data: RunData, build: str, scenario: str) -> str:
             _, log = own_words(data, one)
             if "fatal: " in log or "panic: " in log:
                 return log
-    return decisive_line(lines) or ""
+            said = [*said, log]
+    return decisive_line([str(line) for line in said]) or ""

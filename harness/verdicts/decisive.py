@@ -14,6 +14,7 @@ from enum import Enum
 #: In the order in which they decide. The words are Postfix's: msg(3), src/tls/tls_server.c,
 #: src/smtpd/smtpd_check.c, src/tls/tls_misc.c (tls_log_summary).
 _DIED = re.compile(r"\b(?:fatal|panic): ")
+_STOPPED = re.compile(r"warning: process \S+ pid \d+ (?:exit|killed)|bad command startup")
 _NO_TLS = re.compile(
     r"warning: (?!TLS library problem)(?!.*overriding earlier entry)"
     r".*(?:TLS|SSL|certificate|cert |private key|cipher|protocol)"
@@ -21,7 +22,7 @@ _NO_TLS = re.compile(
 _REJECTED = re.compile(r"(?:NOQUEUE|[0-9A-Za-z]+): reject: |SASL \S+ authentication failed")
 _LIBRARY = re.compile(r"TLS library problem|SSL_(?:accept|connect)[: ]error|SSL_(?:accept|connect)")
 _ESTABLISHED = re.compile(r"TLS connection established")
-_ORDER = (_DIED, _NO_TLS, _REJECTED, _LIBRARY, _ESTABLISHED)
+_ORDER = (_DIED, _STOPPED, _NO_TLS, _REJECTED, _LIBRARY, _ESTABLISHED)
 
 
 class Question(Enum):
