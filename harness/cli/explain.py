@@ -22,7 +22,7 @@ from harness.observations.rundir import RunData, load_run
 from harness.reports.closing import trouble
 from harness.reports.explain_json import explanation_data
 from harness.reports.explain_text import explanation, table
-from harness.reports.stand_ins import stand_ins_markdown
+from harness.reports.stand_ins import stand_ins_markdown, stand_ins_of
 from harness.tls import INBOUND
 from harness.verdicts.lines import distinct, explain, pairs, repeats, variants
 
@@ -86,7 +86,7 @@ def explain_command(
     if form == JSON:
         click.echo(json.dumps(explanation_data(data, found), ensure_ascii=False, indent=1))
     elif form == MARKDOWN:
-        replaced = stand_ins_markdown(data, name, verbose=verbose)
+        replaced = stand_ins_markdown(stand_ins_of(data, name), verbose=verbose)
         click.echo("\n\n".join(part for part in (replaced, table(data, found)) if part))
     else:
         click.echo("\n".join(explanation(data, found, verbose=verbose)))

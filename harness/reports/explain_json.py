@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.observations.rundir import RunData
-from harness.reports.stand_ins import base_lines, replaced_settings
+from harness.reports.stand_ins import stand_ins_of
 from harness.verdicts.lines import Compared, Explanation, LineEffect
 
 #: Version of the form; raised when a field changes its meaning.
@@ -14,14 +14,15 @@ SCHEMA = 1
 
 def explanation_data(data: RunData, found: Explanation) -> dict[str, Any]:
     """Every line with every cell that it changes."""
+    replaced = stand_ins_of(data, found.scenario)
     return {
         "schema": SCHEMA,
         "run": data.run.id,
         "scenario": found.scenario,
         "against": found.against,
         "lines": [_line(one) for one in found.lines],
-        "replaced": [dict(one) for one in replaced_settings(data, found.scenario)],
-        "base": list(base_lines(data, found.scenario)),
+        "replaced": [dict(one) for one in replaced.replaced],
+        "base": list(replaced.base),
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from harness.observations.rundir import RunData
 from harness.reports.plain import plain
 from harness.reports.service_labels import service_labels
-from harness.reports.stand_ins import stand_ins
+from harness.reports.stand_ins import stand_ins_of, stand_ins_text
 from harness.reports.words import sentence
 from harness.reports.wrapping import wrapped
 from harness.verdicts.effects import cipher_of
@@ -19,7 +19,7 @@ MOST_CHANGES = 3
 
 def explanation(data: RunData, found: Explanation, *, verbose: bool = False) -> Iterator[str]:
     """The whole answer, a line of text at a time, none wider than a terminal of 80 columns."""
-    if told := stand_ins(data, found.scenario, verbose=verbose):
+    if told := stand_ins_text(stand_ins_of(data, found.scenario), verbose=verbose):
         yield from told
         yield ""
     builds = [b for b in data.run.axes.builds if b in _measured(data, found.scenario)]

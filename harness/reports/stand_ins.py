@@ -7,6 +7,7 @@ whose surroundings are not the user's own.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from harness.config.setting_kinds import SettingKind
@@ -28,58 +29,61 @@ _GROUPS = (
 _REST = "others"
 
 
-def replaced_settings(data: RunData, scenario: str) -> tuple[dict[str, str], ...]:
-    """Every replacement of a scenario's settings, once each (config.replacement), by the run."""
-    found: dict[tuple[str, ...], dict[str, str]] = {}
-    for instance in _instances(data, scenario):
+@dataclass(frozen=True, slots=True)
+class StandIns:
+    """What differs between a configuration as it was given and as it was measured.
+
+    ``replaced`` are its settings that are not applied as written (config.replacement), ``base`` the
+    lines that were laid below a candidate of single lines, ``notes`` what is to be said of how it
+    was read.
+    """
+
+    replaced: tuple[Mapping[str, str], ...] = ()
+    base: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def stand_ins_of(data: RunData, scenario: str) -> StandIns:
+    """Those of a scenario of a run, over all its builds; each once."""
+    instances = (data.instance(build, scenario) for build in data.run.axes.builds)
+    return united([one for one in instances if one is not None])
+
+
+def united(instances: Sequence[Mapping[str, Any]]) -> StandIns:
+    """Those that some instances' evidence has (docs/run-folder.md), each once."""
+    found: dict[tuple[str, ...], Mapping[str, str]] = {}
+    for instance in instances:
         for one in instance.get("replaced") or ():
             replaced = {str(key): str(value) for key, value in one.items()}
             place = tuple(replaced.get(key, "") for key in ("where", "setting", "value"))
             found.setdefault(place, replaced)
-    return tuple(found.values())
+
+    def lines(key: str) -> tuple[str, ...]:
+        every = (str(line) for one in instances for line in one.get(key) or ())
+        return tuple(dict.fromkeys(every))
+
+    return StandIns(tuple(found.values()), lines("base"), lines("notes"))
 
 
-def base_lines(data: RunData, scenario: str) -> tuple[str, ...]:
-    """The lines that were laid below a candidate of single lines; none of a whole one."""
-    return _united(data, scenario, "base")
-
-
-def reading_notes(data: RunData, scenario: str) -> tuple[str, ...]:
-    """What is to be said of how the configuration was read."""
-    return _united(data, scenario, "notes")
-
-
-def _united(data: RunData, scenario: str, key: str) -> tuple[str, ...]:
-    lines = (line for one in _instances(data, scenario) for line in one.get(key) or ())
-    return tuple(dict.fromkeys(str(line) for line in lines))
-
-
-def _instances(data: RunData, scenario: str) -> Iterator[Mapping[str, Any]]:
-    for build in data.run.axes.builds:
-        if (instance := data.instance(build, scenario)) is not None:
-            yield instance
-
-
-def stand_ins(data: RunData, scenario: str, *, verbose: bool = False) -> list[str]:
+def stand_ins_text(found: StandIns, *, verbose: bool = False) -> list[str]:
     """The paragraph as lines of 80 columns; none where nothing was replaced or added.
 
     ``verbose``: each replacement below it, with its reason.
     """
-    replaced = replaced_settings(data, scenario)
-    lines = [line for text in _sentences(data, scenario) for line in wrapped(text)]
+    lines = [line for text in _sentences(found) for line in wrapped(text)]
     if verbose:
-        for one in replaced:
+        for one in found.replaced:
             lines += wrapped(_in_full(one), "  ", "      ")
-    elif replaced:
+    elif found.replaced:
         lines += wrapped("Each with its reason: --verbose.")
     return lines
 
 
-def stand_ins_markdown(data: RunData, scenario: str, *, verbose: bool = False) -> str:
+def stand_ins_markdown(found: StandIns, *, verbose: bool = False) -> str:
     """The same as Markdown."""
-    text = "\n\n".join(markdown(one) for one in _sentences(data, scenario))
+    text = "\n\n".join(markdown(one) for one in _sentences(found))
     if verbose:
-        items = [f"- {markdown(_in_full(one))}" for one in replaced_settings(data, scenario)]
+        items = [f"- {markdown(_in_full(one))}" for one in found.replaced]
         text = "\n\n".join(part for part in (text, "\n".join(items)) if part)
     return text
 
@@ -92,14 +96,13 @@ def _in_full(one: Mapping[str, str]) -> str:
     )
 
 
-def _sentences(data: RunData, scenario: str) -> Iterator[str]:
-    for note in reading_notes(data, scenario):
+def _sentences(found: StandIns) -> Iterator[str]:
+    for note in found.notes:
         yield f"Read: {note}"
-    if base := base_lines(data, scenario):
-        yield f"Only lines were given; they were laid over a base: {'; '.join(base)}."
-    replaced = replaced_settings(data, scenario)
-    machine = [one for one in replaced if one.get("kind") == SettingKind.MACHINE]
-    others = [one for one in replaced if one.get("kind") != SettingKind.MACHINE]
+    if found.base:
+        yield f"Only lines were given; they were laid over a base: {'; '.join(found.base)}."
+    machine = [one for one in found.replaced if one.get("kind") == SettingKind.MACHINE]
+    others = [one for one in found.replaced if one.get("kind") != SettingKind.MACHINE]
     if others:
         yield _of_surroundings(others)
     if machine:

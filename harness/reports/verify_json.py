@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.observations.rundir import RunData
 from harness.reports.service_labels import ServiceLabel, service_labels
-from harness.reports.stand_ins import base_lines, reading_notes, replaced_settings
+from harness.reports.stand_ins import stand_ins_of
 from harness.reports.verify_findings import Finding, findings, rejection
 from harness.reports.verify_remedy import Remedy, outcome_of_remedy
 from harness.reports.verify_text import rejected_builds
@@ -27,6 +27,7 @@ def verification_data(
 ) -> dict[str, Any]:
     """The whole answer, with every replacement and every cell that a finding rests on."""
     labels = service_labels(data, scenario)
+    replaced = stand_ins_of(data, scenario)
     return {
         "schema": SCHEMA,
         "run": data.run.id,
@@ -34,9 +35,9 @@ def verification_data(
         "standing": overall_standing(found).value,
         "services": {one.service: _service(data, one, labels[one.service]) for one in found},
         "rejected": {build: rejection(data, build, scenario) for build in rejected_builds(found)},
-        "replaced": [dict(one) for one in replaced_settings(data, scenario)],
-        "base": list(base_lines(data, scenario)),
-        "notes": list(reading_notes(data, scenario)),
+        "replaced": [dict(one) for one in replaced.replaced],
+        "base": list(replaced.base),
+        "notes": list(replaced.notes),
         "remedy": None if remedy is None or not remedy.lines else _remedy(remedy),
         "missing": [{"name": lack.name, "why": lack.why} for lack in data.run.missing],
     }

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.observations.rundir import RunData
 from harness.reports.plain import fenced, markdown
 from harness.reports.service_labels import service_labels
-from harness.reports.stand_ins import stand_ins_markdown
+from harness.reports.stand_ins import stand_ins_markdown, stand_ins_of
 from harness.reports.verify_remedy import Remedy
 from harness.reports.verify_text import sentences, told_remedy
 from harness.verdicts.policy import ServiceAnswer
@@ -23,7 +23,7 @@ def verification_markdown(
 ) -> str:
     """Stand-ins, the table, and what each answer rests on, word for word as in a terminal."""
     parts = [
-        stand_ins_markdown(data, scenario, verbose=verbose),
+        stand_ins_markdown(stand_ins_of(data, scenario), verbose=verbose),
         _table(data, scenario, found),
         fenced("\n".join(sentences(data, scenario, found))),
     ]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.observations.rundir import RunData
 from harness.reports.service_labels import service_labels
-from harness.reports.stand_ins import stand_ins
+from harness.reports.stand_ins import stand_ins_of, stand_ins_text
 from harness.reports.verify_findings import Finding, findings, rejection
 from harness.reports.verify_remedy import Remedy, outcome_of_remedy
 from harness.reports.wrapping import columns, wrapped
@@ -34,7 +34,7 @@ def verification(
 ) -> str:
     """The whole answer."""
     parts = [
-        stand_ins(data, scenario, verbose=verbose),
+        stand_ins_text(stand_ins_of(data, scenario), verbose=verbose),
         list(sentences(data, scenario, found)),
         table(data, scenario, found),
         list(told_remedy(remedy, found)) if remedy is not None else [],

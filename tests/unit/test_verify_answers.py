@@ -18,7 +18,7 @@ from harness.errors import ExitCode
 from harness.observations.record import Observation, Stage
 from harness.observations.rundir import RunData
 from harness.outcomes import Outcome
-from harness.reports.stand_ins import stand_ins, stand_ins_markdown
+from harness.reports.stand_ins import stand_ins_markdown, stand_ins_of, stand_ins_text
 from harness.reports.verify_json import verification_data
 from harness.reports.verify_markdown import verification_markdown
 from harness.reports.verify_text import verification
@@ -263,16 +263,16 @@ def test_the_answer_has_postfix_s_own_words_and_the_stand_ins() -> None:
     assert "smtp: not measured, on debian-12" in text
     assert "NOQUEUE: reject: RCPT from unknown[172.18.0.6]:33421: 554 5.7.1" in text
     assert "554 5.7.1 Relay access denied by somebody" in text
-    full = stand_ins(data, "candidate", verbose=True)
+    full = stand_ins_text(stand_ins_of(data, "candidate"), verbose=True)
     assert any("smtpd_sasl_path = private/auth → inet:sasl:12345" in line for line in full)
-    assert "smtpd\\_milters" in stand_ins_markdown(data, "candidate")
+    assert "smtpd\\_milters" in stand_ins_markdown(stand_ins_of(data, "candidate"))
 
 
 def test_a_table_that_decides_tls_is_not_passed_over() -> None:
     """Protects truth: "none of them decides TLS" is not said of smtp_tls_policy_maps."""
     policy = {**REPLACED[0], "setting": "smtp_tls_policy_maps"}
     data = with_evidence(candidate_run({"smtp": MODERN}), [], None, {"replaced": [policy]})
-    text = " ".join(stand_ins(data, "candidate"))
+    text = " ".join(stand_ins_text(stand_ins_of(data, "candidate")))
     assert "smtp_tls_policy_maps can decide TLS" in text
 
 
@@ -280,7 +280,7 @@ def test_lines_are_told_to_lie_over_a_base() -> None:
     """Protects who gives two lines: what was added to them is named."""
     base = ["smtpd_tls_security_level = may", "compatibility_level = 3.6"]
     data = with_evidence(candidate_run({"smtp": MODERN}), [], None, {"base": base})
-    text = " ".join(stand_ins(data, "candidate"))
+    text = " ".join(stand_ins_text(stand_ins_of(data, "candidate")))
     assert "Only lines were given; they were laid over a base: smtpd_tls_security_level" in text
 
 
