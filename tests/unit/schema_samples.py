@@ -38,6 +38,7 @@ from harness.targets.postfix import Instance, PostfixTarget, service_tags
 from harness.tls import INBOUND, Offer, Protocol, Service
 from harness.verdicts.since import since
 from harness.verdicts.verdict import judge_run
+from tests.unit import verify_samples
 from tests.unit.sample_verdicts import run_of
 
 CELL = Cell("debian-12", "defaults", Service.SUBMISSION, "openssl-1.0.2h", Offer.parse("TLSv1"))
@@ -255,6 +256,8 @@ def samples() -> dict[str, Any]:
         "client-result": RESULT.to_dict(),
         "client-describe": describe(),
         "verdicts": verdicts(),
+        "verify": verify_samples.refused_recipients(),
+        "explain": verify_samples.explained(),
         "since": borders(),
         "scan": document("debian-12", scanned()),
     }
