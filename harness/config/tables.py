@@ -52,6 +52,7 @@ _WHOLE_REFERENCE = re.compile(r"\$(?:\w+|\{\w+\}|\(\w+\))", re.ASCII)
 #: What mac_parse(3) takes for an error: a ``$`` that no name follows.
 _BROKEN_MACRO = re.compile(r"\$(?![\w{($])", re.ASCII)
 _CONFIG_DIRECTORY = "config_directory"
+_TABLE_OF_FILES = "tls_server_sni_maps"
 _MOST_EXPANSIONS = 10
 
 
@@ -65,11 +66,15 @@ class Compiler(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GivenTable:
-    """A table that came with the configuration: its type here, its path, what compiles it."""
+    """A table that came with the configuration: its type here, its path, what compiles it.
+
+    ``is_of_files``: its values are paths of certificates and keys.
+    """
 
     type: str
     path: str
     compiler: Compiler | None
+    is_of_files: bool = False
 
     @property
     def name(self) -> str:
@@ -213,7 +218,7 @@ def _replace_table(
     usable = _usable_type(type_, context.types)
     if usable is None:
         return context.empty
-    use.given[given] = GivenTable(usable, given, _compiler(name, usable))
+    use.given[given] = GivenTable(usable, given, _compiler(name, usable), name == _TABLE_OF_FILES)
     here = expand_references(path, {_CONFIG_DIRECTORY: context.directory})
     return text if (usable, given) == (type_, here) else f"{usable}:{given}"
 
@@ -256,6 +261,6 @@ def _usable_type(type_: str, types: Collection[str]) -> str | None:
 def _compiler(name: str, type_: str) -> Compiler | None:
     if type_ not in _INDEXED:
         return None
-    if name == "tls_server_sni_maps":
+    if name == _TABLE_OF_FILES:
         return Compiler.POSTMAP_FILES
     return Compiler.POSTALIAS if name.startswith("alias_") else Compiler.POSTMAP
