@@ -144,8 +144,13 @@ def replace_tables(name: str, value: str, context: TableContext, use: TableUse) 
 
 
 def replace_database(value: str, types: Collection[str]) -> str:
-    """A database that Postfix writes, of a type that the build has, in the data directory."""
-    type_, _, path = value.removeprefix("proxy:").partition(":")
+    """A database that Postfix writes, of a type that the build has, in the data directory.
+
+    One that goes by proxymap(8) still does: several postscreen(8) share a cache in that way alone.
+    """
+    table = value.removeprefix("proxy:")
+    proxy = value[: len(value) - len(table)]
+    type_, _, path = table.partition(":")
     if not path or type_ not in TYPES:
         return value
     if type_ not in types or type_ not in _WRITABLE:
@@ -153,8 +158,8 @@ def replace_database(value: str, types: Collection[str]) -> str:
     if not type_:
         return ""
     if re.match(r"\$(?:data_directory|\{data_directory\}|\(data_directory\))/", path):
-        return f"{type_}:{path}"
-    return f"{type_}:${{data_directory}}/{path.rpartition('/')[2]}"
+        return f"{proxy}{type_}:{path}"
+    return f"{proxy}{type_}:${{data_directory}}/{path.rpartition('/')[2]}"
 
 
 def scan_elements(value: str) -> Iterator[tuple[int, int]]:
