@@ -39,15 +39,19 @@ WITHOUT = "without"
 CLIENT = "aiosmtplib-debian12"
 
 
+#: All realistic values at once.
+TOGETHER = "together"
+VALUES: dict[str, str] = tomllib.loads((HERE / "realistic_settings.toml").read_text("utf-8"))
+
+
 def drawn_settings() -> dict[str, str]:
     """The settings: name and value. All names are shuffled, so a change of one kind moves few."""
-    values = tomllib.loads((HERE / "realistic_settings.toml").read_text("utf-8"))
     spans = read_list((HERE.parent / "unit/data/postconf-d.txt").read_text("utf-8")).spans
     names = sorted(spans)
     random.Random(SEED).shuffle(names)
     replaced = [name for name in names if rule_of(name).kind is not SettingKind.UNDER_TEST]
     there = [name for name in replaced if spans[name].is_in(RELEASE)]
-    return {name: values[name] for name in there[:COUNT]}
+    return {name: VALUES[name] for name in there[:COUNT]}
 
 
 DRAWN = drawn_settings()
@@ -56,27 +60,31 @@ DRAWN = drawn_settings()
 @pytest.fixture(scope="module")
 def received(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """One run of all of them as servers, and of the configuration without any."""
-    words = ("-S", "smtp,submission", "-c", CLIENT, "-o", "TLSv1,TLSv1.2,plaintext")
-    return measure(tmp_path_factory.mktemp("draw"), *words)
+    words = ("-c", CLIENT, "-o", "TLSv1,TLSv1.2,plaintext")
+    return measure(tmp_path_factory.mktemp("draw"), ("smtp", "submission"), *words)
 
 
 @pytest.fixture(scope="module")
 def sent(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """One run of all of them as senders to a peer."""
-    words = ("-S", "outbound", "-c", "peer-mx", "-o", "TLSv1,TLSv1.2,default")
-    return measure(tmp_path_factory.mktemp("draw-sent"), *words)
+    words = ("-c", "peer-mx", "-o", "TLSv1,TLSv1.2,default")
+    return measure(tmp_path_factory.mktemp("draw-sent"), ("outbound",), *words)
 
 
-def measure(root: Path, *words: str) -> Finished:
+def measure(root: Path, services: tuple[str, ...], *words: str) -> Finished:
     """A run of the drawn settings on the build; its code says nothing, as nothing is expected."""
-    texts = {WITHOUT: (WHOLE, "")}
-    texts |= {scenario_of(name): (f"{WHOLE}{name} = {DRAWN[name]}\n", "") for name in DRAWN}
+    texts = {WITHOUT: (WHOLE, ""), TOGETHER: (WHOLE + lines_of(VALUES), "")}
+    texts |= {scenario_of(name): (WHOLE + lines_of({name: DRAWN[name]}), "") for name in DRAWN}
     folder = write_scenarios(root, texts)
+    extent = f'configuration = "whole"\nservices = [{", ".join(map(repr, services))}]\n'
     for description in folder.glob("*/scenario.toml"):
-        description.write_text(
-            f'configuration = "whole"\n{description.read_text("utf-8")}', "utf-8"
-        )
+        description.write_text(extent + description.read_text("utf-8"), "utf-8")
     return run_cli(root / "runs", "--scenarios-dir", str(folder), "-b", BUILD, *words)
+
+
+def lines_of(settings: dict[str, str]) -> str:
+    """Settings as they stand in main.cf."""
+    return "".join(f"{name} = {value}\n" for name, value in settings.items())
 
 
 def scenario_of(name: str) -> str:
@@ -108,6 +116,12 @@ def test_no_setting_changes_what_clients_get(received: Finished, name: str) -> N
 def test_no_setting_changes_how_mail_is_sent(sent: Finished, name: str) -> None:
     """Protects the other direction, where smtp(8), qmgr(8) and sendmail(1) read the settings."""
     assert answers(sent, scenario_of(name)) == answers(sent, WITHOUT)
+
+
+def test_all_of_them_at_once_change_nothing(received: Finished, sent: Finished) -> None:
+    """Protects real configurations, which have many of these settings, and not one each."""
+    assert answers(received, TOGETHER) == answers(received, WITHOUT)
+    assert answers(sent, TOGETHER) == answers(sent, WITHOUT)
 
 
 def test_the_configuration_itself_gives_different_answers(received: Finished) -> None:
