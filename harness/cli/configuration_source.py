@@ -279,7 +279,8 @@ def _members(name: str, data: bytes) -> tuple[dict[str, tarfile.TarInfo], tarfil
                 )
             members[_member_path(member.name)] = member
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
-        raise UsageError(f"{name} is no tar that can be read: {error}") from error
+        words = str(error).partition("\n")[0].rstrip(":")
+        raise UsageError(f"{name} is no tar that can be read: {words}") from error
     except Exception as error:  # lzma.LZMAError and zlib.error have no common base
         if isinstance(error, UsageError):
             raise

@@ -146,7 +146,7 @@ class _Reader:
     def _first(self, number: int) -> None:
         """A line that begins in the first column."""
         line = self._lines[number]
-        if _OPTION.match(line) and self._own is None and self._kind is PartKind.MASTER:
+        if _OPTION.match(line) and self._own is None and self._reopen():
             self._texts += ["  " + line + "\n"]
             self._skipped.clear()
             self._tell("options that begin in the first column were read as of the entry before")
@@ -159,6 +159,17 @@ class _Reader:
         self._kind, self._begin, self._texts = kind, number, [line + "\n"]
         if kind in (PartKind.MAIN, PartKind.MASTER):
             self._last = kind
+
+    def _reopen(self) -> bool:
+        """Go on with the entry before, also behind words that are nothing of Postfix's."""
+        if self._kind is None and self._given.pasted:
+            at = len(self._parts) - 1
+            while at >= 0 and self._parts[at].kind is PartKind.STRAY:
+                at -= 1
+            if at >= 0 and self._parts[at].kind is PartKind.MASTER:
+                part = self._parts.pop(at)
+                self._kind, self._begin, self._texts = part.kind, part.line - 1, [part.text]
+        return self._kind is PartKind.MASTER
 
     def _kind_of(self, line: str) -> PartKind:
         if self._own is not None:
@@ -249,7 +260,7 @@ class _Reader:
         name = self._given.name
         for setting in command.unknown:
             self._notes.append(
-                f"{name} line {line}: {setting} was left out: its value is what a shell makes of it"
+                f"{name} line {line}: {setting} was left out: what it is, a shell makes of the text"
             )
         if command.output is None:
             self._tell("commands of postconf were read for what they set")

@@ -84,6 +84,8 @@ _POSTCONF = re.compile(
     r"(?:(?:sudo|doas|RUN|env|exec|command|docker|docker-compose|podman|kubectl|ssh|su|time|nice)"
     r"[ \t][^\n|;&]{0,300}?)?(?:/[\w/.-]{0,100}/)?postconf(?:[ \t]|$)"
 )
+#: What can be set: a parameter's name, or service/type and perhaps a third part.
+_TARGET = re.compile(r"[\w.:*\[\]-]+(?:/[\w*-]+(?:/[\w.-]+)?)?", re.ASCII)
 _OPERATORS = frozenset(";|&")
 #: Postfix's parameters are written small: what is in capitals is a variable of the script's.
 _SHELLS_OWN = re.compile(r"\$(?:\(|\{?[A-Z][A-Z0-9_]*\b|\{?[0-9@])")
@@ -120,7 +122,7 @@ def read_command(text: str, line: int) -> Command:
     unknown: list[str] = []
     output: Output | None = None
     whole = False
-    for words, piped in _commands(without_prompt(text).strip("`")):
+    for words, piped in _commands(without_prompt(text).strip("`").rstrip(":")):
         names = [PurePosixPath(word.text).name for word in words]
         if "postconf" in names:
             at = names.index("postconf")
@@ -157,7 +159,8 @@ def _postconf(options: _Options, line: int, *, piped: bool) -> Command:
         return _setting(letters, values, line)
     whole = not options.words and not piped
     if "M" in letters:
-        return Command(output=Output.MASTER_CF, whole=whole)
+        # Whether that is a whole master.cf, its entries tell.
+        return Command(output=Output.MASTER_CF)
     if letters & {"P", "F"}:
         return Command(output=Output.OPTIONS)
     if letters & {"d"}:
@@ -180,7 +183,9 @@ def _setting(letters: set[str], values: list[_Word], line: int) -> Command:
     for word in values:
         name, _, value = word.text.partition("=")
         if word.substituted:
-            unknown.append(name.strip())
+            unknown.append(name.strip() or "a setting")
+        elif not _TARGET.fullmatch(name.strip()):
+            unknown.append(repr(name.strip()[:40]))
         else:
             edits.append(Edit(kind, name.strip(), " ".join(value.split("\n")).strip(), line))
     return Command(tuple(edits), None if edits else Output.OTHER, unknown=tuple(unknown))
