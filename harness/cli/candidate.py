@@ -87,7 +87,7 @@ def _candidate(
         notes=source.notes,
         source=f"the container {options.container}" if options.container else "",
     )
-    further = collect_files(candidate.main_cf, candidate.master_cf, source.trees)
+    further = collect_files(candidate.main_cf, candidate.master_cf, source.trees, source.directory)
     return replace(candidate, files=further.files, reading=(*candidate.reading, *further.notes))
 
 

@@ -48,11 +48,15 @@ _TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
 
 @dataclass(slots=True)
 class ConfigurationSource:
-    """The texts of a configuration, and where the further files that they name may lie."""
+    """The texts of a configuration, and where the further files that they name may lie.
+
+    ``directory`` is what ``$config_directory`` is, where more than main.cf tells.
+    """
 
     texts: dict[Path, str] = field(default_factory=dict)
     trees: list[FileTree] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    directory: str | None = None
 
     def add(self, path: Path, data: bytes) -> None:
         """One more text.
