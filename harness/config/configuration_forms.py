@@ -15,7 +15,7 @@ from pathlib import Path
 from harness.config.configuration_lines import Part, PartKind, ReadText, is_signed, read_lines
 from harness.config.configuration_text import MAIN_CF, MASTER_CF, STDIN, GivenText, clean_text
 from harness.config.logical import ended
-from harness.config.maincf import MainCf, parse_main_cf
+from harness.config.maincf import parse_main_cf
 from harness.config.mastercf import FIELDS, Entry, parse_entry, parse_master_cf
 from harness.config.overlay import Overlay
 from harness.config.postconf_commands import Edit, EditKind
@@ -389,8 +389,3 @@ def _footing_notes(main_cf: str, master_cf: str, *, whole: bool, forced: bool) -
     if not main_cf.strip():
         notes.append("no main.cf was given, so all settings are Postfix's defaults")
     return notes
-
-
-def settings_of(configuration: Configuration) -> MainCf:
-    """main.cf's settings."""
-    return parse_main_cf(configuration.main_cf)

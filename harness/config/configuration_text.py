@@ -35,7 +35,7 @@ _MOST_QUOTES = 20
 _PROMPT = re.compile(
     r"(?:\([\w.-]{1,40}\)[ ])?\[?[\w.-]{1,80}@[\w.-]{1,80}[^#$%>=\n]{0,200}[#$%>](?:[ \t]|$)"
     r"|(?![#>\s])(?:[^\s=]{0,60}[ ]?[^\s=]{0,60}[ ]?[#$%>]|[➜❯λ](?:[ ]+[^\s=]{1,60})?)[ ]+"
-    r"(?=(?:sudo[ ]|/usr/sbin/|/sbin/)?(?:postconf|cat|grep)[ ])"
+    r"(?=(?:sudo[ ]|/usr/sbin/|/sbin/)?(?:postconf|cat|grep)(?:[ ]|$))"
 )
 _SPACES = str.maketrans(dict.fromkeys("\u00a0\u2007\u202f\u2000\u2001\u2002\u2003\u2009", " "))
 _INVISIBLE = str.maketrans(dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff", None))

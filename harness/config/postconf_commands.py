@@ -7,7 +7,7 @@ the shell would put in place of ``$(...)`` is not known here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import PurePosixPath
@@ -76,7 +76,7 @@ class _Options:
     words: list[_Word] = field(default_factory=list)
 
 
-_READERS = frozenset(["cat", "less", "more", "head", "tail", "vi", "vim", "nano", "bat"])
+_READERS = frozenset({"cat", "less", "more", "bat"})
 _FILTERS = frozenset(["grep", "egrep", "fgrep", "zgrep", "sed", "awk", "head", "tail"])
 _WITH_ARGUMENT = frozenset("cCoT")
 _LETTERS = frozenset("aAbcCdeEfFhHlmMnopPqtTvxX#")
@@ -86,23 +86,41 @@ _POSTCONF = re.compile(
 )
 #: What can be set: a parameter's name, or service/type and perhaps a third part.
 _TARGET = re.compile(r"[\w.:*\[\]-]+(?:/[\w*-]+(?:/[\w.-]+)?)?", re.ASCII)
+_HERE_DOCUMENT = re.compile(r"<<-?[ \t]*['\"\\\\]?([A-Za-z_]\w*)")
+_WRITER = re.compile(r"(?:sudo[ ]+(?:-\w+[ ]+)*)?(?:cat|tee)\b")
 _OPERATORS = frozenset(";|&")
 #: Postfix's parameters are written small: what is in capitals is a variable of the script's.
 _SHELLS_OWN = re.compile(r"\$(?:\(|\{?[A-Z][A-Z0-9_]*\b|\{?[0-9@])")
 
 
-def is_command(line: str, *, pasted: bool) -> bool:
+def is_command(line: str, *, prompts: str) -> bool:
     """Whether a line is a command line: with a prompt, or one of postconf's.
 
-    ``# postconf -n`` is a comment in a file, and a command of root's in a pasted text.
+    ``prompts`` are the characters that alone are a prompt here: ``# postconf -n`` is a comment in a
+    file and in a script, and a command of root's in a pasted text.
     """
     if is_prompt(line):
         return True
-    if line.startswith("# "):
-        return pasted and _plausible(line[2:].strip())
-    if line.startswith(("$ ", "% ")):
-        return pasted
+    if line[:1] in ("#", "$", "%"):
+        known = line[:1] in prompts and line[1:2] == " "
+        return known and (line[0] != "#" or (line[2:3] != " " and _plausible(line[2:].strip())))
     return _plausible(line.strip().strip("`"))
+
+
+def prompts_of(lines: Iterable[str]) -> str:
+    """The characters that alone are a prompt in a pasted text: no "#" where commands have none."""
+    for line in lines:
+        if line.startswith("#!") or (line[:1] not in ("#", "$", "%") and _plausible(line.strip())):
+            return "$%"
+    return "#$%"
+
+
+def here_document(line: str) -> tuple[str, bool] | None:
+    """What ends the lines that ``cat >FILE <<EOF`` writes, and whether FILE is one of Postfix's."""
+    match = _HERE_DOCUMENT.search(line) if "<<" in line else None
+    if match is None or not _WRITER.match(line.strip().removeprefix("# ").removeprefix("$ ")):
+        return None
+    return match[1], "main.cf" in line or "master.cf" in line
 
 
 def _plausible(text: str) -> bool:

@@ -61,6 +61,7 @@ LINES = "smtpd_tls_security_level = may\nsmtpd_tls_protocols = !SSLv2, !SSLv3\n"
         f"[root@mail postfix]# grep tls main.cf\n{LINES}",
         f"root@opn:~ # grep tls /usr/local/etc/postfix/main.cf\n{LINES}",
         f"mail:/etc/postfix# postconf -n smtpd_tls_security_level smtpd_tls_protocols\n{LINES}",
+        f"peach:/home/max# postconf -n | grep smtpd_tls\n{LINES}",
         f"➜  ~ sudo postconf -n | grep tls\n{LINES}",
         f"$ postconf -n | grep tls\n{LINES}",
         "postconf -e 'smtpd_tls_security_level = may' 'smtpd_tls_protocols = !SSLv2, !SSLv3'\n",
@@ -153,6 +154,8 @@ def test_postconf_prints_whole_configurations() -> None:
     assert pasted("$ cat /etc/postfix/main.cf\nsmtpd_use_tls = yes\n").whole
     assert not pasted("$ postconf -n | grep tls\nsmtpd_use_tls = yes\n").whole
     assert not pasted("$ postconf -n smtpd_use_tls\nsmtpd_use_tls = yes\n").whole
+    assert not pasted("# postconf -e smtpd_use_tls=yes\n# postconf -n\n```\n").whole
+    assert not pasted(f"Look at postconf -n.\n\n# postconf -n\n\nThen add\n\n{LINES}").whole
     assert not pasted("$ grep tls /etc/postfix/main.cf\nsmtpd_use_tls = yes\n").whole
     assert pasted("myhostname = a.test\nmynetworks = 127.0.0.0/8\n").whole
     assert not pasted("myhostname = a.test\nsmtpd_use_tls = yes\n").whole
@@ -289,6 +292,33 @@ def test_what_only_a_shell_knows_is_left_out() -> None:
     assert parse_main_cf(read.main_cf).values == {"myorigin": "$mydomain"}
     assert any("line 1: myhostname was left out" in note for note in read.notes)
     assert any("line 2: mydomain was left out" in note for note in read.notes)
+
+
+def test_what_is_for_other_programs_is_left_out() -> None:
+    """Protects install scripts: what they write for Dovecot or MySQL is no setting of Postfix's."""
+    script = (
+        "#!/bin/sh\n# postconf -e smtpd_tls_protocols=commented-out\n"
+        "cat > /etc/postfix/mysql.cf << EOF\npassword = secret\nEOF\n"
+        "cat >> /etc/postfix/main.cf <<'EOF'\nsmtpd_use_tls = yes\nEOF\n"
+        "if [ -n x ]; then\n  postconf -e smtpd_tls_ciphers=high\nfi\n"
+    )
+    read = pasted(script)
+    assert parse_main_cf(read.main_cf).values == {
+        "smtpd_use_tls": "yes",
+        "smtpd_tls_ciphers": "high",
+    }
+    assert any("line 3: left out up to line 5" in note for note in read.notes)
+
+
+def test_defaults_are_not_taken_for_what_is_set() -> None:
+    """Protects postconf -d: it prints what would be without the configuration."""
+    read = pasted(
+        "root@mail:~# postconf -n message_size_limit\nmessage_size_limit = 1\n"
+        "root@mail:~# postconf -d message_size_limit\nmessage_size_limit = 2\n"
+        "root@mail:~# \n"
+    )
+    assert parse_main_cf(read.main_cf).values == {"message_size_limit": "1"}
+    assert any("prints the defaults" in note for note in read.notes)
 
 
 def test_removals_take_out_what_was_set() -> None:
