@@ -163,7 +163,7 @@ def _paths(value: str, known: Mapping[str, str]) -> list[str]:
         if (
             path
             and "$" not in path
-            and not path.startswith(("//", "/dev/"))
+            and not path.startswith(("//", "/dev/", "/proc/", "/sys/"))
             and not _SOCKET.search(before)
         ):
             found.append(path)

@@ -140,7 +140,7 @@ class _Reader:
         if number + 1 in self._given.fences:
             self._end()
             self._defaults = self._whole_below = False
-        elif self._own is None and is_command(line, prompts=self._prompts):
+        elif self._is_command(number):
             return self._command(number)
         elif self._given.pasted and (written := here_document(line)) is not None:
             return self._here_document(number, *written)
@@ -156,6 +156,17 @@ class _Reader:
         else:
             return self._indented(number)
         return number + 1
+
+    def _is_command(self, number: int) -> bool:
+        """Whether it is a command line; ``# postconf -e a=b`` among comments is a comment."""
+        if self._own is not None or not is_command(self._lines[number], prompts=self._prompts):
+            return False
+        if not self._lines[number].startswith("#"):
+            return True
+        around = (*self._lines[max(0, number - 1) : number], *self._lines[number + 1 : number + 2])
+        return not any(
+            one.startswith("#") and not is_command(one, prompts=self._prompts) for one in around
+        )
 
     def _first(self, number: int) -> None:
         """A line that begins in the first column."""

@@ -310,6 +310,13 @@ def test_what_is_for_other_programs_is_left_out() -> None:
     assert any("line 3: left out up to line 5" in note for note in read.notes)
 
 
+def test_a_command_in_a_comment_is_a_comment() -> None:
+    """Protects main.cf with its comments on standard input: some of them speak of postconf."""
+    text = f"# Then run\n# postconf -e smtpd_tls_ciphers=low\n# and reload.\n{LINES}"
+    assert values(text) == TWO
+    assert pasted(text).main_cf == LINES
+
+
 def test_defaults_are_not_taken_for_what_is_set() -> None:
     """Protects postconf -d: it prints what would be without the configuration."""
     read = pasted(

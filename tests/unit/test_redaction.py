@@ -78,6 +78,8 @@ def test_what_decides_tls_is_untouched() -> None:
     """Protects the measurement: a redacted configuration is the same one to TLS."""
     found = redact(scenario(f"myhostname = high.may\nmydomain = may\n{TLS}"))
     assert found.main_cf.endswith(TLS)
+    assert Redactor().setting("tls_high_cipherlist", "kDHE.high") == "kDHE.high"
+    assert Redactor().setting("myhostname", "kDHE.high") != "kDHE.high"
 
 
 def test_what_is_nobodys_is_kept() -> None:
