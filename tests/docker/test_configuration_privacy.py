@@ -16,7 +16,9 @@ smtpd_tls_cert_file = /etc/letsencrypt/live/mail.secretcorp.net/fullchain.pem
 smtpd_tls_key_file = /etc/letsencrypt/live/mail.secretcorp.net/privkey.pem
 smtpd_tls_protocols = >=TLSv1.2
 smtp_sasl_password_maps = texthash:/etc/postfix/sasl_passwd
-virtual_alias_maps = texthash:$config_directory/virtual
+virtual_alias_maps = texthash:$config_directory/virtual, hash:/etc/postfix/doubled
+header_checks = regexp:/etc/postfix/broken
+smtpd_client_restrictions = check_client_access hash:/etc/postfix/doubled
 """
 PASSWORD = "correct-horse-battery"
 
@@ -28,6 +30,9 @@ def test_no_table_and_nothing_redacted_is_in_a_run_folder(tmp_path: Path) -> Non
     (folder / "main.cf").write_text(MAIN_CF)
     (folder / "sasl_passwd").write_text(f"secretcorp.net joe:{PASSWORD}\n")
     (folder / "virtual").write_text(f"{PASSWORD}@secretcorp.net joe\n")
+    # What postmap(1) and smtpd(8) complain of, they quote.
+    (folder / "doubled").write_text(f"{PASSWORD} a\n{PASSWORD} b\nonly-{PASSWORD}\n")
+    (folder / "broken").write_text(f"/({PASSWORD}/ REJECT\n/x/ {PASSWORD} ${{7}}\n")
     runs = tmp_path / "runs"
     done = subprocess.run(
         [sys.executable, "-m", "harness.cli", "verify", str(folder), "--redact",
