@@ -62,7 +62,7 @@ def config_candidate(
 def tell_reading(scenario: Scenario) -> None:
     """Say on standard error what was done to the text, and on which footing it was read."""
     for note in scenario.reading:
-        click.echo(f"note: {note}", err=True)
+        click.echo(f"Read: {note}", err=True)
 
 
 def _scenario(names: tuple[str, ...], scenarios: dict[str, Scenario]) -> Scenario | None:

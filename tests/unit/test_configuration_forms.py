@@ -91,7 +91,7 @@ def test_lines_are_the_same_in_whatever_form_they_come(text: str) -> None:
     assert found == TWO
     assert read.master_cf == ""
     assert not read.whole
-    assert any("read as lines" in note for note in read.notes)
+    assert any("as lines of a configuration" in note for note in read.notes)
 
 
 MASTER = (
