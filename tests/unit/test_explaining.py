@@ -147,7 +147,7 @@ def test_a_candidate_is_what_its_lines_look_like() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [("a = 1\n-o b=1\n", 2, "stand under no entry"),
-     ("a = 1\nhello\n", 2, "is no line of main.cf")],
+     ("a = 1\n\n  -o b=1\n-o c=1\n", 4, "stand under no entry")],
 )  # fmt: skip
 def test_a_line_of_nobodys_is_refused_by_file_and_line(text: str, line: int, words: str) -> None:
     """Protects from measuring something else than what was given."""
