@@ -32,7 +32,7 @@ from harness.observations.measure import Bench, Measured
 from harness.observations.obstacles import Grounds, all_excluded, needs_grounds, obstacles
 from harness.observations.record import Observation, Outcome, Stage
 from harness.readiness import Readiness
-from harness.targets.postfix import instance_ports
+from harness.targets.postfix import PostfixTarget, instance_ports
 from harness.tls import Offer, Protocol, Service
 
 T = TypeVar("T")
@@ -85,11 +85,13 @@ class Proofs:
         its_list = bench.protocol_list(cell.service)
         out = _left_out(its_list, bench)
         grounds, seen = await self._grounds(cell, bench, Grounds(excluded=out))
-        evidence = {
+        evidence: dict[str, object] = {
             "controls": seen,
             "list": str(its_list) if its_list else None,
             "excluded": None if out is None else sorted(out),
         }
+        if grounds.with_files is False:
+            evidence["files"] = sorted(self._scenarios[cell.scenario].system_files)
         return measured.explained(obstacles(measured.decision, cell.offer, grounds), evidence)
 
     async def _once(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -176,6 +178,11 @@ class Proofs:
         grounds = replace(grounds, opened=await granted(Kept.NOTHING))
         if not grounds.opened:
             return grounds, seen
+        if self._scenarios[cell.scenario].system_files:
+            grounds = replace(grounds, with_files=await granted(Kept.FILES))
+            if grounds.with_files is False:
+                # With these files there nothing else of the candidate's can be told apart.
+                return grounds, seen
         if _library(bench).has_levels and "@SECLEVEL" not in "".join(settings.values()):
             grounds = replace(grounds, with_level=await granted(Kept.LEVEL))
         if grounds.with_level is not False and not all_excluded(cell.offer, grounds.excluded):
@@ -193,9 +200,10 @@ class Proofs:
             return self._prior[own.id]
 
         async def ask() -> Observation | None:
-            at = await self._once(
-                (bench.target.host, scenario.id), lambda: self._start(bench, scenario)
-            )
+            target = bench.target
+            if not kept.beside(candidate):
+                target = await self._ready.build(cell.build) or target
+            at = await self._once((target.host, scenario.id), lambda: self._start(target, scenario))
             measured = await self._measure(own, at, Control(None, None))
             if measured is None:
                 return None
@@ -204,9 +212,8 @@ class Proofs:
 
         return await self._once(own.id, ask)
 
-    async def _start(self, beside: PostfixBench, scenario: Scenario) -> PostfixBench:
-        """Start one of a build's own controls in the container of the candidate."""
-        target = beside.target
+    async def _start(self, target: PostfixTarget, scenario: Scenario) -> PostfixBench:
+        """Start one of a build's own controls in a container of the build."""
         number = next(self._numbers.setdefault(target.host, count(FIRST_OWN)))
         instance = await asyncio.to_thread(
             target.start_instance, scenario, instance_ports(number), await self._ready.sasl()

@@ -94,6 +94,11 @@ class Scenario:
         return f"{self.collection}/{self.id}" if self.collection else self.id
 
     @property
+    def system_files(self) -> Mapping[str, str]:
+        """Of its further files those that lie outside of its instance: everybody's there."""
+        return {path: text for path, text in self.files.items() if not path.startswith(f"{OWN}/")}
+
+    @property
     def digest(self) -> str:
         """``sha256:`` over what the candidate says and how it is laid over, nothing else."""
         said: list[object] = [self.main_cf, self.master_cf, self.overlay.value]

@@ -12,15 +12,19 @@ from collections.abc import Iterable, Mapping
 
 from harness.config.instance import candidate_files
 from harness.config.keyfiles import FileKind
-from harness.config.scenario import OWN, Scenario
+from harness.config.scenario import Scenario
 
 
 def groups(scenarios: Iterable[Scenario]) -> tuple[tuple[str, ...], ...]:
-    """The scenarios' ids, container by container; those that fit together are in the first."""
+    """The scenarios' ids, container by container; those that fit together are in the first.
+
+    In the first lies no scenario's file that is everybody's: the build's own controls without such
+    files are there. It may hold no scenario at all.
+    """
     shared: list[tuple[list[str], dict[str, FileKind]]] = []
     alone: list[tuple[str, ...]] = []
     for scenario in scenarios:
-        if any(not path.startswith(f"{OWN}/") for path in scenario.files):
+        if scenario.system_files:
             alone.append((scenario.id,))
             continue
         wanted = candidate_files(scenario)
@@ -31,7 +35,8 @@ def groups(scenarios: Iterable[Scenario]) -> tuple[tuple[str, ...], ...]:
                 break
         else:
             shared.append(([scenario.id], dict(wanted)))
-    return (*(tuple(names) for names, _ in shared), *alone)
+    together = [tuple(names) for names, _ in shared] or [()]
+    return (*together, *alone)
 
 
 def _fit(files: Mapping[str, FileKind], wanted: Mapping[str, FileKind]) -> bool:

@@ -245,7 +245,7 @@ def test_a_suspended_message_has_the_lines_of_the_one_that_failed() -> None:
 def test_what_is_vague_in_the_status_is_told_by_the_log(
     text: str, lines: list[str], wrapper: bool, reason: str
 ) -> None:
-    """Protects causes of mail that stays: one name each, and the general one where nothing tells."""
+    """Protects causes of mail that stays: one name each, or the general one."""
     decision, _ = decide_sent(Sent("deferred", text, lines), None, wrapper=wrapper)
     assert decision.reason == reason
 
