@@ -13,6 +13,7 @@ from itertools import count
 from typing import Any, TypeVar
 
 from harness.catalog.cells import CONTROL_PREFIX, Cell
+from harness.catalog.clients import Control as ControlOf
 from harness.catalog.clients import all_controls
 from harness.clients.controls import (
     FORBIDDING,
@@ -30,8 +31,10 @@ from harness.observations.decide import CANNOT_REFUSE, Control
 from harness.observations.journal import Journal
 from harness.observations.measure import Bench, Measured
 from harness.observations.obstacles import Grounds, all_excluded, needs_grounds, obstacles
+from harness.observations.reasons import CLIENTS_OWN_WORDS
 from harness.observations.record import Observation, Outcome, Stage
 from harness.readiness import Readiness
+from harness.targets.control import suites_lacking
 from harness.targets.postfix import PostfixTarget, instance_ports
 from harness.tls import Offer, Protocol, Service
 
@@ -104,21 +107,39 @@ class Proofs:
     async def _try_controls(self, client: str, service: Service, offer: Offer) -> Control:
         """Ask one control after another until one accepts; all refusing proves inability.
 
-        A client that is accepted must also be refused by the control that forbids.
+        A client that is accepted must also be refused by the control that forbids. A control that
+        lacks what is offered proves nothing: one that has it all must refuse.
         """
         tried: str | None = None
-        why = []
+        why: list[str] = []
+        short: list[str] = []
         for server in controls_for(offer, all_controls()):
             seen, lack = await self._asked(control_cell(server, service, client, offer))
             if seen is not None and seen.outcome is Outcome.ACCEPTED:
                 return await self._can_be_refused(client, service, offer, seen.cell)
-            if seen is not None and seen.outcome is Outcome.CLIENT_INCAPABLE:
-                tried = seen.cell
-            else:
+            if seen is None or seen.outcome is not Outcome.CLIENT_INCAPABLE:
                 why.append(lack)
+            elif seen.reason in CLIENTS_OWN_WORDS:
+                tried = seen.cell
+            elif lacks := await self._lacking(server, service, offer):
+                short.append(f"{server.name} has not {', '.join(lacks)}")
+            else:
+                tried = seen.cell
         if tried is not None and not why:
             return Control(tried, works=False)
-        return Control(tried, works=None, why="; ".join(why) or "no control speaks this offer")
+        said = "; ".join([*why, *short]) or "no control speaks this offer"
+        return Control(tried, works=None, why=said)
+
+    async def _lacking(self, server: ControlOf, service: Service, offer: Offer) -> tuple[str, ...]:
+        """The suites of an offer that a control lacks, by its own openssl."""
+        bench = await self._ready.control(server.name)
+        if bench is None:
+            return ()
+        target = bench.target
+        return await self._once(
+            ("lacking", server.name, service, offer),
+            lambda: asyncio.to_thread(suites_lacking, target, offer, service),
+        )
 
     async def _can_be_refused(
         self, client: str, service: Service, offer: Offer, accepted: str
