@@ -24,11 +24,11 @@ _SERVER_NAMES = ("smtpd_", "postscreen_")
 #: "$name", "${name}" and "$(name)" (postconf(5)).
 _REFERENCE = re.compile(r"\$[({]?([A-Za-z0-9_]+)")
 
-OF_MACHINE = "they say where things are on a machine, which no client sees"
-OF_SURROUNDINGS = "they are about other systems and tables, for which stand-ins are used"
-OF_SENDING = "they are about mail that Postfix sends, and no such mail is measured (-S outbound)"
-OF_RECEIVING = "they are about mail that Postfix takes, and only mail that it sends is measured"
-OF_OTHERS = "they stand under entries that are not asked about"
+OF_MACHINE = "where things are on a machine, which no client sees"
+OF_SURROUNDINGS = "other systems and tables, for which stand-ins are used"
+OF_SENDING = "mail that Postfix sends, of which none is measured; -S outbound does"
+OF_RECEIVING = "mail that Postfix takes, of which none is measured"
+OF_OTHERS = "entries that are not asked about"
 
 
 def left_out(candidate: Scenario, services: Collection[Service]) -> Mapping[int, str]:
