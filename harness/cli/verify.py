@@ -24,13 +24,13 @@ from harness.errors import ExitCode, UsageError
 from harness.observations.rundir import RunData
 from harness.reports.closing import trouble
 from harness.reports.service_labels import service_labels
-from harness.reports.verify_json import overall_standing, verification_data
+from harness.reports.verify_json import verification_data
 from harness.reports.verify_markdown import verification_markdown
 from harness.reports.verify_remedy import Remedy, why_no_remedy
 from harness.reports.verify_text import verification
 from harness.tls import Offer, Service
 from harness.verdicts.claims import Standing
-from harness.verdicts.policy import ServiceAnswer, answers
+from harness.verdicts.policy import ServiceAnswer, answers, overall_standing
 
 #: What a remedied candidate is called in its run.
 REMEDIED = "candidate-remedied"
