@@ -100,7 +100,8 @@ def scan_command(
 
         if config or reading.container:
             wanted = config_candidate(config, service, reading)
-            tell_reading(wanted)
+            if as_json:
+                tell_reading(wanted)
         else:
             wanted = by_id(scenarios_dir, scenario or "defaults")
         found, replaced = scan_build(

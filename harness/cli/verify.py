@@ -9,7 +9,7 @@ from dataclasses import replace
 import click
 
 from harness.cli.axes import read_scenarios
-from harness.cli.candidate import named_candidate, tell_reading
+from harness.cli.candidate import named_candidate
 from harness.cli.candidate_options import CandidateOptions, candidate_options
 from harness.cli.display import Display
 from harness.cli.explain import service_option
@@ -84,7 +84,6 @@ def verify_command(
     named = [_named(text, known) for text in policies]
     scenarios = read_scenarios(setting.scenarios_dir)
     given = named_candidate(names, scenarios, service, options=reading)
-    tell_reading(given)
     candidate = _candidate(given, named, service, setting)
     # The control configuration shows what a candidate changes, which few policies ask.
     against = candidate.claims.against

@@ -102,7 +102,7 @@ def _in_full(one: Mapping[str, str]) -> str:
 
 def _sentences(found: StandIns) -> Iterator[str]:
     for note in found.notes:
-        yield f"Read: {note}"
+        yield f"{note[:1].upper()}{note[1:]}."
     if found.base:
         yield f"Only lines were given; they were laid over a base: {'; '.join(found.base)}."
     machine = [one for one in found.replaced if one.get("kind") == SettingKind.MACHINE]
