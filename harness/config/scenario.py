@@ -22,7 +22,7 @@ from harness.config.description import (
     describe,
     line_in_table,
 )
-from harness.config.keyfiles import FileKind
+from harness.config.keyfiles import FileKind, is_file_kind
 from harness.config.maincf import parse_main_cf
 from harness.config.mastercf import parse_master_cf
 from harness.config.overlay import Overlay
@@ -257,7 +257,7 @@ def _check_kinds(
         elif path in files:
             what = f"lies in the folder {FURTHER}/ too"
             errors.append(FileError(place, what, expected="one of the two"))
-        if kind not in list(FileKind):
+        if not is_file_kind(kind):
             what = f"cannot be {kind!r}"
             errors.append(FileError(place, what, expected=among(kind, list(FileKind))))
     return errors
@@ -280,7 +280,7 @@ def _scenario(folder: Path, description: Description, texts: dict[str, str]) -> 
         kinds={
             path: FileKind(kind)
             for path, kind in description.files.items()
-            if kind in list(FileKind)
+            if is_file_kind(kind)
         },
     )
 

@@ -10,9 +10,10 @@ import asyncio
 import re
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from harness.config import placeholders
 from harness.config.instance import FileKind, InstanceConfig, Surroundings, assemble
 from harness.config.mastercf import parse_master_cf
 from harness.config.ports import PORTS_PER_INSTANCE
@@ -261,7 +262,14 @@ mv "$@" ../cur/"""
             sasl=sasl,
             stock_master=self.facts.master_cf,
         )
-        return assemble(scenario, surroundings)
+        names = placeholders.uses(scenario)
+        if not names:
+            return assemble(scenario, surroundings)
+        values = self._lab.pki.fingerprints()
+        config = assemble(placeholders.filled(scenario, values), surroundings)
+        # The candidate is the text with its placeholders, whatever this run's certificates are.
+        told = tuple(f"{{{{{name}}}}} → {values[name]}" for name in names)
+        return replace(config, digest=scenario.digest, added=(*config.added, *told))
 
     def _read_facts(self) -> Facts:
         values = {name: self._default(name) for name in _ASKED}
