@@ -82,8 +82,8 @@ class Driver:
     async def ask(self, request: Request) -> Result:
         """Have one dialogue. Always gives a result; trouble of the driver's own is ``error``.
 
-        What a driver does not say that it can do is not asked of it. A driver that died under it, perhaps over another's request, is started anew and asked once
-        more.
+        What a driver does not say that it can do is not asked of it. A driver that died under it,
+        perhaps over another's request, is started anew and asked once more.
         """
         lacking = await self._lacking(request)
         if lacking:

@@ -244,7 +244,8 @@ def _check_kinds(
     description: Description, texts: Mapping[str, str], files: Mapping[str, str], toml: Path
 ) -> list[FileError]:
     """What is wrong with the table [files]."""
-    named = texts.get(_MAIN, "") + texts.get(_MASTER, "")
+    # A map may name them too: tls_server_sni_maps.
+    named = "\n".join((texts.get(_MAIN, ""), texts.get(_MASTER, ""), *files.values()))
     errors: list[FileError] = []
     for path, kind in description.files.items():
         place = Place(toml, line_in_table(texts[TOML], "files", 0, path), f"files.{path}")
@@ -252,7 +253,7 @@ def _check_kinds(
             expected = f"an absolute path such as /etc/ssl/key.pem, or {OWN}/NAME"
             errors.append(FileError(place, "is no place for a file", expected=expected))
         elif path.removeprefix(OWN) not in named:
-            what = "is named by no line of main.cf or master.cf"
+            what = "is named by no line of main.cf or master.cf, nor of a file"
             errors.append(FileError(place, what, expected="a path that they name"))
         elif path in files:
             what = f"lies in the folder {FURTHER}/ too"
@@ -278,9 +279,7 @@ def _scenario(folder: Path, description: Description, texts: dict[str, str]) -> 
         whole=description.configuration is Extent.WHOLE,
         as_is=description.surroundings is SurroundingsMode.AS_IS,
         kinds={
-            path: FileKind(kind)
-            for path, kind in description.files.items()
-            if is_file_kind(kind)
+            path: FileKind(kind) for path, kind in description.files.items() if is_file_kind(kind)
         },
     )
 

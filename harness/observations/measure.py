@@ -13,7 +13,15 @@ from harness.catalog.cells import Cell
 from harness.clients.contract import Credentials, Message, Request, Result
 from harness.clients.controls import PERMISSIVE
 from harness.clients.driver import CA_FILE, Driver
-from harness.observations.decide import Control, Decision, ServerWords, decide, decide_control
+from harness.observations.certificates import certificate_view, client_trust
+from harness.observations.decide import (
+    Control,
+    Decision,
+    ServerWords,
+    decide,
+    decide_control,
+    resumed,
+)
 from harness.observations.journal import evidence_path
 from harness.observations.record import Observation
 from harness.targets.pki import SERVER_NAME
@@ -108,7 +116,7 @@ async def measure(
         offer=cell.offer,
         ca_file=CA_FILE,
         message=Message("shop@webshop.test", f"{asked.token}@sink.test", cell.id),
-        credentials=credentials if cell.service.authenticates else None,
+        credentials=credentials if _logs_in(cell) else None,
         time_limit=time_limit,
     )
     result = await driver.ask(request)
@@ -118,11 +126,27 @@ async def measure(
         decision = decide_control(cell.offer, result, side.words, may_refuse=may_refuse)
     else:
         decision = decide(cell.offer, result, side.words, control)
-    return Measured(
+    observation = replace(
         _observation(cell, bench.config_digest, decision, result),
+        trust=client_trust(side.words.session) if cell.offer.extras.cert else None,
+        certificate=certificate_view(result.peer_certificate),
+        resumed=resumed(cell.offer, result, control, is_control=cell.is_control),
+    )
+    return Measured(
+        observation,
         _evidence(cell, request, result, side, decision),
         decision,
     )
+
+
+def _logs_in(cell: Cell) -> bool:
+    """Whether the client logs in: not where its certificate is to open the door.
+
+    A control's door is opened by the log-in alone.
+    """
+    if not cell.service.authenticates:
+        return False
+    return cell.is_control or not cell.offer.extras.presents_certificate
 
 
 def recipient_token(cell: Cell) -> str:

@@ -58,6 +58,9 @@ SIGNS: dict[str, Sign] = {
     Outcome.CONFIG_REJECTED: Sign(
         "■", "config", "config rejected", "Postfix does not start, or disables the service."
     ),
+    Outcome.HUNG_UP: Sign(
+        "↩", "hung up", "hung up", "The client closed the connection where it was told to."
+    ),
     Outcome.TIMEOUT: Sign("…", "timeout", "timeout", "No answer within the cell's time."),
     Outcome.ERROR: Sign(
         "!", "error", "error", "The harness itself failed. Never counted as a refusal."

@@ -79,7 +79,7 @@ class Pki:
         return self._once(("pair", which), lambda: self._issue(_KEYS[which]()))
 
     def client_pair(self, which: ClientCertificate) -> KeyPair:
-        """The certificate that a client presents, and its key; its subject is ``WHICH.client.test``.
+        """The certificate that a client presents, and its key; it is for ``WHICH.client.test``.
 
         That of ``untrusted`` is of a CA that nobody knows.
         """

@@ -145,7 +145,8 @@ def contradiction(expectation: Expectation, seen: Observation) -> str | None:
 def _negotiated(expectation: Expectation, seen: Observation) -> str | None:
     """The same of what was negotiated. A refusal is no contradiction: nothing wrong came of it."""
     asked = expectation.protocol or expectation.cipher or expectation.cipher_not
-    if not asked and not expectation.trust:
+    of_session = expectation.trust or expectation.certificate or expectation.resumed is not None
+    if not asked and not of_session:
         return ""
     if seen.outcome is Outcome.REFUSED:
         return ""
@@ -153,6 +154,10 @@ def _negotiated(expectation: Expectation, seen: Observation) -> str | None:
         return None
     if expectation.trust and seen.trust not in expectation.trust:
         return f"certificate {seen.trust}, not {' or '.join(expectation.trust)}"
+    if (found := _second_look(expectation, seen)) != "":
+        return found
+    if not asked:
+        return ""
     protocol, cipher = protocol_of(seen), cipher_of(seen)
     if protocol is None:
         return None
@@ -164,6 +169,24 @@ def _negotiated(expectation: Expectation, seen: Observation) -> str | None:
         return f"negotiated {cipher}, not {' or '.join(expectation.cipher)}"
     if _any(expectation.cipher_not, str(cipher)):
         return f"negotiated {cipher}"
+    return ""
+
+
+def _second_look(expectation: Expectation, seen: Observation) -> str | None:
+    """The same of the server's certificate and of a second connection's session."""
+    if expectation.certificate:
+        if seen.certificate is None:
+            return None
+        names = seen.certificate.names
+        if not any(_any(expectation.certificate, name) for name in names):
+            return (
+                f"a certificate for {', '.join(names)}, not {' or '.join(expectation.certificate)}"
+            )
+    if expectation.resumed is not None:
+        if seen.resumed is None:
+            return None
+        if seen.resumed is not expectation.resumed:
+            return "the session resumed" if seen.resumed else "no session resumed"
     return ""
 
 

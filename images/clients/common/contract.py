@@ -50,6 +50,53 @@ class Offer:
 
 
 @dataclass(frozen=True)
+class Extras:
+    """What a client is told beside its offer; empty in most requests.
+
+    ``certificate`` and ``key`` are the files, PEM, of what it presents when it is asked for a
+    certificate. ``sends_name``: it is told which server name to send, ``name``; None: none at all.
+    ``resume``: it connects twice, the second time with the session of the first. ``renegotiate``:
+    it starts a second handshake inside the first. ``hangup`` is where it closes the connection:
+    ``starttls``, ``handshake`` or ``data``.
+    """
+
+    certificate: str | None = None
+    key: str | None = None
+    sends_name: bool = False
+    name: str | None = None
+    resume: bool = False
+    renegotiate: bool = False
+    hangup: str | None = None
+
+    def abilities(self) -> list[str]:
+        """What a client must be able to, in the words of its description."""
+        needed = {
+            "cert": self.certificate is not None,
+            "sni": self.sends_name,
+            "resume": self.resume,
+            "renegotiate": self.renegotiate,
+            f"hangup={self.hangup}": self.hangup is not None,
+        }
+        return [name for name, asked in needed.items() if asked]
+
+    def server_name(self, usual: str) -> str | None:
+        """The server name to send, where one is usually sent; None: none."""
+        return self.name if self.sends_name else usual
+
+
+#: What a client that lacks an ability cannot be told, in words.
+ABILITIES = {
+    "cert": "to present a certificate",
+    "sni": "which server name to send",
+    "resume": "to take up an earlier session",
+    "renegotiate": "to renegotiate",
+    "hangup=starttls": "to hang up after STARTTLS",
+    "hangup=handshake": "to hang up in the handshake",
+    "hangup=data": "to hang up in the middle of a message",
+}
+
+
+@dataclass(frozen=True)
 class Request:
     """One request; the fields are the contract's. ``time_limit`` is in seconds.
 
@@ -70,6 +117,7 @@ class Request:
     subject: str
     time_limit: float
     plaintext: bool = False
+    extras: Extras = field(default_factory=Extras)
 
     @classmethod
     def parse(cls, line: bytes | str) -> Request:
@@ -109,6 +157,23 @@ def _request(data: Mapping[str, Any]) -> Request:
         subject=message["subject"],
         time_limit=float(data["time_limit"]),
         plaintext=data["tls"] == "none",
+        extras=_extras(data.get("extras") or {}),
+    )
+
+
+def _extras(data: Mapping[str, Any]) -> Extras:
+    unknown = set(data) - {"cert", "sni", "resume", "renegotiate", "hangup"}
+    if unknown:
+        raise BadRequest(f"unknown extras {' '.join(sorted(unknown))}")
+    cert = data.get("cert")
+    return Extras(
+        certificate=cert["chain_file"] if cert else None,
+        key=cert["key_file"] if cert else None,
+        sends_name="sni" in data,
+        name=data.get("sni"),
+        resume=bool(data.get("resume")),
+        renegotiate=bool(data.get("renegotiate")),
+        hangup=data.get("hangup"),
     )
 
 
@@ -143,6 +208,8 @@ class Trace:
     """What is known of a dialogue while it goes on; a time-out reports it as far as it has come.
 
     ``started`` is the monotonic clock when the connection was begun, in seconds; None before.
+    ``peer_certificate`` is the server's own certificate as it came, PEM. ``resumed`` is of a second
+    connection: whether it took up the session of the first.
     """
 
     stage: str | None = "connect"
@@ -153,6 +220,8 @@ class Trace:
     bits: int | None = None
     group: str | None = None
     queue_id: str | None = None
+    peer_certificate: str | None = None
+    resumed: bool | None = None
     started: float | None = None
     lines: list[str] = field(default_factory=list)
 
@@ -186,7 +255,10 @@ class Ending:
 
 
 class Client(Protocol):
-    """What a driver has to be. One that can do without TLS when told so has ``plaintext`` True."""
+    """What a driver has to be. One that can do without TLS when told so has ``plaintext`` True.
+
+    ``extras``, where it has that, are the abilities (`Extras`) that it has.
+    """
 
     async def describe(self) -> dict[str, Any]:
         """What ``driver --describe`` prints."""
@@ -215,6 +287,8 @@ def result(request_id: str, ending: Ending, trace: Trace, seconds: float | None)
         "queue_id": trace.queue_id,
         "seconds": None if seconds is None else round(seconds, 6),
         "dialogue": trace.lines,
+        "peer_certificate": trace.peer_certificate,
+        "resumed": trace.resumed,
     }
 
 
@@ -235,12 +309,29 @@ def queue_id(text: str) -> str | None:
     return found.group(1) if found else None
 
 
+def abilities(client: Client) -> frozenset[str]:
+    """The extras that a client can be told."""
+    return frozenset(getattr(client, "extras", ()))
+
+
+def hindrance(client: Client, request: Request) -> str:
+    """Which extras of a request a client cannot be told; "": none."""
+    if request.implicit_tls and request.extras.hangup == "starttls":
+        return "there is no STARTTLS to hang up after where TLS comes first"
+    lacking = [one for one in request.extras.abilities() if one not in abilities(client)]
+    told = " or ".join(ABILITIES.get(one, one) for one in lacking)
+    return f"this client cannot be told {told}" if told else ""
+
+
 async def run_one(client: Client, request: Request) -> dict[str, Any]:
     """One request's result, whatever happens."""
     trace = Trace()
     if request.plaintext and not getattr(client, "plaintext", False):
         why = "there is no way to tell this client to do without TLS"
         return result(request.id, Ending("client-incapable", "starttls", why), trace, None)
+    why = hindrance(client, request)
+    if why:
+        return result(request.id, Ending("client-incapable", "handshake", why), trace, None)
     try:
         ending = await _within(request.time_limit, client.run(request, trace))
     except TimeoutError:
@@ -327,7 +418,8 @@ async def main(
     ``jobs`` requests are worked on at a time, and the clock of a further one does not run yet.
     """
     if sys.argv[1:] == ["--describe"]:
-        _write({"contract": CONTRACT, **await client.describe()})
+        extras = sorted(abilities(client))
+        _write({"contract": CONTRACT, **await client.describe(), "extras": extras})
     elif sys.argv[1:]:
         sys.exit(f"usage: driver [--describe]; got {' '.join(sys.argv[1:])}")
     else:
