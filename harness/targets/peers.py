@@ -22,6 +22,7 @@ from harness.config.peers import (
     OWN_CERTIFICATE,
     OWN_KEY,
     Address,
+    bogus,
     peer_scenario,
     tlsa_data,
     zones,
@@ -31,7 +32,7 @@ from harness.images.engine import talking
 from harness.targets.control import granted, handshake
 from harness.targets.lab import PKI_DIR, FileSpec, Lab, Role, put_files
 from harness.targets.pki import Pki
-from harness.targets.postfix import PostfixTarget
+from harness.targets.postfix import ROOT, PostfixTarget
 from harness.tls import Offer, Protocol, Service
 
 #: A peer with what it is pinned to.
@@ -40,6 +41,8 @@ _PORTS = {Service.SMTP: 25, Service.SUBMISSION: 587, Service.SUBMISSIONS: 465}
 #: Peers' own log-in is asked by nobody.
 _NO_SASL = "inet:127.0.0.1:1"
 _ZONES_DIR = "/srv/zones"
+#: Servers that shake no hands.
+_WITHOUT_TLS = (ServerKind.PLAINTEXT, ServerKind.HANGS_UP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,8 @@ def _start_server(
     loop: asyncio.AbstractEventLoop,
 ) -> tuple[PostfixTarget, bool]:
     target = PostfixTarget.start(lab, name, image, loop)
-    instance = target.start_instance(peer_scenario(kind, offer), _PORTS, _NO_SASL)
+    scenario = peer_scenario(kind, offer, f"{ROOT}/peer")
+    instance = target.start_instance(scenario, _PORTS, _NO_SASL)
     if not instance.started:
         raise InfrastructureError(f"the peer for {offer} does not start: {instance.words}")
     if kind is ServerKind.UNKNOWN_CA:
@@ -119,7 +123,7 @@ def _start_server(
             },
         )
     put_files(target.container, {f"{PKI_DIR}/ca.pem": FileSpec(lab.pki.ca)})
-    capable = kind is ServerKind.PLAINTEXT or all(
+    capable = kind in _WITHOUT_TLS or all(
         granted(target.run(handshake(protocol, Service.SMTP))) for protocol in _spoken(offer)
     )
     return target, capable
@@ -144,6 +148,7 @@ def _start_dns(lab: Lab, addresses: list[Address], image: str) -> str:
     files = {f"{_ZONES_DIR}/{name}.zone": FileSpec(text) for name, text in
              zones(addresses, address).items()}  # fmt: skip
     files[f"{_ZONES_DIR}/insecure"] = FileSpec("\n".join(INSECURE) + "\n")
+    files[f"{_ZONES_DIR}/bogus"] = FileSpec("".join(f"{zone}\n" for zone in bogus(addresses)))
     put_files(container, files)
     put_files(container, {f"{_ZONES_DIR}/ready": FileSpec("")})
     probe = addresses[0].peer.mx_of(addresses[0].offer)
