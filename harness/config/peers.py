@@ -42,8 +42,8 @@ _LINES = {
     ),
 }
 _SCRIPT = "config_directory/hang-up"
-#: No setting makes smtpd(8) close the connection after STARTTLS, so spawn(8) runs this in its place.
-#: In the clear it takes mail.
+#: No setting makes smtpd(8) close the connection after STARTTLS, so spawn(8) runs this in its
+#: place. In the clear it takes mail.
 _HANGS_UP = """printf '220 peer.test ESMTP\\r\\n'
 while read -r line; do
     case $line in

@@ -64,6 +64,7 @@ class Scenario:
 
     ``files`` are further files by their absolute paths, or ``config_directory/NAME`` for one that
     lies beside its main.cf, and ``kinds`` what the harness is to put at paths that they name.
+    ``headers`` are header fields of the messages that it sends in cells of ``outbound``.
     ``collection`` is the folder of such folders that it lies in, None where it lies at the top.
     ``whole``: it is a whole configuration, so nothing is added that decides TLS. ``as_is``: nothing
     of it is replaced, whatever it needs of a machine and its surroundings.
@@ -82,6 +83,7 @@ class Scenario:
     overlay: Overlay = Overlay.REPLACE
     files: Mapping[str, str] = field(default_factory=dict)
     kinds: Mapping[str, FileKind] = field(default_factory=dict)
+    headers: tuple[str, ...] = ()
     collection: str | None = None
     whole: bool = False
     as_is: bool = False
@@ -99,6 +101,7 @@ class Scenario:
         said: list[object] = [self.main_cf, self.master_cf, self.overlay.value]
         said += [sorted(self.files.items())] if self.files else []
         said += [["kinds", sorted(self.kinds.items())]] if self.kinds else []
+        said += [["headers", *self.headers]] if self.headers else []
         said += ["whole"] if self.whole else []
         said += ["as-is"] if self.as_is else []
         content = json.dumps(said)
@@ -278,6 +281,7 @@ def _scenario(folder: Path, description: Description, texts: dict[str, str]) -> 
         overlay=description.master_cf,
         whole=description.configuration is Extent.WHOLE,
         as_is=description.surroundings is SurroundingsMode.AS_IS,
+        headers=description.headers or (),
         kinds={
             path: FileKind(kind) for path, kind in description.files.items() if is_file_kind(kind)
         },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from email.utils import formatdate
 
 from harness.catalog.cells import Cell
@@ -24,10 +25,15 @@ QUEUE_PATIENCE = 3
 
 
 async def measure_outbound(
-    cell: Cell, bench: PostfixBench, peer: PeerServer, time_limit: float
+    cell: Cell,
+    bench: PostfixBench,
+    peer: PeerServer,
+    time_limit: float,
+    headers: Iterable[str] = (),
 ) -> Measured:
     """Have the instance send one message to the peer, and judge what its log says of it.
 
+    ``headers`` are further header fields of the message, such as ``TLS-Required: no`` (RFC 8689).
     ``time_limit`` is a dialogue's, in seconds; the queue has :data:`QUEUE_PATIENCE` of them.
     """
     if not peer.capable:
@@ -43,7 +49,7 @@ async def measure_outbound(
             Outcome.CONFIG_REJECTED, reason="fatal", decided_by="server", notes=("no master",)
         )
         return _measured(cell, bench, decision, None, None, bench.startup(), [])
-    said = await asyncio.to_thread(bench.target.run, _hand_over(cell, bench, recipient))
+    said = await asyncio.to_thread(bench.target.run, _hand_over(cell, bench, recipient, headers))
     delivery = await bench.target.join.sent.delivery(recipient, time_limit * QUEUE_PATIENCE)
     seconds = time.monotonic() - began
     sent, session = None, None
@@ -57,7 +63,7 @@ async def measure_outbound(
     return _measured(cell, bench, decision, trust, seconds, log, peer_lines)
 
 
-def _hand_over(cell: Cell, bench: PostfixBench, recipient: str) -> str:
+def _hand_over(cell: Cell, bench: PostfixBench, recipient: str, further: Iterable[str] = ()) -> str:
     """The script that gives the message to sendmail(1) of the instance."""
     etc = f"{bench.instance.directory}/etc"
     headers = (
@@ -65,6 +71,7 @@ def _hand_over(cell: Cell, bench: PostfixBench, recipient: str) -> str:
         f"To: {recipient}",
         f"Subject: {cell.id}",
         f"Date: {formatdate()}",
+        *further,
     )
     text = "\\n".join(headers) + f"\\n\\n{cell.id}\\n"
     return f"printf '%b' '{text}' | sendmail -C {etc} -i -f {SENDER} {recipient}"

@@ -39,8 +39,6 @@ _WHY = (
     (r"Connection refused", "connect", "connection-refused"),
     (r"lost connection", "handshake", "closed"),
     (r"invalid|unknown TLS|bad (?:value|policy)", "connect", "policy"),
-    # "host x[1.2.3.4] said: 421 4.3.2 ... (in reply to DATA command)"
-    (r"said: 421 ", "data", "service-unavailable"),
 )  # fmt: skip
 
 

@@ -317,7 +317,7 @@ def abilities(client: Client) -> frozenset[str]:
 def hindrance(client: Client, request: Request) -> str:
     """Which extras of a request a client cannot be told; "": none."""
     if request.implicit_tls and request.extras.hangup == "starttls":
-        return "there is no STARTTLS to hang up after where TLS comes first"
+        return "this client cannot be told to hang up after STARTTLS where TLS comes first"
     lacking = [one for one in request.extras.abilities() if one not in abilities(client)]
     told = " or ".join(ABILITIES.get(one, one) for one in lacking)
     return f"this client cannot be told {told}" if told else ""

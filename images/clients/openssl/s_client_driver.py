@@ -135,6 +135,8 @@ async def _renegotiate(process: Process, speaker: Speaker) -> None:
     """
     while not speaker.wants_handshake and not process.ended.done():
         await asyncio.sleep(STEP)
+    if process.ended.done():
+        return
     process.write(b"R\n")
     while b"RENEGOTIATING" not in process.errors and not process.ended.done():
         await asyncio.sleep(STEP)
