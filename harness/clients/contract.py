@@ -193,7 +193,7 @@ _TEXTS = ("cipher", "group", "error", "local_address", "queue_id", "peer_certifi
 
 def _check(data: dict[str, Any]) -> None:
     _check_word(data, "outcome", OUTCOMES, required=True)
-    _check_word(data, "stage", STAGES, required=data["outcome"] == "refused")
+    _check_word(data, "stage", STAGES, required=data["outcome"] in ("refused", "hung-up"))
     _check_word(data, "protocol", frozenset(Protocol))
     for key in _TEXTS:
         _check_type(data, key, str)

@@ -105,7 +105,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "no-shared-cipher": ("cipher", "no shared cipher"),
     "no-ciphers-available": ("cipher", "no ciphers available"),
     "handshake-failure": ("failure", "handshake failure"),
-    "no-renegotiation": ("no reneg", "no second handshake (no_renegotiation)"),
+    "no-renegotiation": ("reneg", "no second handshake (no_renegotiation)"),
     "inappropriate-fallback": ("SCSV", "inappropriate fallback (RFC 7507)"),
     "legacy-sigalg-disallowed": ("sigalg", "legacy signature algorithm disallowed"),
     "dh-key-too-small": ("DH size", "DH key too small"),
