@@ -37,6 +37,7 @@ from harness.targets.control import start_control
 from harness.targets.lab import Lab
 from harness.targets.peers import Pin, Post, start_post
 from harness.targets.postfix import PostfixTarget
+from harness.targets.resolver import start_resolver
 from harness.targets.sasl import start_sasl
 from harness.tls import Service
 
@@ -57,10 +58,11 @@ class Readiness:
         own: Iterable[Client] = (),
         before: Mapping[str, str] | None = None,
         changed: Callable[[], None] = lambda: None,
+        resolves: bool = False,
     ) -> None:
         """``builds`` has the plan's, by name, ``before`` the image ids of the run that is resumed.
 
-        ``own`` are the user's own clients.
+        ``own`` are the user's own clients. ``resolves``: a name server is needed.
         ``changed`` is called whenever ``images`` or ``missing`` has something new.
         """
         self.images: dict[str, dict[str, Any]] = {}
@@ -75,6 +77,7 @@ class Readiness:
         self._plan = plan
         self._builds = builds
         self._own = {one.name: one for one in own}
+        self._resolves = resolves
 
     def begin(self) -> None:
         """Start all tasks; images are asked for in the order in which they become useful."""
@@ -88,13 +91,17 @@ class Readiness:
             *((control.name, recipes.control_recipe(control.name)) for control in controls),
             *((name, self._builds[name]) for name in by_need[1:]),
         ]
+        if pins or self._resolves:
+            wanted.insert(1, ("dns", recipes.dns_recipe()))
         if pins:
-            wanted += [("dns", recipes.dns_recipe()), ("peer", Build.parse(PEER_BUILD))]
+            wanted.append(("peer", Build.parse(PEER_BUILD)))
         for name, what in wanted:
             self._task("image", name, asyncio.to_thread(self._image, name, what))
         self._task("sasl", "sasl", self._start_sasl())
         if pins:
             self._task("client", "peers", self._start_post(pins))
+        elif self._resolves:
+            self._task("dns", "dns", self._start_resolver())
         for name in self._clients:
             self._task("client", name, self._start_client(name))
         for control in controls:
@@ -116,6 +123,16 @@ class Readiness:
         """The peers and their name server."""
         post: Post | None = await self._unless_missing("client", "peers")
         return post
+
+    async def resolver(self) -> str | None:
+        """The name server's address: that of the peers where there are any."""
+        if ("client", "peers") in self._tasks:
+            post = await self.post()
+            return post.resolver if post else None
+        if ("dns", "dns") in self._tasks:
+            address: str = await self._tasks["dns", "dns"]
+            return address
+        return None
 
     async def sasl(self) -> str:
         """``smtpd_sasl_path`` of the run's Dovecot.
@@ -249,6 +266,13 @@ class Readiness:
         path = await asyncio.to_thread(start_sasl, self._lab, image.id)
         self._tell(Step("sasl", ""))
         return path
+
+    async def _start_resolver(self) -> str:
+        image = await self._got_image("dns", "dns")
+        self._tell(Step("dns", "starting the name server"))
+        address = await asyncio.to_thread(start_resolver, self._lab, image.id)
+        self._tell(Step("dns", ""))
+        return address
 
     async def _start_client(self, name: str) -> Driver:
         own = {"foreign": True} if name in self._own else {}

@@ -19,7 +19,7 @@ from harness.images import recipes
 from harness.images.engine import Session, connect
 from harness.images.shop import ImageShop
 from harness.targets.lab import Lab
-from harness.targets.postfix import PostfixTarget, instance_ports
+from harness.targets.postfix import PostfixTarget
 from harness.targets.sasl import start_sasl
 from harness.tls import Service
 
@@ -77,8 +77,7 @@ async def _build(
     loop = asyncio.get_running_loop()
     target = await asyncio.to_thread(PostfixTarget.start, lab, build.id, image.id, loop)
     try:
-        ports = instance_ports(0)
-        instance = await asyncio.to_thread(target.start_instance, scenario, ports, sasl)
+        instance = await asyncio.to_thread(target.start_instance, scenario, sasl)
         if not instance.started:
             raise InfrastructureError(
                 f"{build.id} does not start with {scenario.id}: {instance.words}",
@@ -86,7 +85,7 @@ async def _build(
                 next_step="run the scenario: its cells have Postfix's own words",
             )
         address = lab.address(target.container)
-        place = Place(address, ports[service], service.implicit_tls)
+        place = Place(address, instance.ports[service], service.implicit_tls)
         return await asyncio.to_thread(scan, place, ciphers_only=ciphers_only)
     finally:
         target.close()

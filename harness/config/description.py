@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, Va
 from harness.config.overlay import Overlay
 from harness.errors import FileError, Place
 from harness.tls import Service
+from harness.tls import NAMED_SERVICES
 
 _LINE_OF_SYNTAX_ERROR = re.compile(r"\(at line (\d+), column \d+\)")
 
@@ -76,7 +77,7 @@ _EXPECTED = {
     "configuration": "one of " + ", ".join(f'"{extent}"' for extent in Extent),
     "surroundings": "one of " + ", ".join(f'"{mode}"' for mode in SurroundingsMode),
     "notes": "a text",
-    "services": f"a list of {', '.join(Service)}",
+    "services": f"a list of {', '.join(NAMED_SERVICES)}",
     "clients": "a list of clients' names",
     "offers": "a list of offers, such as TLSv1.2 and default",
     "headers": 'a list of header fields of the messages, such as "TLS-Required: no"',

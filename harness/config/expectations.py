@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from harness.catalog.versions import Constraint, Version
 from harness.errors import UsageError
 from harness.outcomes import Outcome
-from harness.tls import Protocol, Service
+from harness.tls import NAMED_SERVICES, Protocol
 
 T = TypeVar("T")
 
@@ -200,8 +200,10 @@ def read_where(table: Mapping[str, Any]) -> Where:
     """
     services = _globs(table, "services")
     for glob in services:
-        if not any(fnmatchcase(service, glob) for service in Service):
-            raise Slip("services", f"no service matches {glob!r}", f"of {', '.join(Service)}")
+        named = any(fnmatchcase(service, glob) for service in NAMED_SERVICES)
+        if not named and not any(character.isdigit() for character in glob):
+            expected = f"of {', '.join(NAMED_SERVICES)}, or a port"
+            raise Slip("services", f"no service matches {glob!r}", expected)
     return Where(
         builds=_globs(table, "builds"),
         postfix=_constraint(table, "postfix"),
@@ -228,11 +230,16 @@ def read_expected(table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 #: What only a session has that came to something.
-_OF_A_SESSION = ("protocol", "cipher", "cipher_not", "trust", "certificate", "resumed")
+_OF_A_SESSION = ("protocol", "cipher", "cipher_not", "certificate", "resumed")
 
 
 def _check_together(found: Mapping[str, Any]) -> None:
     outcomes = found.get("outcome", ())
+    # smtp(8) may trust a certificate, or not, and then keep the mail: TLS was negotiated all the
+    # same, and its word for the certificate is in the log.
+    if "trust" in found and outcomes and not {Outcome.ACCEPTED, Outcome.REFUSED} & set(outcomes):
+        what = f"no certificate is judged where the outcome is {' or '.join(outcomes)}"
+        raise Slip("trust", what, 'outcome = "accepted" or "refused", or no such key')
     negotiated = [key for key in _OF_A_SESSION if key in found]
     if outcomes and negotiated and Outcome.ACCEPTED not in outcomes:
         what = f"nothing is negotiated where the outcome is {' or '.join(outcomes)}"

@@ -7,8 +7,9 @@ those of postconf(5) for smtpd(8), and their siblings for smtp(8), lmtp(8) and t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
+from pathlib import PurePosixPath
 
 from harness.config.mastercf import Entry
 
@@ -111,6 +112,10 @@ _TOGETHER = {
     frozenset({FileKind.DSA_CERTIFICATE, FileKind.DSA_KEY}): FileKind.DSA_CHAIN,
 }
 _CHAINS = frozenset(_TOGETHER.values())
+#: The parameter whose default each certificate's file is (postconf(5): smtpd_tls_key_file).
+_KEY_OF = {"cert_file": "key_file", "eccert_file": "eckey_file", "dcert_file": "dkey_file"}
+#: A file name that says it holds a key alone: privkey.pem, server.key, rsa-key.pem, key.
+_KEY_NAME = re.compile(r"(?:^|[^a-z])(?:ec|rsa|dsa|tls|ssl|server|priv|private)?key(?:$|[^a-z])")
 #: ``$name``, ``${name}``, ``$(name)``; conditionals (``${name?text}``) are left alone.
 _REFERENCE = re.compile(r"\$(?:(\w+)|\{(\w+)\}|\((\w+)\))", re.ASCII)
 _MOST_EXPANSIONS = 10
@@ -133,9 +138,62 @@ def key_files(
             match = _PARAMETER.fullmatch(name)
             if match is None:
                 continue
-            for path in _paths(value, {**known, **settings}):
-                files[path] = _combined(files.get(path), _KINDS[match[1]])
+            in_effect = {**known, **settings}
+            paths = _paths(value, in_effect)
+            for path, kind in zip(paths, _kinds(match[1], name, paths, in_effect), strict=True):
+                files[path] = _combined(files.get(path), kind)
     return files
+
+
+def _kinds(
+    parameter: str, name: str, paths: list[str], in_effect: Mapping[str, str]
+) -> list[FileKind]:
+    """What must lie at each of the paths that one parameter names."""
+    if parameter == "chain_files":
+        return chain_kinds(paths)
+    kind = _KINDS[parameter]
+    # A key's default is the certificate's file: smtpd_tls_key_file = $smtpd_tls_cert_file.
+    if parameter in _KEY_OF and name.replace(parameter, _KEY_OF[parameter]) not in in_effect:
+        kind = _TOGETHER[frozenset({kind, _KINDS[_KEY_OF[parameter]]})]
+    return [kind] * len(paths)
+
+
+def chain_kinds(paths: Sequence[str]) -> list[FileKind]:
+    """What must lie at each path of smtpd_tls_chain_files, in all forms of postconf(5).
+
+    A file holds a key and its certificates, or the key has a file of its own, and the file after it
+    has the certificates. Which form it is, and of which algorithm a key is, is told by the files'
+    names; where these tell nothing, each file holds both, the first RSA, the second EC. What
+    follows a certificate without a key between is of its issuers.
+    """
+    apart = [bool(_KEY_NAME.search(PurePosixPath(path).name.lower())) for path in paths]
+    kinds: list[FileKind] = []
+    keys, has_certificate = 0, False
+    for path, is_key in zip(paths, apart, strict=True):
+        if not any(apart):
+            kinds.append(_of_algorithm(path, len(kinds), "CHAIN"))
+        elif is_key:
+            # The certificate may stand before its key, which Postfix refuses: it is a pair even so.
+            keys, has_certificate = keys + 1, has_certificate and not keys
+            kinds.append(_of_algorithm(path, keys - 1, "KEY"))
+        elif has_certificate:
+            kinds.append(FileKind.CA)
+        else:
+            has_certificate = True
+            kinds.append(_of_algorithm(path, max(keys - 1, 0), "CERTIFICATE"))
+    return kinds
+
+
+def _of_algorithm(path: str, position: int, part: str) -> FileKind:
+    """A key, a certificate or both, of the algorithm that a file's name or its position tells."""
+    words = re.split(r"[^a-z0-9]+", PurePosixPath(path).name.lower())
+    is_ec = any(word.startswith(("ec", "p256", "p384")) for word in words)
+    if not is_ec and not any(word.startswith("rsa") for word in words):
+        is_ec = position % 2 == 1
+    algorithm = "EC" if is_ec else "RSA"
+    if part == "CHAIN":
+        return FileKind.EC_CHAIN if is_ec else FileKind.CHAIN
+    return FileKind[f"{algorithm}_{part}"]
 
 
 def _paths(value: str, known: Mapping[str, str]) -> list[str]:

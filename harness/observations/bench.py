@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from harness.clients.contract import Result
-from harness.config.levels import entries_of
+from harness.config.listeners import Listener
 from harness.config.maincf import parse_main_cf
+from harness.config.mastercf import parse_master_cf
 from harness.config.protocol_lists import ProtocolList, protocol_list
 from harness.observations.decide import ServerWords
 from harness.observations.measure import (
@@ -17,6 +19,7 @@ from harness.observations.measure import (
     DELIVERY_PATIENCE,
     LOG_PATIENCE,
     Asked,
+    Dialogue,
     MailCollector,
     ServerSide,
 )
@@ -28,12 +31,20 @@ from harness.targets.control import (
     front_closed,
     front_lines,
 )
-from harness.targets.maillog import LogLine
+from harness.targets.maillog import Death, LogLine, Session, is_of_service
 from harness.targets.postfix import Instance, PostfixTarget
 from harness.tls import Service
 
 #: How long, in seconds, to wait for the end of a connection in stunnel's log.
 CONTROL_PATIENCE = 2.0
+#: How long, in seconds, until master(8) tells of a process that has said its last words.
+DEATH_PATIENCE = 3.0
+#: The processes that outgoing mail passes (OVERVIEW of Postfix), by program.
+_SENDERS = frozenset(
+    {"pickup", "cleanup", "trivial-rewrite", "qmgr", "oqmgr", "smtp", "lmtp", "tlsmgr", "proxymap"}
+)
+#: master(8)'s own end.
+MASTER_DIES = re.compile(r"master\[\d+\]: (?:fatal|panic): ")
 #: Stages at which no smtpd may have taken the connection yet, so its log may have nothing.
 _UNSERVED = frozenset({"connect", "banner"})
 
@@ -45,6 +56,8 @@ class PostfixBench:
         self.target = target
         self.instance = instance
         self._mail = MailCollector(partial(target.collect, instance.directory))
+        #: Why a service takes no client, once that is known.
+        self._dead: dict[Service, tuple[str, ...]] = {}
 
     @property
     def host(self) -> str:
@@ -63,9 +76,20 @@ class PostfixBench:
 
     def settings(self, service: Service) -> Mapping[str, str]:
         """What is in effect for a service: main.cf's settings under its entry's -o options."""
-        config = self.instance.config
-        options = entries_of(config.master_cf, config.added).get(service, {})
-        return {**parse_main_cf(config.main_cf).values, **options}
+        listener = self.listener(service)
+        return listener.settings if listener else parse_main_cf(self.instance.config.main_cf).values
+
+    def listener(self, service: Service) -> Listener | None:
+        """The entry that a service's clients meet; None: the configuration has no such service."""
+        listeners = self.instance.config.listeners
+        return next((known for known in listeners if known.service == service), None)
+
+    def dialogue(self, service: Service) -> Dialogue:
+        """How a service is spoken to."""
+        listener = self.listener(service)
+        if listener is None:
+            return Dialogue(service.implicit_tls, service.authenticates)
+        return Dialogue(listener.implicit_tls, listener.authenticates)
 
     def protocol_list(self, service: Service) -> ProtocolList | None:
         """The list that a service goes by; None: it does no TLS, or its release has no lists."""
@@ -87,7 +111,7 @@ class PostfixBench:
             session = await self.target.join.session(result.local_address, asked.since, patience)
         self.target.must_live()
         log = [str(line) for line in (*session.preamble, *session.lines)] if session else []
-        words = ServerWords(tuple(log), () if session else tuple(self._deaths(asked, result)))
+        words = ServerWords(tuple(log), await self._deaths(asked, result, session))
         received = None
         if result.queue_id is not None:
             delivery = await self.target.join.delivery(result.queue_id, DELIVERY_PATIENCE)
@@ -95,20 +119,101 @@ class PostfixBench:
             received = await self._mail.header(asked.token)
         return ServerSide(words, [*log, *words.deaths], received)
 
-    def _deaths(self, asked: Asked, result: Result) -> list[str]:
-        """Why Postfix did not serve the connection, where its processes died of their config."""
+    def known_deaths(self, service: Service) -> Sequence[str]:
+        """Why master did not start, or died, or no process of the service takes a client."""
         if not self.instance.started:
             return [*self.startup(), *self.instance.words.splitlines()] or ["master did not start"]
-        if result.stage == "connect":
-            # Nobody listens there, which a process that died cannot be the reason of.
-            return []
+        dead = [line for line in self.startup() if MASTER_DIES.search(line)]
+        return dead or self._dead.get(service, ())
+
+    async def await_death(self, service: Service) -> Sequence[str]:
+        """Wait for a death of the service's own smtpd before it took any client.
+
+        Where services share a tag, a death may be another's, and nothing is known before the
+        dialogue has ended.
+        """
+        tag = self.instance.tags[service]
+
+        def is_its_own(death: Death) -> bool:
+            return death.tag == tag and is_of_service(death, self.instance.pids, tag)
+
+        if self._shares_tag(service):
+            await asyncio.Event().wait()
+        await self.target.join.death(is_its_own)
+        return self._note_deaths(service)
+
+    async def await_death_of_sender(self) -> None:
+        """Wait, without limit, until a process dies that outgoing mail has to pass."""
+        await self.target.join.death(self._sends)
+
+    def deaths_of_senders(self, since: float, said: Sequence[str]) -> list[str]:
+        """Why such processes died since then, and what sendmail(1) ``said`` as it did."""
+        found = [
+            one for one in self.target.join.log.died if one.at >= since and self._sends(one)
+        ] or [one for one in self.target.join.log.died if self._sends(one)]
+        own = [line for line in said if "fatal:" in line]
+        return [*own, *(str(line) for one in found for line in one.lines)]
+
+    def unfinished(self, token: str) -> list[LogLine]:
+        """What was logged of a message that has no outcome: the token is in its Message-Id.
+
+        And what smtp(8) said of messages without an outcome, for it may name no message.
+        """
+        join, tag = self.target.join, f"{self._syslog_name()}/smtp"
+        for lines in join.log.deliveries.values():
+            if any(f"message-id=<{token}@" in line.text for line in lines):
+                return [*lines, *join.sent.unfinished(tag)]
+        return join.sent.unfinished(tag)
+
+    def _syslog_name(self) -> str:
+        values = (line.partition(" = ") for line in self.instance.postconf_n.splitlines())
+        return next((value for name, _, value in values if name == "syslog_name"), "postfix")
+
+    def _sends(self, death: Death) -> bool:
+        return death.master in self.instance.pids and death.program in _SENDERS
+
+    def _shares_tag(self, service: Service) -> bool:
+        """Whether other entries of master.cf log under the tag of this service's."""
+        entries = parse_master_cf(self.instance.config.master_cf).entries
+        own = str(self.instance.ports[service])
+        names: dict[bool, list[str | None]] = {True: [], False: []}
+        for entry in entries:
+            if entry.fields[7:8] == ("smtpd",):
+                is_own = entry.type == "inet" and entry.name.rpartition(":")[2] == own
+                names[is_own].append(entry.options.get("syslog_name"))
+        return any(name in names[False] for name in names[True])
+
+    def _note_deaths(self, service: Service) -> tuple[str, ...]:
         log = self.target.join.log
+        deaths = log.deaths(self.instance.pids, self.instance.tags[service])
+        self._dead[service] = tuple(str(line) for line in deaths)
+        return self._dead[service]
+
+    async def _deaths(
+        self, asked: Asked, result: Result, session: Session | None
+    ) -> tuple[str, ...]:
+        """Why Postfix did not serve the connection, where its processes died of their config."""
+        if known := self.known_deaths(asked.cell.service):
+            return () if session else tuple(known)
+        log, pids = self.target.join.log, self.instance.pids
+        if session is not None:
+            # What smtpd asks for a client may have died: cleanup(8), trivial-rewrite(8) and others.
+            lines = log.last_words(pids, asked.since, but="smtpd")
+            return tuple(str(line) for line in lines)
+        if result.stage == "connect" and result.outcome != "timeout":
+            # Nobody listens there, which a process that died cannot be the reason of.
+            return ()
         tag = self.instance.tags[asked.cell.service]
-        return [str(line) for line in log.deaths(self.instance.pids, tag)]
+        if not log.deaths(pids, tag):
+            # A process that dies sleeps for a second before it ends (util/msg.c), and master tells
+            # of it then.
+            wanted = partial(is_of_service, pids=pids, tag=tag)
+            await self.target.join.death(wanted, DEATH_PATIENCE if log.dying(tag) else 0)
+        return self._note_deaths(asked.cell.service)
 
 
 class ControlBench:
-    """A control server: stunnel's words stand for the server's."""
+    """A control server: stunnel's words stand for the server's. It has no candidate to die of."""
 
     def __init__(self, server: ControlServer) -> None:
         self.server = server
@@ -128,6 +233,10 @@ class ControlBench:
     def config_digest(self) -> str:
         """The control's own, the same in every run."""
         return PERMISSIVE.digest
+
+    def dialogue(self, service: Service) -> Dialogue:
+        """As the registered services are spoken to."""
+        return Dialogue(service.implicit_tls, service.authenticates)
 
     def mark(self) -> int:
         """How far stunnel's log has come: what is before it is of earlier connections."""
@@ -149,6 +258,15 @@ class ControlBench:
         behind = await self._behind(lines, asked.since)
         return ServerSide(ServerWords(session=words), [*words, *behind])
 
+    def known_deaths(self, _service: Service) -> Sequence[str]:
+        """Nothing: what does not start is no control."""
+        return ()
+
+    async def await_death(self, _service: Service) -> Sequence[str]:
+        """Wait without end: a dead control is its container's trouble."""
+        await asyncio.Event().wait()
+        return ()
+
     async def _behind(self, lines: list[LogLine], since: float) -> list[str]:
         """What the Postfix behind the front logged of the same dialogue."""
         peer = backend_peer(lines)
@@ -169,7 +287,10 @@ def instance_evidence(bench: PostfixBench, check: str) -> dict[str, object]:
         "main.cf": instance.config.main_cf,
         "master.cf": instance.config.master_cf,
         "files": {path: kind.value for path, kind in instance.config.files.items()},
+        "base": list(instance.config.base),
         "added": list(instance.config.added),
+        "replaced": [change.to_dict() for change in instance.config.replaced],
+        "services": [listener.to_dict() for listener in instance.config.listeners],
         "postconf_n": instance.postconf_n,
         "check": "\n".join(dict.fromkeys(said)),
         "startup": bench.startup(),

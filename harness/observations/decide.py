@@ -13,26 +13,34 @@ from dataclasses import dataclass, replace
 
 from harness.clients.contract import Result
 from harness.observations.reasons import (
-    CERTIFICATE,
     INAPPROPRIATE_FALLBACK,
+    NOT_TLS,
+    OF_VERSIONS,
     UNRECOGNISED,
     WEAK_KEYS,
     first,
+    is_certificate,
     reason_of,
 )
 from harness.observations.record import Outcome, Stage, TlsView
+from harness.observations.tls_line import find_tls_line
 from harness.observations.within import common_name, outside
 from harness.tls import Offer
 
-# "Anonymous TLS connection established from x[1.2.3.4]:5: TLSv1 with cipher ECDHE-RSA-AES256-SHA
-# (256/256 bits) key-exchange X25519 server-signature ..." (TLS_README; tail: Postfix 3.4 on)
-_ESTABLISHED = re.compile(
-    r"TLS connection established from \S+: (?P<protocol>\S+) with cipher (?P<cipher>\S+)"
-    r" \((?P<bits>\d+)/\d+ bits\)(?: key-exchange (?P<exchange>\S+)(?: \((?P<curve>[^)]+)\))?)?"
-)
 # stunnel 5, a control's front: "TLSv1.2 ciphersuite: AES256-SHA (256-bit encryption)"
 _FRONT_ESTABLISHED = re.compile(
     r"LOG\d\[\d+\]: (?P<protocol>\S+) ciphersuite: (?P<cipher>\S+) \((?P<bits>\d+)-bit encryption\)"
+)
+#: "local error in processing" (RFC 5321, section 4.2.3).
+_LOCAL_ERROR = 451
+#: smtpd's words for a handshake that failed, and for a client that sent what is no command.
+_TLS_FAILED = re.compile(r"SSL_accept error|TLS library problem")
+_SPOKE_SMTP = re.compile(
+    r"non-SMTP command|improper command pipelining|lost connection after (?:UNKNOWN|CONNECT) "
+)
+#: What a process says as it dies (util/msg.c), and master(8) of one that said nothing.
+_DIES = re.compile(
+    r"\[\d+\]: (?:fatal|panic): |master\[\d+\]: warning: process \S+ pid \d+ killed by signal"
 )
 #: Why a refusal is not believed: there was no control, or the client gets TLS from one that
 #: refuses.
@@ -93,13 +101,9 @@ def decide(offer: Offer, result: Result, server: ServerWords, control: Control) 
             return replace(base, outcome=Outcome.HUNG_UP, decided_by="client")
         case "error":
             return replace(base, reason="driver", decided_by="harness", notes=(result.error or "",))
-    if server.deaths and not server.session:
-        return replace(
-            base,
-            outcome=Outcome.CONFIG_REJECTED,
-            reason=config_reason(server.deaths),
-            decided_by="server",
-        )
+    died = _died_of(result, server)
+    if died:
+        return reject_config(died, base)
     match result.outcome:
         case "timeout":
             return replace(base, outcome=Outcome.TIMEOUT)
@@ -126,6 +130,32 @@ def resumed(offer: Offer, result: Result, control: Control, *, is_control: bool)
     return None
 
 
+def reject_config(deaths: Sequence[str], seen: Decision | None = None) -> Decision:
+    """A process of Postfix's died of its configuration, by these lines of the log.
+
+    At which stage the client was then is a matter of timing, and no part of it; the views of what
+    was ``seen`` before stay.
+    """
+    return replace(
+        seen or Decision(Outcome.CONFIG_REJECTED),
+        outcome=Outcome.CONFIG_REJECTED,
+        stage=None,
+        reason=config_reason(deaths),
+        decided_by="server",
+    )
+
+
+def _died_of(result: Result, server: ServerWords) -> Sequence[str]:
+    """The lines by which the server's process died, of itself or with this client."""
+    with_client = [line for line in server.session if _DIES.search(line)]
+    if with_client:
+        return with_client
+    # A server that asks a process of Postfix's that died keeps its client waiting, or says 451.
+    puts_off = result.reply is not None and result.reply.code == _LOCAL_ERROR
+    waits = not server.session or result.outcome == "timeout" or puts_off
+    return server.deaths if waits else ()
+
+
 def decide_control(
     offer: Offer, result: Result, server: ServerWords, *, may_refuse: bool = False
 ) -> Decision:
@@ -139,13 +169,13 @@ def decide_control(
 
 def server_view(lines: Sequence[str]) -> TlsView | None:
     """What the server logged of the session's TLS; None where it logged none."""
+    own = find_tls_line(lines, outbound=False)
+    if own is not None:
+        return own.view
     for line in lines:
-        match = _ESTABLISHED.search(line) or _FRONT_ESTABLISHED.search(line)
+        match = _FRONT_ESTABLISHED.search(line)
         if match is not None:
-            found = match.groupdict()
-            # "ECDHE (P-256)" and "DHE (2048 bits)" name the group in brackets, "X25519" is one.
-            group = found.get("curve") or found.get("exchange")
-            return TlsView(match["protocol"], match["cipher"], int(match["bits"]), group)
+            return TlsView(match["protocol"], match["cipher"], int(match["bits"]))
     return None
 
 
@@ -228,6 +258,19 @@ def _made_offer(base: Decision, offer: Offer) -> bool:
     return seen is not None and outside(offer, seen) is None
 
 
+def _is_no_tls(base: Decision, offer: Offer, server: ServerWords) -> bool:
+    """Whether one side spoke SMTP where the other had TLS from the start.
+
+    A TLS library calls the first bytes of such a peer a wrong version. It is none: the client had
+    not begun TLS when the server's library complained, or the server took TLS for commands.
+    """
+    if offer.plaintext or base.stage in _BEFORE_TLS:
+        return any(_TLS_FAILED.search(line) for line in server.session)
+    return any(_SPOKE_SMTP.search(line) for line in server.session) and not any(
+        _TLS_FAILED.search(line) for line in server.session
+    )
+
+
 def _refused(
     base: Decision, offer: Offer, result: Result, server: ServerWords, control: Control
 ) -> Decision:
@@ -235,6 +278,8 @@ def _refused(
     no = result.reply if result.reply and result.reply.code >= 400 else None
     reply = f"{no.code} {no.text}" if no else None
     reason = reason_of(server.session, result.error, reply)
+    if reason in OF_VERSIONS and _is_no_tls(base, offer, server):
+        reason = NOT_TLS
     refused = replace(base, outcome=Outcome.REFUSED, reason=reason, decided_by="server")
     incapable = result.outcome == "client-incapable"
     servers_own = first("server", "\n".join(server.session))
@@ -244,7 +289,7 @@ def _refused(
         return refused
     # An alert of its own that no spelling knows is still its own.
     alerted = reason == UNRECOGNISED and _CLIENTS_ALERT in (result.error or "")
-    if reason == CERTIFICATE or ((weak or alerted) and not incapable):
+    if is_certificate(reason) or ((weak or alerted) and not incapable):
         # Both can make the offer; it is the client that says no, to who the server is or to how
         # short its keys are.
         return replace(refused, decided_by="client", control=control.cell)

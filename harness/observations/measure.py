@@ -13,6 +13,7 @@ from harness.catalog.cells import Cell
 from harness.clients.contract import Credentials, Message, Request, Result
 from harness.clients.controls import PERMISSIVE
 from harness.clients.driver import CA_FILE, Driver
+from harness.config.harness_settings import LOGGED_IN_SENDER, SENDER, SINK_DOMAIN
 from harness.observations.certificates import certificate_view, client_trust
 from harness.observations.decide import (
     Control,
@@ -20,6 +21,7 @@ from harness.observations.decide import (
     ServerWords,
     decide,
     decide_control,
+    reject_config,
     resumed,
 )
 from harness.observations.journal import evidence_path
@@ -57,6 +59,21 @@ class Asked:
     mark: int
 
 
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """How a service is spoken to: with TLS from the start or not, with a log-in or not."""
+
+    implicit_tls: bool
+    authenticates: bool
+
+    @property
+    def service(self) -> Service:
+        """The registered service that is spoken to in this way; a control has these alone."""
+        if self.implicit_tls:
+            return Service.SUBMISSIONS
+        return Service.SUBMISSION if self.authenticates else Service.SMTP
+
+
 class Bench(Protocol):
     """Something that cells are measured on: an instance of a build, or a control."""
 
@@ -72,11 +89,20 @@ class Bench(Protocol):
     def config_digest(self) -> str:
         """What the observation names as its config."""
 
+    def dialogue(self, service: Service) -> Dialogue:
+        """How a service is spoken to."""
+
     def mark(self) -> int:
         """Where the server's log is now, before a dialogue begins."""
 
     async def server_side(self, asked: Asked, result: Result) -> ServerSide:
         """Wait for what the server logged of a dialogue, and for the message it delivered."""
+
+    def known_deaths(self, service: Service) -> Sequence[str]:
+        """The log of why no process takes a client of a service; empty where one may."""
+
+    async def await_death(self, service: Service) -> Sequence[str]:
+        """Wait, without limit, until it is logged that no process will take a client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,21 +131,39 @@ async def measure(
     credentials: Credentials,
     time_limit: float,
 ) -> Measured:
-    """Have the cell's dialogue and judge it. ``time_limit`` is the client's, in seconds."""
+    """Have the cell's dialogue and judge it. ``time_limit`` is the client's, in seconds.
+
+    Where the server's process dies before it takes any client, there is no dialogue to wait for:
+    the log of its death decides, at once.
+    """
+    dialogue = bench.dialogue(cell.service)
+    logs_in = dialogue.authenticates and _may_log_in(cell)
     asked = Asked(cell, recipient_token(cell), time.monotonic(), bench.mark())
     request = Request(
         id=cell.id,
         host=bench.host,
         port=bench.ports[cell.service],
         server_name=SERVER_NAME,
-        implicit_tls=cell.service.implicit_tls,
+        implicit_tls=dialogue.implicit_tls,
         offer=cell.offer,
         ca_file=CA_FILE,
-        message=Message("shop@webshop.test", f"{asked.token}@sink.test", cell.id),
-        credentials=credentials if _logs_in(cell) else None,
+        message=Message(
+            LOGGED_IN_SENDER if logs_in else SENDER,
+            f"{asked.token}@{SINK_DOMAIN}",
+            cell.id,
+        ),
+        credentials=credentials if logs_in else None,
         time_limit=time_limit,
     )
-    result = await driver.ask(request)
+    result = await _dialogue(bench, driver, request, cell.service)
+    if not isinstance(result, Result):
+        decision = reject_config(result)
+        side = ServerSide(ServerWords(deaths=result), result)
+        return Measured(
+            _observation(cell, bench.config_digest, decision, None),
+            _evidence(cell, request, None, side, decision),
+            decision,
+        )
     side = await bench.server_side(asked, result)
     if cell.is_control:
         may_refuse = cell.scenario != PERMISSIVE
@@ -139,14 +183,32 @@ async def measure(
     )
 
 
-def _logs_in(cell: Cell) -> bool:
-    """Whether the client logs in: not where its certificate is to open the door.
+def _may_log_in(cell: Cell) -> bool:
+    """Whether the client logs in where one can: not where its certificate is to open the door.
 
     A control's door is opened by the log-in alone.
     """
-    if not cell.service.authenticates:
-        return False
     return cell.is_control or not cell.offer.extras.presents_certificate
+
+
+async def _dialogue(
+    bench: Bench, driver: Driver, request: Request, service: Service
+) -> Result | Sequence[str]:
+    """What the client says came of a request, or the log of why the server cannot take it.
+
+    master(8) keeps the socket of a process that died, so that clients wait in vain: the dialogue
+    and the log run a race.
+    """
+    if known := bench.known_deaths(service):
+        return known
+    talk = asyncio.ensure_future(driver.ask(request))
+    death = asyncio.ensure_future(bench.await_death(service))
+    try:
+        await asyncio.wait({talk, death}, return_when=asyncio.FIRST_COMPLETED)
+        return talk.result() if talk.done() else death.result()
+    finally:
+        for task in (talk, death):
+            task.cancel()
 
 
 def recipient_token(cell: Cell) -> str:
@@ -154,7 +216,7 @@ def recipient_token(cell: Cell) -> str:
     return "c" + hashlib.sha256(cell.id.encode()).hexdigest()[:15]
 
 
-def _observation(cell: Cell, config: str, decision: Decision, result: Result) -> Observation:
+def _observation(cell: Cell, config: str, decision: Decision, result: Result | None) -> Observation:
     return Observation(
         cell=cell.id,
         build=cell.build,
@@ -171,18 +233,18 @@ def _observation(cell: Cell, config: str, decision: Decision, result: Result) ->
         server_saw=decision.server_saw,
         agree=decision.agree,
         control=decision.control,
-        seconds=result.seconds,
+        seconds=result.seconds if result else None,
         evidence=evidence_path(cell.id),
     )
 
 
 def _evidence(
-    cell: Cell, request: Request, result: Result, side: ServerSide, decision: Decision
+    cell: Cell, request: Request, result: Result | None, side: ServerSide, decision: Decision
 ) -> dict[str, Any]:
     return {
         "cell": cell.id,
         "request": request.to_dict(secret=False),
-        "client": result.to_dict(),
+        "client": result.to_dict() if result else None,
         "log": list(side.log),
         "received": side.received,
         "notes": list(decision.notes),

@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.observations.decide import Decision
-from harness.observations.reasons import CERTIFICATE, WEAK_KEYS
+from harness.observations.reasons import (
+    CLIENT_CERTIFICATE,
+    NOT_TLS,
+    OF_VERSIONS,
+    WEAK_KEYS,
+    is_certificate,
+)
 from harness.observations.record import Outcome, Stage
 from harness.tls import Offer, Protocol
 
@@ -56,10 +62,13 @@ _BY_REASON = {
     "tls-disabled-bad-protocol-list": Obstacle.PROTOCOL_LIST,
     "tls-disabled-bad-cipher-list": Obstacle.CIPHER_LIST,
     "tls-disabled-no-certificate": Obstacle.KEYS,
+    "tls-disabled-key-mismatch": Obstacle.KEYS,
+    "tls-disabled-chain-order": Obstacle.KEYS,
+    "tls-disabled-ca-file": Obstacle.SETTINGS,
+    CLIENT_CERTIFICATE: Obstacle.SETTINGS,
+    NOT_TLS: Obstacle.SETTINGS,
 }
 NO_SHARED_CIPHER = "no-shared-cipher"
-#: What a list of protocols can be the cause of.
-_OF_VERSIONS = frozenset({"protocol-version", "no-protocols-available"})
 
 
 def needs_grounds(decision: Decision) -> bool:
@@ -87,7 +96,7 @@ def obstacles(decision: Decision, offer: Offer, grounds: Grounds) -> tuple[Obsta
 def _of_refusal(decision: Decision, offer: Offer, grounds: Grounds) -> tuple[Obstacle, ...]:
     if decision.reason in _BY_REASON:
         return (_BY_REASON[decision.reason],)
-    if decision.decided_by == "client" or decision.reason == CERTIFICATE:
+    if decision.decided_by == "client" or is_certificate(decision.reason):
         return (Obstacle.CLIENT,)
     if decision.stage is not Stage.HANDSHAKE:
         return (Obstacle.SETTINGS,)
@@ -115,7 +124,7 @@ def _of_settings(
     if grounds.excluded is None or offer.is_default:
         # Whether the list leaves out what was offered is not known: the reason has to do.
         by_reason = {
-            **dict.fromkeys(_OF_VERSIONS, Obstacle.PROTOCOL_LIST),
+            **dict.fromkeys(OF_VERSIONS, Obstacle.PROTOCOL_LIST),
             **dict.fromkeys(WEAK_KEYS, Obstacle.KEYS),
             NO_SHARED_CIPHER: Obstacle.CIPHER_LIST,
         }

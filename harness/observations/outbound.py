@@ -9,12 +9,13 @@ from email.utils import formatdate
 
 from harness.catalog.cells import Cell
 from harness.observations.bench import PostfixBench
-from harness.observations.decide import Decision, server_view
+from harness.observations.decide import Decision, reject_config, server_view
 from harness.observations.journal import evidence_path
 from harness.observations.measure import Measured, recipient_token
-from harness.observations.outbound_log import Sent, decide_sent
+from harness.observations.outbound_log import TRANSPORT_DIED, Sent, decide_sent
 from harness.observations.record import Observation, Outcome
 from harness.targets.peers import PeerServer
+from harness.targets.sentlog import Delivery
 
 SENDER = "shop@webshop.test"
 #: How long, in seconds, the peer's log may lag behind the sender's.
@@ -43,24 +44,49 @@ async def measure_outbound(
         )
         return _measured(cell, bench, decision, None, None, [], [])
     began = time.monotonic()
+    if dead := bench.known_deaths(cell.service):
+        return _measured(cell, bench, reject_config(dead), None, None, [*dead], [])
     recipient = f"{recipient_token(cell)}@{peer.domain}"
-    if not bench.instance.started:
-        decision = Decision(
-            Outcome.CONFIG_REJECTED, reason="fatal", decided_by="server", notes=("no master",)
-        )
-        return _measured(cell, bench, decision, None, None, bench.startup(), [])
-    said = await asyncio.to_thread(bench.target.run, _hand_over(cell, bench, recipient, headers))
-    delivery = await bench.target.join.sent.delivery(recipient, time_limit * QUEUE_PATIENCE)
+    script = _hand_over(cell, bench, recipient, headers)
+    answer = await asyncio.to_thread(bench.target.run, script)
+    said = answer.splitlines()
+    delivery = await _delivery(bench, recipient, said, time_limit * QUEUE_PATIENCE)
     seconds = time.monotonic() - began
     sent, session = None, None
+    unfinished: list[str] = []
+    if delivery is None or TRANSPORT_DIED.search(delivery.text):
+        unfinished = [str(line) for line in bench.unfinished(recipient_token(cell))]
+        deaths = bench.deaths_of_senders(began, said)
+        if deaths:
+            log = list(dict.fromkeys([*said, *unfinished, *deaths]))
+            return _measured(cell, bench, reject_config(deaths), None, seconds, log, [])
     if delivery is not None:
         lines = [str(line) for line in delivery.lines]
         sent = Sent(delivery.status, delivery.text, lines)
         session = await peer.target.join.session_of_message(delivery.text, PEER_PATIENCE)
     peer_lines = [str(line) for line in session.lines] if session else []
-    decision, trust = decide_sent(sent, server_view(peer_lines))
-    log = [*said.splitlines(), *(sent.lines if sent else ())]
+    wrapper = bench.settings(cell.service).get("smtp_tls_wrappermode", "no") == "yes"
+    decision, trust = decide_sent(
+        sent, server_view(peer_lines), wrapper=wrapper, unfinished=unfinished
+    )
+    log = [*said, *(sent.lines if sent else unfinished)]
     return _measured(cell, bench, decision, trust, seconds, log, peer_lines)
+
+
+async def _delivery(
+    bench: PostfixBench, recipient: str, said: list[str], time_limit: float
+) -> Delivery | None:
+    """The message's outcome; None: time is up, or a process that it has to pass has died."""
+    if any("fatal:" in line for line in said):
+        return None
+    sent = asyncio.ensure_future(bench.target.join.sent.delivery(recipient, time_limit))
+    death = asyncio.ensure_future(bench.await_death_of_sender())
+    try:
+        await asyncio.wait({sent, death}, return_when=asyncio.FIRST_COMPLETED)
+        return sent.result() if sent.done() else None
+    finally:
+        for task in (sent, death):
+            task.cancel()
 
 
 def _hand_over(cell: Cell, bench: PostfixBench, recipient: str, further: Iterable[str] = ()) -> str:
@@ -70,6 +96,8 @@ def _hand_over(cell: Cell, bench: PostfixBench, recipient: str, further: Iterabl
         f"From: {SENDER}",
         f"To: {recipient}",
         f"Subject: {cell.id}",
+        # cleanup(8) logs it, so that the message's lines are found where it has no outcome.
+        f"Message-Id: <{recipient_token(cell)}@postfix-matrix.test>",
         f"Date: {formatdate()}",
         *further,
     )

@@ -12,34 +12,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.observations.decide import Decision, views_agree
-from harness.observations.reasons import UNRECOGNISED, reason_of
-from harness.observations.record import Outcome, Stage, TlsView
-
-# "Trusted TLS connection established to mx.test[172.18.0.5]:25: TLSv1.2 with cipher
-# ECDHE-RSA-AES128-GCM-SHA256 (128/128 bits) key-exchange X25519 server-signature ..."
-_ESTABLISHED = re.compile(
-    r"(?P<trust>Anonymous|Untrusted|Trusted|Verified) TLS connection established to \S+: "
-    r"(?P<protocol>\S+) with cipher (?P<cipher>\S+) \((?P<bits>\d+)/\d+ bits\)"
-    r"(?: key-exchange (?P<exchange>\S+)(?: \((?P<curve>[^)]+)\))?)?"
+from harness.observations.reasons import (
+    CERTIFICATE,
+    HANDSHAKE_FAILURE,
+    NAME_MISMATCH,
+    NOT_TLS,
+    OF_VERSIONS,
+    TLS_NOT_AVAILABLE,
+    UNRECOGNISED,
+    first,
+    is_certificate,
+    reason_of,
 )
+from harness.observations.record import Outcome, Stage, TlsView
+from harness.observations.tls_line import find_tls_line
+
 #: The lab's own network failed, not the build.
 LAB = "lab"
 _LOST = re.compile(r"try again|No route to host|Network is unreachable|Connection timed out")
-#: Why smtp(8) did not deliver, in its own words (src/smtp/smtp_proto.c, smtp_connect.c).
-_WHY = (
-    (r"TLS is required, but was not offered|STARTTLS (?:is|was) required", "starttls",
-     "tls-required"),
-    (r"TLS is required, but our TLS engine is unavailable", "starttls", "tls-not-available"),
-    (r"no TLSA records|non DNSSEC destination|TLSA lookup error|no usable TLSA", "connect",
-     "no-tlsa"),
-    (r"Server certificate not (?:trusted|verified)|certificate verification failed", "handshake",
-     "certificate"),
-    (r"Cannot start TLS: handshake failure", "handshake", None),
-    (r"(?:Host or domain name not found|unable to look up host|type=MX:)", "connect", "no-route"),
-    (r"Connection refused", "connect", "connection-refused"),
-    (r"lost connection", "handshake", "closed"),
-    (r"invalid|unknown TLS|bad (?:value|policy)", "connect", "policy"),
-)  # fmt: skip
+#: How far smtp(8) had come, by why it did not deliver (src/smtp/smtp_proto.c, smtp_connect.c).
+_STAGES = {
+    "tls-required": Stage.STARTTLS,
+    TLS_NOT_AVAILABLE: Stage.STARTTLS,
+    CERTIFICATE: Stage.HANDSHAKE,
+    HANDSHAKE_FAILURE: Stage.HANDSHAKE,
+    "closed": Stage.HANDSHAKE,
+}
+#: Reasons that smtp(8) gives for a message, where its log may tell more.
+_VAGUE = frozenset({CERTIFICATE, HANDSHAKE_FAILURE, TLS_NOT_AVAILABLE, "policy"})
+#: What smtp(8) says of a certificate that is of a known CA and of another host.
+NAMES_NO_HOST = re.compile(r"Server certificate not verified", re.IGNORECASE)
+#: qmgr(8)'s words for a message whose smtp(8) died (src/qmgr/qmgr_defer.c).
+TRANSPORT_DIED = re.compile(r"(?:unknown mail transport error|mail transport unavailable)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +57,17 @@ class Sent:
 
 def trust_of(lines: Sequence[str]) -> tuple[str | None, TlsView | None]:
     """The last TLS session that the sender logged: its word for the certificate, and its view."""
-    for line in reversed(lines):
-        match = _ESTABLISHED.search(line)
-        if match is not None:
-            group = match["curve"] or match["exchange"]
-            view = TlsView(match["protocol"], match["cipher"], int(match["bits"]), group)
-            return match["trust"], view
-    return None, None
+    found = find_tls_line(reversed(lines), outbound=True)
+    return (found.trust, found.view) if found else (None, None)
 
 
-def decide_sent(sent: Sent | None, peer_saw: TlsView | None) -> tuple[Decision, str | None]:
+def decide_sent(
+    sent: Sent | None,
+    peer_saw: TlsView | None,
+    *,
+    wrapper: bool = False,
+    unfinished: Sequence[str] = (),
+) -> tuple[Decision, str | None]:
     """What came of a message, and the sender's word for the peer's certificate.
 
     The sender decides: it is Postfix's own client that will not deliver, whatever the peer has.
@@ -70,12 +75,14 @@ def decide_sent(sent: Sent | None, peer_saw: TlsView | None) -> tuple[Decision, 
     Args:
         sent: None where the message had no outcome in its time.
         peer_saw: what the peer's own log says of the session in which it took the message.
+        wrapper: the sender begins with TLS (smtp_tls_wrappermode).
+        unfinished: what the sender logged until the time was up.
     """
     if sent is None:
-        return Decision(Outcome.TIMEOUT), None
+        return Decision(Outcome.TIMEOUT, reason=first("sender-log", "\n".join(unfinished))), None
     trust, view = trust_of(sent.lines)
     if sent.status != "sent":
-        return _refused(sent, view), trust if view else None
+        return _refused(sent, view, trust, wrapper=wrapper), trust if view else None
     if view is None and peer_saw is None:
         return Decision(Outcome.PLAINTEXT), None
     agree = views_agree(view, peer_saw) if view and peer_saw else None
@@ -91,19 +98,36 @@ def _fell_back(lines: Sequence[str]) -> bool:
     return text.rfind("Cannot start TLS") > text.rfind("TLS connection established to")
 
 
-def _refused(sent: Sent, view: TlsView | None) -> Decision:
-    said = "\n".join([*sent.lines, sent.text])
+def _refused(sent: Sent, view: TlsView | None, trust: str | None, *, wrapper: bool) -> Decision:
     if _LOST.search(sent.text):
         # The name server and the peers are ours; what does not reach them is no word of Postfix's.
         return Decision(Outcome.ERROR, Stage.CONNECT, reason=LAB, decided_by="harness")
-    for pattern, stage, reason in _WHY:
-        if re.search(pattern, sent.text, re.IGNORECASE):
-            found = reason or reason_of(sent.lines, said, None)
-            return Decision(
-                Outcome.REFUSED,
-                Stage(stage),
-                reason=found,
-                decided_by="client",
-                client_saw=view if stage == "handshake" else None,
-            )
-    return Decision(Outcome.REFUSED, Stage.CONNECT, reason=UNRECOGNISED, decided_by="client")
+    by_status = first("sender", sent.text)
+    reason = _reason(by_status, sent, trust, wrapper=wrapper)
+    stage = _STAGES.get(by_status or "", Stage.CONNECT)
+    return Decision(
+        Outcome.REFUSED,
+        stage,
+        reason=reason,
+        decided_by="client",
+        client_saw=view if stage is Stage.HANDSHAKE else None,
+    )
+
+
+def _reason(by_status: str | None, sent: Sent, trust: str | None, *, wrapper: bool) -> str:
+    """Why a message was not sent: by its status, and where that is vague by the lines before it."""
+    if by_status is not None and by_status not in _VAGUE:
+        return by_status
+    by_log = first("sender-log", "\n".join(sent.lines))
+    if by_status == CERTIFICATE:
+        # "Trusted" and not sent: the issuer is known, so it is the name that does not match.
+        mismatch = trust == "Trusted" and NAMES_NO_HOST.search(sent.text)
+        if mismatch:
+            return NAME_MISMATCH
+        return by_log if by_log is not None and is_certificate(by_log) else CERTIFICATE
+    if by_log is not None and not is_certificate(by_log):
+        return by_log
+    if by_status == HANDSHAKE_FAILURE:
+        reason = reason_of(sent.lines, "\n".join([*sent.lines, sent.text]), None)
+        return NOT_TLS if wrapper and reason in OF_VERSIONS else reason
+    return by_status or UNRECOGNISED

@@ -10,9 +10,10 @@ import asyncio
 import re
 import time
 from collections import defaultdict, deque
+from collections.abc import Callable
 from contextlib import suppress
 
-from harness.targets.maillog import LogLine, MailLog, Session
+from harness.targets.maillog import Death, LogLine, MailLog, Session
 from harness.targets.sentlog import SentLog
 
 
@@ -29,6 +30,7 @@ class LogJoin:
         self._sessions: dict[str, deque[Session]] = defaultdict(deque)
         self._wanted: dict[str, deque[asyncio.Future[Session]]] = defaultdict(deque)
         self._removed: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._death_waiters: list[tuple[Callable[[Death], bool], asyncio.Future[Death]]] = []
 
     def feed(self, lines: list[str]) -> None:
         """Take raw log lines in."""
@@ -41,6 +43,8 @@ class LogJoin:
                 self._hand_over(events.closed)
             if events.removed is not None:
                 self._removed[events.removed].set()
+            if events.died is not None:
+                self._tell_death(events.died)
 
     async def session(self, peer: str, since: float, time_limit: float) -> Session | None:
         """The session of the client at ``address:port``; a partial one if it never closed in time.
@@ -64,6 +68,26 @@ class LogJoin:
             self._wanted[peer].remove(future)
             if not self._wanted[peer]:
                 del self._wanted[peer]
+
+    async def death(
+        self, wanted: Callable[[Death], bool], time_limit: float | None = None
+    ) -> Death | None:
+        """The first death from now on that is wanted; None: there was none in time (seconds)."""
+        future: asyncio.Future[Death] = asyncio.get_running_loop().create_future()
+        waiter = (wanted, future)
+        self._death_waiters.append(waiter)
+        try:
+            async with asyncio.timeout(time_limit):
+                return await future
+        except TimeoutError:
+            return None
+        finally:
+            self._death_waiters.remove(waiter)
+
+    def _tell_death(self, death: Death) -> None:
+        for wanted, future in self._death_waiters:
+            if not future.done() and wanted(death):
+                future.set_result(death)
 
     async def session_of_message(self, reply: str, time_limit: float) -> Session | None:
         """The session in which a message came, by the reply that its sender got for it.

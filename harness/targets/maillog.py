@@ -22,7 +22,10 @@ _PEER = re.compile(r"(?:dis)?connect from \S+\[(?P<address>[^\]]+)\]:(?P<port>\d
 # A queue id, short (hexadecimal) or long (base 52), and not a word that opens another message.
 _QUEUE_ID = re.compile(r"(?!warning|fatal|panic|error|statistics)(?P<id>[0-9A-Za-z]{6,}): ")
 # master(8): "warning: process /usr/lib/postfix/sbin/smtpd pid 123 exit status 1"
-_DIED = re.compile(r"process \S*smtpd pid (?P<pid>\d+) (?:exit status|killed by signal) \d+")
+_DIED = re.compile(
+    r"process (?:\S*/)?(?P<program>[^/\s]+) pid (?P<pid>\d+) (?:exit status|killed by signal) \d+"
+)
+_LAST_WORDS = ("fatal:", "panic:")
 #: What ends a queue id's life on this instance (qmgr(8)).
 _REMOVED = "removed"
 
@@ -74,12 +77,34 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class Death:
+    """A process that ended otherwise than it should, by master(8)'s word for it.
+
+    ``lines`` are its own last words, then master's; ``at`` is when master's came in. ``served``: it
+    had taken a client before, so that its end says nothing of the next client.
+    """
+
+    master: int
+    program: str
+    pid: int
+    lines: tuple[LogLine, ...]
+    served: bool
+    at: float
+
+    @property
+    def tag(self) -> str | None:
+        """Under which tag it spoke; None: it said nothing."""
+        return self.lines[0].tag if len(self.lines) > 1 else None
+
+
+@dataclass(frozen=True, slots=True)
 class Events:
     """What one line brought to an end; ``line`` is the line, where it is none of smtpd's."""
 
     closed: Session | None = None
     removed: str | None = None
     line: LogLine | None = None
+    died: Death | None = None
 
 
 class MailLog:
@@ -95,17 +120,26 @@ class MailLog:
         self._outside: dict[tuple[str, int], list[LogLine]] = defaultdict(list)
         #: Of that, what it said before its first connection.
         self._preambles: dict[tuple[str, int], tuple[LogLine, ...]] = {}
+        #: What processes of any program said as they died, by process id.
+        self._last_words: dict[int, list[LogLine]] = defaultdict(list)
+        #: The processes that died, in the order of master's words.
+        self.died: list[Death] = []
 
     def feed(self, raw: str, now: float = 0.0) -> Events:
         """Take one raw line in, at a time; says which session or delivery it completed."""
         line = LogLine.parse(raw)
         if line is None:
             return Events()
+        if line.text.startswith(_LAST_WORDS):
+            self._last_words[line.pid].append(line)
         if line.process == "smtpd":
             return Events(closed=self._smtpd(line, now))
         queued = _QUEUE_ID.match(line.text)
         if queued is None:
             self.other[line.tag].append(line)
+            died = _DIED.search(line.text) if line.process == "master" else None
+            if died is not None:
+                return self._dead(died["program"], int(died["pid"]), line, now)
             return Events(line=line)
         self.deliveries[queued["id"]].append(line)
         done = line.process == "qmgr" and line.text.endswith(_REMOVED)
@@ -121,28 +155,42 @@ class MailLog:
         return [line for tag in tags for line in self.other[tag] if line.pid in pids]
 
     def deaths(self, pids: range, tag: str) -> list[LogLine]:
-        """Why smtpd processes of one service died: their last words, and master's.
+        """Why smtpd processes of one service died before a client (:func:`is_of_service`)."""
+        found = [one for one in self.died if is_of_service(one, pids, tag)]
+        return [line for one in found for line in one.lines]
 
-        ``pids`` has the instance's master, ``tag`` is the service's own; a process that died
-        without a word may have been any service's, and counts.
-        """
-        told: list[LogLine] = []
-        for line in self.masters(pids):
-            died = _DIED.search(line.text)
-            if died is None:
-                continue
-            words = [one for one in self._last_words(int(died["pid"])) if one.tag == tag]
-            if words or not self._last_words(int(died["pid"])):
-                told += [*words, line]
-        return told
+    def dying(self, tag: str) -> bool:
+        """Whether a process of this tag has said its last words, and master nothing of it yet."""
+        return any(line.tag == tag for said in self._last_words.values() for line in said)
+
+    def last_words(self, pids: range, since: float, but: str) -> list[LogLine]:
+        """Why processes of an instance died since then; not those of one program."""
+        return [
+            line
+            for one in self.died
+            if one.master in pids and one.at >= since and one.program != but
+            for line in one.lines
+        ]
 
     def find_open(self, peer: str, since: float) -> Session | None:
         """The newest session of ``address:port``, opened since then, that is not closed yet."""
         found = [s for s in self._open.values() if s.peer == peer and s.opened >= since]
         return max(found, key=lambda session: session.opened, default=None)
 
-    def _last_words(self, pid: int) -> list[LogLine]:
-        return [line for (_, one), lines in self._outside.items() if one == pid for line in lines]
+    def _dead(self, program: str, pid: int, line: LogLine, now: float) -> Events:
+        """A process is dead: its connection, if it had one, gets no more lines."""
+        words = [one for (_, of), said in self._outside.items() if of == pid for one in said]
+        words += [one for one in self._last_words.pop(pid, []) if one not in words]
+        served = any(of == pid for _, of in self._preambles)
+        death = Death(line.pid, program, pid, (*words, line), served, now)
+        self.died.append(death)
+        key = next((key for key in self._open if key[1] == pid), None)
+        closed = None
+        if key is not None:
+            closed = self._open.pop(key)
+            closed.lines.append(line)
+            closed.closed = True
+        return Events(closed=closed, line=line, died=death)
 
     def _smtpd(self, line: LogLine, now: float) -> Session | None:
         key = (line.tag, line.pid)
@@ -157,7 +205,20 @@ class MailLog:
             self._outside[key].append(line)
             return None
         session.lines.append(line)
-        if peer is None:
+        # A process that says why it dies says nothing after it.
+        if peer is None and not line.text.startswith(_LAST_WORDS):
             return None
         session.closed = True
         return self._open.pop(key)
+
+
+def is_of_service(death: Death, pids: range, tag: str) -> bool:
+    """Whether a death may be why a service takes no client.
+
+    Args:
+        death: of any process.
+        pids: has the instance's master.
+        tag: the service's own. A process that died without a word may have been any service's.
+    """
+    mine = death.master in pids and death.program == "smtpd" and not death.served
+    return mine and death.tag in (tag, None)

@@ -61,6 +61,10 @@ class SentLog:
         said.clear()
         self._wanted[to].set()
 
+    def unfinished(self, tag: str) -> list[LogLine]:
+        """What the processes of one tag said since their last outcome, in the log's order."""
+        return [line for (of, _), said in self._said.items() if of == tag for line in said]
+
     async def delivery(self, to: str, time_limit: float) -> Delivery | None:
         """The outcome of a recipient; None where there is none within ``time_limit`` seconds."""
         with suppress(TimeoutError):

@@ -251,3 +251,30 @@ def test_a_cipher_that_nobody_named_is_an_ignored_pin(offer: str, outcome: Outco
     """Protects offers of ciphers: software without a word for them takes what it gets."""
     decision = decide(Offer.parse(offer), ACCEPTED, ON_LOG, WORKS)
     assert decision.outcome is outcome
+
+
+FATAL = "Nov 22 23:34:29 postfix/smtpd[215]: fatal: no SASL authentication mechanisms"
+KILLED = "Nov 22 23:34:29 postfix/master[9]: warning: process /x/smtpd pid 215 killed by signal 11"
+
+
+@pytest.mark.parametrize("line", [FATAL, KILLED])
+@pytest.mark.parametrize("outcome", ["refused", "timeout", "not-offered"])
+def test_a_process_that_dies_with_its_client_is_the_configs_doing(line: str, outcome: str) -> None:
+    """Protects "one cause, one outcome": closed, hung or refused is a matter of timing."""
+    result = Result("c", outcome, "ehlo", protocol="TLSv1", error="connection closed")
+    decision = decide(TLS1, result, ServerWords((CONNECT, ESTABLISHED, line)), WORKS)
+    assert (decision.outcome, decision.stage) == (Outcome.CONFIG_REJECTED, None)
+    assert decision.decided_by == "server"
+    # What was negotiated before was negotiated.
+    assert decision.server_saw is not None
+
+
+def test_what_smtpd_asks_may_be_what_died() -> None:
+    """Protects from "unrecognised": a 451 beside a cleanup(8) that died is the config's."""
+    deaths = ("Nov 22 postfix/cleanup[3]: fatal: unsupported dictionary type: bogus",)
+    words = ServerWords((CONNECT, ESTABLISHED), deaths)
+    reply = Reply(451, "4.3.0 Error: queue file write error")
+    refused = Result("c", "refused", "data", reply=reply)
+    assert decide(TLS1, refused, words, WORKS).reason == "fatal-parameter"
+    other = replace(refused, reply=Reply(554, "5.7.1 Access denied"))
+    assert decide(TLS1, other, words, WORKS).outcome is Outcome.REFUSED

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.config.base_settings import base_lines_replaced_by
 from harness.config.instance import candidate_files
+from harness.config.keyfiles import FileKind, chain_kinds
 from harness.config.scenario import Scenario
 from harness.config.sharing import groups
 
@@ -51,3 +54,54 @@ def test_nobody_is_lost_and_no_container_has_two_kinds_at_one_path(mains: list[s
         for name in group:
             for path, kind in candidate_files(wanted[name]).items():
                 assert kinds.setdefault(path, kind) is kind
+
+
+RSA_KEY, RSA_CERTIFICATE = FileKind.RSA_KEY, FileKind.RSA_CERTIFICATE
+
+
+@pytest.mark.parametrize(
+    ("paths", "kinds"),
+    [
+        ("/t/all.pem", [FileKind.CHAIN]),
+        ("/t/rsa.pem /t/ecdsa.pem", [FileKind.CHAIN, FileKind.EC_CHAIN]),
+        ("/t/ecdsa.pem /t/rsa.pem", [FileKind.EC_CHAIN, FileKind.CHAIN]),
+        ("/t/one.pem /t/two.pem", [FileKind.CHAIN, FileKind.EC_CHAIN]),
+        ("/t/privkey.pem /t/fullchain.pem", [RSA_KEY, RSA_CERTIFICATE]),
+        ("/t/mx.key /t/mx.crt /t/issuer.crt", [RSA_KEY, RSA_CERTIFICATE, FileKind.CA]),
+        ("/t/key /t/cert", [RSA_KEY, RSA_CERTIFICATE]),
+        # The wrong order of the two, which Postfix refuses.
+        ("/t/cert /t/key", [RSA_CERTIFICATE, RSA_KEY]),
+        (
+            "/t/rsa.key /t/rsa.crt /t/ec.key /t/ec.crt",
+            [RSA_KEY, RSA_CERTIFICATE, FileKind.EC_KEY, FileKind.EC_CERTIFICATE],
+        ),
+        (
+            "/t/a-key.pem /t/a.pem /t/b-key.pem /t/b.pem",
+            [RSA_KEY, RSA_CERTIFICATE, FileKind.EC_KEY, FileKind.EC_CERTIFICATE],
+        ),
+        ("/t/monkey.pem /t/turkey.pem", [FileKind.CHAIN, FileKind.EC_CHAIN]),
+    ],
+)
+def test_each_form_of_chain_files_gets_what_it_needs(paths: str, kinds: list[FileKind]) -> None:
+    """Protects smtpd_tls_chain_files: in every form of postconf(5) Postfix can load the files."""
+    assert chain_kinds(paths.split()) == kinds
+
+
+def test_a_certificate_without_a_key_holds_its_own_key() -> None:
+    """Protects the default of smtpd_tls_key_file, which is the certificate's file."""
+    found = candidate_files(scenario("one", "smtpd_tls_cert_file = /t/all.pem\n"))
+    assert found == {"/t/all.pem": FileKind.CHAIN}
+
+
+def test_what_the_candidate_replaces_is_not_in_the_base() -> None:
+    """Protects chain files: beside the base's certificate Postfix warned of both."""
+    assert base_lines_replaced_by({"smtpd_tls_chain_files"}) >= {
+        "smtpd_tls_cert_file",
+        "smtpd_tls_key_file",
+    }
+    assert "smtpd_tls_security_level" in base_lines_replaced_by({"smtpd_use_tls"})
+    assert "smtpd_tls_security_level" in base_lines_replaced_by({"smtpd_enforce_tls"})
+    assert base_lines_replaced_by({"smtpd_tls_eccert_file"}) == {"smtpd_tls_eccert_file"}
+    assert candidate_files(scenario("chain", "smtpd_tls_chain_files = /t/all.pem\n")) == {
+        "/t/all.pem": FileKind.CHAIN
+    }

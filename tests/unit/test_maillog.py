@@ -183,3 +183,60 @@ def test_what_an_earlier_dialogue_left_is_not_taken_for_a_later_ones() -> None:
         assert await join.session("172.21.0.5:44106", later, 0.01) is None
 
     asyncio.run(scenario())
+
+
+SMTPD_ENDS = f"{HOST} postfix-a/master[5]: warning: process /x/smtpd pid 9 exit status 1"
+
+
+def test_a_process_that_dies_with_its_client_closes_the_session() -> None:
+    """Protects config-rejected at once: after its fatal line a process says nothing more."""
+    log = MailLog()
+    log.feed(f"{HOST} postfix/smtpd[9]: connect from unknown[10.0.0.1]:1000")
+    fatal = f"{HOST} postfix/smtpd[9]: fatal: no SASL authentication mechanisms"
+    session = log.feed(fatal).closed
+    assert session is not None
+    assert session.closed
+    assert session.lines[-1].text == "fatal: no SASL authentication mechanisms"
+    # It had taken its client, so the next one may be served: its death is of no service.
+    assert log.feed(SMTPD_ENDS).died is not None
+    assert log.deaths(range(5, 6), "postfix/smtpd") == []
+
+
+def test_a_process_that_is_killed_with_its_client_closes_the_session_too() -> None:
+    """Protects evidence of a crash: master's word for it is the session's last line."""
+    log = MailLog()
+    log.feed(f"{HOST} postfix/smtpd[9]: connect from unknown[10.0.0.1]:1000")
+    closed = log.feed(SMTPD_ENDS.replace("exit status 1", "killed by signal 11")).closed
+    assert closed is not None
+    assert closed.lines[-1].text.endswith("killed by signal 11")
+
+
+def test_other_processes_of_the_instance_die_too() -> None:
+    """Protects the cause of a 451: what smtpd asks may be what does not run."""
+    log = MailLog()
+    log.feed(f"{HOST} postfix-a/cleanup[12]: fatal: unsupported dictionary type: bogus", 1.0)
+    log.feed(
+        f"{HOST} postfix-a/master[5]: warning: process /x/cleanup pid 12 exit status 1", now=2.0
+    )
+    words = log.last_words(range(5, 6), 1.5, but="smtpd")
+    assert [line.process for line in words] == ["cleanup", "master"]
+    assert log.last_words(range(5, 6), 2.5, but="smtpd") == []
+    assert log.last_words(range(6, 7), 1.5, but="smtpd") == []
+
+
+def test_who_waits_for_a_death_is_told_of_it() -> None:
+    """Protects the race of dialogue and log: a death ends the wait, another's does not."""
+
+    async def scenario() -> None:
+        join = LogJoin()
+        fatal = f"{HOST} postfix/smtpd[9]: fatal: bad boolean"
+        waiting = asyncio.create_task(join.death(lambda one: one.pid == 9, 1))
+        other = asyncio.create_task(join.death(lambda one: one.pid == 8, 0.01))
+        await asyncio.sleep(0)
+        join.feed([fatal, SMTPD_ENDS])
+        death = await waiting
+        assert death is not None
+        assert (death.tag, death.program, death.served) == ("postfix/smtpd", "smtpd", False)
+        assert await other is None
+
+    asyncio.run(scenario())
