@@ -15,8 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, Va
 
 from harness.config.overlay import Overlay
 from harness.errors import FileError, Place
-from harness.tls import Service
-from harness.tls import NAMED_SERVICES
+from harness.tls import NAMED_SERVICES, Service
 
 _LINE_OF_SYNTAX_ERROR = re.compile(r"\(at line (\d+), column \d+\)")
 

@@ -117,6 +117,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "tls-disabled-key-mismatch": ("key≠cert", "TLS disabled: the key is not the certificate's"),
     "tls-disabled-chain-order": ("order", "TLS disabled: wrong order in the chain files"),
     "not-tls": ("not TLS", "one side speaks in the clear where TLS comes first"),
+    "client-certificate-untrusted": ("bad cc", "the server does not trust the client certificate"),
     "client-certificate-required": ("no ccert", "the server wants a client certificate"),
     "tls-not-available": ("no TLS", "TLS not available (454)"),
     "must-starttls": ("use TLS", "TLS is required (530)"),
