@@ -21,6 +21,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     [
         ("peer-certificates/peer-mx/default", "accepted", None, "Verified"),
         ("peer-certificates/peer-with-intermediate/default", "accepted", None, "Verified"),
+        ("peer-certificates/peer-broken-dnssec/default", "accepted", None, "Verified"),
         ("peer-certificates/peer-below-intermediate/default", "refused",
          "certificate-untrusted-issuer", "Untrusted"),
         ("peer-certificates/peer-expired/default", "refused", "certificate-expired", "Untrusted"),
@@ -43,6 +44,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Finished:
         ("tls-required-absent/peer-plaintext/default", "refused", "tls-required", None),
         ("tls-required-no/peer-plaintext/default", "plaintext", None, None),
         ("tls-required-no/peer-unknown-ca/default", "accepted", None, "Untrusted"),
+        ("tls-required-no/peer-wrong-name/default", "accepted", None, "Trusted"),
     ],
 )  # fmt: skip
 def test_each_peer_gets_what_it_should(
