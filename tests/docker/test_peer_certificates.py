@@ -1,4 +1,4 @@
-"""Mail to peers whose certificates, records or manners are bad, and messages that do not mind."""
+"""Mail to peers that are bad in some way, to a hop on this machine, and mail that does not mind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.docker
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """The scenarios about peers, from Debian 13, whose Postfix knows TLS-Required."""
-    scenarios = "asked/peer-*,asked/tls-required-*"
+    scenarios = "asked/peer-*,asked/tls-required-*,asked/filter-hop*"
     return run_cli(tmp_path_factory.mktemp("peers"), "-s", scenarios, "-b", "debian-13")
 
 
@@ -44,6 +44,8 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Finished:
         ("tls-required-absent/peer-plaintext/default", "refused", "tls-required", None),
         ("tls-required-no/peer-plaintext/default", "plaintext", None, None),
         ("tls-required-no/peer-unknown-ca/default", "accepted", None, "Untrusted"),
+        ("filter-hop/peer-mx/default", "refused", "tls-required", None),
+        ("filter-hop-unprotected/peer-mx/default", "plaintext", None, None),
         ("tls-required-no/peer-wrong-name/default", "accepted", None, "Trusted"),
     ],
 )  # fmt: skip

@@ -14,9 +14,12 @@ import pytest
 
 from harness.clients.contract import Request, Result
 from harness.clients.driver import lacking_words
+from harness.config.description import describe
 from harness.config.expectations import Expectation, Slip, read_expected
+from harness.config.hops import follow_ports
 from harness.config.keyfiles import FileKind, is_file_kind
 from harness.config.placeholders import fill, filled, fingerprints, uses
+from harness.config.ports import Rewrite
 from harness.config.scenario import Scenario
 from harness.observations.certificates import certificate_view, client_trust
 from harness.observations.decide import Control, ServerWords, decide, resumed
@@ -285,3 +288,45 @@ def test_an_observation_with_a_certificate_reads_back() -> None:
     """Protects run folders: the new fields are read as they were written."""
     one = seen(certificate=VIEW, resumed=False)
     assert Observation.from_json(one.to_json()) == one
+
+
+def test_a_reference_follows_the_entry_that_got_another_port() -> None:
+    """Protects hops behind the server: what leads to them leads to where they listen now."""
+    moved = [Rewrite("127.0.0.1:10024", "127.0.0.1:20013"), Rewrite("smtp", "20010")]
+    text = (
+        "content_filter = smtp-amavis:[127.0.0.1]:10024\n"
+        "# was 127.0.0.1:10024\n"
+        "relayhost = [127.0.0.1]:100241\n"
+        "relayhost = [10.0.0.1]:10024\n"
+    )
+    followed, changes = follow_ports(text, moved)
+    assert followed == text.replace("[127.0.0.1]:10024\n", "[127.0.0.1]:20013\n")
+    assert changes == ("[127.0.0.1]:10024 → [127.0.0.1]:20013",)
+    entry = "127.0.0.1:10024 inet n - n - - smtpd\n  -o content_filter=smtp:127.0.0.1:10024\n"
+    assert follow_ports(entry, moved)[0].splitlines() == [
+        "127.0.0.1:10024 inet n - n - - smtpd",
+        "  -o content_filter=smtp:127.0.0.1:20013",
+    ]
+    assert follow_ports(text, [Rewrite("smtp", "20010")]) == (text, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ('services = ["outbound"]\nheaders = ["TLS-Required: no"]', None),
+        ('headers = ["TLS-Required: no"]', "are of messages that Postfix sends"),
+        ('services = ["outbound"]\nheaders = ["no colon"]', "cannot be 'no colon'"),
+        ('services = ["outbound"]\nheaders = ["X: it\'s"]', "cannot be"),
+    ],
+)
+def test_headers_are_of_messages_that_postfix_sends(
+    tmp_path: Path, text: str, wrong: str | None
+) -> None:
+    """Protects from headers that nobody would send, and from quotes in a shell's script."""
+    head = 'title = "t"\nsource = "s"\nclaim = "c"\n'
+    found, errors = describe(head + text, tmp_path / "scenario.toml")
+    if wrong is None:
+        assert found is not None
+        assert found.headers == ("TLS-Required: no",)
+    else:
+        assert wrong in str(errors[0])
