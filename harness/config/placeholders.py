@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from harness.config.instance import InstanceConfig, InstanceContext, assemble
 from harness.config.scenario import Scenario
 
 DIGESTS = ("md5", "sha1", "sha256")
@@ -67,3 +68,20 @@ def uses(scenario: Scenario) -> tuple[str, ...]:
         for digest in DIGESTS
     }
     return tuple(dict.fromkeys(name for name in _PLACEHOLDER.findall(texts) if name in known))
+
+
+def assemble_filled(
+    scenario: Scenario, context: InstanceContext, values: Callable[[], Mapping[str, str]]
+) -> InstanceConfig:
+    """An instance's configuration, its placeholders filled with ``values``, if it has any.
+
+    The candidate is the text with its placeholders, whatever a run's certificates are: its digest
+    is the same in each. Raises what :func:`assemble` raises.
+    """
+    names = uses(scenario)
+    if not names:
+        return assemble(scenario, context)
+    known = values()
+    config = assemble(filled(scenario, known), context)
+    told = tuple(f"{{{{{name}}}}} → {known[name]}" for name in names)
+    return replace(config, digest=scenario.digest, added=(*config.added, *told))

@@ -10,18 +10,17 @@ import asyncio
 import re
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from harness.config import placeholders
 from harness.config.instance import (
     FileKind,
     InstanceConfig,
     InstanceContext,
-    assemble,
     places_of,
 )
 from harness.config.mastercf import parse_master_cf
+from harness.config.placeholders import assemble_filled
 from harness.config.ports import number_ports
 from harness.config.protocol_lists import MANDATORY, OPPORTUNISTIC
 from harness.config.scenario import Scenario
@@ -280,14 +279,7 @@ mv "$@" ../cur/"""
             table_types=self.facts.table_types,
             resolves=self._resolves,
         )
-        names = placeholders.uses(scenario)
-        if not names:
-            return assemble(scenario, context)
-        values = self._lab.pki.fingerprints()
-        config = assemble(placeholders.filled(scenario, values), context)
-        # The candidate is the text with its placeholders, whatever this run's certificates are.
-        told = tuple(f"{{{{{name}}}}} → {values[name]}" for name in names)
-        return replace(config, digest=scenario.digest, added=(*config.added, *told))
+        return assemble_filled(scenario, context, self._lab.pki.fingerprints)
 
     def _read_facts(self) -> Facts:
         values = {name: self._default(name) for name in _ASKED}
