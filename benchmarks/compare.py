@@ -179,7 +179,7 @@ class Course:
         interpreter, file = LOOPS[client]
         script = (Path(__file__).parent / file).read_text("utf-8")
         mode = "implicit" if service.implicit_tls else "starttls"
-        port = self._bench.ports[service]
+        port = self._bench.instance.ports[service]
         address = self._lab.address(self._bench.target.container)
         words = [address, str(port), mode, str(count), str(Options().jobs)]
         # sh takes the word after the script as $0, python3 does not.

@@ -32,7 +32,7 @@ from harness.observations.record import Observation, Outcome, Stage
 from harness.proving import Proofs
 from harness.readiness import Readiness
 from harness.targets.lab import Lab
-from harness.targets.postfix import PostfixTarget
+from harness.targets.postfix import Instance, PostfixTarget
 from harness.targets.sasl import PASSWORD, USERNAME
 from harness.tls import Service
 
@@ -192,7 +192,25 @@ class Run:
             self._scenarios[scenario],
             await self.ready.sasl(),
         )
-        return PostfixBench(target, instance)
+        return PostfixBench(target, instance, await self._proxied(target, instance))
+
+    async def _proxied(
+        self, target: PostfixTarget, instance: Instance
+    ) -> dict[Service, tuple[str, int]]:
+        """HAProxy before each of an instance's services that expect its protocol."""
+        if self._scenarios[instance.scenario].as_is:
+            return {}
+        expecting = [each.service for each in instance.config.listeners if each.proxied]
+        if not expecting:
+            return {}
+        proxy = await self.ready.proxy()
+        ports = await asyncio.gather(
+            *(
+                asyncio.to_thread(proxy.forward, target.address, instance.ports[service])
+                for service in expecting
+            )
+        )
+        return {service: (proxy.host, port) for service, port in zip(expecting, ports, strict=True)}
 
     async def _config(self, bench: PostfixBench, cells: list[Cell]) -> None:
         """Measure one instance's cells, keep what it is and says, and make room for another."""

@@ -44,6 +44,7 @@ def named_candidate(
         given = _candidate(names, service, claims, options)
     elif options.footing is not None:
         given = replace(given, whole=options.footing is Footing.WHOLE)
+    given = replace(given, as_is=given.as_is or options.as_is)
     return redact(given) if options.redacted else given
 
 

@@ -23,6 +23,7 @@ class CandidateOptions:
     container: str | None = None
     footing: Footing | None = None
     redacted: bool = False
+    as_is: bool = False
 
 
 def candidate_options(*, redacting: bool) -> Callable[[Callable[..., int]], Callable[..., int]]:
@@ -38,13 +39,14 @@ def candidate_options(*, redacting: bool) -> Callable[[Callable[..., int]], Call
             container: str | None,
             whole: bool,
             lines: bool,
+            as_is: bool,
             redacted: bool = False,
             **others: Any,
         ) -> int:
             if whole and lines:
                 raise UsageError("--whole and --lines exclude each other", next_step="give one")
             footing = Footing.WHOLE if whole else Footing.LINES if lines else None
-            options = CandidateOptions(container, footing, redacted)
+            options = CandidateOptions(container, footing, redacted, as_is)
             return command(*arguments, reading=options, **others)
 
         decorators = [
@@ -57,6 +59,11 @@ def candidate_options(*, redacting: bool) -> Callable[[Callable[..., int]], Call
                 "--whole", is_flag=True, help="It is all of a configuration: nothing is added."
             ),
             click.option("--lines", is_flag=True, help="It is lines that go into a configuration."),
+            click.option(
+                "--as-is",
+                is_flag=True,
+                help="Put no stand-in in the place of tables, daemons and other systems.",
+            ),
         ]
         if redacting:
             decorators.append(

@@ -12,7 +12,7 @@ from harness.cli.candidate_options import CandidateOptions, candidate_options
 from harness.clients.scan.dialogue import Place
 from harness.clients.scan.scanning import scan
 from harness.errors import ExitCode, UsageError
-from harness.tls import INBOUND, Service
+from harness.tls import Service, read_service
 
 _ADDRESS = re.compile(r"(?P<host>[^/\s]+):(?P<port>\d+)")
 
@@ -39,8 +39,9 @@ _ADDRESS = re.compile(r"(?P<host>[^/\s]+):(?P<port>\d+)")
 @click.option(
     "--service",
     "-S",
-    type=click.Choice([str(one) for one in INBOUND]),
-    help="Of a BUILD: which service.  [default: smtp]",
+    metavar="SERVICE",
+    help="Of a BUILD: which service: smtp, submission, submissions, or any other inet entry by its "
+    "port, such as 2525.  [default: smtp]",
 )
 @click.option("--implicit", is_flag=True, help="Of a HOST:PORT: TLS from the start, no STARTTLS.")
 @click.option(
@@ -98,7 +99,7 @@ def scan_command(
         else:
             wanted = by_id(scenarios_dir, scenario or "defaults")
         found = scan_build(
-            what, wanted, Service(service or "smtp"), ciphers_only=ciphers_only, quiet=quiet
+            what, wanted, _service(service or "smtp"), ciphers_only=ciphers_only, quiet=quiet
         )
     if as_json:
         from harness.cli.scan_json import render
@@ -110,6 +111,21 @@ def scan_command(
         for line in lines(found, text_width()):
             click.echo(line)
     return ExitCode.INFRASTRUCTURE if found.not_measured else ExitCode.OK
+
+
+def _service(text: str) -> Service:
+    """The service that an option names.
+
+    Raises:
+        UsageError: it is no name of one.
+    """
+    try:
+        return read_service(text)
+    except ValueError:
+        raise UsageError(
+            f"there is no service {text!r}",
+            next_step="name smtp, submission or submissions, or a port such as 2525",
+        ) from None
 
 
 def _refuse(what: str, options: Mapping[str, object], *, running: bool) -> None:

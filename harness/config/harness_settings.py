@@ -228,6 +228,8 @@ def soft_settings(place: Place, undefined: Iterable[str]) -> tuple[HarnessSettin
         HarnessSetting("virtual_mailbox_domains", SINK_DOMAIN),
         HarnessSetting("virtual_mailbox_maps", f"regexp:{place.directory}/etc/{RECIPIENTS}"),
         HarnessSetting("transport_maps", f"regexp:{place.directory}/etc/transport"),
+        # Restrictions that compare a sender with its log-in know the test's own (postconf(5)).
+        HarnessSetting("smtpd_sender_login_maps", f"regexp:{place.directory}/etc/log-ins"),
         # No delay that a candidate sets for all deliveries holds the probes' messages up.
         HarnessSetting(f"{SINK}_destination_rate_delay", "0s", "2.5"),
         # The default names a database that nobody made in the container.

@@ -24,7 +24,7 @@ from harness.config.harness_settings import (
     with_test_addresses,
 )
 from harness.config.hops import follow_ports
-from harness.config.keyfiles import FileKind, key_files
+from harness.config.keyfiles import FileKind, key_files, map_key_files
 from harness.config.listeners import Listener, listeners
 from harness.config.logical import ended
 from harness.config.maincf import parse_main_cf
@@ -83,7 +83,7 @@ class InstanceConfig:
     is not applied as written. ``listeners`` are the services. ``files`` maps each path that the
     effective configuration names for keys, certificates and DH parameters to what must lie there,
     ``texts`` the candidate's further files and the harness's own by path, ``tables`` those to
-    compile. ``digest`` is over the candidate alone.
+    compile. ``notes`` say how the candidate's text was read, ``digest`` is over the candidate.
     """
 
     main_cf: str
@@ -96,6 +96,7 @@ class InstanceConfig:
     replaced: tuple[Replacement, ...] = ()
     listeners: tuple[Listener, ...] = ()
     tables: tuple[GivenTable, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +125,13 @@ def assemble(scenario: Scenario, context: InstanceContext) -> InstanceConfig:
     main_cf, followed = follow_ports(main_cf, rewrites)
     master_text, also = follow_ports(master.text, rewrites)
     master = append_entry(parse_master_cf(master_text), sink_entry(context.directory))
-    files = key_files(values, master.entries, context.directory)
-    files |= {_placed(path, context): kind for path, kind in scenario.kinds.items()}
     texts = {_placed(path, context): text for path, text in scenario.files.items()}
+    texts |= _library_settings(values, texts)
+    files = key_files(values, master.entries, context.directory)
+    for table in adapted.tables.given.values():
+        if table.is_of_files:
+            files |= map_key_files(texts.get(table.path, ""))
+    files |= {_placed(path, context): kind for path, kind in scenario.kinds.items()}
     return InstanceConfig(
         main_cf=main_cf,
         master_cf=master.text,
@@ -144,6 +149,7 @@ def assemble(scenario: Scenario, context: InstanceContext) -> InstanceConfig:
         replaced=adapted.replaced,
         listeners=services,
         tables=tuple(adapted.tables.given.values()),
+        notes=scenario.reading,
     )
 
 
@@ -167,6 +173,12 @@ def candidate_files(scenario: Scenario) -> Mapping[str, FileKind]:
     ports = number_ports(registered, places_of(scenario, "", "3.10"))
     nowhere = InstanceContext(scenario.id, "3.10", f"/{scenario.id}", ports, "inet:sasl:1", "")
     return assemble(scenario, nowhere).files
+
+
+def _library_settings(values: Mapping[str, str], given: Collection[str]) -> dict[str, str]:
+    """An empty file where tls_config_file names one that did not come along (Postfix 3.9)."""
+    path = values.get("tls_config_file", "")
+    return {path: ""} if path.startswith("/") and path not in given else {}
 
 
 def has_whole_master(scenario: Scenario) -> bool:

@@ -2,8 +2,8 @@
 
 A build's scenarios are instances in one container, where a path has one file. A scenario that wants
 another kind of file at a path than those before it goes into a further container of the build, and
-one that brings files of its own to places outside of its instance has a container for itself: an
-openssl.cnf is everybody's.
+one that brings files to places outside of its instance shares a container only with those that
+bring the very same: an openssl.cnf is everybody's.
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ from harness.config.scenario import OWN, Scenario
 def groups(scenarios: Iterable[Scenario]) -> tuple[tuple[str, ...], ...]:
     """The scenarios' ids, container by container; those that fit together are in the first."""
     shared: list[tuple[list[str], dict[str, FileKind]]] = []
-    alone: list[tuple[str, ...]] = []
+    alone: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for scenario in scenarios:
-        if any(not path.startswith(f"{OWN}/") for path in scenario.files):
-            alone.append((scenario.id,))
+        outside = tuple(
+            item for item in scenario.files.items() if not item[0].startswith(f"{OWN}/")
+        )
+        if outside:
+            alone.setdefault(outside, []).append(scenario.id)
             continue
         wanted = candidate_files(scenario)
         for names, files in shared:
@@ -31,7 +34,7 @@ def groups(scenarios: Iterable[Scenario]) -> tuple[tuple[str, ...], ...]:
                 break
         else:
             shared.append(([scenario.id], dict(wanted)))
-    return (*(tuple(names) for names, _ in shared), *alone)
+    return (*(tuple(names) for names, _ in shared), *map(tuple, alone.values()))
 
 
 def _fit(files: Mapping[str, FileKind], wanted: Mapping[str, FileKind]) -> bool:

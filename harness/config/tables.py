@@ -52,6 +52,7 @@ _WHOLE_REFERENCE = re.compile(r"\$(?:\w+|\{\w+\}|\(\w+\))", re.ASCII)
 #: What mac_parse(3) takes for an error: a ``$`` that no name follows.
 _BROKEN_MACRO = re.compile(r"\$(?![\w{($])", re.ASCII)
 _CONFIG_DIRECTORY = "config_directory"
+_TABLE_OF_FILES = "tls_server_sni_maps"
 _MOST_EXPANSIONS = 10
 
 
@@ -65,11 +66,15 @@ class Compiler(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GivenTable:
-    """A table that came with the configuration: its type here, its path, what compiles it."""
+    """A table that came with the configuration: its type here, its path, what compiles it.
+
+    ``is_of_files``: its values are paths of certificates and keys.
+    """
 
     type: str
     path: str
     compiler: Compiler | None
+    is_of_files: bool = False
 
     @property
     def name(self) -> str:
@@ -139,8 +144,13 @@ def replace_tables(name: str, value: str, context: TableContext, use: TableUse) 
 
 
 def replace_database(value: str, types: Collection[str]) -> str:
-    """A database that Postfix writes, of a type that the build has, in the data directory."""
-    type_, _, path = value.removeprefix("proxy:").partition(":")
+    """A database that Postfix writes, of a type that the build has, in the data directory.
+
+    One that goes by proxymap(8) still does: several postscreen(8) share a cache in that way alone.
+    """
+    table = value.removeprefix("proxy:")
+    proxy = value[: len(value) - len(table)]
+    type_, _, path = table.partition(":")
     if not path or type_ not in TYPES:
         return value
     if type_ not in types or type_ not in _WRITABLE:
@@ -148,8 +158,8 @@ def replace_database(value: str, types: Collection[str]) -> str:
     if not type_:
         return ""
     if re.match(r"\$(?:data_directory|\{data_directory\}|\(data_directory\))/", path):
-        return f"{type_}:{path}"
-    return f"{type_}:${{data_directory}}/{path.rpartition('/')[2]}"
+        return f"{proxy}{type_}:{path}"
+    return f"{proxy}{type_}:${{data_directory}}/{path.rpartition('/')[2]}"
 
 
 def scan_elements(value: str) -> Iterator[tuple[int, int]]:
@@ -213,7 +223,7 @@ def _replace_table(
     usable = _usable_type(type_, context.types)
     if usable is None:
         return context.empty
-    use.given[given] = GivenTable(usable, given, _compiler(name, usable))
+    use.given[given] = GivenTable(usable, given, _compiler(name, usable), name == _TABLE_OF_FILES)
     here = expand_references(path, {_CONFIG_DIRECTORY: context.directory})
     return text if (usable, given) == (type_, here) else f"{usable}:{given}"
 
@@ -256,6 +266,6 @@ def _usable_type(type_: str, types: Collection[str]) -> str | None:
 def _compiler(name: str, type_: str) -> Compiler | None:
     if type_ not in _INDEXED:
         return None
-    if name == "tls_server_sni_maps":
+    if name == _TABLE_OF_FILES:
         return Compiler.POSTMAP_FILES
     return Compiler.POSTALIAS if name.startswith("alias_") else Compiler.POSTMAP

@@ -52,9 +52,16 @@ _UNSERVED = frozenset({"connect", "banner"})
 class PostfixBench:
     """One config on one build."""
 
-    def __init__(self, target: PostfixTarget, instance: Instance) -> None:
+    def __init__(
+        self,
+        target: PostfixTarget,
+        instance: Instance,
+        proxied: Mapping[Service, tuple[str, int]] | None = None,
+    ) -> None:
+        """``proxied``: host and port of the HAProxy before services that expect its protocol."""
         self.target = target
         self.instance = instance
+        self._proxied = dict(proxied or {})
         self._mail = MailCollector(partial(target.collect, instance.directory))
         #: Why a service takes no client, once that is known.
         self._dead: dict[Service, tuple[str, ...]] = {}
@@ -64,10 +71,9 @@ class PostfixBench:
         """The build's container."""
         return self.target.host
 
-    @property
-    def ports(self) -> Mapping[Service, int]:
-        """The instance's own ports."""
-        return self.instance.ports
+    def address(self, service: Service) -> tuple[str, int]:
+        """The build's container and the instance's own port, or the HAProxy before it."""
+        return self._proxied.get(service, (self.host, self.instance.ports[service]))
 
     @property
     def config_digest(self) -> str:
@@ -224,10 +230,9 @@ class ControlBench:
         """The control's container."""
         return self.target.host
 
-    @property
-    def ports(self) -> Mapping[Service, int]:
-        """The registered ports."""
-        return FRONT_PORTS
+    def address(self, service: Service) -> tuple[str, int]:
+        """The control's container and the registered port."""
+        return self.host, FRONT_PORTS[service]
 
     @property
     def config_digest(self) -> str:
@@ -289,6 +294,7 @@ def instance_evidence(bench: PostfixBench, check: str) -> dict[str, object]:
         "files": {path: kind.value for path, kind in instance.config.files.items()},
         "base": list(instance.config.base),
         "added": list(instance.config.added),
+        "notes": list(instance.config.notes),
         "replaced": [change.to_dict() for change in instance.config.replaced],
         "services": [listener.to_dict() for listener in instance.config.listeners],
         "postconf_n": instance.postconf_n,

@@ -79,11 +79,10 @@ class Bench(Protocol):
 
     @property
     def host(self) -> str:
-        """The name that clients connect to."""
+        """The name of its container."""
 
-    @property
-    def ports(self) -> Mapping[Service, int]:
-        """The TCP port of each service."""
+    def address(self, service: Service) -> tuple[str, int]:
+        """The host name and TCP port that a service's clients connect to."""
 
     @property
     def config_digest(self) -> str:
@@ -138,11 +137,12 @@ async def measure(
     """
     dialogue = bench.dialogue(cell.service)
     logs_in = dialogue.authenticates and _may_log_in(cell)
+    host, port = bench.address(cell.service)
     asked = Asked(cell, recipient_token(cell), time.monotonic(), bench.mark())
     request = Request(
         id=cell.id,
-        host=bench.host,
-        port=bench.ports[cell.service],
+        host=host,
+        port=port,
         server_name=SERVER_NAME,
         implicit_tls=dialogue.implicit_tls,
         offer=cell.offer,

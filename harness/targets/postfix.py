@@ -112,6 +112,7 @@ class PostfixTarget:
     ) -> None:
         self.name = name
         self.host = host_name(called or name)
+        self.address = lab.address(container)
         self.container = container
         self.join = LogJoin()
         self._lab = lab

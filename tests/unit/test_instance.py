@@ -221,9 +221,10 @@ def test_services_are_uncommented_as_the_image_has_them() -> None:
 
 def test_uncommenting_changes_nothing_else() -> None:
     """Prose, the loopback variant and other services' comments are no entries and must stay so."""
-    before, after = SHIPPED.split("\n"), config(stock=SHIPPED).master_cf.split("\n")
+    before = SHIPPED.removesuffix("\n").split("\n")
+    after = config(stock=SHIPPED).master_cf.split("\n")
     changed = [a for a, b in zip(before, after, strict=False) if a != b]
-    added = after[len(before) - 1 :]
+    added = after[len(before) :]
     assert added[0].startswith("matrixsink unix"), "the delivery agent comes last, and alone"
     assert len(changed) == 9
     assert all("-o " in line or "inet" in line for line in changed)
