@@ -19,6 +19,7 @@ from harness.config.instance import (
     InstanceContext,
     places_of,
 )
+from harness.config.maincf import parse_main_cf
 from harness.config.mastercf import parse_master_cf
 from harness.config.placeholders import assemble_filled
 from harness.config.ports import number_ports
@@ -203,7 +204,7 @@ class PostfixTarget:
             warnings=warnings,
             words=answer.output,
             pids=pids,
-            tags=service_tags(config.master_cf, values, ports),
+            tags=service_tags(config.main_cf, config.master_cf, values, ports),
         )
 
     def use_resolver(self, address: str) -> None:
@@ -357,10 +358,14 @@ chmod 710 public{_CHROOT if self._resolves else ""}
 
 
 def service_tags(
-    master_cf: str, postconf_n: str, ports: Mapping[Service, int]
+    main_cf: str, master_cf: str, postconf_n: str, ports: Mapping[Service, int]
 ) -> dict[Service, str]:
-    """Each service's log tag: its entry's own syslog_name, else the instance's (postconf(5))."""
-    settings = dict(line.partition(" = ")[::2] for line in postconf_n.splitlines())
+    """Each service's log tag: its entry's own syslog_name, else the instance's (postconf(5)).
+
+    ``postconf_n`` has it as Postfix reads it, but ends early where a setting cannot be expanded.
+    """
+    known = dict(line.partition(" = ")[::2] for line in postconf_n.splitlines())
+    settings = {**parse_main_cf(main_cf).values, **known}
     common = settings.get("syslog_name", "postfix")
     own = {
         entry.name.rpartition(":")[2].lstrip("0"): entry.options["syslog_name"]

@@ -174,7 +174,9 @@ def instance(*, started: bool = True) -> dict[str, object]:
         config=config,
         started=started,
         postconf_n="syslog_name = postfix-defaults",
-        tags=service_tags(config.master_cf, "syslog_name = postfix-defaults", ports),
+        tags=service_tags(
+            config.main_cf, config.master_cf, "syslog_name = postfix-defaults", ports
+        ),
         warnings=("postconf: warning: unused parameter: x=y",),
         words="postfix: fatal: no",
         pids=range(1),

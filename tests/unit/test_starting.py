@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from harness.targets.postfix import service_tags
 from harness.targets.starting import start_script
+from harness.tls import Service
 
 
 @pytest.mark.parametrize(
@@ -15,3 +17,14 @@ def test_only_a_master_that_can_wait_is_asked_to(version: str, waits: bool) -> N
     script = start_script("/usr/libexec/postfix/master", "/srv/x/etc", version)
     assert (" -w " in script) is waits
     assert ("master -c /srv/x/etc &" in script) is not waits
+
+
+def test_a_service_s_log_tag_is_known_where_postconf_gives_up() -> None:
+    """Protects from a time-out for a process that dies: "macro processing error" ends postconf."""
+    main = "proxy_read_maps = $a $\nsyslog_name = postfix-candidate\n"
+    master = "20010 inet n - y - - smtpd\n20011 inet n - y - - smtpd\n  -o syslog_name=mine\n"
+    ports = {Service.SMTP: 20010, Service.SUBMISSION: 20011}
+    tags = {Service.SMTP: "postfix-candidate/smtpd", Service.SUBMISSION: "mine/smtpd"}
+    assert service_tags(main, master, "mydomain = x\n", ports) == tags
+    tags = {Service.SMTP: "other/smtpd", Service.SUBMISSION: "mine/smtpd"}
+    assert service_tags(main, master, "syslog_name = other\n", ports) == tags
