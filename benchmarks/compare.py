@@ -34,7 +34,6 @@ from harness.readiness import Readiness
 from harness.runner import CREDENTIALS, THREADS, Options
 from harness.targets.lab import Lab
 from harness.targets.logjoin import LogJoin
-from harness.targets.postfix import instance_ports
 from harness.tls import Offer, Protocol, Service
 
 BUILD = "debian-12"
@@ -124,9 +123,7 @@ class Course:
         there = {name: driver for name, driver in drivers.items() if driver is not None}
         if target is None or len(there) < len(drivers):
             raise InfrastructureError("\n".join(f"{one.name}: {one.why}" for one in ready.missing))
-        instance = await asyncio.to_thread(
-            target.start_instance, scenario, instance_ports(0), await ready.sasl()
-        )
+        instance = await asyncio.to_thread(target.start_instance, scenario, await ready.sasl())
         return cls(lab, PostfixBench(target, instance), there, journal)
 
     async def run(self, client: str, service: Service, rounds: int, count: int) -> Comparison:
@@ -182,7 +179,7 @@ class Course:
         interpreter, file = LOOPS[client]
         script = (Path(__file__).parent / file).read_text("utf-8")
         mode = "implicit" if service.implicit_tls else "starttls"
-        port = self._bench.ports[service]
+        port = self._bench.instance.ports[service]
         address = self._lab.address(self._bench.target.container)
         words = [address, str(port), mode, str(count), str(Options().jobs)]
         # sh takes the word after the script as $0, python3 does not.

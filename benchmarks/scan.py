@@ -184,7 +184,7 @@ async def serve(
         loop = asyncio.get_running_loop()
         target = PostfixTarget.start(lab, build, image.id, loop)
         try:
-            instance = target.start_instance(wanted, PORTS, sasl)
+            instance = target.start_instance(wanted, sasl, PORTS)
             if not instance.started:
                 raise InfrastructureError(f"{build} does not start: {instance.words}")
             host = lab.address(target.container)

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.figures import milestones
-from harness.cli.axes import Selection, choose_builds, make_plan
+from harness.cli.axes import Selection, choose_builds
+from harness.cli.planning import make_plan
 from harness.config.scenario import Scenario
 from harness.events import Event
 from harness.images.engine import Session, connect

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
 from dataclasses import replace
-from itertools import count
 from typing import Any, TypeVar
 
 from harness.catalog.cells import CONTROL_PREFIX, Cell
@@ -29,19 +28,16 @@ from harness.errors import HarnessError
 from harness.observations.bench import PostfixBench, instance_evidence
 from harness.observations.decide import CANNOT_REFUSE, Control
 from harness.observations.journal import Journal
-from harness.observations.measure import Bench, Measured
+from harness.observations.measure import Bench, Dialogue, Measured
 from harness.observations.obstacles import Grounds, all_excluded, needs_grounds, obstacles
 from harness.observations.reasons import CLIENTS_OWN_WORDS
 from harness.observations.record import Observation, Outcome, Stage
 from harness.readiness import Readiness
 from harness.targets.control import suites_lacking
-from harness.targets.postfix import PostfixTarget, instance_ports
+from harness.targets.postfix import PostfixTarget
 from harness.tls import Offer, Protocol, Service
 
 T = TypeVar("T")
-#: A build's own controls listen on the ports of instances from this number on, which no candidate
-#: comes to.
-FIRST_OWN = 1000
 
 
 class Proofs:
@@ -66,19 +62,18 @@ class Proofs:
         self._measure = measure
         self._record = record
         self._tasks: dict[Hashable, asyncio.Task[Any]] = {}
-        self._numbers: dict[str, count[int]] = {}
 
     def cancel(self) -> None:
         """Stop what is being measured."""
         for task in self._tasks.values():
             task.cancel()
 
-    async def control(self, cell: Cell) -> Control:
-        """What the controls show of the cell's client and offer."""
+    async def control(self, cell: Cell, dialogue: Dialogue) -> Control:
+        """What the controls show of the cell's client and offer, spoken to as the service is."""
         if cell.offer.plaintext:
             # There is nothing of TLS to be shown.
             return Control(None, works=None, why="no control is asked to do without TLS")
-        key = (cell.client, cell.service, cell.offer)
+        key = (cell.client, dialogue.service, cell.offer)
         return await self._once(key, lambda: self._try_controls(*key))
 
     async def explained(self, measured: Measured, cell: Cell, bench: PostfixBench) -> Measured:
@@ -235,9 +230,8 @@ class Proofs:
 
     async def _start(self, target: PostfixTarget, scenario: Scenario) -> PostfixBench:
         """Start one of a build's own controls in a container of the build."""
-        number = next(self._numbers.setdefault(target.host, count(FIRST_OWN)))
         instance = await asyncio.to_thread(
-            target.start_instance, scenario, instance_ports(number), await self._ready.sasl()
+            target.start_instance, scenario, await self._ready.sasl()
         )
         bench = PostfixBench(target, instance)
         evidence = instance_evidence(bench, "")

@@ -17,6 +17,7 @@ from harness.catalog.builds import Build, base_suite
 from harness.catalog.clients import Client, Control, all_controls, client
 from harness.catalog.peers import PEER_BUILD, is_peer, peer
 from harness.catalog.plan import Plan
+from harness.clients.controls import first_controls
 from harness.clients.driver import Driver, role_of
 from harness.errors import (
     ContractError,
@@ -37,6 +38,9 @@ from harness.targets.control import start_control
 from harness.targets.lab import Lab
 from harness.targets.peers import Pin, Post, start_post
 from harness.targets.postfix import PostfixTarget
+from harness.targets.proxy import NAME as HAPROXY
+from harness.targets.proxy import ProxyServer, start_proxy
+from harness.targets.resolver import start_resolver
 from harness.targets.sasl import start_sasl
 from harness.tls import Service
 
@@ -57,10 +61,11 @@ class Readiness:
         own: Iterable[Client] = (),
         before: Mapping[str, str] | None = None,
         changed: Callable[[], None] = lambda: None,
+        resolves: bool = False,
     ) -> None:
         """``builds`` has the plan's, by name, ``before`` the image ids of the run that is resumed.
 
-        ``own`` are the user's own clients.
+        ``own`` are the user's own clients. ``resolves``: a name server is needed.
         ``changed`` is called whenever ``images`` or ``missing`` has something new.
         """
         self.images: dict[str, dict[str, Any]] = {}
@@ -75,30 +80,34 @@ class Readiness:
         self._plan = plan
         self._builds = builds
         self._own = {one.name: one for one in own}
+        self._resolves = resolves
 
     def begin(self) -> None:
         """Start all tasks; images are asked for in the order in which they become useful."""
-        controls = all_controls()
+        controls = self._first_controls()
         by_need = sorted(self._plan.builds, key=lambda name: _usefulness(self._builds[name]))
         pins = self._pins()
         wanted: list[tuple[str, Recipe | Build | Client]] = [
             (by_need[0], self._builds[by_need[0]]),
             ("sasl", recipes.sasl_recipe()),
             *((name, self._client_image(name)) for name in self._clients),
-            *((control.name, recipes.control_recipe(control.name)) for control in controls),
             *((name, self._builds[name]) for name in by_need[1:]),
         ]
+        if pins or self._resolves:
+            wanted.insert(1, ("dns", recipes.dns_recipe()))
         if pins:
-            wanted += [("dns", recipes.dns_recipe()), ("peer", Build.parse(PEER_BUILD))]
+            wanted.append(("peer", Build.parse(PEER_BUILD)))
         for name, what in wanted:
             self._task("image", name, asyncio.to_thread(self._image, name, what))
         self._task("sasl", "sasl", self._start_sasl())
         if pins:
             self._task("client", "peers", self._start_post(pins))
+        elif self._resolves:
+            self._task("dns", "dns", self._start_resolver())
         for name in self._clients:
             self._task("client", name, self._start_client(name))
         for control in controls:
-            self._task("control", control.name, self._start_control(control))
+            self._want_control(control)
         for name in by_need:
             self._task("build", name, self._start_build(name))
 
@@ -106,6 +115,20 @@ class Readiness:
     def _clients(self) -> list[str]:
         """The plan's clients without its peers."""
         return [name for name in self._plan.clients if not is_peer(name)]
+
+    def _first_controls(self) -> tuple[Control, ...]:
+        """The controls that the plan's cells ask first; any other starts when it is asked."""
+        cells = (cell for cell in self._plan.cells() if cell.service is not Service.OUTBOUND)
+        offers = dict.fromkeys(cell.offer for cell in cells)
+        return first_controls(offers, all_controls())
+
+    def _want_control(self, control: Control) -> None:
+        """Have a control made and started, unless it is on its way."""
+        if ("control", control.name) not in self._tasks:
+            recipe = recipes.control_recipe(control.name)
+            making = asyncio.to_thread(self._image, control.name, recipe)
+            self._task("image", control.name, making)
+            self._task("control", control.name, self._start_control(control))
 
     def _pins(self) -> list[Pin]:
         """The peers that the plan's cells have, each with what it is pinned to."""
@@ -116,6 +139,29 @@ class Readiness:
         """The peers and their name server."""
         post: Post | None = await self._unless_missing("client", "peers")
         return post
+
+    async def resolver(self) -> str | None:
+        """The name server's address: that of the peers where there are any."""
+        if ("client", "peers") in self._tasks:
+            post = await self.post()
+            return post.resolver if post else None
+        if ("dns", "dns") in self._tasks:
+            address: str = await self._tasks["dns", "dns"]
+            return address
+        return None
+
+    async def proxy(self) -> ProxyServer:
+        """HAProxy, for services that expect its protocol; it starts when it is first asked for.
+
+        Raises:
+            HarnessError: it is unavailable.
+        """
+        if ("proxy", HAPROXY) not in self._tasks:
+            making = asyncio.to_thread(self._image, HAPROXY, recipes.proxy_recipe())
+            self._task("image", HAPROXY, making)
+            self._task("proxy", HAPROXY, self._start_proxy())
+        server: ProxyServer = await asyncio.shield(self._tasks["proxy", HAPROXY])
+        return server
 
     async def sasl(self) -> str:
         """``smtpd_sasl_path`` of the run's Dovecot.
@@ -133,13 +179,15 @@ class Readiness:
 
     async def control(self, name: str) -> ControlBench | None:
         """A control server that has proved itself."""
+        self._want_control(next(known for known in all_controls() if known.name == name))
         bench: ControlBench | None = await self._unless_missing("control", name)
         return bench
 
     async def first_control(self) -> None:
-        """Wait until the first of the controls is up, or could not be had."""
+        """Wait until the first of the controls is up, or is unavailable; no cell may need any."""
         tasks = [task for (kind, _), task in self._tasks.items() if kind == "control"]
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if tasks:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
 
     async def build(self, name: str) -> PostfixTarget | None:
         """A build's running container."""
@@ -249,6 +297,17 @@ class Readiness:
         path = await asyncio.to_thread(start_sasl, self._lab, image.id)
         self._tell(Step("sasl", ""))
         return path
+
+    async def _start_proxy(self) -> ProxyServer:
+        image = await self._got_image(HAPROXY, "proxy")
+        return await asyncio.to_thread(start_proxy, self._lab, image.id)
+
+    async def _start_resolver(self) -> str:
+        image = await self._got_image("dns", "dns")
+        self._tell(Step("dns", "starting the name server"))
+        address = await asyncio.to_thread(start_resolver, self._lab, image.id)
+        self._tell(Step("dns", ""))
+        return address
 
     async def _start_client(self, name: str) -> Driver:
         own = {"foreign": True} if name in self._own else {}

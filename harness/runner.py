@@ -17,6 +17,7 @@ from harness.catalog.cells import Cell
 from harness.catalog.clients import Client
 from harness.catalog.plan import Plan
 from harness.clients.contract import Credentials
+from harness.config.lab_names import needs_names
 from harness.config.scenario import Scenario
 from harness.config.sharing import groups
 from harness.errors import HarnessError
@@ -31,7 +32,7 @@ from harness.observations.record import Observation, Outcome, Stage
 from harness.proving import Proofs
 from harness.readiness import Readiness
 from harness.targets.lab import Lab
-from harness.targets.postfix import PostfixTarget, instance_ports
+from harness.targets.postfix import Instance, PostfixTarget
 from harness.targets.sasl import PASSWORD, USERNAME
 from harness.tls import Service
 
@@ -82,7 +83,15 @@ class Run:
     ) -> None:
         self.plan = plan
         self.ready = Readiness(
-            plan, builds, lab, shop, listener, own=own, before=before, changed=changed
+            plan,
+            builds,
+            lab,
+            shop,
+            listener,
+            own=own,
+            before=before,
+            changed=changed,
+            resolves=any(needs_names(scenarios[name]) for name in plan.scenarios),
         )
         self.began: float | None = None
         self.ended: float | None = None
@@ -159,30 +168,49 @@ class Run:
         """Start one instance after the other, and each one's cells as soon as it listens."""
         # No cell can be measured before a control; its start is not to be slowed by instances.
         await self.ready.first_control()
-        if any(cell.service is Service.OUTBOUND for cell in cells):
-            post = await self.ready.post()
-            if post is not None:
-                await asyncio.to_thread(target.use_resolver, post.resolver)
-        for index, scenario in enumerate(scenarios):
+        scenarios = tuple(scenarios)
+        outbound = any(cell.service is Service.OUTBOUND for cell in cells)
+        if outbound or any(needs_names(self._scenarios[scenario]) for scenario in scenarios):
+            resolver = await self.ready.resolver()
+            if resolver is not None:
+                await asyncio.to_thread(target.use_resolver, resolver)
+        for scenario in scenarios:
             mine = [cell for cell in cells if cell.scenario == scenario]
             await self._room.acquire()
             try:
-                bench = await self._instance(target, scenario, index)
+                bench = await self._instance(target, scenario)
             except BaseException:
                 self._room.release()
                 raise
             group.create_task(self._config(bench, mine))
         self._tell(Step(target.name, ""))
 
-    async def _instance(self, target: PostfixTarget, scenario: str, index: int) -> PostfixBench:
+    async def _instance(self, target: PostfixTarget, scenario: str) -> PostfixBench:
         self._tell(Step(target.name, f"starting an instance with {scenario}"))
         instance = await asyncio.to_thread(
             target.start_instance,
             self._scenarios[scenario],
-            instance_ports(index),
             await self.ready.sasl(),
         )
-        return PostfixBench(target, instance)
+        return PostfixBench(target, instance, await self._proxied(target, instance))
+
+    async def _proxied(
+        self, target: PostfixTarget, instance: Instance
+    ) -> dict[Service, tuple[str, int]]:
+        """HAProxy before each of an instance's services that expect its protocol."""
+        if self._scenarios[instance.scenario].as_is:
+            return {}
+        expecting = [each.service for each in instance.config.listeners if each.proxied]
+        if not expecting:
+            return {}
+        proxy = await self.ready.proxy()
+        ports = await asyncio.gather(
+            *(
+                asyncio.to_thread(proxy.forward, target.address, instance.ports[service])
+                for service in expecting
+            )
+        )
+        return {service: (proxy.host, port) for service, port in zip(expecting, ports, strict=True)}
 
     async def _config(self, bench: PostfixBench, cells: list[Cell]) -> None:
         """Measure one instance's cells, keep what it is and says, and make room for another."""
@@ -202,7 +230,7 @@ class Run:
         if cell.service is Service.OUTBOUND:
             await self._outbound(cell, bench)
             return
-        control = await self._proofs.control(cell)
+        control = await self._proofs.control(cell, bench.dialogue(cell.service))
         measured = await self._measure(cell, bench, control)
         if measured is not None and _no_way(measured.observation):
             await asyncio.sleep(LAB_PAUSE)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar
 
 from harness.errors import UsageError
 
@@ -127,23 +128,72 @@ def _named(text: str, parts: Iterable[str]) -> dict[str, tuple[str, ...]]:
 STANDARD_OFFERS: tuple[Offer, ...] = (*(Offer(p, p) for p in Protocol), Offer())
 
 
-class Service(StrEnum):
-    """What the client connects to, by its name in Postfix's master.cf (RFC 6409, RFC 8314)."""
+#: Ports of the services that have a name of their own (RFC 5321, RFC 6409, RFC 8314), by every name
+#: that master.cf knows for them.
+_REGISTERED = {
+    "smtp": ("smtp", "25"),
+    "submission": ("submission", "587"),
+    "submissions": ("submissions", "smtps", "465"),
+}
+_CANONICAL = {alias: name for name, aliases in _REGISTERED.items() for alias in aliases}
+_OUTBOUND = "outbound"
+#: A port, or a name of services(5), with or without a host: ``2525``, ``127.0.0.1:10025``.
+_LISTENER = re.compile(r"(?:(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):)?[A-Za-z0-9_-]+")
 
-    SMTP = "smtp"
-    SUBMISSION = "submission"
-    SUBMISSIONS = "submissions"
+
+class Service(str):
+    """What the client connects to, by its name in master.cf; there is one object a name.
+
+    The registered services have one name each, however an entry spells it (``465``, ``smtps``:
+    ``submissions``). Any other inet entry is a service by its own name: ``2525``,
+    ``127.0.0.1:10025``. ``outbound`` is mail that Postfix sends.
+    """
+
+    __slots__ = ()
+    _known: ClassVar[dict[str, Service]] = {}
+
+    SMTP: ClassVar[Service]
+    SUBMISSION: ClassVar[Service]
+    SUBMISSIONS: ClassVar[Service]
     #: Postfix as the client: mail that smtp(8) sends to others.
-    OUTBOUND = "outbound"
+    OUTBOUND: ClassVar[Service]
+
+    def __new__(cls, name: str) -> Service:
+        """The service of a name, whichever of its names that is.
+
+        Raises:
+            ValueError: the text is no name of an inet entry (master(5)).
+        """
+        canonical = _CANONICAL.get(name, str(name))
+        if canonical not in cls._known:
+            if not _LISTENER.fullmatch(canonical):
+                raise ValueError(f"{name!r} is no service")
+            cls._known[canonical] = super().__new__(cls, canonical)
+        return cls._known[canonical]
 
     @property
     def port(self) -> int:
-        """The registered TCP port: 25, 587 or 465; of outbound, that of the other side."""
-        return {"smtp": 25, "submission": 587, "submissions": 465, "outbound": 25}[self.value]
+        """The registered TCP port: 25, 587 or 465; of outbound, that of the other side.
+
+        Raises:
+            ValueError: the service has no registered port.
+        """
+        ports = {"smtp": 25, "submission": 587, "submissions": 465, _OUTBOUND: 25}
+        if self not in ports:
+            raise ValueError(f"{self} has no registered port")
+        return ports[self]
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether it is one of the three that have a port of their own."""
+        return self in _REGISTERED
 
     @property
     def implicit_tls(self) -> bool:
-        """Whether TLS starts with the connection (RFC 8314), not after STARTTLS (RFC 3207)."""
+        """Whether TLS starts with the connection (RFC 8314), not after STARTTLS (RFC 3207).
+
+        Of a service without a registered port its entry decides (``config.listeners``).
+        """
         return self is Service.SUBMISSIONS
 
     @property
@@ -152,8 +202,35 @@ class Service(StrEnum):
         return self in (Service.SUBMISSION, Service.SUBMISSIONS)
 
 
+Service.SMTP = Service("smtp")
+Service.SUBMISSION = Service("submission")
+Service.SUBMISSIONS = Service("submissions")
+Service.OUTBOUND = Service(_OUTBOUND)
+
 #: The services that a run measures unasked: those where Postfix is the server.
 INBOUND: tuple[Service, ...] = (Service.SMTP, Service.SUBMISSION, Service.SUBMISSIONS)
+#: The services that have a name in every configuration, in the order of tables.
+NAMED_SERVICES: tuple[Service, ...] = (*INBOUND, Service.OUTBOUND)
 
 #: Where TLS comes first, or the other side is a server that is pinned, there is no offer of none.
 NEVER_PLAINTEXT: tuple[Service, ...] = (Service.SUBMISSIONS, Service.OUTBOUND)
+
+
+def read_service(text: str) -> Service:
+    """The service that a user names: one that has a name, a port, or ``host:port``.
+
+    Raises:
+        ValueError: it is none of these; a name of services(5) alone could be a typing error.
+    """
+    service = Service(text)
+    port = text.rpartition(":")[2]
+    if service in NAMED_SERVICES or (port.isascii() and port.isdigit()) or ":" in text:
+        return service
+    raise ValueError(f"{text!r} is no service")
+
+
+def in_table_order(services: Iterable[Service]) -> tuple[Service, ...]:
+    """Services as tables have them: the named ones first, then the others as they came."""
+    given = dict.fromkeys(services)
+    named = [service for service in NAMED_SERVICES if service in given]
+    return (*named, *(service for service in given if service not in named))

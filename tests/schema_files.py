@@ -20,6 +20,8 @@ NAMES = (
     "client-result",
     "client-describe",
     "verdicts",
+    "verify",
+    "explain",
     "since",
     "scan",
 )

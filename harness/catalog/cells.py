@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.errors import UsageError
-from harness.tls import Offer, Service
+from harness.tls import NAMED_SERVICES, Offer, Service
 
 #: The "build" of control cells starts with this; no real build's id may.
 CONTROL_PREFIX = "control-"
@@ -56,5 +56,5 @@ class Cell:
         except ValueError:
             raise UsageError(
                 f"unknown service {service!r} in {text!r}",
-                next_step=f"use one of {' '.join(Service)}",
+                next_step=f"use one of {' '.join(NAMED_SERVICES)}, or a port",
             ) from None

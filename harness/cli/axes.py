@@ -18,16 +18,20 @@ from harness.catalog.clients import (
     is_of_a_build,
 )
 from harness.catalog.peers import Peer, all_peers, meets
-from harness.catalog.plan import Plan, Scope
 from harness.catalog.releases import Release
 from harness.catalog.selectors import select
-from harness.config.checking import Known, check_claims
-from harness.config.claims import CONTROL, Claims
+from harness.config.claims import CONTROL
 from harness.config.scenario import Scenario, load_scenarios
 from harness.errors import NothingSelectedError, UsageError
 from harness.images.recipes import Recipe
 from harness.paths import scenarios_dir
-from harness.tls import INBOUND, PLAINTEXT, STANDARD_OFFERS, Offer, Service
+from harness.tls import (
+    INBOUND,
+    PLAINTEXT,
+    STANDARD_OFFERS,
+    Offer,
+    Service,
+)
 
 T = TypeVar("T")
 
@@ -82,115 +86,6 @@ def _with_axes(
         type=click.Path(path_type=Path),
         help="A folder of scenarios of your own, instead of those that come with the tool.",
     )(command)
-
-
-def make_plan(
-    selection: Selection,
-    scenarios: dict[str, Scenario],
-    builds: Iterable[str],
-    own: Sequence[Client] = (),
-) -> Plan:
-    """The cells that a selection comes to, with the builds that were chosen before.
-
-    A scenario that says what it is about is measured with that: with its services among those that
-    are selected, and with its clients and offers unless the selection names others. What it is
-    held against comes with it, and has the cells of all that are held against it. ``own`` are
-    clients beside the catalog's.
-
-    Raises:
-        UsageError: a pattern that matches nothing.
-        NothingSelectedError: no cell is left.
-    """
-    pool = measurable(own)
-    chosen = choose_scenarios(selection.scenarios, scenarios)
-    scopes = {
-        name: scope
-        for name in chosen
-        if (scope := _scope(scenarios[name].claims, selection, pool)) is not None
-    }
-    if not scopes:
-        raise NothingSelectedError(
-            f"no cell is left: {' '.join(chosen)} are not about {' '.join(selection.services)}",
-            next_step="leave out -S, or select a service that the advice is about",
-        )
-    added = dict.fromkeys(
-        against
-        for name in scopes
-        if scenarios[name].claims.expectations
-        and (against := scenarios[name].claims.against) in scenarios
-        and against not in scopes
-    )
-    builds = tuple(builds)
-    _check(scenarios, scopes, builds, pool)
-    whole = _union(scopes.values(), pool)
-    scopes = {**dict.fromkeys(added, whole), **scopes}
-    for name in scopes:
-        if any(scenarios[one].claims.against == name and one != name for one in scopes):
-            scopes[name] = _union([scopes[name], *_held_against(name, scopes, scenarios)], pool)
-    return Plan(
-        builds=tuple(builds),
-        scenarios=tuple(scopes),
-        services=whole.services,
-        clients=whole.clients,
-        offers=whole.offers,
-        unpinned=frozenset(one.name for one in pool if not one.pins),
-        scopes={name: scope for name, scope in scopes.items() if scope != whole},
-    )
-
-
-def _check(
-    scenarios: Mapping[str, Scenario],
-    chosen: Iterable[str],
-    builds: tuple[str, ...],
-    pool: Pool,
-) -> None:
-    """Refuse what the chosen scenarios expect where it could not be judged."""
-    known = Known(
-        builds=(*builds, *(build.id for build in known_builds())),
-        clients=tuple(one.name for one in pool),
-    )
-    check_claims([scenarios[name] for name in chosen], known)
-
-
-def _held_against(
-    control: str, scopes: Mapping[str, Scope], scenarios: Mapping[str, Scenario]
-) -> list[Scope]:
-    """The scopes of the scenarios that are held against one."""
-    return [
-        scope
-        for name, scope in scopes.items()
-        if name != control and scenarios[name].claims.against == control
-    ]
-
-
-def _scope(claims: Claims, selection: Selection, pool: Pool) -> Scope | None:
-    """What a scenario is measured with; None where it is about none of the services selected."""
-    about = claims.services or INBOUND
-    services = select("service", list(Service), selection.services)
-    asked = tuple(one for one in about if not selection.services or one in services)
-    if not asked:
-        return None
-    clients = () if selection.clients else claims.clients
-    offers = () if selection.offers else claims.offers
-    return Scope(
-        services=tuple(one for one in Service if one in asked),
-        clients=choose_clients(clients or selection.clients, asked, pool),
-        offers=offers or _offers(selection.offers),
-    )
-
-
-def _union(scopes: Iterable[Scope], pool: Pool) -> Scope:
-    """A scope that has all that some have, each axis in its own order."""
-    scopes = list(scopes)
-    clients = dict.fromkeys(name for scope in scopes for name in scope.clients)
-    listed = [one.name for one in pool if one.name in clients]
-    offers = dict.fromkeys(offer for scope in scopes for offer in scope.offers)
-    standard = [offer for offer in STANDARD_OFFERS if offer in offers]
-    return Scope(
-        services=tuple(one for one in Service if any(one in scope.services for scope in scopes)),
-        clients=(*listed, *(name for name in clients if name not in listed)),
-        offers=(*standard, *(offer for offer in offers if offer not in standard)),
-    )
 
 
 def choose_scenarios(patterns: Iterable[str], scenarios: Mapping[str, Scenario]) -> tuple[str, ...]:
@@ -369,7 +264,8 @@ def _unasked(known: Mapping[str, Build], additions: Additions) -> list[str]:
     return added or [build.id for build in all_builds()]
 
 
-def _offers(patterns: Iterable[str]) -> tuple[Offer, ...]:
+def choose_offers(patterns: Iterable[str]) -> tuple[Offer, ...]:
+    """The offers that patterns choose, ranges and plaintext as they are written."""
     words = words_of(patterns)
     ranges = [Offer.parse(word) for word in words if ".." in word or "+" in word]
     standard = [str(offer) for offer in STANDARD_OFFERS]

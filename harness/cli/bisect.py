@@ -19,7 +19,7 @@ from harness.images.engine import Session, connect
 from harness.observations.merging import merge
 from harness.observations.rundir import RunData, load_run
 from harness.runner import Options
-from harness.tls import Service
+from harness.tls import in_table_order
 from harness.verdicts.bisecting import (
     candidates,
     named_releases,
@@ -147,7 +147,7 @@ def narrow_plan(data: RunData, place: str) -> Plan:
 def _scope(cells: list[Cell]) -> Scope:
     services = {cell.service for cell in cells}
     return Scope(
-        services=tuple(one for one in Service if one in services),
+        services=in_table_order(services),
         clients=tuple(dict.fromkeys(cell.client for cell in cells)),
         offers=tuple(dict.fromkeys(cell.offer for cell in cells)),
     )

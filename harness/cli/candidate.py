@@ -1,21 +1,23 @@
-"""What a command line names as a candidate: a scenario's id, files, or standard input."""
+"""What a command line names as a candidate: a scenario's id, files, a container, standard input."""
 
 from __future__ import annotations
 
-import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from harness.cli.candidate_options import CandidateOptions
+from harness.cli.configuration_source import ConfigurationSource, read_source
 from harness.config.candidate import read_candidate
 from harness.config.claims import Claims
-from harness.config.scenario import Scenario
-from harness.errors import FileError, Place, UsageError
+from harness.config.configuration_files import collect_files
+from harness.config.configuration_forms import Footing
+from harness.config.configuration_text import STDIN
+from harness.config.redaction import redact
+from harness.config.scenario import TOML, Scenario, load_scenario
+from harness.errors import UsageError
 from harness.tls import Service
-
-STDIN = "-"
-#: What a folder of a configuration has.
-CONFIG_FILES = ("main.cf", "master.cf")
 
 
 def named_candidate(
@@ -23,53 +25,76 @@ def named_candidate(
     scenarios: dict[str, Scenario],
     service: str | None,
     claims: Claims | None = None,
+    options: CandidateOptions | None = None,
 ) -> Scenario:
-    """A scenario by its id, or a candidate made of files.
+    """A scenario by its id or its folder, or a candidate made of what is named.
 
     Raises:
-        UsageError: neither a file nor a scenario, or a file that cannot be read.
+        UsageError: neither a file nor a scenario, a file that cannot be read, or a container that
+            does not run.
     """
-    if len(names) == 1 and names[0] in scenarios and not Path(names[0]).is_file():
+    options = options or CandidateOptions()
+    if options.container is not None and names:
+        raise UsageError(
+            f"--container {options.container} and {names[0]} both name a configuration",
+            next_step="leave one out",
+        )
+    given = _scenario(names, scenarios)
+    if given is None:
+        given = _candidate(names, service, claims, options)
+    elif options.footing is not None:
+        given = replace(given, whole=options.footing is Footing.WHOLE)
+    given = replace(given, as_is=given.as_is or options.as_is)
+    return redact(given) if options.redacted else given
+
+
+def config_candidate(
+    names: tuple[str, ...], service: str | None, options: CandidateOptions | None = None
+) -> Scenario:
+    """A candidate made of files and folders, or of a container.
+
+    Raises:
+        UsageError: as :func:`named_candidate`.
+    """
+    return named_candidate(names, {}, service, options=options)
+
+
+def tell_reading(scenario: Scenario) -> None:
+    """Say on standard error what was done to the text, and on which footing it was read."""
+    for note in scenario.reading:
+        click.echo(f"note: {note}", err=True)
+
+
+def _scenario(names: tuple[str, ...], scenarios: dict[str, Scenario]) -> Scenario | None:
+    """A scenario that is named by its id, or by its folder with a scenario.toml in it."""
+    if len(names) != 1:
+        return None
+    path = Path(names[0])
+    if names[0] in scenarios and not path.is_file():
         return scenarios[names[0]]
-    texts = {Path(name): _text(name) for name in names or (STDIN,)}
-    return read_candidate(texts, Service(service) if service else None, claims)
+    return load_scenario(path) if path.is_dir() and (path / TOML).is_file() else None
 
 
-def config_candidate(names: tuple[str, ...], service: str | None) -> Scenario:
-    """A candidate made of files, and of folders that have a main.cf, a master.cf or both.
-
-    Raises:
-        UsageError: a name that is neither, a folder without them, or a file that cannot be read.
-    """
-    files = tuple(file for name in names for file in _files(name))
-    return named_candidate(files, {}, service)
-
-
-def _files(name: str) -> tuple[str, ...]:
-    folder = Path(name)
-    if not folder.is_dir():
-        return (name,)
-    found = tuple(str(folder / file) for file in CONFIG_FILES if (folder / file).is_file())
-    if not found:
-        raise UsageError(
-            f"{name} has neither a main.cf nor a master.cf",
-            next_step="name a folder such as /etc/postfix, or the files themselves",
-        )
-    return found
+def _candidate(
+    names: tuple[str, ...], service: str | None, claims: Claims | None, options: CandidateOptions
+) -> Scenario:
+    source = _source(names, options)
+    candidate = read_candidate(
+        source.texts,
+        Service(service) if service else None,
+        claims,
+        footing=options.footing,
+        notes=source.notes,
+        source=f"the container {options.container}" if options.container else "",
+    )
+    further = collect_files(candidate.main_cf, candidate.master_cf, source.trees)
+    return replace(candidate, files=further.files, reading=(*candidate.reading, *further.notes))
 
 
-def _text(name: str) -> str:
-    if name == STDIN:
-        if sys.stdin.isatty():
-            click.echo("reading lines of main.cf or master.cf; end with Ctrl-D", err=True)
-        return sys.stdin.read()
-    path = Path(name)
-    if not path.exists():
-        raise UsageError(
-            f"{name} is neither a file nor a scenario",
-            next_step="name a main.cf, a master.cf, or a scenario of 'postfix-matrix list'",
-        )
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileError(Place(path), f"cannot be read: {error}") from error
+def _source(names: tuple[str, ...], options: CandidateOptions) -> ConfigurationSource:
+    if options.container is None:
+        return read_source(names or (str(STDIN),))
+    # Docker's client takes half a second to load.
+    from harness.cli.container_source import read_container
+
+    return read_container(options.container)

@@ -11,7 +11,7 @@ from harness.catalog.clients import Control, all_clients, all_controls
 from harness.catalog.peers import all_peers
 from harness.cli.axes import read_scenarios
 from harness.config.policies import load_policies
-from harness.tls import STANDARD_OFFERS, Offer, Service
+from harness.tls import NAMED_SERVICES, STANDARD_OFFERS, Offer, Service
 
 AXES = ("builds", "scenarios", "services", "clients", "peers", "offers", "controls", "policies")
 
@@ -40,7 +40,7 @@ def _rows(scenarios: Path | None) -> dict[str, list[tuple[str, str]]]:
     return {
         "builds": [(build.id, _build(build)) for build in known_builds()],
         "scenarios": [(one.name, one.title) for one in read_scenarios(scenarios).values()],
-        "services": [(service.value, _service(service)) for service in Service],
+        "services": [(str(service), _service(service)) for service in NAMED_SERVICES],
         "clients": [(one.name, one.about) for one in all_clients()],
         "peers": [(one.name, one.about) for one in all_peers()],
         "offers": [(str(offer), _offer(offer)) for offer in STANDARD_OFFERS],

@@ -24,13 +24,14 @@ from harness.cli.axes import (
     Selection,
     axis_options,
     choose_builds,
-    make_plan,
     read_scenarios,
 )
+from harness.cli.by_verdict import exit_code_of, exit_code_option
 from harness.cli.display import Display
 from harness.cli.measuring import Job, exit_code, measure
 from harness.cli.opening import terminable
 from harness.cli.output import output
+from harness.cli.planning import make_plan
 from harness.cli.setting import engine_options
 from harness.config.scenario import Scenario
 from harness.errors import ExitCode, UsageError
@@ -38,6 +39,7 @@ from harness.observations.rundir import RunData, load_run
 from harness.reports.closing import trouble
 from harness.reports.terminal import print_matrix
 from harness.runner import Options
+from harness.verdicts.verdict import judge_run
 
 
 @click.command("run")
@@ -51,6 +53,7 @@ from harness.runner import Options
 )
 @engine_options
 @click.option("--keep", is_flag=True, help="Leave containers and network for a look at them.")
+@exit_code_option
 def run_command(
     scenarios_dir: Path | None,
     dry_run: bool,
@@ -64,6 +67,7 @@ def run_command(
     own: tuple[str, ...],
     sources: tuple[str, ...],
     mirrors: tuple[str, ...],
+    by_verdict: bool,
     **axes: tuple[str, ...],
 ) -> int:
     """Measure the matrix: builds × scenarios × services × clients × offers.
@@ -89,7 +93,9 @@ def run_command(
     click.echo("'postfix-matrix show --full' prints every table whole", err=True)
     if told := trouble(data):
         click.echo(told, err=True)
-    return exit_code(data)
+    # What is known to be wrong counts over what could not be measured.
+    judged = exit_code_of(judge_run(data)) if by_verdict else ExitCode.OK
+    return judged if judged == ExitCode.DIFFERS else exit_code(data) or judged
 
 
 def _plan(

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
+from harness.cli.candidate_options import CandidateOptions, candidate_options
 from harness.clients.scan.dialogue import Place
 from harness.clients.scan.scanning import scan
 from harness.errors import ExitCode, UsageError
-from harness.tls import INBOUND, Service
+from harness.tls import Service, read_service
 
 _ADDRESS = re.compile(r"(?P<host>[^/\s]+):(?P<port>\d+)")
 
@@ -26,9 +27,9 @@ _ADDRESS = re.compile(r"(?P<host>[^/\s]+):(?P<port>\d+)")
     "-C",
     "config",
     multiple=True,
-    metavar="FILE|FOLDER",
-    help="Of a BUILD, in place of a scenario: a main.cf, a master.cf, a folder with them, or '-'. "
-    "May be given again.",
+    metavar="FILE|FOLDER|TAR",
+    help="Of a BUILD, in place of a scenario: a configuration in any form that 'verify' reads, "
+    "or '-'. May be given again.",
 )
 @click.option(
     "--scenarios-dir",
@@ -38,8 +39,9 @@ _ADDRESS = re.compile(r"(?P<host>[^/\s]+):(?P<port>\d+)")
 @click.option(
     "--service",
     "-S",
-    type=click.Choice([str(one) for one in INBOUND]),
-    help="Of a BUILD: which service.  [default: smtp]",
+    metavar="SERVICE",
+    help="Of a BUILD: which service: smtp, submission, submissions, or any other inet entry by its "
+    "port, such as 2525.  [default: smtp]",
 )
 @click.option("--implicit", is_flag=True, help="Of a HOST:PORT: TLS from the start, no STARTTLS.")
 @click.option(
@@ -47,6 +49,7 @@ _ADDRESS = re.compile(r"(?P<host>[^/\s]+):(?P<port>\d+)")
 )
 @click.option("--json", "as_json", is_flag=True, help="The map as JSON on standard output.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress; the map only.")
+@candidate_options(redacting=False)
 def scan_command(
     what: str,
     scenario: str | None,
@@ -57,6 +60,7 @@ def scan_command(
     ciphers_only: bool,
     as_json: bool,
     quiet: bool,
+    reading: CandidateOptions,
 ) -> int:
     """Map every protocol and cipher that a server accepts, by elimination.
 
@@ -70,6 +74,7 @@ def scan_command(
         "--config": config,
         "--scenarios-dir": scenarios_dir,
         "--service": service,
+        "--container": reading.container,
     }
     _refuse(what, of_build if address else {"--implicit": implicit}, running=bool(address))
     if address:
@@ -78,21 +83,23 @@ def scan_command(
             raise UsageError(f"{port} is no port", next_step="name one from 1 to 65535")
         found = scan(Place(host, port, implicit, host), ciphers_only=ciphers_only)
     else:
-        if config and (scenario or scenarios_dir):
+        given = "--config" if config else "--container"
+        if (config or reading.container) and (scenario or scenarios_dir):
             raise UsageError(
-                "--config and --scenario both name a configuration", next_step="leave one out"
+                f"{given} and --scenario both name a configuration", next_step="leave one out"
             )
         # Docker's client and all that goes with it takes half a second to load.
-        from harness.cli.candidate import config_candidate
+        from harness.cli.candidate import config_candidate, tell_reading
         from harness.cli.scan_build import scan_build
         from harness.cli.scan_build import scenario as by_id
 
-        if config:
-            wanted = config_candidate(config, service)
+        if config or reading.container:
+            wanted = config_candidate(config, service, reading)
+            tell_reading(wanted)
         else:
             wanted = by_id(scenarios_dir, scenario or "defaults")
         found = scan_build(
-            what, wanted, Service(service or "smtp"), ciphers_only=ciphers_only, quiet=quiet
+            what, wanted, _service(service or "smtp"), ciphers_only=ciphers_only, quiet=quiet
         )
     if as_json:
         from harness.cli.scan_json import render
@@ -104,6 +111,21 @@ def scan_command(
         for line in lines(found, text_width()):
             click.echo(line)
     return ExitCode.INFRASTRUCTURE if found.not_measured else ExitCode.OK
+
+
+def _service(text: str) -> Service:
+    """The service that an option names.
+
+    Raises:
+        UsageError: it is no name of one.
+    """
+    try:
+        return read_service(text)
+    except ValueError:
+        raise UsageError(
+            f"there is no service {text!r}",
+            next_step="name smtp, submission or submissions, or a port such as 2525",
+        ) from None
 
 
 def _refuse(what: str, options: Mapping[str, object], *, running: bool) -> None:

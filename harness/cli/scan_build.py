@@ -19,7 +19,8 @@ from harness.images import recipes
 from harness.images.engine import Session, connect
 from harness.images.shop import ImageShop
 from harness.targets.lab import Lab
-from harness.targets.postfix import PostfixTarget, instance_ports
+from harness.targets.postfix import Instance, PostfixTarget
+from harness.targets.proxy import start_proxy
 from harness.targets.sasl import start_sasl
 from harness.tls import Service
 
@@ -77,16 +78,37 @@ async def _build(
     loop = asyncio.get_running_loop()
     target = await asyncio.to_thread(PostfixTarget.start, lab, build.id, image.id, loop)
     try:
-        ports = instance_ports(0)
-        instance = await asyncio.to_thread(target.start_instance, scenario, ports, sasl)
+        instance = await asyncio.to_thread(target.start_instance, scenario, sasl)
         if not instance.started:
             raise InfrastructureError(
                 f"{build.id} does not start with {scenario.id}: {instance.words}",
                 cause="Postfix rejects this configuration",
                 next_step="run the scenario: its cells have Postfix's own words",
             )
-        address = lab.address(target.container)
-        place = Place(address, ports[service], service.implicit_tls)
+        place = await _place(target, instance, service, lab, shop)
         return await asyncio.to_thread(scan, place, ciphers_only=ciphers_only)
     finally:
         target.close()
+
+
+async def _place(
+    target: PostfixTarget, instance: Instance, service: Service, lab: Lab, shop: ImageShop
+) -> Place:
+    """Where a service is reached: by HAProxy where it expects its protocol.
+
+    Raises:
+        UsageError: the configuration has no such service.
+    """
+    known = {each.service: each for each in instance.config.listeners}
+    if service not in known:
+        raise UsageError(
+            f"the configuration has no service {service}",
+            next_step=f"name one that it has: {', '.join(known) or 'it has none'}",
+        )
+    listener, port = known[service], instance.ports[service]
+    if not listener.proxied:
+        return Place(target.address, port, listener.implicit_tls)
+    image = await asyncio.to_thread(shop.ensure, recipes.proxy_recipe())
+    proxy = await asyncio.to_thread(start_proxy, lab, image.id)
+    front = await asyncio.to_thread(proxy.forward, target.address, port)
+    return Place(proxy.address, front, listener.implicit_tls)

@@ -13,10 +13,11 @@ import click
 from harness.catalog.builds import Build
 from harness.catalog.plan import Plan
 from harness.cli.additions import image_option, read_additions, read_mirrors, source_options
-from harness.cli.axes import Selection, choose_builds, make_plan, narrowing_options
+from harness.cli.axes import Selection, choose_builds, narrowing_options
 from harness.cli.display import Display
 from harness.cli.folders import RUNS
 from harness.cli.measuring import MOST_JOBS, Job, measure
+from harness.cli.planning import make_plan
 from harness.config.scenario import Scenario
 from harness.observations.rundir import RunData, load_run
 from harness.runner import Options

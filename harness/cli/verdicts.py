@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from harness.catalog.selectors import select
+from harness.cli.by_verdict import exit_code_of, exit_code_option
 from harness.cli.folders import run_folder
 from harness.errors import ExitCode, NothingSelectedError
 from harness.observations.rundir import RunData, load_run
@@ -30,8 +31,13 @@ TEXT, MARKDOWN, JSON = "text", "markdown", "json"
     help="Text names a few cells of each finding, JSON has all (docs/schemas).",
 )
 @click.option("--all-cells", is_flag=True, help="Name every cell of a finding, in text too.")
+@exit_code_option
 def verdicts_command(
-    folder: Path | None, scenarios: tuple[str, ...], form: str, all_cells: bool
+    folder: Path | None,
+    scenarios: tuple[str, ...],
+    form: str,
+    all_cells: bool,
+    by_verdict: bool,
 ) -> int:
     """Judge the advice of the run in FOLDER (the latest), without Docker.
 
@@ -46,7 +52,7 @@ def verdicts_command(
     else:
         for verdict in verdicts:
             click.echo("\n".join(findings(data, verdict, every_cell=all_cells)) + "\n")
-    return ExitCode.OK
+    return exit_code_of(verdicts) if by_verdict else ExitCode.OK
 
 
 def _chosen(data: RunData, patterns: tuple[str, ...]) -> tuple[ScenarioVerdict, ...]:

@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import click
 
 from harness.cli.axes import read_scenarios
-from harness.cli.candidate import named_candidate
+from harness.cli.candidate import named_candidate, tell_reading
+from harness.cli.candidate_options import CandidateOptions, candidate_options
+from harness.cli.display import Display
 from harness.cli.explain import service_option
 from harness.cli.opening import terminable
 from harness.cli.setting import Setting, setting_options
 from harness.config.claims import Claims
 from harness.config.expectations import Expectation, Slip, Where
-from harness.config.logical import ended
-from harness.config.maincf import parse_main_cf
 from harness.config.policies import Policy, load_policies, read_policy
+from harness.config.remedies import overrides, parameters_of, remedied
 from harness.config.scenario import Scenario
 from harness.errors import ExitCode, UsageError
 from harness.observations.rundir import RunData
-from harness.reports import verify_text
 from harness.reports.closing import trouble
-from harness.reports.explain_text import levels_of
+from harness.reports.service_labels import service_labels
+from harness.reports.verify_json import overall_standing, verification_data
+from harness.reports.verify_markdown import verification_markdown
+from harness.reports.verify_remedy import Remedy, why_no_remedy
+from harness.reports.verify_text import verification
 from harness.tls import Offer, Service
 from harness.verdicts.claims import Standing
 from harness.verdicts.policy import ServiceAnswer, answers
 
 #: What a remedied candidate is called in its run.
 REMEDIED = "candidate-remedied"
+TEXT, JSON, MARKDOWN = "text", "json", "markdown"
 
 
 @click.command("verify")
-@click.argument("names", nargs=-1, metavar="[FILES | SCENARIO]")
+@click.argument("names", nargs=-1, metavar="[FILES | FOLDER | TAR | SCENARIO]")
 @click.option(
     "--policy",
     "-p",
@@ -44,46 +50,80 @@ REMEDIED = "candidate-remedied"
     "'postfix-matrix list policies' shows all.",
 )
 @service_option
+@candidate_options(redacting=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice((TEXT, JSON, MARKDOWN)),
+    default=TEXT,
+    show_default=True,
+    help="JSON has every cell that an answer rests on (docs/schemas).",
+)
+@click.option(
+    "--verbose", "-v", is_flag=True, help="Each setting that a stand-in took the place of, and why."
+)
 @setting_options
 def verify_command(
-    names: tuple[str, ...], policies: tuple[str, ...], service: str | None, setting: Setting
+    names: tuple[str, ...],
+    policies: tuple[str, ...],
+    service: str | None,
+    reading: CandidateOptions,
+    form: str,
+    verbose: bool,
+    setting: Setting,
 ) -> int:
-    """Measure whether a main.cf, a master.cf, or lines of either on standard input meet a policy.
+    """Measure whether a configuration, or lines of one on standard input, meet a policy.
+
+    It may be a folder such as /etc/postfix, a tar of it, main.cf and master.cf, what 'postconf -n'
+    and 'postconf -M' print, commands of 'postconf -e', or a running container's (--container).
 
     The answer is a sentence a service, then a table, then what to change, tried. Exit code 1 where
     the policy is not met, 3 where that could not be measured.
     """
     known = load_policies(setting.scenarios_dir)
     named = [_named(text, known) for text in policies]
-    expectations = tuple(one for _, found in named for one in found)
     scenarios = read_scenarios(setting.scenarios_dir)
-    given = named_candidate(names, scenarios, service)
+    given = named_candidate(names, scenarios, service, options=reading)
+    tell_reading(given)
+    candidate = _candidate(given, named, service, setting)
+    # The control configuration shows what a candidate changes, which few policies ask.
+    against = candidate.claims.against
+    compared = any(one.effect is not None for one in candidate.claims.expectations)
+    wanted = [scenarios[against]] if compared and against in scenarios else []
+    wanted.append(candidate)
+    with setting.display() as display, terminable():
+        data = setting.measured(wanted, display)
+        found = answers(data, candidate.id)
+        remedy, data = _tried(setting, display, data, wanted, found, [one for one, _ in named])
+    if form == JSON:
+        told = verification_data(data, candidate.id, found, policies, remedy)
+        click.echo(json.dumps(told, ensure_ascii=False, indent=1))
+    elif form == MARKDOWN:
+        click.echo(verification_markdown(data, candidate.id, found, remedy, verbose=verbose))
+    else:
+        click.echo(verification(data, candidate.id, found, remedy, verbose=verbose))
+    click.echo(f"\nThe run is in {data.folder}", err=True)
+    if lacking := trouble(data):
+        click.echo(lacking, err=True)
+    return exit_code_of(found)
+
+
+def _candidate(
+    given: Scenario,
+    named: Sequence[tuple[Policy, tuple[Expectation, ...]]],
+    service: str | None,
+    setting: Setting,
+) -> Scenario:
+    """What was given, with what the policies expect of it in place of what it claims itself."""
     only = (Service(service),) if service and not setting.selection.services else ()
     claims = Claims(
         services=only or given.claims.services,
         clients=given.claims.clients,
         offers=_offers(policy for policy, _ in named),
-        expectations=expectations,
+        against=given.claims.against,
+        expectations=tuple(one for _, expected in named for one in expected),
     )
-    candidate = replace(given, claims=claims)
-    control = [scenarios[claims.against]] if claims.against in scenarios else []
-    with setting.display() as display, terminable():
-        data = setting.measured([*control, candidate], display)
-        found = answers(data, candidate.id)
-        _print(data, candidate.id, found)
-        lines = _remedy(data, candidate.id, found, [policy for policy, _ in named])
-        if lines:
-            tried = _with(candidate, lines)
-            data = setting.measured([*control, candidate, tried], display, prior=data)
-            after = answers(data, tried.id)
-        else:
-            after = ()
-    if any(answer.standing is Standing.FAILS for answer in found):
-        click.echo("\n".join(["", *verify_text.remedy(lines, found, after)]))
-    click.echo(f"\nThe run is in {data.folder}", err=True)
-    if told := trouble(data):
-        click.echo(told, err=True)
-    return _exit_code(found)
+    return replace(given, claims=claims)
 
 
 def _named(text: str, known: dict[str, Policy]) -> tuple[Policy, tuple[Expectation, ...]]:
@@ -103,37 +143,58 @@ def _offers(policies: Iterable[Policy]) -> tuple[Offer, ...]:
     return tuple(dict.fromkeys(offer for policy in policies for offer in policy.offers))
 
 
-def _remedy(
-    data: RunData, scenario: str, found: Sequence[ServiceAnswer], policies: Sequence[Policy]
+def _tried(
+    setting: Setting,
+    display: Display,
+    data: RunData,
+    wanted: Sequence[Scenario],
+    found: Sequence[ServiceAnswer],
+    policies: Sequence[Policy],
+) -> tuple[Remedy | None, RunData]:
+    """A remedy of the services that fail, tried, and the run that it was tried in.
+
+    None where nothing fails. The last of the scenarios wanted is the candidate.
+    """
+    candidate = wanted[-1]
+    failing = [one for one in found if one.standing is Standing.FAILS]
+    if not failing:
+        return None, data
+    failing = [one for one in failing if not one.only_rejected] or failing
+    lines = _lines(data, candidate.id, failing, policies)
+    if not lines:
+        return Remedy((), why_none=why_no_remedy(failing)), data
+    labels = service_labels(data, candidate.id)
+    services = {name for one in failing for name in (one.service, labels[one.service].entry)}
+    tried = remedied(candidate, lines, services, REMEDIED)
+    data = setting.measured([*wanted, tried], display, prior=data)
+    freed = overrides(candidate.master_cf, services, parameters_of(lines))
+    return Remedy(lines, freed, tuple(found), answers(data, tried.id)), data
+
+
+def _lines(
+    data: RunData,
+    scenario: str,
+    failing: Sequence[ServiceAnswer],
+    policies: Sequence[Policy],
 ) -> tuple[str, ...]:
     """The lines to try: of each policy, for how each failing service does TLS."""
-    levels = levels_of(data, scenario)
-    failing = [a.service for a in found if a.standing is Standing.FAILS]
+    labels = service_labels(data, scenario)
     wanted = (
         line
         for policy in policies
-        for service in failing
-        for level in levels.get(service, "").split(" or ")
+        for one in failing
+        if not one.only_rejected
+        for level in labels[one.service].level.split(" or ")
         for line in policy.remedy(level)
     )
     return tuple(dict.fromkeys(wanted))
 
 
-def _with(candidate: Scenario, lines: Sequence[str]) -> Scenario:
-    """The candidate with the lines in place of those that set the same."""
-    names = set(parse_main_cf("\n".join(lines)).values)
-    kept = [s.text for s in parse_main_cf(candidate.main_cf).settings if s.name not in names]
-    main = "".join(map(ended, kept)) + "".join(map(ended, lines))
-    return replace(candidate, id=REMEDIED, title="the candidate with what to change", main_cf=main)
-
-
-def _print(data: RunData, scenario: str, found: Sequence[ServiceAnswer]) -> None:
-    lines = [*verify_text.sentences(data, scenario, found), "", *verify_text.table(found)]
-    click.echo("\n".join(lines))
-
-
-def _exit_code(found: Sequence[ServiceAnswer]) -> int:
-    standings = {answer.standing for answer in found}
-    if Standing.FAILS in standings:
-        return ExitCode.DIFFERS
-    return ExitCode.OK if standings == {Standing.HOLDS} else ExitCode.INFRASTRUCTURE
+def exit_code_of(found: Sequence[ServiceAnswer]) -> int:
+    """1 where a service does not meet the policies, 3 where that is not known of all."""
+    match overall_standing(found):
+        case Standing.FAILS:
+            return ExitCode.DIFFERS
+        case Standing.HOLDS:
+            return ExitCode.OK
+    return ExitCode.INFRASTRUCTURE

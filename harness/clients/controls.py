@@ -25,6 +25,17 @@ def controls_for(offer: Offer, controls: Iterable[Control]) -> tuple[Control, ..
     return tuple(one for one in controls if not one.forbids and _speaks(one, offer))
 
 
+def first_controls(offers: Iterable[Offer], controls: Iterable[Control]) -> tuple[Control, ...]:
+    """The controls that cells of these offers ask first; the others are asked where these refuse.
+
+    Offers of no TLS ask none.
+    """
+    known = tuple(controls)
+    tls = [offer for offer in offers if not offer.plaintext]
+    permissive = [asked[0] for offer in tls if (asked := controls_for(offer, known))]
+    return tuple(dict.fromkeys((*permissive, *(forbidding(known) if tls else ()))))
+
+
 def forbidding(controls: Iterable[Control]) -> tuple[Control, ...]:
     """The controls that refuse every handshake."""
     return tuple(one for one in controls if one.forbids)

@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.catalog.clients import Client
 from harness.clients.contract import ContractError, Request, Result
+from harness.config.lab_names import CLIENT_DOMAIN
 from harness.errors import InfrastructureError
 from harness.images.engine import talking
 from harness.targets.lab import (
@@ -33,7 +34,7 @@ DIED = "the driver died"
 CA_FILE = f"{PKI_DIR}/ca.pem"
 #: A client that verifies certificates must connect to their name; so that a relay of the driver's
 #: own can stand between, that name is the client's own machine.
-ROLE = Role(interactive=True, hosts={SERVER_NAME: "127.0.0.1"})
+ROLE = Role(interactive=True, hosts={SERVER_NAME: "127.0.0.1"}, domain=CLIENT_DOMAIN)
 #: Of a client that is a Postfix with its master(8): it changes users, and owns files.
 DAEMON_ROLE = replace(ROLE, capabilities=POSTFIX_CAPABILITIES)
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from harness.catalog.versions import Constraint
 from harness.config.expectations import Expectation, Where
 from harness.config.scenario import TOML, Scenario, ScenarioErrors
+from harness.config.services import services_of
 from harness.errors import FileError, Place
-from harness.tls import INBOUND, STANDARD_OFFERS
+from harness.tls import STANDARD_OFFERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def _errors(scenario: Scenario, known: Known) -> Iterator[FileError]:
 def _selecting_nothing(
     scenario: Scenario, expectation: Expectation, known: Known
 ) -> Iterator[tuple[str, str, str]]:
-    services = [str(one) for one in scenario.claims.services or INBOUND]
+    services = [str(one) for one in scenario.claims.services or services_of(scenario)]
     offers = [str(one) for one in scenario.claims.offers or STANDARD_OFFERS]
     pools = {
         "builds": known.builds,
@@ -103,7 +104,7 @@ def _contradiction(
         return None
     claims = scenario.claims
     places = product(
-        map(str, claims.services or INBOUND),
+        map(str, claims.services or services_of(scenario)),
         claims.clients or known.clients,
         map(str, claims.offers or STANDARD_OFFERS),
     )

@@ -20,7 +20,7 @@ from harness.config.expectations import (
 )
 from harness.config.policies import Policy, read_policy
 from harness.errors import FileError, Place, UsageError
-from harness.tls import Offer, Service
+from harness.tls import NAMED_SERVICES, Offer, Service, read_service
 
 #: The scenario that others are held against where they name none.
 CONTROL = "defaults"
@@ -75,11 +75,14 @@ class _Reader:
         self._text, self._path, self._policies = text, path, policies
 
     def services(self, names: tuple[str, ...]) -> tuple[Service, ...]:
-        known = {str(service): service for service in Service}
+        found = []
         for name in names:
-            if name not in known:
+            try:
+                found.append(read_service(name))
+            except ValueError:
+                known = (*NAMED_SERVICES, "a port such as 2525")
                 self._wrong("services", f"there is no service {name!r}", among(name, known))
-        return tuple(known[name] for name in names if name in known)
+        return tuple(dict.fromkeys(found))
 
     def offers(self, texts: tuple[str, ...]) -> tuple[Offer, ...]:
         found = []

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, Va
 
 from harness.config.overlay import Overlay
 from harness.errors import FileError, Place
-from harness.tls import Service
+from harness.tls import NAMED_SERVICES
 
 _LINE_OF_SYNTAX_ERROR = re.compile(r"\(at line (\d+), column \d+\)")
 
@@ -71,7 +71,7 @@ _EXPECTED = {
     "configuration": "one of " + ", ".join(f'"{extent}"' for extent in Extent),
     "surroundings": "one of " + ", ".join(f'"{mode}"' for mode in SurroundingsMode),
     "notes": "a text",
-    "services": f"a list of {', '.join(Service)}",
+    "services": f"a list of {', '.join(NAMED_SERVICES)}",
     "clients": "a list of clients' names",
     "offers": "a list of offers, such as TLSv1.2 and default",
     "against": "the id of another scenario",

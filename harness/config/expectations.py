@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from harness.catalog.versions import Constraint, Version
 from harness.errors import UsageError
 from harness.outcomes import Outcome
-from harness.tls import Protocol, Service
+from harness.tls import NAMED_SERVICES, Protocol
 
 T = TypeVar("T")
 
@@ -190,8 +190,10 @@ def read_where(table: Mapping[str, Any]) -> Where:
     """
     services = _globs(table, "services")
     for glob in services:
-        if not any(fnmatchcase(service, glob) for service in Service):
-            raise Slip("services", f"no service matches {glob!r}", f"of {', '.join(Service)}")
+        named = any(fnmatchcase(service, glob) for service in NAMED_SERVICES)
+        if not named and not any(character.isdigit() for character in glob):
+            expected = f"of {', '.join(NAMED_SERVICES)}, or a port"
+            raise Slip("services", f"no service matches {glob!r}", expected)
     return Where(
         builds=_globs(table, "builds"),
         postfix=_constraint(table, "postfix"),

@@ -1,121 +1,161 @@
-"""One Postfix instance's configuration: base, then the candidate to the letter, then ours. Pure.
+"""One Postfix instance's configuration: base, then the candidate, then what a container needs.
 
-A parameter of the base, or a soft one of ours, that the candidate sets itself is left out, so each
-"overriding earlier entry" warning of Postfix is the candidate's own doing. What appeared when is
-from postconf(5)'s "This feature is available in Postfix X.Y and later".
+The candidate is applied as written, but for what is of a machine or of surroundings that are not
+here (``config.stand_ins``). A parameter of the base, or a soft one of ours, that the candidate sets
+itself is left out, so each "overriding earlier entry" warning of Postfix is the candidate's own
+doing. What appeared when is from postconf(5)'s "This feature is available in Postfix X.Y and
+later".
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from harness.catalog.versions import Version
-from harness.config.base_settings import base_lines_replaced_by
-from harness.config.keyfiles import FileKind, key_files
+from harness.config.harness_settings import (
+    SinkFiles,
+    base_settings,
+    fitting,
+    hard_settings,
+    sink_entry,
+    soft_settings,
+    with_test_addresses,
+)
+from harness.config.keyfiles import FileKind, key_files, map_key_files
+from harness.config.listeners import Listener, listeners
 from harness.config.logical import ended
 from harness.config.maincf import parse_main_cf
 from harness.config.mastercf import MasterCf, parse_master_cf
-from harness.config.overlay import Overlay, overlay
-from harness.config.ports import rewrite_ports
+from harness.config.overlay import Overlay, append_entry, overlay
+from harness.config.ports import number_ports, places_beside_services, rewrite_ports
+from harness.config.replacement import Replacement
 from harness.config.scenario import OWN, Scenario
+from harness.config.stand_ins import Adapted, StandInContext, adapt
 from harness.config.stock import enable_services, mua_names
-from harness.tls import INBOUND, Service
+from harness.config.tables import TYPES, GivenTable, TableUse
+from harness.tls import INBOUND
 
-__all__ = ["FileKind", "InstanceConfig", "Surroundings", "assemble", "candidate_files"]
+__all__ = [
+    "FileKind",
+    "InstanceConfig",
+    "InstanceContext",
+    "assemble",
+    "candidate_files",
+    "has_whole_master",
+    "places_of",
+]
 
-#: Where every instance takes mail for; TOKEN@sink.test with TOKEN of small letters and digits.
-SINK_DOMAIN = "sink.test"
-#: The maildir of all of them, below <directory>/mail.
-MAILDIR = "sink/"
+#: Entries that every whole master.cf has: without them no message is queued.
+_ESSENTIAL = frozenset({"cleanup", "qmgr"})
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class InstanceContext:
     """What an instance finds in its container.
 
     ``name`` is the scenario's id; ``mail_version`` Postfix's own; ``directory`` the instance's
     folder, with etc/ (the configuration), queue/, data/ and mail/ in it; ``ports`` the TCP port of
-    each service; ``sasl`` Dovecot's address as smtpd_sasl_path takes it ("inet:172.18.0.2:12345");
-    ``stock_master`` the text of the image's own master.cf.
+    each listening place (:func:`places_of`); ``sasl`` Dovecot's address as smtpd_sasl_path takes it
+    ("inet:172.18.0.2:12345"); ``stock_master`` the text of the image's own master.cf;
+    ``table_types`` the build's (postconf -m). ``resolves``: a name server answers for the test's
+    names.
     """
 
     name: str
     mail_version: str
     directory: str
-    ports: Mapping[Service, int]
+    ports: Mapping[str, int]
     sasl: str
     stock_master: str
+    table_types: Collection[str] = TYPES
+    resolves: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class InstanceConfig:
     """What to write below ``directory``, and what to say about it.
 
-    ``added`` has every line that the harness added to the candidate, and every change of a port.
-    ``files`` maps each path that the effective configuration names for keys, certificates and DH
-    parameters to what must lie there. ``recipients_map`` is the text of etc/recipients, a
-    regexp_table(5): all mail for TOKEN@sink.test goes to the maildir mail/sink/, a file a message,
-    with ``Delivered-To: TOKEN@sink.test`` in it (virtual(8) takes no ``$1``, so no file a token).
-    ``digest`` is over the candidate alone, ``texts`` are the candidate's further files by path.
+    ``base`` has the lines that were put before a candidate of some lines, ``added`` every line that
+    the harness added after it, and every change of a port; ``replaced`` what the candidate sets and
+    is not applied as written. ``listeners`` are the services. ``files`` maps each path that the
+    effective configuration names for keys, certificates and DH parameters to what must lie there,
+    ``texts`` the candidate's further files and the harness's own by path, ``tables`` those to
+    compile. ``notes`` say how the candidate's text was read, ``digest`` is over the candidate.
     """
 
     main_cf: str
     master_cf: str
+    base: tuple[str, ...]
     added: tuple[str, ...]
     files: Mapping[str, FileKind]
-    recipients_map: str
     digest: str
     texts: Mapping[str, str]
+    replaced: tuple[Replacement, ...] = ()
+    listeners: tuple[Listener, ...] = ()
+    tables: tuple[GivenTable, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
-    """A parameter that we set, from the Postfix release that has it on."""
+class _LaidOver:
+    """A candidate's master.cf over the build's own, and what was done for it."""
 
-    name: str
-    value: str
-    since: str = "2.0"
-
-    def __str__(self) -> str:
-        return f"{self.name} = {self.value}".rstrip()
+    master: MasterCf
+    own: MasterCf
+    undefined: tuple[str, ...] = ()
+    enabled: tuple[str, ...] = field(default=())
 
 
-def assemble(scenario: Scenario, surroundings: Surroundings) -> InstanceConfig:
+def assemble(scenario: Scenario, context: InstanceContext) -> InstanceConfig:
     """Put one instance's configuration together.
 
     Raises:
-        FileError: the candidate, or the image's master.cf, cannot be read as logical lines, or both
-            together listen on more ports than an instance has.
+        FileError: the candidate, or the image's master.cf, cannot be read as logical lines.
         UsageError: ``mail_version`` is no version.
     """
-    master, undefined, changes = _master_cf(scenario, surroundings)
-    main_cf, added = _main_cf(scenario, surroundings, undefined)
+    laid = _lay_over(scenario, context)
+    adapted = _adapted(scenario, context, laid)
+    base, added, main_cf = _main_cf(scenario, context, adapted, laid)
+    values = parse_main_cf(main_cf).values
+    services = listeners(values, adapted.master)
+    master, rewrites = rewrite_ports(adapted.master, context.ports, keep_hosts=scenario.as_is)
+    master = append_entry(master, sink_entry(context.directory))
+    texts = {_placed(path, context): text for path, text in scenario.files.items()}
+    texts |= _library_settings(values, texts)
+    files = key_files(values, master.entries, context.directory)
+    for table in adapted.tables.given.values():
+        if table.is_of_files:
+            files |= map_key_files(texts.get(table.path, ""))
+    files |= {_placed(path, context): kind for path, kind in scenario.kinds.items()}
     return InstanceConfig(
         main_cf=main_cf,
         master_cf=master.text,
-        added=(*added, *changes),
-        files=MappingProxyType(
-            {
-                **key_files(parse_main_cf(main_cf).values, master.entries, surroundings.directory),
-                **{
-                    _placed(path, surroundings.directory): kind
-                    for path, kind in scenario.kinds.items()
-                },
-            }
+        base=base,
+        added=(
+            *added,
+            *laid.enabled,
+            *(f"master.cf: {r.before} inet → {r.after} inet" for r in rewrites),
         ),
-        recipients_map=f"/^[a-z0-9]+@{SINK_DOMAIN.replace('.', '[.]')}$/ {MAILDIR}\n",
+        files=MappingProxyType({path: kind for path, kind in files.items() if path not in texts}),
         digest=scenario.digest,
-        texts=MappingProxyType(
-            {_placed(path, surroundings.directory): text for path, text in scenario.files.items()}
-        ),
+        texts=MappingProxyType({**SinkFiles(context.directory).texts(), **texts}),
+        replaced=adapted.replaced,
+        listeners=services,
+        tables=tuple(adapted.tables.given.values()),
+        notes=scenario.reading,
     )
 
 
-def _placed(path: str, directory: str) -> str:
-    own = path.removeprefix(f"{OWN}/")
-    return path if own == path else f"{directory}/etc/{own}"
+def places_of(scenario: Scenario, stock_master: str, mail_version: str) -> tuple[str, ...]:
+    """Where an instance listens beside the registered services, by name (``config.ports``).
+
+    Raises:
+        FileError: one of the two master.cf cannot be read.
+    """
+    context = InstanceContext(scenario.id, mail_version, "/", {}, "", stock_master)
+    return places_beside_services(_lay_over(scenario, context).master)
 
 
 def candidate_files(scenario: Scenario) -> Mapping[str, FileKind]:
@@ -124,147 +164,92 @@ def candidate_files(scenario: Scenario) -> Mapping[str, FileKind]:
     Those of :func:`assemble`, but for what an image's own master.cf may name besides; paths below
     the instance's folder are of the scenario's own here too.
     """
-    ports = {service: service.port for service in INBOUND}
-    nowhere = Surroundings(scenario.id, "3.10", f"/{scenario.id}", ports, "inet:sasl:1", "")
+    registered = {str(service): service.port for service in INBOUND}
+    ports = number_ports(registered, places_of(scenario, "", "3.10"))
+    nowhere = InstanceContext(scenario.id, "3.10", f"/{scenario.id}", ports, "inet:sasl:1", "")
     return assemble(scenario, nowhere).files
 
 
+def _library_settings(values: Mapping[str, str], given: Collection[str]) -> dict[str, str]:
+    """An empty file where tls_config_file names one that did not come along (Postfix 3.9)."""
+    path = values.get("tls_config_file", "")
+    return {path: ""} if path.startswith("/") and path not in given else {}
+
+
+def has_whole_master(scenario: Scenario) -> bool:
+    """Whether a candidate's master.cf stands alone, with no entry of the build's beside it."""
+    entries = parse_master_cf(scenario.master_cf).entries
+    return scenario.whole and {entry.name for entry in entries} >= _ESSENTIAL
+
+
+def _placed(path: str, context: InstanceContext) -> str:
+    beside_main = path.removeprefix(f"{OWN}/")
+    return path if beside_main == path else f"{context.directory}/etc/{beside_main}"
+
+
+def _adapted(scenario: Scenario, context: InstanceContext, laid: _LaidOver) -> Adapted:
+    """The candidate with stand-ins, or as it is."""
+    if scenario.as_is:
+        return Adapted(scenario.main_cf, laid.master, (), TableUse())
+    around = StandInContext(
+        mail_version=context.mail_version,
+        directory=context.directory,
+        types=context.table_types,
+        files=scenario.files,
+        whole=has_whole_master(scenario),
+    )
+    adapted = adapt(scenario.main_cf, laid.master, laid.own, around)
+    main_cf, more = with_test_addresses(adapted.main_cf, adapted.master, context.directory)
+    return replace(adapted, main_cf=main_cf, replaced=(*adapted.replaced, *more))
+
+
 def _main_cf(
-    scenario: Scenario, surroundings: Surroundings, undefined: Iterable[str]
-) -> tuple[str, tuple[str, ...]]:
-    own = parse_main_cf(scenario.main_cf).values
-    version = Version.parse(surroundings.mail_version)
-    replaced = base_lines_replaced_by(own.keys())
-    base = [line for line in _fit(_base(version), version) if line.name not in replaced]
-    ours = (*_soft(surroundings), *(_Line(name, "") for name in undefined))
-    soft = [line for line in _fit(ours, version) if line.name not in own]
-    added = [str(line) for line in (*soft, *_fit(_hard(surroundings), version))]
-    sections = (
+    scenario: Scenario, context: InstanceContext, adapted: Adapted, laid: _LaidOver
+) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+    """The base's lines, the lines after the candidate, and the whole file."""
+    own = parse_main_cf(adapted.main_cf).values
+    version = Version.parse(context.mail_version)
+    base = [] if scenario.whole else [str(one) for one in base_settings(own, version)]
+    soft = [s for s in soft_settings(context, laid.undefined) if s.name not in own]
+    ours = fitting((*soft, *hard_settings(context)), version)
+    added = [str(setting) for setting in ours]
+    sections = [
         "# base: the asker's kind of server before advice (certificate, key, opportunistic TLS),\n"
         "# as Debian's packages set it up; upstream's own default for smtpd is no TLS at all\n",
-        _lines(str(line) for line in base),
-        f"\n# candidate: {scenario.id}, to the letter\n",
-        ended(scenario.main_cf),
+        _lines(base),
+    ]
+    sections = sections if base else []
+    sections += [
+        f"\n# candidate: {scenario.id}\n",
+        ended(adapted.main_cf),
         "\n# added by postfix-matrix, for a container\n",
         _lines(added),
-    )
-    return "".join(sections), tuple(added)
+    ]
+    return tuple(base), tuple(added), "".join(sections)
 
 
-def _lines(lines: Iterable[str]) -> str:
+def _lines(lines: Collection[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _fit(lines: Iterable[_Line], version: Version) -> list[_Line]:
-    """The lines whose parameter this Postfix knows; others would only make it warn."""
-    return [line for line in lines if version >= Version.parse(line.since)]
-
-
-def _compatibility_level(version: Version) -> str:
-    """The newest level at which this Postfix changed a default, so all that a fresh install has.
-
-    COMPATIBILITY_README has 1, 2 and 3.6; conf/main.cf and Debian's main.cf name that level or
-    one between it and the next, to the same effect.
-    """
-    for since in ("3.11", "3.6"):
-        if version >= Version.parse(since):
-            return since
-    return "2"
-
-
-def _base(version: Version) -> tuple[_Line, ...]:
-    """The asker's kind of server: a certificate, its key and opportunistic TLS; and the level.
-
-    Upstream's own default for smtpd is no certificate and no TLS (smtpd_tls_security_level is
-    empty), with which nothing could be measured. Debian's packages write the same three smtpd lines
-    into a new main.cf (main.cf.tls, 11 to 13); every build gets them, from source or not.
-    """
-    return (
-        _Line("compatibility_level", _compatibility_level(version), "3.0"),
-        _Line("smtpd_tls_cert_file", "/etc/ssl/certs/ssl-cert-snakeoil.pem", "2.2"),
-        _Line("smtpd_tls_key_file", "/etc/ssl/private/ssl-cert-snakeoil.key", "2.2"),
-        _Line("smtpd_tls_security_level", "may", "2.3"),
-    )
-
-
-def _soft(surroundings: Surroundings) -> tuple[_Line, ...]:
-    """What a container needs and a candidate may set otherwise."""
-    folder = surroundings.directory
-    return (
-        # The container's own name has no domain, which Postfix would make up.
-        _Line("myhostname", f"{surroundings.name}.mx.test"),
-        # No local users here: mail goes to the virtual mailboxes below.
-        _Line("mydestination", ""),
-        # Else every client on the containers' network might relay without logging in.
-        _Line("mynetworks", "127.0.0.0/8"),
-        # Whose log line it is, among the instances of one container.
-        _Line("syslog_name", f"postfix-{surroundings.name}"),
-        # There is no resolver: each look-up of a client's name would stall for seconds.
-        _Line("smtpd_peername_lookup", "no", "2.3"),
-        # Joins a log line to the connection that caused it.
-        _Line("smtpd_client_port_logging", "yes", "2.5"),
-        # All probes come from a few addresses; their rate must not be counted.
-        _Line("smtpd_client_event_limit_exceptions", "0.0.0.0/0", "2.2"),
-        # One line a handshake in the log: protocol and cipher as the server saw them.
-        _Line("smtpd_tls_loglevel", "1", "2.2"),
-        # The same in the message's trace header.
-        _Line("smtpd_tls_received_header", "yes", "2.2"),
-        # The same of mail that this instance sends.
-        _Line("smtp_tls_loglevel", "1", "2.2"),
-        # A session for each message, so that its line stands beside the message's outcome.
-        _Line("smtp_connection_cache_on_demand", "no", "2.2"),
-        # Log-in against a real Dovecot outside the container.
-        _Line("smtpd_sasl_type", "dovecot", "2.3"),
-        _Line("smtpd_sasl_path", surroundings.sasl, "2.3"),
-        # Somewhere for the probes' messages to go.
-        _Line("virtual_mailbox_domains", SINK_DOMAIN),
-        _Line("virtual_mailbox_base", f"{folder}/mail"),
-        _Line("virtual_mailbox_maps", f"regexp:{folder}/etc/recipients"),
-        _Line("virtual_uid_maps", "static:65534"),
-        _Line("virtual_gid_maps", "static:65534"),
-        _Line("virtual_minimum_uid", "100"),
-        # The default names a database that nobody made in the container.
-        _Line("alias_maps", ""),
-        _Line("alias_database", ""),
-    )
-
-
-def _hard(surroundings: Surroundings) -> tuple[_Line, ...]:
-    """What holds whatever the candidate says: else the instance could not run or be watched."""
-    folder = surroundings.directory
-    return (
-        # Instances of one container must not share a queue, or a TLS session cache.
-        _Line("queue_directory", f"{folder}/queue"),
-        _Line("data_directory", f"{folder}/data", "2.5"),
-        # Clients are in other containers, on a network that has IPv4 only.
-        _Line("inet_interfaces", "all"),
-        _Line("inet_protocols", "ipv4", "2.2"),
-        # A process that dies of its configuration is started again for the next client, as for the
-        # first one; the default, 60 s, would have all others wait (postconf(5)).
-        _Line("service_throttle_time", "1s"),
-        # The log goes to syslog on every release, as evidence; a file would get past the harness.
-        _Line("maillog_file", "", "3.4"),
-    )
-
-
-def _master_cf(
-    scenario: Scenario, surroundings: Surroundings
-) -> tuple[MasterCf, tuple[str, ...], tuple[str, ...]]:
-    """The effective master.cf, the names that main.cf must define for it, and what was changed.
+def _lay_over(scenario: Scenario, context: InstanceContext) -> _LaidOver:
+    """The candidate's entries over the build's own; a whole master.cf stands alone.
 
     A candidate that replaces a service on one address only (``127.0.0.1:submission``) gets no other
-    entry beside its own: the two could not bind the same port.
+    entry beside its own: the two could not bind the same port. Where a whole configuration has
+    entries, only its own services are there.
     """
-    candidate = parse_master_cf(scenario.master_cf)
-    stock = parse_master_cf(surroundings.stock_master)
+    own = parse_master_cf(scenario.master_cf)
+    if has_whole_master(scenario):
+        return _LaidOver(own, own)
+    stock = parse_master_cf(context.stock_master)
+    if scenario.whole and own.entries:
+        return _LaidOver(overlay(stock, own, scenario.overlay), own)
     present = {entry.service for entry in stock.entries if entry.service}
     if scenario.overlay is Overlay.REPLACE:
-        present |= {entry.service for entry in candidate.entries if entry.service}
-    base, enabled = enable_services(stock, present, Version.parse(surroundings.mail_version))
-    laid = overlay(base, candidate, scenario.overlay)
-    master, rewrites = rewrite_ports(laid, surroundings.ports)
+        present |= {entry.service for entry in own.entries if entry.service}
+    base, enabled = enable_services(stock, present, Version.parse(context.mail_version))
+    laid = overlay(base, own, scenario.overlay)
     # Undefined they are empty too, but postconf(1) warns; what the candidate refers to is its own.
-    undefined = (mua_names(base) & mua_names(laid)) - mua_names(candidate)
-    changes = [str(one) for one in enabled]
-    changes += [f"master.cf: {r.before} inet → {r.after} inet" for r in rewrites]
-    return master, tuple(sorted(undefined)), tuple(changes)
+    undefined = (mua_names(base) & mua_names(laid)) - mua_names(own)
+    return _LaidOver(laid, own, tuple(sorted(undefined)), tuple(map(str, enabled)))

@@ -119,6 +119,22 @@ def _kinds(
     return [kind] * len(paths)
 
 
+def map_key_files(text: str) -> dict[str, FileKind]:
+    """The files that a table of tls_server_sni_maps names, and what must lie there.
+
+    Args:
+        text: a table's lines: a domain, then the chain files of its certificates (postconf(5)).
+    """
+    files: dict[str, FileKind] = {}
+    for line in text.splitlines():
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        paths = [word for word in re.split(r"[\s,]+", line.strip())[1:] if word.startswith("/")]
+        for path, kind in zip(paths, chain_kinds(paths), strict=True):
+            files[path] = _combined(files.get(path), kind)
+    return files
+
+
 def chain_kinds(paths: Sequence[str]) -> list[FileKind]:
     """What must lie at each path of smtpd_tls_chain_files, in all forms of postconf(5).
 

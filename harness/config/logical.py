@@ -70,29 +70,33 @@ class _Cutter:
 
     def __init__(self) -> None:
         self._done: list[Chunk] = []
-        self._current: Chunk | None = None
-        self._skipped: Chunk | None = None
+        self._current: list[str] = []
+        self._begin = 0
+        self._skipped: list[str] = []
+        self._skipped_begin = 0
 
     def skip(self, line: str, number: int) -> None:
-        before = self._skipped or Chunk("", number, logical=False)
-        self._skipped = Chunk(before.text + line, before.line, logical=False)
+        if not self._skipped:
+            self._skipped_begin = number
+        self._skipped.append(line)
 
     def begin(self, line: str, number: int) -> None:
         self.finish()
-        self._current = Chunk(line, number, logical=True)
+        self._current, self._begin = [line], number
 
     def proceed(self, line: str) -> bool:
-        if self._current is None:
+        if not self._current:
             return False
-        between = self._skipped.text if self._skipped else ""
-        whole = self._current.text + between + line
-        self._current = Chunk(whole, self._current.line, logical=True)
-        self._skipped = None
+        self._current += [*self._skipped, line]
+        self._skipped = []
         return True
 
     def finish(self) -> tuple[Chunk, ...]:
-        self._done += [chunk for chunk in (self._current, self._skipped) if chunk is not None]
-        self._current = self._skipped = None
+        if self._current:
+            self._done.append(Chunk("".join(self._current), self._begin, logical=True))
+        if self._skipped:
+            self._done.append(Chunk("".join(self._skipped), self._skipped_begin, logical=False))
+        self._current, self._skipped = [], []
         return tuple(self._done)
 
 

@@ -56,10 +56,11 @@ def parse_main_cf(text: str, source: Path = Path("main.cf")) -> MainCf:
         FileError: a NUL, or a continuation line with nothing before it.
     """
     found = (chunk for chunk in chunks(text, source) if chunk.logical)
-    return MainCf(text, tuple(_setting(chunk.text, chunk.line) for chunk in found))
+    return MainCf(text, tuple(read_setting(chunk.text, chunk.line) for chunk in found))
 
 
-def _setting(text: str, line: int) -> Setting:
+def read_setting(text: str, line: int) -> Setting:
+    """One logical line; its name is empty where Postfix finds no ``name = value``."""
     logical, _ = joined(text)
     match = _SETTING.fullmatch(logical)
     if match is None:

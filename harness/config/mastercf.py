@@ -122,26 +122,29 @@ def parse_entry(text: str, line: int = 1) -> Entry:
 
 def _words(text: str) -> Iterable[tuple[int, int]]:
     """Where the words lie; a word that starts with ``{`` ends at its ``}`` (master(5))."""
+    closing = _closing_braces(text)
     position, end = 0, len(text)
     while position < end:
         if text[position] in WHITESPACE:
             position += 1
             continue
-        stop = _closing_brace(text, position) if text[position] == "{" else position
+        stop = closing.get(position, position)
         while stop < end and text[stop] not in WHITESPACE:
             stop += 1
         yield position, stop
         position = stop
 
 
-def _closing_brace(text: str, start: int) -> int:
-    """Just after the brace that closes the one at ``start``; ``start`` where none does."""
-    depth = 0
-    for position in range(start, len(text)):
-        depth += {"{": 1, "}": -1}.get(text[position], 0)
-        if depth == 0:
-            return position + 1
-    return start
+def _closing_braces(text: str) -> dict[int, int]:
+    """For each brace that is closed, the place just after the brace that closes it."""
+    open_at: list[int] = []
+    closing: dict[int, int] = {}
+    for position, char in enumerate(text):
+        if char == "{":
+            open_at.append(position)
+        elif char == "}" and open_at:
+            closing[open_at.pop()] = position + 1
+    return closing
 
 
 def _arguments(words: Sequence[tuple[str, int, int]]) -> Iterable[Argument]:

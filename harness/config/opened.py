@@ -95,6 +95,8 @@ def opened(
         files=files,
         kinds=candidate.kinds if kept is Kept.KEYS else {},
         collection=None,
+        whole=False,
+        as_is=False,
     )
     return replace(made, id=_name(made, kept, groups))
 

@@ -1,19 +1,31 @@
-"""Ports of the instance's own for every inet entry: several instances share one container. Pure."""
+"""Where a master.cf listens, and the ports that an instance has for it in its container."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import count
-from pathlib import Path
 
 from harness.config.mastercf import SERVICE_NAMES, Entry, MasterCf, parse_entry
-from harness.errors import FileError, Place
-from harness.tls import INBOUND, Service
+from harness.tls import INBOUND
 
-#: Ports that an instance has to itself: its services', and those just above the highest of them.
-PORTS_PER_INSTANCE = 10
-MOST_OTHERS = PORTS_PER_INSTANCE - len(INBOUND)
+#: Hosts that mean every address, and hosts that only this machine reaches.
+_EVERY_ADDRESS = frozenset({"", "0.0.0.0:", "[::]:", "*:"})
+_LOOPBACK = re.compile(r"(?:127\.[0-9.]+|localhost|\[::1\]):", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class ListeningPlace:
+    """Where one inet entry listens.
+
+    ``name`` is unique to the place: the service's name, a port, or ``host:port`` where several
+    addresses have entries of their own. ``shared``: an entry of every address has the same port, so
+    Postfix has its own word on the two. ``loopback``: only this machine reaches it.
+    """
+
+    name: str
+    loopback: bool = False
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,73 +36,84 @@ class Rewrite:
     after: str
 
 
+def is_loopback(entry: Entry) -> bool:
+    """Whether an entry listens where only clients of the same machine can connect."""
+    return bool(_LOOPBACK.fullmatch(entry.host))
+
+
+def listening_places(master: MasterCf) -> dict[int, ListeningPlace]:
+    """Where each inet entry listens, by the entry's place among the file's pieces."""
+    entries = dict(_inet_entries(master))
+    everywhere = {_port(e) for e in entries.values() if e.host in _EVERY_ADDRESS}
+    first_host: dict[str, str] = {}
+    places = {}
+    for at, entry in entries.items():
+        port, loopback = _port(entry), is_loopback(entry)
+        if port in everywhere:
+            places[at] = ListeningPlace(port, shared=entry.host not in _EVERY_ADDRESS)
+        elif loopback or first_host.setdefault(port, entry.host) != entry.host:
+            places[at] = ListeningPlace(f"{entry.host}{port}", loopback)
+        else:
+            places[at] = ListeningPlace(port)
+    return places
+
+
+def places_beside_services(master: MasterCf) -> tuple[str, ...]:
+    """The names of the places that are none of the registered services', in the file's order."""
+    names = (place.name for place in listening_places(master).values())
+    return tuple(dict.fromkeys(name for name in names if name not in INBOUND))
+
+
+def number_ports(fixed: Mapping[str, int], names: Iterable[str]) -> dict[str, int]:
+    """Ports by place: the fixed ones, and those just above the highest of them for the names."""
+    ports = {str(name): port for name, port in fixed.items()}
+    first = max(ports.values()) + 1
+    return {**ports, **{name: first + number for number, name in enumerate(names)}}
+
+
 def rewrite_ports(
-    master: MasterCf, ports: Mapping[Service, int], source: Path = Path("master.cf")
+    master: MasterCf, ports: Mapping[str, int], *, keep_hosts: bool = False
 ) -> tuple[MasterCf, tuple[Rewrite, ...]]:
-    """Let every inet entry listen on a port of the instance: ours on theirs, others above them.
+    """Let every inet entry listen on a port of the instance, by its place's name in ``ports``.
 
-    Only the name changes, and a ``host:`` before it stays. Entries that listen on one port go on
-    doing so. Two spellings of one port (``submission`` and ``587``) stay two spellings, the second
-    gets a leading zero: where master(8) compares services as text (older releases) they are two, of
-    which one cannot bind; where it compares ports (3.5 does) they are duplicates, of which it takes
-    the last. Of services that are not ours, a name and its number count as two ports.
-
-    Raises:
-        FileError: more other ports than the instance has (see :func:`check_listeners`).
+    An address before the port goes, since a container has others, unless ``keep_hosts`` says so or
+    an entry of every address shares the port. Entries that listen on one port go on doing so. Two
+    spellings of one port (``submission`` and ``587``) stay two spellings, the second gets a leading
+    zero: where master(8) compares services as text (older releases) they are two, of which one
+    cannot bind; where it compares ports (3.5 does) they are duplicates, of which it takes the last.
     """
-    check_listeners(master, source)
-    others = dict(zip(_others(master), count(max(ports.values()) + 1), strict=False))
+    places = listening_places(master)
     spellings: dict[tuple[str, int], list[str]] = {}
     pieces: list[Entry | str] = []
     rewrites: list[Rewrite] = []
-    for piece in master.pieces:
-        listener = _listener(piece) if isinstance(piece, Entry) else None
-        if not isinstance(piece, Entry) or listener is None:
+    for at, piece in enumerate(master.pieces):
+        if not isinstance(piece, Entry) or at not in places:
             pieces.append(piece)
             continue
-        port = ports[listener] if isinstance(listener, Service) else others[listener]
-        seen = spellings.setdefault((piece.host, port), [])
+        place = places[at]
+        port = ports[place.name]
+        host = piece.host if keep_hosts or place.shared else ""
+        seen = spellings.setdefault((host, port), [])
         if piece.name not in seen:
             seen.append(piece.name)
-        name = f"{piece.host}{'0' * seen.index(piece.name)}{port}"
+        name = f"{host}{'0' * seen.index(piece.name)}{port}"
         rewrites.append(Rewrite(piece.name, name))
         pieces.append(parse_entry(name + piece.text[len(piece.name) :], piece.line))
     return MasterCf(tuple(pieces)), tuple(rewrites)
 
 
-def check_listeners(master: MasterCf, source: Path) -> None:
-    """Refuse a master.cf that listens on more ports than an instance has.
+def _inet_entries(master: MasterCf) -> Iterator[tuple[int, Entry]]:
+    for at, piece in enumerate(master.pieces):
+        if isinstance(piece, Entry) and piece.type == "inet":
+            yield at, piece
 
-    Raises:
-        FileError: naming the entry that is one too many.
+
+def _port(entry: Entry) -> str:
+    """An entry's port: the service's name where it is registered, else as written.
+
+    Of services that have no name here, a name of services(5) and its number count as two ports.
     """
-    others = list(_others(master).values())
-    if len(others) <= MOST_OTHERS:
-        return
-    entry = others[MOST_OTHERS]
-    raise FileError(
-        Place(source, entry.line, entry.name),
-        "there is no port left for this entry",
-        expected=f"at most {MOST_OTHERS} inet ports besides those of {', '.join(INBOUND)}",
-        next_step="remove inet entries that the advice does not need",
-    )
-
-
-def _others(master: MasterCf) -> dict[str, Entry]:
-    """The first entry of each port that is none of our services', in the file's order."""
-    found: dict[str, Entry] = {}
-    for entry in master.entries:
-        listener = _listener(entry)
-        if listener is not None and not isinstance(listener, Service):
-            found.setdefault(listener, entry)
-    return found
-
-
-def _listener(entry: Entry) -> Service | str | None:
-    """What an inet entry listens on, on whatever host and however written; None for no inet."""
-    if entry.type != "inet":
-        return None
     port = entry.name[len(entry.host) :]
     if port.isascii() and port.isdigit():
         port = str(int(port))
-    return SERVICE_NAMES.get(port, port)
+    return str(SERVICE_NAMES.get(port, port))

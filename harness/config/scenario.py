@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.config.claims import Claims, read_claims
+from harness.config.configuration_forms import read_scenario_part
+from harness.config.configuration_text import decode_text
 from harness.config.description import (
     Description,
     Extent,
@@ -27,7 +29,6 @@ from harness.config.maincf import parse_main_cf
 from harness.config.mastercf import parse_master_cf
 from harness.config.overlay import Overlay
 from harness.config.policies import Policy, load_policies
-from harness.config.ports import check_listeners
 from harness.errors import FileError, Place, UsageError
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -42,7 +43,7 @@ _PROGRAMS = (
     *("/bin/", "/lib/", "/lib64/", "/proc/", "/sbin/", "/srv/", "/sys/"),
     *("/usr/bin/", "/usr/lib/", "/usr/libexec/", "/usr/sbin/"),
 )
-_FORBIDDEN = ("/bin/", "/lib/", "/lib64/", "/proc/", "/sbin/", "/srv/", "/sys/", "/usr/")
+FORBIDDEN_PLACES = ("/bin/", "/lib/", "/lib64/", "/proc/", "/sbin/", "/srv/", "/sys/", "/usr/")
 
 
 class ScenarioErrors(UsageError):
@@ -66,7 +67,8 @@ class Scenario:
     lies beside its main.cf, and ``kinds`` what the harness is to put at paths that they name.
     ``collection`` is the folder of such folders that it lies in, None where it lies at the top.
     ``whole``: it is a whole configuration, so nothing is added that decides TLS. ``as_is``: nothing
-    of it is replaced, whatever it needs of a machine and its surroundings.
+    of it is replaced, whatever it needs of a machine and its surroundings. ``reading`` says in
+    sentences what was done to the text that was given, and on which footing it was read.
     ``path`` is that of its scenario.toml, for messages.
     """
 
@@ -85,6 +87,7 @@ class Scenario:
     collection: str | None = None
     whole: bool = False
     as_is: bool = False
+    reading: tuple[str, ...] = ()
     claims: Claims = field(default_factory=Claims)
     path: Path | None = field(default=None, compare=False)
 
@@ -217,14 +220,19 @@ def _read(
     """The scenario, None where scenario.toml is no good, and all that is wrong with the folder."""
     errors = _check_folder(folder)
     texts: dict[str, str] = {}
+    reading: list[str] = []
     for name in _FILES:
         try:
-            texts[name] = _text(folder / name, required=name == TOML)
+            if name == TOML:
+                texts[name] = _text(folder / name)
+            else:
+                texts[name], notes = _fragment(folder / name)
+                reading += notes
         except FileError as error:
             errors.append(error)
     files, found = _further(folder / FURTHER)
     errors += found
-    for name, check in ((_MAIN, parse_main_cf), (_MASTER, _check_master)):
+    for name, check in ((_MAIN, parse_main_cf), (_MASTER, parse_master_cf)):
         try:
             check(texts.get(name, ""), folder / name)
         except FileError as error:
@@ -236,7 +244,14 @@ def _read(
     errors += _check_kinds(description, texts, files, folder / TOML)
     claims, found = read_claims(description, texts[TOML], folder / TOML, policies)
     scenario = _scenario(folder, description, texts)
-    made = replace(scenario, files=files, collection=collection, claims=claims, path=folder / TOML)
+    made = replace(
+        scenario,
+        files=files,
+        collection=collection,
+        reading=tuple(reading),
+        claims=claims,
+        path=folder / TOML,
+    )
     return made, errors + found
 
 
@@ -250,10 +265,10 @@ def _further(root: Path) -> tuple[dict[str, str], list[FileError]]:
         inside = path.relative_to(root).as_posix()
         target = inside if inside.startswith(f"{OWN}/") else f"/{inside}"
         try:
-            files[target] = _text(path, required=True)
+            files[target] = _text(path)
         except FileError as error:
             errors.append(error)
-        if target.startswith(_FORBIDDEN):
+        if target.startswith(FORBIDDEN_PLACES):
             what = f"would be put at {target}, where the image's own files lie"
             errors.append(FileError(Place(path), what, expected="a path such as files/etc/..."))
     return files, errors
@@ -321,23 +336,38 @@ def _check_folder(folder: Path) -> list[FileError]:
     return errors
 
 
-def _check_master(text: str, path: Path) -> None:
-    check_listeners(parse_master_cf(text, path), path)
+def _fragment(path: Path) -> tuple[str, tuple[str, ...]]:
+    """A main.cf or master.cf, "" where there is none, and what was done to its text.
+
+    It comes to the letter, unless it shows that it was pasted (configuration_forms.py).
+    """
+    data = _bytes(path)
+    if data is None:
+        return "", ()
+    text, decoded = decode_text(data, path)
+    text, done = read_scenario_part(text, path)
+    return text, (*decoded, *done)
 
 
-def _text(path: Path, *, required: bool) -> str:
-    """A file's text to the letter (no newline is translated); "" where it need not be there."""
+def _text(path: Path) -> str:
+    """A file's text to the letter (no newline is translated)."""
+    data = _bytes(path)
+    if data is None:
+        expected = f"each scenario to have a {path.name}"
+        raise FileError(Place(path), "is missing", expected=expected)
     try:
-        return path.read_bytes().decode("utf-8")
-    except FileNotFoundError:
-        if not required:
-            return ""
-        raise FileError(
-            Place(path), "is missing", expected=f"each scenario to have a {path.name}"
-        ) from None
-    except OSError as error:
-        raise FileError(Place(path), f"cannot be read: {error.strerror}") from error
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         what = f"byte {error.object[error.start]:#04x} is not UTF-8"
         raise FileError(Place(path, line), what, expected="UTF-8 text") from error
+
+
+def _bytes(path: Path) -> bytes | None:
+    """A file's content; None where there is no such file."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise FileError(Place(path), f"cannot be read: {error.strerror}") from error

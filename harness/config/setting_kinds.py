@@ -53,6 +53,17 @@ class SettingRule:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class SettingGroup:
+    """An entry of settings.toml: one rule, and the names and globs for which it holds.
+
+    A glob has only ``*`` in it: ``*_destination_recipient_limit``.
+    """
+
+    rule: SettingRule
+    names: tuple[str, ...]
+
+
 #: A name that Postfix does not know: a macro, a restriction class, or a transport's limit.
 USERS_OWN = SettingRule(
     SettingKind.SURROUNDINGS,
@@ -63,25 +74,34 @@ USERS_OWN = SettingRule(
 
 def rule_of(name: str) -> SettingRule:
     """The rule for a parameter; :data:`USERS_OWN` where postconf(5) has no such name."""
-    exact, globs = _rules()
-    if name in exact:
-        return exact[name]
-    return next((rule for glob, rule in globs if fnmatchcase(name, glob)), USERS_OWN)
+    return _rules().get(deciding_name(name) or "", USERS_OWN)
+
+
+def deciding_name(name: str) -> str | None:
+    """What in the table decides about a parameter: its own name, or the first glob that fits.
+
+    None: nothing does, the name is the user's own.
+    """
+    rules = _rules()
+    if name in rules:
+        return name
+    return next((entry for entry in rules if "*" in entry and fnmatchcase(name, entry)), None)
 
 
 @cache
-def _rules() -> tuple[dict[str, SettingRule], tuple[tuple[str, SettingRule], ...]]:
-    """The table: exact names, and globs in the order in which they decide."""
+def setting_groups() -> tuple[SettingGroup, ...]:
+    """The table, in the file's order."""
     text = resources.files(__package__).joinpath("settings.toml").read_text("utf-8")
-    exact: dict[str, SettingRule] = {}
-    globs: list[tuple[str, SettingRule]] = []
-    for group in tomllib.loads(text)["settings"]:
-        rule = SettingRule(
-            SettingKind(group["kind"]), Treatment(group["treatment"]), group["reason"]
+    return tuple(
+        SettingGroup(
+            SettingRule(SettingKind(group["kind"]), Treatment(group["treatment"]), group["reason"]),
+            tuple(group["names"]),
         )
-        for name in group["names"]:
-            if "*" in name:
-                globs.append((name, rule))
-            else:
-                exact[name] = rule
-    return exact, tuple(globs)
+        for group in tomllib.loads(text)["settings"]
+    )
+
+
+@cache
+def _rules() -> dict[str, SettingRule]:
+    """The rule of each exact name and each glob, in the order in which globs decide."""
+    return {name: group.rule for group in setting_groups() for name in group.names}

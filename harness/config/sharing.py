@@ -2,8 +2,8 @@
 
 A build's scenarios are instances in one container, where a path has one file. A scenario that wants
 another kind of file at a path than those before it goes into a further container of the build, and
-one that brings files of its own to places outside of its instance has a container for itself: an
-openssl.cnf is everybody's.
+one that brings files to places outside of its instance shares a container only with those that
+bring the very same: an openssl.cnf is everybody's.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ def groups(scenarios: Iterable[Scenario]) -> tuple[tuple[str, ...], ...]:
     files are there. It may hold no scenario at all.
     """
     shared: list[tuple[list[str], dict[str, FileKind]]] = []
-    alone: list[tuple[str, ...]] = []
+    alone: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for scenario in scenarios:
-        if scenario.system_files:
-            alone.append((scenario.id,))
+        outside = tuple(scenario.system_files.items())
+        if outside:
+            alone.setdefault(outside, []).append(scenario.id)
             continue
         wanted = candidate_files(scenario)
         for names, files in shared:
@@ -36,7 +37,7 @@ def groups(scenarios: Iterable[Scenario]) -> tuple[tuple[str, ...], ...]:
         else:
             shared.append(([scenario.id], dict(wanted)))
     together = [tuple(names) for names, _ in shared] or [()]
-    return (*together, *alone)
+    return (*together, *map(tuple, alone.values()))
 
 
 def _fit(files: Mapping[str, FileKind], wanted: Mapping[str, FileKind]) -> bool:

@@ -18,7 +18,9 @@ from harness.images.recipes import (
     Recipe,
     client_recipe,
     control_recipe,
+    dns_recipe,
     openssl_recipe,
+    proxy_recipe,
     sasl_recipe,
     toolchain_recipe,
 )
@@ -60,6 +62,8 @@ def catalogue(additions: Additions = NOTHING_ADDED) -> dict[str, Orderable]:
         *(client_recipe(one) for one in all_clients()),
         *(control_recipe(one.name) for one in all_controls()),
         sasl_recipe(),
+        dns_recipe(),
+        proxy_recipe(),
     ]
     return {**{one.id: one for one in builds}, **{one.name: one for one in others}}
 

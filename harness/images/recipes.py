@@ -47,6 +47,7 @@ class Kind(StrEnum):
     CLIENT = "client"
     SASL = "sasl"
     DNS = "dns"
+    PROXY = "proxy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,13 +227,24 @@ def sasl_recipe() -> Recipe:
 
 
 def dns_recipe() -> Recipe:
-    """The name server of outbound cells."""
+    """The run's name server, and that of outbound cells."""
     return Recipe(
         "dns",
         Kind.DNS,
         "dns",
         parents={"BASE": base_recipe(base_suite())},
         labels={names.KIND: Kind.DNS},
+    )
+
+
+def proxy_recipe() -> Recipe:
+    """The HAProxy of services that expect its protocol."""
+    return Recipe(
+        "haproxy",
+        Kind.PROXY,
+        "haproxy",
+        parents={"BASE": base_recipe(base_suite())},
+        labels={names.KIND: Kind.PROXY},
     )
 
 

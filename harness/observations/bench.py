@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from harness.clients.contract import Result
-from harness.config.levels import entries_of
+from harness.config.listeners import Listener
 from harness.config.maincf import parse_main_cf
 from harness.config.mastercf import parse_master_cf
 from harness.config.protocol_lists import ProtocolList, protocol_list
@@ -19,6 +19,7 @@ from harness.observations.measure import (
     DELIVERY_PATIENCE,
     LOG_PATIENCE,
     Asked,
+    Dialogue,
     MailCollector,
     ServerSide,
 )
@@ -51,9 +52,16 @@ _UNSERVED = frozenset({"connect", "banner"})
 class PostfixBench:
     """One config on one build."""
 
-    def __init__(self, target: PostfixTarget, instance: Instance) -> None:
+    def __init__(
+        self,
+        target: PostfixTarget,
+        instance: Instance,
+        proxied: Mapping[Service, tuple[str, int]] | None = None,
+    ) -> None:
+        """``proxied``: host and port of the HAProxy before services that expect its protocol."""
         self.target = target
         self.instance = instance
+        self._proxied = dict(proxied or {})
         self._mail = MailCollector(partial(target.collect, instance.directory))
         #: Why a service takes no client, once that is known.
         self._dead: dict[Service, tuple[str, ...]] = {}
@@ -63,10 +71,9 @@ class PostfixBench:
         """The build's container."""
         return self.target.host
 
-    @property
-    def ports(self) -> Mapping[Service, int]:
-        """The instance's own ports."""
-        return self.instance.ports
+    def address(self, service: Service) -> tuple[str, int]:
+        """The build's container and the instance's own port, or the HAProxy before it."""
+        return self._proxied.get(service, (self.host, self.instance.ports[service]))
 
     @property
     def config_digest(self) -> str:
@@ -75,9 +82,20 @@ class PostfixBench:
 
     def settings(self, service: Service) -> Mapping[str, str]:
         """What is in effect for a service: main.cf's settings under its entry's -o options."""
-        config = self.instance.config
-        options = entries_of(config.master_cf, config.added).get(service, {})
-        return {**parse_main_cf(config.main_cf).values, **options}
+        listener = self.listener(service)
+        return listener.settings if listener else parse_main_cf(self.instance.config.main_cf).values
+
+    def listener(self, service: Service) -> Listener | None:
+        """The entry that a service's clients meet; None: the configuration has no such service."""
+        listeners = self.instance.config.listeners
+        return next((known for known in listeners if known.service == service), None)
+
+    def dialogue(self, service: Service) -> Dialogue:
+        """How a service is spoken to."""
+        listener = self.listener(service)
+        if listener is None:
+            return Dialogue(service.implicit_tls, service.authenticates)
+        return Dialogue(listener.implicit_tls, listener.authenticates)
 
     def protocol_list(self, service: Service) -> ProtocolList | None:
         """The list that a service goes by; None: it does no TLS, or its release has no lists."""
@@ -212,15 +230,18 @@ class ControlBench:
         """The control's container."""
         return self.target.host
 
-    @property
-    def ports(self) -> Mapping[Service, int]:
-        """The registered ports."""
-        return FRONT_PORTS
+    def address(self, service: Service) -> tuple[str, int]:
+        """The control's container and the registered port."""
+        return self.host, FRONT_PORTS[service]
 
     @property
     def config_digest(self) -> str:
         """The control's own, the same in every run."""
         return PERMISSIVE.digest
+
+    def dialogue(self, service: Service) -> Dialogue:
+        """As the registered services are spoken to."""
+        return Dialogue(service.implicit_tls, service.authenticates)
 
     def mark(self) -> int:
         """How far stunnel's log has come: what is before it is of earlier connections."""
@@ -271,7 +292,11 @@ def instance_evidence(bench: PostfixBench, check: str) -> dict[str, object]:
         "main.cf": instance.config.main_cf,
         "master.cf": instance.config.master_cf,
         "files": {path: kind.value for path, kind in instance.config.files.items()},
+        "base": list(instance.config.base),
         "added": list(instance.config.added),
+        "notes": list(instance.config.notes),
+        "replaced": [change.to_dict() for change in instance.config.replaced],
+        "services": [listener.to_dict() for listener in instance.config.listeners],
         "postconf_n": instance.postconf_n,
         "check": "\n".join(dict.fromkeys(said)),
         "startup": bench.startup(),

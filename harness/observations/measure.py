@@ -13,6 +13,7 @@ from harness.catalog.cells import Cell
 from harness.clients.contract import Credentials, Message, Request, Result
 from harness.clients.controls import PERMISSIVE
 from harness.clients.driver import CA_FILE, Driver
+from harness.config.harness_settings import LOGGED_IN_SENDER, SENDER, SINK_DOMAIN
 from harness.observations.decide import (
     Control,
     Decision,
@@ -56,20 +57,37 @@ class Asked:
     mark: int
 
 
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """How a service is spoken to: with TLS from the start or not, with a log-in or not."""
+
+    implicit_tls: bool
+    authenticates: bool
+
+    @property
+    def service(self) -> Service:
+        """The registered service that is spoken to in this way; a control has these alone."""
+        if self.implicit_tls:
+            return Service.SUBMISSIONS
+        return Service.SUBMISSION if self.authenticates else Service.SMTP
+
+
 class Bench(Protocol):
     """Something that cells are measured on: an instance of a build, or a control."""
 
     @property
     def host(self) -> str:
-        """The name that clients connect to."""
+        """The name of its container."""
 
-    @property
-    def ports(self) -> Mapping[Service, int]:
-        """The TCP port of each service."""
+    def address(self, service: Service) -> tuple[str, int]:
+        """The host name and TCP port that a service's clients connect to."""
 
     @property
     def config_digest(self) -> str:
         """What the observation names as its config."""
+
+    def dialogue(self, service: Service) -> Dialogue:
+        """How a service is spoken to."""
 
     def mark(self) -> int:
         """Where the server's log is now, before a dialogue begins."""
@@ -115,17 +133,23 @@ async def measure(
     Where the server's process dies before it takes any client, there is no dialogue to wait for:
     the log of its death decides, at once.
     """
+    dialogue = bench.dialogue(cell.service)
+    host, port = bench.address(cell.service)
     asked = Asked(cell, recipient_token(cell), time.monotonic(), bench.mark())
     request = Request(
         id=cell.id,
-        host=bench.host,
-        port=bench.ports[cell.service],
+        host=host,
+        port=port,
         server_name=SERVER_NAME,
-        implicit_tls=cell.service.implicit_tls,
+        implicit_tls=dialogue.implicit_tls,
         offer=cell.offer,
         ca_file=CA_FILE,
-        message=Message("shop@webshop.test", f"{asked.token}@sink.test", cell.id),
-        credentials=credentials if cell.service.authenticates else None,
+        message=Message(
+            LOGGED_IN_SENDER if dialogue.authenticates else SENDER,
+            f"{asked.token}@{SINK_DOMAIN}",
+            cell.id,
+        ),
+        credentials=credentials if dialogue.authenticates else None,
         time_limit=time_limit,
     )
     result = await _dialogue(bench, driver, request, cell.service)

@@ -91,7 +91,7 @@ class Axes:
             or offer not in scope.offers
         ):
             return OUT_OF_SCOPE
-        if is_peer(client) != (service == Service.OUTBOUND.value):
+        if is_peer(client) != (service == str(Service.OUTBOUND)):
             return OTHER_WAY
         if offer == PLAINTEXT and service in _TLS_FIRST:
             return TLS_FIRST

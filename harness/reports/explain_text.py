@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from harness.config.levels import service_levels
 from harness.observations.rundir import RunData
 from harness.reports.plain import plain
+from harness.reports.service_labels import service_labels
+from harness.reports.stand_ins import stand_ins_of, stand_ins_text
 from harness.reports.words import sentence
-from harness.tls import Service
+from harness.reports.wrapping import wrapped
 from harness.verdicts.effects import cipher_of
 from harness.verdicts.lines import Change, Compared, Explanation, LineEffect, Part
 
@@ -16,28 +17,75 @@ from harness.verdicts.lines import Change, Compared, Explanation, LineEffect, Pa
 MOST_CHANGES = 3
 
 
-def explanation(data: RunData, found: Explanation) -> Iterator[str]:
-    """The whole answer, a line of text at a time."""
-    builds = [b for b in data.run.axes.builds if b in _measured(data, found.scenario)]
-    services = _services(data, found)
-    yield plain(f"{found.scenario}: {data.run.scenarios[found.scenario].title}")
-    yield f"  held against {found.against}, on {_builds(builds)}"
-    yield f"  services: {', '.join(services)}" if services else "  no service was measured"
-    yield f"  as a whole: {_whole(found.whole)}"
-    for effect in found.lines:
+def explanation(data: RunData, found: Explanation, *, verbose: bool = False) -> Iterator[str]:
+    """The whole answer, a line of text at a time, none wider than a terminal of 80 columns."""
+    if told := stand_ins_text(stand_ins_of(data, found.scenario), verbose=verbose):
+        yield from told
         yield ""
-        yield from _line(effect, found, builds)
+    builds = [b for b in data.run.axes.builds if b in _measured(data, found.scenario)]
+    services = ", ".join(_services(data, found))
+    yield from wrapped(f"{found.scenario}: {data.run.scenarios[found.scenario].title}")
+    held = f"held against {found.against}" if found.against else "a whole configuration"
+    yield from wrapped(f"{held}, on {_builds(builds)}", "  ")
+    yield from wrapped(f"services: {services}" if services else "no service was measured", "  ")
+    if found.whole is not None:
+        yield f"  as a whole: {_whole(found.whole)}"
+    apart = (Part.LEFT_OUT,) if found.against else (Part.LEFT_OUT, Part.NONE)
+    for effect in found.lines:
+        if effect.part not in apart:
+            yield ""
+            yield from (line for text in _line(effect, found, builds) for line in _folded(text))
+    yield from _together(found, apart)
     unmeasured = [b for b in data.run.axes.builds if b not in builds]
     if unmeasured:
         yield ""
-        yield f"not measured: {', '.join(unmeasured)}"
+        yield from wrapped(f"not measured: {', '.join(unmeasured)}")
+
+
+def _folded(text: str) -> list[str]:
+    """A line wrapped below where it begins."""
+    indent = text[: len(text) - len(text.lstrip())]
+    return wrapped(text, "", f"{indent}  ") if text.strip() else [text]
+
+
+def _together(found: Explanation, apart: Sequence[Part]) -> Iterator[str]:
+    """The lines that are told in a paragraph: those of no effect, and those left out, by why."""
+    if Part.NONE in apart:
+        idle = [one for one in found.lines if one.part is Part.NONE]
+        if idle:
+            cells = max(one.removed.same for one in idle)
+            yield ""
+            yield from wrapped(
+                f"No observable effect ({_count(len(idle), 'line')}; the {_count(cells, 'cell')} "
+                f"are the same without each): {_names_of(idle)}"
+            )
+    reasons: dict[str, list[LineEffect]] = {}
+    for one in found.lines:
+        if one.part is Part.LEFT_OUT:
+            reasons.setdefault(one.left_out, []).append(one)
+    if reasons:
+        yield ""
+        told = "; ".join(f"{_names_of(lines)} ({why})" for why, lines in reasons.items())
+        count = sum(map(len, reasons.values()))
+        yield from wrapped(
+            f"Left out ({_count(count, 'line')}), since they cannot bear on what is asked: {told}."
+        )
+
+
+def _names_of(effects: Sequence[LineEffect]) -> str:
+    return ", ".join(dict.fromkeys(_name_of(one) for one in effects))
+
+
+def _name_of(effect: LineEffect) -> str:
+    """The parameter, an option's with its entry."""
+    line = effect.line
+    return line.name if line.entry is None else f"{line.name} under {line.entry}"
 
 
 def table(data: RunData, found: Explanation) -> str:
     """Lines × services as a Markdown table; a service with how it does TLS."""
     services = list(data.run.axes.scope(found.scenario).services)
-    levels = levels_of(data, found.scenario)
-    head = ["line", *(_head(name, levels) for name in services)]
+    head = ["line", *(label.text for label in service_labels(data, found.scenario).values())]
     rows = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for effect in found.lines:
         cells = [_cell(effect, name) for name in services]
@@ -46,11 +94,11 @@ def table(data: RunData, found: Explanation) -> str:
 
 
 def _cell(effect: LineEffect, service: str) -> str:
-    if effect.part is Part.UNMEASURED:
-        return "?"
+    if effect.part in (Part.UNMEASURED, Part.LEFT_OUT):
+        return "?" if effect.part is Part.UNMEASURED else "left out"
     if _on(effect.removed, service):
         return "acts"
-    if _on(effect.alone, service):
+    if effect.alone is not None and _on(effect.alone, service):
         return "covered"
     return "no effect"
 
@@ -75,18 +123,33 @@ def _line(effect: LineEffect, found: Explanation, builds: Sequence[str]) -> Iter
                 yield f"   only together with {_partners(effect)}: alone it changes nothing"
         case Part.COVERED:
             yield f"   covered by {_partners(effect)}: without it alone nothing changes"
-            yield f"   alone it acts: {_where(effect.alone, builds)}"
+            if effect.alone is not None:
+                yield f"   alone it acts: {_where(effect.alone, builds)}"
         case Part.NONE:
             yield f"   no observable effect: {_none(effect)}"
             if hint := _hint(effect.line.name, found):
                 yield f"   {hint}"
         case Part.UNMEASURED:
-            yield f"   not measured: {_count(effect.removed.gaps, 'cell')} without a result"
+            yield f"   not measured: {_unmeasured(effect.removed)}"
 
 
 def _none(effect: LineEffect) -> str:
     cells = effect.removed.same
+    if effect.alone is None:
+        return f"the {_count(cells, 'cell')} are the same without it"
     return f"the {_count(cells, 'cell')} are the same without it, and with it alone as without all"
+
+
+def _unmeasured(removed: Compared) -> str:
+    """Why nothing is known of a line."""
+    parts = []
+    if removed.gaps or not removed.unsteady:
+        parts.append(f"{_count(removed.gaps, 'cell')} without a result")
+    if removed.unsteady:
+        parts.append(
+            f"{_count(removed.unsteady, 'cell')} changed once, and not when measured again"
+        )
+    return "; ".join(parts)
 
 
 def _hint(name: str, found: Explanation) -> str:
@@ -105,7 +168,7 @@ def _spots(found: Explanation) -> set[str]:
     return {
         change.spot[0]
         for effect in found.lines
-        for change in (*effect.removed.changes, *effect.alone.changes)
+        for change in (*effect.removed.changes, *(effect.alone.changes if effect.alone else ()))
     }
 
 
@@ -148,29 +211,7 @@ def _builds(builds: Sequence[str]) -> str:
 
 
 def _services(data: RunData, found: Explanation) -> list[str]:
-    levels = levels_of(data, found.scenario)
-    return [_head(name, levels) for name in data.run.axes.scope(found.scenario).services]
-
-
-def _head(service: str, levels: Mapping[str, str]) -> str:
-    return f"{service} ({levels[service]})" if service in levels else service
-
-
-def levels_of(data: RunData, scenario: str) -> dict[str, str]:
-    """How each service does TLS, where all builds say the same."""
-    told: dict[str, set[str]] = {}
-    for build in data.run.axes.builds:
-        instance = data.instance(build, scenario)
-        if instance is None:
-            continue
-        levels = service_levels(
-            str(instance.get("main.cf", "")),
-            str(instance.get("master.cf", "")),
-            [str(line) for line in instance.get("added", ())],
-        )
-        for service, level in levels.items():
-            told.setdefault(Service(service).value, set()).add(level)
-    return {service: " or ".join(sorted(found)) for service, found in told.items()}
+    return [label.text for label in service_labels(data, found.scenario).values()]
 
 
 def _measured(data: RunData, scenario: str) -> set[str]:

@@ -45,7 +45,7 @@ from harness.reports.words import (
     WARNINGS,
     build_notes,
 )
-from harness.tls import Service
+from harness.tls import INBOUND, Service
 
 
 def render_html(data: RunData) -> str:
@@ -121,7 +121,7 @@ def _port(service: str) -> str:
     """``:587, STARTTLS``; empty for a service this tool does not know."""
     if service == Service.OUTBOUND:
         return "mail that it sends, by whom it goes to"
-    if service not in list(Service):
+    if service not in INBOUND:
         return ""
     known = Service(service)
     return f":{known.port} {'implicit TLS' if known.implicit_tls else 'STARTTLS'}"

@@ -22,7 +22,7 @@ from harness.reports.provenance import builds
 from harness.reports.terminal_table import build_label
 from harness.reports.versions import BY_LABEL
 from harness.reports.words import ANONYMOUS, ANONYMOUS_MEANING, BUILD_NOTES, DISAGREE, SIGNS
-from harness.tls import Protocol, Service
+from harness.tls import NAMED_SERVICES, Protocol, Service
 
 _HEAD = ("build", "Postfix", "OpenSSL", "service", *Protocol)
 _AGAIN = "postfix-matrix report --table protocols"
@@ -131,7 +131,7 @@ def _run(data: RunData) -> Iterator[str]:
 
 
 def _service(name: str) -> str:
-    return f"{name} (port {Service(name).port})" if name in list(Service) else name
+    return f"{name} (port {Service(name).port})" if name in NAMED_SERVICES else name
 
 
 def _client(name: str, data: RunData) -> str:

@@ -31,7 +31,7 @@ from harness.targets.conformance_log import (
     whole,
 )
 from harness.targets.lab import Lab, attach
-from harness.targets.postfix import ROLE, ROOT, Instance, PostfixTarget, instance_ports
+from harness.targets.postfix import ROLE, ROOT, Instance, PostfixTarget
 from harness.targets.shell import Shell
 from harness.targets.stream import LineStream
 from harness.tls import Service
@@ -142,7 +142,7 @@ class _Trial:
         try:
             target = PostfixTarget(self._lab, self._name, self.container, self._loop)
             with closing(target):
-                instance = target.start_instance(_SCENARIO, instance_ports(0), _NO_SASL)
+                instance = target.start_instance(_SCENARIO, _NO_SASL)
         except HarnessError as error:
             # Of a container that has ended this raises, and tells nothing of its Postfix.
             shell.run(":")

@@ -79,7 +79,7 @@ def start_control(lab: Lab, control: Control, target: PostfixTarget, sasl: str) 
             f"{PKI_DIR}/psk": FileSpec(f"{PSK}\n", mode=0o600),
         },
     )
-    instance = target.start_instance(PERMISSIVE, BACKEND_PORTS, sasl)
+    instance = target.start_instance(PERMISSIVE, sasl, BACKEND_PORTS)
     if not instance.started:
         raise InfrastructureError(f"{control.name}: its Postfix does not start: {instance.words}")
     front = target.run(f"stunnel /etc/postfix-matrix/{_front(control)}.conf")

@@ -7,9 +7,11 @@ is switched off: sessions remove by label what is theirs, also after a kill (``i
 from __future__ import annotations
 
 import io
+import ipaddress
 import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from testcontainers.core.config import testcontainers_config
@@ -33,6 +35,8 @@ POSTFIX_CAPABILITIES = (
     "SYS_CHROOT",
 )
 
+#: As many containers as a run may have on its network: Docker's bridges take 1023 ports.
+_MOST_CONTAINERS = 1023
 #: Where the harness puts the run's certificates in each container.
 PKI_DIR = "/run/postfix-matrix"
 
@@ -50,13 +54,15 @@ class FileSpec:
 class Role:
     """How a container is started: what it may do, and what it needs of the engine.
 
-    ``hosts`` are names that it looks up in its own /etc/hosts, with their addresses.
+    ``hosts`` are names that it looks up in its own /etc/hosts, with their addresses. ``domain`` is
+    that of its own host name, which software says in EHLO.
     """
 
     capabilities: tuple[str, ...] = ()
     interactive: bool = False
     tmpfs: Mapping[str, str] | None = None
     hosts: Mapping[str, str] | None = None
+    domain: str = ""
 
 
 class Lab:
@@ -104,6 +110,13 @@ class Lab:
             container.reload()
         return container
 
+    def client_addresses(self) -> list[str]:
+        """The addresses that the network's containers can have: Docker gives the lowest first."""
+        with talking("looking at the run's network"):
+            network = self._network._docker.client.networks.get(self._network.id or "")
+        subnet = ipaddress.ip_network(network.attrs["IPAM"]["Config"][0]["Subnet"])
+        return [str(address) for address in islice(subnet.hosts(), _MOST_CONTAINERS)]
+
     def address(self, container: Any) -> str:
         """The container's IPv4 address on the lab's network."""
         address: str = container.attrs["NetworkSettings"]["Networks"][self._network.name][
@@ -143,7 +156,7 @@ def _options(role: Role, name: str, labels: Mapping[str, str]) -> dict[str, Any]
         "cap_add": list(role.capabilities),
         "security_opt": ["no-new-privileges:true"],
         "labels": dict(labels),
-        "hostname": host_name(name).partition(".")[0],
+        "hostname": ".".join(filter(None, (host_name(name).partition(".")[0], role.domain))),
         # Postfix's master leaves orphans behind; the engine's own init reaps them.
         "init": True,
     }

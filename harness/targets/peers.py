@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -27,11 +25,11 @@ from harness.config.peers import (
     zones,
 )
 from harness.errors import InfrastructureError
-from harness.images.engine import talking
 from harness.targets.control import granted, handshake
-from harness.targets.lab import PKI_DIR, FileSpec, Lab, Role, put_files
+from harness.targets.lab import PKI_DIR, FileSpec, Lab, put_files
 from harness.targets.pki import Pki
 from harness.targets.postfix import PostfixTarget
+from harness.targets.resolver import start_resolver
 from harness.tls import Offer, Protocol, Service
 
 #: A peer with what it is pinned to.
@@ -39,7 +37,6 @@ Pin = tuple[Peer, Offer]
 _PORTS = {Service.SMTP: 25, Service.SUBMISSION: 587, Service.SUBMISSIONS: 465}
 #: Peers' own log-in is asked by nobody.
 _NO_SASL = "inet:127.0.0.1:1"
-_ZONES_DIR = "/srv/zones"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +103,7 @@ def _start_server(
     loop: asyncio.AbstractEventLoop,
 ) -> tuple[PostfixTarget, bool]:
     target = PostfixTarget.start(lab, name, image, loop)
-    instance = target.start_instance(peer_scenario(kind, offer), _PORTS, _NO_SASL)
+    instance = target.start_instance(peer_scenario(kind, offer), _NO_SASL, _PORTS)
     if not instance.started:
         raise InfrastructureError(f"the peer for {offer} does not start: {instance.words}")
     if kind is ServerKind.UNKNOWN_CA:
@@ -134,37 +131,13 @@ def _spoken(offer: Offer) -> list[Protocol]:
 
 
 def _start_dns(lab: Lab, addresses: list[Address], image: str) -> str:
-    """Start the name server with the zones; gives its address.
+    """Start the name server with the peers' zones; gives its address.
 
     Raises:
         InfrastructureError: it does not answer.
     """
-    container = lab.start(image, "dns", Role(capabilities=("NET_BIND_SERVICE", "DAC_OVERRIDE")))
-    address = lab.address(container)
-    files = {f"{_ZONES_DIR}/{name}.zone": FileSpec(text) for name, text in
-             zones(addresses, address).items()}  # fmt: skip
-    files[f"{_ZONES_DIR}/insecure"] = FileSpec("\n".join(INSECURE) + "\n")
-    put_files(container, files)
-    put_files(container, {f"{_ZONES_DIR}/ready": FileSpec("")})
     probe = addresses[0].peer.mx_of(addresses[0].offer)
-    _await_answer(container, probe)
-    return address
-
-
-def _await_answer(container: Any, name: str, *, time_limit: float = 20.0) -> None:
-    end = time.monotonic() + time_limit
-    while True:
-        with talking("asking the name server"):
-            asked = container.exec_run(["drill", "-p", "53", "@127.0.0.1", name, "A"])
-        if "rcode: NOERROR" in asked.output.decode(errors="replace"):
-            return
-        if time.monotonic() > end:
-            log = container.logs(tail=8).decode(errors="replace").strip()
-            raise InfrastructureError(
-                f"the name server does not answer for {name} after {time_limit:g} s: {log}",
-                next_step="run again with --keep and look at its container's log",
-            )
-        time.sleep(0.1)
+    return start_resolver(lab, image, lambda own: zones(addresses, own), INSECURE, probe)
 
 
 def _key_digest(pki: Pki) -> str:

@@ -13,11 +13,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.config.instance import FileKind, InstanceConfig, Surroundings, assemble
+from harness.config.instance import (
+    FileKind,
+    InstanceConfig,
+    InstanceContext,
+    assemble,
+    places_of,
+)
 from harness.config.mastercf import parse_master_cf
-from harness.config.ports import PORTS_PER_INSTANCE
+from harness.config.ports import number_ports
 from harness.config.protocol_lists import MANDATORY, OPPORTUNISTIC
 from harness.config.scenario import Scenario
+from harness.config.tables import GivenTable
 from harness.errors import InfrastructureError
 from harness.targets.lab import (
     POSTFIX_CAPABILITIES,
@@ -29,6 +36,7 @@ from harness.targets.lab import (
     put_files,
 )
 from harness.targets.logjoin import LogJoin
+from harness.targets.port_pool import PortPool
 from harness.targets.shell import Shell
 from harness.targets.starting import start_script
 from harness.targets.stream import LineStream
@@ -41,7 +49,6 @@ _MESSAGE = "== postfix-matrix: a message =="
 ROOT = "/srv/postfix-matrix"
 #: How a build's container is started.
 ROLE = Role(capabilities=POSTFIX_CAPABILITIES, tmpfs={ROOT: "exec,mode=755"})
-FIRST_PORT = 20010
 #: What a chrooted smtp(8) needs to look names up; Debian's init script copies the same.
 _CHROOT = """
 mkdir -p etc
@@ -58,7 +65,8 @@ class Facts:
     """What the image's own Postfix says of itself (postconf -d), and its OpenSSL.
 
     ``protocol_lists`` are its own defaults of smtpd's two, ``openssl`` what ``openssl version``
-    says (docs/image-contract.md: the one that Postfix loads).
+    says (docs/image-contract.md: the one that Postfix loads), ``table_types`` what ``postconf -m``
+    lists.
     """
 
     mail_version: str
@@ -69,6 +77,7 @@ class Facts:
     master_cf: str
     protocol_lists: Mapping[str, str]
     openssl: str
+    table_types: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +112,12 @@ class PostfixTarget:
     ) -> None:
         self.name = name
         self.host = host_name(called or name)
+        self.address = lab.address(container)
         self.container = container
         self.join = LogJoin()
         self._lab = lab
         self._placed: dict[str, FileKind] = {}
+        self._ports = PortPool()
         self._resolves = False
         self._loop = loop
         self._shell = Shell(container)
@@ -160,17 +171,22 @@ class PostfixTarget:
             thing.close()
 
     def start_instance(
-        self, scenario: Scenario, ports: Mapping[Service, int], sasl: str
+        self, scenario: Scenario, sasl: str, fixed_ports: Mapping[Service, int] | None = None
     ) -> Instance:
         """Write a config, start its ``master`` and wait until it listens; blocking.
 
-        A Postfix that will not start is a result, not an error: see ``started`` and ``words``.
+        ``fixed_ports`` are the registered services', where others must know them beforehand. A
+        Postfix that will not start is a result, not an error: see ``started`` and ``words``.
         """
         directory = f"{ROOT}/{scenario.id}"
-        config = self._assemble(scenario, directory, ports, sasl)
+        places = places_of(scenario, self.facts.master_cf, self.facts.mail_version)
+        numbers = fixed_ports or self._ports.take(scenario.id, len(INBOUND) + len(places))
+        by_place = number_ports({str(name): port for name, port in numbers.items()}, places)
+        config = self._assemble(scenario, directory, by_place, sasl)
         put_files(self.container, self._files(directory, config))
         missing = [path for path, kind in config.files.items() if kind is FileKind.MISSING]
-        self._must(self._setup_script(directory, missing))
+        self._must(self._setup_script(directory, missing, config.tables))
+        ports = {Service(name): port for name, port in by_place.items()}
         first = self._pid()
         master = f"{self.facts.daemon_directory}/master"
         answer = self._shell.run(start_script(master, f"{directory}/etc", self.facts.mail_version))
@@ -200,6 +216,7 @@ class PostfixTarget:
         """End an instance's master and with it its children; blocking."""
         pid_file = f"{instance.directory}/queue/pid/master.pid"
         self._shell.run(f"kill $(cat {pid_file}) 2>/dev/null || true")
+        self._ports.give_back(instance.scenario)
 
     def check(self, directory: str) -> str:
         """What ``postfix check`` says of an instance; a fifth of a second of processor time."""
@@ -251,17 +268,19 @@ mv "$@" ../cur/"""
         self._loop.call_soon_threadsafe(self.join.feed, lines)
 
     def _assemble(
-        self, scenario: Scenario, directory: str, ports: Mapping[Service, int], sasl: str
+        self, scenario: Scenario, directory: str, ports: Mapping[str, int], sasl: str
     ) -> InstanceConfig:
-        surroundings = Surroundings(
+        context = InstanceContext(
             name=scenario.id,
             mail_version=self.facts.mail_version,
             directory=directory,
             ports=ports,
             sasl=sasl,
             stock_master=self.facts.master_cf,
+            table_types=self.facts.table_types,
+            resolves=self._resolves,
         )
-        return assemble(scenario, surroundings)
+        return assemble(scenario, context)
 
     def _read_facts(self) -> Facts:
         values = {name: self._default(name) for name in _ASKED}
@@ -274,6 +293,7 @@ mv "$@" ../cur/"""
             master_cf=self._shell.run(f"cat {config}/master.cf").output,
             protocol_lists={name: value.strip() for name, _, value in settings},
             openssl=self._shell.run("openssl version").output.strip(),
+            table_types=frozenset(self._shell.run("postconf -m 2>/dev/null").output.split()),
         )
 
     def _default(self, name: str) -> str:
@@ -295,7 +315,6 @@ mv "$@" ../cur/"""
         wanted = {
             f"{directory}/etc/main.cf": FileSpec(config.main_cf),
             f"{directory}/etc/master.cf": FileSpec(config.master_cf),
-            f"{directory}/etc/recipients": FileSpec(config.recipients_map),
         }
         # A file is written once, for all instances that name it: one that is being read by another
         # instance's smtpd must not be half of itself at that moment.
@@ -314,7 +333,9 @@ mv "$@" ../cur/"""
         # What the engine copies in does not show on a tmpfs, so all is staged beside it.
         return {_stage(directory) + path: spec for path, spec in wanted.items()}
 
-    def _setup_script(self, directory: str, missing: Iterable[str]) -> str:
+    def _setup_script(
+        self, directory: str, missing: Iterable[str], tables: Iterable[GivenTable]
+    ) -> str:
         facts = self.facts
         gone = " ".join(map(shlex.quote, missing))
         return f"""set -e
@@ -331,7 +352,8 @@ chmod 700 {_QUEUE_OWNED}
 chown {facts.mail_owner} {_QUEUE_OWNED} maildrop public
 chgrp {facts.setgid_group} maildrop public
 chmod 730 maildrop
-chmod 710 public{_CHROOT if self._resolves else ""}"""
+chmod 710 public{_CHROOT if self._resolves else ""}
+{compile_script(tables, f"{directory}/etc")}"""
 
 
 def service_tags(
@@ -348,11 +370,17 @@ def service_tags(
     return {service: f"{own.get(str(port), common)}/smtpd" for service, port in ports.items()}
 
 
-def instance_ports(index: int) -> dict[Service, int]:
-    """The ports of the ``index``-th instance in a container."""
-    return {
-        service: FIRST_PORT + PORTS_PER_INSTANCE * index + n for n, service in enumerate(INBOUND)
-    }
+def compile_script(tables: Iterable[GivenTable], config_directory: str) -> str:
+    """The commands that make indexed tables of the texts that were given, postmap(1).
+
+    A table whose text Postfix cannot read is left as it is: what smtpd says of it is the result.
+    """
+    lines = [
+        f"{table.compiler} -c {config_directory} {shlex.quote(table.name)} || true"
+        for table in tables
+        if table.compiler is not None
+    ]
+    return "\n".join(lines)
 
 
 def _stage(directory: str) -> str:

@@ -13,8 +13,23 @@ from fnmatch import fnmatchcase
 
 from harness.config.expectations import DELIVERED, Effect, Expectation
 from harness.observations.reasons import covers
-from harness.observations.record import Observation, Outcome
+from harness.observations.record import Observation, Outcome, Stage
 from harness.verdicts.effects import changes, cipher_of, protocol_of
+
+#: Stages at which the server has said nothing of TLS yet.
+BEFORE_TLS = frozenset({Stage.CONNECT, Stage.BANNER, Stage.EHLO})
+#: Stages that come after the handshake, or after the client went on without one.
+AFTER_TLS = frozenset({Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.QUIT})
+#: Reasons of a refusal that are about TLS at whatever stage they are given.
+ABOUT_TLS = frozenset(
+    {
+        *("must-starttls", "auth-required-tls", "tls-required", "tls-not-available"),
+        # Of mail that Postfix sends: the destination's TLSA records, and its TLS policy.
+        *("no-tlsa", "policy"),
+    }
+)
+#: Reasons that a server gives once it has taken a login: it was ready to take one.
+LOGIN_TAKEN = frozenset({"auth-failed", "auth-unavailable"})
 
 
 class Standing(StrEnum):
@@ -95,20 +110,72 @@ def judge(expectation: Expectation, places: Iterable[Place]) -> Judged:
     mine = [p for p in places if expectation.fits_place(p.service, p.client, p.offer)]
     if expectation.effect is not None:
         return _judge_effect(expectation, mine)
-    mismatches, witnesses, gaps, silent = [], [], [], 0
-    for place in mine:
-        if (gap := unsettled(place, expectation.outcome)) is not None:
-            gaps.append(gap)
-            continue
-        assert place.seen is not None
-        found = contradiction(expectation, place.seen)
-        if found is None:
-            silent += 1
-        elif found:
-            mismatches.append(Mismatch(place.cell, found))
-        else:
-            witnesses.append(place.cell)
-    return Judged(expectation, tuple(mismatches), tuple(witnesses), tuple(gaps), silent)
+    said = [(place.cell, _cell_says(expectation, place)) for place in mine]
+    return Judged(
+        expectation,
+        mismatches=tuple(word for _, word in said if isinstance(word, Mismatch)),
+        witnesses=tuple(cell for cell, word in said if word is True),
+        gaps=tuple(word for _, word in said if isinstance(word, Gap)),
+        silent=sum(word is False for _, word in said),
+    )
+
+
+def _cell_says(expectation: Expectation, place: Place) -> Mismatch | Gap | bool:
+    """What one cell says: a mismatch, a gap, True where it bears it out, False where it cannot."""
+    if (gap := unsettled(place, expectation.outcome)) is not None:
+        wrong = _negotiated_before_timeout(expectation, place.seen)
+        return Mismatch(place.cell, wrong) if wrong else gap
+    assert place.seen is not None
+    if expectation.policy is not None and (why := beside_the_point(expectation, place.seen)):
+        return Gap(place.cell, why)
+    found = contradiction(expectation, place.seen)
+    if found is None:
+        return False
+    return Mismatch(place.cell, found) if found else True
+
+
+def _negotiated_before_timeout(expectation: Expectation, seen: Observation | None) -> str:
+    """What a session that timed out had negotiated and should not have; "" where nothing."""
+    if seen is None or seen.outcome is not Outcome.TIMEOUT or seen.agree is False:
+        return ""
+    return (_negotiated(expectation, seen) or "") if negotiated(seen) else ""
+
+
+def negotiated(seen: Observation) -> str | None:
+    """The protocol of a handshake that came to its end; None where none did, or neither side says.
+
+    What came later, such as a recipient that was refused, takes nothing from it. A refusal at the
+    handshake counts only by the server's word: Postfix logs a protocol when the handshake is done,
+    a client may name one before.
+    """
+    if seen.outcome in (Outcome.CLIENT_INCAPABLE, Outcome.ERROR):
+        return None
+    if seen.outcome is not Outcome.ACCEPTED and seen.stage is Stage.HANDSHAKE:
+        return seen.server_saw.protocol if seen.server_saw else None
+    return protocol_of(seen)
+
+
+def beside_the_point(expectation: Expectation, seen: Observation) -> str | None:
+    """Why a refusal says nothing of a policy about TLS; None where the cell speaks to it.
+
+    A policy is about TLS: that nobody listens, or that a recipient is refused, is no answer to it.
+    """
+    if seen.outcome is not Outcome.REFUSED or seen.reason in ABOUT_TLS:
+        return None
+    tls = negotiated(seen)
+    if seen.stage in BEFORE_TLS and tls is None:
+        return f"{_ended(seen)}, before TLS could be asked for"
+    if seen.stage not in AFTER_TLS | BEFORE_TLS or not expectation.outcome:
+        return None
+    if seen.stage is Stage.AUTH and tls is None and seen.reason not in LOGIN_TAKEN:
+        # No login is offered without TLS, which is what such a policy asks for.
+        return None
+    after = f"{tls} was negotiated before it" if tls else "TLS was not asked for before it"
+    return f"{_ended(seen)}, which is not about TLS: {after}"
+
+
+def _ended(seen: Observation) -> str:
+    return f"refused at {seen.stage}" + (f" ({seen.reason})" if seen.reason else "")
 
 
 def unsettled(place: Place, expected: Iterable[Outcome] = ()) -> Gap | None:
@@ -144,18 +211,22 @@ def contradiction(expectation: Expectation, seen: Observation) -> str | None:
 
 
 def _negotiated(expectation: Expectation, seen: Observation) -> str | None:
-    """The same of what was negotiated. A refusal is no contradiction: nothing wrong came of it."""
+    """The same of what was negotiated, whatever came after it.
+
+    A refusal in the handshake is no contradiction: nothing wrong came of it. One that came before
+    TLS could be asked for, or after the client had gone on without it, says nothing.
+    """
     asked = expectation.protocol or expectation.cipher or expectation.cipher_not
     if not asked and not expectation.trust:
         return ""
-    refused = seen.outcome is Outcome.REFUSED
     if expectation.trust and (found := _trust_contradicts(expectation, seen)) != "":
         return found
-    if refused:
-        return ""
-    if seen.outcome is not Outcome.ACCEPTED:
-        return None
-    protocol, cipher = protocol_of(seen), cipher_of(seen)
+    protocol, cipher = negotiated(seen), cipher_of(seen)
+    if protocol is None and seen.outcome is not Outcome.ACCEPTED:
+        if seen.outcome is not Outcome.REFUSED:
+            return None
+        elsewhere = seen.stage in AFTER_TLS | BEFORE_TLS and seen.reason not in ABOUT_TLS
+        return None if elsewhere else ""
     if protocol is None:
         return None
     if expectation.protocol and protocol not in expectation.protocol:

@@ -2,12 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
+from harness.observations.record import Observation, Outcome, Stage
 from harness.observations.rundir import RunData
-from harness.verdicts.claims import Judged, Mismatch, Standing, judge
+from harness.tls import PLAINTEXT
+from harness.verdicts.claims import Judged, Mismatch, Place, Standing, judge, negotiated
 from harness.verdicts.verdict import places_of, standing, versions
+
+
+class Answer(StrEnum):
+    """What a service's cells on a build come to.
+
+    ``none``: the policy is not met because the service offers no TLS. ``config-rejected``: not met
+    because Postfix does not run with the configuration, or disables the service. ``not measured``:
+    nothing contradicts the policy, and something that it needs is not known.
+    """
+
+    YES = "yes"
+    NO = "no"
+    NONE = "none"
+    CONFIG_REJECTED = "config-rejected"
+    UNMEASURED = "not measured"
+
+    @property
+    def standing(self) -> Standing:
+        """Whether the policy is met."""
+        if self is Answer.YES:
+            return Standing.HOLDS
+        return Standing.UNMEASURED if self is Answer.UNMEASURED else Standing.FAILS
+
+
+@dataclass(frozen=True, slots=True)
+class BuildAnswer:
+    """One service on one build: the answer, and what every expectation rests on."""
+
+    answer: Answer
+    judged: tuple[Judged, ...]
+
+    @property
+    def mismatches(self) -> tuple[tuple[Judged, Mismatch], ...]:
+        """Every cell that is not as expected, with the expectation."""
+        return tuple((judged, wrong) for judged in self.judged for wrong in judged.mismatches)
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,34 +53,30 @@ class ServiceAnswer:
     """What one service's cells say of what is expected of it; ``builds`` by build."""
 
     service: str
-    builds: Mapping[str, tuple[Judged, ...]]
-
-    def of(self, build: str) -> Standing:
-        """Whether it is met on a build."""
-        return standing(self.builds[build])
+    builds: Mapping[str, BuildAnswer]
 
     @property
     def standing(self) -> Standing:
-        """Whether it is met on all builds."""
-        found = {self.of(build) for build in self.builds}
+        """Whether it is met on all builds; one where it is not is enough."""
+        found = {one.answer.standing for one in self.builds.values()}
         if Standing.FAILS in found:
             return Standing.FAILS
         return Standing.HOLDS if found == {Standing.HOLDS} else Standing.UNMEASURED
 
     @property
-    def mismatches(self) -> tuple[tuple[Judged, Mismatch], ...]:
-        """Every cell that is not as expected, with the expectation."""
-        return tuple(
-            (judged, one)
-            for found in self.builds.values()
-            for judged in found
-            for one in judged.mismatches
-        )
+    def only_rejected(self) -> bool:
+        """Whether Postfix serves it on no build where it is not met."""
+        failing = {a.answer for a in self.builds.values() if a.answer.standing is Standing.FAILS}
+        return failing == {Answer.CONFIG_REJECTED}
 
-    @property
-    def witnesses(self) -> int:
-        """How many cells bear the policies out."""
-        return sum(len(j.witnesses) for found in self.builds.values() for j in found)
+    def builds_by_answer(self) -> dict[Answer, list[str]]:
+        """The builds of each answer that is given, the worst first."""
+        order = (Answer.NO, Answer.NONE, Answer.CONFIG_REJECTED, Answer.UNMEASURED, Answer.YES)
+        given = {
+            answer: [build for build, one in self.builds.items() if one.answer is answer]
+            for answer in order
+        }
+        return {answer: builds for answer, builds in given.items() if builds}
 
 
 def answers(data: RunData, scenario: str) -> tuple[ServiceAnswer, ...]:
@@ -55,13 +89,55 @@ def answers(data: RunData, scenario: str) -> tuple[ServiceAnswer, ...]:
         for build in data.run.axes.builds:
             postfix, openssl = versions(data, build)
             mine = [p for p in places_of(data, build, scenario, seen) if p.service == service]
-            judged = (judge(e, mine) for e in expectations if e.fits_build(build, postfix, openssl))
-            builds[build] = tuple(one for one in judged if _about(one))
-        if any(builds.values()):
+            asked = [judge(e, mine) for e in expectations if e.fits_build(build, postfix, openssl)]
+            judged = tuple(one for one in asked if _says_anything(one))
+            builds[build] = BuildAnswer(answer_of(judged, mine), judged)
+        if any(one.judged for one in builds.values()):
             found.append(ServiceAnswer(service, builds))
     return tuple(found)
 
 
-def _about(judged: Judged) -> bool:
+def answer_of(judged: Sequence[Judged], places: Iterable[Place]) -> Answer:
+    """What a service's cells on a build come to.
+
+    Args:
+        judged: each expectation that says anything of the service, held against its cells.
+        places: the service's cells.
+    """
+    seen = [place.seen for place in places if place.seen is not None]
+    if is_rejected(seen):
+        return Answer.CONFIG_REJECTED
+    match standing(judged):
+        case Standing.HOLDS:
+            return Answer.YES
+        case Standing.FAILS:
+            return Answer.NONE if offers_no_tls(seen) else Answer.NO
+    return Answer.UNMEASURED
+
+
+def is_rejected(seen: Iterable[Observation]) -> bool:
+    """Whether Postfix does not serve there at all for its configuration's sake.
+
+    One dialogue that anything came of shows that it does.
+    """
+    outcomes = {one.outcome for one in _telling(seen)}
+    return outcomes == {Outcome.CONFIG_REJECTED}
+
+
+def offers_no_tls(seen: Iterable[Observation]) -> bool:
+    """Whether some client asked for TLS in vain, and none came as far as a handshake."""
+    asked = [one for one in _telling(seen) if one.offer != PLAINTEXT]
+    if any(negotiated(one) or one.stage in (Stage.STARTTLS, Stage.HANDSHAKE) for one in asked):
+        return False
+    return any(one.outcome is Outcome.NOT_OFFERED for one in asked)
+
+
+def _telling(seen: Iterable[Observation]) -> Iterator[Observation]:
+    """The cells of which anything is known of the server."""
+    mute = (Outcome.ERROR, Outcome.CLIENT_INCAPABLE, Outcome.TIMEOUT)
+    return (one for one in seen if one.outcome not in mute)
+
+
+def _says_anything(judged: Judged) -> bool:
     """Whether the expectation selects any cell of the service."""
     return bool(judged.mismatches or judged.witnesses or judged.gaps or judged.silent)

@@ -18,7 +18,7 @@ from harness.cli.scan_json import document
 from harness.clients.contract import OUTCOMES, STAGES, Credentials, Message, Reply, Request, Result
 from harness.clients.scan.found import Accepted, Certificate, Map
 from harness.config.expectations import Effect, Expectation
-from harness.config.instance import Surroundings, assemble
+from harness.config.instance import InstanceContext, assemble
 from harness.config.keyfiles import FileKind
 from harness.config.scenario import load_scenarios
 from harness.images.provenance import Versions
@@ -38,6 +38,7 @@ from harness.targets.postfix import Instance, PostfixTarget, service_tags
 from harness.tls import INBOUND, Offer, Protocol, Service
 from harness.verdicts.since import since
 from harness.verdicts.verdict import judge_run
+from tests.unit import verify_samples
 from tests.unit.sample_verdicts import run_of
 
 CELL = Cell("debian-12", "defaults", Service.SUBMISSION, "openssl-1.0.2h", Offer.parse("TLSv1"))
@@ -159,8 +160,9 @@ def instance(*, started: bool = True) -> dict[str, object]:
     directory = f"/srv/postfix-matrix/{scenario.id}"
     config = assemble(
         scenario,
-        Surroundings(
-            scenario.id, "3.7.11", directory, ports, "inet:172.18.0.2:12345",
+        InstanceContext(
+            scenario.id, "3.7.11", directory, {str(name): port for name, port in ports.items()},
+            "inet:172.18.0.2:12345",
             "smtp inet n - y - - smtpd\n",
         ),
     )  # fmt: skip
@@ -254,6 +256,8 @@ def samples() -> dict[str, Any]:
         "client-result": RESULT.to_dict(),
         "client-describe": describe(),
         "verdicts": verdicts(),
+        "verify": verify_samples.refused_recipients(),
+        "explain": verify_samples.explained(),
         "since": borders(),
         "scan": document("debian-12", scanned()),
     }

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from harness.catalog.plan import Plan
 from harness.catalog.versions import Constraint, Version
-from harness.cli.axes import Selection, choose_scenarios, make_plan
+from harness.cli.axes import Selection, choose_scenarios
+from harness.cli.planning import make_plan
 from harness.config.expectations import CLAIMABLE, Effect, Expectation, Trust, Where
 from harness.config.policies import load_policies
 from harness.config.scenario import ScenarioErrors, load_scenario, load_scenarios

@@ -25,7 +25,8 @@ from harness.errors import FileError, UsageError
 from harness.observations.rundir import RunData
 from harness.outcomes import Outcome
 from harness.reports.explain_text import explanation, table
-from harness.reports.verify_text import remedy, sentences
+from harness.reports.verify_remedy import Remedy
+from harness.reports.verify_text import sentences, told_remedy
 from harness.tls import Service
 from harness.verdicts.claims import Standing
 from harness.verdicts.lines import Part, distinct, explain, pairs, variants
@@ -119,7 +120,8 @@ def test_a_line_that_acts_only_together_with_another_is_found() -> None:
 
 def test_a_line_that_was_not_measured_has_no_verdict() -> None:
     """Protects truth: a variant that is missing is no proof of "no effect"."""
-    found = explain(measured(["a = 1", "b = 2"], {"advice": {"smtp": STRICT}}), "advice")
+    lines = ["smtpd_tls_ciphers = high", "smtpd_tls_protocols = !TLSv1"]
+    found = explain(measured(lines, {"advice": {"smtp": STRICT}}), "advice")
     assert [one.part for one in found.lines] == [Part.UNMEASURED, Part.UNMEASURED]
 
 
@@ -180,15 +182,17 @@ def test_a_policy_is_answered_service_by_service() -> None:
     assert (smtp.standing, submission.standing) == (Standing.FAILS, Standing.HOLDS)
     text = "\n".join(sentences(data, "candidate", [smtp, submission]))
     assert "smtp: no, on all 3 builds" in text
-    assert "offers TLSv1: negotiated TLSv1, not TLSv1.2 or TLSv1.3" in text
+    assert "with TLSv1: negotiated TLSv1, not TLSv1.2 or TLSv1.3" in text
     assert "submission: yes, on all 3 builds" in text
     fixed = run_of({"candidate": {"smtp": STRICT, "submission": STRICT}}, expect)
     after = answers(replace(fixed), "candidate")
     lines = policy.remedy("may")
     assert lines == ("smtpd_tls_protocols = !SSLv2, !SSLv3, !TLSv1, !TLSv1.1",)
-    told = "\n".join(remedy(lines, [smtp, submission], after))
-    assert "tried: smtp is then met, on all 3 builds" in told
-    assert "submission is then" not in told
+    tried = Remedy(lines, (), (smtp, submission), after)
+    told = "\n".join(told_remedy(tried, [smtp, submission]))
+    assert "What to change, in main.cf:" in told
+    assert "tried: smtp then meets the policy" in told
+    assert "submission then" not in told
 
 
 def test_a_policy_that_nobody_knows_is_refused_before_anything_runs() -> None:

@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 
 from harness.config.mastercf import Entry, MasterCf, parse_master_cf
 from harness.config.overlay import Overlay, overlay
-from harness.config.ports import check_listeners, rewrite_ports
+from harness.config.ports import (
+    listening_places,
+    number_ports,
+    places_beside_services,
+    rewrite_ports,
+)
 from harness.errors import FileError
 from harness.tls import Service
 
@@ -24,7 +29,7 @@ submission inet n       -       y       -       -       smtpd
   -o smtpd_tls_security_level=encrypt
 smtp      unix  -       -       y       -       -       smtp
 """
-PORTS = {Service.SMTP: 20010, Service.SUBMISSION: 20011, Service.SUBMISSIONS: 20012}
+PORTS = {"smtp": 20010, "submission": 20011, "submissions": 20012}
 
 
 def entry(text: str) -> Entry:
@@ -168,19 +173,25 @@ def test_a_continuation_of_nothing_is_refused_with_its_line() -> None:
     assert caught.value.place.line == 2
 
 
+def numbered(master: MasterCf) -> dict[str, int]:
+    """Ports for all that a master.cf listens on."""
+    return number_ports(PORTS, places_beside_services(master))
+
+
 def test_ports_change_and_nothing_else_does() -> None:
-    """Names become ports, hosts, options, comments and other types stay to the letter."""
+    """Names become ports; options, comments and other types stay to the letter."""
     text = STOCK + "127.0.0.1:smtps inet n - n - - smtpd\n10025 unix n - n - - smtpd\n"
-    result, rewrites = rewrite_ports(parse_master_cf(text), PORTS)
+    master = parse_master_cf(text)
+    result, rewrites = rewrite_ports(master, numbered(master))
     assert result.text == (
         text.replace("smtp      inet", "20010      inet")
         .replace("submission inet", "20011 inet")
-        .replace("127.0.0.1:smtps", "127.0.0.1:20012")
+        .replace("127.0.0.1:smtps", "20013")
     )
     assert [(r.before, r.after) for r in rewrites] == [
         ("smtp", "20010"),
         ("submission", "20011"),
-        ("127.0.0.1:smtps", "127.0.0.1:20012"),
+        ("127.0.0.1:smtps", "20013"),
     ]
 
 
@@ -200,28 +211,35 @@ def inet(*names: str) -> str:
 def test_other_listeners_get_the_instances_next_ports() -> None:
     """On a fixed port the second instance of a container would die: "Address already in use"."""
     names = ("127.0.0.1:10025", "smtp", "qmqp", "[::1]:10026", "submission")
-    result, rewrites = rewrite_ports(parse_master_cf(inet(*names)), PORTS)
-    after = ["127.0.0.1:20013", "20010", "20014", "[::1]:20015", "20011"]
+    master = parse_master_cf(inet(*names))
+    result, rewrites = rewrite_ports(master, numbered(master))
+    after = ["20013", "20010", "20014", "20015", "20011"]
     assert [e.name for e in result.entries] == after
     assert [(r.before, r.after) for r in rewrites] == list(zip(names, after, strict=True))
 
 
+def test_as_it_is_an_entry_keeps_its_address() -> None:
+    """Advice about addresses is applied to the letter where that is asked for."""
+    master = parse_master_cf(inet("127.0.0.1:10025", "192.0.2.1:smtp"))
+    result, _ = rewrite_ports(master, numbered(master), keep_hosts=True)
+    assert [e.name for e in result.entries] == ["127.0.0.1:20013", "192.0.2.1:20010"]
+
+
 def test_what_listens_on_one_port_goes_on_doing_so() -> None:
-    """A duplicate, a port on two hosts, a leading zero: Postfix's word on these is the result."""
+    """A duplicate, a port on every address and on one: Postfix's word on these is the result."""
     names = ("10025", "127.0.0.1:10025", "10025", "010025", "10026", "0587", "587")
-    result, _ = rewrite_ports(parse_master_cf(inet(*names)), PORTS)
+    master = parse_master_cf(inet(*names))
+    result, _ = rewrite_ports(master, numbered(master))
     after = ["20013", "127.0.0.1:20013", "20013", "020013", "20014", "20011", "020011"]
     assert [e.name for e in result.entries] == after
 
 
-def test_seven_other_ports_fit_and_an_eighth_is_refused_with_its_line() -> None:
-    """The eighth would be the next instance's first port, and take a service of it away."""
-    names = [str(10000 + n) for n in range(7)]
-    result, _ = rewrite_ports(parse_master_cf(inet("smtp", *names, *names)), PORTS)
-    assert {int(e.name) for e in result.entries} == {20010, *range(20013, 20020)}
-    with pytest.raises(FileError, match=r"at most 7 inet ports") as caught:
-        check_listeners(parse_master_cf(inet("smtp", *names, *names, "10008")), Path("m"))
-    assert (caught.value.place.line, caught.value.place.key) == (16, "10008")
+def test_addresses_with_entries_of_their_own_are_services_of_their_own() -> None:
+    """A port of this machine only and the same port of an outer address behave differently."""
+    names = ("127.0.0.1:smtp", "192.0.2.1:smtp", "192.0.2.2:smtp")
+    places = listening_places(parse_master_cf(inet(*names)))
+    assert [place.name for place in places.values()] == ["127.0.0.1:smtp", "smtp", "192.0.2.2:smtp"]
+    assert [place.loopback for place in places.values()] == [True, False, False]
 
 
 WORDS = st.text("ab1-=${}", min_size=1, max_size=6)

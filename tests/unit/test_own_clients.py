@@ -7,7 +7,8 @@ import pytest
 from harness.catalog.clients import is_of_a_build, own_client
 from harness.catalog.peers import is_peer
 from harness.cli.additions import read_clients
-from harness.cli.axes import Selection, choose_clients, make_plan, measurable
+from harness.cli.axes import Selection, choose_clients, measurable
+from harness.cli.planning import make_plan
 from harness.config.scenario import Scenario
 from harness.errors import UsageError
 from harness.tls import INBOUND, Service

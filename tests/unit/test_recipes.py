@@ -27,7 +27,9 @@ from harness.images.recipes import (
     build_recipe,
     client_recipe,
     control_recipe,
+    dns_recipe,
     openssl_recipe,
+    proxy_recipe,
     safe_name,
     sasl_recipe,
 )
@@ -42,6 +44,8 @@ ALL_RECIPES = [
     *(client_recipe(client) for client in all_clients()),
     *(control_recipe(control.name) for control in all_controls()),
     sasl_recipe(),
+    dns_recipe(),
+    proxy_recipe(),
 ]
 
 

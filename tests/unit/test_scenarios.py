@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.instance import InstanceConfig, Surroundings, assemble
+from harness.config.instance import InstanceConfig, InstanceContext, assemble
 from harness.config.maincf import parse_main_cf
 from harness.config.mastercf import Entry, parse_master_cf
 from harness.config.scenario import Scenario, load_scenarios
 from harness.tls import Service
 
 SCENARIOS = load_scenarios(Path(__file__).parents[2] / "scenarios")
-PORTS = {Service.SMTP: 20010, Service.SUBMISSION: 20011, Service.SUBMISSIONS: 20012}
+PORTS = {"smtp": 20010, "submission": 20011, "submissions": 20012}
 #: The services that matter, with the chroot field of Debian, of upstream since 3.0, and before;
 #: submission is there as a comment, and submissions is not.
 STOCKS = {
@@ -45,7 +45,7 @@ EXPECTED = {
 
 def built(scenario: Scenario, version: str = "3.7.11", chroot: str = "y") -> InstanceConfig:
     """A scenario's instance on a build."""
-    around = Surroundings(
+    around = InstanceContext(
         scenario.id, version, f"/srv/{scenario.id}", PORTS, "inet:192.0.2.1:12345", STOCKS[chroot]
     )
     return assemble(scenario, around)

@@ -1,0 +1,351 @@
+"""Where a configuration is read from: files, folders, tars and standard input.
+
+Nothing is written, nothing is unpacked to the disk, and nothing that could block is opened: a named
+pipe or a device in a folder is told instead.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import posixpath
+import stat
+import sys
+import tarfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import click
+
+from harness.config.configuration_files import (
+    CONFIG_DIRECTORY,
+    MOST_FILE_BYTES,
+    FileFound,
+    FilePassedOver,
+    FileTree,
+)
+from harness.config.configuration_text import (
+    MAIN_CF,
+    MASTER_CF,
+    MOST_BYTES,
+    STDIN,
+    decode_text,
+)
+from harness.errors import FileError, Place, UsageError
+
+#: What a folder of a configuration has.
+CONFIG_FILES = (MAIN_CF, MASTER_CF)
+#: A tar may come to this many bytes when it is unpacked; /etc has a few MiB.
+MOST_TAR_BYTES = 256 << 20
+_MOST_MEMBERS = 100_000
+_MOST_LINKS = 16
+#: Paths of what a shell opened for us: ``<(postconf -n)`` is a pipe, and is read as such.
+_OPENED = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
+_TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
+
+
+@dataclass(slots=True)
+class ConfigurationSource:
+    """The texts of a configuration, and where the further files that they name may lie."""
+
+    texts: dict[Path, str] = field(default_factory=dict)
+    trees: list[FileTree] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, path: Path, data: bytes) -> None:
+        """One more text.
+
+        Raises:
+            FileError: it is no text.
+        """
+        text, notes = decode_text(data, path)
+        self.texts[path] = text
+        self.notes += notes
+
+
+def read_source(names: Iterable[str]) -> ConfigurationSource:
+    """Read what a command line names; ``-`` is standard input.
+
+    Raises:
+        UsageError: a name that is neither a file nor a folder, a folder or tar without a
+            configuration, or a file that cannot be read.
+    """
+    source = ConfigurationSource()
+    for name in names:
+        if name == str(STDIN):
+            _add_opened(source, sys.stdin.buffer, tell=sys.stdin.isatty())
+        elif Path(name).is_dir():
+            _add_folder(source, Path(name))
+        elif name.startswith(_OPENED):
+            with _opening(name) as file:
+                _add_opened(source, file, tell=False)
+        else:
+            data = _regular(Path(name))
+            if name.endswith(_TAR_ENDINGS):
+                _add_tar(source, Path(name), data)
+            else:
+                source.add(Path(name), data[: MOST_BYTES + 1])
+    return source
+
+
+def _opening(name: str) -> IO[bytes]:
+    try:
+        return Path(name).open("rb")
+    except OSError as error:
+        raise UsageError(f"{name} cannot be read: {error.strerror}") from error
+
+
+def _add_opened(source: ConfigurationSource, file: IO[bytes], *, tell: bool) -> None:
+    """Read a pipe to its end: text, or a tar."""
+    if tell:
+        click.echo("reading lines of main.cf or master.cf; end with Ctrl-D", err=True)
+    data = file.read(MOST_TAR_BYTES + 1)
+    if _is_tar(data):
+        _add_tar(source, STDIN, data)
+    else:
+        source.add(STDIN, data)
+
+
+def _is_tar(data: bytes) -> bool:
+    """By its first bytes: gzip, xz, bzip2, or a tar's own mark (POSIX ustar, at 257)."""
+    return data.startswith((b"\x1f\x8b", b"\xfd7zXZ", b"BZh")) or data[257:262] == b"ustar"
+
+
+def _regular(path: Path) -> bytes:
+    """A regular file's content.
+
+    Raises:
+        UsageError: there is no such file, or it is none.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        if path.is_symlink():
+            raise UsageError(f"{path} is a link to nothing") from error
+        if isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise UsageError(
+                f"{path} is neither a file nor a scenario",
+                next_step="name a main.cf, a master.cf, a folder or tar of them, or a scenario of "
+                "'postfix-matrix list'",
+            ) from error
+        raise FileError(Place(path), f"cannot be read: {error.strerror}") from error
+    if not stat.S_ISREG(mode):
+        raise FileError(Place(path), f"is {_kind(mode)}", expected="a file")
+    most = MOST_TAR_BYTES if path.name.endswith(_TAR_ENDINGS) else MOST_BYTES
+    return _bytes(path, most + 1)
+
+
+def _bytes(path: Path, most: int) -> bytes:
+    """At most so many bytes of a file; a pipe that took its place meanwhile does not block."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read(most) or b""
+    except OSError as error:
+        raise FileError(Place(path), f"cannot be read: {error.strerror}") from error
+
+
+def _kind(mode: int) -> str:
+    for test, name in (
+        (stat.S_ISDIR, "a folder"),
+        (stat.S_ISFIFO, "a named pipe"),
+        (stat.S_ISSOCK, "a socket"),
+        (stat.S_ISLNK, "a link"),
+    ):
+        if test(mode):
+            return name
+    return "a device"
+
+
+def _add_folder(source: ConfigurationSource, folder: Path) -> None:
+    """A folder such as /etc/postfix, or one that has an etc/postfix in it."""
+    root: Path | None = None
+    try:
+        if not _has_configuration(folder) and _has_configuration(folder / "etc" / "postfix"):
+            root, folder = folder, folder / "etc" / "postfix"
+        present = [name for name in CONFIG_FILES if os.path.lexists(folder / name)]
+        next(folder.iterdir(), None)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be read: {error.strerror}") from error
+    if not present:
+        raise UsageError(
+            f"{folder} has neither a main.cf nor a master.cf",
+            next_step="name a folder such as /etc/postfix, or the files themselves",
+        )
+    for name in present:
+        source.add(folder / name, _regular(folder / name))
+    own = _own_directory(source.texts.get(folder / MAIN_CF, ""))
+    source.trees.append(FolderTree(folder, own, root))
+
+
+def _has_configuration(folder: Path) -> bool:
+    return any(os.path.lexists(folder / name) for name in CONFIG_FILES)
+
+
+def _own_directory(main_cf: str) -> str:
+    """Where a main.cf says that it lies; /etc/postfix where it does not."""
+    for line in main_cf.split("\n"):
+        name, equals, value = line.partition("=")
+        if equals and name.strip() == "config_directory" and value.strip().startswith("/"):
+            return value.strip()
+    return CONFIG_DIRECTORY
+
+
+def _inside(path: str, own: str) -> str | None:
+    """What a path is below the configuration directory; None where it is not below it."""
+    clean = posixpath.normpath(path)
+    for directory in (own.rstrip("/"), CONFIG_DIRECTORY):
+        if clean.startswith(f"{directory}/"):
+            return clean[len(directory) + 1 :]
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class FolderTree:
+    """A folder that stands for the configuration directory; ``root`` for /, where it has both."""
+
+    folder: Path
+    own: str
+    root: Path | None = None
+
+    def read(self, path: str) -> FileFound | FilePassedOver | None:
+        """See :class:`~harness.config.configuration_files.FileTree`."""
+        inside = _inside(path, self.own)
+        if inside is not None:
+            return self._file(self.folder / inside)
+        if self.root is not None:
+            return self._file(self.root / posixpath.normpath(path).lstrip("/"))
+        return None
+
+    def _file(self, path: Path) -> FileFound | FilePassedOver | None:
+        try:
+            found = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return FilePassedOver("it is a link to nothing") if path.is_symlink() else None
+        except (OSError, ValueError) as error:
+            return FilePassedOver(f"it cannot be read: {getattr(error, 'strerror', error)}")
+        if not stat.S_ISREG(found.st_mode):
+            return FilePassedOver(f"it is {_kind(found.st_mode)}")
+        if found.st_size > MOST_FILE_BYTES:
+            return FilePassedOver(f"it has more than {MOST_FILE_BYTES >> 20} MiB")
+        try:
+            return FileFound(_bytes(path, MOST_FILE_BYTES))
+        except FileError as error:
+            return FilePassedOver(f"it {error.what.partition(': ')[2]}")
+
+
+def _add_tar(source: ConfigurationSource, path: Path, data: bytes) -> None:
+    """A tar of /etc/postfix, or of more: its main.cf tells where in it the configuration lies."""
+    name = "the tar on standard input" if path == STDIN else str(path)
+    members, archive = _members(name, data)
+    tree = TarTree(archive, members)
+    bases = [posixpath.dirname(one) for one in members if posixpath.basename(one) in CONFIG_FILES]
+    if not bases:
+        raise UsageError(
+            f"{name} has neither a main.cf nor a master.cf",
+            next_step="make it with 'tar -C /etc -czf postfix.tar.gz postfix'",
+        )
+    base = min(set(bases), key=lambda one: (not f"/{one}".endswith("/etc/postfix"), len(one), one))
+    for file in CONFIG_FILES:
+        if (member := posixpath.join(base, file)) in members:
+            found = tree.member(member, most=MOST_BYTES)
+            where = Path(posixpath.join("tar", member)) if path == STDIN else path / member
+            if not isinstance(found, FileFound):
+                why = found.why if found else "it is a link to nothing"
+                raise FileError(Place(where), f"cannot be read: {why}")
+            source.add(where, found.data)
+    main_cf = next((text for one, text in source.texts.items() if one.name == MAIN_CF), "")
+    tree.place(base, _own_directory(main_cf))
+    source.trees.append(tree)
+
+
+def _members(name: str, data: bytes) -> tuple[dict[str, tarfile.TarInfo], tarfile.TarFile]:
+    """The members of a tar by their paths without a leading "./" or "/".
+
+    Raises:
+        UsageError: it is no tar, a broken one, or one that unpacks to more than is sensible.
+    """
+    members: dict[str, tarfile.TarInfo] = {}
+    try:
+        # Closed with the process: members are read from it as they are asked for.
+        archive = tarfile.open(fileobj=io.BytesIO(data), mode="r:*")  # noqa: SIM115
+        for member in archive:
+            if member.offset + member.size > MOST_TAR_BYTES or len(members) > _MOST_MEMBERS:
+                raise UsageError(
+                    f"{name} unpacks to more than a configuration can be",
+                    next_step="make a tar of /etc/postfix alone",
+                )
+            members[_member_path(member.name)] = member
+    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+        raise UsageError(f"{name} is no tar that can be read: {error}") from error
+    except Exception as error:  # lzma.LZMAError and zlib.error have no common base
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"{name} is no tar that can be read: {error}") from error
+    return members, archive
+
+
+def _member_path(name: str) -> str:
+    return posixpath.normpath("/" + name).lstrip("/")
+
+
+@dataclass(slots=True)
+class TarTree:
+    """A tar, read in memory; ``root`` is the member path that stands for /."""
+
+    archive: tarfile.TarFile
+    members: dict[str, tarfile.TarInfo]
+    base: str = ""
+    own: str = CONFIG_DIRECTORY
+    root: str = ""
+
+    def place(self, base: str, own: str) -> None:
+        """Say where in the tar the configuration lies, and what its directory is called."""
+        self.base, self.own = base, own
+        for directory in (own, CONFIG_DIRECTORY):
+            if f"/{base}".endswith(directory):
+                self.root = f"/{base}".removesuffix(directory).strip("/")
+                return
+
+    def read(self, path: str) -> FileFound | FilePassedOver | None:
+        """See :class:`~harness.config.configuration_files.FileTree`."""
+        inside = _inside(path, self.own)
+        if inside is not None:
+            return self.member(posixpath.join(self.base, inside))
+        return self.member(posixpath.join(self.root, posixpath.normpath(path).lstrip("/")))
+
+    def member(self, path: str, most: int = MOST_FILE_BYTES) -> FileFound | FilePassedOver | None:
+        """What lies at a path in the tar, links followed."""
+        found = self.members.get(path)
+        for _ in range(_MOST_LINKS):
+            if found is None or not (found.issym() or found.islnk()):
+                break
+            target = found.linkname
+            if found.issym() and not target.startswith("/"):
+                target = posixpath.join("/", posixpath.dirname(found.name), target)
+            elif found.issym():
+                target = posixpath.join("/", self.root, target.lstrip("/"))
+            found = self.members.get(_member_path(target))
+            if found is None:
+                return FilePassedOver("it is a link to nothing")
+        if found is None:
+            return None
+        if not found.isreg():
+            return FilePassedOver(f"it is {_member_kind(found)}")
+        if found.size > most:
+            return FilePassedOver(f"it has more than {most >> 20} MiB")
+        try:
+            file = self.archive.extractfile(found)
+            return FileFound(file.read() if file else b"")
+        except Exception as error:  # lzma.LZMAError and zlib.error have no common base
+            return FilePassedOver(f"it cannot be read: {error}")
+
+
+def _member_kind(member: tarfile.TarInfo) -> str:
+    if member.isdir():
+        return "a folder"
+    if member.issym() or member.islnk():
+        return "a link that leads round in a circle"
+    return "a named pipe" if member.isfifo() else "a device"

@@ -1,0 +1,172 @@
+"""The plan that a selection comes to: which scenarios are measured with which cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from harness.catalog.builds import known_builds
+from harness.catalog.clients import Client
+from harness.catalog.plan import Plan, Scope
+from harness.catalog.selectors import select
+from harness.cli.axes import (
+    Pool,
+    Selection,
+    choose_clients,
+    choose_offers,
+    choose_scenarios,
+    measurable,
+    words_of,
+)
+from harness.config.checking import Known, check_claims
+from harness.config.scenario import Scenario
+from harness.config.services import services_of
+from harness.errors import NothingSelectedError
+from harness.tls import NAMED_SERVICES, STANDARD_OFFERS, Service, in_table_order
+
+
+def make_plan(
+    selection: Selection,
+    scenarios: dict[str, Scenario],
+    builds: Iterable[str],
+    own: Sequence[Client] = (),
+) -> Plan:
+    """The cells that a selection comes to, with the builds that were chosen before.
+
+    A scenario that says what it is about is measured with that: with its services among those that
+    are selected, and with its clients and offers unless the selection names others. What it is
+    held against comes with it, and has the cells of all that are held against it. ``own`` are
+    clients beside the catalog's.
+
+    Raises:
+        UsageError: a pattern that matches nothing.
+        NothingSelectedError: no cell is left.
+    """
+    pool = measurable(own)
+    chosen = choose_scenarios(selection.scenarios, scenarios)
+    selection = _with_service_names(selection, [scenarios[name] for name in chosen])
+    scopes = {
+        name: scope
+        for name in chosen
+        if (scope := _scope(scenarios[name], selection, pool)) is not None
+    }
+    if not scopes:
+        raise NothingSelectedError(
+            f"no cell is left: {' '.join(chosen)} are not about {' '.join(selection.services)}",
+            next_step="leave out -S, or select a service that the advice is about",
+        )
+    added = dict.fromkeys(
+        against
+        for name in scopes
+        if scenarios[name].claims.expectations
+        and (against := scenarios[name].claims.against) in scenarios
+        and against not in scopes
+    )
+    builds = tuple(builds)
+    _check(scenarios, scopes, builds, pool)
+    whole = _union(scopes.values(), pool)
+    scopes = {**dict.fromkeys(added, whole), **scopes}
+    for name in scopes:
+        if any(scenarios[one].claims.against == name and one != name for one in scopes):
+            union = _union([scopes[name], *_held_against(name, scopes, scenarios)], pool)
+            scopes[name] = _of_own_services(union, scenarios[name])
+    scopes = {name: scope for name, scope in scopes.items() if scope.services}
+    return Plan(
+        builds=tuple(builds),
+        scenarios=tuple(scopes),
+        services=whole.services,
+        clients=whole.clients,
+        offers=whole.offers,
+        unpinned=frozenset(one.name for one in pool if not one.pins),
+        scopes={name: scope for name, scope in scopes.items() if scope != whole},
+    )
+
+
+def _check(
+    scenarios: Mapping[str, Scenario],
+    chosen: Iterable[str],
+    builds: tuple[str, ...],
+    pool: Pool,
+) -> None:
+    """Refuse what the chosen scenarios expect where it could not be judged."""
+    known = Known(
+        builds=(*builds, *(build.id for build in known_builds())),
+        clients=tuple(one.name for one in pool),
+    )
+    check_claims([scenarios[name] for name in chosen], known)
+
+
+def _with_service_names(selection: Selection, scenarios: Sequence[Scenario]) -> Selection:
+    """The selection with the names of the services that its patterns match, of these scenarios.
+
+    Raises:
+        UsageError: a pattern matches no service that there is.
+    """
+    if not selection.services:
+        return selection
+    own = (
+        service
+        for scenario in scenarios
+        for service in (*scenario.claims.services, *services_of(scenario))
+    )
+    patterns = [_canonical(pattern) for pattern in words_of(selection.services)]
+    known = list(in_table_order((*NAMED_SERVICES, *own)))
+    return replace(selection, services=select("service", known, patterns))
+
+
+def _canonical(pattern: str) -> str:
+    """A pattern for services, with a registered service's port or older name as its name."""
+    sign = "!" if pattern.startswith("!") else ""
+    try:
+        return sign + Service(pattern.removeprefix("!"))
+    except ValueError:
+        return pattern
+
+
+def _held_against(
+    control: str, scopes: Mapping[str, Scope], scenarios: Mapping[str, Scenario]
+) -> list[Scope]:
+    """The scopes of the scenarios that are held against one."""
+    return [
+        scope
+        for name, scope in scopes.items()
+        if name != control and scenarios[name].claims.against == control
+    ]
+
+
+def _scope(scenario: Scenario, selection: Selection, pool: Pool) -> Scope | None:
+    """What a scenario is measured with; None where it is about none of the services selected."""
+    claims = scenario.claims
+    about = claims.services or services_of(scenario)
+    asked = tuple(about)
+    if selection.services:
+        asked = tuple(service for service in about if service in selection.services)
+    if not asked:
+        return None
+    clients = () if selection.clients else claims.clients
+    offers = () if selection.offers else claims.offers
+    return Scope(
+        services=in_table_order(asked),
+        clients=choose_clients(clients or selection.clients, asked, pool),
+        offers=offers or choose_offers(selection.offers),
+    )
+
+
+def _of_own_services(scope: Scope, scenario: Scenario) -> Scope:
+    """A scope without the services that others have and the scenario has not."""
+    own = (*NAMED_SERVICES, *services_of(scenario))
+    return replace(scope, services=tuple(one for one in scope.services if one in own))
+
+
+def _union(scopes: Iterable[Scope], pool: Pool) -> Scope:
+    """A scope that has all that some have, each axis in its own order."""
+    scopes = list(scopes)
+    clients = dict.fromkeys(name for scope in scopes for name in scope.clients)
+    listed = [one.name for one in pool if one.name in clients]
+    offers = dict.fromkeys(offer for scope in scopes for offer in scope.offers)
+    standard = [offer for offer in STANDARD_OFFERS if offer in offers]
+    return Scope(
+        services=in_table_order(service for scope in scopes for service in scope.services),
+        clients=(*listed, *(name for name in clients if name not in listed)),
+        offers=(*standard, *(offer for offer in offers if offer not in standard)),
+    )

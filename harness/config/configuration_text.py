@@ -1,0 +1,172 @@
+"""The text of a configuration out of the bytes that people hold, and what was done to them. Pure.
+
+A configuration comes from disks, mail, web pages and terminals: with a byte order mark, in UTF-16
+or Latin-1, with ``> `` before each line, between Markdown's fences. What is undone here is said.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import FileError, Place
+
+#: Where a text from standard input comes from, in messages.
+STDIN = Path("-")
+#: The names of Postfix's own two files: what such a file holds is told by its name.
+MAIN_CF, MASTER_CF = "main.cf", "master.cf"
+#: More is no configuration. The largest of Postfix's own, main.cf.proto, has 29 KiB.
+MOST_BYTES = 4 << 20
+
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8", "UTF-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le", "UTF-16"),
+    (codecs.BOM_UTF16_BE, "utf-16-be", "UTF-16"),
+)
+_FENCE = re.compile(r"[ \t]{0,3}(?:`{3,}|~{3,})[ \t]*[\w.+-]*[ \t]*")
+_QUOTE = re.compile(r"[ \t]?>[ \t]?")
+_MOST_QUOTES = 20
+#: ``root@mail:~# ``, ``[root@mail ~]# ``; or another prompt before a command that is known here.
+_PROMPT = re.compile(
+    r"(?:\([\w.-]{1,40}\)[ ])?\[?[\w.-]{1,80}@[\w.-]{1,80}[^#$%>=\n]{0,200}[#$%>](?:[ \t]|$)"
+    r"|(?![#>\s])(?:[^\s=]{0,60}[ ]?[^\s=]{0,60}[ ]?[#$%>]|[➜❯λ](?:[ ]+[^\s=]{1,60})?)[ ]+"
+    r"(?=(?:sudo[ ]|/usr/sbin/|/sbin/)?(?:postconf|cat|grep)[ ])"
+)
+_SPACES = str.maketrans(dict.fromkeys("\u00a0\u2007\u202f\u2000\u2001\u2002\u2003\u2009", " "))
+_INVISIBLE = str.maketrans(dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff", None))
+
+
+@dataclass(frozen=True, slots=True)
+class GivenText:
+    """One text as it was given.
+
+    ``pasted``: it comes out of mail, a web page or a terminal, so what is around the configuration
+    may be in it; else it is a file, and each of its lines is Postfix's to read.
+    ``notes`` say what was done to it; ``fences`` are the numbers of the lines that were fences.
+    """
+
+    path: Path
+    text: str
+    pasted: bool
+    notes: tuple[str, ...] = ()
+    fences: frozenset[int] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return "standard input" if self.path == STDIN else self.path.name
+
+
+def decode_text(data: bytes, path: Path) -> tuple[str, tuple[str, ...]]:
+    """The text in some bytes, and what was done to read them.
+
+    Raises:
+        FileError: it is no text (it has a NUL), or larger than a configuration can be.
+    """
+    name = "standard input" if path == STDIN else path.name
+    if len(data) > MOST_BYTES:
+        what = f"has more than {MOST_BYTES >> 20} MiB"
+        raise FileError(Place(path), what, expected="a configuration")
+    notes: list[str] = []
+    for mark, encoding, title in _BYTE_ORDER_MARKS:
+        if data.startswith(mark):
+            text = data[len(mark) :].decode(encoding, errors="replace")
+            notes.append(f"{name}: its byte order mark ({title}) was left out")
+            break
+    else:
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            text = data.decode("latin-1")
+            notes.append(f"{name} line {line}: is not UTF-8, so the text was read as Latin-1")
+    if "\0" in text:
+        place = Place(path, text.count("\n", 0, text.index("\0")) + 1)
+        raise FileError(place, "there is a NUL in the text", expected="plain text")
+    return text, tuple(notes)
+
+
+def clean_text(text: str, path: Path, command_signs: Iterable[str] = ()) -> GivenText:
+    """A text without what mail, web pages and terminals put around it.
+
+    Args:
+        text: as decoded.
+        path: where it comes from; :data:`STDIN` for standard input.
+        command_signs: lines of the text that are commands of a terminal (``postconf -n``): a text
+            that has one was pasted.
+    """
+    own = path.name in (MAIN_CF, MASTER_CF)
+    name = "standard input" if path == STDIN else path.name
+    notes: list[str] = []
+    if "\r" in text:
+        text = text.replace("\r\n", "\n")
+        if "\n" not in text:
+            text = text.replace("\r", "\n")
+        notes.append(f"{name}: its line ends were Windows' or old Macs'")
+    lines = text.split("\n")
+    pasted = path == STDIN or bool(list(command_signs)) or _has_signs(lines, own=own)
+    if not pasted:
+        return GivenText(path, text, pasted=False, notes=tuple(notes))
+    lines, more = _unquoted(lines, name)
+    notes += more
+    spaced = [line.translate(_SPACES).translate(_INVISIBLE) for line in lines]
+    if changed := [number for number, pair in enumerate(zip(lines, spaced, strict=True), 1)
+                   if pair[0] != pair[1]]:  # fmt: skip
+        notes.append(f"{name} {_numbered(changed)}: special spaces were read as spaces")
+    fences = frozenset(n for n, line in enumerate(spaced, 1) if _FENCE.fullmatch(line))
+    if fences:
+        notes.append(f"{name} {_numbered(sorted(fences))}: Markdown's fences were left out")
+    kept = ["" if n in fences else line for n, line in enumerate(spaced, 1)]
+    return GivenText(path, "\n".join(kept), pasted=True, notes=tuple(notes), fences=fences)
+
+
+def is_prompt(line: str) -> bool:
+    """Whether a line begins with a shell's prompt that names a user and a host."""
+    return _PROMPT.match(line) is not None
+
+
+def without_prompt(line: str) -> str:
+    """The command behind ``root@mail:~# ``, ``[root@mail ~]# ``, ``$ `` or ``# ``."""
+    if match := _PROMPT.match(line):
+        return line[match.end() :].strip()
+    return line.removeprefix("$ ").removeprefix("# ").removeprefix("% ").strip()
+
+
+def _has_signs(lines: list[str], *, own: bool) -> bool:
+    """Whether a file's text shows that it was pasted: fences, quotes before all, a prompt."""
+    filled = [line for line in lines if line.strip()]
+    if filled and all(_QUOTE.match(line) for line in filled):
+        return True
+    if any(_PROMPT.match(line) for line in filled):
+        return True
+    return any(_FENCE.fullmatch(line) for line in (filled[:1] if own else filled))
+
+
+def _unquoted(lines: list[str], name: str) -> tuple[list[str], list[str]]:
+    """The lines without ``> `` before them: no line of Postfix's begins so."""
+    bare: list[str] = []
+    changed: list[int] = []
+    for number, line in enumerate(lines, 1):
+        rest = line
+        for _ in range(_MOST_QUOTES):
+            if not (match := _QUOTE.match(rest)):
+                break
+            rest = rest[match.end() :]
+        if rest != line:
+            changed.append(number)
+        bare.append(rest)
+    if not changed:
+        return lines, []
+    return bare, [f'{name} {_numbered(changed)}: "> " before the lines was left out']
+
+
+def _numbered(numbers: list[int]) -> str:
+    """``line 3``, ``lines 3 and 7``, or ``lines 3 to 40`` where there are many."""
+    if len(numbers) == 1:
+        return f"line {numbers[0]}"
+    if len(numbers) == 2:
+        return f"lines {numbers[0]} and {numbers[1]}"
+    return f"lines {numbers[0]} to {numbers[-1]} ({len(numbers)} of them)"

@@ -1,0 +1,57 @@
+"""What each line of a candidate does, for other programs: docs/schemas/explain.schema.json."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.observations.rundir import RunData
+from harness.reports.stand_ins import stand_ins_of
+from harness.verdicts.lines import Compared, Explanation, LineEffect
+
+#: Version of the form; raised when a field changes its meaning.
+SCHEMA = 1
+
+
+def explanation_data(data: RunData, found: Explanation) -> dict[str, Any]:
+    """Every line with every cell that it changes."""
+    replaced = stand_ins_of(data, found.scenario)
+    return {
+        "schema": SCHEMA,
+        "run": data.run.id,
+        "scenario": found.scenario,
+        "against": found.against,
+        "lines": [_line(one) for one in found.lines],
+        "replaced": [dict(one) for one in replaced.replaced],
+        "base": list(replaced.base),
+    }
+
+
+def _line(effect: LineEffect) -> dict[str, Any]:
+    line = effect.line
+    return {
+        "number": line.number,
+        "entry": line.entry,
+        "name": line.name,
+        "value": line.value,
+        "part": effect.part.value,
+        "left_out": effect.left_out or None,
+        "partners": list(effect.partners),
+        "without": _compared(effect.removed),
+        "alone": None if effect.alone is None else _compared(effect.alone),
+    }
+
+
+def _compared(compared: Compared) -> dict[str, Any]:
+    return {
+        "changes": [
+            {
+                "with": one.with_it.cell,
+                "without": one.without_it.cell,
+                "differs_in": list(one.names),
+            }
+            for one in compared.changes
+        ],
+        "same": compared.same,
+        "gaps": compared.gaps,
+        "unsteady": compared.unsteady,
+    }

@@ -1,0 +1,115 @@
+"""What an answer of ``verify`` rests on, cell by cell, with Postfix's own words beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from harness.observations.record import Observation
+from harness.observations.rundir import RunData
+from harness.verdicts.claims import AFTER_TLS, negotiated
+from harness.verdicts.decisive import Question, decisive_line
+from harness.verdicts.policy import Answer, BuildAnswer, ServiceAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong, or not known, of a service, in all cells that say it.
+
+    ``asked`` is what the policy asks there, ``what`` what is so instead. ``reply`` is the server's
+    reply (``554 5.7.1 ...``) and ``log`` the decisive line of Postfix's log, both of the first
+    cell; "" where there is none. ``is_gap``: it is not known, and not a contradiction.
+    """
+
+    asked: str
+    what: str
+    is_gap: bool
+    cells: tuple[str, ...]
+    reply: str = ""
+    log: str = ""
+
+    @property
+    def builds(self) -> tuple[str, ...]:
+        """The builds of its cells."""
+        return tuple(dict.fromkeys(cell.split("/", 1)[0] for cell in self.cells))
+
+    @property
+    def offers(self) -> dict[str, tuple[str, ...]]:
+        """The offers of its cells, each with the clients that made it."""
+        found: dict[str, dict[str, None]] = {}
+        for cell in self.cells:
+            _, _, _, client, offer = cell.split("/", 4)
+            found.setdefault(offer, {})[client] = None
+        return {offer: tuple(clients) for offer, clients in found.items()}
+
+
+@dataclass
+class _Open:
+    """A finding that cells are still added to."""
+
+    cells: list[str] = field(default_factory=list)
+
+
+def findings(data: RunData, answer: ServiceAnswer) -> tuple[Finding, ...]:
+    """What a service's answer rests on, where it is not "yes": contradictions, then gaps.
+
+    Gaps are told of builds that nothing contradicts only.
+    """
+    grouped: dict[tuple[bool, str, str], _Open] = {}
+    for one in answer.builds.values():
+        for is_gap, asked, cell, what in _words(one):
+            grouped.setdefault((is_gap, asked, what), _Open()).cells.append(cell)
+    order = sorted(grouped.items(), key=lambda item: item[0][0])
+    return tuple(_finding(data, *key, tuple(one.cells)) for key, one in order)
+
+
+def _words(one: BuildAnswer) -> Iterator[tuple[bool, str, str, str]]:
+    for judged, wrong in one.mismatches:
+        yield False, judged.expectation.text, wrong.cell, wrong.what
+    if one.answer is Answer.UNMEASURED:
+        for judged in one.judged:
+            for gap in judged.gaps:
+                yield True, judged.expectation.text, gap.cell, gap.why
+
+
+def _finding(data: RunData, is_gap: bool, asked: str, what: str, cells: tuple[str, ...]) -> Finding:
+    seen = data.find(cells[0])
+    reply, log = own_words(data, seen, is_gap=is_gap) if seen is not None else ("", "")
+    return Finding(asked, what, is_gap, cells, reply, log)
+
+
+def own_words(data: RunData, seen: Observation, *, is_gap: bool = False) -> tuple[str, str]:
+    """The server's refusing reply and the decisive line of Postfix's log; "" for what is not there.
+
+    ``is_gap``: what is asked is why nothing is known, and not what was negotiated.
+    """
+    evidence = data.evidence(seen) or {}
+    client = evidence.get("client") or {}
+    reply = client.get("reply") or {}
+    text = f"{reply['code']} {reply['text']}" if reply and int(reply["code"]) >= 400 else ""
+    if is_gap:
+        question = Question.REFUSED if seen.stage in AFTER_TLS else Question.ENDED
+    else:
+        question = Question.NEGOTIATED if negotiated(seen) else Question.ENDED
+    lines = [str(line) for line in evidence.get("log") or ()]
+    return text, decisive_line(lines, question) or ""
+
+
+def rejection(data: RunData, build: str, scenario: str) -> str:
+    """Why Postfix does not run with a configuration: the line of its log that says so, or "".
+
+    A process that died says it in the cells that it should have served, a master that did not start
+    in the instance's evidence.
+    """
+    instance = data.instance(build, scenario) or {}
+    said = [*instance.get("startup", ()), *str(instance.get("check", "")).splitlines()]
+    lines = [str(line) for line in said]
+    if not instance.get("started", True):
+        return decisive_line(lines) or next(iter(lines), "")
+    for one in data.observations:
+        if (one.build, one.scenario) == (build, scenario):
+            _, log = own_words(data, one)
+            if "fatal: " in log or "panic: " in log:
+                return log
+            said = [*said, log]
+    return decisive_line([str(line) for line in said]) or ""

@@ -1,0 +1,49 @@
+"""The ports of a container, lent to its instances and given back."""
+
+from __future__ import annotations
+
+import threading
+
+from harness.errors import InfrastructureError
+from harness.tls import INBOUND, Service
+
+FIRST_PORT = 20010
+#: Below Linux's own choice of ports for outgoing connections (ip_local_port_range).
+LAST_PORT = 32767
+
+
+class PortPool:
+    """Blocks of ports in a row, the lowest free one first. Safe for threads."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[str, range] = {}
+        self._lock = threading.Lock()
+
+    def take(self, owner: str, count: int) -> dict[Service, int]:
+        """The ports of the registered services; those after them are the owner's as well.
+
+        Args:
+            owner: who gives the block back; an owner has one block.
+            count: how many ports in a row, the registered services' among them.
+
+        Raises:
+            InfrastructureError: no such block is free.
+        """
+        with self._lock:
+            first = FIRST_PORT
+            for block in sorted(self._blocks.values(), key=lambda taken: taken.start):
+                if block.start - first >= count:
+                    break
+                first = block.stop
+            if first + count > LAST_PORT:
+                raise InfrastructureError(
+                    "a container has no ports left for one more instance",
+                    next_step="measure fewer scenarios in one run",
+                )
+            self._blocks[owner] = range(first, first + count)
+        return {service: first + number for number, service in enumerate(INBOUND)}
+
+    def give_back(self, owner: str) -> None:
+        """Let others have an owner's ports."""
+        with self._lock:
+            self._blocks.pop(owner, None)

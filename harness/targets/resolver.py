@@ -1,0 +1,61 @@
+"""The run's name server: zones that it validates, and the names of the test's clients."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from harness.config.harness_settings import SENDER_DOMAIN
+from harness.config.lab_names import name_server_data
+from harness.errors import InfrastructureError
+from harness.images.engine import talking
+from harness.targets.lab import FileSpec, Lab, Role, put_files
+
+_ZONES_DIR = "/srv/zones"
+
+
+def start_resolver(
+    lab: Lab,
+    image: str,
+    zones_at: Callable[[str], Mapping[str, str]] = lambda _: {},
+    insecure: Iterable[str] = (),
+    probe: str = SENDER_DOMAIN,
+) -> str:
+    """Start the name server and wait until it answers; gives its address.
+
+    Args:
+        zones_at: the texts of zones by name, for the name server's own address.
+        insecure: the zones that are not signed.
+        probe: a name that it answers for when all is loaded.
+
+    Raises:
+        InfrastructureError: it does not answer in time.
+    """
+    role = Role(capabilities=("NET_BIND_SERVICE", "DAC_OVERRIDE"))
+    container = lab.start(image, "dns", role)
+    address = lab.address(container)
+    files = {f"{_ZONES_DIR}/{name}.zone": FileSpec(text) for name, text in
+             zones_at(address).items()}  # fmt: skip
+    files[f"{_ZONES_DIR}/insecure"] = FileSpec("".join(f"{name}\n" for name in insecure))
+    files[f"{_ZONES_DIR}/names.conf"] = FileSpec(name_server_data(lab.client_addresses()))
+    put_files(container, files)
+    put_files(container, {f"{_ZONES_DIR}/ready": FileSpec("")})
+    _await_answer(container, probe)
+    return address
+
+
+def _await_answer(container: Any, name: str, *, time_limit: float = 20.0) -> None:
+    end = time.monotonic() + time_limit
+    while True:
+        with talking("asking the name server"):
+            asked = container.exec_run(["drill", "-p", "53", "@127.0.0.1", name, "A"])
+        if "rcode: NOERROR" in asked.output.decode(errors="replace"):
+            return
+        if time.monotonic() > end:
+            log = container.logs(tail=8).decode(errors="replace").strip()
+            raise InfrastructureError(
+                f"the name server does not answer for {name} after {time_limit:g} s: {log}",
+                next_step="run again with --keep and look at its container's log",
+            )
+        time.sleep(0.1)

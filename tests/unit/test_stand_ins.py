@@ -1,0 +1,221 @@
+"""Whole configurations made to run: what stays to the letter, what is replaced and listed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.config.instance import InstanceConfig, InstanceContext, assemble, places_of
+from harness.config.maincf import parse_main_cf
+from harness.config.mastercf import Entry, parse_master_cf
+from harness.config.ports import number_ports
+from harness.config.scenario import Scenario
+from harness.config.services import services_of
+from harness.config.setting_kinds import SettingKind
+from harness.config.tables import TYPES
+
+PORTS = {"smtp": 20010, "submission": 20011, "submissions": 20012}
+STOCK = """\
+smtp      inet  n       -       y       -       -       smtpd
+#submission inet n       -       y       -       -       smtpd
+pickup    unix  n       -       y       60      1       pickup
+cleanup   unix  n       -       y       -       0       cleanup
+qmgr      unix  n       -       n       300     1       qmgr
+"""
+#: A master.cf that stands alone.
+WHOLE = """\
+smtp       inet  n - y - 1 postscreen
+smtpd      pass  - - y - - smtpd
+465        inet  n - y - - smtpd
+  -o smtpd_tls_wrappermode=yes
+127.0.0.1:10025 inet n - n - - smtpd
+  -o content_filter=
+  -o smtpd_milters=inet:localhost:1
+2525       inet  n - n - - smtpd
+  -o smtpd_upstream_proxy_protocol=haproxy
+cleanup    unix  n - y - 0 cleanup
+qmgr       unix  n - n 300 1 qmgr
+postlog    unix-dgram n - n - 1 postlogd
+"""
+
+
+def scenario(main: str, master: str = "", *, as_is: bool = False) -> Scenario:
+    """A whole candidate."""
+    return Scenario("c", "T", "S", "C", main_cf=main, master_cf=master, whole=True, as_is=as_is)
+
+
+def built(
+    main: str, master: str = "", version: str = "3.7.11", *, as_is: bool = False
+) -> InstanceConfig:
+    """The instance of a whole candidate."""
+    candidate = scenario(main, master, as_is=as_is)
+    ports = number_ports(PORTS, places_of(candidate, STOCK, version))
+    context = InstanceContext(
+        "c", version, "/i", ports, "inet:192.0.2.1:1", STOCK, TYPES - {"pcre"}
+    )
+    return assemble(candidate, context)
+
+
+def values(config: InstanceConfig) -> dict[str, str]:
+    """main.cf as it is in effect."""
+    return parse_main_cf(config.main_cf).values
+
+
+def entries(config: InstanceConfig) -> dict[str, Entry]:
+    """The effective entries by name."""
+    return {entry.name: entry for entry in parse_master_cf(config.master_cf).entries}
+
+
+@pytest.mark.parametrize(
+    "main",
+    ["myhostname = a.test\n", "smtpd_use_tls = no\n", "smtpd_enforce_tls = yes\n"],
+)
+def test_nothing_is_added_to_a_whole_configuration_that_decides_tls(main: str) -> None:
+    """A server without a TLS line offers no TLS; told with a base it was said to offer it."""
+    config = built(main)
+    added = {name for name in values(config) if "tls" in name} - set(parse_main_cf(main).values)
+    assert added == {"smtpd_tls_loglevel", "smtpd_tls_received_header", "smtp_tls_loglevel"}
+    assert "compatibility_level" not in values(config)
+    assert config.base == ()
+
+
+def test_what_decides_tls_stays_to_the_letter() -> None:
+    """The harness may not improve what it measures."""
+    lines = (
+        "smtpd_tls_security_level = may\nsmtpd_tls_protocols =  !SSLv2,\n    !SSLv3\n"
+        "tls_high_cipherlist=HIGH:!aNULL\nsmtpd_tls_auth_only = no\nsmtpd_banner = $myhostname\n"
+    )
+    assert lines in built(lines + "smtpd_milters = inet:localhost:1\n").main_cf
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("daemon_directory = /usr/libexec/postfix", SettingKind.MACHINE),
+        ("queue_directory = /var/spool/postfix", SettingKind.MACHINE),
+        ("inet_interfaces = loopback-only", SettingKind.MACHINE),
+        ("myorigin = /etc/mailname", SettingKind.SURROUNDINGS),
+        ("smtpd_milters = inet:rspamd:9900", SettingKind.SURROUNDINGS),
+        ("content_filter = amavis:[127.0.0.1]:10024", SettingKind.SURROUNDINGS),
+        ("smtpd_sasl_path = private/auth", SettingKind.SURROUNDINGS),
+        ("virtual_alias_maps = mysql:/etc/postfix/a.cf", SettingKind.SURROUNDINGS),
+    ],
+)
+def test_each_replacement_is_listed_with_its_reason(line: str, kind: SettingKind) -> None:
+    """An administrator sees what of hers did not take part."""
+    name = line.partition(" = ")[0]
+    changes = [change for change in built(line + "\n").replaced if change.setting == name]
+    assert changes[0].value == line.partition(" = ")[2]
+    assert changes[0].kind is kind
+    assert changes[0].reason
+
+
+def test_an_owner_that_is_left_empty_is_postfixs_to_refuse() -> None:
+    """Upstream's own main.cf has setgid_group empty, and no Postfix runs with it."""
+    config = built("setgid_group =\nshlib_directory =\n")
+    assert values(config)["setgid_group"] == ""
+    assert "shlib_directory" not in values(config)
+
+
+def test_as_is_replaces_nothing() -> None:
+    """Advice that is about a milter or a table is measured with it."""
+    main = "smtpd_milters = inet:localhost:1\nvirtual_alias_maps = mysql:/a\n"
+    config = built(main, as_is=True)
+    assert main in config.main_cf
+    assert config.replaced == ()
+
+
+def test_the_services_are_the_candidates_own() -> None:
+    """Each is spoken to in its own way; what the build has beside is not there."""
+    config = built("smtpd_tls_security_level = may\nsmtpd_sasl_auth_enable = yes\n", WHOLE)
+    told = {
+        str(each.service): (each.entry, each.implicit_tls, each.authenticates, each.proxied)
+        for each in config.listeners
+    }
+    assert told == {
+        "smtp": ("smtp", False, False, False),
+        "submissions": ("465", True, True, False),
+        "127.0.0.1:10025": ("127.0.0.1:10025", False, False, False),
+        "2525": ("2525", False, True, True),
+    }
+    assert tuple(map(str, services_of(scenario("", WHOLE)))) == tuple(
+        sorted(told, key=["smtp", "submissions", "127.0.0.1:10025", "2525"].index)
+    )
+
+
+def test_entries_are_freed_of_the_machine() -> None:
+    """No chroot that the user's init script fills, no address of hers, no milter of hers."""
+    config = built("", WHOLE)
+    found = entries(config)
+    assert {entry.fields[4] for entry in found.values() if len(entry.fields) > 4} == {"n"}
+    reinjection = found["20013"]
+    assert reinjection.options == {"content_filter": "", "mynetworks": "0.0.0.0/0"}
+    assert "postlog" in found
+    assert "postlog" not in entries(built("", WHOLE, version="3.1.0"))
+
+
+def test_options_keep_their_text() -> None:
+    """An option under test is not touched by what happens to its neighbours."""
+    master = WHOLE.replace(
+        "  -o smtpd_tls_wrappermode=yes\n",
+        "  -o smtpd_tls_wrappermode=yes\n  -o smtpd_milters=inet:a:1\n"
+        "  -o smtpd_client_restrictions=permit_sasl_authenticated,reject\n",
+    )
+    options = entries(built("", master))["20012"].options
+    assert options == {
+        "smtpd_tls_wrappermode": "yes",
+        "smtpd_client_restrictions": "permit_sasl_authenticated,reject",
+    }
+
+
+def test_a_main_cf_alone_has_the_builds_own_entries() -> None:
+    """The distribution's services stand where none was given."""
+    assert tuple(services_of(scenario("a = b\n"))) == ("smtp", "submission", "submissions")
+    assert [each.service for each in built("a = b\n").listeners] == [
+        "smtp", "submission", "submissions"
+    ]  # fmt: skip
+
+
+def test_entries_without_the_essential_ones_stand_beside_the_builds() -> None:
+    """iRedMail's installer appends its entries to Debian's own; no service is made up beside."""
+    more = "submission inet n - n - - smtpd\n"
+    assert tuple(services_of(scenario("a = b\n", more))) == ("smtp", "submission")
+    assert [each.service for each in built("a = b\n", more).listeners] == ["smtp", "submission"]
+
+
+@pytest.mark.parametrize(
+    ("main", "name", "start"),
+    [
+        ("virtual_mailbox_domains = mysql:/a\n", "virtual_mailbox_domains", "sink.test, "),
+        ("virtual_mailbox_domains =\n", "virtual_mailbox_domains", "sink.test"),
+        ("transport_maps = hash:/a\n", "transport_maps", "regexp:/i/etc/transport, "),
+        ("smtpd_sender_login_maps = ldap:/a\n", "smtpd_sender_login_maps", "regexp:/i/etc/log-ins"),
+        ("", "transport_maps", "regexp:/i/etc/transport"),
+    ],
+)
+def test_the_tests_mail_arrives_whatever_the_tables(main: str, name: str, start: str) -> None:
+    """A message that no table knows would be refused, and TLS would look to be the cause."""
+    assert values(built(main))[name].startswith(start)
+
+
+def test_postscreen_lets_the_tests_clients_pass() -> None:
+    """Its tests take six seconds, and a client that passed them once is let through."""
+    config = built("postscreen_access_list = permit_mynetworks, cidr:/x\n", WHOLE)
+    value = values(config)["postscreen_access_list"]
+    assert value.startswith("cidr:/i/etc/known-clients, permit_mynetworks, ")
+
+
+@pytest.mark.parametrize("name", ["mailcow", "dms", "mailu", "feministwiki", "ispconfig2016"])
+def test_real_configurations_assemble(name: str) -> None:
+    """A wiki's, a panel's and three container projects' own; their texts lie with the tests."""
+    folder = Path(__file__).parents[1] / "data" / "configurations" / name
+    config = built((folder / "main.cf").read_text(), (folder / "master.cf").read_text())
+    assert config.replaced
+    assert all(change.reason for change in config.replaced)
+    names = [setting.name for setting in parse_main_cf(config.main_cf).settings]
+    own = parse_main_cf((folder / "main.cf").read_text())
+    tls = [s for s in own.settings if s.name.startswith(("smtpd_tls_", "tls_"))]
+    tls = [s for s in tls if s.name != "tls_random_source"]
+    kept = {s.name for s in tls if not s.name.endswith(("_maps", "_database", "_loglevel"))}
+    assert kept <= set(names)

@@ -1,0 +1,393 @@
+"""Answers to policies: where TLS speaks, what says nothing of it, and in which words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.cli.by_verdict import exit_code_of
+from harness.cli.verify import exit_code_of as exit_code_of_answers
+from harness.config.expectations import Expectation
+from harness.config.remedies import overrides, remedied
+from harness.config.scenario import Scenario
+from harness.errors import ExitCode
+from harness.observations.record import Observation, Stage
+from harness.observations.rundir import RunData
+from harness.outcomes import Outcome
+from harness.reports.stand_ins import stand_ins_markdown, stand_ins_of, stand_ins_text
+from harness.reports.verify_json import verification_data
+from harness.reports.verify_markdown import verification_markdown
+from harness.reports.verify_text import verification
+from harness.reports.wrapping import WIDTH, columns
+from harness.verdicts.claims import AFTER_TLS, BEFORE_TLS, Place, Standing, judge, negotiated
+from harness.verdicts.decisive import Question, decisive_line
+from harness.verdicts.policy import Answer, ServiceAnswer, answers
+from harness.verdicts.verdict import judge_run
+from tests.schema_files import faults
+from tests.unit import verify_samples
+from tests.unit.sample_verdicts import observe, run_of
+from tests.unit.verify_samples import (
+    ESTABLISHED,
+    REJECT,
+    REPLACED,
+    candidate_run,
+    expectations,
+    refused_later,
+    with_evidence,
+)
+
+MODERN = {"TLSv1": "refused protocol-version", "TLSv1.2": "TLSv1.2", "default": "TLSv1.3"}
+NO_TLS = {"TLSv1": "not-offered", "TLSv1.2": "not-offered", "default": "plaintext"}
+DEAD = dict.fromkeys(MODERN, "config-rejected fatal")
+
+
+def answered(data: RunData) -> dict[str, Answer]:
+    """The answer of each service of a run on its one build."""
+    return {one.service: one.builds["debian-12"].answer for one in answers(data, "candidate")}
+
+
+def refusing(protocol: str | None, stage: Stage, reason: str, policy: str) -> Answer:
+    """The answer where every offer but an old one ends with this refusal."""
+    data = candidate_run({"smtp": {"TLSv1.2": "TLSv1.2", "default": "TLSv1.2"}}, policy)
+    seen = tuple(refused_later(one, protocol, stage, reason) for one in data.observations)
+    return answered(replace(data, observations=seen))["smtp"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "answer"),
+    [
+        (MODERN, Answer.YES),
+        (MODERN | {"TLSv1": "TLSv1"}, Answer.NO),
+        (MODERN | {"TLSv1.2": "refused protocol-version"}, Answer.NO),
+        (NO_TLS, Answer.NONE),
+        (NO_TLS | {"default": "timeout"}, Answer.NONE),
+        (DEAD, Answer.CONFIG_REJECTED),
+        (DEAD | {"default": "timeout"}, Answer.CONFIG_REJECTED),
+        (MODERN | {"TLSv1.2": "timeout"}, Answer.UNMEASURED),
+        (MODERN | {"TLSv1.2": "error"}, Answer.UNMEASURED),
+        (MODERN | {"TLSv1.2": ""}, Answer.UNMEASURED),
+    ],
+)
+def test_each_kind_of_service_has_its_own_word(cells: dict[str, str], answer: Answer) -> None:
+    """Protects the column of answers: no TLS and no Postfix are told apart from old TLS."""
+    assert answered(candidate_run({"smtp": cells})) == {"smtp": answer}
+
+
+@pytest.mark.parametrize("stage", [Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA])
+def test_a_version_that_was_negotiated_counts_whatever_came_later(stage: Stage) -> None:
+    """Protects from "yes" by accident: TLSv1, then a refused recipient, was told as meeting it."""
+    assert refusing("TLSv1", stage, "access-denied", "tls12-or-newer") is Answer.NO
+
+
+@pytest.mark.parametrize("stage", [Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA])
+def test_a_refusal_that_is_not_about_tls_is_never_no(stage: Stage) -> None:
+    """Protects from "no" for a table or a login that is not here: it is not measured."""
+    assert refusing("TLSv1.2", stage, "access-denied", "tls12-or-newer") is Answer.UNMEASURED
+
+
+def test_a_server_that_nobody_reached_meets_nothing() -> None:
+    """Protects from "yes, nothing old was negotiated" where nothing was asked."""
+    for stage in BEFORE_TLS:
+        assert refusing(None, stage, "closed", "tls12-or-newer") is Answer.UNMEASURED
+        assert refusing(None, stage, "closed", "no-plaintext") is Answer.UNMEASURED
+
+
+@pytest.mark.parametrize(
+    ("stage", "reason", "standing"),
+    [
+        (Stage.MAIL, "must-starttls", Standing.HOLDS),
+        (Stage.AUTH, "auth-required-tls", Standing.HOLDS),
+        (Stage.AUTH, "unrecognised", Standing.HOLDS),
+        (Stage.AUTH, "auth-failed", Standing.UNMEASURED),
+        (Stage.RCPT, "access-denied", Standing.UNMEASURED),
+    ],
+)
+def test_doing_without_tls_is_refused_for_its_own_sake_only(
+    stage: Stage, reason: str, standing: Standing
+) -> None:
+    """Protects no-plaintext-auth: a login that was taken and failed is no "no login"."""
+    (asked, *_) = expectations("no-plaintext-auth")
+    seen = refused_later(
+        observe("debian-12", "candidate", "submission", "plaintext", "plaintext"),
+        None,
+        stage,
+        reason,
+    )
+    place = Place(seen.cell, seen.service, seen.client, seen.offer, seen, None)
+    assert judge(asked, [place]).standing is standing
+
+
+def test_a_scenario_s_own_claim_is_taken_at_its_word() -> None:
+    """Protects verdicts: advice that promises delivery is refuted by a refused recipient."""
+    seen = refused_later(
+        observe("debian-12", "advice", "smtp", "TLSv1.2", "TLSv1.2"),
+        "TLSv1.2",
+        Stage.RCPT,
+        "access-denied",
+    )
+    place = Place(seen.cell, seen.service, seen.client, seen.offer, seen, None)
+    claim = Expectation(outcome=(Outcome.ACCEPTED,))
+    assert judge(claim, [place]).standing is Standing.FAILS
+    (_, policy) = expectations("tls12-or-newer")
+    assert judge(policy, [place]).standing is Standing.UNMEASURED
+
+
+def test_what_was_negotiated_before_a_timeout_counts_against_only() -> None:
+    """Protects both ways: TLSv1 is no less negotiated for it, and TLSv1.2 proves no delivery."""
+    (newer, _) = expectations("tls12-or-newer")
+    for protocol, standing in (("TLSv1", Standing.FAILS), ("TLSv1.2", Standing.UNMEASURED)):
+        cell = observe("debian-12", "candidate", "smtp", "default", "timeout")
+        seen = replace(refused_later(cell, protocol, Stage.DATA, ""), outcome=Outcome.TIMEOUT)
+        place = Place(seen.cell, seen.service, seen.client, seen.offer, seen, None)
+        assert judge(newer, [place]).standing is standing
+
+
+def cells() -> st.SearchStrategy[Observation]:
+    """Any cell of a service, as far as a policy looks at it."""
+
+    def cell(outcome: Outcome, stage: Stage | None, protocol: str | None, reason: str):  # type: ignore[no-untyped-def]
+        seen = observe("debian-12", "candidate", "smtp", "TLSv1.2", "TLSv1.2")
+        return replace(refused_later(seen, protocol, stage or Stage.QUIT, reason), outcome=outcome)
+
+    reasons = st.sampled_from(["must-starttls", "auth-failed", "access-denied", "closed"])
+    protocols = st.sampled_from([None, "TLSv1", "TLSv1.2", "TLSv1.3"])
+    return st.builds(cell, st.sampled_from(Outcome), st.sampled_from(Stage), protocols, reasons)
+
+
+@given(cells())
+def test_old_tls_is_never_told_as_met_and_new_tls_never_as_old(seen: Observation) -> None:
+    """Protects the policy's heart, for every outcome, stage, reason and protocol."""
+    newer, _ = expectations("tls12-or-newer")
+    place = Place(seen.cell, seen.service, seen.client, seen.offer, seen, None)
+    judged = judge(newer, [place])
+    version = negotiated(seen)
+    if version == "TLSv1":
+        assert judged.standing is Standing.FAILS
+    else:
+        assert not judged.mismatches
+    if seen.stage in AFTER_TLS | BEFORE_TLS and version is None:
+        assert judged.standing is not Standing.HOLDS or seen.reason == "must-starttls"
+
+
+@given(cells())
+def test_a_message_that_was_not_queued_never_gets_through(seen: Observation) -> None:
+    """Protects "gets through": only an accepted cell bears it out."""
+    _, through = expectations("tls12-or-newer")
+    place = Place(seen.cell, seen.service, seen.client, seen.offer, seen, None)
+    judged = judge(through, [place])
+    assert (judged.standing is Standing.HOLDS) == (seen.outcome is Outcome.ACCEPTED)
+
+
+@pytest.mark.parametrize(
+    ("cells", "code"),
+    [(MODERN, 0), (NO_TLS, 1), (DEAD, 1), (MODERN | {"TLSv1": "TLSv1"}, 1),
+     (MODERN | {"TLSv1.2": "timeout"}, 3)],
+)  # fmt: skip
+def test_exit_codes_say_what_the_answer_says(cells: dict[str, str], code: int) -> None:
+    """Protects scripts: no TLS is not met, trouble is not measured, and one "no" is enough."""
+    data = candidate_run({"smtp": cells})
+    assert exit_code_of_answers(answers(data, "candidate")) == code
+    both = candidate_run({"smtp": cells, "submission": MODERN | {"TLSv1": "TLSv1"}})
+    assert exit_code_of_answers(answers(both, "candidate")) == 1
+    assert exit_code_of_answers([]) == ExitCode.INFRASTRUCTURE
+
+
+LOG = [
+    "Nov 30 01:45:29 postfix/smtpd[71]: connect from unknown[172.18.0.6]:33421",
+    "Nov 30 01:45:29 postfix/smtpd[71]: warning: /etc/postfix/main.cf, line 9: overriding earlier "
+    "entry: smtpd_tls_cert_file=x",
+    ESTABLISHED,
+    REJECT,
+    "Nov 30 01:45:29 postfix/smtpd[71]: disconnect from unknown[172.18.0.6]:33421",
+]
+FAILED = [
+    "Nov  3 01:45:29 postfix/smtpd[71]: SSL_accept error from unknown[172.18.0.6]:33421: -1",
+    "Nov  3 01:45:29 postfix/smtpd[71]: warning: TLS library problem: error:0A000102:SSL routines::"
+    "unsupported protocol:ssl/statem/statem_srvr.c:1657:",
+]
+
+
+@pytest.mark.parametrize(
+    ("log", "question", "words"),
+    [
+        (LOG, Question.NEGOTIATED, "Anonymous TLS connection established"),
+        (LOG, Question.REFUSED, "NOQUEUE: reject: RCPT"),
+        (LOG, Question.ENDED, "NOQUEUE: reject: RCPT"),
+        (LOG[:3], Question.ENDED, "TLS connection established"),
+        (FAILED, Question.ENDED, "TLS library problem"),
+        ([*LOG, "x postfix/smtpd[71]: warning: No server certs available. TLS won't be enabled"],
+         Question.ENDED, "TLS won't be enabled"),
+        ([*LOG, "x postfix/smtpd[9]: fatal: bad string length 0 < 1: x"], Question.REFUSED,
+         "fatal: bad string length"),
+        (["x postfix/master[61]: warning: process /usr/libexec/postfix/smtpd pid 68 exit status 1"],
+         Question.ENDED, "pid 68 exit status 1"),
+        (LOG[:2], Question.ENDED, None),
+    ],
+)  # fmt: skip
+def test_the_line_that_decided_stands_in_the_answer(
+    log: list[str], question: Question, words: str | None
+) -> None:
+    """Protects "why": of a dozen lines the one that decides is told, without its time."""
+    line = decisive_line(log, question)
+    if words is None:
+        assert line is None
+    else:
+        assert line is not None
+        assert words in line
+        assert not line.startswith("Nov")
+
+
+def told(data: RunData) -> str:
+    """The answer as text, no line of it wider than a terminal, whatever words are long."""
+    text = verification(data, "candidate", answers(data, "candidate"))
+    assert max(map(len, text.splitlines())) <= WIDTH
+    return text
+
+
+def test_the_answer_has_postfix_s_own_words_and_the_stand_ins() -> None:
+    """Protects a reader who doubts: the log line, the reply and what was replaced stand there."""
+    data = candidate_run({"smtp": {"TLSv1.2": "TLSv1.2", "default": "TLSv1.2"}})
+    seen = tuple(refused_later(one, "TLSv1.2", Stage.RCPT, "denied") for one in data.observations)
+    reply = {"code": 554, "text": "5.7.1 Relay access denied by somebody"}
+    data = with_evidence(
+        replace(data, observations=seen), [ESTABLISHED, REJECT], reply, {"replaced": REPLACED}
+    )
+    text = " ".join(told(data).split())
+    assert "2 settings of your configuration need things that are not here" in text
+    assert "milters (smtpd_milters); SASL (smtpd_sasl_path). None of them decides TLS." in text
+    assert "1 setting says where things are on your machine" in text
+    assert "smtp: not measured, on debian-12" in text
+    assert "NOQUEUE: reject: RCPT from unknown[172.18.0.6]:33421: 554 5.7.1" in text
+    assert "554 5.7.1 Relay access denied by somebody" in text
+    full = stand_ins_text(stand_ins_of(data, "candidate"), verbose=True)
+    assert any("smtpd_sasl_path = private/auth → inet:sasl:12345" in line for line in full)
+    assert "smtpd\\_milters" in stand_ins_markdown(stand_ins_of(data, "candidate"))
+
+
+def test_a_table_that_decides_tls_is_not_passed_over() -> None:
+    """Protects truth: "none of them decides TLS" is not said of smtp_tls_policy_maps."""
+    policy = {**REPLACED[0], "setting": "smtp_tls_policy_maps"}
+    data = with_evidence(candidate_run({"smtp": MODERN}), [], None, {"replaced": [policy]})
+    text = " ".join(stand_ins_text(stand_ins_of(data, "candidate")))
+    assert "smtp_tls_policy_maps can decide TLS" in text
+
+
+def test_lines_are_told_to_lie_over_a_base() -> None:
+    """Protects who gives two lines: what was added to them is named."""
+    base = ["smtpd_tls_security_level = may", "compatibility_level = 3.6"]
+    data = with_evidence(candidate_run({"smtp": MODERN}), [], None, {"base": base})
+    text = " ".join(stand_ins_text(stand_ins_of(data, "candidate")))
+    assert "Only lines were given; they were laid over a base: smtpd_tls_security_level" in text
+
+
+def test_a_configuration_that_postfix_rejects_is_told_once() -> None:
+    """Protects from three answers for one cause: the fatal line stands there once."""
+    line = (
+        "Nov 30 01:45:29 postfix[9]: fatal: file main.cf line 3: missing '=' after attribute name"
+    )
+    instance = {"started": False, "startup": [line], "check": ""}
+    data = with_evidence(candidate_run({"smtp": DEAD, "submission": DEAD}), [], None, instance)
+    text = told(data)
+    assert text.count("missing '=' after attribute name") == 1
+    assert "config-rejected, on debian-12" in text
+    assert "smtp         config-rejected" in text.replace("smtp        ", "smtp         ")
+
+
+def test_no_tls_is_said_as_such() -> None:
+    """Protects "none": it is neither yes nor no."""
+    data = candidate_run({"smtp": NO_TLS})
+    assert "smtp: none: it offers no TLS, on debian-12" in told(data)
+
+
+@pytest.mark.parametrize("services", [1, 3, 10])
+@pytest.mark.parametrize("builds", [1, 9])
+def test_any_number_of_services_and_builds_fits_80_columns(services: int, builds: int) -> None:
+    """Protects mailcow's ten services, and the nine builds of a careful reader."""
+    names = [f"127.0.0.1:{10025 + number}" for number in range(services)]
+    versions = {f"postfix-3.{n}.0+openssl-1.1.1w": (f"3.{n}.0", "1.1.1w") for n in range(builds)}
+    data = run_of(
+        {"candidate": dict.fromkeys(names, MODERN)},
+        expectations("tls12-or-newer"),
+        builds=versions,
+    )
+    text = told(data)
+    assert all(name in text for name in (*names, *versions))
+    table = columns(["", *versions], [[name, *("yes" for _ in versions)] for name in names])
+    assert sum(line.count("yes") for line in table) == services * builds
+
+
+def test_machine_output_is_by_the_schema() -> None:
+    """Protects other programs: each kind of answer is valid, and a wrong word is not."""
+    for cells in (MODERN, NO_TLS, DEAD, MODERN | {"TLSv1": "TLSv1", "TLSv1.2": "timeout"}):
+        data = candidate_run({"smtp": cells, "submission": MODERN})
+        answer = verification_data(data, "candidate", answers(data, "candidate"), ["x"])
+        assert faults("verify", answer) == []
+    full = verify_samples.refused_recipients()
+    assert faults("verify", full) == []
+    assert full["services"]["smtp"]["entry"] == "25"
+    assert full["services"]["smtp"]["builds"] == {"debian-12": "no"}
+    assert "established" in full["services"]["smtp"]["findings"][0]["log"]
+    full["services"]["smtp"]["builds"]["debian-12"] = "perhaps"
+    assert faults("verify", full)
+
+
+def test_markdown_has_the_table_and_the_words() -> None:
+    """Protects who answers in a forum: the table shows, and no log line can break it."""
+    data = candidate_run({"smtp": MODERN | {"TLSv1": "TLSv1"}, "2525": NO_TLS})
+    text = verification_markdown(data, "candidate", answers(data, "candidate"))
+    assert "| smtp | no |" in text
+    assert "| 2525 | none |" in text
+    assert "smtp: no, on debian-12" in text
+
+
+MASTER = (
+    "smtp inet n - y - - smtpd\n"
+    "submission inet n - y - - smtpd\n"
+    "  -o syslog_name=postfix/submission\n"
+    "  -o smtpd_tls_mandatory_protocols=TLSv1\n"
+)
+
+
+def test_an_option_that_stands_in_a_remedy_s_way_is_named_and_taken_out() -> None:
+    """Protects the remedy: a line of main.cf changes nothing below a -o option of the entry."""
+    lines = ["smtpd_tls_mandatory_protocols = !TLSv1"]
+    names = ["smtpd_tls_mandatory_protocols"]
+    (found,) = overrides(MASTER, {"submission"}, names)
+    assert found.text == (
+        "-o smtpd_tls_mandatory_protocols=TLSv1 under submission (line 4 of master.cf)"
+    )
+    assert overrides(MASTER, {"smtp"}, names) == ()
+    given = Scenario("candidate", "T", "S", "C", main_cf="a = 1\n", master_cf=MASTER)
+    better = remedied(given, lines, {"submission"}, "better")
+    assert better.main_cf == "a = 1\nsmtpd_tls_mandatory_protocols = !TLSv1\n"
+    assert "mandatory_protocols" not in better.master_cf
+    assert "syslog_name=postfix/submission" in better.master_cf
+    assert remedied(given, lines, {"smtp"}, "x").master_cf == MASTER
+
+
+@pytest.mark.parametrize(
+    ("cells", "code"),
+    [
+        ({"TLSv1": "TLSv1 ECDHE-RSA-AES128-SHA"}, 1),
+        ({"TLSv1": "TLSv1"}, 0),
+        ({"TLSv1": "refused protocol-version"}, 0),
+        ({"TLSv1": "timeout"}, 3),
+    ],
+)
+def test_verdicts_become_exit_codes_when_asked(cells: dict[str, str], code: int) -> None:
+    """Protects CI: refuted is 1, unmeasured 3; what holds, or has no effect, 0."""
+    data = run_of(
+        {"defaults": {"smtp": {"TLSv1": "TLSv1"}}, "advice": {"smtp": cells}},
+        [Expectation(outcome=(Outcome.REFUSED,))],
+        folder=Path("/nowhere"),
+    )
+    assert exit_code_of(judge_run(data)) == code
+
+
+def test_a_service_without_answers_is_no_yes() -> None:
+    """Protects from an empty "yes": of nothing nothing is known."""
+    assert ServiceAnswer("smtp", {}).standing is Standing.UNMEASURED
