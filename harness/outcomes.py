@@ -17,5 +17,7 @@ class Outcome(StrEnum):
     NOT_OFFERED = "not-offered"
     CLIENT_INCAPABLE = "client-incapable"
     CONFIG_REJECTED = "config-rejected"
+    #: The client closed the connection where it was told to (``+hangup=``); nobody refused.
+    HUNG_UP = "hung-up"
     TIMEOUT = "timeout"
     ERROR = "error"

@@ -38,6 +38,8 @@ from harness.targets.postfix import PostfixTarget
 from harness.tls import Offer, Protocol, Service
 
 T = TypeVar("T")
+#: What may come of a client at the control that forbids; one that is told to hang up may do so.
+_NO_TLS = frozenset({Outcome.REFUSED, Outcome.PLAINTEXT, Outcome.HUNG_UP})
 
 
 class Proofs:
@@ -110,8 +112,9 @@ class Proofs:
         short: list[str] = []
         for server in controls_for(offer, all_controls()):
             seen, lack = await self._asked(control_cell(server, service, client, offer))
-            if seen is not None and seen.outcome is Outcome.ACCEPTED:
-                return await self._can_be_refused(client, service, offer, seen.cell)
+            if seen is not None and seen.outcome in (Outcome.ACCEPTED, Outcome.HUNG_UP):
+                proved = await self._can_be_refused(client, service, offer, seen.cell)
+                return replace(proved, resumes=bool(seen.resumed))
             if seen is None or seen.outcome is not Outcome.CLIENT_INCAPABLE:
                 why.append(lack)
             elif seen.reason in CLIENTS_OWN_WORDS:
@@ -149,7 +152,7 @@ class Proofs:
             if seen is not None and seen.outcome is Outcome.ACCEPTED:
                 why = f"{cell.id}: it reports TLS with a server that refuses every handshake"
                 return Control(cell.id, works=None, why=why, lack=CANNOT_REFUSE)
-            if seen is None or seen.outcome not in (Outcome.REFUSED, Outcome.PLAINTEXT):
+            if seen is None or seen.outcome not in _NO_TLS:
                 return Control(cell.id, works=None, why=lack)
         return Control(accepted, works=True)
 
@@ -167,6 +170,7 @@ class Proofs:
     async def _ask_control(self, cell: Cell, bench: Bench) -> Observation | None:
         """Measure a control's cell; a failure must happen twice before it counts as inability."""
         wanted = Outcome.REFUSED if cell.scenario == FORBIDDING else Outcome.ACCEPTED
+        wanted = Outcome.HUNG_UP if cell.offer.extras.hangup else wanted
         measured = await self._measure(cell, bench, Control(None, None))
         if measured is not None and measured.observation.outcome is not wanted:
             measured = await self._measure(cell, bench, Control(None, None))
@@ -255,6 +259,6 @@ def _granted(seen: Observation | None) -> bool | None:
     """What an own control says: yes, or no in the handshake; anything else tells nothing."""
     if seen is None:
         return None
-    if seen.outcome is Outcome.ACCEPTED:
+    if seen.outcome in (Outcome.ACCEPTED, Outcome.HUNG_UP):
         return True
     return False if (seen.outcome, seen.stage) == (Outcome.REFUSED, Stage.HANDSHAKE) else None

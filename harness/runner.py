@@ -246,10 +246,12 @@ class Run:
         async with self._slots:
             self.began = self.began or time.monotonic()
             server = post.server(cell.client, cell.offer)
-            measured = await measure_outbound(cell, bench, server, self._options.time_limit)
+            headers = self._scenarios[cell.scenario].headers
+            limit = self._options.time_limit
+            measured = await measure_outbound(cell, bench, server, limit, headers)
             if _no_way(measured.observation):
                 await asyncio.sleep(LAB_PAUSE)
-                measured = await measure_outbound(cell, bench, server, self._options.time_limit)
+                measured = await measure_outbound(cell, bench, server, limit, headers)
             self.ended = time.monotonic()
             self.measured += 1
         self._record(measured)

@@ -6,10 +6,10 @@ Spelling is postconf(5)'s (``smtpd_tls_protocols``): ``SSLv2 SSLv3 TLSv1 TLSv1.1
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from harness.errors import UsageError
 
@@ -55,13 +55,83 @@ PLAINTEXT = "plaintext"
 _NAMES = re.compile(r"[A-Za-z0-9_-]+(?::[A-Za-z0-9_-]+)*")
 
 
+class ClientCertificate(StrEnum):
+    """The certificate that a client presents when the server asks for one.
+
+    ``trusted`` and ``listed`` are of the run's CA, ``untrusted`` of another; a scenario can write
+    down the fingerprint of the listed one (``config.placeholders``).
+    """
+
+    NONE = "none"
+    TRUSTED = "trusted"
+    UNTRUSTED = "untrusted"
+    LISTED = "listed"
+
+
+class HangUp(StrEnum):
+    """Where a client closes the connection: after STARTTLS's reply, after its hello, in DATA."""
+
+    STARTTLS = "starttls"
+    HANDSHAKE = "handshake"
+    DATA = "data"
+
+
+#: ``+sni=none``: no server name is sent.
+NO_NAME = "none"
+_HOST = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What a client is told beside versions, ciphers and groups; empty: nothing of the kind.
+
+    ``sni`` is the server name that it sends (RFC 6066, section 3), :data:`NO_NAME` for none.
+    ``resume``: it connects a second time with the session of the first (RFC 5077; RFC 8446,
+    section 2.2). ``renegotiate``: it starts a further handshake inside the first (RFC 5746).
+    ``hangup``: it closes the connection there, without QUIT.
+    """
+
+    cert: ClientCertificate | None = None
+    sni: str | None = None
+    resume: bool = False
+    renegotiate: bool = False
+    hangup: HangUp | None = None
+
+    def __bool__(self) -> bool:
+        return self != Extras()
+
+    def __str__(self) -> str:
+        """``+cert=trusted+sni=mx2.test``; "" for nothing."""
+        valued = (("cert", self.cert), ("sni", self.sni), ("hangup", self.hangup))
+        words = [f"{key}={value}" for key, value in valued if value is not None]
+        words += ["resume"] * self.resume + ["renegotiate"] * self.renegotiate
+        return "".join(f"+{word}" for word in words)
+
+    @property
+    def presents_certificate(self) -> bool:
+        """Whether the client has a certificate to present."""
+        return self.cert not in (None, ClientCertificate.NONE)
+
+    @property
+    def abilities(self) -> tuple[str, ...]:
+        """What a driver must say that it can do (``extras`` of its description)."""
+        needed = {
+            "cert": self.presents_certificate,
+            "sni": self.sni is not None,
+            "resume": self.resume,
+            "renegotiate": self.renegotiate,
+            f"hangup={self.hangup}": self.hangup is not None,
+        }
+        return tuple(name for name, asked in needed.items() if asked)
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What a client is told to offer: a version range, or ``default`` (both bounds None).
 
     ``plaintext``: it is told to do without TLS, even where the server has it. With a range go
     ``ciphers`` and ``groups``, by OpenSSL's names, where only these are to be offered; empty: all
-    that the client has.
+    that the client has. ``extras`` go with a range and with the default.
     """
 
     lowest: Protocol | None = None
@@ -69,36 +139,43 @@ class Offer:
     ciphers: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     plaintext: bool = False
+    extras: Extras = Extras()
 
     @property
     def is_default(self) -> bool:
         """Whether the client is left as its user would run it."""
-        return self.lowest is None and not self.plaintext
+        return self.lowest is None and not self.plaintext and not self.extras
 
     def __str__(self) -> str:
         if self.plaintext:
             return PLAINTEXT
         if self.lowest is None or self.highest is None:
-            return DEFAULT
+            return f"{DEFAULT}{self.extras}"
         only_one = self.lowest is self.highest
         versions = self.lowest.value if only_one else f"{self.lowest}..{self.highest}"
         named = (("ciphers", self.ciphers), ("groups", self.groups))
-        return versions + "".join(f"+{key}={':'.join(names)}" for key, names in named if names)
+        lists = "".join(f"+{key}={':'.join(names)}" for key, names in named if names)
+        return f"{versions}{lists}{self.extras}"
 
     @classmethod
     def parse(cls, text: str) -> Offer:
         """Read ``default``, ``plaintext``, ``TLSv1.2``, or ``TLSv1..TLSv1.2+ciphers=A:B+groups=C``.
 
-        ``str(offer)`` gives it back.
+        Each but ``plaintext`` may have extras: ``default+cert=trusted+sni=mx2.test``.
+        ``str(offer)`` gives it back, the parts in one order.
 
         Raises:
-            UsageError: unknown protocol, a range the wrong way round, or what is no list of names.
+            UsageError: unknown protocol, a range the wrong way round, what is no list of names, or
+                an extra that there is not.
         """
-        if text == DEFAULT:
-            return cls()
+        versions, *parts = text.split("+")
         if text == PLAINTEXT:
             return cls(plaintext=True)
-        versions, *rest = text.split("+")
+        read = _read_parts(text, parts)
+        extras = _read_extras(text, read)
+        named = {key: _read_names(text, key, read) for key in ("ciphers", "groups")}
+        if versions == DEFAULT and not any(named.values()):
+            return cls(extras=extras)
         low_text, dots, high_text = versions.partition("..")
         low = Protocol.parse(low_text)
         high = Protocol.parse(high_text) if dots else low
@@ -106,22 +183,73 @@ class Offer:
             raise UsageError(
                 f"offer {text!r} is the wrong way round", next_step=f"write {high}..{low}"
             )
-        named = _named(text, rest)
-        return cls(low, high, named.get("ciphers", ()), named.get("groups", ()))
+        return cls(low, high, named["ciphers"], named["groups"], extras=extras)
 
 
-def _named(text: str, parts: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
+_VALUED = ("ciphers", "groups", "cert", "sni", "hangup")
+_BARE = ("resume", "renegotiate")
+_EXAMPLE = (
+    "write names with colons between, such as "
+    "TLSv1.2+ciphers=ECDHE-RSA-AES128-GCM-SHA256:AES128-SHA+groups=X25519, or one of +cert=trusted "
+    "+sni=mx2.test +resume +renegotiate +hangup=data (docs/clients.md)"
+)
+
+
+def _read_parts(text: str, parts: Iterable[str]) -> dict[str, str]:
+    """What follows an offer's versions, by key; of what has no value, the value is empty."""
+    read: dict[str, str] = {}
     for part in parts:
-        key, _, names = part.partition("=")
-        if key not in ("ciphers", "groups") or key in found or not _NAMES.fullmatch(names):
-            raise UsageError(
-                f"offer {text!r}: {part!r} is not understood",
-                next_step="write names with colons between, such as "
-                "TLSv1.2+ciphers=ECDHE-RSA-AES128-GCM-SHA256:AES128-SHA+groups=X25519",
-            )
-        found[key] = tuple(names.split(":"))
-    return found
+        key, equals, value = part.partition("=")
+        if key in read or key not in (_VALUED if equals else _BARE):
+            raise UsageError(f"offer {text!r}: {part!r} is not understood", next_step=_EXAMPLE)
+        read[key] = value
+    return read
+
+
+def _read_names(text: str, key: str, read: Mapping[str, str]) -> tuple[str, ...]:
+    if key not in read:
+        return ()
+    if not _NAMES.fullmatch(read[key]):
+        raise UsageError(
+            f"offer {text!r}: {f'{key}={read[key]}'!r} is not understood", next_step=_EXAMPLE
+        )
+    return tuple(read[key].split(":"))
+
+
+def _read_extras(text: str, read: Mapping[str, str]) -> Extras:
+    extras = Extras(
+        cert=_read_word(text, "cert", read, ClientCertificate),
+        sni=read.get("sni"),
+        resume="resume" in read,
+        renegotiate="renegotiate" in read,
+        hangup=_read_word(text, "hangup", read, HangUp),
+    )
+    if extras.sni is not None and not _HOST.fullmatch(extras.sni):
+        raise UsageError(
+            f"offer {text!r}: {extras.sni!r} is no server name",
+            next_step=f"write small letters, digits, hyphens and dots, or {NO_NAME} to send none",
+        )
+    if extras.resume + extras.renegotiate + (extras.hangup is not None) > 1:
+        raise UsageError(
+            f"offer {text!r} wants more than one of resume, renegotiate and hangup",
+            next_step="measure them in cells of their own",
+        )
+    return extras
+
+
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+def _read_word(text: str, key: str, read: Mapping[str, str], words: type[_Word]) -> _Word | None:
+    if key not in read:
+        return None
+    try:
+        return words(read[key])
+    except ValueError:
+        raise UsageError(
+            f"offer {text!r}: {key} cannot be {read[key]!r}",
+            next_step=f"use one of {' '.join(words)}",
+        ) from None
 
 
 #: One offer a version, and the client as it comes.

@@ -29,14 +29,22 @@ class ServerKind(StrEnum):
     PINNED = "pinned"
     PLAINTEXT = "plaintext"
     UNKNOWN_CA = "unknown-ca"
+    EXPIRED = "expired"
+    SELF_SIGNED = "self-signed"
+    BELOW_INTERMEDIATE = "below-intermediate"
+    WITH_INTERMEDIATE = "with-intermediate"
+    WANTS_CERTIFICATE = "wants-certificate"
+    HANGS_UP = "hangs-up"
+    HANGS_UP_AT_DATA = "hangs-up-at-data"
 
 
 class Tlsa(StrEnum):
-    """The TLSA record of a peer's mail exchanger."""
+    """The TLSA record of a peer's mail exchanger; ``broken``: its zone's signatures are no good."""
 
     RIGHT = "right"
     WRONG = "wrong"
     NONE = "none"
+    BROKEN = "broken"
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ class Plan:
         """The offers of a scope that a client is told to make, in order.
 
         Where TLS comes first there is nothing that could be done without it; mail to others has
-        peers in the clients' place.
+        peers in the clients' place, and extras are for clients alone.
         """
         return tuple(
             offer
@@ -94,6 +94,7 @@ class Plan:
             if meets(client, service)
             and (offer.is_default or client not in self.unpinned)
             and not (offer.plaintext and service in NEVER_PLAINTEXT)
+            and not (offer.extras and service is Service.OUTBOUND)
         )
 
     def cells_of(self, build: str) -> Iterator[Cell]:

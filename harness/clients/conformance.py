@@ -13,6 +13,11 @@ from harness.clients.contract import CONTRACT, Result
 from harness.images.conformance import Check, Verdict
 from harness.tls import Protocol
 
+#: What a client may say that it can do beside an offer (docs/client-contract.md, "Extras").
+EXTRAS = (
+    *("cert", "sni", "resume", "renegotiate"),
+    *("hangup=starttls", "hangup=handshake", "hangup=data"),
+)
 _TEXTS = ("client", "version", "tls_library", "tls_version")
 
 
@@ -47,6 +52,9 @@ def described(told: Mapping[str, Any]) -> Check:
     offers = told.get("offers")
     if not isinstance(offers, list) or not set(offers) <= set(Protocol):
         wrong.append("offers")
+    extras = told.get("extras", [])
+    if not isinstance(extras, list) or not set(extras) <= set(EXTRAS):
+        wrong.append("extras")
     if wrong:
         found = f"missing or wrong: {', '.join(wrong)}" if told else "it said nothing that is JSON"
         advice = "print the keys of docs/schemas/client-describe.schema.json"
@@ -68,6 +76,25 @@ def all_of(name: str, text: str, results: Mapping[str, Result], wanted: str, adv
         found = "; ".join(f"{label}: {told(one)}" for label, one in odd.items())
         return Check(name, text, Verdict.FAILED, found, advice)
     return passed(name, text, f"{wanted}: {', '.join(results)}")
+
+
+def extras_done(results: Mapping[str, Result]) -> Check:
+    """Whether each extra that a driver says it can do was done at a server that goes along."""
+    name, text = "extras", "each of its extras is done: a hang-up is hung-up, a session is resumed"
+    if not results:
+        return Check(name, text, Verdict.NOT_CHECKED, "it says that it can do none")
+    odd = {label: one for label, one in results.items() if not _done(label, one)}
+    if odd:
+        found = "; ".join(f"{label}: {told(one)}" for label, one in odd.items())
+        advice = "leave out of extras what the client cannot be told"
+        return Check(name, text, Verdict.FAILED, found, advice)
+    return passed(name, text, ", ".join(results))
+
+
+def _done(label: str, one: Result) -> bool:
+    if label.startswith("hangup="):
+        return (one.outcome, one.stage) == ("hung-up", label.partition("=")[2])
+    return one.outcome == "accepted" and (label != "resume" or one.resumed is True)
 
 
 def told(one: Result) -> str:

@@ -78,6 +78,7 @@ class Trial:
             checks += await self._offers(said)
             checks += await self._without_tls(said)
             checks += await self._alone()
+            checks.append(judge.extras_done(await self._extras(told.get("extras"), said)))
             checks += await self._logins(said, sends=told.get("sends_mail") is True)
         finally:
             self._driver.close()
@@ -193,6 +194,31 @@ class Trial:
             ),
             judge.secret([logged_in, turned_away], (PASSWORD, spelt)),
         ]
+
+    async def _extras(self, able: object, said: list[Protocol]) -> dict[str, Result]:
+        """Each extra that it says it can do, by what came of it at a server that goes along."""
+        asked = {"cert": "cert=trusted", "sni": "sni=other.test"}
+        results: dict[str, Result] = {}
+        # TLSv1.3 has no second handshake (RFC 8446, section 4.1.2).
+        versions = [one for one in said if one is not Protocol.TLSv1_3][-1:]
+        for name in able if isinstance(able, list) else ():
+            for version in versions:
+                offer = Offer.parse(f"{version}+{asked.get(name, name)}")
+                results[name] = await self._first_done(offer, version)
+        return results
+
+    async def _first_done(self, offer: Offer, version: Protocol) -> Result:
+        """What came of an offer at the first server that goes along, else at the last.
+
+        OpenSSL 3 takes no second handshake of a client's, so not every control does.
+        """
+        result = Result("none", "error", error="no control speaks this version")
+        for server in self._servers.permissive:
+            if server.control.lowest.rank <= version.rank <= server.control.highest.rank:
+                result = await self._ask(server, offer)
+                if result.outcome in ("accepted", "hung-up"):
+                    return result
+        return result
 
     async def _each(
         self,

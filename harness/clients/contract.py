@@ -6,12 +6,15 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from harness.tls import Offer, Protocol
+from harness.tls import NO_NAME, Extras, Offer, Protocol
 
 CONTRACT = 1
 
 OUTCOMES = frozenset(
-    {"accepted", "plaintext", "refused", "not-offered", "client-incapable", "timeout", "error"}
+    {
+        *("accepted", "plaintext", "refused", "not-offered", "client-incapable", "timeout"),
+        *("hung-up", "error"),
+    }
 )
 STAGES = frozenset(
     {"connect", "banner", "ehlo", "starttls", "handshake", "auth", "mail", "rcpt", "data", "quit"}
@@ -55,7 +58,11 @@ class Request:
     time_limit: float = 10.0
 
     def to_dict(self, *, secret: bool = True) -> dict[str, Any]:
-        """The request as the contract's JSON object; without the password unless ``secret``."""
+        """The request as the contract's JSON object; without the password unless ``secret``.
+
+        The key ``extras`` is there only where the offer has some: a driver that does not know it
+        is never sent it.
+        """
         credentials = asdict(self.credentials) if self.credentials else None
         if credentials and not secret:
             credentials["password"] = "…"
@@ -75,6 +82,7 @@ class Request:
                 "subject": self.message.subject,
             },
             "time_limit": self.time_limit,
+            **({"extras": extras} if (extras := _extras(self.offer.extras)) else {}),
         }
 
     def _tls(self) -> str:
@@ -95,6 +103,30 @@ def _offer(offer: Offer) -> dict[str, Any] | None:
     return versions | {key: names for key, names in named.items() if names}
 
 
+#: Where the certificates that a client may present lie in its container, by ``+cert=``'s word.
+CERTIFICATE_FILE = "/run/postfix-matrix/client-{}.pem"
+KEY_FILE = "/run/postfix-matrix/client-{}.key"
+
+
+def _extras(extras: Extras) -> dict[str, Any]:
+    """What beside the offer a client is told; ``+cert=none`` is what each client does anyway."""
+    told: dict[str, Any] = {}
+    if extras.presents_certificate:
+        told["cert"] = {
+            "chain_file": CERTIFICATE_FILE.format(extras.cert),
+            "key_file": KEY_FILE.format(extras.cert),
+        }
+    if extras.sni is not None:
+        told["sni"] = None if extras.sni == NO_NAME else extras.sni
+    if extras.resume:
+        told["resume"] = True
+    if extras.renegotiate:
+        told["renegotiate"] = True
+    if extras.hangup is not None:
+        told["hangup"] = str(extras.hangup)
+    return told
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An SMTP reply (RFC 5321, section 4.2)."""
@@ -105,7 +137,12 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a client says came of a request; ``seconds`` is the dialogue's wall time."""
+    """What a client says came of a request; ``seconds`` is the dialogue's wall time.
+
+    ``peer_certificate`` is the server's own certificate as it came, PEM, where the software shows
+    it. ``resumed``: whether the second connection took up the session of the first; None where
+    nobody asked.
+    """
 
     id: str
     outcome: str
@@ -120,6 +157,8 @@ class Result:
     queue_id: str | None = None
     seconds: float | None = None
     dialogue: tuple[str, ...] = ()
+    peer_certificate: str | None = None
+    resumed: bool | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The result as the contract's JSON object."""
@@ -149,18 +188,20 @@ class Result:
         return cls(**values)
 
 
-_TEXTS = ("cipher", "group", "error", "local_address", "queue_id")
+_TEXTS = ("cipher", "group", "error", "local_address", "queue_id", "peer_certificate")
 
 
 def _check(data: dict[str, Any]) -> None:
     _check_word(data, "outcome", OUTCOMES, required=True)
-    _check_word(data, "stage", STAGES, required=data["outcome"] == "refused")
+    _check_word(data, "stage", STAGES, required=data["outcome"] in ("refused", "hung-up"))
     _check_word(data, "protocol", frozenset(Protocol))
     for key in _TEXTS:
         _check_type(data, key, str)
     _check_type(data, "bits", int)
     _check_type(data, "seconds", int, float)
     _check_type(data, "dialogue", list)
+    if not isinstance(data.get("resumed"), bool | None):
+        raise ContractError(f"resumed is {data['resumed']!r}, not true, false or null")
     _check_type(data, "reply", dict)
     reply = data.get("reply")
     if reply:

@@ -8,11 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 from harness.catalog.clients import Client
-from harness.clients.contract import ContractError, Request, Result
+from harness.clients.contract import (
+    CERTIFICATE_FILE,
+    KEY_FILE,
+    ContractError,
+    Request,
+    Result,
+)
 from harness.config.lab_names import CLIENT_DOMAIN
 from harness.errors import InfrastructureError
 from harness.images.engine import talking
@@ -27,6 +34,7 @@ from harness.targets.lab import (
 )
 from harness.targets.pki import SERVER_NAME
 from harness.targets.stream import LineStream
+from harness.tls import ClientCertificate
 
 #: The harness waits this much longer, in seconds, than it asked the driver to.
 GRACE = 5.0
@@ -58,6 +66,7 @@ class Driver:
         self._lives = 0
         self._loop = asyncio.get_running_loop()
         self._container: Any = None
+        self._extras: frozenset[str] | None = None
 
     async def start(self) -> None:
         """Start the container, unless it runs.
@@ -74,13 +83,32 @@ class Driver:
     async def ask(self, request: Request) -> Result:
         """Have one dialogue. Always gives a result; trouble of the driver's own is ``error``.
 
-        A driver that died under it, perhaps over another's request, is started anew and asked once
-        more.
+        What a driver does not say that it can do is not asked of it. A driver that died under it,
+        perhaps over another's request, is started anew and asked once more.
         """
+        lacking = await self._lacking(request)
+        if lacking:
+            return Result(request.id, "client-incapable", "handshake", error=lacking)
         result = await self._ask(request)
         if result.outcome == "error" and (result.error or "").startswith(DIED):
             result = await self._ask(request)
         return result
+
+    async def _lacking(self, request: Request) -> str:
+        """Which extras of an offer the driver does not say that it can do; "": none.
+
+        An image of before there were extras says nothing of them, and would pass over them.
+        """
+        needed = request.offer.extras.abilities
+        if not needed:
+            return ""
+        if self._extras is None:
+            try:
+                await self.start()
+            except InfrastructureError:
+                return ""  # Asking it fails as well, and tells why.
+            await self.describe()
+        return lacking_words(needed, self._extras or frozenset())
 
     async def _ask(self, request: Request) -> Result:
         try:
@@ -111,8 +139,11 @@ class Driver:
         try:
             described = json.loads(await asyncio.to_thread(self._say_what_it_is))
         except ValueError:
-            return {}
-        return described if isinstance(described, dict) else {}
+            described = {}
+        described = described if isinstance(described, dict) else {}
+        extras = described.get("extras")
+        self._extras = frozenset(map(str, extras)) if isinstance(extras, list) else frozenset()
+        return described
 
     def _say_what_it_is(self) -> bytes:
         with talking(f"asking client {self.name} what it is"):
@@ -129,7 +160,7 @@ class Driver:
         name = f"client-{self.name}" + (f"-{self._lives}" if self._lives > 1 else "")
         container = self._lab.start(self._reference, name, self._role)
         self._container = container
-        put_files(container, {CA_FILE: FileSpec(self._lab.pki.ca)})
+        put_files(container, {CA_FILE: FileSpec(self._lab.pki.ca), **certificate_files(self._lab)})
         stream = self._make_stream(container)
         stream.start()
         return stream
@@ -167,6 +198,38 @@ class Driver:
             if not future.done():
                 why = f"{DIED}: {_last_words(stream)}"
                 future.set_result(Result(name, "error", error=why))
+
+
+def certificate_files(lab: Lab) -> dict[str, FileSpec]:
+    """The certificates that a client can be told to present, and their keys.
+
+    Everybody in the container may read the keys: drivers run under users of their own.
+    """
+    files: dict[str, FileSpec] = {}
+    for which in ClientCertificate:
+        if which is not ClientCertificate.NONE:
+            pair = lab.pki.client_pair(which)
+            files[CERTIFICATE_FILE.format(which)] = FileSpec(pair.certificate)
+            files[KEY_FILE.format(which)] = FileSpec(pair.key)
+    return files
+
+
+#: What a client that lacks an ability cannot be told, in words (also images/clients/common).
+_ABILITIES = {
+    "cert": "to present a certificate",
+    "sni": "which server name to send",
+    "resume": "to take up an earlier session",
+    "renegotiate": "to renegotiate",
+    "hangup=starttls": "to hang up after STARTTLS",
+    "hangup=handshake": "to hang up in the handshake",
+    "hangup=data": "to hang up in the middle of a message",
+}
+
+
+def lacking_words(needed: Iterable[str], able: frozenset[str]) -> str:
+    """What of this a client cannot be told, as a sentence; "": nothing."""
+    lacking = [_ABILITIES.get(one, one) for one in needed if one not in able]
+    return f"this client cannot be told {' or '.join(lacking)}" if lacking else ""
 
 
 def _failed(request: Request, why: str) -> Result:

@@ -15,12 +15,16 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, Va
 
 from harness.config.overlay import Overlay
 from harness.errors import FileError, Place
-from harness.tls import NAMED_SERVICES
+from harness.tls import NAMED_SERVICES, Service
 
 _LINE_OF_SYNTAX_ERROR = re.compile(r"\(at line (\d+), column \d+\)")
 
 _Line = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\n]+$")]
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+#: A header field of a message (RFC 5322, section 2.2), without quotes and backslashes.
+_Header = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]*: [ !#-&(-\[\]-~]+$", max_length=200)
+]
 _Names = Annotated[tuple[_Text, ...], Field(min_length=1)]
 
 
@@ -55,6 +59,7 @@ class Description(BaseModel):
     services: _Names | None = None
     clients: _Names | None = None
     offers: _Names | None = None
+    headers: Annotated[tuple[_Header, ...], Field(min_length=1)] | None = None
     against: _Line = "defaults"
     files: dict[str, str] = Field(default_factory=dict)
     applies: dict[str, Any] = Field(default_factory=dict)
@@ -74,6 +79,7 @@ _EXPECTED = {
     "services": f"a list of {', '.join(NAMED_SERVICES)}",
     "clients": "a list of clients' names",
     "offers": "a list of offers, such as TLSv1.2 and default",
+    "headers": 'a list of header fields of the messages, such as "TLS-Required: no"',
     "against": "the id of another scenario",
     "files": 'a table [files] of what is to lie at a path, as "/etc/dh.pem" = "missing"',
     "applies": "a table [applies] with postfix or openssl",
@@ -93,6 +99,10 @@ def describe(text: str, path: Path) -> tuple[Description | None, list[FileError]
         place = Place(path, line_of(text, "master_cf"), "master_cf")
         what = "says how to lay over a master.cf, and there is none"
         return None, [FileError(place, what, expected="a master.cf beside it, or no such key")]
+    if description.headers and description.services != (str(Service.OUTBOUND),):
+        place = Place(path, line_of(text, "headers"), "headers")
+        what = "are of messages that Postfix sends"
+        return None, [FileError(place, what, expected=f'services = ["{Service.OUTBOUND}"]')]
     return description, []
 
 

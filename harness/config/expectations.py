@@ -86,8 +86,10 @@ class Expectation:
 
     ``where`` are selectors that all must fit: a policy's within those of whoever names it.
     ``protocol`` has every version that is allowed, ``cipher`` and ``cipher_not`` are globs over
-    OpenSSL's names. ``effect`` is against the scenario's control configuration. ``policy`` is the
-    name of the policy it is a part of. ``line`` is where scenario.toml has it.
+    OpenSSL's names. ``certificate`` are globs over the names in the server's certificate, one of
+    which must fit one of them; ``resumed`` is of a second connection. ``effect`` is against the
+    scenario's control configuration. ``policy`` is the name of the policy it is a part of. ``line``
+    is where scenario.toml has it.
     """
 
     where: tuple[Where, ...] = ()
@@ -97,6 +99,8 @@ class Expectation:
     cipher_not: tuple[str, ...] = ()
     reason: tuple[str, ...] = ()
     trust: tuple[Trust, ...] = ()
+    certificate: tuple[str, ...] = ()
+    resumed: bool | None = None
     effect: Effect | None = None
     says: str | None = None
     policy: str | None = None
@@ -125,6 +129,8 @@ class Expectation:
             f"no cipher {', '.join(self.cipher_not)}" if self.cipher_not else "",
             f"reason {' or '.join(self.reason)}" if self.reason else "",
             f"certificate {' or '.join(self.trust)}" if self.trust else "",
+            f"a certificate for {' or '.join(self.certificate)}" if self.certificate else "",
+            {None: "", True: "the session resumed", False: "no session resumed"}[self.resumed],
             {None: "", Effect.NONE: "no effect", Effect.SOME: "some effect"}[self.effect],
         ]
         return "; ".join(part for part in parts if part)
@@ -142,10 +148,12 @@ class Expectation:
             "cipher_not": self.cipher_not,
             "reason": self.reason,
             "trust": self.trust,
+            "certificate": self.certificate,
         }
         data: dict[str, Any] = {"where": [one for one in wheres if one]}
         data |= {key: [str(one) for one in values] for key, values in lists.items() if values}
         texts = {"effect": self.effect, "says": self.says, "policy": self.policy}
+        data |= {} if self.resumed is None else {"resumed": self.resumed}
         return data | {key: str(text) for key, text in texts.items() if text is not None}
 
     @classmethod
@@ -164,6 +172,8 @@ class Expectation:
             cipher_not=tuple(data.get("cipher_not", ())),
             reason=tuple(data.get("reason", ())),
             trust=tuple(Trust(one) for one in data.get("trust", ())),
+            certificate=tuple(data.get("certificate", ())),
+            resumed=data.get("resumed"),
             effect=None if effect is None else Effect(effect),
             says=data.get("says"),
             policy=data.get("policy"),
@@ -219,6 +229,10 @@ def read_expected(table: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+#: What only a session has that came to something.
+_OF_A_SESSION = ("protocol", "cipher", "cipher_not", "certificate", "resumed")
+
+
 def _check_together(found: Mapping[str, Any]) -> None:
     outcomes = found.get("outcome", ())
     # smtp(8) may trust a certificate, or not, and then keep the mail: TLS was negotiated all the
@@ -226,7 +240,7 @@ def _check_together(found: Mapping[str, Any]) -> None:
     if "trust" in found and outcomes and not {Outcome.ACCEPTED, Outcome.REFUSED} & set(outcomes):
         what = f"no certificate is judged where the outcome is {' or '.join(outcomes)}"
         raise Slip("trust", what, 'outcome = "accepted" or "refused", or no such key')
-    negotiated = [key for key in ("protocol", "cipher", "cipher_not") if key in found]
+    negotiated = [key for key in _OF_A_SESSION if key in found]
     if outcomes and negotiated and Outcome.ACCEPTED not in outcomes:
         what = f"nothing is negotiated where the outcome is {' or '.join(outcomes)}"
         raise Slip(negotiated[0], what, 'outcome = "accepted", or no such key')
@@ -273,6 +287,12 @@ def _trusts(key: str, value: object) -> tuple[Trust, ...]:
     return tuple(_of(key, text, allowed) for text in _texts(key, value))
 
 
+def _resumed(key: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise Slip(key, f"cannot be {value!r}", "true or false, without quotes")
+    return value
+
+
 def _effect(key: str, value: object) -> Effect:
     (text, *more) = _texts(key, value)
     if more:
@@ -316,6 +336,8 @@ _READERS: Mapping[str, Callable[[str, object], Any]] = {
     "cipher_not": _texts,
     "reason": _texts,
     "trust": _trusts,
+    "certificate": _texts,
+    "resumed": _resumed,
     "effect": _effect,
 }
 EXPECTED = tuple(_READERS)

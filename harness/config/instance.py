@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from harness.catalog.versions import Version
 from harness.config.harness_settings import (
+    UPGRADED,
     SinkFiles,
     base_settings,
     fitting,
@@ -23,6 +24,7 @@ from harness.config.harness_settings import (
     soft_settings,
     with_test_addresses,
 )
+from harness.config.hops import follow_ports
 from harness.config.keyfiles import FileKind, key_files, map_key_files
 from harness.config.listeners import Listener, listeners
 from harness.config.logical import ended
@@ -121,7 +123,9 @@ def assemble(scenario: Scenario, context: InstanceContext) -> InstanceConfig:
     values = parse_main_cf(main_cf).values
     services = listeners(values, adapted.master)
     master, rewrites = rewrite_ports(adapted.master, context.ports, keep_hosts=scenario.as_is)
-    master = append_entry(master, sink_entry(context.directory))
+    main_cf, followed = follow_ports(main_cf, rewrites)
+    master_text, also = follow_ports(master.text, rewrites)
+    master = append_entry(parse_master_cf(master_text), sink_entry(context.directory))
     texts = {_placed(path, context): text for path, text in scenario.files.items()}
     texts |= _library_settings(values, texts)
     files = key_files(values, master.entries, context.directory)
@@ -137,6 +141,8 @@ def assemble(scenario: Scenario, context: InstanceContext) -> InstanceConfig:
             *added,
             *laid.enabled,
             *(f"master.cf: {r.before} inet → {r.after} inet" for r in rewrites),
+            *(f"main.cf: {change}" for change in followed),
+            *(f"master.cf: {change}" for change in also),
         ),
         files=MappingProxyType({path: kind for path, kind in files.items() if path not in texts}),
         digest=scenario.digest,
@@ -210,7 +216,9 @@ def _main_cf(
     own = parse_main_cf(adapted.main_cf).values
     version = Version.parse(context.mail_version)
     base = [] if scenario.whole else [str(one) for one in base_settings(own, version)]
-    soft = [s for s in soft_settings(context, laid.undefined) if s.name not in own]
+    settings = soft_settings(context, laid.undefined)
+    settings += (UPGRADED,) if scenario.whole and not scenario.as_is else ()
+    soft = [setting for setting in settings if setting.name not in own]
     ours = fitting((*soft, *hard_settings(context)), version)
     added = [str(setting) for setting in ours]
     sections = [

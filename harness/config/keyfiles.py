@@ -45,10 +45,49 @@ class FileKind(StrEnum):
     P384_CERTIFICATE = "EC certificate, P-384"
     P384_KEY = "EC key, P-384"
     P384_CHAIN = "EC key and certificate, P-384"
-    #: Both are of the common RSA key.
+    #: These are of the common RSA key, and so are certificates for another name.
     EXPIRED = "RSA certificate, expired"
     SELF_SIGNED = "RSA certificate, self-signed"
+    OF_ANOTHER_CA = "RSA certificate, of another CA"
+    BELOW_INTERMEDIATE = "RSA certificate, below an intermediate"
+    BELOW_INTERMEDIATE_CHAIN = "RSA key and certificate, below an intermediate"
+    WITH_INTERMEDIATE = "RSA certificate, with its intermediate"
+    WITH_INTERMEDIATE_CHAIN = "RSA key and certificate, with its intermediate"
+    INTERMEDIATE_CA = "CA certificate, intermediate"
     MISSING = "missing"
+
+    @property
+    def host(self) -> str | None:
+        """The other name that a certificate is for: ``, for NAME``; None: the server's own."""
+        return self.value.partition(_FOR)[2] or None
+
+    @classmethod
+    def _missing_(cls, value: object) -> FileKind | None:
+        """``RSA certificate, for mx2.test`` and its like: a member for each name, made once."""
+        base, _, host = str(value).partition(_FOR)
+        if base not in _NAMEABLE or not _HOST.fullmatch(host):
+            return None
+        member = str.__new__(cls, str(value))
+        member._name_, member._value_ = cls(base).name, str(value)
+        cls._value2member_map_[str(value)] = member
+        return member
+
+
+_FOR = ", for "
+_HOST = re.compile(r"(?:\*\.)?[a-z0-9][a-z0-9-]*(?:\.[a-z0-9][a-z0-9-]*)*")
+#: What can be for another name.
+_NAMEABLE = frozenset(
+    {"RSA certificate", "RSA key and certificate", "EC certificate", "EC key and certificate"}
+)
+
+
+def is_file_kind(text: str) -> bool:
+    """Whether there is such a kind."""
+    try:
+        FileKind(text)
+    except ValueError:
+        return False
+    return True
 
 
 _KINDS = {

@@ -24,7 +24,7 @@ from harness.config.description import (
     describe,
     line_in_table,
 )
-from harness.config.keyfiles import FileKind
+from harness.config.keyfiles import FileKind, is_file_kind
 from harness.config.maincf import parse_main_cf
 from harness.config.mastercf import parse_master_cf
 from harness.config.overlay import Overlay
@@ -65,6 +65,7 @@ class Scenario:
 
     ``files`` are further files by their absolute paths, or ``config_directory/NAME`` for one that
     lies beside its main.cf, and ``kinds`` what the harness is to put at paths that they name.
+    ``headers`` are header fields of the messages that it sends in cells of ``outbound``.
     ``collection`` is the folder of such folders that it lies in, None where it lies at the top.
     ``whole``: it is a whole configuration, so nothing is added that decides TLS. ``as_is``: nothing
     of it is replaced, whatever it needs of a machine and its surroundings. ``reading`` says in
@@ -84,6 +85,7 @@ class Scenario:
     overlay: Overlay = Overlay.REPLACE
     files: Mapping[str, str] = field(default_factory=dict)
     kinds: Mapping[str, FileKind] = field(default_factory=dict)
+    headers: tuple[str, ...] = ()
     collection: str | None = None
     whole: bool = False
     as_is: bool = False
@@ -98,8 +100,16 @@ class Scenario:
 
     @property
     def system_files(self) -> Mapping[str, str]:
-        """Of its further files those that lie outside of its instance: everybody's there."""
-        return {path: text for path, text in self.files.items() if not path.startswith(f"{OWN}/")}
+        """Its further files that every program of the container reads: an openssl.cnf.
+
+        What lies beside main.cf, or at a path that the configuration names, is its own.
+        """
+        named = self.main_cf + self.master_cf
+        return {
+            path: text
+            for path, text in self.files.items()
+            if not path.startswith(f"{OWN}/") and path not in named
+        }
 
     @property
     def digest(self) -> str:
@@ -107,6 +117,7 @@ class Scenario:
         said: list[object] = [self.main_cf, self.master_cf, self.overlay.value]
         said += [sorted(self.files.items())] if self.files else []
         said += [["kinds", sorted(self.kinds.items())]] if self.kinds else []
+        said += [["headers", *self.headers]] if self.headers else []
         said += ["whole"] if self.whole else []
         said += ["as-is"] if self.as_is else []
         content = json.dumps(said)
@@ -278,7 +289,8 @@ def _check_kinds(
     description: Description, texts: Mapping[str, str], files: Mapping[str, str], toml: Path
 ) -> list[FileError]:
     """What is wrong with the table [files]."""
-    named = texts.get(_MAIN, "") + texts.get(_MASTER, "")
+    # A map may name them too: tls_server_sni_maps.
+    named = "\n".join((texts.get(_MAIN, ""), texts.get(_MASTER, ""), *files.values()))
     errors: list[FileError] = []
     for path, kind in description.files.items():
         place = Place(toml, line_in_table(texts[TOML], "files", 0, path), f"files.{path}")
@@ -286,12 +298,12 @@ def _check_kinds(
             expected = f"an absolute path such as /etc/ssl/key.pem, or {OWN}/NAME"
             errors.append(FileError(place, "is no place for a file", expected=expected))
         elif path.removeprefix(OWN) not in named:
-            what = "is named by no line of main.cf or master.cf"
+            what = "is named by no line of main.cf or master.cf, nor of a file"
             errors.append(FileError(place, what, expected="a path that they name"))
         elif path in files:
             what = f"lies in the folder {FURTHER}/ too"
             errors.append(FileError(place, what, expected="one of the two"))
-        if kind not in list(FileKind):
+        if not is_file_kind(kind):
             what = f"cannot be {kind!r}"
             errors.append(FileError(place, what, expected=among(kind, list(FileKind))))
     return errors
@@ -311,10 +323,9 @@ def _scenario(folder: Path, description: Description, texts: dict[str, str]) -> 
         overlay=description.master_cf,
         whole=description.configuration is Extent.WHOLE,
         as_is=description.surroundings is SurroundingsMode.AS_IS,
+        headers=description.headers or (),
         kinds={
-            path: FileKind(kind)
-            for path, kind in description.files.items()
-            if kind in list(FileKind)
+            path: FileKind(kind) for path, kind in description.files.items() if is_file_kind(kind)
         },
     )
 

@@ -55,13 +55,15 @@ class Control:
     """What the control showed of a client's offer on a kind of service.
 
     ``works`` is None where there was no control to be had, or none that can be believed; ``why``
-    says so, and ``lack`` is its reason in the vocabulary.
+    says so, and ``lack`` is its reason in the vocabulary. ``resumes``: of an offer to resume,
+    whether the client took up a session there.
     """
 
     cell: str | None
     works: bool | None
     why: str = ""
     lack: str = NO_CONTROL
+    resumes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ def decide(offer: Offer, result: Result, server: ServerWords, control: Control) 
             return _accepted(base, offer, control)
         case "plaintext":
             return replace(base, outcome=Outcome.PLAINTEXT, stage=None)
+        case "hung-up":
+            return replace(base, outcome=Outcome.HUNG_UP, decided_by="client")
         case "error":
             return replace(base, reason="driver", decided_by="harness", notes=(result.error or "",))
     died = _died_of(result, server)
@@ -112,6 +116,18 @@ def decide(offer: Offer, result: Result, server: ServerWords, control: Control) 
                 decided_by="server",
             )
     return _refused(base, offer, result, server, control)
+
+
+def resumed(offer: Offer, result: Result, control: Control, *, is_control: bool) -> bool | None:
+    """Whether a second connection took up the session of the first; None where nothing tells.
+
+    That it did not says something of the server only where the same client does elsewhere.
+    """
+    if not offer.extras.resume or result.outcome != "accepted":
+        return None
+    if result.resumed or is_control or control.resumes:
+        return bool(result.resumed)
+    return None
 
 
 def reject_config(deaths: Sequence[str], seen: Decision | None = None) -> Decision:

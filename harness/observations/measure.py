@@ -14,6 +14,7 @@ from harness.clients.contract import Credentials, Message, Request, Result
 from harness.clients.controls import PERMISSIVE
 from harness.clients.driver import CA_FILE, Driver
 from harness.config.harness_settings import LOGGED_IN_SENDER, SENDER, SINK_DOMAIN
+from harness.observations.certificates import certificate_view, client_trust
 from harness.observations.decide import (
     Control,
     Decision,
@@ -21,6 +22,7 @@ from harness.observations.decide import (
     decide,
     decide_control,
     reject_config,
+    resumed,
 )
 from harness.observations.journal import evidence_path
 from harness.observations.record import Observation
@@ -134,6 +136,7 @@ async def measure(
     the log of its death decides, at once.
     """
     dialogue = bench.dialogue(cell.service)
+    logs_in = dialogue.authenticates and _may_log_in(cell)
     host, port = bench.address(cell.service)
     asked = Asked(cell, recipient_token(cell), time.monotonic(), bench.mark())
     request = Request(
@@ -145,11 +148,11 @@ async def measure(
         offer=cell.offer,
         ca_file=CA_FILE,
         message=Message(
-            LOGGED_IN_SENDER if dialogue.authenticates else SENDER,
+            LOGGED_IN_SENDER if logs_in else SENDER,
             f"{asked.token}@{SINK_DOMAIN}",
             cell.id,
         ),
-        credentials=credentials if dialogue.authenticates else None,
+        credentials=credentials if logs_in else None,
         time_limit=time_limit,
     )
     result = await _dialogue(bench, driver, request, cell.service)
@@ -167,11 +170,25 @@ async def measure(
         decision = decide_control(cell.offer, result, side.words, may_refuse=may_refuse)
     else:
         decision = decide(cell.offer, result, side.words, control)
-    return Measured(
+    observation = replace(
         _observation(cell, bench.config_digest, decision, result),
+        trust=client_trust(side.words.session) if cell.offer.extras.cert else None,
+        certificate=certificate_view(result.peer_certificate),
+        resumed=resumed(cell.offer, result, control, is_control=cell.is_control),
+    )
+    return Measured(
+        observation,
         _evidence(cell, request, result, side, decision),
         decision,
     )
+
+
+def _may_log_in(cell: Cell) -> bool:
+    """Whether the client logs in where one can: not where its certificate is to open the door.
+
+    A control's door is opened by the log-in alone.
+    """
+    return cell.is_control or not cell.offer.extras.presents_certificate
 
 
 async def _dialogue(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from email.utils import formatdate
 
 from harness.catalog.cells import Cell
@@ -25,10 +26,15 @@ QUEUE_PATIENCE = 3
 
 
 async def measure_outbound(
-    cell: Cell, bench: PostfixBench, peer: PeerServer, time_limit: float
+    cell: Cell,
+    bench: PostfixBench,
+    peer: PeerServer,
+    time_limit: float,
+    headers: Iterable[str] = (),
 ) -> Measured:
     """Have the instance send one message to the peer, and judge what its log says of it.
 
+    ``headers`` are further header fields of the message, such as ``TLS-Required: no`` (RFC 8689).
     ``time_limit`` is a dialogue's, in seconds; the queue has :data:`QUEUE_PATIENCE` of them.
     """
     if not peer.capable:
@@ -41,7 +47,8 @@ async def measure_outbound(
     if dead := bench.known_deaths(cell.service):
         return _measured(cell, bench, reject_config(dead), None, None, [*dead], [])
     recipient = f"{recipient_token(cell)}@{peer.domain}"
-    answer = await asyncio.to_thread(bench.target.run, _hand_over(cell, bench, recipient))
+    script = _hand_over(cell, bench, recipient, headers)
+    answer = await asyncio.to_thread(bench.target.run, script)
     said = answer.splitlines()
     delivery = await _delivery(bench, recipient, said, time_limit * QUEUE_PATIENCE)
     seconds = time.monotonic() - began
@@ -82,7 +89,7 @@ async def _delivery(
             task.cancel()
 
 
-def _hand_over(cell: Cell, bench: PostfixBench, recipient: str) -> str:
+def _hand_over(cell: Cell, bench: PostfixBench, recipient: str, further: Iterable[str] = ()) -> str:
     """The script that gives the message to sendmail(1) of the instance."""
     etc = f"{bench.instance.directory}/etc"
     headers = (
@@ -92,6 +99,7 @@ def _hand_over(cell: Cell, bench: PostfixBench, recipient: str) -> str:
         # cleanup(8) logs it, so that the message's lines are found where it has no outcome.
         f"Message-Id: <{recipient_token(cell)}@postfix-matrix.test>",
         f"Date: {formatdate()}",
+        *further,
     )
     text = "\\n".join(headers) + f"\\n\\n{cell.id}\\n"
     return f"printf '%b' '{text}' | sendmail -C {etc} -i -f {SENDER} {recipient}"

@@ -98,13 +98,20 @@ def _fell_back(lines: Sequence[str]) -> bool:
     return text.rfind("Cannot start TLS") > text.rfind("TLS connection established to")
 
 
+def _stage_of_reply(text: str) -> Stage | None:
+    """The command that a peer's reply was to, "(in reply to DATA command)"; None: no such words."""
+    found = re.search(r"in reply to (?:end of )?(EHLO|MAIL FROM|RCPT TO|DATA)\b", text)
+    stages = {"EHLO": Stage.EHLO, "MAIL FROM": Stage.MAIL, "RCPT TO": Stage.RCPT}
+    return stages.get(found[1], Stage.DATA) if found else None
+
+
 def _refused(sent: Sent, view: TlsView | None, trust: str | None, *, wrapper: bool) -> Decision:
     if _LOST.search(sent.text):
         # The name server and the peers are ours; what does not reach them is no word of Postfix's.
         return Decision(Outcome.ERROR, Stage.CONNECT, reason=LAB, decided_by="harness")
     by_status = first("sender", sent.text)
     reason = _reason(by_status, sent, trust, wrapper=wrapper)
-    stage = _STAGES.get(by_status or "", Stage.CONNECT)
+    stage = _stage_of_reply(sent.text) or _STAGES.get(by_status or "", Stage.CONNECT)
     return Decision(
         Outcome.REFUSED,
         stage,

@@ -43,6 +43,20 @@ class TlsView:
 
 
 @dataclass(frozen=True, slots=True)
+class CertificateView:
+    """The server's own certificate as the client saw it.
+
+    ``sha256`` is the fingerprint of the whole, in small hexadecimal digits; ``names`` are its DNS
+    names, or its subject's common name where it has none (RFC 6125, section 6.4.4); ``issuer`` is
+    the issuer's common name.
+    """
+
+    sha256: str
+    names: tuple[str, ...]
+    issuer: str
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """One line of ``observations.jsonl``.
 
@@ -50,9 +64,11 @@ class Observation:
     an accepted cell. ``obstacles`` are all that is known to have stood in the way
     (``observations.obstacles``), of cells where Postfix is the server. ``agree`` is None where one
     of the two sides has no view. ``control`` is the id of the control cell that makes a refusal or
-    an incapability believable. ``trust`` is what smtp(8) says of a peer's certificate, of outbound
-    cells only. ``seconds`` is the wall time of the client's dialogue. ``evidence`` is a path
-    relative to the run folder.
+    an incapability believable. ``trust`` is what smtp(8) says of a peer's certificate, or smtpd(8)
+    of a client's whose offer has ``+cert=``. ``certificate`` is the server's, where the client
+    shows it. ``resumed`` is of a second connection (``+resume``): whether it took up the session of
+    the first; None where nobody asked, or no control shows that the client could. ``seconds`` is
+    the wall time of the client's dialogue. ``evidence`` is a path relative to the run folder.
     """
 
     cell: str
@@ -74,6 +90,8 @@ class Observation:
     evidence: str | None = None
     trust: str | None = None
     obstacles: tuple[str, ...] = ()
+    certificate: CertificateView | None = None
+    resumed: bool | None = None
     schema: int = SCHEMA
 
     def to_json(self) -> str:
@@ -96,5 +114,8 @@ class Observation:
         data["stage"] = Stage(data["stage"]) if data["stage"] is not None else None
         for side in ("client_saw", "server_saw"):
             data[side] = TlsView(**data[side]) if data[side] is not None else None
+        if data.get("certificate") is not None:
+            shown = data["certificate"]
+            data["certificate"] = CertificateView(**{**shown, "names": tuple(shown["names"])})
         data["obstacles"] = tuple(data.get("obstacles") or ())
         return cls(**data)

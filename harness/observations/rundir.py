@@ -22,13 +22,14 @@ from harness.config.expectations import Expectation, Where, where_from
 from harness.config.overlay import Overlay
 from harness.errors import FileError, Place, UsageError
 from harness.observations.record import Observation
-from harness.tls import DEFAULT, NEVER_PLAINTEXT, PLAINTEXT, Service
+from harness.tls import DEFAULT, NEVER_PLAINTEXT, PLAINTEXT, Offer, Service
 
 #: Version of ``run.json``'s form that this module reads.
 RUN_SCHEMA = 1
 #: Why a place of the tables is no cell of the run.
 UNPINNED = "this client cannot be told what to offer"
 OTHER_WAY = "clients connect to this server; peers are whom it sends mail to"
+CLIENTS_ALONE = "what mail is sent to cannot be told what a client is"
 TLS_FIRST = "nothing is offered without TLS there"
 _TLS_FIRST = frozenset(str(one) for one in NEVER_PLAINTEXT)
 OUT_OF_SCOPE = "not measured under this scenario, whose advice is about something else"
@@ -93,6 +94,8 @@ class Axes:
             return OUT_OF_SCOPE
         if is_peer(client) != (service == str(Service.OUTBOUND)):
             return OTHER_WAY
+        if is_peer(client) and Offer.parse(offer).extras:
+            return CLIENTS_ALONE
         if offer == PLAINTEXT and service in _TLS_FIRST:
             return TLS_FIRST
         return UNPINNED if client in self.unpinned and offer != DEFAULT else None

@@ -32,8 +32,9 @@ DIFFERS, UNCOMPARED = "*", "?"
 #: What the reports mean by it.
 DEFINITION = (
     f"A cell differs from that of {BASELINE} with the same build, service, client and offer where "
-    "the outcome, the reason, the negotiated protocol, cipher or group is another, or where client "
-    "and server agree in one of the two only."
+    "the outcome, the reason, the negotiated protocol, cipher or group, the server's certificate, "
+    "or whether a session was resumed is another, or where client and server agree in one of the "
+    "two only."
 )
 
 

@@ -28,6 +28,7 @@ STYLES: dict[str, str] = {
     Outcome.NOT_OFFERED: "yellow",
     Outcome.CLIENT_INCAPABLE: "bright_black",
     Outcome.CONFIG_REJECTED: "magenta",
+    Outcome.HUNG_UP: "cyan",
     Outcome.TIMEOUT: "bold red",
     Outcome.ERROR: "bold white on red",
     NOT_MEASURED: "bright_black",

@@ -64,6 +64,9 @@ SIGNS: dict[str, Sign] = {
     Outcome.CONFIG_REJECTED: Sign(
         "■", "config", "config rejected", "Postfix does not start, or disables the service."
     ),
+    Outcome.HUNG_UP: Sign(
+        "↩", "hung up", "hung up", "The client closed the connection where it was told to."
+    ),
     Outcome.TIMEOUT: Sign("…", "timeout", "timeout", "No answer within the cell's time."),
     Outcome.ERROR: Sign(
         "!", "error", "error", "The harness itself failed. Never counted as a refusal."
@@ -108,6 +111,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "no-shared-cipher": ("cipher", "no shared cipher"),
     "no-ciphers-available": ("cipher", "no ciphers available"),
     "handshake-failure": ("failure", "handshake failure"),
+    "no-renegotiation": ("reneg", "no second handshake (no_renegotiation)"),
     "inappropriate-fallback": ("SCSV", "inappropriate fallback (RFC 7507)"),
     "legacy-sigalg-disallowed": ("sigalg", "legacy signature algorithm disallowed"),
     "dh-key-too-small": ("DH size", "DH key too small"),
@@ -119,6 +123,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "tls-disabled-key-mismatch": ("key≠cert", "TLS disabled: the key is not the certificate's"),
     "tls-disabled-chain-order": ("order", "TLS disabled: wrong order in the chain files"),
     "not-tls": ("not TLS", "one side speaks in the clear where TLS comes first"),
+    "client-certificate-untrusted": ("bad cc", "the server does not trust the client certificate"),
     "client-certificate-required": ("no ccert", "the server wants a client certificate"),
     "tls-not-available": ("no TLS", "TLS not available (454)"),
     "must-starttls": ("use TLS", "TLS is required (530)"),

@@ -20,6 +20,7 @@ from harness.config.peers import (
     OWN_CERTIFICATE,
     OWN_KEY,
     Address,
+    bogus,
     peer_scenario,
     tlsa_data,
     zones,
@@ -28,7 +29,7 @@ from harness.errors import InfrastructureError
 from harness.targets.control import granted, handshake
 from harness.targets.lab import PKI_DIR, FileSpec, Lab, put_files
 from harness.targets.pki import Pki
-from harness.targets.postfix import PostfixTarget
+from harness.targets.postfix import ROOT, PostfixTarget
 from harness.targets.resolver import start_resolver
 from harness.tls import Offer, Protocol, Service
 
@@ -37,6 +38,8 @@ Pin = tuple[Peer, Offer]
 _PORTS = {Service.SMTP: 25, Service.SUBMISSION: 587, Service.SUBMISSIONS: 465}
 #: Peers' own log-in is asked by nobody.
 _NO_SASL = "inet:127.0.0.1:1"
+#: Servers that shake no hands.
+_WITHOUT_TLS = (ServerKind.PLAINTEXT, ServerKind.HANGS_UP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,8 @@ def _start_server(
     loop: asyncio.AbstractEventLoop,
 ) -> tuple[PostfixTarget, bool]:
     target = PostfixTarget.start(lab, name, image, loop)
-    instance = target.start_instance(peer_scenario(kind, offer), _NO_SASL, _PORTS)
+    scenario = peer_scenario(kind, offer, f"{ROOT}/peer")
+    instance = target.start_instance(scenario, _NO_SASL, _PORTS)
     if not instance.started:
         raise InfrastructureError(f"the peer for {offer} does not start: {instance.words}")
     if kind is ServerKind.UNKNOWN_CA:
@@ -116,7 +120,7 @@ def _start_server(
             },
         )
     put_files(target.container, {f"{PKI_DIR}/ca.pem": FileSpec(lab.pki.ca)})
-    capable = kind is ServerKind.PLAINTEXT or all(
+    capable = kind in _WITHOUT_TLS or all(
         granted(target.run(handshake(protocol, Service.SMTP))) for protocol in _spoken(offer)
     )
     return target, capable
@@ -137,7 +141,14 @@ def _start_dns(lab: Lab, addresses: list[Address], image: str) -> str:
         InfrastructureError: it does not answer.
     """
     probe = addresses[0].peer.mx_of(addresses[0].offer)
-    return start_resolver(lab, image, lambda own: zones(addresses, own), INSECURE, probe)
+    return start_resolver(
+        lab,
+        image,
+        lambda own: zones(addresses, own),
+        insecure=INSECURE,
+        bogus=bogus(addresses),
+        probe=probe,
+    )
 
 
 def _key_digest(pki: Pki) -> str:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import datetime
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -16,7 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.x509.oid import NameOID
 
 from harness.config.keyfiles import FileKind
+from harness.config.placeholders import fingerprints
 from harness.targets.dh_groups import dh_parameters
+from harness.tls import ClientCertificate
 
 #: The name in the server certificate; clients check it.
 SERVER_NAME = "mx.test"
@@ -30,6 +33,7 @@ _KEYS: dict[str, Callable[[], PrivateKey]] = {
     "EC, P-384": lambda: ec.generate_private_key(ec.SECP384R1()),
     "DSA": lambda: dsa.generate_private_key(key_size=2048),
 }
+Made = TypeVar("Made")
 _DAY = datetime.timedelta(days=1)
 
 
@@ -41,29 +45,64 @@ class KeyPair:
     key: str
 
 
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Who signs certificates: its own certificate, and its key."""
+
+    certificate: x509.Certificate
+    key: rsa.RSAPrivateKey
+
+
 class Pki:
     """A run's CA, and the certificates and parameters below it, each made when first asked for.
 
-    Certificates are for :data:`SERVER_NAME`. Safe for threads.
+    Certificates are for :data:`SERVER_NAME` where nothing else is said. Safe for threads.
     """
 
     def __init__(self) -> None:
-        self._ca_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        self._ca = _make_ca(self._ca_key)
-        self._pairs: dict[str, KeyPair] = {}
-        self._lock = threading.Lock()
+        self._ca = _make_ca("postfix-matrix test CA")
+        self._made: dict[Hashable, Any] = {}
+        self._lock = threading.RLock()
 
     @property
     def ca(self) -> str:
         """The CA's certificate, PEM."""
-        return _pem(self._ca)
+        return _pem(self._ca.certificate)
+
+    @property
+    def intermediate_ca(self) -> str:
+        """The certificate of the CA below it, PEM."""
+        return _pem(self._intermediate.certificate)
 
     def pair(self, which: str) -> KeyPair:
         """The server's certificate and key: ``RSA``, ``EC`` (P-256), ``EC, P-384`` and others."""
-        with self._lock:
-            if which not in self._pairs:
-                self._pairs[which] = self._issue(_KEYS[which]())
-            return self._pairs[which]
+        return self._once(("pair", which), lambda: self._issue(_KEYS[which]()))
+
+    def client_pair(self, which: ClientCertificate) -> KeyPair:
+        """The certificate that a client presents, and its key; it is for ``WHICH.client.test``.
+
+        That of ``untrusted`` is of a CA that nobody knows.
+        """
+        foreign = which is ClientCertificate.UNTRUSTED
+
+        def make() -> KeyPair:
+            issuer = self._stranger if foreign else self._ca
+            return self._issue(_rsa(2048), f"{which}.client.test", issuer)
+
+        return self._once(("client", which), make)
+
+    def fingerprints(self) -> dict[str, str]:
+        """What a scenario's placeholders stand for in this run (``config.placeholders``)."""
+        certificates = {
+            "listed-client": self.client_pair(ClientCertificate.LISTED).certificate,
+            "peer": self.pair("RSA").certificate,
+            "self-signed-peer": self.text(FileKind.SELF_SIGNED),
+        }
+        return {
+            name: value
+            for whose, text in certificates.items()
+            for name, value in fingerprints(whose, text).items()
+        }
 
     def text(self, kind: FileKind) -> str:
         """What a file of a kind holds, PEM; the kind's own words say it.
@@ -72,33 +111,77 @@ class Pki:
             KeyError: there is no such thing, as of a file that is to be missing.
         """
         what, _, variant = kind.value.partition(", ")
-        if kind is FileKind.CA:
-            return self.ca
+        if what == "CA certificate":
+            return self.intermediate_ca if variant else self.ca
         if what == "DH parameters":
             return dh_parameters(int(variant.split()[0]))
-        if kind in (FileKind.EXPIRED, FileKind.SELF_SIGNED):
-            return self._bad_certificate(kind)
         algorithm, _, part = what.partition(" ")
-        pair = self.pair(f"{algorithm}, {variant}" if variant else algorithm)
+        key, certificate = self._parts(kind, algorithm, variant)
         # postconf(5), smtpd_tls_chain_files: the key first.
-        texts = {
-            "certificate": pair.certificate,
-            "key": pair.key,
-            "key and certificate": pair.key + pair.certificate,
-        }
+        texts = {"certificate": certificate, "key": key, "key and certificate": key + certificate}
         return texts[part]
 
-    def _bad_certificate(self, kind: FileKind) -> str:
-        """A certificate of the common RSA key that no client should trust."""
-        key = serialization.load_pem_private_key(self.pair("RSA").key.encode(), None)
-        assert isinstance(key, rsa.RSAPrivateKey)
-        if kind is FileKind.EXPIRED:
-            return self._issue(key, ends=-_DAY).certificate
-        return _pem(_certificate(key, _name(SERVER_NAME), key, 30 * _DAY))
+    def _parts(self, kind: FileKind, algorithm: str, variant: str) -> tuple[str, str]:
+        """The key of a kind, and what of certificates goes with it; both PEM."""
+        named = f"{algorithm}, {variant}" if variant else algorithm
+        if named in _KEYS:
+            pair = self.pair(named)
+            return pair.key, pair.certificate
+        common = self.pair(algorithm)
+        return common.key, self._once(
+            ("variant", named), lambda: self._special(common.key, kind.host, variant)
+        )
 
-    def _issue(self, key: PrivateKey, *, ends: datetime.timedelta = 30 * _DAY) -> KeyPair:
+    def _special(self, key_text: str, host: str | None, variant: str) -> str:
+        """A certificate of a common key that is not the common one."""
+        key = serialization.load_pem_private_key(key_text.encode(), None)
+        assert isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
+        if host is not None:
+            return self._issue(key, host).certificate
+        if variant == "expired":
+            return self._issue(key, ends=-_DAY).certificate
+        if variant == "self-signed":
+            assert isinstance(key, rsa.RSAPrivateKey)
+            return _pem(_certificate(key, SERVER_NAME, _name(SERVER_NAME), key, 30 * _DAY))
+        if variant == "of another CA":
+            return self._issue(key, issuer=self._stranger).certificate
+        below = self._issue(key, issuer=self._intermediate).certificate
+        return {
+            "below an intermediate": below,
+            "with its intermediate": below + self.intermediate_ca,
+        }[variant]
+
+    @property
+    def _intermediate(self) -> Issuer:
+        """The CA below the run's own."""
+        return self._once(
+            "intermediate", lambda: _make_ca("postfix-matrix intermediate CA", self._ca)
+        )
+
+    @property
+    def _stranger(self) -> Issuer:
+        """A CA that nobody knows."""
+        return self._once("stranger", lambda: _make_ca("a CA that nobody knows"))
+
+    def _once(self, name: Hashable, make: Callable[[], Made]) -> Made:
+        with self._lock:
+            if name not in self._made:
+                self._made[name] = make()
+            made: Made = self._made[name]
+            return made
+
+    def _issue(
+        self,
+        key: PrivateKey,
+        host: str = SERVER_NAME,
+        issuer: Issuer | None = None,
+        *,
+        ends: datetime.timedelta = 30 * _DAY,
+    ) -> KeyPair:
+        issuer = issuer or self._ca
+        subject = issuer.certificate.subject
         return KeyPair(
-            certificate=_pem(_certificate(key, self._ca.subject, self._ca_key, ends)),
+            certificate=_pem(_certificate(key, host, subject, issuer.key, ends)),
             key=key.private_bytes(
                 serialization.Encoding.PEM,
                 # The traditional form, since OpenSSL 0.9.8 is among those who read it.
@@ -112,25 +195,33 @@ def _rsa(bits: int) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 
 
-def _make_ca(key: rsa.RSAPrivateKey) -> x509.Certificate:
-    name = _name("postfix-matrix test CA")
-    return (
-        _builder(name, name, key, 30 * _DAY)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+def _make_ca(common_name: str, above: Issuer | None = None) -> Issuer:
+    """A CA: a root, or one below another."""
+    key, name = _rsa(2048), _name(common_name)
+    issuer = above.certificate.subject if above else name
+    certificate = (
+        _builder(name, issuer, key, 30 * _DAY)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0 if above else 1), critical=True)
         .add_extension(_key_usage(ca=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
+        .sign(above.key if above else key, hashes.SHA256())
     )
+    return Issuer(certificate, key)
 
 
 def _certificate(
-    key: PrivateKey, issuer: x509.Name, issuer_key: rsa.RSAPrivateKey, ends: datetime.timedelta
+    key: PrivateKey,
+    host: str,
+    issuer: x509.Name,
+    issuer_key: rsa.RSAPrivateKey,
+    ends: datetime.timedelta,
 ) -> x509.Certificate:
-    """A server's certificate that ends so long after now."""
-    names = [x509.DNSName(SERVER_NAME), x509.DNSName(f"*.{SERVER_NAME}")]
+    """A certificate for a name, and those below the server's own, that ends so long after now."""
+    further = [x509.DNSName(f"*.{host}")] if host == SERVER_NAME else []
+    names = [x509.DNSName(host), *further]
     authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
     return (
-        _builder(_name(SERVER_NAME), issuer, key, ends)
+        _builder(_name(host), issuer, key, ends)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(ca=False), critical=True)

@@ -17,10 +17,10 @@ from harness.config.instance import (
     FileKind,
     InstanceConfig,
     InstanceContext,
-    assemble,
     places_of,
 )
 from harness.config.mastercf import parse_master_cf
+from harness.config.placeholders import assemble_filled
 from harness.config.ports import number_ports
 from harness.config.protocol_lists import MANDATORY, OPPORTUNISTIC
 from harness.config.scenario import Scenario
@@ -280,7 +280,7 @@ mv "$@" ../cur/"""
             table_types=self.facts.table_types,
             resolves=self._resolves,
         )
-        return assemble(scenario, context)
+        return assemble_filled(scenario, context, self._lab.pki.fingerprints)
 
     def _read_facts(self) -> Facts:
         values = {name: self._default(name) for name in _ASKED}

@@ -20,6 +20,7 @@ def start_resolver(
     image: str,
     zones_at: Callable[[str], Mapping[str, str]] = lambda _: {},
     insecure: Iterable[str] = (),
+    bogus: Iterable[str] = (),
     probe: str = SENDER_DOMAIN,
 ) -> str:
     """Start the name server and wait until it answers; gives its address.
@@ -27,6 +28,7 @@ def start_resolver(
     Args:
         zones_at: the texts of zones by name, for the name server's own address.
         insecure: the zones that are not signed.
+        bogus: those whose signatures do not fit their trust anchors, so that it answers SERVFAIL.
         probe: a name that it answers for when all is loaded.
 
     Raises:
@@ -38,6 +40,7 @@ def start_resolver(
     files = {f"{_ZONES_DIR}/{name}.zone": FileSpec(text) for name, text in
              zones_at(address).items()}  # fmt: skip
     files[f"{_ZONES_DIR}/insecure"] = FileSpec("".join(f"{name}\n" for name in insecure))
+    files[f"{_ZONES_DIR}/bogus"] = FileSpec("".join(f"{name}\n" for name in bogus))
     files[f"{_ZONES_DIR}/names.conf"] = FileSpec(name_server_data(lab.client_addresses()))
     put_files(container, files)
     put_files(container, {f"{_ZONES_DIR}/ready": FileSpec("")})

@@ -217,9 +217,12 @@ def _negotiated(expectation: Expectation, seen: Observation) -> str | None:
     TLS could be asked for, or after the client had gone on without it, says nothing.
     """
     asked = expectation.protocol or expectation.cipher or expectation.cipher_not
-    if not asked and not expectation.trust:
+    of_second_look = bool(expectation.certificate) or expectation.resumed is not None
+    if not asked and not expectation.trust and not of_second_look:
         return ""
     if expectation.trust and (found := _trust_contradicts(expectation, seen)) != "":
+        return found
+    if of_second_look and (found := _second_look(expectation, seen)) != "":
         return found
     protocol, cipher = negotiated(seen), cipher_of(seen)
     if protocol is None and seen.outcome is not Outcome.ACCEPTED:
@@ -237,6 +240,26 @@ def _negotiated(expectation: Expectation, seen: Observation) -> str | None:
         return f"negotiated {cipher}, not {' or '.join(expectation.cipher)}"
     if _any(expectation.cipher_not, str(cipher)):
         return f"negotiated {cipher}"
+    return ""
+
+
+def _second_look(expectation: Expectation, seen: Observation) -> str | None:
+    """The same of the server's certificate and of a second connection's session."""
+    if seen.outcome is not Outcome.ACCEPTED:
+        return "" if seen.outcome is Outcome.REFUSED else None
+    if expectation.certificate:
+        if seen.certificate is None:
+            return None
+        names = seen.certificate.names
+        if not any(_any(expectation.certificate, name) for name in names):
+            return (
+                f"a certificate for {', '.join(names)}, not {' or '.join(expectation.certificate)}"
+            )
+    if expectation.resumed is not None:
+        if seen.resumed is None:
+            return None
+        if seen.resumed is not expectation.resumed:
+            return "the session resumed" if seen.resumed else "no session resumed"
     return ""
 
 

@@ -52,13 +52,21 @@ def _said(seen: Observation | None, what: str) -> str | None:
 
 
 def changes(seen: Observation, other: Observation) -> tuple[str, ...]:
-    """What differs, by name; a group counts only where both name one."""
+    """What differs, by name; of what one side need not tell, only where both cells have it."""
     mine, theirs = _traits(seen), _traits(other)
     found = [name for name, value in mine.items() if value != theirs[name]]
     groups = {group_of(seen), group_of(other)}
     if len(groups) == 2 and None not in groups:
         found.append("group")
+    for name, values in _seen_in_both(seen, other).items():
+        if len(values) == 2 and None not in values:
+            found.append(name)
     return tuple(found)
+
+
+def _seen_in_both(seen: Observation, other: Observation) -> dict[str, set[object]]:
+    certificates = {one.certificate.names if one.certificate else None for one in (seen, other)}
+    return {"certificate": {*certificates}, "resumed": {seen.resumed, other.resumed}}
 
 
 def _traits(seen: Observation) -> dict[str, object]:

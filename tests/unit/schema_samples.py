@@ -64,10 +64,10 @@ def results() -> Iterator[Result]:
     yield RESULT
     views = ((None, None, None), ("TLSv1", "ECDHE-RSA-AES256-SHA", 256))
     replies = (None, Reply(530, "5.7.0 Must issue a STARTTLS command first"))
-    # A refusal without a stage breaks the contract, so no such result is made here.
+    # A refusal or a hang-up without a stage breaks the contract, so no such result is made here.
     stages = (None, *sorted(STAGES))
     for outcome, stage, view, reply in product(sorted(OUTCOMES), stages, views, replies):
-        if outcome != "refused" or stage is not None:
+        if outcome not in ("refused", "hung-up") or stage is not None:
             yield Result(CELL.id, outcome, stage, *view, reply=reply, error="unexpected EOF")
 
 

@@ -174,4 +174,4 @@ def test_the_loop_answers_each_line_as_it_is_done_and_ends_with_its_input() -> N
 
 def test_describe_prints_one_object_with_the_contract() -> None:
     """Protects the harness's first question to a client."""
-    assert drive([], "--describe") == [{"contract": 1, "client": "echo"}]
+    assert drive([], "--describe") == [{"contract": 1, "client": "echo", "extras": []}]

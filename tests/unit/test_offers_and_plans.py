@@ -12,19 +12,57 @@ from harness.catalog.plan import Plan
 from harness.cli.run import run_command
 from harness.errors import NothingSelectedError, UsageError
 from harness.observations.journal import evidence_path
-from harness.tls import STANDARD_OFFERS, Offer, Protocol, Service
+from harness.tls import (
+    NO_NAME,
+    STANDARD_OFFERS,
+    ClientCertificate,
+    Extras,
+    HangUp,
+    Offer,
+    Protocol,
+    Service,
+)
 
 NAMES = st.lists(st.from_regex(r"[A-Za-z0-9_-]{1,12}", fullmatch=True), max_size=3).map(tuple)
 
 
-@given(low=st.sampled_from(Protocol), high=st.sampled_from(Protocol), ciphers=NAMES, groups=NAMES)
+HOSTS = st.from_regex(r"[a-z0-9]{1,9}(-[a-z0-9]{1,5})?(\.[a-z0-9]{1,9}){0,3}", fullmatch=True)
+#: One thing at most that changes what becomes of the connection.
+ENDINGS = st.one_of(
+    st.just({}),
+    st.sampled_from([{"resume": True}, {"renegotiate": True}]),
+    st.sampled_from(HangUp).map(lambda stage: {"hangup": stage}),
+)
+EXTRAS = st.builds(
+    lambda cert, sni, ending: Extras(cert=cert, sni=sni, **ending),
+    st.none() | st.sampled_from(ClientCertificate),
+    st.none() | st.just(NO_NAME) | HOSTS,
+    ENDINGS,
+)
+
+
+@given(
+    low=st.sampled_from(Protocol),
+    high=st.sampled_from(Protocol),
+    ciphers=NAMES,
+    groups=NAMES,
+    extras=EXTRAS,
+    default=st.booleans(),
+)
 def test_an_offer_reads_back_and_so_does_its_cell(
-    low: Protocol, high: Protocol, ciphers: tuple[str, ...], groups: tuple[str, ...]
+    low: Protocol,
+    high: Protocol,
+    ciphers: tuple[str, ...],
+    groups: tuple[str, ...],
+    extras: Extras,
+    default: bool,
 ) -> None:
     """Protects ids: whatever is offered, the cell's id gives it back."""
     if high.rank < low.rank:
         low, high = high, low
-    offer = Offer(low, high, ciphers, groups)
+    pinned = Offer(low, high, ciphers, groups, extras=extras)
+    offer = Offer(extras=extras) if default else pinned
+    assert "/" not in str(offer)
     assert Offer.parse(str(offer)) == offer
     cell = Cell("b", "s", Service.SMTP, "c", offer)
     assert Cell.parse(cell.id) == cell
@@ -38,6 +76,16 @@ def test_an_offer_reads_back_and_so_does_its_cell(
         "TLSv1.2+curves=X25519",
         "default+groups=X",
         "TLSv1.2+ciphers=A+ciphers=B",
+        "TLSv1.2+cert=mine",
+        "TLSv1.2+cert",
+        "TLSv1.2+sni=MX2.test",
+        "TLSv1.2+sni=",
+        "TLSv1.2+sni=a/b",
+        "TLSv1.2+resume=yes",
+        "TLSv1.2+hangup=mail",
+        "TLSv1.2+resume+hangup=data",
+        "TLSv1.2+resume+resume",
+        "plaintext+cert=trusted",
     ],
 )
 def test_an_offer_that_is_none_is_the_users_error(text: str) -> None:
@@ -85,3 +133,37 @@ def test_a_dry_run_tells_who_has_the_default_alone() -> None:
     assert "only default of what cannot be told: mono-smtpclient" in told.output
     without = CliRunner().invoke(run_command, [*words, "-c", "openssl-1.0.2h"])
     assert "only default" not in without.output
+
+
+def test_parts_may_come_in_any_order_and_have_one_spelling() -> None:
+    """Protects cells: two ways to write an offer are one cell."""
+    offer = Offer.parse("TLSv1.2+resume+sni=mx2.test+cert=listed")
+    assert str(offer) == "TLSv1.2+cert=listed+sni=mx2.test+resume"
+
+
+def test_an_offer_with_extras_is_of_clients_that_can_be_told() -> None:
+    """Protects from cells of nobody: not of a shop, and not of peers that mail is sent to."""
+    told = Offer.parse("default+cert=trusted")
+    assert [cell.client for cell in plan(told, Offer()).cells() if cell.offer == told] == ["c"]
+    services = (Service.SMTP, Service.OUTBOUND)
+    both = Plan(("b",), ("s",), services, ("c", "peer-mx"), (told, Offer()))
+    assert {str(one.offer) for one in both.cells() if one.service is Service.OUTBOUND} == {
+        "default"
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "abilities"),
+    [
+        ("default", ()),
+        ("default+cert=none", ()),
+        ("TLSv1.2+cert=untrusted+sni=none", ("cert", "sni")),
+        ("TLSv1.2+resume", ("resume",)),
+        ("TLSv1.2+hangup=data", ("hangup=data",)),
+    ],
+)
+def test_a_driver_is_asked_for_what_it_takes_and_no_more(
+    text: str, abilities: tuple[str, ...]
+) -> None:
+    """Protects old images: what they need not know of is not held against them."""
+    assert Offer.parse(text).extras.abilities == abilities

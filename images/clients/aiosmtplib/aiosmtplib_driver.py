@@ -30,6 +30,7 @@ from common.contract import (
     message_id,
     queue_id,
 )
+from common.tuned import TunedContext, default_context, tune
 from common.wire import announces
 from dialogue import Dialogue
 from observing import CURRENT, DiallingLoop, install
@@ -52,14 +53,38 @@ def version_name(protocol: str) -> str:
 
 @functools.cache
 def context(offer: Offer, ca_file: str) -> ssl.SSLContext:
-    """The TLS context for an offer. One for all its requests; sessions are never resumed.
+    """The TLS context for an offer without extras. One for all its requests."""
+    return pinned(offer, ca_file)
+
+
+def tuned(request: Request) -> TunedContext:
+    """A context of its own for a request with extras.
+
+    Raises:
+        Incapable: see `pinned`.
+    """
+    extras = request.extras
+    offer, ca_file = request.offer, request.ca_file
+    made = default_context(ca_file) if offer is None else pinned(offer, ca_file)
+    tune(
+        made,
+        certificate=extras.certificate,
+        key=extras.key,
+        sends_name=extras.sends_name,
+        name=extras.name,
+    )
+    return made
+
+
+def pinned(offer: Offer, ca_file: str) -> TunedContext:
+    """A TLS context that lets nothing but the offer decide.
 
     The certificate is not checked: an offer asks what is negotiated, not who is trusted.
 
     Raises:
         Incapable: Python or its OpenSSL refuses the versions, or has never heard of them.
     """
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made = TunedContext(ssl.PROTOCOL_TLS_CLIENT)
     made.check_hostname = False
     made.verify_mode = ssl.CERT_NONE
     made.load_verify_locations(cafile=ca_file)
@@ -178,6 +203,7 @@ class Aiosmtplib:
     """The driver; it has no state of its own."""
 
     plaintext = True
+    extras = frozenset({"cert", "sni", "resume", "hangup=data"})
 
     async def describe(self) -> dict[str, Any]:
         """What this is; ``offers`` are the versions that Python says it was built with."""
@@ -194,10 +220,17 @@ class Aiosmtplib:
 
     async def run(self, request: Request, trace: Trace) -> Ending:
         """Send the message."""
-        dialogue = Dialogue(request, trace)
-        CURRENT.set(dialogue)
+        dialogue = self._dialogue(request, trace)
         try:
-            _, said = await aiosmtplib.send(letter(request), **settings(request))
+            chosen = settings(request)
+            if request.extras.resume:
+                await _connect_first(chosen, dialogue)
+                dialogue.close()
+                trace.lines.append("[the client connects again, with the session it had]")
+                dialogue = self._dialogue(request, trace)
+            if request.extras.hangup == "data":
+                return await _hang_up(chosen, dialogue)
+            _, said = await aiosmtplib.send(letter(request), **chosen)
         except Exception as exc:
             return judge(exc, dialogue)
         finally:
@@ -206,6 +239,44 @@ class Aiosmtplib:
         # aiosmtplib returns the last reply's text; it has checked that the code is 250.
         outcome = "accepted" if dialogue.over_tls else "plaintext"
         return Ending(outcome, reply=Reply(250, said))
+
+    @staticmethod
+    def _dialogue(request: Request, trace: Trace) -> Dialogue:
+        """A connection that is to be made, watched from here on."""
+        made = Dialogue(request, trace)
+        CURRENT.set(made)
+        return made
+
+
+async def _connect_first(chosen: dict[str, Any], dialogue: Dialogue) -> None:
+    """A first connection, whose session the context then has for a second."""
+    client = aiosmtplib.SMTP(**_without_login(chosen))
+    await client.connect()
+    await client.ehlo()
+    # TLSv1.3's session comes after the handshake (RFC 8446, section 4.6.1): with EHLO's reply.
+    chosen["tls_context"].session = dialogue.session
+    await client.quit()
+
+
+async def _hang_up(chosen: dict[str, Any], dialogue: Dialogue) -> Ending:
+    """Close the connection once the server has asked for the message."""
+    request = dialogue.request
+    client = aiosmtplib.SMTP(**_without_login(chosen))
+    await client.connect()
+    if request.username is not None:
+        await client.login(request.username, request.password or "")
+    await client.mail(request.sender)
+    await client.rcpt(request.recipient)
+    response = await client.execute_command(b"DATA")
+    if response.code != 354:
+        raise aiosmtplib.SMTPResponseException(response.code, response.message)
+    dialogue.close()
+    dialogue.trace.lines.append("[the client hangs up]")
+    return Ending("hung-up", "data", "the client hung up, as it was told")
+
+
+def _without_login(chosen: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in chosen.items() if key not in ("username", "password")}
 
 
 def ignore_lost_connections(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -232,10 +303,13 @@ def settings(request: Request) -> dict[str, Any]:
         chosen["start_tls"] = False
     if request.implicit_tls:
         chosen["use_tls"] = True
-    if request.offer is None:
+    if request.extras.abilities():
+        chosen["tls_context"] = tuned(request)
+    elif request.offer is None:
         chosen["cert_bundle"] = request.ca_file
     else:
         chosen["tls_context"] = context(request.offer, request.ca_file)
+    if request.offer is not None:
         chosen["start_tls"] = None if request.implicit_tls else True
     return chosen
 

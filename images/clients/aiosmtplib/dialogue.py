@@ -10,6 +10,7 @@ from typing import Any
 from common.contract import Reply, Request, Trace
 from common.dial import acknowledge_at_once, dial
 from common.relay import STAGES
+from common.tuned import pem_of
 from common.wire import is_client_hello
 
 #: What the client says after these replies is not shown (RFC 4954 4, RFC 5321 4.1.1.4).
@@ -40,6 +41,7 @@ class Dialogue:
         self.socket: WatchedSocket | None = None
         self.transport: asyncio.WriteTransport | None = None
         self.over_tls = False
+        self._tls: ssl.SSLObject | None = None
         self.replies_over_tls = 0
         self.last_ehlo: Reply | None = None
         self.refusal: tuple[str | None, Reply] | None = None
@@ -48,6 +50,11 @@ class Dialogue:
     def hello_sent(self) -> bool:
         """Whether a ClientHello left this machine."""
         return self.socket is not None and is_client_hello(self.socket.first_bytes)
+
+    @property
+    def session(self) -> ssl.SSLSession | None:
+        """What a later connection can take up; None: no TLS, or no session yet."""
+        return self._tls.session if self._tls is not None else None
 
     async def dial(self) -> WatchedSocket:
         """Connect to the request's host and port."""
@@ -71,6 +78,10 @@ class Dialogue:
     def tls_made(self, transport: asyncio.BaseTransport, stage: str) -> None:
         """The handshake is done, as far as the client can tell."""
         session: ssl.SSLObject = transport.get_extra_info("ssl_object")
+        self._tls = session
+        self.trace.peer_certificate = pem_of(session)
+        if self.request.extras.resume:
+            self.trace.resumed = bool(session.session_reused)
         cipher = session.cipher()
         self.trace.protocol = postfix_spelling(session.version())
         if cipher is not None:

@@ -18,6 +18,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from common.extras import ABILITIES, BadRequest, Extras, read_extras
+
 CONTRACT = 1
 #: How many requests a driver works on at once, however many are sent to it.
 JOBS = 64
@@ -25,10 +27,6 @@ JOBS = 64
 EHLO_NAME = "client.test"
 #: Oldest first, in Postfix's spelling.
 PROTOCOLS = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
-
-
-class BadRequest(ValueError):
-    """A line of standard input is not a request of this contract."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +68,7 @@ class Request:
     subject: str
     time_limit: float
     plaintext: bool = False
+    extras: Extras = field(default_factory=Extras)
 
     @classmethod
     def parse(cls, line: bytes | str) -> Request:
@@ -109,6 +108,7 @@ def _request(data: Mapping[str, Any]) -> Request:
         subject=message["subject"],
         time_limit=float(data["time_limit"]),
         plaintext=data["tls"] == "none",
+        extras=read_extras(data.get("extras") or {}),
     )
 
 
@@ -143,6 +143,8 @@ class Trace:
     """What is known of a dialogue while it goes on; a time-out reports it as far as it has come.
 
     ``started`` is the monotonic clock when the connection was begun, in seconds; None before.
+    ``peer_certificate`` is the server's own certificate as it came, PEM. ``resumed`` is of a second
+    connection: whether it took up the session of the first.
     """
 
     stage: str | None = "connect"
@@ -153,6 +155,8 @@ class Trace:
     bits: int | None = None
     group: str | None = None
     queue_id: str | None = None
+    peer_certificate: str | None = None
+    resumed: bool | None = None
     started: float | None = None
     lines: list[str] = field(default_factory=list)
 
@@ -186,7 +190,10 @@ class Ending:
 
 
 class Client(Protocol):
-    """What a driver has to be. One that can do without TLS when told so has ``plaintext`` True."""
+    """What a driver has to be. One that can do without TLS when told so has ``plaintext`` True.
+
+    ``extras``, where it has that, are the abilities (`Extras`) that it has.
+    """
 
     async def describe(self) -> dict[str, Any]:
         """What ``driver --describe`` prints."""
@@ -215,6 +222,8 @@ def result(request_id: str, ending: Ending, trace: Trace, seconds: float | None)
         "queue_id": trace.queue_id,
         "seconds": None if seconds is None else round(seconds, 6),
         "dialogue": trace.lines,
+        "peer_certificate": trace.peer_certificate,
+        "resumed": trace.resumed,
     }
 
 
@@ -235,12 +244,29 @@ def queue_id(text: str) -> str | None:
     return found.group(1) if found else None
 
 
+def abilities(client: Client) -> frozenset[str]:
+    """The extras that a client can be told."""
+    return frozenset(getattr(client, "extras", ()))
+
+
+def hindrance(client: Client, request: Request) -> str:
+    """Which extras of a request a client cannot be told; "": none."""
+    if request.implicit_tls and request.extras.hangup == "starttls":
+        return "this client cannot be told to hang up after STARTTLS where TLS comes first"
+    lacking = [one for one in request.extras.abilities() if one not in abilities(client)]
+    told = " or ".join(ABILITIES.get(one, one) for one in lacking)
+    return f"this client cannot be told {told}" if told else ""
+
+
 async def run_one(client: Client, request: Request) -> dict[str, Any]:
     """One request's result, whatever happens."""
     trace = Trace()
     if request.plaintext and not getattr(client, "plaintext", False):
         why = "there is no way to tell this client to do without TLS"
         return result(request.id, Ending("client-incapable", "starttls", why), trace, None)
+    why = hindrance(client, request)
+    if why:
+        return result(request.id, Ending("client-incapable", "handshake", why), trace, None)
     try:
         ending = await _within(request.time_limit, client.run(request, trace))
     except TimeoutError:
@@ -327,7 +353,8 @@ async def main(
     ``jobs`` requests are worked on at a time, and the clock of a further one does not run yet.
     """
     if sys.argv[1:] == ["--describe"]:
-        _write({"contract": CONTRACT, **await client.describe()})
+        extras = sorted(abilities(client))
+        _write({"contract": CONTRACT, **await client.describe(), "extras": extras})
     elif sys.argv[1:]:
         sys.exit(f"usage: driver [--describe]; got {' '.join(sys.argv[1:])}")
     else:

@@ -30,7 +30,9 @@ class Said:
     ``sent``: it believes that the server took the message. ``reply`` is the server's, where it
     passes it on: the one that refused, else the last. ``stage`` is where it says it was. The rest
     is of TLS, for software that tells; what it does not tell is read off the wire. ``queue_id`` is
-    for software that tells that of the last reply and nothing else.
+    for software that tells that of the last reply and nothing else. ``peer_certificate`` is the
+    server's own, PEM. ``resumed`` is of a second connection, where that was asked for. ``hung_up``:
+    it closed the connection where it was told to.
     """
 
     sent: bool
@@ -42,6 +44,13 @@ class Said:
     bits: int | None = None
     group: str | None = None
     queue_id: str | None = None
+    peer_certificate: str | None = None
+    resumed: bool | None = None
+    hung_up: bool = False
+
+
+#: What the relay does for any client: it closes the connection in the client's place.
+RELAYS = frozenset({"hangup=starttls", "hangup=handshake"})
 
 
 class Mailer(Protocol):
@@ -66,6 +75,7 @@ class Relayed:
     def __init__(self, mailer: Mailer) -> None:
         self._mailer = mailer
         self.plaintext = bool(getattr(mailer, "plaintext", False))
+        self.extras = frozenset(getattr(mailer, "extras", ())) | RELAYS
 
     async def describe(self) -> dict[str, Any]:
         """The mailer's."""
@@ -74,7 +84,13 @@ class Relayed:
     async def run(self, request: Request, trace: Trace) -> Ending:
         """One dialogue, judged by what was said on the wire and by the software."""
         needs_tls = request.offer is not None
-        wire = Wire(trace, request.implicit_tls, once=False, needs_tls=needs_tls)
+        wire = Wire(
+            trace,
+            request.implicit_tls,
+            once=False,
+            needs_tls=needs_tls,
+            hangup=request.extras.hangup,
+        )
         try:
             async with Relay(wire, request.host, request.port) as relay:
                 said = await self._mailer.send(request, relay.port)
@@ -88,8 +104,10 @@ class Relayed:
 
 def view(trace: Trace, said: Said, wire: Wire) -> None:
     """Put into the trace what was negotiated: as the software says, else as the wire shows."""
+    trace.peer_certificate = said.peer_certificate
     if not (said.sent or wire.handshake_done) or not wire.in_tls:
         return
+    trace.resumed = said.resumed
     chosen = wire.chosen
     if chosen is not None:
         trace.protocol = chosen.version
@@ -110,6 +128,9 @@ def judge(request: Request, wire: Wire, said: Said) -> Ending:
         RuntimeError: it failed, and nothing on the wire says why: the driver's trouble, nobody's
             refusal.
     """
+    if wire.hung_up or said.hung_up:
+        stage = wire.trace.stage if wire.hung_up else "data"
+        return Ending("hung-up", stage, "the client hung up, as it was told")
     if said.sent:
         return _sent(wire, said)
     if wire.earlier is not None and wire.earlier.hello_sent and not wire.hello_sent:

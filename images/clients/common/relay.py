@@ -46,6 +46,8 @@ class Wire:
     ``once``: there is nothing to be had of a dialogue without TLS, so it is ended there;
     ``needs_tls``: it is ended where there is no STARTTLS, for software that cannot be told to
     insist on TLS.
+    ``hangup`` is where the relay closes both sides, as a client that is gone would: ``starttls``,
+    once its 220 has come, or ``handshake``, once the hello has gone out. ``hung_up``: it did.
     ``earlier`` is the connection before this one, of a client that connected again; ``address`` is
     then that one's.
     """
@@ -64,6 +66,8 @@ class Wire:
     server_closed: bool = False
     in_tls: bool = False
     earlier: Wire | None = None
+    hangup: str | None = None
+    hung_up: bool = False
     _replies: Replies = field(default_factory=Replies)
     _commands: bytes = b""
     _client_records: Records = field(default_factory=Records)
@@ -93,6 +97,8 @@ class Wire:
     @property
     def over(self) -> bool:
         """Whether there is nothing more to be learnt: no TLS will come of this dialogue."""
+        if self.hung_up:
+            return True
         if self.in_tls:
             return False
         refused = self.once and self.refusal is not None
@@ -136,7 +142,7 @@ class Wire:
         self.trace.lines.append("[the client connects again]")
         self.address = self.trace.local_address
         self.earlier = copy.copy(self)
-        fresh = Wire(self.trace, self.implicit_tls, self.once, self.needs_tls)
+        fresh = Wire(self.trace, self.implicit_tls, self.once, self.needs_tls, hangup=self.hangup)
         for name in ("ehlo", "refusal", "refused_at", "last", "first_bytes", "server_closed"):
             setattr(self, name, getattr(fresh, name))
         for name in ("in_tls", "_replies", "_commands", "_client_records", "_server_records"):
@@ -163,9 +169,18 @@ class Wire:
         """Note bytes that the server sent."""
         if self.in_tls:
             self._show("S", self._server_records.feed(data))
+            # The server has answered the hello: now it waits for the client's end of the handshake.
+            if self.hangup == "handshake" and not (self.hung_up or self.server_alert):
+                self._hang_up("handshake")
             return
         for reply in self._replies.feed(data):
             self._reply(reply)
+
+    def _hang_up(self, stage: str) -> None:
+        """The client is gone from here on."""
+        self.hung_up = True
+        self.trace.stage = stage
+        self.trace.lines.append("[the client hangs up]")
 
     def _command(self, line: str) -> None:
         words = line.split()
@@ -195,6 +210,8 @@ class Wire:
         elif stage == "starttls":
             self.in_tls = True
             self.trace.stage = "handshake"
+            if self.hangup == "starttls":
+                self._hang_up("starttls")
 
     def _answered(self, reply: Reply) -> str | None:
         """The stage of the command that a reply belongs to; a 334 or 354 leaves it unanswered."""

@@ -10,6 +10,8 @@ from common.relay import Wire
 
 EHLO = f"EHLO {EHLO_NAME}\r\n".encode()
 QUIT = b"QUIT\r\n"
+#: Small letters: a line that begins with Q ends s_client where it takes commands.
+NOOP, SMALL_QUIT = b"noop\r\n", b"quit\r\n"
 
 
 @dataclass
@@ -17,11 +19,14 @@ class Speaker:
     """The dialogue inside TLS: what comes out of the program, and what to put into it.
 
     ``replies`` are the server's: the banner (implicit TLS only), then EHLO's, then QUIT's.
+    ``renegotiates``: after EHLO's the program is told to renegotiate (`wants_handshake`), and NOOP
+    is said after that (`go_on`); its reply comes before QUIT's.
     """
 
     trace: Trace
     implicit_tls: bool
     replies: list[Reply]
+    renegotiates: bool = False
     _rest: bytes = b""
     _lines: tuple[str, ...] = ()
 
@@ -54,13 +59,29 @@ class Speaker:
         self.trace.replied(reply)
         return self._next()
 
+    @property
+    def _spoken(self) -> int:
+        """How many replies there are, with the banner that STARTTLS's side read in the clear."""
+        return len(self.replies) + (not self.implicit_tls)
+
+    @property
+    def wants_handshake(self) -> bool:
+        """Whether it is time for a second handshake."""
+        return self.renegotiates and self._spoken == 2
+
+    def go_on(self) -> bytes:
+        """What to say once the second handshake has been begun."""
+        self.trace.said("C", NOOP.decode().rstrip())
+        return NOOP
+
     def _next(self) -> bytes:
         """After the banner comes EHLO, after EHLO's reply QUIT, whatever they say."""
-        done = len(self.replies) + (not self.implicit_tls)
-        say = {1: EHLO, 2: QUIT}.get(done, b"")
+        steps = {1: (EHLO, "ehlo"), 2: (QUIT, "quit")}
+        if self.renegotiates:
+            steps = {1: (EHLO, "ehlo"), 2: (b"", "handshake"), 3: (SMALL_QUIT, "quit")}
+        say, self.trace.stage = steps.get(self._spoken, (b"", self.trace.stage))
         if say:
             self.trace.said("C", say.decode().rstrip())
-        self.trace.stage = {1: "ehlo", 2: "quit"}.get(done, self.trace.stage)
         return say
 
 
@@ -69,6 +90,8 @@ def ending(wire: Wire, speaker: Speaker, words: str) -> Ending:
 
     Where the wire alone decides, they are left out: they only tell of the relay's end.
     """
+    if wire.hung_up:
+        return Ending("hung-up", wire.trace.stage, "the client hung up, as it was told")
     if wire.refusal is not None:
         return Ending("refused", wire.refused_at, reply=wire.refusal)
     if not wire.offered:
@@ -81,6 +104,9 @@ def ending(wire: Wire, speaker: Speaker, words: str) -> Ending:
     for place, reply in enumerate(speaker.replies[: len(stages)]):
         if reply.code >= 400:
             return Ending("refused", stages[place], None, reply)
+    if len(speaker.replies) == len(stages) and speaker.renegotiates:
+        # It was told to renegotiate, and the dialogue ended with that.
+        return Ending("refused", "handshake", _with_alert(words or "no second handshake", wire))
     if len(speaker.replies) >= len(stages):
         return Ending("accepted", reply=speaker.replies[len(stages) - 1])
     outcome = "refused" if wire.hello_sent else "client-incapable"

@@ -170,7 +170,8 @@ def job_of(request: Request, port: int, **more: Any) -> dict[str, Any]:
     """A worker's job: the request in flat JSON, with the relay's port.
 
     ``lowest`` and ``highest`` are null for the client as it comes; ``ciphers`` and ``groups`` are
-    lists, empty for whatever the client has.
+    lists, empty for whatever the client has. ``sni`` is the server name to send, null for none;
+    ``certificate`` and ``key`` are files, null for no certificate.
     """
     offer = request.offer
     return {
@@ -189,13 +190,20 @@ def job_of(request: Request, port: int, **more: Any) -> dict[str, Any]:
         "to": request.recipient,
         "subject": request.subject,
         "time_limit": request.time_limit,
+        "certificate": request.extras.certificate,
+        "key": request.extras.key,
+        "sni": request.extras.server_name(request.server_name),
+        "resume": request.extras.resume,
+        "renegotiate": request.extras.renegotiate,
+        "hangup": request.extras.hangup,
         **more,
     }
 
 
 def said_by(answer: Mapping[str, Any]) -> Said:
     """A worker's answer: ``sent``, and where it tells ``error``, ``code``, ``text``, ``stage``,
-    ``protocol``, ``cipher``, ``bits``, ``group``, ``queue_id``.
+    ``protocol``, ``cipher``, ``bits``, ``group``, ``queue_id``, ``peer_certificate``, ``resumed``,
+    ``hung_up``.
 
     ``incapable`` says why it can make no such offer.
 
@@ -205,7 +213,10 @@ def said_by(answer: Mapping[str, Any]) -> Said:
     if answer.get("incapable"):
         raise Incapable(str(answer["incapable"]))
     code = answer.get("code")
-    names = ("error", "stage", "protocol", "cipher", "bits", "group", "queue_id")
+    names = (
+        *("error", "stage", "protocol", "cipher", "bits", "group", "queue_id"),
+        *("peer_certificate", "resumed", "hung_up"),
+    )
     return Said(
         sent=bool(answer.get("sent")),
         reply=Reply(int(code), str(answer.get("text") or "")) if code else None,

@@ -41,6 +41,8 @@ def numbers(offer: Offer | None) -> dict[str, list[int]]:
 class NetSmtp:
     """The mailer."""
 
+    extras = frozenset({"cert", "sni"})
+
     def __init__(self) -> None:
         self._workers = Workers(COMMAND, ENVIRONMENT)
 

@@ -32,6 +32,9 @@ type job struct {
 	To        string   `json:"to"`
 	Subject   string   `json:"subject"`
 	TimeLimit float64  `json:"time_limit"`
+	Name      *string  `json:"sni"`
+	Chain     string   `json:"certificate"`
+	Key       string   `json:"key"`
 }
 
 type answer map[string]interface{}
@@ -44,7 +47,28 @@ var versions = map[string]uint16{
 	"TLSv1.3": tls.VersionTLS13,
 }
 
+// Without a name to send, crypto/tls must not check one either.
 func config(j job) (*tls.Config, error) {
+	made, err := versioned(j)
+	if err != nil {
+		return nil, err
+	}
+	if j.Name == nil {
+		made.ServerName, made.InsecureSkipVerify = "", true
+	} else {
+		made.ServerName = *j.Name
+	}
+	if j.Chain != "" {
+		pair, err := tls.LoadX509KeyPair(j.Chain, j.Key)
+		if err != nil {
+			return nil, err
+		}
+		made.Certificates = []tls.Certificate{pair}
+	}
+	return made, nil
+}
+
+func versioned(j job) (*tls.Config, error) {
 	if j.Lowest == "" {
 		roots := x509.NewCertPool()
 		text, err := ioutil.ReadFile(j.CAFile)

@@ -20,6 +20,7 @@ class Nassl:
     """The mailer, on one of nassl's libraries: "legacy" or "modern"."""
 
     plaintext = True
+    extras = frozenset({"cert", "sni"})
 
     def __init__(self, library: str) -> None:
         self._command = [*COMMAND, library]

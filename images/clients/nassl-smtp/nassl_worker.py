@@ -41,9 +41,15 @@ def tls(job: dict[str, Any], library: str) -> Any:
         Incapable: the library refuses the offer, or cannot be told of it.
     """
     make, _ = LIBRARIES[library]
+    own: dict[str, Any] = {}
+    if job["certificate"]:
+        own = {
+            "client_certificate_chain": Path(job["certificate"]),
+            "client_key": Path(job["key"]),
+        }
     if job["lowest"] is None:
-        client = make(ssl_verify_locations=Path(job["ca_file"]))
-        client.set_tlsext_host_name(job["host"])
+        client = make(ssl_verify_locations=Path(job["ca_file"]), **own)
+        name_server(client, job)
         return client
     why = hindrance(job, library, job["inside"])
     if why is not None:
@@ -51,7 +57,9 @@ def tls(job: dict[str, Any], library: str) -> Any:
     wanted = told(job, library, job["inside"])
     try:
         client = make(
-            ssl_version=OpenSslVersionEnum[wanted.version], ssl_verify=OpenSslVerifyEnum.NONE
+            ssl_version=OpenSslVersionEnum[wanted.version],
+            ssl_verify=OpenSslVerifyEnum.NONE,
+            **own,
         )
         client._ssl.set_options(wanted.options)
         client.set_cipher_list(wanted.ciphers)
@@ -62,8 +70,14 @@ def tls(job: dict[str, Any], library: str) -> Any:
     except (*TLS_ERRORS, ValueError, NotImplementedError) as exc:
         raise Incapable(words(exc)) from exc
     if wanted.version != "SSLV2":  # which has no server name
-        client.set_tlsext_host_name(job["host"])
+        name_server(client, job)
     return client
+
+
+def name_server(client: Any, job: dict[str, Any]) -> None:
+    """Have the client send the server name that the job says, or none."""
+    if job["sni"] is not None:
+        client.set_tlsext_host_name(job["sni"])
 
 
 class Stream(io.RawIOBase):

@@ -98,6 +98,15 @@ def hindrance(runtime: str, offer: Offer | None) -> str | None:
     return None
 
 
+def extras_of(runtime: str) -> frozenset[str]:
+    """The extras that a runtime was seen to do: Node.js's from 10 on take both as options."""
+    if runtime != "node":
+        return frozenset()
+    told = subprocess.run([PROGRAMS / "node", "--version"], capture_output=True, check=True).stdout
+    major = int(told.decode().lstrip("v").split(".")[0])
+    return frozenset({"cert", "sni"}) if major >= 10 else frozenset()
+
+
 class Nodemailer:
     """The mailer."""
 
@@ -105,6 +114,7 @@ class Nodemailer:
 
     def __init__(self) -> None:
         self._command = command()
+        self.extras = extras_of(Path(self._command[0]).name)
         self._workers = Workers(self._command, ENVIRONMENT)
 
     async def describe(self) -> dict[str, Any]:

@@ -64,7 +64,11 @@ function offerOptions(job) {
 function tlsOptions(job) {
   var options = job.lowest ? offerOptions(job) : {};
   options.ca = fs.readFileSync(job.ca_file);
-  options.servername = job.host;
+  options.servername = job.sni === null ? '' : job.sni;
+  if (job.certificate) {
+    options.cert = fs.readFileSync(job.certificate);
+    options.key = fs.readFileSync(job.key);
+  }
   return options;
 }
 

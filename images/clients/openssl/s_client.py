@@ -50,16 +50,40 @@ class Tool:
         """Security levels came with OpenSSL 1.1.0 (its CHANGES)."""
         return not self.number.startswith(("0.", "1.0."))
 
-    def command(self, request: Request, port: int) -> list[str]:
-        """The command line for a request, against a port of this machine."""
-        words = [self.path, "s_client", "-connect", f"127.0.0.1:{port}", "-ign_eof"]
+    def command(
+        self, request: Request, port: int, session: str | None = None, *, again: bool = False
+    ) -> list[str]:
+        """The command line for a request, against a port of this machine.
+
+        ``session`` is the file that the session of a first connection is kept in, for a second
+        (``again``). With -ign_eof a line R would be sent to the server; to renegotiate by it,
+        s_client must read commands.
+        """
+        words = [self.path, "s_client", "-connect", f"127.0.0.1:{port}"]
+        words += [] if request.extras.renegotiate else ["-ign_eof"]
         words += ["-CAfile", request.ca_file]
-        # There is no server name in SSLv2, and s_client will not be given one for it.
-        if request.offer is None or request.offer.highest != "SSLv2":
-            words += ["-servername", request.server_name]
+        words += self._name_options(request)
         if not request.implicit_tls:
             words += ["-starttls", "smtp"]
+        if request.extras.certificate:
+            words += ["-cert", request.extras.certificate, "-key", str(request.extras.key)]
+        if session is not None:
+            # The file is written by the first connection, and read by the second.
+            words += ["-sess_in" if again else "-sess_out", session]
         return words + self.offer_options(request.offer)
+
+    def _name_options(self, request: Request) -> list[str]:
+        """The server name to send. There is none in SSLv2, and s_client takes none for it.
+
+        Without the option, releases before 1.1.1 send none, and later ones that of -connect, which
+        is an address here and is not sent (CHANGES, 1.1.1: -noservername).
+        """
+        if request.offer is not None and request.offer.highest == "SSLv2":
+            return []
+        name = request.extras.server_name(request.server_name)
+        if name is not None:
+            return ["-servername", name]
+        return ["-noservername"] if "noservername" in self.options else []
 
     def offer_options(self, offer: Offer | None) -> list[str]:
         """The options that make an offer; none at all for the default.
@@ -107,7 +131,7 @@ class Tool:
         Only TLSv1.3 may come without a session, and there the class is exact.
         """
         protocol = re.search(r"^ *Protocol *: (\S+)", output, re.M)
-        cipher = re.search(r"^New, (\S+), Cipher is (\S+)", output, re.M)
+        cipher = re.search(r"^(?:New|Reused), (\S+), Cipher is (\S+)", output, re.M)
         group = re.search(r"^(?:Server|Peer) Temp Key: (.+)", output, re.M)
         named = re.search(r"^Negotiated TLS1\.3 group: (\S+)", output, re.M)
         if cipher is None or cipher[2] == "(NONE)":
@@ -117,6 +141,17 @@ class Tool:
         trace.bits = self.bits.get(cipher[2])
         if named or group:
             trace.group = named[1] if named else _group(group[1] if group else "")
+
+
+def reused(output: str) -> bool:
+    """Whether s_client says that it took up the session that it was given."""
+    return re.search(r"^Reused, \S+, Cipher is ", output, re.M) is not None
+
+
+def certificate_in(output: str) -> str | None:
+    """The server's own certificate, which s_client prints; None: it got none."""
+    found = re.search(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", output, re.S)
+    return found.group() if found else None
 
 
 def _version(text: str) -> str:

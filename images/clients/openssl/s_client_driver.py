@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from common.contract import Ending, Request, Trace, main
 from common.process import Process
 from common.relay import Relay, Wire
 from common.speaker import Speaker
-from s_client import OPTIONS, Tool, judge
+from s_client import OPTIONS, Tool, certificate_in, judge, reused
 
 OPENSSL = "/usr/local/bin/openssl"
+#: Seconds between two looks at what a program has said.
+STEP = 0.01
 #: The default offer reads the configuration that the release was installed with; a given offer does
 #: not, since it may forbid what is to be offered. No random seed file: the kernel's is enough.
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "RANDFILE": "/dev/null", "LC_ALL": "C"}
@@ -44,6 +48,10 @@ def tool() -> Tool:
 class SClient:
     """The driver."""
 
+    extras = frozenset(
+        {"cert", "sni", "resume", "renegotiate", "hangup=starttls", "hangup=handshake"}
+    )
+
     def __init__(self, openssl: Tool) -> None:
         self._openssl = openssl
 
@@ -64,19 +72,38 @@ class SClient:
         offer = request.offer
         if offer is not None and offer.lowest == "SSLv2" and offer.highest != "SSLv2":
             return Ending("client-incapable", "handshake", "s_client offers SSLv2 only by itself")
-        wire = Wire(trace, request.implicit_tls)
-        speaker = Speaker(trace, request.implicit_tls, [])
+        if not request.extras.resume:
+            return await self._connect(request, trace)
+        with tempfile.TemporaryDirectory() as folder:
+            session = str(Path(folder) / "session")
+            first = await self._connect(request, trace, session)
+            if first.outcome != "accepted" or not Path(session).exists():
+                return first
+            trace.lines.append("[the client connects again, with the session it had]")
+            return await self._connect(request, trace, session, again=True)
+
+    async def _connect(
+        self, request: Request, trace: Trace, session: str | None = None, *, again: bool = False
+    ) -> Ending:
+        """One connection. ``session`` is a file for its session; ``again``: to read it from."""
+        wire = Wire(trace, request.implicit_tls, hangup=request.extras.hangup)
+        speaker = Speaker(trace, request.implicit_tls, [], request.extras.renegotiate)
         try:
             async with Relay(wire, request.host, request.port) as relay:
-                process = await self._run(request, relay.port, speaker)
+                command = self._openssl.command(request, relay.port, session, again=again)
+                process = await self._run(request, command, speaker)
         except ConnectionRefusedError as exc:
             return Ending("refused", "connect", f"ConnectionRefusedError: {exc}")
         ending = judge(wire, speaker, process.errors.decode("utf-8", "replace"))
-        if ending.outcome == "accepted":
-            self._openssl.view(process.output.decode("utf-8", "replace"), trace)
+        output = process.output.decode("utf-8", "replace")
+        trace.peer_certificate = certificate_in(output)
+        if ending.outcome == "accepted" or speaker.wants_handshake:
+            self._openssl.view(output, trace)
+        if request.extras.resume and ending.outcome == "accepted":
+            trace.resumed = again and reused(output)
         return ending
 
-    async def _run(self, request: Request, port: int, speaker: Speaker) -> Process:
+    async def _run(self, request: Request, command: list[str], speaker: Speaker) -> Process:
         heard = 0
 
         def hear(running: Process) -> None:
@@ -89,13 +116,32 @@ class SClient:
         environment = dict(ENVIRONMENT)
         if request.offer is not None:
             environment["OPENSSL_CONF"] = "/dev/null"
-        process = Process(self._openssl.command(request, port), environment, hear)
+        process = Process(command, environment, hear)
         try:
             process.write(speaker.first_words())
+            if request.extras.renegotiate:
+                await _renegotiate(process, speaker)
             await process.ended
         finally:
             process.kill()
         return process
+
+
+async def _renegotiate(process: Process, speaker: Speaker) -> None:
+    """Give s_client its command R after EHLO's reply, and go on once it has taken it up.
+
+    A line that came together with the R would be taken for a part of it (s_client(1), "CONNECTED
+    COMMANDS"), so what s_client says of it is waited for.
+    """
+    while not speaker.wants_handshake and not process.ended.done():
+        await asyncio.sleep(STEP)
+    if process.ended.done():
+        return
+    process.write(b"R\n")
+    while b"RENEGOTIATING" not in process.errors and not process.ended.done():
+        await asyncio.sleep(STEP)
+    if not process.ended.done():
+        process.write(speaker.go_on())
 
 
 if __name__ == "__main__":

@@ -28,6 +28,11 @@ def command(request: Request, port: int, priority: str | None) -> list[str]:
     words += [f"--x509cafile={request.ca_file}"]
     words += [] if request.implicit_tls else ["--starttls-proto=smtp"]
     words += [] if priority is None else ["--insecure", f"--priority={priority}"]
+    extras = request.extras
+    if extras.certificate is not None:
+        words += [f"--x509certfile={extras.certificate}", f"--x509keyfile={extras.key}"]
+    if extras.sends_name:
+        words += ["--disable-sni"] if extras.name is None else [f"--sni-hostname={extras.name}"]
     return [*words, request.server_name]
 
 
@@ -64,6 +69,8 @@ def words(errors: str) -> str:
 class GnutlsCli:
     """The driver."""
 
+    extras = frozenset({"cert", "sni", "hangup=starttls", "hangup=handshake"})
+
     async def describe(self) -> dict[str, Any]:
         """What this is; ``offers`` leaves out SSLv3, of which GnuTLS has the word only."""
         library = package_version("libgnutls30") or package_version("libgnutls30t64")
@@ -82,7 +89,7 @@ class GnutlsCli:
             priority = priority_of(request.offer) if request.offer else None
         except Incapable as exc:
             return Ending("client-incapable", "handshake", str(exc))
-        wire = Wire(trace, request.implicit_tls)
+        wire = Wire(trace, request.implicit_tls, hangup=request.extras.hangup)
         speaker = Speaker(trace, request.implicit_tls, [])
         try:
             async with Relay(wire, request.host, request.port) as relay:

@@ -20,6 +20,7 @@ class Smtplib:
     """The mailer."""
 
     plaintext = True
+    extras = frozenset({"cert", "sni", "resume", "hangup=data"})
 
     def __init__(self) -> None:
         self._workers = Workers(COMMAND, ENVIRONMENT)

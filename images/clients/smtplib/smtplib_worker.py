@@ -14,6 +14,8 @@ import warnings
 from email.message import EmailMessage
 from typing import Any
 
+from common.tuned import TunedContext, default_context, pem_of, tune
+
 ALL_CIPHERS = "ALL:COMPLEMENTOFALL"
 #: OpenSSL 1.1.0 brought security levels, and forbids old versions at the default one from 3.0 on.
 LEVEL = ":@SECLEVEL=0"
@@ -31,15 +33,26 @@ def version(name: str) -> ssl.TLSVersion:
     return found
 
 
-def context(job: dict[str, Any]) -> ssl.SSLContext:
-    """The documentation's context; with an offer one that lets nothing but the offer decide.
+def context(job: dict[str, Any]) -> TunedContext:
+    """The context of a job, with the certificate and the server name that it wants.
 
     Raises:
         Incapable: Python or its OpenSSL refuses the offer, or has never heard of it.
     """
-    if job["lowest"] is None:
-        return ssl.create_default_context(cafile=job["ca_file"])
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made = default_context(job["ca_file"]) if job["lowest"] is None else pinned(job)
+    tune(
+        made,
+        certificate=job["certificate"],
+        key=job["key"],
+        sends_name=job["sni"] != job["host"],
+        name=job["sni"],
+    )
+    return made
+
+
+def pinned(job: dict[str, Any]) -> TunedContext:
+    """A context that lets nothing but the offer decide."""
+    made = TunedContext(ssl.PROTOCOL_TLS_CLIENT)
     made.check_hostname = False
     made.verify_mode = ssl.CERT_NONE
     made.options &= ~(ssl.OP_NO_SSLv3 | ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1)
@@ -94,10 +107,10 @@ def letter(job: dict[str, Any]) -> EmailMessage:
     return message
 
 
-def send(job: dict[str, Any], told: dict[str, Any]) -> None:
-    """One dialogue; ``told`` is filled as it goes on."""
-    chosen, limit = context(job), job["time_limit"]
+def connect(job: dict[str, Any], chosen: ssl.SSLContext, told: dict[str, Any]) -> Any:
+    """A client that is connected, has shaken hands and has said EHLO."""
     told["stage"] = "banner"
+    limit = job["time_limit"]
     if job["implicit"]:
         told["stage"] = "handshake"
         client: Any = Implicit(job["host"], job["port"], context=chosen, timeout=limit)
@@ -115,10 +128,33 @@ def send(job: dict[str, Any], told: dict[str, Any]) -> None:
         if not job["plaintext"]:
             told["protocol"] = client.sock.version()
             told["cipher"], _, told["bits"] = client.sock.cipher()
+            told["peer_certificate"] = pem_of(client.sock)
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def send(job: dict[str, Any], told: dict[str, Any]) -> None:
+    """One dialogue; ``told`` is filled as it goes on."""
+    chosen = context(job)
+    if job["resume"]:
+        # The session is there once the server has said something: TLSv1.3's comes after the
+        # handshake (RFC 8446, section 4.6.1).
+        first = connect(job, chosen, told)
+        chosen.session = first.sock.session
+        first.quit()
+    client = connect(job, chosen, told)
+    if job["resume"]:
+        told["resumed"] = bool(client.sock.session_reused)
+    try:
         if job["username"]:
             told["stage"] = "auth"
             client.login(job["username"], job["password"])
         told["stage"] = "mail"
+        if job["hangup"] == "data":
+            hang_up(client, job, told)
+            return
         client.send_message(letter(job))
         told.update(sent=True, code=client.code, text=client.text)
         client.quit()
@@ -128,6 +164,22 @@ def send(job: dict[str, Any], told: dict[str, Any]) -> None:
         raise
     finally:
         client.close()
+
+
+def hang_up(client: Any, job: dict[str, Any], told: dict[str, Any]) -> None:
+    """Close the connection in the middle of the message (RFC 5321, section 4.1.1.4)."""
+    for stage, command in (("mail", client.mail), ("rcpt", client.rcpt)):
+        told["stage"] = stage
+        code, text = command(job["from"] if stage == "mail" else job["to"])
+        if code != 250:
+            raise smtplib.SMTPResponseException(code, text)
+    told["stage"] = "data"
+    code, text = client.docmd("DATA")
+    if code != 354:
+        raise smtplib.SMTPResponseException(code, text)
+    client.send(f"Subject: {job['subject']}\r\n")
+    client.close()
+    told["hung_up"] = True
 
 
 def answer(job: dict[str, Any]) -> dict[str, Any]:
