@@ -210,6 +210,10 @@ class PostfixBench:
             # Nobody listens there, which a process that died cannot be the reason of.
             return ()
         tag = self.instance.tags[asked.cell.service]
+        if result.outcome == "timeout" and not log.deaths(pids, tag):
+            others = log.deaths_with_clients(pids, tag, asked.since)
+            if others:
+                return tuple(str(line) for line in others)
         if not log.deaths(pids, tag):
             # A process that dies sleeps for a second before it ends (util/msg.c), and master tells
             # of it then.

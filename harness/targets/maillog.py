@@ -159,6 +159,20 @@ class MailLog:
         found = [one for one in self.died if is_of_service(one, pids, tag)]
         return [line for one in found for line in one.lines]
 
+    def deaths_with_clients(self, pids: range, tag: str, since: float) -> list[LogLine]:
+        """Why smtpd processes of one service died with a client since then.
+
+        master(8) puts off the next process after one that died over its first client, so that
+        clients who come meanwhile wait.
+        """
+        return [
+            line
+            for one in self.died
+            if one.master in pids and one.program == "smtpd" and one.served and one.at >= since
+            for line in one.lines
+            if one.tag in (tag, None)
+        ]
+
     def dying(self, tag: str) -> bool:
         """Whether a process of this tag has said its last words, and master nothing of it yet."""
         return any(line.tag == tag for said in self._last_words.values() for line in said)

@@ -76,12 +76,16 @@ def seen(run: Finished, where: str) -> Observation:
     [
         # Who verifies says no to a bad certificate; who does not is served.
         (f"{MODERN}/good/smtp/{VERIFIES}/default", "accepted", None, None),
-        (f"{MODERN}/expired/smtp/{VERIFIES}/default", "refused", "certificate", "client"),
-        (f"{OLD}/expired/smtp/{VERIFIES}/default", "refused", "certificate", "client"),
-        (f"{MODERN}/self-signed/smtp/{VERIFIES}/default", "refused", "certificate", "client"),
+        (f"{MODERN}/expired/smtp/{VERIFIES}/default", "refused", "certificate-expired", "client"),
+        (f"{OLD}/expired/smtp/{VERIFIES}/default", "refused", "certificate-expired", "client"),
+        (
+            f"{MODERN}/self-signed/smtp/{VERIFIES}/default",
+            *("refused", "certificate-self-signed", "client"),
+        ),
         (f"{MODERN}/good/smtp/{SILENT}/default", "accepted", None, None),
+        # Its alert unknown_ca is that of a self-signed certificate, and of an unknown issuer too.
         (f"{MODERN}/self-signed/smtp/{SILENT}/default", "refused", "certificate", "client"),
-        (f"{MODERN}/expired/smtp/{SILENT}/default", "refused", "certificate", "client"),
+        (f"{MODERN}/expired/smtp/{SILENT}/default", "refused", "certificate-expired", "client"),
         (f"{MODERN}/expired/smtp/{NEW}/TLSv1.2", "accepted", None, None),
         # A short key: the server's own level refuses it, or nobody does.
         (f"{MODERN}/rsa-1024-level2/smtp/{NEW}/TLSv1.2", "refused", "key-too-small", "server"),

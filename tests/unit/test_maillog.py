@@ -240,3 +240,15 @@ def test_who_waits_for_a_death_is_told_of_it() -> None:
         assert await other is None
 
     asyncio.run(scenario())
+
+
+def test_a_client_who_waits_is_told_of_those_that_smtpd_died_with() -> None:
+    """Protects from a time-out by chance: master puts off the next process for a while."""
+    log = MailLog()
+    log.feed(f"{HOST} postfix/smtpd[9]: connect from unknown[10.0.0.1]:1000")
+    log.feed(f"{HOST} postfix/smtpd[9]: fatal: no SASL authentication mechanisms")
+    log.feed(SMTPD_ENDS, now=2.0)
+    told = log.deaths_with_clients(range(5, 6), "postfix/smtpd", 1.0)
+    assert [line.process for line in told] == ["smtpd", "master"]
+    assert log.deaths_with_clients(range(5, 6), "postfix/smtpd", 3.0) == []
+    assert log.deaths_with_clients(range(5, 6), "other/smtpd", 1.0) == []
