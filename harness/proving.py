@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from harness.catalog.cells import CONTROL_PREFIX, Cell
+from harness.catalog.clients import Control as ControlOf
 from harness.catalog.clients import all_controls
 from harness.clients.controls import (
     FORBIDDING,
@@ -29,8 +30,11 @@ from harness.observations.decide import CANNOT_REFUSE, Control
 from harness.observations.journal import Journal
 from harness.observations.measure import Bench, Dialogue, Measured
 from harness.observations.obstacles import Grounds, all_excluded, needs_grounds, obstacles
+from harness.observations.reasons import CLIENTS_OWN_WORDS
 from harness.observations.record import Observation, Outcome, Stage
 from harness.readiness import Readiness
+from harness.targets.control import suites_lacking
+from harness.targets.postfix import PostfixTarget
 from harness.tls import Offer, Protocol, Service
 
 T = TypeVar("T")
@@ -81,11 +85,13 @@ class Proofs:
         its_list = bench.protocol_list(cell.service)
         out = _left_out(its_list, bench)
         grounds, seen = await self._grounds(cell, bench, Grounds(excluded=out))
-        evidence = {
+        evidence: dict[str, object] = {
             "controls": seen,
             "list": str(its_list) if its_list else None,
             "excluded": None if out is None else sorted(out),
         }
+        if grounds.with_files is False:
+            evidence["files"] = sorted(self._scenarios[cell.scenario].system_files)
         return measured.explained(obstacles(measured.decision, cell.offer, grounds), evidence)
 
     async def _once(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -98,22 +104,40 @@ class Proofs:
     async def _try_controls(self, client: str, service: Service, offer: Offer) -> Control:
         """Ask one control after another until one accepts; all refusing proves inability.
 
-        A client that is accepted must also be refused by the control that forbids.
+        A client that is accepted must also be refused by the control that forbids. A control that
+        lacks what is offered proves nothing: one that has it all must refuse.
         """
         tried: str | None = None
-        why = []
+        why: list[str] = []
+        short: list[str] = []
         for server in controls_for(offer, all_controls()):
             seen, lack = await self._asked(control_cell(server, service, client, offer))
             if seen is not None and seen.outcome in (Outcome.ACCEPTED, Outcome.HUNG_UP):
                 proved = await self._can_be_refused(client, service, offer, seen.cell)
                 return replace(proved, resumes=bool(seen.resumed))
-            if seen is not None and seen.outcome is Outcome.CLIENT_INCAPABLE:
-                tried = seen.cell
-            else:
+            if seen is None or seen.outcome is not Outcome.CLIENT_INCAPABLE:
                 why.append(lack)
+            elif seen.reason in CLIENTS_OWN_WORDS:
+                tried = seen.cell
+            elif lacks := await self._lacking(server, service, offer):
+                short.append(f"{server.name} has not {', '.join(lacks)}")
+            else:
+                tried = seen.cell
         if tried is not None and not why:
             return Control(tried, works=False)
-        return Control(tried, works=None, why="; ".join(why) or "no control speaks this offer")
+        said = "; ".join([*why, *short]) or "no control speaks this offer"
+        return Control(tried, works=None, why=said)
+
+    async def _lacking(self, server: ControlOf, service: Service, offer: Offer) -> tuple[str, ...]:
+        """The suites of an offer that a control lacks, by its own openssl."""
+        bench = await self._ready.control(server.name)
+        if bench is None:
+            return ()
+        target = bench.target
+        return await self._once(
+            ("lacking", server.name, service, offer),
+            lambda: asyncio.to_thread(suites_lacking, target, offer, service),
+        )
 
     async def _can_be_refused(
         self, client: str, service: Service, offer: Offer, accepted: str
@@ -174,6 +198,11 @@ class Proofs:
         grounds = replace(grounds, opened=await granted(Kept.NOTHING))
         if not grounds.opened:
             return grounds, seen
+        if self._scenarios[cell.scenario].system_files:
+            grounds = replace(grounds, with_files=await granted(Kept.FILES))
+            if grounds.with_files is False:
+                # With these files there nothing else of the candidate's can be told apart.
+                return grounds, seen
         if _library(bench).has_levels and "@SECLEVEL" not in "".join(settings.values()):
             grounds = replace(grounds, with_level=await granted(Kept.LEVEL))
         if grounds.with_level is not False and not all_excluded(cell.offer, grounds.excluded):
@@ -191,9 +220,10 @@ class Proofs:
             return self._prior[own.id]
 
         async def ask() -> Observation | None:
-            at = await self._once(
-                (bench.target.host, scenario.id), lambda: self._start(bench, scenario)
-            )
+            target = bench.target
+            if not kept.beside(candidate):
+                target = await self._ready.build(cell.build) or target
+            at = await self._once((target.host, scenario.id), lambda: self._start(target, scenario))
             measured = await self._measure(own, at, Control(None, None))
             if measured is None:
                 return None
@@ -202,9 +232,8 @@ class Proofs:
 
         return await self._once(own.id, ask)
 
-    async def _start(self, beside: PostfixBench, scenario: Scenario) -> PostfixBench:
-        """Start one of a build's own controls in the container of the candidate."""
-        target = beside.target
+    async def _start(self, target: PostfixTarget, scenario: Scenario) -> PostfixBench:
+        """Start one of a build's own controls in a container of the build."""
         instance = await asyncio.to_thread(
             target.start_instance, scenario, await self._ready.sasl()
         )

@@ -30,6 +30,12 @@ class Span:
     first: str
     last: str = ""
 
+    def is_in(self, release: str) -> bool:
+        """Whether a release has the name."""
+        asked = Version.parse(release)
+        ended = bool(self.last) and Version.parse(self.last) < asked
+        return Version.parse(self.first) <= asked and not ended
+
 
 @dataclass(frozen=True, slots=True)
 class NameList:

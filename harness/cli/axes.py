@@ -20,6 +20,7 @@ from harness.catalog.clients import (
 from harness.catalog.peers import Peer, all_peers, meets
 from harness.catalog.releases import Release
 from harness.catalog.selectors import select
+from harness.config.claims import CONTROL
 from harness.config.scenario import Scenario, load_scenarios
 from harness.errors import NothingSelectedError, UsageError
 from harness.images.recipes import Recipe
@@ -174,8 +175,11 @@ def _is_unasked(one: Client | Peer, *, own: bool) -> bool:
 
 
 def read_scenarios(folder: Path | None) -> dict[str, Scenario]:
-    """The scenarios of a folder, or those that come with the tool."""
-    return load_scenarios(folder or scenarios_dir())
+    """The scenarios of a folder, or those that come with the tool.
+
+    A folder without a scenario of the name that others are held against by default has the tool's.
+    """
+    return load_scenarios(folder or scenarios_dir(), own_control=scenarios_dir() / CONTROL)
 
 
 def choose_builds(

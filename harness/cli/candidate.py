@@ -62,7 +62,7 @@ def config_candidate(
 def tell_reading(scenario: Scenario) -> None:
     """Say on standard error what was done to the text, and on which footing it was read."""
     for note in scenario.reading:
-        click.echo(f"note: {note}", err=True)
+        click.echo(f"Read: {note}", err=True)
 
 
 def _scenario(names: tuple[str, ...], scenarios: dict[str, Scenario]) -> Scenario | None:
@@ -87,7 +87,7 @@ def _candidate(
         notes=source.notes,
         source=f"the container {options.container}" if options.container else "",
     )
-    further = collect_files(candidate.main_cf, candidate.master_cf, source.trees)
+    further = collect_files(candidate.main_cf, candidate.master_cf, source.trees, source.directory)
     return replace(candidate, files=further.files, reading=(*candidate.reading, *further.notes))
 
 

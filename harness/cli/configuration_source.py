@@ -48,11 +48,15 @@ _TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
 
 @dataclass(slots=True)
 class ConfigurationSource:
-    """The texts of a configuration, and where the further files that they name may lie."""
+    """The texts of a configuration, and where the further files that they name may lie.
+
+    ``directory`` is what ``$config_directory`` is, where more than main.cf tells.
+    """
 
     texts: dict[Path, str] = field(default_factory=dict)
     trees: list[FileTree] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    directory: str | None = None
 
     def add(self, path: Path, data: bytes) -> None:
         """One more text.
@@ -279,7 +283,8 @@ def _members(name: str, data: bytes) -> tuple[dict[str, tarfile.TarInfo], tarfil
                 )
             members[_member_path(member.name)] = member
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
-        raise UsageError(f"{name} is no tar that can be read: {error}") from error
+        words = str(error).partition("\n")[0].rstrip(":")
+        raise UsageError(f"{name} is no tar that can be read: {words}") from error
     except Exception as error:  # lzma.LZMAError and zlib.error have no common base
         if isinstance(error, UsageError):
             raise

@@ -49,7 +49,7 @@ def read_container(name: str) -> ConfigurationSource:
     container = _running(name)
     directory = _config_directory(container)
     tree = ContainerTree(container, directory)
-    source = ConfigurationSource(trees=[tree])
+    source = ConfigurationSource(trees=[tree], directory=directory)
     for file in CONFIG_FILES:
         path = posixpath.join(directory, file)
         found = tree.copy(path, MOST_BYTES)

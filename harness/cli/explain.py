@@ -9,7 +9,7 @@ import click
 
 from harness.cli.asking import agreed
 from harness.cli.axes import read_scenarios
-from harness.cli.candidate import named_candidate, tell_reading
+from harness.cli.candidate import named_candidate
 from harness.cli.candidate_options import CandidateOptions, candidate_options
 from harness.cli.folders import run_folder
 from harness.cli.measuring import exit_code
@@ -82,7 +82,6 @@ def explain_command(
     else:
         scenarios = read_scenarios(setting.scenarios_dir)
         candidate = named_candidate(names, scenarios, service, options=reading)
-        tell_reading(candidate)
         name = candidate.id
         control = None if candidate.whole else _control(candidate, scenarios)
         data = _measured(candidate, control, setting, yes=yes)

@@ -67,8 +67,7 @@ COMMANDS = {
     ),
     "verify": (
         "harness.cli.verify:verify_command",
-        "Measure whether a main.cf, a master.cf, or lines of either on standard input meet"
-        " a policy.",
+        "Measure whether a configuration, or lines of one on standard input, meet a policy.",
     ),
 }
 

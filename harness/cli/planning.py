@@ -51,10 +51,7 @@ def make_plan(
         if (scope := _scope(scenarios[name], selection, pool)) is not None
     }
     if not scopes:
-        raise NothingSelectedError(
-            f"no cell is left: {' '.join(chosen)} are not about {' '.join(selection.services)}",
-            next_step="leave out -S, or select a service that the advice is about",
-        )
+        raise _no_such_service([scenarios[name] for name in chosen], selection.services)
     added = dict.fromkeys(
         against
         for name in scopes
@@ -79,6 +76,21 @@ def make_plan(
         offers=whole.offers,
         unpinned=frozenset(one.name for one in pool if not one.pins),
         scopes={name: scope for name, scope in scopes.items() if scope != whole},
+    )
+
+
+def _no_such_service(chosen: Sequence[Scenario], selected: Sequence[str]) -> NothingSelectedError:
+    """What to say where services were selected that no scenario has, or is about."""
+    named = " or ".join(selected)
+    if len(chosen) == 1 and chosen[0].whole and not chosen[0].claims.services:
+        return NothingSelectedError(
+            f"your master.cf has no {named} entry",
+            cause=f"its services are {', '.join(services_of(chosen[0])) or 'none that takes mail'}",
+            next_step="select one of these, or leave out -S",
+        )
+    return NothingSelectedError(
+        f"no cell is left: {' '.join(one.id for one in chosen)} are not about {named}",
+        next_step="leave out -S, or select a service that the advice is about",
     )
 
 

@@ -49,6 +49,9 @@ _ADDRESS = re.compile(r"(?P<host>[^/\s]+):(?P<port>\d+)")
 )
 @click.option("--json", "as_json", is_flag=True, help="The map as JSON on standard output.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress; the map only.")
+@click.option(
+    "--verbose", "-v", is_flag=True, help="Each setting that a stand-in took the place of, and why."
+)
 @candidate_options(redacting=False)
 def scan_command(
     what: str,
@@ -60,6 +63,7 @@ def scan_command(
     ciphers_only: bool,
     as_json: bool,
     quiet: bool,
+    verbose: bool,
     reading: CandidateOptions,
 ) -> int:
     """Map every protocol and cipher that a server accepts, by elimination.
@@ -82,6 +86,7 @@ def scan_command(
         if not 0 < port < 1 << 16:
             raise UsageError(f"{port} is no port", next_step="name one from 1 to 65535")
         found = scan(Place(host, port, implicit, host), ciphers_only=ciphers_only)
+        replaced = None
     else:
         given = "--config" if config else "--container"
         if (config or reading.container) and (scenario or scenarios_dir):
@@ -95,19 +100,26 @@ def scan_command(
 
         if config or reading.container:
             wanted = config_candidate(config, service, reading)
-            tell_reading(wanted)
+            if as_json:
+                tell_reading(wanted)
         else:
             wanted = by_id(scenarios_dir, scenario or "defaults")
-        found = scan_build(
+        found, replaced = scan_build(
             what, wanted, _service(service or "smtp"), ciphers_only=ciphers_only, quiet=quiet
         )
     if as_json:
         from harness.cli.scan_json import render
 
-        click.echo(render(what, found))
+        click.echo(render(what, found, replaced))
     else:
         from harness.cli.scan_text import lines, text_width
 
+        if replaced is not None and (config or reading.container):
+            from harness.reports.stand_ins import stand_ins_text
+
+            for line in stand_ins_text(replaced, verbose=verbose):
+                click.echo(line)
+            click.echo()
         for line in lines(found, text_width()):
             click.echo(line)
     return ExitCode.INFRASTRUCTURE if found.not_measured else ExitCode.OK

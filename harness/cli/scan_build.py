@@ -18,6 +18,7 @@ from harness.errors import InfrastructureError, UsageError
 from harness.images import recipes
 from harness.images.engine import Session, connect
 from harness.images.shop import ImageShop
+from harness.reports.stand_ins import StandIns
 from harness.targets.lab import Lab
 from harness.targets.postfix import Instance, PostfixTarget
 from harness.targets.proxy import start_proxy
@@ -27,8 +28,8 @@ from harness.tls import Service
 
 def scan_build(
     name: str, wanted: Scenario, service: Service, *, ciphers_only: bool, quiet: bool
-) -> Map:
-    """The map of a build's service with a configuration.
+) -> tuple[Map, StandIns]:
+    """The map of a build's service with a configuration, and what was replaced of it.
 
     Raises:
         UsageError: no build of that name.
@@ -70,7 +71,7 @@ async def _build(
     lab: Lab,
     shop: ImageShop,
     ciphers_only: bool,
-) -> Map:
+) -> tuple[Map, StandIns]:
     """The map of a build with a scenario's configuration, started as a run starts it."""
     image = await asyncio.to_thread(shop.build, build)
     dovecot = await asyncio.to_thread(shop.ensure, recipes.sasl_recipe())
@@ -86,7 +87,10 @@ async def _build(
                 next_step="run the scenario: its cells have Postfix's own words",
             )
         place = await _place(target, instance, service, lab, shop)
-        return await asyncio.to_thread(scan, place, ciphers_only=ciphers_only)
+        config = instance.config
+        replaced = tuple(change.to_dict() for change in config.replaced)
+        found = await asyncio.to_thread(scan, place, ciphers_only=ciphers_only)
+        return found, StandIns(replaced, config.base, scenario.reading)
     finally:
         target.close()
 

@@ -8,18 +8,20 @@ from dataclasses import asdict
 from typing import Any
 
 from harness.clients.scan.found import Accepted, Certificate, Map
+from harness.reports.stand_ins import StandIns
 from harness.tls import Protocol
 
 SCHEMA = 1
 
 
-def render(server: str, found: Map) -> str:
-    """The map of a server, named as the command line named it."""
-    return json.dumps(document(server, found), indent=1)
+def render(server: str, found: Map, replaced: StandIns | None = None) -> str:
+    """The map of a server, named as the command line named it; of a build with its stand-ins."""
+    return json.dumps(document(server, found, replaced), indent=1)
 
 
-def document(server: str, found: Map) -> dict[str, Any]:
+def document(server: str, found: Map, replaced: StandIns | None = None) -> dict[str, Any]:
     """The same, as JSON's own types."""
+    replaced = replaced or StandIns()
     marks = {protocol: found.weakest(protocol) for protocol in Protocol}
     return {
         "schema": SCHEMA,
@@ -33,6 +35,8 @@ def document(server: str, found: Map) -> dict[str, Any]:
         "dh_bits": {kind: list(bits) for kind, bits in found.dh_bits.items()},
         "certificates": [_certificate(one) for one in found.certificates],
         "not_measured": found.not_measured,
+        "replaced": [dict(one) for one in replaced.replaced],
+        "base": list(replaced.base),
     }
 
 

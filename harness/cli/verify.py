@@ -9,7 +9,7 @@ from dataclasses import replace
 import click
 
 from harness.cli.axes import read_scenarios
-from harness.cli.candidate import named_candidate, tell_reading
+from harness.cli.candidate import named_candidate
 from harness.cli.candidate_options import CandidateOptions, candidate_options
 from harness.cli.display import Display
 from harness.cli.explain import service_option
@@ -24,13 +24,13 @@ from harness.errors import ExitCode, UsageError
 from harness.observations.rundir import RunData
 from harness.reports.closing import trouble
 from harness.reports.service_labels import service_labels
-from harness.reports.verify_json import overall_standing, verification_data
+from harness.reports.verify_json import verification_data
 from harness.reports.verify_markdown import verification_markdown
 from harness.reports.verify_remedy import Remedy, why_no_remedy
-from harness.reports.verify_text import verification
-from harness.tls import Offer, Service
+from harness.reports.verify_text import told_remedy, verification
+from harness.tls import Offer
 from harness.verdicts.claims import Standing
-from harness.verdicts.policy import ServiceAnswer, answers
+from harness.verdicts.policy import ServiceAnswer, answers, overall_standing
 
 #: What a remedied candidate is called in its run.
 REMEDIED = "candidate-remedied"
@@ -84,8 +84,10 @@ def verify_command(
     named = [_named(text, known) for text in policies]
     scenarios = read_scenarios(setting.scenarios_dir)
     given = named_candidate(names, scenarios, service, options=reading)
-    tell_reading(given)
-    candidate = _candidate(given, named, service, setting)
+    candidate = _candidate(given, named)
+    if service and not setting.selection.services:
+        selection = replace(setting.selection, services=(service,))
+        setting = replace(setting, selection=selection)
     # The control configuration shows what a candidate changes, which few policies ask.
     against = candidate.claims.against
     compared = any(one.effect is not None for one in candidate.claims.expectations)
@@ -94,14 +96,17 @@ def verify_command(
     with setting.display() as display, terminable():
         data = setting.measured(wanted, display)
         found = answers(data, candidate.id)
+        if form == TEXT:
+            # What is known is told before a remedy is tried, which takes as long again.
+            click.echo(verification(data, candidate.id, found, verbose=verbose))
         remedy, data = _tried(setting, display, data, wanted, found, [one for one, _ in named])
     if form == JSON:
         told = verification_data(data, candidate.id, found, policies, remedy)
         click.echo(json.dumps(told, ensure_ascii=False, indent=1))
     elif form == MARKDOWN:
         click.echo(verification_markdown(data, candidate.id, found, remedy, verbose=verbose))
-    else:
-        click.echo(verification(data, candidate.id, found, remedy, verbose=verbose))
+    elif remedy is not None and (lines := list(told_remedy(remedy, found))):
+        click.echo("\n".join(["", *lines]))
     click.echo(f"\nThe run is in {data.folder}", err=True)
     if lacking := trouble(data):
         click.echo(lacking, err=True)
@@ -109,15 +114,11 @@ def verify_command(
 
 
 def _candidate(
-    given: Scenario,
-    named: Sequence[tuple[Policy, tuple[Expectation, ...]]],
-    service: str | None,
-    setting: Setting,
+    given: Scenario, named: Sequence[tuple[Policy, tuple[Expectation, ...]]]
 ) -> Scenario:
     """What was given, with what the policies expect of it in place of what it claims itself."""
-    only = (Service(service),) if service and not setting.selection.services else ()
     claims = Claims(
-        services=only or given.claims.services,
+        services=given.claims.services,
         clients=given.claims.clients,
         offers=_offers(policy for policy, _ in named),
         against=given.claims.against,

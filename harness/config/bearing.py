@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Mapping
 
 from harness.config.mastercf import FIELDS, Entry, parse_master_cf
+from harness.config.ports import listening_places
 from harness.config.scenario import Scenario
 from harness.config.setting_kinds import USERS_OWN, SettingKind, rule_of
 from harness.config.variants import Line, lines_of
@@ -24,11 +25,11 @@ _SERVER_NAMES = ("smtpd_", "postscreen_")
 #: "$name", "${name}" and "$(name)" (postconf(5)).
 _REFERENCE = re.compile(r"\$[({]?([A-Za-z0-9_]+)")
 
-OF_MACHINE = "they say where things are on a machine, which no client sees"
-OF_SURROUNDINGS = "they are about other systems and tables, for which stand-ins are used"
-OF_SENDING = "they are about mail that Postfix sends, and no such mail is measured (-S outbound)"
-OF_RECEIVING = "they are about mail that Postfix takes, and only mail that it sends is measured"
-OF_OTHERS = "they stand under entries that are not asked about"
+OF_MACHINE = "where things are on a machine, which no client sees"
+OF_SURROUNDINGS = "other systems and tables, for which stand-ins are used"
+OF_SENDING = "mail that Postfix sends, of which none is measured; -S outbound does"
+OF_RECEIVING = "mail that Postfix takes, of which none is measured"
+OF_OTHERS = "entries that are not asked about"
 
 
 def left_out(candidate: Scenario, services: Collection[Service]) -> Mapping[int, str]:
@@ -38,7 +39,13 @@ def left_out(candidate: Scenario, services: Collection[Service]) -> Mapping[int,
     """
     lines = lines_of(candidate)
     entries = _entries(candidate)
-    reasons = {line.number: _why(line, candidate, entries, services) for line in lines}
+    asked = {number: _is_asked(*entry, services) for number, entry in entries.items()}
+    reasons = {
+        line.number: OF_OTHERS
+        if not asked.get(line.number, True)
+        else _why(line, candidate, services)
+        for line in lines
+    }
     referred = {
         name
         for line in lines
@@ -53,24 +60,22 @@ def left_out(candidate: Scenario, services: Collection[Service]) -> Mapping[int,
     }
 
 
-def _entries(candidate: Scenario) -> Mapping[int, Entry]:
-    """The entry of each line that is an option, by the line's number (see ``lines_of``)."""
+def _entries(candidate: Scenario) -> Mapping[int, tuple[Entry, str]]:
+    """The entry of each line that is an option, by the line's number, and where it listens."""
+    master = parse_master_cf(candidate.master_cf)
+    places = listening_places(master)
     options = [line.number for line in lines_of(candidate) if line.entry is not None]
     entries = [
-        entry
-        for entry in parse_master_cf(candidate.master_cf).entries
-        for argument in entry.arguments
+        (piece, places[at].name if at in places else "")
+        for at, piece in enumerate(master.pieces)
+        if isinstance(piece, Entry)
+        for argument in piece.arguments
         if argument.name
     ]
     return dict(zip(options, entries, strict=True))
 
 
-def _why(
-    line: Line, candidate: Scenario, entries: Mapping[int, Entry], services: Collection[Service]
-) -> str | None:
-    entry = entries.get(line.number)
-    if entry is not None and not _is_asked(entry, services):
-        return OF_OTHERS
+def _why(line: Line, candidate: Scenario, services: Collection[Service]) -> str | None:
     sends = Service.OUTBOUND in services
     takes = any(service != Service.OUTBOUND for service in services)
     if line.name.startswith(_CLIENT_NAMES) and not sends:
@@ -85,10 +90,10 @@ def _why(
     )
 
 
-def _is_asked(entry: Entry, services: Collection[Service]) -> bool:
+def _is_asked(entry: Entry, place: str, services: Collection[Service]) -> bool:
     program = entry.fields[FIELDS - 1] if len(entry.fields) == FIELDS else ""
     if entry.type == "inet":
-        return entry.service is None or entry.service in services
+        return Service(place) in services
     sends = Service.OUTBOUND in services
     takes = any(service != Service.OUTBOUND for service in services)
     return (takes and program in _SERVERS) or (sends and program in _SENDERS)

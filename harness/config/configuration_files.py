@@ -71,13 +71,14 @@ class FurtherFiles:
     notes: list[str] = field(default_factory=list)
 
 
-def named_paths(main_cf: str, master_cf: str) -> dict[str, str]:
+def named_paths(main_cf: str, master_cf: str, directory: str | None = None) -> dict[str, str]:
     """Each file that a configuration names: the path that it is to have, and where it lies now.
 
     The former is ``config_directory/NAME`` where the configuration says ``$config_directory``.
+    ``directory`` is what that is; None: what main.cf says, or /etc/postfix.
     """
     values = parse_main_cf(main_cf).values
-    own = values.get(OWN, CONFIG_DIRECTORY).rstrip("/") or CONFIG_DIRECTORY
+    own = (directory or values.get(OWN, "")).rstrip("/") or CONFIG_DIRECTORY
     known = {**values, OWN: _MARK}
     sources: list[Mapping[str, str]] = [values]
     sources += [entry.options for entry in parse_master_cf(master_cf).entries]
@@ -94,12 +95,19 @@ def named_paths(main_cf: str, master_cf: str) -> dict[str, str]:
     return found
 
 
-def collect_files(main_cf: str, master_cf: str, trees: Iterable[FileTree]) -> FurtherFiles:
-    """Take the files that a configuration names out of the trees; the first that has one wins."""
+def collect_files(
+    main_cf: str, master_cf: str, trees: Iterable[FileTree], directory: str | None = None
+) -> FurtherFiles:
+    """Take the files that a configuration names out of the trees; the first that has one wins.
+
+    ``directory``: as for :func:`named_paths`.
+    """
     known = list(trees)
     further = FurtherFiles()
+    if not known:
+        return further
     left_out: list[str] = []
-    for target, path in named_paths(main_cf, master_cf).items() if known else ():
+    for target, path in named_paths(main_cf, master_cf, directory).items():
         found, compiled = _look(path, known)
         if found is None and compiled:
             further.notes.append(f"{path}: was passed over: only its compiled table is here")
@@ -155,7 +163,7 @@ def _paths(value: str, known: Mapping[str, str]) -> list[str]:
         if (
             path
             and "$" not in path
-            and not path.startswith(("//", "/dev/"))
+            and not path.startswith(("//", "/dev/", "/proc/", "/sys/"))
             and not _SOCKET.search(before)
         ):
             found.append(path)

@@ -15,7 +15,7 @@ from pathlib import Path
 from harness.config.configuration_lines import Part, PartKind, ReadText, is_signed, read_lines
 from harness.config.configuration_text import MAIN_CF, MASTER_CF, STDIN, GivenText, clean_text
 from harness.config.logical import ended
-from harness.config.maincf import MainCf, parse_main_cf
+from harness.config.maincf import parse_main_cf
 from harness.config.mastercf import FIELDS, Entry, parse_entry, parse_master_cf
 from harness.config.overlay import Overlay
 from harness.config.postconf_commands import Edit, EditKind
@@ -375,11 +375,11 @@ def _footing_notes(main_cf: str, master_cf: str, *, whole: bool, forced: bool) -
     if not whole:
         hint = "" if forced else " (--whole: they are all of it)"
         return [
-            "read as lines of a configuration: they go into that of a server with a certificate "
+            "as lines of a configuration: they go into that of a server with a certificate "
             f"and smtpd_tls_security_level = may{hint}"
         ]
     hint = "" if forced else " (--lines: it is lines that go into one)"
-    notes = [f"read as a whole configuration: nothing that decides TLS is added{hint}"]
+    notes = [f"as a whole configuration: nothing that decides TLS is added{hint}"]
     if not master_cf.strip():
         notes.append("no master.cf was given, so the services are the build's own")
     elif not has_whole_master(master_cf):
@@ -389,8 +389,3 @@ def _footing_notes(main_cf: str, master_cf: str, *, whole: bool, forced: bool) -
     if not main_cf.strip():
         notes.append("no main.cf was given, so all settings are Postfix's defaults")
     return notes
-
-
-def settings_of(configuration: Configuration) -> MainCf:
-    """main.cf's settings."""
-    return parse_main_cf(configuration.main_cf)

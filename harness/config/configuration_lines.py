@@ -19,8 +19,10 @@ from harness.config.postconf_commands import (
     Edit,
     EditKind,
     Output,
+    here_document,
     is_command,
     open_quote,
+    prompts_of,
     read_command,
 )
 
@@ -93,8 +95,8 @@ def is_signed(text: str, name: str) -> list[str]:
     if name in (MAIN_CF, MASTER_CF):
         return []
     filled = [line for line in text.split("\n") if line.strip()]
-    first = [line for line in filled[:1] if is_command(line, pasted=True)]
-    return first + [line for line in filled if is_command(line, pasted=False)]
+    first = [line for line in filled[:1] if is_command(line, prompts="#$%")]
+    return first + [line for line in filled if is_command(line, prompts="")]
 
 
 class _Reader:
@@ -116,6 +118,13 @@ class _Reader:
         #: What lines of no name are: the kind of the last line that had one.
         self._last = self._own or PartKind.MAIN
         self._told: set[str] = set()
+        self._prompts = prompts_of(self._lines) if given.pasted else ""
+        #: Whether what stands here is the output of a command that prints all that is set.
+        self._whole_below = False
+        #: Whether what stands here is the output of "postconf -d".
+        self._defaults = False
+        #: The last line that has each text, for the ends of here-documents.
+        self._ends: dict[str, int] | None = None
 
     def read(self) -> ReadText:
         number = 0
@@ -130,8 +139,13 @@ class _Reader:
         line = self._lines[number]
         if number + 1 in self._given.fences:
             self._end()
-        elif self._own is None and is_command(line, pasted=self._given.pasted):
+            self._defaults = self._whole_below = False
+        elif self._is_command(number):
             return self._command(number)
+        elif self._given.pasted and (written := here_document(line)) is not None:
+            return self._here_document(number, *written)
+        elif self._defaults and not ignored(line):
+            self._end()
         elif ignored(line):
             self._skipped.append(line + "\n")
         elif line[0] not in WHITESPACE:
@@ -143,10 +157,21 @@ class _Reader:
             return self._indented(number)
         return number + 1
 
+    def _is_command(self, number: int) -> bool:
+        """Whether it is a command line; ``# postconf -e a=b`` among comments is a comment."""
+        if self._own is not None or not is_command(self._lines[number], prompts=self._prompts):
+            return False
+        if not self._lines[number].startswith("#"):
+            return True
+        around = (*self._lines[max(0, number - 1) : number], *self._lines[number + 1 : number + 2])
+        return not any(
+            one.startswith("#") and not is_command(one, prompts=self._prompts) for one in around
+        )
+
     def _first(self, number: int) -> None:
         """A line that begins in the first column."""
         line = self._lines[number]
-        if _OPTION.match(line) and self._own is None and self._kind is PartKind.MASTER:
+        if _OPTION.match(line) and self._own is None and self._reopen():
             self._texts += ["  " + line + "\n"]
             self._skipped.clear()
             self._tell("options that begin in the first column were read as of the entry before")
@@ -159,6 +184,18 @@ class _Reader:
         self._kind, self._begin, self._texts = kind, number, [line + "\n"]
         if kind in (PartKind.MAIN, PartKind.MASTER):
             self._last = kind
+        self._whole = self._whole or (self._whole_below and kind is PartKind.MAIN)
+
+    def _reopen(self) -> bool:
+        """Go on with the entry before, also behind words that are nothing of Postfix's."""
+        if self._kind is None and self._given.pasted:
+            at = len(self._parts) - 1
+            while at >= 0 and self._parts[at].kind is PartKind.STRAY:
+                at -= 1
+            if at >= 0 and self._parts[at].kind is PartKind.MASTER:
+                part = self._parts.pop(at)
+                self._kind, self._begin, self._texts = part.kind, part.line - 1, [part.text]
+        return self._kind is PartKind.MASTER
 
     def _kind_of(self, line: str) -> PartKind:
         if self._own is not None:
@@ -179,6 +216,7 @@ class _Reader:
         inside = self._kind in (PartKind.MAIN, PartKind.MASTER) and not self._skipped
         last = self._last
         self._end()
+        self._whole_below = self._whole_below and inside
         if not self._given.pasted:
             self._kind, self._begin, self._texts = last, number, [line + "\n"]
             return
@@ -245,20 +283,39 @@ class _Reader:
         self._take_command(command, number + 1)
         return number + len(lines)
 
+    def _here_document(self, number: int, end: str, ours: bool) -> int:
+        """Lines that a shell writes to a file: those for another program's are passed over."""
+        self._end()
+        if self._ends is None:
+            self._ends = {line.strip(): at for at, line in enumerate(self._lines)}
+        if ours or self._ends.get(end, -1) <= number:
+            return number + 1
+        stop = number + 1
+        while self._lines[stop].strip() != end:
+            stop += 1
+        self._notes.append(
+            f"{self._given.name} line {number + 1}: left out up to line {stop + 1}: "
+            "it is for another file"
+        )
+        return stop + 1
+
     def _take_command(self, command: Command, line: int) -> None:
         name = self._given.name
         for setting in command.unknown:
             self._notes.append(
-                f"{name} line {line}: {setting} was left out: its value is what a shell makes of it"
+                f"{name} line {line}: {setting} was left out: what it is, a shell makes of the text"
             )
+        self._whole_below = False
         if command.output is None:
             self._tell("commands of postconf were read for what they set")
             return
-        self._whole = self._whole or command.whole
+        self._whole_below = command.whole
         self._last = PartKind.MASTER if command.output is Output.MASTER_CF else PartKind.MAIN
-        if command.output is Output.DEFAULTS:
+        self._defaults = command.output is Output.DEFAULTS
+        if self._defaults:
             self._notes.append(
-                f"{name} line {line}: prints the defaults of one Postfix, not what is set"
+                f"{name} line {line}: prints the defaults of one Postfix, not what is set, so what "
+                "stands below it was left out"
             )
         if not command.unknown:
             self._tell("command lines were left out; what stands below them was read")

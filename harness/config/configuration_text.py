@@ -27,13 +27,15 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be", "UTF-16"),
 )
 _FENCE = re.compile(r"[ \t]{0,3}(?:`{3,}|~{3,})[ \t]*[\w.+-]*[ \t]*")
+#: A line that is code as a whole, perhaps an item of a list.
+_CODE = re.compile(r"[ \t]{0,8}(?:(?:[-*+]|\d{1,3}[.)])[ \t]+)?`([^`\n]+)`[.,:;]?[ \t]*")
 _QUOTE = re.compile(r"[ \t]?>[ \t]?")
 _MOST_QUOTES = 20
 #: ``root@mail:~# ``, ``[root@mail ~]# ``; or another prompt before a command that is known here.
 _PROMPT = re.compile(
     r"(?:\([\w.-]{1,40}\)[ ])?\[?[\w.-]{1,80}@[\w.-]{1,80}[^#$%>=\n]{0,200}[#$%>](?:[ \t]|$)"
     r"|(?![#>\s])(?:[^\s=]{0,60}[ ]?[^\s=]{0,60}[ ]?[#$%>]|[➜❯λ](?:[ ]+[^\s=]{1,60})?)[ ]+"
-    r"(?=(?:sudo[ ]|/usr/sbin/|/sbin/)?(?:postconf|cat|grep)[ ])"
+    r"(?=(?:sudo[ ]|/usr/sbin/|/sbin/)?(?:postconf|cat|grep)(?:[ ]|$))"
 )
 _SPACES = str.maketrans(dict.fromkeys("\u00a0\u2007\u202f\u2000\u2001\u2002\u2003\u2009", " "))
 _INVISIBLE = str.maketrans(dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff", None))
@@ -119,7 +121,7 @@ def clean_text(text: str, path: Path, command_signs: Iterable[str] = ()) -> Give
     fences = frozenset(n for n, line in enumerate(spaced, 1) if _FENCE.fullmatch(line))
     if fences:
         notes.append(f"{name} {_numbered(sorted(fences))}: Markdown's fences were left out")
-    kept = ["" if n in fences else line for n, line in enumerate(spaced, 1)]
+    kept = ["" if n in fences else _without_ticks(line) for n, line in enumerate(spaced, 1)]
     return GivenText(path, "\n".join(kept), pasted=True, notes=tuple(notes), fences=fences)
 
 
@@ -133,6 +135,11 @@ def without_prompt(line: str) -> str:
     if match := _PROMPT.match(line):
         return line[match.end() :].strip()
     return line.removeprefix("$ ").removeprefix("# ").removeprefix("% ").strip()
+
+
+def _without_ticks(line: str) -> str:
+    match = _CODE.fullmatch(line)
+    return match[1] if match else line
 
 
 def _has_signs(lines: list[str], *, own: bool) -> bool:

@@ -189,6 +189,15 @@ def base_settings(own: Collection[str], version: Version) -> list[HarnessSetting
     return [setting for setting in fitting(settings, version) if setting.name not in replaced]
 
 
+#: What "postfix upgrade-configuration" adds to an older main.cf (conf/post-install, 2.10): without
+#: it, and without a level, smtpd(8) refuses to start.
+UPGRADED = HarnessSetting(
+    "smtpd_relay_restrictions",
+    "permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination",
+    "2.10",
+)
+
+
 def soft_settings(place: Place, undefined: Iterable[str]) -> tuple[HarnessSetting, ...]:
     """What a container needs and a candidate may set otherwise."""
     names = (

@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from harness.catalog.versions import Version
 from harness.config.harness_settings import (
+    UPGRADED,
     SinkFiles,
     base_settings,
     fitting,
@@ -215,7 +216,9 @@ def _main_cf(
     own = parse_main_cf(adapted.main_cf).values
     version = Version.parse(context.mail_version)
     base = [] if scenario.whole else [str(one) for one in base_settings(own, version)]
-    soft = [s for s in soft_settings(context, laid.undefined) if s.name not in own]
+    settings = soft_settings(context, laid.undefined)
+    settings += (UPGRADED,) if scenario.whole and not scenario.as_is else ()
+    soft = [setting for setting in settings if setting.name not in own]
     ours = fitting((*soft, *hard_settings(context)), version)
     added = [str(setting) for setting in ours]
     sections = [

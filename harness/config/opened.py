@@ -1,8 +1,10 @@
 """A build's own controls: the same Postfix and OpenSSL with everything open. Pure.
 
 What a candidate refuses and this grants, the candidate's settings refuse; what this refuses as
-well, no setting of Postfix's can bring about. Two things can be left as the candidate has them: the
-certificates and keys, and the library's security level (SSL_CTX_set_security_level(3)).
+well, no setting of Postfix's can bring about. Three things can be left as the candidate has them:
+the certificates and keys, the library's security level (SSL_CTX_set_security_level(3)), and files
+that it brings for the whole system, such as an openssl.cnf. Only a copy that keeps these, or the
+keys, is started where they lie.
 """
 
 from __future__ import annotations
@@ -34,6 +36,11 @@ class Kept(StrEnum):
     NOTHING = "nothing"
     KEYS = "keys"
     LEVEL = "level"
+    FILES = "files"
+
+    def beside(self, candidate: Scenario) -> bool:
+        """Whether a copy that keeps this must run in the candidate's own container."""
+        return self in (Kept.FILES, Kept.KEYS) or not candidate.system_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,7 @@ def opened(
     }
     main_cf = "".join(f"{name} = {value}".rstrip() + "\n" for name, value in lines.items())
     # The candidate's further files may be its keys.
-    files = candidate.files if kept is Kept.KEYS else {}
+    files = {Kept.KEYS: candidate.files, Kept.FILES: candidate.system_files}.get(kept, {})
     made = replace(
         candidate,
         id="open",
@@ -105,7 +112,7 @@ def _curves(groups: tuple[str, ...], library: Library) -> dict[str, str]:
 def _name(made: Scenario, kept: Kept, groups: tuple[str, ...]) -> str:
     words = ["open"]
     if kept is not Kept.NOTHING:
-        words.append(f"but-{kept}")
-    if kept is Kept.KEYS or groups:
+        words.append("with-files" if kept is Kept.FILES else f"but-{kept}")
+    if kept in (Kept.KEYS, Kept.FILES) or groups:
         words.append(hashlib.sha256(made.digest.encode()).hexdigest()[:6])
     return "-".join(words)

@@ -7,7 +7,7 @@ the shell would put in place of ``$(...)`` is not known here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import PurePosixPath
@@ -76,7 +76,7 @@ class _Options:
     words: list[_Word] = field(default_factory=list)
 
 
-_READERS = frozenset(["cat", "less", "more", "head", "tail", "vi", "vim", "nano", "bat"])
+_READERS = frozenset({"cat", "less", "more", "bat"})
 _FILTERS = frozenset(["grep", "egrep", "fgrep", "zgrep", "sed", "awk", "head", "tail"])
 _WITH_ARGUMENT = frozenset("cCoT")
 _LETTERS = frozenset("aAbcCdeEfFhHlmMnopPqtTvxX#")
@@ -84,23 +84,43 @@ _POSTCONF = re.compile(
     r"(?:(?:sudo|doas|RUN|env|exec|command|docker|docker-compose|podman|kubectl|ssh|su|time|nice)"
     r"[ \t][^\n|;&]{0,300}?)?(?:/[\w/.-]{0,100}/)?postconf(?:[ \t]|$)"
 )
+#: What can be set: a parameter's name, or service/type and perhaps a third part.
+_TARGET = re.compile(r"[\w.:*\[\]-]+(?:/[\w*-]+(?:/[\w.-]+)?)?", re.ASCII)
+_HERE_DOCUMENT = re.compile(r"<<-?[ \t]*['\"\\\\]?([A-Za-z_]\w*)")
+_WRITER = re.compile(r"(?:sudo[ ]+(?:-\w+[ ]+)*)?(?:cat|tee)\b")
 _OPERATORS = frozenset(";|&")
 #: Postfix's parameters are written small: what is in capitals is a variable of the script's.
 _SHELLS_OWN = re.compile(r"\$(?:\(|\{?[A-Z][A-Z0-9_]*\b|\{?[0-9@])")
 
 
-def is_command(line: str, *, pasted: bool) -> bool:
+def is_command(line: str, *, prompts: str) -> bool:
     """Whether a line is a command line: with a prompt, or one of postconf's.
 
-    ``# postconf -n`` is a comment in a file, and a command of root's in a pasted text.
+    ``prompts`` are the characters that alone are a prompt here: ``# postconf -n`` is a comment in a
+    file and in a script, and a command of root's in a pasted text.
     """
     if is_prompt(line):
         return True
-    if line.startswith("# "):
-        return pasted and _plausible(line[2:].strip())
-    if line.startswith(("$ ", "% ")):
-        return pasted
+    if line[:1] in ("#", "$", "%"):
+        known = line[:1] in prompts and line[1:2] == " "
+        return known and (line[0] != "#" or (line[2:3] != " " and _plausible(line[2:].strip())))
     return _plausible(line.strip().strip("`"))
+
+
+def prompts_of(lines: Iterable[str]) -> str:
+    """The characters that alone are a prompt in a pasted text: no "#" where commands have none."""
+    for line in lines:
+        if line.startswith("#!") or (line[:1] not in ("#", "$", "%") and _plausible(line.strip())):
+            return "$%"
+    return "#$%"
+
+
+def here_document(line: str) -> tuple[str, bool] | None:
+    """What ends the lines that ``cat >FILE <<EOF`` writes, and whether FILE is one of Postfix's."""
+    match = _HERE_DOCUMENT.search(line) if "<<" in line else None
+    if match is None or not _WRITER.match(line.strip().removeprefix("# ").removeprefix("$ ")):
+        return None
+    return match[1], "main.cf" in line or "master.cf" in line
 
 
 def _plausible(text: str) -> bool:
@@ -120,7 +140,7 @@ def read_command(text: str, line: int) -> Command:
     unknown: list[str] = []
     output: Output | None = None
     whole = False
-    for words, piped in _commands(without_prompt(text).strip("`")):
+    for words, piped in _commands(without_prompt(text).strip("`").rstrip(":")):
         names = [PurePosixPath(word.text).name for word in words]
         if "postconf" in names:
             at = names.index("postconf")
@@ -157,7 +177,8 @@ def _postconf(options: _Options, line: int, *, piped: bool) -> Command:
         return _setting(letters, values, line)
     whole = not options.words and not piped
     if "M" in letters:
-        return Command(output=Output.MASTER_CF, whole=whole)
+        # Whether that is a whole master.cf, its entries tell.
+        return Command(output=Output.MASTER_CF)
     if letters & {"P", "F"}:
         return Command(output=Output.OPTIONS)
     if letters & {"d"}:
@@ -180,7 +201,9 @@ def _setting(letters: set[str], values: list[_Word], line: int) -> Command:
     for word in values:
         name, _, value = word.text.partition("=")
         if word.substituted:
-            unknown.append(name.strip())
+            unknown.append(name.strip() or "a setting")
+        elif not _TARGET.fullmatch(name.strip()):
+            unknown.append(repr(name.strip()[:40]))
         else:
             edits.append(Edit(kind, name.strip(), " ".join(value.split("\n")).strip(), line))
     return Command(tuple(edits), None if edits else Output.OTHER, unknown=tuple(unknown))

@@ -99,6 +99,19 @@ class Scenario:
         return f"{self.collection}/{self.id}" if self.collection else self.id
 
     @property
+    def system_files(self) -> Mapping[str, str]:
+        """Its further files that every program of the container reads: an openssl.cnf.
+
+        What lies beside main.cf, or at a path that the configuration names, is its own.
+        """
+        named = self.main_cf + self.master_cf
+        return {
+            path: text
+            for path, text in self.files.items()
+            if not path.startswith(f"{OWN}/") and path not in named
+        }
+
+    @property
     def digest(self) -> str:
         """``sha256:`` over what the candidate says and how it is laid over, nothing else."""
         said: list[object] = [self.main_cf, self.master_cf, self.overlay.value]
@@ -123,10 +136,12 @@ def load_scenario(folder: Path) -> Scenario:
     return scenario
 
 
-def load_scenarios(root: Path) -> dict[str, Scenario]:
+def load_scenarios(root: Path, own_control: Path | None = None) -> dict[str, Scenario]:
     """Read all folders of a folder, by id and in its order; hidden ones are passed over.
 
     A folder that holds nothing but folders is a collection of scenarios; it comes last.
+    ``own_control`` is the tool's scenario ``defaults``: where one expects an effect against it and
+    the folder has none of that name, it comes first.
 
     Raises:
         UsageError: there is no such folder, or no scenario in it.
@@ -152,11 +167,23 @@ def load_scenarios(root: Path) -> dict[str, Scenario]:
             errors.append(FileError(Place(folder), what, expected="a name of its own"))
         elif scenario is not None:
             found[scenario.id] = scenario
+    if own_control is not None and _wants(own_control.name, found):
+        found = {own_control.name: load_scenario(own_control), **found}
     lacking = (_no_control(one, found, root) for one in found.values())
     errors += [one for one in lacking if one is not None]
     if errors:
         raise ScenarioErrors(errors)
     return found
+
+
+def _wants(name: str, found: Mapping[str, Scenario]) -> bool:
+    """Whether a scenario expects an effect against one of this name that is not there."""
+    wanted = {
+        one.claims.against
+        for one in found.values()
+        if any(expected.effect for expected in one.claims.expectations)
+    }
+    return name in wanted - found.keys()
 
 
 def _no_control(scenario: Scenario, found: Mapping[str, Scenario], root: Path) -> FileError | None:

@@ -11,22 +11,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from harness.config.instance import candidate_files
-from harness.config.keyfiles import FileKind
-from harness.config.scenario import OWN, Scenario
+from harness.config.scenario import Scenario
 
 
 def groups(scenarios: Iterable[Scenario]) -> tuple[tuple[str, ...], ...]:
-    """The scenarios' ids, container by container; those that fit together are in the first."""
-    shared: list[tuple[list[str], dict[str, FileKind]]] = []
+    """The scenarios' ids, container by container; those that fit together are in the first.
+
+    In the first lies no scenario's file that is everybody's: the build's own controls without such
+    files are there. It may hold no scenario at all.
+    """
+    shared: list[tuple[list[str], dict[str, str]]] = []
     alone: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for scenario in scenarios:
-        outside = tuple(
-            item for item in scenario.files.items() if not item[0].startswith(f"{OWN}/")
-        )
-        if outside:
-            alone.setdefault(outside, []).append(scenario.id)
+        if scenario.system_files:
+            brought = tuple(sorted(scenario.system_files.items()))
+            alone.setdefault(brought, []).append(scenario.id)
             continue
-        wanted = candidate_files(scenario)
+        named = {path: text for path, text in scenario.files.items() if path.startswith("/")}
+        wanted: dict[str, str] = {**candidate_files(scenario), **named}
         for names, files in shared:
             if _fit(files, wanted):
                 names.append(scenario.id)
@@ -34,8 +36,9 @@ def groups(scenarios: Iterable[Scenario]) -> tuple[tuple[str, ...], ...]:
                 break
         else:
             shared.append(([scenario.id], dict(wanted)))
-    return (*(tuple(names) for names, _ in shared), *map(tuple, alone.values()))
+    together = [tuple(names) for names, _ in shared] or [()]
+    return (*together, *map(tuple, alone.values()))
 
 
-def _fit(files: Mapping[str, FileKind], wanted: Mapping[str, FileKind]) -> bool:
-    return all(files.get(path, kind) is kind for path, kind in wanted.items())
+def _fit(files: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    return all(files.get(path, kind) == kind for path, kind in wanted.items())

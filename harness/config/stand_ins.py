@@ -25,6 +25,12 @@ from harness.config.tables import TableContext, TableUse, replace_database, repl
 _OWNERS = frozenset({"default_privs", "mail_owner", "setgid_group"})
 #: Parameters that may not be empty, so that a file they name is left out with them.
 _NEVER_EMPTY = frozenset({"myorigin"})
+#: Logging in elsewhere, and the table of passwords for it. Without the table smtp(8) dies whatever
+#: the machine ("specify a password table", smtp_sasl_glue.c), so then the setting stays.
+_PASSWORDS_FOR = {
+    "smtp_sasl_auth_enable": "smtp_sasl_password_maps",
+    "lmtp_sasl_auth_enable": "lmtp_sasl_password_maps",
+}
 #: The release that has postlogd(8) and sockets of the type unix-dgram (RELEASE_NOTES of 3.4).
 _POSTLOG_SINCE = Version.parse("3.4")
 _CHROOT_FIELD = 4
@@ -121,11 +127,20 @@ def _treat(rule: SettingRule, name: str, value: str, changes: _Changes) -> str |
     if rule.treatment in (Treatment.DROP, Treatment.SASL):
         is_missing_owner = not value and name in _OWNERS
         is_off = not value and rule.kind is _SURROUNDINGS
-        return value if is_missing_owner or is_off else None
+        is_kept_login = _is_kept_login(name, value, changes)
+        return value if is_missing_owner or is_off or is_kept_login else None
     if rule.treatment is Treatment.DATABASE:
         return replace_database(value, changes.context.types)
     adapted = replace_tables(name, value, changes.context, changes.use)
     return None if name in _NEVER_EMPTY and value and not adapted.strip() else adapted
+
+
+def _is_kept_login(name: str, value: str, changes: _Changes) -> bool:
+    """Whether a setting is about logging in elsewhere, and is off or lacks a table of passwords."""
+    passwords = _PASSWORDS_FOR.get(name)
+    if passwords is None:
+        return False
+    return value == "no" or not changes.context.main.get(passwords)
 
 
 def _kind_of_change(rule: SettingRule) -> SettingKind:

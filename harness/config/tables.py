@@ -213,7 +213,8 @@ def _replace_table(
     if type_ == "proxy":
         inner = _replace_table(name, path, path, context, use)
         return text if inner == path and _needs_nothing(path) else inner
-    if _needs_nothing(expanded):
+    if _needs_nothing(expanded) or (path.startswith("{") and type_ in context.types):
+        # Its content stands in the setting: cidr:{{192.0.2.0/24 permit}} (since Postfix 3.7).
         return text
     if type_ in _COMBINED:
         return context.empty

@@ -28,7 +28,8 @@ class Obstacle(StrEnum):
     ``protocol-list``: smtpd_tls_protocols or smtpd_tls_mandatory_protocols. ``cipher-list``: the
     grades, lists and exclusions of ciphers, and the groups. ``keys``: the server's certificates,
     keys or DH parameters. ``security-level``: the level of the server's TLS library. ``library``:
-    what that library was built with, and knows. ``settings``: Postfix's other settings.
+    what that library was built with, and knows. ``settings``: Postfix's other settings, or a file
+    that the candidate brings for the whole system, such as an openssl.cnf.
     ``client``: the client. ``unknown``: nothing measured tells.
     """
 
@@ -48,12 +49,14 @@ class Grounds:
 
     ``opened``: the same client and offer is granted by the same build with everything open;
     ``with_keys``, ``with_level``: also where the candidate's keys, or the library's security level,
-    are left. ``excluded``: the protocols that the service's protocol list leaves out.
+    are left; ``with_files``: also beside the files that it brings for the whole system.
+    ``excluded``: the protocols that the service's protocol list leaves out.
     """
 
     opened: bool | None = None
     with_keys: bool | None = None
     with_level: bool | None = None
+    with_files: bool | None = None
     excluded: frozenset[Protocol] | None = None
 
 
@@ -114,6 +117,8 @@ def _of_settings(
     reason: str | None, offer: Offer, grounds: Grounds, before: list[Obstacle]
 ) -> list[Obstacle]:
     """What of a build that can grant it refuses it."""
+    if grounds.with_files is False:
+        return [Obstacle.SETTINGS]
     found = []
     if grounds.with_level is False:
         found.append(Obstacle.SECURITY_LEVEL)

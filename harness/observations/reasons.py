@@ -25,6 +25,11 @@ KINDS_OF_CERTIFICATE = frozenset(
 )
 #: The other side spoke SMTP in the clear where TLS was to come first, or the other way round.
 NOT_TLS = "not-tls"
+#: Reasons by which a client says itself that it cannot, whatever the server has.
+CLIENTS_OWN_WORDS = frozenset(
+    {"no-ciphers-available", "no-protocols-available", "version-not-built", "unknown-option",
+     "no-implicit-tls"}
+)  # fmt: skip
 #: A handshake that failed, in words that do not tell why.
 HANDSHAKE_FAILURE = "handshake-failure"
 #: What a library calls versions of which there is none in common.

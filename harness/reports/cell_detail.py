@@ -94,6 +94,8 @@ def _grounds_facts(run: RunData, observation: Observation, facts: Table) -> None
     grounds = (run.evidence(observation) or {}).get("grounds") or {}
     if its_list := grounds.get("list"):
         facts.add_row("its list", Text(plain(str(its_list))))
+    if files := grounds.get("files"):
+        facts.add_row("its files", Text(plain(", ".join(map(str, files)))))
     for cell, outcome in (grounds.get("controls") or {}).items():
         facts.add_row("own control", Text(plain(f"{cell}: {outcome}")))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from harness.observations.record import Outcome
 from harness.observations.rundir import RunData
 from harness.reports.plain import plain
 from harness.reports.service_labels import service_labels
@@ -185,7 +186,9 @@ def _where(compared: Compared, builds: Sequence[str]) -> str:
 
 def _examples(changes: Sequence[Change]) -> Iterator[str]:
     shown: dict[str, str] = {}
-    for one in changes:
+    # What went through with the line says more than one refusal in the place of another.
+    telling = sorted(changes, key=lambda one: one.with_it.outcome is not Outcome.ACCEPTED)
+    for one in telling:
         service, client, offer = one.spot
         text = f"{_said(one, with_it=True)}; without it {_said(one, with_it=False)}"
         shown.setdefault(f"{service} {text}", f"   {service}, {client}, {offer}: {text}")

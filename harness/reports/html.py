@@ -27,6 +27,8 @@ from harness.reports.missing import brief, groups
 from harness.reports.provenance import builds, others
 from harness.reports.verdict_line import verdict_lines
 from harness.reports.words import (
+    ANONYMOUS,
+    ANONYMOUS_MEANING,
     BUILD_NOTES,
     CHECK,
     COMPLAINT,
@@ -70,6 +72,8 @@ def render_html(data: RunData) -> str:
             definition=DEFINITION,
             signs=SIGNS,
             disagree=DISAGREE,
+            anonymous=ANONYMOUS,
+            anonymous_meaning=ANONYMOUS_MEANING,
             counts=_counts(grid),
             script=script,
             style=style,

@@ -12,7 +12,7 @@ from harness.reports.missing import brief, groups
 from harness.reports.plain import fenced, markdown
 from harness.reports.provenance import Provenance, builds, others
 from harness.reports.verdict_line import verdict_lines
-from harness.reports.words import BUILD_NOTES, DISAGREE, SIGNS
+from harness.reports.words import ANONYMOUS, ANONYMOUS_MEANING, BUILD_NOTES, DISAGREE, SIGNS
 from harness.tls import INBOUND, Service
 
 
@@ -71,6 +71,7 @@ def _legend(grid: Grid) -> Iterator[str]:
         mark = f"{sign.glyph} {sign.word}".rstrip()
         yield f"| {mark} | {sign.title} | {sign.meaning} |"
     yield f"| {DISAGREE} | | Client and server saw different things. |"
+    yield f"| ✓ {ANONYMOUS} | | {ANONYMOUS_MEANING} |"
     yield "\n`default`: the client as its user would run it. Every other column: that version only."
     if grid.notes:
         yield "\nIn brackets beside a build's name:\n"

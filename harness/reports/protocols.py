@@ -15,6 +15,7 @@ from harness.observations.record import Observation, Outcome, Stage
 from harness.observations.rundir import RunData, ScenarioInfo
 from harness.reports.grid import GridCell, Row, ScenarioGrid, build_grid
 from harness.reports.words import (
+    ANONYMOUS,
     DISAGREE,
     REASONS,
     SIGNS,
@@ -22,7 +23,7 @@ from harness.reports.words import (
     short_word,
 )
 from harness.tls import Protocol
-from harness.verdicts.effects import protocol_of
+from harness.verdicts.effects import protocol_of, without_certificate
 
 ALL_SERVICES = "all services"
 #: After the sign of a version that only some of the clients that can offer it got through with.
@@ -154,6 +155,8 @@ def _accepted(accepted: Sequence[Observation], seen: Sequence[Observation]) -> V
         one for one in seen if one.outcome is Outcome.REFUSED and not _is_accepted(one)
     )
     mark = DISAGREE if any(one.agree is False for one in accepted) else ""
+    if accepted and all(map(without_certificate, accepted)):
+        mark = ANONYMOUS + mark
     text = f"{SIGNS[Outcome.ACCEPTED].glyph}{mark} {SOME if turned_away else ''}".rstrip()
     return Verdict(Standing.ACCEPTED, text, turned_away)
 

@@ -21,7 +21,7 @@ from harness.reports.protocols import SOME, ProtocolRow, ProtocolTable, Standing
 from harness.reports.provenance import builds
 from harness.reports.terminal_table import build_label
 from harness.reports.versions import BY_LABEL
-from harness.reports.words import BUILD_NOTES, DISAGREE, SIGNS
+from harness.reports.words import ANONYMOUS, ANONYMOUS_MEANING, BUILD_NOTES, DISAGREE, SIGNS
 from harness.tls import NAMED_SERVICES, Protocol, Service
 
 _HEAD = ("build", "Postfix", "OpenSSL", "service", *Protocol)
@@ -108,6 +108,8 @@ def _notes(data: RunData, tables: Sequence[ProtocolTable]) -> Iterator[str]:
     for sign in SIGNS.values():
         if f"{sign.glyph} {sign.word}" in texts and sign.glyph not in _GLYPHS.values():
             yield f"{sign.glyph} {sign.word}: {sign.title}. {sign.meaning}"
+    if any(ANONYMOUS in text for text in texts):
+        yield f"{ANONYMOUS}: {ANONYMOUS_MEANING}"
     if any(DISAGREE in text for text in texts):
         yield f"{DISAGREE}: client and server say different things were negotiated"
     for one in (words for table in tables for words in table.exceptions):

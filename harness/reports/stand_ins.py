@@ -7,13 +7,14 @@ whose surroundings are not the user's own.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.config.setting_kinds import SettingKind
+from harness.config.setting_kinds import USERS_OWN, SettingKind, rule_of
 from harness.observations.rundir import RunData
 from harness.reports.plain import markdown
 from harness.reports.wrapping import wrapped
+from harness.tls import Service
 
 #: Names that are told of one group of settings; the rest is counted, and listed with -v.
 MOST_NAMES = 4
@@ -24,9 +25,10 @@ _GROUPS = (
     ("content filters", ("content_filter", "proxy_filter")),
     ("restrictions", ("_restrictions", "_checks")),
     ("tables", ("_maps", "alias", "_table", "_database", "_recipients", "_domains", "transport")),
+    ("delivery", ("mailbox", "mydestination", "myorigin", "_uid", "_gid", "mailer", "_command")),
     ("other hosts", ("relayhost", "_proxy", "dns", "host_lookup", "peername", "_rbl", "dnsbl")),
 )
-_REST = "others"
+_OWN, _REST = "names of your own", "others"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +37,20 @@ class StandIns:
 
     ``replaced`` are its settings that are not applied as written (config.replacement), ``base`` the
     lines that were laid below a candidate of single lines, ``notes`` what is to be said of how it
-    was read.
+    was read. ``sends``: what is measured is mail that Postfix sends, too.
     """
 
     replaced: tuple[Mapping[str, str], ...] = ()
     base: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    sends: bool = False
 
 
 def stand_ins_of(data: RunData, scenario: str) -> StandIns:
     """Those of a scenario of a run, over all its builds; each once."""
     instances = (data.instance(build, scenario) for build in data.run.axes.builds)
-    return united([one for one in instances if one is not None])
+    sends = Service.OUTBOUND in data.run.axes.scope(scenario).services
+    return replace(united([one for one in instances if one is not None]), sends=sends)
 
 
 def united(instances: Sequence[Mapping[str, Any]]) -> StandIns:
@@ -98,49 +102,58 @@ def _in_full(one: Mapping[str, str]) -> str:
 
 def _sentences(found: StandIns) -> Iterator[str]:
     for note in found.notes:
-        yield f"Read: {note}"
+        yield f"{note[:1].upper()}{note[1:]}."
     if found.base:
         yield f"Only lines were given; they were laid over a base: {'; '.join(found.base)}."
     machine = [one for one in found.replaced if one.get("kind") == SettingKind.MACHINE]
     others = [one for one in found.replaced if one.get("kind") != SettingKind.MACHINE]
     if others:
-        yield _of_surroundings(others)
+        yield _of_surroundings(others, sends=found.sends)
     if machine:
-        names = _names([one.get("setting", "") for one in machine])
-        verb = "setting says" if len(machine) == 1 else "settings say"
+        settings = list(dict.fromkeys(one.get("setting", "") for one in machine))
+        verb = "setting says" if len(settings) == 1 else "settings say"
+        names = _names(settings)
         yield (
-            f"{len(machine)} {verb} where things are on your machine; the build's own were used: "
+            f"{len(settings)} {verb} where things are on your machine; the build's own were used: "
             f"{names}."
         )
 
 
-def _of_surroundings(replaced: Sequence[Mapping[str, str]]) -> str:
+def _of_surroundings(replaced: Sequence[Mapping[str, str]], *, sends: bool) -> str:
     groups: dict[str, list[str]] = {}
-    for one in replaced:
-        groups.setdefault(_group(one.get("setting", "")), []).append(one.get("setting", ""))
-    order = [*(name for name, _ in _GROUPS), _REST]
+    settings = list(dict.fromkeys(one.get("setting", "") for one in replaced))
+    for setting in settings:
+        groups.setdefault(_group(setting), []).append(setting)
+    order = [*(name for name, _ in _GROUPS), _OWN, _REST]
     told = "; ".join(f"{name} ({_names(groups[name])})" for name in order if name in groups)
-    number = len(replaced)
-    settings = (
+    number = len(settings)
+    need = (
         "setting of your configuration needs"
         if number == 1
-        else "settings of your configuration need"
+        else ("settings of your configuration need")
     )
     return (
-        f"{number} {settings} things that are not here; stand-ins were used: {told}. "
-        f"{_of_tls(replaced)}"
+        f"{number} {need} things that are not here; stand-ins were used: {told}. "
+        f"{_of_tls(settings, sends=sends)}"
     )
 
 
-def _of_tls(replaced: Sequence[Mapping[str, str]]) -> str:
+def _of_tls(settings: Sequence[str], *, sends: bool) -> str:
     """That none decides TLS, or which may: a table by destination or server name, say."""
-    about = list(dict.fromkeys(s for one in replaced if "tls" in (s := one.get("setting", ""))))
-    if not about:
-        return "None of them decides TLS." if len(replaced) > 1 else "It decides no TLS."
-    return f"Of these {_names(about)} can decide TLS: what yours say is not known here."
+    about = [one for one in settings if "tls" in one]
+    sending = [one for one in about if one.startswith(("smtp_", "lmtp_"))]
+    receiving = [one for one in about if one not in sending]
+    if receiving or (sending and sends):
+        names = _names([*receiving, *(sending if sends else ())])
+        return f"Of these {names} can decide TLS: what yours say is not known here."
+    if sending:
+        return f"None of them decides TLS for clients; {_names(sending)}: for mail that it sends."
+    return "None of them decides TLS." if len(settings) > 1 else "It decides no TLS."
 
 
 def _group(setting: str) -> str:
+    if rule_of(setting) is USERS_OWN:
+        return _OWN
     return next((name for name, parts in _GROUPS if any(p in setting for p in parts)), _REST)
 
 

@@ -6,11 +6,12 @@ import csv
 import io
 from typing import Any
 
-from harness.observations.record import Observation, TlsView
+from harness.observations.record import Observation, Outcome, TlsView
 from harness.observations.rundir import RunData
 from harness.reports.grid import GridCell, build_grid
 from harness.reports.plain import plain
 from harness.reports.words import build_note
+from harness.verdicts.effects import without_certificate
 
 _VIEW = ("protocol", "cipher", "bits", "group")
 COLUMNS = (
@@ -18,7 +19,7 @@ COLUMNS = (
     "outcome", "stage", "reason", "decided_by",
     *(f"client_{name}" for name in _VIEW), *(f"server_{name}" for name in _VIEW),
     "agree", "control", "seconds", "config", "image", "evidence", "why_not_measured",
-    "trust", "obstacles",
+    "trust", "obstacles", "without_certificate",
 )  # fmt: skip
 #: A spreadsheet runs a cell that begins so as a formula.
 _FORMULA = ("=", "+", "-", "@")
@@ -57,10 +58,15 @@ def _observed(seen: Observation) -> dict[str, Any]:
     return {
         "stage": seen.stage, "reason": seen.reason, "decided_by": seen.decided_by,
         "obstacles": " ".join(seen.obstacles),
+        "without_certificate": "true" if _is_anonymous(seen) else None,
         "agree": agree, "control": seen.control, "seconds": seen.seconds,
         "config": seen.config, "evidence": seen.evidence, "trust": seen.trust,
         **_view("client", seen.client_saw), **_view("server", seen.server_saw),
     }  # fmt: skip
+
+
+def _is_anonymous(seen: Observation) -> bool:
+    return seen.outcome is Outcome.ACCEPTED and without_certificate(seen)
 
 
 def _view(side: str, view: TlsView | None) -> dict[str, Any]:

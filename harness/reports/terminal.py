@@ -22,7 +22,14 @@ from harness.reports.plain import plain
 from harness.reports.summary import Summary
 from harness.reports.terminal_table import STYLES, scenario_table, short_names, short_offers
 from harness.reports.verdict_line import verdict_lines
-from harness.reports.words import BUILD_NOTES, DISAGREE, SIGNS, WARNINGS
+from harness.reports.words import (
+    ANONYMOUS,
+    ANONYMOUS_MEANING,
+    BUILD_NOTES,
+    DISAGREE,
+    SIGNS,
+    WARNINGS,
+)
 
 __all__ = ["print_matrix", "print_summary", "show_cell"]
 
@@ -148,6 +155,7 @@ def _print_legend(grid: Grid, besides: Mapping[str, Differences], console: Conso
         mark = Text(f"{sign.glyph} {sign.word}", STYLES[name])
         table.add_row(mark, Text(f"{sign.title}. ", "bold").append(sign.meaning, "not bold"))
     table.add_row(Text(DISAGREE, "bold red"), "Client and server saw different things.")
+    table.add_row(Text(f"✓ {ANONYMOUS}", STYLES["accepted"]), ANONYMOUS_MEANING)
     if besides:
         _explain_marks(table)
     for at, note in enumerate(grid.notes):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from harness.observations.record import Observation
 from harness.observations.rundir import RunData
@@ -34,36 +34,43 @@ class Finding:
         return tuple(dict.fromkeys(cell.split("/", 1)[0] for cell in self.cells))
 
     @property
-    def offers(self) -> dict[str, tuple[str, ...]]:
-        """The offers of its cells, each with the clients that made it."""
-        found: dict[str, dict[str, None]] = {}
+    def clients(self) -> dict[tuple[str, ...], list[str]]:
+        """The clients of its cells, those that made the same offers together, with these offers."""
+        by_offer: dict[str, dict[str, None]] = {}
         for cell in self.cells:
             _, _, _, client, offer = cell.split("/", 4)
-            found.setdefault(offer, {})[client] = None
-        return {offer: tuple(clients) for offer, clients in found.items()}
-
-
-@dataclass
-class _Open:
-    """A finding that cells are still added to."""
-
-    cells: list[str] = field(default_factory=list)
+            by_offer.setdefault(offer, {})[client] = None
+        found: dict[tuple[str, ...], list[str]] = {}
+        for offer, clients in by_offer.items():
+            found.setdefault(tuple(clients), []).append(offer)
+        return found
 
 
 def findings(data: RunData, answer: ServiceAnswer) -> tuple[Finding, ...]:
     """What a service's answer rests on, where it is not "yes": contradictions, then gaps.
 
-    Gaps are told of builds that nothing contradicts only.
+    Gaps are told of builds that nothing contradicts only. Of a build that rejects the configuration
+    there is nothing to tell but that (:func:`rejection`).
     """
-    grouped: dict[tuple[bool, str, str], _Open] = {}
+    grouped: dict[tuple[bool, str, str], list[str]] = {}
+    wishes: dict[tuple[bool, str, str], dict[str, None]] = {}
     for one in answer.builds.values():
         for is_gap, asked, cell, what in _words(one):
-            grouped.setdefault((is_gap, asked, what), _Open()).cells.append(cell)
-    order = sorted(grouped.items(), key=lambda item: item[0][0])
-    return tuple(_finding(data, *key, tuple(one.cells)) for key, one in order)
+            # A gap is one thing however much is asked of the cell.
+            key = (is_gap, "" if is_gap else asked, what)
+            cells = grouped.setdefault(key, [])
+            if cell not in cells:
+                cells.append(cell)
+            wishes.setdefault(key, {})[asked] = None
+    order = sorted(grouped, key=lambda key: key[0])
+    return tuple(
+        _finding(data, key[0], "; ".join(wishes[key]), key[2], tuple(grouped[key])) for key in order
+    )
 
 
 def _words(one: BuildAnswer) -> Iterator[tuple[bool, str, str, str]]:
+    if one.answer is Answer.CONFIG_REJECTED:
+        return
     for judged, wrong in one.mismatches:
         yield False, judged.expectation.text, wrong.cell, wrong.what
     if one.answer is Answer.UNMEASURED:
@@ -95,21 +102,20 @@ def own_words(data: RunData, seen: Observation, *, is_gap: bool = False) -> tupl
     return text, decisive_line(lines, question) or ""
 
 
-def rejection(data: RunData, build: str, scenario: str) -> str:
-    """Why Postfix does not run with a configuration: the line of its log that says so, or "".
+def rejection(data: RunData, build: str, scenario: str, service: str) -> str:
+    """Why Postfix does not serve with a configuration: the line of its log that says so, or "".
 
     A process that died says it in the cells that it should have served, a master that did not start
     in the instance's evidence.
     """
     instance = data.instance(build, scenario) or {}
     said = [*instance.get("startup", ()), *str(instance.get("check", "")).splitlines()]
-    lines = [str(line) for line in said]
     if not instance.get("started", True):
-        return decisive_line(lines) or next(iter(lines), "")
+        return decisive_line(map(str, said)) or next(map(str, said), "")
     for one in data.observations:
-        if (one.build, one.scenario) == (build, scenario):
+        if (one.build, one.scenario, one.service) == (build, scenario, service):
             _, log = own_words(data, one)
             if "fatal: " in log or "panic: " in log:
                 return log
             said = [*said, log]
-    return decisive_line([str(line) for line in said]) or ""
+    return decisive_line(map(str, said)) or ""

@@ -8,11 +8,10 @@ from typing import Any
 from harness.observations.rundir import RunData
 from harness.reports.service_labels import ServiceLabel, service_labels
 from harness.reports.stand_ins import stand_ins_of
-from harness.reports.verify_findings import Finding, findings, rejection
+from harness.reports.verify_findings import Finding, findings
 from harness.reports.verify_remedy import Remedy, outcome_of_remedy
-from harness.reports.verify_text import rejected_builds
-from harness.verdicts.claims import Standing
-from harness.verdicts.policy import ServiceAnswer
+from harness.reports.verify_text import rejections
+from harness.verdicts.policy import ServiceAnswer, overall_standing
 
 #: Version of the form; raised when a field changes its meaning.
 SCHEMA = 1
@@ -34,7 +33,13 @@ def verification_data(
         "policies": list(policies),
         "standing": overall_standing(found).value,
         "services": {one.service: _service(data, one, labels[one.service]) for one in found},
-        "rejected": {build: rejection(data, build, scenario) for build in rejected_builds(found)},
+        "rejected": [
+            {
+                "log": line,
+                "services": [{"service": service, "build": build} for service, build in places],
+            }
+            for line, places in rejections(data, scenario, found).items()
+        ],
         "replaced": [dict(one) for one in replaced.replaced],
         "base": list(replaced.base),
         "notes": list(replaced.notes),
@@ -43,18 +48,11 @@ def verification_data(
     }
 
 
-def overall_standing(found: Sequence[ServiceAnswer]) -> Standing:
-    """Whether all services meet the policies; of no service nothing is known."""
-    standings = {answer.standing for answer in found}
-    if Standing.FAILS in standings:
-        return Standing.FAILS
-    return Standing.HOLDS if standings == {Standing.HOLDS} else Standing.UNMEASURED
-
-
 def _service(data: RunData, answer: ServiceAnswer, label: ServiceLabel) -> dict[str, Any]:
     return {
         "entry": label.entry or answer.service,
         "level": label.level or None,
+        "local": answer.is_local,
         "standing": answer.standing.value,
         "builds": {build: one.answer.value for build, one in answer.builds.items()},
         "findings": [_finding(one) for one in findings(data, answer)],

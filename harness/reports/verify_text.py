@@ -19,7 +19,7 @@ MEANINGS = {
     Answer.YES: "yes",
     Answer.NO: "no",
     Answer.NONE: "none: it offers no TLS",
-    Answer.CONFIG_REJECTED: "config-rejected: Postfix does not serve with this configuration",
+    Answer.CONFIG_REJECTED: "config-rejected",
     Answer.UNMEASURED: "not measured",
 }
 
@@ -45,55 +45,58 @@ def verification(
 def sentences(data: RunData, scenario: str, found: Sequence[ServiceAnswer]) -> Iterator[str]:
     """A service's answer each, with what it rests on, as lines.
 
-    A configuration with which Postfix runs for no service is told once, not service by service.
+    What Postfix rejects is told once for all services that it does not serve for the same reason.
     """
-    rejected = rejected_builds(found)
-    for line, builds in _by_line(data, scenario, rejected).items():
-        where = f"on {builds_in_words(builds, _builds_of(found))}"
-        told = "Postfix does not run with this configuration, so no service answers."
-        yield from wrapped(f"config-rejected, {where}: {told}")
+    labels = service_labels(data, scenario)
+    builds = _builds_of(found)
+    for line, rejected in rejections(data, scenario, found).items():
+        where = builds_in_words(list(dict.fromkeys(build for _, build in rejected)), builds)
+        services = list(dict.fromkeys(service for service, _ in rejected))
+        if len(services) == len(found):
+            told = "Postfix does not run with this configuration, so no service answers."
+        else:
+            names = " and ".join(labels[one].name for one in services)
+            told = f"Postfix does not serve {names} with this configuration."
+        yield from wrapped(f"config-rejected, on {where}: {told}")
         if line:
             yield from wrapped(line, "    ")
-    labels = service_labels(data, scenario)
     for answer in found:
-        if all(build in rejected for build in answer.builds):
-            continue
-        yield from wrapped(f"{labels[answer.service].text}: {_sentence(answer, rejected)}")
-        yield from _findings(data, scenario, answer, rejected)
+        if sentence := _sentence(answer):
+            yield from wrapped(f"{labels[answer.service].text}: {sentence}")
+            yield from _findings(data, answer)
 
 
-def rejected_builds(found: Sequence[ServiceAnswer]) -> list[str]:
-    """The builds on which every service is config-rejected."""
-    return [
-        build
-        for build in _builds_of(found)
-        if all(one.builds[build].answer is Answer.CONFIG_REJECTED for one in found)
-    ]
+def rejections(
+    data: RunData, scenario: str, found: Sequence[ServiceAnswer]
+) -> dict[str, list[tuple[str, str]]]:
+    """The services and builds that are config-rejected, by Postfix's words.
+
+    The name and number of the process that says them count for nothing.
+    """
+    grouped: dict[str, tuple[str, list[tuple[str, str]]]] = {}
+    for answer in found:
+        for build, one in answer.builds.items():
+            if one.answer is Answer.CONFIG_REJECTED:
+                line = rejection(data, build, scenario, answer.service)
+                key = line.partition("]: ")[2] or line
+                grouped.setdefault(key, (line, []))[1].append((answer.service, build))
+    return dict(grouped.values())
 
 
 def _builds_of(found: Sequence[ServiceAnswer]) -> list[str]:
     return list(found[0].builds) if found else []
 
 
-def _by_line(data: RunData, scenario: str, builds: Sequence[str]) -> dict[str, list[str]]:
-    """The builds by Postfix's words; the number of the process counts for nothing."""
-    grouped: dict[str, tuple[str, list[str]]] = {}
-    for build in builds:
-        line = rejection(data, build, scenario)
-        key = line.partition("]: ")[2] or line
-        grouped.setdefault(key, (line, []))[1].append(build)
-    return dict(grouped.values())
-
-
-def _sentence(answer: ServiceAnswer, rejected: Sequence[str]) -> str:
-    """``no, on debian-11; yes, on debian-12``; what was told of all services is left out."""
-    every = [build for build in answer.builds if build not in rejected]
-    parts = []
-    for word, builds in answer.builds_by_answer().items():
-        shown = [build for build in builds if build in every]
-        if shown:
-            parts.append(f"{MEANINGS[word]}, on {builds_in_words(shown, every)}")
-    return "; ".join(parts)
+def _sentence(answer: ServiceAnswer) -> str:
+    """``no, on debian-11; yes, on debian-12``; what Postfix rejects was told before."""
+    every = list(answer.builds)
+    parts = [
+        f"{MEANINGS[word]}, on {builds_in_words(builds, every)}"
+        for word, builds in answer.builds_by_answer().items()
+        if word is not Answer.CONFIG_REJECTED
+    ]
+    local = "; only its own machine reaches it, so it does not count"
+    return "; ".join(parts) + (local if parts and answer.is_local else "")
 
 
 def builds_in_words(builds: Sequence[str], every: Sequence[str]) -> str:
@@ -101,27 +104,28 @@ def builds_in_words(builds: Sequence[str], every: Sequence[str]) -> str:
     return f"all {len(every)} builds" if len(builds) == len(every) > 1 else ", ".join(builds)
 
 
-def _findings(
-    data: RunData, scenario: str, answer: ServiceAnswer, rejected: Sequence[str]
-) -> Iterator[str]:
+def _findings(data: RunData, answer: ServiceAnswer) -> Iterator[str]:
+    """What an answer rests on; what is asked, and the words of the log, once for each wish."""
     told = findings(data, answer)
+    wishes: set[str] = set()
     for one in told[:MOST]:
-        yield from _finding(one, len(answer.builds))
+        yield from _finding(one, len(answer.builds), first=one.asked not in wishes)
+        wishes.add(one.asked)
     if len(told) > MOST:
         yield f"  and {len(told) - MOST} more findings (--format json has all)"
-    alone = answer.builds_by_answer().get(Answer.CONFIG_REJECTED, [])
-    for line in _by_line(data, scenario, [one for one in alone if one not in rejected]):
-        yield from wrapped(line, "    ")
 
 
-def _finding(one: Finding, builds: int) -> Iterator[str]:
-    offers = "; ".join(f"{' and '.join(who)} with {offer}" for offer, who in one.offers.items())
+def _finding(one: Finding, builds: int, *, first: bool) -> Iterator[str]:
+    offers = "; ".join(
+        f"{' and '.join(who)} with {', '.join(offers)}" for who, offers in one.clients.items()
+    )
     where = f", on {', '.join(one.builds)}" if len(one.builds) < builds else ""
-    known = "not known" if one.is_gap else "asked"
-    yield from wrapped(f"{offers}{where}: {one.what} ({known}: {one.asked})", "  ")
-    for words in dict.fromkeys(text for text in (one.reply, one.log) if text):
-        if not (words == one.reply and one.reply in one.log):
-            yield from wrapped(words, "    ")
+    known = "so it is not known:" if one.is_gap else "asked:"
+    asked = f" ({known} {one.asked})" if first else ""
+    yield from wrapped(f"{offers}{where}: {one.what}{asked}", "  ")
+    if first:
+        for words in (one.reply if one.reply not in one.log else "", one.log):
+            yield from wrapped(words, "    ") if words else ()
 
 
 def table(data: RunData, scenario: str, found: Sequence[ServiceAnswer]) -> list[str]:

@@ -12,11 +12,17 @@ from dataclasses import dataclass
 from harness.images import labels as names
 from harness.observations.record import Observation, Outcome
 from harness.observations.rundir import ImageInfo
-from harness.verdicts.effects import protocol_of
+from harness.verdicts.effects import cipher_of, protocol_of, without_certificate
 
 #: A planned cell without an observation. Not in the record's vocabulary: nothing was seen.
 NOT_MEASURED = "not-measured"
 DISAGREE = "≠"
+#: On a cell that was accepted: the suite that was negotiated has no certificate.
+ANONYMOUS = "°"
+ANONYMOUS_MEANING = (
+    "Without a certificate: an anonymous suite (aNULL) was negotiated. What is sent is encrypted, "
+    "and whoever answers is taken for the server."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,9 +230,13 @@ def _refused_word(observation: Observation) -> str:
 
 
 def negotiated_beyond_offer(observation: Observation) -> str:
-    """The protocol negotiated, unless the offer was just that one version (then empty)."""
+    """The protocol negotiated, unless the offer was just that one version (then empty).
+
+    With the mark of a suite that has no certificate.
+    """
     protocol = protocol_of(observation) or ""
-    return "" if protocol == observation.offer else protocol
+    mark = ANONYMOUS if without_certificate(observation) else ""
+    return ("" if protocol == observation.offer else protocol) + mark
 
 
 def sentence(observation: Observation | None, why: str | None = None) -> str:
@@ -236,6 +246,8 @@ def sentence(observation: Observation | None, why: str | None = None) -> str:
     text = SIGNS[observation.outcome].title
     if protocol := protocol_of(observation):
         text += f", {protocol}"
+    if observation.outcome is Outcome.ACCEPTED and without_certificate(observation):
+        text += f", without a certificate ({cipher_of(observation)})"
     if observation.stage:
         text += f" at {observation.stage}"
     if observation.reason:

@@ -7,6 +7,7 @@ that comes without the pre-shared key, and grant what comes with it.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from harness.errors import InfrastructureError
 from harness.targets.lab import PKI_DIR, FileSpec, Lab, put_files
 from harness.targets.maillog import LogLine
 from harness.targets.postfix import PostfixTarget
-from harness.tls import INBOUND, Protocol, Service
+from harness.tls import INBOUND, Offer, Protocol, Service
 
 #: Where the plain Postfix listens, on every address; the front is on the registered ports.
 BACKEND_PORTS = {Service.SMTP: 10025, Service.SUBMISSION: 10587, Service.SUBMISSIONS: 10465}
@@ -73,6 +74,8 @@ def start_control(lab: Lab, control: Control, target: PostfixTarget, sasl: str) 
             f"{PKI_DIR}/server.key": FileSpec(lab.pki.pair("RSA").key, mode=0o600),
             f"{PKI_DIR}/server-ec.pem": FileSpec(lab.pki.pair("EC").certificate),
             f"{PKI_DIR}/server-ec.key": FileSpec(lab.pki.pair("EC").key, mode=0o600),
+            f"{PKI_DIR}/server-dsa.pem": FileSpec(lab.pki.pair("DSA").certificate),
+            f"{PKI_DIR}/server-dsa.key": FileSpec(lab.pki.pair("DSA").key, mode=0o600),
             f"{PKI_DIR}/psk": FileSpec(f"{PSK}\n", mode=0o600),
         },
     )
@@ -129,11 +132,13 @@ def prove_forbidding(target: PostfixTarget, control: Control) -> None:
 
 def _tried(target: PostfixTarget, handshakes: list[str]) -> list[bool]:
     """Which of these handshakes are granted. All at once: each waits more than it computes."""
+    # Other cells may have theirs tried at the same time.
+    folder = "/tmp/prove." + hashlib.sha256("\n".join(handshakes).encode()).hexdigest()[:12]
     script = "".join(
-        f"( {one} ) >/tmp/prove.{number} 2>&1 &\n" for number, one in enumerate(handshakes)
+        f"( {one} ) >{folder}/{number} 2>&1 &\n" for number, one in enumerate(handshakes)
     )
-    target.run(f"{script}wait")
-    return [granted(target.run(f"cat /tmp/prove.{n}")) for n, _ in enumerate(handshakes)]
+    target.run(f"mkdir -p {folder}\n{script}wait")
+    return [granted(target.run(f"cat {folder}/{n}")) for n, _ in enumerate(handshakes)]
 
 
 def _named(tries: list[tuple[Protocol, Service]]) -> str:
@@ -178,15 +183,33 @@ def front_closed(lines: Iterable[LogLine]) -> bool:
     return any(re.search(r"Connection (?:closed|reset)", line.text) for line in lines)
 
 
-def handshake(protocol: Protocol, service: Service) -> str:
-    """A command that offers one version to a server of this container by its own openssl."""
+def suites_lacking(target: PostfixTarget, offer: Offer, service: Service) -> tuple[str, ...]:
+    """The suites of an offer that a control does not grant its own openssl; blocking.
+
+    What a client is refused there says nothing of the client: it may be the control that lacks it.
+    """
+    if offer.highest is None or not offer.ciphers:
+        return ()
+    commands = [handshake(offer.highest, service, name) for name in offer.ciphers]
+    tried = zip(offer.ciphers, _tried(target, commands), strict=True)
+    return tuple(name for name, got in tried if not got and not name.endswith("_SCSV"))
+
+
+def handshake(protocol: Protocol, service: Service, cipher: str = "ALL:COMPLEMENTOFALL") -> str:
+    """A command that offers one version to a server of this container by its own openssl.
+
+    ``cipher`` is one suite, or a list of those before TLSv1.3.
+    """
     starttls = "" if service.implicit_tls else "-starttls smtp"
+    ciphers = f"-cipher {cipher}$level"
+    if protocol is Protocol.TLSv1_3 and cipher.startswith("TLS_"):
+        ciphers = f"-ciphersuites {cipher}"
     # OpenSSL 3 and later offer the old versions at security level 0 only; 1.0.2 has no levels.
     return (
         "case $(openssl version) in 'OpenSSL 0.'*|'OpenSSL 1.0.'*) level=;; "
         "*) level=:@SECLEVEL=0;; esac; "
         f"openssl s_client -connect 127.0.0.1:{service.port} {starttls} "
-        f"{_S_CLIENT[protocol]} -cipher ALL:COMPLEMENTOFALL$level -CAfile {PKI_DIR}/ca.pem"
+        f"{_S_CLIENT[protocol]} {ciphers} -CAfile {PKI_DIR}/ca.pem"
     )
 
 

@@ -18,6 +18,7 @@ _SENT = re.compile(
     r"(?P<queue_id>[0-9A-Za-z]+): to=<(?P<to>[^>]*)>,(?: orig_to=<[^>]*>,)? relay=(?P<relay>[^,]+),"
     r".* dsn=(?P<dsn>[\d.]+), status=(?P<status>\S+) \((?P<text>.*)\)$"
 )
+_SUSPENDED = "delivery temporarily suspended: "
 #: Programs that end a message's way: smtp(8) for "relay" too, and error(8) for what has no way.
 _AGENTS = frozenset({"smtp", "lmtp", "error", "relay"})
 
@@ -44,6 +45,8 @@ class SentLog:
         self._said: dict[tuple[str, int], list[LogLine]] = defaultdict(list)
         self._found: dict[str, Delivery] = {}
         self._wanted: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        #: What was said before each outcome that was no success, by syslog_name and text.
+        self._causes: dict[tuple[str, str], tuple[LogLine, ...]] = {}
 
     def feed(self, line: LogLine) -> None:
         """Take one line of the log in."""
@@ -54,12 +57,23 @@ class SentLog:
         match = _SENT.match(line.text)
         if match is None:
             return
-        to = match["to"]
-        self._found[to] = Delivery(
-            to, match["relay"], match["dsn"], match["status"], match["text"], tuple(said)
-        )
+        to, text = match["to"], match["text"]
+        lines = (*self._cause(line, text), *said)
+        self._found[to] = Delivery(to, match["relay"], match["dsn"], match["status"], text, lines)
         said.clear()
         self._wanted[to].set()
+
+    def _cause(self, line: LogLine, text: str) -> tuple[LogLine, ...]:
+        """What was said of the message for which this one's way was closed, by the same instance.
+
+        qmgr(8) tries no further message where one has just failed, and hands it to error(8) with
+        the other's text: "delivery temporarily suspended: TEXT".
+        """
+        name = line.tag.rpartition("/")[0]
+        if text.startswith(_SUSPENDED):
+            return self._causes.get((name, text.removeprefix(_SUSPENDED)), ())
+        self._causes[name, text] = tuple(self._said[line.tag, line.pid])
+        return ()
 
     def unfinished(self, tag: str) -> list[LogLine]:
         """What the processes of one tag said since their last outcome, in the log's order."""

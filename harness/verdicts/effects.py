@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from harness.observations.record import Observation
 
 #: OpenSSL's names of groups that others call otherwise (RFC 8446, section 4.2.7; FIPS 186).
@@ -21,6 +23,15 @@ def protocol_of(seen: Observation | None) -> str | None:
 def cipher_of(seen: Observation | None) -> str | None:
     """The cipher as the client saw it, else as Postfix logged it."""
     return _said(seen, "cipher")
+
+
+def without_certificate(seen: Observation | None) -> bool:
+    """Whether the negotiated suite has no certificate: whoever answers is taken for the server.
+
+    Such are OpenSSL's ADH- and AECDH- (ciphers(1): aNULL), and the registry's "anon" (RFC 5246,
+    appendix A.5; RFC 8422, section 6).
+    """
+    return bool(re.match(r"(?:EXP-)?(?:ADH|AECDH)-|.*[_-]anon[_-]", cipher_of(seen) or "", re.I))
 
 
 def group_of(seen: Observation | None) -> str | None:

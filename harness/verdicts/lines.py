@@ -235,9 +235,21 @@ class _Book:
     def __init__(self, data: RunData, scenario: Scenario, control: Scenario | None) -> None:
         self.scenario, self.control = scenario, control
         self._cells: dict[str, dict[tuple[str, Spot], Observation]] = {}
+        axes = data.run.axes
         for one in data.observations:
             place = (one.build, (one.service, one.client, one.offer))
             self._cells.setdefault(one.scenario, {})[place] = one
+        ranks = [
+            {name: rank for rank, name in enumerate(names)}
+            for names in (axes.builds, axes.services, axes.clients, axes.offers)
+        ]
+        self._places = sorted(
+            self._cells.get(scenario.id, {}),
+            key=lambda place: [
+                rank.get(name, len(rank))
+                for rank, name in zip(ranks, (place[0], *place[1]), strict=True)
+            ],
+        )
         self._by_likeness = {
             likeness(scenario_of(name, info)): name
             for name, info in reversed(list(data.run.scenarios.items()))
@@ -285,9 +297,9 @@ class _Book:
         mine: Mapping[tuple[str, Spot], Observation] = self._cells.get(one or "", {})
         theirs: Mapping[tuple[str, Spot], Observation] = self._cells.get(other or "", {})
         found, same, gaps, unsteady = [], 0, 0, 0
-        for place, seen in self._cells.get(self.scenario.id, {}).items():
+        for place in self._places:
             here, there = mine.get(place), theirs.get(place)
-            if not self._settled(seen):
+            if not self._settled(self._cells[self.scenario.id][place]):
                 continue
             if here is None or there is None or not self._settled(here, there):
                 gaps += 1
@@ -300,13 +312,14 @@ class _Book:
         return Compared(tuple(found), same, gaps, unsteady)
 
     def _settled(self, *seen: Observation) -> bool:
-        """Whether cells have a result that is no chance of timing.
+        """Whether cells have a result of the server's that is no chance of timing.
 
+        A client that cannot make an offer tells nothing of a server, whatever words it finds.
         Where Postfix serves some clients of a service and not others, those that it does not serve
         met a process that died just then.
         """
         return not any(
-            one.outcome in (Outcome.ERROR, Outcome.TIMEOUT)
+            one.outcome in (Outcome.ERROR, Outcome.TIMEOUT, Outcome.CLIENT_INCAPABLE)
             or (one.outcome is Outcome.CONFIG_REJECTED and self._serves(one))
             for one in seen
         )

@@ -6,10 +6,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.observations.record import Observation, Outcome, Stage
+from harness.observations.reasons import TLS_NOT_AVAILABLE
+from harness.observations.record import Observation, Outcome
 from harness.observations.rundir import RunData
 from harness.tls import PLAINTEXT
-from harness.verdicts.claims import Judged, Mismatch, Place, Standing, judge, negotiated
+from harness.verdicts.claims import (
+    AFTER_TLS,
+    BEFORE_TLS,
+    Judged,
+    Mismatch,
+    Place,
+    Standing,
+    judge,
+    negotiated,
+)
 from harness.verdicts.verdict import places_of, standing, versions
 
 
@@ -64,6 +74,11 @@ class ServiceAnswer:
         return Standing.HOLDS if found == {Standing.HOLDS} else Standing.UNMEASURED
 
     @property
+    def is_local(self) -> bool:
+        """Whether only its own machine reaches it, so that no policy about TLS is for it."""
+        return self.service.startswith(("127.", "localhost:", "[::1]:"))
+
+    @property
     def only_rejected(self) -> bool:
         """Whether Postfix serves it on no build where it is not met."""
         failing = {a.answer for a in self.builds.values() if a.answer.standing is Standing.FAILS}
@@ -97,6 +112,18 @@ def answers(data: RunData, scenario: str) -> tuple[ServiceAnswer, ...]:
     return tuple(found)
 
 
+def overall_standing(found: Sequence[ServiceAnswer]) -> Standing:
+    """Whether all services meet the policies; of no service nothing is known.
+
+    One that only its own machine reaches counts only where there is no other.
+    """
+    counted = [one for one in found if not one.is_local] or found
+    standings = {answer.standing for answer in counted}
+    if Standing.FAILS in standings:
+        return Standing.FAILS
+    return Standing.HOLDS if standings == {Standing.HOLDS} else Standing.UNMEASURED
+
+
 def answer_of(judged: Sequence[Judged], places: Iterable[Place]) -> Answer:
     """What a service's cells on a build come to.
 
@@ -125,11 +152,26 @@ def is_rejected(seen: Iterable[Observation]) -> bool:
 
 
 def offers_no_tls(seen: Iterable[Observation]) -> bool:
-    """Whether some client asked for TLS in vain, and none came as far as a handshake."""
+    """Whether some client asked for TLS in vain, and none came as far as a handshake.
+
+    It is in vain too where Postfix announces STARTTLS, or listens for TLS from the start, and has
+    disabled it: for want of a certificate, say.
+    """
     asked = [one for one in _telling(seen) if one.offer != PLAINTEXT]
-    if any(negotiated(one) or one.stage in (Stage.STARTTLS, Stage.HANDSHAKE) for one in asked):
-        return False
-    return any(one.outcome is Outcome.NOT_OFFERED for one in asked)
+    in_vain = [one for one in asked if _has_disabled_tls(one)]
+    others = [one for one in asked if one not in in_vain]
+    return bool(in_vain) and not any(negotiated(one) or _met_handshake(one) for one in others)
+
+
+def _met_handshake(one: Observation) -> bool:
+    """Whether TLS was refused by the handshake, which a service without TLS has none of."""
+    return one.outcome is Outcome.REFUSED and one.stage not in AFTER_TLS | BEFORE_TLS
+
+
+def _has_disabled_tls(one: Observation) -> bool:
+    reason = one.reason or ""
+    disabled = reason.startswith("tls-disabled") or reason == TLS_NOT_AVAILABLE
+    return one.outcome is Outcome.NOT_OFFERED or (one.outcome is Outcome.REFUSED and disabled)
 
 
 def _telling(seen: Iterable[Observation]) -> Iterator[Observation]:

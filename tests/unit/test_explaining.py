@@ -144,17 +144,19 @@ def test_a_candidate_is_what_its_lines_look_like() -> None:
     assert (entry.name, options.overlay) == ("submission", Overlay.MERGE)
 
 
-@pytest.mark.parametrize(
-    ("text", "line", "words"),
-    [("a = 1\n-o b=1\n", 2, "stand under no entry"),
-     ("a = 1\nhello\n", 2, "is no line of main.cf")],
-)  # fmt: skip
-def test_a_line_of_nobodys_is_refused_by_file_and_line(text: str, line: int, words: str) -> None:
+def test_options_of_no_entry_are_refused_by_file_and_line() -> None:
     """Protects from measuring something else than what was given."""
     with pytest.raises(FileError) as caught:
-        candidate(text)
-    assert (str(caught.value.place.file), caught.value.place.line) == ("given", line)
-    assert words in str(caught.value)
+        candidate("a = 1\n-o b=1\n")
+    assert (str(caught.value.place.file), caught.value.place.line) == ("given", 2)
+    assert "stand under no entry" in str(caught.value)
+
+
+def test_a_line_that_postfix_does_not_read_is_kept_and_told() -> None:
+    """Protects from a better configuration than the user's: Postfix says what it thinks of it."""
+    given = candidate("a = 1\nhello\n")
+    assert given.main_cf == "a = 1\nhello\n"
+    assert any("line 2: Postfix will say" in note for note in given.reading)
 
 
 def test_how_a_service_does_tls_is_read_from_its_entry() -> None:

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 import pytest
 
 from harness.cli.asking import agreed, expected_seconds
+from harness.cli.axes import Selection
+from harness.cli.planning import make_plan
 from harness.config.bearing import OF_MACHINE, OF_OTHERS, OF_SENDING, OF_SURROUNDINGS, left_out
 from harness.config.scenario import Scenario
 from harness.config.variants import Kind, lines_of, variant
-from harness.errors import UsageError
+from harness.errors import NothingSelectedError, UsageError
 from harness.observations.rundir import RunData
 from harness.reports.explain_json import explanation_data
 from harness.reports.explain_text import explanation
@@ -162,3 +164,31 @@ def test_what_takes_long_is_asked_or_refused(capsys: pytest.CaptureFixture[str])
         agreed("explain", 100_000, yes=False)
     assert "--yes" in str(caught.value)
     assert caught.value.exit_code == 4
+
+
+def test_options_of_a_port_s_entry_are_left_out_with_the_port() -> None:
+    """Protects mailcow's ten services: an option counts for its own entry, and no other."""
+    master = (
+        "smtp inet n - y - - smtpd\n"
+        "127.0.0.1:10025 inet n - y - - smtpd\n"
+        "  -o smtpd_tls_ciphers=low\n"
+    )
+    port = Scenario("port", "T", "S", "C", master_cf=master, whole=True)
+    assert looked_at(port, Service.SMTP) == []
+    assert looked_at(port, Service("127.0.0.1:10025")) == [
+        "-o smtpd_tls_ciphers=low under 127.0.0.1:10025"
+    ]
+
+
+def test_a_service_that_the_configuration_does_not_have_is_said_so() -> None:
+    """Protects from silence: asking Mailu's master.cf for submission is answered, with exit 5."""
+    entries = "".join(f"{name} unix n - y - 0 {name}\n" for name in ("cleanup", "qmgr"))
+    mailu = Scenario(
+        "candidate", "T", "S", "C", master_cf=f"smtp inet n - n - - smtpd\n{entries}", whole=True
+    )
+    selection = Selection(scenarios=("candidate",), services=("587",))
+    with pytest.raises(NothingSelectedError) as caught:
+        make_plan(selection, {"candidate": mailu}, ["debian-12"])
+    assert "your master.cf has no submission entry" in str(caught.value)
+    assert "its services are smtp" in str(caught.value)
+    assert caught.value.exit_code == 5

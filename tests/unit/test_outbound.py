@@ -187,3 +187,71 @@ def test_a_run_without_globs_has_peers_only_where_mail_goes_out() -> None:
     assert not any(map(is_peer, choose_clients(())))
     outbound = choose_clients((), [Service.OUTBOUND])
     assert set(outbound) == {one.name for one in all_peers() if one.unasked}
+
+
+def test_a_suspended_message_has_the_lines_of_the_one_that_failed() -> None:
+    """Protects causes: qmgr(8) tries no second message, and its text alone tells little."""
+    join = LogJoin()
+    failure = "Cannot start TLS: handshake failure"
+    join.feed(
+        [
+            line("smtp", 7, "warning: TLS library problem: wrong version number"),
+            line("smtp", 7, f"AAA111: to=<a@x.test>, relay=a[1]:25, delay=1, dsn=4.7.5, "
+                 f"status=deferred ({failure})"),
+            line("error", 8, "BBB222: to=<b@x.test>, relay=none, delay=1, dsn=4.7.5, "
+                 f"status=deferred (delivery temporarily suspended: {failure})"),
+        ]
+    )  # fmt: skip
+
+    async def get() -> tuple[str, ...]:
+        delivery = await join.sent.delivery("b@x.test", 1)
+        assert delivery is not None
+        return tuple(one.text for one in delivery.lines)
+
+    assert "wrong version number" in asyncio.run(get())[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "lines", "wrapper", "reason"),
+    [
+        ("Server certificate not verified", [QUESTION], False, "certificate-name-mismatch"),
+        ("Server certificate not verified",
+         ["certificate verification failed for x[1]:25: untrusted issuer /CN=ca"], False,
+         "certificate-untrusted-issuer"),
+        ("Server certificate not verified",
+         ["certificate verification failed for x[1]:25: self-signed certificate"], False,
+         "certificate-self-signed"),
+        ("Server certificate not trusted",
+         ["server certificate verification failed for x[1]:25: certificate has expired"], False,
+         "certificate-expired"),
+        ("Server certificate not verified",
+         ["server certificate verification failed for x[1]:25: num=62:hostname mismatch"], False,
+         "certificate-name-mismatch"),
+        ("non DNSSEC destination", [], False, "no-dnssec"),
+        ("TLSA lookup error for mx.test:25", [], False, "tlsa-lookup-error"),
+        ("no TLSA records found", [], False, "no-tlsa"),
+        ("client TLS configuration problem", ['x: invalid attribute name: "servername"'], False,
+         "bad-policy-attribute"),
+        ("client TLS configuration problem", [], False, "policy"),
+        ("Cannot start TLS: handshake failure",
+         ["warning: connect to private/tlsproxy service: No such file or directory"], False,
+         "tlsproxy-missing"),
+        ("Cannot start TLS: handshake failure", ["error:0A00010B:SSL:wrong version number"], True,
+         "not-tls"),
+        ("Cannot start TLS: handshake failure", ["error:0A00010B:SSL:wrong version number"], False,
+         "protocol-version"),
+    ],
+)  # fmt: skip
+def test_what_is_vague_in_the_status_is_told_by_the_log(
+    text: str, lines: list[str], wrapper: bool, reason: str
+) -> None:
+    """Protects causes of mail that stays: one name each, or the general one."""
+    decision, _ = decide_sent(Sent("deferred", text, lines), None, wrapper=wrapper)
+    assert decision.reason == reason
+
+
+def test_the_log_tells_of_a_message_without_an_outcome() -> None:
+    """Protects evidence of a time-out: smtp(8) said what was wrong, and then waited."""
+    said = ['SMTPS wrappermode (TCP port 465) requires setting "smtp_tls_wrappermode = yes"']
+    decision, _ = decide_sent(None, None, unfinished=said)
+    assert (decision.outcome, decision.reason) == (Outcome.TIMEOUT, "wrapper-mode-missing")

@@ -129,6 +129,17 @@ def test_the_table_of_files_says_what_lies_at_a_path(tmp_path: Path) -> None:
     assert asked.digest != plain.digest
 
 
+def test_what_was_done_to_a_fragments_text_is_said(tmp_path: Path) -> None:
+    """A fragment in Latin-1, or as it was pasted, is read, and a note says what was done."""
+    latin = load_scenario(write(tmp_path / "latin", scenario_toml=GOOD, main_cf=b"a = \xe9\n"))
+    assert latin.main_cf == "a = \u00e9\n"
+    assert "not UTF-8" in latin.reading[0]
+    given = "root@mail:~# postconf -n\na = 1\n"
+    pasted = load_scenario(write(tmp_path / "pasted", scenario_toml=GOOD, main_cf=given))
+    assert pasted.main_cf == "a = 1\n"
+    assert len(pasted.reading) == 1
+
+
 def test_all_errors_of_all_folders_are_said_at_once(tmp_path: Path) -> None:
     """Nobody corrects one line a run; a good scenario beside bad ones does not hide them."""
     write(
@@ -136,7 +147,7 @@ def test_all_errors_of_all_folders_are_said_at_once(tmp_path: Path) -> None:
     )
     write(tmp_path / "empty")
     write(tmp_path / "good", scenario_toml=GOOD)
-    write(tmp_path / "latin", scenario_toml=GOOD, main_cf=b"a = 1\nb = \xe9\n")
+    write(tmp_path / "latin", scenario_toml=GOOD.encode() + b"# \xe9\n")
     write(tmp_path / "Name", scenario_toml=GOOD)
     with pytest.raises(ScenarioErrors) as caught:
         load_scenarios(tmp_path)
@@ -149,7 +160,7 @@ def test_all_errors_of_all_folders_are_said_at_once(tmp_path: Path) -> None:
             ("bad/scenario.toml", None, "claim"),
             ("bad/scenario.toml", None, "source"),
             ("empty/scenario.toml", None, None),
-            ("latin/main.cf", 2, None),
+            ("latin/scenario.toml", GOOD.count("\n") + 1, None),
         ],
         key=str,
     )

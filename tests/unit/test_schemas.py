@@ -32,6 +32,7 @@ LATER = {
     "observation": {"trust", "obstacles", "certificate", "resumed"},
     "evidence": {"peer_log", "grounds"},
     "client-request": {"extras"},
+    "scan": {"replaced", "base"},
 }
 #: Keys of a result that came later.
 LATER_OF_RESULT = {"peer_certificate", "resumed"}

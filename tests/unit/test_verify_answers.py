@@ -65,6 +65,9 @@ def refusing(protocol: str | None, stage: Stage, reason: str, policy: str) -> An
         (MODERN | {"TLSv1.2": "refused protocol-version"}, Answer.NO),
         (NO_TLS, Answer.NONE),
         (NO_TLS | {"default": "timeout"}, Answer.NONE),
+        (dict.fromkeys(MODERN, "refused tls-disabled-no-certificate"), Answer.NONE),
+        (dict.fromkeys(MODERN, "refused tls-not-available"), Answer.NONE),
+        (NO_TLS | {"TLSv1": "refused protocol-version"}, Answer.NO),
         (DEAD, Answer.CONFIG_REJECTED),
         (DEAD | {"default": "timeout"}, Answer.CONFIG_REJECTED),
         (MODERN | {"TLSv1.2": "timeout"}, Answer.UNMEASURED),
@@ -269,11 +272,45 @@ def test_the_answer_has_postfix_s_own_words_and_the_stand_ins() -> None:
 
 
 def test_a_table_that_decides_tls_is_not_passed_over() -> None:
-    """Protects truth: "none of them decides TLS" is not said of smtp_tls_policy_maps."""
-    policy = {**REPLACED[0], "setting": "smtp_tls_policy_maps"}
-    data = with_evidence(candidate_run({"smtp": MODERN}), [], None, {"replaced": [policy]})
+    """Protects truth: "none of them decides TLS" is said of what decides none of what is asked."""
+    names = ("tls_server_sni_maps", "smtp_tls_policy_maps")
+    replaced = [{**REPLACED[0], "setting": name} for name in names]
+    data = with_evidence(candidate_run({"smtp": MODERN}), [], None, {"replaced": replaced})
+    found = stand_ins_of(data, "candidate")
+    assert "Of these tls_server_sni_maps can decide TLS" in " ".join(stand_ins_text(found))
+    sending = " ".join(stand_ins_text(replace(found, sends=True)))
+    assert "tls_server_sni_maps, smtp_tls_policy_maps can decide TLS" in sending
+    clients = " ".join(stand_ins_text(replace(found, replaced=found.replaced[1:])))
+    assert "None of them decides TLS for clients" in clients
+
+
+def test_a_setting_of_many_entries_is_counted_once() -> None:
+    """Protects the count: chroot in twenty entries is one setting of the configuration."""
+    machine = [{**REPLACED[2], "where": f"master.cf: {n}", "setting": "chroot"} for n in "abc"]
+    data = with_evidence(candidate_run({"smtp": MODERN}), [], None, {"replaced": machine})
     text = " ".join(stand_ins_text(stand_ins_of(data, "candidate")))
-    assert "smtp_tls_policy_maps can decide TLS" in text
+    assert "1 setting says where things are on your machine" in text
+    assert len(stand_ins_of(data, "candidate").replaced) == 3
+
+
+def test_a_service_that_only_its_own_machine_reaches_does_not_count() -> None:
+    """Protects from exit code 1 for a content filter's way back, which has no need of TLS."""
+    data = candidate_run({"smtp": MODERN, "127.0.0.1:10025": NO_TLS})
+    found = answers(data, "candidate")
+    assert exit_code_of_answers(found) == 0
+    assert "only its own machine reaches it" in " ".join(told(data).split())
+    alone = candidate_run({"127.0.0.1:10025": NO_TLS})
+    assert exit_code_of_answers(answers(alone, "candidate")) == 1
+
+
+def test_some_services_that_postfix_rejects_are_told_together() -> None:
+    """Protects from the same fatal line for each of them."""
+    data = candidate_run({"smtp": MODERN, "submission": DEAD, "submissions": DEAD})
+    line = "Nov 30 01:45:29 postfix/smtpd[9]: fatal: macro processing error"
+    text = told(with_evidence(data, [line], None, {"started": True}))
+    assert "Postfix does not serve submission and submissions" in " ".join(text.split())
+    assert text.count("macro processing error") == 1
+    assert "smtp: yes" in text
 
 
 def test_lines_are_told_to_lie_over_a_base() -> None:

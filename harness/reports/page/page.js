@@ -101,7 +101,7 @@
   }
   function obstacles(seen, evidence, facts) {
     if (!seen.obstacles?.length) return [];
-    const { list = null, controls = {} } = evidence?.grounds ?? {};
+    const { list = null, controls = {}, files = [] } = evidence?.grounds ?? {};
     const own = Object.entries(controls).map(([id, outcome]) =>
       el("p", { className: "agree" }, `${facts.signs[outcome]?.glyph ?? ""} ${outcome}: `,
         el("code", {}, el("a", { href: "#" + id, textContent: id }))));
@@ -109,6 +109,7 @@
     return [heading(lines.length > 1 ? "What stood in the way, each enough alone" : "What stood in the way"),
       el("p", { className: "agree", textContent: lines.join("; ") }),
       ...(list === null ? [] : [el("p", { className: "agree" }, "its list: ", el("code", { textContent: list }))]),
+      ...(files.length ? [el("p", { className: "agree" }, "its files: ", el("code", { textContent: files.join(", ") }))] : []),
       ...own];
   }
   function control(seen, facts) {

@@ -1,0 +1,147 @@
+"""Settings of the machine and of the surroundings, drawn by chance: none changes an answer.
+
+Each stands alone beside a small whole configuration. With it every cell must be what it is without
+it: the same outcome, for the same reason, in the same TLS version.
+"""
+
+from __future__ import annotations
+
+import random
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from harness.config.setting_kinds import SettingKind, rule_of
+from harness.observations.record import Observation
+from scripts.setting_names import read_list
+from tests.docker.conftest import Finished, run_cli, write_scenarios
+
+pytestmark = pytest.mark.docker
+
+HERE = Path(__file__).parent
+#: The draw's seed, and how many settings are drawn.
+SEED, COUNT = 20261130, 60
+BUILD, RELEASE = "debian-12", "3.7.11"
+
+#: Whole: the administrator's own certificate lines and level, and nothing older than TLSv1.2.
+WHOLE = """\
+compatibility_level = 3.6
+smtpd_tls_cert_file = /etc/ssl/certs/ssl-cert-snakeoil.pem
+smtpd_tls_key_file = /etc/ssl/private/ssl-cert-snakeoil.key
+smtpd_tls_security_level = may
+smtpd_tls_protocols = >=TLSv1.2
+smtpd_tls_mandatory_protocols = >=TLSv1.2
+smtp_tls_security_level = may
+smtp_tls_protocols = >=TLSv1.2
+"""
+WITHOUT = "without"
+CLIENT = "aiosmtplib-debian12"
+
+
+#: All realistic values at once.
+TOGETHER = "together"
+VALUES: dict[str, str] = tomllib.loads((HERE / "realistic_settings.toml").read_text("utf-8"))
+
+
+def drawn_settings() -> dict[str, str]:
+    """The settings: name and value. All names are shuffled, so a change of one kind moves few."""
+    spans = read_list((HERE.parent / "unit/data/postconf-d.txt").read_text("utf-8")).spans
+    names = sorted(spans)
+    random.Random(SEED).shuffle(names)
+    replaced = [name for name in names if rule_of(name).kind is not SettingKind.UNDER_TEST]
+    there = [name for name in replaced if spans[name].is_in(RELEASE)]
+    return {name: VALUES[name] for name in there[:COUNT]}
+
+
+DRAWN = drawn_settings()
+
+
+@pytest.fixture(scope="module")
+def received(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """One run of all of them as servers, and of the configuration without any."""
+    words = ("-c", CLIENT, "-o", "TLSv1,TLSv1.2,plaintext")
+    return measure(tmp_path_factory.mktemp("draw"), ("smtp", "submission"), *words)
+
+
+@pytest.fixture(scope="module")
+def sent(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """One run of all of them as senders to a peer."""
+    words = ("-c", "peer-mx", "-o", "TLSv1,TLSv1.2,default")
+    return measure(tmp_path_factory.mktemp("draw-sent"), ("outbound",), *words)
+
+
+def measure(root: Path, services: tuple[str, ...], *words: str) -> Finished:
+    """A run of the drawn settings on the build; its code says nothing, as nothing is expected."""
+    texts = {WITHOUT: (WHOLE, ""), TOGETHER: (WHOLE + lines_of(VALUES), "")}
+    texts |= {scenario_of(name): (WHOLE + lines_of({name: DRAWN[name]}), "") for name in DRAWN}
+    folder = write_scenarios(root, texts)
+    extent = f'configuration = "whole"\nservices = [{", ".join(map(repr, services))}]\n'
+    for description in folder.glob("*/scenario.toml"):
+        description.write_text(extent + description.read_text("utf-8"), "utf-8")
+    return run_cli(root / "runs", "--scenarios-dir", str(folder), "-b", BUILD, *words)
+
+
+def lines_of(settings: dict[str, str]) -> str:
+    """Settings as they stand in main.cf."""
+    return "".join(f"{name} = {value}\n" for name, value in settings.items())
+
+
+def scenario_of(name: str) -> str:
+    """The id of a setting's scenario; ids have no underscore."""
+    return f"draw-{name.replace('_', '-').lower()}"
+
+
+def answers(run: Finished, scenario: str) -> dict[str, tuple[str, str | None, str | None]]:
+    """What each cell of a scenario gave: outcome, reason and protocol, by service/client/offer."""
+    return {
+        one.cell.split("/", 2)[2]: (str(one.outcome), one.reason, protocol_of(one))
+        for one in run.data.observations
+        if one.scenario == scenario
+    }
+
+
+def protocol_of(one: Observation) -> str | None:
+    """The TLS version that the client saw."""
+    return None if one.client_saw is None else one.client_saw.protocol
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_no_setting_changes_what_clients_get(received: Finished, name: str) -> None:
+    """Protects answers against the container: what is not there is replaced, and only that."""
+    assert answers(received, scenario_of(name)) == answers(received, WITHOUT)
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_no_setting_changes_how_mail_is_sent(sent: Finished, name: str) -> None:
+    """Protects the other direction, where smtp(8), qmgr(8) and sendmail(1) read the settings."""
+    assert answers(sent, scenario_of(name)) == answers(sent, WITHOUT)
+
+
+def test_all_of_them_at_once_change_nothing(received: Finished, sent: Finished) -> None:
+    """Protects real configurations, which have many of these settings, and not one each."""
+    assert answers(received, TOGETHER) == answers(received, WITHOUT)
+    assert answers(sent, TOGETHER) == answers(sent, WITHOUT)
+
+
+def test_the_configuration_itself_gives_different_answers(received: Finished) -> None:
+    """Protects the comparison: TLSv1 is refused, TLSv1.2 accepted, and all services were asked."""
+    cells = answers(received, WITHOUT)
+    assert cells[f"smtp/{CLIENT}/TLSv1"][0] == "refused"
+    assert cells[f"smtp/{CLIENT}/TLSv1.2"] == ("accepted", None, "TLSv1.2")
+    assert cells[f"smtp/{CLIENT}/plaintext"][0] == "plaintext"
+    assert cells[f"submission/{CLIENT}/TLSv1.2"] == ("accepted", None, "TLSv1.2")
+
+
+def test_mail_is_sent_in_one_version_and_not_in_another(sent: Finished) -> None:
+    """Protects the comparison of the other direction."""
+    cells = answers(sent, WITHOUT)
+    assert cells["outbound/peer-mx/TLSv1.2"] == ("accepted", None, "TLSv1.2")
+    assert cells["outbound/peer-mx/TLSv1"][0] == "refused"
+
+
+def test_sixty_are_drawn_of_both_kinds() -> None:
+    """Protects the draw: sixty settings, of which many are replaced."""
+    assert len(DRAWN) == COUNT
+    kinds = {rule_of(name).kind for name in DRAWN}
+    assert kinds == {SettingKind.MACHINE, SettingKind.SURROUNDINGS}

@@ -1,0 +1,314 @@
+"""Folders, tars and standard input: what is taken, what is passed over, and that nothing hangs."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.cli.candidate import config_candidate, named_candidate
+from harness.cli.configuration_source import read_source
+from harness.cli.main import run_cli
+from harness.config.configuration_files import FileFound, FilePassedOver, collect_files, named_paths
+from harness.config.scenario import Scenario
+from harness.errors import UsageError
+
+MAIN_CF = """\
+myhostname = mail.corp.net
+mydestination = /etc/postfix/vhosts, localhost
+virtual_alias_maps = hash:/etc/postfix/virtual, pcre:$config_directory/x.pcre
+alias_maps = hash:/etc/aliases
+smtpd_tls_key_file = /etc/postfix/key.pem
+smtpd_tls_CAfile = ${config_directory}/ca.pem
+"""
+FILES = {
+    "main.cf": MAIN_CF,
+    "vhosts": "corp.net\n",
+    "virtual": "a@corp.net b\n",
+    "x.pcre": "/^x/ OK\n",
+    "key.pem": "-----BEGIN PRIVATE KEY-----\nsecret\n",
+    "ca.pem": "-----BEGIN CERTIFICATE-----\n",
+    "not-named": "never taken\n",
+}
+TAKEN = {
+    "/etc/postfix/vhosts": "corp.net\n",
+    "/etc/postfix/virtual": "a@corp.net b\n",
+    "config_directory/x.pcre": "/^x/ OK\n",
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder as /etc/postfix is one, under another name."""
+    made = tmp_path / "my server"
+    made.mkdir()
+    for name, text in FILES.items():
+        (made / name).write_text(text)
+    return made
+
+
+def candidate(*names: Path | str) -> Scenario:
+    """The candidate that a command line makes of these names."""
+    return config_candidate(tuple(map(str, names)), None)
+
+
+def told(scenario: Scenario, *words: str) -> bool:
+    """Whether a note has all of these words."""
+    return any(all(word in note for word in words) for note in scenario.reading)
+
+
+def test_a_folder_gives_the_files_that_it_names(folder: Path) -> None:
+    """Protects tables that were given: at the path that it names; no key, no certificate."""
+    found = candidate(folder)
+    assert dict(found.files) == TAKEN
+    assert (found.main_cf, found.whole) == (MAIN_CF, True)
+    assert told(found, "keys and certificates are not taken", "/etc/postfix/key.pem", "ca.pem")
+    assert "secret" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "prefix", ["", "./", "etc/postfix/", "./etc/postfix/", "/etc/postfix/", "backup/etc/postfix/"]
+)
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz"])
+def test_a_tar_is_read_wherever_its_main_cf_lies(
+    folder: Path, tmp_path: Path, prefix: str, mode: str
+) -> None:
+    """Protects tars of all makes, of /etc too: nothing is unpacked to the disk."""
+    (folder / "link").symlink_to("virtual")
+    ending = {"w": ".tar", "w:gz": ".tgz", "w:xz": ".tar.xz"}[mode]
+    path = tmp_path / f"postfix{ending}"
+    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
+        for file in sorted(folder.iterdir()):
+            archive.add(file, f"{prefix}{file.name}")
+        if prefix.endswith("etc/postfix/"):
+            aliases = tarfile.TarInfo(prefix.removesuffix("postfix/") + "aliases")
+            aliases.size = 5
+            archive.addfile(aliases, io.BytesIO(b"a: b\n"))
+    found = candidate(path)
+    further = {"/etc/aliases": "a: b\n"} if prefix.endswith("etc/postfix/") else {}
+    assert dict(found.files) == TAKEN | further
+    assert (found.main_cf, found.whole) == (MAIN_CF, True)
+
+
+def test_a_tar_may_come_on_standard_input(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects "tar -C /etc -cz postfix | postfix-matrix verify -": told by its first bytes."""
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w:gz") as archive:
+        archive.add(folder, "postfix")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data.getvalue())))
+    assert dict(candidate("-").files) == TAKEN
+
+
+def test_links_in_a_tar_lead_within_it(tmp_path: Path) -> None:
+    """Protects links: followed inside of the tar alone, and a circle or a gap is told."""
+    path = tmp_path / "x.tar"
+    main_cf = b"a_maps = hash:/etc/postfix/a hash:/etc/postfix/b hash:/etc/postfix/c\n"
+    with tarfile.open(path, "w") as archive:
+        for name, content, target in (
+            ("etc/postfix/main.cf", main_cf, ""),
+            ("etc/tables/a", b"1 2\n", ""),
+            ("etc/postfix/a", b"", "../tables/a"),
+            ("etc/postfix/b", b"", "/etc/passwd"),
+            ("etc/postfix/c", b"", "c"),
+        ):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            if target:
+                member.type, member.linkname = tarfile.SYMTYPE, target
+            archive.addfile(member, io.BytesIO(content))
+    found = candidate(path)
+    assert dict(found.files) == {"/etc/postfix/a": "1 2\n"}
+    assert told(found, "/etc/postfix/b", "a link to nothing")
+    assert told(found, "/etc/postfix/c", "in a circle")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: os.mkfifo(path), "a named pipe"),
+        (lambda path: path.symlink_to("nowhere"), "a link to nothing"),
+        (lambda path: path.symlink_to("/dev/zero"), "a device"),
+        (lambda path: path.mkdir(), "a folder"),
+        (lambda path: path.write_bytes(b"a\0"), "no text"),
+        (lambda path: path.write_bytes(b"a" * ((1 << 20) + 1)), "more than 1 MiB"),
+        (lambda path: path.with_name("virtual.db").write_bytes(b"\0"), "its compiled table"),
+    ],
+)
+def test_what_is_no_file_is_told_and_never_waited_for(
+    folder: Path, make: Callable[[Path], object], words: str
+) -> None:
+    """Protects from a hang, and from silence: one sentence for each thing that is passed over."""
+    (folder / "virtual").unlink()
+    make(folder / "virtual")
+    found = candidate(folder)
+    assert "/etc/postfix/virtual" not in found.files
+    assert told(found, "/etc/postfix/virtual", words)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: os.mkfifo(path), "is a named pipe"),
+        (lambda path: path.symlink_to("nowhere"), "a link to nothing"),
+        (lambda path: path.symlink_to("/dev/zero"), "is a device"),
+        (lambda path: path.mkdir(), "is a folder"),
+        (lambda path: path.write_text("# nothing\n"), "sets nothing"),
+        (lambda path: path.write_bytes(b"a\0"), "NUL"),
+    ],
+)
+def test_a_main_cf_that_is_none_is_refused(
+    folder: Path, make: Callable[[Path], object], words: str
+) -> None:
+    """Protects "bad input": refused by its path, with exit code 4, and not waited for."""
+    (folder / "main.cf").unlink()
+    make(folder / "main.cf")
+    with pytest.raises(UsageError, match=words) as caught:
+        candidate(folder)
+    assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize("name", ["x.tar", "x.tgz", "x.tar.xz"])
+def test_a_broken_tar_is_refused_in_a_sentence(folder: Path, tmp_path: Path, name: str) -> None:
+    """Protects from tracebacks of tarfile, zlib and lzma."""
+    path = tmp_path / name
+    mode = {"x.tar": "w", "x.tgz": "w:gz", "x.tar.xz": "w:xz"}[name]
+    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
+        archive.add(folder, "postfix")
+    whole = path.read_bytes()
+    for data in (b"", b"no tar", whole[: len(whole) // 3], whole[:100] + b"\xff" * 200):
+        path.write_bytes(data)
+        with pytest.raises(UsageError):
+            candidate(path)
+
+
+def test_a_tar_that_unpacks_to_far_more_is_refused(tmp_path: Path) -> None:
+    """Protects the memory: a header that promises 10 GiB is not believed, nor read."""
+    path = tmp_path / "x.tar"
+    member = tarfile.TarInfo("main.cf")
+    member.size = 10 << 30
+    path.write_bytes(member.tobuf() + b"\0" * 1024)
+    with pytest.raises(UsageError, match="more than a configuration can be"):
+        candidate(path)
+
+
+def test_what_a_shell_opened_is_read_as_standard_input(tmp_path: Path) -> None:
+    """Protects "verify <(postconf -n)": a pipe under /dev/fd is read, and by what is in it."""
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as file:
+        file.write("smtpd_use_tls = yes\n")
+    try:
+        source = read_source([f"/dev/fd/{reading}"])
+    finally:
+        os.close(reading)
+    assert list(source.texts.values()) == ["smtpd_use_tls = yes\n"]
+    with pytest.raises(UsageError, match="neither a file nor a scenario"):
+        read_source([str(tmp_path / "none")])
+
+
+def test_a_scenarios_folder_may_be_named(tmp_path: Path) -> None:
+    """Protects a folder with a scenario.toml: it is that scenario, with all that it says."""
+    made = tmp_path / "my-advice"
+    made.mkdir()
+    (made / "scenario.toml").write_text('title = "T"\nsource = "S"\nclaim = "C"\n')
+    (made / "main.cf").write_text("smtpd_use_tls = yes\n")
+    found = named_candidate((str(made),), {}, None)
+    assert (found.id, found.title, found.whole) == ("my-advice", "T", False)
+
+
+def test_paths_are_found_as_postfix_names_them() -> None:
+    """Protects what counts as a file: tables of all kinds, lists, references; no socket, no URL."""
+    main_cf = (
+        "config_directory = /opt/postfix/conf\nmaps = ${config_directory}/sql\n"
+        "a_maps = proxy:mysql:/opt/postfix/conf/a.cf, mysql:$maps/b.cf\n"
+        "b_maps = unionmap:{hash:/etc/b, texthash:/etc/c}\nc_maps = ldap://server/x\n"
+        "virtual_transport = lmtp:unix:/var/run/lmtp\nsmtpd_milters = unix:/run/m.sock\n"
+        "queue_directory = /var/spool/postfix\ntls_random_source = dev:/dev/urandom\n"
+        "d_maps = hash:/etc/$undefined/d\n"
+    )
+    master_cf = "smtp inet n - n - - smtpd\n -o { header_checks = pcre:/etc/postfix/h }\n"
+    assert named_paths(main_cf, master_cf) == {
+        "config_directory/sql": "/opt/postfix/conf/sql",
+        "/opt/postfix/conf/a.cf": "/opt/postfix/conf/a.cf",
+        "config_directory/sql/b.cf": "/opt/postfix/conf/sql/b.cf",
+        "/etc/b": "/etc/b",
+        "/etc/c": "/etc/c",
+        "/etc/postfix/h": "/etc/postfix/h",
+    }
+
+
+def test_values_that_grow_without_end_are_left() -> None:
+    """Protects from references that double themselves ten times over."""
+    lines = ["a0 = /x"] + [f"a{n} = {f'$a{n - 1} ' * 50}" for n in range(1, 12)]
+    assert "/x" in named_paths("\n".join(lines), "")
+
+
+class OneTree:
+    """A tree that has the same at every path."""
+
+    def __init__(self, found: FileFound | FilePassedOver) -> None:
+        self.found = found
+
+    def read(self, path: str) -> FileFound | FilePassedOver | None:
+        """What there is."""
+        return self.found if path else None
+
+
+def test_nothing_is_put_where_the_builds_own_files_lie() -> None:
+    """Protects a build's own programs and files, which are what is measured."""
+    further = collect_files("a_maps = hash:/usr/share/x\n", "", [OneTree(FileFound(b"a b\n"))])
+    assert further.files == {}
+    assert further.notes == ["/usr/share/x: was passed over: the build's own files lie there"]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY"),
+        *("CERTIFICATE", "TRUSTED CERTIFICATE"),
+    ],
+)
+def test_no_key_and_no_certificate_is_taken(kind: str) -> None:
+    """Protects secrets: whatever the file is called, and wherever in it the key is."""
+    data = f"comment\n-----BEGIN {kind}-----\nabc\n".encode()
+    further = collect_files("a = /etc/postfix/innocent.txt\n", "", [OneTree(FileFound(data))])
+    assert further.files == {}
+    parameters = b"-----BEGIN DH PARAMETERS-----\nabc\n"
+    further = collect_files("a = /etc/postfix/dh.pem\n", "", [OneTree(FileFound(parameters))])
+    assert list(further.files) == ["/etc/postfix/dh.pem"]
+
+
+def test_nothing_is_changed_where_it_is_read(folder: Path) -> None:
+    """Protects the user's folder: the same files, with the same times and modes."""
+
+    def state() -> dict[str, tuple[int, int, int]]:
+        return {
+            path.name: (found.st_mtime_ns, found.st_size, stat.S_IMODE(found.st_mode))
+            for path in folder.iterdir()
+            for found in [path.stat()]
+        }
+
+    before = state()
+    candidate(folder)
+    assert state() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["verify", "--whole", "--lines", "-p", "tls12-or-newer"], "exclude each other"),
+        (["verify", "--container", "x", "main.cf", "-p", "tls12-or-newer"], "both name"),
+        (["scan", "127.0.0.1:25", "--container", "x"], "--container cannot go with"),
+        (["scan", "debian-12", "--container", "x", "-s", "defaults"], "--container and --scenario"),
+    ],
+)
+def test_options_that_contradict_are_refused(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects from reading something else than was meant."""
+    assert run_cli(words) == 4
+    assert said in capsys.readouterr().err
