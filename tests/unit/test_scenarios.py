@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.instance import InstanceConfig, InstanceContext, assemble
+from harness.config.instance import InstanceConfig, InstanceContext, assemble, places_of
 from harness.config.maincf import parse_main_cf
 from harness.config.mastercf import Entry, parse_master_cf
+from harness.config.ports import number_ports
 from harness.config.scenario import Scenario, load_scenarios
 from harness.tls import Service
 
@@ -45,8 +46,9 @@ EXPECTED = {
 
 def built(scenario: Scenario, version: str = "3.7.11", chroot: str = "y") -> InstanceConfig:
     """A scenario's instance on a build."""
+    ports = number_ports(PORTS, places_of(scenario, STOCKS[chroot], version))
     around = InstanceContext(
-        scenario.id, version, f"/srv/{scenario.id}", PORTS, "inet:192.0.2.1:12345", STOCKS[chroot]
+        scenario.id, version, f"/srv/{scenario.id}", ports, "inet:192.0.2.1:12345", STOCKS[chroot]
     )
     return assemble(scenario, around)
 
