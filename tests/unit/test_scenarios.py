@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.instance import InstanceConfig, InstanceContext, assemble
+from harness.config.instance import InstanceConfig, InstanceContext, assemble, places_of
 from harness.config.maincf import parse_main_cf
 from harness.config.mastercf import Entry, parse_master_cf
+from harness.config.ports import number_ports
 from harness.config.scenario import Scenario, load_scenarios
 from harness.tls import Service
 
@@ -45,8 +46,9 @@ EXPECTED = {
 
 def built(scenario: Scenario, version: str = "3.7.11", chroot: str = "y") -> InstanceConfig:
     """A scenario's instance on a build."""
+    ports = number_ports(PORTS, places_of(scenario, STOCKS[chroot], version))
     around = InstanceContext(
-        scenario.id, version, f"/srv/{scenario.id}", PORTS, "inet:192.0.2.1:12345", STOCKS[chroot]
+        scenario.id, version, f"/srv/{scenario.id}", ports, "inet:192.0.2.1:12345", STOCKS[chroot]
     )
     return assemble(scenario, around)
 
@@ -68,11 +70,16 @@ def test_each_assembles_for_each_build(name: str, version: str, chroot: str) -> 
     """Applied as written, with three services on the instance's ports, and no override by us."""
     scenario = SCENARIOS[name]
     config = built(scenario, version, chroot)
-    assert scenario.main_cf in config.main_cf
+    # What names a listener of its own follows it to its port, and that is listed (config.hops).
+    followed = [change for change in config.added if change.startswith("main.cf: ")]
+    assert bool(followed) == (scenario.main_cf not in config.main_cf)
     ours = len(parse_main_cf(config.main_cf).overridden)
     assert ours == len(parse_main_cf(scenario.main_cf).overridden)
     inet = {e.name for e in parse_master_cf(config.master_cf).entries if e.type == "inet"}
-    assert inet == {"20010", "20011", "20012"}
+    entries = parse_master_cf(scenario.master_cf).entries
+    others = [e for e in entries if e.type == "inet" and e.service is None]
+    assert inet >= {"20010", "20011", "20012"}
+    assert len(inet) == 3 + len(others)
     assert config.digest == scenario.digest
 
 
