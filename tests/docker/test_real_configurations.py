@@ -175,7 +175,7 @@ REDUCTIONS: Mapping[str, Reduction] = {
     "hyphen": Reduction("smtp-amavis_destination_recipient_limit = 1\n"),
     "chain-files": Reduction("smtpd_tls_chain_files = /etc/ssl/a.key, /etc/ssl/a.pem\n"),
     "enforce-tls": Reduction("smtpd_enforce_tls = yes\n" + _PAIR, keys=_WHOLE, answers=_all("yes")),
-    "no-tls-line": Reduction("myhostname = mail.example.org\n", _MASTER, {"smtp": "none"}, _WHOLE),
+    "no-tls-line": Reduction("myhostname = mail.example.org\n", _MASTER, {"smtp": "none", "submissions": "no"}, _WHOLE),
     "ec-only": Reduction(
         "smtpd_tls_security_level = may\nsmtpd_tls_eccert_file = /etc/ssl/e.pem\n"
         "smtpd_tls_eckey_file = /etc/ssl/e.key\n",
