@@ -373,13 +373,13 @@ def _is_whole(texts: Sequence[ReadText], main_cf: str, master_cf: str) -> bool:
 def _footing_notes(main_cf: str, master_cf: str, *, whole: bool, forced: bool) -> list[str]:
     """On which footing it was read, and what the build's own is beside it."""
     if not whole:
-        hint = "" if forced else " (--whole: they are all of it)"
+        hint = "" if forced else " (--whole reads them as all of one)"
         return [
-            "as lines of a configuration: they go into that of a server with a certificate "
+            "read as lines of a configuration: they go into that of a server with a certificate "
             f"and smtpd_tls_security_level = may{hint}"
         ]
-    hint = "" if forced else " (--lines: it is lines that go into one)"
-    notes = [f"as a whole configuration: nothing that decides TLS is added{hint}"]
+    hint = "" if forced else " (--lines reads it as lines)"
+    notes = [f"read as a whole configuration: nothing that decides TLS is added{hint}"]
     if not master_cf.strip():
         notes.append("no master.cf was given, so the services are the build's own")
     elif not has_whole_master(master_cf):

@@ -147,7 +147,7 @@ def assemble(scenario: Scenario, context: InstanceContext) -> InstanceConfig:
         files=MappingProxyType({path: kind for path, kind in files.items() if path not in texts}),
         digest=scenario.digest,
         texts=MappingProxyType({**SinkFiles(context.directory).texts(), **texts}),
-        replaced=adapted.replaced,
+        replaced=tuple(c for c in adapted.replaced if not _is_the_same(c, values)),
         listeners=services,
         tables=tuple(adapted.tables.given.values()),
         notes=scenario.reading,
@@ -174,6 +174,12 @@ def candidate_files(scenario: Scenario) -> Mapping[str, FileKind]:
     ports = number_ports(registered, places_of(scenario, "", "3.10"))
     nowhere = InstanceContext(scenario.id, "3.10", f"/{scenario.id}", ports, "inet:sasl:1", "")
     return assemble(scenario, nowhere).files
+
+
+def _is_the_same(change: Replacement, in_effect: Mapping[str, str]) -> bool:
+    """Whether what is in effect is what the candidate says, so that nothing was replaced."""
+    own_line = change.where == "main.cf" and not change.instead
+    return own_line and in_effect.get(change.setting) == change.value
 
 
 def _library_settings(values: Mapping[str, str], given: Collection[str]) -> dict[str, str]:

@@ -23,8 +23,21 @@ _GROUPS = (
     ("milters", ("milter",)),
     ("SASL", ("sasl",)),
     ("content filters", ("content_filter", "proxy_filter")),
-    ("restrictions", ("_restrictions", "_checks")),
-    ("tables", ("_maps", "alias", "_table", "_database", "_recipients", "_domains", "transport")),
+    ("restrictions", ("_restrictions",)),
+    ("postscreen", ("postscreen",)),
+    (
+        "tables",
+        (
+            "_checks",
+            "_maps",
+            "alias",
+            "_table",
+            "_database",
+            "_recipients",
+            "_domains",
+            "transport",
+        ),
+    ),
     ("delivery", ("mailbox", "mydestination", "myorigin", "_uid", "_gid", "mailer", "_command")),
     ("other hosts", ("relayhost", "_proxy", "dns", "host_lookup", "peername", "_rbl", "dnsbl")),
 )
