@@ -25,6 +25,8 @@ _SERVER_NAMES = ("smtpd_", "postscreen_")
 #: "$name", "${name}" and "$(name)" (postconf(5)).
 _REFERENCE = re.compile(r"\$[({]?([A-Za-z0-9_]+)")
 
+#: As many lines as an answer gives: all of them are tried. A server's own configuration has more.
+FEW_LINES = 16
 OF_MACHINE = "where things are on a machine, which no client sees"
 OF_SURROUNDINGS = "other systems and tables, for which stand-ins are used"
 OF_SENDING = "mail that Postfix sends, of which none is measured; -S outbound does"
@@ -35,9 +37,12 @@ OF_OTHERS = "entries that are not asked about"
 def left_out(candidate: Scenario, services: Collection[Service]) -> Mapping[int, str]:
     """The numbers of the lines that cannot bear on these services, each with why.
 
-    Of a candidate that is applied as it is, settings of the machine and its surroundings may.
+    Of a candidate of few lines none is left out: that a line does nothing is shown, not argued. Of
+    one that is applied as it is, settings of the machine and its surroundings may bear on them.
     """
     lines = lines_of(candidate)
+    if len(lines) <= FEW_LINES:
+        return {}
     entries = _entries(candidate)
     asked = {number: _is_asked(*entry, services) for number, entry in entries.items()}
     reasons = {
