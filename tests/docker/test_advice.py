@@ -38,7 +38,8 @@ def test_explain_tells_which_of_the_first_answers_lines_act_where(tmp_path: Path
     told = cli("explain", "answer-1-protocols", "-q", "--runs", str(tmp_path), "-b", "debian-12",
                "--format", "markdown")  # fmt: skip
     assert told.returncode == 0, told.stderr
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in told.stdout.splitlines()]
+    lines = [line for line in told.stdout.splitlines() if line.startswith("|")]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
     assert rows[0] == ["line", "smtp (may)", "submission (encrypt)", "submissions (implicit TLS)"]
     acts = {row[0].split()[0].strip("`"): row[1:] for row in rows[2:]}
     none = ["no effect"] * 3

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
 from harness.cli.asking import agreed, expected_seconds
 from harness.cli.axes import Selection
 from harness.cli.planning import make_plan
-from harness.config.bearing import OF_MACHINE, OF_OTHERS, OF_SENDING, OF_SURROUNDINGS, left_out
+from harness.config.bearing import (
+    FEW_LINES,
+    OF_MACHINE,
+    OF_OTHERS,
+    OF_SENDING,
+    OF_SURROUNDINGS,
+    left_out,
+)
 from harness.config.scenario import Scenario
 from harness.config.variants import Kind, lines_of, variant
 from harness.errors import NothingSelectedError, UsageError
@@ -38,6 +46,12 @@ relay unix - - y - - smtp
   -o smtp_tls_ciphers=high
 """
 WHOLE = Scenario("whole", "T", "S", "C", main_cf=MAIN, master_cf=MASTER, whole=True)
+
+
+@pytest.fixture(autouse=True)
+def long_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take these short candidates for long ones, of which lines are left out."""
+    monkeypatch.setattr("harness.config.bearing.FEW_LINES", 0)
 
 
 def looked_at(scenario: Scenario, *services: Service) -> list[str]:
@@ -192,3 +206,14 @@ def test_a_service_that_the_configuration_does_not_have_is_said_so() -> None:
     assert "your master.cf has no submission entry" in str(caught.value)
     assert "its services are smtp" in str(caught.value)
     assert caught.value.exit_code == 5
+
+
+def test_each_line_of_an_answer_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That a client's parameter does nothing under a server's service is measured, not argued."""
+    monkeypatch.setattr("harness.config.bearing.FEW_LINES", FEW_LINES)
+    advice = Scenario("a", "T", "S", "C", main_cf="smtp_tls_mandatory_protocols = TLSv1\n")
+    assert left_out(advice, (Service.SMTP,)) == {}
+    many = advice.main_cf + "".join(
+        f"smtpd_tls_ciphers = {n}\nx{n} = 1\n" for n in range(FEW_LINES)
+    )
+    assert 1 in left_out(replace(advice, main_cf=many), (Service.SMTP,))
