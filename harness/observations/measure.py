@@ -29,6 +29,8 @@ from harness.observations.record import Observation
 from harness.targets.pki import SERVER_NAME
 from harness.tls import Service
 
+#: Of services of the user's own that begin with TLS; the registered one has no such cells.
+NO_PLAINTEXT = "the service begins with TLS, so there is no offer to do without it"
 #: How long, in seconds, to wait for the server's log and for a delivery. Both come in milliseconds;
 #: the limits are for a machine that is busy with something else.
 LOG_PATIENCE = 4.0
@@ -201,6 +203,9 @@ async def _dialogue(
     """
     if known := bench.known_deaths(service):
         return known
+    if request.offer.plaintext and request.implicit_tls:
+        # A client that waits for a greeting and a server that waits for a hello wait for ever.
+        return Result(request.id, "client-incapable", "handshake", error=NO_PLAINTEXT)
     talk = asyncio.ensure_future(driver.ask(request))
     death = asyncio.ensure_future(bench.await_death(service))
     try:
