@@ -7,6 +7,7 @@ healthy one. ``settings.toml`` has the rule for each parameter, and every change
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,8 @@ _PASSWORDS_FOR = {
 _POSTLOG_SINCE = Version.parse("3.4")
 _CHROOT_FIELD = 4
 
+_ON_THE_MACHINE = "a client on the same machine connects there; here it is one of the network"
+_OF_THE_NETWORKS = "only clients of mynetworks are served there; the test's client is one of them"
 _MACHINE, _SURROUNDINGS = SettingKind.MACHINE, SettingKind.SURROUNDINGS
 
 
@@ -184,11 +187,24 @@ def _adapt_entry(
         entry = _adapt_option(entry, argument, where, changes)
     if context.whole:
         entry = _without_chroot(entry, where, changes)
-    if loopback:
-        reason = "a client on the same machine connects there; here it is one of the network"
-        changes.note(where, "mynetworks", "", "0.0.0.0/0", (_SURROUNDINGS, reason))
+    own_clients = _ON_THE_MACHINE if loopback else _OF_THE_NETWORKS
+    if loopback or _serves_own_networks(entry):
+        changes.note(where, "mynetworks", "", "0.0.0.0/0", (_SURROUNDINGS, own_clients))
         entry = parse_entry(f"{ended(entry.text)}  -o mynetworks=0.0.0.0/0\n", entry.line)
     return entry
+
+
+def _serves_own_networks(entry: Entry) -> bool:
+    """Whether an entry serves clients of mynetworks alone, and no one who logs in."""
+    lists = (
+        set(re.split(r"[\s,]+", value))
+        for name, value in entry.options.items()
+        if name.startswith("smtpd_") and name.endswith("_restrictions")
+    )
+    return any(
+        {"permit_mynetworks", "reject"} <= elements and "permit_sasl_authenticated" not in elements
+        for elements in lists
+    )
 
 
 def _adapt_option(entry: Entry, argument: Argument, where: str, changes: _Changes) -> Entry:

@@ -155,6 +155,23 @@ def test_entries_are_freed_of_the_machine() -> None:
     assert "postlog" not in entries(built("", WHOLE, version="3.1.0"))
 
 
+@pytest.mark.parametrize(
+    ("restrictions", "own"),
+    [
+        ("permit_mynetworks,reject", True),
+        ("permit_mynetworks,permit_sasl_authenticated,reject", False),
+        ("permit_mynetworks", False),
+    ],
+)
+def test_a_service_for_own_networks_is_met_by_a_client_of_them(
+    restrictions: str, own: bool
+) -> None:
+    """mailcow's 590 serves its own containers only; a stranger's refusal says nothing of TLS."""
+    master = WHOLE.replace("2525 ", f"590 inet n - n - - smtpd\n  -o "
+                           f"smtpd_client_restrictions={restrictions}\n2525 ")  # fmt: skip
+    assert ("mynetworks" in entries(built("", master))["20014"].options) is own
+
+
 def test_options_keep_their_text() -> None:
     """An option under test is not touched by what happens to its neighbours."""
     master = WHOLE.replace(
