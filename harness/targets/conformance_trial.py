@@ -53,6 +53,8 @@ _SCENARIO = Scenario(
     source="postfix-matrix",
     claim="It starts, greets and offers STARTTLS.",
     master_cf="smtp inet n - n - - smtpd\n  -o smtpd_tls_security_level=may\n",
+    # The image's own entries are tried with their addresses.
+    as_is=True,
 )
 #: Nobody listens there: no client of this instance logs in.
 _NO_SASL = "inet:127.0.0.1:12345"
