@@ -154,8 +154,14 @@ def _kind_of_change(rule: SettingRule) -> SettingKind:
 def _adapt_master(
     master: MasterCf, own: MasterCf, context: StandInContext, changes: _Changes
 ) -> MasterCf:
-    """The candidate's entries adapted; those of the build stay as they are."""
+    """The candidate's entries adapted, and its options that were laid below the build's entries.
+
+    What is the build's own stays as it is.
+    """
     of_candidate = {entry.text for entry in own.entries}
+    merged: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for entry in own.entries:
+        merged.setdefault(entry.key, set()).update(_options_of(entry))
     loopback = {at for at, place in listening_places(master).items() if place.loopback}
     pieces: list[Entry | str] = []
     for at, piece in enumerate(master.pieces):
@@ -165,6 +171,8 @@ def _adapt_master(
             continue
         elif piece.text in of_candidate or ended(piece.text) in of_candidate or context.whole:
             pieces.append(_adapt_entry(piece, context, changes, loopback=at in loopback))
+        elif piece.key in merged:
+            pieces.append(_adapt_options(piece, changes, merged[piece.key]))
         else:
             pieces.append(piece)
     return MasterCf(tuple(pieces))
@@ -183,8 +191,7 @@ def _adapt_entry(
     entry: Entry, context: StandInContext, changes: _Changes, *, loopback: bool
 ) -> Entry:
     where = f"master.cf: {entry.name}"
-    for argument in reversed([found for found in entry.arguments if found.name]):
-        entry = _adapt_option(entry, argument, where, changes)
+    entry = _adapt_options(entry, changes, _options_of(entry))
     if context.whole:
         entry = _without_chroot(entry, where, changes)
     own_clients = _ON_THE_MACHINE if loopback else _OF_THE_NETWORKS
@@ -205,6 +212,22 @@ def _serves_own_networks(entry: Entry) -> bool:
         {"permit_mynetworks", "reject"} <= elements and "permit_sasl_authenticated" not in elements
         for elements in lists
     )
+
+
+def _options_of(entry: Entry) -> set[tuple[str, str]]:
+    """Name and value of each option, those that a later one makes void too."""
+    return {(argument.name, argument.value) for argument in entry.arguments if argument.name}
+
+
+def _adapt_options(
+    entry: Entry, changes: _Changes, of_candidate: Collection[tuple[str, str]]
+) -> Entry:
+    """The entry with those of its options adapted that are the candidate's, by name and value."""
+    where = f"master.cf: {entry.name}"
+    for argument in reversed(entry.arguments):
+        if argument.name and (argument.name, argument.value) in of_candidate:
+            entry = _adapt_option(entry, argument, where, changes)
+    return entry
 
 
 def _adapt_option(entry: Entry, argument: Argument, where: str, changes: _Changes) -> Entry:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.config.candidate import read_candidate
+from harness.config.configuration_text import STDIN
 from harness.config.instance import InstanceConfig, InstanceContext, assemble, places_of
 from harness.config.maincf import parse_main_cf
 from harness.config.mastercf import Entry, parse_master_cf
@@ -14,6 +16,7 @@ from harness.config.scenario import Scenario
 from harness.config.services import services_of
 from harness.config.setting_kinds import SettingKind
 from harness.config.tables import TYPES
+from harness.tls import Service
 
 PORTS = {"smtp": 20010, "submission": 20011, "submissions": 20012}
 STOCK = """\
@@ -236,3 +239,15 @@ def test_real_configurations_assemble(name: str) -> None:
     tls = [s for s in tls if s.name != "tls_random_source"]
     kept = {s.name for s in tls if not s.name.endswith(("_maps", "_database", "_loglevel"))}
     assert kept <= set(names)
+
+
+def test_options_that_are_laid_below_the_builds_entries_get_stand_ins_too() -> None:
+    """Pasted under submission, smtpd_sasl_path = private/auth killed smtpd: no Dovecot is there."""
+    options = "-o smtpd_sasl_path=private/auth\n-o smtpd_tls_security_level=encrypt\n"
+    candidate = read_candidate({STDIN: options}, Service.SUBMISSION)
+    ports = number_ports(PORTS, places_of(candidate, STOCK, "3.7.11"))
+    config = assemble(candidate, InstanceContext("c", "3.7.11", "/i", ports, "inet:s:1", STOCK))
+    submission = entries(config)[str(PORTS["submission"])]
+    assert "smtpd_sasl_path" not in submission.options
+    assert submission.options["smtpd_tls_security_level"] == "encrypt"
+    assert [change.setting for change in config.replaced] == ["smtpd_sasl_path"]
