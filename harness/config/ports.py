@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.config.mastercf import SERVICE_NAMES, Entry, MasterCf, parse_entry
-from harness.tls import INBOUND
+from harness.errors import FileError, Place
+from harness.tls import INBOUND, Service
 
 #: Hosts that mean every address, and hosts that only this machine reaches.
 _EVERY_ADDRESS = frozenset({"", "0.0.0.0:", "[::]:", "*:"})
@@ -42,13 +44,18 @@ def is_loopback(entry: Entry) -> bool:
 
 
 def listening_places(master: MasterCf) -> dict[int, ListeningPlace]:
-    """Where each inet entry listens, by the entry's place among the file's pieces."""
+    """Where each inet entry listens, by the entry's place among the file's pieces.
+
+    Raises:
+        FileError: an entry's name is none, such as a template's ``{PORT}``.
+    """
     entries = dict(_inet_entries(master))
     everywhere = {_port(e) for e in entries.values() if e.host in _EVERY_ADDRESS}
     first_host: dict[str, str] = {}
     places = {}
     for at, entry in entries.items():
         port, loopback = _port(entry), is_loopback(entry)
+        _check_name(entry, port)
         if port in everywhere:
             places[at] = ListeningPlace(port, shared=entry.host not in _EVERY_ADDRESS)
         elif loopback or first_host.setdefault(port, entry.host) != entry.host:
@@ -106,6 +113,18 @@ def _inet_entries(master: MasterCf) -> Iterator[tuple[int, Entry]]:
     for at, piece in enumerate(master.pieces):
         if isinstance(piece, Entry) and piece.type == "inet":
             yield at, piece
+
+
+def _check_name(entry: Entry, port: str) -> None:
+    host = "" if entry.host in _EVERY_ADDRESS else entry.host
+    try:
+        Service(f"{host}{port}")
+    except ValueError:
+        raise FileError(
+            Place(Path("master.cf"), entry.line),
+            f"{entry.name!r} is no name of an inet service",
+            expected="a port, a name of services(5), or host:port (master(5))",
+        ) from None
 
 
 def _port(entry: Entry) -> str:
