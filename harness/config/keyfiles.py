@@ -116,8 +116,10 @@ _CHAINS = frozenset(_TOGETHER.values())
 _KEY_OF = {"cert_file": "key_file", "eccert_file": "eckey_file", "dcert_file": "dkey_file"}
 #: A file name that says it holds a key alone: privkey.pem, server.key, rsa-key.pem, key.
 _KEY_NAME = re.compile(r"(?:^|[^a-z])(?:ec|rsa|dsa|tls|ssl|server|priv|private)?key(?:$|[^a-z])")
-#: ``$name``, ``${name}``, ``$(name)``; conditionals (``${name?text}``) are left alone.
+#: ``$name``, ``${name}``, ``$(name)``.
 _REFERENCE = re.compile(r"\$(?:(\w+)|\{(\w+)\}|\((\w+)\))", re.ASCII)
+#: What a conditional may come to: ``${name?{/a.pem}:{/b.pem}}``, ``${name?/a.pem}``.
+_CONDITIONAL = re.compile(r"[?:]\s*\{?\s*(/[^\s,{}]+)")
 _MOST_EXPANSIONS = 10
 
 
@@ -131,7 +133,7 @@ def key_files(
         entries: the effective master.cf.
         directory: the instance's folder; ``$config_directory`` is etc/ in it.
     """
-    known = {"config_directory": f"{directory}/etc", **main}
+    known = {"config_directory": f"{directory}/etc", **_default_domain(main), **main}
     files: dict[str, FileKind] = {}
     for settings in (main, *(entry.options for entry in entries)):
         for name, value in settings.items():
@@ -215,13 +217,23 @@ def _of_algorithm(path: str, position: int, part: str) -> FileKind:
 def _paths(value: str, known: Mapping[str, str]) -> list[str]:
     """The absolute paths in a value, references followed; none where one cannot be followed.
 
-    So "none" (no certificate) and "auto" (Postfix's own DH parameters, from 3.7) are no paths.
+    So "none" (no certificate) and "auto" (Postfix's own DH parameters, from 3.7) are no paths. Of a
+    conditional it is every path that it may come to: which one that is, Postfix decides.
     """
     for _ in range(_MOST_EXPANSIONS):
         if "$" not in value:
             break
         value = _REFERENCE.sub(lambda m: known.get(m[1] or m[2] or m[3], m[0]), value)
-    return [word for word in re.split(r"[\s,]+", value) if word.startswith("/") and "$" not in word]
+    words = re.split(r"[\s,]+", value)
+    if "$" in value:
+        words += _CONDITIONAL.findall(value)
+    return [word for word in words if word.startswith("/") and "$" not in word]
+
+
+def _default_domain(main: Mapping[str, str]) -> dict[str, str]:
+    """$mydomain where main.cf does not set it: $myhostname minus its first part (postconf(5))."""
+    domain = main.get("myhostname", "").partition(".")[2]
+    return {"mydomain": domain} if domain else {}
 
 
 def _combined(before: FileKind | None, now: FileKind) -> FileKind:
