@@ -37,9 +37,10 @@ _SECRET = re.compile(rb"-----BEGIN (?:[A-Z0-9 ]*PRIVATE KEY|(?:TRUSTED |X509 )?C
 _COMPILED = (".db", ".lmdb", ".cdb", ".dir", ".pag", ".dbm")
 #: Values of these are of the machine: sockets, programs and folders, no files of a configuration.
 _NO_FILES = re.compile(
-    r".*_(?:directory|path|CApath|base|command|database|socket)|import_environment|tls_random_.*"
-    r"|maillog_.*"
+    r".*_(?:directory|path|CApath|base|command|database|socket)|tls_random_.*|maillog_.*"
 )
+#: Of the environment that Postfix hands on, this alone decides TLS (openssl-env(7)).
+_LIBRARY_FILE = re.compile(r"OPENSSL_CONF[ \t]*=[ \t]*(\S+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,8 @@ def named_paths(main_cf: str, master_cf: str, directory: str | None = None) -> d
     for settings in sources:
         for name, value in settings.items():
             if not _NO_FILES.fullmatch(name):
+                if name == "import_environment":
+                    value = " ".join(_LIBRARY_FILE.findall(value))
                 for path in _paths(value, known):
                     inside = path.removeprefix(f"{_MARK}/")
                     if path != inside:

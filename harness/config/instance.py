@@ -36,7 +36,7 @@ from harness.config.replacement import Replacement
 from harness.config.scenario import OWN, Scenario
 from harness.config.stand_ins import Adapted, StandInContext, adapt
 from harness.config.stock import enable_services, mua_names
-from harness.config.tables import TYPES, GivenTable, TableUse
+from harness.config.tables import TYPES, GivenTable, TableUse, expand_references
 from harness.tls import INBOUND
 
 __all__ = [
@@ -127,7 +127,7 @@ def assemble(scenario: Scenario, context: InstanceContext) -> InstanceConfig:
     master_text, also = follow_ports(master.text, rewrites)
     master = append_entry(parse_master_cf(master_text), sink_entry(context.directory))
     texts = {_placed(path, context): text for path, text in scenario.files.items()}
-    texts |= _library_settings(values, texts)
+    texts |= _library_settings(values, texts, context)
     files = key_files(values, master.entries, context.directory)
     for table in adapted.tables.given.values():
         if table.is_of_files:
@@ -182,10 +182,13 @@ def _is_the_same(change: Replacement, in_effect: Mapping[str, str]) -> bool:
     return own_line and in_effect.get(change.setting) == change.value
 
 
-def _library_settings(values: Mapping[str, str], given: Collection[str]) -> dict[str, str]:
+def _library_settings(
+    values: Mapping[str, str], given: Collection[str], context: InstanceContext
+) -> dict[str, str]:
     """An empty file where tls_config_file names one that did not come along (Postfix 3.9)."""
-    path = values.get("tls_config_file", "")
-    return {path: ""} if path.startswith("/") and path not in given else {}
+    own = {OWN: f"{context.directory}/etc", **values}
+    path = expand_references(values.get("tls_config_file", ""), own)
+    return {path: ""} if path.startswith("/") and "$" not in path and path not in given else {}
 
 
 def has_whole_master(scenario: Scenario) -> bool:

@@ -251,3 +251,15 @@ def test_options_that_are_laid_below_the_builds_entries_get_stand_ins_too() -> N
     assert "smtpd_sasl_path" not in submission.options
     assert submission.options["smtpd_tls_security_level"] == "encrypt"
     assert [change.setting for change in config.replaced] == ["smtpd_sasl_path"]
+
+
+@pytest.mark.parametrize(
+    ("path", "lies"),
+    [
+        ("/etc/pki/tls.cnf", "/etc/pki/tls.cnf"),
+        ("${config_directory}/tls.cnf", "/i/etc/tls.cnf"),
+    ],
+)
+def test_a_library_file_that_did_not_come_along_is_empty(path: str, lies: str) -> None:
+    """Where tls_config_file is missing, Postfix does no TLS at all (postconf(5))."""
+    assert built(f"tls_config_file = {path}\n").texts[lies] == ""
