@@ -118,8 +118,12 @@ _KEY_OF = {"cert_file": "key_file", "eccert_file": "eckey_file", "dcert_file": "
 _KEY_NAME = re.compile(r"(?:^|[^a-z])(?:ec|rsa|dsa|tls|ssl|server|priv|private)?key(?:$|[^a-z])")
 #: ``$name``, ``${name}``, ``$(name)``.
 _REFERENCE = re.compile(r"\$(?:(\w+)|\{(\w+)\}|\((\w+)\))", re.ASCII)
-#: What a conditional may come to: ``${name?{/a.pem}:{/b.pem}}``, ``${name?/a.pem}``.
-_CONDITIONAL = re.compile(r"[?:]\s*\{?\s*(/[^\s,{}]+)")
+#: ``${name?text}``, ``${name:text}``, and since Postfix 3.0 ``${name?{text}:{text}}``.
+_CONDITIONAL = re.compile(
+    r"\$\{(?P<name>\w+)\s*(?P<if>[?:])"
+    r"(?:\s*\{(?P<first>[^{}]*)\}\s*(?::\s*\{(?P<second>[^{}]*)\}\s*)?|(?P<plain>[^{}]*))\}",
+    re.ASCII,
+)
 _MOST_EXPANSIONS = 10
 
 
@@ -217,17 +221,21 @@ def _of_algorithm(path: str, position: int, part: str) -> FileKind:
 def _paths(value: str, known: Mapping[str, str]) -> list[str]:
     """The absolute paths in a value, references followed; none where one cannot be followed.
 
-    So "none" (no certificate) and "auto" (Postfix's own DH parameters, from 3.7) are no paths. Of a
-    conditional it is every path that it may come to: which one that is, Postfix decides.
+    So "none" (no certificate) and "auto" (Postfix's own DH parameters, from 3.7) are no paths.
     """
     for _ in range(_MOST_EXPANSIONS):
         if "$" not in value:
             break
         value = _REFERENCE.sub(lambda m: known.get(m[1] or m[2] or m[3], m[0]), value)
-    words = re.split(r"[\s,]+", value)
-    if "$" in value:
-        words += _CONDITIONAL.findall(value)
-    return [word for word in words if word.startswith("/") and "$" not in word]
+        value = _CONDITIONAL.sub(lambda m: _chosen(m, known), value)
+    return [word for word in re.split(r"[\s,]+", value) if word.startswith("/") and "$" not in word]
+
+
+def _chosen(match: re.Match[str], known: Mapping[str, str]) -> str:
+    """What a conditional comes to (postconf(5)): ``?`` where the name has a value, ``:`` if not."""
+    if bool(known.get(match["name"])) is (match["if"] == "?"):
+        return match["plain"] or match["first"] or ""
+    return match["second"] or ""
 
 
 def _default_domain(main: Mapping[str, str]) -> dict[str, str]:
