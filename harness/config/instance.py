@@ -24,7 +24,7 @@ from harness.config.harness_settings import (
     soft_settings,
     with_test_addresses,
 )
-from harness.config.hops import follow_ports
+from harness.config.hops import follow_disabled, follow_ports
 from harness.config.keyfiles import FileKind, key_files, map_key_files
 from harness.config.listeners import Listener, listeners
 from harness.config.logical import ended
@@ -123,6 +123,7 @@ def assemble(scenario: Scenario, context: InstanceContext) -> InstanceConfig:
     values = parse_main_cf(main_cf).values
     services = listeners(values, adapted.master)
     master, rewrites = rewrite_ports(adapted.master, context.ports, keep_hosts=scenario.as_is)
+    main_cf, disabled = follow_disabled(main_cf, rewrites)
     main_cf, followed = follow_ports(main_cf, rewrites)
     master_text, also = follow_ports(master.text, rewrites)
     master = append_entry(parse_master_cf(master_text), sink_entry(context.directory))
@@ -141,7 +142,7 @@ def assemble(scenario: Scenario, context: InstanceContext) -> InstanceConfig:
             *added,
             *laid.enabled,
             *(f"master.cf: {r.before} inet → {r.after} inet" for r in rewrites),
-            *(f"main.cf: {change}" for change in followed),
+            *(f"main.cf: {change}" for change in (*disabled, *followed)),
             *(f"master.cf: {change}" for change in also),
         ),
         files=MappingProxyType({path: kind for path, kind in files.items() if path not in texts}),

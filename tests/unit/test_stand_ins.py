@@ -263,3 +263,18 @@ def test_options_that_are_laid_below_the_builds_entries_get_stand_ins_too() -> N
 def test_a_library_file_that_did_not_come_along_is_empty(path: str, lies: str) -> None:
     """Where tls_config_file is missing, Postfix does no TLS at all (postconf(5))."""
     assert built(f"tls_config_file = {path}\n").texts[lies] == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "follows"),
+    [
+        ("465.inet, !127.0.0.1:10025/inet", "20012.inet, !20013/inet"),
+        ("inet, 46/inet, smtp/unix", "inet, 46/inet, smtp/unix"),
+    ],
+)
+def test_a_service_that_is_switched_off_stays_so_on_its_new_port(value: str, follows: str) -> None:
+    """master(8) compares names, so the service was served, and measured, all the same."""
+    config = built(f"master_service_disable = {value}\n", WHOLE)
+    assert values(config)["master_service_disable"] == follows
+    told = [line for line in config.added if "465.inet" in line]
+    assert bool(told) is (value != follows)
