@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 
 from harness.config.mastercf import Entry
+from harness.config.tables import expand_references
 
 
 class FileKind(StrEnum):
@@ -116,8 +117,6 @@ _CHAINS = frozenset(_TOGETHER.values())
 _KEY_OF = {"cert_file": "key_file", "eccert_file": "eckey_file", "dcert_file": "dkey_file"}
 #: A file name that says it holds a key alone: privkey.pem, server.key, rsa-key.pem, key.
 _KEY_NAME = re.compile(r"(?:^|[^a-z])(?:ec|rsa|dsa|tls|ssl|server|priv|private)?key(?:$|[^a-z])")
-#: ``$name``, ``${name}``, ``$(name)``.
-_REFERENCE = re.compile(r"\$(?:(\w+)|\{(\w+)\}|\((\w+)\))", re.ASCII)
 #: ``${name?text}``, ``${name:text}``, and since Postfix 3.0 ``${name?{text}:{text}}``.
 _CONDITIONAL = re.compile(
     r"\$\{(?P<name>\w+)\s*(?P<if>[?:])"
@@ -226,8 +225,7 @@ def _paths(value: str, known: Mapping[str, str]) -> list[str]:
     for _ in range(_MOST_EXPANSIONS):
         if "$" not in value:
             break
-        value = _REFERENCE.sub(lambda m: known.get(m[1] or m[2] or m[3], m[0]), value)
-        value = _CONDITIONAL.sub(lambda m: _chosen(m, known), value)
+        value = _CONDITIONAL.sub(lambda m: _chosen(m, known), expand_references(value, known))
     return [word for word in re.split(r"[\s,]+", value) if word.startswith("/") and "$" not in word]
 
 

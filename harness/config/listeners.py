@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from harness.config.levels import IMPLICIT, service_level
 from harness.config.mastercf import FIELDS, Entry, MasterCf
 from harness.config.ports import ListeningPlace, listening_places
+from harness.config.tables import expand_references
 from harness.tls import Service
 
 #: Programs that a client can talk SMTP with (smtpd(8), postscreen(8)).
@@ -25,9 +26,9 @@ _PROXY_PROTOCOL = {
 class Listener:
     """A service and its entry in master.cf.
 
-    ``entry`` is the entry's name as written. ``settings`` are in effect for it. ``implicit_tls``:
-    its clients begin with TLS (RFC 8314). ``authenticates``: its clients log in before they send.
-    ``proxied``: it expects HAProxy's protocol before the dialogue.
+    ``entry`` is the entry's name as written. ``settings`` are in effect for it, with ``$name``
+    followed. ``implicit_tls``: its clients begin with TLS (RFC 8314). ``authenticates``: its
+    clients log in before they send. ``proxied``: it expects HAProxy's protocol before the dialogue.
     """
 
     service: Service
@@ -83,6 +84,7 @@ def _is_behind_postscreen(entry: Entry) -> bool:
 
 def _listener(place: ListeningPlace, entry: Entry, settings: Mapping[str, str]) -> Listener:
     service, program = Service(place.name), entry.fields[-1]
+    settings = {name: expand_references(value, settings) for name, value in settings.items()}
     offers_log_in = _is_on(settings, "smtpd_sasl_auth_enable") and not place.loopback
     log_in = service.authenticates or (offers_log_in and not service.is_registered)
     implicit = service_level(settings) == IMPLICIT

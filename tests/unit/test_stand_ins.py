@@ -278,3 +278,13 @@ def test_a_service_that_is_switched_off_stays_so_on_its_new_port(value: str, fol
     assert values(config)["master_service_disable"] == follows
     told = [line for line in config.added if "465.inet" in line]
     assert bool(told) is (value != follows)
+
+
+def test_a_service_speaks_as_its_settings_say_with_references_followed() -> None:
+    """Level "$level" got no remedy, and implicit TLS by "$wrap" was spoken to with STARTTLS."""
+    main = "level = encrypt\nwrap = yes\nsmtpd_tls_security_level = ${level}\n"
+    options = "  -o smtpd_tls_wrappermode=$wrap\n  -o smtpd_sasl_auth_enable=$(wrap)\n"
+    services = built(main, f"{WHOLE}26 inet n - n - - smtpd\n{options}").listeners
+    found = {str(one.service): (one.level, one.implicit_tls, one.authenticates) for one in services}
+    assert found["smtp"] == ("encrypt", False, False)
+    assert found["26"] == ("implicit TLS", True, True)
