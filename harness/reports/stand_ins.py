@@ -174,7 +174,8 @@ def _may_decide_tls(setting: str, one: Mapping[str, str]) -> bool:
     rule = rule_of(setting)
     decides = rule.kind is SettingKind.UNDER_TEST and rule.treatment is Treatment.TABLES
     decides = decides and "sasl" not in setting
-    is_known = bool(instead := one.get("instead")) and "/etc/empty" not in instead
+    instead = one.get("instead", "")
+    is_known = bool(instead) and "/etc/empty" not in instead
     return (decides or ("tls" in setting and "tlsrpt" not in setting)) and not is_known
 
 
