@@ -63,7 +63,6 @@ def listeners(main: Mapping[str, str], master: MasterCf) -> tuple[Listener, ...]
         main: main.cf's settings in effect.
         master: the entries, by the names that they were written with.
     """
-    behind = next((e for e in master.entries if _is_behind_postscreen(e)), None)
     found: dict[str, Listener] = {}
     for at, place in listening_places(master).items():
         entry = master.pieces[at]
@@ -71,15 +70,21 @@ def listeners(main: Mapping[str, str], master: MasterCf) -> tuple[Listener, ...]
         program = entry.fields[-1] if len(entry.fields) == FIELDS else ""
         if program == SMTPD:
             found[place.name] = _listener(place, entry, {**main, **entry.options})
-        elif program == POSTSCREEN and behind is not None:
+        elif program == POSTSCREEN and (behind := behind_postscreen(main, entry, master)):
             # The dialogue is smtpd's, as soon as postscreen has handed the connection over.
-            settings = {**main, **behind.options, **entry.options}
+            settings = {**main, **entry.options, **behind.options}
             found[place.name] = _listener(place, entry, settings)
     return tuple(found.values())
 
 
-def _is_behind_postscreen(entry: Entry) -> bool:
-    return entry.type == "pass" and len(entry.fields) == FIELDS and entry.fields[-1] == SMTPD
+def behind_postscreen(main: Mapping[str, str], entry: Entry, master: MasterCf) -> Entry | None:
+    """The entry of smtpd(8) that a postscreen(8) hands its clients to; None without any.
+
+    postconf(5): smtpd_service_name, "smtpd" unless said otherwise.
+    """
+    name = {**main, **entry.options}.get("smtpd_service_name", SMTPD)
+    known = [one for one in master.entries if one.type == "pass" and one.fields[7:8] == (SMTPD,)]
+    return next((one for one in known if one.name == name), next(iter(known), None))
 
 
 def _listener(place: ListeningPlace, entry: Entry, settings: Mapping[str, str]) -> Listener:

@@ -19,13 +19,14 @@ from harness.config.instance import (
     InstanceContext,
     places_of,
 )
+from harness.config.listeners import POSTSCREEN, behind_postscreen
 from harness.config.maincf import parse_main_cf
-from harness.config.mastercf import parse_master_cf
+from harness.config.mastercf import Entry, parse_master_cf
 from harness.config.placeholders import assemble_filled
 from harness.config.ports import number_ports
 from harness.config.protocol_lists import MANDATORY, OPPORTUNISTIC
 from harness.config.scenario import Scenario
-from harness.config.tables import GivenTable
+from harness.config.tables import GivenTable, expand_references
 from harness.errors import InfrastructureError
 from harness.targets.lab import (
     POSTFIX_CAPABILITIES,
@@ -362,16 +363,21 @@ def service_tags(
 ) -> dict[Service, str]:
     """Each service's log tag: its entry's own syslog_name, else the instance's (postconf(5)).
 
-    ``postconf_n`` has it as Postfix reads it, but ends early where a setting cannot be expanded.
+    Behind postscreen(8) it is the entry's of the smtpd that takes the clients. ``postconf_n`` has
+    it as Postfix reads it, but ends early where a setting cannot be expanded.
     """
     known = dict(line.partition(" = ")[::2] for line in postconf_n.splitlines())
     settings = {**parse_main_cf(main_cf).values, **known}
-    common = settings.get("syslog_name", "postfix")
-    own = {
-        entry.name.rpartition(":")[2].lstrip("0"): entry.options["syslog_name"]
-        for entry in parse_master_cf(master_cf).entries
-        if entry.type == "inet" and "syslog_name" in entry.options
-    }
+    common = expand_references(settings.get("syslog_name", "postfix"), settings)
+    master = parse_master_cf(master_cf)
+    own: dict[str, str] = {}
+    for entry in master.entries:
+        speaker: Entry | None = entry
+        if entry.fields[7:8] == (POSTSCREEN,):
+            speaker = behind_postscreen(settings, entry, master)
+        if entry.type == "inet" and speaker is not None and "syslog_name" in speaker.options:
+            port = entry.name.rpartition(":")[2].lstrip("0")
+            own[port] = expand_references(speaker.options["syslog_name"], settings)
     return {service: f"{own.get(str(port), common)}/smtpd" for service, port in ports.items()}
 
 

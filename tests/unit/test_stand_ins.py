@@ -288,3 +288,13 @@ def test_a_service_speaks_as_its_settings_say_with_references_followed() -> None
     found = {str(one.service): (one.level, one.implicit_tls, one.authenticates) for one in services}
     assert found["smtp"] == ("encrypt", False, False)
     assert found["26"] == ("implicit TLS", True, True)
+
+
+def test_a_service_behind_postscreen_goes_by_the_smtpd_that_takes_its_clients() -> None:
+    """smtpd_service_name says which, and postscreen's own options are none of smtpd's."""
+    master = WHOLE.replace(
+        "1 postscreen\n", "1 postscreen\n  -o smtpd_service_name=b\n  -o smtpd_use_tls=no\n"
+    )
+    master += "b pass - - n - - smtpd\n  -o smtpd_use_tls=yes\n"
+    found = {str(one.service): one.level for one in built("", master).listeners}
+    assert found["smtp"] == "may"
