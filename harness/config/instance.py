@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from harness.catalog.versions import Version
+from harness.config.configuration_forms import stands_alone
 from harness.config.harness_settings import (
     UPGRADED,
     SinkFiles,
@@ -48,9 +49,6 @@ __all__ = [
     "has_whole_master",
     "places_of",
 ]
-
-#: Entries that every whole master.cf has: without them no message is queued.
-_ESSENTIAL = frozenset({"cleanup", "qmgr"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +192,7 @@ def _library_settings(
 
 def has_whole_master(scenario: Scenario) -> bool:
     """Whether a candidate's master.cf stands alone, with no entry of the build's beside it."""
-    entries = parse_master_cf(scenario.master_cf).entries
-    return scenario.whole and {entry.name for entry in entries} >= _ESSENTIAL
+    return scenario.whole and stands_alone(scenario.master_cf)
 
 
 def _placed(path: str, context: InstanceContext) -> str:

@@ -19,14 +19,11 @@ from harness.config.instance import (
     InstanceContext,
     places_of,
 )
-from harness.config.listeners import POSTSCREEN, behind_postscreen
-from harness.config.maincf import parse_main_cf
-from harness.config.mastercf import Entry, parse_master_cf
 from harness.config.placeholders import assemble_filled
 from harness.config.ports import number_ports
 from harness.config.protocol_lists import MANDATORY, OPPORTUNISTIC
 from harness.config.scenario import Scenario
-from harness.config.tables import GivenTable, expand_references
+from harness.config.tables import GivenTable
 from harness.errors import InfrastructureError
 from harness.targets.lab import (
     POSTFIX_CAPABILITIES,
@@ -37,6 +34,7 @@ from harness.targets.lab import (
     host_name,
     put_files,
 )
+from harness.targets.log_tags import service_tags
 from harness.targets.logjoin import LogJoin
 from harness.targets.port_pool import PortPool
 from harness.targets.shell import Shell
@@ -356,29 +354,6 @@ chgrp {facts.setgid_group} maildrop public
 chmod 730 maildrop
 chmod 710 public{_CHROOT if self._resolves else ""}
 {compile_script(tables, f"{directory}/etc")}"""
-
-
-def service_tags(
-    main_cf: str, master_cf: str, postconf_n: str, ports: Mapping[Service, int]
-) -> dict[Service, str]:
-    """Each service's log tag: its entry's own syslog_name, else the instance's (postconf(5)).
-
-    Behind postscreen(8) it is the entry's of the smtpd that takes the clients. ``postconf_n`` has
-    it as Postfix reads it, but ends early where a setting cannot be expanded.
-    """
-    known = dict(line.partition(" = ")[::2] for line in postconf_n.splitlines())
-    settings = {**parse_main_cf(main_cf).values, **known}
-    common = expand_references(settings.get("syslog_name", "postfix"), settings)
-    master = parse_master_cf(master_cf)
-    own: dict[str, str] = {}
-    for entry in master.entries:
-        speaker: Entry | None = entry
-        if entry.fields[7:8] == (POSTSCREEN,):
-            speaker = behind_postscreen(settings, entry, master)
-        if entry.type == "inet" and speaker is not None and "syslog_name" in speaker.options:
-            port = entry.name.rpartition(":")[2].lstrip("0")
-            own[port] = expand_references(speaker.options["syslog_name"], settings)
-    return {service: f"{own.get(str(port), common)}/smtpd" for service, port in ports.items()}
 
 
 def compile_script(tables: Iterable[GivenTable], config_directory: str) -> str:

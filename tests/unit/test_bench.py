@@ -13,8 +13,9 @@ from harness.config.ports import number_ports
 from harness.config.scenario import Scenario
 from harness.observations.bench import PostfixBench
 from harness.observations.measure import Asked
+from harness.targets.log_tags import service_tags
 from harness.targets.logjoin import LogJoin
-from harness.targets.postfix import Instance, PostfixTarget, service_tags
+from harness.targets.postfix import Instance, PostfixTarget
 from harness.tls import INBOUND, Offer, Protocol, Service
 
 NUMBERS = {"smtp": 20010, "submission": 20011, "submissions": 20012}
