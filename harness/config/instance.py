@@ -21,6 +21,7 @@ from harness.config.harness_settings import (
     base_settings,
     fitting,
     hard_settings,
+    options_with_test_addresses,
     sink_entry,
     soft_settings,
     with_test_addresses,
@@ -213,7 +214,9 @@ def _adapted(scenario: Scenario, context: InstanceContext, laid: _LaidOver) -> A
     )
     adapted = adapt(scenario.main_cf, laid.master, laid.own, around)
     main_cf, more = with_test_addresses(adapted.main_cf, adapted.master, context.directory)
-    return replace(adapted, main_cf=main_cf, replaced=(*adapted.replaced, *more))
+    master, options = options_with_test_addresses(adapted.master, context.directory)
+    replaced = (*adapted.replaced, *more, *options)
+    return replace(adapted, main_cf=main_cf, master=master, replaced=replaced)
 
 
 def _main_cf(

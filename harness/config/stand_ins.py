@@ -234,17 +234,20 @@ def _adapt_option(entry: Entry, argument: Argument, where: str, changes: _Change
     value = _adapt_value(where, argument.name, argument.value, changes)
     if value == argument.value:
         return entry
-    before, after = entry.text[: argument.start], entry.text[argument.end :]
-    if value is None:
-        text = before.rstrip(" \t") + after
-        text = "\n".join(line for line in text.split("\n") if line.strip()) + "\n"
-    else:
-        text = (
-            f"{before}-o {{ {argument.name} = {value} }}{after}"
-            if " " in value
-            else (f"{before}-o {argument.name}={value}{after}")
-        )
+    if value is not None:
+        return set_option(entry, argument, value)
+    text = entry.text[: argument.start].rstrip(" \t") + entry.text[argument.end :]
+    text = "\n".join(line for line in text.split("\n") if line.strip()) + "\n"
     return parse_entry(text, entry.line)
+
+
+def set_option(entry: Entry, argument: Argument, value: str) -> Entry:
+    """The entry with another value for one of its options; one with a space needs braces."""
+    option = f"{argument.name}={value}"
+    if " " in value:
+        option = f"{{ {argument.name} = {value} }}"
+    before, after = entry.text[: argument.start], entry.text[argument.end :]
+    return parse_entry(f"{before}-o {option}{after}", entry.line)
 
 
 def _without_chroot(entry: Entry, where: str, changes: _Changes) -> Entry:

@@ -298,3 +298,18 @@ def test_a_service_behind_postscreen_goes_by_the_smtpd_that_takes_its_clients() 
     master += "b pass - - n - - smtpd\n  -o smtpd_use_tls=yes\n"
     found = {str(one.service): one.level for one in built("", master).listeners}
     assert found["smtp"] == "may"
+
+
+def test_an_option_that_compares_senders_with_log_ins_knows_the_tests_own() -> None:
+    """Set under submission, as tutorials have it, the list refused the test's sender."""
+    options = (
+        "  -o smtpd_sender_restrictions=reject_sender_login_mismatch\n"
+        "  -o smtpd_sender_login_maps=hash:/etc/postfix/logins -o { virtual_alias_maps = a, b }\n"
+    )
+    config = built("", f"{WHOLE}587 inet n - n - - smtpd -v\n{options}")
+    submission = entries(config)["20011"].options
+    logins = "regexp:/i/etc/log-ins,regexp:/i/etc/empty"
+    assert submission["smtpd_sender_login_maps"] == logins
+    assert submission["virtual_alias_maps"] == "regexp:/i/etc/recipients-as-written,a, b"
+    assert submission["smtpd_sender_restrictions"] == "reject_sender_login_mismatch"
+    assert config.replaced[-1].where == "master.cf: 587"
