@@ -33,7 +33,7 @@ from harness.config.logical import ended
 from harness.config.maincf import parse_main_cf
 from harness.config.mastercf import MasterCf, parse_master_cf
 from harness.config.overlay import Overlay, append_entry, overlay
-from harness.config.ports import number_ports, places_beside_services, rewrite_ports
+from harness.config.ports import interfaces_of, number_ports, places_beside_services, rewrite_ports
 from harness.config.replacement import Replacement
 from harness.config.scenario import OWN, Scenario
 from harness.config.stand_ins import Adapted, StandInContext, adapt
@@ -120,8 +120,11 @@ def assemble(scenario: Scenario, context: InstanceContext) -> InstanceConfig:
     adapted = _adapted(scenario, context, laid)
     base, added, main_cf = _main_cf(scenario, context, adapted, laid)
     values = parse_main_cf(main_cf).values
-    services = listeners(values, adapted.master)
-    master, rewrites = rewrite_ports(adapted.master, context.ports, keep_hosts=scenario.as_is)
+    interfaces = interfaces_of(scenario.main_cf)
+    services = listeners(values, adapted.master, interfaces)
+    master, rewrites = rewrite_ports(
+        adapted.master, context.ports, interfaces=interfaces, keep_hosts=scenario.as_is
+    )
     main_cf, disabled = follow_disabled(main_cf, rewrites)
     main_cf, followed = follow_ports(main_cf, rewrites)
     master_text, also = follow_ports(master.text, rewrites)
@@ -161,7 +164,8 @@ def places_of(scenario: Scenario, stock_master: str, mail_version: str) -> tuple
         FileError: one of the two master.cf cannot be read.
     """
     context = InstanceContext(scenario.id, mail_version, "/", {}, "", stock_master)
-    return places_beside_services(_lay_over(scenario, context).master)
+    master = _lay_over(scenario, context).master
+    return places_beside_services(master, interfaces_of(scenario.main_cf))
 
 
 def candidate_files(scenario: Scenario) -> Mapping[str, FileKind]:

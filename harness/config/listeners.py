@@ -56,15 +56,18 @@ class Listener:
         }
 
 
-def listeners(main: Mapping[str, str], master: MasterCf) -> tuple[Listener, ...]:
+def listeners(
+    main: Mapping[str, str], master: MasterCf, interfaces: str = ""
+) -> tuple[Listener, ...]:
     """The services of a configuration, in master.cf's order; of two on one port, the last entry.
 
     Args:
         main: main.cf's settings in effect.
         master: the entries, by the names that they were written with.
+        interfaces: the candidate's own inet_interfaces.
     """
     found: dict[str, Listener] = {}
-    for at, place in listening_places(master).items():
+    for at, place in listening_places(master, interfaces).items():
         entry = master.pieces[at]
         assert isinstance(entry, Entry)
         program = entry.fields[-1] if len(entry.fields) == FIELDS else ""

@@ -162,7 +162,8 @@ def _adapt_master(
     merged: dict[tuple[str, str], set[tuple[str, str]]] = {}
     for entry in own.entries:
         merged.setdefault(entry.key, set()).update(_options_of(entry))
-    loopback = {at for at, place in listening_places(master).items() if place.loopback}
+    places = listening_places(master, changes.context.main.get("inet_interfaces", ""))
+    loopback = {at for at, place in places.items() if place.loopback}
     pieces: list[Entry | str] = []
     for at, piece in enumerate(master.pieces):
         if not isinstance(piece, Entry):

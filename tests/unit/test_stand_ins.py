@@ -313,3 +313,25 @@ def test_an_option_that_compares_senders_with_log_ins_knows_the_tests_own() -> N
     assert submission["virtual_alias_maps"] == "regexp:/i/etc/recipients-as-written,a, b"
     assert submission["smtpd_sender_restrictions"] == "reject_sender_login_mismatch"
     assert config.replaced[-1].where == "master.cf: 587"
+
+
+@pytest.mark.parametrize(
+    ("interfaces", "names"),
+    [
+        ("192.0.2.1", {"smtp": "20010", "127.0.0.1:smtp": "20013"}),
+        ("192.0.2.1, localhost", {"smtp": "127.0.0.1:20010"}),
+        ("all", {"smtp": "127.0.0.1:20010"}),
+    ],
+)
+def test_an_entry_of_no_address_leaves_those_free_that_it_does_not_listen_on(
+    interfaces: str, names: dict[str, str]
+) -> None:
+    """The two were told to bind one port, and master(8) died: "config-rejected", for no fault."""
+    master = "smtp inet n - n - - smtpd\n127.0.0.1:smtp inet n - n - - smtpd\n" + (
+        "cleanup unix n - y - 0 cleanup\nqmgr unix n - n 300 1 qmgr\n"
+    )
+    main = f"inet_interfaces = {interfaces}\n"
+    config = built(main, master)
+    assert [str(one.service) for one in config.listeners] == list(names)
+    assert list(services_of(scenario(main, master))) == list(names)
+    assert set(names.values()) <= set(entries(config))
