@@ -266,7 +266,9 @@ _REGISTERED = {
 _CANONICAL = {alias: name for name, aliases in _REGISTERED.items() for alias in aliases}
 _OUTBOUND = "outbound"
 #: A port, or a name of services(5), with or without a host: ``2525``, ``127.0.0.1:10025``.
-_LISTENER = re.compile(r"(?:(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):)?[A-Za-z0-9_-]+")
+_LISTENER = re.compile(
+    r"(?:(?:\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]|[A-Za-z0-9._-]+):)?[A-Za-z0-9_-]+", re.ASCII
+)
 
 
 class Service(str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -127,10 +128,13 @@ def _with_service_names(selection: Selection, scenarios: Sequence[Scenario]) -> 
 
 
 def _canonical(pattern: str) -> str:
-    """A pattern for services, with a registered service's port or older name as its name."""
+    """A pattern for services, with a registered service's port or older name as its name.
+
+    The brackets of an address (``[::1]:10025``) are no set of characters.
+    """
     sign = "!" if pattern.startswith("!") else ""
     try:
-        return sign + Service(pattern.removeprefix("!"))
+        return sign + glob.escape(Service(pattern.removeprefix("!")))
     except ValueError:
         return pattern
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +15,11 @@ from harness.clients.scan.dialogue import Place
 from harness.clients.scan.scanning import scan
 from harness.errors import ExitCode, UsageError
 from harness.tls import Service, read_service
+
+if TYPE_CHECKING:
+    from harness.clients.scan.found import Map
+    from harness.config.scenario import Scenario
+    from harness.reports.stand_ins import StandIns
 
 _ADDRESS = re.compile(r"(?P<host>[^/\s]+):(?P<port>\d+)")
 
@@ -79,50 +86,73 @@ def scan_command(
         "--scenarios-dir": scenarios_dir,
         "--service": service,
         "--container": reading.container,
+        "--whole or --lines": reading.footing,
+        "--as-is": reading.as_is,
     }
     _refuse(what, of_build if address else {"--implicit": implicit}, running=bool(address))
+    replaced = None
     if address:
         host, port = address["host"].removeprefix("[").removesuffix("]"), int(address["port"])
         if not 0 < port < 1 << 16:
             raise UsageError(f"{port} is no port", next_step="name one from 1 to 65535")
         found = scan(Place(host, port, implicit, host), ciphers_only=ciphers_only)
-        replaced = None
     else:
-        given = "--config" if config else "--container"
-        if (config or reading.container) and (scenario or scenarios_dir):
-            raise UsageError(
-                f"{given} and --scenario both name a configuration", next_step="leave one out"
-            )
+        asked = _service(service or "smtp")
+        wanted = _wanted(scenario, config, scenarios_dir, service, reading)
         # Docker's client and all that goes with it takes half a second to load.
-        from harness.cli.candidate import config_candidate, tell_reading
+        from harness.cli.candidate import tell_reading
         from harness.cli.scan_build import scan_build
-        from harness.cli.scan_build import scenario as by_id
 
-        if config or reading.container:
-            wanted = config_candidate(config, service, reading)
-            if as_json:
-                tell_reading(wanted)
-        else:
-            wanted = by_id(scenarios_dir, scenario or "defaults")
-        found, replaced = scan_build(
-            what, wanted, _service(service or "smtp"), ciphers_only=ciphers_only, quiet=quiet
-        )
+        if as_json:
+            tell_reading(wanted)
+        found, replaced = scan_build(what, wanted, asked, ciphers_only=ciphers_only, quiet=quiet)
     if as_json:
         from harness.cli.scan_json import render
 
         click.echo(render(what, found, replaced))
     else:
-        from harness.cli.scan_text import lines, text_width
-
-        if replaced is not None and (config or reading.container):
-            from harness.reports.stand_ins import stand_ins_text
-
-            for line in stand_ins_text(replaced, verbose=verbose):
-                click.echo(line)
-            click.echo()
-        for line in lines(found, text_width()):
-            click.echo(line)
+        _tell(found, replaced if config or reading.container else None, verbose=verbose)
     return ExitCode.INFRASTRUCTURE if found.not_measured else ExitCode.OK
+
+
+def _wanted(
+    scenario: str | None,
+    config: tuple[str, ...],
+    scenarios_dir: Path | None,
+    service: str | None,
+    reading: CandidateOptions,
+) -> Scenario:
+    """The configuration that a build is started with.
+
+    Raises:
+        UsageError: two are named, or one that there is not.
+    """
+    from harness.cli.candidate import config_candidate
+    from harness.cli.scan_build import scenario as by_id
+
+    if not (config or reading.container):
+        known = by_id(scenarios_dir, scenario or "defaults")
+        return replace(known, as_is=known.as_is or reading.as_is)
+    if scenario or scenarios_dir:
+        given = "--config" if config else "--container"
+        raise UsageError(
+            f"{given} and --scenario both name a configuration", next_step="leave one out"
+        )
+    return config_candidate(config, service, reading)
+
+
+def _tell(found: Map, replaced: StandIns | None, *, verbose: bool) -> None:
+    """The map as text, below what stand-ins were used for."""
+    from harness.cli.scan_text import lines, text_width
+
+    if replaced is not None:
+        from harness.reports.stand_ins import stand_ins_text
+
+        for line in stand_ins_text(replaced, verbose=verbose):
+            click.echo(line)
+        click.echo()
+    for line in lines(found, text_width()):
+        click.echo(line)
 
 
 def _service(text: str) -> Service:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Mapping
 
 from harness.config.mastercf import FIELDS, Entry, parse_master_cf
-from harness.config.ports import listening_places
+from harness.config.ports import interfaces_of, listening_places
 from harness.config.scenario import Scenario
 from harness.config.setting_kinds import USERS_OWN, SettingKind, rule_of
 from harness.config.variants import Line, lines_of
@@ -68,7 +68,7 @@ def left_out(candidate: Scenario, services: Collection[Service]) -> Mapping[int,
 def _entries(candidate: Scenario) -> Mapping[int, tuple[Entry, str]]:
     """The entry of each line that is an option, by the line's number, and where it listens."""
     master = parse_master_cf(candidate.master_cf)
-    places = listening_places(master)
+    places = listening_places(master, interfaces_of(candidate.main_cf))
     options = [line.number for line in lines_of(candidate) if line.entry is not None]
     entries = [
         (piece, places[at].name if at in places else "")

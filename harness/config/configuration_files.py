@@ -16,6 +16,7 @@ from harness.config.configuration_text import decode_text
 from harness.config.maincf import parse_main_cf
 from harness.config.mastercf import parse_master_cf
 from harness.config.scenario import FORBIDDEN_PLACES, OWN
+from harness.config.tables import expand_references
 from harness.errors import FileError
 
 #: A file that is larger is passed over; it is in bytes.
@@ -25,10 +26,6 @@ CONFIG_DIRECTORY = "/etc/postfix"
 
 #: In place of what the configuration directory is called while paths are looked for.
 _MARK = f"/{OWN}"
-_REFERENCE = re.compile(r"\$(?:([A-Za-z0-9_]+)|\{([A-Za-z0-9_]+)\}|\(([A-Za-z0-9_]+)\))")
-_MOST_EXPANSIONS = 10
-#: In characters: a value that refers to itself in others grows without end.
-_MOST_EXPANDED = 1 << 16
 #: A path after the start, whitespace, a comma, "=", a brace, or a table's type and its colon.
 _PATH = re.compile(r"(?:(?<=[\s,={}(])|(?<=\w:)|^)(/[^\s,{}()]+)")
 _SOCKET = re.compile(r"(?<![a-z])(?:unix|inet|local|fifo):$")
@@ -37,9 +34,10 @@ _SECRET = re.compile(rb"-----BEGIN (?:[A-Z0-9 ]*PRIVATE KEY|(?:TRUSTED |X509 )?C
 _COMPILED = (".db", ".lmdb", ".cdb", ".dir", ".pag", ".dbm")
 #: Values of these are of the machine: sockets, programs and folders, no files of a configuration.
 _NO_FILES = re.compile(
-    r".*_(?:directory|path|CApath|base|command|database|socket)|import_environment|tls_random_.*"
-    r"|maillog_.*"
+    r".*_(?:directory|path|CApath|base|command|database|socket)|tls_random_.*|maillog_.*"
 )
+#: Of the environment that Postfix hands on, this alone decides TLS (openssl-env(7)).
+_LIBRARY_FILE = re.compile(r"OPENSSL_CONF[ \t]*=[ \t]*(\S+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +84,8 @@ def named_paths(main_cf: str, master_cf: str, directory: str | None = None) -> d
     for settings in sources:
         for name, value in settings.items():
             if not _NO_FILES.fullmatch(name):
+                if name == "import_environment":
+                    value = " ".join(_LIBRARY_FILE.findall(value))
                 for path in _paths(value, known):
                     inside = path.removeprefix(f"{_MARK}/")
                     if path != inside:
@@ -157,7 +157,7 @@ def _take(further: FurtherFiles, left_out: list[str], target: str, path: str, da
 def _paths(value: str, known: Mapping[str, str]) -> list[str]:
     """The absolute paths in a value, references followed; sockets and URLs are none."""
     found: list[str] = []
-    for match in _PATH.finditer(_expanded(value, known)):
+    for match in _PATH.finditer(expand_references(value, known)):
         path = match[1].rstrip("/;")
         before = match.string[max(0, match.start(1) - 8) : match.start(1)]
         if (
@@ -168,18 +168,3 @@ def _paths(value: str, known: Mapping[str, str]) -> list[str]:
         ):
             found.append(path)
     return found
-
-
-def _expanded(value: str, known: Mapping[str, str]) -> str:
-    """The value with its references followed, as far as it stays of a sensible size."""
-    for _ in range(_MOST_EXPANSIONS):
-        size = len(value)
-        for match in _REFERENCE.finditer(value):
-            size += len(known.get(match[1] or match[2] or match[3], ""))
-            if size > _MOST_EXPANDED:
-                return value
-        expanded = _REFERENCE.sub(lambda m: known.get(m[1] or m[2] or m[3], m[0]), value)
-        if expanded == value:
-            break
-        value = expanded
-    return value

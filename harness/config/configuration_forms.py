@@ -122,7 +122,7 @@ def read_scenario_part(text: str, path: Path) -> tuple[str, tuple[str, ...]]:
     return taken, ("; ".join(notes),)
 
 
-def has_whole_master(master_cf: str) -> bool:
+def stands_alone(master_cf: str) -> bool:
     """Whether a master.cf stands alone: it has the entries without which no mail gets through."""
     return {entry.name for entry in parse_master_cf(master_cf).entries} >= WHOLE_ENTRIES
 
@@ -367,7 +367,7 @@ def _is_whole(texts: Sequence[ReadText], main_cf: str, master_cf: str) -> bool:
     files = [read for read in texts if not read.given.pasted]
     if any(part.kind is PartKind.MAIN for read in files for part in read.parts):
         return bool(main_cf)
-    return _shows_whole(texts) or has_whole_master(master_cf)
+    return _shows_whole(texts) or stands_alone(master_cf)
 
 
 def _footing_notes(main_cf: str, master_cf: str, *, whole: bool, forced: bool) -> list[str]:
@@ -382,7 +382,7 @@ def _footing_notes(main_cf: str, master_cf: str, *, whole: bool, forced: bool) -
     notes = [f"read as a whole configuration: nothing that decides TLS is added{hint}"]
     if not master_cf.strip():
         notes.append("no master.cf was given, so the services are the build's own")
-    elif not has_whole_master(master_cf):
+    elif not stands_alone(master_cf):
         notes.append(
             "its entries of master.cf are laid over the build's own, as it has no cleanup and qmgr"
         )

@@ -8,7 +8,6 @@ named main.cf or master.cf the name tells, as it does for Postfix.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -348,8 +347,3 @@ def _option_of(text: str, line: int) -> Edit | None:
     field = target.rsplit("/", 1)[1] in _FIELDS
     kind = EditKind.SET_FIELD if field else EditKind.SET_OPTION
     return Edit(kind, target, " ".join(match["value"].split()), line)
-
-
-def stray_lines(parts: Iterable[Part]) -> list[int]:
-    """The numbers of the lines that are nothing of Postfix's."""
-    return [part.line for part in parts if part.kind is PartKind.STRAY]

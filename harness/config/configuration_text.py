@@ -29,7 +29,8 @@ _BYTE_ORDER_MARKS = (
 _FENCE = re.compile(r"[ \t]{0,3}(?:`{3,}|~{3,})[ \t]*[\w.+-]*[ \t]*")
 #: A line that is code as a whole, perhaps an item of a list.
 _CODE = re.compile(r"[ \t]{0,8}(?:(?:[-*+]|\d{1,3}[.)])[ \t]+)?`([^`\n]+)`[.,:;]?[ \t]*")
-_QUOTE = re.compile(r"[ \t]?>[ \t]?")
+#: Not the ">=" that begins a continued value: smtpd_tls_protocols of Postfix 3.6 and later.
+_QUOTE = re.compile(r"[ \t]?>(?!=)[ \t]?")
 _MOST_QUOTES = 20
 #: ``root@mail:~# ``, ``[root@mail ~]# ``; or another prompt before a command that is known here.
 _PROMPT = re.compile(

@@ -13,7 +13,7 @@ from harness.config.maincf import parse_main_cf
 from harness.config.mastercf import FIELDS, Entry, MasterCf, parse_entry
 from harness.config.replacement import Replacement
 from harness.config.setting_kinds import SettingKind
-from harness.config.stand_ins import set_last
+from harness.config.stand_ins import set_last, set_option
 
 #: Where every instance takes mail for; TOKEN@sink.test with TOKEN of small letters and digits.
 SINK_DOMAIN = "sink.test"
@@ -102,6 +102,7 @@ _FIRST: Mapping[str, tuple[str, bool]] = {
     "sender_canonical_maps": ("regexp:{recipients-as-written}", False),
     "smtpd_sender_login_maps": ("regexp:{log-ins}", False),
 }
+_REASON = "the test's own addresses come first"
 
 
 def with_test_addresses(
@@ -113,10 +114,8 @@ def with_test_addresses(
     what was changed for that.
     """
     files = SinkFiles(directory)
-    paths = {path.rpartition("/")[2]: path for path in files.texts()}
     first = {
-        name: (element.format(**paths), needed, "the test's own addresses come first")
-        for name, (element, needed) in _FIRST.items()
+        name: (element, _FIRST[name][1], _REASON) for name, element in _elements(files).items()
     }
     values = parse_main_cf(main_cf).values
     if any(_is_postscreen(entry) for entry in master.entries):
@@ -133,6 +132,35 @@ def with_test_addresses(
             change = Replacement("main.cf", name, before, after, SettingKind.SURROUNDINGS, reason)
             changes.append(change)
     return main_cf, tuple(changes)
+
+
+def options_with_test_addresses(
+    master: MasterCf, directory: str
+) -> tuple[MasterCf, tuple[Replacement, ...]]:
+    """A master.cf whose options know the test's own addresses, as main.cf does.
+
+    An option of an entry counts over main.cf: -o smtpd_sender_login_maps, say.
+    """
+    elements = _elements(SinkFiles(directory))
+    pieces: list[Entry | str] = []
+    changes = []
+    for piece in master.pieces:
+        changed = piece
+        for argument in reversed(piece.arguments) if isinstance(piece, Entry) else ():
+            if argument.name in elements and argument.value and isinstance(changed, Entry):
+                after = f"{elements[argument.name]},{argument.value}"
+                changed = set_option(changed, argument, after)
+                where, name, before = f"master.cf: {changed.name}", argument.name, argument.value
+                kind = SettingKind.SURROUNDINGS
+                changes.append(Replacement(where, name, before, after, kind, _REASON))
+        pieces.append(changed)
+    return MasterCf(tuple(pieces)), tuple(changes)
+
+
+def _elements(files: SinkFiles) -> dict[str, str]:
+    """What comes first in each list of addresses."""
+    paths = {path.rpartition("/")[2]: path for path in files.texts()}
+    return {name: element.format(**paths) for name, (element, _) in _FIRST.items()}
 
 
 def _is_postscreen(entry: Entry) -> bool:

@@ -2,14 +2,18 @@
 
 Every inet entry of a candidate gets a port of the instance's own (``config.ports``). A setting that
 names such an entry's port (``content_filter = smtp-amavis:[127.0.0.1]:10024``; FILTER_README) would
-lead to a port where nothing listens, so it follows the entry.
+lead to a port where nothing listens, so it follows the entry. So does master_service_disable, which
+has entries' names.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
+from harness.config.logical import chunks
+from harness.config.maincf import read_setting
 from harness.config.ports import Rewrite
 
 
@@ -32,6 +36,30 @@ def follow_ports(text: str, rewrites: Iterable[Rewrite]) -> tuple[str, tuple[str
         for line in text.splitlines(keepends=True)
     ]
     return "".join(lines), tuple(dict.fromkeys(changes))
+
+
+def follow_disabled(main_cf: str, rewrites: Iterable[Rewrite]) -> tuple[str, tuple[str, ...]]:
+    """main.cf with the services that master_service_disable names by their entries' new names.
+
+    ``submission/inet``, or ``submission.inet`` before 2.11: else master(8) would start a service
+    that the configuration switches off.
+    """
+    now = {one.before: one.after for one in rewrites}
+    names = "|".join(map(re.escape, sorted(now, key=len, reverse=True)))
+    pattern = re.compile(rf"(?<![^\s,=!])({names})([./]inet)(?![^\s,])")
+    changes: list[str] = []
+
+    def follow(found: re.Match[str]) -> str:
+        changes.append(f"{found[0]} → {now[found[1]]}{found[2]}")
+        return f"{now[found[1]]}{found[2]}"
+
+    texts = [
+        pattern.sub(follow, chunk.text)
+        if now and chunk.logical and read_setting(chunk.text, 1).name == "master_service_disable"
+        else chunk.text
+        for chunk in chunks(main_cf, Path("main.cf"))
+    ]
+    return "".join(texts), tuple(dict.fromkeys(changes))
 
 
 def _port(name: str) -> str:

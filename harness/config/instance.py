@@ -14,29 +14,31 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from harness.catalog.versions import Version
+from harness.config.configuration_forms import stands_alone
 from harness.config.harness_settings import (
     UPGRADED,
     SinkFiles,
     base_settings,
     fitting,
     hard_settings,
+    options_with_test_addresses,
     sink_entry,
     soft_settings,
     with_test_addresses,
 )
-from harness.config.hops import follow_ports
+from harness.config.hops import follow_disabled, follow_ports
 from harness.config.keyfiles import FileKind, key_files, map_key_files
 from harness.config.listeners import Listener, listeners
 from harness.config.logical import ended
 from harness.config.maincf import parse_main_cf
 from harness.config.mastercf import MasterCf, parse_master_cf
 from harness.config.overlay import Overlay, append_entry, overlay
-from harness.config.ports import number_ports, places_beside_services, rewrite_ports
+from harness.config.ports import interfaces_of, number_ports, places_beside_services, rewrite_ports
 from harness.config.replacement import Replacement
 from harness.config.scenario import OWN, Scenario
 from harness.config.stand_ins import Adapted, StandInContext, adapt
 from harness.config.stock import enable_services, mua_names
-from harness.config.tables import TYPES, GivenTable, TableUse
+from harness.config.tables import TYPES, GivenTable, TableUse, expand_references
 from harness.tls import INBOUND
 
 __all__ = [
@@ -48,9 +50,6 @@ __all__ = [
     "has_whole_master",
     "places_of",
 ]
-
-#: Entries that every whole master.cf has: without them no message is queued.
-_ESSENTIAL = frozenset({"cleanup", "qmgr"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +120,17 @@ def assemble(scenario: Scenario, context: InstanceContext) -> InstanceConfig:
     adapted = _adapted(scenario, context, laid)
     base, added, main_cf = _main_cf(scenario, context, adapted, laid)
     values = parse_main_cf(main_cf).values
-    services = listeners(values, adapted.master)
-    master, rewrites = rewrite_ports(adapted.master, context.ports, keep_hosts=scenario.as_is)
+    interfaces = interfaces_of(scenario.main_cf)
+    services = listeners(values, adapted.master, interfaces)
+    master, rewrites = rewrite_ports(
+        adapted.master, context.ports, interfaces=interfaces, keep_hosts=scenario.as_is
+    )
+    main_cf, disabled = follow_disabled(main_cf, rewrites)
     main_cf, followed = follow_ports(main_cf, rewrites)
     master_text, also = follow_ports(master.text, rewrites)
     master = append_entry(parse_master_cf(master_text), sink_entry(context.directory))
     texts = {_placed(path, context): text for path, text in scenario.files.items()}
-    texts |= _library_settings(values, texts)
+    texts |= _library_settings(values, texts, context)
     files = key_files(values, master.entries, context.directory)
     for table in adapted.tables.given.values():
         if table.is_of_files:
@@ -141,7 +144,7 @@ def assemble(scenario: Scenario, context: InstanceContext) -> InstanceConfig:
             *added,
             *laid.enabled,
             *(f"master.cf: {r.before} inet → {r.after} inet" for r in rewrites),
-            *(f"main.cf: {change}" for change in followed),
+            *(f"main.cf: {change}" for change in (*disabled, *followed)),
             *(f"master.cf: {change}" for change in also),
         ),
         files=MappingProxyType({path: kind for path, kind in files.items() if path not in texts}),
@@ -161,7 +164,8 @@ def places_of(scenario: Scenario, stock_master: str, mail_version: str) -> tuple
         FileError: one of the two master.cf cannot be read.
     """
     context = InstanceContext(scenario.id, mail_version, "/", {}, "", stock_master)
-    return places_beside_services(_lay_over(scenario, context).master)
+    master = _lay_over(scenario, context).master
+    return places_beside_services(master, interfaces_of(scenario.main_cf))
 
 
 def candidate_files(scenario: Scenario) -> Mapping[str, FileKind]:
@@ -182,16 +186,18 @@ def _is_the_same(change: Replacement, in_effect: Mapping[str, str]) -> bool:
     return own_line and in_effect.get(change.setting) == change.value
 
 
-def _library_settings(values: Mapping[str, str], given: Collection[str]) -> dict[str, str]:
+def _library_settings(
+    values: Mapping[str, str], given: Collection[str], context: InstanceContext
+) -> dict[str, str]:
     """An empty file where tls_config_file names one that did not come along (Postfix 3.9)."""
-    path = values.get("tls_config_file", "")
-    return {path: ""} if path.startswith("/") and path not in given else {}
+    own = {OWN: f"{context.directory}/etc", **values}
+    path = expand_references(values.get("tls_config_file", ""), own)
+    return {path: ""} if path.startswith("/") and "$" not in path and path not in given else {}
 
 
 def has_whole_master(scenario: Scenario) -> bool:
     """Whether a candidate's master.cf stands alone, with no entry of the build's beside it."""
-    entries = parse_master_cf(scenario.master_cf).entries
-    return scenario.whole and {entry.name for entry in entries} >= _ESSENTIAL
+    return scenario.whole and stands_alone(scenario.master_cf)
 
 
 def _placed(path: str, context: InstanceContext) -> str:
@@ -212,7 +218,9 @@ def _adapted(scenario: Scenario, context: InstanceContext, laid: _LaidOver) -> A
     )
     adapted = adapt(scenario.main_cf, laid.master, laid.own, around)
     main_cf, more = with_test_addresses(adapted.main_cf, adapted.master, context.directory)
-    return replace(adapted, main_cf=main_cf, replaced=(*adapted.replaced, *more))
+    master, options = options_with_test_addresses(adapted.master, context.directory)
+    replaced = (*adapted.replaced, *more, *options)
+    return replace(adapted, main_cf=main_cf, master=master, replaced=replaced)
 
 
 def _main_cf(

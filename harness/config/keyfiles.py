@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 
 from harness.config.mastercf import Entry
+from harness.config.tables import expand_references
 
 
 class FileKind(StrEnum):
@@ -116,8 +117,12 @@ _CHAINS = frozenset(_TOGETHER.values())
 _KEY_OF = {"cert_file": "key_file", "eccert_file": "eckey_file", "dcert_file": "dkey_file"}
 #: A file name that says it holds a key alone: privkey.pem, server.key, rsa-key.pem, key.
 _KEY_NAME = re.compile(r"(?:^|[^a-z])(?:ec|rsa|dsa|tls|ssl|server|priv|private)?key(?:$|[^a-z])")
-#: ``$name``, ``${name}``, ``$(name)``; conditionals (``${name?text}``) are left alone.
-_REFERENCE = re.compile(r"\$(?:(\w+)|\{(\w+)\}|\((\w+)\))", re.ASCII)
+#: ``${name?text}``, ``${name:text}``, and since Postfix 3.0 ``${name?{text}:{text}}``.
+_CONDITIONAL = re.compile(
+    r"\$\{(?P<name>\w+)\s*(?P<if>[?:])"
+    r"(?:\s*\{(?P<first>[^{}]*)\}\s*(?::\s*\{(?P<second>[^{}]*)\}\s*)?|(?P<plain>[^{}]*))\}",
+    re.ASCII,
+)
 _MOST_EXPANSIONS = 10
 
 
@@ -131,7 +136,7 @@ def key_files(
         entries: the effective master.cf.
         directory: the instance's folder; ``$config_directory`` is etc/ in it.
     """
-    known = {"config_directory": f"{directory}/etc", **main}
+    known = {"config_directory": f"{directory}/etc", **_default_domain(main), **main}
     files: dict[str, FileKind] = {}
     for settings in (main, *(entry.options for entry in entries)):
         for name, value in settings.items():
@@ -220,8 +225,21 @@ def _paths(value: str, known: Mapping[str, str]) -> list[str]:
     for _ in range(_MOST_EXPANSIONS):
         if "$" not in value:
             break
-        value = _REFERENCE.sub(lambda m: known.get(m[1] or m[2] or m[3], m[0]), value)
+        value = _CONDITIONAL.sub(lambda m: _chosen(m, known), expand_references(value, known))
     return [word for word in re.split(r"[\s,]+", value) if word.startswith("/") and "$" not in word]
+
+
+def _chosen(match: re.Match[str], known: Mapping[str, str]) -> str:
+    """What a conditional comes to (postconf(5)): ``?`` where the name has a value, ``:`` if not."""
+    if bool(known.get(match["name"])) is (match["if"] == "?"):
+        return match["plain"] or match["first"] or ""
+    return match["second"] or ""
+
+
+def _default_domain(main: Mapping[str, str]) -> dict[str, str]:
+    """$mydomain where main.cf does not set it: $myhostname minus its first part (postconf(5))."""
+    domain = main.get("myhostname", "").partition(".")[2]
+    return {"mydomain": domain} if domain else {}
 
 
 def _combined(before: FileKind | None, now: FileKind) -> FileKind:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from harness.config.levels import IMPLICIT, service_level
 from harness.config.mastercf import FIELDS, Entry, MasterCf
 from harness.config.ports import ListeningPlace, listening_places
+from harness.config.tables import expand_references
 from harness.tls import Service
 
 #: Programs that a client can talk SMTP with (smtpd(8), postscreen(8)).
@@ -25,9 +26,9 @@ _PROXY_PROTOCOL = {
 class Listener:
     """A service and its entry in master.cf.
 
-    ``entry`` is the entry's name as written. ``settings`` are in effect for it. ``implicit_tls``:
-    its clients begin with TLS (RFC 8314). ``authenticates``: its clients log in before they send.
-    ``proxied``: it expects HAProxy's protocol before the dialogue.
+    ``entry`` is the entry's name as written. ``settings`` are in effect for it, with ``$name``
+    followed. ``implicit_tls``: its clients begin with TLS (RFC 8314). ``authenticates``: its
+    clients log in before they send. ``proxied``: it expects HAProxy's protocol before the dialogue.
     """
 
     service: Service
@@ -55,34 +56,43 @@ class Listener:
         }
 
 
-def listeners(main: Mapping[str, str], master: MasterCf) -> tuple[Listener, ...]:
+def listeners(
+    main: Mapping[str, str], master: MasterCf, interfaces: str = ""
+) -> tuple[Listener, ...]:
     """The services of a configuration, in master.cf's order; of two on one port, the last entry.
 
     Args:
         main: main.cf's settings in effect.
         master: the entries, by the names that they were written with.
+        interfaces: the candidate's own inet_interfaces.
     """
-    behind = next((e for e in master.entries if _is_behind_postscreen(e)), None)
     found: dict[str, Listener] = {}
-    for at, place in listening_places(master).items():
+    for at, place in listening_places(master, interfaces).items():
         entry = master.pieces[at]
         assert isinstance(entry, Entry)
         program = entry.fields[-1] if len(entry.fields) == FIELDS else ""
         if program == SMTPD:
             found[place.name] = _listener(place, entry, {**main, **entry.options})
-        elif program == POSTSCREEN and behind is not None:
+        elif program == POSTSCREEN and (behind := behind_postscreen(main, entry, master)):
             # The dialogue is smtpd's, as soon as postscreen has handed the connection over.
-            settings = {**main, **behind.options, **entry.options}
+            settings = {**main, **entry.options, **behind.options}
             found[place.name] = _listener(place, entry, settings)
     return tuple(found.values())
 
 
-def _is_behind_postscreen(entry: Entry) -> bool:
-    return entry.type == "pass" and len(entry.fields) == FIELDS and entry.fields[-1] == SMTPD
+def behind_postscreen(main: Mapping[str, str], entry: Entry, master: MasterCf) -> Entry | None:
+    """The entry of smtpd(8) that a postscreen(8) hands its clients to; None without any.
+
+    postconf(5): smtpd_service_name, "smtpd" unless said otherwise.
+    """
+    name = {**main, **entry.options}.get("smtpd_service_name", SMTPD)
+    known = [one for one in master.entries if one.type == "pass" and one.fields[7:8] == (SMTPD,)]
+    return next((one for one in known if one.name == name), next(iter(known), None))
 
 
 def _listener(place: ListeningPlace, entry: Entry, settings: Mapping[str, str]) -> Listener:
     service, program = Service(place.name), entry.fields[-1]
+    settings = {name: expand_references(value, settings) for name, value in settings.items()}
     offers_log_in = _is_on(settings, "smtpd_sasl_auth_enable") and not place.loopback
     log_in = service.authenticates or (offers_log_in and not service.is_registered)
     implicit = service_level(settings) == IMPLICIT

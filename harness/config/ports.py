@@ -5,13 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from harness.config.maincf import parse_main_cf
 from harness.config.mastercf import SERVICE_NAMES, Entry, MasterCf, parse_entry
-from harness.tls import INBOUND
+from harness.errors import FileError, Place
+from harness.tls import INBOUND, Service
 
 #: Hosts that mean every address, and hosts that only this machine reaches.
-_EVERY_ADDRESS = frozenset({"", "0.0.0.0:", "[::]:", "*:"})
+_NAMED_EVERY = frozenset({"0.0.0.0:", "[::]:", "*:"})
+_EVERY_ADDRESS = _NAMED_EVERY | {""}
 _LOOPBACK = re.compile(r"(?:127\.[0-9.]+|localhost|\[::1\]):", re.IGNORECASE)
+#: Values of inet_interfaces by which entries of no address listen there.
+_LOCAL_INTERFACES = frozenset({"localhost", "loopback-only", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +47,27 @@ def is_loopback(entry: Entry) -> bool:
     return bool(_LOOPBACK.fullmatch(entry.host))
 
 
-def listening_places(master: MasterCf) -> dict[int, ListeningPlace]:
-    """Where each inet entry listens, by the entry's place among the file's pieces."""
+def listening_places(master: MasterCf, interfaces: str = "") -> dict[int, ListeningPlace]:
+    """Where each inet entry listens, by the entry's place among the file's pieces.
+
+    ``interfaces`` is the candidate's inet_interfaces: where it is not "all", an entry of no address
+    leaves other addresses free (postconf(5)).
+
+    Raises:
+        FileError: an entry's name is none, such as a template's ``{PORT}``.
+    """
     entries = dict(_inet_entries(master))
-    everywhere = {_port(e) for e in entries.values() if e.host in _EVERY_ADDRESS}
-    first_host: dict[str, str] = {}
+    bound = frozenset(re.split(r"[\s,]+", interfaces.strip())) - {""}
+    plain = {_port(e) for e in entries.values() if not e.host}
+    everywhere = {_port(e) for e in entries.values() if e.host in _NAMED_EVERY}
+    if not bound or "all" in bound:
+        everywhere |= plain
+    first_host = dict.fromkeys(plain, "")
     places = {}
     for at, entry in entries.items():
         port, loopback = _port(entry), is_loopback(entry)
-        if port in everywhere:
+        _check_name(entry, port)
+        if port in everywhere or (port in plain and _is_bound(entry, bound)):
             places[at] = ListeningPlace(port, shared=entry.host not in _EVERY_ADDRESS)
         elif loopback or first_host.setdefault(port, entry.host) != entry.host:
             places[at] = ListeningPlace(f"{entry.host}{port}", loopback)
@@ -58,9 +76,20 @@ def listening_places(master: MasterCf) -> dict[int, ListeningPlace]:
     return places
 
 
-def places_beside_services(master: MasterCf) -> tuple[str, ...]:
+def _is_bound(entry: Entry, bound: frozenset[str]) -> bool:
+    """Whether an entry's address is among those of inet_interfaces."""
+    address = entry.host.removesuffix(":").strip("[]")
+    return address in bound or (is_loopback(entry) and bool(bound & _LOCAL_INTERFACES))
+
+
+def interfaces_of(main_cf: str) -> str:
+    """A candidate's own inet_interfaces; "" where it has none."""
+    return parse_main_cf(main_cf).values.get("inet_interfaces", "")
+
+
+def places_beside_services(master: MasterCf, interfaces: str = "") -> tuple[str, ...]:
     """The names of the places that are none of the registered services', in the file's order."""
-    names = (place.name for place in listening_places(master).values())
+    names = (place.name for place in listening_places(master, interfaces).values())
     return tuple(dict.fromkeys(name for name in names if name not in INBOUND))
 
 
@@ -72,7 +101,11 @@ def number_ports(fixed: Mapping[str, int], names: Iterable[str]) -> dict[str, in
 
 
 def rewrite_ports(
-    master: MasterCf, ports: Mapping[str, int], *, keep_hosts: bool = False
+    master: MasterCf,
+    ports: Mapping[str, int],
+    *,
+    interfaces: str = "",
+    keep_hosts: bool = False,
 ) -> tuple[MasterCf, tuple[Rewrite, ...]]:
     """Let every inet entry listen on a port of the instance, by its place's name in ``ports``.
 
@@ -82,7 +115,7 @@ def rewrite_ports(
     zero: where master(8) compares services as text (older releases) they are two, of which one
     cannot bind; where it compares ports (3.5 does) they are duplicates, of which it takes the last.
     """
-    places = listening_places(master)
+    places = listening_places(master, interfaces)
     spellings: dict[tuple[str, int], list[str]] = {}
     pieces: list[Entry | str] = []
     rewrites: list[Rewrite] = []
@@ -106,6 +139,18 @@ def _inet_entries(master: MasterCf) -> Iterator[tuple[int, Entry]]:
     for at, piece in enumerate(master.pieces):
         if isinstance(piece, Entry) and piece.type == "inet":
             yield at, piece
+
+
+def _check_name(entry: Entry, port: str) -> None:
+    host = "" if entry.host in _EVERY_ADDRESS else entry.host
+    try:
+        Service(f"{host}{port}")
+    except ValueError:
+        raise FileError(
+            Place(Path("master.cf"), entry.line),
+            f"{entry.name!r} is no name of an inet service",
+            expected="a port, a name of services(5), or host:port (master(5))",
+        ) from None
 
 
 def _port(entry: Entry) -> str:

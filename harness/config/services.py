@@ -6,6 +6,7 @@ from harness.config.instance import has_whole_master
 from harness.config.listeners import listeners
 from harness.config.maincf import parse_main_cf
 from harness.config.mastercf import parse_master_cf
+from harness.config.ports import interfaces_of
 from harness.config.scenario import Scenario
 from harness.tls import INBOUND, Service, in_table_order
 
@@ -18,7 +19,8 @@ def services_of(scenario: Scenario) -> tuple[Service, ...]:
     measured, and so they are beside the entries of some lines.
     """
     main = parse_main_cf(scenario.main_cf).values
-    own = [each.service for each in listeners(main, parse_master_cf(scenario.master_cf))]
+    master = parse_master_cf(scenario.master_cf)
+    own = [each.service for each in listeners(main, master, interfaces_of(scenario.main_cf))]
     if has_whole_master(scenario):
         return in_table_order(own)
     if scenario.whole and scenario.master_cf.strip():

@@ -154,9 +154,16 @@ def _kind_of_change(rule: SettingRule) -> SettingKind:
 def _adapt_master(
     master: MasterCf, own: MasterCf, context: StandInContext, changes: _Changes
 ) -> MasterCf:
-    """The candidate's entries adapted; those of the build stay as they are."""
+    """The candidate's entries adapted, and its options that were laid below the build's entries.
+
+    What is the build's own stays as it is.
+    """
     of_candidate = {entry.text for entry in own.entries}
-    loopback = {at for at, place in listening_places(master).items() if place.loopback}
+    merged: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for entry in own.entries:
+        merged.setdefault(entry.key, set()).update(_options_of(entry))
+    places = listening_places(master, changes.context.main.get("inet_interfaces", ""))
+    loopback = {at for at, place in places.items() if place.loopback}
     pieces: list[Entry | str] = []
     for at, piece in enumerate(master.pieces):
         if not isinstance(piece, Entry):
@@ -165,6 +172,8 @@ def _adapt_master(
             continue
         elif piece.text in of_candidate or ended(piece.text) in of_candidate or context.whole:
             pieces.append(_adapt_entry(piece, context, changes, loopback=at in loopback))
+        elif piece.key in merged:
+            pieces.append(_adapt_options(piece, changes, merged[piece.key]))
         else:
             pieces.append(piece)
     return MasterCf(tuple(pieces))
@@ -183,8 +192,7 @@ def _adapt_entry(
     entry: Entry, context: StandInContext, changes: _Changes, *, loopback: bool
 ) -> Entry:
     where = f"master.cf: {entry.name}"
-    for argument in reversed([found for found in entry.arguments if found.name]):
-        entry = _adapt_option(entry, argument, where, changes)
+    entry = _adapt_options(entry, changes, _options_of(entry))
     if context.whole:
         entry = _without_chroot(entry, where, changes)
     own_clients = _ON_THE_MACHINE if loopback else _OF_THE_NETWORKS
@@ -207,21 +215,40 @@ def _serves_own_networks(entry: Entry) -> bool:
     )
 
 
+def _options_of(entry: Entry) -> set[tuple[str, str]]:
+    """Name and value of each option, those that a later one makes void too."""
+    return {(argument.name, argument.value) for argument in entry.arguments if argument.name}
+
+
+def _adapt_options(
+    entry: Entry, changes: _Changes, of_candidate: Collection[tuple[str, str]]
+) -> Entry:
+    """The entry with those of its options adapted that are the candidate's, by name and value."""
+    where = f"master.cf: {entry.name}"
+    for argument in reversed(entry.arguments):
+        if argument.name and (argument.name, argument.value) in of_candidate:
+            entry = _adapt_option(entry, argument, where, changes)
+    return entry
+
+
 def _adapt_option(entry: Entry, argument: Argument, where: str, changes: _Changes) -> Entry:
     value = _adapt_value(where, argument.name, argument.value, changes)
     if value == argument.value:
         return entry
-    before, after = entry.text[: argument.start], entry.text[argument.end :]
-    if value is None:
-        text = before.rstrip(" \t") + after
-        text = "\n".join(line for line in text.split("\n") if line.strip()) + "\n"
-    else:
-        text = (
-            f"{before}-o {{ {argument.name} = {value} }}{after}"
-            if " " in value
-            else (f"{before}-o {argument.name}={value}{after}")
-        )
+    if value is not None:
+        return set_option(entry, argument, value)
+    text = entry.text[: argument.start].rstrip(" \t") + entry.text[argument.end :]
+    text = "\n".join(line for line in text.split("\n") if line.strip()) + "\n"
     return parse_entry(text, entry.line)
+
+
+def set_option(entry: Entry, argument: Argument, value: str) -> Entry:
+    """The entry with another value for one of its options; one with a space needs braces."""
+    option = f"{argument.name}={value}"
+    if " " in value:
+        option = f"{{ {argument.name} = {value} }}"
+    before, after = entry.text[: argument.start], entry.text[argument.end :]
+    return parse_entry(f"{before}-o {option}{after}", entry.line)
 
 
 def _without_chroot(entry: Entry, where: str, changes: _Changes) -> Entry:

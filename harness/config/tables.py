@@ -54,6 +54,8 @@ _BROKEN_MACRO = re.compile(r"\$(?![\w{($])", re.ASCII)
 _CONFIG_DIRECTORY = "config_directory"
 _TABLE_OF_FILES = "tls_server_sni_maps"
 _MOST_EXPANSIONS = 10
+#: In characters: a value that refers to itself in others grows without end.
+_MOST_EXPANDED = 1 << 16
 
 
 class Compiler(StrEnum):
@@ -177,8 +179,14 @@ def scan_elements(value: str) -> Iterator[tuple[int, int]]:
 
 
 def expand_references(value: str, settings: Mapping[str, str]) -> str:
-    """A value with ``$name``, ``${name}`` and ``$(name)`` followed; unknown names stay."""
+    """A value with ``$name``, ``${name}`` and ``$(name)`` followed; unknown names stay.
+
+    So does what would grow beyond a sensible size.
+    """
     for _ in range(_MOST_EXPANSIONS):
+        names = (match[1] or match[2] or match[3] for match in _REFERENCE.finditer(value))
+        if len(value) + sum(len(settings.get(name, "")) for name in names) > _MOST_EXPANDED:
+            break
         expanded = _REFERENCE.sub(lambda m: settings.get(m[1] or m[2] or m[3], m[0]), value)
         if expanded == value:
             break

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from harness.clients.contract import Result
-from harness.config.listeners import Listener
+from harness.config.listeners import POSTSCREEN, Listener
 from harness.config.maincf import parse_main_cf
 from harness.config.mastercf import parse_master_cf
 from harness.config.protocol_lists import ProtocolList, protocol_list
@@ -65,6 +65,8 @@ class PostfixBench:
         self._mail = MailCollector(partial(target.collect, instance.directory))
         #: Why a service takes no client, once that is known.
         self._dead: dict[Service, tuple[str, ...]] = {}
+        #: The services that took a client.
+        self._served: set[Service] = set()
 
     @property
     def host(self) -> str:
@@ -115,6 +117,8 @@ class PostfixBench:
         if result.local_address is not None:
             patience = BANNER_PATIENCE if result.stage in _UNSERVED else LOG_PATIENCE
             session = await self.target.join.session(result.local_address, asked.since, patience)
+            if session is not None:
+                self._served.add(asked.cell.service)
         self.target.must_live()
         log = [str(line) for line in (*session.preamble, *session.lines)] if session else []
         words = ServerWords(tuple(log), await self._deaths(asked, result, session))
@@ -179,13 +183,16 @@ class PostfixBench:
         return death.master in self.instance.pids and death.program in _SENDERS
 
     def _shares_tag(self, service: Service) -> bool:
-        """Whether other entries of master.cf log under the tag of this service's."""
+        """Whether other entries of master.cf log under the tag of this service's smtpd."""
         entries = parse_master_cf(self.instance.config.master_cf).entries
         own = str(self.instance.ports[service])
+        listener = self.listener(service)
+        is_behind = listener is not None and listener.program == POSTSCREEN
         names: dict[bool, list[str | None]] = {True: [], False: []}
         for entry in entries:
             if entry.fields[7:8] == ("smtpd",):
-                is_own = entry.type == "inet" and entry.name.rpartition(":")[2] == own
+                is_at_port = entry.type == "inet" and entry.name.rpartition(":")[2] == own
+                is_own = entry.type == "pass" if is_behind else is_at_port
                 names[is_own].append(entry.options.get("syslog_name"))
         return any(name in names[False] for name in names[True])
 
@@ -210,10 +217,14 @@ class PostfixBench:
             # Nobody listens there, which a process that died cannot be the reason of.
             return ()
         tag = self.instance.tags[asked.cell.service]
-        if result.outcome == "timeout" and not log.deaths(pids, tag):
+        # What died under a common tag without a client is not this service's if it took one.
+        is_others = asked.cell.service in self._served and self._shares_tag(asked.cell.service)
+        if result.outcome == "timeout" and (is_others or not log.deaths(pids, tag)):
             others = log.deaths_with_clients(pids, tag, asked.since)
             if others:
                 return tuple(str(line) for line in others)
+        if is_others:
+            return ()
         if not log.deaths(pids, tag):
             # A process that dies sleeps for a second before it ends (util/msg.c), and master tells
             # of it then.

@@ -70,9 +70,3 @@ def _services(instance: Evidence) -> Iterator[tuple[str, str, str]]:
     )
     for name, level in levels.items():
         yield str(name), str(name), level
-
-
-def levels_of(data: RunData, scenario: str) -> dict[str, str]:
-    """How each service does TLS, as far as the run says it."""
-    labels = service_labels(data, scenario)
-    return {service: one.level for service, one in labels.items() if one.level}

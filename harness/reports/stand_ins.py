@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.config.setting_kinds import USERS_OWN, SettingKind, rule_of
+from harness.config.setting_kinds import USERS_OWN, SettingKind, Treatment, rule_of
 from harness.observations.rundir import RunData
 from harness.reports.plain import markdown
 from harness.reports.wrapping import wrapped
@@ -147,13 +147,14 @@ def _of_surroundings(replaced: Sequence[Mapping[str, str]], *, sends: bool) -> s
     )
     return (
         f"{number} {need} things that are not here; stand-ins were used: {told}. "
-        f"{_of_tls(settings, sends=sends)}"
+        f"{_of_tls(replaced, sends=sends)}"
     )
 
 
-def _of_tls(settings: Sequence[str], *, sends: bool) -> str:
+def _of_tls(replaced: Sequence[Mapping[str, str]], *, sends: bool) -> str:
     """That none decides TLS, or which may: a table by destination or server name, say."""
-    about = [one for one in settings if "tls" in one]
+    settings = {one.get("setting", ""): one for one in replaced}
+    about = [name for name, one in settings.items() if _may_decide_tls(name, one)]
     sending = [one for one in about if one.startswith(("smtp_", "lmtp_"))]
     receiving = [one for one in about if one not in sending]
     if receiving or (sending and sends):
@@ -162,6 +163,20 @@ def _of_tls(settings: Sequence[str], *, sends: bool) -> str:
     if sending:
         return f"None of them decides TLS for clients; {_names(sending)}: for mail that it sends."
     return "None of them decides TLS." if len(settings) > 1 else "It decides no TLS."
+
+
+def _may_decide_tls(setting: str, one: Mapping[str, str]) -> bool:
+    """Whether a table that is not here may decide TLS: by server, client or destination.
+
+    STARTTLS can be left out of EHLO's answer by smtpd_discard_ehlo_keyword_address_maps, say. A
+    table that was given, and goes by another type here, is known.
+    """
+    rule = rule_of(setting)
+    decides = rule.kind is SettingKind.UNDER_TEST and rule.treatment is Treatment.TABLES
+    decides = decides and "sasl" not in setting
+    instead = one.get("instead", "")
+    is_known = bool(instead) and "/etc/empty" not in instead
+    return (decides or ("tls" in setting and "tlsrpt" not in setting)) and not is_known
 
 
 def _group(setting: str) -> str:

@@ -19,8 +19,6 @@ from harness.config.instance import (
     InstanceContext,
     places_of,
 )
-from harness.config.maincf import parse_main_cf
-from harness.config.mastercf import parse_master_cf
 from harness.config.placeholders import assemble_filled
 from harness.config.ports import number_ports
 from harness.config.protocol_lists import MANDATORY, OPPORTUNISTIC
@@ -36,6 +34,7 @@ from harness.targets.lab import (
     host_name,
     put_files,
 )
+from harness.targets.log_tags import service_tags
 from harness.targets.logjoin import LogJoin
 from harness.targets.port_pool import PortPool
 from harness.targets.shell import Shell
@@ -355,24 +354,6 @@ chgrp {facts.setgid_group} maildrop public
 chmod 730 maildrop
 chmod 710 public{_CHROOT if self._resolves else ""}
 {compile_script(tables, f"{directory}/etc")}"""
-
-
-def service_tags(
-    main_cf: str, master_cf: str, postconf_n: str, ports: Mapping[Service, int]
-) -> dict[Service, str]:
-    """Each service's log tag: its entry's own syslog_name, else the instance's (postconf(5)).
-
-    ``postconf_n`` has it as Postfix reads it, but ends early where a setting cannot be expanded.
-    """
-    known = dict(line.partition(" = ")[::2] for line in postconf_n.splitlines())
-    settings = {**parse_main_cf(main_cf).values, **known}
-    common = settings.get("syslog_name", "postfix")
-    own = {
-        entry.name.rpartition(":")[2].lstrip("0"): entry.options["syslog_name"]
-        for entry in parse_master_cf(master_cf).entries
-        if entry.type == "inet" and "syslog_name" in entry.options
-    }
-    return {service: f"{own.get(str(port), common)}/smtpd" for service, port in ports.items()}
 
 
 def compile_script(tables: Iterable[GivenTable], config_directory: str) -> str:

@@ -33,8 +33,9 @@ from harness.outcomes import Outcome
 from harness.paths import scenarios_dir
 from harness.reports.since_json import since_data
 from harness.reports.verdicts_json import verdicts_data
+from harness.targets.log_tags import service_tags
 from harness.targets.logjoin import LogJoin
-from harness.targets.postfix import Instance, PostfixTarget, service_tags
+from harness.targets.postfix import Instance, PostfixTarget
 from harness.tls import INBOUND, Offer, Protocol, Service
 from harness.verdicts.since import since
 from harness.verdicts.verdict import judge_run

@@ -92,3 +92,12 @@ def test_show_without_a_run_says_how_to_make_one(
     monkeypatch.chdir(tmp_path)
     assert run_cli(["show"]) == 4
     assert "'postfix-matrix run' makes one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--as-is", "--whole", "--lines"])
+def test_an_option_about_a_configuration_is_refused_for_a_running_server(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An option without effect would pass for one that had it."""
+    assert run_cli(["scan", option, "mx.example.org:25"]) == 4
+    assert "which is a server that runs already" in capsys.readouterr().err

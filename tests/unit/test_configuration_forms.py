@@ -405,3 +405,10 @@ def test_the_reader_takes_time_in_proportion_to_the_text(unit: str) -> None:
             redact(Scenario("x", "x", "x", "x", main_cf=read.main_cf, master_cf=read.master_cf))
         seconds.append(time.process_time() - begin)
     assert seconds[1] < 25 * max(seconds[0], 0.02), seconds
+
+
+@pytest.mark.parametrize("indent", [" ", "\t", "    "])
+def test_a_bound_on_a_line_of_its_own_is_no_quote(indent: str) -> None:
+    """Without its ">" the list was empty: every version was said to be allowed."""
+    found = values(f"smtpd_tls_protocols =\n{indent}>=TLSv1.2\n")
+    assert found == {"smtpd_tls_protocols": ">=TLSv1.2"}

@@ -241,6 +241,12 @@ def test_paths_are_found_as_postfix_names_them() -> None:
     }
 
 
+def test_the_tls_librarys_own_file_comes_along_and_no_other_of_the_environment() -> None:
+    """It can set MinProtocol, so without it the answer was another; a keytab is a secret."""
+    main = "import_environment = TZ OPENSSL_CONF=/etc/postfix/tls.cnf KRB5_KTNAME=/etc/k.keytab\n"
+    assert set(named_paths(main, "")) == {"/etc/postfix/tls.cnf"}
+
+
 def test_values_that_grow_without_end_are_left() -> None:
     """Protects from references that double themselves ten times over."""
     lines = ["a0 = /x"] + [f"a{n} = {f'$a{n - 1} ' * 50}" for n in range(1, 12)]

@@ -217,3 +217,13 @@ def test_each_line_of_an_answer_is_tried(monkeypatch: pytest.MonkeyPatch) -> Non
         f"smtpd_tls_ciphers = {n}\nx{n} = 1\n" for n in range(FEW_LINES)
     )
     assert 1 in left_out(replace(advice, main_cf=many), (Service.SMTP,))
+
+
+def test_a_service_of_an_address_in_brackets_can_be_selected() -> None:
+    """Taken for a set of characters, the brackets matched no service."""
+    master = "[::1]:10025 inet n - n - - smtpd\ncleanup unix n - n - 0 cleanup\n"
+    master += "smtp inet n - n - - smtpd\nqmgr unix n - n 300 1 qmgr\n"
+    whole = Scenario("candidate", "T", "S", "C", master_cf=master, whole=True)
+    selection = Selection(services=("[::1]:10025",))
+    plan = make_plan(selection, {"candidate": whole}, ["debian-12"])
+    assert plan.services == (Service("[::1]:10025"),)

@@ -105,3 +105,20 @@ def test_what_the_candidate_replaces_is_not_in_the_base() -> None:
     assert candidate_files(scenario("chain", "smtpd_tls_chain_files = /t/all.pem\n")) == {
         "/t/all.pem": FileKind.CHAIN
     }
+
+
+@pytest.mark.parametrize(
+    ("value", "paths"),
+    [
+        ("/tls/$mydomain.pem", {"/tls/example.org.pem"}),
+        ("${x?{/a.pem}:{/b.pem}}", {"/b.pem"}),
+        ("${myhostname?{/a.pem}:{/b.pem}}", {"/a.pem"}),
+        ("${myhostname?/$mydomain.pem}", {"/example.org.pem"}),
+        ("${x:{ /b.pem }}", {"/b.pem"}),
+        ("/tls/$unknown.pem", set()),
+    ],
+)
+def test_what_a_value_comes_to_has_its_file(value: str, paths: set[str]) -> None:
+    """Without the file smtpd disabled TLS, and the server was said to have none."""
+    main = f"myhostname = mail.example.org\nsmtpd_tls_cert_file = {value}\n"
+    assert set(candidate_files(scenario("a", main))) == paths

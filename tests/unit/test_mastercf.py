@@ -242,6 +242,25 @@ def test_addresses_with_entries_of_their_own_are_services_of_their_own() -> None
     assert [place.loopback for place in places.values()] == [True, False, False]
 
 
+@pytest.mark.parametrize("name", ["{PORT}", "${SMTP_PORT}", "::1:25"])
+def test_a_name_that_is_none_is_refused_with_its_line(name: str) -> None:
+    """A template that nobody filled in ended in a traceback."""
+    with pytest.raises(FileError, match=r"master.cf:2: .* is no name of an inet service"):
+        listening_places(parse_master_cf(inet("smtp", name)))
+
+
+def test_every_address_and_an_address_with_its_zone_are_names() -> None:
+    """inet(4) and RFC 4007 have them."""
+    names = ("*:25", "0.0.0.0:587", "[fe80::1]:2525", "[fe80::1%eth0]:2525")
+    places = listening_places(parse_master_cf(inet(*names)))
+    assert [place.name for place in places.values()] == [
+        "smtp",
+        "submission",
+        "2525",
+        "[fe80::1%eth0]:2525",
+    ]
+
+
 WORDS = st.text("ab1-=${}", min_size=1, max_size=6)
 BREAKS = st.sampled_from([" ", "\t", "\n  ", "\n# c\n\t", "\n\n "])
 ENTRIES = st.lists(

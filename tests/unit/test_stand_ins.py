@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.config.candidate import read_candidate
+from harness.config.configuration_text import STDIN
 from harness.config.instance import InstanceConfig, InstanceContext, assemble, places_of
 from harness.config.maincf import parse_main_cf
 from harness.config.mastercf import Entry, parse_master_cf
@@ -14,6 +16,7 @@ from harness.config.scenario import Scenario
 from harness.config.services import services_of
 from harness.config.setting_kinds import SettingKind
 from harness.config.tables import TYPES
+from harness.tls import Service
 
 PORTS = {"smtp": 20010, "submission": 20011, "submissions": 20012}
 STOCK = """\
@@ -236,3 +239,99 @@ def test_real_configurations_assemble(name: str) -> None:
     tls = [s for s in tls if s.name != "tls_random_source"]
     kept = {s.name for s in tls if not s.name.endswith(("_maps", "_database", "_loglevel"))}
     assert kept <= set(names)
+
+
+def test_options_that_are_laid_below_the_builds_entries_get_stand_ins_too() -> None:
+    """Pasted under submission, smtpd_sasl_path = private/auth killed smtpd: no Dovecot is there."""
+    options = "-o smtpd_sasl_path=private/auth\n-o smtpd_tls_security_level=encrypt\n"
+    candidate = read_candidate({STDIN: options}, Service.SUBMISSION)
+    ports = number_ports(PORTS, places_of(candidate, STOCK, "3.7.11"))
+    config = assemble(candidate, InstanceContext("c", "3.7.11", "/i", ports, "inet:s:1", STOCK))
+    submission = entries(config)[str(PORTS["submission"])]
+    assert "smtpd_sasl_path" not in submission.options
+    assert submission.options["smtpd_tls_security_level"] == "encrypt"
+    assert [change.setting for change in config.replaced] == ["smtpd_sasl_path"]
+
+
+@pytest.mark.parametrize(
+    ("path", "lies"),
+    [
+        ("/etc/pki/tls.cnf", "/etc/pki/tls.cnf"),
+        ("${config_directory}/tls.cnf", "/i/etc/tls.cnf"),
+    ],
+)
+def test_a_library_file_that_did_not_come_along_is_empty(path: str, lies: str) -> None:
+    """Where tls_config_file is missing, Postfix does no TLS at all (postconf(5))."""
+    assert built(f"tls_config_file = {path}\n").texts[lies] == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "follows"),
+    [
+        ("465.inet, !127.0.0.1:10025/inet", "20012.inet, !20013/inet"),
+        ("inet, 46/inet, smtp/unix", "inet, 46/inet, smtp/unix"),
+    ],
+)
+def test_a_service_that_is_switched_off_stays_so_on_its_new_port(value: str, follows: str) -> None:
+    """master(8) compares names, so the service was served, and measured, all the same."""
+    config = built(f"master_service_disable = {value}\n", WHOLE)
+    assert values(config)["master_service_disable"] == follows
+    told = [line for line in config.added if "465.inet" in line]
+    assert bool(told) is (value != follows)
+
+
+def test_a_service_speaks_as_its_settings_say_with_references_followed() -> None:
+    """Level "$level" got no remedy, and implicit TLS by "$wrap" was spoken to with STARTTLS."""
+    main = "level = encrypt\nwrap = yes\nsmtpd_tls_security_level = ${level}\n"
+    options = "  -o smtpd_tls_wrappermode=$wrap\n  -o smtpd_sasl_auth_enable=$(wrap)\n"
+    services = built(main, f"{WHOLE}26 inet n - n - - smtpd\n{options}").listeners
+    found = {str(one.service): (one.level, one.implicit_tls, one.authenticates) for one in services}
+    assert found["smtp"] == ("encrypt", False, False)
+    assert found["26"] == ("implicit TLS", True, True)
+
+
+def test_a_service_behind_postscreen_goes_by_the_smtpd_that_takes_its_clients() -> None:
+    """smtpd_service_name says which, and postscreen's own options are none of smtpd's."""
+    master = WHOLE.replace(
+        "1 postscreen\n", "1 postscreen\n  -o smtpd_service_name=b\n  -o smtpd_use_tls=no\n"
+    )
+    master += "b pass - - n - - smtpd\n  -o smtpd_use_tls=yes\n"
+    found = {str(one.service): one.level for one in built("", master).listeners}
+    assert found["smtp"] == "may"
+
+
+def test_an_option_that_compares_senders_with_log_ins_knows_the_tests_own() -> None:
+    """Set under submission, as tutorials have it, the list refused the test's sender."""
+    options = (
+        "  -o smtpd_sender_restrictions=reject_sender_login_mismatch\n"
+        "  -o smtpd_sender_login_maps=hash:/etc/postfix/logins -o { virtual_alias_maps = a, b }\n"
+    )
+    config = built("", f"{WHOLE}587 inet n - n - - smtpd -v\n{options}")
+    submission = entries(config)["20011"].options
+    logins = "regexp:/i/etc/log-ins,regexp:/i/etc/empty"
+    assert submission["smtpd_sender_login_maps"] == logins
+    assert submission["virtual_alias_maps"] == "regexp:/i/etc/recipients-as-written,a, b"
+    assert submission["smtpd_sender_restrictions"] == "reject_sender_login_mismatch"
+    assert config.replaced[-1].where == "master.cf: 587"
+
+
+@pytest.mark.parametrize(
+    ("interfaces", "names"),
+    [
+        ("192.0.2.1", {"smtp": "20010", "127.0.0.1:smtp": "20013"}),
+        ("192.0.2.1, localhost", {"smtp": "127.0.0.1:20010"}),
+        ("all", {"smtp": "127.0.0.1:20010"}),
+    ],
+)
+def test_an_entry_of_no_address_leaves_those_free_that_it_does_not_listen_on(
+    interfaces: str, names: dict[str, str]
+) -> None:
+    """The two were told to bind one port, and master(8) died: "config-rejected", for no fault."""
+    master = "smtp inet n - n - - smtpd\n127.0.0.1:smtp inet n - n - - smtpd\n" + (
+        "cleanup unix n - y - 0 cleanup\nqmgr unix n - n 300 1 qmgr\n"
+    )
+    main = f"inet_interfaces = {interfaces}\n"
+    config = built(main, master)
+    assert [str(one.service) for one in config.listeners] == list(names)
+    assert list(services_of(scenario(main, master))) == list(names)
+    assert set(names.values()) <= set(entries(config))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.targets.postfix import service_tags
+from harness.targets.log_tags import service_tags
 from harness.targets.starting import start_script
 from harness.tls import Service
 
@@ -28,3 +28,15 @@ def test_a_service_s_log_tag_is_known_where_postconf_gives_up() -> None:
     assert service_tags(main, master, "mydomain = x\n", ports) == tags
     tags = {Service.SMTP: "other/smtpd", Service.SUBMISSION: "mine/smtpd"}
     assert service_tags(main, master, "syslog_name = other\n", ports) == tags
+
+
+def test_the_log_tag_behind_postscreen_is_that_of_the_smtpd_that_takes_its_clients() -> None:
+    """Its death went unseen, and its clients were said to have waited in vain."""
+    master = (
+        "20010 inet n - y - 1 postscreen\n  -o smtpd_service_name=second\n"
+        "smtpd pass - - y - - smtpd\n  -o syslog_name=first\n"
+        "second pass - - y - - smtpd\n  -o syslog_name=$mail_name/second\n"
+    )
+    ports = {Service.SMTP: 20010}
+    tags = service_tags("mail_name = Post\n", master, "", ports)
+    assert tags == {Service.SMTP: "Post/second/smtpd"}

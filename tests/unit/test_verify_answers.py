@@ -18,7 +18,7 @@ from harness.errors import ExitCode
 from harness.observations.record import Observation, Stage
 from harness.observations.rundir import RunData
 from harness.outcomes import Outcome
-from harness.reports.stand_ins import stand_ins_markdown, stand_ins_of, stand_ins_text
+from harness.reports.stand_ins import StandIns, stand_ins_markdown, stand_ins_of, stand_ins_text
 from harness.reports.verify_json import verification_data
 from harness.reports.verify_markdown import verification_markdown
 from harness.reports.verify_text import verification
@@ -282,6 +282,25 @@ def test_a_table_that_decides_tls_is_not_passed_over() -> None:
     assert "tls_server_sni_maps, smtp_tls_policy_maps can decide TLS" in sending
     clients = " ".join(stand_ins_text(replace(found, replaced=found.replaced[1:])))
     assert "None of them decides TLS for clients" in clients
+
+
+@pytest.mark.parametrize(
+    ("setting", "instead", "decides"),
+    [
+        ("smtpd_discard_ehlo_keyword_address_maps", "regexp:/i/etc/empty", True),
+        ("relay_clientcerts", "regexp:/i/etc/empty", True),
+        ("relay_clientcerts", "texthash:/etc/postfix/relay_clientcerts", False),
+        ("smtp_tlsrpt_enable", "", False),
+        ("smtpd_sasl_exceptions_networks", "regexp:/i/etc/empty", False),
+    ],
+)
+def test_what_may_decide_tls_goes_by_the_table_of_settings(
+    setting: str, instead: str, decides: bool
+) -> None:
+    """A table that hides STARTTLS has no tls in its name; one that was given is known."""
+    one = {**REPLACED[0], "setting": setting, "instead": instead}
+    text = " ".join(stand_ins_text(StandIns((one,), sends=True)))
+    assert ("can decide TLS" in text) is decides
 
 
 def test_a_setting_of_many_entries_is_counted_once() -> None:

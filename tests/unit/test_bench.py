@@ -1,0 +1,111 @@
+"""Whose death it is that the log tells of, where services log under one tag."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from harness.catalog.cells import Cell
+from harness.clients.contract import Result
+from harness.config.instance import InstanceContext, assemble, places_of
+from harness.config.ports import number_ports
+from harness.config.scenario import Scenario
+from harness.observations.bench import PostfixBench
+from harness.observations.measure import Asked
+from harness.targets.log_tags import service_tags
+from harness.targets.logjoin import LogJoin
+from harness.targets.postfix import Instance, PostfixTarget
+from harness.tls import INBOUND, Offer, Protocol, Service
+
+NUMBERS = {"smtp": 20010, "submission": 20011, "submissions": 20012}
+REST = "cleanup unix n - n - 0 cleanup\nqmgr unix n - n 300 1 qmgr\n"
+SMTPDS = "smtp inet n - n - - smtpd\nsubmission inet n - n - - smtpd\n"
+BEHIND = (
+    "smtp inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd\nsubmission inet n - n - - smtpd\n"
+)
+HOST = "Nov 22 23:02:41 8a3ee06a5baa mail.info"
+DEATH = [
+    f"{HOST} postfix-c/smtpd[9]: fatal: in parameter smtpd_relay_restrictions",
+    f"{HOST} postfix-c/master[5]: warning: process /x/smtpd pid 9 exit status 1",
+]
+SESSION = [
+    f"{HOST} postfix-c/smtpd[7]: connect from unknown[10.0.0.1]:1000",
+    f"{HOST} postfix-c/smtpd[7]: disconnect from unknown[10.0.0.1]:1000",
+]
+
+
+class LivingTarget(PostfixTarget):
+    """A build whose log is what a test feeds it."""
+
+    def __init__(self) -> None:
+        self.name, self.join = "debian-12", LogJoin()
+
+    def must_live(self) -> None:
+        """It does."""
+
+
+def bench(master: str) -> PostfixBench:
+    """The bench of a configuration that started."""
+    candidate = Scenario("c", "T", "S", "C", master_cf=master + REST, whole=True)
+    by_place = number_ports(NUMBERS, places_of(candidate, "", "3.7.11"))
+    config = assemble(candidate, InstanceContext("c", "3.7.11", "/i", by_place, "inet:s:1", ""))
+    ports = {service: NUMBERS[service] for service in INBOUND}
+    instance = Instance(
+        scenario="c",
+        directory="/i",
+        ports=ports,
+        config=config,
+        started=True,
+        postconf_n="",
+        warnings=(),
+        words="",
+        pids=range(5, 6),
+        tags=service_tags(config.main_cf, config.master_cf, "", ports),
+    )
+    return PostfixBench(LivingTarget(), instance)
+
+
+def asked() -> Asked:
+    """A dialogue on port 25."""
+    offer = Offer(Protocol.TLSv1_2, Protocol.TLSv1_2)
+    return Asked(Cell("debian-12", "c", Service.SMTP, "smtplib", offer), "token", 0.0, 0)
+
+
+async def deaths(at: PostfixBench, result: Result) -> tuple[str, ...]:
+    """What a dialogue's death is told by."""
+    return tuple((await at.server_side(asked(), result)).words.deaths)
+
+
+@pytest.mark.parametrize(("served", "died"), [(True, 0), (False, 2)])
+def test_a_service_that_took_a_client_is_not_rejected_by_anothers_death(
+    served: bool, died: int
+) -> None:
+    """One client that timed out made "config-rejected" of all later cells of port 25."""
+
+    async def told() -> tuple[int, int]:
+        at = bench(SMTPDS)
+        at.target.join.feed([*DEATH, *(SESSION if served else [])])
+        if served:
+            accepted = Result("id", "accepted", local_address="10.0.0.1:1000")
+            assert await deaths(at, accepted) == ()
+        waited = await deaths(at, Result("id", "timeout", stage="banner"))
+        return len(waited), len(at.known_deaths(Service.SMTP))
+
+    assert asyncio.run(told()) == (died, died)
+
+
+@pytest.mark.parametrize("master", [SMTPDS, BEHIND])
+def test_no_death_under_a_common_tag_ends_a_dialogue(master: str) -> None:
+    """Submission's fatal line ended every dialogue with postscreen, as if port 25 were dead."""
+
+    async def waits() -> None:
+        at = bench(master)
+        waiting = asyncio.ensure_future(at.await_death(Service.SMTP))
+        await asyncio.sleep(0)
+        at.target.join.feed(DEATH)
+        await asyncio.wait([waiting], timeout=0.05)
+        assert not waiting.done()
+        waiting.cancel()
+
+    asyncio.run(waits())
