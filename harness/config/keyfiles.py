@@ -184,10 +184,14 @@ def chain_kinds(paths: Sequence[str]) -> list[FileKind]:
 
     A file holds a key and its certificates, or the key has a file of its own, and the file after it
     has the certificates. Which form it is, and of which algorithm a key is, is told by the files'
-    names; where these tell nothing, each file holds both, the first RSA, the second EC. What
-    follows a certificate without a key between is of its issuers.
+    names, and by Debian's folder for keys (/etc/ssl/private) beside others; where these tell
+    nothing, each file holds both, the first RSA, the second EC. What follows a certificate without
+    a key between is of its issuers.
     """
     apart = [bool(_KEY_NAME.search(PurePosixPath(path).name.lower())) for path in paths]
+    folders = [PurePosixPath(path).parent.name == "private" for path in paths]
+    if not any(apart) and not all(folders):
+        apart = folders
     kinds: list[FileKind] = []
     keys, has_certificate = 0, False
     for path, is_key in zip(paths, apart, strict=True):

@@ -79,6 +79,8 @@ RSA_KEY, RSA_CERTIFICATE = FileKind.RSA_KEY, FileKind.RSA_CERTIFICATE
             "/t/a-key.pem /t/a.pem /t/b-key.pem /t/b.pem",
             [RSA_KEY, RSA_CERTIFICATE, FileKind.EC_KEY, FileKind.EC_CERTIFICATE],
         ),
+        ("/ssl/private/a.pem /ssl/certs/a.pem", [RSA_KEY, RSA_CERTIFICATE]),
+        ("/ssl/private/a.pem /ssl/private/b.pem", [FileKind.CHAIN, FileKind.EC_CHAIN]),
         ("/t/monkey.pem /t/turkey.pem", [FileKind.CHAIN, FileKind.EC_CHAIN]),
     ],
 )
