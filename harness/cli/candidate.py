@@ -14,6 +14,7 @@ from harness.config.claims import Claims
 from harness.config.configuration_files import collect_files
 from harness.config.configuration_forms import Footing
 from harness.config.configuration_text import STDIN
+from harness.config.instance import key_paths
 from harness.config.redaction import redact
 from harness.config.scenario import TOML, Scenario, load_scenario
 from harness.errors import UsageError
@@ -87,7 +88,13 @@ def _candidate(
         notes=source.notes,
         source=f"the container {options.container}" if options.container else "",
     )
-    further = collect_files(candidate.main_cf, candidate.master_cf, source.trees, source.directory)
+    further = collect_files(
+        candidate.main_cf,
+        candidate.master_cf,
+        source.trees,
+        source.directory,
+        key_paths(candidate).__contains__,
+    )
     return replace(candidate, files=further.files, reading=(*candidate.reading, *further.notes))
 
 

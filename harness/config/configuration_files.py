@@ -7,7 +7,7 @@ container has them. Keys and certificates are never taken: the harness puts test
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -96,11 +96,19 @@ def named_paths(main_cf: str, master_cf: str, directory: str | None = None) -> d
 
 
 def collect_files(
-    main_cf: str, master_cf: str, trees: Iterable[FileTree], directory: str | None = None
+    main_cf: str,
+    master_cf: str,
+    trees: Iterable[FileTree],
+    directory: str | None = None,
+    is_key: Callable[[str], bool] = lambda _: False,
 ) -> FurtherFiles:
     """Take the files that a configuration names out of the trees; the first that has one wins.
 
-    ``directory``: as for :func:`named_paths`.
+    Args:
+        main_cf: the text of main.cf, and so of ``master_cf``.
+        trees: where files may lie.
+        directory: as for :func:`named_paths`.
+        is_key: whether a path is named for a key or a certificate, whatever lies there.
     """
     known = list(trees)
     further = FurtherFiles()
@@ -113,6 +121,8 @@ def collect_files(
             further.notes.append(f"{path}: was passed over: only its compiled table is here")
         elif isinstance(found, FilePassedOver):
             further.notes.append(f"{path}: was passed over: {found.why}")
+        elif isinstance(found, FileFound) and is_key(target):
+            left_out.append(path)
         elif isinstance(found, FileFound):
             _take(further, left_out, target, path, found.data)
     if left_out:

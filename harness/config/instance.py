@@ -48,6 +48,7 @@ __all__ = [
     "assemble",
     "candidate_files",
     "has_whole_master",
+    "key_paths",
     "places_of",
 ]
 
@@ -198,6 +199,16 @@ def _library_settings(
 def has_whole_master(scenario: Scenario) -> bool:
     """Whether a candidate's master.cf stands alone, with no entry of the build's beside it."""
     return scenario.whole and stands_alone(scenario.master_cf)
+
+
+def key_paths(scenario: Scenario) -> frozenset[str]:
+    """The paths that a candidate names for keys and certificates, in ``scenario.files``' form."""
+    own = f"/{scenario.id}/etc/"
+    return frozenset(
+        f"{OWN}/{path.removeprefix(own)}" if path.startswith(own) else path
+        for path, kind in candidate_files(scenario).items()
+        if not kind.value.startswith("DH parameters")
+    )
 
 
 def _placed(path: str, context: InstanceContext) -> str:

@@ -205,12 +205,14 @@ def _adapt_entry(
 def _serves_own_networks(entry: Entry) -> bool:
     """Whether an entry serves clients of mynetworks alone, and no one who logs in."""
     lists = (
-        set(re.split(r"[\s,]+", value))
+        re.split(r"[\s,]+", value.strip())
         for name, value in entry.options.items()
         if name.startswith("smtpd_") and name.endswith("_restrictions")
     )
     return any(
-        {"permit_mynetworks", "reject"} <= elements and "permit_sasl_authenticated" not in elements
+        "permit_sasl_authenticated" not in elements
+        and "reject" in elements
+        and "permit_mynetworks" in elements[: elements.index("reject")]
         for elements in lists
     )
 

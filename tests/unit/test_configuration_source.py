@@ -318,3 +318,16 @@ def test_options_that_contradict_are_refused(
     """Protects from reading something else than was meant."""
     assert run_cli(words) == 4
     assert said in capsys.readouterr().err
+
+
+def test_what_is_named_for_a_key_is_never_taken(tmp_path: Path) -> None:
+    """A repository has placeholders where the server has keys; test files lie there instead."""
+    (tmp_path / "main.cf").write_text(
+        "myhostname = a.test\nmydestination = /etc/postfix/list\n"
+        "smtpd_tls_cert_file = /etc/postfix/cert.pem\nsmtpd_tls_dh1024_param_file = $d/dh.pem\n"
+    )
+    for name in ("cert.pem", "list"):
+        (tmp_path / name).write_text("put yours here\n")
+    candidate = named_candidate((str(tmp_path),), {}, None)
+    assert set(candidate.files) == {"/etc/postfix/list"}
+    assert any("/etc/postfix/cert.pem" in note for note in candidate.reading)

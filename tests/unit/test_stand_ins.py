@@ -164,6 +164,7 @@ def test_entries_are_freed_of_the_machine() -> None:
         ("permit_mynetworks,reject", True),
         ("permit_mynetworks,permit_sasl_authenticated,reject", False),
         ("permit_mynetworks", False),
+        ("reject,permit_mynetworks", False),
     ],
 )
 def test_a_service_for_own_networks_is_met_by_a_client_of_them(
