@@ -216,6 +216,9 @@ class PostfixBench:
         if result.stage == "connect" and result.outcome != "timeout":
             # Nobody listens there, which a process that died cannot be the reason of.
             return ()
+        if result.outcome == "client-incapable" and result.local_address is None:
+            # It did not connect, so no process of the server's was asked.
+            return ()
         tag = self.instance.tags[asked.cell.service]
         # What died under a common tag without a client is not this service's if it took one.
         is_others = asked.cell.service in self._served and self._shares_tag(asked.cell.service)

@@ -109,3 +109,15 @@ def test_no_death_under_a_common_tag_ends_a_dialogue(master: str) -> None:
         waiting.cancel()
 
     asyncio.run(waits())
+
+
+def test_a_client_that_did_not_connect_says_nothing_of_the_service() -> None:
+    """One offer that its client cannot make turned all later cells into "config-rejected"."""
+
+    async def told() -> tuple[int, int]:
+        at = bench(SMTPDS)
+        at.target.join.feed(DEATH)
+        incapable = Result("id", "client-incapable", stage="handshake")
+        return len(await deaths(at, incapable)), len(at.known_deaths(Service.SMTP))
+
+    assert asyncio.run(told()) == (0, 0)
