@@ -50,13 +50,15 @@ class StandIns:
 
     ``replaced`` are its settings that are not applied as written (config.replacement), ``base`` the
     lines that were laid below a candidate of single lines, ``notes`` what is to be said of how it
-    was read. ``sends``: what is measured is mail that Postfix sends, too.
+    was read. ``sends``: what is measured is mail that Postfix sends, too. ``keys`` are the kinds of
+    the test's own keys, which lie at the paths of the configuration's.
     """
 
     replaced: tuple[Mapping[str, str], ...] = ()
     base: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     sends: bool = False
+    keys: tuple[str, ...] = ()
 
 
 def stand_ins_of(data: RunData, scenario: str) -> StandIns:
@@ -79,7 +81,9 @@ def united(instances: Sequence[Mapping[str, Any]]) -> StandIns:
         every = (str(line) for one in instances for line in one.get(key) or ())
         return tuple(dict.fromkeys(every))
 
-    return StandIns(tuple(found.values()), lines("base"), lines("notes"))
+    kinds = (str(kind) for one in instances for kind in (one.get("files") or {}).values())
+    keys = tuple(dict.fromkeys(kind for kind in kinds if " key" in kind))
+    return StandIns(tuple(found.values()), lines("base"), lines("notes"), keys=keys)
 
 
 def stand_ins_text(found: StandIns, *, verbose: bool = False) -> list[str]:
@@ -118,6 +122,12 @@ def _sentences(found: StandIns) -> Iterator[str]:
         yield f"{note[:1].upper()}{note[1:]}."
     if found.base:
         yield f"Only lines were given; they were laid over a base: {'; '.join(found.base)}."
+    if found.keys and not found.base:
+        kinds = ", ".join(found.keys)
+        yield (
+            f"Keys and certificates are the test's own ({kinds}): where the kind or size of yours "
+            "decides, this answer does not know it."
+        )
     machine = [one for one in found.replaced if one.get("kind") == SettingKind.MACHINE]
     others = [one for one in found.replaced if one.get("kind") != SettingKind.MACHINE]
     if others:

@@ -18,7 +18,13 @@ from harness.errors import ExitCode
 from harness.observations.record import Observation, Stage
 from harness.observations.rundir import RunData
 from harness.outcomes import Outcome
-from harness.reports.stand_ins import StandIns, stand_ins_markdown, stand_ins_of, stand_ins_text
+from harness.reports.stand_ins import (
+    StandIns,
+    stand_ins_markdown,
+    stand_ins_of,
+    stand_ins_text,
+    united,
+)
 from harness.reports.verify_json import verification_data
 from harness.reports.verify_markdown import verification_markdown
 from harness.reports.verify_text import verification
@@ -447,3 +453,12 @@ def test_verdicts_become_exit_codes_when_asked(cells: dict[str, str], code: int)
 def test_a_service_without_answers_is_no_yes() -> None:
     """Protects from an empty "yes": of nothing nothing is known."""
     assert ServiceAnswer("smtp", {}).standing is Standing.UNMEASURED
+
+
+def test_the_tests_own_keys_are_told() -> None:
+    """A server with an EC or a short key may answer otherwise, and the reader must know that."""
+    whole = {"files": {"/k.pem": "RSA key", "/c.pem": "RSA certificate"}, "base": []}
+    assert "Keys and certificates are the test's own (RSA key)" in " ".join(
+        stand_ins_text(united([whole]))
+    )
+    assert stand_ins_text(united([{"files": {"/c.pem": "CA certificate"}}])) == []
