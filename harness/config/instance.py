@@ -244,7 +244,9 @@ def _main_cf(
     settings = soft_settings(context, laid.undefined)
     settings += (UPGRADED,) if scenario.whole and not scenario.as_is else ()
     soft = [setting for setting in settings if setting.name not in own]
-    ours = fitting((*soft, *hard_settings(context)), version)
+    # Of a candidate with stand-ins, only what Postfix cannot read is left of what these replace.
+    hard = [s for s in hard_settings(context) if scenario.as_is or s.name not in own]
+    ours = fitting((*soft, *hard), version)
     added = [str(setting) for setting in ours]
     sections = [
         "# base: the asker's kind of server before advice (certificate, key, opportunistic TLS),\n"

@@ -24,6 +24,12 @@ from harness.config.tables import TableContext, TableUse, replace_database, repl
 #: An owner that is left empty is the configuration's own fault, whatever the machine: Postfix says
 #: so. A place that is left empty is one that an installer fills in (postfix-install(1)).
 _OWNERS = frozenset({"default_privs", "mail_owner", "setgid_group"})
+#: The forms that values of the machine's parameters have, by the parameters' names.
+_FORMS = (
+    (re.compile(r".*_(?:limit|loglevel)"), re.compile(r"\d+")),
+    (re.compile(r".*_(?:time|delay|timeout)"), re.compile(r"\d+[smhdw]?")),
+    (re.compile(r"inet_protocols"), re.compile(r"(?:(?:all|ipv4|ipv6)[\s,]*)+")),
+)
 #: Parameters that may not be empty, so that a file they name is left out with them.
 _NEVER_EMPTY = frozenset({"myorigin"})
 #: Logging in elsewhere, and the table of passwords for it. Without the table smtp(8) dies whatever
@@ -128,6 +134,8 @@ def _adapt_value(where: str, name: str, value: str, changes: _Changes) -> str | 
 
 def _treat(rule: SettingRule, name: str, value: str, changes: _Changes) -> str | None:
     if rule.treatment in (Treatment.DROP, Treatment.SASL):
+        if not _is_readable(name, value):
+            return value
         is_missing_owner = not value and name in _OWNERS
         is_off = not value and rule.kind is _SURROUNDINGS
         is_kept_login = _is_kept_login(name, value, changes)
@@ -144,6 +152,16 @@ def _is_kept_login(name: str, value: str, changes: _Changes) -> bool:
     if passwords is None:
         return False
     return value == "no" or not changes.context.main.get(passwords)
+
+
+def _is_readable(name: str, value: str) -> bool:
+    """Whether Postfix can read a value at all; one that it cannot is its to refuse, anywhere.
+
+    postconf(5) has the forms: a number, a time with its unit, names of protocols. What refers to
+    other settings is left to Postfix.
+    """
+    form = next((form for names, form in _FORMS if names.fullmatch(name)), None)
+    return form is None or not value or "$" in value or bool(form.fullmatch(value.strip()))
 
 
 def _kind_of_change(rule: SettingRule) -> SettingKind:

@@ -121,6 +121,23 @@ def test_an_owner_that_is_left_empty_is_postfixs_to_refuse() -> None:
     assert "shlib_directory" not in values(config)
 
 
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ("smtpd_client_connection_count_limit = many", True),
+        ("smtpd_client_connection_count_limit = 10", False),
+        ("smtpd_client_connection_count_limit = $other", False),
+        ("inet_protocols = ipv5", True),
+        ("inet_protocols = ipv4, ipv6", False),
+        ("default_destination_rate_delay = 5x", True),
+        ("default_destination_rate_delay = 5s", False),
+    ],
+)
+def test_a_value_that_no_postfix_reads_is_postfixs_to_refuse(line: str, kept: bool) -> None:
+    """Postfix dies of it on every machine, so leaving it out would be a wrong answer."""
+    assert (f"{line}\n" in built(f"{line}\n").main_cf) is kept
+
+
 def test_as_is_replaces_nothing() -> None:
     """Advice that is about a milter or a table is measured with it."""
     main = "smtpd_milters = inet:localhost:1\nvirtual_alias_maps = mysql:/a\n"
