@@ -29,6 +29,9 @@ from harness.verdicts.lines import distinct, explain, pairs, repeats, variants
 
 TEXT, JSON, MARKDOWN = "text", "json", "markdown"
 
+verbose_option = click.option(
+    "--verbose", "-v", is_flag=True, help="Each setting that a stand-in took the place of, and why."
+)
 service_option = click.option(
     "--service",
     type=click.Choice([str(one) for one in INBOUND]),
@@ -55,9 +58,7 @@ service_option = click.option(
 )
 @candidate_options(redacting=True)
 @click.option("--yes", "-y", is_flag=True, help="Do not ask, however long it takes.")
-@click.option(
-    "--verbose", "-v", is_flag=True, help="Each setting that a stand-in took the place of, and why."
-)
+@verbose_option
 @setting_options
 def explain_command(
     names: tuple[str, ...],

@@ -12,7 +12,7 @@ from harness.cli.axes import read_scenarios
 from harness.cli.candidate import named_candidate
 from harness.cli.candidate_options import CandidateOptions, candidate_options
 from harness.cli.display import Display
-from harness.cli.explain import service_option
+from harness.cli.explain import service_option, verbose_option
 from harness.cli.opening import terminable
 from harness.cli.setting import Setting, setting_options
 from harness.config.claims import Claims
@@ -59,9 +59,7 @@ TEXT, JSON, MARKDOWN = "text", "json", "markdown"
     show_default=True,
     help="JSON has every cell that an answer rests on (docs/schemas).",
 )
-@click.option(
-    "--verbose", "-v", is_flag=True, help="Each setting that a stand-in took the place of, and why."
-)
+@verbose_option
 @setting_options
 def verify_command(
     names: tuple[str, ...],
