@@ -14,10 +14,13 @@ from benchmarks.compare import PLACES, SCENARIO, Comparison, compare
 from benchmarks.figures import Spread, ratio, table
 from benchmarks.timeline import timeline
 from harness.cli.axes import read_scenarios
+from harness.docker_engine.session import (
+    Session,
+    connect,
+)
 from harness.errors import ExitCode, HarnessError
 from harness.events import Event, Missing, Step
-from harness.images.engine import Session, connect
-from harness.images.shop import ImageShop
+from harness.images.image_builder import ImageShop
 from harness.paths import images_dir
 from harness.targets.lab import Lab
 

@@ -21,11 +21,19 @@ from pathlib import Path
 
 from benchmarks.figures import table
 from harness.catalog.selectors import select
+from harness.docker_engine.session import (
+    Session,
+    connect,
+)
 from harness.errors import ExitCode, HarnessError
-from harness.images.batch import Result, build_all, catalogue, with_parts
-from harness.images.engine import Session, connect
+from harness.images.batch_build import (
+    Result,
+    build_all,
+    catalogue,
+    with_parts,
+)
+from harness.images.image_builder import ImageShop
 from harness.images.pruning import our_images, remove
-from harness.images.shop import ImageShop
 from harness.paths import images_dir
 
 PAIRS = "postfix-*+openssl-*"

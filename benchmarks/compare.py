@@ -21,10 +21,10 @@ from harness.catalog.cells import Cell
 from harness.catalog.plan import Plan
 from harness.clients.driver import Driver
 from harness.config.scenario import Scenario
+from harness.docker_engine.session import talking
 from harness.errors import InfrastructureError
 from harness.events import Listener, Step
-from harness.images.engine import talking
-from harness.images.shop import ImageShop
+from harness.images.image_builder import ImageShop
 from harness.observations.bench import PostfixBench
 from harness.observations.decide import Control
 from harness.observations.journal import Journal

@@ -29,9 +29,12 @@ from harness.catalog.ciphers import all_ciphers
 from harness.cli.axes import read_scenarios
 from harness.cli.display import Display
 from harness.cli.opening import open_shop
+from harness.docker_engine.session import (
+    Session,
+    connect,
+)
 from harness.errors import ExitCode, HarnessError, InfrastructureError, UsageError
 from harness.images import recipes
-from harness.images.engine import Session, connect
 from harness.targets.lab import Lab
 from harness.targets.postfix import PostfixTarget
 from harness.targets.sasl import start_sasl

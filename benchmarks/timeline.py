@@ -12,9 +12,12 @@ from benchmarks.figures import milestones
 from harness.cli.axes import Selection, choose_builds
 from harness.cli.planning import make_plan
 from harness.config.scenario import Scenario
+from harness.docker_engine.session import (
+    Session,
+    connect,
+)
 from harness.events import Event
-from harness.images.engine import Session, connect
-from harness.images.shop import ImageShop
+from harness.images.image_builder import ImageShop
 from harness.observations.journal import Journal
 from harness.observations.run_record import Opening, now
 from harness.reports import write_reports

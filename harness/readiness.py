@@ -19,6 +19,7 @@ from harness.catalog.peers import PEER_BUILD, is_peer, peer
 from harness.catalog.plan import Plan
 from harness.clients.controls import first_controls
 from harness.clients.driver import Driver, role_of
+from harness.docker_engine.session import talking
 from harness.errors import (
     ContractError,
     DoesNotBuildError,
@@ -28,10 +29,9 @@ from harness.errors import (
 )
 from harness.events import Listener, Missing, Step
 from harness.images import labels, recipes
-from harness.images.engine import talking
 from harness.images.image import Image
+from harness.images.image_builder import ImageShop
 from harness.images.recipes import Recipe
-from harness.images.shop import ImageShop
 from harness.observations.bench import ControlBench
 from harness.targets.conformance import examine_once
 from harness.targets.control import start_control

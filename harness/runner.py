@@ -22,7 +22,7 @@ from harness.config.scenario import Scenario
 from harness.config.sharing import groups
 from harness.errors import HarnessError
 from harness.events import Listener, Planned, Seen, Step
-from harness.images.shop import ImageShop
+from harness.images.image_builder import ImageShop
 from harness.observations.bench import PostfixBench, instance_evidence
 from harness.observations.decide import Control
 from harness.observations.journal import Journal

@@ -16,9 +16,9 @@ from docker.models.images import Image
 
 from harness.catalog.versions import Version
 from harness.config.setting_kinds import deciding_name
+from harness.docker_engine.session import connect
 from harness.images import labels
 from harness.images.conformance import BUILD_KIND
-from harness.images.engine import connect
 
 LIST = Path(__file__).parents[1] / "tests/unit/data/postconf-d.txt"
 

@@ -24,7 +24,7 @@ class Client:
     context gets too, each under the last part of its name. ``openssl`` (with ``flavour``) is the
     release it is linked with, None where its packages bring their own TLS library. ``lock`` is a
     folder under ``images/`` with a lock file of packages that the harness fetches
-    (harness/images/registries.py), and ``args`` are further arguments of its Dockerfile. ``about``
+    (harness/sources/registries.py), and ``args`` are further arguments of its Dockerfile. ``about``
     says in a few words what it is and how far it goes.
 
     ``pins``: it can be told what to offer; else it has cells of the offer ``default`` only.

@@ -14,8 +14,8 @@ from harness.catalog.builds import Additions, check_name
 from harness.catalog.clients import Client, own_client
 from harness.catalog.releases import Release
 from harness.errors import UsageError
-from harness.images.local_sources import parse_local
-from harness.images.sources import mirrors_from
+from harness.sources.archives import mirrors_from
+from harness.sources.user_sources import parse_local
 
 T = TypeVar("T")
 

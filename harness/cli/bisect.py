@@ -13,9 +13,15 @@ from harness.cli.display import Display
 from harness.cli.measuring import Job, measure
 from harness.cli.opening import open_shop
 from harness.config.scenario import Scenario
+from harness.docker_engine.session import (
+    Session,
+    connect,
+)
 from harness.errors import UsageError
-from harness.images.batch import State, build_all
-from harness.images.engine import Session, connect
+from harness.images.batch_build import (
+    State,
+    build_all,
+)
 from harness.observations.merging import merge
 from harness.observations.rundir import RunData, load_run
 from harness.runner import Options

@@ -23,7 +23,12 @@ from harness.catalog.releases import (
 from harness.catalog.releases import packages as packaged
 from harness.catalog.writing import data_file, write
 from harness.cli.additions import cache_dir, read_mirrors
-from harness.images.adding import Verified, Wanted, keep, verified
+from harness.sources.catalog_add import (
+    Verified,
+    Wanted,
+    keep,
+    verified,
+)
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 

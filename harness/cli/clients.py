@@ -23,11 +23,14 @@ from harness.cli.opening import open_shop, terminable
 from harness.clients.conformance import ClientReport
 from harness.clients.conformance_trial import Servers, Trial
 from harness.clients.driver import role_of
+from harness.docker_engine.pulling import present
+from harness.docker_engine.session import (
+    Session,
+    connect,
+)
 from harness.errors import ExitCode
 from harness.images import recipes
-from harness.images.engine import Session, connect
-from harness.images.pulling import present
-from harness.images.shop import ImageShop
+from harness.images.image_builder import ImageShop
 from harness.reports.plain import plain
 from harness.targets.control import ControlServer, start_control
 from harness.targets.lab import Lab

@@ -28,8 +28,8 @@ from harness.config.configuration_files import (
 )
 from harness.config.configuration_text import MOST_BYTES
 from harness.config.scenario import OWN
+from harness.docker_engine.session import connect
 from harness.errors import UsageError
-from harness.images.engine import connect
 
 #: In seconds, for one call to the engine.
 _TIME_LIMIT = 60.0

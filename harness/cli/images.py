@@ -25,8 +25,13 @@ from harness.cli.axes import check_used, choose, choose_builds, words_of
 from harness.cli.display import Display
 from harness.cli.opening import open_shop, terminable
 from harness.cli.output import output
+from harness.docker_engine.session import (
+    Session,
+    connect,
+    talking,
+)
 from harness.errors import DoesNotBuildError, ExitCode
-from harness.images.batch import (
+from harness.images.batch_build import (
     Orderable,
     Result,
     State,
@@ -36,11 +41,13 @@ from harness.images.batch import (
     with_parts,
 )
 from harness.images.conformance import Report
-from harness.images.engine import Session, connect, talking
+from harness.images.image_states import (
+    Entry,
+    survey,
+)
 from harness.images.pruning import Found, our_images, outdated, remove
 from harness.images.recipes import Kind, Recipe, build_recipe, client_recipe
 from harness.images.refusals import Refusals
-from harness.images.survey import Entry, survey
 from harness.paths import images_dir
 from harness.reports.plain import plain
 from harness.targets.conformance import examine

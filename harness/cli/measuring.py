@@ -19,8 +19,11 @@ from harness.cli.display import Display
 from harness.cli.folders import point_latest
 from harness.cli.opening import open_shop
 from harness.config.scenario import Scenario
+from harness.docker_engine.session import (
+    Session,
+    connect,
+)
 from harness.errors import ExitCode, HarnessError, InfrastructureError, UsageError
-from harness.images.engine import Session, connect
 from harness.observations.journal import Journal
 from harness.observations.record import Outcome
 from harness.observations.run_record import Opening, now, summary

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 from harness.cli.additions import cache_dir
 from harness.cli.display import Display
-from harness.images.engine import Session
-from harness.images.shop import ImageShop
+from harness.docker_engine.session import Session
+from harness.images.image_builder import ImageShop
 from harness.paths import images_dir
 
 

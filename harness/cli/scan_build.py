@@ -14,10 +14,13 @@ from harness.clients.scan.dialogue import Place
 from harness.clients.scan.found import Map
 from harness.clients.scan.scanning import scan
 from harness.config.scenario import Scenario
+from harness.docker_engine.session import (
+    Session,
+    connect,
+)
 from harness.errors import InfrastructureError, UsageError
 from harness.images import recipes
-from harness.images.engine import Session, connect
-from harness.images.shop import ImageShop
+from harness.images.image_builder import ImageShop
 from harness.reports.stand_ins import StandIns
 from harness.targets.lab import Lab
 from harness.targets.postfix import Instance, PostfixTarget

@@ -21,8 +21,8 @@ from harness.clients.contract import (
     Result,
 )
 from harness.config.lab_names import CLIENT_DOMAIN
+from harness.docker_engine.session import talking
 from harness.errors import InfrastructureError
-from harness.images.engine import talking
 from harness.targets.lab import (
     PKI_DIR,
     POSTFIX_CAPABILITIES,

@@ -13,11 +13,11 @@ import docker
 from docker.errors import DockerException, ImageNotFound
 
 from harness.catalog.builds import Distribution, distributions
+from harness.docker_engine.cancel import Cancel
+from harness.docker_engine.pulling import refusal
 from harness.errors import InfrastructureError
 from harness.images import labels as names
 from harness.images.bootstrap import NoBootstrapError, bootstrap
-from harness.images.cancel import Cancel
-from harness.images.pulling import refusal
 
 #: Seconds to reach the engine, and without a word of progress from it.
 PULL_TIME_LIMITS = (5.0, 20.0)

@@ -18,10 +18,13 @@ from pathlib import Path
 
 import docker
 
+from harness.docker_engine.calls import stream
+from harness.docker_engine.cancel import (
+    Cancel,
+    run,
+)
 from harness.errors import InfrastructureError
-from harness.images.builder import full_disk_error
-from harness.images.calls import stream
-from harness.images.cancel import Cancel, run
+from harness.images.docker_build import full_disk_error
 
 #: In seconds.
 TIME_LIMIT = 900.0

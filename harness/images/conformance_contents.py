@@ -13,8 +13,9 @@ from typing import Any
 import docker
 from docker.errors import APIError
 
+from harness.docker_engine.cancel import Cancel
+from harness.docker_engine.containers import finished
 from harness.errors import BuildError, InfrastructureError
-from harness.images.cancel import Cancel
 from harness.images.conformance import TOOLS, Finding, blocked
 from harness.images.conformance_judging import (
     PARAMETERS,
@@ -23,7 +24,6 @@ from harness.images.conformance_judging import (
     judge_user,
     judge_versions,
 )
-from harness.images.containers import finished
 from harness.images.image import labels_of
 from harness.images.provenance import Versions, read_back
 

@@ -56,12 +56,6 @@ def context_files(folder: Path, extra: Mapping[str, Path]) -> tuple[ContextFile,
     return tuple(sorted(found, key=lambda one: one.name))
 
 
-def digest(path: Path) -> str:
-    """A file's SHA-256, in lower-case hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def write_tar(
     out: BinaryIO, files: tuple[ContextFile, ...], sources: Mapping[str, Path]
 ) -> dict[str, str]:

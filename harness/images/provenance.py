@@ -11,10 +11,10 @@ from pathlib import Path
 
 import docker
 
+from harness.docker_engine.cancel import Cancel
+from harness.docker_engine.containers import finished
 from harness.errors import BuildError
 from harness.images import labels as names
-from harness.images.cancel import Cancel
-from harness.images.containers import finished
 
 # postconf -T wants a main.cf, and old releases do not have it. There the library that smtpd(8)
 # loads is asked: each libcrypto carries its own name. In a static program that is the program.

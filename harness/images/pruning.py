@@ -18,7 +18,7 @@ from docker.errors import APIError
 from harness.catalog.builds import Build
 from harness.errors import UsageError
 from harness.images import labels as names
-from harness.images.batch import catalogue
+from harness.images.batch_build import catalogue
 from harness.images.image import labels_of
 from harness.images.recipes import REPOSITORY, Recipe, build_recipe
 

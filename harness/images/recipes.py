@@ -21,8 +21,9 @@ from harness.catalog.clients import Client, Control
 from harness.catalog.releases import Package, Release, release
 from harness.catalog.rules import needs
 from harness.errors import UsageError
+from harness.files import digest
 from harness.images import labels as names
-from harness.images.context import context_files, digest
+from harness.images.context import context_files
 
 REPOSITORY = "postfix-matrix"
 

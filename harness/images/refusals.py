@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.errors import DoesNotBuildError
 from harness.images.image import Image
-from harness.images.sources import Archive
+from harness.sources.archives import Archive
 
 
 def made_from(parents: Mapping[str, Image], archives: Mapping[str, Archive]) -> dict[str, str]:

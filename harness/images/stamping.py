@@ -12,7 +12,7 @@ from harness.catalog.releases import Source, SourceKind
 from harness.images import labels as names
 from harness.images.image import Image
 from harness.images.recipes import Recipe
-from harness.images.sources import Archive
+from harness.sources.archives import Archive
 
 
 def stamp(

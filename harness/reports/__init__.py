@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.files import write_atomically
 from harness.observations.rundir import load_run
-from harness.reports.atomic import write_atomically
 from harness.reports.html import render_html
 from harness.reports.markdown import render_markdown
 from harness.reports.table_csv import render_csv

@@ -14,11 +14,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness.images.cancel import Cancel
+from harness.docker_engine.cancel import Cancel
+from harness.docker_engine.pulling import present
 from harness.images.conformance import REQUIREMENTS, Check, Report, Verdict, weigh
 from harness.images.conformance_contents import look_into
 from harness.images.provenance import Versions
-from harness.images.pulling import present
 from harness.targets.conformance_trial import try_out
 from harness.targets.lab import Lab
 

@@ -13,10 +13,13 @@ from typing import Any
 from docker.errors import APIError, DockerException
 
 from harness.config.scenario import Scenario
+from harness.docker_engine.cancel import Cancel
+from harness.docker_engine.session import (
+    LABEL_RUN,
+    talking,
+)
 from harness.errors import HarnessError, InfrastructureError
-from harness.images.cancel import Cancel
 from harness.images.conformance import Finding, blocked
-from harness.images.engine import LABEL_RUN, talking
 from harness.targets.conformance_log import (
     TAG,
     Output,

@@ -1,7 +1,8 @@
 """A run's laboratory: an internal network without a way out, and hardened containers on it.
 
 Started through testcontainers; its reaper (Ryuk) is another image that would have to be pulled, and
-is switched off: sessions remove by label what is theirs, also after a kill (``images/engine.py``).
+is switched off: sessions remove by label what is theirs, also after a kill
+(``docker_engine/session.py``).
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 
-from harness.images.engine import Session, talking
+from harness.docker_engine.session import (
+    Session,
+    talking,
+)
 from harness.targets.pki import SERVER_NAME, Pki
 
 testcontainers_config.ryuk_disabled = True

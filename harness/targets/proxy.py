@@ -6,8 +6,8 @@ import threading
 from itertools import count
 from typing import Any
 
+from harness.docker_engine.session import talking
 from harness.errors import InfrastructureError
-from harness.images.engine import talking
 from harness.targets.lab import FileSpec, Lab, Role, host_name, put_files
 
 NAME = "haproxy"

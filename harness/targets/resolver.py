@@ -8,8 +8,8 @@ from typing import Any
 
 from harness.config.harness_settings import SENDER_DOMAIN
 from harness.config.lab_names import name_server_data
+from harness.docker_engine.session import talking
 from harness.errors import InfrastructureError
-from harness.images.engine import talking
 from harness.targets.lab import FileSpec, Lab, Role, put_files
 
 _ZONES_DIR = "/srv/zones"

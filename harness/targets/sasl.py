@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from harness.docker_engine.session import talking
 from harness.errors import InfrastructureError
-from harness.images.engine import talking
 from harness.targets.lab import Lab, Role
 
 PORT = 12345

@@ -12,8 +12,8 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+from harness.docker_engine.session import talking
 from harness.errors import InfrastructureError
-from harness.images.engine import talking
 from harness.targets.stream import LineStream
 
 

@@ -12,7 +12,10 @@ from pathlib import Path
 import docker
 import pytest
 
-from harness.images.engine import LABEL_RUN, connect
+from harness.docker_engine.session import (
+    LABEL_RUN,
+    connect,
+)
 from harness.observations.rundir import RunData, load_run
 
 CLI = [sys.executable, "-m", "harness.cli"]

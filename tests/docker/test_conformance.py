@@ -20,12 +20,19 @@ from docker.errors import DockerException
 
 from harness.catalog.builds import Build, base_suite
 from harness.catalog.releases import release
+from harness.docker_engine.cancel import (
+    Cancel,
+    Cancelled,
+)
+from harness.docker_engine.session import (
+    LABEL_RUN,
+    Session,
+)
 from harness.errors import ContractError, HarnessError, InfrastructureError
 from harness.images import labels as names
-from harness.images.cancel import Cancel, Cancelled
 from harness.images.conformance import REQUIREMENTS, Report, Verdict
-from harness.images.engine import LABEL_RUN, Session
 from harness.images.image import Image
+from harness.images.image_builder import ImageShop
 from harness.images.provenance import read_back
 from harness.images.recipes import (
     SOURCE_FILE,
@@ -35,7 +42,6 @@ from harness.images.recipes import (
     build_recipe,
     toolchain_recipe,
 )
-from harness.images.shop import ImageShop
 from harness.paths import images_dir
 from harness.targets.conformance import examine, examine_once
 from harness.targets.lab import Lab

@@ -16,9 +16,9 @@ from harness.catalog.builds import Build
 from harness.catalog.versions import Version
 from harness.images import labels as names
 from harness.images.image import Image
+from harness.images.image_builder import ImageShop
 from harness.images.provenance import Versions
 from harness.images.recipes import base_recipe
-from harness.images.shop import ImageShop
 from harness.paths import images_dir
 from harness.targets.maillog import LogLine
 

@@ -20,13 +20,13 @@ import pytest
 from docker.errors import DockerException, ImageNotFound
 
 from harness.catalog.builds import Build, base_suite
+from harness.docker_engine.cancel import Cancelled
 from harness.errors import BuildError, ExitCode, HarnessError
 from harness.images import labels as names
-from harness.images.cancel import Cancelled
 from harness.images.image import Image
+from harness.images.image_builder import ImageShop
 from harness.images.provenance import check, read_back
 from harness.images.recipes import Kind, Recipe, base_recipe, build_recipe
-from harness.images.shop import ImageShop
 from harness.paths import images_dir
 
 pytestmark = pytest.mark.docker

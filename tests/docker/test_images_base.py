@@ -8,9 +8,9 @@ from pathlib import Path
 import docker
 import pytest
 
+from harness.docker_engine.cancel import Cancel
 from harness.errors import InfrastructureError
 from harness.images.base import Origin, origin
-from harness.images.cancel import Cancel
 
 pytestmark = pytest.mark.docker
 

@@ -11,11 +11,11 @@ import platformdirs
 import pytest
 
 from harness.catalog.builds import Build
-from harness.images.cancel import Cancel
-from harness.images.containers import finished
+from harness.docker_engine.cancel import Cancel
+from harness.docker_engine.containers import finished
 from harness.images.image import Image
+from harness.images.image_builder import ImageShop
 from harness.images.recipes import build_recipe
-from harness.images.shop import ImageShop
 from harness.paths import images_dir
 
 pytestmark = pytest.mark.docker

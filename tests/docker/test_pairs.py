@@ -15,13 +15,13 @@ import pytest
 
 from harness.catalog.builds import Additions, Build
 from harness.catalog.releases import release
+from harness.docker_engine.cancel import Cancel
 from harness.errors import DoesNotBuildError
 from harness.images import labels as names
-from harness.images.cancel import Cancel
-from harness.images.local_sources import parse_local
+from harness.images.image_builder import ImageShop
 from harness.images.recipes import SOURCE_FILE, build_recipe
-from harness.images.shop import ImageShop
 from harness.paths import images_dir
+from harness.sources.user_sources import parse_local
 from tests.docker.conftest import Finished, run_cli
 
 pytestmark = pytest.mark.docker

@@ -17,8 +17,8 @@ import pytest
 from harness.catalog.clients import all_controls
 from harness.cli.display import Display
 from harness.cli.opening import open_shop
+from harness.docker_engine.session import Session
 from harness.images import recipes
-from harness.images.engine import Session
 from harness.targets.control import ControlServer, start_control
 from harness.targets.lab import Lab
 from harness.targets.postfix import PostfixTarget

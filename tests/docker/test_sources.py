@@ -14,15 +14,18 @@ from docker.errors import DockerException
 
 from harness.catalog.builds import Build
 from harness.catalog.releases import Release, Source, SourceKind
+from harness.docker_engine.cancel import Cancel
 from harness.errors import SourceError
-from harness.images.cancel import Cancel
-from harness.images.debian import DebianFetcher
-from harness.images.downloads import Attempt, Places
 from harness.images.image import Image
+from harness.images.image_builder import ImageShop
 from harness.images.recipes import Kind, Recipe, base_recipe, build_recipe
-from harness.images.shop import ImageShop
-from harness.images.sources import SourceStore
 from harness.paths import images_dir
+from harness.sources.archives import SourceStore
+from harness.sources.debian_archive import DebianFetcher
+from harness.sources.downloads import (
+    Attempt,
+    Places,
+)
 
 pytestmark = pytest.mark.docker
 

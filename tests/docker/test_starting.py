@@ -9,7 +9,7 @@ import docker
 import pytest
 
 from harness.catalog.builds import Build
-from harness.images.engine import Session
+from harness.docker_engine.session import Session
 from harness.targets.lab import Lab
 from harness.targets.postfix import ROLE, ROOT
 from harness.targets.shell import Shell

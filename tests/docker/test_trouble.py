@@ -12,7 +12,7 @@ import pytest
 
 from harness.clients.contract import Message, Request, Result
 from harness.clients.driver import Driver
-from harness.images.engine import Session
+from harness.docker_engine.session import Session
 from harness.observations.record import Observation
 from harness.targets.lab import Lab
 from harness.tls import Offer

@@ -13,7 +13,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from harness.catalog.releases import Release, Source, SourceKind
-from harness.images.sources import SourceStore, fetch_npm, fetch_url
+from harness.sources.archives import (
+    SourceStore,
+    fetch_npm,
+    fetch_url,
+)
 
 CONTENT = bytes(range(256)) * 4000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

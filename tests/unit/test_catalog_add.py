@@ -18,8 +18,13 @@ import pytest
 from harness.catalog.releases import load, parse_releases
 from harness.catalog.writing import data_file, insert
 from harness.errors import SourceError, UsageError
-from harness.images.adding import Verified, Wanted, keep, verified
-from harness.images.identity import identify
+from harness.sources.archive_identity import identify
+from harness.sources.catalog_add import (
+    Verified,
+    Wanted,
+    keep,
+    verified,
+)
 from tests.unit.sample_archives import VERSION, archive, postfix_archive, sha256
 
 VERSION_DAT = """\

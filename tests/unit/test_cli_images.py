@@ -28,11 +28,18 @@ from harness.cli.images import (
 from harness.cli.main import run_cli
 from harness.cli.measuring import exit_code
 from harness.errors import DoesNotBuildError, ExitCode, InfrastructureError, UsageError
-from harness.images.batch import Orderable, Result, State, build_all, catalogue, name_of
+from harness.images.batch_build import (
+    Orderable,
+    Result,
+    State,
+    build_all,
+    catalogue,
+    name_of,
+)
 from harness.images.conformance import Check, Report, Verdict
+from harness.images.image_builder import ImageShop
+from harness.images.image_states import Entry
 from harness.images.recipes import base_recipe, build_recipe
-from harness.images.shop import ImageShop
-from harness.images.survey import Entry
 from harness.observations.rundir import Missing, RunData, load_run
 from harness.paths import images_dir
 from tests.unit.sample_run import write_sample_run

@@ -11,15 +11,19 @@ from harness.catalog.builds import Additions, Build, openssl
 from harness.catalog.releases import Release, Source, SourceKind
 from harness.errors import DoesNotBuildError
 from harness.images import labels as names
-from harness.images.batch import catalogue, name_of, with_parts
+from harness.images.batch_build import (
+    catalogue,
+    name_of,
+    with_parts,
+)
 from harness.images.image import Image
+from harness.images.image_states import survey
 from harness.images.pruning import Found
 from harness.images.recipes import SOURCE_FILE, Recipe, build_recipe, openssl_recipe
 from harness.images.refusals import Refusals, file_name, made_from
-from harness.images.sources import Archive
 from harness.images.stamping import stamp
-from harness.images.survey import survey
 from harness.paths import images_dir
+from harness.sources.archives import Archive
 
 PAIR = "postfix-3.7.11+openssl-1.1.1w"
 INPUTS = {"TOOLCHAIN": "sha256:old", SOURCE_FILE: "a" * 64}

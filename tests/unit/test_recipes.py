@@ -17,8 +17,9 @@ from harness.catalog.builds import Build, all_builds, openssl
 from harness.catalog.clients import all_clients, all_controls
 from harness.catalog.releases import Source, SourceKind, release
 from harness.errors import InfrastructureError, SourceError
+from harness.files import digest
 from harness.images import labels as names
-from harness.images.context import context_files, digest, write_tar
+from harness.images.context import context_files, write_tar
 from harness.images.recipes import (
     SOURCE_FILE,
     Kind,
@@ -33,8 +34,11 @@ from harness.images.recipes import (
     safe_name,
     sasl_recipe,
 )
-from harness.images.sources import Archive, unchanged
 from harness.paths import images_dir
+from harness.sources.archives import (
+    Archive,
+    unchanged,
+)
 
 WORDS = st.text(st.characters(codec="ascii", min_codepoint=33), min_size=1, max_size=8)
 MAPS = st.dictionaries(WORDS, WORDS, max_size=4)

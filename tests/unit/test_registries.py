@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from harness.catalog.clients import all_clients
+from harness.docker_engine.cancel import Cancel
 from harness.errors import SourceError
-from harness.images import registries
-from harness.images.cancel import Cancel
 from harness.paths import images_dir
+from harness.sources import registries
 
 
 @pytest.mark.parametrize("lock", sorted({one.lock for one in all_clients() if one.lock}), ids=str)

@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from harness.errors import InfrastructureError, UsageError
+from harness.files import write_atomically
 from harness.observations.record import TlsView
 from harness.observations.rundir import Missing, RunData, load_run
 from harness.reports import write_reports
-from harness.reports.atomic import write_atomically
 from harness.reports.html import render_html
 from harness.reports.markdown import render_markdown
 from harness.reports.plain import markdown, plain

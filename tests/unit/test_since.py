@@ -14,7 +14,7 @@ from harness.catalog.versions import Version
 from harness.cli.bisect import Bisection, job_of, narrow_plan
 from harness.cli.main import run_cli
 from harness.errors import ExitCode, UsageError
-from harness.images.batch import State
+from harness.images.batch_build import State
 from harness.observations.merging import merge
 from harness.observations.rundir import RunData, ScopeAxes
 from harness.outcomes import Outcome

@@ -12,11 +12,17 @@ from pathlib import Path
 import pytest
 
 from harness.catalog.releases import Source, SourceKind
+from harness.docker_engine.cancel import (
+    Cancel,
+    Cancelled,
+)
 from harness.errors import ExitCode, SourceError
-from harness.images.cancel import Cancel, Cancelled
-from harness.images.debian import _only_file
-from harness.images.downloads import Attempt
-from harness.images.sources import SourceStore, fetch_url
+from harness.sources.archives import (
+    SourceStore,
+    fetch_url,
+)
+from harness.sources.debian_archive import _only_file
+from harness.sources.downloads import Attempt
 from tests.unit.sources_server import (
     CONTENT,
     PAGE,

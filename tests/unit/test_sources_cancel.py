@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from harness.docker_engine.cancel import (
+    Cancel,
+    Cancelled,
+    run,
+)
 from harness.errors import ExitCode
-from harness.images.cancel import Cancel, Cancelled, run
 
 
 def test_a_raised_flag_ends_what_is_waiting(tmp_path: Path) -> None:

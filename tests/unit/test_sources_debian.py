@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.catalog.releases import Source, SourceKind
-from harness.images.debian import refusal
+from harness.sources.debian_archive import refusal
 
 _SOURCE = Source(
     SourceKind.DEBIAN,

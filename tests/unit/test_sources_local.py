@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from harness.catalog.releases import Source, SourceKind
+from harness.docker_engine.cancel import Cancel
 from harness.errors import ExitCode, InfrastructureError, SourceError, UsageError
-from harness.images.cancel import Cancel
-from harness.images.local_sources import parse_local
+from harness.sources.user_sources import parse_local
 from tests.unit.sources_server import quiet, store
 
 VERSION_FILE = "src/global/mail_version.h"

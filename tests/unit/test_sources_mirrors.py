@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from harness.catalog.releases import Source, SourceKind
+from harness.docker_engine.cancel import Cancel
 from harness.errors import ExitCode, SourceError, UsageError
-from harness.images.cancel import Cancel
-from harness.images.sources import MIRRORS_VARIABLE, mirrors_from
+from harness.sources.archives import (
+    MIRRORS_VARIABLE,
+    mirrors_from,
+)
 from tests.unit.sources_server import (
     CONTENT,
     PAGE,

@@ -9,9 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from harness.docker_engine.cancel import Cancel
 from harness.errors import SourceError
-from harness.images import downloads, sources
-from harness.images.cancel import Cancel
+from harness.sources import (
+    archives as sources,
+)
+from harness.sources import (
+    downloads,
+)
 from tests.unit.sources_server import (
     CONTENT,
     Answer,

@@ -13,10 +13,19 @@ from pathlib import Path
 
 import pytest
 
+from harness.docker_engine.cancel import (
+    Cancel,
+    Cancelled,
+)
 from harness.errors import HarnessError, SourceError
-from harness.images import downloads
-from harness.images.cancel import Cancel, Cancelled
-from harness.images.downloads import Attempt, Places, Progress, download, sizes
+from harness.sources import downloads
+from harness.sources.downloads import (
+    Attempt,
+    Places,
+    Progress,
+    download,
+    sizes,
+)
 from tests.unit.sources_server import (
     CONTENT,
     PAGE,
@@ -170,7 +179,7 @@ def test_breaking_off_keeps_what_came(tmp_path: Path, server: Server) -> None:
 _SCRIPT = """
 import sys
 from pathlib import Path
-from harness.images.cancel import Cancel
+from harness.docker_engine.cancel import Cancel
 from tests.unit.sources_server import release, store, url_source
 thing = release(url_source(sys.argv[2]))
 store(Path(sys.argv[1])).fetch(thing, Cancel(), print)

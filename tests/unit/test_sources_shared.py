@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.images.cancel import Cancel, Cancelled
+from harness.docker_engine.cancel import (
+    Cancel,
+    Cancelled,
+)
 from tests.unit.sources_server import (
     CONTENT,
     Answer,
@@ -27,7 +30,7 @@ from tests.unit.sources_server import (
 _SCRIPT = """
 import sys
 from pathlib import Path
-from harness.images.cancel import Cancel
+from harness.docker_engine.cancel import Cancel
 from tests.unit.sources_server import release, store, url_source
 
 def say(text):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import UsageError
-from harness.images.stated import stated_version
+from harness.sources.source_version import stated_version
 
 _MAIL_VERSION = """
 #define MAIL_RELEASE_DATE\t"20220501"

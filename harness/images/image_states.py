@@ -8,7 +8,10 @@ from pathlib import Path
 
 from harness.catalog.builds import STOCK, Build
 from harness.images import labels as names
-from harness.images.batch import Orderable, name_of
+from harness.images.batch_build import (
+    Orderable,
+    name_of,
+)
 from harness.images.pruning import Found
 from harness.images.recipes import build_recipe
 from harness.images.refusals import Refusals

@@ -6,7 +6,6 @@ one.
 
 from __future__ import annotations
 
-import errno
 import json
 import re
 import shutil
@@ -20,9 +19,9 @@ from typing import Any, BinaryIO
 from docker import APIClient
 from docker.errors import APIError
 
+from harness.docker_engine.calls import stream
+from harness.docker_engine.cancel import Cancel
 from harness.errors import BuildError, DoesNotBuildError, InfrastructureError
-from harness.images.calls import stream
-from harness.images.cancel import Cancel
 
 TAIL_LINES = 20
 
@@ -110,11 +109,6 @@ def full_disk_error(name: str, place: Path | None) -> InfrastructureError:
         next_step="free some room ('docker system df' tells what Docker holds), then run again; "
         "what is whole is kept",
     )
-
-
-def is_full_disk(error: OSError) -> bool:
-    """Whether an operation failed for want of room."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def docker_root(api: APIClient) -> Path | None:

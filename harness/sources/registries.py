@@ -18,9 +18,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.docker_engine.cancel import (
+    Cancel,
+    run,
+)
+from harness.docker_engine.locks import only_one
 from harness.errors import SourceError
-from harness.images.cancel import Cancel, run
-from harness.images.locks import only_one
 
 #: Seconds that npm or pip get: a Node binary has up to 50 MB.
 TIME_LIMIT = 600.0

@@ -12,8 +12,8 @@ import requests
 from docker.errors import APIError, DockerException
 from docker.models.containers import Container
 
+from harness.docker_engine.cancel import Cancel
 from harness.errors import InfrastructureError
-from harness.images.cancel import Cancel
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
-"""Write a report so that a reader never finds half of it."""
+"""Files: written whole or not at all, and known by their SHA-256."""
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 import tempfile
 from contextlib import suppress
@@ -36,3 +38,14 @@ def write_atomically(path: Path, text: str) -> Path:
             next_step="make the folder writable, then make the reports again",
         ) from error
     return path
+
+
+def digest(path: Path) -> str:
+    """A file's SHA-256, in lower-case hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_full_disk(error: OSError) -> bool:
+    """Whether an operation failed because the disk, or the user's share of it, is full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)

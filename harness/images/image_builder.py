@@ -23,21 +23,22 @@ from docker.errors import DockerException, ImageNotFound
 
 from harness.catalog.builds import Build
 from harness.catalog.releases import SourceKind
+from harness.docker_engine.cancel import Cancel
+from harness.docker_engine.locks import only_one
+from harness.docker_engine.pulling import present
 from harness.errors import DoesNotBuildError, InfrastructureError
+from harness.files import is_full_disk
 from harness.images import labels as names
-from harness.images import registries
 from harness.images.base import origin
-from harness.images.builder import Order, build, full_disk_error, is_full_disk
-from harness.images.cancel import Cancel
 from harness.images.context import context_files, dockerfile_tar, write_tar
-from harness.images.debian import DebianFetcher
+from harness.images.docker_build import Order, build, full_disk_error
 from harness.images.image import Image, labels_of
-from harness.images.locks import only_one
 from harness.images.provenance import check, compare, read_back, remember
-from harness.images.pulling import present
 from harness.images.recipes import Kind, Recipe, base_recipe, build_recipe
 from harness.images.refusals import Refusals, file_name, made_from
-from harness.images.sources import (
+from harness.images.stamping import stamp
+from harness.sources import registries
+from harness.sources.archives import (
     Archive,
     Fetcher,
     SourceStore,
@@ -45,7 +46,7 @@ from harness.images.sources import (
     fetch_url,
     unchanged,
 )
-from harness.images.stamping import stamp
+from harness.sources.debian_archive import DebianFetcher
 
 #: Builds at a time that wait for the network rather than the processor.
 _LIGHT = 4

@@ -12,7 +12,10 @@ from datetime import date, datetime
 from pathlib import Path, PurePosixPath
 
 from harness.errors import SourceError
-from harness.images.stated import FILES, stated_version
+from harness.sources.source_version import (
+    FILES,
+    stated_version,
+)
 
 #: How archives begin: gzip, xz, bzip2. An unpacked tar has a mark of its own at byte 257.
 _BEGINNINGS = (b"\x1f\x8b", b"\xfd7zXZ\x00", b"BZh")

@@ -20,12 +20,19 @@ from typing import BinaryIO
 
 from harness.catalog.releases import Release, Source, SourceKind
 from harness.catalog.versions import Version
+from harness.docker_engine.cancel import Cancel
+from harness.docker_engine.locks import only_one
 from harness.errors import InfrastructureError, UsageError
-from harness.images.cancel import Cancel
-from harness.images.context import digest
-from harness.images.locks import only_one
-from harness.images.sources import archive_path, lock_path
-from harness.images.stated import FILES, Read, stated_version
+from harness.files import digest
+from harness.sources.archives import (
+    archive_path,
+    lock_path,
+)
+from harness.sources.source_version import (
+    FILES,
+    Read,
+    stated_version,
+)
 
 PRODUCTS = tuple(FILES)
 

@@ -18,13 +18,25 @@ from urllib.parse import urlsplit
 from harness.catalog.releases import Release, parse_releases
 from harness.catalog.versions import Version
 from harness.catalog.writing import Record
+from harness.docker_engine.cancel import Cancel
+from harness.docker_engine.locks import only_one
 from harness.errors import SourceError, UsageError
-from harness.images.cancel import Cancel
-from harness.images.context import digest
-from harness.images.downloads import Attempt, Places, discard, download
-from harness.images.identity import identify, is_archive
-from harness.images.locks import only_one
-from harness.images.sources import archive_path, lock_path, why_not
+from harness.files import digest
+from harness.sources.archive_identity import (
+    identify,
+    is_archive,
+)
+from harness.sources.archives import (
+    archive_path,
+    lock_path,
+    why_not,
+)
+from harness.sources.downloads import (
+    Attempt,
+    Places,
+    discard,
+    download,
+)
 
 #: In place of the hash that is being found out.
 _UNKNOWN = "0" * 64

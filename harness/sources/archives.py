@@ -17,12 +17,20 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from harness.catalog.releases import Release, Source, SourceKind
+from harness.docker_engine.cancel import (
+    Cancel,
+    Cancelled,
+    run,
+)
+from harness.docker_engine.locks import only_one
 from harness.errors import HarnessError, SourceError, UsageError
-from harness.images.builder import is_full_disk
-from harness.images.cancel import Cancel, Cancelled, run
-from harness.images.context import digest
-from harness.images.downloads import Attempt, Places, discard, download
-from harness.images.locks import only_one
+from harness.files import digest, is_full_disk
+from harness.sources.downloads import (
+    Attempt,
+    Places,
+    discard,
+    download,
+)
 
 NPM_TIME_LIMIT = 300.0
 

@@ -23,8 +23,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
+from harness.docker_engine.cancel import Cancel
 from harness.errors import SourceError
-from harness.images.cancel import Cancel
 
 #: Seconds to connect, and without a byte.
 TIME_LIMITS = (10.0, 30.0)

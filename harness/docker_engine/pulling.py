@@ -7,9 +7,12 @@ from typing import Any
 import docker
 from docker.errors import DockerException, ImageNotFound
 
+from harness.docker_engine.calls import stream
+from harness.docker_engine.cancel import (
+    Cancel,
+    Cancelled,
+)
 from harness.errors import HarnessError, InfrastructureError
-from harness.images.calls import stream
-from harness.images.cancel import Cancel, Cancelled
 
 #: Seconds to reach the engine, and without a word of progress from it.
 TIME_LIMITS = (5.0, 60.0)

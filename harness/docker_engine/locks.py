@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from harness.images.cancel import Cancel
+from harness.docker_engine.cancel import Cancel
 
 #: Seconds between two looks at whether the work is broken off.
 _POLL = 0.1

@@ -20,10 +20,13 @@ import docker
 
 from harness.catalog.builds import base_suite
 from harness.catalog.releases import Source
+from harness.docker_engine.cancel import Cancel
+from harness.docker_engine.containers import (
+    Finished,
+    finished,
+)
 from harness.errors import SourceError
-from harness.images.cancel import Cancel
-from harness.images.containers import Finished, finished
-from harness.images.downloads import Attempt
+from harness.sources.downloads import Attempt
 
 TIME_LIMIT = 300.0
 

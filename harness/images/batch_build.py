@@ -10,10 +10,11 @@ from enum import StrEnum
 
 from harness.catalog.builds import NOTHING_ADDED, Additions, Build, base_suite, known_builds
 from harness.catalog.clients import all_clients, all_controls
+from harness.docker_engine.cancel import Cancelled
+from harness.docker_engine.session import talking
 from harness.errors import DoesNotBuildError, HarnessError, InfrastructureError, SourceError
-from harness.images.cancel import Cancelled
-from harness.images.engine import talking
 from harness.images.image import Image
+from harness.images.image_builder import ImageShop
 from harness.images.recipes import (
     Recipe,
     client_recipe,
@@ -24,7 +25,6 @@ from harness.images.recipes import (
     sasl_recipe,
     toolchain_recipe,
 )
-from harness.images.shop import ImageShop
 
 #: Orders at a time. Most of them wait: the shop bounds what works (see its slots).
 _THREADS = 64

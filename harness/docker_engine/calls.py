@@ -15,8 +15,8 @@ from typing import Any, BinaryIO
 import requests
 from docker import APIClient
 
+from harness.docker_engine.cancel import Cancel
 from harness.errors import InfrastructureError
-from harness.images.cancel import Cancel
 
 _TAR = {"Content-Type": "application/x-tar"}
 

@@ -1,0 +1,1 @@
+"""How the harness talks to Docker: sessions, long calls, short-lived containers, locks."""
