@@ -19,6 +19,7 @@ from harness.catalog.peers import PEER_BUILD, is_peer, peer
 from harness.catalog.plan import Plan
 from harness.clients.controls import first_controls
 from harness.clients.driver import Driver, role_of
+from harness.conformance.image_examination import examine_once
 from harness.docker_engine.session import talking
 from harness.errors import (
     ContractError,
@@ -33,7 +34,6 @@ from harness.images.image import Image
 from harness.images.image_builder import ImageShop
 from harness.images.recipes import Recipe
 from harness.observations.bench import ControlBench
-from harness.targets.conformance import examine_once
 from harness.targets.control import start_control
 from harness.targets.lab import Lab
 from harness.targets.peers import Pin, Post, start_post

@@ -16,9 +16,9 @@ from docker.models.images import Image
 
 from harness.catalog.versions import Version
 from harness.config.setting_kinds import deciding_name
+from harness.conformance.image_checks import BUILD_KIND
 from harness.docker_engine.session import connect
 from harness.images import labels
-from harness.images.conformance import BUILD_KIND
 
 LIST = Path(__file__).parents[1] / "tests/unit/data/postconf-d.txt"
 

@@ -20,9 +20,12 @@ from harness.catalog.clients import (
 )
 from harness.cli.display import Display
 from harness.cli.opening import open_shop, terminable
-from harness.clients.conformance import ClientReport
-from harness.clients.conformance_trial import Servers, Trial
 from harness.clients.driver import role_of
+from harness.conformance.client_checks import ClientReport
+from harness.conformance.client_trial import (
+    Servers,
+    Trial,
+)
 from harness.docker_engine.pulling import present
 from harness.docker_engine.session import (
     Session,

@@ -25,6 +25,8 @@ from harness.cli.axes import check_used, choose, choose_builds, words_of
 from harness.cli.display import Display
 from harness.cli.opening import open_shop, terminable
 from harness.cli.output import output
+from harness.conformance.image_checks import Report
+from harness.conformance.image_examination import examine
 from harness.docker_engine.session import (
     Session,
     connect,
@@ -40,7 +42,6 @@ from harness.images.batch_build import (
     name_of,
     with_parts,
 )
-from harness.images.conformance import Report
 from harness.images.image_states import (
     Entry,
     survey,
@@ -50,7 +51,6 @@ from harness.images.recipes import Kind, Recipe, build_recipe, client_recipe
 from harness.images.refusals import Refusals
 from harness.paths import images_dir
 from harness.reports.plain import plain
-from harness.targets.conformance import examine
 from harness.targets.lab import Lab
 
 

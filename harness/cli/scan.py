@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.candidate_options import CandidateOptions, candidate_options
-from harness.clients.scan.dialogue import Place
-from harness.clients.scan.scanning import scan
 from harness.errors import ExitCode, UsageError
+from harness.scan.dialogue import Place
+from harness.scan.scanning import scan
 from harness.tls import Service, read_service
 
 if TYPE_CHECKING:
-    from harness.clients.scan.found import Map
     from harness.config.scenario import Scenario
     from harness.reports.stand_ins import StandIns
+    from harness.scan.result import Map
 
 _ADDRESS = re.compile(r"(?P<host>[^/\s]+):(?P<port>\d+)")
 
@@ -107,7 +107,7 @@ def scan_command(
             tell_reading(wanted)
         found, replaced = scan_build(what, wanted, asked, ciphers_only=ciphers_only, quiet=quiet)
     if as_json:
-        from harness.cli.scan_json import render
+        from harness.reports.scan_json import render
 
         click.echo(render(what, found, replaced))
     else:
@@ -143,7 +143,10 @@ def _wanted(
 
 def _tell(found: Map, replaced: StandIns | None, *, verbose: bool) -> None:
     """The map as text, below what stand-ins were used for."""
-    from harness.cli.scan_text import lines, text_width
+    from harness.reports.scan_text import (
+        lines,
+        text_width,
+    )
 
     if replaced is not None:
         from harness.reports.stand_ins import stand_ins_text

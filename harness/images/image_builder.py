@@ -144,7 +144,7 @@ class ImageShop:
     def build(self, build: Build) -> Image:
         """The image of a build under test; the user's own is taken as it is, its labels held to it.
 
-        Blocks. Whether the user's keeps the rest of the contract is for ``targets.conformance``.
+        Blocks. Whether the user's keeps the rest of the contract is for ``conformance``.
 
         Raises:
             As ``ensure``.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.conformance.image_checks import TOOLS
 from harness.images import labels as names
-from harness.images.conformance import TOOLS
 from harness.images.recipes import SOURCE_FILE
 
 _SYSLOGD = "busybox syslogd -n -O -"

@@ -20,6 +20,15 @@ from docker.errors import DockerException
 
 from harness.catalog.builds import Build, base_suite
 from harness.catalog.releases import release
+from harness.conformance.image_checks import (
+    REQUIREMENTS,
+    Report,
+    Verdict,
+)
+from harness.conformance.image_examination import (
+    examine,
+    examine_once,
+)
 from harness.docker_engine.cancel import (
     Cancel,
     Cancelled,
@@ -30,7 +39,6 @@ from harness.docker_engine.session import (
 )
 from harness.errors import ContractError, HarnessError, InfrastructureError
 from harness.images import labels as names
-from harness.images.conformance import REQUIREMENTS, Report, Verdict
 from harness.images.image import Image
 from harness.images.image_builder import ImageShop
 from harness.images.provenance import read_back
@@ -43,7 +51,6 @@ from harness.images.recipes import (
     toolchain_recipe,
 )
 from harness.paths import images_dir
-from harness.targets.conformance import examine, examine_once
 from harness.targets.lab import Lab
 from tests.docker.conformance_faults import BARE, FAULTS, ONLY_LISTED, PREPARED, Fault
 

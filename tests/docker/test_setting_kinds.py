@@ -10,8 +10,8 @@ import pytest
 
 from harness.catalog.builds import Build
 from harness.config.setting_kinds import deciding_name
+from harness.conformance.image_checks import BUILD_KIND
 from harness.images import labels
-from harness.images.conformance import BUILD_KIND
 from harness.images.image_builder import ImageShop
 from harness.paths import images_dir
 from scripts.setting_names import ask_image, printed_names

@@ -14,9 +14,7 @@ from typing import Any
 from harness.catalog.cells import Cell
 from harness.catalog.ciphers import all_ciphers
 from harness.catalog.plan import Plan
-from harness.cli.scan_json import document
 from harness.clients.contract import OUTCOMES, STAGES, Credentials, Message, Reply, Request, Result
-from harness.clients.scan.found import Accepted, Certificate, Map
 from harness.config.expectations import Effect, Expectation
 from harness.config.instance import InstanceContext, assemble
 from harness.config.keyfiles import FileKind
@@ -31,8 +29,14 @@ from harness.observations.run_record import Opening, now, summary
 from harness.observations.rundir import Lack, Missing
 from harness.outcomes import Outcome
 from harness.paths import scenarios_dir
+from harness.reports.scan_json import document
 from harness.reports.since_json import since_data
 from harness.reports.verdicts_json import verdicts_data
+from harness.scan.result import (
+    Accepted,
+    Certificate,
+    Map,
+)
 from harness.targets.log_tags import service_tags
 from harness.targets.logjoin import LogJoin
 from harness.targets.postfix import Instance, PostfixTarget

@@ -27,6 +27,11 @@ from harness.cli.images import (
 )
 from harness.cli.main import run_cli
 from harness.cli.measuring import exit_code
+from harness.conformance.image_checks import (
+    Check,
+    Report,
+    Verdict,
+)
 from harness.errors import DoesNotBuildError, ExitCode, InfrastructureError, UsageError
 from harness.images.batch_build import (
     Orderable,
@@ -36,7 +41,6 @@ from harness.images.batch_build import (
     catalogue,
     name_of,
 )
-from harness.images.conformance import Check, Report, Verdict
 from harness.images.image_builder import ImageShop
 from harness.images.image_states import Entry
 from harness.images.recipes import base_recipe, build_recipe

@@ -8,25 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import ContractError
-from harness.images import labels as names
-from harness.images.conformance import (
-    REQUIREMENTS,
-    Check,
-    Finding,
-    Report,
-    Verdict,
-    weigh,
-)
-from harness.images.conformance_contents import parse
-from harness.images.conformance_judging import (
-    judge_facts,
-    judge_labels,
-    judge_user,
-    judge_versions,
-)
-from harness.images.provenance import Versions
-from harness.targets.conformance_log import (
+from harness.conformance.container_log import (
     complaints,
     judge_long,
     judge_quiet,
@@ -34,6 +16,24 @@ from harness.targets.conformance_log import (
     judge_smtpd,
     long_message,
 )
+from harness.conformance.image_checks import (
+    REQUIREMENTS,
+    Check,
+    Finding,
+    Report,
+    Verdict,
+    weigh,
+)
+from harness.conformance.image_contents import parse
+from harness.conformance.image_judging import (
+    judge_facts,
+    judge_labels,
+    judge_user,
+    judge_versions,
+)
+from harness.errors import ContractError
+from harness.images import labels as names
+from harness.images.provenance import Versions
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "image-contract.md"
 LABELS = {

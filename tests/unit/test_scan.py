@@ -12,13 +12,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.catalog.ciphers import Cipher, all_ciphers
-from harness.clients.scan.answers import Alert, Answer, Choice, Ssl2Choice, answer
-from harness.clients.scan.elimination import Version, eliminate, parts_of
-from harness.clients.scan.found import Accepted, Map, weakest
-from harness.clients.scan.messages import Question, client_hello
-from harness.clients.scan.scanning import accepted
-from harness.clients.scan.steps import NotMeasuredError, play
-from harness.clients.scan.suites import suite
+from harness.scan.client_hello import (
+    Question,
+    client_hello,
+)
+from harness.scan.coroutines import (
+    NotMeasuredError,
+    play,
+)
+from harness.scan.elimination import (
+    Version,
+    eliminate,
+    parts_of,
+)
+from harness.scan.result import (
+    Accepted,
+    Map,
+    weakest,
+)
+from harness.scan.scanning import accepted
+from harness.scan.server_hello import (
+    Alert,
+    Answer,
+    Choice,
+    Ssl2Choice,
+    answer,
+)
+from harness.scan.suites import suite
 from harness.targets.pki import Pki
 from harness.tls import Protocol
 

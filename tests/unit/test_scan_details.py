@@ -18,13 +18,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.catalog.ciphers import all_ciphers
-from harness.clients.scan import certificates
-from harness.clients.scan.answers import Alert, Answer, Choice, answer
-from harness.clients.scan.details import Details, groups, primes
-from harness.clients.scan.details import certificates as certificate_parts
-from harness.clients.scan.elimination import Version, eliminate
-from harness.clients.scan.messages import GROUPS, Question, client_hello
-from harness.clients.scan.steps import NotMeasuredError, play
+from harness.scan import certificates
+from harness.scan.client_hello import (
+    GROUPS,
+    Question,
+    client_hello,
+)
+from harness.scan.coroutines import (
+    NotMeasuredError,
+    play,
+)
+from harness.scan.details import (
+    Details,
+    groups,
+    primes,
+)
+from harness.scan.details import certificates as certificate_parts
+from harness.scan.elimination import (
+    Version,
+    eliminate,
+)
+from harness.scan.server_hello import (
+    Alert,
+    Answer,
+    Choice,
+    answer,
+)
 from harness.targets.dh_groups import dh_parameters
 from harness.targets.pki import Pki
 from harness.tls import Protocol

@@ -8,12 +8,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.clients.scan.answers import CLOSED, Alert
-from harness.clients.scan.dialogue import EHLO, STARTTLS, Dialogue, Place
-from harness.clients.scan.messages import Question
-from harness.clients.scan.pace import FAR, NEAR, SPACING_MOST, Pace
-from harness.clients.scan.steps import NotMeasuredError
 from harness.errors import InfrastructureError
+from harness.scan.client_hello import Question
+from harness.scan.concurrency import (
+    FAR,
+    NEAR,
+    SPACING_MOST,
+    Pace,
+)
+from harness.scan.coroutines import NotMeasuredError
+from harness.scan.dialogue import (
+    EHLO,
+    STARTTLS,
+    Dialogue,
+    Place,
+)
+from harness.scan.server_hello import (
+    CLOSED,
+    Alert,
+)
 from harness.tls import Protocol
 
 QUESTION = Question(Protocol.TLSv1_2, (0x2F,))

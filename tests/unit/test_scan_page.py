@@ -10,9 +10,12 @@ import pytest
 from harness.catalog.ciphers import all_ciphers
 from harness.cli.candidate import config_candidate
 from harness.cli.main import run_cli
-from harness.cli.scan_text import lines
-from harness.clients.scan.found import Accepted, Map
 from harness.errors import UsageError
+from harness.reports.scan_text import lines
+from harness.scan.result import (
+    Accepted,
+    Map,
+)
 from harness.tls import Protocol
 from tests.unit.schema_samples import scanned
 

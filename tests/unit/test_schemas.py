@@ -15,11 +15,14 @@ from pydantic import TypeAdapter
 
 from harness.catalog.builds import DEBIAN, LEGACY, STOCK
 from harness.clients import contract
-from harness.clients.scan.found import CLASSES, Certificate
 from harness.config.keyfiles import FileKind
 from harness.images.provenance import Versions
 from harness.observations import reasons, record, rundir
 from harness.observations.record import CertificateView, Observation, Outcome, Stage, TlsView
+from harness.scan.result import (
+    CLASSES,
+    Certificate,
+)
 from harness.tls import STANDARD_OFFERS, ClientCertificate, HangUp, Offer, Protocol
 from tests.schema_files import NAMES, faults, schema
 from tests.unit import schema_samples

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.catalog.ciphers import Cipher
 
 if TYPE_CHECKING:
-    from harness.clients.scan.suites import Suite
+    from harness.scan.suites import Suite
 from harness.tls import Protocol
 
 CLASSES = ("key exchange", "cipher", "MAC")
@@ -35,7 +35,7 @@ class Accepted:
     @property
     def parts(self) -> Suite:
         """What it is made of."""
-        from harness.clients.scan.suites import suite
+        from harness.scan.suites import suite
 
         return suite(self.suite)
 

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from harness.clients.scan.messages import (
+from harness.scan.client_hello import (
     KEY_SHARE,
     RECORD_HANDSHAKE,
     SUPPORTED_VERSIONS,
@@ -195,7 +195,7 @@ def _certificates(body: bytes) -> tuple[bytes, ...]:
 def _key_exchange(body: bytes, found: Choice) -> Choice:
     """With the group of ECDHE, or the bits of DHE's prime; as it was of other kinds."""
     # What is not asked for need not be loaded.
-    from harness.clients.scan.suites import by_code
+    from harness.scan.suites import by_code
 
     parts = by_code(found.cipher)
     if parts is None or "PSK" in parts.authentication:

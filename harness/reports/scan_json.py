@@ -7,8 +7,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from harness.clients.scan.found import Accepted, Certificate, Map
 from harness.reports.stand_ins import StandIns
+from harness.scan.result import (
+    Accepted,
+    Certificate,
+    Map,
+)
 from harness.tls import Protocol
 
 SCHEMA = 1

@@ -9,10 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.clients.scan.answers import CLOSED, Answer, answer
-from harness.clients.scan.messages import Question, client_hello
-from harness.clients.scan.steps import NotMeasuredError
 from harness.errors import InfrastructureError
+from harness.scan.client_hello import (
+    Question,
+    client_hello,
+)
+from harness.scan.coroutines import NotMeasuredError
+from harness.scan.server_hello import (
+    CLOSED,
+    Answer,
+    answer,
+)
 
 EHLO, STARTTLS = b"EHLO client.test\r\n", b"STARTTLS\r\n"
 #: More than this of an SMTP reply, or of a first flight, is nobody's.

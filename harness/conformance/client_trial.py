@@ -11,11 +11,11 @@ import base64
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from harness.clients import conformance as judge
-from harness.clients.conformance import ClientReport
 from harness.clients.contract import Credentials, Message, Request, Result
 from harness.clients.driver import CA_FILE, ROLE, Driver
-from harness.images.conformance import Check
+from harness.conformance import client_checks as judge
+from harness.conformance.client_checks import ClientReport
+from harness.conformance.image_checks import Check
 from harness.targets.control import BACKEND_PORTS, ControlServer
 from harness.targets.lab import Lab, Role
 from harness.targets.pki import SERVER_NAME

@@ -6,7 +6,10 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 
-from harness.images.conformance import MESSAGE_SIZE, Finding
+from harness.conformance.image_checks import (
+    MESSAGE_SIZE,
+    Finding,
+)
 from harness.targets.maillog import LogLine
 
 #: What each line of a syslog daemon begins with, its own greeting and marks included.

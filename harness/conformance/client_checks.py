@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.clients.contract import CONTRACT, Result
-from harness.images.conformance import Check, Verdict
+from harness.conformance.image_checks import (
+    Check,
+    Verdict,
+)
 from harness.tls import Protocol
 
 #: What a client may say that it can do beside an offer (docs/client-contract.md, "Extras").

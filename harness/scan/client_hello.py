@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from harness.tls import Protocol
 
 if TYPE_CHECKING:
-    from harness.clients.scan.answers import Choice
+    from harness.scan.server_hello import Choice
 
 VERSIONS = {
     Protocol.SSLv3: 0x0300,

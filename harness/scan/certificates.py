@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 
-from harness.clients.scan.found import Certificate
+from harness.scan.result import Certificate
 from harness.tls import Protocol
 
 

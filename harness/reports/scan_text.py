@@ -9,7 +9,11 @@ from collections.abc import Iterator
 
 import click
 
-from harness.clients.scan.found import CLASSES, Accepted, Map
+from harness.scan.result import (
+    CLASSES,
+    Accepted,
+    Map,
+)
 from harness.tls import Protocol
 
 #: Follows what is weakest of its class in its version; so does colour, on a terminal.

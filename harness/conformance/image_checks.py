@@ -2,7 +2,7 @@
 
 docs/image-contract.md has the same list with reasons (a unit test holds the two together). The
 checks that only look are in ``conformance_contents``; those that start the image the way a run does
-are in ``harness/targets/conformance.py``, since the way a run does it is there.
+are in ``harness/conformance/image_examination.py``, since the way a run does it is there.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The conformance test of the image contract: ``images check``, and ``--image`` on first use.
 
-It stands here and not beside the list of checks (``harness/images/conformance.py``) because it
-starts the image the way a run does: by the same laboratory, restrictions, configuration and log
+It stands here and not beside the list of checks (``harness/conformance/image_checks.py``) because
+it starts the image the way a run does: by the same laboratory, restrictions, configuration and log
 reader. A second way of doing so would test another contract than the one that runs rely on.
 """
 
@@ -14,12 +14,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from harness.conformance.image_checks import (
+    REQUIREMENTS,
+    Check,
+    Report,
+    Verdict,
+    weigh,
+)
+from harness.conformance.image_contents import look_into
+from harness.conformance.image_trial import try_out
 from harness.docker_engine.cancel import Cancel
 from harness.docker_engine.pulling import present
-from harness.images.conformance import REQUIREMENTS, Check, Report, Verdict, weigh
-from harness.images.conformance_contents import look_into
 from harness.images.provenance import Versions
-from harness.targets.conformance_trial import try_out
 from harness.targets.lab import Lab
 
 

@@ -6,10 +6,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from harness.clients.scan.dialogue import Place
-from harness.clients.scan.elimination import Version, eliminate
-from harness.clients.scan.found import Accepted, Map
-from harness.clients.scan.lanes import Lanes
+from harness.scan.connections import Lanes
+from harness.scan.dialogue import Place
+from harness.scan.elimination import (
+    Version,
+    eliminate,
+)
+from harness.scan.result import (
+    Accepted,
+    Map,
+)
 from harness.tls import Protocol
 
 
@@ -39,8 +45,8 @@ def scan(
 
 def _with_details(found: Map, lanes: Lanes, versions: Sequence[Version]) -> Map:
     # What reads certificates takes as long to load as half a scan.
-    from harness.clients.scan import details as parts
-    from harness.clients.scan.certificates import read
+    from harness.scan import details as parts
+    from harness.scan.certificates import read
 
     details = parts.Details()
     lanes.run([*parts.groups(details, versions), *parts.primes(details, versions)])

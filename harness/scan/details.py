@@ -11,12 +11,27 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from harness.catalog.ciphers import Cipher
-from harness.clients.scan.answers import Choice
-from harness.clients.scan.elimination import Version
-from harness.clients.scan.messages import GROUPS, SCHEMES, Question
-from harness.clients.scan.steps import NotMeasuredError, Part, ask
-from harness.clients.scan.suites import ANONYMOUS, Suite, suite
-from harness.clients.scan.tls13 import GROUPS_OF_KEYS, Reading
+from harness.scan.client_hello import (
+    GROUPS,
+    SCHEMES,
+    Question,
+)
+from harness.scan.coroutines import (
+    NotMeasuredError,
+    Part,
+    ask,
+)
+from harness.scan.elimination import Version
+from harness.scan.server_hello import Choice
+from harness.scan.suites import (
+    ANONYMOUS,
+    Suite,
+    suite,
+)
+from harness.scan.tls13 import (
+    GROUPS_OF_KEYS,
+    Reading,
+)
 from harness.tls import Protocol
 
 EDWARDS = (0x0807, 0x0808)

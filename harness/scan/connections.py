@@ -10,12 +10,20 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from harness.clients.scan.answers import Answer
-from harness.clients.scan.dialogue import Dialogue, Place
-from harness.clients.scan.messages import Question
-from harness.clients.scan.pace import Pace
-from harness.clients.scan.steps import Fork, NotMeasuredError, Part, advance
 from harness.errors import InfrastructureError
+from harness.scan.client_hello import Question
+from harness.scan.concurrency import Pace
+from harness.scan.coroutines import (
+    Fork,
+    NotMeasuredError,
+    Part,
+    advance,
+)
+from harness.scan.dialogue import (
+    Dialogue,
+    Place,
+)
+from harness.scan.server_hello import Answer
 
 #: Tries of one probe before it counts as not measured, and seconds before each further one.
 TRIES, PAUSES = 3, (0.2, 1.0)

@@ -13,17 +13,21 @@ from typing import Any
 import docker
 from docker.errors import APIError
 
-from harness.docker_engine.cancel import Cancel
-from harness.docker_engine.containers import finished
-from harness.errors import BuildError, InfrastructureError
-from harness.images.conformance import TOOLS, Finding, blocked
-from harness.images.conformance_judging import (
+from harness.conformance.image_checks import (
+    TOOLS,
+    Finding,
+    blocked,
+)
+from harness.conformance.image_judging import (
     PARAMETERS,
     judge_facts,
     judge_labels,
     judge_user,
     judge_versions,
 )
+from harness.docker_engine.cancel import Cancel
+from harness.docker_engine.containers import finished
+from harness.errors import BuildError, InfrastructureError
 from harness.images.image import labels_of
 from harness.images.provenance import Versions, read_back
 

@@ -9,8 +9,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from harness.conformance.image_checks import (
+    BUILD_KIND,
+    TOLD,
+    Finding,
+)
 from harness.images import labels as names
-from harness.images.conformance import BUILD_KIND, TOLD, Finding
 from harness.images.provenance import Versions
 
 _DOCUMENT = "docs/image-contract.md"

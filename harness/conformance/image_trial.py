@@ -13,14 +13,7 @@ from typing import Any
 from docker.errors import APIError, DockerException
 
 from harness.config.scenario import Scenario
-from harness.docker_engine.cancel import Cancel
-from harness.docker_engine.session import (
-    LABEL_RUN,
-    talking,
-)
-from harness.errors import HarnessError, InfrastructureError
-from harness.images.conformance import Finding, blocked
-from harness.targets.conformance_log import (
+from harness.conformance.container_log import (
     TAG,
     Output,
     among,
@@ -33,6 +26,16 @@ from harness.targets.conformance_log import (
     long_message,
     whole,
 )
+from harness.conformance.image_checks import (
+    Finding,
+    blocked,
+)
+from harness.docker_engine.cancel import Cancel
+from harness.docker_engine.session import (
+    LABEL_RUN,
+    talking,
+)
+from harness.errors import HarnessError, InfrastructureError
 from harness.targets.lab import Lab, attach
 from harness.targets.postfix import ROLE, ROOT, Instance, PostfixTarget
 from harness.targets.shell import Shell

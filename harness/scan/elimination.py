@@ -15,9 +15,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from harness.catalog.ciphers import Cipher, all_ciphers
-from harness.clients.scan.answers import PROTOCOL_VERSION, Alert, Answer, Choice, Ssl2Choice
-from harness.clients.scan.messages import Question
-from harness.clients.scan.steps import Fork, NotMeasuredError, Part, Steps, ask
+from harness.scan.client_hello import Question
+from harness.scan.coroutines import (
+    Fork,
+    NotMeasuredError,
+    Part,
+    Steps,
+    ask,
+)
+from harness.scan.server_hello import (
+    PROTOCOL_VERSION,
+    Alert,
+    Answer,
+    Choice,
+    Ssl2Choice,
+)
 from harness.tls import Protocol
 
 #: Suites whose registered names begin so are chosen by different parts of a server's configuration.

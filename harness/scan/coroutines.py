@@ -10,8 +10,8 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
-from harness.clients.scan.answers import Answer
-from harness.clients.scan.messages import Question
+from harness.scan.client_hello import Question
+from harness.scan.server_hello import Answer
 
 T = TypeVar("T")
 

@@ -1,0 +1,1 @@
+"""Whether an image or a client keeps its contract (docs/image-contract.md, client-contract.md)."""
