@@ -20,7 +20,6 @@ from harness.catalog.builds import Build
 from harness.catalog.cells import Cell
 from harness.catalog.plan import Plan
 from harness.clients.driver import Driver
-from harness.config.scenario import Scenario
 from harness.docker_engine.session import talking
 from harness.errors import InfrastructureError
 from harness.events import Listener, Step
@@ -32,6 +31,7 @@ from harness.observations.measure import measure
 from harness.observations.record import Outcome
 from harness.readiness import Readiness
 from harness.runner import CREDENTIALS, THREADS, Options
+from harness.scenarios.scenario import Scenario
 from harness.targets.lab import Lab
 from harness.targets.logjoin import LogJoin
 from harness.tls import Offer, Protocol, Service

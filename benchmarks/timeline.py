@@ -11,7 +11,6 @@ from pathlib import Path
 from benchmarks.figures import milestones
 from harness.cli.axes import Selection, choose_builds
 from harness.cli.planning import make_plan
-from harness.config.scenario import Scenario
 from harness.docker_engine.session import (
     Session,
     connect,
@@ -22,6 +21,7 @@ from harness.observations.journal import Journal
 from harness.observations.run_record import Opening, now
 from harness.reports import write_reports
 from harness.runner import Run
+from harness.scenarios.scenario import Scenario
 from harness.targets.lab import Lab
 
 

@@ -1,7 +1,7 @@
 """What the controls of a run prove of a client's offer, each measured once, when first asked for.
 
 Part of the runner: which controls there are, and what their cells come to, is decided elsewhere
-(``clients.controls``, ``config.opened``, ``observations``).
+(``clients.controls``, ``scenarios.permissive_copy``, ``observations``).
 """
 
 from __future__ import annotations
@@ -21,9 +21,6 @@ from harness.clients.controls import (
     forbidding,
     own_cell,
 )
-from harness.config.opened import Kept, Library, opened
-from harness.config.protocol_lists import ProtocolList, excluded
-from harness.config.scenario import Scenario
 from harness.errors import HarnessError
 from harness.observations.bench import PostfixBench, instance_evidence
 from harness.observations.decide import CANNOT_REFUSE, Control
@@ -32,7 +29,17 @@ from harness.observations.measure import Bench, Dialogue, Measured
 from harness.observations.obstacles import Grounds, all_excluded, needs_grounds, obstacles
 from harness.observations.reasons import CLIENTS_OWN_WORDS
 from harness.observations.record import Observation, Outcome, Stage
+from harness.postfix_config.protocol_lists import (
+    ProtocolList,
+    excluded,
+)
 from harness.readiness import Readiness
+from harness.scenarios.permissive_copy import (
+    Kept,
+    Library,
+    opened,
+)
+from harness.scenarios.scenario import Scenario
 from harness.targets.control import suites_lacking
 from harness.targets.postfix import PostfixTarget
 from harness.tls import Offer, Protocol, Service

@@ -17,9 +17,6 @@ from harness.catalog.cells import Cell
 from harness.catalog.clients import Client
 from harness.catalog.plan import Plan
 from harness.clients.contract import Credentials
-from harness.config.lab_names import needs_names
-from harness.config.scenario import Scenario
-from harness.config.sharing import groups
 from harness.errors import HarnessError
 from harness.events import Listener, Planned, Seen, Step
 from harness.images.image_builder import ImageShop
@@ -31,6 +28,9 @@ from harness.observations.outbound import measure_outbound
 from harness.observations.record import Observation, Outcome, Stage
 from harness.proving import Proofs
 from harness.readiness import Readiness
+from harness.scenarios.container_groups import groups
+from harness.scenarios.lab_names import needs_names
+from harness.scenarios.scenario import Scenario
 from harness.targets.lab import Lab
 from harness.targets.postfix import Instance, PostfixTarget
 from harness.targets.sasl import PASSWORD, USERNAME

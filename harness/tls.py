@@ -59,7 +59,7 @@ class ClientCertificate(StrEnum):
     """The certificate that a client presents when the server asks for one.
 
     ``trusted`` and ``listed`` are of the run's CA, ``untrusted`` of another; a scenario can write
-    down the fingerprint of the listed one (``config.placeholders``).
+    down the fingerprint of the listed one (``scenarios.placeholders``).
     """
 
     NONE = "none"
@@ -322,7 +322,7 @@ class Service(str):
     def implicit_tls(self) -> bool:
         """Whether TLS starts with the connection (RFC 8314), not after STARTTLS (RFC 3207).
 
-        Of a service without a registered port its entry decides (``config.listeners``).
+        Of a service without a registered port its entry decides (``postfix_config.listeners``).
         """
         return self is Service.SUBMISSIONS
 

@@ -1,7 +1,8 @@
 """Add what `postconf -d` of the built images prints to the list of all parameters' names.
 
 ``python scripts/setting_names.py`` rewrites tests/unit/data/postconf-d.txt; it builds nothing. A
-name that is new then needs an entry in harness/config/settings.toml, which the unit tests ask for.
+name that is new then needs an entry in harness/adaptation/settings.toml, which the unit tests ask
+for.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from pathlib import Path
 import docker
 from docker.models.images import Image
 
+from harness.adaptation.setting_kinds import deciding_name
 from harness.catalog.versions import Version
-from harness.config.setting_kinds import deciding_name
 from harness.conformance.image_checks import BUILD_KIND
 from harness.docker_engine.session import connect
 from harness.images import labels

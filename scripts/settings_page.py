@@ -1,4 +1,4 @@
-"""Write docs/settings.md from harness/config/settings.toml; a unit test keeps the two in step."""
+"""Write docs/settings.md from adaptation/settings.toml; a unit test keeps the two in step."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.config.setting_kinds import SettingGroup, SettingKind, Treatment, setting_groups
+from harness.adaptation.setting_kinds import (
+    SettingGroup,
+    SettingKind,
+    Treatment,
+    setting_groups,
+)
 
 PAGE = Path(__file__).parents[1] / "docs/settings.md"
 
@@ -35,7 +40,7 @@ A name that Postfix does not know is your own: a group of restrictions, or a val
 settings refer to. It is treated as your restrictions are: it holds as written, and tables in it
 that were not given are replaced.
 
-This page is made from [settings.toml](../harness/config/settings.toml) by
+This page is made from [settings.toml](../harness/adaptation/settings.toml) by
 `scripts/settings_page.py`. The table has every parameter that `postconf -d` of Postfix 2.2 to
 3.11 prints; a test asks the builds.
 """

@@ -20,11 +20,14 @@ from harness.catalog.clients import (
 from harness.catalog.peers import Peer, all_peers, meets
 from harness.catalog.releases import Release
 from harness.catalog.selectors import select
-from harness.config.claims import CONTROL
-from harness.config.scenario import Scenario, load_scenarios
 from harness.errors import NothingSelectedError, UsageError
 from harness.images.recipes import Recipe
 from harness.paths import scenarios_dir
+from harness.scenarios.claims import CONTROL
+from harness.scenarios.scenario import (
+    Scenario,
+    load_scenarios,
+)
 from harness.tls import (
     INBOUND,
     PLAINTEXT,

@@ -12,7 +12,6 @@ from harness.catalog.plan import Plan, Scope
 from harness.cli.display import Display
 from harness.cli.measuring import Job, measure
 from harness.cli.opening import open_shop
-from harness.config.scenario import Scenario
 from harness.docker_engine.session import (
     Session,
     connect,
@@ -25,6 +24,7 @@ from harness.images.batch_build import (
 from harness.observations.merging import merge
 from harness.observations.rundir import RunData, load_run
 from harness.runner import Options
+from harness.scenarios.scenario import Scenario
 from harness.tls import in_table_order
 from harness.verdicts.bisecting import (
     candidates,

@@ -9,15 +9,19 @@ import click
 
 from harness.cli.candidate_options import CandidateOptions
 from harness.cli.configuration_source import ConfigurationSource, read_source
-from harness.config.candidate import read_candidate
-from harness.config.claims import Claims
-from harness.config.configuration_files import collect_files
-from harness.config.configuration_forms import Footing
-from harness.config.configuration_text import STDIN
-from harness.config.instance import key_paths
-from harness.config.redaction import redact
-from harness.config.scenario import TOML, Scenario, load_scenario
+from harness.config_input.forms import Footing
+from harness.config_input.text import STDIN
 from harness.errors import UsageError
+from harness.scenarios.candidate import read_candidate
+from harness.scenarios.claims import Claims
+from harness.scenarios.configuration_files import collect_files
+from harness.scenarios.instance import key_paths
+from harness.scenarios.redaction import redact
+from harness.scenarios.scenario import (
+    TOML,
+    Scenario,
+    load_scenario,
+)
 from harness.tls import Service
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from harness.config.configuration_forms import Footing
+from harness.config_input.forms import Footing
 from harness.errors import UsageError
 
 

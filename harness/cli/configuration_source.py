@@ -19,14 +19,7 @@ from typing import IO
 
 import click
 
-from harness.config.configuration_files import (
-    CONFIG_DIRECTORY,
-    MOST_FILE_BYTES,
-    FileFound,
-    FilePassedOver,
-    FileTree,
-)
-from harness.config.configuration_text import (
+from harness.config_input.text import (
     MAIN_CF,
     MASTER_CF,
     MOST_BYTES,
@@ -34,6 +27,13 @@ from harness.config.configuration_text import (
     decode_text,
 )
 from harness.errors import FileError, Place, UsageError
+from harness.scenarios.configuration_files import (
+    CONFIG_DIRECTORY,
+    MOST_FILE_BYTES,
+    FileFound,
+    FilePassedOver,
+    FileTree,
+)
 
 #: What a folder of a configuration has.
 CONFIG_FILES = (MAIN_CF, MASTER_CF)
@@ -215,7 +215,7 @@ class FolderTree:
     root: Path | None = None
 
     def read(self, path: str) -> FileFound | FilePassedOver | None:
-        """See :class:`~harness.config.configuration_files.FileTree`."""
+        """See :class:`~harness.scenarios.configuration_files.FileTree`."""
         inside = _inside(path, self.own)
         if inside is not None:
             return self._file(self.folder / inside)
@@ -315,7 +315,7 @@ class TarTree:
                 return
 
     def read(self, path: str) -> FileFound | FilePassedOver | None:
-        """See :class:`~harness.config.configuration_files.FileTree`."""
+        """See :class:`~harness.scenarios.configuration_files.FileTree`."""
         inside = _inside(path, self.own)
         if inside is not None:
             return self.member(posixpath.join(self.base, inside))

@@ -20,16 +20,16 @@ from docker.models.containers import Container
 from requests import RequestException
 
 from harness.cli.configuration_source import CONFIG_FILES, ConfigurationSource
-from harness.config.configuration_files import (
+from harness.config_input.text import MOST_BYTES
+from harness.docker_engine.session import connect
+from harness.errors import UsageError
+from harness.scenarios.configuration_files import (
     CONFIG_DIRECTORY,
     MOST_FILE_BYTES,
     FileFound,
     FilePassedOver,
 )
-from harness.config.configuration_text import MOST_BYTES
-from harness.config.scenario import OWN
-from harness.docker_engine.session import connect
-from harness.errors import UsageError
+from harness.scenarios.scenario import OWN
 
 #: In seconds, for one call to the engine.
 _TIME_LIMIT = 60.0
@@ -110,7 +110,7 @@ class ContainerTree:
     own: str
 
     def read(self, path: str) -> FileFound | FilePassedOver | None:
-        """See :class:`~harness.config.configuration_files.FileTree`."""
+        """See :class:`~harness.scenarios.configuration_files.FileTree`."""
         if not path.startswith("/") or "\0" in path:
             return None
         return self.copy(posixpath.normpath(path), MOST_FILE_BYTES)

@@ -15,15 +15,18 @@ from harness.cli.folders import run_folder
 from harness.cli.measuring import exit_code
 from harness.cli.opening import terminable
 from harness.cli.setting import Setting, setting_options
-from harness.config.bearing import left_out
-from harness.config.scenario import Scenario
-from harness.config.variants import lines_of, variant
 from harness.errors import NothingSelectedError, UsageError
 from harness.observations.rundir import RunData, load_run
 from harness.reports.closing import trouble
 from harness.reports.explain_json import explanation_data
 from harness.reports.explain_text import explanation, table
 from harness.reports.stand_ins import stand_ins_markdown, stand_ins_of
+from harness.scenarios.bearing import left_out
+from harness.scenarios.scenario import Scenario
+from harness.scenarios.variants import (
+    lines_of,
+    variant,
+)
 from harness.tls import INBOUND
 from harness.verdicts.lines import distinct, explain, pairs, repeats, variants
 

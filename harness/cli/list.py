@@ -10,7 +10,7 @@ from harness.catalog.builds import Build, all_builds, known_builds
 from harness.catalog.clients import Control, all_clients, all_controls
 from harness.catalog.peers import all_peers
 from harness.cli.axes import read_scenarios
-from harness.config.policies import load_policies
+from harness.scenarios.policies import load_policies
 from harness.tls import NAMED_SERVICES, STANDARD_OFFERS, Offer, Service
 
 AXES = ("builds", "scenarios", "services", "clients", "peers", "offers", "controls", "policies")

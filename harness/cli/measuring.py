@@ -18,7 +18,6 @@ from harness.catalog.plan import Plan
 from harness.cli.display import Display
 from harness.cli.folders import point_latest
 from harness.cli.opening import open_shop
-from harness.config.scenario import Scenario
 from harness.docker_engine.session import (
     Session,
     connect,
@@ -30,6 +29,7 @@ from harness.observations.run_record import Opening, now, summary
 from harness.observations.rundir import RunData, load_run
 from harness.reports import write_reports
 from harness.runner import Options, Run
+from harness.scenarios.scenario import Scenario
 from harness.targets.lab import Lab
 
 #: As many requests as a driver works on at a time (images/clients/common/contract.py); more would

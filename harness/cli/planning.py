@@ -19,10 +19,13 @@ from harness.cli.axes import (
     measurable,
     words_of,
 )
-from harness.config.checking import Known, check_claims
-from harness.config.scenario import Scenario
-from harness.config.services import services_of
 from harness.errors import NothingSelectedError
+from harness.scenarios.scenario import Scenario
+from harness.scenarios.services import services_of
+from harness.scenarios.validation import (
+    Known,
+    check_claims,
+)
 from harness.tls import NAMED_SERVICES, STANDARD_OFFERS, Service, in_table_order
 
 

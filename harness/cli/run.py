@@ -33,12 +33,12 @@ from harness.cli.opening import terminable
 from harness.cli.output import output
 from harness.cli.planning import make_plan
 from harness.cli.setting import engine_options
-from harness.config.scenario import Scenario
 from harness.errors import ExitCode, UsageError
 from harness.observations.rundir import RunData, load_run
 from harness.reports.closing import trouble
 from harness.reports.terminal import print_matrix
 from harness.runner import Options
+from harness.scenarios.scenario import Scenario
 from harness.verdicts.verdict import judge_run
 
 

@@ -17,9 +17,9 @@ from harness.scan.scanning import scan
 from harness.tls import Service, read_service
 
 if TYPE_CHECKING:
-    from harness.config.scenario import Scenario
     from harness.reports.stand_ins import StandIns
     from harness.scan.result import Map
+    from harness.scenarios.scenario import Scenario
 
 _ADDRESS = re.compile(r"(?P<host>[^/\s]+):(?P<port>\d+)")
 

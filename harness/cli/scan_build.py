@@ -10,7 +10,6 @@ from harness.catalog.builds import Build
 from harness.cli.axes import choose_builds, read_scenarios
 from harness.cli.display import Display
 from harness.cli.opening import open_shop, terminable
-from harness.config.scenario import Scenario
 from harness.docker_engine.session import (
     Session,
     connect,
@@ -22,6 +21,7 @@ from harness.reports.stand_ins import StandIns
 from harness.scan.dialogue import Place
 from harness.scan.result import Map
 from harness.scan.scanning import scan
+from harness.scenarios.scenario import Scenario
 from harness.targets.lab import Lab
 from harness.targets.postfix import Instance, PostfixTarget
 from harness.targets.proxy import start_proxy

@@ -18,9 +18,9 @@ from harness.cli.display import Display
 from harness.cli.folders import RUNS
 from harness.cli.measuring import MOST_JOBS, Job, measure
 from harness.cli.planning import make_plan
-from harness.config.scenario import Scenario
 from harness.observations.rundir import RunData, load_run
 from harness.runner import Options
+from harness.scenarios.scenario import Scenario
 
 
 @dataclass(frozen=True, slots=True)

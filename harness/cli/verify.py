@@ -15,11 +15,6 @@ from harness.cli.display import Display
 from harness.cli.explain import service_option, verbose_option
 from harness.cli.opening import terminable
 from harness.cli.setting import Setting, setting_options
-from harness.config.claims import Claims
-from harness.config.expectations import Expectation, Slip, Where
-from harness.config.policies import Policy, load_policies, read_policy
-from harness.config.remedies import overrides, parameters_of, remedied
-from harness.config.scenario import Scenario
 from harness.errors import ExitCode, UsageError
 from harness.observations.rundir import RunData
 from harness.reports.closing import trouble
@@ -28,6 +23,23 @@ from harness.reports.verify_json import verification_data
 from harness.reports.verify_markdown import verification_markdown
 from harness.reports.verify_remedy import Remedy, why_no_remedy
 from harness.reports.verify_text import told_remedy, verification
+from harness.scenarios.claims import Claims
+from harness.scenarios.expectations import (
+    Expectation,
+    Slip,
+    Where,
+)
+from harness.scenarios.policies import (
+    Policy,
+    load_policies,
+    read_policy,
+)
+from harness.scenarios.remedies import (
+    overrides,
+    parameters_of,
+    remedied,
+)
+from harness.scenarios.scenario import Scenario
 from harness.tls import Offer
 from harness.verdicts.claims import Standing
 from harness.verdicts.policy import ServiceAnswer, answers, overall_standing

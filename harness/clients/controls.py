@@ -2,9 +2,9 @@
 
 A permissive control is a server of the same run that grants everything. None reaches over all of
 SSLv2 to TLSv1.3, so each offer has the controls that speak every version in it, the most modern
-first. A build has controls of its own besides: itself with everything open (``config.opened``). The
-forbidding control refuses every handshake: a driver that comes back from there with TLS
-cannot be believed when it tells of a refusal, or of none.
+first. A build has controls of its own besides: itself with everything open
+(``scenarios.permissive_copy``). The forbidding control refuses every handshake: a driver that comes
+back from there with TLS cannot be believed when it tells of a refusal, or of none.
 """
 
 from __future__ import annotations

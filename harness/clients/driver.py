@@ -20,9 +20,9 @@ from harness.clients.contract import (
     Request,
     Result,
 )
-from harness.config.lab_names import CLIENT_DOMAIN
 from harness.docker_engine.session import talking
 from harness.errors import InfrastructureError
+from harness.scenarios.lab_names import CLIENT_DOMAIN
 from harness.targets.lab import (
     PKI_DIR,
     POSTFIX_CAPABILITIES,

@@ -12,7 +12,6 @@ from typing import Any
 
 from docker.errors import APIError, DockerException
 
-from harness.config.scenario import Scenario
 from harness.conformance.container_log import (
     TAG,
     Output,
@@ -36,6 +35,7 @@ from harness.docker_engine.session import (
     talking,
 )
 from harness.errors import HarnessError, InfrastructureError
+from harness.scenarios.scenario import Scenario
 from harness.targets.lab import Lab, attach
 from harness.targets.postfix import ROLE, ROOT, Instance, PostfixTarget
 from harness.targets.shell import Shell

@@ -9,10 +9,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from harness.clients.contract import Result
-from harness.config.listeners import POSTSCREEN, Listener
-from harness.config.maincf import parse_main_cf
-from harness.config.mastercf import parse_master_cf
-from harness.config.protocol_lists import ProtocolList, protocol_list
 from harness.observations.decide import ServerWords
 from harness.observations.measure import (
     BANNER_PATIENCE,
@@ -22,6 +18,16 @@ from harness.observations.measure import (
     Dialogue,
     MailCollector,
     ServerSide,
+)
+from harness.postfix_config.listeners import (
+    POSTSCREEN,
+    Listener,
+)
+from harness.postfix_config.main_cf import parse_main_cf
+from harness.postfix_config.master_cf import parse_master_cf
+from harness.postfix_config.protocol_lists import (
+    ProtocolList,
+    protocol_list,
 )
 from harness.targets.control import (
     FRONT_PORTS,

@@ -9,11 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from harness.adaptation.harness_settings import (
+    LOGGED_IN_SENDER,
+    SENDER,
+    SINK_DOMAIN,
+)
 from harness.catalog.cells import Cell
 from harness.clients.contract import Credentials, Message, Request, Result
 from harness.clients.controls import PERMISSIVE
 from harness.clients.driver import CA_FILE, Driver
-from harness.config.harness_settings import LOGGED_IN_SENDER, SENDER, SINK_DOMAIN
 from harness.observations.certificates import certificate_view, client_trust
 from harness.observations.decide import (
     Control,

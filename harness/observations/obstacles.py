@@ -1,8 +1,8 @@
 """Whose decision a refusal was: everything that stood in the way. Pure.
 
 Each obstacle that is named would have been enough alone, so who wants the cell accepted has to take
-away all of them. That a setting is in the way is concluded from the same build with
-everything open (``config.opened``), not from an error's words, which libraries share among causes.
+away all of them. That a setting is in the way is concluded from the same build with everything open
+(``scenarios.permissive_copy``), not from an error's words, which libraries share among causes.
 """
 
 from __future__ import annotations

@@ -11,11 +11,11 @@ from typing import Any
 
 from harness import __version__
 from harness.catalog.plan import Plan
-from harness.config.expectations import where_data
-from harness.config.scenario import Scenario
 from harness.observations.counting import count
 from harness.observations.record import Observation
 from harness.observations.rundir import RUN_SCHEMA, Missing
+from harness.scenarios.expectations import where_data
+from harness.scenarios.scenario import Scenario
 
 
 @dataclass(frozen=True, slots=True)

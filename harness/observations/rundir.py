@@ -17,11 +17,15 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from harness.catalog.peers import is_peer
-from harness.config.claims import CONTROL
-from harness.config.expectations import Expectation, Where, where_from
-from harness.config.overlay import Overlay
 from harness.errors import FileError, Place, UsageError
 from harness.observations.record import Observation
+from harness.postfix_config.master_cf_overlay import Overlay
+from harness.scenarios.claims import CONTROL
+from harness.scenarios.expectations import (
+    Expectation,
+    Where,
+    where_from,
+)
 from harness.tls import DEFAULT, NEVER_PLAINTEXT, PLAINTEXT, Offer, Service
 
 #: Version of ``run.json``'s form that this module reads.

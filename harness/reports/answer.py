@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
-from harness.config.logical import ended
 from harness.observations.rundir import RunData, ScenarioInfo
+from harness.postfix_config.logical_lines import ended
 from harness.reports.plain import fenced, markdown
 from harness.verdicts.claims import Mismatch, Standing
 from harness.verdicts.spread import describe

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from harness.config.levels import service_levels
 from harness.observations.rundir import Evidence, RunData
+from harness.postfix_config.tls_levels import service_levels
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.config.setting_kinds import USERS_OWN, SettingKind, Treatment, rule_of
+from harness.adaptation.setting_kinds import (
+    USERS_OWN,
+    SettingKind,
+    Treatment,
+    rule_of,
+)
 from harness.observations.rundir import RunData
 from harness.reports.plain import markdown
 from harness.reports.wrapping import wrapped

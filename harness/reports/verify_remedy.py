@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.config.remedies import Override
+from harness.scenarios.remedies import Override
 from harness.verdicts.claims import Standing
 from harness.verdicts.policy import Answer, ServiceAnswer
 

@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.catalog.clients import Control
-from harness.config.overlay import Overlay
-from harness.config.scenario import Scenario
 from harness.errors import InfrastructureError
+from harness.postfix_config.master_cf_overlay import Overlay
+from harness.scenarios.scenario import Scenario
 from harness.targets.lab import PKI_DIR, FileSpec, Lab, put_files
 from harness.targets.maillog import LogLine
 from harness.targets.postfix import PostfixTarget

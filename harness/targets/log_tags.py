@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.config.listeners import POSTSCREEN, behind_postscreen
-from harness.config.maincf import parse_main_cf
-from harness.config.mastercf import Entry, parse_master_cf
-from harness.config.tables import expand_references
+from harness.postfix_config.listeners import (
+    POSTSCREEN,
+    behind_postscreen,
+)
+from harness.postfix_config.lookup_tables import expand_references
+from harness.postfix_config.main_cf import parse_main_cf
+from harness.postfix_config.master_cf import (
+    Entry,
+    parse_master_cf,
+)
 from harness.tls import Service
 
 

@@ -15,7 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from harness.catalog.peers import Peer, ServerKind
-from harness.config.peers import (
+from harness.errors import InfrastructureError
+from harness.scenarios.peer_servers import (
     INSECURE,
     OWN_CERTIFICATE,
     OWN_KEY,
@@ -25,7 +26,6 @@ from harness.config.peers import (
     tlsa_data,
     zones,
 )
-from harness.errors import InfrastructureError
 from harness.targets.control import granted, handshake
 from harness.targets.lab import PKI_DIR, FileSpec, Lab, put_files
 from harness.targets.pki import Pki

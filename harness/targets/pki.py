@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.x509.oid import NameOID
 
-from harness.config.keyfiles import FileKind
-from harness.config.placeholders import fingerprints
+from harness.postfix_config.key_files import FileKind
+from harness.scenarios.placeholders import fingerprints
 from harness.targets.dh_groups import dh_parameters
 from harness.tls import ClientCertificate
 
@@ -92,7 +92,7 @@ class Pki:
         return self._once(("client", which), make)
 
     def fingerprints(self) -> dict[str, str]:
-        """What a scenario's placeholders stand for in this run (``config.placeholders``)."""
+        """What a scenario's placeholders stand for in this run (``scenarios.placeholders``)."""
         certificates = {
             "listed-client": self.client_pair(ClientCertificate.LISTED).certificate,
             "peer": self.pair("RSA").certificate,

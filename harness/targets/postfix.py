@@ -13,18 +13,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.config.instance import (
+from harness.errors import InfrastructureError
+from harness.postfix_config.lookup_tables import GivenTable
+from harness.postfix_config.ports import number_ports
+from harness.postfix_config.protocol_lists import (
+    MANDATORY,
+    OPPORTUNISTIC,
+)
+from harness.scenarios.instance import (
     FileKind,
     InstanceConfig,
     InstanceContext,
     places_of,
 )
-from harness.config.placeholders import assemble_filled
-from harness.config.ports import number_ports
-from harness.config.protocol_lists import MANDATORY, OPPORTUNISTIC
-from harness.config.scenario import Scenario
-from harness.config.tables import GivenTable
-from harness.errors import InfrastructureError
+from harness.scenarios.placeholders import assemble_filled
+from harness.scenarios.scenario import Scenario
 from harness.targets.lab import (
     POSTFIX_CAPABILITIES,
     FileSpec,

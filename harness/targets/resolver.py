@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from harness.config.harness_settings import SENDER_DOMAIN
-from harness.config.lab_names import name_server_data
+from harness.adaptation.harness_settings import SENDER_DOMAIN
 from harness.docker_engine.session import talking
 from harness.errors import InfrastructureError
+from harness.scenarios.lab_names import name_server_data
 from harness.targets.lab import FileSpec, Lab, Role, put_files
 
 _ZONES_DIR = "/srv/zones"

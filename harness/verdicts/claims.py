@@ -11,9 +11,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
-from harness.config.expectations import DELIVERED, Effect, Expectation
 from harness.observations.reasons import covers
 from harness.observations.record import Observation, Outcome, Stage
+from harness.scenarios.expectations import (
+    DELIVERED,
+    Effect,
+    Expectation,
+)
 from harness.verdicts.effects import changes, cipher_of, protocol_of
 
 #: Stages at which the server has said nothing of TLS yet.

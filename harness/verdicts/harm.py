@@ -11,8 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.config.expectations import DELIVERED, Expectation
 from harness.observations.record import Observation, Outcome
+from harness.scenarios.expectations import (
+    DELIVERED,
+    Expectation,
+)
 from harness.tls import DEFAULT, Protocol
 from harness.verdicts.claims import Place, contradiction, unsettled
 from harness.verdicts.effects import bits_of, cipher_of, protocol_of

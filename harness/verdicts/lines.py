@@ -11,14 +11,20 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import combinations
 
-from harness.config.bearing import left_out
-from harness.config.claims import Claims
-from harness.config.overlay import Overlay
-from harness.config.scenario import Scenario
-from harness.config.variants import Kind, Line, likeness, lines_of, variant
 from harness.errors import UsageError
 from harness.observations.record import Observation, Outcome
 from harness.observations.rundir import RunData, ScenarioInfo
+from harness.postfix_config.master_cf_overlay import Overlay
+from harness.scenarios.bearing import left_out
+from harness.scenarios.claims import Claims
+from harness.scenarios.scenario import Scenario
+from harness.scenarios.variants import (
+    Kind,
+    Line,
+    likeness,
+    lines_of,
+    variant,
+)
 from harness.tls import Offer, Service
 from harness.verdicts.effects import changes
 

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.catalog.versions import Version
-from harness.config.expectations import Effect, Expectation
-from harness.config.maincf import parse_main_cf
-from harness.config.mastercf import parse_master_cf
 from harness.errors import UsageError
 from harness.observations.record import Observation
 from harness.observations.rundir import Claimed, RunData
+from harness.postfix_config.main_cf import parse_main_cf
+from harness.postfix_config.master_cf import parse_master_cf
+from harness.scenarios.expectations import (
+    Effect,
+    Expectation,
+)
 from harness.verdicts.claims import Gap, Judged, Place, Standing, compared, judge
 from harness.verdicts.harm import Harm, harms
 

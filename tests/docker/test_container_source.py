@@ -16,9 +16,9 @@ from docker.models.containers import Container
 from harness.catalog.builds import Build
 from harness.cli.candidate import config_candidate
 from harness.cli.candidate_options import CandidateOptions
-from harness.config.scenario import Scenario
 from harness.docker_engine.session import Session
 from harness.errors import UsageError
+from harness.scenarios.scenario import Scenario
 from tests.docker.test_images import _real_shop
 
 MAIN_CF = """\

@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.setting_kinds import SettingKind, rule_of
+from harness.adaptation.setting_kinds import (
+    SettingKind,
+    rule_of,
+)
 from harness.observations.record import Observation
 from scripts.setting_names import read_list
 from tests.docker.conftest import run_cli, write_scenarios

@@ -8,8 +8,8 @@ import docker
 import platformdirs
 import pytest
 
+from harness.adaptation.setting_kinds import deciding_name
 from harness.catalog.builds import Build
-from harness.config.setting_kinds import deciding_name
 from harness.conformance.image_checks import BUILD_KIND
 from harness.images import labels
 from harness.images.image_builder import ImageShop

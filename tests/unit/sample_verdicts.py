@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.config.expectations import Expectation
 from harness.observations.record import Observation, TlsView
 from harness.observations.rundir import Axes, ImageInfo, Run, RunData, ScenarioInfo
 from harness.outcomes import Outcome
+from harness.scenarios.expectations import Expectation
 
 #: Builds with their versions.
 BUILDS = {

@@ -15,10 +15,6 @@ from harness.catalog.cells import Cell
 from harness.catalog.ciphers import all_ciphers
 from harness.catalog.plan import Plan
 from harness.clients.contract import OUTCOMES, STAGES, Credentials, Message, Reply, Request, Result
-from harness.config.expectations import Effect, Expectation
-from harness.config.instance import InstanceContext, assemble
-from harness.config.keyfiles import FileKind
-from harness.config.scenario import load_scenarios
 from harness.images.provenance import Versions
 from harness.observations.bench import PostfixBench, instance_evidence
 from harness.observations.decide import Control, Decision, ServerWords, decide, decide_control
@@ -29,6 +25,7 @@ from harness.observations.run_record import Opening, now, summary
 from harness.observations.rundir import Lack, Missing
 from harness.outcomes import Outcome
 from harness.paths import scenarios_dir
+from harness.postfix_config.key_files import FileKind
 from harness.reports.scan_json import document
 from harness.reports.since_json import since_data
 from harness.reports.verdicts_json import verdicts_data
@@ -37,6 +34,15 @@ from harness.scan.result import (
     Certificate,
     Map,
 )
+from harness.scenarios.expectations import (
+    Effect,
+    Expectation,
+)
+from harness.scenarios.instance import (
+    InstanceContext,
+    assemble,
+)
+from harness.scenarios.scenario import load_scenarios
 from harness.targets.log_tags import service_tags
 from harness.targets.logjoin import LogJoin
 from harness.targets.postfix import Instance, PostfixTarget

@@ -8,11 +8,15 @@ import pytest
 
 from harness.catalog.cells import Cell
 from harness.clients.contract import Result
-from harness.config.instance import InstanceContext, assemble, places_of
-from harness.config.ports import number_ports
-from harness.config.scenario import Scenario
 from harness.observations.bench import PostfixBench
 from harness.observations.measure import Asked
+from harness.postfix_config.ports import number_ports
+from harness.scenarios.instance import (
+    InstanceContext,
+    assemble,
+    places_of,
+)
+from harness.scenarios.scenario import Scenario
 from harness.targets.log_tags import service_tags
 from harness.targets.logjoin import LogJoin
 from harness.targets.postfix import Instance, PostfixTarget

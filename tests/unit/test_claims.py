@@ -12,11 +12,21 @@ from harness.catalog.plan import Plan
 from harness.catalog.versions import Constraint, Version
 from harness.cli.axes import Selection, choose_scenarios
 from harness.cli.planning import make_plan
-from harness.config.expectations import CLAIMABLE, Effect, Expectation, Trust, Where
-from harness.config.policies import load_policies
-from harness.config.scenario import ScenarioErrors, load_scenario, load_scenarios
 from harness.errors import FileError, NothingSelectedError, UsageError
 from harness.outcomes import Outcome
+from harness.scenarios.expectations import (
+    CLAIMABLE,
+    Effect,
+    Expectation,
+    Trust,
+    Where,
+)
+from harness.scenarios.policies import load_policies
+from harness.scenarios.scenario import (
+    ScenarioErrors,
+    load_scenario,
+    load_scenarios,
+)
 from harness.tls import Protocol, Service
 
 GOOD = 'title = "T"\nsource = "S"\nclaim = "C."\n'

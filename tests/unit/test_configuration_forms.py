@@ -9,19 +9,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.config.configuration_forms import (
+from harness.config_input.forms import (
     Configuration,
     Footing,
     read_configuration,
     read_scenario_part,
 )
-from harness.config.configuration_text import STDIN, decode_text
-from harness.config.maincf import parse_main_cf
-from harness.config.mastercf import parse_master_cf
-from harness.config.overlay import Overlay
-from harness.config.redaction import redact
-from harness.config.scenario import Scenario
+from harness.config_input.text import (
+    STDIN,
+    decode_text,
+)
 from harness.errors import FileError, UsageError
+from harness.postfix_config.main_cf import parse_main_cf
+from harness.postfix_config.master_cf import parse_master_cf
+from harness.postfix_config.master_cf_overlay import Overlay
+from harness.scenarios.redaction import redact
+from harness.scenarios.scenario import Scenario
 from harness.tls import Service
 
 MAIN = Path("main.cf")

@@ -14,9 +14,14 @@ import pytest
 from harness.cli.candidate import config_candidate, named_candidate
 from harness.cli.configuration_source import read_source
 from harness.cli.main import run_cli
-from harness.config.configuration_files import FileFound, FilePassedOver, collect_files, named_paths
-from harness.config.scenario import Scenario
 from harness.errors import UsageError
+from harness.scenarios.configuration_files import (
+    FileFound,
+    FilePassedOver,
+    collect_files,
+    named_paths,
+)
+from harness.scenarios.scenario import Scenario
 
 MAIN_CF = """\
 myhostname = mail.corp.net

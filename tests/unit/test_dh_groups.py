@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from harness.config.keyfiles import FileKind
+from harness.postfix_config.key_files import FileKind
 from harness.targets.dh_groups import SIZES, dh_parameters, prime
 
 

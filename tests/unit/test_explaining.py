@@ -11,22 +11,34 @@ from click.testing import CliRunner
 
 from harness.cli.explain import explain_command
 from harness.cli.verify import verify_command
-from harness.config.candidate import read_candidate
-from harness.config.checking import Known, check_claims
-from harness.config.claims import Claims
-from harness.config.expectations import Expectation, Where
-from harness.config.levels import service_levels
-from harness.config.mastercf import parse_master_cf
-from harness.config.overlay import Overlay
-from harness.config.policies import load_policies
-from harness.config.scenario import Scenario, ScenarioErrors
-from harness.config.variants import Kind, variant
 from harness.errors import FileError, UsageError
 from harness.observations.rundir import RunData
 from harness.outcomes import Outcome
+from harness.postfix_config.master_cf import parse_master_cf
+from harness.postfix_config.master_cf_overlay import Overlay
+from harness.postfix_config.tls_levels import service_levels
 from harness.reports.explain_text import explanation, table
 from harness.reports.verify_remedy import Remedy
 from harness.reports.verify_text import sentences, told_remedy
+from harness.scenarios.candidate import read_candidate
+from harness.scenarios.claims import Claims
+from harness.scenarios.expectations import (
+    Expectation,
+    Where,
+)
+from harness.scenarios.policies import load_policies
+from harness.scenarios.scenario import (
+    Scenario,
+    ScenarioErrors,
+)
+from harness.scenarios.validation import (
+    Known,
+    check_claims,
+)
+from harness.scenarios.variants import (
+    Kind,
+    variant,
+)
 from harness.tls import Service
 from harness.verdicts.claims import Standing
 from harness.verdicts.lines import Part, distinct, explain, pairs, variants

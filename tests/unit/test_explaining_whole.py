@@ -10,7 +10,11 @@ import pytest
 from harness.cli.asking import agreed, expected_seconds
 from harness.cli.axes import Selection
 from harness.cli.planning import make_plan
-from harness.config.bearing import (
+from harness.errors import NothingSelectedError, UsageError
+from harness.observations.rundir import RunData
+from harness.reports.explain_json import explanation_data
+from harness.reports.explain_text import explanation
+from harness.scenarios.bearing import (
     FEW_LINES,
     OF_MACHINE,
     OF_OTHERS,
@@ -18,12 +22,12 @@ from harness.config.bearing import (
     OF_SURROUNDINGS,
     left_out,
 )
-from harness.config.scenario import Scenario
-from harness.config.variants import Kind, lines_of, variant
-from harness.errors import NothingSelectedError, UsageError
-from harness.observations.rundir import RunData
-from harness.reports.explain_json import explanation_data
-from harness.reports.explain_text import explanation
+from harness.scenarios.scenario import Scenario
+from harness.scenarios.variants import (
+    Kind,
+    lines_of,
+    variant,
+)
 from harness.tls import INBOUND, Service
 from harness.verdicts.lines import AGAIN, Part, explain, repeats, variants
 from tests.schema_files import faults
@@ -51,7 +55,7 @@ WHOLE = Scenario("whole", "T", "S", "C", main_cf=MAIN, master_cf=MASTER, whole=T
 @pytest.fixture(autouse=True)
 def long_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take these short candidates for long ones, of which lines are left out."""
-    monkeypatch.setattr("harness.config.bearing.FEW_LINES", 0)
+    monkeypatch.setattr("harness.scenarios.bearing.FEW_LINES", 0)
 
 
 def looked_at(scenario: Scenario, *services: Service) -> list[str]:
@@ -210,7 +214,7 @@ def test_a_service_that_the_configuration_does_not_have_is_said_so() -> None:
 
 def test_each_line_of_an_answer_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     """That a client's parameter does nothing under a server's service is measured, not argued."""
-    monkeypatch.setattr("harness.config.bearing.FEW_LINES", FEW_LINES)
+    monkeypatch.setattr("harness.scenarios.bearing.FEW_LINES", FEW_LINES)
     advice = Scenario("a", "T", "S", "C", main_cf="smtp_tls_mandatory_protocols = TLSv1\n")
     assert left_out(advice, (Service.SMTP,)) == {}
     many = advice.main_cf + "".join(

@@ -12,18 +12,30 @@ from typing import Any
 
 import pytest
 
+from harness.adaptation.hops import follow_ports
 from harness.clients.contract import Request, Result
 from harness.clients.driver import lacking_words
-from harness.config.description import describe
-from harness.config.expectations import Expectation, Slip, read_expected
-from harness.config.hops import follow_ports
-from harness.config.keyfiles import FileKind, is_file_kind
-from harness.config.placeholders import fill, filled, fingerprints, uses
-from harness.config.ports import Rewrite
-from harness.config.scenario import Scenario
 from harness.observations.certificates import certificate_view, client_trust
 from harness.observations.decide import Control, ServerWords, decide, resumed
 from harness.observations.record import CertificateView, Observation, Outcome, Stage
+from harness.postfix_config.key_files import (
+    FileKind,
+    is_file_kind,
+)
+from harness.postfix_config.ports import Rewrite
+from harness.scenarios.expectations import (
+    Expectation,
+    Slip,
+    read_expected,
+)
+from harness.scenarios.placeholders import (
+    fill,
+    filled,
+    fingerprints,
+    uses,
+)
+from harness.scenarios.scenario import Scenario
+from harness.scenarios.toml_schema import describe
 from harness.targets.pki import Pki
 from harness.tls import ClientCertificate, Offer
 from harness.verdicts.claims import contradiction

@@ -6,18 +6,21 @@ import re
 
 import pytest
 
-from harness.config.instance import (
+from harness.postfix_config.main_cf import parse_main_cf
+from harness.postfix_config.master_cf import (
+    Entry,
+    parse_master_cf,
+)
+from harness.postfix_config.master_cf_overlay import Overlay
+from harness.postfix_config.ports import number_ports
+from harness.scenarios.instance import (
     FileKind,
     InstanceConfig,
     InstanceContext,
     assemble,
     places_of,
 )
-from harness.config.maincf import parse_main_cf
-from harness.config.mastercf import Entry, parse_master_cf
-from harness.config.overlay import Overlay
-from harness.config.ports import number_ports
-from harness.config.scenario import Scenario
+from harness.scenarios.scenario import Scenario
 
 PORTS = {"smtp": 20010, "submission": 20011, "submissions": 20012}
 #: The services that matter, as Debian has them (chrooted) and as upstream has them since 3.0.

@@ -6,11 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.config.base_settings import base_lines_replaced_by
-from harness.config.instance import candidate_files
-from harness.config.keyfiles import FileKind, chain_kinds
-from harness.config.scenario import Scenario
-from harness.config.sharing import groups
+from harness.adaptation.base_settings import base_lines_replaced_by
+from harness.postfix_config.key_files import (
+    FileKind,
+    chain_kinds,
+)
+from harness.scenarios.container_groups import groups
+from harness.scenarios.instance import candidate_files
+from harness.scenarios.scenario import Scenario
 
 RSA = "smtpd_tls_cert_file = /tls/mx.pem\nsmtpd_tls_key_file = /tls/key\n"
 EC = "smtpd_tls_eccert_file = /tls/mx.pem\nsmtpd_tls_eckey_file = /e\n"

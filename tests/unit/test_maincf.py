@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.config.logical import chunks
-from harness.config.maincf import parse_main_cf
 from harness.errors import FileError
+from harness.postfix_config.logical_lines import chunks
+from harness.postfix_config.main_cf import parse_main_cf
 
 LINES = st.lists(
     st.one_of(

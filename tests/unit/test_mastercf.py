@@ -8,15 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.config.mastercf import Entry, MasterCf, parse_master_cf
-from harness.config.overlay import Overlay, overlay
-from harness.config.ports import (
+from harness.errors import FileError
+from harness.postfix_config.master_cf import (
+    Entry,
+    MasterCf,
+    parse_master_cf,
+)
+from harness.postfix_config.master_cf_overlay import (
+    Overlay,
+    overlay,
+)
+from harness.postfix_config.ports import (
     listening_places,
     number_ports,
     places_beside_services,
     rewrite_ports,
 )
-from harness.errors import FileError
 from harness.tls import Service
 
 STOCK = """\

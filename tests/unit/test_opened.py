@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from harness.config.maincf import parse_main_cf
-from harness.config.opened import Kept, Library, opened
-from harness.config.scenario import Scenario
+from harness.postfix_config.main_cf import parse_main_cf
+from harness.scenarios.permissive_copy import (
+    Kept,
+    Library,
+    opened,
+)
+from harness.scenarios.scenario import Scenario
 
 CANDIDATE = Scenario(
     id="c",

@@ -9,8 +9,8 @@ from harness.catalog.peers import is_peer
 from harness.cli.additions import read_clients
 from harness.cli.axes import Selection, choose_clients, measurable
 from harness.cli.planning import make_plan
-from harness.config.scenario import Scenario
 from harness.errors import UsageError
+from harness.scenarios.scenario import Scenario
 from harness.tls import INBOUND, Service
 
 MINE = own_client("mine", "registry.example/mine:3")

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from harness.config.keyfiles import FileKind
+from harness.postfix_config.key_files import FileKind
 from harness.targets.pki import Pki
 
 

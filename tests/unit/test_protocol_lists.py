@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.config.protocol_lists import MANDATORY, OPPORTUNISTIC, excluded, protocol_list
+from harness.postfix_config.protocol_lists import (
+    MANDATORY,
+    OPPORTUNISTIC,
+    excluded,
+    protocol_list,
+)
 from harness.tls import Protocol
 
 ALL = frozenset(Protocol)

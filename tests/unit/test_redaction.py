@@ -8,10 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.config.maincf import parse_main_cf
-from harness.config.mastercf import parse_master_cf
-from harness.config.redaction import Redactor, redact
-from harness.config.scenario import Scenario
+from harness.postfix_config.main_cf import parse_main_cf
+from harness.postfix_config.master_cf import parse_master_cf
+from harness.scenarios.redaction import (
+    Redactor,
+    redact,
+)
+from harness.scenarios.scenario import Scenario
 
 TLS = """\
 smtpd_tls_protocols = >=TLSv1.2

@@ -8,11 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.config.keyfiles import FileKind
-from harness.config.overlay import Overlay
-from harness.config.scenario import Scenario, ScenarioErrors, load_scenario, load_scenarios
-from harness.config.services import services_of
 from harness.errors import ExitCode, UsageError
+from harness.postfix_config.key_files import FileKind
+from harness.postfix_config.master_cf_overlay import Overlay
+from harness.scenarios.scenario import (
+    Scenario,
+    ScenarioErrors,
+    load_scenario,
+    load_scenarios,
+)
+from harness.scenarios.services import services_of
 
 GOOD = 'title = "T"\nsource = "S"\nclaim = "C."\n'
 ENTRY = "submission inet n - - - - smtpd\n"

@@ -6,11 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.instance import InstanceConfig, InstanceContext, assemble, places_of
-from harness.config.maincf import parse_main_cf
-from harness.config.mastercf import Entry, parse_master_cf
-from harness.config.ports import number_ports
-from harness.config.scenario import Scenario, load_scenarios
+from harness.postfix_config.main_cf import parse_main_cf
+from harness.postfix_config.master_cf import (
+    Entry,
+    parse_master_cf,
+)
+from harness.postfix_config.ports import number_ports
+from harness.scenarios.instance import (
+    InstanceConfig,
+    InstanceContext,
+    assemble,
+    places_of,
+)
+from harness.scenarios.scenario import (
+    Scenario,
+    load_scenarios,
+)
 from harness.tls import Service
 
 SCENARIOS = load_scenarios(Path(__file__).parents[2] / "scenarios")

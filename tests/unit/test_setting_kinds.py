@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.setting_kinds import (
+from harness.adaptation.setting_kinds import (
     USERS_OWN,
     SettingGroup,
     SettingKind,

@@ -6,16 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.candidate import read_candidate
-from harness.config.configuration_text import STDIN
-from harness.config.instance import InstanceConfig, InstanceContext, assemble, places_of
-from harness.config.maincf import parse_main_cf
-from harness.config.mastercf import Entry, parse_master_cf
-from harness.config.ports import number_ports
-from harness.config.scenario import Scenario
-from harness.config.services import services_of
-from harness.config.setting_kinds import SettingKind
-from harness.config.tables import TYPES
+from harness.adaptation.setting_kinds import SettingKind
+from harness.config_input.text import STDIN
+from harness.postfix_config.lookup_tables import TYPES
+from harness.postfix_config.main_cf import parse_main_cf
+from harness.postfix_config.master_cf import (
+    Entry,
+    parse_master_cf,
+)
+from harness.postfix_config.ports import number_ports
+from harness.scenarios.candidate import read_candidate
+from harness.scenarios.instance import (
+    InstanceConfig,
+    InstanceContext,
+    assemble,
+    places_of,
+)
+from harness.scenarios.scenario import Scenario
+from harness.scenarios.services import services_of
 from harness.tls import Service
 
 PORTS = {"smtp": 20010, "submission": 20011, "submissions": 20012}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.config.tables import (
+from harness.postfix_config.lookup_tables import (
     TableContext,
     TableUse,
     replace_database,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from harness.config.mastercf import MasterCf
-from harness.config.stand_ins import StandInContext, adapt
+from harness.adaptation.stand_ins import (
+    StandInContext,
+    adapt,
+)
+from harness.postfix_config.master_cf import MasterCf
 
 NO_ENTRIES = MasterCf(())
 CONTEXT = StandInContext("3.7.11", "/instance", {"regexp", "cidr", "hash"}, ())

@@ -5,11 +5,16 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.config.maincf import parse_main_cf
-from harness.config.mastercf import parse_master_cf
-from harness.config.overlay import Overlay
-from harness.config.scenario import Scenario
-from harness.config.variants import likeness, lines_of, only, without
+from harness.postfix_config.main_cf import parse_main_cf
+from harness.postfix_config.master_cf import parse_master_cf
+from harness.postfix_config.master_cf_overlay import Overlay
+from harness.scenarios.scenario import Scenario
+from harness.scenarios.variants import (
+    likeness,
+    lines_of,
+    only,
+    without,
+)
 
 MASTER = (
     "submission inet n - - - - smtpd\n"

@@ -10,12 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.config.expectations import Effect, Expectation, Where
 from harness.observations.record import Observation, TlsView
 from harness.observations.rundir import RunData
 from harness.outcomes import Outcome
 from harness.reports.answer import render_answer
 from harness.reports.verdicts_text import findings, render_verdicts
+from harness.scenarios.expectations import (
+    Effect,
+    Expectation,
+    Where,
+)
 from harness.tls import Protocol
 from harness.verdicts.claims import Standing
 from harness.verdicts.comparing import compare_runs

@@ -11,9 +11,6 @@ from hypothesis import strategies as st
 
 from harness.cli.by_verdict import exit_code_of
 from harness.cli.verify import exit_code_of as exit_code_of_answers
-from harness.config.expectations import Expectation
-from harness.config.remedies import overrides, remedied
-from harness.config.scenario import Scenario
 from harness.errors import ExitCode
 from harness.observations.record import Observation, Stage
 from harness.observations.rundir import RunData
@@ -29,6 +26,12 @@ from harness.reports.verify_json import verification_data
 from harness.reports.verify_markdown import verification_markdown
 from harness.reports.verify_text import verification
 from harness.reports.wrapping import WIDTH, columns
+from harness.scenarios.expectations import Expectation
+from harness.scenarios.remedies import (
+    overrides,
+    remedied,
+)
+from harness.scenarios.scenario import Scenario
 from harness.verdicts.claims import AFTER_TLS, BEFORE_TLS, Place, Standing, judge, negotiated
 from harness.verdicts.decisive import Question, decisive_line
 from harness.verdicts.policy import Answer, ServiceAnswer, answers

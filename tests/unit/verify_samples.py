@@ -9,15 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.config.expectations import Expectation, Where
-from harness.config.policies import load_policies
-from harness.config.remedies import Override
 from harness.observations.record import Observation, Stage, TlsView
 from harness.observations.rundir import RunData
 from harness.outcomes import Outcome
 from harness.reports.explain_json import explanation_data
 from harness.reports.verify_json import verification_data
 from harness.reports.verify_remedy import Remedy
+from harness.scenarios.expectations import (
+    Expectation,
+    Where,
+)
+from harness.scenarios.policies import load_policies
+from harness.scenarios.remedies import Override
 from harness.verdicts.lines import explain
 from harness.verdicts.policy import answers
 from tests.unit.sample_verdicts import Results, run_of

@@ -1,0 +1,314 @@
+"""A configuration made to run where its machine and its surroundings are not.
+
+What decides TLS, authentication and the services stays as written. What names a place on the
+user's machine is left to the build; what needs another system gets a stand-in that behaves like a
+healthy one. ``settings.toml`` has the rule for each parameter, and every change is listed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.adaptation.replacement import Replacement
+from harness.adaptation.setting_kinds import (
+    SettingKind,
+    SettingRule,
+    Treatment,
+    rule_of,
+)
+from harness.catalog.versions import Version
+from harness.postfix_config.logical_lines import (
+    chunks,
+    ended,
+)
+from harness.postfix_config.lookup_tables import (
+    TableContext,
+    TableUse,
+    replace_database,
+    replace_tables,
+)
+from harness.postfix_config.main_cf import (
+    parse_main_cf,
+    read_setting,
+)
+from harness.postfix_config.master_cf import (
+    FIELDS,
+    Argument,
+    Entry,
+    MasterCf,
+    parse_entry,
+)
+from harness.postfix_config.ports import listening_places
+
+#: An owner that is left empty is the configuration's own fault, whatever the machine: Postfix says
+#: so. A place that is left empty is one that an installer fills in (postfix-install(1)).
+_OWNERS = frozenset({"default_privs", "mail_owner", "setgid_group"})
+#: The forms that values of the machine's parameters have, by the parameters' names.
+_FORMS = (
+    (re.compile(r".*_(?:limit|loglevel)"), re.compile(r"\d+")),
+    (re.compile(r".*_(?:time|delay|timeout)"), re.compile(r"\d+[smhdw]?")),
+    (re.compile(r"inet_protocols"), re.compile(r"(?:(?:all|ipv4|ipv6)[\s,]*)+")),
+)
+#: Parameters that may not be empty, so that a file they name is left out with them.
+_NEVER_EMPTY = frozenset({"myorigin"})
+#: Logging in elsewhere, and the table of passwords for it. Without the table smtp(8) dies whatever
+#: the machine ("specify a password table", smtp_sasl_glue.c), so then the setting stays.
+_PASSWORDS_FOR = {
+    "smtp_sasl_auth_enable": "smtp_sasl_password_maps",
+    "lmtp_sasl_auth_enable": "lmtp_sasl_password_maps",
+}
+#: The release that has postlogd(8) and sockets of the type unix-dgram (RELEASE_NOTES of 3.4).
+_POSTLOG_SINCE = Version.parse("3.4")
+_CHROOT_FIELD = 4
+
+_ON_THE_MACHINE = "a client on the same machine connects there; here it is one of the network"
+_OF_THE_NETWORKS = "only clients of mynetworks are served there; the test's client is one of them"
+_MACHINE, _SURROUNDINGS = SettingKind.MACHINE, SettingKind.SURROUNDINGS
+
+
+@dataclass(frozen=True, slots=True)
+class StandInContext:
+    """What stand-ins are made of in one container.
+
+    ``directory`` is the instance's folder; ``types`` the build's table types; ``files`` the paths
+    of files that came with the configuration; ``whole``: all of master.cf is the candidate's.
+    """
+
+    mail_version: str
+    directory: str
+    types: Collection[str]
+    files: Collection[str]
+    whole: bool = False
+
+
+@dataclass(slots=True)
+class _Changes:
+    """What was replaced so far, in the order of the files, and the given tables in use."""
+
+    context: TableContext
+    use: TableUse = field(default_factory=TableUse)
+    replaced: list[Replacement] = field(default_factory=list)
+
+    def note(
+        self, where: str, setting: str, value: str, instead: str, rule: tuple[SettingKind, str]
+    ) -> None:
+        self.replaced.append(Replacement(where, setting, value, instead, *rule))
+
+
+@dataclass(frozen=True, slots=True)
+class Adapted:
+    """A configuration that can run here, and everything that was changed for it."""
+
+    main_cf: str
+    master: MasterCf
+    replaced: tuple[Replacement, ...]
+    tables: TableUse
+
+
+def adapt(main_cf: str, master: MasterCf, own: MasterCf, context: StandInContext) -> Adapted:
+    """Put stand-ins in the place of what a configuration needs and a container has not.
+
+    Args:
+        main_cf: the candidate's main.cf.
+        master: the entries in effect, the build's own among them unless the candidate is whole.
+        own: the candidate's entries.
+        context: what is known of the build and of the files that came along.
+    """
+    tables = TableContext(
+        types=context.types,
+        files=context.files,
+        main=parse_main_cf(main_cf).values,
+        directory=f"{context.directory}/etc",
+    )
+    changes = _Changes(tables)
+    text = "".join(
+        _adapt_setting(chunk.text, changes) if chunk.logical else chunk.text
+        for chunk in chunks(main_cf, Path("main.cf"))
+    )
+    adapted = _adapt_master(master, own, context, changes)
+    return Adapted(text, adapted, tuple(changes.replaced), changes.use)
+
+
+def _adapt_setting(text: str, changes: _Changes) -> str:
+    """One logical line of main.cf; "" where it is left out."""
+    setting = read_setting(text, 1)
+    if not setting.name:
+        return text
+    value = _adapt_value("main.cf", setting.name, setting.value, changes)
+    if value is None:
+        return ""
+    return text if value == setting.value else f"{setting.name} = {value}".rstrip() + "\n"
+
+
+def _adapt_value(where: str, name: str, value: str, changes: _Changes) -> str | None:
+    """The value that is in effect for a setting; None where the setting is left out."""
+    rule = rule_of(name)
+    if rule.treatment is Treatment.KEEP:
+        return value
+    adapted = _treat(rule, name, value, changes)
+    if adapted != value:
+        changes.note(where, name, value, adapted or "", (_kind_of_change(rule), rule.reason))
+    return adapted
+
+
+def _treat(rule: SettingRule, name: str, value: str, changes: _Changes) -> str | None:
+    if rule.treatment in (Treatment.DROP, Treatment.SASL):
+        if not _is_readable(name, value):
+            return value
+        is_missing_owner = not value and name in _OWNERS
+        is_off = not value and rule.kind is _SURROUNDINGS
+        is_kept_login = _is_kept_login(name, value, changes)
+        return value if is_missing_owner or is_off or is_kept_login else None
+    if rule.treatment is Treatment.DATABASE:
+        return replace_database(value, changes.context.types)
+    adapted = replace_tables(name, value, changes.context, changes.use)
+    return None if name in _NEVER_EMPTY and value and not adapted.strip() else adapted
+
+
+def _is_kept_login(name: str, value: str, changes: _Changes) -> bool:
+    """Whether a setting is about logging in elsewhere, and is off or lacks a table of passwords."""
+    passwords = _PASSWORDS_FOR.get(name)
+    if passwords is None:
+        return False
+    return value == "no" or not changes.context.main.get(passwords)
+
+
+def _is_readable(name: str, value: str) -> bool:
+    """Whether Postfix can read a value at all; one that it cannot is its to refuse, anywhere.
+
+    postconf(5) has the forms: a number, a time with its unit, names of protocols. What refers to
+    other settings is left to Postfix.
+    """
+    form = next((form for names, form in _FORMS if names.fullmatch(name)), None)
+    return form is None or not value or "$" in value or bool(form.fullmatch(value.strip()))
+
+
+def _kind_of_change(rule: SettingRule) -> SettingKind:
+    """What a change is about: of what is under test, tables and daemons alone are replaced."""
+    return _SURROUNDINGS if rule.kind is SettingKind.UNDER_TEST else rule.kind
+
+
+def _adapt_master(
+    master: MasterCf, own: MasterCf, context: StandInContext, changes: _Changes
+) -> MasterCf:
+    """The candidate's entries adapted, and its options that were laid below the build's entries.
+
+    What is the build's own stays as it is.
+    """
+    of_candidate = {entry.text for entry in own.entries}
+    merged: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for entry in own.entries:
+        merged.setdefault(entry.key, set()).update(_options_of(entry))
+    places = listening_places(master, changes.context.main.get("inet_interfaces", ""))
+    loopback = {at for at, place in places.items() if place.loopback}
+    pieces: list[Entry | str] = []
+    for at, piece in enumerate(master.pieces):
+        if not isinstance(piece, Entry):
+            pieces.append(piece)
+        elif context.whole and _is_unknown_type(piece, context, changes):
+            continue
+        elif piece.text in of_candidate or ended(piece.text) in of_candidate or context.whole:
+            pieces.append(_adapt_entry(piece, context, changes, loopback=at in loopback))
+        elif piece.key in merged:
+            pieces.append(_adapt_options(piece, changes, merged[piece.key]))
+        else:
+            pieces.append(piece)
+    return MasterCf(tuple(pieces))
+
+
+def _is_unknown_type(entry: Entry, context: StandInContext, changes: _Changes) -> bool:
+    """Whether an entry is of postlogd(8), which this release does not have."""
+    if entry.type != "unix-dgram" or Version.parse(context.mail_version) >= _POSTLOG_SINCE:
+        return False
+    reason = "the log goes to the harness, and this release has no postlogd(8)"
+    changes.note(f"master.cf: {entry.name}", "entry", entry.type, "", (_MACHINE, reason))
+    return True
+
+
+def _adapt_entry(
+    entry: Entry, context: StandInContext, changes: _Changes, *, loopback: bool
+) -> Entry:
+    where = f"master.cf: {entry.name}"
+    entry = _adapt_options(entry, changes, _options_of(entry))
+    if context.whole:
+        entry = _without_chroot(entry, where, changes)
+    own_clients = _ON_THE_MACHINE if loopback else _OF_THE_NETWORKS
+    if loopback or _serves_own_networks(entry):
+        changes.note(where, "mynetworks", "", "0.0.0.0/0", (_SURROUNDINGS, own_clients))
+        entry = parse_entry(f"{ended(entry.text)}  -o mynetworks=0.0.0.0/0\n", entry.line)
+    return entry
+
+
+def _serves_own_networks(entry: Entry) -> bool:
+    """Whether an entry serves clients of mynetworks alone, and no one who logs in."""
+    lists = (
+        re.split(r"[\s,]+", value.strip())
+        for name, value in entry.options.items()
+        if name.startswith("smtpd_") and name.endswith("_restrictions")
+    )
+    return any(
+        "permit_sasl_authenticated" not in elements
+        and "reject" in elements
+        and "permit_mynetworks" in elements[: elements.index("reject")]
+        for elements in lists
+    )
+
+
+def _options_of(entry: Entry) -> set[tuple[str, str]]:
+    """Name and value of each option, those that a later one makes void too."""
+    return {(argument.name, argument.value) for argument in entry.arguments if argument.name}
+
+
+def _adapt_options(
+    entry: Entry, changes: _Changes, of_candidate: Collection[tuple[str, str]]
+) -> Entry:
+    """The entry with those of its options adapted that are the candidate's, by name and value."""
+    where = f"master.cf: {entry.name}"
+    for argument in reversed(entry.arguments):
+        if argument.name and (argument.name, argument.value) in of_candidate:
+            entry = _adapt_option(entry, argument, where, changes)
+    return entry
+
+
+def _adapt_option(entry: Entry, argument: Argument, where: str, changes: _Changes) -> Entry:
+    value = _adapt_value(where, argument.name, argument.value, changes)
+    if value == argument.value:
+        return entry
+    if value is not None:
+        return set_option(entry, argument, value)
+    text = entry.text[: argument.start].rstrip(" \t") + entry.text[argument.end :]
+    text = "\n".join(line for line in text.split("\n") if line.strip()) + "\n"
+    return parse_entry(text, entry.line)
+
+
+def set_option(entry: Entry, argument: Argument, value: str) -> Entry:
+    """The entry with another value for one of its options; one with a space needs braces."""
+    option = f"{argument.name}={value}"
+    if " " in value:
+        option = f"{{ {argument.name} = {value} }}"
+    before, after = entry.text[: argument.start], entry.text[argument.end :]
+    return parse_entry(f"{before}-o {option}{after}", entry.line)
+
+
+def _without_chroot(entry: Entry, where: str, changes: _Changes) -> Entry:
+    """The entry with its chroot field off: what a chroot has to hold is of the user's machine."""
+    if len(entry.fields) < FIELDS or entry.fields[_CHROOT_FIELD] == "n":
+        return entry
+    if entry.fields[_CHROOT_FIELD] == "y":
+        reason = "what a chroot holds is prepared on the user's machine"
+        changes.note(where, "chroot", "y", "n", (_MACHINE, reason))
+    fields = [*entry.fields[:_CHROOT_FIELD], "n", *entry.fields[_CHROOT_FIELD + 1 :]]
+    end = entry.arguments[0].start if entry.arguments else len(entry.text.rstrip("\n"))
+    head = entry.text[:end]
+    kept = head[len(head.rstrip(" \t\n")) :] if entry.arguments else ""
+    return parse_entry(" ".join(fields) + kept + entry.text[end:], entry.line)
+
+
+def set_last(main_cf: str, name: str, value: str) -> str:
+    """A main.cf in which a parameter is set once, at the end."""
+    pieces = chunks(main_cf, Path("main.cf"))
+    kept = [c.text for c in pieces if not c.logical or read_setting(c.text, 1).name != name]
+    return ended("".join(kept)) + f"{name} = {value}\n"

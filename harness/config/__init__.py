@@ -1,1 +1,0 @@
-"""The candidate: main.cf and master.cf overlays, and the scenarios that carry them."""

@@ -1,0 +1,411 @@
+"""A configuration in any form in which people hold one, as main.cf and master.cf. Pure.
+
+Files, ``postconf -n`` as pasted, commands of ``postconf -e``, lines of an answer: what each line is
+tells configuration_lines.py. Here they are put together, and it is told what was done to them, and
+whether they are all of a configuration or lines that go into one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from harness.config_input.line_kinds import (
+    Part,
+    PartKind,
+    ReadText,
+    is_signed,
+    read_lines,
+)
+from harness.config_input.postconf_commands import (
+    Edit,
+    EditKind,
+)
+from harness.config_input.text import (
+    MAIN_CF,
+    MASTER_CF,
+    STDIN,
+    GivenText,
+    clean_text,
+)
+from harness.errors import FileError, Place
+from harness.postfix_config.logical_lines import ended
+from harness.postfix_config.main_cf import parse_main_cf
+from harness.postfix_config.master_cf import (
+    FIELDS,
+    Entry,
+    parse_entry,
+    parse_master_cf,
+)
+from harness.postfix_config.master_cf_overlay import Overlay
+from harness.tls import Service
+
+
+class Footing(StrEnum):
+    """How much of a configuration some text is."""
+
+    WHOLE = "whole"
+    LINES = "lines"
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What was read. ``notes`` say what was done to the text, and on which footing it was read."""
+
+    main_cf: str
+    master_cf: str
+    overlay: Overlay
+    whole: bool
+    notes: tuple[str, ...]
+
+
+#: Settings that an installation makes, or that say for which domains and networks a server is: two
+#: of them are in a whole configuration, and hardly ever in advice.
+WHOLE_SETTINGS = frozenset(
+    {
+        *("alias_database", "alias_maps", "command_directory", "daemon_directory"),
+        *("data_directory", "inet_interfaces", "mail_owner", "mailbox_size_limit"),
+        *("mydestination", "mydomain", "myhostname", "mynetworks", "myorigin", "queue_directory"),
+        *("recipient_delimiter", "relayhost", "setgid_group", "virtual_mailbox_domains"),
+    }
+)
+_ENOUGH = 2
+#: Of one text, so many complaints of Postfix's are told; it dies of the first of them.
+_MOST_COMPLAINTS = 5
+#: Entries that a master.cf which stands alone must have: no mail gets through without them.
+WHOLE_ENTRIES = frozenset({"cleanup", "qmgr"})
+_FIELDS_OF_INET = "n - - - - smtpd"
+#: The fields as master(8) calls them where one is missing (master_ent.c).
+_MASTER_FIELDS = (
+    *("service name", "transport type", "private", "unprivileged", "chroot"),
+    *("wakeup_time", "max_proc", "command"),
+)
+#: The programs of unix entries whose name is not their program's.
+_PROGRAMS = {"relay": "smtp", "submission": "smtpd", "rewrite": "trivial-rewrite"}
+
+
+def read_configuration(
+    texts: Mapping[Path, str],
+    service: Service | None = None,
+    footing: Footing | None = None,
+    notes: Iterable[str] = (),
+) -> Configuration:
+    """Put one configuration together.
+
+    Args:
+        texts: each text by its path; :data:`~harness.config_input.text.STDIN` for standard
+            input.
+        service: whose options lines that begin with -o are, where no entry stands before them.
+        footing: all of a configuration or lines for one; None: as the texts show.
+        notes: what was already done to read the texts.
+
+    Raises:
+        FileError: options under no entry, or a text that sets nothing.
+    """
+    texts_read = [_read(text, path) for path, text in texts.items()]
+    collected = _Collected(service)
+    for read in texts_read:
+        collected.take(read, stray_kept=footing is not Footing.LINES and _shows_whole([read]))
+    main_cf, master_cf, overlay = collected.finish()
+    _refuse_empty(texts_read, collected, main_cf, master_cf)
+    whole = footing is Footing.WHOLE if footing else _is_whole(texts_read, main_cf, master_cf)
+    said = [*notes, *(note for read in texts_read for note in read.notes), *collected.notes]
+    said += _complaints(texts_read)
+    said += _footing_notes(main_cf, master_cf, whole=whole, forced=footing is not None)
+    return Configuration(main_cf, master_cf, overlay, whole, tuple(said))
+
+
+def read_scenario_part(text: str, path: Path) -> tuple[str, tuple[str, ...]]:
+    """A scenario's main.cf or master.cf: to the letter, unless it shows that it was pasted.
+
+    Returns the text and what was done to it, in one note.
+
+    Raises:
+        FileError: as :func:`read_configuration`.
+    """
+    bare = text.removeprefix("\ufeff")
+    given = clean_text(bare, path)
+    if not given.pasted:
+        note = (f"{path.name}: its byte order mark was left out",) if bare != text else ()
+        return bare, note
+    read = read_lines(given)
+    collected = _Collected(None)
+    collected.take(read, stray_kept=True)
+    main_cf, master_cf, _ = collected.finish()
+    taken, other = (main_cf, master_cf) if path.name == MAIN_CF else (master_cf, main_cf)
+    notes = [*read.notes, *collected.notes]
+    if other:
+        lines = MASTER_CF if path.name == MAIN_CF else MAIN_CF
+        notes.append(f"{path.name}: its lines of {lines} were left out")
+    return taken, ("; ".join(notes),)
+
+
+def stands_alone(master_cf: str) -> bool:
+    """Whether a master.cf stands alone: it has the entries without which no mail gets through."""
+    return {entry.name for entry in parse_master_cf(master_cf).entries} >= WHOLE_ENTRIES
+
+
+def _read(text: str, path: Path) -> ReadText:
+    signs = [] if path == STDIN else is_signed(text, path.name)
+    return read_lines(clean_text(text, path, signs))
+
+
+@dataclass(slots=True)
+class _Collected:
+    """The lines of all texts, sorted by whose they are."""
+
+    service: Service | None
+    main: list[Part] = field(default_factory=list)
+    master: list[Part] = field(default_factory=list)
+    options: list[str] = field(default_factory=list)
+    loose: dict[str, list[str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def take(self, read: ReadText, *, stray_kept: bool) -> None:
+        """Sort one text's parts.
+
+        ``stray_kept``: a line that is nothing of Postfix's, in the middle of others, is handed on.
+        """
+        left_out: list[int] = []
+        last = self.main
+        edits: list[Edit] = []
+        for part in read.parts:
+            if part.kind is PartKind.STRAY and not (part.inside and stray_kept):
+                left_out.append(part.line)
+            elif part.kind is PartKind.STRAY:
+                last.append(part)
+            elif part.edit is not None:
+                edits.append(part.edit)
+            elif part.kind is PartKind.OPTION:
+                self._take_option(part, read.given)
+            elif part.kind in (PartKind.MAIN, PartKind.MASTER):
+                last = self.main if part.kind is PartKind.MAIN else self.master
+                last.append(part)
+        self.notes += _left_out(left_out, read.given)
+        _Editor(self, read.given).apply(edits)
+
+    def _take_option(self, part: Part, given: GivenText) -> None:
+        if self.service is None:
+            raise FileError(
+                Place(given.path, part.line),
+                "-o options stand under no entry",
+                expected="an entry of master.cf before them, or --service beside them",
+            )
+        self.options.append(part.text)
+
+    def finish(self) -> tuple[str, str, Overlay]:
+        """main.cf, master.cf, and how its entries are laid over a build's own."""
+        master = [ended(part.text) for part in self.master]
+        for target, options in self.loose.items():
+            master.append(_head(target) + "".join(f"  -o {option}\n" for option in options))
+        if self.options and self.service is not None:
+            name = "submissions" if self.service is Service.SUBMISSIONS else str(self.service)
+            lines = "".join(f"  {text.strip()}\n" for text in self.options)
+            master.append(_head(f"{name}/inet") + lines)
+        merged = bool(self.options or self.loose)
+        main_cf = "".join(ended(part.text) for part in self.main)
+        return main_cf, "".join(master), Overlay.MERGE if merged else Overlay.REPLACE
+
+
+class _Editor:
+    """Applies what commands of postconf change to the lines that were given."""
+
+    def __init__(self, collected: _Collected, given: GivenText) -> None:
+        self._collected = collected
+        self._given = given
+        #: The entries of master.cf as they become, by number; None where one was taken out.
+        self._entries: list[list[str] | None] = []
+        #: Of each ``service/type``, the numbers of its entries.
+        self._places: dict[str, list[int]] = {}
+        self._lines: list[int] = []
+
+    def apply(self, edits: Sequence[Edit]) -> None:
+        """One after the other; a parameter that is set again has its last value."""
+        if not edits:
+            return
+        last = {(e.target if e.kind is EditKind.SET else ""): e for e in edits}
+        self._drop({e.target for e in edits if e.kind in (EditKind.SET, EditKind.REMOVE)})
+        for part in self._collected.master:
+            self._append(part.text, part.line)
+        for edit in edits:
+            if edit.kind is EditKind.SET:
+                if last[edit.target] is edit:
+                    text = f"{edit.target} = {edit.value}".rstrip() + "\n"
+                    self._collected.main.append(Part(PartKind.MAIN, text, edit.line))
+            elif edit.kind is EditKind.REMOVE:
+                self._say(edit, f"takes {edit.target} out of main.cf")
+            elif edit.kind is EditKind.SET_OPTION:
+                self._set_option(edit)
+            elif edit.kind in (EditKind.SET_ENTRY, EditKind.REMOVE_ENTRY):
+                self._set_entry(edit)
+            else:
+                self._say(edit, f"was left out: {edit.target} ({edit.kind.value})")
+        self._collected.master[:] = [
+            Part(PartKind.MASTER, "".join(texts), line)
+            for texts, line in zip(self._entries, self._lines, strict=True)
+            if texts is not None
+        ]
+
+    def _append(self, text: str, line: int) -> None:
+        entry = parse_entry(text)
+        self._places.setdefault(f"{entry.name}/{entry.type}", []).append(len(self._entries))
+        self._entries.append([ended(text)])
+        self._lines.append(line)
+
+    def _say(self, edit: Edit, what: str) -> None:
+        self._collected.notes.append(f"{self._given.name} line {edit.line}: {what}")
+
+    def _drop(self, names: set[str]) -> None:
+        if names:
+            main = self._collected.main
+            main[:] = [part for part in main if _name(part) not in names]
+
+    def _set_entry(self, edit: Edit) -> None:
+        for at in self._places.pop(edit.target, []):
+            self._entries[at] = None
+        if edit.kind is EditKind.SET_ENTRY and edit.value:
+            self._append(edit.value + "\n", edit.line)
+        else:
+            self._say(edit, f"takes the entry {edit.target} out of master.cf")
+
+    def _set_option(self, edit: Edit) -> None:
+        """Below the entry where the lines have it; else to be merged into the build's own."""
+        target, _, parameter = edit.target.rpartition("/")
+        option = f"{parameter}={edit.value}"
+        if any(char in edit.value for char in " \t"):
+            option = f"{{ {parameter} = {edit.value} }}"
+        for at in self._places.get(target, ()):
+            texts = self._entries[at]
+            if texts is not None:
+                texts.append(f"  -o {option}\n")
+        if target in self._places:
+            return
+        if "*" in target or target.count("/") != 1:
+            self._say(edit, f"was left out: no entry here is meant by {target}")
+        else:
+            self._collected.loose.setdefault(target, []).append(option)
+
+
+def _name(part: Part) -> str:
+    return part.text.partition("=")[0].strip()
+
+
+def _head(target: str) -> str:
+    """The first line of an entry of which only options are known, to be merged into another."""
+    name, _, kind = target.rpartition("/")
+    if kind == "inet":
+        return f"{name} inet {_FIELDS_OF_INET}\n"
+    return f"{name} {kind} - - - - - {_PROGRAMS.get(name, name)}\n"
+
+
+def _left_out(lines: list[int], given: GivenText) -> list[str]:
+    if not lines:
+        return []
+    shown = ", ".join(map(str, lines[:10])) + (", ..." if len(lines) > 10 else "")
+    word = "line" if len(lines) == 1 else "lines"
+    return [f"{given.name} {word} {shown}: left out, being no line of main.cf or master.cf"]
+
+
+def _complaints(texts: Iterable[ReadText]) -> list[str]:
+    """What Postfix will say to lines that are handed on to it as they are."""
+    said: list[str] = []
+    for read in texts:
+        lines = [(part.line, words) for part in read.parts if (words := _complaint(part))]
+        said += [
+            f'{read.given.name} line {line}: Postfix will say "{words}"'
+            for line, words in lines[:_MOST_COMPLAINTS]
+        ]
+        if (more := len(lines) - _MOST_COMPLAINTS) > 0:
+            said.append(f"{read.given.name}: the same or the like of {more} further lines")
+    return said
+
+
+def _complaint(part: Part) -> str:
+    if part.kind is PartKind.MAIN or (part.kind is PartKind.STRAY and part.inside):
+        return main_cf_complaint(part.text)
+    return master_cf_complaint(parse_entry(part.text)) if part.kind is PartKind.MASTER else ""
+
+
+def main_cf_complaint(text: str) -> str:
+    """What split_nameval(3) says to a logical line of main.cf; "" where it takes it."""
+    setting = parse_main_cf(text).settings[:1]
+    if not setting or setting[0].name:
+        return ""
+    begins_with_equals = text.lstrip().startswith("=")
+    return "missing attribute name" if begins_with_equals else "missing '=' after attribute name"
+
+
+def master_cf_complaint(entry: Entry) -> str:
+    """What master(8) says to an entry that is too short; "" where it has all fields."""
+    if len(entry.fields) >= FIELDS:
+        return ""
+    return f'missing "{_MASTER_FIELDS[len(entry.fields)]}" field'
+
+
+def _refuse_empty(
+    texts: Sequence[ReadText], collected: _Collected, main_cf: str, master_cf: str
+) -> None:
+    """Refuse what sets nothing: no answer could be about it.
+
+    Raises:
+        FileError: all texts together, or a file main.cf, set nothing.
+    """
+    expected = '"name = value", an entry such as "submission inet n - - - - smtpd", or -o lines'
+    for read in texts:
+        if read.given.path.name == MAIN_CF and not read.parts:
+            raise FileError(Place(read.given.path), "sets nothing", expected=expected)
+    if not main_cf.strip() and not master_cf.strip():
+        path = texts[0].given.path if texts else STDIN
+        where = Path("standard input") if path == STDIN else path
+        what = "has no line of main.cf or master.cf"
+        line = next((p.line for r in texts for p in r.parts if p.kind is PartKind.STRAY), None)
+        next_step = " ".join(collected.notes[:1])
+        raise FileError(Place(where, line), what, expected=expected, next_step=next_step)
+
+
+def _shows_whole(texts: Sequence[ReadText]) -> bool:
+    """Whether texts that were pasted are recognisably all of a configuration."""
+    if any(read.whole for read in texts):
+        return True
+    names = {
+        _name(part)
+        for read in texts
+        for part in read.parts
+        if part.kind is PartKind.MAIN and part.edit is None
+    }
+    return len(names & WHOLE_SETTINGS) >= _ENOUGH
+
+
+def _is_whole(texts: Sequence[ReadText], main_cf: str, master_cf: str) -> bool:
+    """Whether it is all of a configuration.
+
+    A file is, where it has settings of main.cf and is no script or answer; a master.cf without
+    cleanup and qmgr, and nothing else, is some entries.
+    """
+    files = [read for read in texts if not read.given.pasted]
+    if any(part.kind is PartKind.MAIN for read in files for part in read.parts):
+        return bool(main_cf)
+    return _shows_whole(texts) or stands_alone(master_cf)
+
+
+def _footing_notes(main_cf: str, master_cf: str, *, whole: bool, forced: bool) -> list[str]:
+    """On which footing it was read, and what the build's own is beside it."""
+    if not whole:
+        hint = "" if forced else " (--whole reads them as all of one)"
+        return [
+            "read as lines of a configuration: they go into that of a server with a certificate "
+            f"and smtpd_tls_security_level = may{hint}"
+        ]
+    hint = "" if forced else " (--lines reads it as lines)"
+    notes = [f"read as a whole configuration: nothing that decides TLS is added{hint}"]
+    if not master_cf.strip():
+        notes.append("no master.cf was given, so the services are the build's own")
+    elif not stands_alone(master_cf):
+        notes.append(
+            "its entries of master.cf are laid over the build's own, as it has no cleanup and qmgr"
+        )
+    if not main_cf.strip():
+        notes.append("no main.cf was given, so all settings are Postfix's defaults")
+    return notes

@@ -1,0 +1,121 @@
+"""The services that a configuration has: its inet entries that take mail, and how each speaks.
+
+postconf(5): an entry's -o options over main.cf's settings; master(5): the entry's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.postfix_config.lookup_tables import expand_references
+from harness.postfix_config.master_cf import (
+    FIELDS,
+    Entry,
+    MasterCf,
+)
+from harness.postfix_config.ports import (
+    ListeningPlace,
+    listening_places,
+)
+from harness.postfix_config.tls_levels import (
+    IMPLICIT,
+    service_level,
+)
+from harness.tls import Service
+
+#: Programs that a client can talk SMTP with (smtpd(8), postscreen(8)).
+SMTPD, POSTSCREEN = "smtpd", "postscreen"
+_PROXY_PROTOCOL = {
+    SMTPD: "smtpd_upstream_proxy_protocol",
+    POSTSCREEN: "postscreen_upstream_proxy_protocol",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A service and its entry in master.cf.
+
+    ``entry`` is the entry's name as written. ``settings`` are in effect for it, with ``$name``
+    followed. ``implicit_tls``: its clients begin with TLS (RFC 8314). ``authenticates``: its
+    clients log in before they send. ``proxied``: it expects HAProxy's protocol before the dialogue.
+    """
+
+    service: Service
+    entry: str
+    program: str
+    settings: Mapping[str, str]
+    implicit_tls: bool
+    authenticates: bool
+    proxied: bool = False
+
+    @property
+    def level(self) -> str:
+        """none, may, encrypt or implicit TLS, as its settings say."""
+        return service_level(self.settings)
+
+    def to_dict(self) -> dict[str, str]:
+        """The listener in JSON's terms, for an instance's evidence (key ``services``)."""
+        return {
+            "service": str(self.service),
+            "entry": self.entry,
+            "program": self.program,
+            "level": self.level,
+            "speaks": "implicit TLS" if self.implicit_tls else "STARTTLS",
+            **({"proxy_protocol": "haproxy"} if self.proxied else {}),
+        }
+
+
+def listeners(
+    main: Mapping[str, str], master: MasterCf, interfaces: str = ""
+) -> tuple[Listener, ...]:
+    """The services of a configuration, in master.cf's order; of two on one port, the last entry.
+
+    Args:
+        main: main.cf's settings in effect.
+        master: the entries, by the names that they were written with.
+        interfaces: the candidate's own inet_interfaces.
+    """
+    found: dict[str, Listener] = {}
+    for at, place in listening_places(master, interfaces).items():
+        entry = master.pieces[at]
+        assert isinstance(entry, Entry)
+        program = entry.fields[-1] if len(entry.fields) == FIELDS else ""
+        if program == SMTPD:
+            found[place.name] = _listener(place, entry, {**main, **entry.options})
+        elif program == POSTSCREEN and (behind := behind_postscreen(main, entry, master)):
+            # The dialogue is smtpd's, as soon as postscreen has handed the connection over.
+            settings = {**main, **entry.options, **behind.options}
+            found[place.name] = _listener(place, entry, settings)
+    return tuple(found.values())
+
+
+def behind_postscreen(main: Mapping[str, str], entry: Entry, master: MasterCf) -> Entry | None:
+    """The entry of smtpd(8) that a postscreen(8) hands its clients to; None without any.
+
+    postconf(5): smtpd_service_name, "smtpd" unless said otherwise.
+    """
+    name = {**main, **entry.options}.get("smtpd_service_name", SMTPD)
+    known = [one for one in master.entries if one.type == "pass" and one.fields[7:8] == (SMTPD,)]
+    return next((one for one in known if one.name == name), next(iter(known), None))
+
+
+def _listener(place: ListeningPlace, entry: Entry, settings: Mapping[str, str]) -> Listener:
+    service, program = Service(place.name), entry.fields[-1]
+    settings = {name: expand_references(value, settings) for name, value in settings.items()}
+    offers_log_in = _is_on(settings, "smtpd_sasl_auth_enable") and not place.loopback
+    log_in = service.authenticates or (offers_log_in and not service.is_registered)
+    implicit = service_level(settings) == IMPLICIT
+    return Listener(
+        service=service,
+        entry=entry.name,
+        program=program,
+        settings=settings,
+        implicit_tls=service.implicit_tls if service.is_registered else implicit,
+        authenticates=log_in,
+        proxied=bool(settings.get(_PROXY_PROTOCOL[program])),
+    )
+
+
+def _is_on(settings: Mapping[str, str], name: str) -> bool:
+    return settings.get(name, "no").strip().lower() == "yes"

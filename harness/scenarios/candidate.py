@@ -1,0 +1,55 @@
+"""A candidate of no scenario folder: a configuration as somebody holds it, as a scenario. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from harness.config_input.forms import (
+    Footing,
+    read_configuration,
+)
+from harness.config_input.text import STDIN
+from harness.postfix_config.master_cf import parse_master_cf
+from harness.scenarios.claims import Claims
+from harness.scenarios.scenario import Scenario
+from harness.tls import Service
+
+
+def read_candidate(
+    texts: Mapping[Path, str],
+    service: Service | None,
+    claims: Claims | None = None,
+    *,
+    footing: Footing | None = None,
+    notes: Iterable[str] = (),
+    source: str = "",
+) -> Scenario:
+    """Put a candidate together.
+
+    Args:
+        texts: each file's text by its path, for messages; ``-`` for standard input.
+        service: whose options lines that begin with -o are, where no entry stands before them.
+        claims: what is expected of it.
+        footing: all of a configuration or lines for one; None: as the texts show.
+        notes: what was already done to read the texts.
+        source: where it is from, where the texts' paths do not tell.
+
+    Raises:
+        FileError: options under no entry, or a text that sets nothing.
+    """
+    read = read_configuration(texts, service, footing, notes)
+    parse_master_cf(read.master_cf)
+    named = ("standard input" if path == STDIN else str(path) for path in texts)
+    return Scenario(
+        id="candidate",
+        title="the candidate",
+        source=source or ", ".join(named),
+        claim="",
+        main_cf=read.main_cf,
+        master_cf=read.master_cf,
+        overlay=read.overlay,
+        whole=read.whole,
+        reading=read.notes,
+        claims=claims or Claims(),
+    )

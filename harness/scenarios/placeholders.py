@@ -1,0 +1,91 @@
+"""What a scenario can write where a run's own certificates are to be named. Pure.
+
+A run's certificates are made anew each time, so none of their fingerprints can be written down
+before. ``{{listed-client-certificate-sha256}}`` in main.cf, master.cf or a file of a scenario
+becomes the fingerprint, as Postfix writes it (``AB:CD:…``; postconf(5),
+``smtpd_tls_fingerprint_digest``). Any other text in braces stays as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from harness.scenarios.instance import (
+    InstanceConfig,
+    InstanceContext,
+    assemble,
+)
+from harness.scenarios.scenario import Scenario
+
+DIGESTS = ("md5", "sha1", "sha256")
+#: Whose fingerprints can be written down: each as ``{{WHOSE-certificate-DIGEST}}``, and that of its
+#: public key as ``{{WHOSE-key-DIGEST}}`` (smtpd(8) compares with both).
+WHOSE = ("listed-client", "peer", "self-signed-peer")
+_PLACEHOLDER = re.compile(r"\{\{([a-z0-9-]+)\}\}")
+
+
+def fingerprints(whose: str, certificate: str) -> dict[str, str]:
+    """The values of a certificate's placeholders, by name; ``certificate`` is PEM."""
+    read = x509.load_pem_x509_certificate(certificate.encode())
+    key = read.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    parts = {"certificate": read.public_bytes(Encoding.DER), "key": key}
+    return {
+        f"{whose}-{part}-{digest}": _with_colons(hashlib.new(digest, data).hexdigest())
+        for part, data in parts.items()
+        for digest in DIGESTS
+    }
+
+
+def _with_colons(digits: str) -> str:
+    pairs = (digits[at : at + 2] for at in range(0, len(digits), 2))
+    return ":".join(pairs).upper()
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """The text with its placeholders filled; what is none stays."""
+    return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), text)
+
+
+def filled(scenario: Scenario, values: Mapping[str, str]) -> Scenario:
+    """The scenario with the placeholders of all its texts filled."""
+    return replace(
+        scenario,
+        main_cf=fill(scenario.main_cf, values),
+        master_cf=fill(scenario.master_cf, values),
+        files={path: fill(text, values) for path, text in scenario.files.items()},
+    )
+
+
+def uses(scenario: Scenario) -> tuple[str, ...]:
+    """The names of known placeholders that a scenario's texts have, in order, each once."""
+    texts = "\n".join((scenario.main_cf, scenario.master_cf, *scenario.files.values()))
+    known = {
+        f"{whose}-{part}-{digest}"
+        for whose in WHOSE
+        for part in ("certificate", "key")
+        for digest in DIGESTS
+    }
+    return tuple(dict.fromkeys(name for name in _PLACEHOLDER.findall(texts) if name in known))
+
+
+def assemble_filled(
+    scenario: Scenario, context: InstanceContext, values: Callable[[], Mapping[str, str]]
+) -> InstanceConfig:
+    """An instance's configuration, its placeholders filled with ``values``, if it has any.
+
+    The candidate is the text with its placeholders, whatever a run's certificates are: its digest
+    is the same in each. Raises what :func:`assemble` raises.
+    """
+    names = uses(scenario)
+    if not names:
+        return assemble(scenario, context)
+    known = values()
+    config = assemble(filled(scenario, known), context)
+    told = tuple(f"{{{{{name}}}}} → {known[name]}" for name in names)
+    return replace(config, digest=scenario.digest, added=(*config.added, *told))

@@ -1,0 +1,166 @@
+"""Policies: sets of expectations with a name, so that nobody writes them twice.
+
+Those that come with the tool are in ``policies.toml`` beside this file; a ``policies.toml`` beside
+a user's scenarios adds to them, and may not take one's name.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness.errors import FileError, Place, UsageError
+from harness.scenarios.expectations import (
+    EXPECTED,
+    SELECTORS,
+    Expectation,
+    Slip,
+    Where,
+    read_expected,
+    read_where,
+)
+from harness.tls import Offer
+
+POLICIES = "policies.toml"
+_KEYS = ("name", "about", "takes", "offers", "expect", "remedy")
+_PARTS = ("says", *SELECTORS, *EXPECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """Lines for main.cf that may bring a service to meet a policy, by how the service does TLS."""
+
+    levels: tuple[str, ...]
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A set of expectations. ``offers`` is what must be measured to judge it.
+
+    ``takes`` is "clients" where the policy is named with a list of clients that it is about.
+    """
+
+    name: str
+    about: str
+    expectations: tuple[Expectation, ...]
+    offers: tuple[Offer, ...] = ()
+    takes: str | None = None
+    remedies: tuple[Remedy, ...] = ()
+
+    def remedy(self, level: str) -> tuple[str, ...]:
+        """The lines to try for a service of a level; none where nobody knows any."""
+        return tuple(line for one in self.remedies if level in one.levels for line in one.lines)
+
+    def within(self, where: Where, clients: tuple[str, ...] = ()) -> Iterator[Expectation]:
+        """Its expectations, within selectors, about these clients where it takes any."""
+        taken = (Where(clients=clients),) if clients else ()
+        outer = () if where == Where() else (where,)
+        for one in self.expectations:
+            says = f"{', '.join(clients)}: {self.about}" if clients else one.says
+            yield replace(one, where=(*outer, *taken, *one.where), policy=self.name, says=says)
+
+
+def load_policies(folder: Path | None = None) -> dict[str, Policy]:
+    """The tool's policies by name, and those of a folder's ``policies.toml`` where it has one.
+
+    Raises:
+        FileError: with file and key of the first thing that is wrong in one.
+    """
+    found = _read(Path(__file__).with_name(POLICIES))
+    if folder is not None and (folder / POLICIES).is_file():
+        for name, policy in _read(folder / POLICIES).items():
+            if name in found:
+                place = Place(folder / POLICIES, key=f"policy.{name}")
+                raise FileError(place, "the tool has a policy of that name", expected="another")
+            found[name] = policy
+    return found
+
+
+def read_policy(
+    value: object, where: Where, policies: Mapping[str, Policy]
+) -> tuple[Expectation, ...]:
+    """What ``policy = "name"`` or ``policy = {name = [clients]}`` stands for.
+
+    Raises:
+        Slip: no such policy, or a list where it takes none, or the other way round.
+    """
+    name, clients = _named(value)
+    if name not in policies:
+        raise Slip("policy", f"there is no policy {name!r}", f"of {', '.join(policies)}")
+    policy = policies[name]
+    if bool(policy.takes) != (clients is not None):
+        form = f'{{{name} = ["GLOB", ...]}}' if policy.takes else f'"{name}"'
+        raise Slip("policy", f"cannot be {value!r}", form)
+    return tuple(policy.within(where, clients or ()))
+
+
+def _named(value: object) -> tuple[str, tuple[str, ...] | None]:
+    if isinstance(value, str):
+        return value, None
+    if isinstance(value, dict) and len(value) == 1:
+        ((name, clients),) = value.items()
+        if isinstance(clients, list) and clients and all(isinstance(c, str) for c in clients):
+            return str(name), tuple(clients)
+    raise Slip("policy", f"cannot be {value!r}", 'a name, or {name = ["GLOB", ...]}')
+
+
+def _read(path: Path) -> dict[str, Policy]:
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileError(Place(path), f"cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise FileError(Place(path), f"is not TOML: {error}") from None
+    tables = data.pop("policy", [])
+    if data or not isinstance(tables, list):
+        key = next(iter(data), "policy")
+        raise FileError(Place(path, key=key), "unknown key", expected="[[policy]] tables")
+    found = (_policy(path, table) for table in tables)
+    return {policy.name: policy for policy in found}
+
+
+def _policy(path: Path, table: Mapping[str, Any]) -> Policy:
+    name = table.get("name")
+    if not isinstance(name, str) or not name:
+        raise FileError(Place(path, key="policy.name"), f"cannot be {name!r}", expected="a name")
+    where = f"policy.{name}"
+    for key in table:
+        if key not in _KEYS:
+            expected = f"one of {', '.join(_KEYS)}"
+            raise FileError(Place(path, key=f"{where}.{key}"), "unknown key", expected=expected)
+    if table.get("takes") not in (None, "clients"):
+        raise FileError(Place(path, key=f"{where}.takes"), "unknown", expected='"clients"')
+    try:
+        offers = tuple(Offer.parse(text) for text in table.get("offers", ()))
+        parts = tuple(_part(one) for one in table.get("expect", ()))
+    except UsageError as error:
+        raise FileError(Place(path, key=f"{where}.offers"), error.what) from None
+    except Slip as slip:
+        key = f"{where}.expect.{slip.key}"
+        raise FileError(Place(path, key=key), slip.what, expected=slip.expected) from None
+    if not parts:
+        raise FileError(Place(path, key=where), "it expects nothing", expected="[[policy.expect]]")
+    remedies = tuple(_remedy(path, where, one) for one in table.get("remedy", ()))
+    about = str(table.get("about", name))
+    return Policy(name, about, parts, offers, table.get("takes"), remedies)
+
+
+def _remedy(path: Path, where: str, table: Mapping[str, Any]) -> Remedy:
+    if set(table) != {"levels", "lines"}:
+        place = Place(path, key=f"{where}.remedy")
+        raise FileError(place, f"has {', '.join(table)}", expected="levels and lines")
+    return Remedy(tuple(table["levels"]), tuple(table["lines"]))
+
+
+def _part(table: Mapping[str, Any]) -> Expectation:
+    for key in table:
+        if key not in _PARTS:
+            raise Slip(key, "unknown key", f"one of {', '.join(_PARTS)}")
+    expected = read_expected(table)
+    if not expected:
+        raise Slip("expect", "expects nothing", f"one of {', '.join(EXPECTED)}")
+    return Expectation(where=(read_where(table),), says=table.get("says"), **expected)

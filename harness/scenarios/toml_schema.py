@@ -1,0 +1,159 @@
+"""What scenario.toml may say, and what is wrong with one, by file, line and key."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, ValidationError
+
+from harness.errors import FileError, Place
+from harness.postfix_config.master_cf_overlay import Overlay
+from harness.tls import NAMED_SERVICES, Service
+
+_LINE_OF_SYNTAX_ERROR = re.compile(r"\(at line (\d+), column \d+\)")
+
+_Line = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\n]+$")]
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+#: A header field of a message (RFC 5322, section 2.2), without quotes and backslashes.
+_Header = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]*: [ !#-&(-\[\]-~]+$", max_length=200)
+]
+_Names = Annotated[tuple[_Text, ...], Field(min_length=1)]
+
+
+class Extent(StrEnum):
+    """How much of a configuration main.cf and master.cf are: some lines, or all of it."""
+
+    LINES = "lines"
+    WHOLE = "whole"
+
+
+class SurroundingsMode(StrEnum):
+    """What takes the place of tables, daemons and other systems that are not here."""
+
+    STAND_INS = "stand-ins"
+    AS_IS = "as-is"
+
+
+class Description(BaseModel):
+    """What scenario.toml may say."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: _Line
+    source: _Line
+    claim: _Line
+    url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
+    date: Annotated[datetime.date, Strict()] | None = None
+    master_cf: Overlay = Overlay.REPLACE
+    configuration: Extent = Extent.LINES
+    surroundings: SurroundingsMode = SurroundingsMode.STAND_INS
+    notes: _Text | None = None
+    services: _Names | None = None
+    clients: _Names | None = None
+    offers: _Names | None = None
+    headers: Annotated[tuple[_Header, ...], Field(min_length=1)] | None = None
+    against: _Line = "defaults"
+    files: dict[str, str] = Field(default_factory=dict)
+    applies: dict[str, Any] = Field(default_factory=dict)
+    expect: tuple[dict[str, Any], ...] = ()
+
+
+_EXPECTED = {
+    "title": "one line of text",
+    "source": "one line of text: where the advice was given",
+    "claim": "one line of text: what the advice promises",
+    "url": "a text that starts with http:// or https://",
+    "date": "a day without quotes, as 2016-09-19",
+    "master_cf": "one of " + ", ".join(f'"{mode}"' for mode in Overlay),
+    "configuration": "one of " + ", ".join(f'"{extent}"' for extent in Extent),
+    "surroundings": "one of " + ", ".join(f'"{mode}"' for mode in SurroundingsMode),
+    "notes": "a text",
+    "services": f"a list of {', '.join(NAMED_SERVICES)}",
+    "clients": "a list of clients' names",
+    "offers": "a list of offers, such as TLSv1.2 and default",
+    "headers": 'a list of header fields of the messages, such as "TLS-Required: no"',
+    "against": "the id of another scenario",
+    "files": 'a table [files] of what is to lie at a path, as "/etc/dh.pem" = "missing"',
+    "applies": "a table [applies] with postfix or openssl",
+    "expect": "tables [[expect]]",
+}
+
+
+def describe(text: str, path: Path) -> tuple[Description | None, list[FileError]]:
+    """Read a scenario.toml's text: the description, or None and all that is wrong with it."""
+    try:
+        description = Description.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        return None, [_syntax_error(path, text, str(error))]
+    except ValidationError as error:
+        return None, [_key_error(path, text, dict(found)) for found in error.errors()]
+    if "master_cf" in description.model_fields_set and not (path.parent / "master.cf").exists():
+        place = Place(path, line_of(text, "master_cf"), "master_cf")
+        what = "says how to lay over a master.cf, and there is none"
+        return None, [FileError(place, what, expected="a master.cf beside it, or no such key")]
+    if description.headers and description.services != (str(Service.OUTBOUND),):
+        place = Place(path, line_of(text, "headers"), "headers")
+        what = "are of messages that Postfix sends"
+        return None, [FileError(place, what, expected=f'services = ["{Service.OUTBOUND}"]')]
+    return description, []
+
+
+def _syntax_error(path: Path, text: str, message: str) -> FileError:
+    match = _LINE_OF_SYNTAX_ERROR.search(message)
+    line = int(match[1]) if match else text.count("\n") + 1
+    what = f"is not TOML: {_LINE_OF_SYNTAX_ERROR.sub('', message).strip()}"
+    return FileError(Place(path, line), what, expected='lines like title = "Some text"')
+
+
+def _key_error(path: Path, text: str, found: dict[str, Any]) -> FileError:
+    """One of pydantic's findings as ours."""
+    key = str(found["loc"][0])
+    place = Place(path, line_of(text, key), key)
+    if key == "files" and len(found["loc"]) > 1:
+        inner = str(found["loc"][1])
+        place = Place(path, line_in_table(text, key, 0, inner), f"{key}.{inner}")
+    if found["type"] == "extra_forbidden":
+        return FileError(place, "unknown key", expected=among(key, _EXPECTED))
+    if found["type"] == "missing":
+        return FileError(place, "this key is missing", expected=_EXPECTED[key])
+    return FileError(place, f"cannot be {found['input']!r}", expected=_EXPECTED[key])
+
+
+def line_of(text: str, key: str) -> int | None:
+    """The line of a top-level key or table of that name; None where the text has none."""
+    begins = re.compile(rf"""\s*\[{{0,2}}\s*["']?{re.escape(key)}["']?\s*[=\].]""")
+    for number, line in enumerate(text.split("\n"), start=1):
+        if begins.match(line):
+            return number
+    return None
+
+
+def line_in_table(text: str, table: str, number: int, key: str | None = None) -> int | None:
+    """The line of a key in the ``number``-th ``[[table]]`` (from 0), or of the table's head."""
+    heads = re.compile(rf"\s*\[{{1,2}}\s*{re.escape(table)}\s*\]")
+    any_head = re.compile(r"\s*\[")
+    begins = re.compile(rf"""\s*["']?{re.escape(key or "")}["']?\s*=""")
+    found, head = -1, None
+    for at, line in enumerate(text.split("\n"), start=1):
+        if heads.match(line):
+            found += 1
+            head = at if found == number else head
+        elif any_head.match(line) and found == number and not line[:1].isspace():
+            break
+        elif found == number and key is not None and begins.match(line):
+            return at
+    return head
+
+
+def among(wrong: str, right: Iterable[str]) -> str:
+    """What is allowed, the closest first and alone where one is close."""
+    names = list(right)
+    return " or ".join(difflib.get_close_matches(wrong, names, n=1)) or "one of " + ", ".join(names)
