@@ -13,15 +13,19 @@ import platformdirs
 from benchmarks.compare import PLACES, SCENARIO, Comparison, compare
 from benchmarks.figures import Spread, ratio, table
 from benchmarks.timeline import timeline
-from harness.cli.axes import read_scenarios
 from harness.docker_engine.session import (
     Session,
     connect,
 )
 from harness.errors import ExitCode, HarnessError
-from harness.events import Event, Missing, Step
 from harness.images.image_builder import ImageShop
 from harness.paths import images_dir
+from harness.run.choosing import read_scenarios
+from harness.run.events import (
+    Event,
+    Missing,
+    Step,
+)
 from harness.targets.lab import Lab
 
 

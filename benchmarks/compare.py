@@ -22,15 +22,22 @@ from harness.catalog.plan import Plan
 from harness.clients.driver import Driver
 from harness.docker_engine.session import talking
 from harness.errors import InfrastructureError
-from harness.events import Listener, Step
 from harness.images.image_builder import ImageShop
-from harness.observations.bench import PostfixBench
 from harness.observations.decide import Control
 from harness.observations.journal import Journal
-from harness.observations.measure import measure
 from harness.observations.record import Outcome
-from harness.readiness import Readiness
-from harness.runner import CREDENTIALS, THREADS, Options
+from harness.run.endpoints import PostfixBench
+from harness.run.events import (
+    Listener,
+    Step,
+)
+from harness.run.matrix_run import (
+    CREDENTIALS,
+    THREADS,
+    Options,
+)
+from harness.run.measure import measure
+from harness.run.resources import Readiness
 from harness.scenarios.scenario import Scenario
 from harness.targets.lab import Lab
 from harness.targets.logjoin import LogJoin

@@ -7,7 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.catalog.cells import CONTROL_PREFIX
-from harness.events import Event, Seen, Step
+from harness.run.events import (
+    Event,
+    Seen,
+    Step,
+)
 
 
 @dataclass(frozen=True, slots=True)

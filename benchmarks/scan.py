@@ -26,15 +26,15 @@ from benchmarks.relay import relay
 from benchmarks.scanners import Pairs, Scanner, nmap, ours, sslscan, sslyze
 from harness.catalog.builds import Build
 from harness.catalog.ciphers import all_ciphers
-from harness.cli.axes import read_scenarios
 from harness.cli.display import Display
-from harness.cli.opening import open_shop
 from harness.docker_engine.session import (
     Session,
     connect,
 )
 from harness.errors import ExitCode, HarnessError, InfrastructureError, UsageError
 from harness.images import recipes
+from harness.run.builders import open_builder
+from harness.run.choosing import read_scenarios
 from harness.targets.lab import Lab
 from harness.targets.postfix import PostfixTarget
 from harness.targets.sasl import start_sasl
@@ -181,7 +181,7 @@ async def serve(
         raise UsageError(f"unknown scenario {scenario!r}")
     wanted = scenarios[scenario]
     with Session(connect()) as session, Lab(session) as lab, Display(quiet=True) as display:
-        shop = open_shop(session, display)
+        shop = open_builder(session, display.take)
         image = shop.build(Build.parse(build))
         sasl = start_sasl(lab, shop.ensure(recipes.sasl_recipe()).id)
         loop = asyncio.get_running_loop()

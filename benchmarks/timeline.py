@@ -9,18 +9,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.figures import milestones
-from harness.cli.axes import Selection, choose_builds
-from harness.cli.planning import make_plan
 from harness.docker_engine.session import (
     Session,
     connect,
 )
-from harness.events import Event
 from harness.images.image_builder import ImageShop
 from harness.observations.journal import Journal
 from harness.observations.run_record import Opening, now
 from harness.reports import write_reports
-from harness.runner import Run
+from harness.run.choosing import (
+    Selection,
+    choose_builds,
+)
+from harness.run.events import Event
+from harness.run.matrix_run import Run
+from harness.run.planning import make_plan
 from harness.scenarios.scenario import Scenario
 from harness.targets.lab import Lab
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import platformdirs
+
 from harness.errors import InfrastructureError
 
 PACKAGE = Path(__file__).resolve().parent
@@ -29,6 +31,11 @@ def scenarios_dir() -> Path:
         InfrastructureError: neither a checkout nor a whole installation.
     """
     return _data_dir("scenarios")
+
+
+def cache_dir() -> Path:
+    """Where sources, build logs and what was read back from images are kept."""
+    return Path(platformdirs.user_cache_dir("postfix-matrix"))
 
 
 def _data_dir(name: str, package: Path = PACKAGE) -> Path:

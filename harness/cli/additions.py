@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-import platformdirs
 
 from harness.catalog.builds import Additions, check_name
 from harness.catalog.clients import Client, own_client
 from harness.catalog.releases import Release
 from harness.errors import UsageError
+from harness.paths import cache_dir
 from harness.sources.archives import mirrors_from
 from harness.sources.user_sources import parse_local
 
@@ -93,11 +92,6 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def image_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --image to a command."""
     return _IMAGE(command)
-
-
-def cache_dir() -> Path:
-    """Where sources, build logs and what was read back from images are kept."""
-    return Path(platformdirs.user_cache_dir("postfix-matrix"))
 
 
 def read_additions(sources: Iterable[str], images: Iterable[str] = ()) -> Additions:

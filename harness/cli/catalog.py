@@ -22,7 +22,8 @@ from harness.catalog.releases import (
 )
 from harness.catalog.releases import packages as packaged
 from harness.catalog.writing import data_file, write
-from harness.cli.additions import cache_dir, read_mirrors
+from harness.cli.additions import read_mirrors
+from harness.paths import cache_dir
 from harness.sources.catalog_add import (
     Verified,
     Wanted,

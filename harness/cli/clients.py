@@ -19,7 +19,7 @@ from harness.catalog.clients import (
     is_of_a_build,
 )
 from harness.cli.display import Display
-from harness.cli.opening import open_shop, terminable
+from harness.cli.opening import terminable
 from harness.clients.driver import role_of
 from harness.conformance.client_checks import ClientReport
 from harness.conformance.client_trial import (
@@ -35,6 +35,7 @@ from harness.errors import ExitCode
 from harness.images import recipes
 from harness.images.image_builder import ImageShop
 from harness.reports.plain import plain
+from harness.run.builders import open_builder
 from harness.targets.control import ControlServer, start_control
 from harness.targets.lab import Lab
 from harness.targets.postfix import PostfixTarget
@@ -59,7 +60,7 @@ def check_command(image: str, as_json: bool, quiet: bool) -> int:
     with Display(quiet=quiet) as display, terminable(), ExitStack() as stack:
         session = stack.enter_context(Session(connect()))
         lab = stack.enter_context(Lab(session))
-        report = asyncio.run(_try_out(image, lab, open_shop(session, display)))
+        report = asyncio.run(_try_out(image, lab, open_builder(session, display.take)))
     click.echo(json.dumps(asdict(report), indent=2) if as_json else _told(report))
     return ExitCode.OK if report.ok else ExitCode.DIFFERS
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from harness.cli.folders import run_folder
 from harness.errors import ExitCode
 from harness.observations.record import Observation
 from harness.observations.rundir import load_run
 from harness.reports.plain import plain
 from harness.reports.words import sentence
+from harness.run.run_folders import run_folder
 from harness.verdicts.comparing import Comparison, Differing, compare_runs
 from harness.verdicts.effects import cipher_of
 

@@ -13,9 +13,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from harness.catalog.cells import is_control
-from harness.events import Event, Missing, Planned, Seen, Step
 from harness.observations.record import Outcome
 from harness.reports.plain import plain
+from harness.run.events import (
+    Event,
+    Missing,
+    Planned,
+    Seen,
+    Step,
+)
 
 #: Plain output says how far it is this often, in seconds.
 _PLAIN_EVERY = 5.0

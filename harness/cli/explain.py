@@ -8,11 +8,8 @@ from pathlib import Path
 import click
 
 from harness.cli.asking import agreed
-from harness.cli.axes import read_scenarios
 from harness.cli.candidate import named_candidate
 from harness.cli.candidate_options import CandidateOptions, candidate_options
-from harness.cli.folders import run_folder
-from harness.cli.measuring import exit_code
 from harness.cli.opening import terminable
 from harness.cli.setting import Setting, setting_options
 from harness.errors import NothingSelectedError, UsageError
@@ -21,6 +18,9 @@ from harness.reports.closing import trouble
 from harness.reports.explain_json import explanation_data
 from harness.reports.explain_text import explanation, table
 from harness.reports.stand_ins import stand_ins_markdown, stand_ins_of
+from harness.run.choosing import read_scenarios
+from harness.run.job import exit_code
+from harness.run.run_folders import run_folder
 from harness.scenarios.bearing import left_out
 from harness.scenarios.scenario import Scenario
 from harness.scenarios.variants import (

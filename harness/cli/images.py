@@ -15,15 +15,13 @@ from rich.text import Text
 from harness.catalog.builds import Additions, Build
 from harness.catalog.clients import all_clients
 from harness.cli.additions import (
-    cache_dir,
     read_additions,
     read_mirrors,
     source_option,
     source_options,
 )
-from harness.cli.axes import check_used, choose, choose_builds, words_of
 from harness.cli.display import Display
-from harness.cli.opening import open_shop, terminable
+from harness.cli.opening import terminable
 from harness.cli.output import output
 from harness.conformance.image_checks import Report
 from harness.conformance.image_examination import examine
@@ -49,8 +47,15 @@ from harness.images.image_states import (
 from harness.images.pruning import Found, our_images, outdated, remove
 from harness.images.recipes import Kind, Recipe, build_recipe, client_recipe
 from harness.images.refusals import Refusals
-from harness.paths import images_dir
+from harness.paths import cache_dir, images_dir
 from harness.reports.plain import plain
+from harness.run.builders import open_builder
+from harness.run.choosing import (
+    check_used,
+    choose,
+    choose_builds,
+    words_of,
+)
 from harness.targets.lab import Lab
 
 
@@ -94,7 +99,7 @@ def build_command(
         terminable(),
         talking("building images"),
     ):
-        shop = open_shop(session, display, mirrors=places, compilers=compilers, again=again)
+        shop = open_builder(session, display.take, mirrors=places, compilers=compilers, again=again)
         results = build_all(shop, orders, lambda one: display.step(one.name, ""))
     by_name = {one.name: one for one in results}
     ordered = [by_name[name] for name in orders]

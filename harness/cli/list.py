@@ -9,7 +9,7 @@ import click
 from harness.catalog.builds import Build, all_builds, known_builds
 from harness.catalog.clients import Control, all_clients, all_controls
 from harness.catalog.peers import all_peers
-from harness.cli.axes import read_scenarios
+from harness.run.choosing import read_scenarios
 from harness.scenarios.policies import load_policies
 from harness.tls import NAMED_SERVICES, STANDARD_OFFERS, Offer, Service
 

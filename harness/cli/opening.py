@@ -1,38 +1,11 @@
-"""What commands that use Docker open: the image shop, and an orderly end by signal."""
+"""An orderly end of a command by signal."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-
-from harness.cli.additions import cache_dir
-from harness.cli.display import Display
-from harness.docker_engine.session import Session
-from harness.images.image_builder import ImageShop
-from harness.paths import images_dir
-
-
-def open_shop(
-    session: Session,
-    display: Display,
-    *,
-    mirrors: Sequence[str] = (),
-    compilers: int | None = None,
-    again: bool = False,
-) -> ImageShop:
-    """The image shop of a session, which tells a display what it does."""
-    return ImageShop(
-        session.client,
-        images_dir=images_dir(),
-        cache_dir=cache_dir(),
-        on_step=display.step,
-        compilers=compilers,
-        run_labels=session.labels,
-        mirrors=mirrors,
-        again=again,
-    )
 
 
 @contextmanager

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from harness.cli.folders import run_folder
 from harness.cli.output import output
 from harness.errors import UsageError
 from harness.observations.rundir import load_run
 from harness.reports import write_reports
 from harness.reports.clients_table import render_clients
 from harness.reports.protocols_text import print_protocols, render_protocols
+from harness.run.run_folders import run_folder
 
 TABLES = ("protocols", "clients")
 MARKDOWN, TEXT = "markdown", "text"

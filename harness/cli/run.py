@@ -20,24 +20,28 @@ from harness.cli.additions import (
     read_mirrors,
     source_options,
 )
-from harness.cli.axes import (
-    Selection,
-    axis_options,
-    choose_builds,
-    read_scenarios,
-)
 from harness.cli.by_verdict import exit_code_of, exit_code_option
 from harness.cli.display import Display
-from harness.cli.measuring import Job, exit_code, measure
 from harness.cli.opening import terminable
 from harness.cli.output import output
-from harness.cli.planning import make_plan
+from harness.cli.selection import axis_options
 from harness.cli.setting import engine_options
 from harness.errors import ExitCode, UsageError
 from harness.observations.rundir import RunData, load_run
 from harness.reports.closing import trouble
 from harness.reports.terminal import print_matrix
-from harness.runner import Options
+from harness.run.choosing import (
+    Selection,
+    choose_builds,
+    read_scenarios,
+)
+from harness.run.job import (
+    Job,
+    exit_code,
+    measure,
+)
+from harness.run.matrix_run import Options
+from harness.run.planning import make_plan
 from harness.scenarios.scenario import Scenario
 from harness.verdicts.verdict import judge_run
 
@@ -86,7 +90,7 @@ def run_command(
     options = Options(jobs=jobs, time_limit=time_limit, keep=keep)
     with Display(quiet=quiet) as display, terminable():
         job = Job(plan, scenarios, builds, options, places, prior, keep, own=clients)
-        folder = measure(job, runs, display)
+        folder = measure(job, runs, display.take)
     data = load_run(folder)
     print_matrix(data, output())
     click.echo(f"\nThe run is in {folder}: open {folder / 'index.html'}", err=True)

@@ -101,11 +101,16 @@ def scan_command(
         wanted = _wanted(scenario, config, scenarios_dir, service, reading)
         # Docker's client and all that goes with it takes half a second to load.
         from harness.cli.candidate import tell_reading
-        from harness.cli.scan_build import scan_build
+        from harness.cli.display import Display
+        from harness.cli.opening import terminable
+        from harness.run.scan_build import scan_build
 
         if as_json:
             tell_reading(wanted)
-        found, replaced = scan_build(what, wanted, asked, ciphers_only=ciphers_only, quiet=quiet)
+        with Display(quiet=quiet) as display, terminable():
+            found, replaced = scan_build(
+                what, wanted, asked, ciphers_only=ciphers_only, listener=display.take
+            )
     if as_json:
         from harness.reports.scan_json import render
 
@@ -128,7 +133,7 @@ def _wanted(
         UsageError: two are named, or one that there is not.
     """
     from harness.cli.candidate import config_candidate
-    from harness.cli.scan_build import scenario as by_id
+    from harness.run.scan_build import scenario as by_id
 
     if not (config or reading.container):
         known = by_id(scenarios_dir, scenario or "defaults")

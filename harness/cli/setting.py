@@ -13,13 +13,21 @@ import click
 from harness.catalog.builds import Build
 from harness.catalog.plan import Plan
 from harness.cli.additions import image_option, read_additions, read_mirrors, source_options
-from harness.cli.axes import Selection, choose_builds, narrowing_options
 from harness.cli.display import Display
-from harness.cli.folders import RUNS
-from harness.cli.measuring import MOST_JOBS, Job, measure
-from harness.cli.planning import make_plan
+from harness.cli.selection import narrowing_options
 from harness.observations.rundir import RunData, load_run
-from harness.runner import Options
+from harness.run.choosing import (
+    Selection,
+    choose_builds,
+)
+from harness.run.job import (
+    MOST_JOBS,
+    Job,
+    measure,
+)
+from harness.run.matrix_run import Options
+from harness.run.planning import make_plan
+from harness.run.run_folders import RUNS
 from harness.scenarios.scenario import Scenario
 
 
@@ -67,7 +75,7 @@ class Setting:
             prior=prior,
             keep=False,
         )
-        return load_run(measure(job, self.runs, display))
+        return load_run(measure(job, self.runs, display.take))
 
 
 def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:

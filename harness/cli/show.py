@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from harness.catalog.cells import Cell
-from harness.cli.folders import run_folder
 from harness.cli.output import output
 from harness.errors import NothingSelectedError, UsageError
 from harness.observations.record import Observation
@@ -16,6 +15,7 @@ from harness.observations.rundir import RunData, load_run
 from harness.reports.cell_detail import show_cell
 from harness.reports.terminal import print_matrix
 from harness.reports.words import build_note
+from harness.run.run_folders import run_folder
 
 #: More cells than this are listed by id instead of shown.
 MOST = 3

@@ -11,16 +11,16 @@ from pathlib import Path
 import click
 
 from harness.cli.additions import mirror_option, read_mirrors
-from harness.cli.axes import read_scenarios
-from harness.cli.bisect import bisect
 from harness.cli.display import Display
-from harness.cli.folders import run_folder
 from harness.cli.opening import terminable
 from harness.errors import ExitCode, NothingSelectedError, UsageError
 from harness.observations.merging import merge
 from harness.observations.rundir import RunData, load_run
 from harness.reports.plain import plain
 from harness.reports.since_json import since_data
+from harness.run.bisection import bisect
+from harness.run.choosing import read_scenarios
+from harness.run.run_folders import run_folder
 from harness.verdicts.border_words import reach, sentences
 from harness.verdicts.since import Alike, since
 
@@ -82,7 +82,9 @@ def since_command(
     if bisecting:
         scenarios = read_scenarios(scenarios_dir)
         with Display(quiet=False) as display, terminable():
-            done = bisect(data, place, scenarios, runs or named[0].parent, display, most, places)
+            done = bisect(
+                data, place, scenarios, runs or named[0].parent, display.take, most, places
+            )
         found = _since(done.data, place)
         _report([*done.notes, *done.left()], place, [*named, *done.folders])
     if as_json:

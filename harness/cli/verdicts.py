@@ -9,11 +9,11 @@ import click
 
 from harness.catalog.selectors import select
 from harness.cli.by_verdict import exit_code_of, exit_code_option
-from harness.cli.folders import run_folder
 from harness.errors import ExitCode, NothingSelectedError
 from harness.observations.rundir import RunData, load_run
 from harness.reports.verdicts_json import verdicts_data
 from harness.reports.verdicts_text import findings, render_verdicts
+from harness.run.run_folders import run_folder
 from harness.verdicts.verdict import ScenarioVerdict, judge_run
 
 TEXT, MARKDOWN, JSON = "text", "markdown", "json"

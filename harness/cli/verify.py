@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import click
 
-from harness.cli.axes import read_scenarios
 from harness.cli.candidate import named_candidate
 from harness.cli.candidate_options import CandidateOptions, candidate_options
 from harness.cli.display import Display
@@ -23,6 +22,7 @@ from harness.reports.verify_json import verification_data
 from harness.reports.verify_markdown import verification_markdown
 from harness.reports.verify_remedy import Remedy, why_no_remedy
 from harness.reports.verify_text import told_remedy, verification
+from harness.run.choosing import read_scenarios
 from harness.scenarios.claims import Claims
 from harness.scenarios.expectations import (
     Expectation,

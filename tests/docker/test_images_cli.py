@@ -18,7 +18,6 @@ import pytest
 from docker.errors import DockerException, ImageNotFound
 
 from harness.catalog.builds import Build, base_suite
-from harness.cli.additions import cache_dir
 from harness.cli.main import run_cli
 from harness.docker_engine.session import (
     LABEL_HOST,
@@ -30,7 +29,7 @@ from harness.images import labels as names
 from harness.images.image_builder import ImageShop
 from harness.images.pruning import Found, our_images, outdated, remove
 from harness.images.recipes import Kind, Recipe, base_recipe, build_recipe
-from harness.paths import images_dir
+from harness.paths import cache_dir, images_dir
 
 pytestmark = pytest.mark.docker
 

@@ -16,9 +16,9 @@ import pytest
 
 from harness.catalog.clients import all_controls
 from harness.cli.display import Display
-from harness.cli.opening import open_shop
 from harness.docker_engine.session import Session
 from harness.images import recipes
+from harness.run.builders import open_builder
 from harness.targets.control import ControlServer, start_control
 from harness.targets.lab import Lab
 from harness.targets.postfix import PostfixTarget
@@ -43,7 +43,7 @@ def control(engine: docker.DockerClient) -> Iterator[tuple[ControlServer, str]]:
     loop = asyncio.new_event_loop()
     (wanted,) = (one for one in all_controls() if one.name == OLDEST)
     with Session(engine) as session, Lab(session) as lab, Display(quiet=True) as display:
-        shop = open_shop(session, display)
+        shop = open_builder(session, display.take)
         image = shop.ensure(recipes.control_recipe(OLDEST))
         sasl = start_sasl(lab, shop.ensure(recipes.sasl_recipe()).id)
         target = PostfixTarget.start(lab, OLDEST, image.id, loop)

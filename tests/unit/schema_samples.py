@@ -16,10 +16,8 @@ from harness.catalog.ciphers import all_ciphers
 from harness.catalog.plan import Plan
 from harness.clients.contract import OUTCOMES, STAGES, Credentials, Message, Reply, Request, Result
 from harness.images.provenance import Versions
-from harness.observations.bench import PostfixBench, instance_evidence
 from harness.observations.decide import Control, Decision, ServerWords, decide, decide_control
 from harness.observations.journal import evidence_path
-from harness.observations.measure import ServerSide, _evidence
 from harness.observations.record import Observation
 from harness.observations.run_record import Opening, now, summary
 from harness.observations.rundir import Lack, Missing
@@ -29,6 +27,14 @@ from harness.postfix_config.key_files import FileKind
 from harness.reports.scan_json import document
 from harness.reports.since_json import since_data
 from harness.reports.verdicts_json import verdicts_data
+from harness.run.endpoints import (
+    PostfixBench,
+    instance_evidence,
+)
+from harness.run.measure import (
+    ServerSide,
+    _evidence,
+)
 from harness.scan.result import (
     Accepted,
     Certificate,

@@ -8,9 +8,9 @@ import pytest
 
 from harness.catalog.cells import Cell
 from harness.clients.contract import Result
-from harness.observations.bench import PostfixBench
-from harness.observations.measure import Asked
 from harness.postfix_config.ports import number_ports
+from harness.run.endpoints import PostfixBench
+from harness.run.measure import Asked
 from harness.scenarios.instance import (
     InstanceContext,
     assemble,

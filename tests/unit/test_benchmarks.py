@@ -7,8 +7,14 @@ import pytest
 from benchmarks.__main__ import positive, processor, rates
 from benchmarks.compare import Comparison
 from benchmarks.figures import Round, Spread, milestones, ratio, table
-from harness.events import Event, Missing, Planned, Seen, Step
 from harness.observations.record import Observation, Outcome
+from harness.run.events import (
+    Event,
+    Missing,
+    Planned,
+    Seen,
+    Step,
+)
 from harness.tls import Service
 
 

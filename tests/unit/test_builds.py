@@ -18,8 +18,8 @@ from harness.catalog.builds import (
     openssl,
 )
 from harness.catalog.releases import Package, Release, Source, SourceKind, release
-from harness.cli.axes import choose_builds
 from harness.errors import UsageError
+from harness.run.choosing import choose_builds
 
 
 def _local(product: str, version: str) -> Release:

@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 
 from harness.catalog.plan import Plan
 from harness.catalog.versions import Constraint, Version
-from harness.cli.axes import Selection, choose_scenarios
-from harness.cli.planning import make_plan
 from harness.errors import FileError, NothingSelectedError, UsageError
 from harness.outcomes import Outcome
+from harness.run.choosing import (
+    Selection,
+    choose_scenarios,
+)
+from harness.run.planning import make_plan
 from harness.scenarios.expectations import (
     CLAIMABLE,
     Effect,

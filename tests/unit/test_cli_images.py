@@ -26,7 +26,6 @@ from harness.cli.images import (
     _told,
 )
 from harness.cli.main import run_cli
-from harness.cli.measuring import exit_code
 from harness.conformance.image_checks import (
     Check,
     Report,
@@ -46,6 +45,7 @@ from harness.images.image_states import Entry
 from harness.images.recipes import base_recipe, build_recipe
 from harness.observations.rundir import Missing, RunData, load_run
 from harness.paths import images_dir
+from harness.run.job import exit_code
 from tests.unit.sample_run import write_sample_run
 
 PAIR = "postfix-3.7.11+openssl-1.1.1w"

@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 
 from harness.cli.asking import agreed, expected_seconds
-from harness.cli.axes import Selection
-from harness.cli.planning import make_plan
 from harness.errors import NothingSelectedError, UsageError
 from harness.observations.rundir import RunData
 from harness.reports.explain_json import explanation_data
 from harness.reports.explain_text import explanation
+from harness.run.choosing import Selection
+from harness.run.planning import make_plan
 from harness.scenarios.bearing import (
     FEW_LINES,
     OF_MACHINE,

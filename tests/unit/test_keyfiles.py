@@ -11,7 +11,7 @@ from harness.postfix_config.key_files import (
     FileKind,
     chain_kinds,
 )
-from harness.scenarios.container_groups import groups
+from harness.run.container_groups import groups
 from harness.scenarios.instance import candidate_files
 from harness.scenarios.scenario import Scenario
 

@@ -8,11 +8,11 @@ import pytest
 
 from harness.catalog.peers import all_peers, is_peer, meets, peer, pin_label
 from harness.catalog.plan import Plan
-from harness.cli.axes import choose_clients
 from harness.observations.outbound_log import Sent, decide_sent, trust_of
 from harness.observations.record import TlsView
 from harness.outcomes import Outcome
 from harness.postfix_config.main_cf import parse_main_cf
+from harness.run.choosing import choose_clients
 from harness.scenarios.peer_servers import (
     Address,
     peer_scenario,

@@ -7,9 +7,13 @@ import pytest
 from harness.catalog.clients import is_of_a_build, own_client
 from harness.catalog.peers import is_peer
 from harness.cli.additions import read_clients
-from harness.cli.axes import Selection, choose_clients, measurable
-from harness.cli.planning import make_plan
 from harness.errors import UsageError
+from harness.run.choosing import (
+    Selection,
+    choose_clients,
+    measurable,
+)
+from harness.run.planning import make_plan
 from harness.scenarios.scenario import Scenario
 from harness.tls import INBOUND, Service
 

@@ -11,13 +11,17 @@ from hypothesis import strategies as st
 
 from harness.catalog.builds import Build
 from harness.catalog.versions import Version
-from harness.cli.bisect import Bisection, job_of, narrow_plan
 from harness.cli.main import run_cli
 from harness.errors import ExitCode, UsageError
 from harness.images.batch_build import State
 from harness.observations.merging import merge
 from harness.observations.rundir import RunData, ScopeAxes
 from harness.outcomes import Outcome
+from harness.run.bisection import (
+    Bisection,
+    job_of,
+    narrow_plan,
+)
 from harness.verdicts.bisecting import (
     candidates,
     middle_first,

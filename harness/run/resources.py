@@ -28,12 +28,16 @@ from harness.errors import (
     SourceError,
     UsageError,
 )
-from harness.events import Listener, Missing, Step
 from harness.images import labels, recipes
 from harness.images.image import Image
 from harness.images.image_builder import ImageShop
 from harness.images.recipes import Recipe
-from harness.observations.bench import ControlBench
+from harness.run.endpoints import ControlBench
+from harness.run.events import (
+    Listener,
+    Missing,
+    Step,
+)
 from harness.targets.control import start_control
 from harness.targets.lab import Lab
 from harness.targets.peers import Pin, Post, start_post

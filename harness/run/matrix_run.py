@@ -18,17 +18,29 @@ from harness.catalog.clients import Client
 from harness.catalog.plan import Plan
 from harness.clients.contract import Credentials
 from harness.errors import HarnessError
-from harness.events import Listener, Planned, Seen, Step
 from harness.images.image_builder import ImageShop
-from harness.observations.bench import PostfixBench, instance_evidence
 from harness.observations.decide import Control
 from harness.observations.journal import Journal
-from harness.observations.measure import Bench, Measured, measure
-from harness.observations.outbound import measure_outbound
 from harness.observations.record import Observation, Outcome, Stage
-from harness.proving import Proofs
-from harness.readiness import Readiness
-from harness.scenarios.container_groups import groups
+from harness.run.container_groups import groups
+from harness.run.control_checks import Proofs
+from harness.run.endpoints import (
+    PostfixBench,
+    instance_evidence,
+)
+from harness.run.events import (
+    Listener,
+    Planned,
+    Seen,
+    Step,
+)
+from harness.run.measure import (
+    Bench,
+    Measured,
+    measure,
+)
+from harness.run.outbound import measure_outbound
+from harness.run.resources import Readiness
 from harness.scenarios.lab_names import needs_names
 from harness.scenarios.scenario import Scenario
 from harness.targets.lab import Lab

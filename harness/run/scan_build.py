@@ -7,9 +7,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from harness.catalog.builds import Build
-from harness.cli.axes import choose_builds, read_scenarios
-from harness.cli.display import Display
-from harness.cli.opening import open_shop, terminable
 from harness.docker_engine.session import (
     Session,
     connect,
@@ -18,6 +15,12 @@ from harness.errors import InfrastructureError, UsageError
 from harness.images import recipes
 from harness.images.image_builder import ImageShop
 from harness.reports.stand_ins import StandIns
+from harness.run.builders import open_builder
+from harness.run.choosing import (
+    choose_builds,
+    read_scenarios,
+)
+from harness.run.events import Listener
 from harness.scan.dialogue import Place
 from harness.scan.result import Map
 from harness.scan.scanning import scan
@@ -30,7 +33,7 @@ from harness.tls import Service
 
 
 def scan_build(
-    name: str, wanted: Scenario, service: Service, *, ciphers_only: bool, quiet: bool
+    name: str, wanted: Scenario, service: Service, *, ciphers_only: bool, listener: Listener
 ) -> tuple[Map, StandIns]:
     """The map of a build's service with a configuration, and what was replaced of it.
 
@@ -39,10 +42,10 @@ def scan_build(
         InfrastructureError: the build cannot be had, or does not start with it.
     """
     build = _one(name)
-    with Display(quiet=quiet) as display, terminable(), ExitStack() as stack:
+    with ExitStack() as stack:
         session = stack.enter_context(Session(connect()))
         lab = stack.enter_context(Lab(session))
-        shop = open_shop(session, display)
+        shop = open_builder(session, listener)
         return asyncio.run(_build(build, wanted, service, lab, shop, ciphers_only))
 
 

@@ -15,9 +15,6 @@ from filelock import FileLock, Timeout
 from harness.catalog.builds import Build
 from harness.catalog.clients import Client
 from harness.catalog.plan import Plan
-from harness.cli.display import Display
-from harness.cli.folders import point_latest
-from harness.cli.opening import open_shop
 from harness.docker_engine.session import (
     Session,
     connect,
@@ -28,7 +25,13 @@ from harness.observations.record import Outcome
 from harness.observations.run_record import Opening, now, summary
 from harness.observations.rundir import RunData, load_run
 from harness.reports import write_reports
-from harness.runner import Options, Run
+from harness.run.builders import open_builder
+from harness.run.events import Listener
+from harness.run.matrix_run import (
+    Options,
+    Run,
+)
+from harness.run.run_folders import point_latest
 from harness.scenarios.scenario import Scenario
 from harness.targets.lab import Lab
 
@@ -56,7 +59,7 @@ class Job:
     own: tuple[Client, ...] = ()
 
 
-def measure(job: Job, where: Path, display: Display) -> Path:
+def measure(job: Job, where: Path, listener: Listener) -> Path:
     """Run the plan; gives the run's folder. What was measured is on disk however it ends."""
     client, prior = connect(), job.prior
     with Session(client, keep=job.keep) as session, Lab(session) as lab:
@@ -73,14 +76,14 @@ def measure(job: Job, where: Path, display: Display) -> Path:
                 job.scenarios,
                 job.builds,
                 lab=lab,
-                shop=open_shop(session, display, mirrors=job.mirrors),
+                shop=open_builder(session, listener, mirrors=job.mirrors),
                 journal=journal,
                 own=job.own,
                 prior=prior.observations if prior else (),
                 before={name: one.id for name, one in prior.run.images.items()} if prior else {},
                 changed=changed,
                 options=job.options,
-                listener=display.take,
+                listener=listener,
             )
             changed()
             if not job.aside:

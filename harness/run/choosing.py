@@ -1,13 +1,11 @@
-"""Options that choose along the axes, and the plan that they come to."""
+"""Choosing along the axes of a run: builds, scenarios, clients, offers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
-
-import click
+from typing import TypeVar
 
 from harness.catalog.builds import NOTHING_ADDED, Additions, Build, all_builds, known_builds
 from harness.catalog.clients import (
@@ -38,21 +36,6 @@ from harness.tls import (
 
 T = TypeVar("T")
 
-_AXES = (
-    ("--builds", "-b", "Only these builds, such as 'debian-*' or postfix-3.7.11+openssl-1.1.1w."),
-    ("--scenarios", "-s", "Only these scenarios, such as defaults or 'answer-*'."),
-    ("--services", "-S", "Only these services: smtp, submission or submissions."),
-    ("--clients", "-c", "Only these clients, such as openssl-1.0.2h or 'nodemailer-*'."),
-    (
-        "--offers",
-        "-o",
-        "Have the clients make only these offers: a TLS version such as TLSv1.2, a range such as "
-        "TLSv1..TLSv1.2, either with +ciphers=NAME:NAME or +groups=NAME:NAME, default (the "
-        "client as it comes), or plaintext (without TLS).",
-    ),
-)
-
-
 #: What a run's client axis is chosen from.
 Pool = tuple[Client | Peer, ...]
 
@@ -66,29 +49,6 @@ class Selection:
     services: tuple[str, ...] = ()
     clients: tuple[str, ...] = ()
     offers: tuple[str, ...] = ()
-
-
-def axis_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the five options to a command; each takes globs with commas, ``!glob`` takes away."""
-    return _with_axes(command, _AXES)
-
-
-def narrowing_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The same but for scenarios, to a command that is given its scenario otherwise."""
-    return _with_axes(command, tuple(axis for axis in _AXES if axis[0] != "--scenarios"))
-
-
-def _with_axes(
-    command: Callable[..., Any], axes: tuple[tuple[str, str, str], ...]
-) -> Callable[..., Any]:
-    for name, short, text in reversed(axes):
-        option = click.option(name, short, multiple=True, metavar="GLOBS", help=text)
-        command = option(command)
-    return click.option(
-        "--scenarios-dir",
-        type=click.Path(path_type=Path),
-        help="A folder of scenarios of your own, instead of those that come with the tool.",
-    )(command)
 
 
 def choose_scenarios(patterns: Iterable[str], scenarios: Mapping[str, Scenario]) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ from harness.catalog.builds import known_builds
 from harness.catalog.clients import Client
 from harness.catalog.plan import Plan, Scope
 from harness.catalog.selectors import select
-from harness.cli.axes import (
+from harness.errors import NothingSelectedError
+from harness.run.choosing import (
     Pool,
     Selection,
     choose_clients,
@@ -19,7 +20,6 @@ from harness.cli.axes import (
     measurable,
     words_of,
 )
-from harness.errors import NothingSelectedError
 from harness.scenarios.scenario import Scenario
 from harness.scenarios.services import services_of
 from harness.scenarios.validation import (

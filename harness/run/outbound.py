@@ -8,12 +8,15 @@ from collections.abc import Iterable
 from email.utils import formatdate
 
 from harness.catalog.cells import Cell
-from harness.observations.bench import PostfixBench
 from harness.observations.decide import Decision, reject_config, server_view
 from harness.observations.journal import evidence_path
-from harness.observations.measure import Measured, recipient_token
 from harness.observations.outbound_log import TRANSPORT_DIED, Sent, decide_sent
 from harness.observations.record import Observation, Outcome
+from harness.run.endpoints import PostfixBench
+from harness.run.measure import (
+    Measured,
+    recipient_token,
+)
 from harness.targets.peers import PeerServer
 from harness.targets.sentlog import Delivery
 

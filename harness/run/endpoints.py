@@ -10,15 +10,6 @@ from functools import partial
 
 from harness.clients.contract import Result
 from harness.observations.decide import ServerWords
-from harness.observations.measure import (
-    BANNER_PATIENCE,
-    DELIVERY_PATIENCE,
-    LOG_PATIENCE,
-    Asked,
-    Dialogue,
-    MailCollector,
-    ServerSide,
-)
 from harness.postfix_config.listeners import (
     POSTSCREEN,
     Listener,
@@ -28,6 +19,15 @@ from harness.postfix_config.master_cf import parse_master_cf
 from harness.postfix_config.protocol_lists import (
     ProtocolList,
     protocol_list,
+)
+from harness.run.measure import (
+    BANNER_PATIENCE,
+    DELIVERY_PATIENCE,
+    LOG_PATIENCE,
+    Asked,
+    Dialogue,
+    MailCollector,
+    ServerSide,
 )
 from harness.targets.control import (
     FRONT_PORTS,

@@ -22,10 +22,8 @@ from harness.clients.controls import (
     own_cell,
 )
 from harness.errors import HarnessError
-from harness.observations.bench import PostfixBench, instance_evidence
 from harness.observations.decide import CANNOT_REFUSE, Control
 from harness.observations.journal import Journal
-from harness.observations.measure import Bench, Dialogue, Measured
 from harness.observations.obstacles import Grounds, all_excluded, needs_grounds, obstacles
 from harness.observations.reasons import CLIENTS_OWN_WORDS
 from harness.observations.record import Observation, Outcome, Stage
@@ -33,7 +31,16 @@ from harness.postfix_config.protocol_lists import (
     ProtocolList,
     excluded,
 )
-from harness.readiness import Readiness
+from harness.run.endpoints import (
+    PostfixBench,
+    instance_evidence,
+)
+from harness.run.measure import (
+    Bench,
+    Dialogue,
+    Measured,
+)
+from harness.run.resources import Readiness
 from harness.scenarios.permissive_copy import (
     Kept,
     Library,

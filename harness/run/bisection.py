@@ -9,9 +9,6 @@ from pathlib import Path
 from harness.catalog.builds import Build
 from harness.catalog.cells import Cell
 from harness.catalog.plan import Plan, Scope
-from harness.cli.display import Display
-from harness.cli.measuring import Job, measure
-from harness.cli.opening import open_shop
 from harness.docker_engine.session import (
     Session,
     connect,
@@ -23,7 +20,13 @@ from harness.images.batch_build import (
 )
 from harness.observations.merging import merge
 from harness.observations.rundir import RunData, load_run
-from harness.runner import Options
+from harness.run.builders import open_builder
+from harness.run.events import Listener
+from harness.run.job import (
+    Job,
+    measure,
+)
+from harness.run.matrix_run import Options
 from harness.scenarios.scenario import Scenario
 from harness.tls import in_table_order
 from harness.verdicts.bisecting import (
@@ -93,7 +96,7 @@ def bisect(
     place: str,
     scenarios: Mapping[str, Scenario],
     runs: Path,
-    display: Display,
+    listener: Listener,
     most: int,
     mirrors: tuple[str, ...] = (),
 ) -> Bisection:
@@ -106,7 +109,7 @@ def bisect(
     plan = narrow_plan(data, place)
     _check_same(data, plan, scenarios)
     with Session(connect()) as session:
-        shop = open_shop(session, display, mirrors=mirrors)
+        shop = open_builder(session, listener, mirrors=mirrors)
         while len(found.folders) < most and (name := found.next()):
             found.tried.add(name)
             build = Build.parse(name)
@@ -114,7 +117,7 @@ def bisect(
             if image.error is not None:
                 found.lost(name, image.state, str(image.error))
                 continue
-            found.add(load_run(measure(job_of(plan, scenarios, build, mirrors), runs, display)))
+            found.add(load_run(measure(job_of(plan, scenarios, build, mirrors), runs, listener)))
     return found
 
 

@@ -1,0 +1,31 @@
+"""The image builder of a session, which reports what it does to a run's listener."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.docker_engine.session import Session
+from harness.images.image_builder import ImageShop
+from harness.paths import cache_dir, images_dir
+from harness.run.events import Listener, Step
+
+
+def open_builder(
+    session: Session,
+    listener: Listener,
+    *,
+    mirrors: Sequence[str] = (),
+    compilers: int | None = None,
+    again: bool = False,
+) -> ImageShop:
+    """The image builder of a session; each of its steps is reported to the listener."""
+    return ImageShop(
+        session.client,
+        images_dir=images_dir(),
+        cache_dir=cache_dir(),
+        on_step=lambda name, text: listener(Step(name, text)),
+        compilers=compilers,
+        run_labels=session.labels,
+        mirrors=mirrors,
+        again=again,
+    )
