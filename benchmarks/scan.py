@@ -26,7 +26,7 @@ from benchmarks.relay import relay
 from benchmarks.scanners import Pairs, Scanner, nmap, ours, sslscan, sslyze
 from harness.catalog.builds import Build
 from harness.catalog.ciphers import all_ciphers
-from harness.cli.display import Display
+from harness.cli.progress import Display
 from harness.docker_engine.session import (
     Session,
     connect,

@@ -14,59 +14,59 @@ from harness.errors import ExitCode, HarnessError, InfrastructureError
 #: By command: where it is, and the first sentence of its help.
 COMMANDS = {
     "answer": (
-        "harness.cli.answer:answer_command",
+        "harness.cli.commands.answer:answer_command",
         "Print what to paste under SCENARIO's advice, by the run in FOLDER (the latest).",
     ),
     "catalog": (
-        "harness.cli.catalog:catalog_group",
+        "harness.cli.commands.catalog:catalog_group",
         "List the releases of Postfix, OpenSSL and stunnel, or add one.",
     ),
     "clients": (
-        "harness.cli.clients:clients_group",
+        "harness.cli.commands.clients:clients_group",
         "Real SMTP clients: those of the catalog, and your own.",
     ),
     "compare": (
-        "harness.cli.compare:compare_command",
+        "harness.cli.commands.compare:compare_command",
         "Tell what differs between the run in BEFORE and the one in AFTER (the latest).",
     ),
     "explain": (
-        "harness.cli.explain:explain_command",
+        "harness.cli.commands.explain:explain_command",
         "Tell what each line of a candidate does: which cells change without it, and by it alone.",
     ),
     "images": (
-        "harness.cli.images:images_group",
+        "harness.cli.commands.images:images_group",
         "Build, list, check and remove images: Postfix × OpenSSL, clients, controls.",
     ),
     "list": (
-        "harness.cli.list:list_command",
+        "harness.cli.commands.list:list_command",
         "List builds, scenarios, services, clients and offers: what 'run' chooses from.",
     ),
     "report": (
-        "harness.cli.report:report_command",
+        "harness.cli.commands.report:report_command",
         "Make matrix.md, matrix.csv and index.html of the run in FOLDER (the latest) anew.",
     ),
     "run": (
-        "harness.cli.run:run_command",
+        "harness.cli.commands.run:run_command",
         "Measure the matrix: builds × scenarios × services × clients × offers.",
     ),
     "scan": (
-        "harness.cli.scan:scan_command",
+        "harness.cli.commands.scan:scan_command",
         "Map every protocol and cipher that a server accepts, by elimination.",
     ),
     "show": (
-        "harness.cli.show:show_command",
+        "harness.cli.commands.show:show_command",
         "Print the evidence of CELL: what the client saw, what Postfix logged, what was delivered.",
     ),
     "since": (
-        "harness.cli.since:since_command",
+        "harness.cli.commands.since:since_command",
         "Tell since which version PLACE of the runs in FOLDERS (the latest) is as it is.",
     ),
     "verdicts": (
-        "harness.cli.verdicts:verdicts_command",
+        "harness.cli.commands.verdicts:verdicts_command",
         "Judge the advice of the run in FOLDER (the latest), without Docker.",
     ),
     "verify": (
-        "harness.cli.verify:verify_command",
+        "harness.cli.commands.verify:verify_command",
         "Measure whether a configuration, or lines of one on standard input, meet a policy.",
     ),
 }

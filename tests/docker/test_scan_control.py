@@ -15,7 +15,7 @@ import docker
 import pytest
 
 from harness.catalog.clients import all_controls
-from harness.cli.display import Display
+from harness.cli.progress import Display
 from harness.docker_engine.session import Session
 from harness.images import recipes
 from harness.run.builders import open_builder

@@ -80,7 +80,7 @@ def test_a_fault_of_the_harness_is_exit_code_3(
     def broken(_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("harness.cli.list._rows", broken)
+    monkeypatch.setattr("harness.cli.commands.list._rows", broken)
     assert run_cli(["list"]) == 3
     assert "please report it" in capsys.readouterr().err
 

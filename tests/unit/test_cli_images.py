@@ -16,8 +16,7 @@ from rich.console import Console
 from harness.catalog.builds import Additions, Build
 from harness.catalog.clients import all_clients
 from harness.catalog.releases import Release, Source, SourceKind
-from harness.cli.additions import read_additions
-from harness.cli.images import (
+from harness.cli.commands.images import (
     _entry_table,
     _explain,
     _is_lacking,
@@ -26,6 +25,7 @@ from harness.cli.images import (
     _told,
 )
 from harness.cli.main import run_cli
+from harness.cli.source_options import read_additions
 from harness.conformance.image_checks import (
     Check,
     Report,

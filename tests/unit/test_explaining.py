@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from harness.cli.explain import explain_command
-from harness.cli.verify import verify_command
+from harness.cli.commands.explain import explain_command
+from harness.cli.commands.verify import verify_command
 from harness.errors import FileError, UsageError
 from harness.observations.rundir import RunData
 from harness.outcomes import Outcome

@@ -7,7 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from harness.cli.asking import agreed, expected_seconds
+from harness.cli.confirmation import (
+    agreed,
+    expected_seconds,
+)
 from harness.errors import NothingSelectedError, UsageError
 from harness.observations.rundir import RunData
 from harness.reports.explain_json import explanation_data

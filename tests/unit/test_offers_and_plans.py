@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from harness.catalog.cells import Cell
 from harness.catalog.plan import Plan
-from harness.cli.run import run_command
+from harness.cli.commands.run import run_command
 from harness.errors import NothingSelectedError, UsageError
 from harness.observations.journal import evidence_path
 from harness.tls import (

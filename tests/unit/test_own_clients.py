@@ -6,7 +6,7 @@ import pytest
 
 from harness.catalog.clients import is_of_a_build, own_client
 from harness.catalog.peers import is_peer
-from harness.cli.additions import read_clients
+from harness.cli.source_options import read_clients
 from harness.errors import UsageError
 from harness.run.choosing import (
     Selection,

@@ -10,9 +10,9 @@ from click.testing import CliRunner
 
 from harness.catalog.builds import all_builds
 from harness.catalog.clients import all_clients
-from harness.cli.list import list_command
-from harness.cli.run import run_command
-from harness.cli.show import show_command
+from harness.cli.commands.list import list_command
+from harness.cli.commands.run import run_command
+from harness.cli.commands.show import show_command
 from tests.unit import sample_run
 
 #: The TLS libraries of the fleet, by their own names.

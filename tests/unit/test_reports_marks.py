@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from harness.cli.show import show_command
+from harness.cli.commands.show import show_command
 from harness.images import labels as names
 from harness.observations.rundir import ImageInfo, RunData, load_run
 from harness.reports.html import render_html

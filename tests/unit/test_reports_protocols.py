@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from harness.cli.commands.report import report_command
 from harness.cli.main import cli
-from harness.cli.report import report_command
 from harness.observations.record import Observation, Outcome, Stage, TlsView
 from harness.observations.rundir import Missing, ReadBack, RunData, load_run
 from harness.reports.protocols import ProtocolRow, Standing, Verdict, protocol_tables

@@ -8,7 +8,7 @@ import pytest
 
 from harness.catalog.builds import NOTHING_ADDED, Additions
 from harness.catalog.releases import Release, Source, SourceKind
-from harness.cli.run import _check_additions
+from harness.cli.commands.run import _check_additions
 from harness.errors import UsageError
 from harness.observations.rundir import Axes, Run, RunData
 

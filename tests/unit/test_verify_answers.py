@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.cli.by_verdict import exit_code_of
-from harness.cli.verify import exit_code_of as exit_code_of_answers
+from harness.cli.commands.verify import exit_code_of as exit_code_of_answers
+from harness.cli.verdict_exit import exit_code_of
 from harness.errors import ExitCode
 from harness.observations.record import Observation, Stage
 from harness.observations.rundir import RunData

@@ -18,8 +18,8 @@ from harness.catalog.clients import (
     client,
     is_of_a_build,
 )
-from harness.cli.display import Display
-from harness.cli.opening import terminable
+from harness.cli.progress import Display
+from harness.cli.signals import terminable
 from harness.clients.driver import role_of
 from harness.conformance.client_checks import ClientReport
 from harness.conformance.client_trial import (

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import click
 
-from harness.cli.asking import agreed
 from harness.cli.candidate import named_candidate
 from harness.cli.candidate_options import CandidateOptions, candidate_options
-from harness.cli.opening import terminable
-from harness.cli.setting import Setting, setting_options
+from harness.cli.confirmation import agreed
+from harness.cli.measure_options import (
+    Setting,
+    setting_options,
+)
+from harness.cli.signals import terminable
 from harness.errors import NothingSelectedError, UsageError
 from harness.observations.rundir import RunData, load_run
 from harness.reports.closing import trouble

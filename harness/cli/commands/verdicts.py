@@ -8,7 +8,10 @@ from pathlib import Path
 import click
 
 from harness.catalog.selectors import select
-from harness.cli.by_verdict import exit_code_of, exit_code_option
+from harness.cli.verdict_exit import (
+    exit_code_of,
+    exit_code_option,
+)
 from harness.errors import ExitCode, NothingSelectedError
 from harness.observations.rundir import RunData, load_run
 from harness.reports.verdicts_json import verdicts_data

@@ -22,7 +22,7 @@ from harness.catalog.releases import (
 )
 from harness.catalog.releases import packages as packaged
 from harness.catalog.writing import data_file, write
-from harness.cli.additions import read_mirrors
+from harness.cli.source_options import read_mirrors
 from harness.paths import cache_dir
 from harness.sources.catalog_add import (
     Verified,

@@ -101,8 +101,8 @@ def scan_command(
         wanted = _wanted(scenario, config, scenarios_dir, service, reading)
         # Docker's client and all that goes with it takes half a second to load.
         from harness.cli.candidate import tell_reading
-        from harness.cli.display import Display
-        from harness.cli.opening import terminable
+        from harness.cli.progress import Display
+        from harness.cli.signals import terminable
         from harness.run.scan_build import scan_build
 
         if as_json:

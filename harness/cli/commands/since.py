@@ -10,9 +10,12 @@ from pathlib import Path
 
 import click
 
-from harness.cli.additions import mirror_option, read_mirrors
-from harness.cli.display import Display
-from harness.cli.opening import terminable
+from harness.cli.progress import Display
+from harness.cli.signals import terminable
+from harness.cli.source_options import (
+    mirror_option,
+    read_mirrors,
+)
 from harness.errors import ExitCode, NothingSelectedError, UsageError
 from harness.observations.merging import merge
 from harness.observations.rundir import RunData, load_run

@@ -12,9 +12,14 @@ import click
 
 from harness.catalog.builds import Build
 from harness.catalog.plan import Plan
-from harness.cli.additions import image_option, read_additions, read_mirrors, source_options
-from harness.cli.display import Display
+from harness.cli.progress import Display
 from harness.cli.selection import narrowing_options
+from harness.cli.source_options import (
+    image_option,
+    read_additions,
+    read_mirrors,
+    source_options,
+)
 from harness.observations.rundir import RunData, load_run
 from harness.run.choosing import (
     Selection,

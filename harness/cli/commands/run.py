@@ -12,7 +12,12 @@ import click
 from harness.catalog.builds import Additions, Build
 from harness.catalog.clients import Client
 from harness.catalog.plan import Plan
-from harness.cli.additions import (
+from harness.cli.measure_options import engine_options
+from harness.cli.output import output
+from harness.cli.progress import Display
+from harness.cli.selection import axis_options
+from harness.cli.signals import terminable
+from harness.cli.source_options import (
     client_option,
     image_option,
     read_additions,
@@ -20,12 +25,10 @@ from harness.cli.additions import (
     read_mirrors,
     source_options,
 )
-from harness.cli.by_verdict import exit_code_of, exit_code_option
-from harness.cli.display import Display
-from harness.cli.opening import terminable
-from harness.cli.output import output
-from harness.cli.selection import axis_options
-from harness.cli.setting import engine_options
+from harness.cli.verdict_exit import (
+    exit_code_of,
+    exit_code_option,
+)
 from harness.errors import ExitCode, UsageError
 from harness.observations.rundir import RunData, load_run
 from harness.reports.closing import trouble

@@ -10,10 +10,16 @@ import click
 
 from harness.cli.candidate import named_candidate
 from harness.cli.candidate_options import CandidateOptions, candidate_options
-from harness.cli.display import Display
-from harness.cli.explain import service_option, verbose_option
-from harness.cli.opening import terminable
-from harness.cli.setting import Setting, setting_options
+from harness.cli.commands.explain import (
+    service_option,
+    verbose_option,
+)
+from harness.cli.measure_options import (
+    Setting,
+    setting_options,
+)
+from harness.cli.progress import Display
+from harness.cli.signals import terminable
 from harness.errors import ExitCode, UsageError
 from harness.observations.rundir import RunData
 from harness.reports.closing import trouble

@@ -14,15 +14,15 @@ from rich.text import Text
 
 from harness.catalog.builds import Additions, Build
 from harness.catalog.clients import all_clients
-from harness.cli.additions import (
+from harness.cli.output import output
+from harness.cli.progress import Display
+from harness.cli.signals import terminable
+from harness.cli.source_options import (
     read_additions,
     read_mirrors,
     source_option,
     source_options,
 )
-from harness.cli.display import Display
-from harness.cli.opening import terminable
-from harness.cli.output import output
 from harness.conformance.image_checks import Report
 from harness.conformance.image_examination import examine
 from harness.docker_engine.session import (
