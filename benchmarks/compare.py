@@ -40,7 +40,7 @@ from harness.run.measure import measure
 from harness.run.resources import Readiness
 from harness.scenarios.scenario import Scenario
 from harness.targets.lab import Lab
-from harness.targets.logjoin import LogJoin
+from harness.targets.log_join import LogJoin
 from harness.tls import Offer, Protocol, Service
 
 BUILD = "debian-12"

@@ -12,13 +12,20 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.observations.rundir import RunData, load_run
-from harness.reports.plain import markdown
+from harness.observations.run_folder import (
+    RunData,
+    load_run,
+)
+from harness.reports.plain_text import markdown
 from harness.reports.service_labels import service_labels
 from harness.reports.stand_ins import stand_ins_of
 from harness.reports.verify_findings import findings, rejection
 from harness.tls import INBOUND
-from harness.verdicts.policy import Answer, ServiceAnswer, answers
+from harness.verdicts.policy_answers import (
+    Answer,
+    ServiceAnswer,
+    answers,
+)
 
 PAGE = Path(__file__).parents[1] / "docs/real-configurations.md"
 

@@ -20,7 +20,10 @@ from harness.cli.source_options import (
     read_mirrors,
     source_options,
 )
-from harness.observations.rundir import RunData, load_run
+from harness.observations.run_folder import (
+    RunData,
+    load_run,
+)
 from harness.run.choosing import (
     Selection,
     choose_builds,

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from harness.catalog.cells import is_control
 from harness.observations.record import Outcome
-from harness.reports.plain import plain
+from harness.reports.plain_text import plain
 from harness.run.events import (
     Event,
     Missing,

@@ -10,7 +10,7 @@ from harness.conformance.image_checks import (
     MESSAGE_SIZE,
     Finding,
 )
-from harness.targets.maillog import LogLine
+from harness.targets.mail_log import LogLine
 
 #: What each line of a syslog daemon begins with, its own greeting and marks included.
 _HEADER = re.compile(r"\w{3} [ \d]\d [\d:]{8} \S+ ")

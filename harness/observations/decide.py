@@ -24,7 +24,10 @@ from harness.observations.reasons import (
 )
 from harness.observations.record import Outcome, Stage, TlsView
 from harness.observations.tls_line import find_tls_line
-from harness.observations.within import common_name, outside
+from harness.observations.within_offer import (
+    common_name,
+    outside,
+)
 from harness.tls import Offer
 
 # stunnel 5, a control's front: "TLSv1.2 ciphersuite: AES256-SHA (256-bit encryption)"

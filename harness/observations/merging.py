@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.errors import UsageError
-from harness.observations.rundir import Axes, RunData
+from harness.observations.run_folder import (
+    Axes,
+    RunData,
+)
 
 
 def merge(first: RunData, second: RunData) -> RunData:

@@ -13,7 +13,10 @@ from harness import __version__
 from harness.catalog.plan import Plan
 from harness.observations.counting import count
 from harness.observations.record import Observation
-from harness.observations.rundir import RUN_SCHEMA, Missing
+from harness.observations.run_folder import (
+    RUN_SCHEMA,
+    Missing,
+)
 from harness.scenarios.expectations import where_data
 from harness.scenarios.scenario import Scenario
 

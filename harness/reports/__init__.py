@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.files import write_atomically
-from harness.observations.rundir import load_run
+from harness.observations.run_folder import load_run
 from harness.reports.html import render_html
 from harness.reports.markdown import render_markdown
 from harness.reports.table_csv import render_csv

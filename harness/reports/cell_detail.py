@@ -12,12 +12,14 @@ from rich.text import Text
 
 from harness.catalog.cells import is_control
 from harness.observations.record import Observation, TlsView
-from harness.observations.rundir import Evidence, ImageInfo, RunData
+from harness.observations.run_folder import (
+    Evidence,
+    ImageInfo,
+    RunData,
+)
 from harness.reports.differences import beside_baseline
 from harness.reports.grid import BASELINE
-from harness.reports.plain import plain
-from harness.reports.provenance import provenance
-from harness.reports.words import (
+from harness.reports.labels import (
     BUILD_NOTES,
     CHECK,
     COMPLAINT,
@@ -34,6 +36,8 @@ from harness.reports.words import (
     in_the_way,
     sentence,
 )
+from harness.reports.plain_text import plain
+from harness.reports.provenance import provenance
 
 
 def show_cell(run: RunData, observation: Observation, console: Console) -> None:

@@ -14,9 +14,15 @@ from statistics import median
 
 from harness.catalog.cells import is_control
 from harness.observations.record import Observation, Outcome
-from harness.observations.rundir import RunData
-from harness.reports.plain import fenced, markdown
-from harness.reports.words import SIGNS, short_word
+from harness.observations.run_folder import RunData
+from harness.reports.labels import (
+    SIGNS,
+    short_word,
+)
+from harness.reports.plain_text import (
+    fenced,
+    markdown,
+)
 from harness.tls import DEFAULT, Protocol
 
 _AGAIN = "postfix-matrix report --table clients"

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 
 from harness.catalog.cells import is_control
 from harness.observations.record import Outcome
-from harness.observations.rundir import RunData
+from harness.observations.run_folder import RunData
+from harness.reports.labels import (
+    REASONS,
+    build_note,
+)
 from harness.reports.missing import brief, groups
-from harness.reports.plain import plain
-from harness.reports.words import REASONS, build_note
+from harness.reports.plain_text import plain
 
 
 def trouble(data: RunData) -> str:

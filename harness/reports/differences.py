@@ -15,16 +15,19 @@ from enum import StrEnum
 
 from harness.catalog.cells import is_control
 from harness.observations.record import Observation
-from harness.observations.rundir import RunData
+from harness.observations.run_folder import RunData
 from harness.reports.grid import BASELINE, Grid, GridCell, Row, ScenarioGrid, ServiceTable
-from harness.reports.words import (
+from harness.reports.labels import (
     DISAGREE,
     SIGNS,
     outcome_of,
     sentence,
     short_word,
 )
-from harness.verdicts.effects import changes, cipher_of
+from harness.verdicts.observation_diff import (
+    changes,
+    cipher_of,
+)
 
 #: Stands between the sign and the word of a cell that differs, and of one that has no counterpart.
 DIFFERS, UNCOMPARED = "*", "?"

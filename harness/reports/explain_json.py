@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.observations.rundir import RunData
+from harness.observations.run_folder import RunData
 from harness.reports.stand_ins import stand_ins_of
-from harness.verdicts.lines import Compared, Explanation, LineEffect
+from harness.verdicts.line_effects import (
+    Compared,
+    Explanation,
+    LineEffect,
+)
 
 #: Version of the form; raised when a field changes its meaning.
 SCHEMA = 1

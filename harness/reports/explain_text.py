@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.observations.record import Outcome
-from harness.observations.rundir import RunData
-from harness.reports.plain import plain
+from harness.observations.run_folder import RunData
+from harness.reports.labels import sentence
+from harness.reports.plain_text import plain
 from harness.reports.service_labels import service_labels
 from harness.reports.stand_ins import stand_ins_of, stand_ins_text
-from harness.reports.words import sentence
 from harness.reports.wrapping import wrapped
-from harness.verdicts.effects import cipher_of
-from harness.verdicts.lines import Change, Compared, Explanation, LineEffect, Part
+from harness.verdicts.line_effects import (
+    Change,
+    Compared,
+    Explanation,
+    LineEffect,
+    Part,
+)
+from harness.verdicts.observation_diff import cipher_of
 
 #: Changes that are shown for one line; the rest is counted.
 MOST_CHANGES = 3

@@ -11,10 +11,13 @@ from dataclasses import dataclass, field, replace
 
 from harness.catalog.cells import is_control
 from harness.observations.record import Observation
-from harness.observations.rundir import Axes, ImageInfo, RunData, ScenarioInfo
-from harness.reports.missing import first_line
-from harness.reports.summary import Summary, summarise
-from harness.reports.words import (
+from harness.observations.run_folder import (
+    Axes,
+    ImageInfo,
+    RunData,
+    ScenarioInfo,
+)
+from harness.reports.labels import (
     BUILD_NOTES,
     DISAGREE,
     SIGNS,
@@ -23,6 +26,8 @@ from harness.reports.words import (
     sentence,
     short_word,
 )
+from harness.reports.missing import first_line
+from harness.reports.summary import Summary, summarise
 
 #: The scenario that follows no advice. It comes first, and the others are read beside it.
 BASELINE = "defaults"

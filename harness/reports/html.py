@@ -20,13 +20,10 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from harness.catalog.cells import CONTROL_PREFIX, is_control
-from harness.observations.rundir import RunData
+from harness.observations.run_folder import RunData
 from harness.reports.differences import DEFINITION, Beside, Differences, differences
 from harness.reports.grid import BASELINE, Grid, GridCell, ScenarioGrid, build_grid
-from harness.reports.missing import brief, groups
-from harness.reports.provenance import builds, others
-from harness.reports.verdict_line import verdict_lines
-from harness.reports.words import (
+from harness.reports.labels import (
     ANONYMOUS,
     ANONYMOUS_MEANING,
     BUILD_NOTES,
@@ -45,6 +42,9 @@ from harness.reports.words import (
     WARNINGS,
     build_notes,
 )
+from harness.reports.missing import brief, groups
+from harness.reports.provenance import builds, others
+from harness.reports.verdict_line import verdict_lines
 from harness.tls import INBOUND, Service
 
 

@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import quote
 
-from harness.observations.rundir import RunData
+from harness.observations.run_folder import RunData
 from harness.reports.differences import DEFINITION, Differences, differences
 from harness.reports.grid import Grid, GridCell, Row, ScenarioGrid, ServiceTable, build_grid
+from harness.reports.labels import (
+    ANONYMOUS,
+    ANONYMOUS_MEANING,
+    BUILD_NOTES,
+    DISAGREE,
+    SIGNS,
+)
 from harness.reports.missing import brief, groups
-from harness.reports.plain import fenced, markdown
+from harness.reports.plain_text import (
+    fenced,
+    markdown,
+)
 from harness.reports.provenance import Provenance, builds, others
 from harness.reports.verdict_line import verdict_lines
-from harness.reports.words import ANONYMOUS, ANONYMOUS_MEANING, BUILD_NOTES, DISAGREE, SIGNS
 from harness.tls import INBOUND, Service
 
 

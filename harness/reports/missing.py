@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from harness.observations.rundir import Lack, Missing
+from harness.observations.run_folder import (
+    Lack,
+    Missing,
+)
 
 _TITLES = {
     Lack.DOES_NOT_BUILD: "does not build",

@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.observations.record import Observation, Outcome, Stage
-from harness.observations.rundir import RunData, ScenarioInfo
+from harness.observations.run_folder import (
+    RunData,
+    ScenarioInfo,
+)
 from harness.reports.grid import GridCell, Row, ScenarioGrid, build_grid
-from harness.reports.words import (
+from harness.reports.labels import (
     ANONYMOUS,
     DISAGREE,
     REASONS,
@@ -23,7 +26,10 @@ from harness.reports.words import (
     short_word,
 )
 from harness.tls import Protocol
-from harness.verdicts.effects import protocol_of, without_certificate
+from harness.verdicts.observation_diff import (
+    protocol_of,
+    without_certificate,
+)
 
 ALL_SERVICES = "all services"
 #: After the sign of a version that only some of the clients that can offer it got through with.

@@ -13,15 +13,25 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.observations.rundir import RunData
+from harness.observations.run_folder import RunData
+from harness.reports.labels import (
+    ANONYMOUS,
+    ANONYMOUS_MEANING,
+    BUILD_NOTES,
+    DISAGREE,
+    SIGNS,
+)
 from harness.reports.markdown import marked
 from harness.reports.missing import brief, groups
-from harness.reports.plain import fenced, markdown, plain
+from harness.reports.plain_text import (
+    fenced,
+    markdown,
+    plain,
+)
 from harness.reports.protocols import SOME, ProtocolRow, ProtocolTable, Standing, protocol_tables
 from harness.reports.provenance import builds
 from harness.reports.terminal_table import build_label
 from harness.reports.versions import BY_LABEL
-from harness.reports.words import ANONYMOUS, ANONYMOUS_MEANING, BUILD_NOTES, DISAGREE, SIGNS
 from harness.tls import NAMED_SERVICES, Protocol, Service
 
 _HEAD = ("build", "Postfix", "OpenSSL", "service", *Protocol)

@@ -12,9 +12,13 @@ from dataclasses import dataclass
 
 from harness.catalog.corroboration import corroboration
 from harness.images import labels as names
-from harness.observations.rundir import ImageInfo, ReadBack, Run
+from harness.observations.run_folder import (
+    ImageInfo,
+    ReadBack,
+    Run,
+)
+from harness.reports.labels import build_notes
 from harness.reports.versions import Version, openssl_version, postfix_version
-from harness.reports.words import build_notes
 
 _SUITE = names.PREFIX + "suite"
 # What harness.images.stamping writes: "postfix-3.7.11 sha256:HEX corroborated:1", with ", PLACE"

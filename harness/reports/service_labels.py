@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from harness.observations.rundir import Evidence, RunData
+from harness.observations.run_folder import (
+    Evidence,
+    RunData,
+)
 from harness.postfix_config.tls_levels import service_levels
 
 

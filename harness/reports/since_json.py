@@ -6,10 +6,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from harness.catalog.versions import Version
-from harness.observations.rundir import RunData
-from harness.verdicts.border_words import reach, sentences
-from harness.verdicts.borders import AlongAxis, Border, Corner
+from harness.observations.run_folder import RunData
 from harness.verdicts.since import Alike
+from harness.verdicts.version_boundaries import (
+    AlongAxis,
+    Border,
+    Corner,
+)
+from harness.verdicts.version_dependence_text import (
+    reach,
+    sentences,
+)
 
 #: Version of the form; raised when a field changes its meaning.
 SCHEMA = 1

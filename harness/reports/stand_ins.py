@@ -16,8 +16,8 @@ from harness.adaptation.setting_kinds import (
     Treatment,
     rule_of,
 )
-from harness.observations.rundir import RunData
-from harness.reports.plain import markdown
+from harness.observations.run_folder import RunData
+from harness.reports.plain_text import markdown
 from harness.reports.wrapping import wrapped
 from harness.tls import Service
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.observations.counting import Counts, count
-from harness.observations.rundir import RunData
-from harness.reports.words import OBSTACLES
+from harness.observations.run_folder import RunData
+from harness.reports.labels import OBSTACLES
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ import io
 from typing import Any
 
 from harness.observations.record import Observation, Outcome, TlsView
-from harness.observations.rundir import RunData
+from harness.observations.run_folder import RunData
 from harness.reports.grid import GridCell, build_grid
-from harness.reports.plain import plain
-from harness.reports.words import build_note
-from harness.verdicts.effects import without_certificate
+from harness.reports.labels import build_note
+from harness.reports.plain_text import plain
+from harness.verdicts.observation_diff import without_certificate
 
 _VIEW = ("protocol", "cipher", "bits", "group")
 COLUMNS = (

@@ -13,16 +13,11 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from harness.observations.rundir import RunData
+from harness.observations.run_folder import RunData
 from harness.reports.cell_detail import show_cell
 from harness.reports.differences import DIFFERS, UNCOMPARED, Differences, differences
 from harness.reports.grid import BASELINE, Grid, ScenarioGrid, build_grid
-from harness.reports.missing import brief, groups
-from harness.reports.plain import plain
-from harness.reports.summary import Summary
-from harness.reports.terminal_table import STYLES, scenario_table, short_names, short_offers
-from harness.reports.verdict_line import verdict_lines
-from harness.reports.words import (
+from harness.reports.labels import (
     ANONYMOUS,
     ANONYMOUS_MEANING,
     BUILD_NOTES,
@@ -30,6 +25,11 @@ from harness.reports.words import (
     SIGNS,
     WARNINGS,
 )
+from harness.reports.missing import brief, groups
+from harness.reports.plain_text import plain
+from harness.reports.summary import Summary
+from harness.reports.terminal_table import STYLES, scenario_table, short_names, short_offers
+from harness.reports.verdict_line import verdict_lines
 
 __all__ = ["print_matrix", "print_summary", "show_cell"]
 

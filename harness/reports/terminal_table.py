@@ -17,8 +17,11 @@ from rich.text import Text
 from harness.observations.record import Outcome
 from harness.reports.differences import Differences, Standing
 from harness.reports.grid import Grid, GridCell, Row, ScenarioGrid, ServiceTable
-from harness.reports.plain import plain
-from harness.reports.words import NOT_MEASURED, WARNINGS
+from harness.reports.labels import (
+    NOT_MEASURED,
+    WARNINGS,
+)
+from harness.reports.plain_text import plain
 from harness.tls import INBOUND, Service
 
 STYLES: dict[str, str] = {

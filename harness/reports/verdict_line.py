@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.observations.rundir import RunData
+from harness.observations.run_folder import RunData
 from harness.verdicts.spread import describe
 from harness.verdicts.verdict import SILENT, ScenarioVerdict, Verdict, judge_run
 

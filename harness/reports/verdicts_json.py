@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harness.observations.rundir import RunData
-from harness.verdicts.claims import Judged
+from harness.observations.run_folder import RunData
+from harness.verdicts.judging import Judged
 from harness.verdicts.spread import describe
 from harness.verdicts.verdict import BuildVerdict, ScenarioVerdict
 

@@ -9,9 +9,16 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 
-from harness.observations.rundir import RunData
-from harness.reports.plain import fenced, markdown, plain
-from harness.verdicts.claims import Judged, Standing
+from harness.observations.run_folder import RunData
+from harness.reports.plain_text import (
+    fenced,
+    markdown,
+    plain,
+)
+from harness.verdicts.judging import (
+    Judged,
+    Standing,
+)
 from harness.verdicts.spread import describe
 from harness.verdicts.verdict import BuildVerdict, ScenarioVerdict, Verdict
 

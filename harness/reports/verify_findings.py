@@ -6,10 +6,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.observations.record import Observation
-from harness.observations.rundir import RunData
-from harness.verdicts.claims import AFTER_TLS, negotiated
-from harness.verdicts.decisive import Question, decisive_line
-from harness.verdicts.policy import Answer, BuildAnswer, ServiceAnswer
+from harness.observations.run_folder import RunData
+from harness.verdicts.decisive_lines import (
+    Question,
+    decisive_line,
+)
+from harness.verdicts.judging import (
+    AFTER_TLS,
+    negotiated,
+)
+from harness.verdicts.policy_answers import (
+    Answer,
+    BuildAnswer,
+    ServiceAnswer,
+)
 
 
 @dataclass(frozen=True, slots=True)

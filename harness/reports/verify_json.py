@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harness.observations.rundir import RunData
+from harness.observations.run_folder import RunData
 from harness.reports.service_labels import ServiceLabel, service_labels
 from harness.reports.stand_ins import stand_ins_of
 from harness.reports.verify_findings import Finding, findings
 from harness.reports.verify_remedy import Remedy, outcome_of_remedy
 from harness.reports.verify_text import rejections
-from harness.verdicts.policy import ServiceAnswer, overall_standing
+from harness.verdicts.policy_answers import (
+    ServiceAnswer,
+    overall_standing,
+)
 
 #: Version of the form; raised when a field changes its meaning.
 SCHEMA = 1

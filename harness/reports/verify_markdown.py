@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.observations.rundir import RunData
-from harness.reports.plain import fenced, markdown
+from harness.observations.run_folder import RunData
+from harness.reports.plain_text import (
+    fenced,
+    markdown,
+)
 from harness.reports.service_labels import service_labels
 from harness.reports.stand_ins import stand_ins_markdown, stand_ins_of
 from harness.reports.verify_remedy import Remedy
 from harness.reports.verify_text import sentences, told_remedy
-from harness.verdicts.policy import ServiceAnswer
+from harness.verdicts.policy_answers import ServiceAnswer
 
 
 def verification_markdown(

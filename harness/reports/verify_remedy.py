@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.scenarios.remedies import Override
-from harness.verdicts.claims import Standing
-from harness.verdicts.policy import Answer, ServiceAnswer
+from harness.verdicts.judging import Standing
+from harness.verdicts.policy_answers import (
+    Answer,
+    ServiceAnswer,
+)
 
 
 @dataclass(frozen=True, slots=True)

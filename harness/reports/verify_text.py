@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.observations.rundir import RunData
+from harness.observations.run_folder import RunData
 from harness.reports.service_labels import service_labels
 from harness.reports.stand_ins import stand_ins_of, stand_ins_text
 from harness.reports.verify_findings import Finding, findings, rejection
 from harness.reports.verify_remedy import Remedy, outcome_of_remedy
 from harness.reports.wrapping import columns, wrapped
-from harness.verdicts.claims import Standing
-from harness.verdicts.policy import Answer, ServiceAnswer
+from harness.verdicts.judging import Standing
+from harness.verdicts.policy_answers import (
+    Answer,
+    ServiceAnswer,
+)
 
 #: Findings that are told of one service; the rest is counted.
 MOST = 3

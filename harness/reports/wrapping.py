@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
-from harness.reports.plain import plain
+from harness.reports.plain_text import plain
 
 WIDTH = 80
 

@@ -19,7 +19,10 @@ from harness.images.batch_build import (
     build_all,
 )
 from harness.observations.merging import merge
-from harness.observations.rundir import RunData, load_run
+from harness.observations.run_folder import (
+    RunData,
+    load_run,
+)
 from harness.run.builders import open_builder
 from harness.run.events import Listener
 from harness.run.job import (
@@ -29,18 +32,21 @@ from harness.run.job import (
 from harness.run.matrix_run import Options
 from harness.scenarios.scenario import Scenario
 from harness.tls import in_table_order
-from harness.verdicts.bisecting import (
+from harness.verdicts.bisection_steps import (
     candidates,
     named_releases,
     open_borders,
     other_axis,
     partners,
 )
-from harness.verdicts.border_words import between
-from harness.verdicts.borders import Border, Point
 from harness.verdicts.since import since
 from harness.verdicts.spread import known_releases
 from harness.verdicts.verdict import versions
+from harness.verdicts.version_boundaries import (
+    Border,
+    Point,
+)
+from harness.verdicts.version_dependence_text import between
 
 
 @dataclass(slots=True)

@@ -37,7 +37,12 @@ from harness.targets.control import (
     front_closed,
     front_lines,
 )
-from harness.targets.maillog import Death, LogLine, Session, is_of_service
+from harness.targets.mail_log import (
+    Death,
+    LogLine,
+    Session,
+    is_of_service,
+)
 from harness.targets.postfix import Instance, PostfixTarget
 from harness.tls import Service
 

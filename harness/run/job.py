@@ -22,8 +22,11 @@ from harness.docker_engine.session import (
 from harness.errors import ExitCode, HarnessError, InfrastructureError, UsageError
 from harness.observations.journal import Journal
 from harness.observations.record import Outcome
+from harness.observations.run_folder import (
+    RunData,
+    load_run,
+)
 from harness.observations.run_record import Opening, now, summary
-from harness.observations.rundir import RunData, load_run
 from harness.reports import write_reports
 from harness.run.builders import open_builder
 from harness.run.events import Listener

@@ -17,8 +17,8 @@ from harness.run.measure import (
     Measured,
     recipient_token,
 )
-from harness.targets.peers import PeerServer
-from harness.targets.sentlog import Delivery
+from harness.targets.peer_network import PeerServer
+from harness.targets.sent_log import Delivery
 
 SENDER = "shop@webshop.test"
 #: How long, in seconds, the peer's log may lag behind the sender's.

@@ -40,7 +40,11 @@ from harness.run.events import (
 )
 from harness.targets.control import start_control
 from harness.targets.lab import Lab
-from harness.targets.peers import Pin, Post, start_post
+from harness.targets.peer_network import (
+    Pin,
+    Post,
+    start_post,
+)
 from harness.targets.postfix import PostfixTarget
 from harness.targets.proxy import NAME as HAPROXY
 from harness.targets.proxy import ProxyServer, start_proxy

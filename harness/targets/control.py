@@ -17,7 +17,7 @@ from harness.errors import InfrastructureError
 from harness.postfix_config.master_cf_overlay import Overlay
 from harness.scenarios.scenario import Scenario
 from harness.targets.lab import PKI_DIR, FileSpec, Lab, put_files
-from harness.targets.maillog import LogLine
+from harness.targets.mail_log import LogLine
 from harness.targets.postfix import PostfixTarget
 from harness.tls import INBOUND, Offer, Protocol, Service
 

@@ -37,11 +37,11 @@ from harness.targets.lab import (
     host_name,
     put_files,
 )
+from harness.targets.log_join import LogJoin
 from harness.targets.log_tags import service_tags
-from harness.targets.logjoin import LogJoin
 from harness.targets.port_pool import PortPool
 from harness.targets.shell import Shell
-from harness.targets.starting import start_script
+from harness.targets.start_script import start_script
 from harness.targets.stream import LineStream
 from harness.tls import INBOUND, Service
 

@@ -8,11 +8,18 @@ from fnmatch import fnmatchcase
 
 from harness.catalog.cells import is_control
 from harness.observations.record import Observation, Outcome
-from harness.observations.rundir import RunData
-from harness.verdicts.borders import Dependence, Point, dependence
-from harness.verdicts.effects import cipher_of, protocol_of
+from harness.observations.run_folder import RunData
+from harness.verdicts.observation_diff import (
+    cipher_of,
+    protocol_of,
+)
 from harness.verdicts.spread import kind_of, known_releases
 from harness.verdicts.verdict import versions
+from harness.verdicts.version_boundaries import (
+    Dependence,
+    Point,
+    dependence,
+)
 
 #: Outcomes that say nothing of the build.
 SILENT = frozenset({Outcome.ERROR, Outcome.TIMEOUT, Outcome.CLIENT_INCAPABLE})

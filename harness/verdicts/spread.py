@@ -7,9 +7,14 @@ from functools import cache
 
 from harness.catalog.releases import releases
 from harness.catalog.versions import Version
-from harness.verdicts.border_words import sentences
-from harness.verdicts.borders import Axis, Dependence, Point, dependence
 from harness.verdicts.verdict import SILENT, ScenarioVerdict
+from harness.verdicts.version_boundaries import (
+    Axis,
+    Dependence,
+    Point,
+    dependence,
+)
+from harness.verdicts.version_dependence_text import sentences
 
 
 @cache

@@ -13,15 +13,28 @@ from enum import StrEnum
 from harness.catalog.versions import Version
 from harness.errors import UsageError
 from harness.observations.record import Observation
-from harness.observations.rundir import Claimed, RunData
+from harness.observations.run_folder import (
+    Claimed,
+    RunData,
+)
 from harness.postfix_config.main_cf import parse_main_cf
 from harness.postfix_config.master_cf import parse_master_cf
 from harness.scenarios.expectations import (
     Effect,
     Expectation,
 )
-from harness.verdicts.claims import Gap, Judged, Place, Standing, compared, judge
-from harness.verdicts.harm import Harm, harms
+from harness.verdicts.judging import (
+    Gap,
+    Judged,
+    Place,
+    Standing,
+    compared,
+    judge,
+)
+from harness.verdicts.regressions import (
+    Harm,
+    harms,
+)
 
 _UNUSED = re.compile(r"unused parameter: (?P<name>[A-Za-z0-9_]+)")
 

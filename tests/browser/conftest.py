@@ -10,7 +10,7 @@ import pytest
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 
-from harness.observations.rundir import RunData
+from harness.observations.run_folder import RunData
 from tests.browser.page import Page
 
 FLAGS = (

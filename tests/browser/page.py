@@ -13,7 +13,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-from harness.observations.rundir import RunData
+from harness.observations.run_folder import RunData
 
 
 class Page:

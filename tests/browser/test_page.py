@@ -11,7 +11,10 @@ from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
 from harness.observations.record import TlsView
-from harness.observations.rundir import RunData, load_run
+from harness.observations.run_folder import (
+    RunData,
+    load_run,
+)
 from harness.reports import write_reports
 from harness.reports.differences import differences
 from harness.reports.grid import build_grid

@@ -7,9 +7,12 @@ from selenium.webdriver import Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
-from harness.observations.rundir import RunData, load_run
+from harness.observations.run_folder import (
+    RunData,
+    load_run,
+)
 from harness.reports import write_reports
-from harness.reports.words import BUILD_NOTES
+from harness.reports.labels import BUILD_NOTES
 from tests.browser.page import Page
 from tests.unit import sample_images, sample_run
 

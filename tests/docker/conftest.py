@@ -16,7 +16,10 @@ from harness.docker_engine.session import (
     LABEL_RUN,
     connect,
 )
-from harness.observations.rundir import RunData, load_run
+from harness.observations.run_folder import (
+    RunData,
+    load_run,
+)
 
 CLI = [sys.executable, "-m", "harness.cli"]
 

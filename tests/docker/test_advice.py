@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.observations.rundir import load_run
-from harness.verdicts.comparing import compare_runs
+from harness.observations.run_folder import load_run
+from harness.verdicts.comparison import compare_runs
 from harness.verdicts.verdict import Verdict, judge_run
 from tests.docker.conftest import CLI, Finished, run_cli
 

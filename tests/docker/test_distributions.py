@@ -20,7 +20,7 @@ from harness.images.image_builder import ImageShop
 from harness.images.provenance import Versions
 from harness.images.recipes import base_recipe
 from harness.paths import images_dir
-from harness.targets.maillog import LogLine
+from harness.targets.mail_log import LogLine
 
 pytestmark = pytest.mark.docker
 

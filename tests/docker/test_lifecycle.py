@@ -11,7 +11,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from harness.observations.rundir import load_run
+from harness.observations.run_folder import load_run
 from tests.docker.conftest import CLI, leftovers, run_cli
 
 pytestmark = pytest.mark.docker

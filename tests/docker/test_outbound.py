@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from harness.observations.record import Observation, Outcome
-from harness.reports.words import PEER_LOG
+from harness.reports.labels import PEER_LOG
 from harness.verdicts.verdict import Verdict, judge_run
 from tests.docker.conftest import CLI, Finished, run_cli
 

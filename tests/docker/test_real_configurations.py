@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.observations.rundir import RunData
-from harness.verdicts.policy import answers
+from harness.observations.run_folder import RunData
+from harness.verdicts.policy_answers import answers
 from tests.docker.conftest import Finished, run_cli
 
 CONFIGURATIONS = Path(__file__).parents[1] / "data" / "configurations"

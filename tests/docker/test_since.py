@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.catalog.versions import Version
-from harness.observations.rundir import load_run
+from harness.observations.run_folder import load_run
 from tests.docker.conftest import CLI, run_cli
 
 pytestmark = pytest.mark.docker

@@ -13,7 +13,7 @@ from harness.docker_engine.session import Session
 from harness.targets.lab import Lab
 from harness.targets.postfix import ROLE, ROOT
 from harness.targets.shell import Shell
-from harness.targets.starting import waiting_script
+from harness.targets.start_script import waiting_script
 from tests.docker.test_images import _real_shop
 
 pytestmark = pytest.mark.docker

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.observations.record import Observation, Outcome, Stage, TlsView
-from harness.observations.rundir import RunData
+from harness.observations.run_folder import RunData
 from tests.unit import sample_images
 
 BUILDS = ("debian-11", "debian-12", "debian-13", "postfix-3.7.11+openssl-1.1.1w")

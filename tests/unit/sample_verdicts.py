@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.observations.record import Observation, TlsView
-from harness.observations.rundir import Axes, ImageInfo, Run, RunData, ScenarioInfo
+from harness.observations.run_folder import (
+    Axes,
+    ImageInfo,
+    Run,
+    RunData,
+    ScenarioInfo,
+)
 from harness.outcomes import Outcome
 from harness.scenarios.expectations import Expectation
 

@@ -19,8 +19,11 @@ from harness.images.provenance import Versions
 from harness.observations.decide import Control, Decision, ServerWords, decide, decide_control
 from harness.observations.journal import evidence_path
 from harness.observations.record import Observation
+from harness.observations.run_folder import (
+    Lack,
+    Missing,
+)
 from harness.observations.run_record import Opening, now, summary
-from harness.observations.rundir import Lack, Missing
 from harness.outcomes import Outcome
 from harness.paths import scenarios_dir
 from harness.postfix_config.key_files import FileKind
@@ -49,8 +52,8 @@ from harness.scenarios.instance import (
     assemble,
 )
 from harness.scenarios.scenario import load_scenarios
+from harness.targets.log_join import LogJoin
 from harness.targets.log_tags import service_tags
-from harness.targets.logjoin import LogJoin
 from harness.targets.postfix import Instance, PostfixTarget
 from harness.tls import INBOUND, Offer, Protocol, Service
 from harness.verdicts.since import since

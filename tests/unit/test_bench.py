@@ -17,8 +17,8 @@ from harness.scenarios.instance import (
     places_of,
 )
 from harness.scenarios.scenario import Scenario
+from harness.targets.log_join import LogJoin
 from harness.targets.log_tags import service_tags
-from harness.targets.logjoin import LogJoin
 from harness.targets.postfix import Instance, PostfixTarget
 from harness.tls import INBOUND, Offer, Protocol, Service
 

@@ -9,9 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.catalog.versions import Version
-from harness.verdicts.border_words import reach, sentences
-from harness.verdicts.borders import Axis, Dependence, Point, dependence
 from harness.verdicts.spread import known_releases
+from harness.verdicts.version_boundaries import (
+    Axis,
+    Dependence,
+    Point,
+    dependence,
+)
+from harness.verdicts.version_dependence_text import (
+    reach,
+    sentences,
+)
 
 POSTFIX = ("2.11.5", "3.1.0", "3.5.25", "3.6.4", "3.7.11", "3.10.13")
 OPENSSL = ("1.0.2h", "1.1.1w", "3.0.20", "3.5.7")

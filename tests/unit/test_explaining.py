@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from harness.cli.commands.explain import explain_command
 from harness.cli.commands.verify import verify_command
 from harness.errors import FileError, UsageError
-from harness.observations.rundir import RunData
+from harness.observations.run_folder import RunData
 from harness.outcomes import Outcome
 from harness.postfix_config.master_cf import parse_master_cf
 from harness.postfix_config.master_cf_overlay import Overlay
@@ -40,9 +40,15 @@ from harness.scenarios.variants import (
     variant,
 )
 from harness.tls import Service
-from harness.verdicts.claims import Standing
-from harness.verdicts.lines import Part, distinct, explain, pairs, variants
-from harness.verdicts.policy import answers
+from harness.verdicts.judging import Standing
+from harness.verdicts.line_effects import (
+    Part,
+    distinct,
+    explain,
+    pairs,
+    variants,
+)
+from harness.verdicts.policy_answers import answers
 from tests.unit.sample_verdicts import Results, run_of
 
 OPEN = {"TLSv1": "TLSv1", "TLSv1.2": "TLSv1.2"}

@@ -12,7 +12,7 @@ from harness.cli.confirmation import (
     expected_seconds,
 )
 from harness.errors import NothingSelectedError, UsageError
-from harness.observations.rundir import RunData
+from harness.observations.run_folder import RunData
 from harness.reports.explain_json import explanation_data
 from harness.reports.explain_text import explanation
 from harness.run.choosing import Selection
@@ -32,7 +32,13 @@ from harness.scenarios.variants import (
     variant,
 )
 from harness.tls import INBOUND, Service
-from harness.verdicts.lines import AGAIN, Part, explain, repeats, variants
+from harness.verdicts.line_effects import (
+    AGAIN,
+    Part,
+    explain,
+    repeats,
+    variants,
+)
 from tests.schema_files import faults
 from tests.unit.sample_verdicts import Results, run_of
 

@@ -38,8 +38,8 @@ from harness.scenarios.scenario import Scenario
 from harness.scenarios.toml_schema import describe
 from harness.targets.pki import Pki
 from harness.tls import ClientCertificate, Offer
-from harness.verdicts.claims import contradiction
-from harness.verdicts.effects import changes
+from harness.verdicts.judging import contradiction
+from harness.verdicts.observation_diff import changes
 from tests.unit import schema_samples
 
 CLIENTS = Path(__file__).resolve().parents[2] / "images" / "clients"

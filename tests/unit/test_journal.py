@@ -9,7 +9,7 @@ import pytest
 
 from harness.observations.journal import Journal, evidence_path
 from harness.observations.record import Observation, Outcome, Stage, TlsView
-from harness.observations.rundir import load_run
+from harness.observations.run_folder import load_run
 
 RUN = {
     "schema": 1,

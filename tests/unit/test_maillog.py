@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 
-from harness.targets.logjoin import LogJoin
-from harness.targets.maillog import LogLine, MailLog
+from harness.targets.log_join import LogJoin
+from harness.targets.mail_log import (
+    LogLine,
+    MailLog,
+)
 
 HOST = "Nov 22 23:34:30 8a3ee06a5baa"
 QUESTION = f"""\

@@ -19,7 +19,7 @@ from harness.scenarios.peer_servers import (
     tlsa_data,
     zones,
 )
-from harness.targets.logjoin import LogJoin
+from harness.targets.log_join import LogJoin
 from harness.tls import Offer, Service
 
 VERIFIED = (

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.observations.record import Observation, Outcome, TlsView
-from harness.observations.rundir import load_run
+from harness.observations.run_folder import load_run
 from harness.reports.clients_table import Place, costs, places, render_clients, span
 from tests.unit import sample_run
 

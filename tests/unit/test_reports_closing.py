@@ -10,7 +10,11 @@ from functools import cache
 from pathlib import Path
 
 from harness.observations.record import Outcome
-from harness.observations.rundir import Missing, RunData, load_run
+from harness.observations.run_folder import (
+    Missing,
+    RunData,
+    load_run,
+)
 from harness.reports.closing import trouble
 from tests.unit import sample_run
 

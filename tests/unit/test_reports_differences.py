@@ -13,7 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.observations.record import Outcome, TlsView
-from harness.observations.rundir import RunData, load_run
+from harness.observations.run_folder import (
+    RunData,
+    load_run,
+)
 from harness.reports.differences import Differences, Standing, beside_baseline, differences
 from harness.reports.grid import build_grid
 from tests.unit import sample_run

@@ -19,11 +19,18 @@ import pytest
 from harness.errors import InfrastructureError, UsageError
 from harness.files import write_atomically
 from harness.observations.record import TlsView
-from harness.observations.rundir import Missing, RunData, load_run
+from harness.observations.run_folder import (
+    Missing,
+    RunData,
+    load_run,
+)
 from harness.reports import write_reports
 from harness.reports.html import render_html
 from harness.reports.markdown import render_markdown
-from harness.reports.plain import markdown, plain
+from harness.reports.plain_text import (
+    markdown,
+    plain,
+)
 from harness.reports.table_csv import COLUMNS, render_csv
 from tests.unit import sample_run
 

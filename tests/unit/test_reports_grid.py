@@ -14,12 +14,22 @@ from hypothesis import strategies as st
 from harness.catalog.cells import is_control
 from harness.catalog.plan import Plan
 from harness.observations.record import Observation, Outcome, Stage, TlsView
+from harness.observations.run_folder import (
+    UNPINNED,
+    Missing,
+    RunData,
+    load_run,
+)
 from harness.observations.run_record import summary
-from harness.observations.rundir import UNPINNED, Missing, RunData, load_run
 from harness.reports.differences import differences
 from harness.reports.grid import Grid, GridCell, build_grid
+from harness.reports.labels import (
+    REASONS,
+    SIGNS,
+    sentence,
+    short_word,
+)
 from harness.reports.summary import summarise
-from harness.reports.words import REASONS, SIGNS, sentence, short_word
 from tests.unit import sample_run
 
 

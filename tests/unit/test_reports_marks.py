@@ -17,13 +17,23 @@ from rich.console import Console
 
 from harness.cli.commands.show import show_command
 from harness.images import labels as names
-from harness.observations.rundir import ImageInfo, RunData, load_run
+from harness.observations.run_folder import (
+    ImageInfo,
+    RunData,
+    load_run,
+)
 from harness.reports.html import render_html
+from harness.reports.labels import (
+    BUILD_NOTES,
+    FOREIGN,
+    UNVERIFIED,
+    build_note,
+    build_notes,
+)
 from harness.reports.markdown import render_markdown
 from harness.reports.protocols_text import print_protocols, render_protocols
 from harness.reports.table_csv import render_csv
 from harness.reports.terminal import print_matrix, show_cell
-from harness.reports.words import BUILD_NOTES, FOREIGN, UNVERIFIED, build_note, build_notes
 from tests.unit import sample_images, sample_run
 
 BARE = ("debian-12", "debian-13", "postfix-3.7.11+openssl-1.1.1w")

@@ -12,12 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import DoesNotBuildError, SourceError
-from harness.observations.rundir import Lack, Missing, RunData, load_run
+from harness.observations.run_folder import (
+    Lack,
+    Missing,
+    RunData,
+    load_run,
+)
 from harness.reports.grid import Row
 from harness.reports.html import render_html
 from harness.reports.markdown import render_markdown
 from harness.reports.missing import brief, groups
-from harness.reports.plain import fenced
+from harness.reports.plain_text import fenced
 from tests.unit import sample_images, sample_run
 
 lacks = st.builds(

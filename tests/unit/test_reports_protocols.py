@@ -18,7 +18,12 @@ from rich.console import Console
 from harness.cli.commands.report import report_command
 from harness.cli.main import cli
 from harness.observations.record import Observation, Outcome, Stage, TlsView
-from harness.observations.rundir import Missing, ReadBack, RunData, load_run
+from harness.observations.run_folder import (
+    Missing,
+    ReadBack,
+    RunData,
+    load_run,
+)
 from harness.reports.protocols import ProtocolRow, Standing, Verdict, protocol_tables
 from harness.reports.protocols_text import print_protocols, render_protocols
 from harness.tls import Protocol

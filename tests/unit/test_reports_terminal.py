@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from harness.observations.record import Outcome, TlsView
-from harness.observations.rundir import RunData, load_run
-from harness.reports.plain import plain
+from harness.observations.run_folder import (
+    RunData,
+    load_run,
+)
+from harness.reports.plain_text import plain
 from harness.reports.terminal import print_matrix, show_cell
 from harness.reports.terminal_table import build_label, short_names
 from tests.unit import sample_run

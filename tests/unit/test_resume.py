@@ -10,7 +10,11 @@ from harness.catalog.builds import NOTHING_ADDED, Additions
 from harness.catalog.releases import Release, Source, SourceKind
 from harness.cli.commands.run import _check_additions
 from harness.errors import UsageError
-from harness.observations.rundir import Axes, Run, RunData
+from harness.observations.run_folder import (
+    Axes,
+    Run,
+    RunData,
+)
 
 _SOURCE = Source(SourceKind.LOCAL, "a" * 64, 0, "x", path="/x", origin="/home/me/x")
 _MINE = Additions(

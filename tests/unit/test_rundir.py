@@ -11,7 +11,13 @@ from typing import Any
 import pytest
 
 from harness.errors import FileError, UsageError
-from harness.observations.rundir import Lack, Missing, ReadBack, RunData, load_run
+from harness.observations.run_folder import (
+    Lack,
+    Missing,
+    ReadBack,
+    RunData,
+    load_run,
+)
 from tests.unit import sample_images, sample_run
 
 

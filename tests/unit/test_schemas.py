@@ -16,7 +16,13 @@ from pydantic import TypeAdapter
 from harness.catalog.builds import DEBIAN, LEGACY, STOCK
 from harness.clients import contract
 from harness.images.provenance import Versions
-from harness.observations import reasons, record, rundir
+from harness.observations import (
+    reasons,
+    record,
+)
+from harness.observations import (
+    run_folder as rundir,
+)
 from harness.observations.record import CertificateView, Observation, Outcome, Stage, TlsView
 from harness.postfix_config.key_files import FileKind
 from harness.scan.result import (

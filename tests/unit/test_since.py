@@ -15,23 +15,31 @@ from harness.cli.main import run_cli
 from harness.errors import ExitCode, UsageError
 from harness.images.batch_build import State
 from harness.observations.merging import merge
-from harness.observations.rundir import RunData, ScopeAxes
+from harness.observations.run_folder import (
+    RunData,
+    ScopeAxes,
+)
 from harness.outcomes import Outcome
 from harness.run.bisection import (
     Bisection,
     job_of,
     narrow_plan,
 )
-from harness.verdicts.bisecting import (
+from harness.verdicts.bisection_steps import (
     candidates,
     middle_first,
     named_releases,
     open_borders,
     partners,
 )
-from harness.verdicts.borders import Axis, Border, Point, Segment
 from harness.verdicts.since import since
 from harness.verdicts.spread import known_releases
+from harness.verdicts.version_boundaries import (
+    Axis,
+    Border,
+    Point,
+    Segment,
+)
 from tests.unit.sample_verdicts import run_of
 
 PAIRS = {

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.observations.reasons import SIDES, UNRECOGNISED, first, reason_of, spellings
-from harness.reports.words import REASONS
+from harness.reports.labels import REASONS
 
 DATA = Path(__file__).with_name("data")
 REAL: list[dict[str, Any]] = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.targets.log_tags import service_tags
-from harness.targets.starting import start_script
+from harness.targets.start_script import start_script
 from harness.tls import Service
 
 

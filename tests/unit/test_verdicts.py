@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.observations.record import Observation, TlsView
-from harness.observations.rundir import RunData
+from harness.observations.run_folder import RunData
 from harness.outcomes import Outcome
-from harness.reports.answer import render_answer
+from harness.reports.answer_text import render_answer
 from harness.reports.verdicts_text import findings, render_verdicts
 from harness.scenarios.expectations import (
     Effect,
@@ -21,9 +21,9 @@ from harness.scenarios.expectations import (
     Where,
 )
 from harness.tls import Protocol
-from harness.verdicts.claims import Standing
-from harness.verdicts.comparing import compare_runs
-from harness.verdicts.harm import HarmKind
+from harness.verdicts.comparison import compare_runs
+from harness.verdicts.judging import Standing
+from harness.verdicts.regressions import HarmKind
 from harness.verdicts.spread import describe
 from harness.verdicts.verdict import SILENT, ScenarioVerdict, Verdict, judge_run, overall
 from tests.unit.sample_verdicts import BUILDS, CLIENT, run_of

@@ -13,7 +13,7 @@ from harness.cli.commands.verify import exit_code_of as exit_code_of_answers
 from harness.cli.verdict_exit import exit_code_of
 from harness.errors import ExitCode
 from harness.observations.record import Observation, Stage
-from harness.observations.rundir import RunData
+from harness.observations.run_folder import RunData
 from harness.outcomes import Outcome
 from harness.reports.stand_ins import (
     StandIns,
@@ -32,9 +32,23 @@ from harness.scenarios.remedies import (
     remedied,
 )
 from harness.scenarios.scenario import Scenario
-from harness.verdicts.claims import AFTER_TLS, BEFORE_TLS, Place, Standing, judge, negotiated
-from harness.verdicts.decisive import Question, decisive_line
-from harness.verdicts.policy import Answer, ServiceAnswer, answers
+from harness.verdicts.decisive_lines import (
+    Question,
+    decisive_line,
+)
+from harness.verdicts.judging import (
+    AFTER_TLS,
+    BEFORE_TLS,
+    Place,
+    Standing,
+    judge,
+    negotiated,
+)
+from harness.verdicts.policy_answers import (
+    Answer,
+    ServiceAnswer,
+    answers,
+)
 from harness.verdicts.verdict import judge_run
 from tests.schema_files import faults
 from tests.unit import verify_samples

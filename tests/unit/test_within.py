@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.observations.record import TlsView
-from harness.observations.within import outside
+from harness.observations.within_offer import outside
 from harness.tls import Offer
 
 ECDHE = TlsView("TLSv1.2", "ECDHE-RSA-AES128-GCM-SHA256", 128, "prime256v1")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.observations.record import Observation, Stage, TlsView
-from harness.observations.rundir import RunData
+from harness.observations.run_folder import RunData
 from harness.outcomes import Outcome
 from harness.reports.explain_json import explanation_data
 from harness.reports.verify_json import verification_data
@@ -21,8 +21,8 @@ from harness.scenarios.expectations import (
 )
 from harness.scenarios.policies import load_policies
 from harness.scenarios.remedies import Override
-from harness.verdicts.lines import explain
-from harness.verdicts.policy import answers
+from harness.verdicts.line_effects import explain
+from harness.verdicts.policy_answers import answers
 from tests.unit.sample_verdicts import Results, run_of
 
 ESTABLISHED = (

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from harness.catalog.selectors import select
-from harness.observations.rundir import load_run
-from harness.reports.answer import render_answer
+from harness.observations.run_folder import load_run
+from harness.reports.answer_text import render_answer
 from harness.run.run_folders import run_folder
 from harness.verdicts.verdict import judge_run
 

@@ -34,7 +34,7 @@ from harness.docker_engine.session import (
 from harness.errors import ExitCode
 from harness.images import recipes
 from harness.images.image_builder import ImageShop
-from harness.reports.plain import plain
+from harness.reports.plain_text import plain
 from harness.run.builders import open_builder
 from harness.targets.control import ControlServer, start_control
 from harness.targets.lab import Lab

@@ -8,12 +8,16 @@ import click
 
 from harness.errors import ExitCode
 from harness.observations.record import Observation
-from harness.observations.rundir import load_run
-from harness.reports.plain import plain
-from harness.reports.words import sentence
+from harness.observations.run_folder import load_run
+from harness.reports.labels import sentence
+from harness.reports.plain_text import plain
 from harness.run.run_folders import run_folder
-from harness.verdicts.comparing import Comparison, Differing, compare_runs
-from harness.verdicts.effects import cipher_of
+from harness.verdicts.comparison import (
+    Comparison,
+    Differing,
+    compare_runs,
+)
+from harness.verdicts.observation_diff import cipher_of
 
 
 @click.command("compare")

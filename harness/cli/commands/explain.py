@@ -16,7 +16,10 @@ from harness.cli.measure_options import (
 )
 from harness.cli.signals import terminable
 from harness.errors import NothingSelectedError, UsageError
-from harness.observations.rundir import RunData, load_run
+from harness.observations.run_folder import (
+    RunData,
+    load_run,
+)
 from harness.reports.closing import trouble
 from harness.reports.explain_json import explanation_data
 from harness.reports.explain_text import explanation, table
@@ -31,7 +34,13 @@ from harness.scenarios.variants import (
     variant,
 )
 from harness.tls import INBOUND
-from harness.verdicts.lines import distinct, explain, pairs, repeats, variants
+from harness.verdicts.line_effects import (
+    distinct,
+    explain,
+    pairs,
+    repeats,
+    variants,
+)
 
 TEXT, JSON, MARKDOWN = "text", "json", "markdown"
 

@@ -48,7 +48,7 @@ from harness.images.pruning import Found, our_images, outdated, remove
 from harness.images.recipes import Kind, Recipe, build_recipe, client_recipe
 from harness.images.refusals import Refusals
 from harness.paths import cache_dir, images_dir
-from harness.reports.plain import plain
+from harness.reports.plain_text import plain
 from harness.run.builders import open_builder
 from harness.run.choosing import (
     check_used,

@@ -8,7 +8,7 @@ import click
 
 from harness.cli.output import output
 from harness.errors import UsageError
-from harness.observations.rundir import load_run
+from harness.observations.run_folder import load_run
 from harness.reports import write_reports
 from harness.reports.clients_table import render_clients
 from harness.reports.protocols_text import print_protocols, render_protocols

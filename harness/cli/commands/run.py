@@ -30,7 +30,10 @@ from harness.cli.verdict_exit import (
     exit_code_option,
 )
 from harness.errors import ExitCode, UsageError
-from harness.observations.rundir import RunData, load_run
+from harness.observations.run_folder import (
+    RunData,
+    load_run,
+)
 from harness.reports.closing import trouble
 from harness.reports.terminal import print_matrix
 from harness.run.choosing import (

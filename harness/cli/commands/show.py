@@ -11,10 +11,13 @@ from harness.catalog.cells import Cell
 from harness.cli.output import output
 from harness.errors import NothingSelectedError, UsageError
 from harness.observations.record import Observation
-from harness.observations.rundir import RunData, load_run
+from harness.observations.run_folder import (
+    RunData,
+    load_run,
+)
 from harness.reports.cell_detail import show_cell
+from harness.reports.labels import build_note
 from harness.reports.terminal import print_matrix
-from harness.reports.words import build_note
 from harness.run.run_folders import run_folder
 
 #: More cells than this are listed by id instead of shown.

@@ -18,14 +18,20 @@ from harness.cli.source_options import (
 )
 from harness.errors import ExitCode, NothingSelectedError, UsageError
 from harness.observations.merging import merge
-from harness.observations.rundir import RunData, load_run
-from harness.reports.plain import plain
+from harness.observations.run_folder import (
+    RunData,
+    load_run,
+)
+from harness.reports.plain_text import plain
 from harness.reports.since_json import since_data
 from harness.run.bisection import bisect
 from harness.run.choosing import read_scenarios
 from harness.run.run_folders import run_folder
-from harness.verdicts.border_words import reach, sentences
 from harness.verdicts.since import Alike, since
+from harness.verdicts.version_dependence_text import (
+    reach,
+    sentences,
+)
 
 #: Places that a heading names; the others are counted.
 MOST_PLACES = 3

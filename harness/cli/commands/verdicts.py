@@ -13,7 +13,10 @@ from harness.cli.verdict_exit import (
     exit_code_option,
 )
 from harness.errors import ExitCode, NothingSelectedError
-from harness.observations.rundir import RunData, load_run
+from harness.observations.run_folder import (
+    RunData,
+    load_run,
+)
 from harness.reports.verdicts_json import verdicts_data
 from harness.reports.verdicts_text import findings, render_verdicts
 from harness.run.run_folders import run_folder

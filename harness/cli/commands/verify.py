@@ -21,7 +21,7 @@ from harness.cli.measure_options import (
 from harness.cli.progress import Display
 from harness.cli.signals import terminable
 from harness.errors import ExitCode, UsageError
-from harness.observations.rundir import RunData
+from harness.observations.run_folder import RunData
 from harness.reports.closing import trouble
 from harness.reports.service_labels import service_labels
 from harness.reports.verify_json import verification_data
@@ -47,8 +47,12 @@ from harness.scenarios.remedies import (
 )
 from harness.scenarios.scenario import Scenario
 from harness.tls import Offer
-from harness.verdicts.claims import Standing
-from harness.verdicts.policy import ServiceAnswer, answers, overall_standing
+from harness.verdicts.judging import Standing
+from harness.verdicts.policy_answers import (
+    ServiceAnswer,
+    answers,
+    overall_standing,
+)
 
 #: What a remedied candidate is called in its run.
 REMEDIED = "candidate-remedied"

@@ -12,7 +12,7 @@ from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
 
-from harness.targets.maillog import LogLine
+from harness.targets.mail_log import LogLine
 
 _SENT = re.compile(
     r"(?P<queue_id>[0-9A-Za-z]+): to=<(?P<to>[^>]*)>,(?: orig_to=<[^>]*>,)? relay=(?P<relay>[^,]+),"

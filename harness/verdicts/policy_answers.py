@@ -8,9 +8,9 @@ from enum import StrEnum
 
 from harness.observations.reasons import TLS_NOT_AVAILABLE
 from harness.observations.record import Observation, Outcome
-from harness.observations.rundir import RunData
+from harness.observations.run_folder import RunData
 from harness.tls import PLAINTEXT
-from harness.verdicts.claims import (
+from harness.verdicts.judging import (
     AFTER_TLS,
     BEFORE_TLS,
     Judged,

@@ -18,7 +18,11 @@ from harness.scenarios.expectations import (
     Effect,
     Expectation,
 )
-from harness.verdicts.effects import changes, cipher_of, protocol_of
+from harness.verdicts.observation_diff import (
+    changes,
+    cipher_of,
+    protocol_of,
+)
 
 #: Stages at which the server has said nothing of TLS yet.
 BEFORE_TLS = frozenset({Stage.CONNECT, Stage.BANNER, Stage.EHLO})

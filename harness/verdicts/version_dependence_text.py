@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.verdicts.borders import AlongAxis, Border, Corner, Dependence, Edge
+from harness.verdicts.version_boundaries import (
+    AlongAxis,
+    Border,
+    Corner,
+    Dependence,
+    Edge,
+)
 
 #: Builds that a list names; the others are counted.
 MOST_NAMED = 6

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from harness.catalog.cells import is_control
 from harness.observations.record import Observation
-from harness.observations.rundir import RunData
-from harness.verdicts.effects import changes
+from harness.observations.run_folder import RunData
+from harness.verdicts.observation_diff import changes
 from harness.verdicts.verdict import Verdict, judge_run
 
 

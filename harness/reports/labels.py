@@ -11,8 +11,12 @@ from dataclasses import dataclass
 
 from harness.images import labels as names
 from harness.observations.record import Observation, Outcome
-from harness.observations.rundir import ImageInfo
-from harness.verdicts.effects import cipher_of, protocol_of, without_certificate
+from harness.observations.run_folder import ImageInfo
+from harness.verdicts.observation_diff import (
+    cipher_of,
+    protocol_of,
+    without_certificate,
+)
 
 #: A planned cell without an observation. Not in the record's vocabulary: nothing was seen.
 NOT_MEASURED = "not-measured"

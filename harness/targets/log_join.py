@@ -13,8 +13,13 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from contextlib import suppress
 
-from harness.targets.maillog import Death, LogLine, MailLog, Session
-from harness.targets.sentlog import SentLog
+from harness.targets.mail_log import (
+    Death,
+    LogLine,
+    MailLog,
+    Session,
+)
+from harness.targets.sent_log import SentLog
 
 
 def _is_of(line: LogLine, queue_id: str) -> bool:

@@ -13,7 +13,10 @@ from itertools import combinations
 
 from harness.errors import UsageError
 from harness.observations.record import Observation, Outcome
-from harness.observations.rundir import RunData, ScenarioInfo
+from harness.observations.run_folder import (
+    RunData,
+    ScenarioInfo,
+)
 from harness.postfix_config.master_cf_overlay import Overlay
 from harness.scenarios.bearing import left_out
 from harness.scenarios.claims import Claims
@@ -26,7 +29,7 @@ from harness.scenarios.variants import (
     variant,
 )
 from harness.tls import Offer, Service
-from harness.verdicts.effects import changes
+from harness.verdicts.observation_diff import changes
 
 #: More pairs than this are not tried: with so many lines a pair says little.
 MOST_PAIRS = 40

@@ -5,10 +5,19 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
-from harness.observations.rundir import RunData, ScenarioInfo
+from harness.observations.run_folder import (
+    RunData,
+    ScenarioInfo,
+)
 from harness.postfix_config.logical_lines import ended
-from harness.reports.plain import fenced, markdown
-from harness.verdicts.claims import Mismatch, Standing
+from harness.reports.plain_text import (
+    fenced,
+    markdown,
+)
+from harness.verdicts.judging import (
+    Mismatch,
+    Standing,
+)
 from harness.verdicts.spread import describe
 from harness.verdicts.verdict import BuildVerdict, ScenarioVerdict, Verdict
 

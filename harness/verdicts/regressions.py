@@ -17,8 +17,16 @@ from harness.scenarios.expectations import (
     Expectation,
 )
 from harness.tls import DEFAULT, Protocol
-from harness.verdicts.claims import Place, contradiction, unsettled
-from harness.verdicts.effects import bits_of, cipher_of, protocol_of
+from harness.verdicts.judging import (
+    Place,
+    contradiction,
+    unsettled,
+)
+from harness.verdicts.observation_diff import (
+    bits_of,
+    cipher_of,
+    protocol_of,
+)
 
 #: Bits that RFC 9325 (section 4.1) asks for; what changes above them makes nothing weaker.
 STRONG = 112

@@ -9,7 +9,12 @@ from harness.catalog.builds import DEBIAN, Build, distributions
 from harness.catalog.releases import SourceKind, packages, release
 from harness.catalog.versions import Version
 from harness.errors import UsageError
-from harness.verdicts.borders import Axis, Border, Dependence, Point
+from harness.verdicts.version_boundaries import (
+    Axis,
+    Border,
+    Dependence,
+    Point,
+)
 
 
 def open_borders(found: Iterable[Dependence]) -> list[Border]:
