@@ -20,7 +20,7 @@ from harness.adaptation.setting_kinds import (
 from scripts.setting_names import NameList, Span, add_release, printed_names, read_list
 from scripts.settings_page import PAGE, settings_page
 
-NAMES = read_list((Path(__file__).parent / "data/postconf-d.txt").read_text("utf-8"))
+NAMES = read_list((Path(__file__).parents[1] / "data/postconf-d.txt").read_text("utf-8"))
 
 #: Settings that decide TLS or AUTH and name no table: written down by hand, not from the table.
 TLS_SETTINGS = """
@@ -150,7 +150,7 @@ SMALL = "# kept\nnewest 3.10.0\nmydomain 2.2.0\nsmtpd_old 2.8.0 3.0.15\n"
 def test_the_list_of_names_is_read_and_written_without_loss() -> None:
     """Protects the list against a refresh that drops its comment or a release."""
     assert str(read_list(SMALL)) == SMALL
-    assert str(NAMES) == (Path(__file__).parent / "data/postconf-d.txt").read_text("utf-8")
+    assert str(NAMES) == (Path(__file__).parents[1] / "data/postconf-d.txt").read_text("utf-8")
 
 
 def test_a_newer_release_adds_its_names_and_ends_those_it_lacks() -> None:

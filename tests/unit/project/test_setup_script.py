@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 #: Sources the steps as scripts/setup does, with the Python that runs this test as the environment.
 PREAMBLE = f"""
 set -euo pipefail

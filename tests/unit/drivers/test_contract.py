@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-CLIENTS = Path(__file__).resolve().parents[2] / "images" / "clients"
+CLIENTS = Path(__file__).resolve().parents[3] / "images" / "clients"
 if str(CLIENTS) not in sys.path:
     sys.path.append(str(CLIENTS))
 contract: Any = importlib.import_module("common.contract")

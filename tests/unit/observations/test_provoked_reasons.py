@@ -17,7 +17,7 @@ import pytest
 from harness.observations.reasons import spellings
 from harness.observations.record import Outcome
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "reading-the-matrix.md"
 #: A table's row whose first field is a reason: "| `auth-failed` | why |".
 _ROW = re.compile(r"^\| `([a-z0-9-]+)` \| (.+) \|$", re.MULTILINE)

@@ -255,7 +255,7 @@ def test_postscreen_lets_the_tests_clients_pass() -> None:
 @pytest.mark.parametrize("name", ["mailcow", "dms", "mailu", "feministwiki", "ispconfig2016"])
 def test_real_configurations_assemble(name: str) -> None:
     """A wiki's, a panel's and three container projects' own; their texts lie with the tests."""
-    folder = Path(__file__).parents[1] / "data" / "configurations" / name
+    folder = Path(__file__).parents[2] / "data" / "configurations" / name
     config = built((folder / "main.cf").read_text(), (folder / "master.cf").read_text())
     assert config.replaced
     assert all(change.reason for change in config.replaced)

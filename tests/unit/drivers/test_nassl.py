@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-CLIENTS = Path(__file__).resolve().parents[2] / "images" / "clients"
+CLIENTS = Path(__file__).resolve().parents[3] / "images" / "clients"
 for folder in (CLIENTS, CLIENTS / "nassl-smtp"):
     if str(folder) not in sys.path:
         sys.path.append(str(folder))

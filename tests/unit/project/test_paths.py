@@ -12,7 +12,7 @@ import pytest
 from harness import paths
 from harness.errors import InfrastructureError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 pytestmark = pytest.mark.xdist_group("wheel")  # one worker, so that the wheel is built once
 
 

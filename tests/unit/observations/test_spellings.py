@@ -12,7 +12,7 @@ import pytest
 from harness.observations.reasons import SIDES, UNRECOGNISED, first, reason_of, spellings
 from harness.reports.labels import REASONS
 
-DATA = Path(__file__).with_name("data")
+DATA = Path(__file__).parents[1].joinpath("data")
 REAL: list[dict[str, Any]] = [
     one
     for path in sorted(DATA.glob("spellings*.toml"))

@@ -24,7 +24,7 @@ from harness.scenarios.scenario import (
 )
 from harness.tls import Service
 
-SCENARIOS = load_scenarios(Path(__file__).parents[2] / "scenarios")
+SCENARIOS = load_scenarios(Path(__file__).parents[3] / "scenarios")
 PORTS = {"smtp": 20010, "submission": 20011, "submissions": 20012}
 #: The services that matter, with the chroot field of Debian, of upstream since 3.0, and before;
 #: submission is there as a comment, and submissions is not.

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from harness.targets.pki import Pki
 
-CLIENTS = Path(__file__).resolve().parents[2] / "images" / "clients"
+CLIENTS = Path(__file__).resolve().parents[3] / "images" / "clients"
 if str(CLIENTS) not in sys.path:
     sys.path.append(str(CLIENTS))
 hello: Any = importlib.import_module("common.hello")

@@ -42,7 +42,7 @@ from harness.verdicts.judging import contradiction
 from harness.verdicts.observation_diff import changes
 from tests.unit import schema_samples
 
-CLIENTS = Path(__file__).resolve().parents[2] / "images" / "clients"
+CLIENTS = Path(__file__).resolve().parents[3] / "images" / "clients"
 for folder in (CLIENTS, CLIENTS / "smtplib"):
     if str(folder) not in sys.path:
         sys.path.append(str(folder))

@@ -35,7 +35,7 @@ from harness.errors import ContractError
 from harness.images import labels as names
 from harness.images.provenance import Versions
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "image-contract.md"
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "image-contract.md"
 LABELS = {
     names.CONTRACT: "1",
     names.KIND: "build",

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-CLIENTS = Path(__file__).resolve().parents[2] / "images" / "clients"
+CLIENTS = Path(__file__).resolve().parents[3] / "images" / "clients"
 if str(CLIENTS) not in sys.path:
     sys.path.append(str(CLIENTS))
 wire: Any = importlib.import_module("common.wire")
