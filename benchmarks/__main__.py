@@ -14,11 +14,11 @@ from benchmarks.compare import PLACES, SCENARIO, Comparison, compare
 from benchmarks.figures import Spread, ratio, table
 from benchmarks.timeline import timeline
 from harness.docker_engine.session import (
-    Session,
+    DockerSession,
     connect,
 )
 from harness.errors import ExitCode, HarnessError
-from harness.images.image_builder import ImageShop
+from harness.images.image_builder import ImageBuilder
 from harness.paths import images_dir
 from harness.run.choosing import read_scenarios
 from harness.run.events import (
@@ -34,7 +34,7 @@ def main(words: Sequence[str] | None = None) -> int:
     options = _options().parse_args(words)
     try:
         scenarios = read_scenarios(None)
-        with Session(connect()) as session, Lab(session) as lab:
+        with DockerSession(connect()) as session, Lab(session) as lab:
             sides = compare(
                 lab, _shop(session), scenarios[SCENARIO], options.rounds, options.count, tell
             )
@@ -88,8 +88,8 @@ def processor(compared: Iterable[Comparison]) -> str:
     return table(head, rows)
 
 
-def _shop(session: Session) -> ImageShop:
-    return ImageShop(
+def _shop(session: DockerSession) -> ImageBuilder:
+    return ImageBuilder(
         session.client,
         images_dir=images_dir(),
         cache_dir=Path(platformdirs.user_cache_dir("postfix-matrix")),

@@ -22,7 +22,7 @@ from pathlib import Path
 from benchmarks.figures import table
 from harness.catalog.selectors import select
 from harness.docker_engine.session import (
-    Session,
+    DockerSession,
     connect,
 )
 from harness.errors import ExitCode, HarnessError
@@ -32,7 +32,7 @@ from harness.images.batch_build import (
     catalogue,
     with_parts,
 )
-from harness.images.image_builder import ImageShop
+from harness.images.image_builder import ImageBuilder
 from harness.images.pruning import our_images, remove
 from harness.paths import images_dir
 
@@ -82,9 +82,9 @@ def build_cold(globs: Sequence[str]) -> Cold:
     """Remove our images, build those that the globs choose, and read the kept logs."""
     known = catalogue()
     orders = with_parts([known[name] for name in select("image", list(known), globs)])
-    with Session(connect()) as session, tempfile.TemporaryDirectory() as folder:
+    with DockerSession(connect()) as session, tempfile.TemporaryDirectory() as folder:
         remove(session.client, our_images(session.client), _tell)
-        shop = ImageShop(
+        shop = ImageBuilder(
             session.client,
             images_dir=images_dir(),
             cache_dir=Path(folder),

@@ -22,11 +22,11 @@ from harness.catalog.plan import Plan
 from harness.clients.driver import Driver
 from harness.docker_engine.session import talking
 from harness.errors import InfrastructureError
-from harness.images.image_builder import ImageShop
-from harness.observations.decide import Control
+from harness.images.image_builder import ImageBuilder
+from harness.observations.decide import ControlEvidence
 from harness.observations.journal import Journal
 from harness.observations.record import Outcome
-from harness.run.endpoints import PostfixBench
+from harness.run.endpoints import PostfixEndpoint
 from harness.run.events import (
     Listener,
     Step,
@@ -37,7 +37,7 @@ from harness.run.matrix_run import (
     Options,
 )
 from harness.run.measure import measure
-from harness.run.resources import Readiness
+from harness.run.resources import Resources
 from harness.scenarios.scenario import Scenario
 from harness.targets.lab import Lab
 from harness.targets.log_join import LogJoin
@@ -80,7 +80,7 @@ class Comparison:
 
 
 async def compare(
-    lab: Lab, shop: ImageShop, scenario: Scenario, rounds: int, count: int, tell: Listener
+    lab: Lab, shop: ImageBuilder, scenario: Scenario, rounds: int, count: int, tell: Listener
 ) -> list[Comparison]:
     """Measure each client on each service: ``rounds`` pairs of rounds of ``count`` dialogues.
 
@@ -89,7 +89,7 @@ async def compare(
     """
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
     plan = Plan((BUILD,), (SCENARIO,), SERVICES, tuple(LOOPS), (OFFER,))
-    ready = Readiness(plan, {BUILD: Build.parse(BUILD)}, lab, shop, tell)
+    ready = Resources(plan, {BUILD: Build.parse(BUILD)}, lab, shop, tell)
     ready.begin()
     found = []
     try:
@@ -110,7 +110,7 @@ class Course:
     """The instance, the clients and the journal that all rounds are run with."""
 
     def __init__(
-        self, lab: Lab, bench: PostfixBench, drivers: Mapping[str, Driver], journal: Journal
+        self, lab: Lab, bench: PostfixEndpoint, drivers: Mapping[str, Driver], journal: Journal
     ) -> None:
         self._lab = lab
         self._bench = bench
@@ -119,7 +119,7 @@ class Course:
         self._made = 0
 
     @classmethod
-    async def make(cls, lab: Lab, ready: Readiness, scenario: Scenario, journal: Journal) -> Course:
+    async def make(cls, lab: Lab, ready: Resources, scenario: Scenario, journal: Journal) -> Course:
         """Wait for what is being made ready, and start the instance.
 
         Raises:
@@ -131,7 +131,7 @@ class Course:
         if target is None or len(there) < len(drivers):
             raise InfrastructureError("\n".join(f"{one.name}: {one.why}" for one in ready.missing))
         instance = await asyncio.to_thread(target.start_instance, scenario, await ready.sasl())
-        return cls(lab, PostfixBench(target, instance), there, journal)
+        return cls(lab, PostfixEndpoint(target, instance), there, journal)
 
     async def run(self, client: str, service: Service, rounds: int, count: int) -> Comparison:
         """Engine, bare loop, engine, bare loop, ..."""
@@ -170,7 +170,7 @@ class Course:
         return time.monotonic() - begin
 
     async def _cell(self, cell: Cell, driver: Driver, slots: asyncio.Semaphore) -> None:
-        control = Control(None, None, "a benchmark")
+        control = ControlEvidence(None, None, "a benchmark")
         async with slots:
             measured = await measure(
                 cell, self._bench, driver, control, CREDENTIALS, Options().time_limit

@@ -28,7 +28,7 @@ from harness.catalog.builds import Build
 from harness.catalog.ciphers import all_ciphers
 from harness.cli.progress import Display
 from harness.docker_engine.session import (
-    Session,
+    DockerSession,
     connect,
 )
 from harness.errors import ExitCode, HarnessError, InfrastructureError, UsageError
@@ -180,7 +180,7 @@ async def serve(
     if scenario not in scenarios:
         raise UsageError(f"unknown scenario {scenario!r}")
     wanted = scenarios[scenario]
-    with Session(connect()) as session, Lab(session) as lab, Display(quiet=True) as display:
+    with DockerSession(connect()) as session, Lab(session) as lab, Display(quiet=True) as display:
         shop = open_builder(session, display.take)
         image = shop.build(Build.parse(build))
         sasl = start_sasl(lab, shop.ensure(recipes.sasl_recipe()).id)

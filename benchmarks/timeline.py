@@ -10,10 +10,10 @@ from pathlib import Path
 
 from benchmarks.figures import milestones
 from harness.docker_engine.session import (
-    Session,
+    DockerSession,
     connect,
 )
-from harness.images.image_builder import ImageShop
+from harness.images.image_builder import ImageBuilder
 from harness.observations.journal import Journal
 from harness.observations.run_record import Opening, now
 from harness.reports import write_reports
@@ -22,14 +22,14 @@ from harness.run.choosing import (
     choose_builds,
 )
 from harness.run.events import Event
-from harness.run.matrix_run import Run
+from harness.run.matrix_run import MatrixRun
 from harness.run.planning import make_plan
 from harness.scenarios.scenario import Scenario
 from harness.targets.lab import Lab
 
 
 def timeline(
-    scenarios: dict[str, Scenario], make_shop: Callable[[Session], ImageShop]
+    scenarios: dict[str, Scenario], make_shop: Callable[[DockerSession], ImageBuilder]
 ) -> list[tuple[str, float]]:
     """Seconds from the begin of a run of all cells to each milestone.
 
@@ -49,11 +49,13 @@ def timeline(
     builds = choose_builds(())
     plan = make_plan(Selection(), scenarios, builds)
     with tempfile.TemporaryDirectory() as name:
-        with Session(connect()) as session, Lab(session) as lab:
+        with DockerSession(connect()) as session, Lab(session) as lab:
             journal = Journal(Path(name))
             opening = Opening(session.id, ["make", "bench"], plan, scenarios, now())
             shop = make_shop(session)
-            run = Run(plan, scenarios, builds, lab=lab, shop=shop, journal=journal, listener=take)
+            run = MatrixRun(
+                plan, scenarios, builds, lab=lab, shop=shop, journal=journal, listener=take
+            )
             asyncio.run(run.execute())
             past("every instance checked ('postfix check')")
             journal.close()

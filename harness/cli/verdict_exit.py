@@ -10,7 +10,7 @@ import click
 from harness.errors import ExitCode
 from harness.verdicts.verdict import ScenarioVerdict, Verdict
 
-_AGAINST = frozenset({Verdict.REFUTED, Verdict.HARMFUL})
+_AGAINST_ADVICE = frozenset({Verdict.REFUTED, Verdict.HARMFUL})
 
 
 def exit_code_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -27,6 +27,6 @@ def exit_code_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def exit_code_of(verdicts: Iterable[ScenarioVerdict]) -> int:
     """1 by a refuted or harmful build, else 3 by one that is unmeasured, else 0."""
     given = {one.verdict for verdict in verdicts for one in verdict.builds}
-    if given & _AGAINST:
+    if given & _AGAINST_ADVICE:
         return ExitCode.DIFFERS
     return ExitCode.INFRASTRUCTURE if Verdict.UNMEASURED in given else ExitCode.OK

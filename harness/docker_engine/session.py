@@ -73,7 +73,7 @@ def default_state_dir() -> Path:
     return Path(platformdirs.user_state_dir("postfix-matrix")) / "sessions"
 
 
-class Session:
+class DockerSession:
     """One process's right to its containers and networks. A context manager.
 
     Entering sweeps what dead sessions of this machine left; leaving removes our own things, unless
@@ -95,7 +95,7 @@ class Session:
         """What each container and network of this session must carry."""
         return {LABEL_RUN: self.id, LABEL_HOST: socket.gethostname()}
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> DockerSession:
         self._dir.mkdir(parents=True, exist_ok=True)
         self._lock.acquire()
         with talking("removing what a killed run left"):

@@ -14,7 +14,7 @@ from harness.docker_engine.cancel import Cancelled
 from harness.docker_engine.session import talking
 from harness.errors import DoesNotBuildError, HarnessError, InfrastructureError, SourceError
 from harness.images.image import Image
-from harness.images.image_builder import ImageShop
+from harness.images.image_builder import ImageBuilder
 from harness.images.recipes import (
     Recipe,
     client_recipe,
@@ -94,7 +94,7 @@ def name_of(one: Orderable) -> str:
 
 
 def build_all(
-    shop: ImageShop, orders: Mapping[str, Orderable], on_result: Callable[[Result], None]
+    shop: ImageBuilder, orders: Mapping[str, Orderable], on_result: Callable[[Result], None]
 ) -> list[Result]:
     """Have all orders made; ``on_result`` gets each as it comes, in this thread.
 
@@ -118,7 +118,7 @@ def build_all(
     return results
 
 
-def _make(shop: ImageShop, name: str, one: Orderable) -> Result:
+def _make(shop: ImageBuilder, name: str, one: Orderable) -> Result:
     started = time.monotonic()
     image: Image | None = None
     failure: HarnessError | None = None

@@ -54,7 +54,7 @@ _LIGHT = 4
 _POLL = 0.1
 
 
-class ImageShop:
+class ImageBuilder:
     """Makes the images of recipes. One for a process; all methods may be used from any thread."""
 
     def __init__(

@@ -54,7 +54,7 @@ _BEFORE_TLS = frozenset({Stage.CONNECT, Stage.BANNER, Stage.EHLO, Stage.STARTTLS
 
 
 @dataclass(frozen=True, slots=True)
-class Control:
+class ControlEvidence:
     """What the control showed of a client's offer on a kind of service.
 
     ``works`` is None where there was no control to be had, or none that can be believed; ``why``
@@ -92,7 +92,7 @@ class Decision:
     notes: tuple[str, ...] = ()
 
 
-def decide(offer: Offer, result: Result, server: ServerWords, control: Control) -> Decision:
+def decide(offer: Offer, result: Result, server: ServerWords, control: ControlEvidence) -> Decision:
     """Judge one cell's evidence."""
     base = _seen(result, server)
     match result.outcome:
@@ -121,7 +121,9 @@ def decide(offer: Offer, result: Result, server: ServerWords, control: Control) 
     return _refused(base, offer, result, server, control)
 
 
-def resumed(offer: Offer, result: Result, control: Control, *, is_control: bool) -> bool | None:
+def resumed(
+    offer: Offer, result: Result, control: ControlEvidence, *, is_control: bool
+) -> bool | None:
     """Whether a second connection took up the session of the first; None where nothing tells.
 
     That it did not says something of the server only where the same client does elsewhere.
@@ -167,7 +169,7 @@ def decide_control(
     Of one that ``may_refuse``, as the forbidding one and a build's own, it is the server's.
     """
     # A permissive server cannot refuse an offer: whoever is refused by it could not make the offer.
-    return decide(offer, result, server, Control(None, works=may_refuse))
+    return decide(offer, result, server, ControlEvidence(None, works=may_refuse))
 
 
 def server_view(lines: Sequence[str]) -> TlsView | None:
@@ -224,7 +226,7 @@ def _seen(result: Result, server: ServerWords) -> Decision:
     return Decision(Outcome.ERROR, stage, client_saw=client, server_saw=logged, agree=agree)
 
 
-def _accepted(base: Decision, offer: Offer, control: Control) -> Decision:
+def _accepted(base: Decision, offer: Offer, control: ControlEvidence) -> Decision:
     seen = _known(base)
     ignored = outside(offer, seen)
     if offer.plaintext:
@@ -275,7 +277,7 @@ def _is_no_tls(base: Decision, offer: Offer, server: ServerWords) -> bool:
 
 
 def _refused(
-    base: Decision, offer: Offer, result: Result, server: ServerWords, control: Control
+    base: Decision, offer: Offer, result: Result, server: ServerWords, control: ControlEvidence
 ) -> Decision:
     # A client may give up over what a good reply lacks, such as EHLO's without AUTH.
     no = result.reply if result.reply and result.reply.code >= 400 else None

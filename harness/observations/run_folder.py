@@ -229,7 +229,7 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunRecord:
     """``run.json``; ``finished`` is None for a run that was killed or still goes on."""
 
     id: str
@@ -249,7 +249,7 @@ class RunData:
     """A run as read; ``notes`` says what had to be dropped on the way."""
 
     folder: Path
-    run: Run
+    run: RunRecord
     observations: tuple[Observation, ...]
     notes: tuple[str, ...] = ()
 
@@ -283,11 +283,11 @@ def load_run(folder: Path) -> RunData:
 
 
 @cache
-def _run_form() -> TypeAdapter[Run]:
-    return TypeAdapter(Run)
+def _run_form() -> TypeAdapter[RunRecord]:
+    return TypeAdapter(RunRecord)
 
 
-def _read_run(path: Path) -> Run:
+def _read_run(path: Path) -> RunRecord:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -308,7 +308,7 @@ def _read_run(path: Path) -> Run:
     return _checked(path, data)
 
 
-def _checked(path: Path, data: Evidence) -> Run:
+def _checked(path: Path, data: Evidence) -> RunRecord:
     try:
         run = _run_form().validate_python(data)
     except ValidationError as error:

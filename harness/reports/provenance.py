@@ -15,7 +15,7 @@ from harness.images import labels as names
 from harness.observations.run_folder import (
     ImageInfo,
     ReadBack,
-    Run,
+    RunRecord,
 )
 from harness.reports.labels import build_notes
 from harness.reports.versions import Version, openssl_version, postfix_version
@@ -60,14 +60,14 @@ class Provenance:
         return build_notes(self.image)
 
 
-def builds(run: Run) -> tuple[Provenance, ...]:
+def builds(run: RunRecord) -> tuple[Provenance, ...]:
     """The builds under test, in the order of the run's tables."""
     found = {name: image for name, image in run.images.items() if image.kind == "build"}
     ordered = {name: found[name] for name in run.axes.builds if name in found} | found
     return tuple(provenance(name, image) for name, image in ordered.items())
 
 
-def others(run: Run) -> tuple[Provenance, ...]:
+def others(run: RunRecord) -> tuple[Provenance, ...]:
     """Clients, controls and what else helped, clients in the order of the run's axis."""
     found = {name: image for name, image in run.images.items() if image.kind != "build"}
     clients = {name: found[name] for name in run.axes.clients if name in found}

@@ -10,7 +10,7 @@ from harness.catalog.builds import Build
 from harness.catalog.cells import Cell
 from harness.catalog.plan import Plan, Scope
 from harness.docker_engine.session import (
-    Session,
+    DockerSession,
     connect,
 )
 from harness.errors import UsageError
@@ -114,7 +114,7 @@ def bisect(
     found = Bisection(data, place, tried=set(data.run.axes.builds))
     plan = narrow_plan(data, place)
     _check_same(data, plan, scenarios)
-    with Session(connect()) as session:
+    with DockerSession(connect()) as session:
         shop = open_builder(session, listener, mirrors=mirrors)
         while len(found.folders) < most and (name := found.next()):
             found.tried.add(name)

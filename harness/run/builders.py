@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.docker_engine.session import Session
-from harness.images.image_builder import ImageShop
+from harness.docker_engine.session import DockerSession
+from harness.images.image_builder import ImageBuilder
 from harness.paths import cache_dir, images_dir
 from harness.run.events import Listener, Step
 
 
 def open_builder(
-    session: Session,
+    session: DockerSession,
     listener: Listener,
     *,
     mirrors: Sequence[str] = (),
     compilers: int | None = None,
     again: bool = False,
-) -> ImageShop:
+) -> ImageBuilder:
     """The image builder of a session; each of its steps is reported to the listener."""
-    return ImageShop(
+    return ImageBuilder(
         session.client,
         images_dir=images_dir(),
         cache_dir=cache_dir(),

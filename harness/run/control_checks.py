@@ -22,7 +22,7 @@ from harness.clients.controls import (
     own_cell,
 )
 from harness.errors import HarnessError
-from harness.observations.decide import CANNOT_REFUSE, Control
+from harness.observations.decide import CANNOT_REFUSE, ControlEvidence
 from harness.observations.journal import Journal
 from harness.observations.obstacles import Grounds, all_excluded, needs_grounds, obstacles
 from harness.observations.reasons import CLIENTS_OWN_WORDS
@@ -32,15 +32,15 @@ from harness.postfix_config.protocol_lists import (
     excluded,
 )
 from harness.run.endpoints import (
-    PostfixBench,
+    PostfixEndpoint,
     instance_evidence,
 )
 from harness.run.measure import (
-    Bench,
     Dialogue,
+    Endpoint,
     Measured,
 )
-from harness.run.resources import Readiness
+from harness.run.resources import Resources
 from harness.scenarios.permissive_copy import (
     Kept,
     Library,
@@ -56,7 +56,7 @@ T = TypeVar("T")
 _NO_TLS = frozenset({Outcome.REFUSED, Outcome.PLAINTEXT, Outcome.HUNG_UP})
 
 
-class Proofs:
+class ControlChecks:
     """The controls of a run. ``measure`` has a cell's dialogue, ``record`` keeps what came of it.
 
     ``prior`` are the observations of a run that is resumed, by cell.
@@ -64,11 +64,11 @@ class Proofs:
 
     def __init__(
         self,
-        ready: Readiness,
+        ready: Resources,
         scenarios: Mapping[str, Scenario],
         journal: Journal,
         prior: Mapping[str, Observation],
-        measure: Callable[[Cell, Bench, Control], Awaitable[Measured | None]],
+        measure: Callable[[Cell, Endpoint, ControlEvidence], Awaitable[Measured | None]],
         record: Callable[[Measured], None],
     ) -> None:
         self._ready = ready
@@ -84,15 +84,15 @@ class Proofs:
         for task in self._tasks.values():
             task.cancel()
 
-    async def control(self, cell: Cell, dialogue: Dialogue) -> Control:
+    async def control(self, cell: Cell, dialogue: Dialogue) -> ControlEvidence:
         """What the controls show of the cell's client and offer, spoken to as the service is."""
         if cell.offer.plaintext:
             # There is nothing of TLS to be shown.
-            return Control(None, works=None, why="no control is asked to do without TLS")
+            return ControlEvidence(None, works=None, why="no control is asked to do without TLS")
         key = (cell.client, dialogue.service, cell.offer)
         return await self._once(key, lambda: self._try_controls(*key))
 
-    async def explained(self, measured: Measured, cell: Cell, bench: PostfixBench) -> Measured:
+    async def explained(self, measured: Measured, cell: Cell, bench: PostfixEndpoint) -> Measured:
         """What was measured, with what stood in the cell's way."""
         if not needs_grounds(measured.decision):
             return measured.explained(obstacles(measured.decision, cell.offer, Grounds()))
@@ -115,7 +115,7 @@ class Proofs:
         result: T = await asyncio.shield(self._tasks[key])
         return result
 
-    async def _try_controls(self, client: str, service: Service, offer: Offer) -> Control:
+    async def _try_controls(self, client: str, service: Service, offer: Offer) -> ControlEvidence:
         """Ask one control after another until one accepts; all refusing proves inability.
 
         A client that is accepted must also be refused by the control that forbids. A control that
@@ -138,9 +138,9 @@ class Proofs:
             else:
                 tried = seen.cell
         if tried is not None and not why:
-            return Control(tried, works=False)
+            return ControlEvidence(tried, works=False)
         said = "; ".join([*why, *short]) or "no control speaks this offer"
-        return Control(tried, works=None, why=said)
+        return ControlEvidence(tried, works=None, why=said)
 
     async def _lacking(self, server: ControlOf, service: Service, offer: Offer) -> tuple[str, ...]:
         """The suites of an offer that a control lacks, by its own openssl."""
@@ -155,7 +155,7 @@ class Proofs:
 
     async def _can_be_refused(
         self, client: str, service: Service, offer: Offer, accepted: str
-    ) -> Control:
+    ) -> ControlEvidence:
         """Whether a client that a permissive control accepted tells of refusals as well.
 
         Left to itself it may do without TLS there; what it may not do is to report TLS.
@@ -165,10 +165,10 @@ class Proofs:
             seen, lack = await self._asked(cell)
             if seen is not None and seen.outcome is Outcome.ACCEPTED:
                 why = f"{cell.id}: it reports TLS with a server that refuses every handshake"
-                return Control(cell.id, works=None, why=why, lack=CANNOT_REFUSE)
+                return ControlEvidence(cell.id, works=None, why=why, lack=CANNOT_REFUSE)
             if seen is None or seen.outcome not in _NO_TLS:
-                return Control(cell.id, works=None, why=lack)
-        return Control(accepted, works=True)
+                return ControlEvidence(cell.id, works=None, why=lack)
+        return ControlEvidence(accepted, works=True)
 
     async def _asked(self, cell: Cell) -> tuple[Observation | None, str]:
         """A control's cell, measured once; and what to say where it settles nothing."""
@@ -181,20 +181,20 @@ class Proofs:
             return None, f"{cell.id}: {error.what}"
         return seen, f"{cell.id}: {seen.outcome if seen else 'the client is missing'}"
 
-    async def _ask_control(self, cell: Cell, bench: Bench) -> Observation | None:
+    async def _ask_control(self, cell: Cell, bench: Endpoint) -> Observation | None:
         """Measure a control's cell; a failure must happen twice before it counts as inability."""
         wanted = Outcome.REFUSED if cell.scenario == FORBIDDING else Outcome.ACCEPTED
         wanted = Outcome.HUNG_UP if cell.offer.extras.hangup else wanted
-        measured = await self._measure(cell, bench, Control(None, None))
+        measured = await self._measure(cell, bench, ControlEvidence(None, None))
         if measured is not None and measured.observation.outcome is not wanted:
-            measured = await self._measure(cell, bench, Control(None, None))
+            measured = await self._measure(cell, bench, ControlEvidence(None, None))
         if measured is None:
             return None
         self._record(measured)
         return measured.observation
 
     async def _grounds(
-        self, cell: Cell, bench: PostfixBench, grounds: Grounds
+        self, cell: Cell, bench: PostfixEndpoint, grounds: Grounds
     ) -> tuple[Grounds, dict[str, str]]:
         """What the build's own controls show, asked as far as they can tell; and their outcomes."""
         settings, seen = bench.settings(cell.service), dict[str, str]()
@@ -224,7 +224,7 @@ class Proofs:
         return grounds, seen
 
     async def _own(
-        self, cell: Cell, bench: PostfixBench, kept: Kept, settings: Mapping[str, str]
+        self, cell: Cell, bench: PostfixEndpoint, kept: Kept, settings: Mapping[str, str]
     ) -> Observation | None:
         """One of the build's own controls, asked once by a client with an offer."""
         candidate = self._scenarios[cell.scenario]
@@ -238,7 +238,7 @@ class Proofs:
             if not kept.beside(candidate):
                 target = await self._ready.build(cell.build) or target
             at = await self._once((target.host, scenario.id), lambda: self._start(target, scenario))
-            measured = await self._measure(own, at, Control(None, None))
+            measured = await self._measure(own, at, ControlEvidence(None, None))
             if measured is None:
                 return None
             self._record(measured)
@@ -246,25 +246,25 @@ class Proofs:
 
         return await self._once(own.id, ask)
 
-    async def _start(self, target: PostfixTarget, scenario: Scenario) -> PostfixBench:
+    async def _start(self, target: PostfixTarget, scenario: Scenario) -> PostfixEndpoint:
         """Start one of a build's own controls in a container of the build."""
         instance = await asyncio.to_thread(
             target.start_instance, scenario, await self._ready.sasl()
         )
-        bench = PostfixBench(target, instance)
+        bench = PostfixEndpoint(target, instance)
         evidence = instance_evidence(bench, "")
         self._journal.write_instance(f"{CONTROL_PREFIX}{target.name}", scenario.id, evidence)
         return bench
 
 
-def _left_out(its_list: ProtocolList | None, bench: PostfixBench) -> frozenset[Protocol] | None:
+def _left_out(its_list: ProtocolList | None, bench: PostfixEndpoint) -> frozenset[Protocol] | None:
     library = _library(bench)
     if its_list is None:
         return None
     return excluded(its_list.value, library.mail_version, ssl2=not library.has_levels)
 
 
-def _library(bench: PostfixBench) -> Library:
+def _library(bench: PostfixEndpoint) -> Library:
     facts = bench.target.facts
     return Library(facts.mail_version, facts.openssl)
 

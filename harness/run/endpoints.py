@@ -40,7 +40,7 @@ from harness.targets.control import (
 from harness.targets.mail_log import (
     Death,
     LogLine,
-    Session,
+    SmtpSession,
     is_of_service,
 )
 from harness.targets.postfix import Instance, PostfixTarget
@@ -60,7 +60,7 @@ MASTER_DIES = re.compile(r"master\[\d+\]: (?:fatal|panic): ")
 _UNSERVED = frozenset({"connect", "banner"})
 
 
-class PostfixBench:
+class PostfixEndpoint:
     """One config on one build."""
 
     def __init__(
@@ -214,7 +214,7 @@ class PostfixBench:
         return self._dead[service]
 
     async def _deaths(
-        self, asked: Asked, result: Result, session: Session | None
+        self, asked: Asked, result: Result, session: SmtpSession | None
     ) -> tuple[str, ...]:
         """Why Postfix did not serve the connection, where its processes died of their config."""
         if known := self.known_deaths(asked.cell.service):
@@ -247,7 +247,7 @@ class PostfixBench:
         return self._note_deaths(asked.cell.service)
 
 
-class ControlBench:
+class ControlEndpoint:
     """A control server: stunnel's words stand for the server's. It has no candidate to die of."""
 
     def __init__(self, server: ControlServer) -> None:
@@ -308,7 +308,7 @@ class ControlBench:
         return [str(line) for line in session.lines] if session else []
 
 
-def instance_evidence(bench: PostfixBench, check: str) -> dict[str, object]:
+def instance_evidence(bench: PostfixEndpoint, check: str) -> dict[str, object]:
     """What an instance was and said (docs/run-folder.md)."""
     instance = bench.instance
     said = [*instance.warnings, *check.splitlines()]

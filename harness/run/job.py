@@ -16,7 +16,7 @@ from harness.catalog.builds import Build
 from harness.catalog.clients import Client
 from harness.catalog.plan import Plan
 from harness.docker_engine.session import (
-    Session,
+    DockerSession,
     connect,
 )
 from harness.errors import ExitCode, HarnessError, InfrastructureError, UsageError
@@ -31,8 +31,8 @@ from harness.reports import write_reports
 from harness.run.builders import open_builder
 from harness.run.events import Listener
 from harness.run.matrix_run import (
+    MatrixRun,
     Options,
-    Run,
 )
 from harness.run.run_folders import point_latest
 from harness.scenarios.scenario import Scenario
@@ -65,7 +65,7 @@ class Job:
 def measure(job: Job, where: Path, listener: Listener) -> Path:
     """Run the plan; gives the run's folder. What was measured is on disk however it ends."""
     client, prior = connect(), job.prior
-    with Session(client, keep=job.keep) as session, Lab(session) as lab:
+    with DockerSession(client, keep=job.keep) as session, Lab(session) as lab:
         folder = prior.folder if prior else where.resolve() / session.id
         with _only_one(folder):
             journal = Journal(folder)
@@ -74,7 +74,7 @@ def measure(job: Job, where: Path, listener: Listener) -> Path:
             def changed() -> None:
                 journal.write_run(opening.record(_images(run, prior), run.ready.missing))
 
-            run = Run(
+            run = MatrixRun(
                 job.plan,
                 job.scenarios,
                 job.builds,
@@ -107,7 +107,7 @@ def measure(job: Job, where: Path, listener: Listener) -> Path:
     return folder
 
 
-def _images(run: Run, prior: RunData | None) -> dict[str, dict[str, Any]]:
+def _images(run: MatrixRun, prior: RunData | None) -> dict[str, dict[str, Any]]:
     """Provenance: of a resumed run also what this process had no need of."""
     if prior is None:
         return run.ready.images

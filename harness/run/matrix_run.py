@@ -18,14 +18,14 @@ from harness.catalog.clients import Client
 from harness.catalog.plan import Plan
 from harness.clients.contract import Credentials
 from harness.errors import HarnessError
-from harness.images.image_builder import ImageShop
-from harness.observations.decide import Control
+from harness.images.image_builder import ImageBuilder
+from harness.observations.decide import ControlEvidence
 from harness.observations.journal import Journal
 from harness.observations.record import Observation, Outcome, Stage
 from harness.run.container_groups import groups
-from harness.run.control_checks import Proofs
+from harness.run.control_checks import ControlChecks
 from harness.run.endpoints import (
-    PostfixBench,
+    PostfixEndpoint,
     instance_evidence,
 )
 from harness.run.events import (
@@ -35,12 +35,12 @@ from harness.run.events import (
     Step,
 )
 from harness.run.measure import (
-    Bench,
+    Endpoint,
     Measured,
     measure,
 )
 from harness.run.outbound import measure_outbound
-from harness.run.resources import Readiness
+from harness.run.resources import Resources
 from harness.scenarios.lab_names import needs_names
 from harness.scenarios.scenario import Scenario
 from harness.targets.lab import Lab
@@ -69,7 +69,7 @@ class Options:
     keep: bool = False
 
 
-class Run:
+class MatrixRun:
     """One run; ``execute`` does it.
 
     ``builds`` has the plan's, by name; ``own`` are the user's own clients. ``prior`` and ``before``
@@ -84,7 +84,7 @@ class Run:
         builds: Mapping[str, Build],
         *,
         lab: Lab,
-        shop: ImageShop,
+        shop: ImageBuilder,
         journal: Journal,
         own: Iterable[Client] = (),
         prior: Iterable[Observation] = (),
@@ -94,7 +94,7 @@ class Run:
         listener: Listener = lambda _: None,
     ) -> None:
         self.plan = plan
-        self.ready = Readiness(
+        self.ready = Resources(
             plan,
             builds,
             lab,
@@ -114,7 +114,7 @@ class Run:
         self._prior = {one.cell: one for one in prior if one.outcome is not Outcome.ERROR}
         self._options = options or Options()
         self._tell = listener
-        self._proofs = Proofs(
+        self._proofs = ControlChecks(
             self.ready, scenarios, journal, self._prior, self._measure, self._record
         )
 
@@ -197,14 +197,14 @@ class Run:
             group.create_task(self._config(bench, mine))
         self._tell(Step(target.name, ""))
 
-    async def _instance(self, target: PostfixTarget, scenario: str) -> PostfixBench:
+    async def _instance(self, target: PostfixTarget, scenario: str) -> PostfixEndpoint:
         self._tell(Step(target.name, f"starting an instance with {scenario}"))
         instance = await asyncio.to_thread(
             target.start_instance,
             self._scenarios[scenario],
             await self.ready.sasl(),
         )
-        return PostfixBench(target, instance, await self._proxied(target, instance))
+        return PostfixEndpoint(target, instance, await self._proxied(target, instance))
 
     async def _proxied(
         self, target: PostfixTarget, instance: Instance
@@ -224,7 +224,7 @@ class Run:
         )
         return {service: (proxy.host, port) for service, port in zip(expecting, ports, strict=True)}
 
-    async def _config(self, bench: PostfixBench, cells: list[Cell]) -> None:
+    async def _config(self, bench: PostfixEndpoint, cells: list[Cell]) -> None:
         """Measure one instance's cells, keep what it is and says, and make room for another."""
         try:
             async with asyncio.TaskGroup() as group:
@@ -238,7 +238,7 @@ class Run:
         finally:
             self._room.release()
 
-    async def _cell(self, cell: Cell, bench: PostfixBench) -> None:
+    async def _cell(self, cell: Cell, bench: PostfixEndpoint) -> None:
         if cell.service is Service.OUTBOUND:
             await self._outbound(cell, bench)
             return
@@ -250,7 +250,7 @@ class Run:
         if measured is not None:
             self._record(await self._proofs.explained(measured, cell, bench))
 
-    async def _outbound(self, cell: Cell, bench: PostfixBench) -> None:
+    async def _outbound(self, cell: Cell, bench: PostfixEndpoint) -> None:
         """Measure a cell in which the build sends; nothing where there is nobody to send to."""
         post = await self.ready.post()
         if post is None:
@@ -268,7 +268,9 @@ class Run:
             self.measured += 1
         self._record(measured)
 
-    async def _measure(self, cell: Cell, bench: Bench, control: Control) -> Measured | None:
+    async def _measure(
+        self, cell: Cell, bench: Endpoint, control: ControlEvidence
+    ) -> Measured | None:
         """Measure one cell; None where its client could not be had."""
         driver = await self.ready.driver(cell.client)
         if driver is None:

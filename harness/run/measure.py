@@ -20,7 +20,7 @@ from harness.clients.controls import PERMISSIVE
 from harness.clients.driver import CA_FILE, Driver
 from harness.observations.certificates import certificate_view, client_trust
 from harness.observations.decide import (
-    Control,
+    ControlEvidence,
     Decision,
     ServerWords,
     decide,
@@ -80,7 +80,7 @@ class Dialogue:
         return Service.SUBMISSION if self.authenticates else Service.SMTP
 
 
-class Bench(Protocol):
+class Endpoint(Protocol):
     """Something that cells are measured on: an instance of a build, or a control."""
 
     @property
@@ -130,9 +130,9 @@ class Measured:
 
 async def measure(
     cell: Cell,
-    bench: Bench,
+    bench: Endpoint,
     driver: Driver,
-    control: Control,
+    control: ControlEvidence,
     credentials: Credentials,
     time_limit: float,
 ) -> Measured:
@@ -198,7 +198,7 @@ def _may_log_in(cell: Cell) -> bool:
 
 
 async def _dialogue(
-    bench: Bench, driver: Driver, request: Request, service: Service
+    bench: Endpoint, driver: Driver, request: Request, service: Service
 ) -> Result | Sequence[str]:
     """What the client says came of a request, or the log of why the server cannot take it.
 

@@ -12,7 +12,7 @@ from harness.observations.decide import Decision, reject_config, server_view
 from harness.observations.journal import evidence_path
 from harness.observations.outbound_log import TRANSPORT_DIED, Sent, decide_sent
 from harness.observations.record import Observation, Outcome
-from harness.run.endpoints import PostfixBench
+from harness.run.endpoints import PostfixEndpoint
 from harness.run.measure import (
     Measured,
     recipient_token,
@@ -30,7 +30,7 @@ QUEUE_PATIENCE = 3
 
 async def measure_outbound(
     cell: Cell,
-    bench: PostfixBench,
+    bench: PostfixEndpoint,
     peer: PeerServer,
     time_limit: float,
     headers: Iterable[str] = (),
@@ -77,7 +77,7 @@ async def measure_outbound(
 
 
 async def _delivery(
-    bench: PostfixBench, recipient: str, said: list[str], time_limit: float
+    bench: PostfixEndpoint, recipient: str, said: list[str], time_limit: float
 ) -> Delivery | None:
     """The message's outcome; None: time is up, or a process that it has to pass has died."""
     if any("fatal:" in line for line in said):
@@ -92,7 +92,9 @@ async def _delivery(
             task.cancel()
 
 
-def _hand_over(cell: Cell, bench: PostfixBench, recipient: str, further: Iterable[str] = ()) -> str:
+def _hand_over(
+    cell: Cell, bench: PostfixEndpoint, recipient: str, further: Iterable[str] = ()
+) -> str:
     """The script that gives the message to sendmail(1) of the instance."""
     etc = f"{bench.instance.directory}/etc"
     headers = (
@@ -110,7 +112,7 @@ def _hand_over(cell: Cell, bench: PostfixBench, recipient: str, further: Iterabl
 
 def _measured(
     cell: Cell,
-    bench: PostfixBench,
+    bench: PostfixEndpoint,
     decision: Decision,
     trust: str | None,
     seconds: float | None,

@@ -30,9 +30,9 @@ from harness.errors import (
 )
 from harness.images import labels, recipes
 from harness.images.image import Image
-from harness.images.image_builder import ImageShop
+from harness.images.image_builder import ImageBuilder
 from harness.images.recipes import Recipe
-from harness.run.endpoints import ControlBench
+from harness.run.endpoints import ControlEndpoint
 from harness.run.events import (
     Listener,
     Missing,
@@ -41,9 +41,9 @@ from harness.run.events import (
 from harness.targets.control import start_control
 from harness.targets.lab import Lab
 from harness.targets.peer_network import (
+    PeerNetwork,
     Pin,
-    Post,
-    start_post,
+    start_peer_network,
 )
 from harness.targets.postfix import PostfixTarget
 from harness.targets.proxy import NAME as HAPROXY
@@ -55,7 +55,7 @@ from harness.tls import Service
 T = TypeVar("T")
 
 
-class Readiness:
+class Resources:
     """The tasks that make a run's images and start its containers."""
 
     def __init__(
@@ -63,7 +63,7 @@ class Readiness:
         plan: Plan,
         builds: Mapping[str, Build],
         lab: Lab,
-        shop: ImageShop,
+        shop: ImageBuilder,
         tell: Listener,
         *,
         own: Iterable[Client] = (),
@@ -143,9 +143,9 @@ class Readiness:
         cells = (cell for cell in self._plan.cells() if cell.service is Service.OUTBOUND)
         return list(dict.fromkeys((peer(cell.client), cell.offer) for cell in cells))
 
-    async def post(self) -> Post | None:
+    async def post(self) -> PeerNetwork | None:
         """The peers and their name server."""
-        post: Post | None = await self._unless_missing("client", "peers")
+        post: PeerNetwork | None = await self._unless_missing("client", "peers")
         return post
 
     async def resolver(self) -> str | None:
@@ -185,10 +185,10 @@ class Readiness:
         driver: Driver | None = await self._unless_missing("client", name)
         return driver
 
-    async def control(self, name: str) -> ControlBench | None:
+    async def control(self, name: str) -> ControlEndpoint | None:
         """A control server that has proved itself."""
         self._want_control(next(known for known in all_controls() if known.name == name))
-        bench: ControlBench | None = await self._unless_missing("control", name)
+        bench: ControlEndpoint | None = await self._unless_missing("control", name)
         return bench
 
     async def first_control(self) -> None:
@@ -330,17 +330,17 @@ class Readiness:
         self._tell(Step(name, ""))
         return driver
 
-    async def _start_post(self, pins: list[Pin]) -> Post:
+    async def _start_post(self, pins: list[Pin]) -> PeerNetwork:
         dns = await self._got_image("dns", "dns")
         image = await self._got_image("peer", "peer")
         self._tell(Step("peers", "starting whom mail is sent to"))
-        post = await start_post(self._lab, pins, image.id, dns.id)
+        post = await start_peer_network(self._lab, pins, image.id, dns.id)
         for target in {server.target for server in post.servers.values()}:
             self._open.append(target.close)
         self._tell(Step("peers", ""))
         return post
 
-    async def _start_control(self, control: Control) -> ControlBench:
+    async def _start_control(self, control: Control) -> ControlEndpoint:
         image = await self._got_image(control.name, "control")
         self._tell(Step(control.name, "starting the control and trying it"))
         loop = asyncio.get_running_loop()
@@ -351,7 +351,7 @@ class Readiness:
         sasl = await self.sasl()
         started = await asyncio.to_thread(start_control, self._lab, control, target, sasl)
         self._tell(Step(control.name, ""))
-        return ControlBench(started)
+        return ControlEndpoint(started)
 
     def _provenance(self, image: Image) -> dict[str, Any]:
         """What a doubter asks of a build, for run.json (docs/run-folder.md)."""

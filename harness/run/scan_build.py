@@ -8,12 +8,12 @@ from pathlib import Path
 
 from harness.catalog.builds import Build
 from harness.docker_engine.session import (
-    Session,
+    DockerSession,
     connect,
 )
 from harness.errors import InfrastructureError, UsageError
 from harness.images import recipes
-from harness.images.image_builder import ImageShop
+from harness.images.image_builder import ImageBuilder
 from harness.reports.stand_ins import StandIns
 from harness.run.builders import open_builder
 from harness.run.choosing import (
@@ -43,7 +43,7 @@ def scan_build(
     """
     build = _one(name)
     with ExitStack() as stack:
-        session = stack.enter_context(Session(connect()))
+        session = stack.enter_context(DockerSession(connect()))
         lab = stack.enter_context(Lab(session))
         shop = open_builder(session, listener)
         return asyncio.run(_build(build, wanted, service, lab, shop, ciphers_only))
@@ -75,7 +75,7 @@ async def _build(
     scenario: Scenario,
     service: Service,
     lab: Lab,
-    shop: ImageShop,
+    shop: ImageBuilder,
     ciphers_only: bool,
 ) -> tuple[Map, StandIns]:
     """The map of a build with a scenario's configuration, started as a run starts it."""
@@ -102,7 +102,7 @@ async def _build(
 
 
 async def _place(
-    target: PostfixTarget, instance: Instance, service: Service, lab: Lab, shop: ImageShop
+    target: PostfixTarget, instance: Instance, service: Service, lab: Lab, shop: ImageBuilder
 ) -> Place:
     """Where a service is reached: by HAProxy where it expects its protocol.
 

@@ -20,7 +20,7 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 
 from harness.docker_engine.session import (
-    Session,
+    DockerSession,
     talking,
 )
 from harness.targets.pki import SERVER_NAME, Pki
@@ -72,7 +72,7 @@ class Role:
 class Lab:
     """The network of a session and the containers on it. A context manager."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: DockerSession) -> None:
         self.session = session
         self.pki = Pki()
         self._network = Network(docker_network_kw={"internal": True, "labels": session.labels})

@@ -17,7 +17,7 @@ from harness.targets.mail_log import (
     Death,
     LogLine,
     MailLog,
-    Session,
+    SmtpSession,
 )
 from harness.targets.sent_log import SentLog
 
@@ -32,8 +32,8 @@ class LogJoin:
     def __init__(self) -> None:
         self.log = MailLog()
         self.sent = SentLog()
-        self._sessions: dict[str, deque[Session]] = defaultdict(deque)
-        self._wanted: dict[str, deque[asyncio.Future[Session]]] = defaultdict(deque)
+        self._sessions: dict[str, deque[SmtpSession]] = defaultdict(deque)
+        self._wanted: dict[str, deque[asyncio.Future[SmtpSession]]] = defaultdict(deque)
         self._removed: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._death_waiters: list[tuple[Callable[[Death], bool], asyncio.Future[Death]]] = []
 
@@ -51,7 +51,7 @@ class LogJoin:
             if events.died is not None:
                 self._tell_death(events.died)
 
-    async def session(self, peer: str, since: float, time_limit: float) -> Session | None:
+    async def session(self, peer: str, since: float, time_limit: float) -> SmtpSession | None:
         """The session of the client at ``address:port``; a partial one if it never closed in time.
 
         ``since`` is a time of the monotonic clock at which the client had not begun: ports are used
@@ -62,7 +62,7 @@ class LogJoin:
         fresh = [session for session in left if session.opened >= since]
         if fresh:
             return fresh[-1]
-        future: asyncio.Future[Session] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[SmtpSession] = asyncio.get_running_loop().create_future()
         self._wanted[peer].append(future)
         try:
             async with asyncio.timeout(time_limit):
@@ -94,7 +94,7 @@ class LogJoin:
             if not future.done() and wanted(death):
                 future.set_result(death)
 
-    async def session_of_message(self, reply: str, time_limit: float) -> Session | None:
+    async def session_of_message(self, reply: str, time_limit: float) -> SmtpSession | None:
         """The session in which a message came, by the reply that its sender got for it.
 
         None: the reply names no queue id, or no session of it was closed within ``time_limit``
@@ -120,7 +120,7 @@ class LogJoin:
         self._removed.pop(queue_id, None)
         return self.log.deliveries.pop(queue_id, [])
 
-    def _hand_over(self, session: Session) -> None:
+    def _hand_over(self, session: SmtpSession) -> None:
         for future in self._wanted.get(session.peer, ()):
             if not future.done():
                 future.set_result(session)

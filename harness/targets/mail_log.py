@@ -58,7 +58,7 @@ class LogLine:
 
 
 @dataclass(slots=True)
-class Session:
+class SmtpSession:
     """One connection as the server logged it, in the log's order; grows until it is closed."""
 
     address: str
@@ -101,7 +101,7 @@ class Death:
 class Events:
     """What one line brought to an end; ``line`` is the line, where it is none of smtpd's."""
 
-    closed: Session | None = None
+    closed: SmtpSession | None = None
     removed: str | None = None
     line: LogLine | None = None
     died: Death | None = None
@@ -111,7 +111,7 @@ class MailLog:
     """Collects a log's lines into sessions, deliveries and the rest; knows nothing of time."""
 
     def __init__(self) -> None:
-        self._open: dict[tuple[str, int], Session] = {}
+        self._open: dict[tuple[str, int], SmtpSession] = {}
         #: Lines of a queue id by processes other than smtpd (cleanup, qmgr, virtual).
         self.deliveries: dict[str, list[LogLine]] = defaultdict(list)
         #: Lines of no connection and no message, by tag; master's above all.
@@ -186,7 +186,7 @@ class MailLog:
             for line in one.lines
         ]
 
-    def find_open(self, peer: str, since: float) -> Session | None:
+    def find_open(self, peer: str, since: float) -> SmtpSession | None:
         """The newest session of ``address:port``, opened since then, that is not closed yet."""
         found = [s for s in self._open.values() if s.peer == peer and s.opened >= since]
         return max(found, key=lambda session: session.opened, default=None)
@@ -206,13 +206,13 @@ class MailLog:
             closed.closed = True
         return Events(closed=closed, line=line, died=death)
 
-    def _smtpd(self, line: LogLine, now: float) -> Session | None:
+    def _smtpd(self, line: LogLine, now: float) -> SmtpSession | None:
         key = (line.tag, line.pid)
         peer = _PEER.match(line.text)
         if peer is not None and line.text.startswith("connect from"):
             preamble = self._preambles.setdefault(key, tuple(self._outside.get(key, ())))
             address, port = peer["address"], int(peer["port"])
-            self._open[key] = Session(address, port, now, [line], preamble)
+            self._open[key] = SmtpSession(address, port, now, [line], preamble)
             return None
         session = self._open.get(key)
         if session is None:

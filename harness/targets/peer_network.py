@@ -52,7 +52,7 @@ class PeerServer:
 
 
 @dataclass(frozen=True, slots=True)
-class Post:
+class PeerNetwork:
     """Where mail can be sent: the peers by name and offer, and the resolver that knows them."""
 
     servers: Mapping[tuple[str, str], PeerServer]
@@ -63,7 +63,7 @@ class Post:
         return self.servers[peer, str(offer)]
 
 
-async def start_post(lab: Lab, pins: Iterable[Pin], postfix: str, dns: str) -> Post:
+async def start_peer_network(lab: Lab, pins: Iterable[Pin], postfix: str, dns: str) -> PeerNetwork:
     """Start the servers that these peers need, all at once, then the name server.
 
     Args:
@@ -86,7 +86,7 @@ async def start_post(lab: Lab, pins: Iterable[Pin], postfix: str, dns: str) -> P
         ip = lab.address(target.container)
         addresses.append(Address(peer, offer, ip, tlsa_data(peer.tlsa, digest)))
     resolver = await asyncio.to_thread(_start_dns, lab, addresses, dns)
-    return Post(servers, resolver)
+    return PeerNetwork(servers, resolver)
 
 
 async def _start(

@@ -35,12 +35,12 @@ from harness.docker_engine.cancel import (
 )
 from harness.docker_engine.session import (
     LABEL_RUN,
-    Session,
+    DockerSession,
 )
 from harness.errors import ContractError, HarnessError, InfrastructureError
 from harness.images import labels as names
 from harness.images.image import Image
-from harness.images.image_builder import ImageShop
+from harness.images.image_builder import ImageBuilder
 from harness.images.provenance import read_back
 from harness.images.recipes import (
     SOURCE_FILE,
@@ -65,7 +65,9 @@ DEBIAN_12 = build_recipe(Build.parse("debian-12"))
 class Workshop:
     """Images that stand on others, and a laboratory to examine them in."""
 
-    def __init__(self, client: docker.DockerClient, session: Session, lab: Lab, mark: str) -> None:
+    def __init__(
+        self, client: docker.DockerClient, session: DockerSession, lab: Lab, mark: str
+    ) -> None:
         self.client, self.session, self.lab = client, session, lab
         self._mark = mark
 
@@ -92,14 +94,14 @@ class Workshop:
 
 
 @pytest.fixture(scope="module")
-def shop(engine: docker.DockerClient) -> ImageShop:
+def shop(engine: docker.DockerClient) -> ImageBuilder:
     """The harness's own images."""
     cache = Path(platformdirs.user_cache_dir("postfix-matrix"))
-    return ImageShop(engine, images_dir=images_dir(), cache_dir=cache, on_step=lambda *_: None)
+    return ImageBuilder(engine, images_dir=images_dir(), cache_dir=cache, on_step=lambda *_: None)
 
 
 @pytest.fixture(scope="module")
-def good(shop: ImageShop) -> Image:
+def good(shop: ImageBuilder) -> Image:
     """The debian-12 build."""
     return shop.ensure(DEBIAN_12)
 
@@ -111,7 +113,7 @@ def workshop(
     """A laboratory; the images that are made here are removed in the end."""
     mark = secrets.token_hex(8)
     state = tmp_path_factory.mktemp("sessions")
-    with Session(engine, state_dir=state) as session, Lab(session) as lab:
+    with DockerSession(engine, state_dir=state) as session, Lab(session) as lab:
         yield Workshop(engine, session, lab, mark)
     for image in engine.images.list(all=True, filters={"label": f"{TEST_LABEL}={mark}"}):
         with suppress(DockerException):
@@ -136,7 +138,7 @@ def reports(workshop: Workshop, prepared: str) -> dict[str, Report]:
 
 
 @pytest.fixture(scope="module")
-def bare(shop: ImageShop, tmp_path_factory: pytest.TempPathFactory) -> Image:
+def bare(shop: ImageBuilder, tmp_path_factory: pytest.TempPathFactory) -> Image:
     """Debian's Postfix with postconf and smtpd of a build without TLS and SASL, in /bare.
 
     Compiled once: the shop has it after that.
@@ -238,7 +240,7 @@ def test_the_listed_tools_suffice_and_busyboxs_will_do(workshop: Workshop, prepa
 
 
 def test_the_documents_dockerfile_makes_an_image_that_passes(
-    workshop: Workshop, shop: ImageShop
+    workshop: Workshop, shop: ImageBuilder
 ) -> None:
     """Who follows the document gets an image that can be tested, once its labels are true."""
     text = DOCUMENT.read_text("utf-8").partition("```dockerfile\n")[2].partition("```")[0]

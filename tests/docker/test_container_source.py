@@ -16,7 +16,7 @@ from docker.models.containers import Container
 from harness.catalog.builds import Build
 from harness.cli.candidate import config_candidate
 from harness.cli.candidate_options import CandidateOptions
-from harness.docker_engine.session import Session
+from harness.docker_engine.session import DockerSession
 from harness.errors import UsageError
 from harness.scenarios.scenario import Scenario
 from tests.docker.test_images import _real_shop
@@ -45,7 +45,7 @@ mkfifo pipe && ln -s /nowhere gone && echo 'root: me' > /etc/aliases
 def container(engine: docker.DockerClient, tmp_path: Path) -> Iterator[Container]:
     """A container of debian-12's image, with a configuration put into it."""
     image = _real_shop(engine).build(Build.parse("debian-12"))
-    with Session(engine, state_dir=tmp_path / "state") as session:
+    with DockerSession(engine, state_dir=tmp_path / "state") as session:
         started = engine.containers.run(
             image.id,
             ["600"],

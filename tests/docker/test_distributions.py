@@ -16,7 +16,7 @@ from harness.catalog.builds import Build
 from harness.catalog.versions import Version
 from harness.images import labels as names
 from harness.images.image import Image
-from harness.images.image_builder import ImageShop
+from harness.images.image_builder import ImageBuilder
 from harness.images.provenance import Versions
 from harness.images.recipes import base_recipe
 from harness.paths import images_dir
@@ -29,13 +29,15 @@ OLDEST, NEWEST = "ubuntu-16.04", "debian-forky"
 
 
 @pytest.fixture(scope="module")
-def shop(engine: docker.DockerClient) -> ImageShop:
+def shop(engine: docker.DockerClient) -> ImageBuilder:
     """A shop with the user's own cache, where all of these images may be already."""
     cache = Path(platformdirs.user_cache_dir("postfix-matrix"))
-    return ImageShop(engine, images_dir=images_dir(), cache_dir=cache, on_step=lambda _, __: None)
+    return ImageBuilder(
+        engine, images_dir=images_dir(), cache_dir=cache, on_step=lambda _, __: None
+    )
 
 
-def _made(shop: ImageShop, build: str) -> tuple[Image, Versions]:
+def _made(shop: ImageBuilder, build: str) -> tuple[Image, Versions]:
     image = shop.build(Build.parse(build))
     assert image.versions is not None
     return image, image.versions
@@ -69,7 +71,7 @@ def _sh(container: Container, script: str) -> str:
     return out.decode()
 
 
-def test_testing_brings_what_it_has_today(shop: ImageShop) -> None:
+def test_testing_brings_what_it_has_today(shop: ImageBuilder) -> None:
     """Debian's next release can be tried before it is one; how old its packages are is told."""
     image, found = _made(shop, NEWEST)
     assert Version.parse(found.postfix) >= Version.parse("3.11")
@@ -86,7 +88,7 @@ def test_testing_brings_what_it_has_today(shop: ImageShop) -> None:
         assert base.labels[names.ORIGIN].startswith("local debian:forky-slim ")
 
 
-def test_the_machine_of_the_question_can_be_had(shop: ImageShop) -> None:
+def test_the_machine_of_the_question_can_be_had(shop: ImageBuilder) -> None:
     """Ubuntu 16.04's Postfix 3.1.0 and OpenSSL 1.0.2g, from its packages of then."""
     image, found = _made(shop, OLDEST)
     assert (found.postfix, found.openssl_loaded, found.openssl_cli) == ("3.1.0", "1.0.2g", "1.0.2g")
@@ -96,7 +98,7 @@ def test_the_machine_of_the_question_can_be_had(shop: ImageShop) -> None:
 
 @pytest.mark.parametrize("build", [OLDEST, NEWEST])
 def test_the_log_is_whole_whatever_the_suite(
-    engine: docker.DockerClient, shop: ImageShop, build: str
+    engine: docker.DockerClient, shop: ImageBuilder, build: str
 ) -> None:
     """Each message is one line that can be read, however long it is and however many there are."""
     image, _ = _made(shop, build)
@@ -118,7 +120,7 @@ def test_the_log_is_whole_whatever_the_suite(
 
 
 def test_the_log_daemon_is_a_good_first_process(
-    engine: docker.DockerClient, shop: ImageShop
+    engine: docker.DockerClient, shop: ImageBuilder
 ) -> None:
     """It ends when told to, and the dead whom nobody waits for do not pile up on it."""
     image, _ = _made(shop, OLDEST)
@@ -132,7 +134,7 @@ def test_the_log_daemon_is_a_good_first_process(
 
 @pytest.mark.parametrize("build", [OLDEST, NEWEST])
 def test_the_three_services_can_be_named(
-    engine: docker.DockerClient, shop: ImageShop, build: str
+    engine: docker.DockerClient, shop: ImageBuilder, build: str
 ) -> None:
     """A master.cf that names a port means the same on old systems as on new ones."""
     image, _ = _made(shop, build)
@@ -183,7 +185,7 @@ cat /etc/apt/sources.list
     ],
 )
 def test_what_has_left_the_mirrors_is_found_in_the_archive(
-    engine: docker.DockerClient, shop: ImageShop, base: str, suite: str, expected: list[str]
+    engine: docker.DockerClient, shop: ImageBuilder, base: str, suite: str, expected: list[str]
 ) -> None:
     """By apt old and new; what nobody vouches for is taken for suites whose keys expired, only."""
     image = shop.ensure(base_recipe(base))

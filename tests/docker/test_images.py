@@ -24,7 +24,7 @@ from harness.docker_engine.cancel import Cancelled
 from harness.errors import BuildError, ExitCode, HarnessError
 from harness.images import labels as names
 from harness.images.image import Image
-from harness.images.image_builder import ImageShop
+from harness.images.image_builder import ImageBuilder
 from harness.images.provenance import check, read_back
 from harness.images.recipes import Kind, Recipe, base_recipe, build_recipe
 from harness.paths import images_dir
@@ -59,9 +59,9 @@ def mark(client: docker.DockerClient) -> Iterator[str]:
             client.images.remove(str(image.id), force=True)
 
 
-def _real_shop(client: docker.DockerClient) -> ImageShop:
+def _real_shop(client: docker.DockerClient) -> ImageBuilder:
     cache = Path(platformdirs.user_cache_dir("postfix-matrix"))
-    return ImageShop(client, images_dir=images_dir(), cache_dir=cache, on_step=_quiet)
+    return ImageBuilder(client, images_dir=images_dir(), cache_dir=cache, on_step=_quiet)
 
 
 def _quiet(_: str, __: str) -> None:
@@ -74,8 +74,10 @@ def _marked(client: docker.DockerClient, mark: str) -> list[Any]:
 
 def _shop(
     client: docker.DockerClient, root: Path, on_step: Callable[[str, str], None] = _quiet
-) -> ImageShop:
-    return ImageShop(client, images_dir=root / "images", cache_dir=root / "cache", on_step=on_step)
+) -> ImageBuilder:
+    return ImageBuilder(
+        client, images_dir=root / "images", cache_dir=root / "cache", on_step=on_step
+    )
 
 
 def _recipe(
@@ -199,14 +201,14 @@ def test_a_killed_build_leaves_nothing_that_counts(
     assert not thread.is_alive()
 
 
-def _start(shop: ImageShop, recipe: Recipe, errors: list[HarnessError]) -> threading.Thread:
+def _start(shop: ImageBuilder, recipe: Recipe, errors: list[HarnessError]) -> threading.Thread:
     """Ensure in a thread; one that a failed test leaves must not keep pytest from ending."""
     thread = threading.Thread(target=_collect, args=(shop, recipe, errors), daemon=True)
     thread.start()
     return thread
 
 
-def _collect(shop: ImageShop, recipe: Recipe, errors: list[HarnessError]) -> None:
+def _collect(shop: ImageBuilder, recipe: Recipe, errors: list[HarnessError]) -> None:
     try:
         shop.ensure(recipe)
     except HarnessError as error:

@@ -22,11 +22,11 @@ from harness.cli.main import run_cli
 from harness.docker_engine.session import (
     LABEL_HOST,
     LABEL_RUN,
-    Session,
+    DockerSession,
 )
 from harness.errors import DoesNotBuildError, ExitCode
 from harness.images import labels as names
-from harness.images.image_builder import ImageShop
+from harness.images.image_builder import ImageBuilder
 from harness.images.pruning import Found, our_images, outdated, remove
 from harness.images.recipes import Kind, Recipe, base_recipe, build_recipe
 from harness.paths import cache_dir, images_dir
@@ -39,8 +39,8 @@ HASH = "0" * 64
 Maker = Callable[[str, str, dict[str, str]], str]
 
 
-def _shop(engine: docker.DockerClient) -> ImageShop:
-    return ImageShop(
+def _shop(engine: docker.DockerClient) -> ImageBuilder:
+    return ImageBuilder(
         engine, images_dir=images_dir(), cache_dir=cache_dir(), on_step=lambda *_: None
     )
 
@@ -131,7 +131,7 @@ def test_a_dry_run_names_what_is_out_of_date_and_removes_nothing(
     """Nothing means: no image, and no container of a run that was killed either."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     # Only who reads this state folder takes the session for dead.
-    session = Session(engine)
+    session = DockerSession(engine)
     lock = tmp_path / "postfix-matrix" / "sessions" / f"{session.id}.lock"
     lock.parent.mkdir(parents=True)
     lock.touch()
@@ -213,7 +213,7 @@ def test_a_refusal_holds_for_what_was_refused(
 
     def remembered(*, again: bool = False) -> list[bool]:
         """Of two tries by one shop: whether each was answered from memory."""
-        shop = ImageShop(
+        shop = ImageBuilder(
             engine,
             images_dir=tmp_path / "images",
             cache_dir=tmp_path / "cache",

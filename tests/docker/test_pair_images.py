@@ -14,7 +14,7 @@ from harness.catalog.builds import Build
 from harness.docker_engine.cancel import Cancel
 from harness.docker_engine.containers import finished
 from harness.images.image import Image
-from harness.images.image_builder import ImageShop
+from harness.images.image_builder import ImageBuilder
 from harness.images.recipes import build_recipe
 from harness.paths import images_dir
 
@@ -38,14 +38,16 @@ done | sort -u
 
 
 @pytest.fixture(scope="module")
-def shop(engine: docker.DockerClient) -> ImageShop:
+def shop(engine: docker.DockerClient) -> ImageBuilder:
     """A shop with the user's own cache, where much of this may be already."""
     cache = platformdirs.user_cache_path("postfix-matrix")
-    return ImageShop(engine, images_dir=images_dir(), cache_dir=cache, on_step=lambda _, __: None)
+    return ImageBuilder(
+        engine, images_dir=images_dir(), cache_dir=cache, on_step=lambda _, __: None
+    )
 
 
 @pytest.fixture(scope="module")
-def pair(shop: ImageShop) -> Image:
+def pair(shop: ImageBuilder) -> Image:
     """A Postfix from source with an OpenSSL of Debian's packages."""
     return shop.build(Build.parse(PAIR))
 
@@ -119,7 +121,7 @@ def test_a_pair_keeps_its_log_its_flags_and_its_times(
 
 
 def test_what_does_not_depend_on_openssl_is_compiled_once(
-    engine: docker.DockerClient, shop: ImageShop, pair: Image
+    engine: docker.DockerClient, shop: ImageBuilder, pair: Image
 ) -> None:
     """Postfix's own library is compiled for all pairs, and what speaks TLS for each of them."""
     recipe, other = (

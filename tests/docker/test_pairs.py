@@ -18,7 +18,7 @@ from harness.catalog.releases import release
 from harness.docker_engine.cancel import Cancel
 from harness.errors import DoesNotBuildError
 from harness.images import labels as names
-from harness.images.image_builder import ImageShop
+from harness.images.image_builder import ImageBuilder
 from harness.images.recipes import SOURCE_FILE, build_recipe
 from harness.paths import images_dir
 from harness.sources.user_sources import parse_local
@@ -32,14 +32,16 @@ LOCAL = "postfix-3.10.13+openssl-3.6.5-debian"
 
 
 @pytest.fixture(scope="module")
-def shop(engine: docker.DockerClient) -> ImageShop:
+def shop(engine: docker.DockerClient) -> ImageBuilder:
     """A shop with the user's own cache, where much of this may be already."""
     cache = Path(platformdirs.user_cache_dir("postfix-matrix"))
-    return ImageShop(engine, images_dir=images_dir(), cache_dir=cache, on_step=lambda _, __: None)
+    return ImageBuilder(
+        engine, images_dir=images_dir(), cache_dir=cache, on_step=lambda _, __: None
+    )
 
 
 def test_a_pair_is_linked_to_exactly_its_openssl(
-    engine: docker.DockerClient, shop: ImageShop
+    engine: docker.DockerClient, shop: ImageBuilder
 ) -> None:
     """The newest OpenSSL on a Postfix of another suite: compiled with it, and loads no other."""
     image = shop.build(Build.parse("postfix-3.10.13+openssl-4.0.3-debian"))
@@ -59,7 +61,7 @@ def test_a_pair_is_linked_to_exactly_its_openssl(
     assert all("=> /opt/openssl-4.0.3/lib/" in line for line in loaded)
 
 
-def test_what_a_compiler_refuses_is_data_and_tried_once(shop: ImageShop) -> None:
+def test_what_a_compiler_refuses_is_data_and_tried_once(shop: ImageBuilder) -> None:
     """Postfix 3.7 does not know OpenSSL 4.0: the compiler's words are the finding, and stay."""
     build = Build.parse("postfix-3.7.11+openssl-4.0.3-debian")
     reference = shop.reference(build_recipe(build))
@@ -76,7 +78,7 @@ def test_what_a_compiler_refuses_is_data_and_tried_once(shop: ImageShop) -> None
 
 
 @pytest.fixture(scope="module")
-def tree(shop: ImageShop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tree(shop: ImageBuilder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Postfix 3.10.13 as a folder of the user's, with a log message of their own."""
     archive = shop.sources.fetch(release("postfix", "3.10.13"), Cancel(), lambda _: None)
     folder = tmp_path_factory.mktemp("tree")
@@ -123,7 +125,7 @@ def test_its_results_are_marked_everywhere(run: Finished, tree: Path) -> None:
 
 
 def test_the_same_tree_is_the_same_image_and_another_is_not(
-    shop: ImageShop, tree: Path, tmp_path: Path
+    shop: ImageBuilder, tree: Path, tmp_path: Path
 ) -> None:
     """A build is found again by what it is made from; one changed byte makes another."""
     word = f"postfix-3.10.13={tree}"
@@ -137,7 +139,7 @@ def test_the_same_tree_is_the_same_image_and_another_is_not(
     shutil.rmtree(copy)
 
 
-def _recipe_of(word: str, shop: ImageShop) -> str:
+def _recipe_of(word: str, shop: ImageBuilder) -> str:
     mine = parse_local(word, shop.cache_dir)
     build = Build.parse(LOCAL, Additions({mine.id: mine}))
     recipe = build_recipe(build)
@@ -145,7 +147,9 @@ def _recipe_of(word: str, shop: ImageShop) -> str:
     return shop.reference(recipe)
 
 
-def test_an_image_of_the_users_own_is_measured_and_marked(shop: ImageShop, tmp_path: Path) -> None:
+def test_an_image_of_the_users_own_is_measured_and_marked(
+    shop: ImageBuilder, tmp_path: Path
+) -> None:
     """Any image that keeps the contract can be tested, under a name of the user's."""
     reference = shop.build(Build.parse("debian-12")).reference
     done = run_cli(
@@ -160,7 +164,7 @@ def test_an_image_of_the_users_own_is_measured_and_marked(shop: ImageShop, tmp_p
 
 
 def test_an_image_that_does_not_keep_the_contract_is_not_measured(
-    engine: docker.DockerClient, shop: ImageShop, tmp_path: Path
+    engine: docker.DockerClient, shop: ImageBuilder, tmp_path: Path
 ) -> None:
     """A lying label is found before the first cell; the run says which, and measures nothing."""
     reference = shop.build(Build.parse("debian-12")).reference

@@ -16,7 +16,7 @@ import pytest
 
 from harness.catalog.clients import all_controls
 from harness.cli.progress import Display
-from harness.docker_engine.session import Session
+from harness.docker_engine.session import DockerSession
 from harness.images import recipes
 from harness.run.builders import open_builder
 from harness.targets.control import ControlServer, start_control
@@ -42,7 +42,7 @@ def control(engine: docker.DockerClient) -> Iterator[tuple[ControlServer, str]]:
     """The control that reaches back to SSLv2, and its address."""
     loop = asyncio.new_event_loop()
     (wanted,) = (one for one in all_controls() if one.name == OLDEST)
-    with Session(engine) as session, Lab(session) as lab, Display(quiet=True) as display:
+    with DockerSession(engine) as session, Lab(session) as lab, Display(quiet=True) as display:
         shop = open_builder(session, display.take)
         image = shop.ensure(recipes.control_recipe(OLDEST))
         sasl = start_sasl(lab, shop.ensure(recipes.sasl_recipe()).id)

@@ -12,7 +12,7 @@ from harness.adaptation.setting_kinds import deciding_name
 from harness.catalog.builds import Build
 from harness.conformance.image_checks import BUILD_KIND
 from harness.images import labels
-from harness.images.image_builder import ImageShop
+from harness.images.image_builder import ImageBuilder
 from harness.paths import images_dir
 from scripts.setting_names import ask_image, printed_names
 
@@ -26,7 +26,9 @@ ALWAYS = ("ubuntu-16.04", "debian-12", "debian-forky")
 def printed(engine: docker.DockerClient) -> dict[str, list[str]]:
     """What `postconf -d` of each build prints: the names, by build."""
     cache = Path(platformdirs.user_cache_dir("postfix-matrix"))
-    shop = ImageShop(engine, images_dir=images_dir(), cache_dir=cache, on_step=lambda _, __: None)
+    shop = ImageBuilder(
+        engine, images_dir=images_dir(), cache_dir=cache, on_step=lambda _, __: None
+    )
     for name in ALWAYS:
         shop.build(Build.parse(name))
     there = engine.images.list(filters={"label": f"{labels.KIND}={BUILD_KIND}"})

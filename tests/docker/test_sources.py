@@ -17,7 +17,7 @@ from harness.catalog.releases import Release, Source, SourceKind
 from harness.docker_engine.cancel import Cancel
 from harness.errors import SourceError
 from harness.images.image import Image
-from harness.images.image_builder import ImageShop
+from harness.images.image_builder import ImageBuilder
 from harness.images.recipes import Kind, Recipe, base_recipe, build_recipe
 from harness.paths import images_dir
 from harness.sources.archives import SourceStore
@@ -109,14 +109,14 @@ def client() -> Iterator[docker.DockerClient]:
 
 
 @pytest.fixture(scope="module")
-def shop(client: docker.DockerClient) -> ImageShop:
+def shop(client: docker.DockerClient) -> ImageBuilder:
     """The shop as a run has it."""
     cache = Path(platformdirs.user_cache_dir("postfix-matrix"))
-    return ImageShop(client, images_dir=images_dir(), cache_dir=cache, on_step=lambda *_: None)
+    return ImageBuilder(client, images_dir=images_dir(), cache_dir=cache, on_step=lambda *_: None)
 
 
 @pytest.fixture(scope="module")
-def parent(shop: ImageShop) -> Image:
+def parent(shop: ImageBuilder) -> Image:
     """The debian-12 build, to make repositories on."""
     return shop.ensure(build_recipe(Build.parse("debian-12")))
 
@@ -145,7 +145,7 @@ class _Made:
         text = f"FROM {self._parent.reference}\n{label}\n{lines}\n"
         (folder / "Dockerfile").write_text(text)
         (folder / "serve.pl").write_text(_SERVE)
-        shop = ImageShop(
+        shop = ImageBuilder(
             self._client,
             images_dir=self._root / "images",
             cache_dir=self._root / "cache",
@@ -218,7 +218,7 @@ def test_a_suite_that_is_not_reached_is_not_tried_again(made: _Made, tmp_path: P
 
 
 def test_debian_gives_an_openssl_that_is_not_its_newest(
-    client: docker.DockerClient, shop: ImageShop, tmp_path: Path
+    client: docker.DockerClient, shop: ImageBuilder, tmp_path: Path
 ) -> None:
     """The whole way: the suite's image, its real mirror, and the pinned hash."""
 
@@ -236,7 +236,7 @@ def test_debian_gives_an_openssl_that_is_not_its_newest(
 
 
 def test_debian_tells_what_it_has_instead(
-    client: docker.DockerClient, shop: ImageShop, tmp_path: Path
+    client: docker.DockerClient, shop: ImageBuilder, tmp_path: Path
 ) -> None:
     """A version that never was: the error names the versions that there are."""
 

@@ -9,7 +9,7 @@ import docker
 import pytest
 
 from harness.catalog.builds import Build
-from harness.docker_engine.session import Session
+from harness.docker_engine.session import DockerSession
 from harness.targets.lab import Lab
 from harness.targets.postfix import ROLE, ROOT
 from harness.targets.shell import Shell
@@ -29,7 +29,7 @@ echo "$1" >>etc/main.cf
 @pytest.fixture(scope="module")
 def lab(engine: docker.DockerClient) -> Iterator[Lab]:
     """A laboratory of the tests' own."""
-    with Session(engine) as session, Lab(session) as lab:
+    with DockerSession(engine) as session, Lab(session) as lab:
         yield lab
 
 

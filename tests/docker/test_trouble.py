@@ -12,7 +12,7 @@ import pytest
 
 from harness.clients.contract import Message, Request, Result
 from harness.clients.driver import Driver
-from harness.docker_engine.session import Session
+from harness.docker_engine.session import DockerSession
 from harness.observations.record import Observation
 from harness.targets.lab import Lab
 from harness.tls import Offer
@@ -116,7 +116,7 @@ DRIVERS = {
 @pytest.fixture(scope="module")
 def lab(engine: docker.DockerClient) -> Iterator[Lab]:
     """A network for the drivers."""
-    with Session(engine) as session, Lab(session) as made:
+    with DockerSession(engine) as session, Lab(session) as made:
         yield made
 
 

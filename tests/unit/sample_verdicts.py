@@ -10,8 +10,8 @@ from harness.observations.record import Observation, TlsView
 from harness.observations.run_folder import (
     Axes,
     ImageInfo,
-    Run,
     RunData,
+    RunRecord,
     ScenarioInfo,
 )
 from harness.outcomes import Outcome
@@ -90,7 +90,7 @@ def run_of(
         for name, (postfix, openssl) in builds.items()
     }
     axes = Axes(tuple(builds), tuple(scenarios), tuple(services), (CLIENT,), tuple(offers))
-    run = Run(
+    run = RunRecord(
         id="made-up",
         started="2026-11-26T12:00:00Z",
         finished="2026-11-26T12:01:00Z",

@@ -16,7 +16,13 @@ from harness.catalog.ciphers import all_ciphers
 from harness.catalog.plan import Plan
 from harness.clients.contract import OUTCOMES, STAGES, Credentials, Message, Reply, Request, Result
 from harness.images.provenance import Versions
-from harness.observations.decide import Control, Decision, ServerWords, decide, decide_control
+from harness.observations.decide import (
+    ControlEvidence,
+    Decision,
+    ServerWords,
+    decide,
+    decide_control,
+)
 from harness.observations.journal import evidence_path
 from harness.observations.record import Observation
 from harness.observations.run_folder import (
@@ -31,7 +37,7 @@ from harness.reports.scan_json import document
 from harness.reports.since_json import since_data
 from harness.reports.verdicts_json import verdicts_data
 from harness.run.endpoints import (
-    PostfixBench,
+    PostfixEndpoint,
     instance_evidence,
 )
 from harness.run.measure import (
@@ -94,7 +100,11 @@ def results() -> Iterator[Result]:
 def decisions() -> Iterator[Decision]:
     """What is decided of these results, beside each kind of control and of server's words."""
     control = "control-openssl-3.5/permissive/submission/openssl-1.0.2h/TLSv1"
-    controls = (Control(control, True), Control(control, False), Control(None, None, "no image"))
+    controls = (
+        ControlEvidence(control, True),
+        ControlEvidence(control, False),
+        ControlEvidence(None, None, "no image"),
+    )
     words = (
         ServerWords(),
         ServerWords((ESTABLISHED,)),
@@ -118,7 +128,7 @@ def observation(decision: Decision) -> Observation:
 
 def accepted() -> Decision:
     """A cell that went through, with both sides' views."""
-    return decide(CELL.offer, RESULT, ServerWords((ESTABLISHED,)), Control(None, None))
+    return decide(CELL.offer, RESULT, ServerWords((ESTABLISHED,)), ControlEvidence(None, None))
 
 
 def evidence() -> dict[str, Any]:
@@ -203,7 +213,9 @@ def instance(*, started: bool = True) -> dict[str, object]:
     )
     target = object.__new__(PostfixTarget)
     target.name, target.join = CELL.build, LogJoin()
-    return instance_evidence(PostfixBench(target, one), "postfix: warning: group or other writable")
+    return instance_evidence(
+        PostfixEndpoint(target, one), "postfix: warning: group or other writable"
+    )
 
 
 def verdicts() -> dict[str, Any]:

@@ -28,12 +28,12 @@ from harness.conformance.client_trial import (
 )
 from harness.docker_engine.pulling import present
 from harness.docker_engine.session import (
-    Session,
+    DockerSession,
     connect,
 )
 from harness.errors import ExitCode
 from harness.images import recipes
-from harness.images.image_builder import ImageShop
+from harness.images.image_builder import ImageBuilder
 from harness.reports.plain_text import plain
 from harness.run.builders import open_builder
 from harness.targets.control import ControlServer, start_control
@@ -58,7 +58,7 @@ def check_command(image: str, as_json: bool, quiet: bool) -> int:
     servers that are known for sure. Exit code 1 where it does not keep the contract.
     """
     with Display(quiet=quiet) as display, terminable(), ExitStack() as stack:
-        session = stack.enter_context(Session(connect()))
+        session = stack.enter_context(DockerSession(connect()))
         lab = stack.enter_context(Lab(session))
         report = asyncio.run(_try_out(image, lab, open_builder(session, display.take)))
     click.echo(json.dumps(asdict(report), indent=2) if as_json else _told(report))
@@ -74,7 +74,7 @@ def list_command() -> None:
         )
 
 
-async def _try_out(image: str, lab: Lab, shop: ImageShop) -> ClientReport:
+async def _try_out(image: str, lab: Lab, shop: ImageBuilder) -> ClientReport:
     """Start the servers, then the trial."""
     named = {one.name for one in all_clients()}
     known = client(image) if image in named or is_of_a_build(image) else None
@@ -96,14 +96,14 @@ async def _try_out(image: str, lab: Lab, shop: ImageShop) -> ClientReport:
             server.target.close()
 
 
-def _image_id(image: str, shop: ImageShop, known: Client | None) -> str:
+def _image_id(image: str, shop: ImageBuilder, known: Client | None) -> str:
     if known is not None:
         return shop.ensure(recipes.client_recipe(known)).id
     return str(present(connect(), image, shop.cancelling)["Id"])
 
 
 def _start(
-    lab: Lab, shop: ImageShop, sasl: str, loop: asyncio.AbstractEventLoop, control: Control
+    lab: Lab, shop: ImageBuilder, sasl: str, loop: asyncio.AbstractEventLoop, control: Control
 ) -> ControlServer:
     image = shop.ensure(recipes.control_recipe(control.name))
     target = PostfixTarget.start(lab, control.name, image.id, loop)

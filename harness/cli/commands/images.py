@@ -26,7 +26,7 @@ from harness.cli.source_options import (
 from harness.conformance.image_checks import Report
 from harness.conformance.image_examination import examine
 from harness.docker_engine.session import (
-    Session,
+    DockerSession,
     connect,
     talking,
 )
@@ -94,7 +94,7 @@ def build_command(
     orders = _orders(globs, read_additions(sources))
     places = read_mirrors(mirrors)
     with (
-        Session(connect()) as session,
+        DockerSession(connect()) as session,
         Display(quiet=quiet) as display,
         terminable(),
         talking("building images"),
@@ -139,7 +139,7 @@ def check_command(reference: str, as_json: bool) -> int:
 
     It is started as a run would start it. Exit code 1 where it does not keep the contract.
     """
-    with Session(connect()) as session, Lab(session) as lab, talking("checking the image"):
+    with DockerSession(connect()) as session, Lab(session) as lab, talking("checking the image"):
         report = examine(lab, reference)
     if as_json:
         click.echo(json.dumps(asdict(report), indent=2))
@@ -174,7 +174,7 @@ def prune_command(everything: bool, dry_run: bool) -> None:
                 click.echo(one.reference)
         return
     # A session begins by removing what dead ones left.
-    with Session(client), talking("removing images"):
+    with DockerSession(client), talking("removing images"):
         unwanted = _unwanted(client, everything=everything)
         removed = remove(client, unwanted, lambda text: click.echo(plain(text), err=True))
     click.echo(f"removed {removed} of {len(unwanted)} images", err=True)

@@ -40,7 +40,7 @@ from harness.images.batch_build import (
     catalogue,
     name_of,
 )
-from harness.images.image_builder import ImageShop
+from harness.images.image_builder import ImageBuilder
 from harness.images.image_states import Entry
 from harness.images.recipes import base_recipe, build_recipe
 from harness.observations.run_folder import (
@@ -234,7 +234,9 @@ def engine() -> Iterator[docker.DockerClient]:
 
 def test_one_orders_trouble_is_its_own(engine: docker.DockerClient, tmp_path: Path) -> None:
     """The engine's or a file's trouble fails the order that meets it, with an error to act on."""
-    shop = ImageShop(engine, images_dir=images_dir(), cache_dir=tmp_path, on_step=lambda *_: None)
+    shop = ImageBuilder(
+        engine, images_dir=images_dir(), cache_dir=tmp_path, on_step=lambda *_: None
+    )
     (tmp_path / "locks").rmdir()
     (tmp_path / "locks").write_text("in the way")
     orders: dict[str, Orderable] = {

@@ -16,7 +16,7 @@ from harness.adaptation.hops import follow_ports
 from harness.clients.contract import Request, Result
 from harness.clients.driver import lacking_words
 from harness.observations.certificates import certificate_view, client_trust
-from harness.observations.decide import Control, ServerWords, decide, resumed
+from harness.observations.decide import ControlEvidence, ServerWords, decide, resumed
 from harness.observations.record import CertificateView, Observation, Outcome, Stage
 from harness.postfix_config.key_files import (
     FileKind,
@@ -222,16 +222,16 @@ OFFER = Offer.parse("TLSv1.2+resume")
 @pytest.mark.parametrize(
     ("told", "control", "is_control", "expected"),
     [
-        (True, Control(None, True), False, True),
-        (False, Control(None, True, resumes=True), False, False),
+        (True, ControlEvidence(None, True), False, True),
+        (False, ControlEvidence(None, True, resumes=True), False, False),
         # Nobody knows that this client can.
-        (False, Control(None, True), False, None),
-        (False, Control(None, None), True, False),
-        (None, Control(None, None), True, False),
+        (False, ControlEvidence(None, True), False, None),
+        (False, ControlEvidence(None, None), True, False),
+        (None, ControlEvidence(None, None), True, False),
     ],
 )
 def test_a_session_that_was_not_resumed_says_something_only_beside_a_control(
-    told: bool | None, control: Control, is_control: bool, expected: bool | None
+    told: bool | None, control: ControlEvidence, is_control: bool, expected: bool | None
 ) -> None:
     """Protects truth: a client that cannot resume makes no server one that does not."""
     result = replace(schema_samples.RESULT, resumed=told)
@@ -243,7 +243,7 @@ def test_a_client_that_hung_up_is_no_refusal() -> None:
     """Protects the vocabulary: the client decided it, and there is no reason."""
     result = Result("c", "hung-up", "data", error="the client hung up, as it was told")
     offer = Offer.parse("TLSv1.2+hangup=data")
-    found = decide(offer, result, ServerWords(), Control("c", True))
+    found = decide(offer, result, ServerWords(), ControlEvidence("c", True))
     assert (found.outcome, found.stage, found.reason, found.decided_by) == (
         Outcome.HUNG_UP,
         Stage.DATA,

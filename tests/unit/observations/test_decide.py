@@ -7,15 +7,15 @@ from dataclasses import replace
 import pytest
 
 from harness.clients.contract import Reply, Result
-from harness.observations.decide import Control, ServerWords, decide, decide_control
+from harness.observations.decide import ControlEvidence, ServerWords, decide, decide_control
 from harness.observations.reasons import reason_of
 from harness.observations.record import Outcome, Stage
 from harness.tls import Offer, Protocol
 
 TLS1 = Offer(Protocol.TLSv1, Protocol.TLSv1)
-WORKS = Control("control-openssl-3.5/permissive/smtp/c/TLSv1", works=True)
+WORKS = ControlEvidence("control-openssl-3.5/permissive/smtp/c/TLSv1", works=True)
 FAILS = replace(WORKS, works=False)
-NONE = Control(None, works=None, why="its image did not build")
+NONE = ControlEvidence(None, works=None, why="its image did not build")
 CONNECT = "Nov 22 23:34:29 postfix/smtpd[215]: connect from unknown[172.21.0.5]:56940"
 ESTABLISHED = (
     "Nov 22 23:34:29 postfix/smtpd[215]: Anonymous TLS connection established from "

@@ -127,7 +127,7 @@ def test_an_offer_is_spelt_as_the_code_spells_it(name: str) -> None:
         ("client-result", "", contract.Result, {"contract"}),
         ("client-result", "properties reply anyOf 0", contract.Reply, set()),
         ("client-request", "properties credentials anyOf 0", contract.Credentials, set()),
-        ("run", "", rundir.Run, {"schema", "host"}),
+        ("run", "", rundir.RunRecord, {"schema", "host"}),
         ("run", "properties axes", rundir.Axes, set()),
         ("run", "properties tool", rundir.Tool, set()),
         ("run", "properties missing items", rundir.Missing, set()),

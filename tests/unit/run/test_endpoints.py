@@ -9,7 +9,7 @@ import pytest
 from harness.catalog.cells import Cell
 from harness.clients.contract import Result
 from harness.postfix_config.ports import number_ports
-from harness.run.endpoints import PostfixBench
+from harness.run.endpoints import PostfixEndpoint
 from harness.run.measure import Asked
 from harness.scenarios.instance import (
     InstanceContext,
@@ -49,7 +49,7 @@ class LivingTarget(PostfixTarget):
         """It does."""
 
 
-def bench(master: str) -> PostfixBench:
+def bench(master: str) -> PostfixEndpoint:
     """The bench of a configuration that started."""
     candidate = Scenario("c", "T", "S", "C", master_cf=master + REST, whole=True)
     by_place = number_ports(NUMBERS, places_of(candidate, "", "3.7.11"))
@@ -67,7 +67,7 @@ def bench(master: str) -> PostfixBench:
         pids=range(5, 6),
         tags=service_tags(config.main_cf, config.master_cf, "", ports),
     )
-    return PostfixBench(LivingTarget(), instance)
+    return PostfixEndpoint(LivingTarget(), instance)
 
 
 def asked() -> Asked:
@@ -76,7 +76,7 @@ def asked() -> Asked:
     return Asked(Cell("debian-12", "c", Service.SMTP, "smtplib", offer), "token", 0.0, 0)
 
 
-async def deaths(at: PostfixBench, result: Result) -> tuple[str, ...]:
+async def deaths(at: PostfixEndpoint, result: Result) -> tuple[str, ...]:
     """What a dialogue's death is told by."""
     return tuple((await at.server_side(asked(), result)).words.deaths)
 

@@ -12,8 +12,8 @@ from harness.cli.commands.run import _check_additions
 from harness.errors import UsageError
 from harness.observations.run_folder import (
     Axes,
-    Run,
     RunData,
+    RunRecord,
 )
 
 _SOURCE = Source(SourceKind.LOCAL, "a" * 64, 0, "x", path="/x", origin="/home/me/x")
@@ -23,7 +23,9 @@ _MINE = Additions(
 
 
 def _run(*words: str) -> RunData:
-    run = Run("20261123", "2026-11-23T00:00:00Z", Axes(), command=("postfix-matrix", "run", *words))
+    run = RunRecord(
+        "20261123", "2026-11-23T00:00:00Z", Axes(), command=("postfix-matrix", "run", *words)
+    )
     return RunData(Path("runs/x"), run, ())
 
 
