@@ -27,7 +27,7 @@ from harness.docker_engine.session import (
 )
 from harness.errors import ExitCode, HarnessError
 from harness.images.batch_build import (
-    Result,
+    BuildResult,
     build_all,
     catalogue,
     with_parts,
@@ -57,7 +57,7 @@ class Cold:
     """A cold build: ``wall`` seconds in all, what became of each order, and the scripts' steps."""
 
     wall: float
-    results: Sequence[Result]
+    results: Sequence[BuildResult]
     steps: Sequence[Step]
 
     @property

@@ -81,7 +81,7 @@ class NothingSelectedError(HarnessError):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FileLocation:
     """A place in a user's file; ``line`` counts from 1, and is None where there is none."""
 
     file: Path
@@ -97,7 +97,9 @@ class Place:
 class FileError(UsageError):
     """A user's file is wrong at a place that is named."""
 
-    def __init__(self, place: Place, what: str, *, expected: str = "", next_step: str = "") -> None:
+    def __init__(
+        self, place: FileLocation, what: str, *, expected: str = "", next_step: str = ""
+    ) -> None:
         message = f"{place}: {what}"
         if expected:
             message += f" (expected {expected})"

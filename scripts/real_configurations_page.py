@@ -22,7 +22,7 @@ from harness.reports.stand_ins import stand_ins_of
 from harness.reports.verify_findings import findings, rejection
 from harness.tls import INBOUND
 from harness.verdicts.policy_answers import (
-    Answer,
+    PolicyAnswer,
     ServiceAnswer,
     answers,
 )
@@ -99,7 +99,7 @@ def table(data: RunData, build: str) -> Iterator[str]:
         yield "| " + " | ".join(markdown(cell) for cell in row) + " |"
 
 
-def _cell(name: str, service: str, answer: Answer | None) -> str:
+def _cell(name: str, service: str, answer: PolicyAnswer | None) -> str:
     if answer is None:
         return "–"
     return f"({answer})" if name in MAIN_ALONE and service != INBOUND[0] else str(answer)
@@ -108,7 +108,7 @@ def _cell(name: str, service: str, answer: Answer | None) -> str:
 def _why(data: RunData, name: str, build: str, found: list[ServiceAnswer]) -> str:
     """What the first answer that is not yes rests on: Postfix's line, or what was negotiated."""
     for one in found:
-        if one.builds[build].answer is Answer.CONFIG_REJECTED:
+        if one.builds[build].answer is PolicyAnswer.CONFIG_REJECTED:
             line = rejection(data, build, name, one.service)
             return line[line.find("fatal:") :] if "fatal:" in line else line
         if one.is_local:

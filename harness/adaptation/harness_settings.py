@@ -18,8 +18,8 @@ from harness.postfix_config.listeners import POSTSCREEN
 from harness.postfix_config.main_cf import parse_main_cf
 from harness.postfix_config.master_cf import (
     FIELDS,
-    Entry,
     MasterCf,
+    MasterEntry,
     parse_entry,
 )
 
@@ -38,7 +38,7 @@ RECIPIENTS = "recipients"
 _SINK_PATTERN = f"/^[a-z0-9]+@{SINK_DOMAIN.replace('.', '[.]')}$/"
 
 
-class Place(Protocol):
+class InstancePlace(Protocol):
     """What is known of the place of an instance (``scenarios.instance.InstanceContext``)."""
 
     @property
@@ -150,12 +150,12 @@ def options_with_test_addresses(
     An option of an entry counts over main.cf: -o smtpd_sender_login_maps, say.
     """
     elements = _elements(SinkFiles(directory))
-    pieces: list[Entry | str] = []
+    pieces: list[MasterEntry | str] = []
     changes = []
     for piece in master.pieces:
         changed = piece
-        for argument in reversed(piece.arguments) if isinstance(piece, Entry) else ():
-            if argument.name in elements and argument.value and isinstance(changed, Entry):
+        for argument in reversed(piece.arguments) if isinstance(piece, MasterEntry) else ():
+            if argument.name in elements and argument.value and isinstance(changed, MasterEntry):
                 after = f"{elements[argument.name]},{argument.value}"
                 changed = set_option(changed, argument, after)
                 where, name, before = f"master.cf: {changed.name}", argument.name, argument.value
@@ -171,11 +171,11 @@ def _elements(files: SinkFiles) -> dict[str, str]:
     return {name: element.format(**paths) for name, (element, _) in _FIRST.items()}
 
 
-def _is_postscreen(entry: Entry) -> bool:
+def _is_postscreen(entry: MasterEntry) -> bool:
     return entry.type == "inet" and len(entry.fields) == FIELDS and entry.fields[-1] == POSTSCREEN
 
 
-def sink_entry(directory: str) -> Entry:
+def sink_entry(directory: str) -> MasterEntry:
     """The delivery agent of the test's own mail."""
     options = {
         "virtual_mailbox_base": f"{directory}/mail",
@@ -234,7 +234,7 @@ UPGRADED = HarnessSetting(
 )
 
 
-def soft_settings(place: Place, undefined: Iterable[str]) -> tuple[HarnessSetting, ...]:
+def soft_settings(place: InstancePlace, undefined: Iterable[str]) -> tuple[HarnessSetting, ...]:
     """What a container needs and a candidate may set otherwise."""
     names = (
         ()
@@ -284,7 +284,7 @@ def soft_settings(place: Place, undefined: Iterable[str]) -> tuple[HarnessSettin
     )
 
 
-def hard_settings(place: Place) -> tuple[HarnessSetting, ...]:
+def hard_settings(place: InstancePlace) -> tuple[HarnessSetting, ...]:
     """What holds whatever the candidate says: else the instance could not run or be watched."""
     folder = place.directory
     return (

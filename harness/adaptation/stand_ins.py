@@ -37,8 +37,8 @@ from harness.postfix_config.main_cf import (
 from harness.postfix_config.master_cf import (
     FIELDS,
     Argument,
-    Entry,
     MasterCf,
+    MasterEntry,
     parse_entry,
 )
 from harness.postfix_config.ports import listening_places
@@ -204,9 +204,9 @@ def _adapt_master(
         merged.setdefault(entry.key, set()).update(_options_of(entry))
     places = listening_places(master, changes.context.main.get("inet_interfaces", ""))
     loopback = {at for at, place in places.items() if place.loopback}
-    pieces: list[Entry | str] = []
+    pieces: list[MasterEntry | str] = []
     for at, piece in enumerate(master.pieces):
-        if not isinstance(piece, Entry):
+        if not isinstance(piece, MasterEntry):
             pieces.append(piece)
         elif context.whole and _is_unknown_type(piece, context, changes):
             continue
@@ -219,7 +219,7 @@ def _adapt_master(
     return MasterCf(tuple(pieces))
 
 
-def _is_unknown_type(entry: Entry, context: StandInContext, changes: _Changes) -> bool:
+def _is_unknown_type(entry: MasterEntry, context: StandInContext, changes: _Changes) -> bool:
     """Whether an entry is of postlogd(8), which this release does not have."""
     if entry.type != "unix-dgram" or Version.parse(context.mail_version) >= _POSTLOG_SINCE:
         return False
@@ -229,8 +229,8 @@ def _is_unknown_type(entry: Entry, context: StandInContext, changes: _Changes) -
 
 
 def _adapt_entry(
-    entry: Entry, context: StandInContext, changes: _Changes, *, loopback: bool
-) -> Entry:
+    entry: MasterEntry, context: StandInContext, changes: _Changes, *, loopback: bool
+) -> MasterEntry:
     where = f"master.cf: {entry.name}"
     entry = _adapt_options(entry, changes, _options_of(entry))
     if context.whole:
@@ -242,7 +242,7 @@ def _adapt_entry(
     return entry
 
 
-def _serves_own_networks(entry: Entry) -> bool:
+def _serves_own_networks(entry: MasterEntry) -> bool:
     """Whether an entry serves clients of mynetworks alone, and no one who logs in."""
     lists = (
         re.split(r"[\s,]+", value.strip())
@@ -257,14 +257,14 @@ def _serves_own_networks(entry: Entry) -> bool:
     )
 
 
-def _options_of(entry: Entry) -> set[tuple[str, str]]:
+def _options_of(entry: MasterEntry) -> set[tuple[str, str]]:
     """Name and value of each option, those that a later one makes void too."""
     return {(argument.name, argument.value) for argument in entry.arguments if argument.name}
 
 
 def _adapt_options(
-    entry: Entry, changes: _Changes, of_candidate: Collection[tuple[str, str]]
-) -> Entry:
+    entry: MasterEntry, changes: _Changes, of_candidate: Collection[tuple[str, str]]
+) -> MasterEntry:
     """The entry with those of its options adapted that are the candidate's, by name and value."""
     where = f"master.cf: {entry.name}"
     for argument in reversed(entry.arguments):
@@ -273,7 +273,9 @@ def _adapt_options(
     return entry
 
 
-def _adapt_option(entry: Entry, argument: Argument, where: str, changes: _Changes) -> Entry:
+def _adapt_option(
+    entry: MasterEntry, argument: Argument, where: str, changes: _Changes
+) -> MasterEntry:
     value = _adapt_value(where, argument.name, argument.value, changes)
     if value == argument.value:
         return entry
@@ -284,7 +286,7 @@ def _adapt_option(entry: Entry, argument: Argument, where: str, changes: _Change
     return parse_entry(text, entry.line)
 
 
-def set_option(entry: Entry, argument: Argument, value: str) -> Entry:
+def set_option(entry: MasterEntry, argument: Argument, value: str) -> MasterEntry:
     """The entry with another value for one of its options; one with a space needs braces."""
     option = f"{argument.name}={value}"
     if " " in value:
@@ -293,7 +295,7 @@ def set_option(entry: Entry, argument: Argument, value: str) -> Entry:
     return parse_entry(f"{before}-o {option}{after}", entry.line)
 
 
-def _without_chroot(entry: Entry, where: str, changes: _Changes) -> Entry:
+def _without_chroot(entry: MasterEntry, where: str, changes: _Changes) -> MasterEntry:
     """The entry with its chroot field off: what a chroot has to hold is of the user's machine."""
     if len(entry.fields) < FIELDS or entry.fields[_CHROOT_FIELD] == "n":
         return entry

@@ -26,7 +26,7 @@ from harness.config_input.text import (
     STDIN,
     decode_text,
 )
-from harness.errors import FileError, Place, UsageError
+from harness.errors import FileError, FileLocation, UsageError
 from harness.scenarios.configuration_files import (
     CONFIG_DIRECTORY,
     MOST_FILE_BYTES,
@@ -134,9 +134,9 @@ def _regular(path: Path) -> bytes:
                 next_step="name a main.cf, a master.cf, a folder or tar of them, or a scenario of "
                 "'postfix-matrix list'",
             ) from error
-        raise FileError(Place(path), f"cannot be read: {error.strerror}") from error
+        raise FileError(FileLocation(path), f"cannot be read: {error.strerror}") from error
     if not stat.S_ISREG(mode):
-        raise FileError(Place(path), f"is {_kind(mode)}", expected="a file")
+        raise FileError(FileLocation(path), f"is {_kind(mode)}", expected="a file")
     most = MOST_TAR_BYTES if path.name.endswith(_TAR_ENDINGS) else MOST_BYTES
     return _bytes(path, most + 1)
 
@@ -148,7 +148,7 @@ def _bytes(path: Path, most: int) -> bytes:
         with os.fdopen(descriptor, "rb") as file:
             return file.read(most) or b""
     except OSError as error:
-        raise FileError(Place(path), f"cannot be read: {error.strerror}") from error
+        raise FileError(FileLocation(path), f"cannot be read: {error.strerror}") from error
 
 
 def _kind(mode: int) -> str:
@@ -258,7 +258,7 @@ def _add_tar(source: ConfigurationSource, path: Path, data: bytes) -> None:
             where = Path(posixpath.join("tar", member)) if path == STDIN else path / member
             if not isinstance(found, FileFound):
                 why = found.why if found else "it is a link to nothing"
-                raise FileError(Place(where), f"cannot be read: {why}")
+                raise FileError(FileLocation(where), f"cannot be read: {why}")
             source.add(where, found.data)
     main_cf = next((text for one, text in source.texts.items() if one.name == MAIN_CF), "")
     tree.place(base, _own_directory(main_cf))

@@ -40,7 +40,7 @@ from harness.scenarios.scenario import Scenario
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class MeasureOptions:
     """Where, on what and with what to measure."""
 
     selection: Selection
@@ -106,7 +106,7 @@ def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
         mirrors: tuple[str, ...],
         **kwargs: Any,
     ) -> Any:
-        setting = Setting(
+        setting = MeasureOptions(
             selection=Selection(builds=builds, services=services, clients=clients, offers=offers),
             builds=choose_builds(builds, read_additions(sources, images)),
             scenarios_dir=scenarios_dir,

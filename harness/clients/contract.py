@@ -21,7 +21,7 @@ STAGES = frozenset(
 )
 
 
-class ContractError(ValueError):
+class ClientProtocolError(ValueError):
     """A driver said something that the contract does not know."""
 
 
@@ -136,7 +136,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ClientResult:
     """What a client says came of a request; ``seconds`` is the dialogue's wall time.
 
     ``peer_certificate`` is the server's own certificate as it came, PEM, where the software shows
@@ -165,7 +165,7 @@ class Result:
         return {"contract": CONTRACT, **asdict(self), "dialogue": list(self.dialogue)}
 
     @classmethod
-    def from_json(cls, line: str) -> Result:
+    def from_json(cls, line: str) -> ClientResult:
         """Read a driver's line.
 
         Raises:
@@ -174,11 +174,11 @@ class Result:
         try:
             data = json.loads(line)
         except ValueError as error:
-            raise ContractError(f"not JSON: {error}") from error
+            raise ClientProtocolError(f"not JSON: {error}") from error
         if not isinstance(data, dict) or data.get("contract") != CONTRACT:
-            raise ContractError("not an object of contract version 1")
+            raise ClientProtocolError("not an object of contract version 1")
         if not isinstance(data.get("id"), str):
-            raise ContractError("no id")
+            raise ClientProtocolError("no id")
         _check(data)
         reply = data.get("reply")
         known = {field.name for field in fields(cls)} & data.keys()
@@ -201,7 +201,7 @@ def _check(data: dict[str, Any]) -> None:
     _check_type(data, "seconds", int, float)
     _check_type(data, "dialogue", list)
     if not isinstance(data.get("resumed"), bool | None):
-        raise ContractError(f"resumed is {data['resumed']!r}, not true, false or null")
+        raise ClientProtocolError(f"resumed is {data['resumed']!r}, not true, false or null")
     _check_type(data, "reply", dict)
     reply = data.get("reply")
     if reply:
@@ -216,7 +216,7 @@ def _check_word(
     if value is None and not required:
         return
     if not isinstance(value, str) or value not in words:
-        raise ContractError(f"unknown {key} {value!r}")
+        raise ClientProtocolError(f"unknown {key} {value!r}")
 
 
 def _check_type(data: dict[str, Any], key: str, *types: type, required: bool = False) -> None:
@@ -224,4 +224,4 @@ def _check_type(data: dict[str, Any], key: str, *types: type, required: bool = F
     if value is None and not required:
         return
     if not isinstance(value, types) or isinstance(value, bool):
-        raise ContractError(f"{key} is {value!r}, not {types[0].__name__}")
+        raise ClientProtocolError(f"{key} is {value!r}, not {types[0].__name__}")

@@ -16,9 +16,9 @@ from harness.catalog.clients import Client
 from harness.clients.contract import (
     CERTIFICATE_FILE,
     KEY_FILE,
-    ContractError,
+    ClientProtocolError,
+    ClientResult,
     Request,
-    Result,
 )
 from harness.docker_engine.session import talking
 from harness.errors import InfrastructureError
@@ -60,7 +60,7 @@ class Driver:
         self._role = role
         self._lab = lab
         self._reference = reference
-        self._waiting: dict[str, asyncio.Future[Result]] = {}
+        self._waiting: dict[str, asyncio.Future[ClientResult]] = {}
         self._stream: LineStream | None = None
         self._starting = asyncio.Lock()
         self._lives = 0
@@ -80,7 +80,7 @@ class Driver:
                 # It may have died before it could be noted here, when nobody would hear of it.
                 self._stream = None if stream.ended else stream
 
-    async def ask(self, request: Request) -> Result:
+    async def ask(self, request: Request) -> ClientResult:
         """Have one dialogue. Always gives a result; trouble of the driver's own is ``error``.
 
         What a driver does not say that it can do is not asked of it. A driver that died under it,
@@ -88,7 +88,7 @@ class Driver:
         """
         lacking = await self._lacking(request)
         if lacking:
-            return Result(request.id, "client-incapable", "handshake", error=lacking)
+            return ClientResult(request.id, "client-incapable", "handshake", error=lacking)
         result = await self._ask(request)
         if result.outcome == "error" and (result.error or "").startswith(DIED):
             result = await self._ask(request)
@@ -110,7 +110,7 @@ class Driver:
             await self.describe()
         return lacking_words(needed, self._extras or frozenset())
 
-    async def _ask(self, request: Request) -> Result:
+    async def _ask(self, request: Request) -> ClientResult:
         try:
             await self.start()
         except InfrastructureError as error:
@@ -118,7 +118,7 @@ class Driver:
         stream = self._stream
         if stream is None:
             return _failed(request, f"{DIED} as it started")
-        future: asyncio.Future[Result] = self._loop.create_future()
+        future: asyncio.Future[ClientResult] = self._loop.create_future()
         self._waiting[request.id] = future
         try:
             stream.write(request.to_json() + "\n")
@@ -178,15 +178,15 @@ class Driver:
     def _take(self, lines: list[str]) -> None:
         for line in lines:
             try:
-                result = Result.from_json(line)
-            except ContractError as error:
+                result = ClientResult.from_json(line)
+            except ClientProtocolError as error:
                 self._rubbish(line, error)
                 continue
             future = self._waiting.get(result.id)
             if future is not None and not future.done():
                 future.set_result(result)
 
-    def _rubbish(self, line: str, error: ContractError) -> None:
+    def _rubbish(self, line: str, error: ClientProtocolError) -> None:
         """A line that breaks the contract cannot be joined to a cell: it is kept for who waits."""
         if self._stream is not None:
             self._stream.error_tail.append(f"not of the contract ({error}): {line[:200]}")
@@ -197,7 +197,7 @@ class Driver:
         for name, future in list(self._waiting.items()):
             if not future.done():
                 why = f"{DIED}: {_last_words(stream)}"
-                future.set_result(Result(name, "error", error=why))
+                future.set_result(ClientResult(name, "error", error=why))
 
 
 def certificate_files(lab: Lab) -> dict[str, FileSpec]:
@@ -232,8 +232,8 @@ def lacking_words(needed: Iterable[str], able: frozenset[str]) -> str:
     return f"this client cannot be told {' or '.join(lacking)}" if lacking else ""
 
 
-def _failed(request: Request, why: str) -> Result:
-    return Result(request.id, "error", error=why)
+def _failed(request: Request, why: str) -> ClientResult:
+    return ClientResult(request.id, "error", error=why)
 
 
 def _last_words(stream: LineStream) -> str:

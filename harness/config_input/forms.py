@@ -30,12 +30,12 @@ from harness.config_input.text import (
     GivenText,
     clean_text,
 )
-from harness.errors import FileError, Place
+from harness.errors import FileError, FileLocation
 from harness.postfix_config.logical_lines import ended
 from harness.postfix_config.main_cf import parse_main_cf
 from harness.postfix_config.master_cf import (
     FIELDS,
-    Entry,
+    MasterEntry,
     parse_entry,
     parse_master_cf,
 )
@@ -189,7 +189,7 @@ class _Collected:
     def _take_option(self, part: Part, given: GivenText) -> None:
         if self.service is None:
             raise FileError(
-                Place(given.path, part.line),
+                FileLocation(given.path, part.line),
                 "-o options stand under no entry",
                 expected="an entry of master.cf before them, or --service beside them",
             )
@@ -337,7 +337,7 @@ def main_cf_complaint(text: str) -> str:
     return "missing attribute name" if begins_with_equals else "missing '=' after attribute name"
 
 
-def master_cf_complaint(entry: Entry) -> str:
+def master_cf_complaint(entry: MasterEntry) -> str:
     """What master(8) says to an entry that is too short; "" where it has all fields."""
     if len(entry.fields) >= FIELDS:
         return ""
@@ -355,14 +355,14 @@ def _refuse_empty(
     expected = '"name = value", an entry such as "submission inet n - - - - smtpd", or -o lines'
     for read in texts:
         if read.given.path.name == MAIN_CF and not read.parts:
-            raise FileError(Place(read.given.path), "sets nothing", expected=expected)
+            raise FileError(FileLocation(read.given.path), "sets nothing", expected=expected)
     if not main_cf.strip() and not master_cf.strip():
         path = texts[0].given.path if texts else STDIN
         where = Path("standard input") if path == STDIN else path
         what = "has no line of main.cf or master.cf"
         line = next((p.line for r in texts for p in r.parts if p.kind is PartKind.STRAY), None)
         next_step = " ".join(collected.notes[:1])
-        raise FileError(Place(where, line), what, expected=expected, next_step=next_step)
+        raise FileError(FileLocation(where, line), what, expected=expected, next_step=next_step)
 
 
 def _shows_whole(texts: Sequence[ReadText]) -> bool:

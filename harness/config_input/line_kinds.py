@@ -15,7 +15,7 @@ from harness.config_input.postconf_commands import (
     Command,
     Edit,
     EditKind,
-    Output,
+    PostconfOutput,
     here_document,
     is_command,
     open_quote,
@@ -90,7 +90,7 @@ _MOST_COMMAND_LINES = 20
 
 def read_lines(given: GivenText) -> ReadText:
     """Tell a text's logical lines apart."""
-    return _Reader(given).read()
+    return _LineReader(given).read()
 
 
 def is_signed(text: str, name: str) -> list[str]:
@@ -106,7 +106,7 @@ def is_signed(text: str, name: str) -> list[str]:
     return first + [line for line in filled if is_command(line, prompts="")]
 
 
-class _Reader:
+class _LineReader:
     """Goes through the lines once; keeps the logical line that it is in."""
 
     def __init__(self, given: GivenText) -> None:
@@ -317,8 +317,10 @@ class _Reader:
             self._tell("commands of postconf were read for what they set")
             return
         self._whole_below = command.whole
-        self._last = PartKind.MASTER if command.output is Output.MASTER_CF else PartKind.MAIN
-        self._defaults = command.output is Output.DEFAULTS
+        self._last = (
+            PartKind.MASTER if command.output is PostconfOutput.MASTER_CF else PartKind.MAIN
+        )
+        self._defaults = command.output is PostconfOutput.DEFAULTS
         if self._defaults:
             self._notes.append(
                 f"{name} line {line}: prints the defaults of one Postfix, not what is set, so what "

@@ -40,7 +40,7 @@ class Edit:
     line: int = 0
 
 
-class Output(StrEnum):
+class PostconfOutput(StrEnum):
     """What a command prints: what the lines below it are."""
 
     MAIN_CF = "main.cf"
@@ -58,7 +58,7 @@ class Command:
     """
 
     edits: tuple[Edit, ...] = ()
-    output: Output | None = None
+    output: PostconfOutput | None = None
     whole: bool = False
     unknown: tuple[str, ...] = ()
 
@@ -141,7 +141,7 @@ def read_command(text: str, line: int) -> Command:
     """
     edits: list[Edit] = []
     unknown: list[str] = []
-    output: Output | None = None
+    output: PostconfOutput | None = None
     whole = False
     for words, piped in _commands(without_prompt(text).strip("`").rstrip(":")):
         names = [PurePosixPath(word.text).name for word in words]
@@ -153,17 +153,22 @@ def read_command(text: str, line: int) -> Command:
         edits += found.edits
         unknown += found.unknown
         output, whole = found.output or output, found.whole or whole
-    return Command(tuple(edits), None if edits else output or Output.OTHER, whole, tuple(unknown))
+    return Command(
+        tuple(edits), None if edits else output or PostconfOutput.OTHER, whole, tuple(unknown)
+    )
 
 
 def _other(names: list[str], words: list[str], *, piped: bool) -> Command:
     """A command that is not postconf: one that prints a file of Postfix's, or any other."""
     reads = any(name in _READERS | _FILTERS for name in names[:2])
-    for file, output in (("main.cf", Output.MAIN_CF), ("master.cf", Output.MASTER_CF)):
+    for file, output in (
+        ("main.cf", PostconfOutput.MAIN_CF),
+        ("master.cf", PostconfOutput.MASTER_CF),
+    ):
         if reads and any(word.endswith(file) for word in words):
             whole = names[0] in _READERS - _FILTERS or names[1:2] == ["cat"]
             return Command(output=output, whole=whole and not piped)
-    return Command(output=Output.OTHER)
+    return Command(output=PostconfOutput.OTHER)
 
 
 def _postconf(options: _Options, line: int, *, piped: bool) -> Command:
@@ -181,14 +186,14 @@ def _postconf(options: _Options, line: int, *, piped: bool) -> Command:
     whole = not options.words and not piped
     if "M" in letters:
         # Whether that is a whole master.cf, its entries tell.
-        return Command(output=Output.MASTER_CF)
+        return Command(output=PostconfOutput.MASTER_CF)
     if letters & {"P", "F"}:
-        return Command(output=Output.OPTIONS)
+        return Command(output=PostconfOutput.OPTIONS)
     if letters & {"d"}:
-        return Command(output=Output.DEFAULTS)
+        return Command(output=PostconfOutput.DEFAULTS)
     if letters & {"m", "a", "A", "l", "T", "t", "b", "h", "H"}:
-        return Command(output=Output.OTHER)
-    return Command(output=Output.MAIN_CF, whole=whole and bool(letters & {"n"}))
+        return Command(output=PostconfOutput.OTHER)
+    return Command(output=PostconfOutput.MAIN_CF, whole=whole and bool(letters & {"n"}))
 
 
 def _setting(letters: set[str], values: list[_Word], line: int) -> Command:
@@ -209,7 +214,7 @@ def _setting(letters: set[str], values: list[_Word], line: int) -> Command:
             unknown.append(repr(name.strip()[:40]))
         else:
             edits.append(Edit(kind, name.strip(), " ".join(value.split("\n")).strip(), line))
-    return Command(tuple(edits), None if edits else Output.OTHER, unknown=tuple(unknown))
+    return Command(tuple(edits), None if edits else PostconfOutput.OTHER, unknown=tuple(unknown))
 
 
 def _options(words: list[_Word]) -> _Options:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import FileError, Place
+from harness.errors import FileError, FileLocation
 
 #: Where a text from standard input comes from, in messages.
 STDIN = Path("-")
@@ -72,7 +72,7 @@ def decode_text(data: bytes, path: Path) -> tuple[str, tuple[str, ...]]:
     name = "standard input" if path == STDIN else path.name
     if len(data) > MOST_BYTES:
         what = f"has more than {MOST_BYTES >> 20} MiB"
-        raise FileError(Place(path), what, expected="a configuration")
+        raise FileError(FileLocation(path), what, expected="a configuration")
     notes: list[str] = []
     for mark, encoding, title in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
@@ -87,7 +87,7 @@ def decode_text(data: bytes, path: Path) -> tuple[str, tuple[str, ...]]:
             text = data.decode("latin-1")
             notes.append(f"{name} line {line}: is not UTF-8, so the text was read as Latin-1")
     if "\0" in text:
-        place = Place(path, text.count("\n", 0, text.index("\0")) + 1)
+        place = FileLocation(path, text.count("\n", 0, text.index("\0")) + 1)
         raise FileError(place, "there is a NUL in the text", expected="plain text")
     return text, tuple(notes)
 

@@ -11,7 +11,7 @@ import base64
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from harness.clients.contract import Credentials, Message, Request, Result
+from harness.clients.contract import ClientResult, Credentials, Message, Request
 from harness.clients.driver import CA_FILE, ROLE, Driver
 from harness.conformance import client_checks as judge
 from harness.conformance.client_checks import ClientReport
@@ -195,10 +195,10 @@ class Trial:
             judge.secret([logged_in, turned_away], (PASSWORD, spelt)),
         ]
 
-    async def _extras(self, able: object, said: list[Protocol]) -> dict[str, Result]:
+    async def _extras(self, able: object, said: list[Protocol]) -> dict[str, ClientResult]:
         """Each extra that it says it can do, by what came of it at a server that goes along."""
         asked = {"cert": "cert=trusted", "sni": "sni=other.test"}
-        results: dict[str, Result] = {}
+        results: dict[str, ClientResult] = {}
         # TLSv1.3 has no second handshake (RFC 8446, section 4.1.2).
         versions = [one for one in said if one is not Protocol.TLSv1_3][-1:]
         for name in able if isinstance(able, list) else ():
@@ -207,12 +207,12 @@ class Trial:
                 results[name] = await self._first_done(offer, version)
         return results
 
-    async def _first_done(self, offer: Offer, version: Protocol) -> Result:
+    async def _first_done(self, offer: Offer, version: Protocol) -> ClientResult:
         """What came of an offer at the first server that goes along, else at the last.
 
         OpenSSL 3 takes no second handshake of a client's, so not every control does.
         """
-        result = Result("none", "error", error="no control speaks this version")
+        result = ClientResult("none", "error", error="no control speaks this version")
         for server in self._servers.permissive:
             if server.control.lowest.rank <= version.rank <= server.control.highest.rank:
                 result = await self._ask(server, offer)
@@ -224,9 +224,9 @@ class Trial:
         self,
         offers: Mapping[str, Offer],
         server_for: Callable[[Protocol], ControlServer | None],
-    ) -> dict[str, Result]:
+    ) -> dict[str, ClientResult]:
         """Each offer at the server that is for its version; those that have none are left out."""
-        found: dict[str, Result] = {}
+        found: dict[str, ClientResult] = {}
         for label, offer in offers.items():
             server = server_for(Protocol(label))
             if server is not None:
@@ -243,7 +243,7 @@ class Trial:
         credentials: Credentials | None = None,
         limit: float = TIME_LIMIT,
         name: str = "",
-    ) -> Result:
+    ) -> ClientResult:
         request = Request(
             id=f"conformance/{server.control.name}/{service}/{offer}/{name or port or ''}",
             host=server.target.host,

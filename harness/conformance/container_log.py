@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from harness.conformance.image_checks import (
     MESSAGE_SIZE,
-    Finding,
+    CheckFinding,
 )
 from harness.targets.mail_log import LogLine
 
@@ -20,7 +20,7 @@ _SHOWN = 120
 TAG = "conformance"
 
 
-class Output:
+class ContainerOutput:
     """The lines of a container's standard output so far; ``add`` is a stream's ``on_lines``."""
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ def whole(text: str, lines: Sequence[str]) -> bool:
     return any(line is not None and line.text == text for line in parsed)
 
 
-def judge_short(mark: str, lines: Sequence[str], time_limit: float, said: str) -> Finding:
+def judge_short(mark: str, lines: Sequence[str], time_limit: float, said: str) -> CheckFinding:
     """Whether a message that consists of the mark came, in a form that can be read.
 
     It was sent by postlog, which said that about it, and had ``time_limit`` seconds.
@@ -77,21 +77,21 @@ def judge_short(mark: str, lines: Sequence[str], time_limit: float, said: str) -
             "standard output, unbuffered: busybox syslogd -n -O -"
         )
         lost = f"a message of postlog's did not come out in {time_limit:g} s"
-        return Finding(f"{lost}; postlog said: {_cut(said)}" if said else lost, advice)
+        return CheckFinding(f"{lost}; postlog said: {_cut(said)}" if said else lost, advice)
     parsed = LogLine.parse(line)
     if parsed is None or parsed.text != mark or not parsed.pid:
-        return Finding(f"it writes {_cut(line)!r}", f"have it write the form {_EXAMPLE}")
-    return Finding(_cut(line))
+        return CheckFinding(f"it writes {_cut(line)!r}", f"have it write the form {_EXAMPLE}")
+    return CheckFinding(_cut(line))
 
 
-def judge_long(messages: Sequence[str], lines: Sequence[str]) -> Finding:
+def judge_long(messages: Sequence[str], lines: Sequence[str]) -> CheckFinding:
     """Whether long messages came out, each whole and on a line of its own."""
     lost = [text for text in messages if not whole(text, lines)]
     if not lost:
-        return Finding(f"{len(messages)} of {len(messages)} did")
+        return CheckFinding(f"{len(messages)} of {len(messages)} did")
     line = among(lost[0].partition(" ")[0], lines)
     how = "it did not come out at all" if line is None else f"its line has {len(line)} bytes"
-    return Finding(
+    return CheckFinding(
         f"of {len(messages)} messages of {MESSAGE_SIZE:,} bytes, {len(lost)} did not come out "
         f"whole; of the first of these, {how}",
         "give the syslog daemon a larger buffer, and let it write each line at one go; "
@@ -99,23 +99,23 @@ def judge_long(messages: Sequence[str], lines: Sequence[str]) -> Finding:
     )
 
 
-def judge_quiet(lines: Sequence[str]) -> Finding:
+def judge_quiet(lines: Sequence[str]) -> CheckFinding:
     """Whether all lines are a syslog daemon's."""
     noise = [line for line in lines if not _HEADER.match(line)]
     if not noise:
-        return Finding(f"{len(lines)} lines, all of them syslog's")
-    return Finding(
+        return CheckFinding(f"{len(lines)} lines, all of them syslog's")
+    return CheckFinding(
         f"{len(noise)} of {len(lines)} lines are none of syslog's, the first is {_cut(noise[0])!r}",
         "let the image's command, and what it starts, write everything else to standard error",
     )
 
 
-def judge_smtpd(tag: str, lines: Sequence[str]) -> Finding:
+def judge_smtpd(tag: str, lines: Sequence[str]) -> CheckFinding:
     """Whether the smtpd with this tag logged that a client connected."""
     line = connection(tag, lines)
     if line is not None:
-        return Finding(str(line))
-    return Finding(
+        return CheckFinding(str(line))
+    return CheckFinding(
         f"postlog's lines came out, but no 'connect from' of {tag}",
         "let the syslog daemon pass all messages of facility mail on, whatever their tag",
     )

@@ -27,7 +27,7 @@ BUILD_KIND = "build"
 MESSAGE_SIZE = 1000
 
 
-class Verdict(StrEnum):
+class CheckVerdict(StrEnum):
     """What a check came to."""
 
     PASSED = "passed"
@@ -36,7 +36,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Requirement:
+class ContractRequirement:
     """One row of the contract. ``needs`` are the rows without which it cannot be looked at."""
 
     name: str
@@ -45,89 +45,91 @@ class Requirement:
 
 
 REQUIREMENTS = (
-    Requirement("contract", f"the label {names.CONTRACT} is {names.CONTRACT_VERSION}"),
-    Requirement(
+    ContractRequirement("contract", f"the label {names.CONTRACT} is {names.CONTRACT_VERSION}"),
+    ContractRequirement(
         "labels",
         f"the label {names.KIND} is {BUILD_KIND}; "
         f"{', '.join(one.removeprefix(names.PREFIX) for one in TOLD)} are not empty",
     ),
-    Requirement("root", "the image's user is root"),
-    Requirement("shell", "/bin/sh runs scripts"),
-    Requirement("tools", f"on PATH are {', '.join(TOOLS)}", ("shell",)),
-    Requirement(
+    ContractRequirement("root", "the image's user is root"),
+    ContractRequirement("shell", "/bin/sh runs scripts"),
+    ContractRequirement("tools", f"on PATH are {', '.join(TOOLS)}", ("shell",)),
+    ContractRequirement(
         "services",
         "/etc/services has smtp at 25/tcp, submission at 587/tcp, submissions or smtps at 465/tcp",
         ("shell",),
     ),
-    Requirement("postfix", "postfix is on PATH, and its postlog", ("shell",)),
-    Requirement("postconf", "postconf is on PATH, and postconf -d answers", ("shell",)),
-    Requirement("daemons", "daemon_directory, by postconf -d, has master and smtpd", ("postconf",)),
-    Requirement(
+    ContractRequirement("postfix", "postfix is on PATH, and its postlog", ("shell",)),
+    ContractRequirement("postconf", "postconf is on PATH, and postconf -d answers", ("shell",)),
+    ContractRequirement(
+        "daemons", "daemon_directory, by postconf -d, has master and smtpd", ("postconf",)
+    ),
+    ContractRequirement(
         "config",
         "config_directory, by postconf -d, has a master.cf, and a main.cf that may be empty; "
         "postconf -d warns of neither",
         ("postconf",),
     ),
-    Requirement(
+    ContractRequirement(
         "owners",
         "the user mail_owner and the group setgid_group, by postconf -d, exist",
         ("postconf", "tools"),
     ),
-    Requirement("sasl", "postconf -a lists dovecot", ("postconf",)),
-    Requirement("openssl", "openssl is on PATH, and openssl version answers", ("shell",)),
-    Requirement(
+    ContractRequirement("sasl", "postconf -a lists dovecot", ("postconf",)),
+    ContractRequirement("openssl", "openssl is on PATH, and openssl version answers", ("shell",)),
+    ContractRequirement(
         "tls",
         "smtpd has TLS (-DUSE_TLS), by an OpenSSL that tells its version",
         ("postconf", "tools", "daemons"),
     ),
-    Requirement(
+    ContractRequirement(
         "postfix-version",
         f"the label {names.POSTFIX} is what postconf -d mail_version says",
         ("labels", "postconf"),
     ),
-    Requirement(
+    ContractRequirement(
         "openssl-version",
         f"the label {names.OPENSSL} is the version of the OpenSSL that smtpd loads",
         ("labels", "tls"),
     ),
-    Requirement(
+    ContractRequirement(
         "openssl-same", "openssl on PATH is of the OpenSSL that smtpd loads", ("openssl", "tls")
     ),
-    Requirement(
+    ContractRequirement(
         "command",
         "the image's command stays in the foreground, started as a run starts it",
         ("root", "shell"),
     ),
-    Requirement(
+    ContractRequirement(
         "syslog",
         "what is sent to /dev/log comes out of the command's standard output, at once, "
         "one line a message",
         ("command", "postfix", "tools", "owners"),
     ),
-    Requirement(
+    ContractRequirement(
         "long-lines",
         f"messages of {MESSAGE_SIZE:,} bytes, of several processes at once, come out whole",
         ("syslog",),
     ),
-    Requirement("quiet", "nothing but syslog's lines is on standard output", ("syslog",)),
-    Requirement(
+    ContractRequirement("quiet", "nothing but syslog's lines is on standard output", ("syslog",)),
+    ContractRequirement(
         "master",
         "master starts an instance as a run does",
         ("command", "tools", "postfix", "daemons", "config", "owners"),
     ),
-    Requirement(
+    ContractRequirement(
         "starttls",
         "the instance's smtpd greets openssl s_client, offers STARTTLS and sends its certificate",
         ("master", "tls", "openssl"),
     ),
-    Requirement(
+    ContractRequirement(
         "smtpd-log", "the instance's smtpd logs the connection there", ("starttls", "syslog")
     ),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckFinding:
     """What was found for a requirement; one that is not met has ``advice``, what to do."""
 
     found: str
@@ -145,19 +147,19 @@ class Check:
 
     name: str
     requirement: str
-    verdict: Verdict
+    verdict: CheckVerdict
     found: str
     advice: str = ""
 
     @property
     def passed(self) -> bool:
         """Whether the requirement is kept."""
-        return self.verdict is Verdict.PASSED
+        return self.verdict is CheckVerdict.PASSED
 
     def __str__(self) -> str:
         """For a terminal: one line, or three where there is something to do."""
         said = f"{self.verdict}: {self.name}"
-        if self.verdict is not Verdict.FAILED:
+        if self.verdict is not CheckVerdict.FAILED:
             return f"{said}: {self.found}"
         return f"{said}: {self.found}\n  expected: {self.requirement}\n  next step: {self.advice}"
 
@@ -182,7 +184,7 @@ class Report:
     @property
     def failures(self) -> tuple[Check, ...]:
         """The checks that failed; those not checked are not among them."""
-        return tuple(check for check in self.checks if check.verdict is Verdict.FAILED)
+        return tuple(check for check in self.checks if check.verdict is CheckVerdict.FAILED)
 
     def must_pass(self) -> None:
         """Refuse an image that does not keep the contract.
@@ -200,7 +202,7 @@ class Report:
             )
 
 
-def blocked(name: str, findings: Mapping[str, Finding]) -> tuple[str, ...]:
+def blocked(name: str, findings: Mapping[str, CheckFinding]) -> tuple[str, ...]:
     """The requirements that are not met and that a requirement, or one that it needs, needs."""
     roots: list[str] = []
     for need in _BY_NAME[name].needs:
@@ -209,7 +211,7 @@ def blocked(name: str, findings: Mapping[str, Finding]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(roots))
 
 
-def weigh(findings: Mapping[str, Finding]) -> tuple[Check, ...]:
+def weigh(findings: Mapping[str, CheckFinding]) -> tuple[Check, ...]:
     """The checks: a failure that only follows from another one is "not checked".
 
     ``findings`` must have every requirement that nothing blocks.
@@ -217,12 +219,12 @@ def weigh(findings: Mapping[str, Finding]) -> tuple[Check, ...]:
     return tuple(_check(one, findings) for one in REQUIREMENTS)
 
 
-def _check(requirement: Requirement, findings: Mapping[str, Finding]) -> Check:
+def _check(requirement: ContractRequirement, findings: Mapping[str, CheckFinding]) -> Check:
     name, text = requirement.name, requirement.text
     if roots := blocked(name, findings):
-        return Check(name, text, Verdict.NOT_CHECKED, f"needs {', '.join(roots)}")
+        return Check(name, text, CheckVerdict.NOT_CHECKED, f"needs {', '.join(roots)}")
     finding = findings[name]
-    verdict = Verdict.PASSED if finding.met else Verdict.FAILED
+    verdict = CheckVerdict.PASSED if finding.met else CheckVerdict.FAILED
     return Check(name, text, verdict, finding.found, finding.advice)
 
 

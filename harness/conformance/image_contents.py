@@ -15,7 +15,7 @@ from docker.errors import APIError
 
 from harness.conformance.image_checks import (
     TOOLS,
-    Finding,
+    CheckFinding,
     blocked,
 )
 from harness.conformance.image_judging import (
@@ -82,7 +82,7 @@ say {_END} yes
 class Contents:
     """What was found without starting the image, by requirement, and what was read back."""
 
-    findings: Mapping[str, Finding]
+    findings: Mapping[str, CheckFinding]
     versions: Versions | None
 
 
@@ -129,7 +129,7 @@ def parse(out: str) -> dict[str, str]:
 
 def _ask(
     client: docker.DockerClient, image: str, run_labels: Mapping[str, str], cancel: Cancel
-) -> tuple[dict[str, str], Finding]:
+) -> tuple[dict[str, str], CheckFinding]:
     """The script's answers, and whether there was a shell to give them."""
     command = ["/bin/sh", "-c", _SCRIPT]
     advice = "install a POSIX shell for this machine's processor as /bin/sh; dash or busybox's do"
@@ -141,8 +141,8 @@ def _ask(
         # The engine refused to start it; a broken connection is another matter.
         if not isinstance(error.__cause__, APIError):
             raise
-        return {}, Finding(str(error.__cause__.explanation), advice)
+        return {}, CheckFinding(str(error.__cause__.explanation), advice)
     if _END not in facts:
         said = done.err.strip() or f"a script ended half-way, with exit code {done.code}"
-        return {}, Finding(said, advice)
-    return facts, Finding("it does")
+        return {}, CheckFinding(said, advice)
+    return facts, CheckFinding("it does")

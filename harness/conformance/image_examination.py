@@ -17,8 +17,8 @@ from typing import Any
 from harness.conformance.image_checks import (
     REQUIREMENTS,
     Check,
+    CheckVerdict,
     Report,
-    Verdict,
     weigh,
 )
 from harness.conformance.image_contents import look_into
@@ -76,7 +76,9 @@ def _recall(record: Path, reference: str) -> Report | None:
         data = json.loads(record.read_text("utf-8"))
         if data["requirements"] != _DIGEST:
             return None
-        checks = (Check(**{**one, "verdict": Verdict(one["verdict"])}) for one in data["checks"])
+        checks = (
+            Check(**{**one, "verdict": CheckVerdict(one["verdict"])}) for one in data["checks"]
+        )
         return Report(reference, data["id"], tuple(checks), Versions(**data["versions"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -12,7 +12,7 @@ from typing import Any
 from harness.conformance.image_checks import (
     BUILD_KIND,
     TOLD,
-    Finding,
+    CheckFinding,
 )
 from harness.images import labels as names
 from harness.images.provenance import Versions
@@ -32,17 +32,17 @@ _PORTS = {
 _ROOT = ("", "0", "root")
 
 
-def judge_labels(told: Mapping[str, str]) -> dict[str, Finding]:
+def judge_labels(told: Mapping[str, str]) -> dict[str, CheckFinding]:
     """The requirements on labels alone."""
     version = told.get(names.CONTRACT, "")
-    contract = Finding(f"version {version}")
+    contract = CheckFinding(f"version {version}")
     if not version:
-        contract = Finding(
+        contract = CheckFinding(
             f"the image has no label {names.CONTRACT}",
             f"see {_DOCUMENT}, and set it to {names.CONTRACT_VERSION} when the image keeps that",
         )
     elif version != names.CONTRACT_VERSION:
-        contract = Finding(
+        contract = CheckFinding(
             f"it keeps version {version} of the contract, this harness version "
             f"{names.CONTRACT_VERSION}",
             f"bring the image to version {names.CONTRACT_VERSION}, or take the harness that has "
@@ -58,16 +58,16 @@ def judge_labels(told: Mapping[str, str]) -> dict[str, Finding]:
     }
 
 
-def judge_user(attrs: Mapping[str, Any]) -> dict[str, Finding]:
+def judge_user(attrs: Mapping[str, Any]) -> dict[str, CheckFinding]:
     """Whether the container will run as root."""
     user = str((attrs.get("Config") or {}).get("User") or "")
     if user.partition(":")[0] in _ROOT:
-        return {"root": Finding(user or "root")}
+        return {"root": CheckFinding(user or "root")}
     advice = "end the image's Dockerfile with USER root: master(8) runs its services as others"
-    return {"root": Finding(f"its user is {user}", advice)}
+    return {"root": CheckFinding(f"its user is {user}", advice)}
 
 
-def judge_facts(facts: Mapping[str, str]) -> dict[str, Finding]:
+def judge_facts(facts: Mapping[str, str]) -> dict[str, CheckFinding]:
     """The requirements on what lies in the image; those on Postfix only where postconf answers."""
     found = {
         "tools": _finding(
@@ -100,38 +100,38 @@ def judge_facts(facts: Mapping[str, str]) -> dict[str, Finding]:
 
 def judge_versions(
     told: Mapping[str, str], facts: Mapping[str, str], versions: Versions | None
-) -> dict[str, Finding]:
+) -> dict[str, CheckFinding]:
     """Labels against what the image runs; ``versions`` is None where that could not be told."""
     postfix = facts.get("mail_version", "")
     found = {"postfix-version": _truth(told.get(names.POSTFIX, ""), postfix, "Postfix")}
     if versions is None:
         return found | {"tls": _no_tls(facts)}
     loaded, own = versions.openssl_loaded, versions.openssl_cli
-    same = Finding(f"both are {loaded}")
+    same = CheckFinding(f"both are {loaded}")
     if own != loaded:
-        same = Finding(
+        same = CheckFinding(
             f"smtpd loads OpenSSL {loaded}, the openssl on PATH is of {own or 'another library'}",
             f"put the openssl of OpenSSL {loaded} first on PATH",
         )
     return found | {
-        "tls": Finding(f"OpenSSL {loaded}"),
+        "tls": CheckFinding(f"OpenSSL {loaded}"),
         "openssl-version": _truth(told.get(names.OPENSSL, ""), loaded, "OpenSSL"),
         "openssl-same": same,
     }
 
 
-def _finding(found: str, wrong: list[str], advice: str) -> Finding:
-    return Finding("; ".join(wrong), advice) if wrong else Finding(found)
+def _finding(found: str, wrong: list[str], advice: str) -> CheckFinding:
+    return CheckFinding("; ".join(wrong), advice) if wrong else CheckFinding(found)
 
 
-def _on_path(facts: Mapping[str, str], *programs: str) -> Finding:
+def _on_path(facts: Mapping[str, str], *programs: str) -> CheckFinding:
     paths = [facts.get(f"path {one}", "") for one in programs]
     lacking = [f"no {one}" for one, path in zip(programs, paths, strict=True) if not path]
     advice = "install it, or link it into /usr/local/bin; PATH is that of the image"
     return _finding(", ".join(paths), lacking, advice)
 
 
-def _services(facts: Mapping[str, str]) -> Finding:
+def _services(facts: Mapping[str, str]) -> CheckFinding:
     wrong = [
         f"no {' or '.join(known)} at {port}"
         for port, known in _PORTS.items()
@@ -140,17 +140,17 @@ def _services(facts: Mapping[str, str]) -> Finding:
     return _finding("all there", wrong, "install the package that has it (Debian: netbase)")
 
 
-def _postconf(facts: Mapping[str, str]) -> Finding:
+def _postconf(facts: Mapping[str, str]) -> CheckFinding:
     there = _on_path(facts, "postconf")
     empty = [f"{one} is empty" for one in PARAMETERS if not facts.get(one)]
     complaint = facts.get("refused") or "; ".join(empty)
     if not there.met or not complaint:
         return there
     advice = "run 'postconf -d' in the image, and correct what it complains of"
-    return Finding(f"postconf -d: {complaint}", advice)
+    return CheckFinding(f"postconf -d: {complaint}", advice)
 
 
-def _config(facts: Mapping[str, str]) -> Finding:
+def _config(facts: Mapping[str, str]) -> CheckFinding:
     wrong = [f"no {path}" for path in facts.get("no-config", "").splitlines()]
     # It warns of a file that is missing as well, and then that is enough said.
     wrong = wrong or facts.get("warned", "").splitlines()
@@ -158,40 +158,40 @@ def _config(facts: Mapping[str, str]) -> Finding:
     return _finding(facts["config_directory"], wrong, advice)
 
 
-def _sasl(facts: Mapping[str, str]) -> Finding:
+def _sasl(facts: Mapping[str, str]) -> CheckFinding:
     types = facts.get("sasl", "").split()
     if "dovecot" in types:
-        return Finding(" ".join(types))
+        return CheckFinding(" ".join(types))
     advice = "build Postfix with -DUSE_SASL_AUTH (SASL_README); Dovecot's type needs no library"
-    return Finding(f"postconf -a lists {' '.join(types) or 'nothing'}", advice)
+    return CheckFinding(f"postconf -a lists {' '.join(types) or 'nothing'}", advice)
 
 
-def _openssl(facts: Mapping[str, str]) -> Finding:
+def _openssl(facts: Mapping[str, str]) -> CheckFinding:
     there = _on_path(facts, "openssl")
     said = facts.get("openssl", "")
     if not there.met or re.match(r"OpenSSL \d", said):
-        return Finding(said) if there.met else there
-    return Finding(f"'openssl version' says: {said}", "install the OpenSSL that smtpd loads")
+        return CheckFinding(said) if there.met else there
+    return CheckFinding(f"'openssl version' says: {said}", "install the OpenSSL that smtpd loads")
 
 
-def _no_tls(facts: Mapping[str, str]) -> Finding:
+def _no_tls(facts: Mapping[str, str]) -> CheckFinding:
     linked = facts.get("ldd")
     if linked is None:
-        return Finding(
+        return CheckFinding(
             "postconf -T names no OpenSSL, and there is no ldd to ask what smtpd loads",
             "install ldd (Debian: libc-bin), or a Postfix whose postconf has -T (3.1 and later)",
         )
     if "libcrypto" in linked:
-        return Finding(
+        return CheckFinding(
             "smtpd loads a libcrypto that is not OpenSSL's, or does not say so",
             "build Postfix on an OpenSSL; other libraries of its kind are not supported",
         )
     advice = "build Postfix with -DUSE_TLS (TLS_README), or install the package that is"
-    return Finding("smtpd has no TLS: it loads no libcrypto, and has none in it", advice)
+    return CheckFinding("smtpd has no TLS: it loads no libcrypto, and has none in it", advice)
 
 
-def _truth(told: str, real: str, product: str) -> Finding:
+def _truth(told: str, real: str, product: str) -> CheckFinding:
     if told == real:
-        return Finding(real)
+        return CheckFinding(real)
     advice = f"set the label to {real}, or put {product} {told} into the image"
-    return Finding(f"the label says {product} {told}, but the image runs {real}", advice)
+    return CheckFinding(f"the label says {product} {told}, but the image runs {real}", advice)

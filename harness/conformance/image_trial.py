@@ -14,7 +14,7 @@ from docker.errors import APIError, DockerException
 
 from harness.conformance.container_log import (
     TAG,
-    Output,
+    ContainerOutput,
     among,
     complaints,
     connection,
@@ -26,7 +26,7 @@ from harness.conformance.container_log import (
     whole,
 )
 from harness.conformance.image_checks import (
-    Finding,
+    CheckFinding,
     blocked,
 )
 from harness.docker_engine.cancel import Cancel
@@ -68,8 +68,12 @@ _SENT = "BEGIN CERTIFICATE"
 
 
 def try_out(
-    lab: Lab, image: str, attrs: Mapping[str, Any], known: Mapping[str, Finding], cancel: Cancel
-) -> dict[str, Finding]:
+    lab: Lab,
+    image: str,
+    attrs: Mapping[str, Any],
+    known: Mapping[str, CheckFinding],
+    cancel: Cancel,
+) -> dict[str, CheckFinding]:
     """What the image came to when it was started; what ``known`` blocks is left out.
 
     Raises:
@@ -101,13 +105,13 @@ class _Trial:
         lab: Lab,
         name: str,
         container: Any,
-        known: Mapping[str, Finding],
+        known: Mapping[str, CheckFinding],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.container = container
         # Until the end tells better.
-        self.findings = {**known, "command": Finding("it runs")}
-        self.output = Output()
+        self.findings = {**known, "command": CheckFinding("it runs")}
+        self.output = ContainerOutput()
         self._lab, self._name, self._loop = lab, name, loop
 
     def run(self) -> None:
@@ -163,7 +167,7 @@ class _Trial:
             said = "; ".join([*instance.words.split("\n"), *self._complaints()])
             self.findings["master"] = _not_started(said.strip("; "))
             return
-        self.findings["master"] = Finding(f"in {instance.directory}")
+        self.findings["master"] = CheckFinding(f"in {instance.directory}")
         if blocked("starttls", self.findings):
             return
         self.findings["starttls"] = self._starttls(instance)
@@ -173,7 +177,7 @@ class _Trial:
         self.output.wait(lambda lines: connection(tag, lines) is not None, LOG_LIMIT)
         self.findings["smtpd-log"] = judge_smtpd(tag, self.output.lines)
 
-    def _starttls(self, instance: Instance) -> Finding:
+    def _starttls(self, instance: Instance) -> CheckFinding:
         where = f"127.0.0.1:{instance.ports[Service.SMTP]}"
         command = f"openssl s_client -connect {where} -starttls smtp"
         # In a shell of its own, which may be left waiting.
@@ -183,9 +187,9 @@ class _Trial:
             except InfrastructureError:
                 said = f"no end in {DIALOGUE_LIMIT:g} s"
         if _SENT in said:
-            return Finding("it did")
+            return CheckFinding("it did")
         told = [line for line in said.splitlines() if line.strip()][-3:]
-        return Finding(
+        return CheckFinding(
             f"openssl s_client: {' / '.join(told)}; " + "; ".join(self._complaints()),
             "start Postfix in the image with smtpd_tls_security_level = may, and see what it logs",
         )
@@ -204,7 +208,7 @@ class _Trial:
         return complaints(self.output.lines)[-3:]
 
 
-def _observe(trial: _Trial) -> dict[str, Finding]:
+def _observe(trial: _Trial) -> dict[str, CheckFinding]:
     """Run a trial; whatever broke it off, a command that ended is told as that."""
     try:
         trial.run()
@@ -253,28 +257,28 @@ def _of_name(lab: Lab, name: str) -> list[Any]:
         )
 
 
-def _state(container: Any) -> Finding:
+def _state(container: Any) -> CheckFinding:
     """Whether a container runs, and if not, how it ended."""
     with talking("asking how a container is"):
         container.reload()
         state = container.attrs["State"]
         if state["Running"]:
-            return Finding("it runs")
+            return CheckFinding("it runs")
         said = container.logs(stdout=False, tail=3).decode(errors="replace").strip()
     ended = f"it ended with exit code {state['ExitCode']}"
     return _no_command(f"{ended}: {said}" if said else f"{ended}, without an error message")
 
 
-def _no_command(found: str) -> Finding:
-    return Finding(
+def _no_command(found: str) -> CheckFinding:
+    return CheckFinding(
         found,
         "let the image's command be a syslog daemon in the foreground: "
         'CMD ["busybox", "syslogd", "-n", "-O", "-"], with no ENTRYPOINT before it',
     )
 
 
-def _not_started(found: str) -> Finding:
-    return Finding(
+def _not_started(found: str) -> CheckFinding:
+    return CheckFinding(
         found, "correct the image's master.cf, or its installation ('postfix check' tells more)"
     )
 

@@ -44,7 +44,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class BuildResult:
     """What became of an order; ``seconds`` since it was placed, waiting included."""
 
     name: str
@@ -94,14 +94,14 @@ def name_of(one: Orderable) -> str:
 
 
 def build_all(
-    shop: ImageBuilder, orders: Mapping[str, Orderable], on_result: Callable[[Result], None]
-) -> list[Result]:
+    shop: ImageBuilder, orders: Mapping[str, Orderable], on_result: Callable[[BuildResult], None]
+) -> list[BuildResult]:
     """Have all orders made; ``on_result`` gets each as it comes, in this thread.
 
     An interrupt breaks everything off, and is raised again when all has ended.
     """
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="image") as pool:
-        futures: list[Future[Result]] = [
+        futures: list[Future[BuildResult]] = [
             pool.submit(_make, shop, name, one) for name, one in orders.items()
         ]
         results = []
@@ -118,7 +118,7 @@ def build_all(
     return results
 
 
-def _make(shop: ImageBuilder, name: str, one: Orderable) -> Result:
+def _make(shop: ImageBuilder, name: str, one: Orderable) -> BuildResult:
     started = time.monotonic()
     image: Image | None = None
     failure: HarnessError | None = None
@@ -135,7 +135,7 @@ def _make(shop: ImageBuilder, name: str, one: Orderable) -> Result:
         failure, state = error, _state(error)
     except OSError as error:
         failure, state = _os_error(name, error), State.FAILED
-    return Result(name, state, time.monotonic() - started, image, failure)
+    return BuildResult(name, state, time.monotonic() - started, image, failure)
 
 
 def _os_error(name: str, error: OSError) -> InfrastructureError:

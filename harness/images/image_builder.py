@@ -34,7 +34,7 @@ from harness.images.context import context_files, dockerfile_tar, write_tar
 from harness.images.docker_build import Order, build, full_disk_error
 from harness.images.image import Image, labels_of
 from harness.images.provenance import check, compare, read_back, remember
-from harness.images.recipes import Kind, Recipe, base_recipe, build_recipe
+from harness.images.recipes import Recipe, RecipeKind, base_recipe, build_recipe
 from harness.images.refusals import Refusals, file_name, made_from
 from harness.images.stamping import stamp
 from harness.sources import registries
@@ -286,7 +286,7 @@ class ImageBuilder:
             args["SUBDIR"] = archive.source.subdir
         if recipe.lock:
             labels[names.PACKAGES] = registries.described(self._images_dir / recipe.lock)
-        if recipe.kind is Kind.BASE:
+        if recipe.kind is RecipeKind.BASE:
             found = origin(
                 self._client,
                 args["SUITE"],
@@ -304,7 +304,7 @@ class ImageBuilder:
         found = read_back(self._client, image, labels=self._run_labels, cancel=self._cancel)
         true = {names.POSTFIX: found.postfix, names.OPENSSL: found.openssl_loaded}
         compare(recipe.name, {**true, **labels}, found)
-        if recipe.kind is Kind.DISTRIBUTION:
+        if recipe.kind is RecipeKind.DISTRIBUTION:
             true[names.PACKAGES] = found.packages
             context = dockerfile_tar(f"FROM {image}\n")
             image = self._order(Order(recipe.name, context, labels=true), log)

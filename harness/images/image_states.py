@@ -18,7 +18,7 @@ from harness.images.refusals import Refusals
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ImageState:
     """One image: what is known of it; "" and 0 where nothing is. ``size`` is in bytes."""
 
     name: str
@@ -32,13 +32,15 @@ class Entry:
 
 def survey(
     wanted: Iterable[Orderable], there: Iterable[Found], refusals: Refusals, images: Path
-) -> list[Entry]:
+) -> list[ImageState]:
     """An entry for each; ``images`` is the folder of the recipes."""
     by_tag = {one.reference: one for one in there}
     return [_entry(one, by_tag, refusals, images) for one in wanted]
 
 
-def _entry(one: Orderable, by_tag: dict[str, Found], refusals: Refusals, images: Path) -> Entry:
+def _entry(
+    one: Orderable, by_tag: dict[str, Found], refusals: Refusals, images: Path
+) -> ImageState:
     name = name_of(one)
     reference = (build_recipe(one) if isinstance(one, Build) else one).tag(images)
     found = by_tag.get(reference)
@@ -46,9 +48,9 @@ def _entry(one: Orderable, by_tag: dict[str, Found], refusals: Refusals, images:
         refusal = refusals.recall(name, reference, None)
         state = f"does not build: {refusal.reason}" if refusal else "not built"
         versions = _intended(one)
-        return Entry(name, reference, state, *versions)
+        return ImageState(name, reference, state, *versions)
     state = "there, unverified source" if names.UNVERIFIED in found.labels else "there"
-    return Entry(
+    return ImageState(
         name,
         reference,
         state,

@@ -37,7 +37,7 @@ _LOCK = "lock"
 _GENERATION = 3
 
 
-class Kind(StrEnum):
+class RecipeKind(StrEnum):
     """What an image is for. A DISTRIBUTION's and a SOURCE image is a build under test."""
 
     BASE = "base"
@@ -65,7 +65,7 @@ class Recipe:
     """
 
     name: str
-    kind: Kind
+    kind: RecipeKind
     folder: str
     args: Mapping[str, str] = field(default_factory=dict)
     parents: Mapping[str, Recipe] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class Recipe:
     @property
     def is_build(self) -> bool:
         """Whether it is a build under test, whose versions are read back before it is believed."""
-        return self.kind in (Kind.DISTRIBUTION, Kind.SOURCE)
+        return self.kind in (RecipeKind.DISTRIBUTION, RecipeKind.SOURCE)
 
     @property
     def compiles(self) -> bool:
@@ -87,7 +87,7 @@ class Recipe:
     @property
     def is_heavy(self) -> bool:
         """Whether making it keeps the processors busy, rather than the network."""
-        return self.compiles or self.kind is Kind.BASE
+        return self.compiles or self.kind is RecipeKind.BASE
 
     def content_hash(self, images: Path) -> str:
         """The hash of all that the image is made from, in hex; ``images`` is the images folder.
@@ -131,13 +131,13 @@ def safe_name(name: str) -> str:
 
 def base_recipe(suite: str) -> Recipe:
     """A Debian suite. Its argument ORIGIN is whatever image of the suite can be had (base.py)."""
-    return Recipe(f"base-{suite}", Kind.BASE, "base", args={"SUITE": suite})
+    return Recipe(f"base-{suite}", RecipeKind.BASE, "base", args={"SUITE": suite})
 
 
 def toolchain_recipe(suite: str) -> Recipe:
     """Compilers and headers on a suite."""
     return Recipe(
-        f"toolchain-{suite}", Kind.PART, "toolchain", parents={"BASE": base_recipe(suite)}
+        f"toolchain-{suite}", RecipeKind.PART, "toolchain", parents={"BASE": base_recipe(suite)}
     )
 
 
@@ -149,7 +149,7 @@ def openssl_recipe(one: OpenSSL) -> Recipe:
     found = needs("openssl", one.version, flavour)
     return Recipe(
         f"openssl-{one.version}-{flavour}",
-        Kind.PART,
+        RecipeKind.PART,
         "openssl",
         args={
             "VERSION": one.version,
@@ -158,7 +158,7 @@ def openssl_recipe(one: OpenSSL) -> Recipe:
         },
         parents={"TOOLCHAIN": toolchain_recipe(base_suite())},
         sources={SOURCE_FILE: one.of},
-        labels={names.OPENSSL: one.version, names.KIND: Kind.PART, **_vouched(one.of)},
+        labels={names.OPENSSL: one.version, names.KIND: RecipeKind.PART, **_vouched(one.of)},
     )
 
 
@@ -192,12 +192,12 @@ def client_recipe(client: Client) -> Recipe:
         parents["OPENSSL"] = openssl_recipe(_flavoured(client.openssl, client.flavour))
     return Recipe(
         f"client-{client.name}",
-        Kind.CLIENT,
+        RecipeKind.CLIENT,
         client.recipe,
         args=args,
         parents=parents,
         extra={Path(folder).name: folder for folder in client.common},
-        labels={names.KIND: Kind.CLIENT},
+        labels={names.KIND: RecipeKind.CLIENT},
         lock=client.lock,
     )
 
@@ -210,9 +210,11 @@ def control_recipe(name: str) -> Recipe:
     """
     control = clients.control(name)
     plain = build_recipe(Build.parse(control.build))
-    common = {names.KIND: str(Kind.CONTROL), names.BUILD: control.name}
+    common = {names.KIND: str(RecipeKind.CONTROL), names.BUILD: control.name}
     if not (control.openssl and control.stunnel):
-        return Recipe(name, Kind.CONTROL, control.recipe, parents={"POSTFIX": plain}, labels=common)
+        return Recipe(
+            name, RecipeKind.CONTROL, control.recipe, parents={"POSTFIX": plain}, labels=common
+        )
     return _fronted_recipe(control, plain, common, control.openssl, control.stunnel)
 
 
@@ -220,10 +222,10 @@ def sasl_recipe() -> Recipe:
     """The authentication service that submission asks."""
     return Recipe(
         "sasl",
-        Kind.SASL,
+        RecipeKind.SASL,
         "sasl",
         parents={"BASE": base_recipe(base_suite())},
-        labels={names.KIND: Kind.SASL},
+        labels={names.KIND: RecipeKind.SASL},
     )
 
 
@@ -231,10 +233,10 @@ def dns_recipe() -> Recipe:
     """The run's name server, and that of outbound cells."""
     return Recipe(
         "dns",
-        Kind.DNS,
+        RecipeKind.DNS,
         "dns",
         parents={"BASE": base_recipe(base_suite())},
-        labels={names.KIND: Kind.DNS},
+        labels={names.KIND: RecipeKind.DNS},
     )
 
 
@@ -242,17 +244,17 @@ def proxy_recipe() -> Recipe:
     """The HAProxy of services that expect its protocol."""
     return Recipe(
         "haproxy",
-        Kind.PROXY,
+        RecipeKind.PROXY,
         "haproxy",
         parents={"BASE": base_recipe(base_suite())},
-        labels={names.KIND: Kind.PROXY},
+        labels={names.KIND: RecipeKind.PROXY},
     )
 
 
 def _distribution_recipe(build: Build) -> Recipe:
     return Recipe(
         build.id,
-        Kind.DISTRIBUTION,
+        RecipeKind.DISTRIBUTION,
         "distro",
         parents={"BASE": base_recipe(build.suite)},
         labels=_build_labels(build, "the distribution's own packages"),
@@ -269,7 +271,7 @@ def _pair_recipe(build: Build) -> Recipe:
     flags = " ".join(f"{name}='{words}'" for name, words in args.items() if words)
     return Recipe(
         build.id,
-        Kind.SOURCE,
+        RecipeKind.SOURCE,
         "postfix/pair",
         args={**args, "OPENSSL_VERSION": linked.version},
         parents={
@@ -296,13 +298,13 @@ def _objects_recipe(one: Release, suite: str) -> Recipe:
     """What of a Postfix does not depend on OpenSSL, compiled once for all its pairs on a suite."""
     return Recipe(
         f"{one.id}-objects-{suite}",
-        Kind.PART,
+        RecipeKind.PART,
         "postfix/objects",
         args=_postfix_args(one.version),
         parents={"TOOLCHAIN": toolchain_recipe(suite)},
         sources={SOURCE_FILE: one},
         extra={"common": "postfix/common"},
-        labels={names.KIND: Kind.PART, **_vouched(one)},
+        labels={names.KIND: RecipeKind.PART, **_vouched(one)},
     )
 
 
@@ -324,13 +326,13 @@ def _postfix_args(version: str) -> dict[str, str]:
 def _packaged_recipe(one: Package) -> Recipe:
     return Recipe(
         one.id,
-        Kind.PART,
+        RecipeKind.PART,
         "openssl-debian",
         args={"VERSION": one.version, "PACKAGE": one.package, "SUITE": one.suite},
         parents={"BASE": base_recipe(one.base)},
         labels={
             names.OPENSSL: one.version,
-            names.KIND: Kind.PART,
+            names.KIND: RecipeKind.PART,
             names.PACKAGES: f"openssl {one.package} of Debian {one.suite}",
         },
     )
@@ -351,7 +353,7 @@ def _fronted_recipe(
     front = f"stunnel {stunnel} with OpenSSL {version} ({control.flavour})"
     return Recipe(
         control.name,
-        Kind.CONTROL,
+        RecipeKind.CONTROL,
         control.recipe,
         args={"OPENSSL_VERSION": version},
         parents={

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from harness.clients.contract import Result
+from harness.clients.contract import ClientResult
 from harness.observations.reasons import (
     INAPPROPRIATE_FALLBACK,
     NOT_TLS,
@@ -92,7 +92,9 @@ class Decision:
     notes: tuple[str, ...] = ()
 
 
-def decide(offer: Offer, result: Result, server: ServerWords, control: ControlEvidence) -> Decision:
+def decide(
+    offer: Offer, result: ClientResult, server: ServerWords, control: ControlEvidence
+) -> Decision:
     """Judge one cell's evidence."""
     base = _seen(result, server)
     match result.outcome:
@@ -122,7 +124,7 @@ def decide(offer: Offer, result: Result, server: ServerWords, control: ControlEv
 
 
 def resumed(
-    offer: Offer, result: Result, control: ControlEvidence, *, is_control: bool
+    offer: Offer, result: ClientResult, control: ControlEvidence, *, is_control: bool
 ) -> bool | None:
     """Whether a second connection took up the session of the first; None where nothing tells.
 
@@ -150,7 +152,7 @@ def reject_config(deaths: Sequence[str], seen: Decision | None = None) -> Decisi
     )
 
 
-def _died_of(result: Result, server: ServerWords) -> Sequence[str]:
+def _died_of(result: ClientResult, server: ServerWords) -> Sequence[str]:
     """The lines by which the server's process died, of itself or with this client."""
     with_client = [line for line in server.session if _DIES.search(line)]
     if with_client:
@@ -162,7 +164,7 @@ def _died_of(result: Result, server: ServerWords) -> Sequence[str]:
 
 
 def decide_control(
-    offer: Offer, result: Result, server: ServerWords, *, may_refuse: bool = False
+    offer: Offer, result: ClientResult, server: ServerWords, *, may_refuse: bool = False
 ) -> Decision:
     """Judge a control's cell: of a permissive server what fails is the client's doing.
 
@@ -213,7 +215,7 @@ def _bits(view: TlsView) -> int | None:
     return 112 if view.bits == 168 else view.bits
 
 
-def _seen(result: Result, server: ServerWords) -> Decision:
+def _seen(result: ClientResult, server: ServerWords) -> Decision:
     """Both sides' views, and no judgement yet."""
     client = None
     if result.protocol is not None:
@@ -277,7 +279,11 @@ def _is_no_tls(base: Decision, offer: Offer, server: ServerWords) -> bool:
 
 
 def _refused(
-    base: Decision, offer: Offer, result: Result, server: ServerWords, control: ControlEvidence
+    base: Decision,
+    offer: Offer,
+    result: ClientResult,
+    server: ServerWords,
+    control: ControlEvidence,
 ) -> Decision:
     # A client may give up over what a good reply lacks, such as EHLO's without AUTH.
     no = result.reply if result.reply and result.reply.code >= 400 else None

@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from harness.catalog.peers import is_peer
-from harness.errors import FileError, Place, UsageError
+from harness.errors import FileError, FileLocation, UsageError
 from harness.observations.record import Observation
 from harness.postfix_config.master_cf_overlay import Overlay
 from harness.scenarios.claims import CONTROL
@@ -314,12 +314,12 @@ def _checked(path: Path, data: Evidence) -> RunRecord:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise FileError(Place(path, key=key), first["msg"]) from None
+        raise FileError(FileLocation(path, key=key), first["msg"]) from None
     for name, info in run.scenarios.items():
         try:
             _ = info.claimed
         except (UsageError, ValueError, KeyError, TypeError) as error:
-            place = Place(path, key=f"scenarios.{name}.expect")
+            place = FileLocation(path, key=f"scenarios.{name}.expect")
             raise FileError(place, f"is no expectation: {error!r}") from None
     return run
 
@@ -349,7 +349,7 @@ def _read_observations(path: Path) -> tuple[tuple[Observation, ...], tuple[str, 
 
 def _not_an_observation(path: Path, number: int, error: Exception) -> FileError:
     return FileError(
-        Place(path, line=number),
+        FileLocation(path, line=number),
         f"not an observation: {error!r}",
         expected="one JSON object of schema 1 a line",
         next_step="move the line out of the file; the other cells can then be read",

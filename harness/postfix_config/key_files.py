@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 
 from harness.postfix_config.lookup_tables import expand_references
-from harness.postfix_config.master_cf import Entry
+from harness.postfix_config.master_cf import MasterEntry
 
 
 class FileKind(StrEnum):
@@ -127,7 +127,7 @@ _MOST_EXPANSIONS = 10
 
 
 def key_files(
-    main: Mapping[str, str], entries: Iterable[Entry], directory: str
+    main: Mapping[str, str], entries: Iterable[MasterEntry], directory: str
 ) -> dict[str, FileKind]:
     """Each absolute path that main.cf or an entry's -o options name, and what must lie there.
 

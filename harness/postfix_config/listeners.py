@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from harness.postfix_config.lookup_tables import expand_references
 from harness.postfix_config.master_cf import (
     FIELDS,
-    Entry,
     MasterCf,
+    MasterEntry,
 )
 from harness.postfix_config.ports import (
     ListeningPlace,
@@ -79,7 +79,7 @@ def listeners(
     found: dict[str, Listener] = {}
     for at, place in listening_places(master, interfaces).items():
         entry = master.pieces[at]
-        assert isinstance(entry, Entry)
+        assert isinstance(entry, MasterEntry)
         program = entry.fields[-1] if len(entry.fields) == FIELDS else ""
         if program == SMTPD:
             found[place.name] = _listener(place, entry, {**main, **entry.options})
@@ -90,7 +90,9 @@ def listeners(
     return tuple(found.values())
 
 
-def behind_postscreen(main: Mapping[str, str], entry: Entry, master: MasterCf) -> Entry | None:
+def behind_postscreen(
+    main: Mapping[str, str], entry: MasterEntry, master: MasterCf
+) -> MasterEntry | None:
     """The entry of smtpd(8) that a postscreen(8) hands its clients to; None without any.
 
     postconf(5): smtpd_service_name, "smtpd" unless said otherwise.
@@ -100,7 +102,7 @@ def behind_postscreen(main: Mapping[str, str], entry: Entry, master: MasterCf) -
     return next((one for one in known if one.name == name), next(iter(known), None))
 
 
-def _listener(place: ListeningPlace, entry: Entry, settings: Mapping[str, str]) -> Listener:
+def _listener(place: ListeningPlace, entry: MasterEntry, settings: Mapping[str, str]) -> Listener:
     service, program = Service(place.name), entry.fields[-1]
     settings = {name: expand_references(value, settings) for name, value in settings.items()}
     offers_log_in = _is_on(settings, "smtpd_sasl_auth_enable") and not place.loopback

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import FileError, Place
+from harness.errors import FileError, FileLocation
 
 #: C's isspace(3) in the C locale; Python's own notion would split values at other characters.
 WHITESPACE = " \t\n\v\f\r"
@@ -47,7 +47,7 @@ def chunks(text: str, source: Path) -> tuple[Chunk, ...]:
             read the latter as part of whatever line the base puts before the candidate.
     """
     if "\0" in text:
-        place = Place(source, text[: text.index("\0")].count("\n") + 1)
+        place = FileLocation(source, text[: text.index("\0")].count("\n") + 1)
         raise FileError(place, "there is a NUL in the text", expected="plain text")
     cutter = _Cutter()
     for number, line in enumerate(physical_lines(text), start=1):
@@ -57,7 +57,7 @@ def chunks(text: str, source: Path) -> tuple[Chunk, ...]:
             cutter.begin(line, number)
         elif not cutter.proceed(line):
             raise FileError(
-                Place(source, number),
+                FileLocation(source, number),
                 "starts with whitespace, so it continues a line before it that is not there",
                 expected="the first setting to start in the first column",
                 next_step="remove the whitespace at its start, or copy the line before it too",

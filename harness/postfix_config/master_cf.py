@@ -43,7 +43,7 @@ class Argument:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class MasterEntry:
     """One logical line of master.cf; ``text`` is verbatim, ``line`` counts from 1.
 
     ``fields`` has fewer than eight words where the line is too short for Postfix; it is handed on
@@ -93,17 +93,17 @@ class Entry:
 class MasterCf:
     """A master.cf: pieces in the file's order, comments between entries as plain strings."""
 
-    pieces: tuple[Entry | str, ...]
+    pieces: tuple[MasterEntry | str, ...]
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[MasterEntry, ...]:
         """The entries without the comments between them."""
-        return tuple(piece for piece in self.pieces if isinstance(piece, Entry))
+        return tuple(piece for piece in self.pieces if isinstance(piece, MasterEntry))
 
     @property
     def text(self) -> str:
         """The file."""
-        return "".join(p.text if isinstance(p, Entry) else p for p in self.pieces)
+        return "".join(p.text if isinstance(p, MasterEntry) else p for p in self.pieces)
 
 
 def parse_master_cf(text: str, source: Path = Path("master.cf")) -> MasterCf:
@@ -116,12 +116,12 @@ def parse_master_cf(text: str, source: Path = Path("master.cf")) -> MasterCf:
     return MasterCf(tuple(parse_entry(c.text, c.line) if c.logical else c.text for c in found))
 
 
-def parse_entry(text: str, line: int = 1) -> Entry:
+def parse_entry(text: str, line: int = 1) -> MasterEntry:
     """Read one logical line, which must not be blank or a comment; ``line`` is where it begins."""
     logical, offsets = joined(text)
     words = [(logical[a:b], offsets[a], offsets[b - 1] + 1) for a, b in _words(logical)]
     fields = tuple(word for word, _, _ in words[:FIELDS])
-    return Entry(fields, tuple(_arguments(words[FIELDS:])), line, text)
+    return MasterEntry(fields, tuple(_arguments(words[FIELDS:])), line, text)
 
 
 def _words(text: str) -> Iterable[tuple[int, int]]:

@@ -10,8 +10,8 @@ from harness.postfix_config.logical_lines import ended
 from harness.postfix_config.master_cf import (
     FIELDS,
     Argument,
-    Entry,
     MasterCf,
+    MasterEntry,
     parse_entry,
 )
 
@@ -44,26 +44,28 @@ def overlay(stock: MasterCf, candidate: MasterCf, mode: Overlay) -> MasterCf:
     return result
 
 
-def _append(master: MasterCf, entries: Iterable[Entry]) -> MasterCf:
+def _append(master: MasterCf, entries: Iterable[MasterEntry]) -> MasterCf:
     tail = tuple(replace(entry, text=ended(entry.text)) for entry in entries)
     if tail and master.pieces:
         last = master.pieces[-1]
-        closed = replace(last, text=ended(last.text)) if isinstance(last, Entry) else ended(last)
+        closed = (
+            replace(last, text=ended(last.text)) if isinstance(last, MasterEntry) else ended(last)
+        )
         return MasterCf((*master.pieces[:-1], closed, *tail))
     return MasterCf((*master.pieces, *tail))
 
 
-def append_entry(master: MasterCf, entry: Entry) -> MasterCf:
+def append_entry(master: MasterCf, entry: MasterEntry) -> MasterCf:
     """The file with one more entry at its end."""
     return _append(master, (entry,))
 
 
 def _places(master: MasterCf, key: tuple[str, str]) -> list[int]:
     """Where the entries of that key are among the pieces."""
-    return [i for i, p in enumerate(master.pieces) if isinstance(p, Entry) and p.key == key]
+    return [i for i, p in enumerate(master.pieces) if isinstance(p, MasterEntry) and p.key == key]
 
 
-def _replace(master: MasterCf, key: tuple[str, str], entries: Sequence[Entry]) -> MasterCf:
+def _replace(master: MasterCf, key: tuple[str, str], entries: Sequence[MasterEntry]) -> MasterCf:
     places = _places(master, key)
     if not places:
         return _append(master, entries)
@@ -72,19 +74,19 @@ def _replace(master: MasterCf, key: tuple[str, str], entries: Sequence[Entry]) -
     return MasterCf((*rest[: places[0]], *new, *rest[places[0] :]))
 
 
-def _merge(master: MasterCf, addition: Entry) -> MasterCf:
+def _merge(master: MasterCf, addition: MasterEntry) -> MasterCf:
     places = _places(master, addition.key)
     if not places or len(addition.fields) < FIELDS:
         return _append(master, (addition,))
     at = places[-1]
     target = master.pieces[at]
-    assert isinstance(target, Entry)
+    assert isinstance(target, MasterEntry)
     for argument in addition.arguments:
         target = _with_argument(target, argument, addition.text[argument.start : argument.end])
     return MasterCf((*master.pieces[:at], target, *master.pieces[at + 1 :]))
 
 
-def _with_argument(entry: Entry, argument: Argument, words: str) -> Entry:
+def _with_argument(entry: MasterEntry, argument: Argument, words: str) -> MasterEntry:
     """The entry with the argument: in place of the last of its name, else on a line below."""
     same = [found for found in entry.arguments if argument.name and found.name == argument.name]
     if same:

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import FileError, Place
+from harness.errors import FileError, FileLocation
 from harness.postfix_config.main_cf import parse_main_cf
 from harness.postfix_config.master_cf import (
     SERVICE_NAMES,
-    Entry,
     MasterCf,
+    MasterEntry,
     parse_entry,
 )
 from harness.tls import INBOUND, Service
@@ -47,7 +47,7 @@ class Rewrite:
     after: str
 
 
-def is_loopback(entry: Entry) -> bool:
+def is_loopback(entry: MasterEntry) -> bool:
     """Whether an entry listens where only clients of the same machine can connect."""
     return bool(_LOOPBACK.fullmatch(entry.host))
 
@@ -81,7 +81,7 @@ def listening_places(master: MasterCf, interfaces: str = "") -> dict[int, Listen
     return places
 
 
-def _is_bound(entry: Entry, bound: frozenset[str]) -> bool:
+def _is_bound(entry: MasterEntry, bound: frozenset[str]) -> bool:
     """Whether an entry's address is among those of inet_interfaces."""
     address = entry.host.removesuffix(":").strip("[]")
     return address in bound or (is_loopback(entry) and bool(bound & _LOCAL_INTERFACES))
@@ -122,10 +122,10 @@ def rewrite_ports(
     """
     places = listening_places(master, interfaces)
     spellings: dict[tuple[str, int], list[str]] = {}
-    pieces: list[Entry | str] = []
+    pieces: list[MasterEntry | str] = []
     rewrites: list[Rewrite] = []
     for at, piece in enumerate(master.pieces):
-        if not isinstance(piece, Entry) or at not in places:
+        if not isinstance(piece, MasterEntry) or at not in places:
             pieces.append(piece)
             continue
         place = places[at]
@@ -140,25 +140,25 @@ def rewrite_ports(
     return MasterCf(tuple(pieces)), tuple(rewrites)
 
 
-def _inet_entries(master: MasterCf) -> Iterator[tuple[int, Entry]]:
+def _inet_entries(master: MasterCf) -> Iterator[tuple[int, MasterEntry]]:
     for at, piece in enumerate(master.pieces):
-        if isinstance(piece, Entry) and piece.type == "inet":
+        if isinstance(piece, MasterEntry) and piece.type == "inet":
             yield at, piece
 
 
-def _check_name(entry: Entry, port: str) -> None:
+def _check_name(entry: MasterEntry, port: str) -> None:
     host = "" if entry.host in _EVERY_ADDRESS else entry.host
     try:
         Service(f"{host}{port}")
     except ValueError:
         raise FileError(
-            Place(Path("master.cf"), entry.line),
+            FileLocation(Path("master.cf"), entry.line),
             f"{entry.name!r} is no name of an inet service",
             expected="a port, a name of services(5), or host:port (master(5))",
         ) from None
 
 
-def _port(entry: Entry) -> str:
+def _port(entry: MasterEntry) -> str:
     """An entry's port: the service's name where it is registered, else as written.
 
     Of services that have no name here, a name of services(5) and its number count as two ports.

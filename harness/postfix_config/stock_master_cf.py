@@ -18,8 +18,8 @@ from harness.postfix_config.logical_lines import (
 )
 from harness.postfix_config.master_cf import (
     FIELDS,
-    Entry,
     MasterCf,
+    MasterEntry,
     parse_entry,
     parse_master_cf,
 )
@@ -69,7 +69,7 @@ def mua_names(master: MasterCf) -> frozenset[str]:
 def _uncommented(master: MasterCf, service: Service) -> tuple[MasterCf, str] | None:
     """The file with the service's comment as an entry, and its name; None where it has none."""
     for at, piece in enumerate(master.pieces):
-        if isinstance(piece, Entry):
+        if isinstance(piece, MasterEntry):
             continue
         lines = physical_lines(piece)
         for number, line in enumerate(lines):
@@ -82,7 +82,7 @@ def _uncommented(master: MasterCf, service: Service) -> tuple[MasterCf, str] | N
     return None
 
 
-def _commented(line: str) -> Entry | None:
+def _commented(line: str) -> MasterEntry | None:
     """The smtpd on every address that a comment line has; None for prose and all others."""
     text = line[1:]
     if ignored(text) or text[0] in WHITESPACE:
@@ -102,7 +102,7 @@ def _options(lines: Iterable[str]) -> list[str]:
     return found
 
 
-def _is_smtp(entry: Entry) -> bool:
+def _is_smtp(entry: MasterEntry) -> bool:
     return len(entry.fields) > 4 and entry.fields[:2] == ("smtp", "inet")
 
 

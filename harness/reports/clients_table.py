@@ -40,7 +40,7 @@ _LEGEND = (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TableCell:
     """What one client did with one build, by offer."""
 
     seen: Mapping[str, Observation]
@@ -83,13 +83,13 @@ def span(versions: Sequence[str]) -> str:
     return " ".join(versions)
 
 
-def places(data: RunData, scenario: str, service: str) -> dict[tuple[str, str], Place]:
+def places(data: RunData, scenario: str, service: str) -> dict[tuple[str, str], TableCell]:
     """What was seen, by client and build."""
     found: dict[tuple[str, str], dict[str, Observation]] = {}
     for one in data.observations:
         if (one.scenario, one.service) == (scenario, service) and not is_control(one.build):
             found.setdefault((one.client, one.build), {})[one.offer] = one
-    return {key: Place(seen) for key, seen in found.items()}
+    return {key: TableCell(seen) for key, seen in found.items()}
 
 
 def costs(data: RunData) -> dict[str, float]:
@@ -119,7 +119,9 @@ def _parts(data: RunData) -> Iterator[str]:
     yield fenced("\n".join([shlex.join(data.run.command), _AGAIN]))
 
 
-def _table(data: RunData, seen: Mapping[tuple[str, str], Place], spent: Mapping[str, float]) -> str:
+def _table(
+    data: RunData, seen: Mapping[tuple[str, str], TableCell], spent: Mapping[str, float]
+) -> str:
     builds = data.run.axes.builds
     head = ["client", "TLS library", *(markdown(build) for build in builds), "seconds"]
     lines = [_row(head), _row(["---"] * len(head))]

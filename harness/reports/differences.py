@@ -41,7 +41,7 @@ DEFINITION = (
 )
 
 
-class Standing(StrEnum):
+class DifferenceStanding(StrEnum):
     """How a cell stands beside the baseline's."""
 
     SAME = "same"
@@ -59,13 +59,13 @@ class Beside:
     why: str | None = None
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> DifferenceStanding:
         """Same or not; ``unmeasured``: nothing here, ``uncompared``: nothing in the baseline."""
         if self.seen is None:
-            return Standing.UNMEASURED
+            return DifferenceStanding.UNMEASURED
         if self.baseline is None:
-            return Standing.UNCOMPARED
-        return Standing.DIFFERS if self.changed else Standing.SAME
+            return DifferenceStanding.UNCOMPARED
+        return DifferenceStanding.DIFFERS if self.changed else DifferenceStanding.SAME
 
     @property
     def changed(self) -> tuple[str, ...]:
@@ -77,7 +77,9 @@ class Beside:
     @property
     def mark(self) -> str:
         """The sign that a cell is not the same; empty where it is, and where nothing was seen."""
-        return {Standing.DIFFERS: DIFFERS, Standing.UNCOMPARED: UNCOMPARED}.get(self.standing, "")
+        return {DifferenceStanding.DIFFERS: DIFFERS, DifferenceStanding.UNCOMPARED: UNCOMPARED}.get(
+            self.standing, ""
+        )
 
     @property
     def word(self) -> str:
@@ -97,9 +99,9 @@ class Beside:
     def sentence(self) -> str:
         """The same spelt out, to stand beside what the cell itself says."""
         match self.standing:
-            case Standing.SAME:
+            case DifferenceStanding.SAME:
                 return f"the same as under {BASELINE}"
-            case Standing.DIFFERS:
+            case DifferenceStanding.DIFFERS:
                 cipher = cipher_of(self.baseline) if "cipher" in self.changed else None
                 other = sentence(self.baseline) + (f", {cipher}" if cipher else "")
                 return f"differs in {', '.join(self.changed)}; under {BASELINE}: {other}"
@@ -114,19 +116,19 @@ class Differences:
 
     cells: Mapping[str, Beside]
 
-    def count(self, standing: Standing) -> int:
+    def count(self, standing: DifferenceStanding) -> int:
         """How many cells stand so."""
         return sum(beside.standing is standing for beside in self.cells.values())
 
     @property
     def differing(self) -> int:
         """How many cells differ."""
-        return self.count(Standing.DIFFERS)
+        return self.count(DifferenceStanding.DIFFERS)
 
     @property
     def compared(self) -> int:
         """How many cells were measured under both."""
-        return self.count(Standing.SAME) + self.differing
+        return self.count(DifferenceStanding.SAME) + self.differing
 
     @property
     def brief(self) -> str:
@@ -149,9 +151,9 @@ class Differences:
                 f"The same as {BASELINE} in all {_cells(compared)}, with these clients and offers"
             )
         gaps = [said]
-        if unmeasured := self.count(Standing.UNMEASURED):
+        if unmeasured := self.count(DifferenceStanding.UNMEASURED):
             gaps.append(f"{_cells(unmeasured)} not measured here")
-        if uncompared := self.count(Standing.UNCOMPARED):
+        if uncompared := self.count(DifferenceStanding.UNCOMPARED):
             gaps.append(f"{_cells(uncompared)} measured here and not under {BASELINE}")
         return "; ".join(gaps) + "."
 
@@ -177,7 +179,9 @@ class Differences:
         A line of which nothing was measured here has not: the statement counts its cells.
         """
         standings = {self.cells[cell.id].standing for cell in cells if cell.planned}
-        return not (standings <= {Standing.SAME} or standings == {Standing.UNMEASURED})
+        return not (
+            standings <= {DifferenceStanding.SAME} or standings == {DifferenceStanding.UNMEASURED}
+        )
 
 
 def differences(grid: Grid) -> dict[str, Differences]:

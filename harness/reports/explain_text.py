@@ -16,7 +16,7 @@ from harness.verdicts.line_effects import (
     Compared,
     Explanation,
     LineEffect,
-    Part,
+    LinePart,
 )
 from harness.verdicts.observation_diff import cipher_of
 
@@ -37,7 +37,7 @@ def explanation(data: RunData, found: Explanation, *, verbose: bool = False) -> 
     yield from wrapped(f"services: {services}" if services else "no service was measured", "  ")
     if found.whole is not None:
         yield f"  as a whole: {_whole(found.whole)}"
-    apart = (Part.LEFT_OUT,) if found.against else (Part.LEFT_OUT, Part.NONE)
+    apart = (LinePart.LEFT_OUT,) if found.against else (LinePart.LEFT_OUT, LinePart.NONE)
     for effect in found.lines:
         if effect.part not in apart:
             yield ""
@@ -55,10 +55,10 @@ def _folded(text: str) -> list[str]:
     return wrapped(text, "", f"{indent}  ") if text.strip() else [text]
 
 
-def _together(found: Explanation, apart: Sequence[Part]) -> Iterator[str]:
+def _together(found: Explanation, apart: Sequence[LinePart]) -> Iterator[str]:
     """The lines that are told in a paragraph: those of no effect, and those left out, by why."""
-    if Part.NONE in apart:
-        idle = [one for one in found.lines if one.part is Part.NONE]
+    if LinePart.NONE in apart:
+        idle = [one for one in found.lines if one.part is LinePart.NONE]
         if idle:
             cells = max(one.removed.same for one in idle)
             yield ""
@@ -68,7 +68,7 @@ def _together(found: Explanation, apart: Sequence[Part]) -> Iterator[str]:
             )
     reasons: dict[str, list[LineEffect]] = {}
     for one in found.lines:
-        if one.part is Part.LEFT_OUT:
+        if one.part is LinePart.LEFT_OUT:
             reasons.setdefault(one.left_out, []).append(one)
     if reasons:
         yield ""
@@ -101,8 +101,8 @@ def table(data: RunData, found: Explanation) -> str:
 
 
 def _cell(effect: LineEffect, service: str) -> str:
-    if effect.part in (Part.UNMEASURED, Part.LEFT_OUT):
-        return "?" if effect.part is Part.UNMEASURED else "left out"
+    if effect.part in (LinePart.UNMEASURED, LinePart.LEFT_OUT):
+        return "?" if effect.part is LinePart.UNMEASURED else "left out"
     if _on(effect.removed, service):
         return "acts"
     if effect.alone is not None and _on(effect.alone, service):
@@ -123,20 +123,20 @@ def _whole(whole: Compared) -> str:
 def _line(effect: LineEffect, found: Explanation, builds: Sequence[str]) -> Iterator[str]:
     yield plain(f"{effect.line.number}  {effect.line.text}")
     match effect.part:
-        case Part.ACTS:
+        case LinePart.ACTS:
             yield f"   acts: without it {_where(effect.removed, builds)}"
             yield from _examples(effect.removed.changes)
             if effect.together:
                 yield f"   only together with {_partners(effect)}: alone it changes nothing"
-        case Part.COVERED:
+        case LinePart.COVERED:
             yield f"   covered by {_partners(effect)}: without it alone nothing changes"
             if effect.alone is not None:
                 yield f"   alone it acts: {_where(effect.alone, builds)}"
-        case Part.NONE:
+        case LinePart.NONE:
             yield f"   no observable effect: {_none(effect)}"
             if hint := _hint(effect.line.name, found):
                 yield f"   {hint}"
-        case Part.UNMEASURED:
+        case LinePart.UNMEASURED:
             yield f"   not measured: {_unmeasured(effect.removed)}"
 
 

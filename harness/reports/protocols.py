@@ -40,7 +40,7 @@ _UNDECIDED = frozenset({Outcome.ERROR, Outcome.TIMEOUT})
 _BEFORE_TLS = frozenset({Stage.CONNECT, Stage.BANNER, Stage.EHLO, Stage.STARTTLS})
 
 
-class Standing(StrEnum):
+class ProtocolStanding(StrEnum):
     """How a version stands on a service."""
 
     ACCEPTED = "accepted"
@@ -51,14 +51,14 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ProtocolVerdict:
     """One place of the table. ``text`` is what it shows: a sign, and a word where that needs one.
 
     ``exceptions`` are the observations of clients that were turned away from a version that others
     got through with.
     """
 
-    standing: Standing
+    standing: ProtocolStanding
     text: str
     exceptions: tuple[Observation, ...] = ()
 
@@ -71,7 +71,7 @@ class ProtocolRow:
     notes: tuple[str, ...]
     services: tuple[str, ...]
     label: str
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[ProtocolVerdict, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def _rows(scenario: ScenarioGrid, gone: Collection[str]) -> Iterator[ProtocolRow
             yield from _merge(same[0], judged)
 
 
-def _merge(row: Row, judged: Mapping[str, tuple[Verdict, ...]]) -> Iterator[ProtocolRow]:
+def _merge(row: Row, judged: Mapping[str, tuple[ProtocolVerdict, ...]]) -> Iterator[ProtocolRow]:
     """A build's rows: one for all services that agree."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for service, verdicts in judged.items():
@@ -122,13 +122,13 @@ def _merge(row: Row, judged: Mapping[str, tuple[Verdict, ...]]) -> Iterator[Prot
         yield ProtocolRow(row.build, row.notes, tuple(services), label, tuple(merged))
 
 
-def _merged(verdicts: Sequence[Verdict]) -> Verdict:
+def _merged(verdicts: Sequence[ProtocolVerdict]) -> ProtocolVerdict:
     """One verdict for services that agree, with all of their exceptions."""
     exceptions = tuple(seen for one in verdicts for seen in one.exceptions)
-    return Verdict(verdicts[0].standing, verdicts[0].text, exceptions)
+    return ProtocolVerdict(verdicts[0].standing, verdicts[0].text, exceptions)
 
 
-def _verdicts(row: Row, gone: Collection[str]) -> tuple[Verdict, ...]:
+def _verdicts(row: Row, gone: Collection[str]) -> tuple[ProtocolVerdict, ...]:
     by_offer: dict[str, list[GridCell]] = {}
     for cell in row.cells:
         # A client that could not be had is no client of the run; the footnotes name it.
@@ -137,7 +137,7 @@ def _verdicts(row: Row, gone: Collection[str]) -> tuple[Verdict, ...]:
     return tuple(_verdict(by_offer.get(protocol.value, ())) for protocol in Protocol)
 
 
-def _verdict(cells: Sequence[GridCell]) -> Verdict:
+def _verdict(cells: Sequence[GridCell]) -> ProtocolVerdict:
     seen = [cell.observation for cell in cells if cell.observation]
     accepted = [one for one in seen if _is_accepted(one)]
     if accepted:
@@ -146,17 +146,17 @@ def _verdict(cells: Sequence[GridCell]) -> Verdict:
     open_ = [one for one in told if not _is_proved(one)]
     if open_ or len(seen) < len(cells) or not seen:
         word = short_word(open_[0]) if open_ else ""
-        return Verdict(Standing.UNMEASURED, f"? {word}".strip())
+        return ProtocolVerdict(ProtocolStanding.UNMEASURED, f"? {word}".strip())
     if not told:
-        return Verdict(Standing.UNMEASURABLE, SIGNS[Outcome.CLIENT_INCAPABLE].glyph)
+        return ProtocolVerdict(ProtocolStanding.UNMEASURABLE, SIGNS[Outcome.CLIENT_INCAPABLE].glyph)
     refused = [one for one in told if one.outcome is Outcome.REFUSED]
     if refused:
-        return Verdict(Standing.REFUSED, _refused_text(refused))
+        return ProtocolVerdict(ProtocolStanding.REFUSED, _refused_text(refused))
     sign = SIGNS[told[0].outcome]
-    return Verdict(Standing.NO_TLS, f"{sign.glyph} {sign.word}")
+    return ProtocolVerdict(ProtocolStanding.NO_TLS, f"{sign.glyph} {sign.word}")
 
 
-def _accepted(accepted: Sequence[Observation], seen: Sequence[Observation]) -> Verdict:
+def _accepted(accepted: Sequence[Observation], seen: Sequence[Observation]) -> ProtocolVerdict:
     turned_away = tuple(
         one for one in seen if one.outcome is Outcome.REFUSED and not _is_accepted(one)
     )
@@ -164,7 +164,7 @@ def _accepted(accepted: Sequence[Observation], seen: Sequence[Observation]) -> V
     if accepted and all(map(without_certificate, accepted)):
         mark = ANONYMOUS + mark
     text = f"{SIGNS[Outcome.ACCEPTED].glyph}{mark} {SOME if turned_away else ''}".rstrip()
-    return Verdict(Standing.ACCEPTED, text, turned_away)
+    return ProtocolVerdict(ProtocolStanding.ACCEPTED, text, turned_away)
 
 
 def _is_accepted(seen: Observation) -> bool:

@@ -28,7 +28,13 @@ from harness.reports.plain_text import (
     markdown,
     plain,
 )
-from harness.reports.protocols import SOME, ProtocolRow, ProtocolTable, Standing, protocol_tables
+from harness.reports.protocols import (
+    SOME,
+    ProtocolRow,
+    ProtocolStanding,
+    ProtocolTable,
+    protocol_tables,
+)
 from harness.reports.provenance import builds
 from harness.reports.terminal_table import build_label
 from harness.reports.versions import BY_LABEL
@@ -37,17 +43,17 @@ from harness.tls import NAMED_SERVICES, Protocol, Service
 _HEAD = ("build", "Postfix", "OpenSSL", "service", *Protocol)
 _AGAIN = "postfix-matrix report --table protocols"
 _MEANINGS = {
-    Standing.ACCEPTED: "a client that offered this version and no other negotiated it",
-    Standing.REFUSED: "every client that can offer this version was turned away, and the same "
-    "offer worked on a control server; a word after the sign names another reason than the version",
-    Standing.UNMEASURABLE: "not measurable: no client of this run can offer this version",
-    Standing.UNMEASURED: "not measured, or without a result",
+    ProtocolStanding.ACCEPTED: "a client that offered this version and no other negotiated it",
+    ProtocolStanding.REFUSED: "every client that can offer this version was turned away, and the "
+    "same offer worked on a control server; a word after the sign names another reason than the version",
+    ProtocolStanding.UNMEASURABLE: "not measurable: no client of this run can offer this version",
+    ProtocolStanding.UNMEASURED: "not measured, or without a result",
 }
 _GLYPHS = {
-    Standing.ACCEPTED: SIGNS["accepted"].glyph,
-    Standing.REFUSED: SIGNS["refused"].glyph,
-    Standing.UNMEASURABLE: SIGNS["client-incapable"].glyph,
-    Standing.UNMEASURED: SIGNS["not-measured"].glyph,
+    ProtocolStanding.ACCEPTED: SIGNS["accepted"].glyph,
+    ProtocolStanding.REFUSED: SIGNS["refused"].glyph,
+    ProtocolStanding.UNMEASURABLE: SIGNS["client-incapable"].glyph,
+    ProtocolStanding.UNMEASURED: SIGNS["not-measured"].glyph,
 }
 
 

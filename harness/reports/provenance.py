@@ -18,7 +18,7 @@ from harness.observations.run_folder import (
     RunRecord,
 )
 from harness.reports.labels import build_notes
-from harness.reports.versions import Version, openssl_version, postfix_version
+from harness.reports.versions import ImageVersion, openssl_version, postfix_version
 
 _SUITE = names.PREFIX + "suite"
 # What harness.images.stamping writes: "postfix-3.7.11 sha256:HEX corroborated:1", with ", PLACE"
@@ -49,8 +49,8 @@ class Provenance:
 
     name: str
     image: ImageInfo
-    postfix: Version
-    openssl: Version
+    postfix: ImageVersion
+    openssl: ImageVersion
     whence: tuple[str, ...]
     facts: tuple[Fact, ...]
 

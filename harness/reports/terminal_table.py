@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.observations.record import Outcome
-from harness.reports.differences import Differences, Standing
+from harness.reports.differences import Differences, DifferenceStanding
 from harness.reports.grid import Grid, GridCell, Row, ScenarioGrid, ServiceTable
 from harness.reports.labels import (
     NOT_MEASURED,
@@ -109,7 +109,7 @@ class _Lines:
         if self.beside is not None and cell.planned:
             beside = self.beside.cells[cell.id]
             text = beside.text
-            style += " bold underline" if beside.standing is Standing.DIFFERS else ""
+            style += " bold underline" if beside.standing is DifferenceStanding.DIFFERS else ""
         if len(text) > _CELL_WIDTH and not cell.disagrees:
             text = text[: _CELL_WIDTH - 1] + "…"
         return Text(plain(text), style="bold red" if cell.disagrees else style)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.observations.record import Observation
 from harness.observations.run_folder import RunData
 from harness.verdicts.decisive_lines import (
-    Question,
+    DecisiveQuestion,
     decisive_line,
 )
 from harness.verdicts.judging import (
@@ -16,14 +16,14 @@ from harness.verdicts.judging import (
     negotiated,
 )
 from harness.verdicts.policy_answers import (
-    Answer,
     BuildAnswer,
+    PolicyAnswer,
     ServiceAnswer,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class VerifyFinding:
     """One thing that is wrong, or not known, of a service, in all cells that say it.
 
     ``asked`` is what the policy asks there, ``what`` what is so instead. ``reply`` is the server's
@@ -56,7 +56,7 @@ class Finding:
         return found
 
 
-def findings(data: RunData, answer: ServiceAnswer) -> tuple[Finding, ...]:
+def findings(data: RunData, answer: ServiceAnswer) -> tuple[VerifyFinding, ...]:
     """What a service's answer rests on, where it is not "yes": contradictions, then gaps.
 
     Gaps are told of builds that nothing contradicts only. Of a build that rejects the configuration
@@ -79,20 +79,22 @@ def findings(data: RunData, answer: ServiceAnswer) -> tuple[Finding, ...]:
 
 
 def _words(one: BuildAnswer) -> Iterator[tuple[bool, str, str, str]]:
-    if one.answer is Answer.CONFIG_REJECTED:
+    if one.answer is PolicyAnswer.CONFIG_REJECTED:
         return
     for judged, wrong in one.mismatches:
         yield False, judged.expectation.text, wrong.cell, wrong.what
-    if one.answer is Answer.UNMEASURED:
+    if one.answer is PolicyAnswer.UNMEASURED:
         for judged in one.judged:
             for gap in judged.gaps:
                 yield True, judged.expectation.text, gap.cell, gap.why
 
 
-def _finding(data: RunData, is_gap: bool, asked: str, what: str, cells: tuple[str, ...]) -> Finding:
+def _finding(
+    data: RunData, is_gap: bool, asked: str, what: str, cells: tuple[str, ...]
+) -> VerifyFinding:
     seen = data.find(cells[0])
     reply, log = own_words(data, seen, is_gap=is_gap) if seen is not None else ("", "")
-    return Finding(asked, what, is_gap, cells, reply, log)
+    return VerifyFinding(asked, what, is_gap, cells, reply, log)
 
 
 def own_words(data: RunData, seen: Observation, *, is_gap: bool = False) -> tuple[str, str]:
@@ -105,9 +107,9 @@ def own_words(data: RunData, seen: Observation, *, is_gap: bool = False) -> tupl
     reply = client.get("reply") or {}
     text = f"{reply['code']} {reply['text']}" if reply and int(reply["code"]) >= 400 else ""
     if is_gap:
-        question = Question.REFUSED if seen.stage in AFTER_TLS else Question.ENDED
+        question = DecisiveQuestion.REFUSED if seen.stage in AFTER_TLS else DecisiveQuestion.ENDED
     else:
-        question = Question.NEGOTIATED if negotiated(seen) else Question.ENDED
+        question = DecisiveQuestion.NEGOTIATED if negotiated(seen) else DecisiveQuestion.ENDED
     lines = [str(line) for line in evidence.get("log") or ()]
     return text, decisive_line(lines, question) or ""
 

@@ -8,8 +8,8 @@ from typing import Any
 from harness.observations.run_folder import RunData
 from harness.reports.service_labels import ServiceLabel, service_labels
 from harness.reports.stand_ins import stand_ins_of
-from harness.reports.verify_findings import Finding, findings
-from harness.reports.verify_remedy import Remedy, outcome_of_remedy
+from harness.reports.verify_findings import VerifyFinding, findings
+from harness.reports.verify_remedy import TriedRemedy, outcome_of_remedy
 from harness.reports.verify_text import rejections
 from harness.verdicts.policy_answers import (
     ServiceAnswer,
@@ -25,7 +25,7 @@ def verification_data(
     scenario: str,
     found: Sequence[ServiceAnswer],
     policies: Sequence[str],
-    remedy: Remedy | None = None,
+    remedy: TriedRemedy | None = None,
 ) -> dict[str, Any]:
     """The whole answer, with every replacement and every cell that a finding rests on."""
     labels = service_labels(data, scenario)
@@ -68,7 +68,7 @@ def _service(data: RunData, answer: ServiceAnswer, label: ServiceLabel) -> dict[
     }
 
 
-def _finding(one: Finding) -> dict[str, Any]:
+def _finding(one: VerifyFinding) -> dict[str, Any]:
     return {
         "kind": "gap" if one.is_gap else "contradiction",
         "asked": one.asked,
@@ -79,7 +79,7 @@ def _finding(one: Finding) -> dict[str, Any]:
     }
 
 
-def _remedy(remedy: Remedy) -> dict[str, Any]:
+def _remedy(remedy: TriedRemedy) -> dict[str, Any]:
     outcome = outcome_of_remedy(remedy)
     return {
         "main.cf": list(remedy.lines),

@@ -11,7 +11,7 @@ from harness.reports.plain_text import (
 )
 from harness.reports.service_labels import service_labels
 from harness.reports.stand_ins import stand_ins_markdown, stand_ins_of
-from harness.reports.verify_remedy import Remedy
+from harness.reports.verify_remedy import TriedRemedy
 from harness.reports.verify_text import sentences, told_remedy
 from harness.verdicts.policy_answers import ServiceAnswer
 
@@ -20,7 +20,7 @@ def verification_markdown(
     data: RunData,
     scenario: str,
     found: Sequence[ServiceAnswer],
-    remedy: Remedy | None = None,
+    remedy: TriedRemedy | None = None,
     *,
     verbose: bool = False,
 ) -> str:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from harness.scenarios.remedies import Override
 from harness.verdicts.judging import Standing
 from harness.verdicts.policy_answers import (
-    Answer,
+    PolicyAnswer,
     ServiceAnswer,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Remedy:
+class TriedRemedy:
     """Lines of main.cf that were tried, without ``overrides``, the options that count over them.
 
     ``before`` are the answers that they are to better, ``after`` those with them. Without lines
@@ -37,7 +37,7 @@ class RemedyOutcome:
     unmeasured: tuple[str, ...]
 
 
-def outcome_of_remedy(remedy: Remedy) -> RemedyOutcome:
+def outcome_of_remedy(remedy: TriedRemedy) -> RemedyOutcome:
     """What became of each service that failed."""
     after = {one.service: one.standing for one in remedy.after}
     failed = [one.service for one in remedy.before if one.standing is Standing.FAILS]
@@ -51,9 +51,9 @@ def outcome_of_remedy(remedy: Remedy) -> RemedyOutcome:
 def why_no_remedy(failing: Sequence[ServiceAnswer]) -> str:
     """Why there is nothing to try for services that fail."""
     given = {one.answer for service in failing for one in service.builds.values()}
-    if Answer.CONFIG_REJECTED in given:
+    if PolicyAnswer.CONFIG_REJECTED in given:
         return "Postfix has to run with the configuration first; its own words are above."
-    if Answer.NONE in given:
+    if PolicyAnswer.NONE in given:
         return (
             "a service that offers no TLS needs a certificate of yours (smtpd_tls_chain_files, or "
             "smtpd_tls_cert_file and smtpd_tls_key_file) and smtpd_tls_security_level = may."

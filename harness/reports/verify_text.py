@@ -7,23 +7,23 @@ from collections.abc import Iterator, Sequence
 from harness.observations.run_folder import RunData
 from harness.reports.service_labels import service_labels
 from harness.reports.stand_ins import stand_ins_of, stand_ins_text
-from harness.reports.verify_findings import Finding, findings, rejection
-from harness.reports.verify_remedy import Remedy, outcome_of_remedy
+from harness.reports.verify_findings import VerifyFinding, findings, rejection
+from harness.reports.verify_remedy import TriedRemedy, outcome_of_remedy
 from harness.reports.wrapping import columns, wrapped
 from harness.verdicts.judging import Standing
 from harness.verdicts.policy_answers import (
-    Answer,
+    PolicyAnswer,
     ServiceAnswer,
 )
 
 #: Findings that are told of one service; the rest is counted.
 MOST = 3
 MEANINGS = {
-    Answer.YES: "yes",
-    Answer.NO: "no",
-    Answer.NONE: "none: it offers no TLS",
-    Answer.CONFIG_REJECTED: "config-rejected",
-    Answer.UNMEASURED: "not measured",
+    PolicyAnswer.YES: "yes",
+    PolicyAnswer.NO: "no",
+    PolicyAnswer.NONE: "none: it offers no TLS",
+    PolicyAnswer.CONFIG_REJECTED: "config-rejected",
+    PolicyAnswer.UNMEASURED: "not measured",
 }
 
 
@@ -31,7 +31,7 @@ def verification(
     data: RunData,
     scenario: str,
     found: Sequence[ServiceAnswer],
-    remedy: Remedy | None = None,
+    remedy: TriedRemedy | None = None,
     *,
     verbose: bool = False,
 ) -> str:
@@ -79,7 +79,7 @@ def rejections(
     grouped: dict[str, tuple[str, list[tuple[str, str]]]] = {}
     for answer in found:
         for build, one in answer.builds.items():
-            if one.answer is Answer.CONFIG_REJECTED:
+            if one.answer is PolicyAnswer.CONFIG_REJECTED:
                 line = rejection(data, build, scenario, answer.service)
                 key = line.partition("]: ")[2] or line
                 grouped.setdefault(key, (line, []))[1].append((answer.service, build))
@@ -96,7 +96,7 @@ def _sentence(answer: ServiceAnswer) -> str:
     parts = [
         f"{MEANINGS[word]}, on {builds_in_words(builds, every)}"
         for word, builds in answer.builds_by_answer().items()
-        if word is not Answer.CONFIG_REJECTED
+        if word is not PolicyAnswer.CONFIG_REJECTED
     ]
     local = "; only its own machine reaches it, so it does not count"
     return "; ".join(parts) + (local if parts and answer.is_local else "")
@@ -118,7 +118,7 @@ def _findings(data: RunData, answer: ServiceAnswer) -> Iterator[str]:
         yield f"  and {len(told) - MOST} more findings (--format json has all)"
 
 
-def _finding(one: Finding, builds: int, *, first: bool) -> Iterator[str]:
+def _finding(one: VerifyFinding, builds: int, *, first: bool) -> Iterator[str]:
     offers = "; ".join(
         f"{' and '.join(who)} with {', '.join(offers)}" for who, offers in one.clients.items()
     )
@@ -144,7 +144,7 @@ def table(data: RunData, scenario: str, found: Sequence[ServiceAnswer]) -> list[
     return columns(["", *builds], rows)
 
 
-def told_remedy(remedy: Remedy, found: Sequence[ServiceAnswer]) -> Iterator[str]:
+def told_remedy(remedy: TriedRemedy, found: Sequence[ServiceAnswer]) -> Iterator[str]:
     """What to change, where it was tried and helps; else what was tried, and that it does not."""
     failing = [one.service for one in found if one.standing is Standing.FAILS]
     if not remedy.lines:

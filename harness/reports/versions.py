@@ -14,7 +14,7 @@ READ_BACK, BY_LABEL = "read back", "by its label"
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class ImageVersion:
     """A version and how it is known.
 
     ``usual`` is said beside it where there is room, ``odd`` always: a library other than the one
@@ -39,13 +39,13 @@ class Version:
         return f"{self.number} ({', '.join(told)})" if told else self.number
 
 
-def postfix_version(image: ImageInfo) -> Version:
+def postfix_version(image: ImageInfo) -> ImageVersion:
     """The Postfix of an image; an empty number where nothing says."""
     label = image.labels.get(names.POSTFIX) or image.postfix or ""
     return _version(label, image.read_back.postfix if image.read_back else "")
 
 
-def openssl_version(image: ImageInfo) -> Version:
+def openssl_version(image: ImageInfo) -> ImageVersion:
     """The OpenSSL that an image's Postfix loads; an empty number where nothing says."""
     label = image.labels.get(names.OPENSSL) or image.openssl or ""
     read = image.read_back or ReadBack()
@@ -60,11 +60,13 @@ def openssl_version(image: ImageInfo) -> Version:
     return found
 
 
-def _version(label: str, read: str) -> Version:
+def _version(label: str, read: str) -> ImageVersion:
     if not read:
-        return Version(label, BY_LABEL if label else "")
+        return ImageVersion(label, BY_LABEL if label else "")
     lies = label not in ("", read)
-    return Version(read, READ_BACK, odd=f"its label says {label}" if lies else "", doubtful=lies)
+    return ImageVersion(
+        read, READ_BACK, odd=f"its label says {label}" if lies else "", doubtful=lies
+    )
 
 
 def _and(words: str, more: str) -> str:

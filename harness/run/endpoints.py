@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from harness.clients.contract import Result
+from harness.clients.contract import ClientResult
 from harness.observations.decide import ServerWords
 from harness.postfix_config.listeners import (
     POSTSCREEN,
@@ -122,7 +122,7 @@ class PostfixEndpoint:
         """What the instance's master has logged so far."""
         return [str(line) for line in self.target.join.log.masters(self.instance.pids)]
 
-    async def server_side(self, asked: Asked, result: Result) -> ServerSide:
+    async def server_side(self, asked: Asked, result: ClientResult) -> ServerSide:
         """The log lines of the dialogue's connection, and the message's trace header."""
         session = None
         if result.local_address is not None:
@@ -214,7 +214,7 @@ class PostfixEndpoint:
         return self._dead[service]
 
     async def _deaths(
-        self, asked: Asked, result: Result, session: SmtpSession | None
+        self, asked: Asked, result: ClientResult, session: SmtpSession | None
     ) -> tuple[str, ...]:
         """Why Postfix did not serve the connection, where its processes died of their config."""
         if known := self.known_deaths(asked.cell.service):
@@ -276,7 +276,7 @@ class ControlEndpoint:
         """How far stunnel's log has come: what is before it is of earlier connections."""
         return len(self.target.join.log.other.get("stunnel", ()))
 
-    async def server_side(self, asked: Asked, result: Result) -> ServerSide:
+    async def server_side(self, asked: Asked, result: ClientResult) -> ServerSide:
         """What stunnel logged of the connection, once it has logged its end."""
         if result.local_address is None:
             return ServerSide(ServerWords(), ())

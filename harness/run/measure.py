@@ -15,7 +15,7 @@ from harness.adaptation.harness_settings import (
     SINK_DOMAIN,
 )
 from harness.catalog.cells import Cell
-from harness.clients.contract import Credentials, Message, Request, Result
+from harness.clients.contract import ClientResult, Credentials, Message, Request
 from harness.clients.controls import PERMISSIVE
 from harness.clients.driver import CA_FILE, Driver
 from harness.observations.certificates import certificate_view, client_trust
@@ -100,7 +100,7 @@ class Endpoint(Protocol):
     def mark(self) -> int:
         """Where the server's log is now, before a dialogue begins."""
 
-    async def server_side(self, asked: Asked, result: Result) -> ServerSide:
+    async def server_side(self, asked: Asked, result: ClientResult) -> ServerSide:
         """Wait for what the server logged of a dialogue, and for the message it delivered."""
 
     def known_deaths(self, service: Service) -> Sequence[str]:
@@ -162,7 +162,7 @@ async def measure(
         time_limit=time_limit,
     )
     result = await _dialogue(bench, driver, request, cell.service)
-    if not isinstance(result, Result):
+    if not isinstance(result, ClientResult):
         decision = reject_config(result)
         side = ServerSide(ServerWords(deaths=result), result)
         return Measured(
@@ -199,7 +199,7 @@ def _may_log_in(cell: Cell) -> bool:
 
 async def _dialogue(
     bench: Endpoint, driver: Driver, request: Request, service: Service
-) -> Result | Sequence[str]:
+) -> ClientResult | Sequence[str]:
     """What the client says came of a request, or the log of why the server cannot take it.
 
     master(8) keeps the socket of a process that died, so that clients wait in vain: the dialogue
@@ -209,7 +209,7 @@ async def _dialogue(
         return known
     if request.offer.plaintext and request.implicit_tls:
         # A client that waits for a greeting and a server that waits for a hello wait for ever.
-        return Result(request.id, "client-incapable", "handshake", error=NO_PLAINTEXT)
+        return ClientResult(request.id, "client-incapable", "handshake", error=NO_PLAINTEXT)
     talk = asyncio.ensure_future(driver.ask(request))
     death = asyncio.ensure_future(bench.await_death(service))
     try:
@@ -225,7 +225,9 @@ def recipient_token(cell: Cell) -> str:
     return "c" + hashlib.sha256(cell.id.encode()).hexdigest()[:15]
 
 
-def _observation(cell: Cell, config: str, decision: Decision, result: Result | None) -> Observation:
+def _observation(
+    cell: Cell, config: str, decision: Decision, result: ClientResult | None
+) -> Observation:
     return Observation(
         cell=cell.id,
         build=cell.build,
@@ -248,7 +250,7 @@ def _observation(cell: Cell, config: str, decision: Decision, result: Result | N
 
 
 def _evidence(
-    cell: Cell, request: Request, result: Result | None, side: ServerSide, decision: Decision
+    cell: Cell, request: Request, result: ClientResult | None, side: ServerSide, decision: Decision
 ) -> dict[str, Any]:
     return {
         "cell": cell.id,

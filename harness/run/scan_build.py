@@ -21,7 +21,7 @@ from harness.run.choosing import (
     read_scenarios,
 )
 from harness.run.events import Listener
-from harness.scan.dialogue import Place
+from harness.scan.dialogue import ScanTarget
 from harness.scan.result import Map
 from harness.scan.scanning import scan
 from harness.scenarios.scenario import Scenario
@@ -103,7 +103,7 @@ async def _build(
 
 async def _place(
     target: PostfixTarget, instance: Instance, service: Service, lab: Lab, shop: ImageBuilder
-) -> Place:
+) -> ScanTarget:
     """Where a service is reached: by HAProxy where it expects its protocol.
 
     Raises:
@@ -117,8 +117,8 @@ async def _place(
         )
     listener, port = known[service], instance.ports[service]
     if not listener.proxied:
-        return Place(target.address, port, listener.implicit_tls)
+        return ScanTarget(target.address, port, listener.implicit_tls)
     image = await asyncio.to_thread(shop.ensure, recipes.proxy_recipe())
     proxy = await asyncio.to_thread(start_proxy, lab, image.id)
     front = await asyncio.to_thread(proxy.forward, target.address, port)
-    return Place(proxy.address, front, listener.implicit_tls)
+    return ScanTarget(proxy.address, front, listener.implicit_tls)

@@ -62,7 +62,7 @@ Read = Callable[[bytes, bytes, "Choice"], "tuple[bytes, ...] | None"]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ClientHello:
     """A hello: one version, these suites, groups and signature schemes, by their numbers.
 
     ``whole``: the answer is wanted with what follows the ServerHello, up to the server's key
@@ -79,7 +79,7 @@ class Question:
     read: Read | None = field(default=None, compare=False)
 
 
-def client_hello(question: Question, server_name: str) -> bytes:
+def client_hello(question: ClientHello, server_name: str) -> bytes:
     """The ClientHello in its record (SSLv2: its own framing)."""
     protocol, ciphers = question.protocol, question.ciphers
     if protocol is Protocol.SSLv2:
@@ -98,7 +98,7 @@ def client_hello(question: Question, server_name: str) -> bytes:
     return struct.pack("!BH", RECORD_HANDSHAKE, record) + vector(2, message)
 
 
-def _extensions(question: Question, server_name: str) -> bytes:
+def _extensions(question: ClientHello, server_name: str) -> bytes:
     protocol = question.protocol
     found = []
     if server_name and not server_name.replace(".", "").isdigit() and ":" not in server_name:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.errors import InfrastructureError
-from harness.scan.client_hello import Question
+from harness.scan.client_hello import ClientHello
 from harness.scan.concurrency import Pace
 from harness.scan.coroutines import (
     Fork,
@@ -20,8 +20,8 @@ from harness.scan.coroutines import (
     advance,
 )
 from harness.scan.dialogue import (
-    Dialogue,
-    Place,
+    ScanDialogue,
+    ScanTarget,
 )
 from harness.scan.server_hello import Answer
 
@@ -38,7 +38,7 @@ class _Probe:
     """A question on its way, for a part."""
 
     part: Part
-    question: Question
+    question: ClientHello
     tries: int = 0
     not_before: float = 0.0
 
@@ -49,7 +49,7 @@ class _Lane:
 
     sock: socket.socket
     probe: _Probe
-    dialogue: Dialogue
+    dialogue: ScanDialogue
     deadline: float
     opened: bool = False
     sent: float = 0.0
@@ -62,7 +62,7 @@ class Lanes:
         InfrastructureError: on entering, nobody listens, or there is no way there.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: ScanTarget) -> None:
         self.place = place
         self.handshakes = 0
         self._selector = selectors.DefaultSelector()
@@ -125,7 +125,7 @@ class Lanes:
             sock = socket.socket(self._family, socket.SOCK_STREAM)
             _prepare(sock)
             sock.connect_ex(self._address)
-        dialogue = Dialogue(self.place, probe.question)
+        dialogue = ScanDialogue(self.place, probe.question)
         lane = _Lane(sock, probe, dialogue, now + self.place.time_limit)
         self._lanes.add(lane)
         # Where the client speaks first it waits for the connection, else for the greeting.
@@ -203,7 +203,7 @@ class Lanes:
         self._free_at = time.monotonic() + self._pace.spacing
 
 
-def _reach(place: Place) -> socket.socket:
+def _reach(place: ScanTarget) -> socket.socket:
     try:
         sock = socket.create_connection((place.host, place.port), place.time_limit)
     except (OSError, UnicodeError) as error:

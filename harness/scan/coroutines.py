@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
-from harness.scan.client_hello import Question
+from harness.scan.client_hello import ClientHello
 from harness.scan.server_hello import Answer
 
 T = TypeVar("T")
@@ -32,14 +32,14 @@ Steps: TypeAlias = Generator["Question | Fork", "Answer | None", T]
 Part: TypeAlias = Steps[None]
 
 
-def ask(question: Question) -> Steps[Answer]:
+def ask(question: ClientHello) -> Steps[Answer]:
     """One question, for ``yield from``."""
     got = yield question
     assert got is not None
     return got
 
 
-def play(parts: Iterable[Part], server: Callable[[Question], Answer]) -> int:
+def play(parts: Iterable[Part], server: Callable[[ClientHello], Answer]) -> int:
     """Run parts one after another against a function; gives how many questions were asked."""
     waiting, count = list(parts), 0
     while waiting:
@@ -58,7 +58,7 @@ def play(parts: Iterable[Part], server: Callable[[Question], Answer]) -> int:
     return count
 
 
-def advance(part: Part, answer: Answer | NotMeasuredError | None) -> Question | Fork | None:
+def advance(part: Part, answer: Answer | NotMeasuredError | None) -> ClientHello | Fork | None:
     """What a part asks next, given the answer to what it asked before; None: it has ended."""
     try:
         if isinstance(answer, NotMeasuredError):

@@ -14,14 +14,14 @@ from harness.catalog.ciphers import Cipher
 from harness.scan.client_hello import (
     GROUPS,
     SCHEMES,
-    Question,
+    ClientHello,
 )
 from harness.scan.coroutines import (
     NotMeasuredError,
     Part,
     ask,
 )
-from harness.scan.elimination import Version
+from harness.scan.elimination import VersionSuites
 from harness.scan.server_hello import Choice
 from harness.scan.suites import (
     ANONYMOUS,
@@ -55,7 +55,7 @@ class Details:
     not_measured: dict[str, str] = field(default_factory=dict)
 
 
-def groups(details: Details, versions: Sequence[Version]) -> Iterator[Part]:
+def groups(details: Details, versions: Sequence[VersionSuites]) -> Iterator[Part]:
     """The groups of TLSv1.3, and those of ECDHE in the newest older version that has it."""
     for version in versions:
         if version.protocol is Protocol.TLSv1_3 and version.suites:
@@ -69,7 +69,7 @@ def _groups(details: Details, protocol: Protocol, suites: Sequence[Cipher], *, w
     found = details.groups.setdefault(protocol, [])
     try:
         while left:
-            got = yield from ask(Question(protocol, codes, tuple(left), whole=whole))
+            got = yield from ask(ClientHello(protocol, codes, tuple(left), whole=whole))
             if not isinstance(got, Choice) or got.group not in left:
                 return
             left.remove(got.group)
@@ -78,7 +78,7 @@ def _groups(details: Details, protocol: Protocol, suites: Sequence[Cipher], *, w
         details.not_measured[f"{protocol} groups"] = str(error)
 
 
-def primes(details: Details, versions: Sequence[Version]) -> Iterator[Part]:
+def primes(details: Details, versions: Sequence[VersionSuites]) -> Iterator[Part]:
     """The sizes of DHE's primes, by kind of suite: libraries choose them by the cipher's bits."""
     for kind, is_kind in _KINDS.items():
         for strong in (True, False):
@@ -93,7 +93,7 @@ def primes(details: Details, versions: Sequence[Version]) -> Iterator[Part]:
 def _prime(details: Details, kind: str, protocol: Protocol, suites: Sequence[Cipher]) -> Part:
     codes = tuple(one.code for one in suites)
     try:
-        got = yield from ask(Question(protocol, codes, whole=True))
+        got = yield from ask(ClientHello(protocol, codes, whole=True))
     except NotMeasuredError as error:
         details.not_measured[f"size of DH of {kind} suites"] = str(error)
         return
@@ -101,24 +101,24 @@ def _prime(details: Details, kind: str, protocol: Protocol, suites: Sequence[Cip
         details.dh_bits.setdefault(kind, set()).add(got.dh_bits)
 
 
-def certificates(details: Details, versions: Sequence[Version]) -> Iterator[Part]:
+def certificates(details: Details, versions: Sequence[VersionSuites]) -> Iterator[Part]:
     """The server's own certificate for each kind of key, of the older versions and of TLSv1.3."""
     for kind in ("RSA", "ECDSA", "DSS"):
         if found := _newest(versions, _signed_by(kind)):
             schemes = tuple(one for one in SCHEMES if one not in EDWARDS)
             yield _certificate(
-                details, kind, Question(*_codes(*found), schemes=schemes, whole=True)
+                details, kind, ClientHello(*_codes(*found), schemes=schemes, whole=True)
             )
             if kind == "ECDSA" and found[0] is Protocol.TLSv1_2:
                 # RFC 8422 5.3: EdDSA's keys go by ECDSA's suites.
-                question = Question(*_codes(*found), schemes=EDWARDS, whole=True)
+                question = ClientHello(*_codes(*found), schemes=EDWARDS, whole=True)
                 yield _certificate(details, "EdDSA", question)
     for version in versions:
         if version.protocol is Protocol.TLSv1_3 and version.suites:
             yield from _newest_certificates(details, version)
 
 
-def _newest_certificates(details: Details, version: Version) -> Iterator[Part]:
+def _newest_certificates(details: Details, version: VersionSuites) -> Iterator[Part]:
     """Of TLSv1.3 they are encrypted, so that a key has to be agreed on."""
     known = details.groups.get(version.protocol, [])
     group = next((one for one in GROUPS_OF_KEYS if GROUPS[one] in known), None)
@@ -129,7 +129,7 @@ def _newest_certificates(details: Details, version: Version) -> Iterator[Part]:
     for kind, schemes in SCHEMES_OF_KEYS.items():
         reading = Reading(group)
         # No other group: a server that likes one better would ask for it first.
-        question = Question(
+        question = ClientHello(
             version.protocol,
             codes,
             groups=(group,),
@@ -141,7 +141,7 @@ def _newest_certificates(details: Details, version: Version) -> Iterator[Part]:
         yield _certificate(details, kind, question)
 
 
-def _certificate(details: Details, kind: str, question: Question) -> Part:
+def _certificate(details: Details, kind: str, question: ClientHello) -> Part:
     try:
         got = yield from ask(question)
     except NotMeasuredError as error:
@@ -177,7 +177,7 @@ def _has_prime(parts: Suite) -> bool:
     return parts.key_exchange == "DHE"
 
 
-def _newest(versions: Sequence[Version], fits: _Is) -> tuple[Protocol, list[Cipher]] | None:
+def _newest(versions: Sequence[VersionSuites], fits: _Is) -> tuple[Protocol, list[Cipher]] | None:
     """The newest version up to TLSv1.2 that has suites of a kind, and these."""
     for version in sorted(versions, key=lambda one: -one.protocol.rank):
         suites = [one for one in version.suites if fits(suite(one))]

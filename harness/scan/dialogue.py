@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from harness.errors import InfrastructureError
 from harness.scan.client_hello import (
-    Question,
+    ClientHello,
     client_hello,
 )
 from harness.scan.coroutines import NotMeasuredError
@@ -27,7 +27,7 @@ _TOO_MUCH = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ScanTarget:
     """A server to scan. ``time_limit`` is of one probe, in seconds."""
 
     host: str
@@ -40,10 +40,10 @@ class Place:
         return f"{self.host}:{self.port}"
 
 
-class Dialogue:
+class ScanDialogue:
     """What to send next, by what came."""
 
-    def __init__(self, place: Place, question: Question) -> None:
+    def __init__(self, place: ScanTarget, question: ClientHello) -> None:
         self._place = place
         self._question = question
         self._heard = b""

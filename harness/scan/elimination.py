@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from harness.catalog.ciphers import Cipher, all_ciphers
-from harness.scan.client_hello import Question
+from harness.scan.client_hello import ClientHello
 from harness.scan.coroutines import (
     Fork,
     NotMeasuredError,
@@ -44,7 +44,7 @@ _OTHER = "other"
 
 
 @dataclass(slots=True)
-class Version:
+class VersionSuites:
     """What was found of one version so far; ``order`` None: not known, or nothing to order."""
 
     protocol: Protocol
@@ -60,7 +60,7 @@ class Version:
         return sorted(self.suites, key=lambda one: one.code)
 
 
-def eliminate(version: Version) -> Part:
+def eliminate(version: VersionSuites) -> Part:
     """Find a version's suites."""
     protocol = version.protocol
     left = {cipher.code: cipher for cipher in all_ciphers() if cipher.speaks(protocol)}
@@ -94,7 +94,7 @@ def _part(name: str) -> str:
     return next((part for part, starts in _PARTS.items() if name.startswith(starts)), _OTHER)
 
 
-def _whole(version: Version, left: dict[int, Cipher]) -> Steps[Answer]:
+def _whole(version: VersionSuites, left: dict[int, Cipher]) -> Steps[Answer]:
     """All suites forth, then back, and if the server's preference counts all the rest.
 
     What is found leaves ``left``. Gives the last answer.
@@ -115,14 +115,14 @@ def _whole(version: Version, left: dict[int, Cipher]) -> Steps[Answer]:
     return (yield from _strike(version, left))
 
 
-def _strike_part(version: Version, name: str, part: list[Cipher]) -> Part:
+def _strike_part(version: VersionSuites, name: str, part: list[Cipher]) -> Part:
     try:
         yield from _strike(version, {cipher.code: cipher for cipher in part})
     except NotMeasuredError as error:
         version.not_measured[f"{version.protocol} {name}"] = str(error)
 
 
-def _strike(version: Version, left: dict[int, Cipher]) -> Steps[Answer]:
+def _strike(version: VersionSuites, left: dict[int, Cipher]) -> Steps[Answer]:
     """Offer what is left and strike what was chosen, until the server says no."""
     got: Answer = PROTOCOL_VERSION
     while left:
@@ -132,7 +132,7 @@ def _strike(version: Version, left: dict[int, Cipher]) -> Steps[Answer]:
     return got
 
 
-def _take(version: Version, left: dict[int, Cipher], got: Answer) -> bool:
+def _take(version: VersionSuites, left: dict[int, Cipher], got: Answer) -> bool:
     """Strike what was chosen; False where nothing of what is left was.
 
     A choice of another version than the one that was offered refuses this one, in its own way.
@@ -146,4 +146,4 @@ def _take(version: Version, left: dict[int, Cipher], got: Answer) -> bool:
 
 
 def _offer(protocol: Protocol, codes: Sequence[int]) -> Steps[Answer]:
-    return ask(Question(protocol, tuple(codes)))
+    return ask(ClientHello(protocol, tuple(codes)))

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.scan.connections import Lanes
-from harness.scan.dialogue import Place
+from harness.scan.dialogue import ScanTarget
 from harness.scan.elimination import (
-    Version,
+    VersionSuites,
     eliminate,
 )
 from harness.scan.result import (
@@ -20,7 +20,10 @@ from harness.tls import Protocol
 
 
 def scan(
-    place: Place, protocols: Sequence[Protocol] = tuple(Protocol), *, ciphers_only: bool = False
+    place: ScanTarget,
+    protocols: Sequence[Protocol] = tuple(Protocol),
+    *,
+    ciphers_only: bool = False,
 ) -> Map:
     """Scan a server; ``ciphers_only``: no groups, sizes of DH or certificates.
 
@@ -28,7 +31,7 @@ def scan(
         InfrastructureError: nobody listens or answers, there is no STARTTLS, or no SMTP.
     """
     began = time.monotonic()
-    versions = [Version(protocol) for protocol in protocols]
+    versions = [VersionSuites(protocol) for protocol in protocols]
     with Lanes(place) as lanes:
         # The newest first: it has the most suites, and should not be what one waits for at the end.
         lanes.run(eliminate(version) for version in reversed(versions))
@@ -43,7 +46,7 @@ def scan(
     return replace(found, handshakes=handshakes, seconds=time.monotonic() - began)
 
 
-def _with_details(found: Map, lanes: Lanes, versions: Sequence[Version]) -> Map:
+def _with_details(found: Map, lanes: Lanes, versions: Sequence[VersionSuites]) -> Map:
     # What reads certificates takes as long to load as half a scan.
     from harness.scan import details as parts
     from harness.scan.certificates import read
@@ -66,6 +69,6 @@ def _with_details(found: Map, lanes: Lanes, versions: Sequence[Version]) -> Map:
     )
 
 
-def accepted(versions: Sequence[Version]) -> tuple[Accepted, ...]:
+def accepted(versions: Sequence[VersionSuites]) -> tuple[Accepted, ...]:
     """What was found, by version; where the server's preference counts, in its order."""
     return tuple(Accepted(v.protocol, suite) for v in versions for suite in v.in_order)

@@ -16,7 +16,7 @@ from harness.scan.client_hello import (
     RECORD_HANDSHAKE,
     SUPPORTED_VERSIONS,
     VERSIONS,
-    Question,
+    ClientHello,
 )
 from harness.tls import Protocol
 
@@ -70,7 +70,7 @@ UNRECOGNIZED_NAME = 112
 Answer = Choice | Ssl2Choice | Alert
 
 
-def answer(data: bytes, question: Question, hello: bytes = b"") -> Answer | None:
+def answer(data: bytes, question: ClientHello, hello: bytes = b"") -> Answer | None:
     """What the bytes that came so far answer; None: not enough of them yet.
 
     ``hello`` is what was sent, in its record; it is needed where the question has a ``read``.
@@ -90,7 +90,7 @@ def answer(data: bytes, question: Question, hello: bytes = b"") -> Answer | None
         raise ValueError(f"a handshake that is not whole: {data[:48]!r}") from None
 
 
-def _tls_answer(data: bytes, question: Question, hello: bytes) -> Answer | None:
+def _tls_answer(data: bytes, question: ClientHello, hello: bytes) -> Answer | None:
     stream, alert = _until_alert(data)
     found: Choice | None = None
     for kind, body in messages(stream):
@@ -126,7 +126,7 @@ def _until_alert(data: bytes) -> tuple[bytes, Alert | None]:
     return stream, None
 
 
-def _opened(data: bytes, question: Question, hello: bytes, found: Choice) -> Choice | None:
+def _opened(data: bytes, question: ClientHello, hello: bytes, found: Choice) -> Choice | None:
     """Of TLSv1.3: with the certificates, where they were asked for and the server goes on."""
     if question.read is None or not question.whole or found.message[6:38] == RETRY:
         return found

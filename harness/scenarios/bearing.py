@@ -16,7 +16,7 @@ from harness.adaptation.setting_kinds import (
 )
 from harness.postfix_config.master_cf import (
     FIELDS,
-    Entry,
+    MasterEntry,
     parse_master_cf,
 )
 from harness.postfix_config.ports import (
@@ -79,7 +79,7 @@ def left_out(candidate: Scenario, services: Collection[Service]) -> Mapping[int,
     }
 
 
-def _entries(candidate: Scenario) -> Mapping[int, tuple[Entry, str]]:
+def _entries(candidate: Scenario) -> Mapping[int, tuple[MasterEntry, str]]:
     """The entry of each line that is an option, by the line's number, and where it listens."""
     master = parse_master_cf(candidate.master_cf)
     places = listening_places(master, interfaces_of(candidate.main_cf))
@@ -87,7 +87,7 @@ def _entries(candidate: Scenario) -> Mapping[int, tuple[Entry, str]]:
     entries = [
         (piece, places[at].name if at in places else "")
         for at, piece in enumerate(master.pieces)
-        if isinstance(piece, Entry)
+        if isinstance(piece, MasterEntry)
         for argument in piece.arguments
         if argument.name
     ]
@@ -109,7 +109,7 @@ def _why(line: Line, candidate: Scenario, services: Collection[Service]) -> str 
     )
 
 
-def _is_asked(entry: Entry, place: str, services: Collection[Service]) -> bool:
+def _is_asked(entry: MasterEntry, place: str, services: Collection[Service]) -> bool:
     program = entry.fields[FIELDS - 1] if len(entry.fields) == FIELDS else ""
     if entry.type == "inet":
         return Service(place) in services

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness.errors import FileError, Place, UsageError
+from harness.errors import FileError, FileLocation, UsageError
 from harness.scenarios.expectations import (
     EXPECTED,
     SELECTORS,
@@ -61,7 +61,7 @@ def read_claims(
         description: the file as read; ``text`` is its text and ``path`` its path, for messages.
         policies: those that it may name.
     """
-    reader = _Reader(text, path, policies)
+    reader = _ClaimsReader(text, path, policies)
     claims = Claims(
         services=reader.services(description.services or ()),
         clients=description.clients or (),
@@ -75,7 +75,7 @@ def read_claims(
     return claims, reader.errors
 
 
-class _Reader:
+class _ClaimsReader:
     """Reads the parts of one file, and collects what is wrong with each."""
 
     def __init__(self, text: str, path: Path, policies: Mapping[str, Policy]) -> None:
@@ -137,12 +137,12 @@ class _Reader:
     def _line(self, number: int) -> int | None:
         return line_in_table(self._text, "expect", number)
 
-    def _in_table(self, table: str, number: int, key: str) -> Place:
+    def _in_table(self, table: str, number: int, key: str) -> FileLocation:
         line = line_in_table(self._text, table, number, key or None)
-        return Place(self._path, line, f"{table}.{key}" if key else table)
+        return FileLocation(self._path, line, f"{table}.{key}" if key else table)
 
     def _wrong(self, key: str, what: str, expected: str) -> None:
-        place = Place(self._path, line_of(self._text, key), key)
+        place = FileLocation(self._path, line_of(self._text, key), key)
         self.errors.append(FileError(place, what, expected=expected))
 
 

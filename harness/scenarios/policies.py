@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.errors import FileError, Place, UsageError
+from harness.errors import FileError, FileLocation, UsageError
 from harness.scenarios.expectations import (
     EXPECTED,
     SELECTORS,
@@ -30,7 +30,7 @@ _PARTS = ("says", *SELECTORS, *EXPECTED)
 
 
 @dataclass(frozen=True, slots=True)
-class Remedy:
+class PolicyRemedy:
     """Lines for main.cf that may bring a service to meet a policy, by how the service does TLS."""
 
     levels: tuple[str, ...]
@@ -49,7 +49,7 @@ class Policy:
     expectations: tuple[Expectation, ...]
     offers: tuple[Offer, ...] = ()
     takes: str | None = None
-    remedies: tuple[Remedy, ...] = ()
+    remedies: tuple[PolicyRemedy, ...] = ()
 
     def remedy(self, level: str) -> tuple[str, ...]:
         """The lines to try for a service of a level; none where nobody knows any."""
@@ -74,7 +74,7 @@ def load_policies(folder: Path | None = None) -> dict[str, Policy]:
     if folder is not None and (folder / POLICIES).is_file():
         for name, policy in _read(folder / POLICIES).items():
             if name in found:
-                place = Place(folder / POLICIES, key=f"policy.{name}")
+                place = FileLocation(folder / POLICIES, key=f"policy.{name}")
                 raise FileError(place, "the tool has a policy of that name", expected="another")
             found[name] = policy
     return found
@@ -112,13 +112,13 @@ def _read(path: Path) -> dict[str, Policy]:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise FileError(Place(path), f"cannot be read: {error}") from error
+        raise FileError(FileLocation(path), f"cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
-        raise FileError(Place(path), f"is not TOML: {error}") from None
+        raise FileError(FileLocation(path), f"is not TOML: {error}") from None
     tables = data.pop("policy", [])
     if data or not isinstance(tables, list):
         key = next(iter(data), "policy")
-        raise FileError(Place(path, key=key), "unknown key", expected="[[policy]] tables")
+        raise FileError(FileLocation(path, key=key), "unknown key", expected="[[policy]] tables")
     found = (_policy(path, table) for table in tables)
     return {policy.name: policy for policy in found}
 
@@ -126,34 +126,40 @@ def _read(path: Path) -> dict[str, Policy]:
 def _policy(path: Path, table: Mapping[str, Any]) -> Policy:
     name = table.get("name")
     if not isinstance(name, str) or not name:
-        raise FileError(Place(path, key="policy.name"), f"cannot be {name!r}", expected="a name")
+        raise FileError(
+            FileLocation(path, key="policy.name"), f"cannot be {name!r}", expected="a name"
+        )
     where = f"policy.{name}"
     for key in table:
         if key not in _KEYS:
             expected = f"one of {', '.join(_KEYS)}"
-            raise FileError(Place(path, key=f"{where}.{key}"), "unknown key", expected=expected)
+            raise FileError(
+                FileLocation(path, key=f"{where}.{key}"), "unknown key", expected=expected
+            )
     if table.get("takes") not in (None, "clients"):
-        raise FileError(Place(path, key=f"{where}.takes"), "unknown", expected='"clients"')
+        raise FileError(FileLocation(path, key=f"{where}.takes"), "unknown", expected='"clients"')
     try:
         offers = tuple(Offer.parse(text) for text in table.get("offers", ()))
         parts = tuple(_part(one) for one in table.get("expect", ()))
     except UsageError as error:
-        raise FileError(Place(path, key=f"{where}.offers"), error.what) from None
+        raise FileError(FileLocation(path, key=f"{where}.offers"), error.what) from None
     except Slip as slip:
         key = f"{where}.expect.{slip.key}"
-        raise FileError(Place(path, key=key), slip.what, expected=slip.expected) from None
+        raise FileError(FileLocation(path, key=key), slip.what, expected=slip.expected) from None
     if not parts:
-        raise FileError(Place(path, key=where), "it expects nothing", expected="[[policy.expect]]")
+        raise FileError(
+            FileLocation(path, key=where), "it expects nothing", expected="[[policy.expect]]"
+        )
     remedies = tuple(_remedy(path, where, one) for one in table.get("remedy", ()))
     about = str(table.get("about", name))
     return Policy(name, about, parts, offers, table.get("takes"), remedies)
 
 
-def _remedy(path: Path, where: str, table: Mapping[str, Any]) -> Remedy:
+def _remedy(path: Path, where: str, table: Mapping[str, Any]) -> PolicyRemedy:
     if set(table) != {"levels", "lines"}:
-        place = Place(path, key=f"{where}.remedy")
+        place = FileLocation(path, key=f"{where}.remedy")
         raise FileError(place, f"has {', '.join(table)}", expected="levels and lines")
-    return Remedy(tuple(table["levels"]), tuple(table["lines"]))
+    return PolicyRemedy(tuple(table["levels"]), tuple(table["lines"]))
 
 
 def _part(table: Mapping[str, Any]) -> Expectation:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.postfix_config.logical_lines import chunks
 from harness.postfix_config.master_cf import (
-    Entry,
+    MasterEntry,
     parse_master_cf,
 )
 from harness.scenarios.scenario import Scenario
@@ -155,11 +155,11 @@ class Redactor:
         """A master.cf."""
         pieces = parse_master_cf(text).pieces
         return "".join(
-            self._entry(piece) if isinstance(piece, Entry) else self.value(piece)
+            self._entry(piece) if isinstance(piece, MasterEntry) else self.value(piece)
             for piece in pieces
         )
 
-    def _entry(self, entry: Entry) -> str:
+    def _entry(self, entry: MasterEntry) -> str:
         done: list[str] = []
         at = 0
         for argument in entry.arguments:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from harness.postfix_config.logical_lines import ended
 from harness.postfix_config.main_cf import parse_main_cf
 from harness.postfix_config.master_cf import (
-    Entry,
+    MasterEntry,
     parse_master_cf,
 )
 from harness.scenarios.scenario import Scenario
@@ -57,7 +57,7 @@ def overrides(
     )
 
 
-def _is_of(entry: Entry, services: Collection[str]) -> bool:
+def _is_of(entry: MasterEntry, services: Collection[str]) -> bool:
     if entry.type != "inet":
         return False
     return entry.name in services or (entry.service is not None and str(entry.service) in services)
@@ -81,7 +81,7 @@ def remedied(
     return replace(candidate, id=name, title=title, main_cf=main, master_cf=master)
 
 
-def _freed(entry: Entry, services: Collection[str], parameters: Collection[str]) -> str:
+def _freed(entry: MasterEntry, services: Collection[str], parameters: Collection[str]) -> str:
     """An entry's text without its options that set some parameters."""
     text = entry.text
     if not _is_of(entry, services):

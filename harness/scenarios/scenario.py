@@ -15,7 +15,7 @@ from pathlib import Path
 
 from harness.config_input.forms import read_scenario_part
 from harness.config_input.text import decode_text
-from harness.errors import FileError, Place, UsageError
+from harness.errors import FileError, FileLocation, UsageError
 from harness.postfix_config.key_files import (
     FileKind,
     is_file_kind,
@@ -173,7 +173,7 @@ def load_scenarios(root: Path, own_control: Path | None = None) -> dict[str, Sce
         errors += wrong
         if scenario is not None and scenario.id in found:
             what = f"is the name of {found[scenario.id].name} too"
-            errors.append(FileError(Place(folder), what, expected="a name of its own"))
+            errors.append(FileError(FileLocation(folder), what, expected="a name of its own"))
         elif scenario is not None:
             found[scenario.id] = scenario
     if own_control is not None and _wants(own_control.name, found):
@@ -202,7 +202,7 @@ def _no_control(scenario: Scenario, found: Mapping[str, Scenario], root: Path) -
         return None
     path = root / scenario.name / TOML
     what = f"expects an effect, and there is no scenario {claims.against!r}"
-    return FileError(Place(path, key="against"), what, expected=among(claims.against, found))
+    return FileError(FileLocation(path, key="against"), what, expected=among(claims.against, found))
 
 
 def _folders(root: Path) -> list[Path]:
@@ -290,7 +290,9 @@ def _further(root: Path) -> tuple[dict[str, str], list[FileError]]:
             errors.append(error)
         if target.startswith(FORBIDDEN_PLACES):
             what = f"would be put at {target}, where the image's own files lie"
-            errors.append(FileError(Place(path), what, expected="a path such as files/etc/..."))
+            errors.append(
+                FileError(FileLocation(path), what, expected="a path such as files/etc/...")
+            )
     return files, errors
 
 
@@ -302,7 +304,7 @@ def _check_kinds(
     named = "\n".join((texts.get(_MAIN, ""), texts.get(_MASTER, ""), *files.values()))
     errors: list[FileError] = []
     for path, kind in description.files.items():
-        place = Place(toml, line_in_table(texts[TOML], "files", 0, path), f"files.{path}")
+        place = FileLocation(toml, line_in_table(texts[TOML], "files", 0, path), f"files.{path}")
         if not path.startswith(("/", f"{OWN}/")) or path.startswith(_PROGRAMS):
             expected = f"an absolute path such as /etc/ssl/key.pem, or {OWN}/NAME"
             errors.append(FileError(place, "is no place for a file", expected=expected))
@@ -343,16 +345,24 @@ def _check_folder(folder: Path) -> list[FileError]:
     """Wrong names, of the folder and of files in it (a misspelt main.cf would not be applied)."""
     errors: list[FileError] = []
     if not folder.is_dir():
-        return [FileError(Place(folder), "there is no such folder", expected="a scenario's folder")]
+        return [
+            FileError(
+                FileLocation(folder), "there is no such folder", expected="a scenario's folder"
+            )
+        ]
     if not _ID.fullmatch(folder.resolve().name):
         expected = "small letters, digits and hyphens, a letter or digit first"
-        errors.append(FileError(Place(folder), "a folder's name is its id", expected=expected))
+        errors.append(
+            FileError(FileLocation(folder), "a folder's name is its id", expected=expected)
+        )
     for path in sorted(folder.iterdir()):
         if path.name == FURTHER and path.is_dir():
             continue
         if path.name not in _FILES and path.suffix != ".md" and not path.name.startswith("."):
             expected = f"{among(path.name, _FILES)}, or a .md file"
-            errors.append(FileError(Place(path), "unknown file in a scenario", expected=expected))
+            errors.append(
+                FileError(FileLocation(path), "unknown file in a scenario", expected=expected)
+            )
     return errors
 
 
@@ -374,13 +384,13 @@ def _text(path: Path) -> str:
     data = _bytes(path)
     if data is None:
         expected = f"each scenario to have a {path.name}"
-        raise FileError(Place(path), "is missing", expected=expected)
+        raise FileError(FileLocation(path), "is missing", expected=expected)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         what = f"byte {error.object[error.start]:#04x} is not UTF-8"
-        raise FileError(Place(path, line), what, expected="UTF-8 text") from error
+        raise FileError(FileLocation(path, line), what, expected="UTF-8 text") from error
 
 
 def _bytes(path: Path) -> bytes | None:
@@ -390,4 +400,4 @@ def _bytes(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise FileError(Place(path), f"cannot be read: {error.strerror}") from error
+        raise FileError(FileLocation(path), f"cannot be read: {error.strerror}") from error

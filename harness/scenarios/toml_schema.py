@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, ValidationError
 
-from harness.errors import FileError, Place
+from harness.errors import FileError, FileLocation
 from harness.postfix_config.master_cf_overlay import Overlay
 from harness.tls import NAMED_SERVICES, Service
 
@@ -96,11 +96,11 @@ def describe(text: str, path: Path) -> tuple[Description | None, list[FileError]
     except ValidationError as error:
         return None, [_key_error(path, text, dict(found)) for found in error.errors()]
     if "master_cf" in description.model_fields_set and not (path.parent / "master.cf").exists():
-        place = Place(path, line_of(text, "master_cf"), "master_cf")
+        place = FileLocation(path, line_of(text, "master_cf"), "master_cf")
         what = "says how to lay over a master.cf, and there is none"
         return None, [FileError(place, what, expected="a master.cf beside it, or no such key")]
     if description.headers and description.services != (str(Service.OUTBOUND),):
-        place = Place(path, line_of(text, "headers"), "headers")
+        place = FileLocation(path, line_of(text, "headers"), "headers")
         what = "are of messages that Postfix sends"
         return None, [FileError(place, what, expected=f'services = ["{Service.OUTBOUND}"]')]
     return description, []
@@ -110,16 +110,16 @@ def _syntax_error(path: Path, text: str, message: str) -> FileError:
     match = _LINE_OF_SYNTAX_ERROR.search(message)
     line = int(match[1]) if match else text.count("\n") + 1
     what = f"is not TOML: {_LINE_OF_SYNTAX_ERROR.sub('', message).strip()}"
-    return FileError(Place(path, line), what, expected='lines like title = "Some text"')
+    return FileError(FileLocation(path, line), what, expected='lines like title = "Some text"')
 
 
 def _key_error(path: Path, text: str, found: dict[str, Any]) -> FileError:
     """One of pydantic's findings as ours."""
     key = str(found["loc"][0])
-    place = Place(path, line_of(text, key), key)
+    place = FileLocation(path, line_of(text, key), key)
     if key == "files" and len(found["loc"]) > 1:
         inner = str(found["loc"][1])
-        place = Place(path, line_in_table(text, key, 0, inner), f"{key}.{inner}")
+        place = FileLocation(path, line_in_table(text, key, 0, inner), f"{key}.{inner}")
     if found["type"] == "extra_forbidden":
         return FileError(place, "unknown key", expected=among(key, _EXPECTED))
     if found["type"] == "missing":

@@ -13,7 +13,7 @@ from itertools import combinations, product
 from pathlib import Path
 
 from harness.catalog.versions import Constraint
-from harness.errors import FileError, Place
+from harness.errors import FileError, FileLocation
 from harness.scenarios.expectations import (
     Expectation,
     Where,
@@ -51,12 +51,12 @@ def _errors(scenario: Scenario, known: Known) -> Iterator[FileError]:
     expectations = scenario.claims.expectations
     for one in expectations:
         for key, what, expected in _selecting_nothing(scenario, one, known):
-            yield FileError(Place(path, one.line, f"expect.{key}"), what, expected=expected)
+            yield FileError(FileLocation(path, one.line, f"expect.{key}"), what, expected=expected)
     for first, second in combinations(expectations, 2):
         if (spot := _contradiction(scenario, first, second, known)) is not None:
             wanted, other = " or ".join(second.outcome), " or ".join(first.outcome)
             what = f"expects {wanted} of {spot}, where line {first.line} expects {other}"
-            place = Place(path, second.line, "expect.outcome")
+            place = FileLocation(path, second.line, "expect.outcome")
             yield FileError(place, what, expected="one outcome of one cell")
 
 

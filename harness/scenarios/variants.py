@@ -17,7 +17,7 @@ from harness.postfix_config.main_cf import parse_main_cf
 from harness.postfix_config.master_cf import (
     FIELDS,
     Argument,
-    Entry,
+    MasterEntry,
     parse_entry,
     parse_master_cf,
 )
@@ -26,7 +26,7 @@ from harness.scenarios.expectations import Where
 from harness.scenarios.scenario import Scenario
 
 
-class Kind(StrEnum):
+class LineKind(StrEnum):
     """How a variant comes of its scenario."""
 
     WITHOUT = "without"
@@ -88,12 +88,14 @@ def only(scenario: Scenario, control: Scenario, numbers: Sequence[int]) -> Scena
     )
 
 
-def variant(scenario: Scenario, control: Scenario, kind: Kind, numbers: Sequence[int]) -> Scenario:
+def variant(
+    scenario: Scenario, control: Scenario, kind: LineKind, numbers: Sequence[int]
+) -> Scenario:
     """A scenario of its own, ``answer-1-protocols--without-3``, that expects nothing.
 
     It is measured with what its scenario is measured with.
     """
-    made = only(scenario, control, numbers) if kind is Kind.ONLY else without(scenario, numbers)
+    made = only(scenario, control, numbers) if kind is LineKind.ONLY else without(scenario, numbers)
     texts = [line.text for line in lines_of(scenario) if line.number in numbers]
     return replace(
         made,
@@ -137,7 +139,7 @@ def _keeping(scenario: Scenario, numbers: set[int]) -> Scenario:
     return replace(scenario, main_cf="".join(kept), master_cf="".join(master))
 
 
-def _cut(entry: Entry, gone: Sequence[Argument]) -> str:
+def _cut(entry: MasterEntry, gone: Sequence[Argument]) -> str:
     """An entry's text without some of its arguments."""
     text = entry.text
     for argument in sorted(gone, key=lambda one: one.start, reverse=True):

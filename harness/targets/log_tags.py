@@ -11,7 +11,7 @@ from harness.postfix_config.listeners import (
 from harness.postfix_config.lookup_tables import expand_references
 from harness.postfix_config.main_cf import parse_main_cf
 from harness.postfix_config.master_cf import (
-    Entry,
+    MasterEntry,
     parse_master_cf,
 )
 from harness.tls import Service
@@ -31,7 +31,7 @@ def service_tags(
     master = parse_master_cf(master_cf)
     own: dict[str, str] = {}
     for entry in master.entries:
-        speaker: Entry | None = entry
+        speaker: MasterEntry | None = entry
         if entry.fields[7:8] == (POSTSCREEN,):
             speaker = behind_postscreen(settings, entry, master)
         if entry.type == "inet" and speaker is not None and "syslog_name" in speaker.options:

@@ -18,7 +18,7 @@ from harness.targets.stream import LineStream
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ShellOutput:
     """What a command came to: its exit status, and standard output and error as they came."""
 
     status: int
@@ -44,7 +44,7 @@ class Shell:
         )
         self._stream.start()
 
-    def run(self, script: str, *, time_limit: float = 60.0) -> Answer:
+    def run(self, script: str, *, time_limit: float = 60.0) -> ShellOutput:
         """Run a script in a subshell and wait for it. ``time_limit`` is in seconds.
 
         Raises:
@@ -67,7 +67,7 @@ class Shell:
         for line in lines:
             self._lines.put(line)
 
-    def _collect(self, mark: str, time_limit: float) -> Answer:
+    def _collect(self, mark: str, time_limit: float) -> ShellOutput:
         output: list[str] = []
         end = time.monotonic() + time_limit
         while True:
@@ -79,7 +79,7 @@ class Shell:
                 raise self._gone("it ended")
             if line.startswith(mark):
                 text = "\n".join(output)
-                return Answer(int(line.split()[1]), text.removesuffix("\n"))
+                return ShellOutput(int(line.split()[1]), text.removesuffix("\n"))
             output.append(line)
 
     def _gone(self, why: str) -> InfrastructureError:

@@ -25,7 +25,7 @@ _ESTABLISHED = re.compile(r"TLS connection established")
 _ORDER = (_DIED, _STOPPED, _NO_TLS, _REJECTED, _LIBRARY, _ESTABLISHED)
 
 
-class Question(Enum):
+class DecisiveQuestion(Enum):
     """What is asked of a session's log: ``ENDED``, why it ended as it did, is asked unless said.
 
     ``NEGOTIATED``: what was negotiated, which one line says whatever came after it. ``REFUSED``:
@@ -41,7 +41,9 @@ class Question(Enum):
 _WHEN = re.compile(r"^[A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d ")
 
 
-def decisive_line(log: Iterable[str], question: Question = Question.ENDED) -> str | None:
+def decisive_line(
+    log: Iterable[str], question: DecisiveQuestion = DecisiveQuestion.ENDED
+) -> str | None:
     """The line that answers a question of a session, without its time; None where none does."""
     lines = list(log)
     for pattern in (*question.value, *_ORDER):

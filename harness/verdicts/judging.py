@@ -98,7 +98,7 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ComparedCell:
     """A cell of the plan, what was seen there, and what was seen under the control configuration.
 
     ``lack`` says why nothing was seen, where nothing was.
@@ -113,7 +113,7 @@ class Place:
     lack: str = "not measured"
 
 
-def judge(expectation: Expectation, places: Iterable[Place]) -> Judged:
+def judge(expectation: Expectation, places: Iterable[ComparedCell]) -> Judged:
     """Hold an expectation against the cells of one build."""
     mine = [p for p in places if expectation.fits_place(p.service, p.client, p.offer)]
     if expectation.effect is not None:
@@ -128,7 +128,7 @@ def judge(expectation: Expectation, places: Iterable[Place]) -> Judged:
     )
 
 
-def _cell_says(expectation: Expectation, place: Place) -> Mismatch | Gap | bool:
+def _cell_says(expectation: Expectation, place: ComparedCell) -> Mismatch | Gap | bool:
     """What one cell says: a mismatch, a gap, True where it bears it out, False where it cannot."""
     if (gap := unsettled(place, expectation.outcome)) is not None:
         wrong = _negotiated_before_timeout(expectation, place.seen)
@@ -186,7 +186,7 @@ def _ended(seen: Observation) -> str:
     return f"refused at {seen.stage}" + (f" ({seen.reason})" if seen.reason else "")
 
 
-def unsettled(place: Place, expected: Iterable[Outcome] = ()) -> Gap | None:
+def unsettled(place: ComparedCell, expected: Iterable[Outcome] = ()) -> Gap | None:
     """Why a cell cannot be judged; None where it can.
 
     A time-out is a fact only for who expects it; for anybody else nothing is known.
@@ -291,7 +291,7 @@ def _any(globs: Iterable[str], name: str) -> bool:
     return any(fnmatchcase(name, glob) for glob in globs)
 
 
-def _judge_effect(expectation: Expectation, places: list[Place]) -> Judged:
+def _judge_effect(expectation: Expectation, places: list[ComparedCell]) -> Judged:
     """An effect is of all cells together: "some" holds by one, "none" fails by one."""
     found = {place.cell: compared(place) for place in places}
     gaps = tuple(one for one in found.values() if isinstance(one, Gap))
@@ -308,7 +308,7 @@ def _judge_effect(expectation: Expectation, places: list[Place]) -> Judged:
     return Judged(expectation, tuple(Mismatch(c, "the same as without it") for c in same))
 
 
-def compared(place: Place) -> tuple[str, ...] | Gap:
+def compared(place: ComparedCell) -> tuple[str, ...] | Gap:
     """What the configuration changes in a cell, by name, or why nobody knows."""
     if (gap := unsettled(place, (Outcome.TIMEOUT,))) is not None:
         return gap

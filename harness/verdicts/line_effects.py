@@ -22,8 +22,8 @@ from harness.scenarios.bearing import left_out
 from harness.scenarios.claims import Claims
 from harness.scenarios.scenario import Scenario
 from harness.scenarios.variants import (
-    Kind,
     Line,
+    LineKind,
     likeness,
     lines_of,
     variant,
@@ -39,7 +39,7 @@ Spot = tuple[str, str, str]
 AGAIN = "--again"
 
 
-class Part(StrEnum):
+class LinePart(StrEnum):
     """What a line does in the candidate."""
 
     ACTS = "acts"
@@ -96,24 +96,24 @@ class LineEffect:
     left_out: str = ""
 
     @property
-    def part(self) -> Part:
+    def part(self) -> LinePart:
         """What it does: acts where taking it out changes a cell, is covered where it acts alone."""
         if self.left_out:
-            return Part.LEFT_OUT
+            return LinePart.LEFT_OUT
         if self.removed.changes:
-            return Part.ACTS
+            return LinePart.ACTS
         if self.removed.gaps or self.removed.unsteady or not self.removed.same:
-            return Part.UNMEASURED
+            return LinePart.UNMEASURED
         if self.alone is None:
-            return Part.NONE
+            return LinePart.NONE
         if self.alone.changes:
-            return Part.COVERED
-        return Part.NONE if not self.alone.gaps else Part.UNMEASURED
+            return LinePart.COVERED
+        return LinePart.NONE if not self.alone.gaps else LinePart.UNMEASURED
 
     @property
     def together(self) -> bool:
         """Whether it acts, and does nothing alone: it needs another line."""
-        acts = self.part is Part.ACTS
+        acts = self.part is LinePart.ACTS
         alone = self.alone
         return acts and alone is not None and not alone.changes and not alone.gaps
 
@@ -159,9 +159,9 @@ def variants(
     for line in lines_of(scenario):
         if wanted is not None and line.number not in wanted:
             continue
-        yield variant(scenario, scenario, Kind.WITHOUT, (line.number,))
+        yield variant(scenario, scenario, LineKind.WITHOUT, (line.number,))
         if control is not None:
-            yield variant(scenario, control, Kind.ONLY, (line.number,))
+            yield variant(scenario, control, LineKind.ONLY, (line.number,))
 
 
 def repeats(found: Explanation, scenario: Scenario) -> list[Scenario]:
@@ -174,7 +174,7 @@ def repeats(found: Explanation, scenario: Scenario) -> list[Scenario]:
     again = [_again(scenario, scenario.id, changed)] if acting else []
     for one in acting:
         spots = [change.spot for change in one.removed.changes]
-        without = variant(scenario, scenario, Kind.WITHOUT, (one.line.number,))
+        without = variant(scenario, scenario, LineKind.WITHOUT, (one.line.number,))
         again.append(_again(without, str(one.without), spots))
     return list({one.id: one for one in again}.values())
 
@@ -226,15 +226,15 @@ def explain(data: RunData, name: str) -> Explanation:
     )
 
 
-def pairs(found: Explanation) -> list[tuple[Kind, tuple[int, int]]]:
+def pairs(found: Explanation) -> list[tuple[LineKind, tuple[int, int]]]:
     """The pairs of lines to try next, where single lines do not tell who acts with whom."""
-    covered = [e.line.number for e in found.lines if e.part is Part.COVERED]
+    covered = [e.line.number for e in found.lines if e.part is LinePart.COVERED]
     together = [e.line.number for e in found.lines if e.together]
     others = [e.line.number for e in found.lines]
-    wanted: list[tuple[Kind, tuple[int, int]]] = []
-    wanted += [(Kind.WITHOUT, pair) for pair in combinations(covered, 2)]
+    wanted: list[tuple[LineKind, tuple[int, int]]] = []
+    wanted += [(LineKind.WITHOUT, pair) for pair in combinations(covered, 2)]
     for one in together:
-        wanted += [(Kind.ONLY, (min(one, o), max(one, o))) for o in others if o != one]
+        wanted += [(LineKind.ONLY, (min(one, o), max(one, o))) for o in others if o != one]
     return list(dict.fromkeys(wanted))[:MOST_PAIRS]
 
 
@@ -269,14 +269,14 @@ class _Book:
 
     def line(self, line: Line) -> LineEffect:
         """A line's effects, as far as they were measured; partners are not known yet."""
-        without = self._measured(Kind.WITHOUT, (line.number,))
+        without = self._measured(LineKind.WITHOUT, (line.number,))
         if without is None and line.number in self._left_out:
             why = self._left_out[line.number]
             return LineEffect(line, Compared(), None, left_out=why)
         removed = self.compared(self.scenario.id, without)
         alone = None
         if self.control is not None:
-            only = self._measured(Kind.ONLY, (line.number,))
+            only = self._measured(LineKind.ONLY, (line.number,))
             alone = self.compared(only, self.control.id)
         return LineEffect(line, removed, alone, without=without)
 
@@ -288,12 +288,12 @@ class _Book:
             pair = (min(number, other.line.number), max(number, other.line.number))
             if other is effect or other.alone is None or effect.alone is None:
                 continue
-            if effect.part is Part.COVERED and other.part is Part.COVERED:
-                both = self.compared(self.scenario.id, self._measured(Kind.WITHOUT, pair))
+            if effect.part is LinePart.COVERED and other.part is LinePart.COVERED:
+                both = self.compared(self.scenario.id, self._measured(LineKind.WITHOUT, pair))
                 if both.places & effect.alone.places:
                     found.append(other.line.number)
             elif effect.together and self.control is not None:
-                both = self.compared(self._measured(Kind.ONLY, pair), self.control.id)
+                both = self.compared(self._measured(LineKind.ONLY, pair), self.control.id)
                 if both.places - other.alone.places:
                     found.append(other.line.number)
         return replace(effect, partners=tuple(found))
@@ -349,7 +349,7 @@ class _Book:
             return True
         return self._settled(first, second) and bool(changes(first, second))
 
-    def _measured(self, kind: Kind, numbers: tuple[int, ...]) -> str | None:
+    def _measured(self, kind: LineKind, numbers: tuple[int, ...]) -> str | None:
         """The measured configuration that a variant comes to; None where there is none."""
         wanted = variant(self.scenario, self.control or self.scenario, kind, numbers)
         return self._by_likeness.get(likeness(wanted))

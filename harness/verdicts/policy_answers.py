@@ -13,9 +13,9 @@ from harness.tls import PLAINTEXT
 from harness.verdicts.judging import (
     AFTER_TLS,
     BEFORE_TLS,
+    ComparedCell,
     Judged,
     Mismatch,
-    Place,
     Standing,
     judge,
     negotiated,
@@ -23,7 +23,7 @@ from harness.verdicts.judging import (
 from harness.verdicts.verdict import places_of, standing, versions
 
 
-class Answer(StrEnum):
+class PolicyAnswer(StrEnum):
     """What a service's cells on a build come to.
 
     ``none``: the policy is not met because the service offers no TLS. ``config-rejected``: not met
@@ -40,16 +40,16 @@ class Answer(StrEnum):
     @property
     def standing(self) -> Standing:
         """Whether the policy is met."""
-        if self is Answer.YES:
+        if self is PolicyAnswer.YES:
             return Standing.HOLDS
-        return Standing.UNMEASURED if self is Answer.UNMEASURED else Standing.FAILS
+        return Standing.UNMEASURED if self is PolicyAnswer.UNMEASURED else Standing.FAILS
 
 
 @dataclass(frozen=True, slots=True)
 class BuildAnswer:
     """One service on one build: the answer, and what every expectation rests on."""
 
-    answer: Answer
+    answer: PolicyAnswer
     judged: tuple[Judged, ...]
 
     @property
@@ -82,11 +82,17 @@ class ServiceAnswer:
     def only_rejected(self) -> bool:
         """Whether Postfix serves it on no build where it is not met."""
         failing = {a.answer for a in self.builds.values() if a.answer.standing is Standing.FAILS}
-        return failing == {Answer.CONFIG_REJECTED}
+        return failing == {PolicyAnswer.CONFIG_REJECTED}
 
-    def builds_by_answer(self) -> dict[Answer, list[str]]:
+    def builds_by_answer(self) -> dict[PolicyAnswer, list[str]]:
         """The builds of each answer that is given, the worst first."""
-        order = (Answer.NO, Answer.NONE, Answer.CONFIG_REJECTED, Answer.UNMEASURED, Answer.YES)
+        order = (
+            PolicyAnswer.NO,
+            PolicyAnswer.NONE,
+            PolicyAnswer.CONFIG_REJECTED,
+            PolicyAnswer.UNMEASURED,
+            PolicyAnswer.YES,
+        )
         given = {
             answer: [build for build, one in self.builds.items() if one.answer is answer]
             for answer in order
@@ -124,7 +130,7 @@ def overall_standing(found: Sequence[ServiceAnswer]) -> Standing:
     return Standing.HOLDS if standings == {Standing.HOLDS} else Standing.UNMEASURED
 
 
-def answer_of(judged: Sequence[Judged], places: Iterable[Place]) -> Answer:
+def answer_of(judged: Sequence[Judged], places: Iterable[ComparedCell]) -> PolicyAnswer:
     """What a service's cells on a build come to.
 
     Args:
@@ -133,13 +139,13 @@ def answer_of(judged: Sequence[Judged], places: Iterable[Place]) -> Answer:
     """
     seen = [place.seen for place in places if place.seen is not None]
     if is_rejected(seen):
-        return Answer.CONFIG_REJECTED
+        return PolicyAnswer.CONFIG_REJECTED
     match standing(judged):
         case Standing.HOLDS:
-            return Answer.YES
+            return PolicyAnswer.YES
         case Standing.FAILS:
-            return Answer.NONE if offers_no_tls(seen) else Answer.NO
-    return Answer.UNMEASURED
+            return PolicyAnswer.NONE if offers_no_tls(seen) else PolicyAnswer.NO
+    return PolicyAnswer.UNMEASURED
 
 
 def is_rejected(seen: Iterable[Observation]) -> bool:

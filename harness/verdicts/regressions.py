@@ -18,7 +18,7 @@ from harness.scenarios.expectations import (
 )
 from harness.tls import DEFAULT, Protocol
 from harness.verdicts.judging import (
-    Place,
+    ComparedCell,
     contradiction,
     unsettled,
 )
@@ -51,14 +51,14 @@ class Harm:
     what: str
 
 
-def harms(places: Iterable[Place], expectations: Iterable[Expectation]) -> tuple[Harm, ...]:
+def harms(places: Iterable[ComparedCell], expectations: Iterable[Expectation]) -> tuple[Harm, ...]:
     """What became worse in cells where no expectation asks for just that."""
     asked = tuple(expectations)
     found = ((place, _harm(place)) for place in places)
     return tuple(harm for place, harm in found if harm is not None and not _claimed(place, asked))
 
 
-def _harm(place: Place) -> Harm | None:
+def _harm(place: ComparedCell) -> Harm | None:
     seen, before = place.seen, place.control
     if seen is None or before is None or unsettled(place) is not None:
         return None
@@ -107,7 +107,7 @@ def _rank(protocol: str | None) -> int:
     return names.index(protocol) if protocol in names else len(names)
 
 
-def _claimed(place: Place, expectations: tuple[Expectation, ...]) -> bool:
+def _claimed(place: ComparedCell, expectations: tuple[Expectation, ...]) -> bool:
     """Whether an expectation asks for the change: met now, and contradicted without it."""
     assert place.seen is not None
     assert place.control is not None

@@ -24,9 +24,9 @@ from harness.scenarios.expectations import (
     Expectation,
 )
 from harness.verdicts.judging import (
+    ComparedCell,
     Gap,
     Judged,
-    Place,
     Standing,
     compared,
     judge,
@@ -176,7 +176,7 @@ def _asks_for_none(judged: Iterable[Judged]) -> bool:
     return any(one.expectation.effect is Effect.NONE for one in judged)
 
 
-def _unknown_effect(places: Iterable[Place]) -> str:
+def _unknown_effect(places: Iterable[ComparedCell]) -> str:
     """Why nobody knows whether anything changes."""
     gaps = [gap for place in places if isinstance(gap := compared(place), Gap)]
     return f"{gaps[0].cell}: {gaps[0].why}" if gaps else "no cell was compared"
@@ -231,7 +231,7 @@ def _first_gap(judged: tuple[Judged, ...]) -> str:
     return open_[0].why if open_ else "nothing that it promises is about this build"
 
 
-def _changed(places: Iterable[Place]) -> tuple[dict[str, tuple[str, ...]], bool]:
+def _changed(places: Iterable[ComparedCell]) -> tuple[dict[str, tuple[str, ...]], bool]:
     """The cells that differ from the control configuration, and whether that is known of all."""
     found = {place.cell: compared(place) for place in places}
     known = {cell: names for cell, names in found.items() if not isinstance(names, Gap)}
@@ -240,7 +240,7 @@ def _changed(places: Iterable[Place]) -> tuple[dict[str, tuple[str, ...]], bool]
 
 def places_of(
     data: RunData, build: str, scenario: str, seen: Mapping[str, Observation]
-) -> Iterator[Place]:
+) -> Iterator[ComparedCell]:
     """The planned cells of a scenario on a build; ``seen`` are the run's observations by cell."""
     axes, against = data.run.axes, data.run.scenarios[scenario].against
     lacks = {lack.name: first for lack in data.run.missing if (first := lack.why.split("\n")[0])}
@@ -252,7 +252,7 @@ def places_of(
                 cell = f"{build}/{scenario}/{tail}"
                 lack = lacks.get(build) or lacks.get(client) or "not measured"
                 control = seen.get(f"{build}/{against}/{tail}")
-                yield Place(cell, service, client, offer, seen.get(cell), control, lack)
+                yield ComparedCell(cell, service, client, offer, seen.get(cell), control, lack)
 
 
 def versions(data: RunData, build: str) -> tuple[Version | None, Version | None]:

@@ -22,8 +22,8 @@ from harness.catalog.builds import Build, base_suite
 from harness.catalog.releases import release
 from harness.conformance.image_checks import (
     REQUIREMENTS,
+    CheckVerdict,
     Report,
-    Verdict,
 )
 from harness.conformance.image_examination import (
     examine,
@@ -44,8 +44,8 @@ from harness.images.image_builder import ImageBuilder
 from harness.images.provenance import read_back
 from harness.images.recipes import (
     SOURCE_FILE,
-    Kind,
     Recipe,
+    RecipeKind,
     base_recipe,
     build_recipe,
     toolchain_recipe,
@@ -149,7 +149,7 @@ def bare(shop: ImageBuilder, tmp_path_factory: pytest.TempPathFactory) -> Image:
     return shop.ensure(
         Recipe(
             "test-bare-postfix",
-            Kind.PART,
+            RecipeKind.PART,
             str(folder),
             parents={"TOOLCHAIN": toolchain, "POSTFIX": DEBIAN_12},
             sources={SOURCE_FILE: postfix},
@@ -195,7 +195,7 @@ def test_a_fault_is_refused_with_its_reason_and_no_other(
 def test_what_follows_from_a_fault_says_from_which(reports: dict[str, Report]) -> None:
     """The reader of a report without syslog, or without postconf, sees one cause."""
     for name, cause in (("no-syslog", "syslog"), ("no-postconf", "postconf"), ("exits", "command")):
-        rest = [one for one in reports[name].checks if one.verdict is Verdict.NOT_CHECKED]
+        rest = [one for one in reports[name].checks if one.verdict is CheckVerdict.NOT_CHECKED]
         assert rest, name
         assert {one.found for one in rest} == {f"needs {cause}"}
 

@@ -26,7 +26,7 @@ from harness.images import labels as names
 from harness.images.image import Image
 from harness.images.image_builder import ImageBuilder
 from harness.images.provenance import check, read_back
-from harness.images.recipes import Kind, Recipe, base_recipe, build_recipe
+from harness.images.recipes import Recipe, RecipeKind, base_recipe, build_recipe
 from harness.paths import images_dir
 
 pytestmark = pytest.mark.docker
@@ -86,7 +86,7 @@ def _recipe(
     base: str,
     lines: str,
     *,
-    kind: Kind = Kind.PART,
+    kind: RecipeKind = RecipeKind.PART,
     labels: Mapping[str, str] | None = None,
 ) -> Recipe:
     """A recipe on an image that is there; its images carry the test's mark from the first step."""
@@ -296,7 +296,7 @@ def test_a_build_whose_labels_lie_never_gets_its_tag(
 ) -> None:
     """A build from source that comes out as another version is an error, and is not kept."""
     lie = {names.POSTFIX: "3.7.10", names.OPENSSL: parent.labels[names.OPENSSL]}
-    recipe = _recipe(tmp_path, mark, parent.reference, "", kind=Kind.SOURCE, labels=lie)
+    recipe = _recipe(tmp_path, mark, parent.reference, "", kind=RecipeKind.SOURCE, labels=lie)
     shop = _shop(client, tmp_path)
     with pytest.raises(BuildError, match=r"says Postfix 3\.7\.10, but it runs 3\.7\.\d+"):
         shop.ensure(recipe)
@@ -312,7 +312,9 @@ def test_a_lying_image_under_the_right_tag_is_refused(
     lying = _recipe(tmp_path, mark, parent.reference, "RUN true", labels=lie)
     shop = _shop(client, tmp_path)
     made = shop.ensure(lying)
-    build = _recipe(tmp_path, mark, parent.reference, "RUN true", kind=Kind.SOURCE, labels=lie)
+    build = _recipe(
+        tmp_path, mark, parent.reference, "RUN true", kind=RecipeKind.SOURCE, labels=lie
+    )
     repository, _, tag = shop.reference(build).rpartition(":")
     client.images.get(made.reference).tag(repository, tag)
     for _ in range(2):

@@ -28,7 +28,7 @@ from harness.errors import DoesNotBuildError, ExitCode
 from harness.images import labels as names
 from harness.images.image_builder import ImageBuilder
 from harness.images.pruning import Found, our_images, outdated, remove
-from harness.images.recipes import Kind, Recipe, base_recipe, build_recipe
+from harness.images.recipes import Recipe, RecipeKind, base_recipe, build_recipe
 from harness.paths import cache_dir, images_dir
 
 pytestmark = pytest.mark.docker
@@ -200,8 +200,8 @@ def refused(engine: docker.DockerClient, tmp_path: Path) -> Iterator[Recipe]:
     for folder, text in files.items():
         (tmp_path / "images" / folder).mkdir(parents=True)
         (tmp_path / "images" / folder / "Dockerfile").write_text(f"{text}\n")
-    parent = Recipe(f"{name}-parent", Kind.PART, "parent")
-    yield Recipe(name, Kind.PART, "child", parents={"PARENT": parent})
+    parent = Recipe(f"{name}-parent", RecipeKind.PART, "parent")
+    yield Recipe(name, RecipeKind.PART, "child", parents={"PARENT": parent})
     with suppress(DockerException):
         engine.images.remove(parent.tag(tmp_path / "images"))
 

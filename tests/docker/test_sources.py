@@ -18,7 +18,7 @@ from harness.docker_engine.cancel import Cancel
 from harness.errors import SourceError
 from harness.images.image import Image
 from harness.images.image_builder import ImageBuilder
-from harness.images.recipes import Kind, Recipe, base_recipe, build_recipe
+from harness.images.recipes import Recipe, RecipeKind, base_recipe, build_recipe
 from harness.paths import images_dir
 from harness.sources.archives import SourceStore
 from harness.sources.debian_archive import DebianFetcher
@@ -151,7 +151,7 @@ class _Made:
             cache_dir=self._root / "cache",
             on_step=lambda *_: None,
         )
-        made = shop.ensure(Recipe(f"test-{self._mark}", Kind.PART, "thing"))
+        made = shop.ensure(Recipe(f"test-{self._mark}", RecipeKind.PART, "thing"))
         return DebianFetcher(self._client, lambda _: made.reference, {})
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from harness.clients.contract import Message, Request, Result
+from harness.clients.contract import ClientResult, Message, Request
 from harness.clients.driver import Driver
 from harness.docker_engine.session import DockerSession
 from harness.observations.record import Observation
@@ -136,10 +136,10 @@ def driver_image(engine: docker.DockerClient, folder: Path, name: str) -> str:
     return str(image.id)
 
 
-def ask(lab: Lab, reference: str, name: str, *ids: str) -> list[Result]:
+def ask(lab: Lab, reference: str, name: str, *ids: str) -> list[ClientResult]:
     """Ask a driver for several dialogues at once."""
 
-    async def all_of_them() -> list[Result]:
+    async def all_of_them() -> list[ClientResult]:
         driver = Driver(lab, name, reference)
         requests = [
             Request(one, "h", 25, "h", False, Offer(), "/ca", Message("a", "b", "c"), None, 0.5)

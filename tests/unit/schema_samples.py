@@ -14,7 +14,15 @@ from typing import Any
 from harness.catalog.cells import Cell
 from harness.catalog.ciphers import all_ciphers
 from harness.catalog.plan import Plan
-from harness.clients.contract import OUTCOMES, STAGES, Credentials, Message, Reply, Request, Result
+from harness.clients.contract import (
+    OUTCOMES,
+    STAGES,
+    ClientResult,
+    Credentials,
+    Message,
+    Reply,
+    Request,
+)
 from harness.images.provenance import Versions
 from harness.observations.decide import (
     ControlEvidence,
@@ -78,14 +86,14 @@ REQUEST = Request(
     CELL.id, "debian-12.mx.test", 20011, "mx.test", False, CELL.offer, "/run/postfix-matrix/ca.pem",
     Message("shop@webshop.test", "c1@sink.test", CELL.id), Credentials("webshop", "hunter2"),
 )  # fmt: skip
-RESULT = Result(
+RESULT = ClientResult(
     CELL.id, "accepted", None, "TLSv1", "ECDHE-RSA-AES256-SHA", 256, "P-256",
     Reply(250, "2.0.0 Ok: queued as 4BXYZ"), None, "172.21.0.5:56940", "4BXYZ", 0.012,
     ("S: 220 mx.test ESMTP Postfix", "C: EHLO client.test"),
 )  # fmt: skip
 
 
-def results() -> Iterator[Result]:
+def results() -> Iterator[ClientResult]:
     """A result of every outcome, at every stage, with and without TLS, a reply and an error."""
     yield RESULT
     views = ((None, None, None), ("TLSv1", "ECDHE-RSA-AES256-SHA", 256))
@@ -94,7 +102,7 @@ def results() -> Iterator[Result]:
     stages = (None, *sorted(STAGES))
     for outcome, stage, view, reply in product(sorted(OUTCOMES), stages, views, replies):
         if outcome not in ("refused", "hung-up") or stage is not None:
-            yield Result(CELL.id, outcome, stage, *view, reply=reply, error="unexpected EOF")
+            yield ClientResult(CELL.id, outcome, stage, *view, reply=reply, error="unexpected EOF")
 
 
 def decisions() -> Iterator[Decision]:

@@ -14,7 +14,7 @@ from harness.observations.run_folder import RunData
 from harness.outcomes import Outcome
 from harness.reports.explain_json import explanation_data
 from harness.reports.verify_json import verification_data
-from harness.reports.verify_remedy import Remedy
+from harness.reports.verify_remedy import TriedRemedy
 from harness.scenarios.expectations import (
     Expectation,
     Where,
@@ -109,7 +109,7 @@ def refused_recipients() -> dict[str, Any]:
     data = with_evidence(replace(data, observations=seen), [ESTABLISHED, REJECT], reply, instance)
     found = answers(data, "candidate")
     override = Override("25", "smtpd_tls_protocols", "TLSv1", 12)
-    remedy = Remedy(("smtpd_tls_protocols = !TLSv1",), (override,), found, found)
+    remedy = TriedRemedy(("smtpd_tls_protocols = !TLSv1",), (override,), found, found)
     return verification_data(data, "candidate", found, ["tls12-or-newer"], remedy)
 
 

@@ -11,7 +11,7 @@ from harness.cli.candidate import named_candidate
 from harness.cli.candidate_options import CandidateOptions, candidate_options
 from harness.cli.confirmation import agreed
 from harness.cli.measure_options import (
-    Setting,
+    MeasureOptions,
     setting_options,
 )
 from harness.cli.signals import terminable
@@ -83,7 +83,7 @@ def explain_command(
     reading: CandidateOptions,
     yes: bool,
     verbose: bool,
-    setting: Setting,
+    setting: MeasureOptions,
 ) -> int:
     """Tell what each line of a candidate does: which cells change without it, and by it alone.
 
@@ -116,7 +116,7 @@ def explain_command(
 
 
 def _measured(
-    candidate: Scenario, control: Scenario | None, setting: Setting, *, yes: bool
+    candidate: Scenario, control: Scenario | None, setting: MeasureOptions, *, yes: bool
 ) -> RunData:
     """Measure the candidate, its control, and what shows its lines; then what it takes besides.
 
@@ -139,7 +139,7 @@ def _measured(
     return data
 
 
-def _numbers(candidate: Scenario, setting: Setting) -> list[int]:
+def _numbers(candidate: Scenario, setting: MeasureOptions) -> list[int]:
     """The lines to look at.
 
     Raises:

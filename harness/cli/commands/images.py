@@ -32,8 +32,8 @@ from harness.docker_engine.session import (
 )
 from harness.errors import DoesNotBuildError, ExitCode
 from harness.images.batch_build import (
+    BuildResult,
     Orderable,
-    Result,
     State,
     build_all,
     catalogue,
@@ -41,11 +41,11 @@ from harness.images.batch_build import (
     with_parts,
 )
 from harness.images.image_states import (
-    Entry,
+    ImageState,
     survey,
 )
 from harness.images.pruning import Found, our_images, outdated, remove
-from harness.images.recipes import Kind, Recipe, build_recipe, client_recipe
+from harness.images.recipes import Recipe, RecipeKind, build_recipe, client_recipe
 from harness.images.refusals import Refusals
 from harness.paths import cache_dir, images_dir
 from harness.reports.plain_text import plain
@@ -215,7 +215,12 @@ def _hidden(orders: Iterable[Orderable]) -> Iterator[Recipe]:
 
 def _is_helper(one: Orderable) -> bool:
     """Whether a run needs it to measure any build: a client, a control or the authentication."""
-    return isinstance(one, Recipe) and one.kind in (Kind.CLIENT, Kind.CONTROL, Kind.SASL, Kind.DNS)
+    return isinstance(one, Recipe) and one.kind in (
+        RecipeKind.CLIENT,
+        RecipeKind.CONTROL,
+        RecipeKind.SASL,
+        RecipeKind.DNS,
+    )
 
 
 def _is_lacking(order: Orderable, state: State) -> bool:
@@ -225,7 +230,7 @@ def _is_lacking(order: Orderable, state: State) -> bool:
     )
 
 
-def _result_table(results: list[Result]) -> Table:
+def _result_table(results: list[BuildResult]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("image", "state", "after", ""):
         table.add_column(
@@ -241,20 +246,20 @@ def _cells(*words: str) -> Iterator[Text]:
     return (Text(plain(word)) for word in words)
 
 
-def _why(one: Result) -> str:
+def _why(one: BuildResult) -> str:
     if isinstance(one.error, DoesNotBuildError):
         return one.error.reason
     return one.error.what.splitlines()[0] if one.error else ""
 
 
-def _explain(results: list[Result]) -> None:
+def _explain(results: list[BuildResult]) -> None:
     """What to do about what could not be had, whole, on standard error."""
     for one in results:
         if one.error:
             click.echo(plain(f"\n{one.name}: {one.error}"), err=True)
 
 
-def _result_json(one: Result) -> dict[str, Any]:
+def _result_json(one: BuildResult) -> dict[str, Any]:
     return {
         "name": one.name,
         "state": one.state,
@@ -265,7 +270,7 @@ def _result_json(one: Result) -> dict[str, Any]:
     }
 
 
-def _entry_table(rows: list[Entry]) -> Table:
+def _entry_table(rows: list[ImageState]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("image", "state", "Postfix", "OpenSSL", "size", "made"):
         table.add_column(title, no_wrap=title != "state")
@@ -275,7 +280,7 @@ def _entry_table(rows: list[Entry]) -> Table:
     return table
 
 
-def _entry_json(one: Entry) -> dict[str, Any]:
+def _entry_json(one: ImageState) -> dict[str, Any]:
     return {
         "name": one.name,
         "state": one.state,

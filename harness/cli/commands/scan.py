@@ -12,7 +12,7 @@ import click
 
 from harness.cli.candidate_options import CandidateOptions, candidate_options
 from harness.errors import ExitCode, UsageError
-from harness.scan.dialogue import Place
+from harness.scan.dialogue import ScanTarget
 from harness.scan.scanning import scan
 from harness.tls import Service, read_service
 
@@ -95,7 +95,7 @@ def scan_command(
         host, port = address["host"].removeprefix("[").removesuffix("]"), int(address["port"])
         if not 0 < port < 1 << 16:
             raise UsageError(f"{port} is no port", next_step="name one from 1 to 65535")
-        found = scan(Place(host, port, implicit, host), ciphers_only=ciphers_only)
+        found = scan(ScanTarget(host, port, implicit, host), ciphers_only=ciphers_only)
     else:
         asked = _service(service or "smtp")
         wanted = _wanted(scenario, config, scenarios_dir, service, reading)

@@ -15,7 +15,7 @@ from harness.cli.commands.explain import (
     verbose_option,
 )
 from harness.cli.measure_options import (
-    Setting,
+    MeasureOptions,
     setting_options,
 )
 from harness.cli.progress import Display
@@ -26,7 +26,7 @@ from harness.reports.closing import trouble
 from harness.reports.service_labels import service_labels
 from harness.reports.verify_json import verification_data
 from harness.reports.verify_markdown import verification_markdown
-from harness.reports.verify_remedy import Remedy, why_no_remedy
+from harness.reports.verify_remedy import TriedRemedy, why_no_remedy
 from harness.reports.verify_text import told_remedy, verification
 from harness.run.choosing import read_scenarios
 from harness.scenarios.claims import Claims
@@ -90,7 +90,7 @@ def verify_command(
     reading: CandidateOptions,
     form: str,
     verbose: bool,
-    setting: Setting,
+    setting: MeasureOptions,
 ) -> int:
     """Measure whether a configuration, or lines of one on standard input, meet a policy.
 
@@ -165,13 +165,13 @@ def _offers(policies: Iterable[Policy]) -> tuple[Offer, ...]:
 
 
 def _tried(
-    setting: Setting,
+    setting: MeasureOptions,
     display: Display,
     data: RunData,
     wanted: Sequence[Scenario],
     found: Sequence[ServiceAnswer],
     policies: Sequence[Policy],
-) -> tuple[Remedy | None, RunData]:
+) -> tuple[TriedRemedy | None, RunData]:
     """A remedy of the services that fail, tried, and the run that it was tried in.
 
     None where nothing fails. The last of the scenarios wanted is the candidate.
@@ -183,13 +183,13 @@ def _tried(
     failing = [one for one in failing if not one.only_rejected] or failing
     lines = _lines(data, candidate.id, failing, policies)
     if not lines:
-        return Remedy((), why_none=why_no_remedy(failing)), data
+        return TriedRemedy((), why_none=why_no_remedy(failing)), data
     labels = service_labels(data, candidate.id)
     services = {name for one in failing for name in (one.service, labels[one.service].entry)}
     tried = remedied(candidate, lines, services, REMEDIED)
     data = setting.measured([*wanted, tried], display, prior=data)
     freed = overrides(candidate.master_cf, services, parameters_of(lines))
-    return Remedy(lines, freed, tuple(found), answers(data, tried.id)), data
+    return TriedRemedy(lines, freed, tuple(found), answers(data, tried.id)), data
 
 
 def _lines(

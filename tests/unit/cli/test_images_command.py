@@ -28,20 +28,20 @@ from harness.cli.main import run_cli
 from harness.cli.source_options import read_additions
 from harness.conformance.image_checks import (
     Check,
+    CheckVerdict,
     Report,
-    Verdict,
 )
 from harness.errors import DoesNotBuildError, ExitCode, InfrastructureError, UsageError
 from harness.images.batch_build import (
+    BuildResult,
     Orderable,
-    Result,
     State,
     build_all,
     catalogue,
     name_of,
 )
 from harness.images.image_builder import ImageBuilder
-from harness.images.image_states import Entry
+from harness.images.image_states import ImageState
 from harness.images.recipes import base_recipe, build_recipe
 from harness.observations.run_folder import (
     Missing,
@@ -77,23 +77,25 @@ def _shown(table: object) -> str:
 @pytest.mark.parametrize("words", [LINKER, WARNING])
 def test_a_compilers_words_are_shown_as_they_are(words: str) -> None:
     """A bracket of a linker's is no markup: it must neither vanish nor end the command."""
-    refused = Result("pair", State.REFUSED, 1.0, error=DoesNotBuildError("pair", words))
+    refused = BuildResult("pair", State.REFUSED, 1.0, error=DoesNotBuildError("pair", words))
     assert words in _shown(_result_table([refused]))
-    assert words in _shown(_entry_table([Entry("pair", "r:1", f"does not build: {words}")]))
+    assert words in _shown(_entry_table([ImageState("pair", "r:1", f"does not build: {words}")]))
 
 
 def test_no_word_of_a_build_drives_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """A log or a label may hold a terminal's escapes; they are shown, not obeyed."""
-    refused = Result("pair", State.REFUSED, 1.0, error=DoesNotBuildError("pair", "\x1b]0;x\x07"))
+    refused = BuildResult(
+        "pair", State.REFUSED, 1.0, error=DoesNotBuildError("pair", "\x1b]0;x\x07")
+    )
     assert "\\x1b]0;x" in _shown(_result_table([refused]))
-    assert "\\x1b3.7" in _shown(_entry_table([Entry("pair", "r:1", "there", "\x1b3.7")]))
+    assert "\\x1b3.7" in _shown(_entry_table([ImageState("pair", "r:1", "there", "\x1b3.7")]))
     _explain([refused])
     assert "\\x1b]0;x" in capsys.readouterr().err
 
 
 def test_no_word_of_an_image_drives_the_terminal() -> None:
     """'images check' is for strangers' images: what they print is shown, not obeyed."""
-    check = Check("quiet", "nothing else is printed", Verdict.FAILED, "it said \x1b]0;x\x07")
+    check = Check("quiet", "nothing else is printed", CheckVerdict.FAILED, "it said \x1b]0;x\x07")
     told = _told(Report("theirs:1", "sha256:0", (check,), None))
     assert "it said \\x1b]0;x\\x07" in told
     assert "theirs:1 does not keep the image contract" in told
@@ -102,7 +104,7 @@ def test_no_word_of_an_image_drives_the_terminal() -> None:
 def test_what_was_refused_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     """Where the whole log is, and how to try again, is of use for a finding too."""
     error = DoesNotBuildError("pair", "x.c: error", next_step="the whole log is /x.log")
-    _explain([Result("pair", State.REFUSED, 1.0, error=error)])
+    _explain([BuildResult("pair", State.REFUSED, 1.0, error=error)])
     assert "/x.log" in capsys.readouterr().err
 
 

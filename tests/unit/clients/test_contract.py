@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from harness.clients.contract import (
-    ContractError,
+    ClientProtocolError,
+    ClientResult,
     Credentials,
     Message,
     Reply,
     Request,
-    Result,
 )
 from harness.tls import Offer, Protocol
 
@@ -50,7 +50,7 @@ def test_the_drivers_own_copy_of_the_contract_speaks_the_same_words() -> None:
     assert (read.id, read.host, read.port) == (REQUEST.id, REQUEST.host, REQUEST.port)
     assert (read.offer.lowest, read.offer.highest) == ("TLSv1", "TLSv1.2")
     said = theirs.result("c", theirs.Ending("timeout", "banner", "slow"), theirs.Trace(), 0.5)
-    assert Result.from_json(json.dumps(said)).outcome == "timeout"
+    assert ClientResult.from_json(json.dumps(said)).outcome == "timeout"
 
 
 def test_evidence_carries_no_password() -> None:
@@ -60,15 +60,17 @@ def test_evidence_carries_no_password() -> None:
 
 def test_a_result_reads_back_what_it_writes() -> None:
     """Protects evidence: a driver's result comes out as it came in."""
-    result = Result(
+    result = ClientResult(
         "c", "refused", "mail", reply=Reply(530, "no"), dialogue=("S: 220 hi",), seconds=0.5
     )
-    assert Result.from_json(json.dumps(result.to_dict())) == result
+    assert ClientResult.from_json(json.dumps(result.to_dict())) == result
 
 
 def test_what_the_contract_does_not_know_is_passed_over() -> None:
     """Protects drivers that say more than they must: an unknown key does no harm."""
-    result = Result.from_json('{"contract": 1, "id": "c", "outcome": "timeout", "mood": "good"}')
+    result = ClientResult.from_json(
+        '{"contract": 1, "id": "c", "outcome": "timeout", "mood": "good"}'
+    )
     assert result.outcome == "timeout"
 
 
@@ -95,5 +97,5 @@ def test_what_the_contract_does_not_know_is_passed_over() -> None:
 )
 def test_rubbish_is_named(line: str, why: str) -> None:
     """Protects against a driver that prints rubbish: it is told apart from every real result."""
-    with pytest.raises(ContractError, match=why):
-        Result.from_json(line)
+    with pytest.raises(ClientProtocolError, match=why):
+        ClientResult.from_json(line)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from harness.adaptation.hops import follow_ports
-from harness.clients.contract import Request, Result
+from harness.clients.contract import ClientResult, Request
 from harness.clients.driver import lacking_words
 from harness.observations.certificates import certificate_view, client_trust
 from harness.observations.decide import ControlEvidence, ServerWords, decide, resumed
@@ -241,7 +241,7 @@ def test_a_session_that_was_not_resumed_says_something_only_beside_a_control(
 
 def test_a_client_that_hung_up_is_no_refusal() -> None:
     """Protects the vocabulary: the client decided it, and there is no reason."""
-    result = Result("c", "hung-up", "data", error="the client hung up, as it was told")
+    result = ClientResult("c", "hung-up", "data", error="the client hung up, as it was told")
     offer = Offer.parse("TLSv1.2+hangup=data")
     found = decide(offer, result, ServerWords(), ControlEvidence("c", True))
     assert (found.outcome, found.stage, found.reason, found.decided_by) == (

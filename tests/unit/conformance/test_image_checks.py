@@ -19,9 +19,9 @@ from harness.conformance.container_log import (
 from harness.conformance.image_checks import (
     REQUIREMENTS,
     Check,
-    Finding,
+    CheckFinding,
+    CheckVerdict,
     Report,
-    Verdict,
     weigh,
 )
 from harness.conformance.image_contents import parse
@@ -78,12 +78,12 @@ CONNECT = (
 )
 
 
-def findings() -> dict[str, Finding]:
+def findings() -> dict[str, CheckFinding]:
     """What an image that keeps the contract comes to."""
-    return {one.name: Finding("good") for one in REQUIREMENTS}
+    return {one.name: CheckFinding("good") for one in REQUIREMENTS}
 
 
-def verdicts(checks: tuple[Check, ...]) -> dict[str, Verdict]:
+def verdicts(checks: tuple[Check, ...]) -> dict[str, CheckVerdict]:
     """The verdict of each check."""
     return {check.name: check.verdict for check in checks}
 
@@ -131,7 +131,9 @@ def test_an_image_that_keeps_the_contract_passes_every_check() -> None:
 @pytest.mark.parametrize("name", [one.name for one in REQUIREMENTS])
 def test_each_requirement_alone_refuses_an_image(name: str) -> None:
     """Protects from a check that is made and not counted."""
-    report = Report("mail:7", "sha256:1", weigh(findings() | {name: Finding("bad", "do")}), None)
+    report = Report(
+        "mail:7", "sha256:1", weigh(findings() | {name: CheckFinding("bad", "do")}), None
+    )
     assert not report.ok
     assert [check.name for check in report.failures] == [name]
     with pytest.raises(ContractError, match=f"image mail:7 .*\n- {name}: bad") as caught:
@@ -141,21 +143,21 @@ def test_each_requirement_alone_refuses_an_image(name: str) -> None:
 
 def test_what_only_follows_from_a_failure_is_not_checked_and_names_it() -> None:
     """Protects who repairs an image from a dozen reasons that are one."""
-    gone = findings() | {"postconf": Finding("no postconf", "install it")}
+    gone = findings() | {"postconf": CheckFinding("no postconf", "install it")}
     for follows in ("daemons", "config", "owners", "sasl", "tls", "master"):
         del gone[follows]
     checks = {check.name: check for check in weigh(gone)}
-    assert checks["postconf"].verdict is Verdict.FAILED
+    assert checks["postconf"].verdict is CheckVerdict.FAILED
     # By way of tls and of master.
-    assert checks["starttls"].verdict is Verdict.NOT_CHECKED
+    assert checks["starttls"].verdict is CheckVerdict.NOT_CHECKED
     assert checks["starttls"].found == "needs postconf"
-    assert checks["openssl"].verdict is Verdict.PASSED
+    assert checks["openssl"].verdict is CheckVerdict.PASSED
 
 
 def test_independent_failures_are_all_told() -> None:
     """Protects who repairs an image from doing so one failure at a time."""
-    two = findings() | {"syslog": Finding("none", "do"), "openssl": Finding("none", "do")}
-    failed = [name for name, one in verdicts(weigh(two)).items() if one is Verdict.FAILED]
+    two = findings() | {"syslog": CheckFinding("none", "do"), "openssl": CheckFinding("none", "do")}
+    failed = [name for name, one in verdicts(weigh(two)).items() if one is CheckVerdict.FAILED]
     assert failed == ["openssl", "syslog"]
     smtpd_log = next(check for check in weigh(two) if check.name == "smtpd-log")
     assert smtpd_log.found == "needs openssl, syslog"
@@ -163,7 +165,9 @@ def test_independent_failures_are_all_told() -> None:
 
 def test_a_failure_is_told_with_what_was_expected_and_what_to_do() -> None:
     """Protects the terminal's reader: each failure can be acted on."""
-    text = str(Check("root", "the image's user is root", Verdict.FAILED, "user mail", "set it"))
+    text = str(
+        Check("root", "the image's user is root", CheckVerdict.FAILED, "user mail", "set it")
+    )
     assert text.splitlines() == [
         "failed: root: user mail",
         "  expected: the image's user is root",

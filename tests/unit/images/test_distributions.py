@@ -13,7 +13,7 @@ from harness.catalog.builds import Build, Distribution, distributions
 from harness.images import labels as names
 from harness.images.base import Origin, image_name
 from harness.images.bootstrap import explain, in_words
-from harness.images.recipes import Kind, build_recipe
+from harness.images.recipes import RecipeKind, build_recipe
 from harness.paths import images_dir
 
 SCRIPTS = images_dir() / "base"
@@ -35,7 +35,7 @@ def test_each_distribution_is_a_build_on_an_image_of_its_own(one: Distribution) 
     """A record is all that a distribution needs: recipe and registry image follow from it."""
     assert one.id.startswith(f"{one.family}-")
     recipe = build_recipe(Build.parse(one.id))
-    assert recipe.kind is Kind.DISTRIBUTION
+    assert recipe.kind is RecipeKind.DISTRIBUTION
     assert recipe.parents["BASE"].args["SUITE"] == one.suite
     assert image_name(one.family, one.suite).startswith(f"{one.family}:{one.suite}")
 

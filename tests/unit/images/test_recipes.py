@@ -22,8 +22,8 @@ from harness.images import labels as names
 from harness.images.context import context_files, write_tar
 from harness.images.recipes import (
     SOURCE_FILE,
-    Kind,
     Recipe,
+    RecipeKind,
     base_recipe,
     build_recipe,
     client_recipe,
@@ -64,10 +64,10 @@ def _folder(root: Path, name: str = "thing") -> Path:
 def _recipe(**changes: object) -> Recipe:
     plain = Recipe(
         "thing-1.0+x",
-        Kind.PART,
+        RecipeKind.PART,
         "thing",
         args={"A": "1", "B": "2"},
-        parents={"BASE": Recipe("parent", Kind.BASE, "thing", args={"SUITE": "x"})},
+        parents={"BASE": Recipe("parent", RecipeKind.BASE, "thing", args={"SUITE": "x"})},
         sources={SOURCE_FILE: release("postfix", "3.7.11")},
         labels={"one": "1", "two": "2"},
     )
@@ -110,13 +110,13 @@ def test_other_arguments_or_labels_are_another_image(
     "change",
     [
         {"name": "thing-1.1"},
-        {"kind": Kind.CLIENT},
+        {"kind": RecipeKind.CLIENT},
         {"sources": {}},
         {"sources": {SOURCE_FILE: release("stunnel", "5.68")}},
         {"sources": {"other.tar.gz": release("postfix", "3.7.11")}},
         {"parents": {}},
-        {"parents": {"BASE": Recipe("parent", Kind.BASE, "thing", args={"SUITE": "y"})}},
-        {"parents": {"ORIGIN": Recipe("parent", Kind.BASE, "thing", args={"SUITE": "x"})}},
+        {"parents": {"BASE": Recipe("parent", RecipeKind.BASE, "thing", args={"SUITE": "y"})}},
+        {"parents": {"ORIGIN": Recipe("parent", RecipeKind.BASE, "thing", args={"SUITE": "x"})}},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -248,7 +248,7 @@ def test_the_real_recipes_are_whole(recipe: Recipe) -> None:
     declared = set(re.findall(r"^ARG\s+(\w+)", text, re.MULTILINE))
     given_args = {*recipe.args, *recipe.parents}
     given_args |= {"SUBDIR"} if recipe.sources else set()
-    given_args |= {"ORIGIN"} if recipe.kind is Kind.BASE else set()
+    given_args |= {"ORIGIN"} if recipe.kind is RecipeKind.BASE else set()
     assert given_args <= declared
     in_from = set(re.findall(r"^FROM\s+\$\{(\w+)\}", text, re.MULTILINE))
     assert in_from <= given_args

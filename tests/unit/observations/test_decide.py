@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.clients.contract import Reply, Result
+from harness.clients.contract import ClientResult, Reply
 from harness.observations.decide import ControlEvidence, ServerWords, decide, decide_control
 from harness.observations.reasons import reason_of
 from harness.observations.record import Outcome, Stage
@@ -25,9 +25,9 @@ UNSUPPORTED = (
     "Nov 22 23:34:29 postfix/smtpd[215]: warning: TLS library problem: error:0A000102:SSL "
     "routines::unsupported protocol:../ssl/statem/statem_srvr.c:1664:"
 )
-ACCEPTED = Result("c", "accepted", protocol="TLSv1", cipher="ECDHE-RSA-AES256-SHA", bits=256)
-REFUSED = Result("c", "refused", "handshake", error="tlsv1 alert protocol version")
-INCAPABLE = Result("c", "client-incapable", "handshake", error="NO_PROTOCOLS_AVAILABLE")
+ACCEPTED = ClientResult("c", "accepted", protocol="TLSv1", cipher="ECDHE-RSA-AES256-SHA", bits=256)
+REFUSED = ClientResult("c", "refused", "handshake", error="tlsv1 alert protocol version")
+INCAPABLE = ClientResult("c", "client-incapable", "handshake", error="NO_PROTOCOLS_AVAILABLE")
 ON_LOG = ServerWords((CONNECT, ESTABLISHED))
 
 
@@ -44,7 +44,7 @@ def test_an_accepted_cell_has_both_views_and_they_agree() -> None:
 @pytest.mark.parametrize(
     "tale", [replace(ACCEPTED, protocol="TLSv1.2"), replace(ACCEPTED, cipher="AES256-SHA")]
 )
-def test_a_disagreement_is_a_finding(tale: Result) -> None:
+def test_a_disagreement_is_a_finding(tale: ClientResult) -> None:
     """Protects against a client that tells tales: any difference is shown, not smoothed over."""
     decision = decide(Offer(), tale, ON_LOG, WORKS)
     assert decision.outcome is Outcome.ACCEPTED
@@ -72,7 +72,7 @@ def test_a_refusal_is_believed_beside_a_control_that_works() -> None:
 
 
 @pytest.mark.parametrize("result", [REFUSED, INCAPABLE], ids=["refused", "incapable"])
-def test_where_the_control_fails_too_it_is_the_client(result: Result) -> None:
+def test_where_the_control_fails_too_it_is_the_client(result: ClientResult) -> None:
     """Protects servers from blame for what a client's own library will not do."""
     decision = decide(TLS1, result, ServerWords(), FAILS)
     assert (decision.outcome, decision.decided_by) == (Outcome.CLIENT_INCAPABLE, "client")
@@ -81,14 +81,16 @@ def test_where_the_control_fails_too_it_is_the_client(result: Result) -> None:
 
 def test_who_negotiated_tls_has_made_the_offer() -> None:
     """Protects clients: refused at RCPT over TLSv1, none can call them incapable of TLSv1."""
-    result = Result("c", "refused", "rcpt", protocol="TLSv1", reply=Reply(554, "5.7.1 rejected"))
+    result = ClientResult(
+        "c", "refused", "rcpt", protocol="TLSv1", reply=Reply(554, "5.7.1 rejected")
+    )
     decision = decide(TLS1, result, ON_LOG, FAILS)
     assert (decision.outcome, decision.reason) == (Outcome.REFUSED, "rejected")
 
 
 def test_a_control_that_fails_after_tls_proves_no_inability() -> None:
     """Protects a whole column: a control that says 454 at AUTH has granted the offer."""
-    result = Result("c", "refused", "auth", protocol="TLSv1", reply=Reply(454, "4.7.0 later"))
+    result = ClientResult("c", "refused", "auth", protocol="TLSv1", reply=Reply(454, "4.7.0 later"))
     assert decide_control(TLS1, result, ON_LOG).outcome is Outcome.REFUSED
 
 
@@ -111,7 +113,7 @@ def test_one_group_has_many_names_and_no_group_is_no_disagreement() -> None:
 
 
 @pytest.mark.parametrize("result", [REFUSED, INCAPABLE], ids=["refused", "incapable"])
-def test_without_a_control_nothing_is_believed(result: Result) -> None:
+def test_without_a_control_nothing_is_believed(result: ClientResult) -> None:
     """Protects against a refusal that only our missing control makes one."""
     decision = decide(TLS1, result, ServerWords(), NONE)
     assert (decision.outcome, decision.reason) == (Outcome.ERROR, "no-control")
@@ -126,14 +128,14 @@ def test_a_client_that_contradicts_its_control_is_an_error() -> None:
 
 def test_a_reply_before_tls_needs_no_control() -> None:
     """Protects plain refusals: 454 to STARTTLS came before the client could offer anything."""
-    result = Result("c", "refused", "starttls", reply=Reply(454, "4.7.0 TLS not available"))
+    result = ClientResult("c", "refused", "starttls", reply=Reply(454, "4.7.0 TLS not available"))
     decision = decide(TLS1, result, ServerWords((CONNECT,)), NONE)
     assert (decision.outcome, decision.reason) == (Outcome.REFUSED, "tls-not-available")
 
 
 def test_a_service_that_died_rejected_the_config() -> None:
     """Protects config-rejected: a close without a banner is Postfix's word on its configuration."""
-    result = Result("c", "refused", "banner", error="closed")
+    result = ClientResult("c", "refused", "banner", error="closed")
     deaths = ("postfix/smtpd[9]: fatal: bad numerical configuration: x = y",)
     decision = decide(TLS1, result, ServerWords(deaths=deaths), WORKS)
     assert (decision.outcome, decision.reason) == (Outcome.CONFIG_REJECTED, "fatal-parameter")
@@ -147,7 +149,7 @@ def test_a_death_elsewhere_does_not_reject_a_session_that_was_served() -> None:
 
 def test_not_offered_tells_why_where_the_log_does() -> None:
     """Protects the reason of a bad protocol list, which shows as a missing STARTTLS only."""
-    result = Result("c", "not-offered", "ehlo")
+    result = ClientResult("c", "not-offered", "ehlo")
     bad = 'warning: Invalid TLS protocol list "!TLSv9": disabling TLS support'
     decision = decide(TLS1, result, ServerWords((bad, CONNECT)), WORKS)
     assert (decision.outcome, decision.reason) == (
@@ -163,12 +165,14 @@ def test_not_offered_tells_why_where_the_log_does() -> None:
 )
 def test_what_is_no_refusal_never_becomes_one(outcome: str, expected: Outcome) -> None:
     """Protects the closed vocabulary: a time-out or a failed driver says nothing of the server."""
-    decision = decide(TLS1, Result("c", outcome, "handshake", error="x"), ServerWords(), FAILS)
+    decision = decide(
+        TLS1, ClientResult("c", outcome, "handshake", error="x"), ServerWords(), FAILS
+    )
     assert decision.outcome is expected
 
 
 @pytest.mark.parametrize("result", [REFUSED, INCAPABLE], ids=["refused", "incapable"])
-def test_a_control_that_refuses_proves_inability(result: Result) -> None:
+def test_a_control_that_refuses_proves_inability(result: ClientResult) -> None:
     """Protects the control's own cells: its server is permissive by proof."""
     assert decide_control(TLS1, result, ServerWords()).outcome is Outcome.CLIENT_INCAPABLE
     assert decide_control(TLS1, ACCEPTED, ON_LOG).outcome is Outcome.ACCEPTED
@@ -261,7 +265,7 @@ KILLED = "Nov 22 23:34:29 postfix/master[9]: warning: process /x/smtpd pid 215 k
 @pytest.mark.parametrize("outcome", ["refused", "timeout", "not-offered"])
 def test_a_process_that_dies_with_its_client_is_the_configs_doing(line: str, outcome: str) -> None:
     """Protects "one cause, one outcome": closed, hung or refused is a matter of timing."""
-    result = Result("c", outcome, "ehlo", protocol="TLSv1", error="connection closed")
+    result = ClientResult("c", outcome, "ehlo", protocol="TLSv1", error="connection closed")
     decision = decide(TLS1, result, ServerWords((CONNECT, ESTABLISHED, line)), WORKS)
     assert (decision.outcome, decision.stage) == (Outcome.CONFIG_REJECTED, None)
     assert decision.decided_by == "server"
@@ -274,7 +278,7 @@ def test_what_smtpd_asks_may_be_what_died() -> None:
     deaths = ("Nov 22 postfix/cleanup[3]: fatal: unsupported dictionary type: bogus",)
     words = ServerWords((CONNECT, ESTABLISHED), deaths)
     reply = Reply(451, "4.3.0 Error: queue file write error")
-    refused = Result("c", "refused", "data", reply=reply)
+    refused = ClientResult("c", "refused", "data", reply=reply)
     assert decide(TLS1, refused, words, WORKS).reason == "fatal-parameter"
     other = replace(refused, reply=Reply(554, "5.7.1 Access denied"))
     assert decide(TLS1, other, words, WORKS).outcome is Outcome.REFUSED

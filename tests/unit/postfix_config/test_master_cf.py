@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from harness.errors import FileError
 from harness.postfix_config.master_cf import (
-    Entry,
     MasterCf,
+    MasterEntry,
     parse_master_cf,
 )
 from harness.postfix_config.master_cf_overlay import (
@@ -39,7 +39,7 @@ smtp      unix  -       -       y       -       -       smtp
 PORTS = {"smtp": 20010, "submission": 20011, "submissions": 20012}
 
 
-def entry(text: str) -> Entry:
+def entry(text: str) -> MasterEntry:
     """The only entry of a text."""
     (only,) = parse_master_cf(text).entries
     return only

@@ -9,7 +9,7 @@ import pytest
 
 from harness.observations.record import Observation, Outcome, TlsView
 from harness.observations.run_folder import load_run
-from harness.reports.clients_table import Place, costs, places, render_clients, span
+from harness.reports.clients_table import TableCell, costs, places, render_clients, span
 from tests.unit import sample_run
 
 
@@ -23,9 +23,9 @@ def seen(offer: str, outcome: Outcome, protocol: str | None = None) -> Observati
     )
 
 
-def place(*observations: Observation) -> Place:
+def place(*observations: Observation) -> TableCell:
     """What these come to."""
-    return Place({one.offer: one for one in observations})
+    return TableCell({one.offer: one for one in observations})
 
 
 def test_a_cell_tells_the_default_then_what_gets_through_alone() -> None:
@@ -53,7 +53,7 @@ def test_a_client_that_cannot_be_told_has_its_own_choice_alone() -> None:
     """Protects the shops' rows: no versions are made up for what was never offered alone."""
     assert str(place(seen("default", Outcome.ACCEPTED, "TLSv1"))) == "✓ TLSv1"
     assert str(place(seen("default", Outcome.REFUSED))) == "✗ version"
-    assert str(Place({})) == "?"
+    assert str(TableCell({})) == "?"
 
 
 @pytest.mark.parametrize(

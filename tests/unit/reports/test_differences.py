@@ -17,7 +17,12 @@ from harness.observations.run_folder import (
     RunData,
     load_run,
 )
-from harness.reports.differences import Differences, Standing, beside_baseline, differences
+from harness.reports.differences import (
+    Differences,
+    DifferenceStanding,
+    beside_baseline,
+    differences,
+)
 from harness.reports.grid import build_grid
 from tests.unit import sample_run
 
@@ -90,10 +95,10 @@ def test_a_lost_cell_never_counts_as_the_same(lost: set[int]) -> None:
     ids = {seen.cell for seen in kept}
     here = {cell for cell in ids if "/twin/" in cell}
     both = {cell for cell in here if cell.replace("/twin/", "/defaults/") in ids}
-    same = {cell for cell, one in found.cells.items() if one.standing is Standing.SAME}
+    same = {cell for cell, one in found.cells.items() if one.standing is DifferenceStanding.SAME}
     assert same == both
-    assert found.count(Standing.UNCOMPARED) == len(here - both)
-    assert found.count(Standing.UNMEASURED) == 168 - len(here)
+    assert found.count(DifferenceStanding.UNCOMPARED) == len(here - both)
+    assert found.count(DifferenceStanding.UNMEASURED) == 168 - len(here)
     assert found.differing == 0
 
 

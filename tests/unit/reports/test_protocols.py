@@ -24,7 +24,12 @@ from harness.observations.run_folder import (
     RunData,
     load_run,
 )
-from harness.reports.protocols import ProtocolRow, Standing, Verdict, protocol_tables
+from harness.reports.protocols import (
+    ProtocolRow,
+    ProtocolStanding,
+    ProtocolVerdict,
+    protocol_tables,
+)
 from harness.reports.protocols_text import print_protocols, render_protocols
 from harness.tls import Protocol
 from tests.unit import sample_images, sample_run
@@ -57,7 +62,7 @@ def run_of(*observations: Observation, missing: tuple[Missing, ...] = ()) -> Run
     return replace(sample(), run=run, observations=observations)
 
 
-def verdict(*observations: Observation, missing: tuple[Missing, ...] = ()) -> Verdict:
+def verdict(*observations: Observation, missing: tuple[Missing, ...] = ()) -> ProtocolVerdict:
     """What the table says of TLSv1."""
     (table,) = protocol_tables(run_of(*observations, missing=missing))
     (row,) = table.rows
@@ -75,34 +80,37 @@ NO_TLS = {"outcome": Outcome.NOT_OFFERED, "stage": Stage.EHLO}
 @pytest.mark.parametrize(
     ("one", "other", "standing", "text"),
     [
-        (ACCEPTED, ACCEPTED, Standing.ACCEPTED, "✓"),
-        (ACCEPTED, INCAPABLE, Standing.ACCEPTED, "✓"),
-        (ACCEPTED, None, Standing.ACCEPTED, "✓"),
-        (CIPHER, ACCEPTED, Standing.ACCEPTED, "✓ some"),
-        ({**ACCEPTED, "agree": False}, INCAPABLE, Standing.ACCEPTED, "✓≠"),
+        (ACCEPTED, ACCEPTED, ProtocolStanding.ACCEPTED, "✓"),
+        (ACCEPTED, INCAPABLE, ProtocolStanding.ACCEPTED, "✓"),
+        (ACCEPTED, None, ProtocolStanding.ACCEPTED, "✓"),
+        (CIPHER, ACCEPTED, ProtocolStanding.ACCEPTED, "✓ some"),
+        ({**ACCEPTED, "agree": False}, INCAPABLE, ProtocolStanding.ACCEPTED, "✓≠"),
         ({**REFUSED, "stage": Stage.RCPT, "reason": "access-denied", "client_saw": TLS1},
-         INCAPABLE, Standing.ACCEPTED, "✓"),
-        (REFUSED, REFUSED, Standing.REFUSED, "✗"),
-        (REFUSED, INCAPABLE, Standing.REFUSED, "✗"),
-        (REFUSED, CIPHER, Standing.REFUSED, "✗ version, cipher"),
-        (CIPHER, INCAPABLE, Standing.REFUSED, "✗ cipher"),
-        (REFUSED, NO_TLS, Standing.REFUSED, "✗"),
+         INCAPABLE, ProtocolStanding.ACCEPTED, "✓"),
+        (REFUSED, REFUSED, ProtocolStanding.REFUSED, "✗"),
+        (REFUSED, INCAPABLE, ProtocolStanding.REFUSED, "✗"),
+        (REFUSED, CIPHER, ProtocolStanding.REFUSED, "✗ version, cipher"),
+        (CIPHER, INCAPABLE, ProtocolStanding.REFUSED, "✗ cipher"),
+        (REFUSED, NO_TLS, ProtocolStanding.REFUSED, "✗"),
         ({**REFUSED, "stage": Stage.CONNECT, "control": None, "reason": "connection-refused"},
-         INCAPABLE, Standing.REFUSED, "✗ no port"),
-        (NO_TLS, INCAPABLE, Standing.NO_TLS, "∅ no TLS"),
-        ({"outcome": Outcome.CONFIG_REJECTED}, NO_TLS, Standing.NO_TLS, "■ config"),
-        (INCAPABLE, INCAPABLE, Standing.UNMEASURABLE, "–"),
-        (INCAPABLE, None, Standing.UNMEASURED, "?"),
-        (REFUSED, None, Standing.UNMEASURED, "?"),
-        (None, None, Standing.UNMEASURED, "?"),
-        (REFUSED, {"outcome": Outcome.ERROR}, Standing.UNMEASURED, "? error"),
-        (REFUSED, {"outcome": Outcome.TIMEOUT}, Standing.UNMEASURED, "? timeout"),
-        ({**REFUSED, "control": None}, INCAPABLE, Standing.UNMEASURED, "? version"),
-        ({**REFUSED, "decided_by": "client"}, INCAPABLE, Standing.UNMEASURED, "? version"),
+         INCAPABLE, ProtocolStanding.REFUSED, "✗ no port"),
+        (NO_TLS, INCAPABLE, ProtocolStanding.NO_TLS, "∅ no TLS"),
+        ({"outcome": Outcome.CONFIG_REJECTED}, NO_TLS, ProtocolStanding.NO_TLS, "■ config"),
+        (INCAPABLE, INCAPABLE, ProtocolStanding.UNMEASURABLE, "–"),
+        (INCAPABLE, None, ProtocolStanding.UNMEASURED, "?"),
+        (REFUSED, None, ProtocolStanding.UNMEASURED, "?"),
+        (None, None, ProtocolStanding.UNMEASURED, "?"),
+        (REFUSED, {"outcome": Outcome.ERROR}, ProtocolStanding.UNMEASURED, "? error"),
+        (REFUSED, {"outcome": Outcome.TIMEOUT}, ProtocolStanding.UNMEASURED, "? timeout"),
+        ({**REFUSED, "control": None}, INCAPABLE, ProtocolStanding.UNMEASURED, "? version"),
+        ({**REFUSED, "decided_by": "client"}, INCAPABLE, ProtocolStanding.UNMEASURED, "? version"),
     ],
 )  # fmt: skip
 def test_a_version_is_told_as_what_was_proved(
-    one: dict[str, object] | None, other: dict[str, object] | None, standing: Standing, text: str
+    one: dict[str, object] | None,
+    other: dict[str, object] | None,
+    standing: ProtocolStanding,
+    text: str,
 ) -> None:
     """A refusal needs every capable client and a control; inability and silence are none."""
     pairs = zip((ONE, OTHER), (one, other), strict=True)
@@ -139,10 +147,10 @@ def test_a_lost_cell_never_makes_a_refusal(lost: set[int]) -> None:
     kept = tuple(one for at, one in enumerate(sample().observations) if at not in lost)
     for key, verdicts in told(replace(sample(), observations=kept)).items():
         for before, after in zip(whole[key], verdicts, strict=True):
-            assert after.standing in (before.standing, Standing.UNMEASURED)
+            assert after.standing in (before.standing, ProtocolStanding.UNMEASURED)
 
 
-def told(data: RunData) -> dict[tuple[str, str, str], tuple[Verdict, ...]]:
+def told(data: RunData) -> dict[tuple[str, str, str], tuple[ProtocolVerdict, ...]]:
     """The verdicts by scenario, build and service; each service once."""
     pairs = [
         ((table.scenario, row.build, service), row.verdicts)

@@ -124,7 +124,7 @@ def test_an_offer_is_spelt_as_the_code_spells_it(name: str) -> None:
         ("observation", "$defs client_view", TlsView, set()),
         ("observation", "properties certificate anyOf 0", CertificateView, set()),
         ("observation", "$defs server_view", TlsView, set()),
-        ("client-result", "", contract.Result, {"contract"}),
+        ("client-result", "", contract.ClientResult, {"contract"}),
         ("client-result", "properties reply anyOf 0", contract.Reply, set()),
         ("client-request", "properties credentials anyOf 0", contract.Credentials, set()),
         ("run", "", rundir.RunRecord, {"schema", "host"}),
@@ -148,7 +148,7 @@ def test_fields_are_the_codes(name: str, path: str, form: type, also: set[str]) 
 
 def test_evidence_has_the_results_keys_and_no_other() -> None:
     """Protects evidence: a driver's own extra keys, with whatever is in them, are not kept."""
-    keys = names(contract.Result) | {"contract"}
+    keys = names(contract.ClientResult) | {"contract"}
     assert set(at("evidence", "properties client required")) == keys - LATER_OF_RESULT
     assert set(at("evidence", "properties client propertyNames enum")) == keys
 
@@ -189,10 +189,10 @@ def test_results_that_the_code_makes_and_takes_are_results_by_the_schema() -> No
     assert {fault for one in made for fault in faults("client-result", one)} == set()
     least = {"contract": 1, "id": "c", "outcome": "timeout"}
     assert faults("client-result", least) == []
-    assert contract.Result.from_json(json.dumps(least)).outcome == "timeout"
+    assert contract.ClientResult.from_json(json.dumps(least)).outcome == "timeout"
     more = {**SAMPLES["client-result"], "mood": "good"}
     assert faults("client-result", more) == []
-    assert contract.Result.from_json(json.dumps(more)) == schema_samples.RESULT
+    assert contract.ClientResult.from_json(json.dumps(more)) == schema_samples.RESULT
 
 
 @pytest.mark.parametrize("implicit", [False, True])

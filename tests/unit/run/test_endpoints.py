@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from harness.catalog.cells import Cell
-from harness.clients.contract import Result
+from harness.clients.contract import ClientResult
 from harness.postfix_config.ports import number_ports
 from harness.run.endpoints import PostfixEndpoint
 from harness.run.measure import Asked
@@ -76,7 +76,7 @@ def asked() -> Asked:
     return Asked(Cell("debian-12", "c", Service.SMTP, "smtplib", offer), "token", 0.0, 0)
 
 
-async def deaths(at: PostfixEndpoint, result: Result) -> tuple[str, ...]:
+async def deaths(at: PostfixEndpoint, result: ClientResult) -> tuple[str, ...]:
     """What a dialogue's death is told by."""
     return tuple((await at.server_side(asked(), result)).words.deaths)
 
@@ -91,9 +91,9 @@ def test_a_service_that_took_a_client_is_not_rejected_by_anothers_death(
         at = bench(SMTPDS)
         at.target.join.feed([*DEATH, *(SESSION if served else [])])
         if served:
-            accepted = Result("id", "accepted", local_address="10.0.0.1:1000")
+            accepted = ClientResult("id", "accepted", local_address="10.0.0.1:1000")
             assert await deaths(at, accepted) == ()
-        waited = await deaths(at, Result("id", "timeout", stage="banner"))
+        waited = await deaths(at, ClientResult("id", "timeout", stage="banner"))
         return len(waited), len(at.known_deaths(Service.SMTP))
 
     assert asyncio.run(told()) == (died, died)
@@ -121,7 +121,7 @@ def test_a_client_that_did_not_connect_says_nothing_of_the_service() -> None:
     async def told() -> tuple[int, int]:
         at = bench(SMTPDS)
         at.target.join.feed(DEATH)
-        incapable = Result("id", "client-incapable", stage="handshake")
+        incapable = ClientResult("id", "client-incapable", stage="handshake")
         return len(await deaths(at, incapable)), len(at.known_deaths(Service.SMTP))
 
     assert asyncio.run(told()) == (0, 0)

@@ -21,7 +21,7 @@ from harness.catalog.ciphers import all_ciphers
 from harness.scan import certificates
 from harness.scan.client_hello import (
     GROUPS,
-    Question,
+    ClientHello,
     client_hello,
 )
 from harness.scan.coroutines import (
@@ -35,7 +35,7 @@ from harness.scan.details import (
 )
 from harness.scan.details import certificates as certificate_parts
 from harness.scan.elimination import (
-    Version,
+    VersionSuites,
     eliminate,
 )
 from harness.scan.server_hello import (
@@ -75,10 +75,10 @@ def context(folder: Path, *algorithms: str) -> ssl.SSLContext:
     return made
 
 
-def of(server: ssl.SSLContext) -> Callable[[Question], Answer]:
+def of(server: ssl.SSLContext) -> Callable[[ClientHello], Answer]:
     """What a real server says; a close where it says nothing."""
 
-    def ask(question: Question) -> Answer:
+    def ask(question: ClientHello) -> Answer:
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         end = server.wrap_bio(incoming, outgoing, server_side=True)
         hello = client_hello(question, "mx.test")
@@ -90,9 +90,9 @@ def of(server: ssl.SSLContext) -> Callable[[Question], Answer]:
     return ask
 
 
-def scanned(server: Callable[[Question], Answer]) -> Details:
+def scanned(server: Callable[[ClientHello], Answer]) -> Details:
     """All details of a server of the two newest versions."""
-    versions, found = [Version(OLD), Version(NEW)], Details()
+    versions, found = [VersionSuites(OLD), VersionSuites(NEW)], Details()
     play((eliminate(version) for version in versions), server)
     play([*groups(found, versions), *primes(found, versions)], server)
     play(certificate_parts(found, versions), server)
@@ -129,7 +129,7 @@ def test_every_cipher_and_curve_of_tls13_opens_the_certificate(
     server = context(tmp_path, "RSA")
     server.minimum_version = ssl.TLSVersion.TLSv1_3
     server.set_ecdh_curve(curve)
-    version, found = Version(NEW, [BY_NAME[suite]]), Details()
+    version, found = VersionSuites(NEW, [BY_NAME[suite]]), Details()
     play(groups(found, [version]), of(server))
     play(certificate_parts(found, [version]), of(server))
     assert keys(found) == {"RSA 2048": (NEW,)}
@@ -148,7 +148,7 @@ def test_a_real_servers_groups_and_prime_are_found(tmp_path: Path) -> None:
 def test_groups_are_found_by_elimination(chosen: list[int], prefers: bool) -> None:
     """Protects truth: whatever groups a server has, in whatever order, these and no more."""
 
-    def ask(question: Question) -> Answer:
+    def ask(question: ClientHello) -> Answer:
         common = [one for one in question.groups if one in chosen]
         if not common:
             return Alert(40)
@@ -156,8 +156,8 @@ def test_groups_are_found_by_elimination(chosen: list[int], prefers: bool) -> No
         return Choice(question.protocol, question.ciphers[0], group=best)
 
     versions = [
-        Version(OLD, [BY_NAME[RSA_SUITES[0]]]),
-        Version(NEW, [BY_NAME["TLS_AES_128_GCM_SHA256"]]),
+        VersionSuites(OLD, [BY_NAME[RSA_SUITES[0]]]),
+        VersionSuites(NEW, [BY_NAME["TLS_AES_128_GCM_SHA256"]]),
     ]
     found = Details()
     asked = play(groups(found, versions), ask)
@@ -171,9 +171,9 @@ def test_groups_are_found_by_elimination(chosen: list[int], prefers: bool) -> No
 @given(suites=st.sets(st.sampled_from(RSA_SUITES)))
 def test_a_kind_without_suites_is_not_asked_for(suites: set[str]) -> None:
     """Protects the server's time: no question about what it is known not to have."""
-    versions = [Version(OLD, [BY_NAME[name] for name in suites])]
+    versions = [VersionSuites(OLD, [BY_NAME[name] for name in suites])]
 
-    def ask(question: Question) -> Answer:
+    def ask(question: ClientHello) -> Answer:
         assert {BY_NAME[name].code for name in suites} >= set(question.ciphers)
         return Alert(40)
 
@@ -186,10 +186,10 @@ def test_a_kind_without_suites_is_not_asked_for(suites: set[str]) -> None:
 def test_what_came_to_nothing_is_told_by_name() -> None:
     """Protects from a page that looks whole: each question without an answer is not measured."""
 
-    def ask(_: Question) -> Answer:
+    def ask(_: ClientHello) -> Answer:
         raise NotMeasuredError("no answer in 5 s")
 
-    versions = [Version(OLD, [BY_NAME[name] for name in RSA_SUITES])]
+    versions = [VersionSuites(OLD, [BY_NAME[name] for name in RSA_SUITES])]
     found = Details()
     play([*groups(found, versions), *primes(found, versions)], ask)
     play(certificate_parts(found, versions), ask)
@@ -260,7 +260,7 @@ def test_records_that_do_not_open_are_no_answer(tmp_path: Path) -> None:
     server = context(tmp_path, "RSA")
     broken: list[NotMeasuredError] = []
 
-    def ask(question: Question) -> Answer:
+    def ask(question: ClientHello) -> Answer:
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         end = server.wrap_bio(incoming, outgoing, server_side=True)
         hello = client_hello(question, "mx.test")
@@ -277,7 +277,7 @@ def test_records_that_do_not_open_are_no_answer(tmp_path: Path) -> None:
             broken.append(NotMeasuredError(str(error)))
             raise broken[-1] from error
 
-    version, found = Version(NEW, [BY_NAME["TLS_AES_128_GCM_SHA256"]]), Details()
+    version, found = VersionSuites(NEW, [BY_NAME["TLS_AES_128_GCM_SHA256"]]), Details()
     found.groups[NEW] = ["X25519"]
     play(certificate_parts(found, [version]), ask)
     assert found.certificates == {}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import InfrastructureError
-from harness.scan.client_hello import Question
+from harness.scan.client_hello import ClientHello
 from harness.scan.concurrency import (
     FAR,
     NEAR,
@@ -20,8 +20,8 @@ from harness.scan.coroutines import NotMeasuredError
 from harness.scan.dialogue import (
     EHLO,
     STARTTLS,
-    Dialogue,
-    Place,
+    ScanDialogue,
+    ScanTarget,
 )
 from harness.scan.server_hello import (
     CLOSED,
@@ -29,8 +29,8 @@ from harness.scan.server_hello import (
 )
 from harness.tls import Protocol
 
-QUESTION = Question(Protocol.TLSv1_2, (0x2F,))
-PLACE = Place("mx.test", 25)
+QUESTION = ClientHello(Protocol.TLSv1_2, (0x2F,))
+PLACE = ScanTarget("mx.test", 25)
 REPLIES = (
     b"220-mx.test ESMTP\r\n220 ready\r\n",
     b"250-mx.test\r\n250-PIPELINING\r\n250-starttls\r\n250 8BITMIME\r\n",
@@ -42,7 +42,7 @@ ALERT = bytes([21, 3, 3, 0, 2, 2, 40])
 @given(cuts=st.sets(st.integers(min_value=1, max_value=80)))
 def test_replies_may_come_in_any_pieces(cuts: set[int]) -> None:
     """Protects from half a reply: each thing is said once, after a whole reply, and in order."""
-    dialogue = Dialogue(PLACE, QUESTION)
+    dialogue = ScanDialogue(PLACE, QUESTION)
     assert dialogue.opening == b""
     for reply, said in zip(REPLIES, (EHLO, STARTTLS, None), strict=True):
         ends = [*sorted(cut for cut in cuts if cut < len(reply)), len(reply)]
@@ -56,7 +56,7 @@ def test_replies_may_come_in_any_pieces(cuts: set[int]) -> None:
 
 def test_tls_from_the_start_says_hello_first() -> None:
     """Protects submissions: the client speaks first; a close is the server's no."""
-    dialogue = Dialogue(Place("mx.test", 465, implicit=True), QUESTION)
+    dialogue = ScanDialogue(ScanTarget("mx.test", 465, implicit=True), QUESTION)
     assert dialogue.opening[0] == 22
     assert dialogue.hear(b"") == CLOSED
 
@@ -79,7 +79,7 @@ def test_what_is_no_answer_is_told_in_the_servers_words(
     heard: list[bytes], error: type[Exception], words: str
 ) -> None:
     """Protects refusals: a server that is busy, closed or something else refuses no suite."""
-    dialogue = Dialogue(PLACE, QUESTION)
+    dialogue = ScanDialogue(PLACE, QUESTION)
     *before, last = heard
     for data in before:
         dialogue.hear(data)
@@ -91,7 +91,7 @@ def test_what_is_no_answer_is_told_in_the_servers_words(
 def test_whatever_a_stranger_says_is_taken(data: bytes) -> None:
     """Protects the scan of strangers: any bytes are a reply, an answer or a known error."""
     for before in ((), REPLIES):
-        dialogue = Dialogue(PLACE, QUESTION)
+        dialogue = ScanDialogue(PLACE, QUESTION)
         with contextlib.suppress(NotMeasuredError, InfrastructureError):
             for one in (*before, data):
                 dialogue.hear(one)

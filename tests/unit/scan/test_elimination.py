@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harness.catalog.ciphers import Cipher, all_ciphers
 from harness.scan.client_hello import (
-    Question,
+    ClientHello,
     client_hello,
 )
 from harness.scan.coroutines import (
@@ -21,7 +21,7 @@ from harness.scan.coroutines import (
     play,
 )
 from harness.scan.elimination import (
-    Version,
+    VersionSuites,
     eliminate,
     parts_of,
 )
@@ -59,12 +59,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
     return made
 
 
-def hello(protocol: Protocol, codes: Sequence[int]) -> Question:
+def hello(protocol: Protocol, codes: Sequence[int]) -> ClientHello:
     """A question for these suites."""
-    return Question(protocol, tuple(codes))
+    return ClientHello(protocol, tuple(codes))
 
 
-def answered(server: ssl.SSLContext, question: Question) -> Answer | None:
+def answered(server: ssl.SSLContext, question: ClientHello) -> Answer | None:
     """What the real server says to a hello."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     end = server.wrap_bio(incoming, outgoing, server_side=True)
@@ -76,10 +76,10 @@ def answered(server: ssl.SSLContext, question: Question) -> Answer | None:
 
 
 def scanned(
-    server: Callable[[Question], Answer], protocols: Iterable[Protocol]
-) -> tuple[list[Version], int]:
+    server: Callable[[ClientHello], Answer], protocols: Iterable[Protocol]
+) -> tuple[list[VersionSuites], int]:
     """What elimination finds on a server, and in how many questions."""
-    versions = [Version(protocol) for protocol in protocols]
+    versions = [VersionSuites(protocol) for protocol in protocols]
     return versions, play([eliminate(version) for version in versions], server)
 
 
@@ -109,7 +109,7 @@ def test_a_real_servers_no_is_an_alert(server: ssl.SSLContext) -> None:
 def test_elimination_finds_just_what_a_real_server_has(server: ssl.SSLContext) -> None:
     """Protects the whole: of a server with two suites and TLSv1.3's, these and no more."""
 
-    def ask(question: Question) -> Answer:
+    def ask(question: ClientHello) -> Answer:
         return answered(server, question) or Alert(-1)
 
     (old, new), _ = scanned(ask, [Protocol.TLSv1_2, Protocol.TLSv1_3])
@@ -129,7 +129,7 @@ def test_elimination_is_whole_and_takes_no_handshake_too_many(
     """
     order = [one.code for one in chosen]
 
-    def ask(question: Question) -> Answer:
+    def ask(question: ClientHello) -> Answer:
         common = [code for code in question.ciphers if code in order]
         if not common:
             return Alert(40)
@@ -151,7 +151,7 @@ def test_a_server_that_chooses_what_it_cannot_do_hides_nothing_of_another_kind(
     """Protects truth with old libraries: an alert speaks for one kind of key exchange at most."""
     codes, bad = {one.code for one in chosen}, {one.code for one in broken}
 
-    def ask(question: Question) -> Answer:
+    def ask(question: ClientHello) -> Answer:
         common = [code for code in question.ciphers if code in codes | bad]
         if not common or min(common) in bad:
             return Alert(40)
@@ -182,7 +182,7 @@ def test_a_choice_of_another_version_is_a_refusal_of_this_one() -> None:
 def test_what_came_to_nothing_is_no_refusal() -> None:
     """Protects from sslyze's mistake: a time-out is not measured, and what was found stays."""
 
-    def ask(question: Question) -> Answer:
+    def ask(question: ClientHello) -> Answer:
         if BY_NAME["AES256-SHA"].code in question.ciphers:
             return Choice(question.protocol, BY_NAME["AES256-SHA"].code)
         raise NotMeasuredError("no answer in 5 s")
@@ -213,7 +213,7 @@ def test_any_bytes_are_an_answer_or_an_error_of_the_servers(
     """Protects the scan of strangers: whatever a server sends, nothing else is raised."""
     for start in (b"", b"\x16\x03\x03\x00", b"\x16\x03\x03\x00\x30\x02\x00\x00\x2c\x03\x03"):
         with contextlib.suppress(ValueError):
-            answer(start + data, Question(protocol, (0xC02F,), whole=whole))
+            answer(start + data, ClientHello(protocol, (0xC02F,), whole=whole))
 
 
 def test_an_answer_in_pieces_is_waited_for(server: ssl.SSLContext) -> None:
@@ -221,7 +221,7 @@ def test_an_answer_in_pieces_is_waited_for(server: ssl.SSLContext) -> None:
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     end = server.wrap_bio(incoming, outgoing, server_side=True)
     codes = (BY_NAME["ECDHE-RSA-AES128-GCM-SHA256"].code,)
-    question = Question(Protocol.TLSv1_2, codes, whole=True)
+    question = ClientHello(Protocol.TLSv1_2, codes, whole=True)
     incoming.write(client_hello(question, "mx.test"))
     with pytest.raises(ssl.SSLWantReadError):
         end.do_handshake()
@@ -249,7 +249,7 @@ def test_alerts_end_what_they_end(server: ssl.SSLContext) -> None:
     alone = flight[: 5 + length]
     assert isinstance(answer(alone + fatal, question), Choice)
     assert answer(fatal, question) == Alert(40)
-    whole = Question(question.protocol, question.ciphers, whole=True)
+    whole = ClientHello(question.protocol, question.ciphers, whole=True)
     assert isinstance(answer(flight, whole), Choice)
     # The handshake's messages come in records of their own here: hello, then certificate.
     assert answer(alone + fatal, whole) == Alert(40)
@@ -313,8 +313,8 @@ def test_the_weakest_of_each_class_are_marked() -> None:
 def test_a_map_tells_the_suites_of_one_version_in_the_servers_order() -> None:
     """Protects the page: what the server prefers stands first; where it does not, by number."""
     first, second = BY_NAME["AES256-SHA"], BY_NAME["AES128-SHA"]
-    ours = Version(Protocol.TLSv1, [first, second], "client")
-    theirs = Version(Protocol.TLSv1_1, [first, second], "server")
+    ours = VersionSuites(Protocol.TLSv1, [first, second], "client")
+    theirs = VersionSuites(Protocol.TLSv1_1, [first, second], "server")
     found = Map(accepted([ours, theirs]))
     assert [one.cipher for one in found.of(Protocol.TLSv1)] == ["AES128-SHA", "AES256-SHA"]
     assert [one.cipher for one in found.of(Protocol.TLSv1_1)] == ["AES256-SHA", "AES128-SHA"]

@@ -8,7 +8,7 @@ import pytest
 
 from harness.postfix_config.main_cf import parse_main_cf
 from harness.postfix_config.master_cf import (
-    Entry,
+    MasterEntry,
     parse_master_cf,
 )
 from harness.postfix_config.master_cf_overlay import Overlay
@@ -81,7 +81,7 @@ def config(
     return assemble(scenario, around)
 
 
-def inet(built: InstanceConfig) -> dict[str, Entry]:
+def inet(built: InstanceConfig) -> dict[str, MasterEntry]:
     """The inet entries by port."""
     return {e.name: e for e in parse_master_cf(built.master_cf).entries if e.type == "inet"}
 

@@ -8,7 +8,7 @@ import pytest
 
 from harness.postfix_config.main_cf import parse_main_cf
 from harness.postfix_config.master_cf import (
-    Entry,
+    MasterEntry,
     parse_master_cf,
 )
 from harness.postfix_config.ports import number_ports
@@ -64,7 +64,7 @@ def built(scenario: Scenario, version: str = "3.7.11", chroot: str = "y") -> Ins
     return assemble(scenario, around)
 
 
-def submission(name: str) -> list[Entry]:
+def submission(name: str) -> list[MasterEntry]:
     """The submission entries of a scenario's instance."""
     entries = parse_master_cf(built(SCENARIOS[name]).master_cf).entries
     return [entry for entry in entries if entry.name == "20011"]

@@ -11,7 +11,7 @@ from harness.config_input.text import STDIN
 from harness.postfix_config.lookup_tables import TYPES
 from harness.postfix_config.main_cf import parse_main_cf
 from harness.postfix_config.master_cf import (
-    Entry,
+    MasterEntry,
     parse_master_cf,
 )
 from harness.postfix_config.ports import number_ports
@@ -73,7 +73,7 @@ def values(config: InstanceConfig) -> dict[str, str]:
     return parse_main_cf(config.main_cf).values
 
 
-def entries(config: InstanceConfig) -> dict[str, Entry]:
+def entries(config: InstanceConfig) -> dict[str, MasterEntry]:
     """The effective entries by name."""
     return {entry.name: entry for entry in parse_master_cf(config.master_cf).entries}
 

@@ -18,7 +18,7 @@ from harness.postfix_config.master_cf import parse_master_cf
 from harness.postfix_config.master_cf_overlay import Overlay
 from harness.postfix_config.tls_levels import service_levels
 from harness.reports.explain_text import explanation, table
-from harness.reports.verify_remedy import Remedy
+from harness.reports.verify_remedy import TriedRemedy
 from harness.reports.verify_text import sentences, told_remedy
 from harness.scenarios.candidate import read_candidate
 from harness.scenarios.claims import Claims
@@ -36,13 +36,13 @@ from harness.scenarios.validation import (
     check_claims,
 )
 from harness.scenarios.variants import (
-    Kind,
+    LineKind,
     variant,
 )
 from harness.tls import Service
 from harness.verdicts.judging import Standing
 from harness.verdicts.line_effects import (
-    Part,
+    LinePart,
     distinct,
     explain,
     pairs,
@@ -70,7 +70,7 @@ def measured(lines: list[str], cells: Mapping[str, Mapping[str, Results]]) -> Ru
             scenarios["advice"] = results
             continue
         kind, *numbers = name.split("-")
-        made = variant(advice, control, Kind(kind), [int(n) for n in numbers])
+        made = variant(advice, control, LineKind(kind), [int(n) for n in numbers])
         scenarios[made.id] = results
         texts[made.id] = made.main_cf
     return run_of(scenarios, texts=texts)
@@ -85,7 +85,7 @@ def test_a_line_that_acts_and_one_that_does_not_are_told_apart() -> None:
     )
     found = explain(data, "advice")
     first, second = found.lines
-    assert (first.part, second.part) == (Part.ACTS, Part.NONE)
+    assert (first.part, second.part) == (LinePart.ACTS, LinePart.NONE)
     assert {one.spot[0] for one in first.removed.changes} == {"smtp"}
     assert len(first.removed.changes) == 3
     text = "\n".join(explanation(data, found))
@@ -113,8 +113,8 @@ def test_two_lines_that_cover_each_other_are_found_by_their_pair() -> None:
         "only-1": strict, "only-2": strict, "only-3": plain,
     }  # fmt: skip
     found = explain(measured(lines, cells), "advice")
-    assert [one.part for one in found.lines] == [Part.COVERED, Part.COVERED, Part.NONE]
-    assert pairs(found) == [(Kind.WITHOUT, (1, 2))]
+    assert [one.part for one in found.lines] == [LinePart.COVERED, LinePart.COVERED, LinePart.NONE]
+    assert pairs(found) == [(LineKind.WITHOUT, (1, 2))]
     found = explain(measured(lines, cells | {"without-1-2": plain}), "advice")
     assert [one.partners for one in found.lines] == [(2,), (1,), ()]
 
@@ -129,7 +129,7 @@ def test_a_line_that_acts_only_together_with_another_is_found() -> None:
     }  # fmt: skip
     found = explain(measured(lines, cells), "advice")
     assert [one.together for one in found.lines] == [True, True, False]
-    assert (Kind.ONLY, (1, 2)) in pairs(found)
+    assert (LineKind.ONLY, (1, 2)) in pairs(found)
     data = measured(lines, cells | {"only-1-2": strict})
     found = explain(data, "advice")
     assert [one.partners for one in found.lines] == [(2,), (1,), ()]
@@ -140,7 +140,7 @@ def test_a_line_that_was_not_measured_has_no_verdict() -> None:
     """Protects truth: a variant that is missing is no proof of "no effect"."""
     lines = ["smtpd_tls_ciphers = high", "smtpd_tls_protocols = !TLSv1"]
     found = explain(measured(lines, {"advice": {"smtp": STRICT}}), "advice")
-    assert [one.part for one in found.lines] == [Part.UNMEASURED, Part.UNMEASURED]
+    assert [one.part for one in found.lines] == [LinePart.UNMEASURED, LinePart.UNMEASURED]
 
 
 def candidate(text: str, service: Service | None = None) -> Scenario:
@@ -208,7 +208,7 @@ def test_a_policy_is_answered_service_by_service() -> None:
     after = answers(replace(fixed), "candidate")
     lines = policy.remedy("may")
     assert lines == ("smtpd_tls_protocols = !SSLv2, !SSLv3, !TLSv1, !TLSv1.1",)
-    tried = Remedy(lines, (), (smtp, submission), after)
+    tried = TriedRemedy(lines, (), (smtp, submission), after)
     told = "\n".join(told_remedy(tried, [smtp, submission]))
     assert "What to change, in main.cf:" in told
     assert "tried: smtp then meets the policy" in told

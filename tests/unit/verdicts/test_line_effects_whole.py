@@ -27,14 +27,14 @@ from harness.scenarios.bearing import (
 )
 from harness.scenarios.scenario import Scenario
 from harness.scenarios.variants import (
-    Kind,
+    LineKind,
     lines_of,
     variant,
 )
 from harness.tls import INBOUND, Service
 from harness.verdicts.line_effects import (
     AGAIN,
-    Part,
+    LinePart,
     explain,
     repeats,
     variants,
@@ -113,7 +113,7 @@ def whole_run(cells: Mapping[str, Results]) -> RunData:
             scenarios[name] = {"smtp": results}
             continue
         number = int(name.split("-")[1])
-        made = variant(candidate, candidate, Kind.WITHOUT, [number])
+        made = variant(candidate, candidate, LineKind.WITHOUT, [number])
         suffix = AGAIN if name.endswith(AGAIN) else ""
         scenarios[made.id + suffix] = {"smtp": results}
         texts[made.id + suffix] = made.main_cf
@@ -127,7 +127,7 @@ def test_a_whole_configuration_is_held_against_itself() -> None:
     assert [one.id for one in made] == ["whole--without-1", "whole--without-2"]
     data = whole_run({"without-1": OPEN, "without-2": STRICT})
     found = explain(data, "whole")
-    assert [one.part for one in found.lines] == [Part.ACTS, Part.NONE, Part.LEFT_OUT]
+    assert [one.part for one in found.lines] == [LinePart.ACTS, LinePart.NONE, LinePart.LEFT_OUT]
     text = "\n".join(explanation(data, found))
     assert "1  smtpd_tls_protocols = !TLSv1\n   acts: without it 1 cell change" in text
     assert "No observable effect (1 line; the 2 cells are the same without each)" in text
@@ -141,7 +141,11 @@ def test_a_change_that_does_not_repeat_is_no_act() -> None:
     cells = {"without-1": OPEN, "without-2": OPEN, "whole--again": STRICT}
     data = whole_run(cells | {f"without-1{AGAIN}": OPEN, f"without-2{AGAIN}": STRICT})
     found = explain(data, "whole")
-    assert [one.part for one in found.lines] == [Part.ACTS, Part.UNMEASURED, Part.LEFT_OUT]
+    assert [one.part for one in found.lines] == [
+        LinePart.ACTS,
+        LinePart.UNMEASURED,
+        LinePart.LEFT_OUT,
+    ]
     assert "changed once, and not when measured again" in "\n".join(explanation(data, found))
 
 
@@ -151,7 +155,7 @@ def test_trouble_makes_no_line_act(result: str) -> None:
     without = STRICT | {"TLSv1.2": result}
     data = whole_run({"without-1": OPEN, "without-2": without})
     found = explain(data, "whole")
-    assert found.lines[1].part is Part.UNMEASURED
+    assert found.lines[1].part is LinePart.UNMEASURED
     assert found.lines[1].removed.gaps == 1
 
 
@@ -159,7 +163,7 @@ def test_a_line_without_which_postfix_does_not_serve_acts() -> None:
     """Protects the other side: where no client is served at all, the line is needed."""
     dead = dict.fromkeys(STRICT, "config-rejected fatal")
     found = explain(whole_run({"without-1": OPEN, "without-2": dead}), "whole")
-    assert found.lines[1].part is Part.ACTS
+    assert found.lines[1].part is LinePart.ACTS
 
 
 def test_a_cell_that_the_candidate_has_no_result_of_tells_of_no_line() -> None:
@@ -167,7 +171,7 @@ def test_a_cell_that_the_candidate_has_no_result_of_tells_of_no_line() -> None:
     data = whole_run({"without-1": OPEN | {"default": "TLSv1.2"}, "without-2": STRICT})
     seen = [one for one in data.observations if one.scenario == "whole" and one.offer == "default"]
     assert seen == []
-    assert explain(data, "whole").lines[1].part is Part.NONE
+    assert explain(data, "whole").lines[1].part is LinePart.NONE
 
 
 def test_what_seems_to_act_is_measured_once_more_where_it_changes() -> None:

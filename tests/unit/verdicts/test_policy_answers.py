@@ -33,19 +33,19 @@ from harness.scenarios.remedies import (
 )
 from harness.scenarios.scenario import Scenario
 from harness.verdicts.decisive_lines import (
-    Question,
+    DecisiveQuestion,
     decisive_line,
 )
 from harness.verdicts.judging import (
     AFTER_TLS,
     BEFORE_TLS,
-    Place,
+    ComparedCell,
     Standing,
     judge,
     negotiated,
 )
 from harness.verdicts.policy_answers import (
-    Answer,
+    PolicyAnswer,
     ServiceAnswer,
     answers,
 )
@@ -68,12 +68,12 @@ NO_TLS = {"TLSv1": "not-offered", "TLSv1.2": "not-offered", "default": "plaintex
 DEAD = dict.fromkeys(MODERN, "config-rejected fatal")
 
 
-def answered(data: RunData) -> dict[str, Answer]:
+def answered(data: RunData) -> dict[str, PolicyAnswer]:
     """The answer of each service of a run on its one build."""
     return {one.service: one.builds["debian-12"].answer for one in answers(data, "candidate")}
 
 
-def refusing(protocol: str | None, stage: Stage, reason: str, policy: str) -> Answer:
+def refusing(protocol: str | None, stage: Stage, reason: str, policy: str) -> PolicyAnswer:
     """The answer where every offer but an old one ends with this refusal."""
     data = candidate_run({"smtp": {"TLSv1.2": "TLSv1.2", "default": "TLSv1.2"}}, policy)
     seen = tuple(refused_later(one, protocol, stage, reason) for one in data.observations)
@@ -83,22 +83,22 @@ def refusing(protocol: str | None, stage: Stage, reason: str, policy: str) -> An
 @pytest.mark.parametrize(
     ("cells", "answer"),
     [
-        (MODERN, Answer.YES),
-        (MODERN | {"TLSv1": "TLSv1"}, Answer.NO),
-        (MODERN | {"TLSv1.2": "refused protocol-version"}, Answer.NO),
-        (NO_TLS, Answer.NONE),
-        (NO_TLS | {"default": "timeout"}, Answer.NONE),
-        (dict.fromkeys(MODERN, "refused tls-disabled-no-certificate"), Answer.NONE),
-        (dict.fromkeys(MODERN, "refused tls-not-available"), Answer.NONE),
-        (NO_TLS | {"TLSv1": "refused protocol-version"}, Answer.NO),
-        (DEAD, Answer.CONFIG_REJECTED),
-        (DEAD | {"default": "timeout"}, Answer.CONFIG_REJECTED),
-        (MODERN | {"TLSv1.2": "timeout"}, Answer.UNMEASURED),
-        (MODERN | {"TLSv1.2": "error"}, Answer.UNMEASURED),
-        (MODERN | {"TLSv1.2": ""}, Answer.UNMEASURED),
+        (MODERN, PolicyAnswer.YES),
+        (MODERN | {"TLSv1": "TLSv1"}, PolicyAnswer.NO),
+        (MODERN | {"TLSv1.2": "refused protocol-version"}, PolicyAnswer.NO),
+        (NO_TLS, PolicyAnswer.NONE),
+        (NO_TLS | {"default": "timeout"}, PolicyAnswer.NONE),
+        (dict.fromkeys(MODERN, "refused tls-disabled-no-certificate"), PolicyAnswer.NONE),
+        (dict.fromkeys(MODERN, "refused tls-not-available"), PolicyAnswer.NONE),
+        (NO_TLS | {"TLSv1": "refused protocol-version"}, PolicyAnswer.NO),
+        (DEAD, PolicyAnswer.CONFIG_REJECTED),
+        (DEAD | {"default": "timeout"}, PolicyAnswer.CONFIG_REJECTED),
+        (MODERN | {"TLSv1.2": "timeout"}, PolicyAnswer.UNMEASURED),
+        (MODERN | {"TLSv1.2": "error"}, PolicyAnswer.UNMEASURED),
+        (MODERN | {"TLSv1.2": ""}, PolicyAnswer.UNMEASURED),
     ],
 )
-def test_each_kind_of_service_has_its_own_word(cells: dict[str, str], answer: Answer) -> None:
+def test_each_kind_of_service_has_its_own_word(cells: dict[str, str], answer: PolicyAnswer) -> None:
     """Protects the column of answers: no TLS and no Postfix are told apart from old TLS."""
     assert answered(candidate_run({"smtp": cells})) == {"smtp": answer}
 
@@ -106,20 +106,20 @@ def test_each_kind_of_service_has_its_own_word(cells: dict[str, str], answer: An
 @pytest.mark.parametrize("stage", [Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA])
 def test_a_version_that_was_negotiated_counts_whatever_came_later(stage: Stage) -> None:
     """Protects from "yes" by accident: TLSv1, then a refused recipient, was told as meeting it."""
-    assert refusing("TLSv1", stage, "access-denied", "tls12-or-newer") is Answer.NO
+    assert refusing("TLSv1", stage, "access-denied", "tls12-or-newer") is PolicyAnswer.NO
 
 
 @pytest.mark.parametrize("stage", [Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA])
 def test_a_refusal_that_is_not_about_tls_is_never_no(stage: Stage) -> None:
     """Protects from "no" for a table or a login that is not here: it is not measured."""
-    assert refusing("TLSv1.2", stage, "access-denied", "tls12-or-newer") is Answer.UNMEASURED
+    assert refusing("TLSv1.2", stage, "access-denied", "tls12-or-newer") is PolicyAnswer.UNMEASURED
 
 
 def test_a_server_that_nobody_reached_meets_nothing() -> None:
     """Protects from "yes, nothing old was negotiated" where nothing was asked."""
     for stage in BEFORE_TLS:
-        assert refusing(None, stage, "closed", "tls12-or-newer") is Answer.UNMEASURED
-        assert refusing(None, stage, "closed", "no-plaintext") is Answer.UNMEASURED
+        assert refusing(None, stage, "closed", "tls12-or-newer") is PolicyAnswer.UNMEASURED
+        assert refusing(None, stage, "closed", "no-plaintext") is PolicyAnswer.UNMEASURED
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_doing_without_tls_is_refused_for_its_own_sake_only(
         stage,
         reason,
     )
-    place = Place(seen.cell, seen.service, seen.client, seen.offer, seen, None)
+    place = ComparedCell(seen.cell, seen.service, seen.client, seen.offer, seen, None)
     assert judge(asked, [place]).standing is standing
 
 
@@ -155,7 +155,7 @@ def test_a_scenario_s_own_claim_is_taken_at_its_word() -> None:
         Stage.RCPT,
         "access-denied",
     )
-    place = Place(seen.cell, seen.service, seen.client, seen.offer, seen, None)
+    place = ComparedCell(seen.cell, seen.service, seen.client, seen.offer, seen, None)
     claim = Expectation(outcome=(Outcome.ACCEPTED,))
     assert judge(claim, [place]).standing is Standing.FAILS
     (_, policy) = expectations("tls12-or-newer")
@@ -168,7 +168,7 @@ def test_what_was_negotiated_before_a_timeout_counts_against_only() -> None:
     for protocol, standing in (("TLSv1", Standing.FAILS), ("TLSv1.2", Standing.UNMEASURED)):
         cell = observe("debian-12", "candidate", "smtp", "default", "timeout")
         seen = replace(refused_later(cell, protocol, Stage.DATA, ""), outcome=Outcome.TIMEOUT)
-        place = Place(seen.cell, seen.service, seen.client, seen.offer, seen, None)
+        place = ComparedCell(seen.cell, seen.service, seen.client, seen.offer, seen, None)
         assert judge(newer, [place]).standing is standing
 
 
@@ -188,7 +188,7 @@ def cells() -> st.SearchStrategy[Observation]:
 def test_old_tls_is_never_told_as_met_and_new_tls_never_as_old(seen: Observation) -> None:
     """Protects the policy's heart, for every outcome, stage, reason and protocol."""
     newer, _ = expectations("tls12-or-newer")
-    place = Place(seen.cell, seen.service, seen.client, seen.offer, seen, None)
+    place = ComparedCell(seen.cell, seen.service, seen.client, seen.offer, seen, None)
     judged = judge(newer, [place])
     version = negotiated(seen)
     if version == "TLSv1":
@@ -203,7 +203,7 @@ def test_old_tls_is_never_told_as_met_and_new_tls_never_as_old(seen: Observation
 def test_a_message_that_was_not_queued_never_gets_through(seen: Observation) -> None:
     """Protects "gets through": only an accepted cell bears it out."""
     _, through = expectations("tls12-or-newer")
-    place = Place(seen.cell, seen.service, seen.client, seen.offer, seen, None)
+    place = ComparedCell(seen.cell, seen.service, seen.client, seen.offer, seen, None)
     judged = judge(through, [place])
     assert (judged.standing is Standing.HOLDS) == (seen.outcome is Outcome.ACCEPTED)
 
@@ -240,22 +240,22 @@ FAILED = [
 @pytest.mark.parametrize(
     ("log", "question", "words"),
     [
-        (LOG, Question.NEGOTIATED, "Anonymous TLS connection established"),
-        (LOG, Question.REFUSED, "NOQUEUE: reject: RCPT"),
-        (LOG, Question.ENDED, "NOQUEUE: reject: RCPT"),
-        (LOG[:3], Question.ENDED, "TLS connection established"),
-        (FAILED, Question.ENDED, "TLS library problem"),
+        (LOG, DecisiveQuestion.NEGOTIATED, "Anonymous TLS connection established"),
+        (LOG, DecisiveQuestion.REFUSED, "NOQUEUE: reject: RCPT"),
+        (LOG, DecisiveQuestion.ENDED, "NOQUEUE: reject: RCPT"),
+        (LOG[:3], DecisiveQuestion.ENDED, "TLS connection established"),
+        (FAILED, DecisiveQuestion.ENDED, "TLS library problem"),
         ([*LOG, "x postfix/smtpd[71]: warning: No server certs available. TLS won't be enabled"],
-         Question.ENDED, "TLS won't be enabled"),
-        ([*LOG, "x postfix/smtpd[9]: fatal: bad string length 0 < 1: x"], Question.REFUSED,
+         DecisiveQuestion.ENDED, "TLS won't be enabled"),
+        ([*LOG, "x postfix/smtpd[9]: fatal: bad string length 0 < 1: x"], DecisiveQuestion.REFUSED,
          "fatal: bad string length"),
         (["x postfix/master[61]: warning: process /usr/libexec/postfix/smtpd pid 68 exit status 1"],
-         Question.ENDED, "pid 68 exit status 1"),
-        (LOG[:2], Question.ENDED, None),
+         DecisiveQuestion.ENDED, "pid 68 exit status 1"),
+        (LOG[:2], DecisiveQuestion.ENDED, None),
     ],
 )  # fmt: skip
 def test_the_line_that_decided_stands_in_the_answer(
-    log: list[str], question: Question, words: str | None
+    log: list[str], question: DecisiveQuestion, words: str | None
 ) -> None:
     """Protects "why": of a dozen lines the one that decides is told, without its time."""
     line = decisive_line(log, question)

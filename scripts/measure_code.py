@@ -1,0 +1,142 @@
+"""Measure how this code reads: names, sizes, layout. ``python scripts/measure_code.py [FOLDER …]``.
+
+Prints one table. Without an argument it measures ``harness`` and ``images/clients``; with folders
+of other projects it measures those in the same way, so that the figures can be compared.
+"""
+
+from __future__ import annotations
+
+import ast
+import statistics
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+#: Names that say nothing of what they hold; a unit test forbids the first five.
+FORBIDDEN = frozenset({"one", "found", "said", "told", "words"})
+VAGUE = FORBIDDEN | {
+    *("seen", "wanted", "own", "asked", "gone", "heard", "lack", "lacking", "theirs", "mine"),
+    *("thing", "things", "anew", "apart", "together", "alike", "beside"),
+}
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """One Python file: its path, its source lines and its syntax tree."""
+
+    path: Path
+    lines: int
+    tree: ast.Module
+
+
+def read_modules(folder: Path) -> list[Module]:
+    """The Python files below a folder, parsed."""
+    modules = []
+    for path in sorted(folder.rglob("*.py")):
+        text = path.read_text("utf-8")
+        modules.append(Module(path, text.count("\n"), ast.parse(text)))
+    return modules
+
+
+def bound_names(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Every name that a tree binds, with its line: variables, parameters, ``except`` names."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()):
+                yield name, node.lineno
+            case ast.arg(arg=name):
+                yield name, node.lineno
+            case ast.ExceptHandler(name=str(name)):
+                yield name, node.lineno
+            case ast.MatchAs(name=str(name)):
+                yield name, node.lineno
+
+
+def functions(tree: ast.AST) -> Iterator[Function]:
+    """Every function and method of a tree but for those that Python itself names."""
+    for node in ast.walk(tree):
+        if isinstance(node, Function) and not node.name.startswith("__"):
+            yield node
+
+
+def is_one_word(name: str) -> bool:
+    """Whether a function's name is one word, a leading underscore aside."""
+    return "_" not in name.strip("_")
+
+
+def repeated_classes(modules: Iterable[Module]) -> dict[str, list[Path]]:
+    """Class names that more than one class has, with the files."""
+    places: dict[str, list[Path]] = {}
+    for module in modules:
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(module.path)
+    return {name: paths for name, paths in places.items() if len(paths) > 1}
+
+
+def import_circles(modules: Iterable[Module], root: Path) -> int:
+    """How many modules import each other in a circle, directly or through others."""
+    names = {
+        ".".join(module.path.relative_to(root.parent).with_suffix("").parts): module
+        for module in modules
+    }
+    graph = {name: set(_imports(module.tree)) & set(names) for name, module in names.items()}
+    reached = {name: _reached(graph, name) for name in graph}
+    return sum(name in reached[name] for name in graph)
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _reached(graph: dict[str, set[str]], start: str) -> set[str]:
+    reached: set[str] = set()
+    waiting = list(graph[start])
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            waiting += graph[name]
+    return reached
+
+
+def measure_folder(folder: Path) -> dict[str, str]:
+    """The figures of one folder, by what they measure."""
+    modules = read_modules(folder)
+    names = Counter(name for module in modules for name, _ in bound_names(module.tree))
+    vague = sum(names[name] for name in VAGUE)
+    defined = [node for module in modules for node in functions(module.tree)]
+    one_word = sum(is_one_word(node.name) for node in defined)
+    lengths = [(node.end_lineno or node.lineno) - node.lineno + 1 for node in defined]
+    lines = [module.lines for module in modules]
+    return {
+        "names bound": str(names.total()),
+        "of these vague": f"{100 * vague / names.total():.1f} %",
+        "functions": str(len(defined)),
+        "with one-word names": f"{100 * one_word / len(defined):.0f} %",
+        "class names used twice": str(len(repeated_classes(modules))),
+        "modules in import circles": str(import_circles(modules, folder)),
+        "lines of a file, median / max": f"{statistics.median(lines):.0f} / {max(lines)}",
+        "lines of a function, median / max": f"{statistics.median(lengths):.0f} / {max(lengths)}",
+    }
+
+
+def main(folders: list[str]) -> None:
+    """Print the table."""
+    paths = [Path(name) for name in folders] or [ROOT / "harness", ROOT / "images" / "clients"]
+    columns = {str(path): measure_folder(path.resolve()) for path in paths}
+    print("| |" + "|".join(f" {name} " for name in columns) + "|")
+    print("|---|" + "---|" * len(columns))
+    for row in next(iter(columns.values())):
+        print(f"| {row} |" + "|".join(f" {column[row]} " for column in columns.values()) + "|")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
