@@ -44,8 +44,8 @@ _HEAD = ("build", "Postfix", "OpenSSL", "service", *Protocol)
 _AGAIN = "postfix-matrix report --table protocols"
 _MEANINGS = {
     ProtocolStanding.ACCEPTED: "a client that offered this version and no other negotiated it",
-    ProtocolStanding.REFUSED: "every client that can offer this version was turned away, and the "
-    "same offer worked on a control server; a word after the sign names another reason than the version",
+    ProtocolStanding.REFUSED: "every client that can offer this version was refused, and the same "
+    "offer worked on a control; a word after the sign names another reason than the version",
     ProtocolStanding.UNMEASURABLE: "not measurable: no client of this run can offer this version",
     ProtocolStanding.UNMEASURED: "not measured, or without a result",
 }

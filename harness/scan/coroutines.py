@@ -27,8 +27,8 @@ class Fork:
     parts: tuple[Part, ...]
 
 
-#: Sent an Answer for each Question (or thrown NotMeasuredError), and None for each Fork.
-Steps: TypeAlias = Generator["Question | Fork", "Answer | None", T]
+#: Sent an Answer for each ClientHello (or thrown NotMeasuredError), and None for each Fork.
+Steps: TypeAlias = Generator["ClientHello | Fork", "Answer | None", T]
 Part: TypeAlias = Steps[None]
 
 
