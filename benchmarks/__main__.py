@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
-
-import platformdirs
 
 from benchmarks.compare import PLACES, SCENARIO, Comparison, compare
 from benchmarks.figures import Spread, ratio, table
 from benchmarks.timeline import timeline
-from harness.docker_engine.session import (
-    DockerSession,
-    connect,
-)
 from harness.errors import ExitCode, HarnessError
-from harness.images.image_builder import ImageBuilder
-from harness.paths import images_dir
 from harness.run.choosing import read_scenarios
+from harness.run.engine import Engine
 from harness.run.events import (
     Event,
     Missing,
     Step,
 )
-from harness.targets.lab import Lab
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -34,15 +24,13 @@ def main(words: Sequence[str] | None = None) -> int:
     options = _options().parse_args(words)
     try:
         scenarios = read_scenarios(None)
-        with DockerSession(connect()) as session, Lab(session) as lab:
-            sides = compare(
-                lab, _shop(session), scenarios[SCENARIO], options.rounds, options.count, tell
-            )
-            compared = asyncio.run(sides)
+        with Engine(listener=tell) as engine:
+            scenario = scenarios[SCENARIO]
+            compared = engine.run(compare(engine, scenario, options.rounds, options.count))
         print(rates(compared), processor(compared), sep="\n\n", flush=True)
         if not options.no_run:
             tell(Step("all cells", "one whole run; it is a warm one if no image is made in it"))
-            rows = [(name, f"{at:.1f}") for name, at in timeline(scenarios, _shop)]
+            rows = [(name, f"{at:.1f}") for name, at in timeline(scenarios)]
             print("", table(["in a whole run", "at second"], rows), sep="\n")
     except HarnessError as error:
         print(error, file=sys.stderr)
@@ -86,16 +74,6 @@ def processor(compared: Iterable[Comparison]) -> str:
         for side, rounds in (("engine", one.engine), ("bare", one.bare))
     ]
     return table(head, rows)
-
-
-def _shop(session: DockerSession) -> ImageBuilder:
-    return ImageBuilder(
-        session.client,
-        images_dir=images_dir(),
-        cache_dir=Path(platformdirs.user_cache_dir("postfix-matrix")),
-        on_step=lambda name, text: tell(Step(name, text)),
-        run_labels=session.labels,
-    )
 
 
 def positive(text: str) -> int:

@@ -8,7 +8,6 @@ import resource
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import product
@@ -18,26 +17,18 @@ from typing import Any
 from benchmarks.figures import Round
 from harness.catalog.builds import Build
 from harness.catalog.cells import Cell
-from harness.catalog.plan import Plan
+from harness.catalog.clients import client
 from harness.clients.driver import Driver
 from harness.docker_engine.session import talking
 from harness.errors import InfrastructureError
-from harness.images.image_builder import ImageBuilder
 from harness.observations.decide import ControlEvidence
 from harness.observations.journal import Journal
 from harness.observations.record import Outcome
+from harness.run.cell_measurer import CREDENTIALS
 from harness.run.endpoints import PostfixEndpoint
-from harness.run.events import (
-    Listener,
-    Step,
-)
-from harness.run.matrix_run import (
-    CREDENTIALS,
-    THREADS,
-    Options,
-)
+from harness.run.engine import Engine, Options
+from harness.run.events import Step
 from harness.run.measure import measure
-from harness.run.resources import Resources
 from harness.scenarios.scenario import Scenario
 from harness.targets.lab import Lab
 from harness.targets.log_join import LogJoin
@@ -79,31 +70,30 @@ class Comparison:
     bare: list[Round]
 
 
-async def compare(
-    lab: Lab, shop: ImageBuilder, scenario: Scenario, rounds: int, count: int, tell: Listener
-) -> list[Comparison]:
+async def compare(engine: Engine, scenario: Scenario, rounds: int, count: int) -> list[Comparison]:
     """Measure each client on each service: ``rounds`` pairs of rounds of ``count`` dialogues.
 
     Raises:
-        InfrastructureError: something is missing, or a dialogue that is to be timed failed.
+        HarnessError: something is unavailable, or a dialogue that is to be timed failed.
     """
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
-    plan = Plan((BUILD,), (SCENARIO,), SERVICES, tuple(LOOPS), (OFFER,))
-    ready = Resources(plan, {BUILD: Build.parse(BUILD)}, lab, shop, tell)
-    ready.begin()
-    found = []
+    comparisons = []
+    build = Build.parse(BUILD)
+    held = await engine.instances.hold(build, scenario)
     try:
         with (
             tempfile.TemporaryDirectory() as folder,
             closing(Journal(Path(folder))) as journal,
         ):
-            course = await Course.make(lab, ready, scenario, journal)
-            for client, service in product(LOOPS, SERVICES):
-                tell(Step(f"{client} on {service}", f"{rounds} pairs of {count} dialogues"))
-                found.append(await course.run(client, service, rounds, count))
+            drivers = {name: await engine.resources.client(client(name)) for name in LOOPS}
+            course = Course(engine.lab, held.endpoint, drivers, journal)
+            for name, service in product(LOOPS, SERVICES):
+                engine.listener(
+                    Step(f"{name} on {service}", f"{rounds} pairs of {count} dialogues")
+                )
+                comparisons.append(await course.run(name, service, rounds, count))
     finally:
-        await ready.end()
-    return found
+        await engine.instances.release(build, scenario)
+    return comparisons
 
 
 class Course:
@@ -117,21 +107,6 @@ class Course:
         self._drivers = drivers
         self._journal = journal
         self._made = 0
-
-    @classmethod
-    async def make(cls, lab: Lab, ready: Resources, scenario: Scenario, journal: Journal) -> Course:
-        """Wait for what is being made ready, and start the instance.
-
-        Raises:
-            InfrastructureError: the build or a client could not be had.
-        """
-        target = await ready.build(BUILD)
-        drivers = {name: await ready.driver(name) for name in LOOPS}
-        there = {name: driver for name, driver in drivers.items() if driver is not None}
-        if target is None or len(there) < len(drivers):
-            raise InfrastructureError("\n".join(f"{one.name}: {one.why}" for one in ready.missing))
-        instance = await asyncio.to_thread(target.start_instance, scenario, await ready.sasl())
-        return cls(lab, PostfixEndpoint(target, instance), there, journal)
 
     async def run(self, client: str, service: Service, rounds: int, count: int) -> Comparison:
         """Engine, bare loop, engine, bare loop, ..."""

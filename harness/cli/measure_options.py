@@ -28,12 +28,8 @@ from harness.run.choosing import (
     Selection,
     choose_builds,
 )
-from harness.run.job import (
-    MOST_JOBS,
-    Job,
-    measure,
-)
-from harness.run.matrix_run import Options
+from harness.run.engine import Engine, Options
+from harness.run.job import MOST_JOBS, Job, measure_job
 from harness.run.planning import make_plan
 from harness.run.run_folders import RUNS
 from harness.scenarios.scenario import Scenario
@@ -70,20 +66,17 @@ class MeasureOptions:
         )
         return make_plan(chosen, {one.id: one for one in scenarios}, self.builds)
 
+    def engine(self, display: Display) -> Engine:
+        """The engine to measure with, to be opened as a context manager."""
+        return Engine(listener=display.take, options=self.options, mirrors=self.mirrors)
+
     def measured(
-        self, scenarios: Sequence[Scenario], display: Display, prior: RunData | None = None
+        self, engine: Engine, scenarios: Sequence[Scenario], prior: RunData | None = None
     ) -> RunData:
         """Measure these scenarios, in the folder of a prior run of some of them if there is one."""
-        job = Job(
-            plan=self.plan(scenarios),
-            scenarios={one.id: one for one in scenarios},
-            builds=self.builds,
-            options=self.options,
-            mirrors=self.mirrors,
-            prior=prior,
-            keep=False,
-        )
-        return load_run(measure(job, self.runs, display.take))
+        by_id = {scenario.id: scenario for scenario in scenarios}
+        job = Job(self.plan(scenarios), by_id, self.builds, prior)
+        return load_run(measure_job(engine, job, self.runs))
 
 
 def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -73,6 +73,12 @@ def default_state_dir() -> Path:
     return Path(platformdirs.user_state_dir("postfix-matrix")) / "sessions"
 
 
+def new_session_id() -> str:
+    """The time in UTC and a random number: an id that sorts by time."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return f"{stamp}-{secrets.token_hex(2)}"
+
+
 class DockerSession:
     """One process's right to its containers and networks. A context manager.
 
@@ -86,8 +92,7 @@ class DockerSession:
         self.client = client
         self.keep = keep
         self._dir = state_dir or default_state_dir()
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        self.id = f"{stamp}-{secrets.token_hex(2)}"
+        self.id = new_session_id()
         self._lock = FileLock(self._path(self.id))
 
     @property

@@ -9,10 +9,6 @@ from pathlib import Path
 from harness.catalog.builds import Build
 from harness.catalog.cells import Cell
 from harness.catalog.plan import Plan, Scope
-from harness.docker_engine.session import (
-    DockerSession,
-    connect,
-)
 from harness.errors import UsageError
 from harness.images.batch_build import (
     State,
@@ -23,13 +19,8 @@ from harness.observations.run_folder import (
     RunData,
     load_run,
 )
-from harness.run.builders import open_builder
-from harness.run.events import Listener
-from harness.run.job import (
-    Job,
-    measure,
-)
-from harness.run.matrix_run import Options
+from harness.run.engine import Engine
+from harness.run.job import Job, measure_job
 from harness.scenarios.scenario import Scenario
 from harness.tls import in_table_order
 from harness.verdicts.bisection_steps import (
@@ -51,9 +42,9 @@ from harness.verdicts.version_dependence_text import between
 
 @dataclass(slots=True)
 class Bisection:
-    """A run, what was measured besides, and what could not be had.
+    """A run, what was measured besides, and what was unavailable.
 
-    ``tried`` are the ids of builds, ``unreached`` those of releases without a source to be had.
+    ``tried`` are the ids of builds, ``unreached`` those of releases without a source in reach.
     """
 
     data: RunData
@@ -63,7 +54,7 @@ class Bisection:
     tried: set[str] = field(default_factory=set)
     unreached: set[str] = field(default_factory=set)
 
-    def next(self) -> str | None:
+    def next_build(self) -> str | None:
         """The build to try next; None where nothing is left."""
         points = [Point(one, *versions(self.data, one), None) for one in self.data.run.axes.builds]
         for border in self.open():
@@ -76,64 +67,59 @@ class Bisection:
         """The borders that are not as exact as the catalog allows."""
         return open_borders(one.found for one in since(self.data, self.place))
 
-    def lost(self, name: str, state: str, why: str) -> None:
-        """Put down a build that could not be had; a release without a source is not asked again."""
+    def note_unavailable(self, name: str, state: str, why: str) -> None:
+        """Note a build that is unavailable; a release without a source is not asked again."""
         named = named_releases(name, why) if state == State.UNREACHED else ()
         self.unreached |= set(named)
         first = why.partition("\n")[0]
         self.notes += [f"{one}: {state}" for one in named] or [f"{name}: {state}: {first}"]
 
     def add(self, more: RunData) -> None:
-        """Read a further run with the others; what it lacked is noted."""
+        """Read a further run with the others; what was unavailable in it is noted."""
         self.folders.append(more.folder)
-        for lack in more.run.missing:
-            first = lack.why.partition("\n")[0]
-            self.notes.append(f"{lack.name}: {first}")
+        for missing in more.run.missing:
+            first = missing.why.partition("\n")[0]
+            self.notes.append(f"{missing.name}: {first}")
         self.data = merge(self.data, more)
 
-    def left(self) -> Iterator[str]:
-        """What is still open, in words."""
+    def describe_open(self) -> Iterator[str]:
+        """What is still open, in sentences."""
         for border in self.open():
             yield f"not exact along {border.axis}: {between(border)}"
 
 
 def bisect(
+    engine: Engine,
     data: RunData,
     place: str,
     scenarios: Mapping[str, Scenario],
     runs: Path,
-    listener: Listener,
     most: int,
-    mirrors: tuple[str, ...] = (),
 ) -> Bisection:
-    """Measure what lies between the borders of a place, on ``most`` builds at most.
+    """Measure what lies between the version boundaries of a place, on ``most`` builds at most.
 
     Raises:
         UsageError: a scenario of the place is another than the run measured, or is not there.
     """
-    found = Bisection(data, place, tried=set(data.run.axes.builds))
+    bisection = Bisection(data, place, tried=set(data.run.axes.builds))
     plan = narrow_plan(data, place)
     _check_same(data, plan, scenarios)
-    with DockerSession(connect()) as session:
-        shop = open_builder(session, listener, mirrors=mirrors)
-        while len(found.folders) < most and (name := found.next()):
-            found.tried.add(name)
-            build = Build.parse(name)
-            (image,) = build_all(shop, {name: build}, lambda _: None)
-            if image.error is not None:
-                found.lost(name, image.state, str(image.error))
-                continue
-            found.add(load_run(measure(job_of(plan, scenarios, build, mirrors), runs, listener)))
-    return found
+    while len(bisection.folders) < most and (name := bisection.next_build()):
+        bisection.tried.add(name)
+        build = Build.parse(name)
+        (image,) = build_all(engine.builder, {name: build}, lambda _: None)
+        if image.error is not None:
+            bisection.note_unavailable(name, image.state, str(image.error))
+            continue
+        job = job_of(plan, scenarios, build)
+        bisection.add(load_run(measure_job(engine, job, runs)))
+    return bisection
 
 
-def job_of(
-    plan: Plan, scenarios: Mapping[str, Scenario], build: Build, mirrors: tuple[str, ...]
-) -> Job:
-    """The run that measures a plan's cells on one build more; its sources may be on mirrors."""
+def job_of(plan: Plan, scenarios: Mapping[str, Scenario], build: Build) -> Job:
+    """The job that measures a plan's cells on one build more."""
     narrow = replace(plan, builds=(build.id,))
-    builds = {build.id: build}
-    return Job(narrow, dict(scenarios), builds, Options(), mirrors, None, keep=False, aside=True)
+    return Job(narrow, dict(scenarios), {build.id: build}, stays_aside=True)
 
 
 def narrow_plan(data: RunData, place: str) -> Plan:

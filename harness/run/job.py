@@ -1,8 +1,7 @@
-"""Measuring a plan into a run folder: what ``run``, ``explain`` and ``verify`` have in common."""
+"""A plan measured into a run folder: what every command that measures has in common."""
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,28 +14,17 @@ from filelock import FileLock, Timeout
 from harness.catalog.builds import Build
 from harness.catalog.clients import Client
 from harness.catalog.plan import Plan
-from harness.docker_engine.session import (
-    DockerSession,
-    connect,
-)
+from harness.docker_engine.session import new_session_id
 from harness.errors import ExitCode, HarnessError, InfrastructureError, UsageError
 from harness.observations.journal import Journal
 from harness.observations.record import Outcome
-from harness.observations.run_folder import (
-    RunData,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
 from harness.observations.run_record import Opening, now, summary
 from harness.reports import write_reports
-from harness.run.builders import open_builder
-from harness.run.events import Listener
-from harness.run.matrix_run import (
-    MatrixRun,
-    Options,
-)
+from harness.run.engine import Engine
+from harness.run.matrix_run import MatrixRun
 from harness.run.run_folders import point_latest
 from harness.scenarios.scenario import Scenario
-from harness.targets.lab import Lab
 
 #: As many requests as a driver works on at a time (images/clients/common/contract.py); more would
 #: only wait there, with the harness's clock running.
@@ -45,77 +33,83 @@ MOST_JOBS = 64
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What one command measures, and how; ``prior`` is the run that it goes on with.
+    """What one command measures; ``prior`` is the run that it goes on with.
 
-    ``own`` are clients of the user's. ``aside``: it only adds to another run, which stays the
-    latest.
+    ``builds`` has the plan's, by name; ``user_clients`` are clients of the user's.
+    ``stays_aside``: it only adds to another run, which stays the latest.
     """
 
     plan: Plan
     scenarios: dict[str, Scenario]
     builds: dict[str, Build]
-    options: Options
-    mirrors: tuple[str, ...]
-    prior: RunData | None
-    keep: bool
-    aside: bool = False
-    own: tuple[Client, ...] = ()
+    prior: RunData | None = None
+    user_clients: tuple[Client, ...] = ()
+    stays_aside: bool = False
 
 
-def measure(job: Job, where: Path, listener: Listener) -> Path:
-    """Run the plan; gives the run's folder. What was measured is on disk however it ends."""
-    client, prior = connect(), job.prior
-    with DockerSession(client, keep=job.keep) as session, Lab(session) as lab:
-        folder = prior.folder if prior else where.resolve() / session.id
-        with _only_one(folder):
-            journal = Journal(folder)
-            opening = _opening(folder, job)
+def measure_job(engine: Engine, job: Job, runs: Path) -> Path:
+    """Measure a job's cells in a folder below ``runs``, or in its prior run's; gives the folder.
 
-            def changed() -> None:
-                journal.write_run(opening.record(_images(run, prior), run.ready.missing))
+    What was measured is on disk however it ends.
 
-            run = MatrixRun(
-                job.plan,
-                job.scenarios,
-                job.builds,
-                lab=lab,
-                shop=open_builder(session, listener, mirrors=job.mirrors),
-                journal=journal,
-                own=job.own,
-                prior=prior.observations if prior else (),
-                before={name: one.id for name, one in prior.run.images.items()} if prior else {},
-                changed=changed,
-                options=job.options,
-                listener=listener,
-            )
-            changed()
-            if not job.aside:
-                point_latest(folder)
-            try:
-                asyncio.run(run.execute())
-            except BaseException:
-                # The error that ended the run must not be hidden by one of its reports'.
-                with suppress(HarnessError, OSError):
-                    changed()
-                    journal.close()
-                    write_reports(folder)
-                raise
-            journal.close()
-            closing = summary(job.plan, load_run(folder).observations, run.measured, run.seconds)
-            journal.write_run(opening.record(_images(run, prior), run.ready.missing, closing))
-            write_reports(folder)
+    Raises:
+        HarnessError: something that every cell needs is unavailable, or the folder is not writable.
+    """
+    folder = job.prior.folder if job.prior else _new_folder(engine, runs)
+    with _hold_folder(folder):
+        journal = Journal(folder)
+        opening = _opening(folder, job)
+
+        def write_record(closing: dict[str, Any] | None = None) -> None:
+            images = {**_prior_images(job.prior), **run.resources.images}
+            journal.write_run(opening.record(images, run.resources.missing, closing))
+
+        run = MatrixRun(
+            engine,
+            job.plan,
+            job.scenarios,
+            job.builds,
+            journal=journal,
+            user_clients=job.user_clients,
+            prior=job.prior.observations if job.prior else (),
+            image_ids={
+                name: str(record["id"]) for name, record in _prior_images(job.prior).items()
+            },
+            on_change=write_record,
+        )
+        write_record()
+        if not job.stays_aside:
+            point_latest(folder)
+        try:
+            engine.run(run.execute())
+        except BaseException:
+            # The error that ended the run must not be hidden by one of its reports'.
+            with suppress(HarnessError, OSError):
+                write_record()
+                journal.close()
+                write_reports(folder)
+            raise
+        journal.close()
+        observations = load_run(folder).observations
+        write_record(summary(job.plan, observations, run.cells.measured, run.cells.seconds))
+        write_reports(folder)
     return folder
 
 
-def _images(run: MatrixRun, prior: RunData | None) -> dict[str, dict[str, Any]]:
-    """Provenance: of a resumed run also what this process had no need of."""
+def _new_folder(engine: Engine, runs: Path) -> Path:
+    """A run's folder has the name of the session that its containers carry, if it is the first."""
+    folder = runs.resolve() / engine.session.id
+    return folder if not folder.exists() else folder.with_name(new_session_id())
+
+
+def _prior_images(prior: RunData | None) -> dict[str, dict[str, Any]]:
+    """The images of the run that is resumed, also those that this process does not need."""
     if prior is None:
-        return run.ready.images
-    before = {
-        name: {key: value for key, value in asdict(one).items() if value is not None}
-        for name, one in prior.run.images.items()
+        return {}
+    return {
+        name: {key: value for key, value in asdict(image).items() if value is not None}
+        for name, image in prior.run.images.items()
     }
-    return {**before, **run.ready.images}
 
 
 def _opening(folder: Path, job: Job) -> Opening:
@@ -127,7 +121,7 @@ def _opening(folder: Path, job: Job) -> Opening:
 
 
 @contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
+def _hold_folder(folder: Path) -> Iterator[None]:
     """Hold a run's folder, so that it is not resumed twice at a time."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -151,10 +145,12 @@ def _only_one(folder: Path) -> Iterator[None]:
 
 def exit_code(data: RunData) -> int:
     """What the process returns for a run that came to its end."""
-    errors = sum(seen.outcome is Outcome.ERROR for seen in data.observations)
+    errors = sum(observation.outcome is Outcome.ERROR for observation in data.observations)
     # That a build does not build is an answer; that a source is not reached is none, nor is a
     # client or a control that does not build: without it nothing is measured.
-    lacking = [
-        one for one in data.run.missing if (one.kind, one.category) != ("build", "does-not-build")
+    unavailable = [
+        missing
+        for missing in data.run.missing
+        if (missing.kind, missing.category) != ("build", "does-not-build")
     ]
-    return ExitCode.INFRASTRUCTURE if errors or lacking else ExitCode.OK
+    return ExitCode.INFRASTRUCTURE if errors or unavailable else ExitCode.OK

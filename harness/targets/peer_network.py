@@ -63,19 +63,22 @@ class PeerNetwork:
         return self.servers[peer, str(offer)]
 
 
-async def start_peer_network(lab: Lab, pins: Iterable[Pin], postfix: str, dns: str) -> PeerNetwork:
+async def start_peer_network(
+    lab: Lab, pins: Iterable[Pin], postfix: str, dns: str, number: int = 1
+) -> PeerNetwork:
     """Start the servers that these peers need, all at once, then the name server.
 
     Args:
         pins: the peers, each with what it is pinned to.
         postfix: the servers' image. dns: the name server's.
+        number: tells the containers of several peer networks in one laboratory apart.
 
     Raises:
         InfrastructureError: one does not start, or does not grant what it is there for.
     """
     wanted = list(pins)
     kinds = dict.fromkeys((peer.server, offer) for peer, offer in wanted)
-    started = await asyncio.gather(*(_start(lab, *kind, postfix) for kind in kinds))
+    started = await asyncio.gather(*(_start(lab, *kind, postfix, number) for kind in kinds))
     by_kind = dict(zip(kinds, started, strict=True))
     addresses = []
     servers = {}
@@ -85,16 +88,17 @@ async def start_peer_network(lab: Lab, pins: Iterable[Pin], postfix: str, dns: s
         servers[peer.name, str(offer)] = PeerServer(peer.domain_of(offer), target, capable)
         ip = lab.address(target.container)
         addresses.append(Address(peer, offer, ip, tlsa_data(peer.tlsa, digest)))
-    resolver = await asyncio.to_thread(_start_dns, lab, addresses, dns)
+    resolver = await asyncio.to_thread(_start_dns, lab, addresses, dns, number)
     return PeerNetwork(servers, resolver)
 
 
 async def _start(
-    lab: Lab, kind: ServerKind, offer: Offer, image: str
+    lab: Lab, kind: ServerKind, offer: Offer, image: str, number: int
 ) -> tuple[PostfixTarget, bool]:
     label = hashlib.sha256(f"{kind} {offer}".encode()).hexdigest()[:8]
     loop = asyncio.get_running_loop()
-    return await asyncio.to_thread(_start_server, lab, kind, offer, image, f"peer-{label}", loop)
+    name = f"peer-{label}" + (f"-{number}" if number > 1 else "")
+    return await asyncio.to_thread(_start_server, lab, kind, offer, image, name, loop)
 
 
 def _start_server(
@@ -134,7 +138,7 @@ def _spoken(offer: Offer) -> list[Protocol]:
     return [one for one in Protocol if one.rank in ranks]
 
 
-def _start_dns(lab: Lab, addresses: list[Address], image: str) -> str:
+def _start_dns(lab: Lab, addresses: list[Address], image: str, number: int) -> str:
     """Start the name server with the peers' zones; gives its address.
 
     Raises:
@@ -148,6 +152,7 @@ def _start_dns(lab: Lab, addresses: list[Address], image: str) -> str:
         insecure=INSECURE,
         bogus=bogus(addresses),
         probe=probe,
+        name=f"dns-peers-{number}",
     )
 
 

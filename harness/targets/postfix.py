@@ -10,8 +10,11 @@ import asyncio
 import re
 import shlex
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+
+from docker.errors import DockerException
 
 from harness.errors import InfrastructureError
 from harness.postfix_config.lookup_tables import GivenTable
@@ -155,6 +158,11 @@ class PostfixTarget:
         container = lab.start(reference, called or name, ROLE)
         return cls(lab, name, container, loop, called=called)
 
+    @property
+    def ended(self) -> bool:
+        """Whether the container has died, or was removed."""
+        return self._stream.ended
+
     def must_live(self) -> None:
         """See that the container still runs: of a dead one, a client's failure says nothing.
 
@@ -172,6 +180,12 @@ class PostfixTarget:
         """Let go of the container's streams; removing it is the session's."""
         for thing in (self._shell, self._check_shell, self._stream):
             thing.close()
+
+    def remove(self) -> None:
+        """Let go of the streams and remove the container; one that is gone already is as good."""
+        self.close()
+        with suppress(DockerException):
+            self.container.remove(force=True, v=True)
 
     def start_instance(
         self, scenario: Scenario, sasl: str, fixed_ports: Mapping[Service, int] | None = None

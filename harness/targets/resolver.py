@@ -22,6 +22,7 @@ def start_resolver(
     insecure: Iterable[str] = (),
     bogus: Iterable[str] = (),
     probe: str = SENDER_DOMAIN,
+    name: str = "dns",
 ) -> str:
     """Start the name server and wait until it answers; gives its address.
 
@@ -30,12 +31,13 @@ def start_resolver(
         insecure: the zones that are not signed.
         bogus: those whose signatures do not fit their trust anchors, so that it answers SERVFAIL.
         probe: a name that it answers for when all is loaded.
+        name: its container's.
 
     Raises:
         InfrastructureError: it does not answer in time.
     """
     role = Role(capabilities=("NET_BIND_SERVICE", "DAC_OVERRIDE"))
-    container = lab.start(image, "dns", role)
+    container = lab.start(image, name, role)
     address = lab.address(container)
     files = {f"{_ZONES_DIR}/{name}.zone": FileSpec(text) for name, text in
              zones_at(address).items()}  # fmt: skip

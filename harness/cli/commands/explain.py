@@ -127,15 +127,15 @@ def _measured(
     numbers = _numbers(candidate, setting)
     wanted = [*first, *distinct(variants(candidate, control, numbers), first)]
     agreed("explain", len(setting.plan(wanted)), yes=yes, quiet=setting.quiet)
-    with setting.display() as display, terminable():
-        data = setting.measured(wanted, display)
+    with setting.display() as display, terminable(), setting.engine(display) as engine:
+        data = setting.measured(engine, wanted)
         found = explain(data, candidate.id)
         more = list(repeats(found, candidate))
         if control is not None:
             tried = [variant(candidate, control, kind, pair) for kind, pair in pairs(found)]
             more += distinct(tried, wanted)
         if more:
-            data = setting.measured([*wanted, *more], display, prior=data)
+            data = setting.measured(engine, [*wanted, *more], prior=data)
     return data
 
 

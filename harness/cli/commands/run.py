@@ -41,12 +41,8 @@ from harness.run.choosing import (
     choose_builds,
     read_scenarios,
 )
-from harness.run.job import (
-    Job,
-    exit_code,
-    measure,
-)
-from harness.run.matrix_run import Options
+from harness.run.engine import Engine, Options
+from harness.run.job import Job, exit_code, measure_job
 from harness.run.planning import make_plan
 from harness.scenarios.scenario import Scenario
 from harness.verdicts.verdict import judge_run
@@ -94,9 +90,13 @@ def run_command(
         _print_plan(plan)
         return ExitCode.OK
     options = Options(jobs=jobs, time_limit=time_limit, keep=keep)
-    with Display(quiet=quiet) as display, terminable():
-        job = Job(plan, scenarios, builds, options, places, prior, keep, own=clients)
-        folder = measure(job, runs, display.take)
+    job = Job(plan, scenarios, builds, prior, clients)
+    with (
+        Display(quiet=quiet) as display,
+        terminable(),
+        Engine(listener=display.take, options=options, mirrors=places) as engine,
+    ):
+        folder = measure_job(engine, job, runs)
     data = load_run(folder)
     print_matrix(data, output())
     click.echo(f"\nThe run is in {folder}: open {folder / 'index.html'}", err=True)

@@ -103,14 +103,18 @@ def scan_command(
         from harness.cli.candidate import tell_reading
         from harness.cli.progress import Display
         from harness.cli.signals import terminable
-        from harness.run.scan_build import scan_build
+        from harness.run.engine import Engine
+        from harness.run.scan_build import find_build, scan_build
 
         if as_json:
             tell_reading(wanted)
-        with Display(quiet=quiet) as display, terminable():
-            found, replaced = scan_build(
-                what, wanted, asked, ciphers_only=ciphers_only, listener=display.take
-            )
+        build = find_build(what)
+        with (
+            Display(quiet=quiet) as display,
+            terminable(),
+            Engine(listener=display.take) as engine,
+        ):
+            found, replaced = scan_build(engine, build, wanted, asked, ciphers_only=ciphers_only)
     if as_json:
         from harness.reports.scan_json import render
 
@@ -133,10 +137,10 @@ def _wanted(
         UsageError: two are named, or one that there is not.
     """
     from harness.cli.candidate import config_candidate
-    from harness.run.scan_build import scenario as by_id
+    from harness.run.scan_build import find_scenario
 
     if not (config or reading.container):
-        known = by_id(scenarios_dir, scenario or "defaults")
+        known = find_scenario(scenarios_dir, scenario or "defaults")
         return replace(known, as_is=known.as_is or reading.as_is)
     if scenario or scenarios_dir:
         given = "--config" if config else "--container"

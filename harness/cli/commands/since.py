@@ -26,6 +26,7 @@ from harness.reports.plain_text import plain
 from harness.reports.since_json import since_data
 from harness.run.bisection import bisect
 from harness.run.choosing import read_scenarios
+from harness.run.engine import Engine
 from harness.run.run_folders import run_folder
 from harness.verdicts.since import Alike, since
 from harness.verdicts.version_dependence_text import (
@@ -90,12 +91,14 @@ def since_command(
     found = _since(data, place)
     if bisecting:
         scenarios = read_scenarios(scenarios_dir)
-        with Display(quiet=False) as display, terminable():
-            done = bisect(
-                data, place, scenarios, runs or named[0].parent, display.take, most, places
-            )
+        with (
+            Display(quiet=False) as display,
+            terminable(),
+            Engine(listener=display.take, mirrors=places) as engine,
+        ):
+            done = bisect(engine, data, place, scenarios, runs or named[0].parent, most)
         found = _since(done.data, place)
-        _report([*done.notes, *done.left()], place, [*named, *done.folders])
+        _report([*done.notes, *done.describe_open()], place, [*named, *done.folders])
     if as_json:
         click.echo(json.dumps(since_data(data, place, found), ensure_ascii=False, indent=1))
     else:

@@ -18,7 +18,6 @@ from harness.cli.measure_options import (
     MeasureOptions,
     setting_options,
 )
-from harness.cli.progress import Display
 from harness.cli.signals import terminable
 from harness.errors import ExitCode, UsageError
 from harness.observations.run_folder import RunData
@@ -29,6 +28,7 @@ from harness.reports.verify_markdown import verification_markdown
 from harness.reports.verify_remedy import TriedRemedy, why_no_remedy
 from harness.reports.verify_text import told_remedy, verification
 from harness.run.choosing import read_scenarios
+from harness.run.engine import Engine
 from harness.scenarios.claims import Claims
 from harness.scenarios.expectations import (
     Expectation,
@@ -113,13 +113,13 @@ def verify_command(
     compared = any(one.effect is not None for one in candidate.claims.expectations)
     wanted = [scenarios[against]] if compared and against in scenarios else []
     wanted.append(candidate)
-    with setting.display() as display, terminable():
-        data = setting.measured(wanted, display)
+    with setting.display() as display, terminable(), setting.engine(display) as engine:
+        data = setting.measured(engine, wanted)
         found = answers(data, candidate.id)
         if form == TEXT:
             # What is known is told before a remedy is tried, which takes as long again.
             click.echo(verification(data, candidate.id, found, verbose=verbose))
-        remedy, data = _tried(setting, display, data, wanted, found, [one for one, _ in named])
+        remedy, data = _tried(setting, engine, data, wanted, found, [one for one, _ in named])
     if form == JSON:
         told = verification_data(data, candidate.id, found, policies, remedy)
         click.echo(json.dumps(told, ensure_ascii=False, indent=1))
@@ -166,7 +166,7 @@ def _offers(policies: Iterable[Policy]) -> tuple[Offer, ...]:
 
 def _tried(
     setting: MeasureOptions,
-    display: Display,
+    engine: Engine,
     data: RunData,
     wanted: Sequence[Scenario],
     found: Sequence[ServiceAnswer],
@@ -187,7 +187,7 @@ def _tried(
     labels = service_labels(data, candidate.id)
     services = {name for one in failing for name in (one.service, labels[one.service].entry)}
     tried = remedied(candidate, lines, services, REMEDIED)
-    data = setting.measured([*wanted, tried], display, prior=data)
+    data = setting.measured(engine, [*wanted, tried], prior=data)
     freed = overrides(candidate.master_cf, services, parameters_of(lines))
     return TriedRemedy(lines, freed, tuple(found), answers(data, tried.id)), data
 

@@ -158,17 +158,21 @@ def test_bisecting_goes_on_with_what_is_left_and_names_what_is_not() -> None:
     """Protects an honest end: unreached releases are named once, and the border stays open."""
     data = run({OLD: ("3.5.25", "1.1.1w"), "postfix-3.6.4+openssl-1.1.1w": ("3.6.4", "1.1.1w")})
     found = Bisection(data, "defaults", tried=set(data.run.axes.builds))
-    while name := found.next():
+    while name := found.next_build():
         found.tried.add(name)
         release = name.partition("+")[0]
-        found.lost(name, State.UNREACHED, f"no place gave the source of {release}\n    a place")
+        found.note_unavailable(
+            name, State.UNREACHED, f"no place gave the source of {release}\n    a place"
+        )
     lost = ["postfix-3.6.2", "postfix-3.6.1", "postfix-3.6.3", "postfix-3.6.0"]
     assert found.notes == [f"{one}: source not reached" for one in lost]
-    assert list(found.left()) == [
+    assert list(found.describe_open()) == [
         "not exact along Postfix: 3.5.25 is the newest measured before 3.6.4; "
         "4 releases lie between"
     ]
-    found.lost("postfix-3.6.2+openssl-1.1.1w", State.REFUSED, "tls.h: no such file\nmore")
+    found.note_unavailable(
+        "postfix-3.6.2+openssl-1.1.1w", State.REFUSED, "tls.h: no such file\nmore"
+    )
     assert found.notes[-1] == "postfix-3.6.2+openssl-1.1.1w: does not build: tls.h: no such file"
 
 
@@ -256,9 +260,9 @@ def test_a_mirror_that_would_not_be_asked_is_refused(
     assert said in capsys.readouterr().err
 
 
-def test_a_build_between_is_looked_for_on_the_mirrors() -> None:
-    """Protects --mirror: the run that measures a build more asks the places that were named."""
+def test_a_build_between_is_measured_beside_the_run() -> None:
+    """Protects the latest run: a bisection's runs add to it and do not take its place."""
     plan, build = narrow_plan(run(), "defaults"), Build.parse("postfix-3.6.4+openssl-1.1.1w")
-    job = job_of(plan, {}, build, ("https://mirror.example.org",))
-    assert job.mirrors == ("https://mirror.example.org",)
+    job = job_of(plan, {}, build)
+    assert job.stays_aside
     assert job.plan.builds == (build.id,)

@@ -1,0 +1,137 @@
+"""Cells measured for a run, one by one: the dialogue, its controls, the record of both."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+
+from harness.catalog.cells import Cell
+from harness.clients.contract import Credentials
+from harness.observations.decide import ControlEvidence
+from harness.observations.journal import Journal
+from harness.observations.record import Observation, Outcome, Stage
+from harness.run.control_checks import ControlChecks
+from harness.run.endpoints import PostfixEndpoint
+from harness.run.engine import Engine
+from harness.run.events import Listener, Seen
+from harness.run.instances import HeldInstance
+from harness.run.measure import Endpoint, Measured, measure
+from harness.run.outbound import measure_outbound
+from harness.run.permissive_checks import PermissiveChecks
+from harness.run.run_resources import RunResources
+from harness.scenarios.scenario import Scenario
+from harness.targets.sasl import PASSWORD, USERNAME
+from harness.tls import Service
+
+#: Seconds to wait before what found no way through the containers' network is tried once more.
+NETWORK_PAUSE = 1.0
+CREDENTIALS = Credentials(USERNAME, PASSWORD)
+
+
+class CellMeasurer:
+    """Measures cells and records them in the journal.
+
+    ``prior`` are the observations of a run that is resumed; those that failed for reasons of the
+    harness are measured again. ``began`` and ``ended`` are times of the monotonic clock, of the
+    first cell's begin and the last one's end; control cells do not count.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        resources: RunResources,
+        journal: Journal,
+        listener: Listener,
+        prior: Iterable[Observation] = (),
+    ) -> None:
+        self.began: float | None = None
+        self.ended: float | None = None
+        self.measured = 0
+        self.prior = {
+            observation.cell: observation
+            for observation in prior
+            if observation.outcome is not Outcome.ERROR
+        }
+        self._engine = engine
+        self._resources = resources
+        self._journal = journal
+        self._listener = listener
+        asking = (self.prior, self._measure, self._record)
+        self._controls = ControlChecks(resources, *asking)
+        self._copies = PermissiveChecks(engine, resources, journal, *asking)
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall time from the begin of the first cell to the end of the last."""
+        if self.began is None or self.ended is None:
+            return None
+        return self.ended - self.began
+
+    async def measure_cell(
+        self, cell: Cell, held: HeldInstance, scenario: Scenario
+    ) -> Observation | None:
+        """Measure and record one cell; None where its client, or the peers, are unavailable."""
+        if cell.service is Service.OUTBOUND:
+            return await self._measure_outbound(cell, held.endpoint, scenario)
+        control = await self._controls.check(cell, held.endpoint.dialogue(cell.service))
+        measured = await self._measure(cell, held.endpoint, control)
+        if measured is not None and _found_no_way(measured.observation):
+            await asyncio.sleep(NETWORK_PAUSE)
+            measured = await self._measure(cell, held.endpoint, control)
+        if measured is None:
+            return None
+        return self._record(await self._copies.explain(measured, cell, held, scenario))
+
+    async def close(self) -> None:
+        """Stop what is being measured, and the permissive copies."""
+        await self._controls.close()
+        await self._copies.close()
+
+    async def _measure_outbound(
+        self, cell: Cell, endpoint: PostfixEndpoint, scenario: Scenario
+    ) -> Observation | None:
+        network = await self._resources.peers()
+        if network is None:
+            return None
+        server = network.server(cell.client, cell.offer)
+        limit = self._engine.options.time_limit
+        async with self._engine.slots:
+            self.began = self.began or time.monotonic()
+            measured = await measure_outbound(cell, endpoint, server, limit, scenario.headers)
+            if _found_no_way(measured.observation):
+                await asyncio.sleep(NETWORK_PAUSE)
+                measured = await measure_outbound(cell, endpoint, server, limit, scenario.headers)
+            self.ended = time.monotonic()
+            self.measured += 1
+        return self._record(measured)
+
+    async def _measure(
+        self, cell: Cell, endpoint: Endpoint, control: ControlEvidence
+    ) -> Measured | None:
+        """Measure one cell; None where its client is unavailable."""
+        driver = await self._resources.driver(cell.client)
+        if driver is None:
+            return None
+        async with self._engine.slots:
+            if self.began is None and not cell.is_control:
+                self.began = time.monotonic()
+            limit = self._engine.options.time_limit
+            measured = await measure(cell, endpoint, driver, control, CREDENTIALS, limit)
+            if not cell.is_control:
+                self.ended = time.monotonic()
+                self.measured += 1
+        return measured
+
+    def _record(self, measured: Measured) -> Observation:
+        self._journal.append(measured.observation, measured.evidence)
+        self._listener(Seen(measured.observation))
+        return measured.observation
+
+
+def _found_no_way(observation: Observation) -> bool:
+    """Whether a client found no way to the server at all, which is the network's doing.
+
+    A bridge that is busy with starting containers may lose a first packet ("no route to host").
+    """
+    return observation.outcome is Outcome.ERROR and observation.stage is Stage.CONNECT

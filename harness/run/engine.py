@@ -1,0 +1,176 @@
+"""The engine: everything that cells are measured with, for as long as somebody measures.
+
+It owns an event loop in a thread of its own, the Docker session, the network of the containers, the
+image builder and the number of dialogues at a time. Builds, clients, controls, peers and instances
+come when they are first asked for (:mod:`harness.run.resources`, :mod:`harness.run.instances`).
+``make matrix`` is one caller of it; ``verify``, ``explain``, ``since --bisect``, ``scan BUILD`` and
+the Python API are others. Closing it ends everything, from any thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import CancelledError as FutureCancelledError
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from harness.docker_engine.session import DockerSession, connect
+from harness.errors import UsageError
+from harness.run.builders import open_builder
+from harness.run.container_pool import ContainerPool, most_containers
+from harness.run.events import Listener
+from harness.run.instances import Instances
+from harness.run.resources import Resources
+from harness.targets.lab import Lab
+
+T = TypeVar("T")
+#: Blocking calls that may wait at once: images being made, containers starting, mailboxes read.
+THREADS = 32
+#: Seconds that the end of a cancelled coroutine is waited for.
+CANCEL_LIMIT = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """``jobs``: dialogues at a time. ``time_limit``: of one dialogue, in seconds.
+
+    ``keep``: instances, containers and network are left running, for a look at them.
+    """
+
+    jobs: int = 8
+    time_limit: float = 10.0
+    keep: bool = False
+
+
+class EngineClosedError(UsageError):
+    """The engine was closed while it was asked for something, or before."""
+
+    def __init__(self) -> None:
+        super().__init__("the engine is closed", next_step="open another one")
+
+
+class Engine:
+    """A context manager; every method may be called from any thread but the engine's own."""
+
+    def __init__(
+        self,
+        *,
+        listener: Listener = lambda _: None,
+        options: Options | None = None,
+        mirrors: Sequence[str] = (),
+    ) -> None:
+        """``listener`` gets each step of images and containers; ``mirrors`` are asked first."""
+        self.options = options or Options()
+        self.listener = listener
+        self._mirrors = tuple(mirrors)
+        self._stack = ExitStack()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._callers: set[asyncio.Task[Any]] = set()
+
+    def __enter__(self) -> Engine:
+        """Open it: a Docker session, a network, and a thread with an event loop.
+
+        Raises:
+            InfrastructureError: no Docker engine answers.
+        """
+        with self._stack:
+            client = connect()
+            self._stack.callback(client.close)
+            keep = self.options.keep
+            self.session = self._stack.enter_context(DockerSession(client, keep=keep))
+            self.lab = self._stack.enter_context(Lab(self.session))
+            self.builder = open_builder(self.session, self.listener, mirrors=self._mirrors)
+            limit = most_containers(client)
+            started: Future[None] = Future()
+            thread = threading.Thread(
+                target=self._serve, args=(started, limit), name="postfix-matrix engine", daemon=True
+            )
+            thread.start()
+            self._stack.callback(self._end_loop, thread)
+            started.result()
+            self._stack = self._stack.pop_all()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the engine's loop and wait for its result.
+
+        Ctrl-C while waiting cancels it, and its end is waited for.
+
+        Raises:
+            EngineClosedError: the engine is closed, or was meanwhile.
+        """
+        ended = threading.Event()
+        with self._lock:
+            if self._closed:
+                work.close()
+                raise EngineClosedError
+            future = asyncio.run_coroutine_threadsafe(self._run_caller(work, ended), self._loop)
+        try:
+            return future.result()
+        except FutureCancelledError:
+            raise EngineClosedError from None
+        except BaseException:
+            if not future.done():
+                future.cancel()
+                ended.wait(CANCEL_LIMIT)
+            raise
+
+    def close(self) -> None:
+        """End what is being measured, then containers and network. May be called again."""
+        with self._lock:
+            first, self._closed = not self._closed, True
+        if first:
+            self._stack.close()
+
+    def _serve(self, started: Future[None], limit: int) -> None:
+        """The engine's thread: its loop, until it is told to end."""
+        with asyncio.Runner() as runner:
+            self._loop = runner.get_loop()
+            runner.run(self._serve_callers(started, limit))
+
+    async def _serve_callers(self, started: Future[None], limit: int) -> None:
+        executor = ThreadPoolExecutor(THREADS, thread_name_prefix="postfix-matrix")
+        self._loop.set_default_executor(executor)
+        self._ending = asyncio.Event()
+        self.slots = asyncio.Semaphore(self.options.jobs)
+        self.resources = Resources(self.lab, self.builder, self.listener)
+        self.containers = ContainerPool(self.resources.start_target, limit)
+        self.instances = Instances(self.containers, self.resources, keep=self.options.keep)
+        started.set_result(None)
+        try:
+            await self._ending.wait()
+        finally:
+            await self._cancel_callers()
+            await self.resources.close()
+            await self.containers.close()
+
+    async def _run_caller(self, work: Coroutine[Any, Any, T], ended: threading.Event) -> T:
+        """One caller's coroutine, known here so that closing the engine ends it."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._callers.add(task)
+        try:
+            return await work
+        finally:
+            self._callers.discard(task)
+            ended.set()
+
+    async def _cancel_callers(self) -> None:
+        callers = list(self._callers)
+        for task in callers:
+            task.cancel()
+        await asyncio.gather(*callers, return_exceptions=True)
+
+    def _end_loop(self, thread: threading.Thread) -> None:
+        # A loop that could not start, or has ended already, needs no word.
+        with suppress(RuntimeError, AttributeError):
+            self._loop.call_soon_threadsafe(self._ending.set)
+        thread.join()

@@ -1,0 +1,189 @@
+"""What stood in a cell's way: the same build, with restrictions lifted, is asked the same again.
+
+Which copies there are is decided in ``scenarios.permissive_copy``, what they show in
+``observations.obstacles``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from harness.catalog.cells import CONTROL_PREFIX, Cell
+from harness.clients.controls import own_cell
+from harness.errors import HarnessError
+from harness.observations.decide import ControlEvidence
+from harness.observations.journal import Journal
+from harness.observations.obstacles import Grounds, all_excluded, needs_grounds, obstacles
+from harness.observations.record import Observation, Outcome, Stage
+from harness.postfix_config.protocol_lists import ProtocolList, excluded
+from harness.run.container_pool import BuildContainer
+from harness.run.control_checks import MeasureCell, RecordCell
+from harness.run.endpoints import PostfixEndpoint, instance_evidence
+from harness.run.engine import Engine
+from harness.run.instances import HeldInstance
+from harness.run.measure import Measured
+from harness.run.run_resources import RunResources
+from harness.run.shared_tasks import SharedTasks
+from harness.scenarios.permissive_copy import Kept, Library, opened
+from harness.scenarios.scenario import Scenario
+from harness.tls import Protocol
+
+_UNPROVED = ControlEvidence(None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A cell that is to be explained, its instance, its candidate, its service's settings."""
+
+    cell: Cell
+    held: HeldInstance
+    candidate: Scenario
+    settings: Mapping[str, str]
+
+
+class PermissiveChecks:
+    """The permissive copies of a run's builds; a copy is started when it is first needed.
+
+    ``prior`` are the observations of a run that is resumed, by cell.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        resources: RunResources,
+        journal: Journal,
+        prior: Mapping[str, Observation],
+        measure: MeasureCell,
+        record: RecordCell,
+    ) -> None:
+        self._engine = engine
+        self._resources = resources
+        self._journal = journal
+        self._prior = prior
+        self._measure = measure
+        self._record = record
+        self._tasks = SharedTasks()
+        self._copies: list[tuple[BuildContainer, PostfixEndpoint]] = []
+
+    async def close(self) -> None:
+        """Stop what is being measured, and the copies."""
+        await self._tasks.cancel()
+        for container, copy in self._copies:
+            await self._engine.instances.stop_beside(container, copy)
+        self._copies.clear()
+
+    async def explain(
+        self, measured: Measured, cell: Cell, held: HeldInstance, candidate: Scenario
+    ) -> Measured:
+        """What was measured, with what stood in the cell's way."""
+        if not needs_grounds(measured.decision):
+            return measured.explained(obstacles(measured.decision, cell.offer, Grounds()))
+        endpoint = held.endpoint
+        protocols = endpoint.protocol_list(cell.service)
+        left_out = _left_out(protocols, endpoint)
+        case = _Case(cell, held, candidate, endpoint.settings(cell.service))
+        grounds, outcomes = await self._find_grounds(case, Grounds(excluded=left_out))
+        evidence: dict[str, object] = {
+            "controls": outcomes,
+            "list": str(protocols) if protocols else None,
+            "excluded": None if left_out is None else sorted(left_out),
+        }
+        if grounds.with_files is False:
+            evidence["files"] = sorted(candidate.system_files)
+        return measured.explained(obstacles(measured.decision, cell.offer, grounds), evidence)
+
+    async def _find_grounds(self, case: _Case, grounds: Grounds) -> tuple[Grounds, dict[str, str]]:
+        """What the copies show, asked as far as they can tell; and their outcomes by cell."""
+        outcomes: dict[str, str] = {}
+
+        async def grants(kept: Kept) -> bool | None:
+            try:
+                observation = await self._observe(case, kept)
+            except HarnessError:
+                # The refusal stands without it; whose decision it was is unknown then.
+                return None
+            if observation is not None:
+                outcomes[observation.cell] = str(observation.outcome)
+            return _is_granted(observation)
+
+        grounds = replace(grounds, opened=await grants(Kept.NOTHING))
+        if not grounds.opened:
+            return grounds, outcomes
+        if case.candidate.system_files:
+            grounds = replace(grounds, with_files=await grants(Kept.FILES))
+            if grounds.with_files is False:
+                # With these files there nothing else of the candidate's can be told apart.
+                return grounds, outcomes
+        settings = "".join(case.settings.values())
+        if _library(case.held.endpoint).has_levels and "@SECLEVEL" not in settings:
+            grounds = replace(grounds, with_level=await grants(Kept.LEVEL))
+        if grounds.with_level is not False and not all_excluded(case.cell.offer, grounds.excluded):
+            grounds = replace(grounds, with_keys=await grants(Kept.KEYS))
+        return grounds, outcomes
+
+    async def _observe(self, case: _Case, kept: Kept) -> Observation | None:
+        """The cell of a permissive copy, measured once by a client with an offer."""
+        copy = opened(
+            case.candidate,
+            kept,
+            case.settings,
+            case.cell.offer.groups,
+            _library(case.held.endpoint),
+        )
+        cell = own_cell(case.cell.build, copy.id, case.cell.client, case.cell.offer)
+        if cell.id in self._prior:
+            return self._prior[cell.id]
+        observation: Observation | None = await self._tasks.result(
+            cell.id, lambda: self._measure_copy(case, kept, cell, copy)
+        )
+        return observation
+
+    async def _measure_copy(
+        self, case: _Case, kept: Kept, cell: Cell, copy: Scenario
+    ) -> Observation | None:
+        container = case.held.container
+        if kept.beside(case.candidate):
+            self._engine.containers.hold_again(container)
+        else:
+            container = await self._resources.plain_container(case.cell.build)
+        try:
+            endpoint = await self._tasks.result(
+                (container.target.host, copy.id), lambda: self._start(container, copy)
+            )
+        finally:
+            self._engine.containers.give_back(container)
+        measured = await self._measure(cell, endpoint, _UNPROVED)
+        return None if measured is None else self._record(measured)
+
+    async def _start(self, container: BuildContainer, copy: Scenario) -> PostfixEndpoint:
+        """Start a permissive copy in a container of its build."""
+        endpoint = await self._engine.instances.start_beside(container, copy)
+        self._copies.append((container, endpoint))
+        name = f"{CONTROL_PREFIX}{endpoint.target.name}"
+        self._journal.write_instance(name, copy.id, instance_evidence(endpoint, ""))
+        return endpoint
+
+
+def _left_out(
+    protocols: ProtocolList | None, endpoint: PostfixEndpoint
+) -> frozenset[Protocol] | None:
+    library = _library(endpoint)
+    if protocols is None:
+        return None
+    return excluded(protocols.value, library.mail_version, ssl2=not library.has_levels)
+
+
+def _library(endpoint: PostfixEndpoint) -> Library:
+    facts = endpoint.target.facts
+    return Library(facts.mail_version, facts.openssl)
+
+
+def _is_granted(observation: Observation | None) -> bool | None:
+    """What a copy shows: yes, or no in the handshake; anything else shows nothing."""
+    if observation is None:
+        return None
+    if observation.outcome in (Outcome.ACCEPTED, Outcome.HUNG_UP):
+        return True
+    refused = (observation.outcome, observation.stage) == (Outcome.REFUSED, Stage.HANDSHAKE)
+    return False if refused else None

@@ -1,0 +1,220 @@
+"""What one run asks the engine for, what it got, and what was unavailable.
+
+A thing that is unavailable is reported once, and is None to all who ask; the run goes on without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from harness.catalog.builds import Build, base_suite
+from harness.catalog.clients import Client, Control, all_controls, client
+from harness.catalog.peers import is_peer, peer
+from harness.catalog.plan import Plan
+from harness.clients.controls import first_controls
+from harness.clients.driver import Driver
+from harness.errors import (
+    ContractError,
+    DoesNotBuildError,
+    HarnessError,
+    SourceError,
+    UsageError,
+)
+from harness.run.container_pool import BuildContainer, NameServer
+from harness.run.endpoints import ControlEndpoint
+from harness.run.engine import Engine
+from harness.run.events import Listener, Missing
+from harness.run.instances import HeldInstance
+from harness.scenarios.scenario import Scenario
+from harness.targets.peer_network import PeerNetwork, Pin
+from harness.tls import Service
+
+T = TypeVar("T")
+
+
+class RunResources:
+    """A run's own view of an engine's resources.
+
+    ``images`` and ``missing`` are what run.json records of them (docs/run-folder.md).
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        builds: Mapping[str, Build],
+        listener: Listener,
+        *,
+        user_clients: Iterable[Client] = (),
+        image_ids: Mapping[str, str] | None = None,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``builds`` has the run's, by name.
+
+        ``image_ids`` are those of the run that is resumed; ``on_change`` is called whenever
+        ``images`` or ``missing`` has something new.
+        """
+        self.images: dict[str, dict[str, Any]] = {}
+        self.missing: list[Missing] = []
+        self._engine = engine
+        self._builds = builds
+        self._listener = listener
+        self._user_clients = {of.name: of for of in user_clients}
+        self._image_ids = dict(image_ids or {})
+        self._on_change = on_change
+        self._pins: frozenset[Pin] = frozenset()
+        self._needs_names = False
+
+    def prepare(self, plan: Plan, *, needs_names: bool) -> None:
+        """Begin to make all that a plan needs; images in the order in which they become useful.
+
+        ``needs_names``: some scenario needs a name server.
+        """
+        resources = self._engine.resources
+        outbound = [cell for cell in plan.cells() if cell.service is Service.OUTBOUND]
+        self._pins = frozenset((peer(cell.client), cell.offer) for cell in outbound)
+        self._needs_names = needs_names
+        builds = sorted((self._builds[name] for name in plan.builds), key=_usefulness)
+        resources.prepare_build(builds[0])
+        if self._pins:
+            resources.prepare_peers(self._pins)
+        elif needs_names:
+            resources.prepare_resolver()
+        resources.prepare_sasl()
+        for name in plan.clients:
+            if not is_peer(name):
+                resources.prepare_client(self._client(name))
+        for build in builds[1:]:
+            resources.prepare_build(build)
+        inbound = (cell for cell in plan.cells() if cell.service is not Service.OUTBOUND)
+        offers = dict.fromkeys(cell.offer for cell in inbound)
+        for control in first_controls(offers, all_controls()):
+            resources.prepare_control(control)
+
+    async def driver(self, name: str) -> Driver | None:
+        """A client's warm driver."""
+        work = self._engine.resources.client(self._client(name))
+        return await self._unless_unavailable("client", name, work)
+
+    async def control(self, name: str) -> ControlEndpoint | None:
+        """A control server that has proved itself."""
+        work = self._engine.resources.control(_find_control(name))
+        return await self._unless_unavailable("control", name, work)
+
+    async def peers(self) -> PeerNetwork | None:
+        """The peers that the plan's outbound cells have, and their name server."""
+        work = self._engine.resources.peers(self._pins)
+        network = await self._unless_unavailable("client", "peers", work)
+        self._note("peer", "dns")
+        return network
+
+    async def build_image(self, name: str) -> bool:
+        """Whether a build's image is there, which is waited for."""
+        work = self._engine.resources.build_image(self._builds[name])
+        return await self._unless_unavailable("build", name, work) is not None
+
+    async def plain_container(self, build: str) -> BuildContainer:
+        """A container of a build without files for all of its programs, to be given back.
+
+        Raises:
+            HarnessError: it is unavailable.
+        """
+        return await self._hold_container(build, None)
+
+    async def container(self, build: str, scenario: Scenario) -> BuildContainer:
+        """The container of a build that a scenario's instance will be in, to be given back.
+
+        Raises:
+            HarnessError: it is unavailable.
+        """
+        return await self._hold_container(build, scenario)
+
+    async def instance(self, build: str, scenario: Scenario) -> HeldInstance:
+        """The scenario's instance on a build, to be released with :meth:`release`.
+
+        Raises:
+            HarnessError: the build, Dovecot or the name server is unavailable.
+        """
+        instances = self._engine.instances
+        try:
+            return await instances.hold(self._builds[build], scenario, self._name_server())
+        finally:
+            self._note(build, "sasl", "dns", "peer", "haproxy")
+
+    async def release(self, build: str, scenario: Scenario) -> None:
+        """The run needs an instance no longer."""
+        instances = self._engine.instances
+        await instances.release(self._builds[build], scenario, self._name_server())
+
+    async def _hold_container(self, build: str, scenario: Scenario | None) -> BuildContainer:
+        containers = self._engine.containers
+        return await containers.hold(self._builds[build], scenario, self._name_server())
+
+    def _name_server(self) -> NameServer | None:
+        """The name server that instances ask: the peers' where there are any."""
+        if self._pins:
+            return self._engine.resources.peers_name_server(self._pins)
+        return self._engine.resources.name_server() if self._needs_names else None
+
+    def report_unavailable(self, name: str, kind: str, error: HarnessError) -> None:
+        """Record a thing as unavailable, once."""
+        if all((known.kind, known.name) != (kind, name) for known in self.missing):
+            missing = Missing(name, kind, str(error), _category(error))
+            self.missing.append(missing)
+            self._listener(missing)
+            self._on_change()
+
+    def why_unavailable(self, name: str) -> str:
+        """Why a thing is unavailable."""
+        return next((known.why for known in self.missing if known.name == name), "not asked for")
+
+    async def _unless_unavailable(self, kind: str, name: str, work: Awaitable[T]) -> T | None:
+        try:
+            result = await work
+            self._note(name)
+            self._check_image(name)
+        except HarnessError as error:
+            self._note(name)
+            self.report_unavailable(name, kind, error)
+            return None
+        return result
+
+    def _note(self, *names: str) -> None:
+        """Record the images of things that the run asked for."""
+        records = self._engine.resources.records
+        fresh = {name: records[name] for name in names if name in records}
+        if any(self.images.get(name) != record for name, record in fresh.items()):
+            self.images |= {name: dict(record) for name, record in fresh.items()}
+            self._on_change()
+
+    def _check_image(self, name: str) -> None:
+        """See that a resumed run goes on with the image that it began with.
+
+        Raises:
+            UsageError: it is another one.
+        """
+        record = self.images.get(name)
+        if record is not None and self._image_ids.get(name, record["id"]) != record["id"]:
+            raise UsageError(
+                f"the image of {name} is not the one that this run began with",
+                cause="the image, or what it is made from, has changed since",
+                next_step="start a new run",
+            )
+
+    def _client(self, name: str) -> Client:
+        return self._user_clients.get(name) or client(name)
+
+
+def _find_control(name: str) -> Control:
+    return next(known for known in all_controls() if known.name == name)
+
+
+def _category(error: HarnessError) -> str:
+    """Which kind of trouble it is, in the labels of the run folder (docs/run-folder.md)."""
+    kinds = {DoesNotBuildError: "does-not-build", SourceError: "source", ContractError: "image"}
+    return next((label for kind, label in kinds.items() if isinstance(error, kind)), "other")
+
+
+def _usefulness(build: Build) -> tuple[bool, bool]:
+    """Sorts builds: those that need no compiler first, and of these those on the common base."""
+    return build.kind == "source", build.suite != base_suite()
