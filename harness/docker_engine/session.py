@@ -11,6 +11,7 @@ import os
 import secrets
 import socket
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,8 @@ from harness.errors import InfrastructureError
 
 _Filters = dict[str, str | list[str] | bool]
 
+#: Containers that are removed at a time: each waits for its processes to end.
+_REMOVALS = 8
 LABEL_RUN = "org.postfix-matrix.run"
 LABEL_HOST = "org.postfix-matrix.host"
 
@@ -146,12 +149,18 @@ def sweep(client: docker.DockerClient, state_dir: Path) -> list[str]:
 
 def remove_labelled(client: docker.DockerClient, labels: Mapping[str, str]) -> None:
     """Remove the containers, then the networks, that carry all of these labels."""
-    wanted: _Filters = {"label": [f"{key}={value}" for key, value in labels.items()]}
-    for container in client.containers.list(all=True, filters=wanted, ignore_removed=True):
-        # Somebody else, or the engine itself, may be removing it at this moment.
+    filters: _Filters = {"label": [f"{key}={value}" for key, value in labels.items()]}
+    # docker-py's own list() asks the engine once more for each container.
+    containers = client.api.containers(all=True, filters=filters)
+
+    def remove(container: Mapping[str, str]) -> None:
+        # Another process, or the engine itself, may be removing it at this moment.
         with suppress(NotFound, APIError):
-            container.remove(force=True, v=True)
-    for network in client.networks.list(filters=wanted):
+            client.api.remove_container(container["Id"], force=True, v=True)
+
+    with ThreadPoolExecutor(_REMOVALS) as executor:
+        list(executor.map(remove, containers))
+    for network in client.networks.list(filters=filters):
         with suppress(NotFound):
             _remove_network(network)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shlex
+import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -127,7 +128,9 @@ class PostfixTarget:
         self._resolves = False
         self._loop = loop
         self._shell = Shell(container)
-        self._check_shell = Shell(container)
+        #: A second shell for what takes long, so that instances need not wait for it.
+        self._check_shell: Shell | None = None
+        self._check_lock = threading.Lock()
         self._stream = LineStream(
             attach(container, stdin=False),
             self._take_log,
@@ -178,8 +181,9 @@ class PostfixTarget:
 
     def close(self) -> None:
         """Let go of the container's streams; removing it is the session's."""
-        for thing in (self._shell, self._check_shell, self._stream):
-            thing.close()
+        for stream in (self._shell, self._check_shell, self._stream):
+            if stream is not None:
+                stream.close()
 
     def remove(self) -> None:
         """Let go of the streams and remove the container; one that is gone already is as good."""
@@ -237,6 +241,8 @@ class PostfixTarget:
 
     def check(self, directory: str) -> str:
         """What ``postfix check`` says of an instance; a fifth of a second of processor time."""
+        with self._check_lock:
+            self._check_shell = self._check_shell or Shell(self.container)
         return self._check_shell.run(f"nice postfix -c {directory}/etc check").output
 
     def run(self, script: str) -> str:
