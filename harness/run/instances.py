@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.catalog.builds import Build
+from harness.errors import InfrastructureError
 from harness.run.container_pool import BuildContainer, ContainerPool, NameServer
 from harness.run.endpoints import PostfixEndpoint
 from harness.run.resources import Resources
@@ -107,8 +108,7 @@ class Instances:
     async def stop_beside(self, container: BuildContainer, endpoint: PostfixEndpoint) -> None:
         """Stop an instance of :meth:`start_beside`, and give back its container."""
         try:
-            if not self._keep:
-                await asyncio.to_thread(container.target.stop_instance, endpoint.instance)
+            await self._stop_instance(endpoint)
         finally:
             self._containers.give_back(container)
 
@@ -159,9 +159,17 @@ class Instances:
             return
         held = starting.result()
         try:
-            if not self._keep:
-                target = held.endpoint.target
-                await asyncio.to_thread(target.stop_instance, held.endpoint.instance)
+            await self._stop_instance(held.endpoint)
         finally:
             self._containers.give_back(held.container)
             self._room.release()
+
+    async def _stop_instance(self, endpoint: PostfixEndpoint) -> None:
+        """Stop an instance, unless its container has died, and it with it."""
+        if self._keep or endpoint.target.ended:
+            return
+        try:
+            await asyncio.to_thread(endpoint.target.stop_instance, endpoint.instance)
+        except InfrastructureError:
+            if not await endpoint.target.has_died():
+                raise

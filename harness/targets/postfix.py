@@ -10,6 +10,7 @@ import asyncio
 import re
 import shlex
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -165,6 +166,13 @@ class PostfixTarget:
     def ended(self) -> bool:
         """Whether the container has died, or was removed."""
         return self._stream.ended
+
+    async def has_died(self, time_limit: float = 1.0) -> bool:
+        """Whether the container has died; its log may end later than its shell (seconds)."""
+        end = time.monotonic() + time_limit
+        while not self.ended and time.monotonic() < end:
+            await asyncio.sleep(0.02)
+        return self.ended
 
     def must_live(self) -> None:
         """See that the container still runs: of a dead one, a client's failure says nothing.

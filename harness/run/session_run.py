@@ -1,0 +1,173 @@
+"""Cells measured one by one, at a caller's request, and recorded in one run folder."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from harness.catalog.builds import Build
+from harness.catalog.cells import Cell
+from harness.catalog.clients import Client
+from harness.catalog.plan import Plan, Scope
+from harness.errors import InfrastructureError, UsageError
+from harness.observations.journal import Journal
+from harness.observations.record import Observation
+from harness.observations.run_record import Opening, now, summary
+from harness.run.cell_measurer import CellMeasurer
+from harness.run.endpoints import instance_evidence
+from harness.run.engine import Engine
+from harness.run.instances import HeldInstance
+from harness.run.run_resources import RunResources
+from harness.run.shared_tasks import SharedTasks
+from harness.scenarios.scenario import Scenario
+from harness.tls import Offer, Service, in_table_order
+
+
+class SessionRun:
+    """A run without a plan. Its methods are for the engine's event loop, but for the constructor.
+
+    ``observations`` are the cells so far, control cells aside, in the order of their ends.
+    """
+
+    def __init__(self, engine: Engine, folder: Path, user_clients: Iterable[Client] = ()) -> None:
+        self.folder = folder
+        self.observations: list[Observation] = []
+        self._builds: dict[str, Build] = {}
+        self._scenarios: dict[str, Scenario] = {}
+        self._cells: list[Cell] = []
+        self._tasks = SharedTasks()
+        self._started = now()
+        self._journal = Journal(folder)
+        self._resources = RunResources(
+            engine,
+            self._builds,
+            engine.listener,
+            user_clients=user_clients,
+            on_change=self._write_record,
+        )
+        self._measurer = CellMeasurer(engine, self._resources, self._journal, engine.listener)
+
+    async def hold(self, build: Build, scenario: Scenario) -> HeldInstance:
+        """The scenario's instance on a build, until it is released; its evidence is kept at once.
+
+        Raises:
+            HarnessError: the build is unavailable.
+        """
+        self._builds[build.id] = build
+        self._scenarios[scenario.id] = scenario
+        held = await self._resources.instance(build.id, scenario)
+        self._write_instance(build, scenario, held, "")
+        return held
+
+    async def release(self, build: Build, scenario: Scenario, held: HeldInstance) -> None:
+        """An instance is needed no longer; what ``postfix check`` prints of it is kept."""
+        target, instance = held.endpoint.target, held.endpoint.instance
+        try:
+            check = await asyncio.to_thread(target.check, instance.directory)
+            self._write_instance(build, scenario, held, check)
+        except InfrastructureError:
+            if not await target.has_died():
+                raise
+        finally:
+            await self._resources.release(build.id, scenario)
+
+    async def measure(self, held: HeldInstance, scenario: Scenario, cell: Cell) -> Observation:
+        """Measure a cell of an instance; one that was measured before is not measured again.
+
+        Raises:
+            UsageError: the configuration has no such service, or the cell is of outgoing mail.
+            InfrastructureError: the client is unavailable, or the container has died.
+        """
+        if cell.service is Service.OUTBOUND:
+            raise UsageError(
+                "mail that goes out cannot be measured on a single instance",
+                next_step="use 'postfix-matrix run -S outbound'",
+            )
+        services = [known.service for known in held.endpoint.instance.config.listeners]
+        if cell.service not in services:
+            raise UsageError(
+                f"the configuration has no service {cell.service}",
+                next_step=f"name one that it has: {', '.join(services) or 'it has none'}",
+            )
+        observation: Observation = await self._tasks.result(
+            cell.id, lambda: self._measure(held, scenario, cell)
+        )
+        return observation
+
+    async def close(self) -> None:
+        """End what is being measured, and complete the run folder."""
+        await self._tasks.cancel()
+        await self._measurer.close()
+        self._journal.close()
+        self._write_record(is_finished=True)
+
+    async def _measure(self, held: HeldInstance, scenario: Scenario, cell: Cell) -> Observation:
+        self._cells.append(cell)
+        observation = await self._measurer.measure_cell(cell, held, scenario)
+        if observation is None:
+            raise InfrastructureError(
+                f"the client {cell.client} is unavailable: "
+                f"{self._resources.why_unavailable(cell.client)}"
+            )
+        self.observations.append(observation)
+        return observation
+
+    def _write_instance(
+        self, build: Build, scenario: Scenario, held: HeldInstance, check: str
+    ) -> None:
+        evidence = instance_evidence(held.endpoint, check)
+        self._journal.write_instance(build.id, scenario.id, evidence)
+
+    def _write_record(self, *, is_finished: bool = False) -> None:
+        """Write run.json; a run without a cell has none, for it has no axes."""
+        if not self._cells:
+            return
+        plan = plan_of(self._cells)
+        opening = Opening(self.folder.name, sys.argv, plan, self._scenarios, self._started)
+        closing = None
+        if is_finished:
+            measured, seconds = self._measurer.measured, self._measurer.seconds
+            closing = summary(plan, self.observations, measured, seconds)
+        resources = self._resources
+        self._journal.write_run(opening.record(resources.images, resources.missing, closing))
+
+
+def plan_of(cells: Iterable[Cell]) -> Plan:
+    """The smallest plan that has all of these cells: each scenario with its own axes."""
+    cells = list(cells)
+    whole = _scope_of(cells)
+    names = dict.fromkeys(cell.scenario for cell in cells)
+    scopes = {name: _scope_of([cell for cell in cells if cell.scenario == name]) for name in names}
+    return Plan(
+        builds=tuple(dict.fromkeys(cell.build for cell in cells)),
+        scenarios=tuple(names),
+        services=whole.services,
+        clients=whole.clients,
+        offers=whole.offers,
+        scopes={name: scope for name, scope in scopes.items() if scope != whole},
+    )
+
+
+def _scope_of(cells: list[Cell]) -> Scope:
+    return Scope(
+        services=in_table_order(cell.service for cell in cells),
+        clients=tuple(dict.fromkeys(cell.client for cell in cells)),
+        offers=tuple(dict.fromkeys(cell.offer for cell in cells)),
+    )
+
+
+def parse_cell(build: Build, scenario: Scenario, service: str, client: str, offer: str) -> Cell:
+    """A cell from what a caller wrote.
+
+    Raises:
+        UsageError: there is no such service, or no such offer.
+    """
+    try:
+        return Cell(build.id, scenario.id, Service(service), client, Offer.parse(offer))
+    except ValueError:
+        raise UsageError(
+            f"there is no service {service!r}",
+            next_step="name smtp, submission or submissions, or a port such as 2525",
+        ) from None
