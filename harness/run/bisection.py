@@ -56,7 +56,9 @@ class Bisection:
 
     def next_build(self) -> str | None:
         """The build to try next; None where nothing is left."""
-        points = [Point(one, *versions(self.data, one), None) for one in self.data.run.axes.builds]
+        points = [
+            Point(build, *versions(self.data, build), None) for build in self.data.run.axes.builds
+        ]
         for border in self.open():
             others = partners(points, border, known_releases()[other_axis(border.axis)])
             for name in candidates(border, others, self.tried, self.unreached):
@@ -65,14 +67,14 @@ class Bisection:
 
     def open(self) -> list[Border]:
         """The borders that are not as exact as the catalog allows."""
-        return open_borders(one.found for one in since(self.data, self.place))
+        return open_borders(group.found for group in since(self.data, self.place))
 
     def note_unavailable(self, name: str, state: str, why: str) -> None:
         """Note a build that is unavailable; a release without a source is not asked again."""
         named = named_releases(name, why) if state == State.UNREACHED else ()
         self.unreached |= set(named)
         first = why.partition("\n")[0]
-        self.notes += [f"{one}: {state}" for one in named] or [f"{name}: {state}: {first}"]
+        self.notes += [f"{release}: {state}" for release in named] or [f"{name}: {state}: {first}"]
 
     def add(self, more: RunData) -> None:
         """Read a further run with the others; what was unavailable in it is noted."""
@@ -156,17 +158,17 @@ def _scope(cells: list[Cell]) -> Scope:
 
 def _check_same(data: RunData, plan: Plan, scenarios: Mapping[str, Scenario]) -> None:
     """Cells of another text would not be the same cells; better known before anything is built."""
-    gone = [name for name in plan.scenarios if name not in scenarios]
+    absent = [name for name in plan.scenarios if name not in scenarios]
     changed = {
-        seen.scenario
-        for seen in data.observations
-        if seen.scenario in plan.scenarios
-        and seen.scenario in scenarios
-        and seen.config != scenarios[seen.scenario].digest
+        observation.scenario
+        for observation in data.observations
+        if observation.scenario in plan.scenarios
+        and observation.scenario in scenarios
+        and observation.config != scenarios[observation.scenario].digest
     }
-    if gone or changed:
+    if absent or changed:
         raise UsageError(
             f"{data.folder} cannot be bisected: its scenarios changed since, or are not there: "
-            + ", ".join([*gone, *sorted(changed)]),
+            + ", ".join([*absent, *sorted(changed)]),
             next_step="name their folder with --scenarios-dir, or measure again",
         )

@@ -57,7 +57,7 @@ class CellMeasurer:
         self._resources = resources
         self._journal = journal
         self._listener = listener
-        asking = (self.prior, self._measure, self._record)
+        asking = (self.prior, self._measure_on, self._record_cell)
         self._controls = ControlChecks(resources, *asking)
         self._copies = PermissiveChecks(engine, resources, journal, *asking)
 
@@ -75,13 +75,13 @@ class CellMeasurer:
         if cell.service is Service.OUTBOUND:
             return await self._measure_outbound(cell, held.endpoint, scenario)
         control = await self._controls.check(cell, held.endpoint.dialogue(cell.service))
-        measured = await self._measure(cell, held.endpoint, control)
+        measured = await self._measure_on(cell, held.endpoint, control)
         if measured is not None and _found_no_way(measured.observation):
             await asyncio.sleep(NETWORK_PAUSE)
-            measured = await self._measure(cell, held.endpoint, control)
+            measured = await self._measure_on(cell, held.endpoint, control)
         if measured is None:
             return None
-        return self._record(await self._copies.explain(measured, cell, held, scenario))
+        return self._record_cell(await self._copies.explain(measured, cell, held, scenario))
 
     async def close(self) -> None:
         """Stop what is being measured, and the permissive copies."""
@@ -104,9 +104,9 @@ class CellMeasurer:
                 measured = await measure_outbound(cell, endpoint, server, limit, scenario.headers)
             self.ended = time.monotonic()
             self.measured += 1
-        return self._record(measured)
+        return self._record_cell(measured)
 
-    async def _measure(
+    async def _measure_on(
         self, cell: Cell, endpoint: Endpoint, control: ControlEvidence
     ) -> Measured | None:
         """Measure one cell; None where its client is unavailable."""
@@ -123,7 +123,7 @@ class CellMeasurer:
                 self.measured += 1
         return measured
 
-    def _record(self, measured: Measured) -> Observation:
+    def _record_cell(self, measured: Measured) -> Observation:
         self._journal.append(measured.observation, measured.evidence)
         self._listener(Seen(measured.observation))
         return measured.observation

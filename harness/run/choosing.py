@@ -1,4 +1,4 @@
-"""Choosing along the axes of a run: builds, scenarios, clients, offers."""
+"""Which builds, scenarios, clients and offers the patterns of a command line choose."""
 
 from __future__ import annotations
 
@@ -61,35 +61,37 @@ def choose_scenarios(patterns: Iterable[str], scenarios: Mapping[str, Scenario])
         UsageError: a pattern that matches nothing.
         NothingSelectedError: none is left.
     """
-    words = words_of(patterns)
-    wanted = [_globbed(word, scenarios) for word in words if not word.startswith("!")]
-    unwanted = [_globbed(word[1:], scenarios) for word in words if word.startswith("!")]
-    single = {name for name, one in scenarios.items() if one.collection is None}
-    left = set[str]().union(*wanted or [single]).difference(*unwanted)
+    globs = split_globs(patterns)
+    added = [_match_scenarios(word, scenarios) for word in globs if not word.startswith("!")]
+    removed = [_match_scenarios(word[1:], scenarios) for word in globs if word.startswith("!")]
+    single = {name for name, scenario in scenarios.items() if scenario.collection is None}
+    left = set[str]().union(*added or [single]).difference(*removed)
     if not left:
         raise NothingSelectedError(
-            f"no scenario is left by {','.join(words)}",
+            f"no scenario is left by {','.join(globs)}",
             next_step="'postfix-matrix list scenarios' shows each there is",
         )
     return tuple(name for name in scenarios if name in left)
 
 
-def _globbed(glob: str, scenarios: Mapping[str, Scenario]) -> set[str]:
+def _match_scenarios(glob: str, scenarios: Mapping[str, Scenario]) -> set[str]:
     """The ids that one glob chooses: of the top, or with a slash of a collection."""
     if glob in scenarios:
         return {glob}
     level = {
-        one.name: one.id for one in scenarios.values() if one.name.count("/") == glob.count("/")
+        scenario.name: scenario.id
+        for scenario in scenarios.values()
+        if scenario.name.count("/") == glob.count("/")
     }
     return {level[name] for name in select("scenario", list(level), [glob])}
 
 
-def measurable(own: Sequence[Client] = ()) -> Pool:
-    """What can stand on the client axis: clients, then the user's own, and peers.
+def measurable_clients(user_clients: Sequence[Client] = ()) -> Pool:
+    """What the client axis can have: the catalog's clients, the user's clients, and peers.
 
-    Builds' own Postfix is not among them, since there are as many as there are builds.
+    The builds' own smtp(8) is not among them, since there are as many as there are builds.
     """
-    return (*all_clients(), *own, *all_peers())
+    return (*all_clients(), *user_clients, *all_peers())
 
 
 def choose_clients(
@@ -99,48 +101,54 @@ def choose_clients(
 ) -> tuple[str, ...]:
     """Clients by glob, peers for ``outbound``; where no glob adds, those of a run that names none.
 
-    These are the user's own clients, if the pool has any, and else those of the catalog that are
-    measured unasked. Builds' own Postfix is chosen by globs that begin with its tool's name:
-    ``smtp-*`` has them, ``*`` has not, since there are as many as there are builds.
+    These are the user's clients, if the pool has any, and else the catalog's default clients.
+    The builds' own smtp(8) is chosen by globs that begin with its name: ``smtp-*`` has them, ``*``
+    has not, since there are as many as there are builds.
 
     Raises:
         UsageError: a pattern that matches nothing.
         NothingSelectedError: none is left.
     """
-    pool = measurable() if pool is None else pool
-    words = words_of(patterns)
-    if all(word.startswith("!") for word in words):
-        own = any(isinstance(one, Client) and one.reference for one in pool)
-        unasked = [one.name for one in pool if _is_unasked(one, own=own)]
-        words = [*(one for one in unasked if any(meets(one, s) for s in services)), *words]
-    spelt = [one for word in words for one in _spelt_out(word)]
-    plain = [one.name for one in pool]
-    named = dict.fromkeys(one for one in spelt if is_of_a_build(one))
-    chosen = select("client", [*plain, *named], spelt)
+    pool = measurable_clients() if pool is None else pool
+    globs = split_globs(patterns)
+    if all(word.startswith("!") for word in globs):
+        has_users = any(isinstance(candidate, Client) and candidate.reference for candidate in pool)
+        default_names = [
+            candidate.name for candidate in pool if _is_default(candidate, has_users=has_users)
+        ]
+        globs = [*(name for name in default_names if any(meets(name, s) for s in services)), *globs]
+    expanded = [name for word in globs for name in _expand_build_glob(word)]
+    plain = [candidate.name for candidate in pool]
+    build_names = dict.fromkeys(name for name in expanded if is_of_a_build(name))
+    chosen = select("client", [*plain, *build_names], expanded)
     # "*" has the peers of outbound mail too, of which an inbound cell has none.
-    return tuple(one for one in chosen if any(meets(one, s) for s in services)) or chosen
+    return tuple(name for name in chosen if any(meets(name, s) for s in services)) or chosen
 
 
-def _spelt_out(word: str) -> list[str]:
-    """A glob for builds' own Postfix as the names that it chooses; any other word as it is."""
+def _expand_build_glob(word: str) -> list[str]:
+    """A glob for the builds' own smtp(8) as the names that it chooses; any other glob as it is."""
     glob = word.removeprefix("!")
     if not is_of_a_build(glob):
         return [word]
-    known = [one.name for one in build_clients()]
+    known = [of_build.name for of_build in build_clients()]
     if glob not in known and "+" in glob and not any(c in glob for c in "*?["):
         known.append(client(glob).name)
-    return [word[: len(word) - len(glob)] + one for one in select("client", known, [glob])]
+    return [word[: len(word) - len(glob)] + name for name in select("client", known, [glob])]
 
 
-def _is_unasked(one: Client | Peer, *, own: bool) -> bool:
-    """Whether it is in a run that names no client; beside the user's own, no other client is."""
-    return bool(one.reference) if own and isinstance(one, Client) else one.unasked
+def _is_default(candidate: Client | Peer, *, has_users: bool) -> bool:
+    """Whether it is in a run that names no client; where the user brings clients, only these."""
+    return (
+        bool(candidate.reference)
+        if has_users and isinstance(candidate, Client)
+        else candidate.unasked
+    )
 
 
 def read_scenarios(folder: Path | None) -> dict[str, Scenario]:
     """The scenarios of a folder, or those that come with the tool.
 
-    A folder without a scenario of the name that others are held against by default has the tool's.
+    A folder without the scenario that others are compared with by default has the tool's.
     """
     return load_scenarios(folder or scenarios_dir(), own_control=scenarios_dir() / CONTROL)
 
@@ -158,36 +166,36 @@ def choose_builds(
     """
     known = {build.id: build for build in known_builds(additions)}
 
-    def unasked() -> dict[str, Build]:
-        return {name: known[name] for name in _unasked(known, additions)}
+    def defaults() -> dict[str, Build]:
+        return {name: known[name] for name in _default_builds(known, additions)}
 
-    chosen = choose("build", patterns, known, unasked, additions)
+    chosen = choose_from("build", patterns, known, defaults, additions)
     check_used(additions, chosen.values())
     return chosen
 
 
-def choose(
+def choose_from(
     axis: str,
     patterns: Iterable[str],
     known: Mapping[str, T],
-    unasked: Callable[[], Mapping[str, T]],
+    defaults: Callable[[], Mapping[str, T]],
     additions: Additions,
 ) -> dict[str, T | Build]:
     """What patterns choose of what is known, and any pair that is not by its whole id.
 
-    ``unasked`` gives what there is to begin with where no pattern adds.
+    ``defaults`` gives what there is to begin with where no pattern adds.
 
     Raises:
         UsageError: a glob that matches nothing, or a pair that cannot be.
     """
-    words = words_of(patterns)
+    globs = split_globs(patterns)
     pool: dict[str, T | Build] = {**known}
-    if all(word.startswith("!") for word in words):
-        pool = {**unasked()}
-    for word in words:
+    if all(word.startswith("!") for word in globs):
+        pool = {**defaults()}
+    for word in globs:
         if "+" in word and word not in pool and not any(c in word for c in "*?[!"):
             pool[word] = Build.parse(word, additions)
-    return {name: pool[name] for name in select(axis, list(pool), words)}
+    return {name: pool[name] for name in select(axis, list(pool), globs)}
 
 
 def check_used(additions: Additions, chosen: Iterable[Build | Recipe]) -> None:
@@ -196,7 +204,7 @@ def check_used(additions: Additions, chosen: Iterable[Build | Recipe]) -> None:
     Raises:
         UsageError: one is not used; the message names it.
     """
-    used = {name for one in chosen for name in _added_to(one)}
+    used = {name for item in chosen for name in _find_additions(item)}
     idle = [name for name in (*additions.releases, *additions.images) if name not in used]
     if idle:
         raise UsageError(
@@ -207,16 +215,16 @@ def check_used(additions: Additions, chosen: Iterable[Build | Recipe]) -> None:
         )
 
 
-def _added_to(one: Build | Recipe) -> set[str]:
+def _find_additions(item: Build | Recipe) -> set[str]:
     """The additions that it is, or is made from, by name."""
-    if isinstance(one, Recipe):
-        own = {of.id for of in one.sources.values() if of.unverified}
-        return own.union(*(_added_to(parent) for parent in one.parents.values()))
-    of = (one.postfix, one.openssl.of if one.openssl else None)
-    return {one.id} | {each.id for each in of if isinstance(each, Release) and each.unverified}
+    if isinstance(item, Recipe):
+        sources = {of.id for of in item.sources.values() if of.unverified}
+        return sources.union(*(_find_additions(parent) for parent in item.parents.values()))
+    of = (item.postfix, item.openssl.of if item.openssl else None)
+    return {item.id} | {each.id for each in of if isinstance(each, Release) and each.unverified}
 
 
-def _unasked(known: Mapping[str, Build], additions: Additions) -> list[str]:
+def _default_builds(known: Mapping[str, Build], additions: Additions) -> list[str]:
     """The builds of a command that names none."""
     added = [build.id for build in known.values() if build.unverified or build.reference]
     if additions.releases and not any(known[name].unverified for name in added):
@@ -229,17 +237,17 @@ def _unasked(known: Mapping[str, Build], additions: Additions) -> list[str]:
 
 def choose_offers(patterns: Iterable[str]) -> tuple[Offer, ...]:
     """The offers that patterns choose, ranges and plaintext as they are written."""
-    words = words_of(patterns)
-    ranges = [Offer.parse(word) for word in words if ".." in word or "+" in word]
+    globs = split_globs(patterns)
+    ranges = [Offer.parse(word) for word in globs if ".." in word or "+" in word]
     standard = [str(offer) for offer in STANDARD_OFFERS]
     names = [*standard, *(str(offer) for offer in ranges if str(offer) not in standard)]
     # Asked for by its name only: a glob is about what is offered.
-    names += [PLAINTEXT] if PLAINTEXT in words else []
+    names += [PLAINTEXT] if PLAINTEXT in globs else []
     # As written an offer may be another spelling of itself.
-    words = [str(Offer.parse(word)) if ".." in word or "+" in word else word for word in words]
-    return tuple(Offer.parse(name) for name in select("offer", names, words or standard))
+    globs = [str(Offer.parse(word)) if ".." in word or "+" in word else word for word in globs]
+    return tuple(Offer.parse(name) for name in select("offer", names, globs or standard))
 
 
-def words_of(patterns: Iterable[str]) -> list[str]:
-    """The globs of options that may each have several, with commas between."""
+def split_globs(patterns: Iterable[str]) -> list[str]:
+    """The globs of options, each of which may have several with commas between."""
     return [word.strip() for text in patterns for word in text.split(",") if word.strip()]

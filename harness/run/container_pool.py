@@ -127,13 +127,13 @@ class ContainerPool:
             HarnessError: its image cannot be made, or it does not start.
         """
         while True:
-            container = self._find(build.id, scenario, name_server)
+            container = self._find_fitting(build.id, scenario, name_server)
             if container is None:
                 await self._await_room(build.id)
                 # While this waited, another caller may have started one that fits.
-                container = self._find(build.id, scenario, name_server) or self._start(
-                    build, name_server
-                )
+                container = self._find_fitting(
+                    build.id, scenario, name_server
+                ) or self._start_container(build, name_server)
             container.holders += 1
             if scenario is not None:
                 container.system_files = system_files_of(scenario)
@@ -144,12 +144,12 @@ class ContainerPool:
             except BaseException:
                 self.give_back(container)
                 if container.starting.done():
-                    self._forget(container)
+                    self._forget_container(container)
                 raise
             if not target.ended:
                 return container
             self.give_back(container)
-            self._forget(container)
+            self._forget_container(container)
             await asyncio.to_thread(target.remove)
 
     def hold_again(self, container: BuildContainer) -> None:
@@ -173,13 +173,13 @@ class ContainerPool:
                 with suppress(OSError):
                     await asyncio.to_thread(target.close)
 
-    def _find(
+    def _find_fitting(
         self, build: str, scenario: Scenario | None, name_server: NameServer | None
     ) -> BuildContainer | None:
         of_build = (known for known in self._containers if known.build == build)
         return next((known for known in of_build if known.fits(scenario, name_server)), None)
 
-    def _start(self, build: Build, name_server: NameServer | None) -> BuildContainer:
+    def _start_container(self, build: Build, name_server: NameServer | None) -> BuildContainer:
         number = self._numbers[build.id] = self._numbers.get(build.id, 0) + 1
         work = self._start_target(build, number, name_server)
         starting = asyncio.ensure_future(work)
@@ -193,7 +193,7 @@ class ContainerPool:
             idle = [known for known in self._containers if known.holders == 0]
             if idle:
                 oldest = min(idle, key=lambda known: known.idle_since)
-                self._forget(oldest)
+                self._forget_container(oldest)
                 # One that did not start left nothing to remove.
                 with suppress(HarnessError):
                     await asyncio.to_thread((await oldest.starting).remove)
@@ -203,7 +203,7 @@ class ContainerPool:
                 self._changed.clear()
                 await self._changed.wait()
 
-    def _forget(self, container: BuildContainer) -> None:
+    def _forget_container(self, container: BuildContainer) -> None:
         with suppress(ValueError):
             self._containers.remove(container)
         self._changed.set()

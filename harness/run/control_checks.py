@@ -73,7 +73,9 @@ class ControlChecks:
         unsettled: list[str] = []
         short: list[str] = []
         for control in controls_for(offer, all_controls()):
-            observation, note = await self._observe(control_cell(control, service, client, offer))
+            observation, note = await self._observe_control(
+                control_cell(control, service, client, offer)
+            )
             if observation is not None and observation.outcome in (
                 Outcome.ACCEPTED,
                 Outcome.HUNG_UP,
@@ -102,7 +104,7 @@ class ControlChecks:
         """
         for control in forbidding(all_controls()):
             cell = control_cell(control, service, client, offer)
-            observation, note = await self._observe(cell)
+            observation, note = await self._observe_control(cell)
             if observation is not None and observation.outcome is Outcome.ACCEPTED:
                 why = f"{cell.id}: it reports TLS with a server that refuses every handshake"
                 return ControlEvidence(cell.id, works=None, why=why, lack=CANNOT_REFUSE)
@@ -124,7 +126,7 @@ class ControlChecks:
         )
         return suites
 
-    async def _observe(self, cell: Cell) -> tuple[Observation | None, str]:
+    async def _observe_control(self, cell: Cell) -> tuple[Observation | None, str]:
         """A control's cell, measured once; and what to report where it settles nothing."""
         endpoint = await self._resources.control(cell.build)
         if endpoint is None:

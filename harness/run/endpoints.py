@@ -1,4 +1,4 @@
-"""The benches that cells are measured on: a Postfix instance of a build, and a control."""
+"""The endpoints that cells are measured on: a Postfix instance of a build, and a control."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from harness.run.measure import (
     BANNER_PATIENCE,
     DELIVERY_PATIENCE,
     LOG_PATIENCE,
-    Asked,
     Dialogue,
+    DialogueTrace,
     MailCollector,
     ServerSide,
 )
@@ -122,23 +122,23 @@ class PostfixEndpoint:
         """What the instance's master has logged so far."""
         return [str(line) for line in self.target.join.log.masters(self.instance.pids)]
 
-    async def server_side(self, asked: Asked, result: ClientResult) -> ServerSide:
+    async def server_side(self, trace: DialogueTrace, result: ClientResult) -> ServerSide:
         """The log lines of the dialogue's connection, and the message's trace header."""
         session = None
         if result.local_address is not None:
             patience = BANNER_PATIENCE if result.stage in _UNSERVED else LOG_PATIENCE
-            session = await self.target.join.session(result.local_address, asked.since, patience)
+            session = await self.target.join.session(result.local_address, trace.since, patience)
             if session is not None:
-                self._served.add(asked.cell.service)
+                self._served.add(trace.cell.service)
         self.target.must_live()
         log = [str(line) for line in (*session.preamble, *session.lines)] if session else []
-        words = ServerWords(tuple(log), await self._deaths(asked, result, session))
+        message = ServerWords(tuple(log), await self._find_deaths(trace, result, session))
         received = None
         if result.queue_id is not None:
             delivery = await self.target.join.delivery(result.queue_id, DELIVERY_PATIENCE)
             log = [*log, *(str(line) for line in delivery)]
-            received = await self._mail.header(asked.token)
-        return ServerSide(words, [*log, *words.deaths], received)
+            received = await self._mail.header(trace.token)
+        return ServerSide(message, [*log, *message.deaths], received)
 
     def known_deaths(self, service: Service) -> Sequence[str]:
         """Why master did not start, or died, or no process of the service takes a client."""
@@ -165,15 +165,17 @@ class PostfixEndpoint:
 
     async def await_death_of_sender(self) -> None:
         """Wait, without limit, until a process dies that outgoing mail has to pass."""
-        await self.target.join.death(self._sends)
+        await self.target.join.death(self._is_sender)
 
-    def deaths_of_senders(self, since: float, said: Sequence[str]) -> list[str]:
-        """Why such processes died since then, and what sendmail(1) ``said`` as it did."""
-        found = [
-            one for one in self.target.join.log.died if one.at >= since and self._sends(one)
-        ] or [one for one in self.target.join.log.died if self._sends(one)]
-        own = [line for line in said if "fatal:" in line]
-        return [*own, *(str(line) for one in found for line in one.lines)]
+    def deaths_of_senders(self, since: float, output: Sequence[str]) -> list[str]:
+        """Why such processes died since then, and what sendmail(1) ``output`` as it did."""
+        deaths = [
+            death
+            for death in self.target.join.log.died
+            if death.at >= since and self._is_sender(death)
+        ] or [death for death in self.target.join.log.died if self._is_sender(death)]
+        fatal = [line for line in output if "fatal:" in line]
+        return [*fatal, *(str(line) for death in deaths for line in death.lines)]
 
     def unfinished(self, token: str) -> list[LogLine]:
         """What was logged of a message that has no outcome: the token is in its Message-Id.
@@ -190,19 +192,19 @@ class PostfixEndpoint:
         values = (line.partition(" = ") for line in self.instance.postconf_n.splitlines())
         return next((value for name, _, value in values if name == "syslog_name"), "postfix")
 
-    def _sends(self, death: Death) -> bool:
+    def _is_sender(self, death: Death) -> bool:
         return death.master in self.instance.pids and death.program in _SENDERS
 
     def _shares_tag(self, service: Service) -> bool:
         """Whether other entries of master.cf log under the tag of this service's smtpd."""
         entries = parse_master_cf(self.instance.config.master_cf).entries
-        own = str(self.instance.ports[service])
+        port = str(self.instance.ports[service])
         listener = self.listener(service)
         is_behind = listener is not None and listener.program == POSTSCREEN
         names: dict[bool, list[str | None]] = {True: [], False: []}
         for entry in entries:
             if entry.fields[7:8] == ("smtpd",):
-                is_at_port = entry.type == "inet" and entry.name.rpartition(":")[2] == own
+                is_at_port = entry.type == "inet" and entry.name.rpartition(":")[2] == port
                 is_own = entry.type == "pass" if is_behind else is_at_port
                 names[is_own].append(entry.options.get("syslog_name"))
         return any(name in names[False] for name in names[True])
@@ -213,28 +215,28 @@ class PostfixEndpoint:
         self._dead[service] = tuple(str(line) for line in deaths)
         return self._dead[service]
 
-    async def _deaths(
-        self, asked: Asked, result: ClientResult, session: SmtpSession | None
+    async def _find_deaths(
+        self, trace: DialogueTrace, result: ClientResult, session: SmtpSession | None
     ) -> tuple[str, ...]:
         """Why Postfix did not serve the connection, where its processes died of their config."""
-        if known := self.known_deaths(asked.cell.service):
+        if known := self.known_deaths(trace.cell.service):
             return () if session else tuple(known)
         log, pids = self.target.join.log, self.instance.pids
         if session is not None:
             # What smtpd asks for a client may have died: cleanup(8), trivial-rewrite(8) and others.
-            lines = log.last_words(pids, asked.since, but="smtpd")
+            lines = log.last_words(pids, trace.since, but="smtpd")
             return tuple(str(line) for line in lines)
         if result.stage == "connect" and result.outcome != "timeout":
-            # Nobody listens there, which a process that died cannot be the reason of.
+            # Nothing listens there, which a process that died cannot be the reason of.
             return ()
         if result.outcome == "client-incapable" and result.local_address is None:
             # It did not connect, so no process of the server's was asked.
             return ()
-        tag = self.instance.tags[asked.cell.service]
+        tag = self.instance.tags[trace.cell.service]
         # What died under a common tag without a client is not this service's if it took one.
-        is_others = asked.cell.service in self._served and self._shares_tag(asked.cell.service)
+        is_others = trace.cell.service in self._served and self._shares_tag(trace.cell.service)
         if result.outcome == "timeout" and (is_others or not log.deaths(pids, tag)):
-            others = log.deaths_with_clients(pids, tag, asked.since)
+            others = log.deaths_with_clients(pids, tag, trace.since)
             if others:
                 return tuple(str(line) for line in others)
         if is_others:
@@ -242,13 +244,13 @@ class PostfixEndpoint:
         if not log.deaths(pids, tag):
             # A process that dies sleeps for a second before it ends (util/msg.c), and master tells
             # of it then.
-            wanted = partial(is_of_service, pids=pids, tag=tag)
-            await self.target.join.death(wanted, DEATH_PATIENCE if log.dying(tag) else 0)
-        return self._note_deaths(asked.cell.service)
+            is_its_death = partial(is_of_service, pids=pids, tag=tag)
+            await self.target.join.death(is_its_death, DEATH_PATIENCE if log.dying(tag) else 0)
+        return self._note_deaths(trace.cell.service)
 
 
 class ControlEndpoint:
-    """A control server: stunnel's words stand for the server's. It has no candidate to die of."""
+    """A control server: stunnel's log stands for the server's. It has no candidate to die of."""
 
     def __init__(self, server: ControlServer) -> None:
         self.server = server
@@ -276,21 +278,21 @@ class ControlEndpoint:
         """How far stunnel's log has come: what is before it is of earlier connections."""
         return len(self.target.join.log.other.get("stunnel", ()))
 
-    async def server_side(self, asked: Asked, result: ClientResult) -> ServerSide:
+    async def server_side(self, trace: DialogueTrace, result: ClientResult) -> ServerSide:
         """What stunnel logged of the connection, once it has logged its end."""
         if result.local_address is None:
             return ServerSide(ServerWords(), ())
         end = time.monotonic() + CONTROL_PATIENCE
         while True:
-            log = self.target.join.log.other.get("stunnel", [])[asked.mark :]
+            log = self.target.join.log.other.get("stunnel", [])[trace.mark :]
             lines = front_lines(log, result.local_address)
             if front_closed(lines) or time.monotonic() > end:
                 break
             await asyncio.sleep(0.01)
         self.target.must_live()
-        words = tuple(str(line) for line in lines)
-        behind = await self._behind(lines, asked.since)
-        return ServerSide(ServerWords(session=words), [*words, *behind])
+        log_lines = tuple(str(line) for line in lines)
+        behind = await self._read_backend_log(lines, trace.since)
+        return ServerSide(ServerWords(session=log_lines), [*log_lines, *behind])
 
     def known_deaths(self, _service: Service) -> Sequence[str]:
         """Nothing: what does not start is no control."""
@@ -301,21 +303,21 @@ class ControlEndpoint:
         await asyncio.Event().wait()
         return ()
 
-    async def _behind(self, lines: list[LogLine], since: float) -> list[str]:
+    async def _read_backend_log(self, lines: list[LogLine], since: float) -> list[str]:
         """What the Postfix behind the front logged of the same dialogue."""
         peer = backend_peer(lines)
         session = await self.target.join.session(peer, since, LOG_PATIENCE) if peer else None
         return [str(line) for line in session.lines] if session else []
 
 
-def instance_evidence(bench: PostfixEndpoint, check: str) -> dict[str, object]:
-    """What an instance was and said (docs/run-folder.md)."""
-    instance = bench.instance
-    said = [*instance.warnings, *check.splitlines()]
+def instance_evidence(endpoint: PostfixEndpoint, check: str) -> dict[str, object]:
+    """What an instance was and logged (docs/run-folder.md)."""
+    instance = endpoint.instance
+    messages = [*instance.warnings, *check.splitlines()]
     if not instance.started:
-        said += instance.words.splitlines()
+        messages += instance.words.splitlines()
     return {
-        "build": bench.target.name,
+        "build": endpoint.target.name,
         "scenario": instance.scenario,
         "config": instance.config.digest,
         "main.cf": instance.config.main_cf,
@@ -327,7 +329,7 @@ def instance_evidence(bench: PostfixEndpoint, check: str) -> dict[str, object]:
         "replaced": [change.to_dict() for change in instance.config.replaced],
         "services": [listener.to_dict() for listener in instance.config.listeners],
         "postconf_n": instance.postconf_n,
-        "check": "\n".join(dict.fromkeys(said)),
-        "startup": bench.startup(),
+        "check": "\n".join(dict.fromkeys(messages)),
+        "startup": endpoint.startup(),
         "started": instance.started,
     }

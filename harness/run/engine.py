@@ -1,4 +1,4 @@
-"""The engine: everything that cells are measured with, for as long as somebody measures.
+"""The engine: everything that cells are measured with, for as long as a caller measures.
 
 It owns an event loop in a thread of its own, the Docker session, the network of the containers, the
 image builder and the number of dialogues at a time. Builds, clients, controls, peers and instances
@@ -88,7 +88,10 @@ class Engine:
             limit = most_containers(client)
             started: Future[None] = Future()
             thread = threading.Thread(
-                target=self._serve, args=(started, limit), name="postfix-matrix engine", daemon=True
+                target=self._run_loop,
+                args=(started, limit),
+                name="postfix-matrix engine",
+                daemon=True,
             )
             thread.start()
             self._stack.callback(self._end_loop, thread)
@@ -130,7 +133,7 @@ class Engine:
         if first:
             self._stack.close()
 
-    def _serve(self, started: Future[None], limit: int) -> None:
+    def _run_loop(self, started: Future[None], limit: int) -> None:
         """The engine's thread: its loop, until it is told to end."""
         with asyncio.Runner() as runner:
             self._loop = runner.get_loop()

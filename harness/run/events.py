@@ -1,4 +1,4 @@
-"""What a run tells whoever watches it: the command line's display, a test, a log."""
+"""What a run reports to its listener: the command line's display, a test, a log."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class Instances:
         while True:
             shared = self._shared.get(key)
             if shared is None:
-                work = self._start(build, scenario, name_server)
+                work = self._start_instance(build, scenario, name_server)
                 shared = _Shared(scenario, asyncio.create_task(work))
                 self._shared[key] = shared
             if shared.scenario == scenario and not shared.is_stopping:
@@ -90,7 +90,7 @@ class Instances:
             return
         shared.is_stopping = True
         try:
-            await self._stop(shared.starting)
+            await self._stop_shared(shared.starting)
         finally:
             del self._shared[key]
             shared.stopped.set()
@@ -112,7 +112,7 @@ class Instances:
         finally:
             self._containers.give_back(container)
 
-    async def _start(
+    async def _start_instance(
         self, build: Build, scenario: Scenario, name_server: NameServer | None
     ) -> HeldInstance:
         await self._room.acquire()
@@ -150,7 +150,7 @@ class Instances:
         )
         return {service: (proxy.host, port) for service, port in zip(expecting, ports, strict=True)}
 
-    async def _stop(self, starting: asyncio.Task[HeldInstance]) -> None:
+    async def _stop_shared(self, starting: asyncio.Task[HeldInstance]) -> None:
         """Stop an instance, and give back its container and its place among those that are up."""
         if not starting.done():
             starting.cancel()

@@ -58,7 +58,7 @@ def measure_job(engine: Engine, job: Job, runs: Path) -> Path:
     folder = job.prior.folder if job.prior else _new_folder(engine, runs)
     with _hold_folder(folder):
         journal = Journal(folder)
-        opening = _opening(folder, job)
+        opening = _open_record(folder, job)
 
         def write_record(closing: dict[str, Any] | None = None) -> None:
             images = {**_prior_images(job.prior), **run.resources.images}
@@ -112,7 +112,7 @@ def _prior_images(prior: RunData | None) -> dict[str, dict[str, Any]]:
     }
 
 
-def _opening(folder: Path, job: Job) -> Opening:
+def _open_record(folder: Path, job: Job) -> Opening:
     if job.prior is None:
         command = ["postfix-matrix", *sys.argv[1:]]
         return Opening(folder.name, command, job.plan, job.scenarios, now())

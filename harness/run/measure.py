@@ -1,4 +1,4 @@
-"""One cell measured: the client's dialogue, the server's words, and the observation they make."""
+"""One cell measured: the client's dialogue, the server's log, and the observation they make."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ DELIVERY_PATIENCE = 8.0
 
 @dataclass(frozen=True, slots=True)
 class ServerSide:
-    """What the server had to say of one dialogue."""
+    """What the server logged of one dialogue, and delivered."""
 
     words: ServerWords
     log: Sequence[str]
@@ -52,11 +52,11 @@ class ServerSide:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What a bench must know of a dialogue to find its traces.
+class DialogueTrace:
+    """What an endpoint must know of a dialogue to find its traces.
 
     ``token`` is the recipient's; ``since`` a time of the monotonic clock, and ``mark`` a place in
-    the server's log (:meth:`Bench.mark`), both from before the dialogue began.
+    the server's log (:meth:`Endpoint.mark`), both from before the dialogue began.
     """
 
     cell: Cell
@@ -100,7 +100,7 @@ class Endpoint(Protocol):
     def mark(self) -> int:
         """Where the server's log is now, before a dialogue begins."""
 
-    async def server_side(self, asked: Asked, result: ClientResult) -> ServerSide:
+    async def server_side(self, trace: DialogueTrace, result: ClientResult) -> ServerSide:
         """Wait for what the server logged of a dialogue, and for the message it delivered."""
 
     def known_deaths(self, service: Service) -> Sequence[str]:
@@ -118,19 +118,21 @@ class Measured:
     evidence: dict[str, Any]
     decision: Decision
 
-    def explained(self, found: Sequence[str], grounds: Mapping[str, Any] | None = None) -> Measured:
+    def explained(
+        self, obstacles: Sequence[str], grounds: Mapping[str, Any] | None = None
+    ) -> Measured:
         """With what stood in its way, and what tells so (docs/run-folder.md)."""
         more = {} if grounds is None else {"grounds": dict(grounds)}
         return replace(
             self,
-            observation=replace(self.observation, obstacles=tuple(found)),
+            observation=replace(self.observation, obstacles=tuple(obstacles)),
             evidence={**self.evidence, **more},
         )
 
 
 async def measure(
     cell: Cell,
-    bench: Endpoint,
+    endpoint: Endpoint,
     driver: Driver,
     control: ControlEvidence,
     credentials: Credentials,
@@ -141,10 +143,10 @@ async def measure(
     Where the server's process dies before it takes any client, there is no dialogue to wait for:
     the log of its death decides, at once.
     """
-    dialogue = bench.dialogue(cell.service)
+    dialogue = endpoint.dialogue(cell.service)
     logs_in = dialogue.authenticates and _may_log_in(cell)
-    host, port = bench.address(cell.service)
-    asked = Asked(cell, recipient_token(cell), time.monotonic(), bench.mark())
+    host, port = endpoint.address(cell.service)
+    trace = DialogueTrace(cell, recipient_token(cell), time.monotonic(), endpoint.mark())
     request = Request(
         id=cell.id,
         host=host,
@@ -155,36 +157,36 @@ async def measure(
         ca_file=CA_FILE,
         message=Message(
             LOGGED_IN_SENDER if logs_in else SENDER,
-            f"{asked.token}@{SINK_DOMAIN}",
+            f"{trace.token}@{SINK_DOMAIN}",
             cell.id,
         ),
         credentials=credentials if logs_in else None,
         time_limit=time_limit,
     )
-    result = await _dialogue(bench, driver, request, cell.service)
+    result = await _race_dialogue(endpoint, driver, request, cell.service)
     if not isinstance(result, ClientResult):
         decision = reject_config(result)
         side = ServerSide(ServerWords(deaths=result), result)
         return Measured(
-            _observation(cell, bench.config_digest, decision, None),
-            _evidence(cell, request, None, side, decision),
+            _make_observation(cell, endpoint.config_digest, decision, None),
+            cell_evidence(cell, request, None, side, decision),
             decision,
         )
-    side = await bench.server_side(asked, result)
+    side = await endpoint.server_side(trace, result)
     if cell.is_control:
         may_refuse = cell.scenario != PERMISSIVE
         decision = decide_control(cell.offer, result, side.words, may_refuse=may_refuse)
     else:
         decision = decide(cell.offer, result, side.words, control)
     observation = replace(
-        _observation(cell, bench.config_digest, decision, result),
+        _make_observation(cell, endpoint.config_digest, decision, result),
         trust=client_trust(side.words.session) if cell.offer.extras.cert else None,
         certificate=certificate_view(result.peer_certificate),
         resumed=resumed(cell.offer, result, control, is_control=cell.is_control),
     )
     return Measured(
         observation,
-        _evidence(cell, request, result, side, decision),
+        cell_evidence(cell, request, result, side, decision),
         decision,
     )
 
@@ -197,21 +199,21 @@ def _may_log_in(cell: Cell) -> bool:
     return cell.is_control or not cell.offer.extras.presents_certificate
 
 
-async def _dialogue(
-    bench: Endpoint, driver: Driver, request: Request, service: Service
+async def _race_dialogue(
+    endpoint: Endpoint, driver: Driver, request: Request, service: Service
 ) -> ClientResult | Sequence[str]:
-    """What the client says came of a request, or the log of why the server cannot take it.
+    """The client's result of a request, or the log lines of why the server cannot take it.
 
-    master(8) keeps the socket of a process that died, so that clients wait in vain: the dialogue
-    and the log run a race.
+    master(8) keeps the socket of a process that died, so that clients wait in vain: whichever comes
+    first decides, the end of the dialogue or the log of the death.
     """
-    if known := bench.known_deaths(service):
+    if known := endpoint.known_deaths(service):
         return known
     if request.offer.plaintext and request.implicit_tls:
         # A client that waits for a greeting and a server that waits for a hello wait for ever.
         return ClientResult(request.id, "client-incapable", "handshake", error=NO_PLAINTEXT)
     talk = asyncio.ensure_future(driver.ask(request))
-    death = asyncio.ensure_future(bench.await_death(service))
+    death = asyncio.ensure_future(endpoint.await_death(service))
     try:
         await asyncio.wait({talk, death}, return_when=asyncio.FIRST_COMPLETED)
         return talk.result() if talk.done() else death.result()
@@ -225,7 +227,7 @@ def recipient_token(cell: Cell) -> str:
     return "c" + hashlib.sha256(cell.id.encode()).hexdigest()[:15]
 
 
-def _observation(
+def _make_observation(
     cell: Cell, config: str, decision: Decision, result: ClientResult | None
 ) -> Observation:
     return Observation(
@@ -249,7 +251,7 @@ def _observation(
     )
 
 
-def _evidence(
+def cell_evidence(
     cell: Cell, request: Request, result: ClientResult | None, side: ServerSide, decision: Decision
 ) -> dict[str, Any]:
     return {
@@ -263,7 +265,7 @@ def _evidence(
 
 
 class MailCollector:
-    """Hands out trace headers of delivered messages; many askers share one look."""
+    """Hands out trace headers of delivered messages; callers share one look into the mailbox."""
 
     def __init__(self, collect: Callable[[], dict[str, str]]) -> None:
         self._collect = collect
@@ -274,7 +276,7 @@ class MailCollector:
         """The ``Received:`` field of the message for a token, once it has been delivered."""
         if token not in self._found:
             async with self._lock:
-                # Another asker's look may have brought it while this one waited for its turn.
+                # Another caller's look may have brought it while this one waited for its turn.
                 if token not in self._found:
                     self._found |= await asyncio.to_thread(self._collect)
         return self._found.pop(token, None)

@@ -30,7 +30,7 @@ QUEUE_PATIENCE = 3
 
 async def measure_outbound(
     cell: Cell,
-    bench: PostfixEndpoint,
+    endpoint: PostfixEndpoint,
     peer: PeerServer,
     time_limit: float,
     headers: Iterable[str] = (),
@@ -45,45 +45,45 @@ async def measure_outbound(
         decision = Decision(
             Outcome.CLIENT_INCAPABLE, reason="version-not-built", decided_by="client", notes=(note,)
         )
-        return _measured(cell, bench, decision, None, None, [], [])
+        return _make_measured(cell, endpoint, decision, None, None, [], [])
     began = time.monotonic()
-    if dead := bench.known_deaths(cell.service):
-        return _measured(cell, bench, reject_config(dead), None, None, [*dead], [])
+    if dead := endpoint.known_deaths(cell.service):
+        return _make_measured(cell, endpoint, reject_config(dead), None, None, [*dead], [])
     recipient = f"{recipient_token(cell)}@{peer.domain}"
-    script = _hand_over(cell, bench, recipient, headers)
-    answer = await asyncio.to_thread(bench.target.run, script)
-    said = answer.splitlines()
-    delivery = await _delivery(bench, recipient, said, time_limit * QUEUE_PATIENCE)
+    script = _hand_over(cell, endpoint, recipient, headers)
+    answer = await asyncio.to_thread(endpoint.target.run, script)
+    output = answer.splitlines()
+    delivery = await _await_delivery(endpoint, recipient, output, time_limit * QUEUE_PATIENCE)
     seconds = time.monotonic() - began
     sent, session = None, None
     unfinished: list[str] = []
     if delivery is None or TRANSPORT_DIED.search(delivery.text):
-        unfinished = [str(line) for line in bench.unfinished(recipient_token(cell))]
-        deaths = bench.deaths_of_senders(began, said)
+        unfinished = [str(line) for line in endpoint.unfinished(recipient_token(cell))]
+        deaths = endpoint.deaths_of_senders(began, output)
         if deaths:
-            log = list(dict.fromkeys([*said, *unfinished, *deaths]))
-            return _measured(cell, bench, reject_config(deaths), None, seconds, log, [])
+            log = list(dict.fromkeys([*output, *unfinished, *deaths]))
+            return _make_measured(cell, endpoint, reject_config(deaths), None, seconds, log, [])
     if delivery is not None:
         lines = [str(line) for line in delivery.lines]
         sent = Sent(delivery.status, delivery.text, lines)
         session = await peer.target.join.session_of_message(delivery.text, PEER_PATIENCE)
     peer_lines = [str(line) for line in session.lines] if session else []
-    wrapper = bench.settings(cell.service).get("smtp_tls_wrappermode", "no") == "yes"
+    wrapper = endpoint.settings(cell.service).get("smtp_tls_wrappermode", "no") == "yes"
     decision, trust = decide_sent(
         sent, server_view(peer_lines), wrapper=wrapper, unfinished=unfinished
     )
-    log = [*said, *(sent.lines if sent else unfinished)]
-    return _measured(cell, bench, decision, trust, seconds, log, peer_lines)
+    log = [*output, *(sent.lines if sent else unfinished)]
+    return _make_measured(cell, endpoint, decision, trust, seconds, log, peer_lines)
 
 
-async def _delivery(
-    bench: PostfixEndpoint, recipient: str, said: list[str], time_limit: float
+async def _await_delivery(
+    endpoint: PostfixEndpoint, recipient: str, output: list[str], time_limit: float
 ) -> Delivery | None:
     """The message's outcome; None: time is up, or a process that it has to pass has died."""
-    if any("fatal:" in line for line in said):
+    if any("fatal:" in line for line in output):
         return None
-    sent = asyncio.ensure_future(bench.target.join.sent.delivery(recipient, time_limit))
-    death = asyncio.ensure_future(bench.await_death_of_sender())
+    sent = asyncio.ensure_future(endpoint.target.join.sent.delivery(recipient, time_limit))
+    death = asyncio.ensure_future(endpoint.await_death_of_sender())
     try:
         await asyncio.wait({sent, death}, return_when=asyncio.FIRST_COMPLETED)
         return sent.result() if sent.done() else None
@@ -93,10 +93,10 @@ async def _delivery(
 
 
 def _hand_over(
-    cell: Cell, bench: PostfixEndpoint, recipient: str, further: Iterable[str] = ()
+    cell: Cell, endpoint: PostfixEndpoint, recipient: str, further: Iterable[str] = ()
 ) -> str:
     """The script that gives the message to sendmail(1) of the instance."""
-    etc = f"{bench.instance.directory}/etc"
+    etc = f"{endpoint.instance.directory}/etc"
     headers = (
         f"From: {SENDER}",
         f"To: {recipient}",
@@ -110,9 +110,9 @@ def _hand_over(
     return f"printf '%b' '{text}' | sendmail -C {etc} -i -f {SENDER} {recipient}"
 
 
-def _measured(
+def _make_measured(
     cell: Cell,
-    bench: PostfixEndpoint,
+    endpoint: PostfixEndpoint,
     decision: Decision,
     trust: str | None,
     seconds: float | None,
@@ -123,7 +123,7 @@ def _measured(
         cell=cell.id,
         build=cell.build,
         scenario=cell.scenario,
-        config=bench.config_digest,
+        config=endpoint.config_digest,
         service=str(cell.service),
         client=cell.client,
         offer=str(cell.offer),

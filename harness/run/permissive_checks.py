@@ -99,7 +99,7 @@ class PermissiveChecks:
 
         async def grants(kept: Kept) -> bool | None:
             try:
-                observation = await self._observe(case, kept)
+                observation = await self._observe_copy(case, kept)
             except HarnessError:
                 # The refusal stands without it; whose decision it was is unknown then.
                 return None
@@ -116,20 +116,20 @@ class PermissiveChecks:
                 # With these files there nothing else of the candidate's can be told apart.
                 return grounds, outcomes
         settings = "".join(case.settings.values())
-        if _library(case.held.endpoint).has_levels and "@SECLEVEL" not in settings:
+        if _library_of(case.held.endpoint).has_levels and "@SECLEVEL" not in settings:
             grounds = replace(grounds, with_level=await grants(Kept.LEVEL))
         if grounds.with_level is not False and not all_excluded(case.cell.offer, grounds.excluded):
             grounds = replace(grounds, with_keys=await grants(Kept.KEYS))
         return grounds, outcomes
 
-    async def _observe(self, case: _Case, kept: Kept) -> Observation | None:
+    async def _observe_copy(self, case: _Case, kept: Kept) -> Observation | None:
         """The cell of a permissive copy, measured once by a client with an offer."""
         copy = opened(
             case.candidate,
             kept,
             case.settings,
             case.cell.offer.groups,
-            _library(case.held.endpoint),
+            _library_of(case.held.endpoint),
         )
         cell = own_cell(case.cell.build, copy.id, case.cell.client, case.cell.offer)
         if cell.id in self._prior:
@@ -149,14 +149,14 @@ class PermissiveChecks:
             container = await self._resources.plain_container(case.cell.build)
         try:
             endpoint = await self._tasks.result(
-                (container.target.host, copy.id), lambda: self._start(container, copy)
+                (container.target.host, copy.id), lambda: self._start_copy(container, copy)
             )
         finally:
             self._engine.containers.give_back(container)
         measured = await self._measure(cell, endpoint, _UNPROVED)
         return None if measured is None else self._record(measured)
 
-    async def _start(self, container: BuildContainer, copy: Scenario) -> PostfixEndpoint:
+    async def _start_copy(self, container: BuildContainer, copy: Scenario) -> PostfixEndpoint:
         """Start a permissive copy in a container of its build."""
         endpoint = await self._engine.instances.start_beside(container, copy)
         self._copies.append((container, endpoint))
@@ -168,13 +168,13 @@ class PermissiveChecks:
 def _left_out(
     protocols: ProtocolList | None, endpoint: PostfixEndpoint
 ) -> frozenset[Protocol] | None:
-    library = _library(endpoint)
+    library = _library_of(endpoint)
     if protocols is None:
         return None
     return excluded(protocols.value, library.mail_version, ssl2=not library.has_levels)
 
 
-def _library(endpoint: PostfixEndpoint) -> Library:
+def _library_of(endpoint: PostfixEndpoint) -> Library:
     facts = endpoint.target.facts
     return Library(facts.mail_version, facts.openssl)
 

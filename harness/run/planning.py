@@ -17,8 +17,8 @@ from harness.run.choosing import (
     choose_clients,
     choose_offers,
     choose_scenarios,
-    measurable,
-    words_of,
+    measurable_clients,
+    split_globs,
 )
 from harness.scenarios.scenario import Scenario
 from harness.scenarios.services import services_of
@@ -33,26 +33,26 @@ def make_plan(
     selection: Selection,
     scenarios: dict[str, Scenario],
     builds: Iterable[str],
-    own: Sequence[Client] = (),
+    user_clients: Sequence[Client] = (),
 ) -> Plan:
     """The cells that a selection comes to, with the builds that were chosen before.
 
     A scenario that says what it is about is measured with that: with its services among those that
-    are selected, and with its clients and offers unless the selection names others. What it is
-    held against comes with it, and has the cells of all that are held against it. ``own`` are
-    clients beside the catalog's.
+    are selected, and with its clients and offers unless the selection names others. The scenario
+    that it is compared with comes with it, and has the cells of all that are compared with it.
+    ``user_clients`` are clients beside the catalog's.
 
     Raises:
         UsageError: a pattern that matches nothing.
         NothingSelectedError: no cell is left.
     """
-    pool = measurable(own)
+    pool = measurable_clients(user_clients)
     chosen = choose_scenarios(selection.scenarios, scenarios)
     selection = _with_service_names(selection, [scenarios[name] for name in chosen])
     scopes = {
         name: scope
         for name in chosen
-        if (scope := _scope(scenarios[name], selection, pool)) is not None
+        if (scope := _find_scope(scenarios[name], selection, pool)) is not None
     }
     if not scopes:
         raise _no_such_service([scenarios[name] for name in chosen], selection.services)
@@ -64,13 +64,15 @@ def make_plan(
         and against not in scopes
     )
     builds = tuple(builds)
-    _check(scenarios, scopes, builds, pool)
-    whole = _union(scopes.values(), pool)
+    _check_expectations(scenarios, scopes, builds, pool)
+    whole = _unite_scopes(scopes.values(), pool)
     scopes = {**dict.fromkeys(added, whole), **scopes}
     for name in scopes:
-        if any(scenarios[one].claims.against == name and one != name for one in scopes):
-            union = _union([scopes[name], *_held_against(name, scopes, scenarios)], pool)
-            scopes[name] = _of_own_services(union, scenarios[name])
+        if any(scenarios[other].claims.against == name and other != name for other in scopes):
+            union = _unite_scopes(
+                [scopes[name], *_scopes_compared_with(name, scopes, scenarios)], pool
+            )
+            scopes[name] = _without_absent_services(union, scenarios[name])
     scopes = {name: scope for name, scope in scopes.items() if scope.services}
     return Plan(
         builds=tuple(builds),
@@ -78,13 +80,13 @@ def make_plan(
         services=whole.services,
         clients=whole.clients,
         offers=whole.offers,
-        unpinned=frozenset(one.name for one in pool if not one.pins),
+        unpinned=frozenset(candidate.name for candidate in pool if not candidate.pins),
         scopes={name: scope for name, scope in scopes.items() if scope != whole},
     )
 
 
 def _no_such_service(chosen: Sequence[Scenario], selected: Sequence[str]) -> NothingSelectedError:
-    """What to say where services were selected that no scenario has, or is about."""
+    """The error where services were selected that no scenario has, or is about."""
     named = " or ".join(selected)
     if len(chosen) == 1 and chosen[0].whole and not chosen[0].claims.services:
         return NothingSelectedError(
@@ -93,12 +95,12 @@ def _no_such_service(chosen: Sequence[Scenario], selected: Sequence[str]) -> Not
             next_step="select one of these, or leave out -S",
         )
     return NothingSelectedError(
-        f"no cell is left: {' '.join(one.id for one in chosen)} are not about {named}",
+        f"no cell is left: {' '.join(scenario.id for scenario in chosen)} are not about {named}",
         next_step="leave out -S, or select a service that the advice is about",
     )
 
 
-def _check(
+def _check_expectations(
     scenarios: Mapping[str, Scenario],
     chosen: Iterable[str],
     builds: tuple[str, ...],
@@ -107,7 +109,7 @@ def _check(
     """Refuse what the chosen scenarios expect where it could not be judged."""
     known = Known(
         builds=(*builds, *(build.id for build in known_builds())),
-        clients=tuple(one.name for one in pool),
+        clients=tuple(candidate.name for candidate in pool),
     )
     check_claims([scenarios[name] for name in chosen], known)
 
@@ -120,17 +122,17 @@ def _with_service_names(selection: Selection, scenarios: Sequence[Scenario]) -> 
     """
     if not selection.services:
         return selection
-    own = (
+    services = (
         service
         for scenario in scenarios
         for service in (*scenario.claims.services, *services_of(scenario))
     )
-    patterns = [_canonical(pattern) for pattern in words_of(selection.services)]
-    known = list(in_table_order((*NAMED_SERVICES, *own)))
+    patterns = [_normalize_pattern(pattern) for pattern in split_globs(selection.services)]
+    known = list(in_table_order((*NAMED_SERVICES, *services)))
     return replace(selection, services=select("service", known, patterns))
 
 
-def _canonical(pattern: str) -> str:
+def _normalize_pattern(pattern: str) -> str:
     """A pattern for services, with a registered service's port or older name as its name.
 
     The brackets of an address (``[::1]:10025``) are no set of characters.
@@ -142,10 +144,10 @@ def _canonical(pattern: str) -> str:
         return pattern
 
 
-def _held_against(
+def _scopes_compared_with(
     control: str, scopes: Mapping[str, Scope], scenarios: Mapping[str, Scenario]
 ) -> list[Scope]:
-    """The scopes of the scenarios that are held against one."""
+    """The scopes of the scenarios that are compared with one."""
     return [
         scope
         for name, scope in scopes.items()
@@ -153,35 +155,37 @@ def _held_against(
     ]
 
 
-def _scope(scenario: Scenario, selection: Selection, pool: Pool) -> Scope | None:
+def _find_scope(scenario: Scenario, selection: Selection, pool: Pool) -> Scope | None:
     """What a scenario is measured with; None where it is about none of the services selected."""
     claims = scenario.claims
     about = claims.services or services_of(scenario)
-    asked = tuple(about)
+    services = tuple(about)
     if selection.services:
-        asked = tuple(service for service in about if service in selection.services)
-    if not asked:
+        services = tuple(service for service in about if service in selection.services)
+    if not services:
         return None
     clients = () if selection.clients else claims.clients
     offers = () if selection.offers else claims.offers
     return Scope(
-        services=in_table_order(asked),
-        clients=choose_clients(clients or selection.clients, asked, pool),
+        services=in_table_order(services),
+        clients=choose_clients(clients or selection.clients, services, pool),
         offers=offers or choose_offers(selection.offers),
     )
 
 
-def _of_own_services(scope: Scope, scenario: Scenario) -> Scope:
+def _without_absent_services(scope: Scope, scenario: Scenario) -> Scope:
     """A scope without the services that others have and the scenario has not."""
-    own = (*NAMED_SERVICES, *services_of(scenario))
-    return replace(scope, services=tuple(one for one in scope.services if one in own))
+    services = (*NAMED_SERVICES, *services_of(scenario))
+    return replace(
+        scope, services=tuple(service for service in scope.services if service in services)
+    )
 
 
-def _union(scopes: Iterable[Scope], pool: Pool) -> Scope:
+def _unite_scopes(scopes: Iterable[Scope], pool: Pool) -> Scope:
     """A scope that has all that some have, each axis in its own order."""
     scopes = list(scopes)
     clients = dict.fromkeys(name for scope in scopes for name in scope.clients)
-    listed = [one.name for one in pool if one.name in clients]
+    listed = [candidate.name for candidate in pool if candidate.name in clients]
     offers = dict.fromkeys(offer for scope in scopes for offer in scope.offers)
     standard = [offer for offer in STANDARD_OFFERS if offer in offers]
     return Scope(

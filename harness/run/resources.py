@@ -88,7 +88,9 @@ class Resources:
 
     async def build_image(self, build: Build) -> Image:
         """A build's image."""
-        return await self._image(build.id, build, "build", partial(self._provenance, build))
+        return await self._record_image(
+            build.id, build, "build", partial(self._describe_build, build)
+        )
 
     async def start_target(
         self, build: Build, number: int, name_server: NameServer | None
@@ -188,9 +190,9 @@ class Resources:
                 return self._builder.adopt(name, source.reference, checked=False)
             if isinstance(source, Recipe):
                 return self._builder.ensure(source)
-            return self._examine(source) if source.reference else self._builder.build(source)
+            return self._examine_image(source) if source.reference else self._builder.build(source)
 
-    def _examine(self, build: Build) -> Image:
+    def _examine_image(self, build: Build) -> Image:
         """The user's image of a build, after it was tested against the image contract."""
         examine = partial(examine_once, cancel=self._builder.cancelling)
         report = examine(self._lab, build.reference, self._builder.cache_dir)
@@ -204,7 +206,7 @@ class Resources:
             )
         return image
 
-    async def _image(
+    async def _record_image(
         self,
         name: str,
         source: Source,
@@ -224,18 +226,18 @@ class Resources:
         return image
 
     async def _start_sasl(self) -> str:
-        image = await self._image("sasl", recipes.sasl_recipe(), "sasl")
+        image = await self._record_image("sasl", recipes.sasl_recipe(), "sasl")
         self._listener(Step("sasl", "starting Dovecot"))
         path = await asyncio.to_thread(start_sasl, self._lab, image.id)
         self._listener(Step("sasl", ""))
         return path
 
     async def _start_proxy(self) -> ProxyServer:
-        image = await self._image(HAPROXY, recipes.proxy_recipe(), "proxy")
+        image = await self._record_image(HAPROXY, recipes.proxy_recipe(), "proxy")
         return await asyncio.to_thread(start_proxy, self._lab, image.id)
 
     async def _start_resolver(self) -> str:
-        image = await self._image("dns", recipes.dns_recipe(), "dns")
+        image = await self._record_image("dns", recipes.dns_recipe(), "dns")
         self._listener(Step("dns", "starting the name server"))
         address = await asyncio.to_thread(start_resolver, self._lab, image.id)
         self._listener(Step("dns", ""))
@@ -244,7 +246,7 @@ class Resources:
     async def _start_client(self, of: Client) -> Driver:
         is_users = bool(of.reference)
         source = of if is_users else recipes.client_recipe(of)
-        image = await self._image(
+        image = await self._record_image(
             of.name, source, "client", lambda _: {"foreign": True} if is_users else {}
         )
         self._listener(Step(of.name, "starting the client"))
@@ -256,9 +258,9 @@ class Resources:
         return driver
 
     async def _start_peers(self, pins: frozenset[Pin]) -> PeerNetwork:
-        dns = await self._image("dns", recipes.dns_recipe(), "dns")
+        dns = await self._record_image("dns", recipes.dns_recipe(), "dns")
         build = Build.parse(PEER_BUILD)
-        image = await self._image("peer", build, "peer")
+        image = await self._record_image("peer", build, "peer")
         self._listener(Step("peers", "starting the servers that mail is sent to"))
         self._peer_networks += 1
         in_order = sorted(pins, key=lambda pin: (pin[0].name, str(pin[1])))
@@ -271,7 +273,9 @@ class Resources:
         return network
 
     async def _start_control(self, control: Control) -> ControlEndpoint:
-        image = await self._image(control.name, recipes.control_recipe(control.name), "control")
+        image = await self._record_image(
+            control.name, recipes.control_recipe(control.name), "control"
+        )
         self._listener(Step(control.name, "starting the control and trying it"))
         loop = asyncio.get_running_loop()
         target = await asyncio.to_thread(
@@ -283,7 +287,7 @@ class Resources:
         self._listener(Step(control.name, ""))
         return ControlEndpoint(server)
 
-    def _provenance(self, build: Build, image: Image) -> dict[str, Any]:
+    def _describe_build(self, build: Build, image: Image) -> dict[str, Any]:
         """Where a build's image is from, and what was read back from it (docs/run-folder.md)."""
         log = self._builder.log_of(image)
         return {

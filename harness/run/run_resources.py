@@ -74,7 +74,7 @@ class RunResources:
         outbound = [cell for cell in plan.cells() if cell.service is Service.OUTBOUND]
         self._pins = frozenset((peer(cell.client), cell.offer) for cell in outbound)
         self._needs_names = needs_names
-        builds = sorted((self._builds[name] for name in plan.builds), key=_usefulness)
+        builds = sorted((self._builds[name] for name in plan.builds), key=_sort_key)
         resources.prepare_build(builds[0])
         if self._pins:
             resources.prepare_peers(self._pins)
@@ -83,7 +83,7 @@ class RunResources:
         resources.prepare_sasl()
         for name in plan.clients:
             if not is_peer(name):
-                resources.prepare_client(self._client(name))
+                resources.prepare_client(self._find_client(name))
         for build in builds[1:]:
             resources.prepare_build(build)
         inbound = (cell for cell in plan.cells() if cell.service is not Service.OUTBOUND)
@@ -93,7 +93,7 @@ class RunResources:
 
     async def driver(self, name: str) -> Driver | None:
         """A client's warm driver."""
-        work = self._engine.resources.client(self._client(name))
+        work = self._engine.resources.client(self._find_client(name))
         return await self._unless_unavailable("client", name, work)
 
     async def control(self, name: str) -> ControlEndpoint | None:
@@ -105,7 +105,7 @@ class RunResources:
         """The peers that the plan's outbound cells have, and their name server."""
         work = self._engine.resources.peers(self._pins)
         network = await self._unless_unavailable("client", "peers", work)
-        self._note("peer", "dns")
+        self._note_images("peer", "dns")
         return network
 
     async def build_image(self, name: str) -> bool:
@@ -139,7 +139,7 @@ class RunResources:
         try:
             return await instances.hold(self._builds[build], scenario, self._name_server())
         finally:
-            self._note(build, "sasl", "dns", "peer", "haproxy")
+            self._note_images(build, "sasl", "dns", "peer", "haproxy")
 
     async def release(self, build: str, scenario: Scenario) -> None:
         """The run needs an instance no longer."""
@@ -159,7 +159,7 @@ class RunResources:
     def report_unavailable(self, name: str, kind: str, error: HarnessError) -> None:
         """Record a thing as unavailable, once."""
         if all((known.kind, known.name) != (kind, name) for known in self.missing):
-            missing = Missing(name, kind, str(error), _category(error))
+            missing = Missing(name, kind, str(error), _categorize(error))
             self.missing.append(missing)
             self._listener(missing)
             self._on_change()
@@ -171,15 +171,15 @@ class RunResources:
     async def _unless_unavailable(self, kind: str, name: str, work: Awaitable[T]) -> T | None:
         try:
             result = await work
-            self._note(name)
+            self._note_images(name)
             self._check_image(name)
         except HarnessError as error:
-            self._note(name)
+            self._note_images(name)
             self.report_unavailable(name, kind, error)
             return None
         return result
 
-    def _note(self, *names: str) -> None:
+    def _note_images(self, *names: str) -> None:
         """Record the images of things that the run asked for."""
         records = self._engine.resources.records
         fresh = {name: records[name] for name in names if name in records}
@@ -201,7 +201,7 @@ class RunResources:
                 next_step="start a new run",
             )
 
-    def _client(self, name: str) -> Client:
+    def _find_client(self, name: str) -> Client:
         return self._user_clients.get(name) or client(name)
 
 
@@ -209,12 +209,12 @@ def _find_control(name: str) -> Control:
     return next(known for known in all_controls() if known.name == name)
 
 
-def _category(error: HarnessError) -> str:
+def _categorize(error: HarnessError) -> str:
     """Which kind of trouble it is, in the labels of the run folder (docs/run-folder.md)."""
     kinds = {DoesNotBuildError: "does-not-build", SourceError: "source", ContractError: "image"}
     return next((label for kind, label in kinds.items() if isinstance(error, kind)), "other")
 
 
-def _usefulness(build: Build) -> tuple[bool, bool]:
+def _sort_key(build: Build) -> tuple[bool, bool]:
     """Sorts builds: those that need no compiler first, and of these those on the common base."""
     return build.kind == "source", build.suite != base_suite()

@@ -92,7 +92,7 @@ class SessionRun:
                 next_step=f"name one that it has: {', '.join(services) or 'it has none'}",
             )
         observation: Observation = await self._tasks.result(
-            cell.id, lambda: self._measure(held, scenario, cell)
+            cell.id, lambda: self._measure_once(held, scenario, cell)
         )
         return observation
 
@@ -103,7 +103,9 @@ class SessionRun:
         self._journal.close()
         self._write_record(is_finished=True)
 
-    async def _measure(self, held: HeldInstance, scenario: Scenario, cell: Cell) -> Observation:
+    async def _measure_once(
+        self, held: HeldInstance, scenario: Scenario, cell: Cell
+    ) -> Observation:
         self._cells.append(cell)
         observation = await self._measurer.measure_cell(cell, held, scenario)
         if observation is None:

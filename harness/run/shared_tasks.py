@@ -1,4 +1,4 @@
-"""Tasks that are begun once, by whoever asks first, and whose result all who ask share."""
+"""Tasks that begin once, with the first caller, and whose result all callers share."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ from harness.run.endpoints import (
 )
 from harness.run.measure import (
     ServerSide,
-    _evidence,
+    cell_evidence,
 )
 from harness.scan.result import (
     Accepted,
@@ -143,7 +143,7 @@ def evidence() -> dict[str, Any]:
     """A cell's evidence."""
     words = ServerWords((ESTABLISHED,))
     side = ServerSide(words, words.session, "Received: from client.test (unknown [172.21.0.5])")
-    return _evidence(CELL, REQUEST, RESULT, side, accepted())
+    return cell_evidence(CELL, REQUEST, RESULT, side, accepted())
 
 
 def run(*, finished: bool = True) -> dict[str, Any]:

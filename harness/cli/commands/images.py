@@ -52,9 +52,9 @@ from harness.reports.plain_text import plain
 from harness.run.builders import open_builder
 from harness.run.choosing import (
     check_used,
-    choose,
     choose_builds,
-    words_of,
+    choose_from,
+    split_globs,
 )
 from harness.targets.lab import Lab
 
@@ -120,7 +120,7 @@ def list_command(globs: tuple[str, ...], sources: tuple[str, ...], as_json: bool
     """List images that can be built, and which of them are there; GLOBS choose by name."""
     additions = read_additions(sources)
     known = catalogue(additions)
-    chosen = choose("image", globs, known, lambda: known, additions).values()
+    chosen = choose_from("image", globs, known, lambda: known, additions).values()
     check_used(additions, chosen)
     with talking("listing images"):
         there = our_images(connect())
@@ -196,9 +196,9 @@ def _orders(globs: tuple[str, ...], additions: Additions) -> dict[str, Orderable
         return {name_of(one): one for one in default}
 
     # The hidden ones by their whole names only, such as 'images list' tells of a refusal.
-    wanted = set(words_of(globs)) - set(listed)
+    wanted = set(split_globs(globs)) - set(listed)
     hidden = {one.name: one for one in _hidden(listed.values()) if one.name in wanted}
-    chosen = choose("image", globs, {**listed, **hidden}, unasked, additions)
+    chosen = choose_from("image", globs, {**listed, **hidden}, unasked, additions)
     orders = with_parts(chosen.values())
     check_used(additions, orders.values())
     return orders

@@ -10,7 +10,7 @@ from harness.catalog.cells import Cell
 from harness.clients.contract import ClientResult
 from harness.postfix_config.ports import number_ports
 from harness.run.endpoints import PostfixEndpoint
-from harness.run.measure import Asked
+from harness.run.measure import DialogueTrace
 from harness.scenarios.instance import (
     InstanceContext,
     assemble,
@@ -70,10 +70,10 @@ def bench(master: str) -> PostfixEndpoint:
     return PostfixEndpoint(LivingTarget(), instance)
 
 
-def asked() -> Asked:
+def asked() -> DialogueTrace:
     """A dialogue on port 25."""
     offer = Offer(Protocol.TLSv1_2, Protocol.TLSv1_2)
-    return Asked(Cell("debian-12", "c", Service.SMTP, "smtplib", offer), "token", 0.0, 0)
+    return DialogueTrace(Cell("debian-12", "c", Service.SMTP, "smtplib", offer), "token", 0.0, 0)
 
 
 async def deaths(at: PostfixEndpoint, result: ClientResult) -> tuple[str, ...]:

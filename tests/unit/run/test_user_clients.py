@@ -11,7 +11,7 @@ from harness.errors import UsageError
 from harness.run.choosing import (
     Selection,
     choose_clients,
-    measurable,
+    measurable_clients,
 )
 from harness.run.planning import make_plan
 from harness.scenarios.scenario import Scenario
@@ -22,19 +22,19 @@ MINE = own_client("mine", "registry.example/mine:3")
 
 def test_alone_it_is_what_a_run_measures_with() -> None:
     """Protects --client without -c: one's own client is asked, and the fleet is not."""
-    assert choose_clients((), INBOUND, measurable([MINE])) == ("mine",)
-    assert "mine" not in choose_clients((), INBOUND, measurable())
+    assert choose_clients((), INBOUND, measurable_clients([MINE])) == ("mine",)
+    assert "mine" not in choose_clients((), INBOUND, measurable_clients())
 
 
 def test_it_can_be_named_beside_others_by_glob() -> None:
     """Protects comparing: one's own client stands on the axis like any other."""
-    chosen = choose_clients(["openssl-1.0.2h,min*"], INBOUND, measurable([MINE]))
+    chosen = choose_clients(["openssl-1.0.2h,min*"], INBOUND, measurable_clients([MINE]))
     assert chosen == ("openssl-1.0.2h", "mine")
 
 
 def test_outbound_has_its_peers_still() -> None:
     """Protects runs of both directions: nobody's client takes the peers' place."""
-    both = choose_clients((), [Service.SMTP, Service.OUTBOUND], measurable([MINE]))
+    both = choose_clients((), [Service.SMTP, Service.OUTBOUND], measurable_clients([MINE]))
     assert both[0] == "mine"
     assert set(both[1:]) == set(choose_clients((), [Service.OUTBOUND]))
 
