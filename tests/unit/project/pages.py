@@ -118,12 +118,12 @@ def split_command(arguments: str) -> list[str]:
     """A command line as a shell splits it: without its comment, up to a pipe or a redirection."""
     lexer = shlex.shlex(arguments, posix=True, punctuation_chars="|;&<>")
     lexer.whitespace_split = True
-    words: list[str] = []
+    tokens: list[str] = []
     for token in lexer:
         if set(token) <= set("|;&<>"):
             break
-        words.append(token)
-    return words
+        tokens.append(token)
+    return tokens
 
 
 def make_slug(heading: str) -> str:
