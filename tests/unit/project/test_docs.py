@@ -21,8 +21,8 @@ PAGES = read_pages()
 WIDTH = 100
 #: The info strings that a code block may have. What a report prints has none.
 INFOS = frozenset(
-    {"", "console", "console docker", "dockerfile", "json", "mermaid", "python", "python run"}
-    | {"text", "toml"}
+    {"", "console", "console docker", "dockerfile", "json", "mermaid", "python", "python docker"}
+    | {"python run", "text", "toml"}
 )
 #: Options in inline code that are those of other programs, or of a driver.
 FOREIGN_OPTIONS = frozenset({"--describe", "--help", "--list", "--sslv3", "--build-arg", "--delay"})
@@ -236,7 +236,7 @@ def test_console_blocks_run_without_docker(
 def test_python_blocks_compile_and_run(tmp_path: Path) -> None:
     """Protects scripts that readers copy: they run in a folder that holds a run."""
     write_sample_run(tmp_path / "runs" / "latest")
-    for page, block in blocks_of("python", "python run"):
+    for page, block in blocks_of("python", "python run", "python docker"):
         compile(block.text, f"{page.name}:{block.line}", "exec")
     blocks = blocks_of("python run")
     assert blocks
