@@ -88,8 +88,9 @@ class Page:
 
 
 def read_pages() -> list[Page]:
-    """README.md, CONTRIBUTING.md and docs/*.md; CHANGELOG.md is history and stays as it is."""
-    paths = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    """README.md, CONTRIBUTING.md, images/README.md, docs/*.md; CHANGELOG.md is history."""
+    names = ("README.md", "CONTRIBUTING.md", "images/README.md")
+    paths = [*(ROOT / name for name in names), *sorted((ROOT / "docs").glob("*.md"))]
     return [Page(path, path.read_text("utf-8")) for path in paths]
 
 

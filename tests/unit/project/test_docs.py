@@ -13,7 +13,7 @@ import click
 import pytest
 
 from harness.cli.main import cli, run_cli
-from tests.schema_files import faults
+from tests.schema_files import FOLDER, NAMES, faults
 from tests.unit.project.pages import ROOT, CodeBlock, Page, joined, read_pages, split_command
 from tests.unit.sample_run import write_sample_run
 
@@ -40,7 +40,7 @@ REPLACED = {
     r"c[oa]mes? to|came of": "say is, or results in",
     r"told of|told as|tells": "say reports, shows or prints",
     r"control configurations?": "say baseline configuration",
-    r"everything open|own controls?|opened": "say permissive copy",
+    r"everything open|own controls?": "say permissive copy",
     r"foreign": "say user's",
     r"image shop|ImageShop|shop's image": "say image builder",
     r"proofs|provings?": "say control checks",
@@ -195,6 +195,16 @@ def test_replaced_terms_do_not_come_back(page: Page) -> None:
     assert list(find_replaced_terms(page)) == []
 
 
+@pytest.mark.parametrize("schema", NAMES)
+def test_schemas_are_described_in_the_same_terms(schema: str) -> None:
+    """Protects readers of the published JSON: its fields are explained in the glossary's terms."""
+    path = FOLDER / f"{schema}.schema.json"
+    texts = re.findall(r'"description": ("(?:[^"\\]|\\.)*")', path.read_text("utf-8"))
+    assert texts
+    descriptions = Page(path, "\n\n".join(json.loads(text) for text in texts))
+    assert list(find_replaced_terms(descriptions)) == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_commands_exist_as_written(page: Page) -> None:
     """Protects what readers copy: each sub-command, option and choice must exist."""
@@ -238,9 +248,10 @@ def test_python_blocks_compile_and_run(tmp_path: Path) -> None:
     write_sample_run(tmp_path / "runs" / "latest")
     for page, block in blocks_of("python", "python run", "python docker"):
         compile(block.text, f"{page.name}:{block.line}", "exec")
-    blocks = blocks_of("python run")
+    # tests/docker/test_wheel.py runs the example of docs/api.md.
+    blocks = [block for page, block in blocks_of("python run") if page.path.name != "api.md"]
     assert blocks
-    assert all(run_python(block.text, tmp_path) for _, block in blocks)
+    assert all(run_python(block.text, tmp_path) for block in blocks)
 
 
 def test_the_example_driver_describes_itself(tmp_path: Path) -> None:
