@@ -84,19 +84,19 @@ def import_circles(modules: Iterable[Module], root: Path) -> int:
         ".".join(module.path.relative_to(root.parent).with_suffix("").parts): module
         for module in modules
     }
-    graph = {name: set(_imports(module.tree)) & set(names) for name, module in names.items()}
-    reached = {name: _reached(graph, name) for name in graph}
+    graph = {name: set(_imported_names(module.tree)) & set(names) for name, module in names.items()}
+    reached = {name: _reachable_modules(graph, name) for name in graph}
     return sum(name in reached[name] for name in graph)
 
 
-def _imports(tree: ast.AST) -> Iterator[str]:
+def _imported_names(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def _reached(graph: dict[str, set[str]], start: str) -> set[str]:
+def _reachable_modules(graph: dict[str, set[str]], start: str) -> set[str]:
     reached: set[str] = set()
     waiting = list(graph[start])
     while waiting:

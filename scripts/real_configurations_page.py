@@ -33,16 +33,16 @@ INTRODUCTION = """\
 # What real configurations do
 
 Sixteen whole configurations that people run or ran: posted in forums between 2007 and 2020, or
-shipped by projects until 2026. Each was measured as `postfix-matrix verify FOLDER --policy
-tls12-or-newer` does it: applied as written but for what is of its machine, with
+shipped by projects until 2026. Each was measured like `postfix-matrix verify FOLDER --policy
+tls12-or-newer`: applied as written except for settings of its machine, with
 [stand-ins](settings.md) for the tables, daemons and other systems that it names, and with nothing
 added that decides TLS. The texts lie in [tests/data/configurations](../tests/data/configurations),
 without comments, and with example names and addresses.
 
-`yes`: nothing older than TLSv1.2 is negotiated, and TLSv1.2 gets through: TLS, log-in and a
-message in the queue. `no`: something older is. `none`: the service offers no TLS.
-`config-rejected`: Postfix does not run with it. `–`: there is no such service. In brackets,
-because the entries are the distribution's own: only a main.cf was given.
+`yes`: nothing older than TLSv1.2 is negotiated, and TLSv1.2 gets through: TLS, login and a
+message in the queue. `no`: something older is negotiated. `none`: the service offers no TLS.
+`config-rejected`: Postfix does not run with it. `–`: there is no such service. Answers stand in
+brackets where only a main.cf was given, because the service is then the distribution's own.
 """
 
 ORIGINS = {

@@ -20,29 +20,29 @@ INTRODUCTION = """\
 # What is applied as written, and what is replaced
 
 A configuration that runs on your server names things that a test container does not have: a
-Dovecot, tables, milters, the users and folders of your distribution, your addresses. Applied
-without them, Postfix would die, or refuse mail, for reasons that are not TLS. So each parameter
-of postconf(5) is one of three kinds:
+Dovecot, tables, milters, the users and folders of your distribution, your addresses. Without
+them Postfix would die, or refuse mail, for reasons that are not TLS. So each parameter of
+postconf(5) is one of three kinds:
 
 - **under test**: it decides TLS, log-in, which services there are, or what a client sees until it
   has logged in. It is applied as you wrote it.
-- **of the machine**: where things are, who owns them, how the machine logs and is limited. The
-  build's own values take its place where yours could not work here.
+- **of the machine**: paths, owners, logging and limits. The build's own values replace yours
+  where yours could not work here.
 - **of the surroundings**: other systems and tables. A stand-in that behaves like a healthy one
-  takes their place.
+  replaces them.
 
-Each setting that is replaced is listed with the answer, with its value and the reason below; none
-of them decides TLS. A setting of the machine that is empty (`setgid_group =`) is applied as
-written, because Postfix runs with it nowhere. `--as-is`, and `surroundings = "as-is"` in a
-scenario, apply everything as written.
+Each replaced setting is listed with the answer, with its value and the reason below; none of them
+decides TLS. A setting of the machine that is empty (`setgid_group =`) is applied as written,
+because no Postfix runs with it. `--as-is`, and `surroundings = "as-is"` in a scenario, apply
+everything as written.
 
 A name that Postfix does not know is your own: a group of restrictions, or a value that other
-settings refer to. It is treated as your restrictions are: it holds as written, and tables in it
+settings refer to. It is treated like your restrictions: it is applied as written, and tables in it
 that were not given are replaced.
 
 This page is made from [settings.toml](../harness/adaptation/settings.toml) by
 `scripts/settings_page.py`. The table has every parameter that `postconf -d` of Postfix 2.2 to
-3.11 prints; a test asks the builds.
+3.11 prints; a test compares it with the builds.
 """
 
 KIND_TITLES = {
@@ -54,20 +54,20 @@ KIND_TITLES = {
 TREATMENT_TITLES = {
     Treatment.KEEP: "Applied as written",
     Treatment.TABLES: (
-        "Applied as written, but for tables, lists in files and services that were not given"
+        "Applied as written, except for tables, lists in files and services that were not given"
     ),
     Treatment.SASL: "Replaced by the run's Dovecot",
     Treatment.DATABASE: "Applied, with a database that the build can make",
-    Treatment.DROP: "Left out: the build's own value holds, or one of the test's",
+    Treatment.DROP: "Left out: the build's own value is used, or one of the test's",
 }
 
 
 def settings_page() -> str:
-    """The page, as it must lie in docs/settings.md."""
-    return INTRODUCTION + "".join(f"\n{line}\n" for line in _sections())
+    """The page, as it must be in docs/settings.md."""
+    return INTRODUCTION + "".join(f"\n{line}\n" for line in _format_sections())
 
 
-def _sections() -> Iterator[str]:
+def _format_sections() -> Iterator[str]:
     for kind, kind_title in KIND_TITLES.items():
         yield f"## {kind_title}"
         for treatment, title in TREATMENT_TITLES.items():
@@ -78,13 +78,16 @@ def _sections() -> Iterator[str]:
             ]
             if groups:
                 yield f"### {title}"
-                yield from map(_paragraph, groups)
+                yield from map(_format_paragraph, groups)
 
 
-def _paragraph(group: SettingGroup) -> str:
+def _format_paragraph(group: SettingGroup) -> str:
     names = ", ".join(f"`{name}`" for name in group.names)
-    lines = textwrap.wrap(names, 112, break_long_words=False, break_on_hyphens=False)
-    return "\n".join((f"{group.rule.reason}<br>", *lines))
+    return "\n".join((*_wrap_text(f"{group.rule.reason}<br>"), *_wrap_text(names)))
+
+
+def _wrap_text(text: str) -> list[str]:
+    return textwrap.wrap(text, 100, break_long_words=False, break_on_hyphens=False)
 
 
 if __name__ == "__main__":
