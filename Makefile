@@ -10,7 +10,7 @@ BIN := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup matrix test unit docker-test browser-test lint format types imports lock bench \
+.PHONY: help setup matrix test test-nightly unit docker-test nightly-test browser-test lint format types imports lock bench \
         bench-scan prune clean tools
 
 help: ## list the targets
@@ -27,10 +27,18 @@ test: ## set up, then everything that CI checks: lint, types, imports, unit, Doc
 	@scripts/setup --dev --browser
 	@+MAKE='$(MAKE)' scripts/stages lint types imports unit docker-test browser-test
 
+test-nightly: ## set up, then everything that `make test` checks, and what is exhaustive
+	@scripts/setup --dev --browser
+	@+MAKE='$(MAKE)' scripts/stages lint types imports unit nightly-test browser-test
+
 unit: tools ## unit tests: no Docker, no network
 	@$(BIN)/pytest tests/unit -n auto --dist loadgroup $(PYTEST_ARGS)
 
-docker-test: ## tests against real containers
+docker-test: ## tests against real containers, but for those that are marked nightly
+	@scripts/setup --dev
+	@$(BIN)/pytest tests/docker -m "not nightly" $(PYTEST_ARGS)
+
+nightly-test: ## all tests against real containers
 	@scripts/setup --dev
 	@$(BIN)/pytest tests/docker $(PYTEST_ARGS)
 

@@ -215,6 +215,7 @@ CYCLES = """
 """
 
 
+@pytest.mark.nightly
 def test_twenty_cycles_leave_nothing_behind(engine: docker.DockerClient, tmp_path: Path) -> None:
     """Protects long-lived use: no hang, no container, no network, no warning that is an error."""
     script = tmp_path / "cycles.py"

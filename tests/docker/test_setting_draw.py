@@ -63,34 +63,48 @@ def drawn_settings() -> dict[str, str]:
 
 
 DRAWN = drawn_settings()
+#: Settings that `make test` measures; the others are measured by night.
+FEW = 8
+CASES = [
+    pytest.param(name, marks=[] if number < FEW else [pytest.mark.nightly])
+    for number, name in enumerate(DRAWN)
+]
 
 
 @pytest.fixture(scope="module")
-def received(tmp_path_factory: pytest.TempPathFactory) -> Answers:
+def chosen(request: pytest.FixtureRequest) -> list[str]:
+    """The settings that this run of the tests is about: what nothing asks for is not measured."""
+    functions = (item for item in request.session.items if isinstance(item, pytest.Function))
+    named = {item.callspec.params.get("name") for item in functions if hasattr(item, "callspec")}
+    return [name for name in DRAWN if name in named]
+
+
+@pytest.fixture(scope="module")
+def received(tmp_path_factory: pytest.TempPathFactory, chosen: list[str]) -> Answers:
     """All of them as servers, and the configuration without any."""
     words = ("-c", CLIENT, "-o", "TLSv1,TLSv1.2,plaintext")
-    return measure(tmp_path_factory.mktemp("draw"), ("smtp", "submission"), *words)
+    return measure(tmp_path_factory.mktemp("draw"), chosen, ("smtp", "submission"), *words)
 
 
 @pytest.fixture(scope="module")
-def sent(tmp_path_factory: pytest.TempPathFactory) -> Answers:
+def sent(tmp_path_factory: pytest.TempPathFactory, chosen: list[str]) -> Answers:
     """All of them as senders to a peer."""
     words = ("-c", "peer-mx", "-o", "TLSv1,TLSv1.2,default")
-    return measure(tmp_path_factory.mktemp("draw-sent"), ("outbound",), *words)
+    return measure(tmp_path_factory.mktemp("draw-sent"), chosen, ("outbound",), *words)
 
 
-def measure(root: Path, services: tuple[str, ...], *words: str) -> Answers:
+def measure(root: Path, settings: list[str], services: tuple[str, ...], *words: str) -> Answers:
     """What each cell gave on the build; in several runs, so that a slow machine keeps up."""
     texts = {WITHOUT: (WHOLE, ""), TOGETHER: (WHOLE + lines_of(VALUES), "")}
-    texts |= {scenario_of(name): (WHOLE + lines_of({name: DRAWN[name]}), "") for name in DRAWN}
+    texts |= {scenario_of(name): (WHOLE + lines_of({name: DRAWN[name]}), "") for name in settings}
     folder = write_scenarios(root, texts)
     extent = f'configuration = "whole"\nservices = [{", ".join(map(repr, services))}]\n'
     for description in folder.glob("*/scenario.toml"):
         description.write_text(extent + description.read_text("utf-8"), "utf-8")
     found: Answers = {}
     for start in range(0, len(texts), RUN_SIZE):
-        chosen = ",".join([*texts][start : start + RUN_SIZE])
-        folders = ("--scenarios-dir", str(folder), "-s", chosen)
+        scenarios = ",".join([*texts][start : start + RUN_SIZE])
+        folders = ("--scenarios-dir", str(folder), "-s", scenarios)
         done = run_cli(root / f"runs-{start}", *folders, "-b", BUILD, *words)
         cells = [one for one in done.data.observations if one.build == BUILD]
         assert len(cells) == done.data.run.axes.planned(), done.err[-2000:]
@@ -116,13 +130,13 @@ def protocol_of(one: Observation) -> str | None:
     return None if one.client_saw is None else one.client_saw.protocol
 
 
-@pytest.mark.parametrize("name", DRAWN)
+@pytest.mark.parametrize("name", CASES)
 def test_no_setting_changes_what_clients_get(received: Answers, name: str) -> None:
     """Protects answers against the container: what is not there is replaced, and only that."""
     assert received[scenario_of(name)] == received[WITHOUT]
 
 
-@pytest.mark.parametrize("name", DRAWN)
+@pytest.mark.parametrize("name", CASES)
 def test_no_setting_changes_how_mail_is_sent(sent: Answers, name: str) -> None:
     """Protects the other direction, where smtp(8), qmgr(8) and sendmail(1) read the settings."""
     assert sent[scenario_of(name)] == sent[WITHOUT]
