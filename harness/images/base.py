@@ -14,7 +14,7 @@ from docker.errors import DockerException, ImageNotFound
 
 from harness.catalog.builds import Distribution, distributions
 from harness.docker_engine.cancel import Cancel
-from harness.docker_engine.pulling import refusal
+from harness.docker_engine.pulling import pull_error
 from harness.errors import InfrastructureError
 from harness.images import labels as names
 from harness.images.bootstrap import NoBootstrapError, bootstrap
@@ -59,7 +59,7 @@ def origin(
     family = known.family if known else "debian"
     name = image_name(family, suite)
     say(f"pulling {name}")
-    why = refusal(client, name, cancel, PULL_TIME_LIMITS)
+    why = pull_error(client, name, cancel, PULL_TIME_LIMITS)
     try:
         attrs = client.images.get(name).attrs
     except ImageNotFound:

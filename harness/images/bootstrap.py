@@ -18,10 +18,10 @@ from pathlib import Path
 
 import docker
 
-from harness.docker_engine.calls import stream
+from harness.docker_engine.calls import stream_objects
 from harness.docker_engine.cancel import (
     Cancel,
-    run,
+    run_program,
 )
 from harness.errors import InfrastructureError
 from harness.images.docker_build import full_disk_error
@@ -146,7 +146,7 @@ def _mmdebstrap(
 ) -> None:
     command = [program, *options, suite, str(tar)]
     try:
-        code, words = run(command, cancel, time_limit=TIME_LIMIT, cwd=tar.parent)
+        code, words = run_program(command, cancel, time_limit=TIME_LIMIT, cwd=tar.parent)
     except (OSError, TimeoutError) as error:
         raise NoBootstrapError(
             f"mmdebstrap {suite} failed: {error}", next_step="try it by hand"
@@ -186,7 +186,9 @@ def _import(client: docker.DockerClient, tar: Path, cancel: Cancel) -> str:
     """
     status = ""
     with tar.open("rb") as file:
-        for item in stream(client.api, "/images/create", {"fromSrc": "-"}, cancel, body=file):
+        for item in stream_objects(
+            client.api, "/images/create", {"fromSrc": "-"}, cancel, body=file
+        ):
             if "error" in item:
                 raise InfrastructureError(f"the engine took no image: {item['error']}")
             status = str(item.get("status", status))

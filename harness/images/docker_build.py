@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 from docker import APIClient
 from docker.errors import APIError
 
-from harness.docker_engine.calls import stream
+from harness.docker_engine.calls import stream_objects
 from harness.docker_engine.cancel import Cancel
 from harness.errors import BuildError, DoesNotBuildError, InfrastructureError
 
@@ -129,7 +129,7 @@ def _items(api: APIClient, order: Order, cancel: Cancel) -> Generator[dict[str, 
     if order.yields:
         # A container's share is 1024 by default. BuildKit knows no shares, and passes this over.
         params["cpushares"] = str(_YIELDING_SHARE)
-    return stream(api, "/build", params, cancel, body=order.context)
+    return stream_objects(api, "/build", params, cancel, body=order.context)
 
 
 class _Progress:

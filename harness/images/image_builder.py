@@ -24,7 +24,7 @@ from docker.errors import DockerException, ImageNotFound
 from harness.catalog.builds import Build
 from harness.catalog.releases import SourceKind
 from harness.docker_engine.cancel import Cancel
-from harness.docker_engine.locks import only_one
+from harness.docker_engine.locks import exclusive_lock
 from harness.docker_engine.pulling import present
 from harness.errors import DoesNotBuildError, InfrastructureError
 from harness.files import is_full_disk
@@ -341,7 +341,7 @@ class ImageBuilder:
         try:
             lock = self.cache_dir / "locks" / f"{file_name(reference)}.lock"
             elsewhere = partial(self._on_step, recipe.name, "waiting: it is being built elsewhere")
-            with only_one(lock, self._cancel, elsewhere):
+            with exclusive_lock(lock, self._cancel, elsewhere):
                 yield
         finally:
             turn.release()

@@ -20,9 +20,9 @@ from harness.catalog.releases import Release, Source, SourceKind
 from harness.docker_engine.cancel import (
     Cancel,
     Cancelled,
-    run,
+    run_program,
 )
-from harness.docker_engine.locks import only_one
+from harness.docker_engine.locks import exclusive_lock
 from harness.errors import HarnessError, SourceError, UsageError
 from harness.files import digest, is_full_disk
 from harness.sources.downloads import (
@@ -134,7 +134,7 @@ class SourceStore:
         def waiting() -> None:
             say(f"waiting: the source of {release.id} is being fetched elsewhere")
 
-        with only_one(lock_path(self._cache, sha256), cancel, waiting):
+        with exclusive_lock(lock_path(self._cache, sha256), cancel, waiting):
             yield
 
     def _try(
@@ -267,7 +267,9 @@ def fetch_npm(source: Source, path: Path, attempt: Attempt) -> None:
     attempt.places.check(_NPM)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         command = [npm, "pack", *_NPM_OPTIONS, source.package]
-        code, words = run(command, attempt.cancel, time_limit=NPM_TIME_LIMIT, cwd=Path(folder))
+        code, words = run_program(
+            command, attempt.cancel, time_limit=NPM_TIME_LIMIT, cwd=Path(folder)
+        )
         packed = list(Path(folder).glob("*.tgz"))
         if code != 0 or len(packed) != 1:
             reason = f"npm pack failed ({code}): {_npm_words(words)}"

@@ -19,7 +19,7 @@ from harness.catalog.releases import Release, parse_releases
 from harness.catalog.versions import Version
 from harness.catalog.writing import Record
 from harness.docker_engine.cancel import Cancel
-from harness.docker_engine.locks import only_one
+from harness.docker_engine.locks import exclusive_lock
 from harness.errors import SourceError, UsageError
 from harness.files import digest
 from harness.sources.archive_identity import (
@@ -125,7 +125,7 @@ def verified(
 def keep(one: Verified, cache_dir: Path) -> Path:
     """Put the archive into the cache of sources, so that a build need not fetch it again."""
     path = archive_path(cache_dir, one.record.sha256)
-    with only_one(lock_path(cache_dir, one.record.sha256), Cancel(), lambda: None):
+    with exclusive_lock(lock_path(cache_dir, one.record.sha256), Cancel(), lambda: None):
         part = path.with_name(".added")
         shutil.copyfile(one.archive, part)
         part.replace(path)

@@ -22,7 +22,7 @@ from harness.catalog.builds import base_suite
 from harness.catalog.releases import Source
 from harness.docker_engine.cancel import Cancel
 from harness.docker_engine.containers import (
-    Finished,
+    FinishedCommand,
     finished,
 )
 from harness.errors import SourceError
@@ -145,7 +145,7 @@ class DebianFetcher:
         finally:
             lock.release()
 
-    def _error(self, source: Source, done: Finished, attempt: Attempt) -> SourceError:
+    def _error(self, source: Source, done: FinishedCommand, attempt: Attempt) -> SourceError:
         if not done.out.strip() and (complaint := _complaint(done.err)):
             reason = f"the package index of {source.place} was not had: {complaint}"
             return attempt.places.lost(source.place, reason)

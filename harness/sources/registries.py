@@ -20,9 +20,9 @@ from pathlib import Path
 
 from harness.docker_engine.cancel import (
     Cancel,
-    run,
+    run_program,
 )
-from harness.docker_engine.locks import only_one
+from harness.docker_engine.locks import exclusive_lock
 from harness.errors import SourceError
 
 #: Seconds that npm or pip get: a Node binary has up to 50 MB.
@@ -111,7 +111,7 @@ def _archive(
     path = cache_dir / "packages" / digest / registry.archive
     path.parent.mkdir(parents=True, exist_ok=True)
     waiting = "waiting: its packages are being fetched elsewhere"
-    with only_one(path.with_name(".lock"), cancel, lambda: say(waiting)):
+    with exclusive_lock(path.with_name(".lock"), cancel, lambda: say(waiting)):
         if not path.is_file():
             say(f"fetching the packages of {folder.name}/{registry.lock}")
             with tempfile.TemporaryDirectory(dir=path.parent) as work:
@@ -155,13 +155,13 @@ def _npm(folder: Path, work: Path, cancel: Cancel) -> tuple[int, str]:
         )
     for name in ("package.json", NPM_LOCK):
         shutil.copy(folder / name, work)
-    return run([npm, "ci", *_NPM_OPTIONS], cancel, time_limit=TIME_LIMIT, cwd=work)
+    return run_program([npm, "ci", *_NPM_OPTIONS], cancel, time_limit=TIME_LIMIT, cwd=work)
 
 
 def _pip(folder: Path, work: Path, cancel: Cancel) -> tuple[int, str]:
     command = [sys.executable, "-m", "pip", "download", *_PIP_OPTIONS]
     command += ["--dest", str(work / "wheels"), "--requirement", str(folder / PIP_LOCK)]
-    return run(command, cancel, time_limit=TIME_LIMIT, cwd=work)
+    return run_program(command, cancel, time_limit=TIME_LIMIT, cwd=work)
 
 
 def _npm_names(text: str) -> list[str]:

@@ -21,7 +21,7 @@ from typing import BinaryIO
 from harness.catalog.releases import Release, Source, SourceKind
 from harness.catalog.versions import Version
 from harness.docker_engine.cancel import Cancel
-from harness.docker_engine.locks import only_one
+from harness.docker_engine.locks import exclusive_lock
 from harness.errors import InfrastructureError, UsageError
 from harness.files import digest
 from harness.sources.archives import (
@@ -146,7 +146,7 @@ def _tree(option: _Option, cache_dir: Path) -> Source:
     sha256 = _pack(folder, option.id)
     path = archive_path(cache_dir, sha256)
     try:
-        with only_one(lock_path(cache_dir, sha256), Cancel(), lambda: None):
+        with exclusive_lock(lock_path(cache_dir, sha256), Cancel(), lambda: None):
             if not (path.is_file() and digest(path) == sha256):
                 _keep(option, sha256, path)
     except OSError as error:
