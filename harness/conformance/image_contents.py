@@ -97,7 +97,7 @@ def look_into(
 
     Raises:
         InfrastructureError: the engine does not answer.
-        Cancelled: broken off.
+        Cancelled: the user cancelled the work.
     """
     image, told = str(attrs["Id"]), labels_of(attrs)
     facts, shell = _ask(client, image, run_labels, cancel)

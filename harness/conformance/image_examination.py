@@ -37,7 +37,7 @@ def examine(lab: Lab, reference: str, *, cancel: Cancel | None = None) -> Report
 
     Raises:
         InfrastructureError: there is no such image, or the engine does not answer.
-        Cancelled: broken off.
+        Cancelled: the user cancelled the work.
     """
     stop = cancel or Cancel()
     attrs = present(lab.session.client, reference, stop)

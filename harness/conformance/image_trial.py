@@ -78,7 +78,7 @@ def try_out(
 
     Raises:
         InfrastructureError: the engine does not answer, or somebody removed the container.
-        Cancelled: broken off.
+        Cancelled: the user cancelled the work.
     """
     if blocked("command", known):
         return {}

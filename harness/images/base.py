@@ -53,7 +53,7 @@ def origin(
 
     Raises:
         InfrastructureError: none of these; the message has both reasons.
-        Cancelled: broken off.
+        Cancelled: the user cancelled the work.
     """
     known = next((one for one in distributions() if one.suite == suite), None)
     family = known.family if known else "debian"

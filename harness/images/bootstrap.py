@@ -93,7 +93,7 @@ def bootstrap(
     Raises:
         NoBootstrapError: mmdebstrap is missing, or does not succeed.
         InfrastructureError: the engine, or a full disk.
-        Cancelled: broken off.
+        Cancelled: the user cancelled the work.
     """
     program = shutil.which("mmdebstrap")
     if program is None:

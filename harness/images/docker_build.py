@@ -60,7 +60,7 @@ def build(
     Raises:
         DoesNotBuildError: the compiler refused.
         BuildError: another step failed; the message has the log's end, and where all of it is.
-        Cancelled: broken off.
+        Cancelled: the user cancelled the work.
         InfrastructureError: the engine, or the disk.
     """
     progress = _Progress(on_line)

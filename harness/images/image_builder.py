@@ -42,9 +42,9 @@ from harness.sources.archives import (
     Archive,
     Fetcher,
     SourceStore,
+    check_unchanged,
     fetch_npm,
     fetch_url,
-    unchanged,
 )
 from harness.sources.debian_archive import DebianFetcher
 
@@ -236,7 +236,7 @@ class ImageBuilder:
         """The archives of the recipe's lock, by their names in the context."""
         if recipe.lock is None:
             return {}
-        found = registries.fetch(
+        found = registries.fetch_packages(
             self._images_dir / recipe.lock,
             self.cache_dir,
             self._cancel,
@@ -285,7 +285,7 @@ class ImageBuilder:
         for archive in archives.values():
             args["SUBDIR"] = archive.source.subdir
         if recipe.lock:
-            labels[names.PACKAGES] = registries.described(self._images_dir / recipe.lock)
+            labels[names.PACKAGES] = registries.describe_packages(self._images_dir / recipe.lock)
         if recipe.kind is RecipeKind.BASE:
             found = origin(
                 self._client,
@@ -327,7 +327,7 @@ class ImageBuilder:
             written = write_tar(file, files, paths)
             for name, archive in archives.items():
                 # It may have changed since it was verified, minutes ago: a user's own above all.
-                unchanged(archive, written[name])
+                check_unchanged(archive, written[name])
             file.seek(0)
             yield file
 

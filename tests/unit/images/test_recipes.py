@@ -37,7 +37,7 @@ from harness.images.recipes import (
 from harness.paths import images_dir
 from harness.sources.archives import (
     Archive,
-    unchanged,
+    check_unchanged,
 )
 
 WORDS = st.text(st.characters(codec="ascii", min_codepoint=33), min_size=1, max_size=8)
@@ -212,11 +212,11 @@ def test_what_is_built_from_is_hashed_as_it_is_sent(tmp_path: Path) -> None:
     written = write_tar(io.BytesIO(), files, {SOURCE_FILE: source})
     assert written == {SOURCE_FILE: digest(source)}
     pinned = Source(SourceKind.LOCAL, digest(source), 0, "x", path=str(source))
-    unchanged(Archive(source, pinned), written[SOURCE_FILE])
+    check_unchanged(Archive(source, pinned), written[SOURCE_FILE])
     source.write_bytes(b"another")
     written = write_tar(io.BytesIO(), files, {SOURCE_FILE: source})
     with pytest.raises(SourceError, match=f"{written[SOURCE_FILE]} instead of {pinned.sha256}"):
-        unchanged(Archive(source, pinned), written[SOURCE_FILE])
+        check_unchanged(Archive(source, pinned), written[SOURCE_FILE])
 
 
 def test_the_context_archive_is_the_same_everywhere(tmp_path: Path) -> None:
