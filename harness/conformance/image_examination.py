@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from harness.conformance.image_contents import look_into
 from harness.conformance.image_trial import try_out
 from harness.docker_engine.cancel import Cancel
 from harness.docker_engine.pulling import present
+from harness.files import replace_file
 from harness.images.provenance import Versions
 from harness.targets.lab import Lab
 
@@ -86,10 +86,8 @@ def _recall(record: Path, reference: str) -> Report | None:
 
 def _remember(record: Path, report: Report) -> None:
     record.parent.mkdir(parents=True, exist_ok=True)
-    # Two processes may write at once: each its own file, and the last move wins.
-    with tempfile.NamedTemporaryFile("w", dir=record.parent, delete=False) as part:
-        json.dump({**asdict(report), "requirements": _DIGEST}, part)
-    Path(part.name).replace(record)
+    # Two processes may write at once: each writes a file of its own, and the last rename wins.
+    replace_file(record, json.dumps({**asdict(report), "requirements": _DIGEST}), mode=0o600)
 
 
 def _record(cache_dir: Path, image_id: str) -> Path:

@@ -20,8 +20,8 @@ from harness.images.image import Image
 from harness.images.image_states import survey
 from harness.images.pruning import Found
 from harness.images.recipes import SOURCE_FILE, Recipe, build_recipe, openssl_recipe
-from harness.images.refusals import Refusals, file_name, made_from
-from harness.images.stamping import stamp
+from harness.images.refusals import Refusals, file_name, list_inputs
+from harness.images.stamping import make_labels
 from harness.paths import images_dir
 from harness.sources.archives import Archive
 
@@ -87,7 +87,7 @@ def test_what_an_image_is_made_from_is_known_by_ids_and_checksums() -> None:
     """A toolchain that was made again has another id, under the same tag."""
     source = Source(SourceKind.URL, "a" * 64, 0, "postfix-3.7.11", url="https://x/y.tar.gz")
     parents = {"TOOLCHAIN": Image("toolchain", "t:1", "sha256:old", {})}
-    assert made_from(parents, {SOURCE_FILE: Archive(Path("/x"), source)}) == INPUTS
+    assert list_inputs(parents, {SOURCE_FILE: Archive(Path("/x"), source)}) == INPUTS
 
 
 def test_a_remembered_refusal_says_what_to_do_about_it(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def _stamped(build: Build, kind: SourceKind) -> dict[str, str]:
         "BASE": Image("base", "postfix-matrix/base-bookworm:0", "sha256:base", {}),
         "OPENSSL": linked,
     }
-    return stamp(recipe, "c" * 64, parents, {SOURCE_FILE: Archive(Path("/x"), source)}, WHEN)
+    return make_labels(recipe, "c" * 64, parents, {SOURCE_FILE: Archive(Path("/x"), source)}, WHEN)
 
 
 def test_an_image_says_where_all_of_it_comes_from() -> None:

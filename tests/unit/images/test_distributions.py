@@ -12,7 +12,7 @@ import pytest
 from harness.catalog.builds import Build, Distribution, distributions
 from harness.images import labels as names
 from harness.images.base import Origin, image_name
-from harness.images.bootstrap import explain, in_words
+from harness.images.bootstrap import describe_bootstrap, explain_failure
 from harness.images.recipes import RecipeKind, build_recipe
 from harness.paths import images_dir
 
@@ -75,10 +75,12 @@ def test_a_bootstrapped_image_names_point_release_and_newest_packages() -> None:
     """A copy of the packages that stands still is seen: their own day beside the bootstrap's."""
     now = datetime(2026, 11, 23, 23, 59, tzinfo=UTC)
     by = "bootstrapped by mmdebstrap on 2026-11-23 from"
-    assert in_words("bookworm", LISTS, now) == f"{by} bookworm 12.15, packages of 2026-11-21"
+    assert (
+        describe_bootstrap("bookworm", LISTS, now) == f"{by} bookworm 12.15, packages of 2026-11-21"
+    )
     testing = "Codename: forky\nDate: Fri, 30 Oct 2026 20:12:03 UTC\n"
-    assert in_words("forky", testing, now) == f"{by} forky, packages of 2026-10-30"
-    assert in_words("forky", "", now) == f"{by} forky"
+    assert describe_bootstrap("forky", testing, now) == f"{by} forky, packages of 2026-10-30"
+    assert describe_bootstrap("forky", "", now) == f"{by} forky"
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,7 @@ def test_a_bootstrapped_image_names_point_release_and_newest_packages() -> None:
 )
 def test_a_failed_bootstrap_is_explained(words: str, cause: str, advice: str) -> None:
     """Whoever reads the error learns which of the usual troubles it is, and what helps."""
-    found, next_step = explain(words, "jessie")
+    found, next_step = explain_failure(words, "jessie")
     assert cause in found
     assert advice in next_step
 
