@@ -177,7 +177,7 @@ def explain_failure(output: str, suite: str) -> tuple[str, str]:
         return f"the mirror does not have the suite {suite}", "see that the suite's name is right"
     if re.search(r"Could not (resolve|connect)|Unable to connect|connection timed out", output):
         return "the package mirror is not reached", "check the network or its proxy"
-    return "the lines above usually name it", "do what they ask for"
+    return "the lines above usually name it", "resolve what they report"
 
 
 def _import_image(client: docker.DockerClient, tar: Path, cancel: Cancel) -> str:

@@ -38,10 +38,10 @@ def test_versions_are_read_from_what_an_image_says() -> None:
     )
 
 
-def test_the_library_speaks_where_postconf_does_not() -> None:
+def test_the_library_is_read_where_postconf_reports_nothing() -> None:
     """Old releases have no "postconf -T"; the library that smtpd loads carries its name."""
-    found = parse_versions(WITHOUT_MODE_T)
-    assert (found.openssl_compiled, found.openssl_loaded) == ("", "1.0.2h")
+    versions = parse_versions(WITHOUT_MODE_T)
+    assert (versions.openssl_compiled, versions.openssl_loaded) == ("", "1.0.2h")
 
 
 def test_packages_that_are_not_installed_are_left_out() -> None:
@@ -57,34 +57,36 @@ def test_true_labels_pass() -> None:
     compare_labels("debian-12", LABELS, parse_versions(DEBIAN_12))
 
 
-def test_packages_that_nobody_signed_are_told() -> None:
+def test_unsigned_packages_are_reported() -> None:
     """Where a suite's keys have expired, its packages are taken on trust; that must show."""
-    found = parse_versions(
+    versions = parse_versions(
         "packages=ii postfix 2.11.3-1;\nunsigned=packages of jessie taken unsigned"
     )
-    assert found.packages == "postfix 2.11.3-1; packages of jessie taken unsigned"
+    assert versions.packages == "postfix 2.11.3-1; packages of jessie taken unsigned"
 
 
 def test_a_pair_compiled_with_another_openssl_is_refused() -> None:
     """Headers of one OpenSSL and the library of another are no pair."""
-    found = parse_versions(DEBIAN_12)
+    versions = parse_versions(DEBIAN_12)
     with pytest.raises(BuildError, match=r"compiled with OpenSSL 3\.0\.11, but loads 3\.0\.22"):
-        compare_labels("postfix-3.7.11+openssl-3.0.22", {**LABELS, names.FLAVOUR: "stock"}, found)
-    compare_labels("debian-12", LABELS, found)
+        compare_labels(
+            "postfix-3.7.11+openssl-3.0.22", {**LABELS, names.FLAVOUR: "stock"}, versions
+        )
+    compare_labels("debian-12", LABELS, versions)
 
 
 @pytest.mark.parametrize(
-    ("lie", "words"),
+    ("label", "message"),
     [
         ({names.POSTFIX: "3.7.10"}, "says Postfix 3.7.10, but it runs 3.7.11"),
         ({names.OPENSSL: "1.1.1w"}, "says OpenSSL 1.1.1w, but it runs 3.0.22"),
         ({names.OPENSSL: "3.0.11"}, "says OpenSSL 3.0.11, but it runs 3.0.22"),
     ],
 )
-def test_a_lying_label_is_refused(lie: dict[str, str], words: str) -> None:
+def test_a_wrong_label_is_refused(label: dict[str, str], message: str) -> None:
     """A cell measured on another version than it names is worse than none."""
-    with pytest.raises(BuildError, match=words):
-        compare_labels("debian-12", {**LABELS, **lie}, parse_versions(DEBIAN_12))
+    with pytest.raises(BuildError, match=message):
+        compare_labels("debian-12", {**LABELS, **label}, parse_versions(DEBIAN_12))
 
 
 def test_a_missing_label_is_refused() -> None:
@@ -95,12 +97,12 @@ def test_a_missing_label_is_refused() -> None:
 
 def test_another_openssl_on_path_is_refused() -> None:
     """The image contract has openssl(1) of the same OpenSSL that Postfix loads."""
-    found = parse_versions(DEBIAN_12.replace("cli=OpenSSL 3.0.22", "cli=OpenSSL 3.0.2"))
+    versions = parse_versions(DEBIAN_12.replace("cli=OpenSSL 3.0.22", "cli=OpenSSL 3.0.2"))
     with pytest.raises(BuildError, match=r"openssl on PATH is 3\.0\.2\n"):
-        compare_labels("debian-12", LABELS, found)
+        compare_labels("debian-12", LABELS, versions)
 
 
-def test_all_lies_are_named_at_once() -> None:
+def test_all_wrong_labels_are_reported_at_once() -> None:
     """Somebody who repairs an image sees everything that is wrong with it."""
     with pytest.raises(BuildError) as caught:
         compare_labels("x", {names.POSTFIX: "1", names.OPENSSL: "2"}, parse_versions(DEBIAN_12))
