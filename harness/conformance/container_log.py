@@ -107,7 +107,8 @@ def judge_quiet(lines: Sequence[str]) -> CheckFinding:
     if not noise:
         return CheckFinding(f"{len(lines)} lines, all of them from syslog")
     return CheckFinding(
-        f"{len(noise)} of {len(lines)} lines are not from syslog, the first is {_shorten(noise[0])!r}",
+        f"{len(noise)} of {len(lines)} lines are not from syslog, "
+        f"the first is {_shorten(noise[0])!r}",
         "let the image's command, and what it starts, write everything else to standard error",
     )
 

@@ -57,8 +57,8 @@ def test_the_bad_certificates_are_bad_in_one_way_each(pki: Pki) -> None:
     now = datetime.datetime.now(datetime.UTC)
     ca = x509.load_pem_x509_certificate(pki.ca.encode())
     expired = x509.load_pem_x509_certificate(pki.text(FileKind.EXPIRED).encode())
-    own = x509.load_pem_x509_certificate(pki.text(FileKind.SELF_SIGNED).encode())
+    self_signed = x509.load_pem_x509_certificate(pki.text(FileKind.SELF_SIGNED).encode())
     expired.verify_directly_issued_by(ca)
     assert expired.not_valid_after_utc < now
-    own.verify_directly_issued_by(own)
-    assert own.not_valid_after_utc > now
+    self_signed.verify_directly_issued_by(self_signed)
+    assert self_signed.not_valid_after_utc > now
