@@ -128,7 +128,7 @@ def check_error_texts(results: Mapping[str, ClientResult]) -> Check:
     return passed_check(name, text, f"{len(results)} failures have one")
 
 
-def check_versions(results: Mapping[str, ClientResult]) -> Check:
+def check_protocols(results: Mapping[str, ClientResult]) -> Check:
     """Whether the reported version is the only one that was offered."""
     name, text = (
         "versions",

@@ -43,7 +43,7 @@ class Servers:
     permissive: tuple[ControlServer, ...]
     forbidding: ControlServer
 
-    def granting(self, protocol: Protocol) -> ControlServer | None:
+    def find_granting(self, protocol: Protocol) -> ControlServer | None:
         """The first permissive control that supports a version."""
         for server in self.permissive:
             if server.control.lowest.rank <= protocol.rank <= server.control.highest.rank:
@@ -89,7 +89,7 @@ class Trial:
 
     async def _check_offers(self, protocols: Iterable[Protocol]) -> list[Check]:
         offers = {str(protocol): Offer(protocol, protocol) for protocol in protocols}
-        granted = await self._try_each(offers, self._servers.granting)
+        granted = await self._try_each(offers, self._servers.find_granting)
         # A client whose offer cannot be set is tried with its default offer.
         requested = offers or {"default": Offer()}
         forbidding = self._servers.forbidding
@@ -98,7 +98,7 @@ class Trial:
         }
         others = {str(p): Offer(p, p) for p in Protocol if str(p) not in offers}
         # Only versions that a control supports: the others prove nothing about a client.
-        incapable = await self._try_each(others, self._servers.granting)
+        incapable = await self._try_each(others, self._servers.find_granting)
         return [
             judge.check_outcomes(
                 "offers",
@@ -107,7 +107,7 @@ class Trial:
                 "accepted",
                 "leave out of offers what the library cannot do, and let only the offer decide",
             ),
-            judge.check_versions(granted),
+            judge.check_protocols(granted),
             judge.check_outcomes(
                 "refusal",
                 "a handshake that the server refuses is refused at handshake",
