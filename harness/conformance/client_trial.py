@@ -160,14 +160,14 @@ class Trial:
             ),
             judge.check_outcomes(
                 "nobody",
-                "a port where nobody listens is refused at connect",
+                "a port on which no server listens is refused at connect",
                 {"default": closed},
                 "refused at connect",
                 "report ECONNREFUSED as refused at connect",
             ),
             judge.check_outcomes(
                 "time-limit",
-                f"a server that says nothing is a timeout after time_limit, here {SHORT:g} s",
+                f"a server that sends nothing is a timeout after time_limit, here {SHORT:g} s",
                 {"default": silent},
                 "timeout",
                 "end the dialogue after time_limit seconds, whatever it is waiting for",

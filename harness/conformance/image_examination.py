@@ -46,7 +46,7 @@ def examine(lab: Lab, reference: str, *, cancel: Cancel | None = None) -> Report
 def examine_once(
     lab: Lab, reference: str, cache_dir: Path, *, cancel: Cancel | None = None
 ) -> Report:
-    """Like ``examine``, but an image that passed before is not examined again: its id is cached.
+    """Like ``examine``, but an image that passed before is not examined again (by its id).
 
     An image that failed is examined again each time.
     """

@@ -285,7 +285,7 @@ def _command_finding(finding: str) -> CheckFinding:
 
 def _master_finding(finding: str) -> CheckFinding:
     return CheckFinding(
-        finding, "correct the image's master.cf, or its installation ('postfix check' tells more)"
+        finding, "correct the image's master.cf, or its installation ('postfix check' shows more)"
     )
 
 

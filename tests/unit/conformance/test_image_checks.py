@@ -212,7 +212,7 @@ def test_labels_that_are_missing_or_unknown_are_named(
 
 @pytest.mark.parametrize("user", ["", "0", "root", "root:root", "0:0"])
 def test_root_has_many_spellings(user: str) -> None:
-    """Protects images that say USER root in another way."""
+    """Protects images that set USER root in another way."""
     assert judge_user({"Config": {"User": user}})["root"].met
 
 
@@ -258,7 +258,7 @@ def test_what_an_image_does_not_have_is_named_with_advice(
 
 
 def test_the_older_name_of_port_465_will_do() -> None:
-    """Protects distributions from before RFC 8314: their master.cf says smtps."""
+    """Protects distributions from before RFC 8314: their master.cf has smtps."""
     older = FACTS.replace("=submissions ssmtp smtps urd", "=ssmtp smtps")
     assert judge_facts(parse_facts(older))["services"].met
 

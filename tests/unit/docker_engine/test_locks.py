@@ -81,7 +81,7 @@ def test_two_processes_share_a_download(
     """Two runs started at the same time do not fetch everything twice."""
     command = [sys.executable, "-c", _SCRIPT, str(tmp_path), f"{server.url}/real"]
     first = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert until(lambda: bool(server.asked), 60)
+    assert until(lambda: bool(server.requests), 60)
     second = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert second.stdout is not None
@@ -102,7 +102,7 @@ def test_waiting_for_another_download_can_be_cancelled(tmp_path: Path, server: S
     first, second = Cancel(), Cancel()
     with ThreadPoolExecutor(2) as pool:
         fetching = pool.submit(source_store.fetch, package, first, quiet)
-        assert until(lambda: bool(server.asked))
+        assert until(lambda: bool(server.requests))
         # It cancels as soon as it reports that it waits.
         waiting = pool.submit(source_store.fetch, package, second, lambda _: second.set())
         with pytest.raises(Cancelled):

@@ -63,7 +63,7 @@ def test_postfix_objects_are_shared_by_the_pairs_of_a_release() -> None:
 
 
 def test_a_refusal_is_remembered_by_the_recipe(tmp_path: Path) -> None:
-    """What a compiler refused is not compiled again, until its input changes or somebody asks."""
+    """What a compiler refused is not compiled again until its input changes or the user asks."""
     memory, tag = Refusals(tmp_path), "postfix-matrix/pair:0123456789ab"
     assert memory.recall("pair", tag, INPUTS) is None
     memory.remember(tag, DoesNotBuildError("pair", "x.c:1: error: no"), INPUTS, tmp_path / "log")
@@ -170,7 +170,7 @@ def test_an_image_says_where_all_of_it_comes_from() -> None:
 
 
 def test_a_source_that_was_a_part_of_something_else_is_named() -> None:
-    """Somebody's vendored copy is not upstream's archive, and must not look like it."""
+    """A third party's copy is not upstream's archive, and must not look like it."""
     npm = _make_labels(Build.parse(PAIR), SourceKind.NPM)[names.SOURCE]
     assert npm == f"postfix-3.7.11 sha256:{'a' * 64} corroborated:3, npm package thing@1.0"
 
@@ -190,7 +190,7 @@ def test_an_image_of_an_unverified_source_says_so() -> None:
 
 @pytest.mark.parametrize("name", sorted(catalogue()))
 def test_each_image_has_a_recipe(name: str) -> None:
-    """A record that leads to no recipe would fail only when somebody asks for it."""
+    """A record without a recipe would otherwise fail only when it is ordered."""
     order = catalogue()[name]
     recipe: Recipe = build_recipe(order) if isinstance(order, Build) else order
     assert recipe.tag(images_dir()).startswith("postfix-matrix/")

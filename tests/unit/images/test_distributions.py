@@ -27,7 +27,7 @@ def test_distributions_are_told_apart_and_sorted_by_age() -> None:
     assert days == sorted(days)
     ids = [one.id for one in ALL]
     assert ids.index("debian-8") < ids.index("ubuntu-16.04") < ids.index("debian-9")
-    assert ids[-1] == "debian-forky", "testing is newer than whatever was released"
+    assert ids[-1] == "debian-forky", "testing is newer than any release"
 
 
 @pytest.mark.parametrize("distribution", ALL, ids=lambda entry: entry.id)
@@ -49,7 +49,7 @@ def test_images_are_asked_for_by_the_names_that_registries_know() -> None:
 
 
 def test_labels_that_others_read_name_the_base_image() -> None:
-    """What came from a registry has its digest in the Initiative's labels; nothing is made up."""
+    """An image from a registry has its digest in the Initiative's labels; others have none."""
     digest = f"sha256:{'0' * 64}"
     pulled = Origin("sha256:1", "pulled debian:buster-slim", "debian:buster-slim", digest)
     assert pulled.labels == {
@@ -106,7 +106,7 @@ def _run_script(script: str, *arguments: str | Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-#: Where official images of these suites say that their packages are, and where they are by now. The
+#: The package sources of the official images of these suites, and where they are by now. The
 #: domain is a made-up one: the scripts know hosts by their place in it.
 ONE_LINE = {
     "wheezy": (
@@ -154,7 +154,7 @@ ONE_LINE = {
 @pytest.mark.parametrize("folder", [".", "sources.list.d"])
 @pytest.mark.parametrize("suite", ONE_LINE)
 def test_one_line_sources_move_to_the_archive(tmp_path: Path, suite: str, folder: str) -> None:
-    """An old image's own sources lead to where its packages are today, whatever their form."""
+    """An old image's package sources point to where the packages are today, in any format."""
     before, after = ONE_LINE[suite]
     path = tmp_path / folder / ("sources.list" if folder == "." else "more.list")
     path.parent.mkdir(exist_ok=True)
@@ -202,7 +202,7 @@ def test_stanzas_move_to_the_archive(tmp_path: Path) -> None:
 
 
 def test_ubuntus_stanzas_keep_their_updates(tmp_path: Path) -> None:
-    """Ubuntu's archive has a suite's updates beside the suite, where Debian's has them in it."""
+    """Ubuntu's archive has a suite's updates as another suite, Debian's has them in it."""
     path = tmp_path / "sources.list.d" / "ubuntu.sources"
     path.parent.mkdir()
     suites = "Suites: noble noble-updates noble-backports"
@@ -213,7 +213,7 @@ def test_ubuntus_stanzas_keep_their_updates(tmp_path: Path) -> None:
 
 
 def test_only_the_archive_is_taken_without_signatures(tmp_path: Path) -> None:
-    """That keys expired is no reason to believe anybody else, such as another source."""
+    """Expired keys are no reason to accept unsigned packages from another source."""
     path = tmp_path / "sources.list"
     path.write_text(
         "deb http://archive.debian.example/debian jessie main\n"
@@ -260,7 +260,7 @@ def test_sources_accepts_two_commands(arguments: list[str]) -> None:
 def test_the_suite_is_read_off_an_image_of_any_age(
     tmp_path: Path, files: dict[str, str], codename: str
 ) -> None:
-    """An image under a wrong name is refused, so old and new ones must say who they are."""
+    """An image under a wrong name is refused, so old and new ones must name their suite."""
     (tmp_path / "etc").mkdir()
     for name, content in files.items():
         (tmp_path / "etc" / name).write_text(f"{content}\n")

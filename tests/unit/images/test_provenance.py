@@ -1,4 +1,4 @@
-"""Provenance: labels against what an image said of itself."""
+"""Provenance: labels compared with the versions that an image reports."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_library_is_read_where_postconf_reports_nothing() -> None:
 
 
 def test_packages_that_are_not_installed_are_left_out() -> None:
-    """dpkg also lists names that it merely heard of; they are no provenance."""
+    """dpkg also lists names of packages that are not installed; they are no provenance."""
     assert (
         parse_versions("packages=un libssl3 ;ii libssl3t64 3.5.7-1;").packages
         == "libssl3t64 3.5.7-1"
@@ -90,9 +90,9 @@ def test_a_wrong_label_is_refused(label: dict[str, str], message: str) -> None:
 
 
 def test_a_missing_label_is_refused() -> None:
-    """An image that does not say what it is cannot be held to it."""
+    """An image without the labels cannot be compared with them."""
     with pytest.raises(BuildError, match="says Postfix None"):
-        compare_labels("somebody's", {names.OPENSSL: "3.0.22"}, parse_versions(DEBIAN_12))
+        compare_labels("users-image", {names.OPENSSL: "3.0.22"}, parse_versions(DEBIAN_12))
 
 
 def test_another_openssl_on_path_is_refused() -> None:
@@ -103,7 +103,7 @@ def test_another_openssl_on_path_is_refused() -> None:
 
 
 def test_all_wrong_labels_are_reported_at_once() -> None:
-    """Somebody who repairs an image sees everything that is wrong with it."""
+    """A user who repairs an image sees everything that is wrong with it."""
     with pytest.raises(BuildError) as caught:
         compare_labels("x", {names.POSTFIX: "1", names.OPENSSL: "2"}, parse_versions(DEBIAN_12))
     assert "Postfix 1" in str(caught.value)

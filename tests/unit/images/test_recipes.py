@@ -40,8 +40,8 @@ from harness.sources.archives import (
     check_unchanged,
 )
 
-WORDS = st.text(st.characters(codec="ascii", min_codepoint=33), min_size=1, max_size=8)
-MAPS = st.dictionaries(WORDS, WORDS, max_size=4)
+TEXTS = st.text(st.characters(codec="ascii", min_codepoint=33), min_size=1, max_size=8)
+MAPS = st.dictionaries(TEXTS, TEXTS, max_size=4)
 
 ALL_RECIPES = [
     *(build_recipe(build) for build in all_builds()),
@@ -79,7 +79,7 @@ def _make_recipe(**changes: object) -> Recipe:
 def test_the_order_of_arguments_and_labels_says_nothing(
     tmp_path_factory: pytest.TempPathFactory, args: dict[str, str], labels: dict[str, str]
 ) -> None:
-    """Two machines, and two versions of Python, must come to the same tag."""
+    """Two machines, and two versions of Python, must compute the same tag."""
     root = tmp_path_factory.getbasetemp() / "order"
     if not root.exists():
         _make_folder(root)
@@ -96,7 +96,7 @@ def test_other_arguments_or_labels_are_another_image(
     second: dict[str, str],
     field: str,
 ) -> None:
-    """Whatever goes into an image changes its tag; the same content never does."""
+    """Any change of an image's content changes its tag; the same content never does."""
     root = tmp_path_factory.getbasetemp() / "other"
     if not root.exists():
         _make_folder(root)
@@ -190,7 +190,7 @@ def test_a_file_cannot_hide_another(tmp_path: Path) -> None:
 
 
 def test_a_missing_folder_or_dockerfile_is_named(tmp_path: Path) -> None:
-    """A half-copied project is told as such, not as a Docker error."""
+    """A half-copied project is reported as such, not as a Docker error."""
     with pytest.raises(InfrastructureError, match="is missing"):
         _make_recipe().content_hash(tmp_path)
     (tmp_path / "thing").mkdir()
@@ -262,7 +262,7 @@ def test_tags_of_different_recipes_differ() -> None:
 
 
 def test_a_pair_is_labelled_from_the_catalog_and_shares_its_parents() -> None:
-    """A build from source says what it is meant to be; what it needs is built once for all."""
+    """A build from source is labelled with its versions; its parents are built once for all."""
     recipe = build_recipe(Build.parse("postfix-3.7.11+openssl-1.1.1w"))
     assert recipe.labels[names.POSTFIX] == "3.7.11"
     assert recipe.labels[names.OPENSSL] == "1.1.1w"
@@ -280,7 +280,7 @@ def test_a_distribution_is_not_labelled_with_versions_beforehand() -> None:
 
 
 def test_a_control_never_passes_for_a_build() -> None:
-    """Control images stand on a build's image, and must not keep its name and kind."""
+    """Control images are based on a build's image, and must not keep its name and kind."""
     for control in all_controls():
         recipe = control_recipe(control.name)
         assert recipe.labels[names.KIND] == "control"

@@ -51,7 +51,7 @@ def _local_source(path: Path, origin: str) -> Source:
 
 
 def test_an_archive_is_fetched_once(tmp_path: Path, server: Server) -> None:
-    """A verified archive is in the cache under its hash, and no mirror is asked again."""
+    """A verified archive is in the cache under its hash, and no mirror is used again."""
     package = release(url_source(f"{server.url}/real"))
     archive = store(tmp_path).fetch(package, Cancel(), quiet)
     assert archive.path == tmp_path / "sources" / SHA256 / "source.tar"
@@ -84,7 +84,7 @@ def test_one_changed_byte_of_a_download_is_refused(tmp_path: Path, server: Serve
 
 
 def test_one_changed_byte_of_a_local_tarball_is_refused(tmp_path: Path) -> None:
-    """What changes between the option's reading and the build is not what the run says it tests."""
+    """A file that changed after the option was read is not the source that the run names."""
     path = tmp_path / "thing.tar.gz"
     path.write_bytes(CONTENT)
     package = release(_local_source(path, f"the local archive {path}"))
@@ -151,11 +151,11 @@ def test_a_damaged_cache_is_not_trusted(tmp_path: Path, server: Server) -> None:
     path = store(tmp_path).fetch(package, Cancel(), quiet).path
     path.write_bytes(b"X" + CONTENT[1:])
     assert store(tmp_path).fetch(package, Cancel(), quiet).path.read_bytes() == CONTENT
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
 
 
 def test_an_archive_put_there_by_hand_is_taken(tmp_path: Path) -> None:
-    """What the error tells a user on a closed network to do works."""
+    """The error's advice for a user on a closed network works."""
     path = tmp_path / "sources" / SHA256 / "source.tar"
     path.parent.mkdir(parents=True)
     path.write_bytes(CONTENT)
@@ -188,7 +188,7 @@ def test_a_full_disk_is_not_one_more_failed_source(tmp_path: Path, server: Serve
     with pytest.raises(OSError, match="No space left") as caught:
         SourceStore(tmp_path, fetchers).fetch(package, Cancel(), quiet)
     assert caught.value.errno == errno.ENOSPC
-    assert server.asked == []
+    assert server.requests == []
 
 
 def test_cancelling_is_not_a_failed_source(tmp_path: Path, server: Server) -> None:

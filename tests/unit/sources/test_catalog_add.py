@@ -120,7 +120,7 @@ def _file(tmp_path: Path, content: bytes) -> Path:
 def test_a_release_that_all_places_agree_on_gets_a_record(
     mirrors: Mirrors, look: Callable[..., Verified]
 ) -> None:
-    """Its date is the source's own word; upstream's mirrors are one place, however many agree."""
+    """The source states its date; upstream's mirrors count as one place, however many agree."""
     content = postfix_archive()
     mirrors.give(content, content)
     result = look(urls=(f"{mirrors.url(0)}",))
@@ -144,7 +144,7 @@ def test_a_place_of_the_users_is_kept_in_the_record(
     added = next(one for one in parse_releases(tomllib.loads(made)) if one.version == VERSION)
     assert added.sources[-1].url == url
     assert added.sources[-1].sha256 == result.record.sha256
-    assert result.record.places == (), "anybody can copy an archive"
+    assert result.record.places == (), "a copy corroborates nothing"
     assert len(result.failed) == 2
     assert all("404" in reason for reason in result.failed)
 
@@ -163,7 +163,7 @@ def test_a_mirror_of_the_users_is_asked_by_upstreams_name(
 def test_one_changed_byte_is_refused_with_both_hashes(
     mirrors: Mirrors, look: Callable[..., Verified]
 ) -> None:
-    """A forged archive on one of two mirrors is found, whichever of the two is asked first."""
+    """A forged archive on one of two mirrors is found, whichever of the two is tried first."""
     good = postfix_archive()
     forged = bytearray(good)
     forged[len(forged) // 2] ^= 1
@@ -191,7 +191,7 @@ def test_a_hash_that_was_given_must_match(mirrors: Mirrors, look: Callable[..., 
 def test_a_file_of_the_user_corroborates_nothing(
     mirrors: Mirrors, look: Callable[..., Verified], tmp_path: Path
 ) -> None:
-    """A hash that only this machine computed counts for nothing, and the mirrors are not asked."""
+    """A hash that only this machine computed counts for nothing, and the mirrors are not used."""
     mirrors.give(postfix_archive(inside="3.99.2"))
     result = look(file=_file(tmp_path, postfix_archive()))
     assert result.record.places == ()
@@ -242,7 +242,7 @@ def test_a_release_that_no_place_has_is_reported_place_by_place(
 def test_an_archive_of_something_else_is_refused(
     look: Callable[..., Verified], tmp_path: Path, content: bytes, expected: str
 ) -> None:
-    """A name proves nothing: what is in the archive must be the release that is asked for."""
+    """A name proves nothing: what is in the archive must be the requested release."""
     with pytest.raises(SourceError, match=r"the archive is not postfix-3\.99\.1") as caught:
         look(file=_file(tmp_path, content))
     assert expected in caught.value.what
@@ -296,7 +296,7 @@ def test_a_malformed_version_is_refused_before_anything_is_asked(
 def test_a_place_that_cannot_be_written_down_is_refused(
     look: Callable[..., Verified], url: str
 ) -> None:
-    """A password would be published with the catalog, and other words are no places."""
+    """A password would be published with the catalog, and other values are no places."""
     with pytest.raises(UsageError, match="--url") as caught:
         look(urls=(url,))
     assert "secret" not in str(caught.value)
@@ -334,13 +334,13 @@ def test_a_place_that_cannot_be_written_down_is_refused(
 def test_openssl_says_what_it_is(
     tmp_path: Path, files: dict[str, str], version: str, day: date | None
 ) -> None:
-    """Its version is at three places over the years, and its date beside it."""
+    """Its version is in three files over the years, with its date."""
     result = identify(_file(tmp_path, archive("root", files)), "openssl", "root")
     assert (result.version, result.date) == (version, day)
 
 
 def test_stunnel_is_known_by_its_folder_alone(tmp_path: Path) -> None:
-    """Its source is not asked; another folder is still refused."""
+    """Its source is not read; another folder is still refused."""
     path = _file(tmp_path, archive("stunnel-9.1", {"README": "x"}))
     result = identify(path, "stunnel", "stunnel-9.1")
     assert (result.version, result.date) == (None, None)

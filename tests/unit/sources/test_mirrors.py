@@ -39,7 +39,7 @@ def server() -> Iterator[Server]:
 
 
 def test_mirrors_are_asked_in_order_and_first(tmp_path: Path, server: Server) -> None:
-    """A closed network must not wait for upstream's hosts before its own mirror is asked."""
+    """A closed network must not wait for upstream's hosts before its own mirror is tried."""
     server.answers |= {f"/empty/{ARCHIVE}": Answer(status=404), f"/own/{ARCHIVE}": Answer()}
     package = release(url_source(f"{server.url}/real", archive=ARCHIVE))
     source_store = store(tmp_path, f"{server.url}/empty", f"{server.url}/own")
@@ -112,7 +112,7 @@ def test_only_upstreams_archive_is_looked_for(
 
 
 def test_options_come_before_the_environment() -> None:
-    """What is written on the command line is meant now; none is asked twice."""
+    """The command line has precedence; no mirror is tried twice."""
     environ = {MIRRORS_VARIABLE: " https://b.example/x/  file:/srv/sources http://a.example "}
     assert mirrors_from(["http://a.example/", "http://c.example"], environ) == (
         "http://a.example",
@@ -139,7 +139,7 @@ def test_options_come_before_the_environment() -> None:
     ],
 )
 def test_what_is_no_mirror_is_named_with_its_place(text: str) -> None:
-    """A typing error must not end as "could not be had" after all else was tried."""
+    """A typing error must be reported at once, not after all other places were tried."""
     with pytest.raises(UsageError, match=r"^--mirror: ") as caught:
         mirrors_from([text], {})
     assert repr(text) in caught.value.what

@@ -1,4 +1,4 @@
-"""What is not reached is not waited for twice; what answers, with whatever, is asked again."""
+"""A place that is not reached is not tried twice; one that answers, even an error, is."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_host_that_was_not_reached_is_not_tried_for_other_releases(
     with serving(closed) as server:
         with pytest.raises(SourceError, match=r"not reached before: .*Connection refused"):
             source_store.fetch(second, Cancel(), quiet)
-        assert server.asked == []
+        assert server.requests == []
         # The next command tries the host again.
         assert store(tmp_path).fetch(second, Cancel(), quiet).path.read_bytes() == CONTENT
 

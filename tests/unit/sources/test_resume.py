@@ -31,7 +31,7 @@ from tests.unit.sources_server import (
     PAGE,
     SHA256,
     Answer,
-    Asked,
+    ReceivedRequest,
     Server,
     kept,
     quiet,
@@ -77,7 +77,10 @@ def test_a_broken_download_is_resumed(tmp_path: Path, server: Server) -> None:
         _fetch(tmp_path, url)
     assert _part(tmp_path).read_bytes() == CONTENT[:HALF]
     assert _fetch(tmp_path, url) == CONTENT
-    assert server.asked == [Asked("/real"), Asked("/real", f"bytes={HALF}-", '"state-1"')]
+    assert server.requests == [
+        ReceivedRequest("/real"),
+        ReceivedRequest("/real", f"bytes={HALF}-", '"state-1"'),
+    ]
     assert [path.name for path in kept(tmp_path)] == ["source.tar"]
 
 
@@ -85,8 +88,11 @@ def test_another_server_gives_the_rest(tmp_path: Path, server: Server) -> None:
     """The hash is pinned, so the next mirror resumes where the first one broke, in the same try."""
     server.answers["/weak"] = Answer(cuts=[HALF], etag='"another-mirrors"')
     assert _fetch(tmp_path, f"{server.url}/weak", f"{server.url}/real") == CONTENT
-    # The first mirror's tag says nothing to the second.
-    assert server.asked == [Asked("/weak"), Asked("/real", f"bytes={HALF}-", None)]
+    # The first mirror's tag means nothing to the second.
+    assert server.requests == [
+        ReceivedRequest("/weak"),
+        ReceivedRequest("/real", f"bytes={HALF}-", None),
+    ]
 
 
 def test_a_server_that_knows_no_ranges_starts_over(tmp_path: Path, server: Server) -> None:
@@ -94,7 +100,7 @@ def test_a_server_that_knows_no_ranges_starts_over(tmp_path: Path, server: Serve
     _leave(tmp_path, CONTENT[:HALF])
     server.answers["/real"].ranges = False
     assert _fetch(tmp_path, f"{server.url}/real") == CONTENT
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 def test_a_file_that_changed_meanwhile_starts_over(tmp_path: Path, server: Server) -> None:
@@ -104,7 +110,7 @@ def test_a_file_that_changed_meanwhile_starts_over(tmp_path: Path, server: Serve
         _fetch(tmp_path, f"{server.url}/real")
     server.answers["/real"] = Answer(etag='"new"')
     assert _fetch(tmp_path, f"{server.url}/real") == CONTENT
-    assert [request.if_range for request in server.asked] == [None, '"old"']
+    assert [request.if_range for request in server.requests] == [None, '"old"']
 
 
 @pytest.mark.parametrize(
@@ -113,33 +119,33 @@ def test_a_file_that_changed_meanwhile_starts_over(tmp_path: Path, server: Serve
 def test_a_range_that_was_not_asked_for_is_not_taken(
     tmp_path: Path, server: Server, answer: Answer
 ) -> None:
-    """A server that counts wrongly is asked for all of it."""
+    """A server that counts wrongly gets a request for the whole file."""
     part = _leave(tmp_path, CONTENT[:HALF])
     server.answers["/real"] = answer
     attempt = Attempt(Cancel(), quiet, Places())
     assert not download(f"{server.url}/real", part, attempt), "the download was not resumed"
     assert part.read_bytes() == CONTENT
-    assert [request.range for request in server.asked] == [f"bytes={HALF}-", None]
+    assert [request.range for request in server.requests] == [f"bytes={HALF}-", None]
 
 
 def test_a_wrong_beginning_costs_one_more_try(tmp_path: Path, server: Server) -> None:
     """The rest of a good server behind a bad one's beginning is not the good server's fault."""
     _leave(tmp_path, b"X" * HALF)
     assert _fetch(tmp_path, f"{server.url}/real") == CONTENT
-    assert [request.range for request in server.asked] == [f"bytes={HALF}-", None]
+    assert [request.range for request in server.requests] == [f"bytes={HALF}-", None]
 
 
 def test_a_file_with_the_wrong_hash_is_not_resumed(tmp_path: Path, server: Server) -> None:
-    """A web page is no beginning of an archive: the next source is asked for all of it."""
+    """A web page is no part of an archive: the next source must send the whole file."""
     assert _fetch(tmp_path, f"{server.url}/moved", f"{server.url}/real") == CONTENT
-    assert server.asked == [Asked("/moved"), Asked("/real")]
+    assert server.requests == [ReceivedRequest("/moved"), ReceivedRequest("/real")]
 
 
 def test_a_whole_part_is_not_asked_for_again(tmp_path: Path, server: Server) -> None:
     """Killed between the last byte and the new name: nothing is left to download."""
     _leave(tmp_path, CONTENT)
     assert _fetch(tmp_path, f"{server.url}/real") == CONTENT
-    assert server.asked == []
+    assert server.requests == []
 
 
 def test_a_packed_archive_stays_packed(tmp_path: Path, server: Server) -> None:
@@ -173,7 +179,7 @@ def test_cancelling_keeps_what_arrived(tmp_path: Path, server: Server) -> None:
     assert 0 < received <= HALF
     server.answers["/real"] = Answer()
     assert _fetch(tmp_path, f"{server.url}/real") == CONTENT
-    assert server.asked[1].range == f"bytes={received}-"
+    assert server.requests[1].range == f"bytes={received}-"
 
 
 _SCRIPT = """
@@ -187,7 +193,7 @@ store(Path(sys.argv[1])).fetch(thing, Cancel(), print)
 
 
 def test_a_killed_process_has_not_worked_in_vain(tmp_path: Path, server: Server) -> None:
-    """After kill -9 nothing counts as whole, no lock is held, and the rest is all that is asked."""
+    """After kill -9 nothing counts as whole, no lock is held, and only the rest is requested."""
     server.answers["/real"] = Answer(gate=threading.Event(), before_gate=HALF)
     url = f"{server.url}/real"
     process = subprocess.Popen(
@@ -203,7 +209,7 @@ def test_a_killed_process_has_not_worked_in_vain(tmp_path: Path, server: Server)
     assert not (tmp_path / "sources" / SHA256 / "source.tar").exists()
     server.answers["/real"] = Answer()
     assert _fetch(tmp_path, url) == CONTENT
-    assert server.asked[1:] == [Asked("/real", f"bytes={received}-", '"state-1"')]
+    assert server.requests[1:] == [ReceivedRequest("/real", f"bytes={received}-", '"state-1"')]
 
 
 def test_progress_is_reported_about_once_a_second() -> None:
@@ -224,7 +230,7 @@ def test_progress_without_a_size() -> None:
 def test_progress_names_the_release_and_the_place(
     tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch, length: bool, expected: str
 ) -> None:
-    """Of many downloads at a time, each line says which one it is of, and how far that one is."""
+    """Of many downloads at a time, each line names the release, and its progress."""
     monkeypatch.setattr(downloads, "_SAY_EVERY", 0.0)
     monkeypatch.setattr(downloads, "_CHUNK", HALF)
     server.answers["/real"].length = length

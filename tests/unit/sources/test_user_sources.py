@@ -1,4 +1,4 @@
-"""Sources of the user's own: one tree is one hash, and it is the release that it is said to be."""
+"""A user's sources: the same tree has the same hash, and its version is checked."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VERSION_FILE = "src/global/mail_version.h"
 
 
 def _make_tree(folder: Path, version: str = "3.1.0") -> Path:
-    """A small tree that says it is a Postfix."""
+    """A small tree that states a Postfix version."""
     files = {
         VERSION_FILE: f'#define MAIL_VERSION_NUMBER "{version}"\n',
         "src/smtpd/smtpd.c": "int main(void) { return 0; }\n",
@@ -55,7 +55,7 @@ def _read_members(source: Source) -> dict[str, tarfile.TarInfo]:
 
 
 def test_a_tree_becomes_a_release(tmp_path: Path) -> None:
-    """What is built from it can be told from the catalog's, and where it lies from the origin."""
+    """Builds from it are distinguished from the catalog's, and the origin names its path."""
     tree = _make_tree(tmp_path / "postfix")
     release = parse_local(f"postfix-3.1.0={tree}", tmp_path / "cache")
     assert (release.id, release.date, release.unverified) == ("postfix-3.1.0", None, True)
@@ -169,7 +169,7 @@ def test_a_damaged_pack_is_made_again(tmp_path: Path) -> None:
 
 
 def test_a_pack_that_changed_since_is_refused(tmp_path: Path) -> None:
-    """Both hashes are named: what was packed, and what lies there now."""
+    """Both hashes are named: that of the packed archive, and the current one."""
     release = parse_local(f"postfix-3.1.0={_make_tree(tmp_path / 'postfix')}", tmp_path / "cache")
     path = Path(release.sources[0].path)
     packed = bytearray(path.read_bytes())

@@ -91,7 +91,7 @@ def test_a_message_is_followed_to_its_end() -> None:
 
 
 def test_a_warning_is_no_queue_id() -> None:
-    """Protects master's words, which open like a queue id does: letters and a colon."""
+    """Protects master's lines, which begin like a queue id: letters and a colon."""
     log = MailLog()
     log.feed(f"{HOST} postfix-a/master[5]: warning: process /usr/lib/postfix/sbin/smtpd pid 9")
     assert not log.deliveries
@@ -112,7 +112,7 @@ def test_deaths_have_the_lines_of_master_and_of_the_process() -> None:
 
 
 def test_a_death_is_one_services_own() -> None:
-    """Protects the other services: submission's fatal line says nothing of port 25."""
+    """Protects the other services: submission's fatal line says nothing about port 25."""
     log = MailLog()
     log.feed(f"{HOST} postfix/submission/smtpd[9]: fatal: bad numerical configuration: x = y")
     log.feed(f"{HOST} postfix-a/master[5]: warning: process /x/smtpd pid 9 exit status 1")
@@ -192,7 +192,7 @@ SMTPD_ENDS = f"{HOST} postfix-a/master[5]: warning: process /x/smtpd pid 9 exit 
 
 
 def test_a_process_that_dies_with_its_client_closes_the_session() -> None:
-    """Protects config-rejected at once: after its fatal line a process says nothing more."""
+    """Protects config-rejected at once: after its fatal line a process logs nothing more."""
     log = MailLog()
     log.feed(f"{HOST} postfix/smtpd[9]: connect from unknown[10.0.0.1]:1000")
     fatal = f"{HOST} postfix/smtpd[9]: fatal: no SASL authentication mechanisms"
@@ -206,7 +206,7 @@ def test_a_process_that_dies_with_its_client_closes_the_session() -> None:
 
 
 def test_a_process_that_is_killed_with_its_client_closes_the_session_too() -> None:
-    """Protects evidence of a crash: master's word for it is the session's last line."""
+    """Protects evidence of a crash: master's line about it is the session's last."""
     log = MailLog()
     log.feed(f"{HOST} postfix/smtpd[9]: connect from unknown[10.0.0.1]:1000")
     closed = log.feed(SMTPD_ENDS.replace("exit status 1", "killed by signal 11")).closed
@@ -215,7 +215,7 @@ def test_a_process_that_is_killed_with_its_client_closes_the_session_too() -> No
 
 
 def test_other_processes_of_the_instance_die_too() -> None:
-    """Protects the cause of a 451: what smtpd asks may be what does not run."""
+    """Protects the cause of a 451: a service that smtpd uses may be what does not run."""
     log = MailLog()
     log.feed(f"{HOST} postfix-a/cleanup[12]: fatal: unsupported dictionary type: bogus", 1.0)
     log.feed(

@@ -1,4 +1,4 @@
-"""The run's own PKI: each kind of file is what its words say."""
+"""The run's PKI: each kind of file is what its name says."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def pki() -> Pki:
 
 @pytest.mark.parametrize("kind", [kind for kind in FileKind if kind is not FileKind.MISSING])
 def test_each_kind_that_can_be_asked_for_can_be_made(pki: Pki, kind: FileKind) -> None:
-    """Protects runs: a scenario's word for a file is known before it is needed."""
+    """Protects runs: each kind of file of a scenario is known before it is needed."""
     text = pki.text(kind)
     assert text.startswith("-----BEGIN ")
     assert ("PRIVATE KEY" in text) == ("key" in kind.value)
