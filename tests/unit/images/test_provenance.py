@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from harness.errors import BuildError
 from harness.images import labels as names
-from harness.images.provenance import Versions, compare_labels, parse_versions
+from harness.images.provenance import (
+    Versions,
+    compare_labels,
+    parse_versions,
+    remember_versions,
+)
 
 # What the images of Debian 12, and of a Postfix without "postconf -T", really printed.
 DEBIAN_12 = """\
@@ -108,3 +116,14 @@ def test_all_wrong_labels_are_reported_at_once() -> None:
         compare_labels("x", {names.POSTFIX: "1", names.OPENSSL: "2"}, parse_versions(DEBIAN_12))
     assert "Postfix 1" in str(caught.value)
     assert "OpenSSL 2" in str(caught.value)
+
+
+def test_versions_are_cached_in_one_whole_file(tmp_path: Path) -> None:
+    """A second process must never read half of a record, and no temporary file may stay."""
+    versions = parse_versions(DEBIAN_12)
+    for _ in range(2):
+        remember_versions(tmp_path, "sha256:0123", versions)
+    (record,) = (tmp_path / "checked").iterdir()
+    assert record.name == "0123.json"
+    assert Versions(**json.loads(record.read_text("utf-8"))) == versions
+    assert record.stat().st_mode & 0o777 == 0o600
