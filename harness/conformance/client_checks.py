@@ -122,10 +122,10 @@ def check_error_texts(results: Mapping[str, ClientResult]) -> Check:
     name, text = "words", "a failure has the library's own message in error, or a reply"
     silent = [label for label, result in results.items() if not (result.error or result.reply)]
     if silent:
-        finding = f"there is none for {', '.join(silent)}"
+        finding = f"no message for {', '.join(silent)}"
         advice = "put the library's error message into error, unchanged"
         return Check(name, text, CheckVerdict.FAILED, finding, advice)
-    return passed_check(name, text, f"{len(results)} failures have one")
+    return passed_check(name, text, f"{len(results)} failures have a message")
 
 
 def check_protocols(results: Mapping[str, ClientResult]) -> Check:

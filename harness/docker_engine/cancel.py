@@ -52,7 +52,7 @@ class Cancel:
             Cancelled: it is raised.
         """
         if self._event.is_set():
-            raise Cancelled("broken off")
+            raise Cancelled("cancelled")
 
     @contextmanager
     def closing(self, close: Callable[[], None]) -> Iterator[None]:
