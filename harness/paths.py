@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import platformdirs
-
 from harness.errors import InfrastructureError
 
 PACKAGE = Path(__file__).resolve().parent
@@ -35,6 +33,9 @@ def scenarios_dir() -> Path:
 
 def cache_dir() -> Path:
     """Where sources, build logs and what was read back from images are kept."""
+    # Where nothing is cached, the package is used without its dependencies.
+    import platformdirs
+
     return Path(platformdirs.user_cache_dir("postfix-matrix"))
 
 
