@@ -13,31 +13,43 @@ from harness.errors import InfrastructureError
 
 
 def write_atomically(path: Path, text: str) -> Path:
-    """Write UTF-8 text under a temporary name in the same folder, then rename it into place.
+    """Write a file of a run folder with ``replace_file``, and report how an error can be resolved.
 
     Raises:
-        InfrastructureError: the folder cannot be written; what was there before is untouched.
+        InfrastructureError: the folder cannot be written; the file that was there is unchanged.
     """
-    temporary: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        temporary = Path(name)
-        with os.fdopen(
-            handle, "w", encoding="utf-8", errors="backslashreplace", newline=""
-        ) as file:
-            file.write(text)
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        replace_file(path, text, mode=0o644)
     except OSError as error:
-        if temporary:
-            with suppress(OSError):
-                temporary.unlink()
         raise InfrastructureError(
             f"cannot write {path}: {error.strerror}",
             cause="the run folder is read-only, or the disk is full",
             next_step="make the folder writable, then make the reports again",
         ) from error
     return path
+
+
+def replace_file(path: Path, text: str, *, mode: int) -> None:
+    """Write UTF-8 text under a temporary name in the same folder, then rename it into place.
+
+    A reader sees the old file or the new one; of several writers, the last one wins.
+
+    Raises:
+        OSError: the folder cannot be written; the file that was there is unchanged.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(
+            handle, "w", encoding="utf-8", errors="backslashreplace", newline=""
+        ) as file:
+            file.write(text)
+        temporary.chmod(mode)
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def digest(path: Path) -> str:

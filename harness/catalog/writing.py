@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 import tomllib
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from importlib import resources
@@ -17,6 +14,7 @@ from typing import Any
 from harness.catalog.releases import parse_releases
 from harness.catalog.versions import Version
 from harness.errors import InfrastructureError
+from harness.files import replace_file
 
 _HEADER = re.compile(r"\s*\[")
 _RELEASE = re.compile(r"\s*\[\[\s*release\s*\]\]")
@@ -104,7 +102,8 @@ def write(path: Path, record: Record) -> None:
     """
     try:
         made = insert(path.read_text("utf-8"), record)
-        _replace(path.resolve(), made)
+        target = path.resolve()
+        replace_file(target, made, mode=target.stat().st_mode & 0o7777)
     except OSError as error:
         raise InfrastructureError(
             f"cannot write {path}: {error.strerror or error}",
@@ -149,19 +148,6 @@ def _check(made: str, wanted: dict[str, Any], record: Record) -> None:
             cause="the file is not laid out as the ones that come with postfix-matrix",
             next_step=f"put it there by hand:\n\n{record}",
         )
-
-
-def _replace(path: Path, text: str) -> None:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        Path(name).chmod(path.stat().st_mode & 0o7777)
-        Path(name).replace(path)
-    except OSError:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
 
 
 def _escaped(url: str) -> str:

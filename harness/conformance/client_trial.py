@@ -1,7 +1,7 @@
-"""The conformance test of the client contract: a driver tried on servers that are known for sure.
+"""The conformance test of the client contract: a driver is tried on servers with known behaviour.
 
-The servers are the controls of every run: two that grant everything, one that refuses every
-handshake; their plain Postfix, which announces no STARTTLS; and a port that never says a word.
+The servers are the controls of every run: two that accept every offer, one that refuses every
+handshake; their plain Postfix, which announces no STARTTLS; and a port that never sends anything.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from harness.targets.pki import SERVER_NAME
 from harness.targets.sasl import PASSWORD, USERNAME
 from harness.tls import Offer, Protocol, Service
 
-#: Seconds of a dialogue, and of one that is to be too long.
+#: Time limits in seconds: of a dialogue, and of one that must exceed it.
 TIME_LIMIT, SHORT = 10.0, 1.0
 AT_ONCE = 8
-#: A port where a connection is taken and nothing is ever said; and one where nobody listens.
-SILENT_PORT, NOBODYS_PORT = 10099, 10098
+#: A port that accepts connections and never sends anything; and one on which no server listens.
+SILENT_PORT, CLOSED_PORT = 10099, 10098
 _SILENT = (
     # /proc/net/tcp has ports in hexadecimal.
     "perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(LocalPort => "
@@ -38,13 +38,13 @@ _SILENT = (
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """What a driver is tried on."""
+    """The servers that a driver is tried on."""
 
     permissive: tuple[ControlServer, ...]
     forbidding: ControlServer
 
-    def granting(self, protocol: Protocol) -> ControlServer | None:
-        """The first permissive control that speaks a version."""
+    def find_granting(self, protocol: Protocol) -> ControlServer | None:
+        """The first permissive control that supports a version."""
         for server in self.permissive:
             if server.control.lowest.rank <= protocol.rank <= server.control.highest.rank:
                 return server
@@ -52,7 +52,7 @@ class Servers:
 
 
 class Trial:
-    """One driver's trial; ``run`` does it."""
+    """The trial of one driver; ``run`` carries it out."""
 
     def __init__(
         self, lab: Lab, servers: Servers, reference: str, image_id: str, role: Role = ROLE
@@ -63,70 +63,78 @@ class Trial:
         self._id = image_id
 
     async def run(self) -> ClientReport:
-        """Try everything; gives a report whatever the driver does.
+        """Make all checks; return a report whatever the driver does.
 
         Raises:
             InfrastructureError: its container does not start.
         """
         await self._driver.start()
         try:
-            told = await self._driver.describe()
-            checks = [judge.described(told)]
-            offers = told.get("offers")
+            description = await self._driver.describe()
+            checks = [judge.check_description(description)]
+            offers = description.get("offers")
             known = offers if isinstance(offers, list) else []
-            said = [Protocol(one) for one in known if one in list(Protocol)]
-            checks += await self._offers(said)
-            checks += await self._without_tls(said)
-            checks += await self._alone()
-            checks.append(judge.extras_done(await self._extras(told.get("extras"), said)))
-            checks += await self._logins(said, sends=told.get("sends_mail") is True)
+            protocols = [Protocol(name) for name in known if name in list(Protocol)]
+            checks += await self._check_offers(protocols)
+            checks += await self._check_without_tls(protocols)
+            checks += await self._check_surroundings()
+            extras = await self._try_extras(description.get("extras"), protocols)
+            checks.append(judge.check_extras(extras))
+            checks += await self._check_logins(
+                protocols, sends=description.get("sends_mail") is True
+            )
         finally:
             self._driver.close()
-        return ClientReport(self._reference, self._id, told, tuple(checks))
+        return ClientReport(self._reference, self._id, description, tuple(checks))
 
-    async def _offers(self, said: Iterable[Protocol]) -> list[Check]:
-        offers = {str(one): Offer(one, one) for one in said}
-        granted = await self._each(offers, self._servers.granting)
-        # What cannot be told what to offer is tried as it comes.
-        asked = offers or {"default": Offer()}
+    async def _check_offers(self, protocols: Iterable[Protocol]) -> list[Check]:
+        offers = {str(protocol): Offer(protocol, protocol) for protocol in protocols}
+        granted = await self._try_each(offers, self._servers.find_granting)
+        # A client whose offer cannot be set is tried with its default offer.
+        requested = offers or {"default": Offer()}
         forbidding = self._servers.forbidding
-        refused = {label: await self._ask(forbidding, one) for label, one in asked.items()}
-        lacking = {str(p): Offer(p, p) for p in Protocol if str(p) not in offers}
-        # Only where no library has it: what a control cannot grant proves nothing about a client.
-        incapable = await self._each(lacking, self._servers.granting)
+        refused = {
+            label: await self._send_request(forbidding, offer) for label, offer in requested.items()
+        }
+        others = {str(p): Offer(p, p) for p in Protocol if str(p) not in offers}
+        # Only versions that a control supports: the others prove nothing about a client.
+        incapable = await self._try_each(others, self._servers.find_granting)
         return [
-            judge.all_of(
+            judge.check_outcomes(
                 "offers",
                 "each version that it says it can offer is accepted by a server that grants it",
                 granted,
                 "accepted",
-                "leave out of offers what the library cannot, and let nothing but the offer decide",
+                "leave out of offers what the library cannot do, and let only the offer decide",
             ),
-            judge.versions(granted),
-            judge.all_of(
+            judge.check_protocols(granted),
+            judge.check_outcomes(
                 "refusal",
                 "a handshake that the server refuses is refused at handshake",
                 refused,
                 "refused at handshake",
                 "report an alert, or a close in the handshake, as refused at handshake",
             ),
-            judge.all_of(
+            judge.check_outcomes(
                 "incapable",
                 "an offer that the library does not have is client-incapable, not a refusal",
                 incapable,
                 "client-incapable",
-                "say client-incapable where no ClientHello was sent, with the library's words",
+                "report client-incapable where no ClientHello was sent, with the library's message",
             ),
-            judge.own_words({**refused, **incapable}),
+            judge.check_error_texts({**refused, **incapable}),
         ]
 
-    async def _without_tls(self, said: list[Protocol]) -> list[Check]:
+    async def _check_without_tls(self, protocols: list[Protocol]) -> list[Check]:
         server = self._servers.permissive[0]
-        offers = {str(one): Offer(one, one) for one in said[-1:]}
+        offers = {str(protocol): Offer(protocol, protocol) for protocol in protocols[-1:]}
         port = BACKEND_PORTS[Service.SMTP]
-        plain = {label: await self._ask(server, one, port=port) for label, one in offers.items()}
+        plain = {
+            label: await self._send_request(server, offer, port=port)
+            for label, offer in offers.items()
+        }
         return [
-            judge.all_of(
+            judge.check_outcomes(
                 "not-offered",
                 "with an offer, a server without STARTTLS is not-offered",
                 plain,
@@ -135,105 +143,107 @@ class Trial:
             )
         ]
 
-    async def _alone(self) -> list[Check]:
+    async def _check_surroundings(self) -> list[Check]:
         server = self._servers.permissive[0]
         server.target.run(_SILENT)
-        nobody = await self._ask(server, Offer(), port=NOBODYS_PORT)
-        silent = await self._ask(server, Offer(), port=SILENT_PORT, limit=SHORT)
-        default = await self._ask(server, Offer())
-        many = [self._ask(server, Offer(), name=f"at-once-{n}") for n in range(AT_ONCE)]
+        closed = await self._send_request(server, Offer(), port=CLOSED_PORT)
+        silent = await self._send_request(server, Offer(), port=SILENT_PORT, limit=SHORT)
+        default = await self._send_request(server, Offer())
+        many = [self._send_request(server, Offer(), name=f"at-once-{n}") for n in range(AT_ONCE)]
         return [
-            judge.all_of(
+            judge.check_outcomes(
                 "default",
                 "with no offer, the client as its user would run it gets through",
                 {"default": default},
                 "accepted",
                 "take what is in the request: host, port, server_name, ca_file",
             ),
-            judge.all_of(
+            judge.check_outcomes(
                 "nobody",
-                "a port where nobody listens is refused at connect",
-                {"default": nobody},
+                "a port on which no server listens is refused at connect",
+                {"default": closed},
                 "refused at connect",
                 "report ECONNREFUSED as refused at connect",
             ),
-            judge.all_of(
+            judge.check_outcomes(
                 "time-limit",
-                f"a server that says nothing is a timeout after time_limit, here {SHORT:g} s",
+                f"a server that sends nothing is a timeout after time_limit, here {SHORT:g} s",
                 {"default": silent},
                 "timeout",
                 "end the dialogue after time_limit seconds, whatever it is waiting for",
             ),
-            judge.apart(await asyncio.gather(*many)),
+            judge.check_concurrency(await asyncio.gather(*many)),
         ]
 
-    async def _logins(self, said: list[Protocol], *, sends: bool) -> list[Check]:
+    async def _check_logins(self, protocols: list[Protocol], *, sends: bool) -> list[Check]:
         if not sends:
             return []
-        server, place = self._servers.permissive[0], Service.SUBMISSION
-        offer = Offer(said[-1], said[-1]) if said else Offer()
+        server, service = self._servers.permissive[0], Service.SUBMISSION
+        offer = Offer(protocols[-1], protocols[-1]) if protocols else Offer()
         good = Credentials(USERNAME, PASSWORD)
         bad = Credentials(USERNAME, f"{PASSWORD}-not")
-        logged_in = await self._ask(server, offer, service=place, credentials=good)
-        turned_away = await self._ask(server, offer, service=place, credentials=bad)
-        spelt = base64.b64encode(f"\0{USERNAME}\0{PASSWORD}".encode()).decode()
+        logged_in = await self._send_request(server, offer, service=service, credentials=good)
+        rejected = await self._send_request(server, offer, service=service, credentials=bad)
+        encoded = base64.b64encode(f"\0{USERNAME}\0{PASSWORD}".encode()).decode()
         return [
-            judge.all_of(
+            judge.check_outcomes(
                 "login",
                 "with credentials it logs in, and the message is queued",
                 {"submission": logged_in},
                 "accepted",
                 "log in by PLAIN or LOGIN before MAIL",
             ),
-            judge.all_of(
+            judge.check_outcomes(
                 "wrong-password",
                 "a wrong password is refused at auth",
-                {"submission": turned_away},
+                {"submission": rejected},
                 "refused at auth",
                 "report a 535 as refused at auth, with the reply",
             ),
-            judge.secret([logged_in, turned_away], (PASSWORD, spelt)),
+            judge.check_secrecy([logged_in, rejected], (PASSWORD, encoded)),
         ]
 
-    async def _extras(self, able: object, said: list[Protocol]) -> dict[str, ClientResult]:
-        """Each extra that it says it can do, by what came of it at a server that goes along."""
-        asked = {"cert": "cert=trusted", "sni": "sni=other.test"}
+    async def _try_extras(
+        self, extras: object, protocols: list[Protocol]
+    ) -> dict[str, ClientResult]:
+        """The result of each extra in the description, with a server that supports it."""
+        values = {"cert": "cert=trusted", "sni": "sni=other.test"}
         results: dict[str, ClientResult] = {}
         # TLSv1.3 has no second handshake (RFC 8446, section 4.1.2).
-        versions = [one for one in said if one is not Protocol.TLSv1_3][-1:]
-        for name in able if isinstance(able, list) else ():
+        versions = [version for version in protocols if version is not Protocol.TLSv1_3][-1:]
+        for name in extras if isinstance(extras, list) else ():
             for version in versions:
-                offer = Offer.parse(f"{version}+{asked.get(name, name)}")
-                results[name] = await self._first_done(offer, version)
+                offer = Offer.parse(f"{version}+{values.get(name, name)}")
+                results[name] = await self._try_extra(offer, version)
         return results
 
-    async def _first_done(self, offer: Offer, version: Protocol) -> ClientResult:
-        """What came of an offer at the first server that goes along, else at the last.
+    async def _try_extra(self, offer: Offer, version: Protocol) -> ClientResult:
+        """The result of an offer with the first server that supports it, else with the last.
 
-        OpenSSL 3 takes no second handshake of a client's, so not every control does.
+        OpenSSL 3 accepts no renegotiation by a client, so not every control does.
         """
-        result = ClientResult("none", "error", error="no control speaks this version")
+        result = ClientResult("none", "error", error="no control supports this version")
         for server in self._servers.permissive:
             if server.control.lowest.rank <= version.rank <= server.control.highest.rank:
-                result = await self._ask(server, offer)
+                result = await self._send_request(server, offer)
                 if result.outcome in ("accepted", "hung-up"):
                     return result
         return result
 
-    async def _each(
+    async def _try_each(
         self,
         offers: Mapping[str, Offer],
         server_for: Callable[[Protocol], ControlServer | None],
     ) -> dict[str, ClientResult]:
-        """Each offer at the server that is for its version; those that have none are left out."""
-        found: dict[str, ClientResult] = {}
+        """The result of each offer with the server for its version; without a server, none."""
+        results: dict[str, ClientResult] = {}
         for label, offer in offers.items():
             server = server_for(Protocol(label))
             if server is not None:
-                found[label] = await self._ask(server, offer)
-        return found
+                results[label] = await self._send_request(server, offer)
+        return results
 
-    async def _ask(
+    async def _send_request(
         self,
         server: ControlServer,
         offer: Offer,

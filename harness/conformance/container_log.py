@@ -1,4 +1,4 @@
-"""What a container's standard output must be by the image contract: syslog's lines, whole."""
+"""Checks of a container's standard output by the image contract: whole lines of syslog."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from harness.conformance.image_checks import (
 )
 from harness.targets.mail_log import LogLine
 
-#: What each line of a syslog daemon begins with, its own greeting and marks included.
+#: The header of each line of a syslog daemon, its own greeting and marks included.
 _HEADER = re.compile(r"\w{3} [ \d]\d [\d:]{8} \S+ ")
 _EXAMPLE = "'Nov 22 23:15:09 HOST mail.info TAG[PID]: TEXT'"
 _SHOWN = 120
-#: The tag of the messages that are sent.
+#: The tag of the messages that the checks send.
 TAG = "conformance"
 
 
@@ -34,19 +34,19 @@ class ContainerOutput:
             return tuple(self._lines)
 
     def add(self, lines: list[str]) -> None:
-        """Take lines in."""
+        """Append lines."""
         with self._changed:
             self._lines += lines
             self._changed.notify_all()
 
     def wait(self, done: Callable[[Sequence[str]], bool], time_limit: float) -> bool:
-        """Wait until the lines are such, ``time_limit`` seconds at most; whether they are."""
+        """Wait until ``done``, at most ``time_limit`` seconds; return whether it is."""
         with self._changed:
             return self._changed.wait_for(lambda: done(self._lines), time_limit)
 
 
 def long_message(mark: str) -> str:
-    """A text that makes a packet of the size that must come out whole; the mark is at both ends.
+    """A text that fills a packet of the largest required size, with the mark at both ends.
 
     A packet at /dev/log is priority, date, tag and text (RFC 3164, section 4.1).
     """
@@ -54,42 +54,44 @@ def long_message(mark: str) -> str:
     return f"{mark} {mark:->{size - len(mark) - 1}}"
 
 
-def among(text: str, lines: Sequence[str]) -> str | None:
-    """The first of the lines that has the text in it."""
+def find_line(text: str, lines: Sequence[str]) -> str | None:
+    """The first line that contains the text."""
     return next((line for line in lines if text in line), None)
 
 
-def whole(text: str, lines: Sequence[str]) -> bool:
-    """Whether one of the lines is a log line of exactly this text."""
+def has_whole_line(text: str, lines: Sequence[str]) -> bool:
+    """Whether one of the lines is a log line with exactly this text."""
     parsed = (LogLine.parse(line) for line in lines if text in line)
     return any(line is not None and line.text == text for line in parsed)
 
 
-def judge_short(mark: str, lines: Sequence[str], time_limit: float, said: str) -> CheckFinding:
-    """Whether a message that consists of the mark came, in a form that can be read.
+def judge_short(mark: str, lines: Sequence[str], time_limit: float, output: str) -> CheckFinding:
+    """Whether a message that consists of the mark was logged, in a format that can be parsed.
 
-    It was sent by postlog, which said that about it, and had ``time_limit`` seconds.
+    It was sent by postlog, whose output is given, and had ``time_limit`` seconds.
     """
-    line = among(mark, lines)
+    line = find_line(mark, lines)
     if line is None:
         advice = (
             "let the image's command be a syslog daemon that listens at /dev/log and writes to "
             "standard output, unbuffered: busybox syslogd -n -O -"
         )
-        lost = f"a message of postlog's did not come out in {time_limit:g} s"
-        return CheckFinding(f"{lost}; postlog said: {_cut(said)}" if said else lost, advice)
+        lost = f"a message of postlog did not come out in {time_limit:g} s"
+        return CheckFinding(
+            f"{lost}; postlog printed: {_shorten(output)}" if output else lost, advice
+        )
     parsed = LogLine.parse(line)
     if parsed is None or parsed.text != mark or not parsed.pid:
-        return CheckFinding(f"it writes {_cut(line)!r}", f"have it write the form {_EXAMPLE}")
-    return CheckFinding(_cut(line))
+        return CheckFinding(f"it writes {_shorten(line)!r}", f"have it write the form {_EXAMPLE}")
+    return CheckFinding(_shorten(line))
 
 
 def judge_long(messages: Sequence[str], lines: Sequence[str]) -> CheckFinding:
-    """Whether long messages came out, each whole and on a line of its own."""
-    lost = [text for text in messages if not whole(text, lines)]
+    """Whether long messages were logged, each whole and on a line of its own."""
+    lost = [text for text in messages if not has_whole_line(text, lines)]
     if not lost:
         return CheckFinding(f"{len(messages)} of {len(messages)} did")
-    line = among(lost[0].partition(" ")[0], lines)
+    line = find_line(lost[0].partition(" ")[0], lines)
     how = "it did not come out at all" if line is None else f"its line has {len(line)} bytes"
     return CheckFinding(
         f"of {len(messages)} messages of {MESSAGE_SIZE:,} bytes, {len(lost)} did not come out "
@@ -100,19 +102,20 @@ def judge_long(messages: Sequence[str], lines: Sequence[str]) -> CheckFinding:
 
 
 def judge_quiet(lines: Sequence[str]) -> CheckFinding:
-    """Whether all lines are a syslog daemon's."""
+    """Whether all lines are those of a syslog daemon."""
     noise = [line for line in lines if not _HEADER.match(line)]
     if not noise:
-        return CheckFinding(f"{len(lines)} lines, all of them syslog's")
+        return CheckFinding(f"{len(lines)} lines, all of them from syslog")
     return CheckFinding(
-        f"{len(noise)} of {len(lines)} lines are none of syslog's, the first is {_cut(noise[0])!r}",
+        f"{len(noise)} of {len(lines)} lines are not from syslog, "
+        f"the first is {_shorten(noise[0])!r}",
         "let the image's command, and what it starts, write everything else to standard error",
     )
 
 
 def judge_smtpd(tag: str, lines: Sequence[str]) -> CheckFinding:
     """Whether the smtpd with this tag logged that a client connected."""
-    line = connection(tag, lines)
+    line = find_connection(tag, lines)
     if line is not None:
         return CheckFinding(str(line))
     return CheckFinding(
@@ -121,22 +124,24 @@ def judge_smtpd(tag: str, lines: Sequence[str]) -> CheckFinding:
     )
 
 
-def connection(tag: str, lines: Sequence[str]) -> LogLine | None:
-    """The line by which that smtpd says that a client connected."""
-    return next((one for one in _of(tag, lines) if one.text.startswith("connect from")), None)
+def find_connection(tag: str, lines: Sequence[str]) -> LogLine | None:
+    """The line in which the smtpd with this tag logs that a client connected."""
+    return next(
+        (line for line in _lines_of(tag, lines) if line.text.startswith("connect from")), None
+    )
 
 
-def complaints(lines: Sequence[str]) -> list[str]:
-    """What Postfix's processes warn of."""
-    words = re.compile(r"(?:warning|error|fatal|panic): ")
+def list_complaints(lines: Sequence[str]) -> list[str]:
+    """The warnings and errors of Postfix's processes."""
+    severities = re.compile(r"(?:warning|error|fatal|panic): ")
     parsed = (LogLine.parse(line) for line in lines)
-    return [f"{one.tag}: {one.text}" for one in parsed if one and words.match(one.text)]
+    return [f"{line.tag}: {line.text}" for line in parsed if line and severities.match(line.text)]
 
 
-def _of(tag: str, lines: Sequence[str]) -> list[LogLine]:
+def _lines_of(tag: str, lines: Sequence[str]) -> list[LogLine]:
     parsed = (LogLine.parse(line) for line in lines)
-    return [one for one in parsed if one is not None and one.tag == tag]
+    return [line for line in parsed if line is not None and line.tag == tag]
 
 
-def _cut(line: str) -> str:
+def _shorten(line: str) -> str:
     return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}…"

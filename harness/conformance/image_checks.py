@@ -1,8 +1,8 @@
-"""The image contract as a list of named checks, and what an image came to by it. Pure.
+"""The image contract as a list of named checks, and an image's results of them.
 
-docs/image-contract.md has the same list with reasons (a unit test holds the two together). The
-checks that only look are in ``conformance_contents``; those that start the image the way a run does
-are in ``harness/conformance/image_examination.py``, since the way a run does it is there.
+docs/image-contract.md has the same list with reasons (a unit test compares the two). The checks of
+an image's contents are in ``image_contents``; those that start the image the way a run does are in
+``image_trial``.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from harness.errors import ContractError
 from harness.images import labels as names
 from harness.images.provenance import Versions
 
-#: What the harness's shell scripts call, besides what each POSIX shell has built in.
+#: The programs that the harness's shell scripts call, besides the built-in commands of a shell.
 TOOLS = (
     *("awk", "cat", "chgrp", "chmod", "chown", "cp", "grep", "head", "mkdir", "mktemp", "mv"),
     *("nice", "rm", "sed", "sh", "sleep", "touch"),
 )
-#: Labels that must say something, besides those of which the value is given.
-TOLD = (names.BUILD, names.POSTFIX, names.OPENSSL, names.HOW)
+#: Labels that must not be empty, besides those whose value the contract fixes.
+REQUIRED_LABELS = (names.BUILD, names.POSTFIX, names.OPENSSL, names.HOW)
 BUILD_KIND = "build"
-#: Bytes that a message to /dev/log may have at least, its date and tag among them.
+#: Bytes of a message to /dev/log that must come out whole, including its date and tag.
 MESSAGE_SIZE = 1000
 
 
 class CheckVerdict(StrEnum):
-    """What a check came to."""
+    """The result of a check."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -37,7 +37,7 @@ class CheckVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ContractRequirement:
-    """One row of the contract. ``needs`` are the rows without which it cannot be looked at."""
+    """One row of the contract. ``needs`` are the rows without which it cannot be checked."""
 
     name: str
     text: str
@@ -49,7 +49,7 @@ REQUIREMENTS = (
     ContractRequirement(
         "labels",
         f"the label {names.KIND} is {BUILD_KIND}; "
-        f"{', '.join(one.removeprefix(names.PREFIX) for one in TOLD)} are not empty",
+        f"{', '.join(name.removeprefix(names.PREFIX) for name in REQUIRED_LABELS)} are not empty",
     ),
     ContractRequirement("root", "the image's user is root"),
     ContractRequirement("shell", "/bin/sh runs scripts"),
@@ -79,7 +79,7 @@ REQUIREMENTS = (
     ContractRequirement("openssl", "openssl is on PATH, and openssl version answers", ("shell",)),
     ContractRequirement(
         "tls",
-        "smtpd has TLS (-DUSE_TLS), by an OpenSSL that tells its version",
+        "smtpd has TLS (-DUSE_TLS), with an OpenSSL that reports its version",
         ("postconf", "tools", "daemons"),
     ),
     ContractRequirement(
@@ -103,7 +103,7 @@ REQUIREMENTS = (
     ContractRequirement(
         "syslog",
         "what is sent to /dev/log comes out of the command's standard output, at once, "
-        "one line a message",
+        "one line per message",
         ("command", "postfix", "tools", "owners"),
     ),
     ContractRequirement(
@@ -130,7 +130,7 @@ REQUIREMENTS = (
 
 @dataclass(frozen=True, slots=True)
 class CheckFinding:
-    """What was found for a requirement; one that is not met has ``advice``, what to do."""
+    """The finding for a requirement; if it is not met, ``advice`` says what to do."""
 
     found: str
     advice: str = ""
@@ -143,7 +143,7 @@ class CheckFinding:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A requirement and what it came to; ``found`` of one not checked says what that needs."""
+    """A requirement and its verdict; ``found`` says why, or what is needed to check it."""
 
     name: str
     requirement: str
@@ -157,18 +157,18 @@ class Check:
         return self.verdict is CheckVerdict.PASSED
 
     def __str__(self) -> str:
-        """For a terminal: one line, or three where there is something to do."""
-        said = f"{self.verdict}: {self.name}"
+        """For a terminal: one line, or three if the check failed."""
+        head = f"{self.verdict}: {self.name}"
         if self.verdict is not CheckVerdict.FAILED:
-            return f"{said}: {self.found}"
-        return f"{said}: {self.found}\n  expected: {self.requirement}\n  next step: {self.advice}"
+            return f"{head}: {self.found}"
+        return f"{head}: {self.found}\n  expected: {self.requirement}\n  next step: {self.advice}"
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an image came to: ``id`` is the image's, ``checks`` has one for each requirement.
+    """The results of an image: ``id`` is the image's, ``checks`` has one for each requirement.
 
-    ``versions`` is what was read back, None where its Postfix could not tell.
+    ``versions`` are those that were read back, None if its Postfix does not report them.
     """
 
     reference: str
@@ -190,42 +190,44 @@ class Report:
         """Refuse an image that does not keep the contract.
 
         Raises:
-            ContractError: it does not; the message has every failure with what to do.
+            ContractError: it does not; the message lists every failure.
         """
         if not self.ok:
             listed = "\n".join(f"- {check.name}: {check.found}" for check in self.failures)
             raise ContractError(
                 f"image {self.reference} does not keep the image contract:\n{listed}",
-                cause="it was not made for this, or something in it has changed",
+                cause="it was not made for this harness, or something in it has changed",
                 next_step=f"'postfix-matrix images check {self.reference}' says what to do "
                 "about each; docs/image-contract.md has the contract",
             )
 
 
-def blocked(name: str, findings: Mapping[str, CheckFinding]) -> tuple[str, ...]:
-    """The requirements that are not met and that a requirement, or one that it needs, needs."""
+def find_blockers(name: str, findings: Mapping[str, CheckFinding]) -> tuple[str, ...]:
+    """The unmet requirements that a requirement needs, directly or through others."""
     roots: list[str] = []
     for need in _BY_NAME[name].needs:
-        deeper = blocked(need, findings)
+        deeper = find_blockers(need, findings)
         roots += deeper or (() if findings[need].met else (need,))
     return tuple(dict.fromkeys(roots))
 
 
-def weigh(findings: Mapping[str, CheckFinding]) -> tuple[Check, ...]:
+def weigh_findings(findings: Mapping[str, CheckFinding]) -> tuple[Check, ...]:
     """The checks: a failure that only follows from another one is "not checked".
 
     ``findings`` must have every requirement that nothing blocks.
     """
-    return tuple(_check(one, findings) for one in REQUIREMENTS)
+    return tuple(_weigh_requirement(requirement, findings) for requirement in REQUIREMENTS)
 
 
-def _check(requirement: ContractRequirement, findings: Mapping[str, CheckFinding]) -> Check:
+def _weigh_requirement(
+    requirement: ContractRequirement, findings: Mapping[str, CheckFinding]
+) -> Check:
     name, text = requirement.name, requirement.text
-    if roots := blocked(name, findings):
+    if roots := find_blockers(name, findings):
         return Check(name, text, CheckVerdict.NOT_CHECKED, f"needs {', '.join(roots)}")
     finding = findings[name]
     verdict = CheckVerdict.PASSED if finding.met else CheckVerdict.FAILED
     return Check(name, text, verdict, finding.found, finding.advice)
 
 
-_BY_NAME = {one.name: one for one in REQUIREMENTS}
+_BY_NAME = {requirement.name: requirement for requirement in REQUIREMENTS}

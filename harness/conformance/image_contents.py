@@ -1,7 +1,7 @@
-"""What an image says of itself and what lies in it, held against the contract, without starting it.
+"""Checks of an image's labels and files by the contract, without starting its own command.
 
-One shell script, run as a command of its own, asks all of it: so an image whose own command fails
-is looked into as well.
+One shell script, run in place of the image's command, collects all facts: so an image whose own
+command fails is examined as well.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from docker.errors import APIError
 from harness.conformance.image_checks import (
     TOOLS,
     CheckFinding,
-    blocked,
+    find_blockers,
 )
 from harness.conformance.image_judging import (
     PARAMETERS,
@@ -34,14 +34,14 @@ from harness.images.provenance import Versions, read_back
 _MARK = "@@"
 _END = "end"
 
-# No tool is taken for granted here, so this is the shell's own words as far as can be.
+# No tool is assumed to exist, so the script uses built-in commands as far as possible.
 _SCRIPT = f"""
 say() {{ echo "{_MARK}$1=$2"; }}
 looks() {{
     say warned "$(postconf -d -h mail_version 2>&1 >/dev/null)"
     say sasl "$(postconf -a 2>/dev/null)"
-    for one in master smtpd; do
-        [ -x "$daemon_directory/$one" ] || say no-daemon "$daemon_directory/$one"
+    for daemon in master smtpd; do
+        [ -x "$daemon_directory/$daemon" ] || say no-daemon "$daemon_directory/$daemon"
     done
     command -v ldd >/dev/null && say ldd "$(ldd "$daemon_directory/smtpd" 2>&1)"
     [ -s "$config_directory/master.cf" ] || say no-config "$config_directory/master.cf"
@@ -52,12 +52,12 @@ looks() {{
         rm "$file"
     }}
 }}
-lacking=
-for one in {" ".join(TOOLS)}; do
-    command -v "$one" >/dev/null || lacking="$lacking $one"
+missing=
+for tool in {" ".join(TOOLS)}; do
+    command -v "$tool" >/dev/null || missing="$missing $tool"
 done
-say lacking "$lacking"
-for one in postfix postlog postconf openssl; do say "path $one" "$(command -v "$one")"; done
+say missing "$missing"
+for tool in postfix postlog postconf openssl; do say "path $tool" "$(command -v "$tool")"; done
 command -v openssl >/dev/null && say openssl "$(openssl version 2>&1)"
 if [ -r /etc/services ]; then
     while read -r name port rest; do
@@ -66,12 +66,12 @@ if [ -r /etc/services ]; then
 fi
 if command -v postconf >/dev/null; then
     refused=
-    for one in {" ".join(PARAMETERS)}; do
-        value=$(postconf -d -h "$one" 2>/dev/null) || {{ refused=$one; break; }}
-        say "$one" "$value"
-        eval "$one=\\$value"
+    for parameter in {" ".join(PARAMETERS)}; do
+        value=$(postconf -d -h "$parameter" 2>/dev/null) || {{ refused=$parameter; break; }}
+        say "$parameter" "$value"
+        eval "$parameter=\\$value"
     done
-    # Postfix's programs wait a second before they die, so once is enough.
+    # A program of Postfix waits a second before it exits with an error, so only one may fail.
     if [ "$refused" ]; then say refused "$(postconf -d -h "$refused" 2>&1)"; else looks; fi
 fi
 say {_END} yes
@@ -80,7 +80,7 @@ say {_END} yes
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What was found without starting the image, by requirement, and what was read back."""
+    """The findings by requirement, without starting the image's command, and its versions."""
 
     findings: Mapping[str, CheckFinding]
     versions: Versions | None
@@ -93,30 +93,30 @@ def look_into(
     run_labels: Mapping[str, str],
     cancel: Cancel,
 ) -> Contents:
-    """Look into an image that is there; ``attrs`` is what the engine tells of it.
+    """Examine an image that the engine has; ``attrs`` is the engine's description of it.
 
     Raises:
         InfrastructureError: the engine does not answer.
-        Cancelled: broken off.
+        Cancelled: the user cancelled the work.
     """
-    image, told = str(attrs["Id"]), labels_of(attrs)
-    facts, shell = _ask(client, image, run_labels, cancel)
-    findings = {**judge_labels(told), **judge_user(attrs), "shell": shell}
+    image, labels = str(attrs["Id"]), labels_of(attrs)
+    facts, shell = _collect_facts(client, image, run_labels, cancel)
+    findings = {**judge_labels(labels), **judge_user(attrs), "shell": shell}
     if not shell.met:
         return Contents(findings, None)
     findings |= judge_facts(facts)
     versions = None
-    if not blocked("tls", findings):
+    if not find_blockers("tls", findings):
         try:
             versions = read_back(client, image, labels=run_labels, cancel=cancel)
         except BuildError:
-            # Nothing was wrong but that it has no TLS, or does not say whose.
+            # It has no TLS, or does not report the version of the library: that is a finding.
             cancel.check()
-    return Contents({**findings, **judge_versions(told, facts, versions)}, versions)
+    return Contents({**findings, **judge_versions(labels, facts, versions)}, versions)
 
 
-def parse(out: str) -> dict[str, str]:
-    """The script's answers by name; one that has several lines, or is said again, keeps all."""
+def parse_facts(out: str) -> dict[str, str]:
+    """Parse the script's facts by name; a fact with several lines, or reported twice, has all."""
     facts: dict[str, str] = {}
     name = ""
     for line in out.splitlines():
@@ -127,22 +127,22 @@ def parse(out: str) -> dict[str, str]:
     return {name: text.strip() for name, text in facts.items()}
 
 
-def _ask(
+def _collect_facts(
     client: docker.DockerClient, image: str, run_labels: Mapping[str, str], cancel: Cancel
 ) -> tuple[dict[str, str], CheckFinding]:
-    """The script's answers, and whether there was a shell to give them."""
+    """The script's facts, and whether there is a shell to collect them."""
     command = ["/bin/sh", "-c", _SCRIPT]
     advice = "install a POSIX shell for this machine's processor as /bin/sh; dash or busybox's do"
     try:
         with finished(client, image, command, labels=run_labels, cancel=cancel) as done:
-            facts = parse(done.out)
+            facts = parse_facts(done.out)
     except InfrastructureError as error:
         cancel.check()
-        # The engine refused to start it; a broken connection is another matter.
+        # The engine refused to start it; a broken connection is not the image's fault.
         if not isinstance(error.__cause__, APIError):
             raise
         return {}, CheckFinding(str(error.__cause__.explanation), advice)
     if _END not in facts:
-        said = done.err.strip() or f"a script ended half-way, with exit code {done.code}"
-        return {}, CheckFinding(said, advice)
+        message = done.err.strip() or f"a script ended early, with exit code {done.code}"
+        return {}, CheckFinding(message, advice)
     return facts, CheckFinding("it does")

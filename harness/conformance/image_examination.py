@@ -1,15 +1,13 @@
 """The conformance test of the image contract: ``images check``, and ``--image`` on first use.
 
-It stands here and not beside the list of checks (``harness/conformance/image_checks.py``) because
-it starts the image the way a run does: by the same laboratory, restrictions, configuration and log
-reader. A second way of doing so would test another contract than the one that runs rely on.
+It starts the image the way a run does, with the same laboratory, restrictions, configuration and
+log reader: a second way of starting images would test another contract than the one that runs need.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,80 +17,82 @@ from harness.conformance.image_checks import (
     Check,
     CheckVerdict,
     Report,
-    weigh,
+    weigh_findings,
 )
 from harness.conformance.image_contents import look_into
 from harness.conformance.image_trial import try_out
 from harness.docker_engine.cancel import Cancel
 from harness.docker_engine.pulling import present
+from harness.files import replace_file
 from harness.images.provenance import Versions
 from harness.targets.lab import Lab
 
 
 def examine(lab: Lab, reference: str, *, cancel: Cancel | None = None) -> Report:
-    """Hold an image against the contract, all of it; pulled if it is not there. Blocks, 3 s or so.
+    """Check an image by the whole contract; pull it if it is not there. Blocks for about 3 s.
 
-    Its containers carry the session's labels, are on the laboratory's network without a way out,
-    and are removed at once, whatever happens.
+    Its containers carry the session's labels, are on the laboratory's network, which has no
+    connection to the outside, and are removed at once in any case.
 
     Raises:
         InfrastructureError: there is no such image, or the engine does not answer.
-        Cancelled: broken off.
+        Cancelled: the user cancelled the work.
     """
     stop = cancel or Cancel()
     attrs = present(lab.session.client, reference, stop)
-    return _examine(lab, reference, attrs, stop)
+    return _examine_image(lab, reference, attrs, stop)
 
 
 def examine_once(
     lab: Lab, reference: str, cache_dir: Path, *, cancel: Cancel | None = None
 ) -> Report:
-    """As ``examine``, but an image that passed before is believed: its id stands for its bytes.
+    """Like ``examine``, but an image that passed before is not examined again (by its id).
 
-    One that failed is examined again each time.
+    An image that failed is examined again each time.
     """
     stop = cancel or Cancel()
     attrs = present(lab.session.client, reference, stop)
-    record = _record(cache_dir, str(attrs["Id"]))
-    before = _recall(record, reference)
-    if before is not None:
-        return before
-    report = _examine(lab, reference, attrs, stop)
+    record = _record_path(cache_dir, str(attrs["Id"]))
+    earlier = _read_report(record, reference)
+    if earlier is not None:
+        return earlier
+    report = _examine_image(lab, reference, attrs, stop)
     if report.ok:
-        _remember(record, report)
+        _write_report(record, report)
     return report
 
 
-def _examine(lab: Lab, reference: str, attrs: dict[str, Any], cancel: Cancel) -> Report:
+def _examine_image(lab: Lab, reference: str, attrs: dict[str, Any], cancel: Cancel) -> Report:
     client, image = lab.session.client, str(attrs["Id"])
     contents = look_into(client, attrs, run_labels=lab.session.labels, cancel=cancel)
-    tried = try_out(lab, image, attrs, contents.findings, cancel)
-    return Report(reference, image, weigh({**contents.findings, **tried}), contents.versions)
+    trial_findings = try_out(lab, image, attrs, contents.findings, cancel)
+    return Report(
+        reference, image, weigh_findings({**contents.findings, **trial_findings}), contents.versions
+    )
 
 
-def _recall(record: Path, reference: str) -> Report | None:
-    """The report in a file; None where there is none, or of another list of requirements."""
+def _read_report(record: Path, reference: str) -> Report | None:
+    """The report in a file; None if there is none, or if it is of other requirements."""
     try:
         data = json.loads(record.read_text("utf-8"))
         if data["requirements"] != _DIGEST:
             return None
         checks = (
-            Check(**{**one, "verdict": CheckVerdict(one["verdict"])}) for one in data["checks"]
+            Check(**{**entry, "verdict": CheckVerdict(entry["verdict"])})
+            for entry in data["checks"]
         )
         return Report(reference, data["id"], tuple(checks), Versions(**data["versions"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _remember(record: Path, report: Report) -> None:
+def _write_report(record: Path, report: Report) -> None:
     record.parent.mkdir(parents=True, exist_ok=True)
-    # Two processes may write at once: each its own file, and the last move wins.
-    with tempfile.NamedTemporaryFile("w", dir=record.parent, delete=False) as part:
-        json.dump({**asdict(report), "requirements": _DIGEST}, part)
-    Path(part.name).replace(record)
+    # Two processes may write at once: each writes a file of its own, and the last rename wins.
+    replace_file(record, json.dumps({**asdict(report), "requirements": _DIGEST}), mode=0o600)
 
 
-def _record(cache_dir: Path, image_id: str) -> Path:
+def _record_path(cache_dir: Path, image_id: str) -> Path:
     return cache_dir / "checked" / f"{image_id.removeprefix('sha256:')}.contract.json"
 
 

@@ -1,6 +1,6 @@
-"""What an image was found to be, held against the image contract's requirements. Pure.
+"""Judges an image's facts by the requirements of the image contract.
 
-The facts are the answers of the script in ``conformance_contents``, by name.
+The facts are those that the script in ``image_contents`` collects, by name.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from typing import Any
 
 from harness.conformance.image_checks import (
     BUILD_KIND,
-    TOLD,
+    REQUIRED_LABELS,
     CheckFinding,
 )
 from harness.images import labels as names
 from harness.images.provenance import Versions
 
 _DOCUMENT = "docs/image-contract.md"
-#: What ``postconf -d`` is asked for.
+#: The parameters that are read with ``postconf -d``.
 PARAMETERS = (
     *("mail_version", "mail_owner", "setgid_group"),
     *("daemon_directory", "config_directory"),
 )
-#: Names for a port, of which one must be there (services(5); "smtps" is the older of the two).
+#: Names for a port, of which one must exist (services(5); "smtps" is the older of the two).
 _PORTS = {
     "25/tcp": ("smtp",),
     "587/tcp": ("submission",),
@@ -32,9 +32,9 @@ _PORTS = {
 _ROOT = ("", "0", "root")
 
 
-def judge_labels(told: Mapping[str, str]) -> dict[str, CheckFinding]:
+def judge_labels(labels: Mapping[str, str]) -> dict[str, CheckFinding]:
     """The requirements on labels alone."""
-    version = told.get(names.CONTRACT, "")
+    version = labels.get(names.CONTRACT, "")
     contract = CheckFinding(f"version {version}")
     if not version:
         contract = CheckFinding(
@@ -48,13 +48,15 @@ def judge_labels(told: Mapping[str, str]) -> dict[str, CheckFinding]:
             f"bring the image to version {names.CONTRACT_VERSION}, or take the harness that has "
             f"version {version}",
         )
-    wrong = [f"{name} is empty or missing" for name in TOLD if not told.get(name)]
-    if (kind := told.get(names.KIND)) != BUILD_KIND:
+    wrong = [f"{name} is empty or missing" for name in REQUIRED_LABELS if not labels.get(name)]
+    if (kind := labels.get(names.KIND)) != BUILD_KIND:
         wrong.insert(0, f"{names.KIND} is {kind or 'missing'}, not {BUILD_KIND}")
-    every = ", ".join(f"{name.removeprefix(names.PREFIX)} {told.get(name)}" for name in TOLD[:3])
+    every = ", ".join(
+        f"{name.removeprefix(names.PREFIX)} {labels.get(name)}" for name in REQUIRED_LABELS[:3]
+    )
     return {
         "contract": contract,
-        "labels": _finding(every, wrong, "set them with LABEL in the image's Dockerfile"),
+        "labels": _make_finding(every, wrong, "set them with LABEL in the image's Dockerfile"),
     }
 
 
@@ -68,81 +70,81 @@ def judge_user(attrs: Mapping[str, Any]) -> dict[str, CheckFinding]:
 
 
 def judge_facts(facts: Mapping[str, str]) -> dict[str, CheckFinding]:
-    """The requirements on what lies in the image; those on Postfix only where postconf answers."""
-    found = {
-        "tools": _finding(
+    """The requirements on the image's files; those on Postfix only if postconf works."""
+    findings = {
+        "tools": _make_finding(
             "all there",
-            [f"no {one}" for one in facts.get("lacking", "").split()],
+            [f"no {tool}" for tool in facts.get("missing", "").split()],
             "install them; busybox's will do, with a link on PATH for each",
         ),
-        "services": _services(facts),
-        "postfix": _on_path(facts, "postfix", "postlog"),
-        "postconf": _postconf(facts),
-        "openssl": _openssl(facts),
+        "services": _judge_services(facts),
+        "postfix": _find_on_path(facts, "postfix", "postlog"),
+        "postconf": _judge_postconf(facts),
+        "openssl": _judge_openssl(facts),
     }
-    if not found["postconf"].met:
-        return found
-    return found | {
-        "daemons": _finding(
+    if not findings["postconf"].met:
+        return findings
+    return findings | {
+        "daemons": _make_finding(
             facts["daemon_directory"],
             [f"no {path} to execute" for path in facts.get("no-daemon", "").splitlines()],
             "install Postfix with 'make install', or its package, so that 'postconf -d' is true",
         ),
-        "config": _config(facts),
-        "owners": _finding(
+        "config": _judge_config(facts),
+        "owners": _make_finding(
             f"{facts['mail_owner']}, {facts['setgid_group']}",
-            [f"no {one}" for one in facts.get("no-owner", "").splitlines()],
+            [f"no {owner}" for owner in facts.get("no-owner", "").splitlines()],
             "make them: useradd --system, groupadd --system",
         ),
-        "sasl": _sasl(facts),
+        "sasl": _judge_sasl(facts),
     }
 
 
 def judge_versions(
-    told: Mapping[str, str], facts: Mapping[str, str], versions: Versions | None
+    labels: Mapping[str, str], facts: Mapping[str, str], versions: Versions | None
 ) -> dict[str, CheckFinding]:
-    """Labels against what the image runs; ``versions`` is None where that could not be told."""
+    """Compare labels with the versions that the image runs; None if these are not known."""
     postfix = facts.get("mail_version", "")
-    found = {"postfix-version": _truth(told.get(names.POSTFIX, ""), postfix, "Postfix")}
+    findings = {"postfix-version": _judge_label(labels.get(names.POSTFIX, ""), postfix, "Postfix")}
     if versions is None:
-        return found | {"tls": _no_tls(facts)}
-    loaded, own = versions.openssl_loaded, versions.openssl_cli
+        return findings | {"tls": _missing_tls(facts)}
+    loaded, cli = versions.openssl_loaded, versions.openssl_cli
     same = CheckFinding(f"both are {loaded}")
-    if own != loaded:
+    if cli != loaded:
         same = CheckFinding(
-            f"smtpd loads OpenSSL {loaded}, the openssl on PATH is of {own or 'another library'}",
+            f"smtpd loads OpenSSL {loaded}, the openssl on PATH is of {cli or 'another library'}",
             f"put the openssl of OpenSSL {loaded} first on PATH",
         )
-    return found | {
+    return findings | {
         "tls": CheckFinding(f"OpenSSL {loaded}"),
-        "openssl-version": _truth(told.get(names.OPENSSL, ""), loaded, "OpenSSL"),
+        "openssl-version": _judge_label(labels.get(names.OPENSSL, ""), loaded, "OpenSSL"),
         "openssl-same": same,
     }
 
 
-def _finding(found: str, wrong: list[str], advice: str) -> CheckFinding:
-    return CheckFinding("; ".join(wrong), advice) if wrong else CheckFinding(found)
+def _make_finding(found: str, problems: list[str], advice: str) -> CheckFinding:
+    return CheckFinding("; ".join(problems), advice) if problems else CheckFinding(found)
 
 
-def _on_path(facts: Mapping[str, str], *programs: str) -> CheckFinding:
-    paths = [facts.get(f"path {one}", "") for one in programs]
-    lacking = [f"no {one}" for one, path in zip(programs, paths, strict=True) if not path]
+def _find_on_path(facts: Mapping[str, str], *programs: str) -> CheckFinding:
+    paths = [facts.get(f"path {program}", "") for program in programs]
+    missing = [f"no {program}" for program, path in zip(programs, paths, strict=True) if not path]
     advice = "install it, or link it into /usr/local/bin; PATH is that of the image"
-    return _finding(", ".join(paths), lacking, advice)
+    return _make_finding(", ".join(paths), missing, advice)
 
 
-def _services(facts: Mapping[str, str]) -> CheckFinding:
+def _judge_services(facts: Mapping[str, str]) -> CheckFinding:
     wrong = [
         f"no {' or '.join(known)} at {port}"
         for port, known in _PORTS.items()
         if not set(known) & set(facts.get(port, "").split())
     ]
-    return _finding("all there", wrong, "install the package that has it (Debian: netbase)")
+    return _make_finding("all there", wrong, "install the package that has it (Debian: netbase)")
 
 
-def _postconf(facts: Mapping[str, str]) -> CheckFinding:
-    there = _on_path(facts, "postconf")
-    empty = [f"{one} is empty" for one in PARAMETERS if not facts.get(one)]
+def _judge_postconf(facts: Mapping[str, str]) -> CheckFinding:
+    there = _find_on_path(facts, "postconf")
+    empty = [f"{name} is empty" for name in PARAMETERS if not facts.get(name)]
     complaint = facts.get("refused") or "; ".join(empty)
     if not there.met or not complaint:
         return there
@@ -150,15 +152,15 @@ def _postconf(facts: Mapping[str, str]) -> CheckFinding:
     return CheckFinding(f"postconf -d: {complaint}", advice)
 
 
-def _config(facts: Mapping[str, str]) -> CheckFinding:
+def _judge_config(facts: Mapping[str, str]) -> CheckFinding:
     wrong = [f"no {path}" for path in facts.get("no-config", "").splitlines()]
-    # It warns of a file that is missing as well, and then that is enough said.
+    # It warns of a missing file as well, which is reported already then.
     wrong = wrong or facts.get("warned", "").splitlines()
     advice = "put the distribution's, or upstream's, master.cf there, and at least an empty main.cf"
-    return _finding(facts["config_directory"], wrong, advice)
+    return _make_finding(facts["config_directory"], wrong, advice)
 
 
-def _sasl(facts: Mapping[str, str]) -> CheckFinding:
+def _judge_sasl(facts: Mapping[str, str]) -> CheckFinding:
     types = facts.get("sasl", "").split()
     if "dovecot" in types:
         return CheckFinding(" ".join(types))
@@ -166,19 +168,21 @@ def _sasl(facts: Mapping[str, str]) -> CheckFinding:
     return CheckFinding(f"postconf -a lists {' '.join(types) or 'nothing'}", advice)
 
 
-def _openssl(facts: Mapping[str, str]) -> CheckFinding:
-    there = _on_path(facts, "openssl")
-    said = facts.get("openssl", "")
-    if not there.met or re.match(r"OpenSSL \d", said):
-        return CheckFinding(said) if there.met else there
-    return CheckFinding(f"'openssl version' says: {said}", "install the OpenSSL that smtpd loads")
+def _judge_openssl(facts: Mapping[str, str]) -> CheckFinding:
+    there = _find_on_path(facts, "openssl")
+    output = facts.get("openssl", "")
+    if not there.met or re.match(r"OpenSSL \d", output):
+        return CheckFinding(output) if there.met else there
+    return CheckFinding(
+        f"'openssl version' prints: {output}", "install the OpenSSL that smtpd loads"
+    )
 
 
-def _no_tls(facts: Mapping[str, str]) -> CheckFinding:
+def _missing_tls(facts: Mapping[str, str]) -> CheckFinding:
     linked = facts.get("ldd")
     if linked is None:
         return CheckFinding(
-            "postconf -T names no OpenSSL, and there is no ldd to ask what smtpd loads",
+            "postconf -T names no OpenSSL, and there is no ldd to find what smtpd loads",
             "install ldd (Debian: libc-bin), or a Postfix whose postconf has -T (3.1 and later)",
         )
     if "libcrypto" in linked:
@@ -190,8 +194,8 @@ def _no_tls(facts: Mapping[str, str]) -> CheckFinding:
     return CheckFinding("smtpd has no TLS: it loads no libcrypto, and has none in it", advice)
 
 
-def _truth(told: str, real: str, product: str) -> CheckFinding:
-    if told == real:
-        return CheckFinding(real)
-    advice = f"set the label to {real}, or put {product} {told} into the image"
-    return CheckFinding(f"the label says {product} {told}, but the image runs {real}", advice)
+def _judge_label(label: str, version: str, product: str) -> CheckFinding:
+    if label == version:
+        return CheckFinding(version)
+    advice = f"set the label to {version}, or put {product} {label} into the image"
+    return CheckFinding(f"the label says {product} {label}, but the image runs {version}", advice)

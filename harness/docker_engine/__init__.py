@@ -1,1 +1,1 @@
-"""How the harness talks to Docker: sessions, long calls, short-lived containers, locks."""
+"""How the harness uses Docker: sessions, long calls, short-lived containers, locks."""

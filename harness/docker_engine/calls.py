@@ -1,8 +1,8 @@
-"""Calls to the Docker engine that answer for minutes, and can be broken off.
+"""Calls to the Docker engine whose responses take minutes, and which can be cancelled.
 
-docker-py's own ``build``, ``pull`` and ``import_image`` give no hold on their connection, and the
-engine ends a build only when the connection ends. So these calls go through the same client, but
-keep the response at hand.
+docker-py's own ``build``, ``pull`` and ``import_image`` give no access to their connection, and the
+engine ends a build only when the connection ends. So these calls use the same client, but keep
+the response, whose connection they can close.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from harness.errors import InfrastructureError
 _TAR = {"Content-Type": "application/x-tar"}
 
 
-def stream(
+def stream_objects(
     api: APIClient,
     path: str,
     params: Mapping[str, str],
@@ -30,13 +30,13 @@ def stream(
     body: BinaryIO | None = None,
     time_limits: tuple[float | None, float | None] = (None, None),
 ) -> Generator[dict[str, Any], None, None]:
-    """POST to the engine, and give its answer's JSON objects as they come.
+    """POST to the engine, and yield the JSON objects of its response as they arrive.
 
-    ``time_limits`` are for connecting and for the wait between two pieces, in seconds. Closing the
-    generator half-way ends the connection, and with it the engine's work.
+    ``time_limits`` are for connecting and for the wait between two chunks, in seconds. Closing the
+    generator early ends the connection, and with it the engine's work.
 
     Raises:
-        Cancelled: broken off.
+        Cancelled: the user cancelled the work.
         InfrastructureError: the engine refused, or the connection broke.
     """
     url = f"{api.base_url}/v{api.api_version}{path}"
@@ -44,10 +44,10 @@ def stream(
         response = api.post(
             url, params=dict(params), data=body, headers=_TAR, stream=True, timeout=time_limits
         )
-        with closing(response), cancel.closing(lambda: _shut(response)):
+        with closing(response), cancel.closing(lambda: _shut_down(response)):
             if not response.ok:
-                raise InfrastructureError(f"the Docker engine refused: {_message(response)}")
-            yield from _objects(response)
+                raise InfrastructureError(f"the Docker engine refused: {_error_message(response)}")
+            yield from _parse_objects(response)
     except requests.RequestException as error:
         raise InfrastructureError(
             f"the connection with the Docker engine broke: {error}",
@@ -56,22 +56,22 @@ def stream(
         ) from error
 
 
-def _objects(response: requests.Response) -> Iterator[dict[str, Any]]:
-    """The engine separates its objects by line ends."""
+def _parse_objects(response: requests.Response) -> Iterator[dict[str, Any]]:
+    """Parse the response's JSON objects, which line ends separate."""
     for line in response.iter_lines(chunk_size=None):
         if line.strip():
             yield json.loads(line)
 
 
-def _message(response: requests.Response) -> str:
-    """The engine's words: ``{"message": "..."}``, or whatever stands in between."""
+def _error_message(response: requests.Response) -> str:
+    """The engine's message, ``{"message": "..."}``; else the response's text, or its status."""
     try:
         return str(response.json()["message"])
     except (ValueError, KeyError, TypeError):
         return response.text.strip() or f"HTTP {response.status_code}"
 
 
-def _shut(response: requests.Response) -> None:
-    """End a connection whose answer another thread is reading; closing it would wait for that."""
+def _shut_down(response: requests.Response) -> None:
+    """End a connection whose response another thread is reading; ``close`` would wait for that."""
     with suppress(OSError, ValueError):
         response.raw.shutdown()

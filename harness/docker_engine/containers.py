@@ -1,4 +1,4 @@
-"""Short-lived containers: run one command in an image, take its words, remove it."""
+"""Short-lived containers: run one command in an image, take its output, remove the container."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from harness.errors import InfrastructureError
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """A command that ended: the container (still there), its exit code, standard output, error."""
+class FinishedCommand:
+    """A command that ended: its container (which still exists), exit code and output."""
 
     container: Container
     code: int
@@ -36,26 +36,26 @@ def finished(
     cancel: Cancel,
     network: Literal["none", "bridge"] = "none",
     time_limit: float = 60.0,
-) -> Iterator[Finished]:
-    """Run a command to its end; inside the ``with`` its files can still be taken.
+) -> Iterator[FinishedCommand]:
+    """Run a command to its end; inside the ``with`` its files can still be copied.
 
-    The container is removed whatever happens. ``time_limit`` is in seconds.
+    The container is removed in any case. ``time_limit`` is in seconds.
 
     Raises:
         InfrastructureError: it could not be started, or took too long.
-        Cancelled: broken off.
+        Cancelled: the user cancelled the work.
     """
-    container = _create(client, image, command, labels, network)
+    container = _create_container(client, image, command, labels, network)
     try:
         with cancel.closing(container.kill):
-            code, out, err = _run(container, image, time_limit)
-            yield Finished(container, code, out, err)
+            code, out, err = _run_to_end(container, image, time_limit)
+            yield FinishedCommand(container, code, out, err)
     finally:
         with suppress(DockerException):
             container.remove(force=True, v=True)
 
 
-def _create(
+def _create_container(
     client: docker.DockerClient,
     image: str,
     command: Sequence[str],
@@ -63,7 +63,7 @@ def _create(
     network: str,
 ) -> Container:
     try:
-        # An entry point of the image must not get in between.
+        # The image's entry point must not run instead.
         return client.containers.create(
             image,
             list(command[1:]),
@@ -73,24 +73,26 @@ def _create(
             user="root",
         )
     except APIError as error:
-        raise _not_run(image, str(error.explanation or error)) from error
+        raise _not_run_error(image, str(error.explanation or error)) from error
 
 
-def _run(container: Container, image: str, time_limit: float) -> tuple[int, str, str]:
+def _run_to_end(container: Container, image: str, time_limit: float) -> tuple[int, str, str]:
     try:
         container.start()
         code = int(container.wait(timeout=time_limit)["StatusCode"])
         out = container.logs(stdout=True, stderr=False).decode(errors="replace")
         err = container.logs(stdout=False, stderr=True).decode(errors="replace")
     except APIError as error:
-        raise _not_run(image, str(error.explanation or error)) from error
+        raise _not_run_error(image, str(error.explanation or error)) from error
     except requests.RequestException as error:
-        raise _not_run(image, f"no end after {time_limit:.0f} s, or the engine is gone") from error
+        raise _not_run_error(
+            image, f"no end after {time_limit:.0f} s, or the engine is gone"
+        ) from error
     return code, out, err
 
 
-def _not_run(image: str, why: str) -> InfrastructureError:
+def _not_run_error(image: str, reason: str) -> InfrastructureError:
     return InfrastructureError(
-        f"a command could not be run in the image {image}: {why}",
+        f"a command could not be run in the image {image}: {reason}",
         next_step="see that 'docker info' answers and that the image has a shell, then try again",
     )

@@ -1,4 +1,4 @@
-"""Being the only one who makes a thing, among all threads and processes of this machine."""
+"""Locks between all threads and processes of this machine: each file is made by only one."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from filelock import FileLock, Timeout
 
 from harness.docker_engine.cancel import Cancel
 
-#: Seconds between two looks at whether the work is broken off.
+#: Seconds between two checks whether the work is cancelled.
 _POLL = 0.1
 
 
 @contextmanager
-def only_one(path: Path, cancel: Cancel, waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold the lock file ``path``; its folder is made.
+def exclusive_lock(path: Path, cancel: Cancel, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock file ``path``; its folder is created.
 
-    ``waiting`` is called once if somebody else holds it. The kernel lets go of the lock however the
-    process ends.
+    ``on_wait`` is called once if another process or thread holds it. The kernel releases the lock
+    however the process ends.
 
     Raises:
-        Cancelled: broken off while it waited.
+        Cancelled: cancelled while waiting.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
-    told = False
+    has_reported = False
     while True:
         cancel.check()
         try:
             lock.acquire(timeout=_POLL, poll_interval=_POLL / 2)
             break
         except Timeout:
-            if not told:
-                waiting()
-                told = True
+            if not has_reported:
+                on_wait()
+                has_reported = True
     try:
         yield
     finally:

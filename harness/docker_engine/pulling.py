@@ -1,4 +1,4 @@
-"""An image of the user's: the one that the engine has, else pulled."""
+"""An image that the user names: the engine's copy, else pulled from its registry."""
 
 from __future__ import annotations
 
@@ -7,63 +7,65 @@ from typing import Any
 import docker
 from docker.errors import DockerException, ImageNotFound
 
-from harness.docker_engine.calls import stream
+from harness.docker_engine.calls import stream_objects
 from harness.docker_engine.cancel import (
     Cancel,
     Cancelled,
 )
 from harness.errors import HarnessError, InfrastructureError
 
-#: Seconds to reach the engine, and without a word of progress from it.
+#: Seconds to reach the engine, and to wait for its next report of progress.
 TIME_LIMITS = (5.0, 60.0)
 
 
 def present(client: docker.DockerClient, reference: str, cancel: Cancel) -> dict[str, Any]:
-    """What the engine tells of an image, which is pulled if it is not there.
+    """What the engine reports about an image, which is pulled if it is not there.
 
     Raises:
         InfrastructureError: it is not there and cannot be pulled, or the engine does not answer.
-        Cancelled: broken off.
+        Cancelled: the user cancelled the work.
     """
     try:
         return dict(client.images.get(reference).attrs)
     except ImageNotFound:
-        pull(client, reference, cancel)
+        pull_image(client, reference, cancel)
     except DockerException as error:
         raise InfrastructureError(f"the Docker engine does not answer: {error}") from error
     return dict(client.images.get(reference).attrs)
 
 
-def pull(client: docker.DockerClient, reference: str, cancel: Cancel) -> None:
+def pull_image(client: docker.DockerClient, reference: str, cancel: Cancel) -> None:
     """Pull an image; a reference without tag or digest means the tag ``latest``.
 
     Raises:
         InfrastructureError: no registry gives it.
-        Cancelled: broken off.
+        Cancelled: the user cancelled the work.
     """
-    if why := refusal(client, reference, cancel, TIME_LIMITS):
+    if reason := pull_error(client, reference, cancel, TIME_LIMITS):
         raise InfrastructureError(
-            f"there is no image {reference}: {why}",
+            f"there is no image {reference}: {reason}",
             cause="its name is mistyped, or its registry is not reached from here",
             next_step="'docker images' shows what the engine has; build, pull or load it, "
             "then try again",
         )
 
 
-def refusal(
+def pull_error(
     client: docker.DockerClient, reference: str, cancel: Cancel, time_limits: tuple[float, float]
 ) -> str:
-    """Pull an image; why that failed, "" if it did not.
+    """Pull an image; the reason why that failed, "" if it did not.
 
-    ``time_limits``: seconds to reach the engine, and without a word of progress from it.
+    ``time_limits``: seconds to reach the engine, and to wait for its next report of progress.
 
     Raises:
-        Cancelled: broken off.
+        Cancelled: the user cancelled the work.
     """
     tagged = "@" in reference or ":" in reference.rpartition("/")[2]
     params = {"fromImage": reference if tagged else f"{reference}:latest"}
     try:
-        items = stream(client.api, "/images/create", params, cancel, time_limits=time_limits)
+        items = stream_objects(
+            client.api, "/images/create", params, cancel, time_limits=time_limits
+        )
         errors = [str(item["error"]) for item in items if "error" in item]
     except Cancelled:
         raise

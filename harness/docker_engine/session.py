@@ -1,8 +1,8 @@
-"""The Docker engine, and whose things on it are ours.
+"""The connection to the Docker engine, and the session that owns containers and networks.
 
-Everything that the harness starts carries the id of the session that started it. A session holds a
-lock file while it lives, and the kernel lets go of the lock however the session ends; so the next
-one can tell what a killed session left behind and remove that, and nothing else.
+Each container and network that the harness starts carries the id of its session as a label. A
+session holds a lock file while it lives, and the kernel releases the lock however the session
+ends; so the next session recognises what a killed one left behind, and removes only that.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LABEL_HOST = "org.postfix-matrix.host"
 
 
 def connect(time_limit: float = 600.0) -> docker.DockerClient:
-    """A client of the engine that ``DOCKER_HOST``, or the default socket, leads to.
+    """A client of the engine at ``DOCKER_HOST``, or else at the default socket.
 
     ``time_limit`` is for one call, in seconds; a build step may take minutes.
 
@@ -57,9 +57,9 @@ def connect(time_limit: float = 600.0) -> docker.DockerClient:
 
 @contextmanager
 def talking(what: str) -> Iterator[None]:
-    """Turn whatever the engine, or the way to it, says into an InfrastructureError.
+    """Turn an error of the engine, or of the connection to it, into an InfrastructureError.
 
-    ``what`` was being done, in words that follow "Docker: ".
+    ``what`` names the action, in a form that can follow "Docker: ".
     """
     try:
         yield
@@ -67,12 +67,12 @@ def talking(what: str) -> Iterator[None]:
         raise InfrastructureError(
             f"Docker: {what} failed: {error}",
             cause="the container or the engine is gone, or out of disk or memory",
-            next_step="'docker info' tells whether the engine answers, 'docker system df' its disk",
+            next_step="'docker info' shows whether the engine answers, 'docker system df' its disk",
         ) from error
 
 
 def default_state_dir() -> Path:
-    """Where the locks of living sessions are."""
+    """The folder with the locks of living sessions."""
     return Path(platformdirs.user_state_dir("postfix-matrix")) / "sessions"
 
 
@@ -83,10 +83,10 @@ def new_session_id() -> str:
 
 
 class DockerSession:
-    """One process's right to its containers and networks. A context manager.
+    """The owner of one process's containers and networks. A context manager.
 
-    Entering sweeps what dead sessions of this machine left; leaving removes our own things, unless
-    ``keep``.
+    Entering removes what dead sessions of this machine left; leaving removes what this session
+    started, unless ``keep``.
     """
 
     def __init__(
@@ -96,18 +96,18 @@ class DockerSession:
         self.keep = keep
         self._dir = state_dir or default_state_dir()
         self.id = new_session_id()
-        self._lock = FileLock(self._path(self.id))
+        self._lock = FileLock(self._lock_path(self.id))
 
     @property
     def labels(self) -> dict[str, str]:
-        """What each container and network of this session must carry."""
+        """The labels that each container and network of this session must carry."""
         return {LABEL_RUN: self.id, LABEL_HOST: socket.gethostname()}
 
     def __enter__(self) -> DockerSession:
         self._dir.mkdir(parents=True, exist_ok=True)
         self._lock.acquire()
         with talking("removing what a killed run left"):
-            sweep(self.client, self._dir)
+            remove_leftovers(self.client, self._dir)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -115,34 +115,34 @@ class DockerSession:
             if not self.keep:
                 with talking("removing the run's containers and network"):
                     remove_labelled(self.client, {LABEL_RUN: self.id})
-            # Only now: a lock file that nobody holds tells the next session to remove the rest.
-            self._path(self.id).unlink(missing_ok=True)
+            # Only now: after a lock file that is not locked, the next session removes the rest.
+            self._lock_path(self.id).unlink(missing_ok=True)
         finally:
             self._lock.release()
 
-    def _path(self, session: str) -> Path:
+    def _lock_path(self, session: str) -> Path:
         return self._dir / f"{session}.lock"
 
 
-def sweep(client: docker.DockerClient, state_dir: Path) -> list[str]:
-    """Remove what dead sessions of this machine left; returns their ids.
+def remove_leftovers(client: docker.DockerClient, state_dir: Path) -> list[str]:
+    """Remove what dead sessions of this machine left; return their ids.
 
-    A session whose lock file is gone was kept on purpose (``--keep``) or ended long ago: a missing
-    lock file counts as kept, a file that nobody holds as dead.
+    A session without a lock file was kept on purpose (``--keep``) or ended long ago: its containers
+    stay. A session whose lock file is there but not locked is dead.
     """
     dead, stuck = [], set()
-    for session in _sessions_seen(client):
+    for session in _list_sessions(client):
         path = state_dir / f"{session}.lock"
-        if path.exists() and _nobody_holds(path):
+        if path.exists() and _is_unlocked(path):
             try:
                 remove_labelled(client, {LABEL_RUN: session})
                 dead.append(session)
             except APIError:
-                # A container that was starting when the session died may still hold its network:
-                # that is no reason for this run not to begin. Its file stays, for the next one.
+                # A container that was starting when the session died may still use its network:
+                # that must not keep this run from starting. The file stays, for the next run.
                 stuck.add(path)
     for path in state_dir.glob("*.lock"):
-        if path not in stuck and _nobody_holds(path):
+        if path not in stuck and _is_unlocked(path):
             path.unlink(missing_ok=True)
     return dead
 
@@ -150,7 +150,7 @@ def sweep(client: docker.DockerClient, state_dir: Path) -> list[str]:
 def remove_labelled(client: docker.DockerClient, labels: Mapping[str, str]) -> None:
     """Remove the containers, then the networks, that carry all of these labels."""
     filters: _Filters = {"label": [f"{key}={value}" for key, value in labels.items()]}
-    # docker-py's own list() asks the engine once more for each container.
+    # docker-py's own list() queries the engine once more for each container.
     containers = client.api.containers(all=True, filters=filters)
 
     def remove(container: Mapping[str, str]) -> None:
@@ -166,7 +166,7 @@ def remove_labelled(client: docker.DockerClient, labels: Mapping[str, str]) -> N
 
 
 def _remove_network(network: Any) -> None:
-    """Remove a network, also one that still counts endpoints of containers that are gone."""
+    """Remove a network, also one that still lists endpoints of removed containers."""
     try:
         network.remove()
     except NotFound:
@@ -179,22 +179,22 @@ def _remove_network(network: Any) -> None:
         network.remove()
 
 
-def _sessions_seen(client: docker.DockerClient) -> set[str]:
-    wanted: _Filters = {"label": [LABEL_RUN, f"{LABEL_HOST}={socket.gethostname()}"]}
-    things: list[Any] = [
-        *client.containers.list(all=True, filters=wanted, ignore_removed=True),
-        *client.networks.list(filters=wanted),
+def _list_sessions(client: docker.DockerClient) -> set[str]:
+    filters: _Filters = {"label": [LABEL_RUN, f"{LABEL_HOST}={socket.gethostname()}"]}
+    resources: list[Any] = [
+        *client.containers.list(all=True, filters=filters, ignore_removed=True),
+        *client.networks.list(filters=filters),
     ]
-    return {_labels(thing)[LABEL_RUN] for thing in things}
+    return {_read_labels(resource)[LABEL_RUN] for resource in resources}
 
 
-def _labels(thing: Any) -> dict[str, str]:
-    attrs = thing.attrs
+def _read_labels(resource: Any) -> dict[str, str]:
+    attrs = resource.attrs
     labels: dict[str, str] = attrs.get("Labels") or attrs.get("Config", {}).get("Labels") or {}
     return labels
 
 
-def _nobody_holds(path: Path) -> bool:
+def _is_unlocked(path: Path) -> bool:
     lock = FileLock(path)
     try:
         lock.acquire(blocking=False)

@@ -1,1 +1,1 @@
-"""Making the images: sources fetched and verified, recipes, building, provenance."""
+"""Building the images: recipes, base images, builds, provenance, pruning."""

@@ -1,6 +1,6 @@
-"""Where a suite's base image comes from: a registry that answers, else a bootstrap.
+"""The origin of a suite's base image: a registry that answers, else a bootstrap.
 
-Many machines that run this reach no registry, so a pull that fails is normal and quick.
+Many machines that run this harness reach no registry, so a pull often fails, and must fail fast.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from docker.errors import DockerException, ImageNotFound
 
 from harness.catalog.builds import Distribution, distributions
 from harness.docker_engine.cancel import Cancel
-from harness.docker_engine.pulling import refusal
+from harness.docker_engine.pulling import pull_error
 from harness.errors import InfrastructureError
 from harness.images import labels as names
 from harness.images.bootstrap import NoBootstrapError, bootstrap
 
-#: Seconds to reach the engine, and without a word of progress from it.
+#: Seconds to reach the engine, and to wait for its next report of progress.
 PULL_TIME_LIMITS = (5.0, 20.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """An image to start a suite from: what FROM takes, and how it was had, in words.
+    """An image that a suite's base starts from: the argument of FROM, and how it was obtained.
 
-    ``name`` and ``digest`` are the image's in the registry that gave it, "" where none did.
+    ``name`` and ``digest`` are those of the image in its registry, "" if it is from none.
     """
 
     image: str
@@ -37,7 +37,7 @@ class Origin:
 
     @property
     def labels(self) -> dict[str, str]:
-        """What the base image says of it, in our words and the Open Container Initiative's."""
+        """The base image's labels about it: ours, and the Open Container Initiative's."""
         known = {names.OCI_BASE_NAME: self.name, names.OCI_BASE_DIGEST: self.digest}
         return {names.ORIGIN: self.how} | {key: value for key, value in known.items() if value}
 
@@ -49,65 +49,67 @@ def origin(
     cancel: Cancel,
     say: Callable[[str], None],
 ) -> Origin:
-    """The suite's image: pulled, else the local one of that name, else bootstrapped.
+    """The suite's image: pulled, else the local image of that name, else bootstrapped.
 
     Raises:
-        InfrastructureError: none of these; the message has both reasons.
-        Cancelled: broken off.
+        InfrastructureError: none of these is available; the message has both reasons.
+        Cancelled: the user cancelled the work.
     """
-    known = next((one for one in distributions() if one.suite == suite), None)
+    known = next((entry for entry in distributions() if entry.suite == suite), None)
     family = known.family if known else "debian"
     name = image_name(family, suite)
     say(f"pulling {name}")
-    why = refusal(client, name, cancel, PULL_TIME_LIMITS)
+    registry_error = pull_error(client, name, cancel, PULL_TIME_LIMITS)
     try:
         attrs = client.images.get(name).attrs
     except ImageNotFound:
-        say(f"bootstrapping {family.title()} {suite} (no registry: {why})")
+        say(f"bootstrapping {family.title()} {suite} (no registry: {registry_error})")
     except DockerException as error:
         raise InfrastructureError(f"the Docker engine does not answer: {error}") from error
     else:
-        return _had(name, attrs, "local" if why else "pulled", known)
+        return _describe_origin(name, attrs, "local" if registry_error else "pulled", known)
     try:
-        made = bootstrap(client, family, suite, temp_dir, cancel, say)
+        bootstrapped = bootstrap(client, family, suite, temp_dir, cancel, say)
     except NoBootstrapError as error:
-        raise _nowhere(name, why, error, known) from error
-    return Origin(made.image, made.how)
+        raise _unavailable_error(name, registry_error, error, known) from error
+    return Origin(bootstrapped.image, bootstrapped.how)
 
 
 def image_name(family: str, suite: str) -> str:
-    """What registries, and the local engine, know a suite's image by: ``debian:bookworm-slim``."""
+    """The name of a suite's image in registries and in the engine: ``debian:bookworm-slim``."""
     return f"{family}:{suite}-slim" if family == "debian" else f"{family}:{suite}"
 
 
-def _had(name: str, attrs: dict[str, object], how: str, known: Distribution | None) -> Origin:
-    """The origin that is an image by that name, from what the engine tells of it."""
+def _describe_origin(
+    name: str, attrs: dict[str, object], how: str, known: Distribution | None
+) -> Origin:
+    """The origin that is an image of that name, from the engine's description of it."""
     image = str(attrs["Id"])
     digests = attrs.get("RepoDigests")
-    found = str(digests[0]).rpartition("@")[2] if isinstance(digests, list) and digests else ""
-    words = f"{how} {name} {found or image}"
+    digest = str(digests[0]).rpartition("@")[2] if isinstance(digests, list) and digests else ""
+    description = f"{how} {name} {digest or image}"
     if known and known.archived:
-        words += "; packages that have left the mirrors are of the distribution's archive"
-        words += ", unverified if its keys have expired" if known.family == "debian" else ""
-    # Without a digest it never came from a registry, whatever its name.
-    return Origin(image, words, name, found) if found else Origin(image, words)
+        description += "; packages that have left the mirrors are of the distribution's archive"
+        description += ", unverified if its keys have expired" if known.family == "debian" else ""
+    # Without a digest the image is not from a registry, whatever its name is.
+    return Origin(image, description, name, digest) if digest else Origin(image, description)
 
 
-def _nowhere(
-    name: str, refused: str, error: NoBootstrapError, known: Distribution | None
+def _unavailable_error(
+    name: str, registry_error: str, error: NoBootstrapError, known: Distribution | None
 ) -> InfrastructureError:
-    """The error for a suite that neither a registry nor a mirror gives. Summaries cite one line."""
-    why, cause, next_step = "it could not be bootstrapped", error.cause, error.next_step
+    """The error for a suite that no registry and no mirror has. Summaries show its first line."""
+    bootstrap_error, cause, next_step = "it could not be bootstrapped", error.cause, error.next_step
     if known and known.archived:
-        why = f"{known.id} has left the ordinary mirrors"
+        bootstrap_error = f"{known.id} has left the ordinary mirrors"
         cause = (
-            "it can be had from a registry only, and its packages from the distribution's archive; "
+            "only registries have its image, and only the distribution's archive has its packages; "
             "no registry is reached from here"
         )
         next_step = "run where both are reached"
     return InfrastructureError(
-        f"no base image {name}: no registry gave it, and {why}\n"
-        f"    registry: {refused or 'nothing was pulled'}\n"
+        f"no base image {name}: no registry gave it, and {bootstrap_error}\n"
+        f"    registry: {registry_error or 'nothing was pulled'}\n"
         f"    bootstrap: {error.what}",
         cause=cause,
         next_step=f"{next_step}, or load an image of that name: 'docker pull' and 'docker save' it "

@@ -1,4 +1,4 @@
-"""Many images at once: each as soon as what it stands on is there, and one's failure its own."""
+"""Many images at once: each is built when its parents are, and may fail without the others."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from harness.images.recipes import (
     toolchain_recipe,
 )
 
-#: Orders at a time. Most of them wait: the shop bounds what works (see its slots).
+#: Orders at a time. Most of them wait: the image builder bounds those that work (its slots).
 _THREADS = 64
 
 #: What can be ordered: a build under test, or the recipe of anything else.
@@ -34,7 +34,7 @@ Orderable = Build | Recipe
 
 
 class State(StrEnum):
-    """What became of an order."""
+    """The outcome of an order."""
 
     BUILT = "built"
     THERE = "there"
@@ -45,7 +45,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """What became of an order; ``seconds`` since it was placed, waiting included."""
+    """The outcome of an order; ``seconds`` since it was placed, waiting included."""
 
     name: str
     state: State
@@ -55,54 +55,54 @@ class BuildResult:
 
 
 def catalogue(additions: Additions = NOTHING_ADDED) -> dict[str, Orderable]:
-    """All that can be ordered by name: builds, the OpenSSL of each pair, and a run's helpers."""
+    """All images that can be ordered by name: builds, the OpenSSL of each pair, a run's helpers."""
     builds = known_builds(additions)
     others = [
-        *(part for build in builds for part in parts(build)),
-        *(client_recipe(one) for one in all_clients()),
-        *(control_recipe(one.name) for one in all_controls()),
+        *(part for build in builds for part in openssl_parts(build)),
+        *(client_recipe(client) for client in all_clients()),
+        *(control_recipe(control.name) for control in all_controls()),
         sasl_recipe(),
         dns_recipe(),
         proxy_recipe(),
     ]
-    return {**{one.id: one for one in builds}, **{one.name: one for one in others}}
+    return {**{build.id: build for build in builds}, **{recipe.name: recipe for recipe in others}}
 
 
-def parts(build: Build) -> tuple[Recipe, ...]:
-    """What a build is made from that is worth having without it: its OpenSSL.
+def openssl_parts(build: Build) -> tuple[Recipe, ...]:
+    """The images that a build is made from and that are useful without it: its OpenSSL.
 
-    Where a pair's Postfix is not reached, its other half is still built, for when it is.
+    If the source of a pair's Postfix is not reached, its OpenSSL is still built, for a later try.
     """
     return (openssl_recipe(build.openssl),) if build.openssl else ()
 
 
-def with_parts(wanted: Iterable[Orderable]) -> dict[str, Orderable]:
-    """The orders, each pair's OpenSSL first: it takes longest, and several pairs wait for it.
+def with_parts(orders: Iterable[Orderable]) -> dict[str, Orderable]:
+    """The orders, with each pair's OpenSSL first: it takes longest, and several pairs wait for it.
 
-    Before all comes what nearly everything is compiled with, and sources are fetched in.
+    The very first is the toolchain, which nearly all of them need.
     """
-    chosen = list(wanted)
-    first = [part for one in chosen if isinstance(one, Build) for part in parts(one)]
+    chosen = list(orders)
+    first = [part for order in chosen if isinstance(order, Build) for part in openssl_parts(order)]
     if first:
         first.insert(0, toolchain_recipe(base_suite()))
-    return {name_of(one): one for one in [*first, *chosen]}
+    return {name_of(order): order for order in [*first, *chosen]}
 
 
-def name_of(one: Orderable) -> str:
+def name_of(order: Orderable) -> str:
     """A build's id, or a recipe's name."""
-    return one.id if isinstance(one, Build) else one.name
+    return order.id if isinstance(order, Build) else order.name
 
 
 def build_all(
-    shop: ImageBuilder, orders: Mapping[str, Orderable], on_result: Callable[[BuildResult], None]
+    builder: ImageBuilder, orders: Mapping[str, Orderable], on_result: Callable[[BuildResult], None]
 ) -> list[BuildResult]:
-    """Have all orders made; ``on_result`` gets each as it comes, in this thread.
+    """Build all orders; ``on_result`` is called in this thread with each result as it arrives.
 
-    An interrupt breaks everything off, and is raised again when all has ended.
+    An interrupt cancels all of them, and is raised again when all have ended.
     """
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="image") as pool:
         futures: list[Future[BuildResult]] = [
-            pool.submit(_make, shop, name, one) for name, one in orders.items()
+            pool.submit(_make_image, builder, name, order) for name, order in orders.items()
         ]
         results = []
         try:
@@ -111,34 +111,34 @@ def build_all(
                 results.append(result)
                 on_result(result)
         except BaseException:
-            shop.cancel()
+            builder.cancel()
             for future in futures:
                 future.cancel()
             raise
     return results
 
 
-def _make(shop: ImageBuilder, name: str, one: Orderable) -> BuildResult:
+def _make_image(builder: ImageBuilder, name: str, order: Orderable) -> BuildResult:
     started = time.monotonic()
     image: Image | None = None
     failure: HarnessError | None = None
     state = State.THERE
     try:
         with talking(f"making the image of {name}"):
-            image = shop.find(one)
+            image = builder.find(order)
             if image is None:
-                image = shop.build(one) if isinstance(one, Build) else shop.ensure(one)
+                image = builder.build(order) if isinstance(order, Build) else builder.ensure(order)
                 state = State.BUILT
     except Cancelled:
         raise
     except HarnessError as error:
-        failure, state = error, _state(error)
+        failure, state = error, _failure_state(error)
     except OSError as error:
-        failure, state = _os_error(name, error), State.FAILED
+        failure, state = _cache_error(name, error), State.FAILED
     return BuildResult(name, state, time.monotonic() - started, image, failure)
 
 
-def _os_error(name: str, error: OSError) -> InfrastructureError:
+def _cache_error(name: str, error: OSError) -> InfrastructureError:
     where = f" {error.filename}" if error.filename else ""
     return InfrastructureError(
         f"the image of {name} could not be made: {error.strerror or error}{where}",
@@ -147,7 +147,7 @@ def _os_error(name: str, error: OSError) -> InfrastructureError:
     )
 
 
-def _state(error: HarnessError) -> State:
+def _failure_state(error: HarnessError) -> State:
     if isinstance(error, DoesNotBuildError):
         return State.REFUSED
     return State.UNREACHED if isinstance(error, SourceError) else State.FAILED

@@ -1,7 +1,7 @@
-"""What Docker builds from: a recipe's files, their hash, and the archive that is sent. Pure.
+"""Build contexts: a recipe's files, their hashes, and the archive that Docker receives.
 
-Neither the hash nor the archive knows of times, owners or absolute paths, so two machines with the
-same files agree on both.
+Neither the hashes nor the archive depend on times, owners or absolute paths, so they are the same
+on two machines with the same files.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from harness.errors import InfrastructureError
 
-#: What editors, Python and file managers leave in folders; no recipe means these.
+#: Files of editors, Python and file managers, which belong to no recipe.
 _IGNORED_NAMES = frozenset(
     {"__pycache__", ".DS_Store", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 )
@@ -33,7 +33,7 @@ class ContextFile:
 
     @property
     def mode(self) -> int:
-        """0755 or 0644: of a file's mode git keeps, and two machines share, only that."""
+        """0755 or 0644: git keeps only the execute bit, so two machines share only that."""
         return 0o755 if self.executable else 0o644
 
 
@@ -43,43 +43,43 @@ def context_files(folder: Path, extra: Mapping[str, Path]) -> tuple[ContextFile,
     Raises:
         InfrastructureError: the folder is missing, has no Dockerfile, or two files have one name.
     """
-    found = list(_files(folder, ""))
-    for prefix, place in extra.items():
-        found += _files(place, f"{prefix}/")
-    names = [one.name for one in found]
+    files = list(_list_files(folder, ""))
+    for prefix, extra_folder in extra.items():
+        files += _list_files(extra_folder, f"{prefix}/")
+    names = [file.name for file in files]
     if "Dockerfile" not in names:
         raise InfrastructureError(
             f"{folder} has no Dockerfile", next_step="restore the folder images/ of the project"
         )
     if len(set(names)) != len(names):
         raise InfrastructureError(f"{folder}: a file of an extra folder hides one of the recipe's")
-    return tuple(sorted(found, key=lambda one: one.name))
+    return tuple(sorted(files, key=lambda file: file.name))
 
 
 def write_tar(
     out: BinaryIO, files: tuple[ContextFile, ...], sources: Mapping[str, Path]
 ) -> dict[str, str]:
-    """Write the context as a tar archive that depends on names, modes and bytes only.
+    """Write the context as a tar archive that depends only on names, modes and bytes.
 
-    ``sources`` are further files by their name in the context. Gives the SHA-256, in hex, of what
-    was written of each of them.
+    ``sources`` are further files by their name in the context. Returns the SHA-256, in hex, of the
+    bytes that were written of each of them.
     """
     hashes: dict[str, str] = {}
     downloads = [ContextFile(name, path, executable=False) for name, path in sources.items()]
     with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for one in sorted([*files, *downloads], key=lambda each: each.name):
-            info = tarfile.TarInfo(one.name)
-            info.size = one.path.stat().st_size
-            info.mode = one.mode
-            with one.path.open("rb") as file:
-                read = _Hashed(file)
-                tar.addfile(info, read)
-            if one.name in sources:
-                hashes[one.name] = read.hash.hexdigest()
+        for entry in sorted([*files, *downloads], key=lambda entry: entry.name):
+            info = tarfile.TarInfo(entry.name)
+            info.size = entry.path.stat().st_size
+            info.mode = entry.mode
+            with entry.path.open("rb") as file:
+                hashed_file = _HashedFile(file)
+                tar.addfile(info, hashed_file)
+            if entry.name in sources:
+                hashes[entry.name] = hashed_file.hash.hexdigest()
     return hashes
 
 
-class _Hashed(io.RawIOBase):
+class _HashedFile(io.RawIOBase):
     """A file whose bytes are hashed as they are read."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -96,7 +96,7 @@ class _Hashed(io.RawIOBase):
 
 
 def dockerfile_tar(text: str) -> io.BytesIO:
-    """A context that holds nothing but this Dockerfile."""
+    """A context with only this Dockerfile."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
         info = tarfile.TarInfo("Dockerfile")
@@ -106,17 +106,17 @@ def dockerfile_tar(text: str) -> io.BytesIO:
     return out
 
 
-def _files(folder: Path, prefix: str) -> Iterator[ContextFile]:
+def _list_files(folder: Path, prefix: str) -> Iterator[ContextFile]:
     if not folder.is_dir():
         raise InfrastructureError(
             f"the folder {folder} is missing", next_step="restore the folder images/ of the project"
         )
     for path in folder.rglob("*"):
         inside = path.relative_to(folder)
-        if path.is_file() and not _ignored(inside):
+        if path.is_file() and not _is_ignored(inside):
             executable = bool(path.stat().st_mode & 0o100)
             yield ContextFile(prefix + inside.as_posix(), path, executable)
 
 
-def _ignored(inside: Path) -> bool:
+def _is_ignored(inside: Path) -> bool:
     return inside.name.endswith(_IGNORED_ENDS) or not _IGNORED_NAMES.isdisjoint(inside.parts)

@@ -1,4 +1,4 @@
-"""An image that is there, and what is known of it."""
+"""An image that the engine has, and what is known about it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from harness.images.provenance import Versions
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """``name`` is the recipe's, or the user's for an image of theirs; ``reference`` leads to it.
+    """An image of the engine; ``name`` is the recipe's, or the one that the user gave the image.
 
-    ``versions`` is what was read back from it, None where it is no build under test.
+    ``versions`` are those that were read back from it, None if it is not a build under test.
     """
 
     name: str
@@ -24,5 +24,5 @@ class Image:
 
 
 def labels_of(attrs: Mapping[str, Any]) -> dict[str, str]:
-    """The labels in what the engine tells of an image."""
+    """The labels in the engine's description of an image."""
     return dict((attrs.get("Config") or {}).get("Labels") or {})

@@ -1,7 +1,7 @@
-"""The image shop: an image for a recipe, built once however many threads and processes ask.
+"""The image builder: builds a recipe's image once, however many threads and processes need it.
 
-An image gets its tag, which is the hash of its recipe, only when it is whole and, for a build under
-test, when what it runs has been read back. So an image that has the tag needs no more work.
+An image gets its tag, which is the hash of its recipe, only when it is whole and, if it is a build
+under test, when its versions have been read back. So an image that has the tag is finished.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from docker.errors import DockerException, ImageNotFound
 from harness.catalog.builds import Build
 from harness.catalog.releases import SourceKind
 from harness.docker_engine.cancel import Cancel
-from harness.docker_engine.locks import only_one
+from harness.docker_engine.locks import exclusive_lock
 from harness.docker_engine.pulling import present
 from harness.errors import DoesNotBuildError, InfrastructureError
 from harness.files import is_full_disk
 from harness.images import labels as names
 from harness.images.base import origin
 from harness.images.context import context_files, dockerfile_tar, write_tar
-from harness.images.docker_build import Order, build, full_disk_error
+from harness.images.docker_build import BuildOrder, build_image, full_disk_error
 from harness.images.image import Image, labels_of
-from harness.images.provenance import check, compare, read_back, remember
+from harness.images.provenance import check, compare_labels, read_back, remember_versions
 from harness.images.recipes import Recipe, RecipeKind, base_recipe, build_recipe
-from harness.images.refusals import Refusals, file_name, made_from
-from harness.images.stamping import stamp
+from harness.images.refusals import Refusals, file_name, list_inputs
+from harness.images.stamping import make_labels
 from harness.sources import registries
 from harness.sources.archives import (
     Archive,
     Fetcher,
     SourceStore,
+    check_unchanged,
     fetch_npm,
     fetch_url,
-    unchanged,
 )
 from harness.sources.debian_archive import DebianFetcher
 
@@ -55,7 +55,7 @@ _POLL = 0.1
 
 
 class ImageBuilder:
-    """Makes the images of recipes. One for a process; all methods may be used from any thread."""
+    """Builds the images of recipes. One per process; all methods may be used from any thread."""
 
     def __init__(
         self,
@@ -69,11 +69,11 @@ class ImageBuilder:
         mirrors: Sequence[str] = (),
         again: bool = False,
     ) -> None:
-        """``on_step`` gets a recipe's name and what is being done, whenever something is.
+        """``on_step`` is called at each step with a recipe's name and a description of the step.
 
-        ``compilers`` bounds the builds that compile at one time (default: what the machine bears).
-        ``run_labels`` go on every container that is started here, for whoever tidies up.
-        ``mirrors`` are asked for sources first. ``again``: try what a compiler refused before.
+        ``compilers`` limits the builds that compile at one time (default: by the machine's memory).
+        ``run_labels`` go on every container that is started here, so that it can be cleaned up.
+        ``mirrors`` are tried first for sources. ``again``: try what a compiler refused before.
         """
         self._client = docker_client
         self._images_dir = images_dir
@@ -81,7 +81,7 @@ class ImageBuilder:
         self._on_step = on_step
         self._run_labels = dict(run_labels or {})
         self._cancel = Cancel()
-        self._heavy = BoundedSemaphore(compilers or _bearable())
+        self._heavy = BoundedSemaphore(compilers or _compile_slots())
         self._light = BoundedSemaphore(_LIGHT)
         for folder in ("locks", "logs", "tmp"):
             (cache_dir / folder).mkdir(parents=True, exist_ok=True)
@@ -95,41 +95,41 @@ class ImageBuilder:
         self._refusals = Refusals(cache_dir)
         self._again = again
         self._retried: set[str] = set()
-        self._turns: defaultdict[str, Lock] = defaultdict(Lock)
-        self._turns_lock = Lock()
+        self._thread_locks: defaultdict[str, Lock] = defaultdict(Lock)
+        self._thread_locks_lock = Lock()
 
     def ensure(self, recipe: Recipe) -> Image:
-        """The recipe's image; made, with its parents, if it is not there. Blocks.
+        """The recipe's image; built, with its parents, if it does not exist. Blocks.
 
         Raises:
-            DoesNotBuildError: a compiler refuses it, or what it is made from.
-            BuildError: another step failed (the message has the log's end), or its labels lie.
-            SourceError: a source cannot be had.
-            InfrastructureError: the engine, the disk or the base image.
+            DoesNotBuildError: a compiler refused it, or one of its parents.
+            BuildError: another step failed (the message has the log's end), or a label is wrong.
+            SourceError: a source is unavailable.
+            InfrastructureError: the engine failed, the disk is full, or there is no base image.
             Cancelled: ``cancel`` was called.
         """
         reference = recipe.tag(self._images_dir)
         try:
-            return self._existing(recipe, reference) or self._make(recipe, reference)
+            return self._find_existing(recipe, reference) or self._make_image(recipe, reference)
         except OSError as error:
             if is_full_disk(error):
                 raise full_disk_error(recipe.name, self.cache_dir) from error
             raise
 
-    def find(self, one: Build | Recipe) -> Image | None:
-        """The image if it is there already; an image of the user's never is: it must be examined.
+    def find(self, order: Build | Recipe) -> Image | None:
+        """The image if it exists already; None for a user's image, which must be examined.
 
         Raises:
-            BuildError: it is there, and its labels lie.
+            BuildError: it exists, and its labels are wrong.
         """
-        if isinstance(one, Build):
-            if one.reference:
+        if isinstance(order, Build):
+            if order.reference:
                 return None
-            one = build_recipe(one)
-        return self._existing(one, self.reference(one))
+            order = build_recipe(order)
+        return self._find_existing(order, self.reference(order))
 
     def reference(self, recipe: Recipe) -> str:
-        """The repository and tag that the recipe's image has, or will have."""
+        """The repository and tag of the recipe's image, whether it exists or not."""
         return recipe.tag(self._images_dir)
 
     @property
@@ -138,13 +138,13 @@ class ImageBuilder:
         return self._cancel
 
     def cancel(self) -> None:
-        """End all that runs here, soon; every ``ensure`` raises Cancelled from now on."""
+        """End all work that runs here; from now on every ``ensure`` raises Cancelled."""
         self._cancel.set()
 
     def build(self, build: Build) -> Image:
-        """The image of a build under test; the user's own is taken as it is, its labels held to it.
+        """The image of a build under test; a user's image is used as it is, its labels checked.
 
-        Blocks. Whether the user's keeps the rest of the contract is for ``conformance``.
+        Blocks. ``conformance`` checks the rest of the image contract of a user's image.
 
         Raises:
             As ``ensure``.
@@ -154,11 +154,11 @@ class ImageBuilder:
         return self.ensure(build_recipe(build))
 
     def log_of(self, image: Image) -> Path | None:
-        """The kept log of the image's build; None where it was not built on this machine."""
+        """The log of the image's build; None if it was not built on this machine."""
         path = self._log_path(image.reference)
         return path if path.is_file() else None
 
-    def _existing(self, recipe: Recipe, reference: str) -> Image | None:
+    def _find_existing(self, recipe: Recipe, reference: str) -> Image | None:
         self._cancel.check()
         try:
             attrs = self._client.images.get(reference).attrs
@@ -166,18 +166,18 @@ class ImageBuilder:
             return None
         except DockerException as error:
             raise InfrastructureError(f"the Docker engine does not answer: {error}") from error
-        return self._known(recipe.name, reference, attrs, checked=recipe.is_build)
+        return self._describe_image(recipe.name, reference, attrs, checked=recipe.is_build)
 
     def adopt(self, name: str, reference: str, *, checked: bool) -> Image:
-        """An image of the user's own, as it is; ``checked``: its labels are held against it.
+        """A user's image, as it is; ``checked``: its labels are compared with its versions.
 
         Raises:
             As ``ensure``.
         """
         attrs = present(self._client, reference, self._cancel)
-        return self._known(name, reference, attrs, checked=checked)
+        return self._describe_image(name, reference, attrs, checked=checked)
 
-    def _known(
+    def _describe_image(
         self, name: str, reference: str, attrs: Mapping[str, Any], *, checked: bool
     ) -> Image:
         image_id, labels = str(attrs["Id"]), labels_of(attrs)
@@ -194,28 +194,28 @@ class ImageBuilder:
             )
         return Image(name, reference, image_id, labels, versions)
 
-    def _make(self, recipe: Recipe, reference: str) -> Image:
-        # Sources first: nothing is compiled for what lacks its other half.
-        archives, packages = self._fetch(recipe), self._packages(recipe)
-        parents = {arg: self.ensure(one) for arg, one in recipe.parents.items()}
-        with self._only_one(recipe, reference):
-            # Somebody else may have made it, or tried to, while this one waited.
-            if found := self._existing(recipe, reference):
-                return found
-            self._refused(recipe, reference, made_from(parents, archives))
-            with self._slot(recipe):
-                self._build(recipe, reference, parents, archives, packages)
-        made = self._existing(recipe, reference)
-        if made is None:
+    def _make_image(self, recipe: Recipe, reference: str) -> Image:
+        # Sources first: do not compile one half of a pair if the other's source is unavailable.
+        archives, packages = self._fetch_sources(recipe), self._fetch_packages(recipe)
+        parents = {arg: self.ensure(parent) for arg, parent in recipe.parents.items()}
+        with self._hold_lock(recipe, reference):
+            # Another process or thread may have built it, or tried to, while this one waited.
+            if image := self._find_existing(recipe, reference):
+                return image
+            self._raise_refusal(recipe, reference, list_inputs(parents, archives))
+            with self._hold_slot(recipe):
+                self._build_and_tag(recipe, reference, parents, archives, packages)
+        image = self._find_existing(recipe, reference)
+        if image is None:
             raise InfrastructureError(
-                f"image {reference} was built, and is gone again",
+                f"image {reference} was built, but does not exist any more",
                 cause="something on this machine removes images ('docker image prune'?)",
                 next_step="run again while that is off",
             )
-        return made
+        return image
 
-    def _refused(self, recipe: Recipe, reference: str, inputs: Mapping[str, str]) -> None:
-        """Raise what a compiler said of the same input before; ``again`` forgets it, once."""
+    def _raise_refusal(self, recipe: Recipe, reference: str, inputs: Mapping[str, str]) -> None:
+        """Raise a compiler's earlier refusal of the same input; ``again`` forgets it, once."""
         if self._again and reference not in self._retried:
             self._retried.add(reference)
             self._refusals.forget(reference)
@@ -223,7 +223,7 @@ class ImageBuilder:
         if refusal := self._refusals.recall(recipe.name, reference, inputs):
             raise refusal
 
-    def _fetch(self, recipe: Recipe) -> dict[str, Archive]:
+    def _fetch_sources(self, recipe: Recipe) -> dict[str, Archive]:
         def say(text: str) -> None:
             self._on_step(recipe.name, text)
 
@@ -232,19 +232,19 @@ class ImageBuilder:
             for name, release in recipe.sources.items()
         }
 
-    def _packages(self, recipe: Recipe) -> dict[str, Path]:
-        """The archives of the recipe's lock, by their names in the context."""
+    def _fetch_packages(self, recipe: Recipe) -> dict[str, Path]:
+        """The archives of the recipe's lock files, by their names in the context."""
         if recipe.lock is None:
             return {}
-        found = registries.fetch(
+        archives = registries.fetch_packages(
             self._images_dir / recipe.lock,
             self.cache_dir,
             self._cancel,
             lambda text: self._on_step(recipe.name, text),
         )
-        return {f"lock/{name}": path for name, path in found.items()}
+        return {f"lock/{name}": path for name, path in archives.items()}
 
-    def _build(
+    def _build_and_tag(
         self,
         recipe: Recipe,
         reference: str,
@@ -252,21 +252,21 @@ class ImageBuilder:
         archives: Mapping[str, Archive],
         packages: Mapping[str, Path],
     ) -> None:
-        """Build, hold against the truth, and tag: in this order."""
+        """Build, check the versions, and tag: in this order."""
         started = time.monotonic()
         log = self._log_path(reference)
         log.write_text(f"# {reference}\n", "utf-8")
-        args, labels = self._inputs(recipe, parents, archives)
-        with self._context(recipe, archives, packages) as context:
-            order = Order(recipe.name, context, args, labels, yields=recipe.compiles)
+        args, labels = self._args_and_labels(recipe, parents, archives)
+        with self._open_context(recipe, archives, packages) as context:
+            order = BuildOrder(recipe.name, context, args, labels, yields=recipe.compiles)
             try:
-                image = self._order(order, log)
+                image = self._run_build(order, log)
             except DoesNotBuildError as refusal:
-                self._refusals.remember(reference, refusal, made_from(parents, archives), log)
+                self._refusals.remember(reference, refusal, list_inputs(parents, archives), log)
                 raise
         try:
             if recipe.is_build:
-                image = self._believed(recipe, image, labels, log)
+                image = self._check_versions(recipe, image, labels, log)
             repository, _, tag = reference.rpartition(":")
             self._client.api.tag(image, repository, tag)
         except BaseException:
@@ -275,79 +275,81 @@ class ImageBuilder:
             raise
         self._on_step(recipe.name, f"built in {time.monotonic() - started:.0f} s")
 
-    def _inputs(
+    def _args_and_labels(
         self, recipe: Recipe, parents: Mapping[str, Image], archives: Mapping[str, Archive]
     ) -> tuple[dict[str, str], dict[str, str]]:
-        """Build arguments and labels, with what is known only now."""
-        args = {**recipe.args, **{arg: one.reference for arg, one in parents.items()}}
+        """Build arguments and labels, with those that are known only now."""
+        args = {**recipe.args, **{arg: parent.reference for arg, parent in parents.items()}}
         content = recipe.content_hash(self._images_dir)
-        labels = stamp(recipe, content, parents, archives, datetime.now(UTC))
+        labels = make_labels(recipe, content, parents, archives, datetime.now(UTC))
         for archive in archives.values():
             args["SUBDIR"] = archive.source.subdir
         if recipe.lock:
-            labels[names.PACKAGES] = registries.described(self._images_dir / recipe.lock)
+            labels[names.PACKAGES] = registries.describe_packages(self._images_dir / recipe.lock)
         if recipe.kind is RecipeKind.BASE:
-            found = origin(
+            base = origin(
                 self._client,
                 args["SUITE"],
                 self.cache_dir / "tmp",
                 self._cancel,
                 lambda text: self._on_step(recipe.name, text),
             )
-            args["ORIGIN"] = found.image
-            labels |= found.labels
+            args["ORIGIN"] = base.image
+            labels |= base.labels
         return args, labels
 
-    def _believed(self, recipe: Recipe, image: str, labels: Mapping[str, str], log: Path) -> str:
-        """A build's image with labels that are true: held against it, or read back from it."""
+    def _check_versions(
+        self, recipe: Recipe, image: str, labels: Mapping[str, str], log: Path
+    ) -> str:
+        """Check a build's labels against its versions, or add those that were read back."""
         self._on_step(recipe.name, "reading back its versions")
-        found = read_back(self._client, image, labels=self._run_labels, cancel=self._cancel)
-        true = {names.POSTFIX: found.postfix, names.OPENSSL: found.openssl_loaded}
-        compare(recipe.name, {**true, **labels}, found)
+        versions = read_back(self._client, image, labels=self._run_labels, cancel=self._cancel)
+        checked_labels = {names.POSTFIX: versions.postfix, names.OPENSSL: versions.openssl_loaded}
+        compare_labels(recipe.name, {**checked_labels, **labels}, versions)
         if recipe.kind is RecipeKind.DISTRIBUTION:
-            true[names.PACKAGES] = found.packages
+            checked_labels[names.PACKAGES] = versions.packages
             context = dockerfile_tar(f"FROM {image}\n")
-            image = self._order(Order(recipe.name, context, labels=true), log)
-        remember(self.cache_dir, image, found)
+            image = self._run_build(BuildOrder(recipe.name, context, labels=checked_labels), log)
+        remember_versions(self.cache_dir, image, versions)
         return image
 
-    def _order(self, order: Order, log: Path) -> str:
-        return build(
+    def _run_build(self, order: BuildOrder, log: Path) -> str:
+        return build_image(
             self._client.api, order, log, self._cancel, lambda line: self._on_step(order.name, line)
         )
 
     @contextmanager
-    def _context(
+    def _open_context(
         self, recipe: Recipe, archives: Mapping[str, Archive], packages: Mapping[str, Path]
     ) -> Iterator[Any]:
         folder = self._images_dir / recipe.folder
         files = context_files(folder, recipe.extra_folders(self._images_dir))
-        paths = {**{name: one.path for name, one in archives.items()}, **packages}
+        paths = {**{name: archive.path for name, archive in archives.items()}, **packages}
         with tempfile.TemporaryFile(dir=self.cache_dir / "tmp") as file:
             written = write_tar(file, files, paths)
             for name, archive in archives.items():
-                # It may have changed since it was verified, minutes ago: a user's own above all.
-                unchanged(archive, written[name])
+                # It may have changed since it was verified minutes ago, above all a user's archive.
+                check_unchanged(archive, written[name])
             file.seek(0)
             yield file
 
     @contextmanager
-    def _only_one(self, recipe: Recipe, reference: str) -> Iterator[None]:
-        """Take turns: among this process's threads without a word, then among processes."""
-        with self._turns_lock:
-            turn = self._turns[reference]
+    def _hold_lock(self, recipe: Recipe, reference: str) -> Iterator[None]:
+        """Lock the image: first among this process's threads (silently), then among processes."""
+        with self._thread_locks_lock:
+            turn = self._thread_locks[reference]
         while not turn.acquire(timeout=_POLL):
             self._cancel.check()
         try:
             lock = self.cache_dir / "locks" / f"{file_name(reference)}.lock"
             elsewhere = partial(self._on_step, recipe.name, "waiting: it is being built elsewhere")
-            with only_one(lock, self._cancel, elsewhere):
+            with exclusive_lock(lock, self._cancel, elsewhere):
                 yield
         finally:
             turn.release()
 
     @contextmanager
-    def _slot(self, recipe: Recipe) -> Iterator[None]:
+    def _hold_slot(self, recipe: Recipe) -> Iterator[None]:
         slots = self._heavy if recipe.is_heavy else self._light
         while not slots.acquire(timeout=_POLL):
             self._cancel.check()
@@ -363,11 +365,11 @@ class ImageBuilder:
         return self.ensure(base_recipe(suite)).reference
 
 
-def _bearable() -> int:
-    """Builds that may compile at one time: each runs as many compilers as there are processors.
+def _compile_slots() -> int:
+    """How many builds may compile at once: each runs as many compilers as there are processors.
 
-    Two fill each other's single-threaded stretches (configure, link, install). A compiler of these
-    sources takes up to 0.3 GB.
+    With two, one uses the processors while the other has a single-threaded phase (configure, link,
+    install). Compiling one of these sources takes up to 0.3 GB per compiler.
     """
     processors = os.cpu_count() or 1
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9

@@ -1,4 +1,4 @@
-"""Which of the images that can be built are there. Pure: the engine is asked by the caller."""
+"""The states of the images that can be built. The caller reads the images from the engine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.images.refusals import Refusals
 
 @dataclass(frozen=True, slots=True)
 class ImageState:
-    """One image: what is known of it; "" and 0 where nothing is. ``size`` is in bytes."""
+    """The state of an image; "" and 0 for what is not known. ``size`` is in bytes."""
 
     name: str
     reference: str
@@ -31,45 +31,45 @@ class ImageState:
 
 
 def survey(
-    wanted: Iterable[Orderable], there: Iterable[Found], refusals: Refusals, images: Path
+    orders: Iterable[Orderable], existing: Iterable[Found], refusals: Refusals, images: Path
 ) -> list[ImageState]:
-    """An entry for each; ``images`` is the folder of the recipes."""
-    by_tag = {one.reference: one for one in there}
-    return [_entry(one, by_tag, refusals, images) for one in wanted]
+    """The state of each order's image; ``images`` is the folder of the recipes."""
+    by_tag = {image.reference: image for image in existing}
+    return [_describe_state(order, by_tag, refusals, images) for order in orders]
 
 
-def _entry(
-    one: Orderable, by_tag: dict[str, Found], refusals: Refusals, images: Path
+def _describe_state(
+    order: Orderable, by_tag: dict[str, Found], refusals: Refusals, images: Path
 ) -> ImageState:
-    name = name_of(one)
-    reference = (build_recipe(one) if isinstance(one, Build) else one).tag(images)
-    found = by_tag.get(reference)
-    if found is None:
+    name = name_of(order)
+    reference = (build_recipe(order) if isinstance(order, Build) else order).tag(images)
+    image = by_tag.get(reference)
+    if image is None:
         refusal = refusals.recall(name, reference, None)
         state = f"does not build: {refusal.reason}" if refusal else "not built"
-        versions = _intended(one)
+        versions = _expected_versions(order)
         return ImageState(name, reference, state, *versions)
-    state = "there, unverified source" if names.UNVERIFIED in found.labels else "there"
+    state = "there, unverified source" if names.UNVERIFIED in image.labels else "there"
     return ImageState(
         name,
         reference,
         state,
-        found.labels.get(names.POSTFIX, ""),
-        _linked(found.labels),
-        found.size,
-        found.labels.get(names.OCI_CREATED, ""),
+        image.labels.get(names.POSTFIX, ""),
+        _openssl_of(image.labels),
+        image.size,
+        image.labels.get(names.OCI_CREATED, ""),
     )
 
 
-def _linked(labels: Mapping[str, str]) -> str:
-    """The OpenSSL as it stands in a pair's id: with its flavour, if it is not upstream's."""
+def _openssl_of(labels: Mapping[str, str]) -> str:
+    """The OpenSSL as in a pair's id: with its flavour, if that is not stock."""
     flavour = labels.get(names.FLAVOUR, STOCK)
     version = labels.get(names.OPENSSL, "")
     return version if flavour == STOCK else f"{version}-{flavour}"
 
 
-def _intended(one: Orderable) -> tuple[str, str]:
-    """The versions that it would have."""
-    if isinstance(one, Build):
-        return (one.postfix.version if one.postfix else "", str(one.openssl or ""))
-    return "", one.labels.get(names.OPENSSL, "")
+def _expected_versions(order: Orderable) -> tuple[str, str]:
+    """The versions that the image would have, of Postfix and of OpenSSL."""
+    if isinstance(order, Build):
+        return (order.postfix.version if order.postfix else "", str(order.openssl or ""))
+    return "", order.labels.get(names.OPENSSL, "")

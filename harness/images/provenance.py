@@ -1,10 +1,9 @@
-"""What an image really runs, read back from a running container, against what its labels say."""
+"""The versions that an image really runs, read back from a container, compared with its labels."""
 
 from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,10 +13,12 @@ import docker
 from harness.docker_engine.cancel import Cancel
 from harness.docker_engine.containers import finished
 from harness.errors import BuildError
+from harness.files import replace_file
 from harness.images import labels as names
 
-# postconf -T wants a main.cf, and old releases do not have it. There the library that smtpd(8)
-# loads is asked: each libcrypto carries its own name. In a static program that is the program.
+# postconf -T needs a main.cf, and old releases do not have the option. For these the version is
+# read from the libcrypto that smtpd(8) loads, which contains its name; in a static program it is in
+# the program itself.
 _SCRIPT = r"""
 dir=$(mktemp -d) && : >"$dir/main.cf" || exit 1
 say() { printf '%s=%s\n' "$1" "$2"; }
@@ -40,11 +41,11 @@ _OPENSSL = re.compile(r"OpenSSL (\d\S*)")
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """What was read back. "" stands for what the image could not tell.
+    """The versions that were read back; "" for those that the image does not report.
 
-    ``openssl_compiled`` is what Postfix was compiled with, ``openssl_loaded`` the library that its
-    processes load, ``openssl_cli`` that of the openssl(1) on PATH; ``packages`` the distribution's
-    packages of both ("postfix 3.7.11-0+deb12u1; ...").
+    ``openssl_compiled`` is the OpenSSL that Postfix was compiled with, ``openssl_loaded`` the
+    library that its processes load, ``openssl_cli`` that of the openssl(1) on PATH; ``packages``
+    are the distribution's packages of both ("postfix 3.7.11-0+deb12u1; ...").
     """
 
     postfix: str
@@ -61,16 +62,16 @@ def read_back(
     labels: Mapping[str, str] | None = None,
     cancel: Cancel | None = None,
 ) -> Versions:
-    """Run the image (no network, removed at once) and ask Postfix and OpenSSL for their versions.
+    """Run the image (without a network) and read the versions of Postfix and OpenSSL.
 
     Raises:
-        BuildError: there is no Postfix in it that answers.
+        BuildError: it has no Postfix that reports its version.
         InfrastructureError: it could not be run.
     """
     command = ["/bin/sh", "-c", _SCRIPT]
     stop = cancel or Cancel()
     with finished(client, reference, command, labels=labels or {}, cancel=stop) as done:
-        versions = parse(done.out)
+        versions = parse_versions(done.out)
     if not (versions.postfix and versions.openssl_loaded):
         missing = "its Postfix" if not versions.postfix else "the OpenSSL that its Postfix loads"
         raise BuildError(
@@ -81,49 +82,50 @@ def read_back(
     return versions
 
 
-def parse(out: str) -> Versions:
-    """The versions from the script's lines."""
-    said = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
-    listed = said.get("packages", "").split(";")
-    installed = [one.removeprefix("ii ").strip() for one in listed if one.startswith("ii ")]
-    installed += [said["unsigned"]] if said.get("unsigned") else []
+def parse_versions(out: str) -> Versions:
+    """Parse the versions in the script's output."""
+    reported = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
+    listed = reported.get("packages", "").split(";")
+    installed = [line.removeprefix("ii ").strip() for line in listed if line.startswith("ii ")]
+    installed += [reported["unsigned"]] if reported.get("unsigned") else []
     return Versions(
-        postfix=said.get("postfix", "").strip(),
-        openssl_compiled=_openssl(said.get("compiled", "")),
-        # What the process says of itself, else what its library's file says.
-        openssl_loaded=_openssl(said.get("loaded", "")) or _openssl(said.get("library", "")),
-        openssl_cli=_openssl(said.get("cli", "")),
+        postfix=reported.get("postfix", "").strip(),
+        openssl_compiled=_openssl_version(reported.get("compiled", "")),
+        # The process's own report, else the version in its library's file.
+        openssl_loaded=_openssl_version(reported.get("loaded", ""))
+        or _openssl_version(reported.get("library", "")),
+        openssl_cli=_openssl_version(reported.get("cli", "")),
         packages="; ".join(installed),
     )
 
 
-def compare(name: str, labels: Mapping[str, str], found: Versions) -> None:
-    """Hold labels against what was read back.
+def compare_labels(name: str, labels: Mapping[str, str], versions: Versions) -> None:
+    """Compare labels with the versions that were read back.
 
     Raises:
         BuildError: they differ; the message names both.
     """
-    said = {"Postfix": labels.get(names.POSTFIX), "OpenSSL": labels.get(names.OPENSSL)}
-    real = {"Postfix": found.postfix, "OpenSSL": found.openssl_loaded}
-    lies = [
-        f"image {name} says {product} {said[product]}, but it runs {real[product]}"
-        for product in said
-        if said[product] != real[product]
+    labelled = {"Postfix": labels.get(names.POSTFIX), "OpenSSL": labels.get(names.OPENSSL)}
+    actual = {"Postfix": versions.postfix, "OpenSSL": versions.openssl_loaded}
+    problems = [
+        f"image {name} says {product} {labelled[product]}, but it runs {actual[product]}"
+        for product in labelled
+        if labelled[product] != actual[product]
     ]
-    if labels.get(names.FLAVOUR) and found.openssl_compiled not in ("", found.openssl_loaded):
-        # Of a distribution's packages that is usual; a pair of ours is compiled with its own.
-        lies.append(
-            f"image {name}: Postfix was compiled with OpenSSL {found.openssl_compiled}, "
-            f"but loads {found.openssl_loaded}"
+    if labels.get(names.FLAVOUR) and versions.openssl_compiled not in ("", versions.openssl_loaded):
+        # Usual for a distribution's packages; our pairs are compiled with the OpenSSL they load.
+        problems.append(
+            f"image {name}: Postfix was compiled with OpenSSL {versions.openssl_compiled}, "
+            f"but loads {versions.openssl_loaded}"
         )
-    if found.openssl_cli != found.openssl_loaded:
-        lies.append(
-            f"image {name}: Postfix loads OpenSSL {found.openssl_loaded}, "
-            f"but the openssl on PATH is {found.openssl_cli or 'missing'}"
+    if versions.openssl_cli != versions.openssl_loaded:
+        problems.append(
+            f"image {name}: Postfix loads OpenSSL {versions.openssl_loaded}, "
+            f"but the openssl on PATH is {versions.openssl_cli or 'missing'}"
         )
-    if lies:
+    if problems:
         raise BuildError(
-            "\n".join(lies),
+            "\n".join(problems),
             cause="the image was changed or labelled by hand, or loads another library than meant",
             next_step=f"build it again: remove the image {name} and run once more",
         )
@@ -139,36 +141,34 @@ def check(
     run_labels: Mapping[str, str] | None = None,
     cancel: Cancel | None = None,
 ) -> Versions:
-    """Read the image back, unless that was done before (by its id), and compare with its labels.
+    """Read the versions back, unless they were before (by the image's id); compare with the labels.
 
     Raises:
-        BuildError: labels and reality differ.
+        BuildError: labels and versions differ.
         InfrastructureError: it could not be run.
     """
     try:
-        found = Versions(**json.loads(_record(cache_dir, image_id).read_text("utf-8")))
+        versions = Versions(**json.loads(_record_path(cache_dir, image_id).read_text("utf-8")))
     except (OSError, ValueError, TypeError):
-        found = read_back(client, image_id, labels=run_labels, cancel=cancel)
-        remember(cache_dir, image_id, found)
-    compare(name, labels, found)
-    return found
+        versions = read_back(client, image_id, labels=run_labels, cancel=cancel)
+        remember_versions(cache_dir, image_id, versions)
+    compare_labels(name, labels, versions)
+    return versions
 
 
-def remember(cache_dir: Path, image_id: str, found: Versions) -> None:
-    """Keep what was read back; an id stands for the image's bytes, so it stays true."""
-    record = _record(cache_dir, image_id)
+def remember_versions(cache_dir: Path, image_id: str, versions: Versions) -> None:
+    """Cache the versions; an image's id identifies its bytes, so they stay true."""
+    record = _record_path(cache_dir, image_id)
     record.parent.mkdir(parents=True, exist_ok=True)
-    # Two processes may write at once: each its own file, and the last move wins.
-    with tempfile.NamedTemporaryFile("w", dir=record.parent, delete=False) as part:
-        json.dump(asdict(found), part)
-    Path(part.name).replace(record)
+    # Two processes may write at once: each writes a file of its own, and the last rename wins.
+    replace_file(record, json.dumps(asdict(versions)), mode=0o600)
 
 
-def _record(cache_dir: Path, image_id: str) -> Path:
+def _record_path(cache_dir: Path, image_id: str) -> Path:
     return cache_dir / "checked" / f"{image_id.removeprefix('sha256:')}.json"
 
 
-def _openssl(text: str) -> str:
+def _openssl_version(text: str) -> str:
     """``3.0.22`` from "OpenSSL 3.0.22 25 Aug 2026"."""
     match = _OPENSSL.search(text)
     return match[1] if match else ""

@@ -1,8 +1,8 @@
-"""Removing our own from Docker, and nothing else.
+"""Removing our images from Docker, and no others.
 
 An image is ours if it has a tag that begins with the project's name and ends with the hash that its
-label has. Somebody's own image under such a tag is not, not even one FROM ours, which inherits the
-label. Pulled images and the build cache are left alone as well.
+label has. A user's image under such a tag is not, not even one FROM ours, which inherits the label.
+Pulled images and the build cache are never removed either.
 """
 
 from __future__ import annotations
@@ -35,46 +35,48 @@ class Found:
 
 def our_images(client: docker.DockerClient) -> list[Found]:
     """All of our tags that the engine has, sorted."""
-    found = [
+    images = [
         Found(tag, str(image.id), int(image.attrs["Size"]), labels_of(image.attrs))
         for image in client.images.list(filters={"reference": f"{REPOSITORY}/*"})
         for tag in image.tags
         if is_ours(tag, labels_of(image.attrs))
     ]
-    return sorted(found, key=lambda one: one.reference)
+    return sorted(images, key=lambda image: image.reference)
 
 
 def is_ours(tag: str, labels: Mapping[str, str]) -> bool:
-    """Whether the shop gave the tag: it is the beginning of the recipe's hash."""
+    """Whether the image builder gave the tag: it is the beginning of the recipe's hash."""
     recipe = labels.get(names.RECIPE, "")
     return tag.startswith(f"{REPOSITORY}/") and tag.rpartition(":")[2] == recipe[:12] != ""
 
 
-def outdated(found: Collection[Found], images: Path) -> list[Found]:
-    """Those that would not be built the same today; ``images`` is the folder of the recipes.
+def outdated(existing: Collection[Found], images: Path) -> list[Found]:
+    """The images whose recipe has changed since; ``images`` is the folder of the recipes.
 
-    Any pair may have been asked for by its whole id, listed or not: an image's label tells of which
-    build it is. What a source of the user's own went into is kept: only that source's next reading
-    tells whether it would be the same.
+    A pair may have been requested by its whole id, without being listed: an image's label names its
+    build. Images with a user's source are kept: whether they are current depends on that source,
+    which is not read here.
     """
-    orders = {**_labelled(found), **catalogue()}.values()
-    recipes = [build_recipe(one) if isinstance(one, Build) else one for one in orders]
-    current = {tag for one in recipes for tag in _tags(one, images)}
+    orders = {**_builds_of_labels(existing), **catalogue()}.values()
+    recipes = [build_recipe(order) if isinstance(order, Build) else order for order in orders]
+    current = {tag for recipe in recipes for tag in _list_tags(recipe, images)}
     return [
-        one for one in found if one.reference not in current and names.UNVERIFIED not in one.labels
+        image
+        for image in existing
+        if image.reference not in current and names.UNVERIFIED not in image.labels
     ]
 
 
-def _tags(recipe: Recipe, images: Path) -> set[str]:
-    """The recipe's tag, and those of all that it stands on."""
-    own = {recipe.tag(images)}
-    return own.union(*(_tags(one, images) for one in recipe.parents.values()))
+def _list_tags(recipe: Recipe, images: Path) -> set[str]:
+    """The recipe's tag, and those of all its parents."""
+    tags = {recipe.tag(images)}
+    return tags.union(*(_list_tags(parent, images) for parent in recipe.parents.values()))
 
 
-def _labelled(found: Iterable[Found]) -> dict[str, Build]:
-    """The builds that the images say to be of; a control's name, for one, is none."""
+def _builds_of_labels(existing: Iterable[Found]) -> dict[str, Build]:
+    """The builds that the labels of the images name; a control's name, for example, is none."""
     builds = {}
-    for name in {one.labels.get(names.BUILD, "") for one in found}:
+    for name in {image.labels.get(names.BUILD, "") for image in existing}:
         with suppress(UsageError):
             builds[name] = Build.parse(name)
     return builds
@@ -83,17 +85,17 @@ def _labelled(found: Iterable[Found]) -> dict[str, Build]:
 def remove(
     client: docker.DockerClient, unwanted: Collection[Found], say: Callable[[str], None]
 ) -> int:
-    """Untag images, which removes those that nothing else uses; gives how many were untagged.
+    """Untag images, which removes those that nothing else uses; return how many were untagged.
 
-    One that a container uses is kept, and said to be.
+    An image that a container uses is kept, and reported.
     """
     removed = 0
-    for one in unwanted:
+    for image in unwanted:
         try:
-            client.images.remove(one.reference)
+            client.images.remove(image.reference)
         except APIError as error:
-            say(f"kept {one.reference}: {error.explanation}")
+            say(f"kept {image.reference}: {error.explanation}")
         else:
             removed += 1
-            say(f"removed {one.reference}")
+            say(f"removed {image.reference}")
     return removed

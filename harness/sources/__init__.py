@@ -1,1 +1,1 @@
-"""Where source archives come from: downloads, mirrors, Debian, files of the user's; verified."""
+"""Where source archives come from: downloads, mirrors, Debian, the user's files; all verified."""

@@ -1,4 +1,4 @@
-"""What a source archive says it is. It is read only: nothing of it is unpacked or run."""
+"""The version and date that a source archive states. It is only read, never unpacked or run."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from harness.sources.source_version import (
     stated_version,
 )
 
-#: How archives begin: gzip, xz, bzip2. An unpacked tar has a mark of its own at byte 257.
+#: The first bytes of archives: gzip, xz, bzip2. An uncompressed tar has its mark at byte 257.
 _BEGINNINGS = (b"\x1f\x8b", b"\xfd7zXZ\x00", b"BZh")
 _TAR_MARK = 257
 
-#: What is read is headers and makedefs, a hundred kilobytes at most. More is none of them.
-_MOST = 1 << 20
+#: The files that are read, headers and makedefs, have at most about a hundred kilobytes.
+_MAX_SIZE = 1 << 20
 
-#: Where the dates are, and how they are written.
+#: The files with the release dates, their patterns and date formats.
 _DATES = (
     ("src/global/mail_version.h", r'^#define\s+MAIL_RELEASE_DATE\s+"(\d{8})"', "%Y%m%d"),
     ("VERSION.dat", r'^RELEASE_DATE="?([^"\n]+)', "%d %b %Y"),
@@ -35,9 +35,9 @@ _DATES = (
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The version that a source has by its own words, and its date.
+    """The version and the date that a source states.
 
-    ``version`` is None for a product whose source is not asked, ``date`` where none is told.
+    ``version`` is None for a product whose source is not read, ``date`` if the source states none.
     """
 
     version: str | None
@@ -45,31 +45,31 @@ class Identity:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file begins as a tar archive, packed or not; a web page does not."""
+    """Whether a file begins like a tar archive, compressed or not; a web page does not."""
     with path.open("rb") as file:
         head = file.read(_TAR_MARK + 5)
     return head.startswith(_BEGINNINGS) or head[_TAR_MARK:] == b"ustar"
 
 
 def identify(path: Path, product: str, root: str) -> Identity:
-    """What the archive's source says; ``root`` is the folder that must hold all of it.
+    """What the archive's source states; ``root`` is the folder that must hold all of it.
 
     Raises:
-        SourceError: no whole archive, another root, or a source that does not say what it is.
+        SourceError: no whole archive, another root, or a source that does not state its version.
     """
     files = FILES.get(product, ())
-    found = _read(path, root, {*files, "makedefs"})
+    contents = _read_files(path, root, {*files, "makedefs"})
     if not files:
         return Identity(None)
-    version = stated_version(product, found.get)
+    version = stated_version(product, contents.get)
     if version is None:
         raise SourceError(f"no file of it says which {product} it is (not {' or '.join(files)})")
-    return Identity(version, _date(found))
+    return Identity(version, _find_date(contents))
 
 
-def _read(path: Path, root: str, names: set[str]) -> dict[str, bytes]:
-    """The files of these names below the root, of an archive that must be whole."""
-    found = {}
+def _read_files(path: Path, root: str, names: set[str]) -> dict[str, bytes]:
+    """The content of the named files below the root, of an archive that must be whole."""
+    contents = {}
     try:
         with tarfile.open(path) as tar:
             for member in tar:
@@ -77,28 +77,28 @@ def _read(path: Path, root: str, names: set[str]) -> dict[str, bytes]:
                 if parts and (parts[0] != root or ".." in parts):
                     raise SourceError(f"it holds {member.name!r}, and all must be below {root}/")
                 inside = "/".join(parts[1:])
-                if inside in names and member.isfile() and member.size <= _MOST:
+                if inside in names and member.isfile() and member.size <= _MAX_SIZE:
                     file = tar.extractfile(member)
-                    found[inside] = file.read() if file else b""
-            _read_out(tar)
+                    contents[inside] = file.read() if file else b""
+            _read_to_end(tar)
     except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         raise SourceError(f"it is no whole tar archive: {error}") from error
-    return found
+    return contents
 
 
-def _read_out(tar: tarfile.TarFile) -> None:
-    """Read what follows the last member: only its end shows that a packed file is whole."""
+def _read_to_end(tar: tarfile.TarFile) -> None:
+    """Read what follows the last member: only the end shows that a compressed file is whole."""
     if tar.fileobj is not None:
-        while tar.fileobj.read(_MOST):
+        while tar.fileobj.read(_MAX_SIZE):
             pass
 
 
-def _date(found: dict[str, bytes]) -> date | None:
+def _find_date(contents: dict[str, bytes]) -> date | None:
     for name, pattern, form in _DATES:
-        text = found.get(name, b"").decode("utf-8", "replace")
-        told = re.search(pattern, text, re.MULTILINE)
-        if told:
-            # "xx XXX xxxx" in a source between two releases.
+        text = contents.get(name, b"").decode("utf-8", "replace")
+        match = re.search(pattern, text, re.MULTILINE)
+        if match:
+            # A source between two releases has "xx XXX xxxx".
             with suppress(ValueError):
-                return datetime.strptime(told[1], form).date()
+                return datetime.strptime(match[1], form).date()
     return None

@@ -1,7 +1,7 @@
-"""Sources: an archive of a release, verified, in a cache by its SHA-256.
+"""The archives of releases, verified, in a cache by their SHA-256.
 
-A source is tried after the other; what gives other bytes than the pinned ones is not kept, whatever
-its server says (some mirrors answer 200 with a web page).
+The sources of a release are tried in order. Bytes that differ from the pinned ones are not kept,
+whatever the server's status is (some mirrors answer 200 with a web page).
 """
 
 from __future__ import annotations
@@ -20,40 +20,38 @@ from harness.catalog.releases import Release, Source, SourceKind
 from harness.docker_engine.cancel import (
     Cancel,
     Cancelled,
-    run,
+    run_program,
 )
-from harness.docker_engine.locks import only_one
+from harness.docker_engine.locks import exclusive_lock
 from harness.errors import HarnessError, SourceError, UsageError
 from harness.files import digest, is_full_disk
 from harness.sources.downloads import (
     Attempt,
     Places,
-    discard,
+    discard_part,
     download,
 )
 
 NPM_TIME_LIMIT = 300.0
 
 _NPM = "npm's registry"
-# By itself npm tries for more than a minute to reach a registry that is not there.
+# By default npm tries for more than a minute to reach a registry that does not answer.
 _NPM_OPTIONS = ("--fetch-retries=1", "--fetch-retry-mintimeout=1000")
 _UNREACHED = re.compile(
     r"code (ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH)\b"
 )
 
-#: The environment's mirrors, with spaces between.
+#: The environment variable with mirrors, separated by spaces.
 MIRRORS_VARIABLE = "POSTFIX_MATRIX_MIRRORS"
 
-_POLL = 0.1
-
-#: Puts a source's archive into a file; raises OSError or SourceError where it cannot. The file of
-#: kind URL may be there: the beginning that an earlier try got.
+#: Writes a source's archive into a file; raises OSError or SourceError if it cannot. For sources of
+#: kind URL the file may exist: it is the beginning that an earlier try received.
 Fetcher = Callable[[Source, Path, Attempt], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A verified archive on disk, and the source that it is from."""
+    """A verified archive on disk, and the source that it came from."""
 
     path: Path
     source: Source
@@ -68,7 +66,7 @@ class SourceStore:
         fetchers: Mapping[SourceKind, Fetcher],
         mirrors: Sequence[str] = (),
     ) -> None:
-        """``mirrors`` are base URLs, as ``mirrors_from`` gives them; they are tried first."""
+        """``mirrors`` are base URLs, as ``mirrors_from`` returns them; they are tried first."""
         self._cache = cache_dir
         self._fetchers = fetchers
         self._mirrors = tuple(mirrors)
@@ -78,47 +76,51 @@ class SourceStore:
         """The release's archive, from the cache or from the first source that gives it.
 
         Raises:
-            SourceError: no source did; the message has each source with its reason.
+            SourceError: no source did; the message names each source with the reason.
             OSError: the disk is full.
-            Cancelled: broken off.
+            Cancelled: the user cancelled the work.
         """
-        if found := self._found(release):
-            return found
-        reasons = self._damaged(release)
-        for sha256, sources in groupby(self._ways(release), key=lambda one: one.sha256):
-            with self._only_one(release, sha256, cancel, say):
-                # Somebody else may have fetched it while this one waited.
-                if found := self._found(release):
-                    return found
+        if archive := self._find_cached(release):
+            return archive
+        reasons = self._describe_damaged(release)
+        for sha256, sources in groupby(
+            self._list_sources(release), key=lambda source: source.sha256
+        ):
+            with self._hold_lock(release, sha256, cancel, say):
+                # Another process or thread may have fetched it while this one waited.
+                if archive := self._find_cached(release):
+                    return archive
                 for source in sources:
-                    reason = self._try(release, source, cancel, say)
+                    reason = self._try_source(release, source, cancel, say)
                     if reason is None:
                         return Archive(self.path_of(source), source)
                     reasons.append(f"{source}: {reason}")
-        raise self._all_failed(release, reasons)
+        raise self._all_failed_error(release, reasons)
 
     def path_of(self, source: Source) -> Path:
         """Where the source's archive is, or would be."""
         return archive_path(self._cache, source.sha256)
 
-    def _found(self, release: Release) -> Archive | None:
+    def _find_cached(self, release: Release) -> Archive | None:
         for source in release.sources:
             if source.kind is SourceKind.LOCAL:
-                return _unchanged(source)
+                return _check_user_archive(source)
             path = self.path_of(source)
             if path.is_file() and digest(path) == source.sha256:
                 return Archive(path, source)
         return None
 
-    def _damaged(self, release: Release) -> list[str]:
-        """What lies in the cache and is not what its folder says; a reason for each."""
+    def _describe_damaged(self, release: Release) -> list[str]:
+        """One error text for each cached file whose hash is not that of its folder."""
         paths = {self.path_of(source): source for source in release.sources}
         return [
-            f"{path}: {_other_bytes(path, one)}" for path, one in paths.items() if path.is_file()
+            f"{path}: {_describe_difference(path, source)}"
+            for path, source in paths.items()
+            if path.is_file()
         ]
 
-    def _ways(self, release: Release) -> list[Source]:
-        """All ways to the archive: the mirrors that may have upstream's, then the catalog's."""
+    def _list_sources(self, release: Release) -> list[Source]:
+        """All sources to try: those on mirrors that may have the archive, then the catalog's."""
         mirrored = [
             replace(source, url=f"{base}/{quote(source.archive)}")
             for base in self._mirrors
@@ -128,43 +130,44 @@ class SourceStore:
         return list(dict.fromkeys([*mirrored, *release.sources]))
 
     @contextmanager
-    def _only_one(
+    def _hold_lock(
         self, release: Release, sha256: str, cancel: Cancel, say: Callable[[str], None]
     ) -> Iterator[None]:
         def waiting() -> None:
             say(f"waiting: the source of {release.id} is being fetched elsewhere")
 
-        with only_one(lock_path(self._cache, sha256), cancel, waiting):
+        with exclusive_lock(lock_path(self._cache, sha256), cancel, waiting):
             yield
 
-    def _try(
+    def _try_source(
         self, release: Release, source: Source, cancel: Cancel, say: Callable[[str], None]
     ) -> str | None:
-        """Fetch from one source; why it did not work, None if it did."""
+        """Fetch from one source; the reason why that failed, None if it did not."""
         cancel.check()
         what = f"fetching {release.id} from {source}"
         say(what)
         attempt = Attempt(cancel, lambda text: say(f"{what}: {text}"), self._places)
-        return why_not(lambda: self._fetch(source, attempt))
+        return try_fetch(lambda: self._fetch_from(source, attempt))
 
-    def _fetch(self, source: Source, attempt: Attempt) -> None:
+    def _fetch_from(self, source: Source, attempt: Attempt) -> None:
         path = self.path_of(source)
         part = path.with_name(".part")
         if source.kind is SourceKind.URL:
             self._fetchers[source.kind](source, part, attempt)
-            _settle(part, path, source)
+            _move_verified(part, path, source)
         else:
-            with _workplace(path.parent) as folder:
+            with _temporary_folder(path.parent) as folder:
                 self._fetchers[source.kind](source, folder / path.name, attempt)
-                _settle(folder / path.name, path, source)
-        discard(part)
+                _move_verified(folder / path.name, path, source)
+        discard_part(part)
 
-    def _all_failed(self, release: Release, reasons: list[str]) -> SourceError:
+    def _all_failed_error(self, release: Release, reasons: list[str]) -> SourceError:
         listed = "\n".join(f"    {reason}" for reason in reasons)
         paths = "\n".join(
-            f"    {path}" for path in dict.fromkeys(self.path_of(one) for one in release.sources)
+            f"    {path}"
+            for path in dict.fromkeys(self.path_of(source) for source in release.sources)
         )
-        # Summaries show the first line, and the next step's: each must be whole by itself.
+        # Summaries show only the first line and the next step: each must be clear on its own.
         return SourceError(
             f"no place gave the source of {release.id}\n{listed}\n"
             f"  where the cache would have it (the folder's name is its SHA-256):\n{paths}",
@@ -175,16 +178,16 @@ class SourceStore:
 
 
 def archive_path(cache_dir: Path, sha256: str) -> Path:
-    """Where an archive is, or would be; what is in the making lies beside it."""
+    """The path of an archive in the cache; unfinished files lie in the same folder."""
     return cache_dir / "sources" / sha256 / "source.tar"
 
 
-def why_not(fetch: Callable[[], object]) -> str | None:
-    """Why a place does not give an archive, None if it does.
+def try_fetch(fetch: Callable[[], object]) -> str | None:
+    """Call ``fetch``; the reason why it failed, None if it did not.
 
     Raises:
-        Cancelled: broken off.
-        OSError: the disk is full; the next place would fill the same one.
+        Cancelled: the user cancelled the work.
+        OSError: the disk is full; fetching from the next place would fail too.
     """
     try:
         fetch()
@@ -199,15 +202,15 @@ def why_not(fetch: Callable[[], object]) -> str | None:
     return None
 
 
-def unchanged(archive: Archive, found: str) -> None:
-    """Hold the bytes that are built from against those that were verified.
+def check_unchanged(archive: Archive, sha256: str) -> None:
+    """Compare the bytes that a build uses with those that were verified.
 
     Raises:
-        SourceError: they changed since; both hashes are named.
+        SourceError: they changed since; the message has both hashes.
     """
-    if found != archive.source.sha256:
+    if sha256 != archive.source.sha256:
         raise SourceError(
-            f"{archive.path} changed since it was verified: SHA-256 {found} instead of "
+            f"{archive.path} changed since it was verified: SHA-256 {sha256} instead of "
             f"{archive.source.sha256}",
             cause="something wrote there meanwhile",
             next_step="let nothing write there, and start again",
@@ -215,43 +218,45 @@ def unchanged(archive: Archive, found: str) -> None:
 
 
 def lock_path(cache_dir: Path, sha256: str) -> Path:
-    """The lock of whoever makes that archive."""
+    """The lock file of the process that writes that archive."""
     return archive_path(cache_dir, sha256).with_name(".lock")
 
 
-def verify(path: Path, source: Source) -> None:
+def verify_archive(path: Path, source: Source) -> None:
     """Check a downloaded archive.
 
     Raises:
-        SourceError: it is not the pinned one; both hashes are named.
+        SourceError: it is not the pinned archive; the message has both hashes.
     """
     if digest(path) != source.sha256:
-        raise SourceError(f"gave {_other_bytes(path, source)}")
+        raise SourceError(f"gave {_describe_difference(path, source)}")
 
 
 def mirrors_from(options: Sequence[str], environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The base URLs that sources are looked for under first: ``--mirror``, then the environment.
+    """The base URLs that are tried first: those of ``--mirror``, then the environment's.
 
     Raises:
-        UsageError: one is not a URL that can be asked; the message says where it stands.
+        UsageError: one cannot be used as a base URL; the message says where it was given.
     """
-    found = [_mirror(text, "--mirror") for text in options]
-    found += [_mirror(text, MIRRORS_VARIABLE) for text in environ.get(MIRRORS_VARIABLE, "").split()]
-    return tuple(dict.fromkeys(found))
+    mirrors = [_parse_mirror(text, "--mirror") for text in options]
+    mirrors += [
+        _parse_mirror(text, MIRRORS_VARIABLE) for text in environ.get(MIRRORS_VARIABLE, "").split()
+    ]
+    return tuple(dict.fromkeys(mirrors))
 
 
 def fetch_url(source: Source, path: Path, attempt: Attempt) -> None:
-    """Download upstream's file, going on from what ``path`` has of it.
+    """Download upstream's file; resume from the bytes that ``path`` has already.
 
     Raises:
         SourceError, OSError: not reached, or an HTTP error.
     """
-    # Killed between the last byte and its new name.
+    # An earlier process was killed after the last byte, before the file was renamed.
     if path.is_file() and digest(path) == source.sha256:
         return
     if download(source.url, path, attempt) and digest(path) != source.sha256:
-        # The beginning, which another server may have given, was not this file's.
-        discard(path)
+        # The beginning, which may be from another server, was not this file's.
+        discard_part(path)
         download(source.url, path, attempt)
 
 
@@ -259,7 +264,7 @@ def fetch_npm(source: Source, path: Path, attempt: Attempt) -> None:
     """Have npm(1) pack a package of its registry.
 
     Raises:
-        SourceError, OSError: npm is not there, or did not give it.
+        SourceError, OSError: npm is not installed, or failed.
     """
     npm = shutil.which("npm")
     if npm is None:
@@ -267,49 +272,51 @@ def fetch_npm(source: Source, path: Path, attempt: Attempt) -> None:
     attempt.places.check(_NPM)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         command = [npm, "pack", *_NPM_OPTIONS, source.package]
-        code, words = run(command, attempt.cancel, time_limit=NPM_TIME_LIMIT, cwd=Path(folder))
+        code, output = run_program(
+            command, attempt.cancel, time_limit=NPM_TIME_LIMIT, cwd=Path(folder)
+        )
         packed = list(Path(folder).glob("*.tgz"))
         if code != 0 or len(packed) != 1:
-            reason = f"npm pack failed ({code}): {_npm_words(words)}"
+            reason = f"npm pack failed ({code}): {_npm_error(output)}"
             raise (
-                attempt.places.lost(_NPM, reason)
-                if _UNREACHED.search(words)
+                attempt.places.mark_unreached(_NPM, reason)
+                if _UNREACHED.search(output)
                 else SourceError(reason)
             )
         packed[0].replace(path)
 
 
-def _unchanged(source: Source) -> Archive:
-    """The user's own archive, if it is still what it was when its option was read."""
+def _check_user_archive(source: Source) -> Archive:
+    """The user's archive, if it still has the bytes that it had when the option was read."""
     path = Path(source.path)
-    again = "start again: it is read anew then"
+    again = "start again: then it is read again"
     if not path.is_file():
         raise SourceError(f"{source} is gone: there is no {path}", next_step=again)
     if digest(path) != source.sha256:
         raise SourceError(
-            f"{source} changed since it was read: {path} has {_other_bytes(path, source)}",
+            f"{source} changed since it was read: {path} has {_describe_difference(path, source)}",
             next_step=again,
         )
     return Archive(path, source)
 
 
-def _other_bytes(path: Path, source: Source) -> str:
+def _describe_difference(path: Path, source: Source) -> str:
     return f"other bytes than the pinned ones: SHA-256 {digest(path)} instead of {source.sha256}"
 
 
-def _settle(made: Path, path: Path, source: Source) -> None:
-    """Give a fetched archive its name, if it is the pinned one; else remove it."""
+def _move_verified(fetched: Path, path: Path, source: Source) -> None:
+    """Move a fetched archive to its path, if it is the pinned one; else remove it."""
     try:
-        verify(made, source)
+        verify_archive(fetched, source)
     except SourceError:
-        discard(made)
+        discard_part(fetched)
         raise
-    made.replace(path)
+    fetched.replace(path)
 
 
 @contextmanager
-def _workplace(folder: Path) -> Iterator[Path]:
-    """An empty folder for what cannot go on from a beginning; a killed one's is cleared away."""
+def _temporary_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder for fetchers that cannot resume; a killed process's folder is removed."""
     work = folder / ".work"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
@@ -319,9 +326,9 @@ def _workplace(folder: Path) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _mirror(text: str, where: str) -> str:
+def _parse_mirror(text: str, where: str) -> str:
     """A base URL without a slash at its end."""
-    if complaint := _complaint(text):
+    if complaint := _find_url_problem(text):
         raise UsageError(
             f"{where}: {text!r} is no mirror: {complaint}",
             next_step="write the URL of a folder that has archives under upstream's names, such as "
@@ -330,8 +337,8 @@ def _mirror(text: str, where: str) -> str:
     return text.rstrip("/")
 
 
-def _complaint(text: str) -> str:
-    """What keeps a text from being a mirror's URL; "" if nothing does."""
+def _find_url_problem(text: str) -> str:
+    """The reason why a text cannot be a mirror's URL; "" if it can."""
     try:
         url = urlsplit(text)
         host = url.hostname if url.port != 0 else None
@@ -349,9 +356,9 @@ def _complaint(text: str) -> str:
     return "" if host else "it names no host"
 
 
-def _npm_words(words: str) -> str:
-    """The one line of npm's that says what was wrong: the reason, else what follows the code."""
-    lines = [line.removeprefix("npm error ") for line in words.splitlines() if line.strip()]
+def _npm_error(output: str) -> str:
+    """The line of npm's output with the error: the reason, else the line after the code."""
+    lines = [line.removeprefix("npm error ") for line in output.splitlines() if line.strip()]
     reasons = [line for line in lines if "reason:" in line]
-    coded = [after for line, after in pairwise(lines) if line.startswith("code ")]
-    return next(iter([*reasons, *coded, *lines[-1:]]), "it said nothing")
+    coded = [follower for line, follower in pairwise(lines) if line.startswith("code ")]
+    return next(iter([*reasons, *coded, *lines[-1:]]), "it printed nothing")

@@ -1,7 +1,7 @@
-"""A new release for the catalog: its archive from each place that has it, and if it is believed.
+"""A new release for the catalog: fetches its archive from each place, and verifies it.
 
-Nobody pins it yet, so all places must give the same bytes, and the source in them must say itself
-that it is the release.
+No catalog pins its hash yet, so all places must give the same bytes, and the source in them must
+state that it is the release.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from harness.catalog.releases import Release, parse_releases
 from harness.catalog.versions import Version
 from harness.catalog.writing import Record
 from harness.docker_engine.cancel import Cancel
-from harness.docker_engine.locks import only_one
+from harness.docker_engine.locks import exclusive_lock
 from harness.errors import SourceError, UsageError
 from harness.files import digest
 from harness.sources.archive_identity import (
@@ -29,26 +29,26 @@ from harness.sources.archive_identity import (
 from harness.sources.archives import (
     archive_path,
     lock_path,
-    why_not,
+    try_fetch,
 )
 from harness.sources.downloads import (
     Attempt,
     Places,
-    discard,
+    discard_part,
     download,
 )
 
-#: In place of the hash that is being found out.
+#: In place of the hash, which is not known yet.
 _UNKNOWN = "0" * 64
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The release that is asked for, and where else to look than at the product's own mirrors.
+    """The requested release, and where to look besides the product's own mirrors.
 
-    ``urls`` have the archive itself, ``mirrors`` are base URLs. With a ``file`` of the user's the
-    product's own mirrors are not asked. ``sha256`` is a hash that the user has from elsewhere, in
-    lower-case hex; "" for none.
+    ``urls`` point to the archive itself, ``mirrors`` are base URLs. With a user's ``file`` the
+    product's own mirrors are not used. ``sha256`` is a hash that the user has from elsewhere, in
+    lower-case hex; "" if the user has none.
     """
 
     product: str
@@ -66,7 +66,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A believed archive, its record, and what the places said that did not give it."""
+    """A verified archive, its record, and the errors of the places that did not give it."""
 
     record: Record
     archive: Path
@@ -74,8 +74,8 @@ class Verified:
 
 
 @dataclass(frozen=True, slots=True)
-class _Given:
-    """An archive that a place gave."""
+class _ArchiveCopy:
+    """A copy of the archive, and the place that gave it."""
 
     place: str
     path: Path
@@ -83,7 +83,7 @@ class _Given:
 
 
 def verified(
-    wanted: Wanted,
+    request: Wanted,
     data: Mapping[str, Any],
     folder: Path,
     say: Callable[[str], None],
@@ -91,67 +91,69 @@ def verified(
 ) -> Verified:
     """Fetch a release that the catalog does not have into ``folder``, and verify it.
 
-    ``data`` is the product's file of the catalog, as ``load`` gives it.
+    ``data`` is the product's catalog file, as ``load`` returns it.
 
     Raises:
-        UsageError: a malformed version or URL, or a release that is there already.
-        SourceError: no place gave it, they do not agree, or it is something else.
+        UsageError: a malformed version or URL, or a release that the catalog has already.
+        SourceError: no place gave it, the places differ, or the archive is another release's.
         OSError: the disk is full.
-        Cancelled: broken off.
+        Cancelled: the user cancelled the work.
     """
-    release = _template(wanted, data)
-    if wanted.sha256:
-        _refuse_known(data, release, wanted.sha256)
+    release = _template_release(request, data)
+    if request.sha256:
+        _refuse_known(data, release, request.sha256)
     failed: list[str] = []
-    given = [
-        *_own_file(wanted),
-        *_gather(wanted, _urls(wanted, release), folder, failed, say, cancel or Cancel()),
+    copies = [
+        *_examine_user_file(request),
+        *_gather_copies(
+            request, _list_urls(request, release), folder, failed, say, cancel or Cancel()
+        ),
     ]
-    if not given:
+    if not copies:
         _refuse_known(data, release, "")
-        raise _nothing(wanted, failed)
-    sha256 = _agreed(wanted, given)
+        raise _unavailable_error(request, failed)
+    sha256 = _find_common_hash(request, copies)
     _refuse_known(data, release, sha256)
     record = Record(
-        version=wanted.version,
-        date=_date(wanted, given[0].path, release.sources[0].subdir),
+        version=request.version,
+        date=_read_date(request, copies[0].path, release.sources[0].subdir),
         sha256=sha256,
-        places=_vouching(wanted, release, given),
-        urls=_lasting(wanted, release, given),
+        places=_list_vouchers(request, release, copies),
+        urls=_list_lasting_urls(request, release, copies),
     )
-    return Verified(record, given[0].path, tuple(failed))
+    return Verified(record, copies[0].path, tuple(failed))
 
 
-def keep(one: Verified, cache_dir: Path) -> Path:
-    """Put the archive into the cache of sources, so that a build need not fetch it again."""
-    path = archive_path(cache_dir, one.record.sha256)
-    with only_one(lock_path(cache_dir, one.record.sha256), Cancel(), lambda: None):
+def keep(archive: Verified, cache_dir: Path) -> Path:
+    """Put the archive into the cache of sources, so that a build does not fetch it again."""
+    path = archive_path(cache_dir, archive.record.sha256)
+    with exclusive_lock(lock_path(cache_dir, archive.record.sha256), Cancel(), lambda: None):
         part = path.with_name(".added")
-        shutil.copyfile(one.archive, part)
+        shutil.copyfile(archive.archive, part)
         part.replace(path)
     return path
 
 
-def _template(wanted: Wanted, data: Mapping[str, Any]) -> Release:
-    """The release as its record would have it, but for the hash."""
-    record = {"version": wanted.version, "sha256": _UNKNOWN, "corroborated": 0}
+def _template_release(request: Wanted, data: Mapping[str, Any]) -> Release:
+    """The release as its record will have it, except for the hash."""
+    record = {"version": request.version, "sha256": _UNKNOWN, "corroborated": 0}
     try:
-        Version.parse(wanted.version)
+        Version.parse(request.version)
         return parse_releases({**data, "release": [record]})[0]
     except (ValueError, UsageError) as error:
         raise UsageError(
-            f"{wanted.version!r} is no version of {wanted.product}",
+            f"{request.version!r} is no version of {request.product}",
             next_step="write it as upstream does, such as 3.12.0 or 1.1.1w",
         ) from error
 
 
-def _urls(wanted: Wanted, release: Release) -> tuple[str, ...]:
-    """All places to ask: the user's, then the product's as its templates have them."""
-    for url in wanted.urls:
+def _list_urls(request: Wanted, release: Release) -> tuple[str, ...]:
+    """All URLs to try: the user's, then those of the product's templates."""
+    for url in request.urls:
         _check_url(url)
-    mirrored = [f"{base}/{release.sources[0].archive}" for base in wanted.mirrors]
-    own = [source.url for source in release.sources] if wanted.file is None else []
-    return tuple(dict.fromkeys([*wanted.urls, *mirrored, *own]))
+    mirrored = [f"{base}/{release.sources[0].archive}" for base in request.mirrors]
+    templates = [source.url for source in release.sources] if request.file is None else []
+    return tuple(dict.fromkeys([*request.urls, *mirrored, *templates]))
 
 
 def _check_url(url: str) -> None:
@@ -172,83 +174,85 @@ def _check_url(url: str) -> None:
         )
 
 
-def _own_file(wanted: Wanted) -> Iterator[_Given]:
-    if wanted.file is None:
+def _examine_user_file(request: Wanted) -> Iterator[_ArchiveCopy]:
+    if request.file is None:
         return
-    if not is_archive(wanted.file):
+    if not is_archive(request.file):
         raise SourceError(
-            f"{wanted.file} is no tar archive",
+            f"{request.file} is no tar archive",
             cause="a web page was saved under its name",
             next_step="fetch the archive again",
         )
-    yield _Given(str(wanted.file), wanted.file, digest(wanted.file))
+    yield _ArchiveCopy(str(request.file), request.file, digest(request.file))
 
 
-def _gather(
-    wanted: Wanted,
+def _gather_copies(
+    request: Wanted,
     urls: tuple[str, ...],
     folder: Path,
     failed: list[str],
     say: Callable[[str], None],
     cancel: Cancel,
-) -> Iterator[_Given]:
-    """What each place gives; the reasons of those that give nothing go to ``failed``."""
+) -> Iterator[_ArchiveCopy]:
+    """The copy of each place; the reasons of places that fail are added to ``failed``."""
     attempt = Attempt(cancel, lambda _: None, Places())
     for number, url in enumerate(urls):
-        say(f"fetching {wanted.id} from {url}")
+        say(f"fetching {request.id} from {url}")
         path = folder / f"{number}.tar"
-        reason = _fetch(url, path, attempt)
+        reason = _try_url(url, path, attempt)
         if reason:
             failed.append(f"{url}: {reason}")
-            discard(path)
+            discard_part(path)
         else:
-            yield _Given(url, path, digest(path))
+            yield _ArchiveCopy(url, path, digest(path))
 
 
-def _fetch(url: str, path: Path, attempt: Attempt) -> str:
-    """Why a place does not give an archive; "" if it does."""
-    if (why := why_not(lambda: download(url, path, attempt))) is not None:
-        return why
+def _try_url(url: str, path: Path, attempt: Attempt) -> str:
+    """Fetch from one URL; the reason why that failed, "" if it did not."""
+    if (reason := try_fetch(lambda: download(url, path, attempt))) is not None:
+        return reason
     return "" if is_archive(path) else "gave no archive, perhaps a web page"
 
 
-def _nothing(wanted: Wanted, failed: list[str]) -> SourceError:
+def _unavailable_error(request: Wanted, failed: list[str]) -> SourceError:
     listed = "\n".join(f"    {reason}" for reason in failed)
     return SourceError(
-        f"no place gave {wanted.id}:\n{listed}",
+        f"no place gave {request.id}:\n{listed}",
         cause="there is no such release, or this machine does not reach these places",
         next_step="name another place with --url or --mirror, or fetch the archive elsewhere and "
         "name it with --file",
     )
 
 
-def _agreed(wanted: Wanted, given: list[_Given]) -> str:
-    """The one hash that all places gave, and that the user expects."""
-    listed = defaultdict(list)
-    for one in given:
-        listed[one.sha256].append(one.place)
-    lines = "\n".join(f"    {key}  {place}" for key, places in listed.items() for place in places)
-    if len(listed) > 1:
+def _find_common_hash(request: Wanted, copies: list[_ArchiveCopy]) -> str:
+    """The hash that all copies share, and that the user expects."""
+    places_by_hash = defaultdict(list)
+    for copy in copies:
+        places_by_hash[copy.sha256].append(copy.place)
+    lines = "\n".join(
+        f"    {key}  {place}" for key, names in places_by_hash.items() for place in names
+    )
+    if len(places_by_hash) > 1:
         raise SourceError(
-            f"the places do not agree on {wanted.id}; SHA-256, and where it is from:\n{lines}",
+            f"the places do not agree on {request.id}; SHA-256, and where it is from:\n{lines}",
             cause="one of them has a damaged, a re-packed or a forged archive",
             next_step="find the right hash (in upstream's announcement, or in a packager's file), "
             "then name the right archive with --file, and the hash with --sha256",
         )
-    sha256 = given[0].sha256
-    if wanted.sha256 not in ("", sha256):
+    sha256 = copies[0].sha256
+    if request.sha256 not in ("", sha256):
         raise SourceError(
-            f"{wanted.id} has another SHA-256 than the one that was given: {sha256} instead of "
-            f"{wanted.sha256}; it is from:\n{lines}",
+            f"{request.id} has another SHA-256 than the one that was given: {sha256} instead of "
+            f"{request.sha256}; it is from:\n{lines}",
             cause="the hash is another file's, or the archive is not upstream's",
             next_step="compare both with upstream's announcement",
         )
     return sha256
 
 
-def _refuse_known(data: Mapping[str, Any], wanted: Release, sha256: str) -> None:
-    """Let pass only what the catalog does not have; ``sha256`` is "" where it is not known."""
-    known = [one for one in parse_releases(data) if one.order == wanted.order]
+def _refuse_known(data: Mapping[str, Any], release: Release, sha256: str) -> None:
+    """Refuse a release that the catalog has; ``sha256`` is "" where it is not known."""
+    known = [entry for entry in parse_releases(data) if entry.order == release.order]
     if not known:
         return
     hashes = [source.sha256 for source in known[0].sources]
@@ -265,43 +269,49 @@ def _refuse_known(data: Mapping[str, Any], wanted: Release, sha256: str) -> None
     )
 
 
-def _date(wanted: Wanted, archive: Path, root: str) -> date | None:
-    """The release's date by its own words, None where it tells none."""
+def _read_date(request: Wanted, archive: Path, root: str) -> date | None:
+    """The release's date as its source states it, None if it states none."""
     try:
-        found = identify(archive, wanted.product, root)
+        identity = identify(archive, request.product, root)
     except SourceError as error:
         raise SourceError(
-            f"the archive is not {wanted.id}: {error.what}",
+            f"the archive is not {request.id}: {error.what}",
             cause="it is damaged, another release's, or packed by a git host rather than upstream",
             next_step="name a place of upstream's own archive with --url, or a file with --file",
         ) from error
-    if found.version not in (None, wanted.version):
+    if identity.version not in (None, request.version):
         raise SourceError(
-            f"the archive is not {wanted.id}: its source says that it is {found.version}",
+            f"the archive is not {request.id}: its source says that it is {identity.version}",
             cause="a file under a wrong name",
-            next_step=f"add it as what it is: postfix-matrix catalog add {wanted.product} "
-            f"{found.version}",
+            next_step=f"add it as what it is: postfix-matrix catalog add {request.product} "
+            f"{identity.version}",
         )
-    return found.date
+    return identity.date
 
 
-def _vouching(wanted: Wanted, release: Release, given: list[_Given]) -> tuple[str, ...]:
-    """Who publishes the hash: upstream, and whoever told it to the user.
+def _list_vouchers(
+    request: Wanted, release: Release, copies: list[_ArchiveCopy]
+) -> tuple[str, ...]:
+    """The places that publish the hash: upstream, and where the user has the hash from.
 
-    Upstream's mirrors copy one another, so they are one place together. A place that the user named
-    may be a copy of any of these, or the user's own.
+    Upstream's mirrors copy one another, so they count as one place. A place that the user named may
+    be a copy of any of these, or the user's own.
     """
-    own = {source.url for source in release.sources}
-    upstream = ["upstream"] if any(one.place in own for one in given) else []
-    told = ["the hash that was given"] if wanted.sha256 else []
-    return (*upstream, *told)
+    template_urls = {source.url for source in release.sources}
+    upstream = ["upstream"] if any(copy.place in template_urls for copy in copies) else []
+    from_user = ["the hash that was given"] if request.sha256 else []
+    return (*upstream, *from_user)
 
 
-def _lasting(wanted: Wanted, release: Release, given: list[_Given]) -> tuple[str, ...]:
-    """The places that others can fetch from too, and that the product's templates do not name."""
-    own = {source.url for source in release.sources}
+def _list_lasting_urls(
+    request: Wanted, release: Release, copies: list[_ArchiveCopy]
+) -> tuple[str, ...]:
+    """The URLs that others can fetch from too, and that the product's templates do not have."""
+    template_urls = {source.url for source in release.sources}
     return tuple(
-        one.place
-        for one in given
-        if one.place in wanted.urls and one.place not in own and not one.place.startswith("file:")
+        copy.place
+        for copy in copies
+        if copy.place in request.urls
+        and copy.place not in template_urls
+        and not copy.place.startswith("file:")
     )

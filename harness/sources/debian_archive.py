@@ -1,8 +1,8 @@
 """Upstream's archives from Debian: the source package's ``.orig`` file, fetched by apt-get(8).
 
-It runs in a throw-away container, so the machine's own package lists are not touched, and any
-mirror that its image knows is used. All suites of a distribution lie on one mirror: one image
-serves for all of them (of Debian's, what all else is built on), which saves each a bootstrap.
+apt-get runs in a throw-away container, so the machine's own package lists are not changed, and the
+mirrors of the container's image are used. All suites of a distribution are on the same mirrors, so
+one image fetches for all of them (for Debian the base image), which saves a bootstrap per suite.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from harness.catalog.builds import base_suite
 from harness.catalog.releases import Source
 from harness.docker_engine.cancel import Cancel
 from harness.docker_engine.containers import (
-    Finished,
+    FinishedCommand,
     finished,
 )
 from harness.errors import SourceError
@@ -30,19 +30,19 @@ from harness.sources.downloads import Attempt
 
 TIME_LIMIT = 300.0
 
-#: Whose image is asked for any of Ubuntu's sources.
+#: The suite whose image fetches all sources from Ubuntu.
 _UBUNTU = "jammy"
 
 _POLL = 0.1
 
-# $1: suite, $2: the suite of this system, $3: source package, $4: the file wanted. Prints a line
+# $1: suite, $2: the suite of this system, $3: source package, $4: the file to fetch. Prints a line
 # "VERSION yes|no" for each version that the suite lists, newest first: does it have the file?
 #
-# The suite's own package sources are read in both of their formats (sources.list(5)), and asked for
-# source packages only: that index is a fraction of all. An old suite's index may have run out, or
-# be signed by a key that a newer one does not know; the checksum that is pinned stands for what is
-# fetched. One part of a suite that is not reached (its updates, say) does not matter as long as
-# another has the file.
+# The suite's package sources are read in both formats (sources.list(5)), and only their indexes of
+# source packages are fetched, which are a fraction of all. An old suite's index may have expired,
+# or be signed with a key that a newer suite does not have: the pinned checksum verifies the file.
+# A part of a suite that is not reached (its updates, say) does not matter as long as another has
+# the file.
 _SCRIPT = r"""
 set -eu
 mkdir -p /src /apt && cd /src
@@ -79,15 +79,15 @@ exit 1
 """
 
 _ERRORS = ("E:", "W: Failed to fetch")
-# What apt-get says besides, when it has said what failed.
+# What apt-get prints in addition to the error itself.
 _EMPTY = ("E: Some index files", "E: You must put some 'deb-src'", "E: Failed to fetch some")
 _NOT_FOUND = re.compile(r"\b404\b")
 
 
 class DebianFetcher:
-    """Fetches sources of kind DEBIAN; ``base_image`` gives the reference of a suite's image.
+    """Fetches sources of kind DEBIAN; ``base_image`` returns the reference of a suite's image.
 
-    Safe for several threads. What a suite turned out not to have is not asked for again.
+    Safe for several threads. A file that a suite does not have is not requested again.
     """
 
     def __init__(
@@ -100,26 +100,26 @@ class DebianFetcher:
         self._base_image = base_image
         self._labels = labels
         self._lock = Lock()
-        self._suites: defaultdict[str, Lock] = defaultdict(Lock)
-        self._gone: dict[Source, str] = {}
+        self._suite_locks: defaultdict[str, Lock] = defaultdict(Lock)
+        self._final_reasons: dict[Source, str] = {}
 
     def __call__(self, source: Source, path: Path, attempt: Attempt) -> None:
         """Fetch into ``path``.
 
         Raises:
             SourceError: the suite does not have the file, or is not reached.
-            InfrastructureError: the base image, or the engine.
-            Cancelled: broken off.
+            InfrastructureError: the base image is unavailable, or the engine failed.
+            Cancelled: the user cancelled the work.
         """
         system = base_suite() if source.family == "debian" else _UBUNTU
         image = self._base_image(system)
         command = ["/bin/sh", "-c", _SCRIPT, "fetch"]
         command += [source.suite, system, source.package, source.file]
-        # In turn, since several at a time would each fetch the suite's index over one line.
-        with self._turn(source.suite, attempt.cancel):
+        # One at a time: several would each fetch the suite's index over the same line.
+        with self._take_turn(source.suite, attempt.cancel):
             attempt.places.check(source.place)
-            if source in self._gone:
-                raise SourceError(self._gone[source])
+            if source in self._final_reasons:
+                raise SourceError(self._final_reasons[source])
             with finished(
                 self._client,
                 image,
@@ -130,14 +130,14 @@ class DebianFetcher:
                 time_limit=TIME_LIMIT,
             ) as done:
                 if done.code != 0:
-                    raise self._error(source, done, attempt)
+                    raise self._fetch_error(source, done, attempt)
                 chunks, _ = done.container.get_archive(f"/src/{source.file}")
-                _only_file(chunks, path)
+                _unpack_single_file(chunks, path)
 
     @contextmanager
-    def _turn(self, suite: str, cancel: Cancel) -> Iterator[None]:
+    def _take_turn(self, suite: str, cancel: Cancel) -> Iterator[None]:
         with self._lock:
-            lock = self._suites[suite]
+            lock = self._suite_locks[suite]
         while not lock.acquire(timeout=_POLL):
             cancel.check()
         try:
@@ -145,55 +145,61 @@ class DebianFetcher:
         finally:
             lock.release()
 
-    def _error(self, source: Source, done: Finished, attempt: Attempt) -> SourceError:
-        if not done.out.strip() and (complaint := _complaint(done.err)):
-            reason = f"the package index of {source.place} was not had: {complaint}"
-            return attempt.places.lost(source.place, reason)
-        reason, final = refusal(source, done.out, done.err)
+    def _fetch_error(self, source: Source, done: FinishedCommand, attempt: Attempt) -> SourceError:
+        if not done.out.strip() and (complaint := _find_errors(done.err)):
+            reason = f"the package index of {source.place} was not read: {complaint}"
+            return attempt.places.mark_unreached(source.place, reason)
+        reason, final = explain_refusal(source, done.out, done.err)
         if final:
-            self._gone[source] = reason
+            self._final_reasons[source] = reason
         return SourceError(reason)
 
 
-def refusal(source: Source, listed: str, words: str) -> tuple[str, bool]:
-    """Why a suite whose index was read did not give the file, and whether it never will.
+def explain_refusal(source: Source, listed: str, output: str) -> tuple[str, bool]:
+    """Why a suite whose index was read did not give the file, and whether that is final.
 
-    ``listed`` has a line "VERSION yes|no" for each version of the package, newest first; ``words``
-    are apt-get's own.
+    ``listed`` has a line "VERSION yes|no" for each version of the package, newest first; ``output``
+    is apt-get's error output.
     """
-    found = [line.split() for line in listed.splitlines() if line.strip()]
+    listed_versions = [line.split() for line in listed.splitlines() if line.strip()]
     suite, package = source.place, source.package
-    having = [version for version, has in found if has == "yes"]
-    complaint = _complaint(words)
-    if having:
-        what = f"{suite} lists {package} {having[0]}"
+    versions_with_file = [version for version, has in listed_versions if has == "yes"]
+    complaint = _find_errors(output)
+    if versions_with_file:
+        what = f"{suite} lists {package} {versions_with_file[0]}"
         if _NOT_FOUND.search(complaint):
             return f"{what}, but its mirror answers 404: {source.file} has left it", True
-        return f"{what}, but did not give {source.file}: {complaint or 'no word why'}", False
-    if not found:
+        return (
+            f"{what}, but did not give {source.file}: {complaint or 'apt-get gave no reason'}",
+            False,
+        )
+    if not listed_versions:
         return f"{suite} has no source package {package}", True
-    versions = ", ".join(version for version, _ in found)
-    gone = (
-        f"{suite} has {package} {versions} now, not {_upstream(source)}: its source package is gone"
+    versions = ", ".join(version for version, _ in listed_versions)
+    reason = (
+        f"{suite} has {package} {versions} now, not {_upstream_version(source)}: "
+        "its source package is gone"
     )
-    return (f"{gone} (a part was not reached: {complaint})", False) if complaint else (gone, True)
+    return (
+        (f"{reason} (a part was not reached: {complaint})", False) if complaint else (reason, True)
+    )
 
 
-def _upstream(source: Source) -> str:
+def _upstream_version(source: Source) -> str:
     """``3.0.20`` of ``openssl_3.0.20.orig.tar.gz``."""
     name = source.file.removeprefix(f"{source.package}_")
     return name.partition(".orig")[0]
 
 
-def _complaint(words: str) -> str:
-    """apt-get's errors, and its warnings of what it could not fetch; "" if it had none."""
-    lines = [line.strip() for line in words.splitlines()]
+def _find_errors(output: str) -> str:
+    """apt-get's errors, and its warnings about failed fetches; "" if there are none."""
+    lines = [line.strip() for line in output.splitlines()]
     errors = [line for line in lines if line.startswith(_ERRORS) and not line.startswith(_EMPTY)]
     return " ".join(errors[:3])
 
 
-def _only_file(chunks: Iterable[bytes], path: Path) -> None:
-    """Unpack the engine's archive of one file into ``path``."""
+def _unpack_single_file(chunks: Iterable[bytes], path: Path) -> None:
+    """Unpack the engine's archive of a single file into ``path``."""
     with tarfile.open(fileobj=_Stream(chunks), mode="r|") as tar:
         for member in tar:
             content = tar.extractfile(member)
@@ -204,7 +210,7 @@ def _only_file(chunks: Iterable[bytes], path: Path) -> None:
 
 
 class _Stream(RawIOBase):
-    """Pieces of bytes as a file to read from."""
+    """A readable file over chunks of bytes."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)

@@ -1,8 +1,8 @@
-"""Packages of npm's and Python's registries for an image, fetched on this machine by a lock file.
+"""Packages from npm's and Python's registries for an image, fetched on this machine by lock files.
 
-A container reaches neither: it lacks the certificates of this machine's way out. The registries'
-own tools fetch, and hold each file against the lock's hash. What comes of a lock is kept in the
-cache under the lock's own hash.
+A container reaches neither: it does not have the certificates of this machine's proxy. The
+registries' own tools fetch, and compare each file with the hash in the lock file. The packages of
+a lock file are kept in the cache under the hash of that lock file.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from pathlib import Path
 
 from harness.docker_engine.cancel import (
     Cancel,
-    run,
+    run_program,
 )
-from harness.docker_engine.locks import only_one
+from harness.docker_engine.locks import exclusive_lock
 from harness.errors import SourceError
 
-#: Seconds that npm or pip get: a Node binary has up to 50 MB.
+#: Time limit for npm and pip, in seconds: a Node binary has up to 50 MB.
 TIME_LIMIT = 600.0
 NPM_LOCK, PIP_LOCK = "package-lock.json", "requirements.txt"
-#: Wheels are for the Python of the suite that clients stand on (bookworm), whatever runs here.
+#: Wheels are for the Python of the clients' base suite (bookworm), not for the one that runs here.
 PYTHON = "3.11"
 
 _NPM_OPTIONS = (
-    # Nothing of a package is run here, and its links would point to this machine.
+    # No code of a package is run here, and links to its programs would point to this machine.
     "--ignore-scripts",
     "--no-bin-links",
     "--omit=dev",
     "--omit=optional",
     "--no-audit",
     "--no-fund",
-    # Old packages name engines that they run without.
+    # Old packages ask for Node versions that they do not need.
     "--engine-strict=false",
     "--fetch-retries=2",
 )
@@ -62,7 +62,7 @@ _PIP_OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """A registry's tool: the lock that it reads, and the archive of what it fetched."""
+    """A registry's tool: the lock file that it reads, and the archive of the fetched packages."""
 
     lock: str
     archive: str
@@ -70,37 +70,39 @@ class Registry:
     names: Callable[[str], list[str]]
 
 
-def described(folder: Path) -> str:
-    """The packages of a folder's locks, ``NAME VERSION``, with commas between."""
-    found = [
+def describe_packages(folder: Path) -> str:
+    """The packages of a folder's lock files, ``NAME VERSION``, separated by commas."""
+    packages = [
         name
         for registry in REGISTRIES
         if (folder / registry.lock).is_file()
         for name in registry.names((folder / registry.lock).read_text("utf-8"))
     ]
-    return ", ".join(found)
+    return ", ".join(packages)
 
 
-def fetch(
+def fetch_packages(
     folder: Path, cache_dir: Path, cancel: Cancel, say: Callable[[str], None]
 ) -> dict[str, Path]:
-    """The archives of a folder's locks, by their names in a build context. Blocks.
+    """Fetch the packages of a folder's lock files; the archives by their names in a build context.
+
+    Blocks.
 
     Raises:
-        SourceError: the tool is missing, or did not give a package; or there is no lock.
-        Cancelled: broken off.
+        SourceError: the tool is not installed, or failed; or there is no lock file.
+        Cancelled: the user cancelled the work.
     """
-    found = {}
+    archives = {}
     for registry in REGISTRIES:
         lock = folder / registry.lock
         if lock.is_file():
-            found[registry.archive] = _archive(registry, folder, cache_dir, cancel, say)
-    if not found:
+            archives[registry.archive] = _ensure_archive(registry, folder, cache_dir, cancel, say)
+    if not archives:
         raise SourceError(f"{folder} has neither {NPM_LOCK} nor {PIP_LOCK}")
-    return found
+    return archives
 
 
-def _archive(
+def _ensure_archive(
     registry: Registry,
     folder: Path,
     cache_dir: Path,
@@ -111,41 +113,44 @@ def _archive(
     path = cache_dir / "packages" / digest / registry.archive
     path.parent.mkdir(parents=True, exist_ok=True)
     waiting = "waiting: its packages are being fetched elsewhere"
-    with only_one(path.with_name(".lock"), cancel, lambda: say(waiting)):
+    with exclusive_lock(path.with_name(".lock"), cancel, lambda: say(waiting)):
         if not path.is_file():
             say(f"fetching the packages of {folder.name}/{registry.lock}")
             with tempfile.TemporaryDirectory(dir=path.parent) as work:
-                _make(registry, folder, Path(work), path, cancel)
+                _fetch_archive(registry, folder, Path(work), path, cancel)
     return path
 
 
-def _make(registry: Registry, folder: Path, work: Path, path: Path, cancel: Cancel) -> None:
+def _fetch_archive(
+    registry: Registry, folder: Path, work: Path, path: Path, cancel: Cancel
+) -> None:
     try:
-        code, words = registry.fetch(folder, work, cancel)
+        code, output = registry.fetch(folder, work, cancel)
     except OSError as error:
         raise SourceError(f"{folder.name}: the registry's tool failed: {error}") from error
-    made = work / registry.archive.removesuffix(".tar")
-    if code != 0 or not made.is_dir():
+    fetched = work / registry.archive.removesuffix(".tar")
+    if code != 0 or not fetched.is_dir():
         raise SourceError(
-            f"{folder.name}: the packages of {registry.lock} were not fetched: {_reason(words)}",
+            f"{folder.name}: the packages of {registry.lock} were not fetched: "
+            f"{_find_error(output)}",
             cause="the registry is not reached, or has no such file any more",
             next_step=f"look with: cd {folder} && "
             + ("npm ci" if registry.lock == NPM_LOCK else f"pip download -r {PIP_LOCK}"),
         )
     part = work / registry.archive
     with tarfile.open(part, "w") as tar:
-        tar.add(made, arcname=made.name, filter=_plain)
+        tar.add(fetched, arcname=fetched.name, filter=_drop_owner)
     part.replace(path)
 
 
-def _plain(info: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Without this machine's owners and times."""
+def _drop_owner(info: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Remove this machine's owners and times from an archive member."""
     info.uid = info.gid = info.mtime = 0
     info.uname = info.gname = "root"
     return info
 
 
-def _npm(folder: Path, work: Path, cancel: Cancel) -> tuple[int, str]:
+def _run_npm(folder: Path, work: Path, cancel: Cancel) -> tuple[int, str]:
     npm = shutil.which("npm")
     if npm is None:
         raise SourceError(
@@ -155,36 +160,36 @@ def _npm(folder: Path, work: Path, cancel: Cancel) -> tuple[int, str]:
         )
     for name in ("package.json", NPM_LOCK):
         shutil.copy(folder / name, work)
-    return run([npm, "ci", *_NPM_OPTIONS], cancel, time_limit=TIME_LIMIT, cwd=work)
+    return run_program([npm, "ci", *_NPM_OPTIONS], cancel, time_limit=TIME_LIMIT, cwd=work)
 
 
-def _pip(folder: Path, work: Path, cancel: Cancel) -> tuple[int, str]:
+def _run_pip(folder: Path, work: Path, cancel: Cancel) -> tuple[int, str]:
     command = [sys.executable, "-m", "pip", "download", *_PIP_OPTIONS]
     command += ["--dest", str(work / "wheels"), "--requirement", str(folder / PIP_LOCK)]
-    return run(command, cancel, time_limit=TIME_LIMIT, cwd=work)
+    return run_program(command, cancel, time_limit=TIME_LIMIT, cwd=work)
 
 
-def _npm_names(text: str) -> list[str]:
+def _npm_packages(text: str) -> list[str]:
     packages = json.loads(text)["packages"]
     return [
-        f"{place.rpartition('node_modules/')[2]} {one['version']}"
-        for place, one in packages.items()
-        if place and not one.get("optional")
+        f"{path.rpartition('node_modules/')[2]} {package['version']}"
+        for path, package in packages.items()
+        if path and not package.get("optional")
     ]
 
 
-def _pip_names(text: str) -> list[str]:
-    return [" ".join(found) for found in re.findall(r"^([\w.-]+)==([^\s\\;]+)", text, re.M)]
+def _pip_packages(text: str) -> list[str]:
+    return [" ".join(match) for match in re.findall(r"^([\w.-]+)==([^\s\\;]+)", text, re.M)]
 
 
-def _reason(words: str) -> str:
-    """The line of the tool's that says what was wrong."""
-    lines = [line.strip() for line in words.splitlines() if line.strip()]
+def _find_error(output: str) -> str:
+    """The line of the tool's output that has the error."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if re.match(r"(?i)(npm )?err(or|!)", line)]
-    return next(iter([*errors, *lines[-1:]]), "it said nothing")
+    return next(iter([*errors, *lines[-1:]]), "it printed nothing")
 
 
 REGISTRIES = (
-    Registry(NPM_LOCK, "node_modules.tar", _npm, _npm_names),
-    Registry(PIP_LOCK, "wheels.tar", _pip, _pip_names),
+    Registry(NPM_LOCK, "node_modules.tar", _run_npm, _npm_packages),
+    Registry(PIP_LOCK, "wheels.tar", _run_pip, _pip_packages),
 )

@@ -1,1 +1,1 @@
-"""What is tested against: the Docker engine, running Postfix instances, PKI, SASL, the mail log."""
+"""The servers of a run: Postfix instances, controls, peers, their PKI, SASL and mail log."""

@@ -1,8 +1,8 @@
-"""A control: a TLS front (stunnel) before a plain Postfix of the same container.
+"""A control: a TLS front (stunnel) before a plain Postfix in the same container.
 
-It proves itself before it may judge a client: with the ``openssl`` of its own image, a permissive
-one must grant every version that the catalog says it speaks, and one that forbids must refuse all
-that comes without the pre-shared key, and grant what comes with it.
+It is checked itself before it may judge a client, with the ``openssl`` of its image: a permissive
+control must accept every version that it has by the catalog, and a forbidding one must refuse all
+handshakes without the pre-shared key, and accept those with it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from harness.targets.mail_log import LogLine
 from harness.targets.postfix import PostfixTarget
 from harness.tls import INBOUND, Offer, Protocol, Service
 
-#: Where the plain Postfix listens, on every address; the front is on the registered ports.
+#: The ports of the plain Postfix, on every address; the front uses the registered ports.
 BACKEND_PORTS = {Service.SMTP: 10025, Service.SUBMISSION: 10587, Service.SUBMISSIONS: 10465}
 FRONT_PORTS = {service: service.port for service in INBOUND}
 
@@ -46,25 +46,25 @@ _S_CLIENT = {
     Protocol.TLSv1_2: "-tls1_2",
     Protocol.TLSv1_3: "-tls1_3",
 }
-#: The forbidding control's pre-shared key, which no client has: with it the front is seen to work.
+#: The forbidding control's pre-shared key, which no client has: it shows that the front works.
 PSK = "postfix-matrix:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-_WAYS = {Service.SMTP: "STARTTLS", Service.SUBMISSIONS: "implicit TLS"}
+_TLS_MODES = {Service.SMTP: "STARTTLS", Service.SUBMISSIONS: "implicit TLS"}
 _THREAD = re.compile(r"LOG\d\[(?P<thread>\d+)\]: (?P<text>.*)")
 
 
 @dataclass(frozen=True, slots=True)
 class ControlServer:
-    """A control that runs and has proved itself."""
+    """A control that runs and was checked."""
 
     control: Control
     target: PostfixTarget
 
 
 def start_control(lab: Lab, control: Control, target: PostfixTarget, sasl: str) -> ControlServer:
-    """Start a control in its running container, and try it; blocking.
+    """Start a control in its running container, and check it. Blocks.
 
     Raises:
-        InfrastructureError: it does not start, or does not grant what it is there to grant.
+        InfrastructureError: it does not start, or does not accept what it must.
     """
     put_files(
         target.container,
@@ -82,95 +82,103 @@ def start_control(lab: Lab, control: Control, target: PostfixTarget, sasl: str) 
     instance = target.start_instance(PERMISSIVE, sasl, BACKEND_PORTS)
     if not instance.started:
         raise InfrastructureError(f"{control.name}: its Postfix does not start: {instance.words}")
-    front = target.run(f"stunnel /etc/postfix-matrix/{_front(control)}.conf")
+    front = target.run(f"stunnel /etc/postfix-matrix/{_front_name(control)}.conf")
     if front:
         raise InfrastructureError(f"{control.name}: its stunnel does not start: {front}")
     if control.forbids:
-        prove_forbidding(target, control)
+        check_refused_versions(target, control)
     else:
-        prove(target, control)
+        check_accepted_versions(target, control)
     return ControlServer(control, target)
 
 
-def prove(target: PostfixTarget, control: Control) -> None:
-    """Have the control's own openssl get through on each version, by STARTTLS and implicit TLS.
+def check_accepted_versions(target: PostfixTarget, control: Control) -> None:
+    """Check that each version is accepted, by STARTTLS and implicit TLS, with its own openssl.
 
     Raises:
-        InfrastructureError: naming each version and way that failed.
+        InfrastructureError: it names each version and service that failed.
     """
-    tries = [(p, service) for p in spoken(control) for service in _WAYS]
-    granted = _tried(target, [handshake(*one) for one in tries])
-    failed = [one for one, got in zip(tries, granted, strict=True) if not got]
+    tries = [(p, service) for p in accepted_versions(control) for service in _TLS_MODES]
+    accepted = _try_handshakes(target, [handshake_command(*attempt) for attempt in tries])
+    failed = [
+        attempt for attempt, is_accepted in zip(tries, accepted, strict=True) if not is_accepted
+    ]
     if failed:
         raise InfrastructureError(
-            f"{control.name} does not grant {_named(failed)}, so it can prove nothing",
+            f"{control.name} does not grant {_describe_attempts(failed)}, so it can prove nothing",
             cause="its stunnel or OpenSSL was built without them",
         )
 
 
-def prove_forbidding(target: PostfixTarget, control: Control) -> None:
-    """Have the control's own openssl refused with whatever it offers, but not with the key.
+def check_refused_versions(target: PostfixTarget, control: Control) -> None:
+    """Check that every handshake without the key is refused, and accepted with the key.
 
     Raises:
-        InfrastructureError: naming each version and way that got through, or did not with the key.
+        InfrastructureError: it names each version and service that was accepted without the key,
+            or refused with it.
     """
     versions = [p for p in Protocol if p.rank >= Protocol.TLSv1.rank]
-    tries = [(p, service) for p in versions for service in _WAYS]
-    with_key = [(Protocol.TLSv1_2, service) for service in _WAYS]
+    tries = [(p, service) for p in versions for service in _TLS_MODES]
+    with_key = [(Protocol.TLSv1_2, service) for service in _TLS_MODES]
     key = PSK.partition(":")[2]
-    commands = [handshake(*one) for one in tries]
-    commands += [f"{handshake(*one)} -psk {key} -psk_identity postfix-matrix" for one in with_key]
-    granted = _tried(target, commands)
-    wrong = [one for one, got in zip(tries, granted, strict=False) if got]
-    wrong += [one for one, got in zip(with_key, granted[len(tries) :], strict=True) if not got]
+    commands = [handshake_command(*attempt) for attempt in tries]
+    commands += [
+        f"{handshake_command(*attempt)} -psk {key} -psk_identity postfix-matrix"
+        for attempt in with_key
+    ]
+    accepted = _try_handshakes(target, commands)
+    expected = [False] * len(tries) + [True] * len(with_key)
+    results = zip([*tries, *with_key], accepted, expected, strict=True)
+    wrong = [attempt for attempt, is_accepted, must_be in results if is_accepted != must_be]
     if wrong:
         raise InfrastructureError(
-            f"{control.name} grants what it must refuse, or refuses its own key: {_named(wrong)}",
-            cause="its stunnel does not keep to the ciphers it was given",
+            f"{control.name} grants what it must refuse, or refuses its own key: "
+            f"{_describe_attempts(wrong)}",
+            cause="its stunnel ignores the ciphers of its configuration",
         )
 
 
-def _tried(target: PostfixTarget, handshakes: list[str]) -> list[bool]:
-    """Which of these handshakes are granted. All at once: each waits more than it computes."""
-    # Other cells may have theirs tried at the same time.
+def _try_handshakes(target: PostfixTarget, handshakes: list[str]) -> list[bool]:
+    """Whether each handshake is accepted. All run at once: each waits more than it computes."""
+    # Handshakes of other cells may be tried at the same time.
     folder = "/tmp/prove." + hashlib.sha256("\n".join(handshakes).encode()).hexdigest()[:12]
     script = "".join(
-        f"( {one} ) >{folder}/{number} 2>&1 &\n" for number, one in enumerate(handshakes)
+        f"( {command} ) >{folder}/{number} 2>&1 &\n" for number, command in enumerate(handshakes)
     )
     target.run(f"mkdir -p {folder}\n{script}wait")
-    return [granted(target.run(f"cat {folder}/{n}")) for n, _ in enumerate(handshakes)]
+    return [is_accepted(target.run(f"cat {folder}/{n}")) for n, _ in enumerate(handshakes)]
 
 
-def _named(tries: list[tuple[Protocol, Service]]) -> str:
-    return ", ".join(f"{protocol} by {_WAYS[service]}" for protocol, service in tries)
+def _describe_attempts(tries: list[tuple[Protocol, Service]]) -> str:
+    return ", ".join(f"{protocol} by {_TLS_MODES[service]}" for protocol, service in tries)
 
 
-def _front(control: Control) -> str:
+def _front_name(control: Control) -> str:
     return "forbidding" if control.forbids else "stunnel"
 
 
-def spoken(control: Control) -> list[Protocol]:
-    """The versions that a control grants, by the catalog."""
+def accepted_versions(control: Control) -> list[Protocol]:
+    """The versions that a control accepts, by the catalog."""
     return [p for p in Protocol if control.lowest.rank <= p.rank <= control.highest.rank]
 
 
 def front_lines(lines: Iterable[LogLine], peer: str) -> list[LogLine]:
-    """What stunnel logged of the connection of ``address:port``; the last such connection's."""
-    found: list[LogLine] = []
+    """The log lines of stunnel for the last connection from ``address:port``."""
+    connection_lines: list[LogLine] = []
     thread = None
     for line in lines:
         match = _THREAD.match(line.text)
         if match is None:
             continue
         if match["text"].endswith(f"accepted connection from {peer}"):
-            thread, found = match["thread"], []
+            thread, connection_lines = match["thread"], []
         if thread is not None and match["thread"] == thread:
-            found.append(line)
-    return found
+            connection_lines.append(line)
+    return connection_lines
 
 
 def backend_peer(lines: Iterable[LogLine]) -> str | None:
-    """The address from which stunnel connected on to its Postfix, ``address:port``."""
+    """The address from which stunnel connected to its Postfix, ``address:port``."""
     for line in lines:
         match = re.search(r"connected remote server from (\S+)$", line.text)
         if match is not None:
@@ -184,21 +192,25 @@ def front_closed(lines: Iterable[LogLine]) -> bool:
 
 
 def suites_lacking(target: PostfixTarget, offer: Offer, service: Service) -> tuple[str, ...]:
-    """The suites of an offer that a control does not grant its own openssl; blocking.
+    """The suites of an offer that a control does not accept from its own openssl. Blocks.
 
-    What a client is refused there says nothing of the client: it may be the control that lacks it.
+    A refusal of these says nothing about a client: the control may not support the suite.
     """
     if offer.highest is None or not offer.ciphers:
         return ()
-    commands = [handshake(offer.highest, service, name) for name in offer.ciphers]
-    tried = zip(offer.ciphers, _tried(target, commands), strict=True)
-    return tuple(name for name, got in tried if not got and not name.endswith("_SCSV"))
+    commands = [handshake_command(offer.highest, service, name) for name in offer.ciphers]
+    results = zip(offer.ciphers, _try_handshakes(target, commands), strict=True)
+    return tuple(
+        name for name, is_accepted in results if not is_accepted and not name.endswith("_SCSV")
+    )
 
 
-def handshake(protocol: Protocol, service: Service, cipher: str = "ALL:COMPLEMENTOFALL") -> str:
-    """A command that offers one version to a server of this container by its own openssl.
+def handshake_command(
+    protocol: Protocol, service: Service, cipher: str = "ALL:COMPLEMENTOFALL"
+) -> str:
+    """The command that offers one version to a server of this container, with its own openssl.
 
-    ``cipher`` is one suite, or a list of those before TLSv1.3.
+    ``cipher`` is a single suite, or a list of suites for versions before TLSv1.3.
     """
     starttls = "" if service.implicit_tls else "-starttls smtp"
     ciphers = f"-cipher {cipher}$level"
@@ -213,8 +225,8 @@ def handshake(protocol: Protocol, service: Service, cipher: str = "ALL:COMPLEMEN
     )
 
 
-def granted(output: str) -> bool:
-    """Whether s_client printed a session with a cipher; its exit status says something else."""
+def is_accepted(output: str) -> bool:
+    """Whether s_client printed a session with a cipher; its exit status does not show that."""
     cipher = re.search(r"^ *Cipher *: *(\S+)", output, re.MULTILINE)
     new = re.search(r"^New, .*Cipher is (\S+)", output, re.MULTILINE)
     return any(m is not None and m[1] not in ("0000", "(NONE)") for m in (cipher, new))

@@ -1,7 +1,7 @@
-"""A run's laboratory: an internal network without a way out, and hardened containers on it.
+"""A run's laboratory: a network without access to the outside, and hardened containers on it.
 
-Started through testcontainers; its reaper (Ryuk) is another image that would have to be pulled, and
-is switched off: sessions remove by label what is theirs, also after a kill
+They are started through testcontainers. Its reaper (Ryuk), which would need another image, is
+disabled: sessions remove their containers and networks by label, also after a kill
 (``docker_engine/session.py``).
 """
 
@@ -27,7 +27,7 @@ from harness.targets.pki import SERVER_NAME, Pki
 
 testcontainers_config.ryuk_disabled = True
 
-#: What Postfix's master and its children need: other users, a chroot, queue files to own.
+#: Capabilities of Postfix's master and its children: other users, a chroot, ownership of files.
 POSTFIX_CAPABILITIES = (
     "CHOWN",
     "DAC_OVERRIDE",
@@ -39,7 +39,7 @@ POSTFIX_CAPABILITIES = (
     "SYS_CHROOT",
 )
 
-#: As many containers as a run may have on its network: Docker's bridges take 1023 ports.
+#: The most containers that a run can have on its network: a bridge of Docker has 1023 ports.
 _MOST_CONTAINERS = 1023
 #: Where the harness puts the run's certificates in each container.
 PKI_DIR = "/run/postfix-matrix"
@@ -56,10 +56,10 @@ class FileSpec:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """How a container is started: what it may do, and what it needs of the engine.
+    """How a container is started: its capabilities, and what it needs from the engine.
 
-    ``hosts`` are names that it looks up in its own /etc/hosts, with their addresses. ``domain`` is
-    that of its own host name, which software says in EHLO.
+    ``hosts`` are names for its /etc/hosts, with their addresses. ``domain`` is that of its host
+    name, which software sends in EHLO.
     """
 
     capabilities: tuple[str, ...] = ()
@@ -77,7 +77,7 @@ class Lab:
         self.pki = Pki()
         self._network = Network(docker_network_kw={"internal": True, "labels": session.labels})
         self._network.name = f"postfix-matrix-{session.id}"
-        # testcontainers makes an engine client of its own for the network and for each container.
+        # testcontainers opens a connection to the engine for the network and for each container.
         self._calls: list[Callable[[], None]] = [self._network._docker.client.close]
 
     def __enter__(self) -> Lab:
@@ -86,12 +86,12 @@ class Lab:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Hang up; network and containers are the session's to remove, by label."""
+        """Close the connections; the session removes network and containers by label."""
         for hang_up in self._calls:
             hang_up()
 
     def start(self, reference: str, name: str, role: Role) -> Any:
-        """Start a container that others on the network reach as ``NAME.mx.test``.
+        """Start a container that the other containers reach as ``NAME.mx.test``.
 
         Returns docker-py's container, with ``attrs`` loaded.
 
@@ -103,7 +103,7 @@ class Lab:
             .with_name(f"postfix-matrix-{self.session.id}-{name.replace('+', '-')}")
             .with_network(self._network)
             .with_network_aliases(host_name(name))
-            .with_kwargs(**_options(role, name, self.session.labels))
+            .with_kwargs(**_container_options(role, name, self.session.labels))
         )
         self._calls.append(spec.get_docker_client().client.close)
         for path, options in (role.tmpfs or {}).items():
@@ -115,7 +115,7 @@ class Lab:
         return container
 
     def client_addresses(self) -> list[str]:
-        """The addresses that the network's containers can have: Docker gives the lowest first."""
+        """The addresses that the network's containers can have: Docker assigns the lowest first."""
         with talking("looking at the run's network"):
             network = self._network._docker.client.networks.get(self._network.id or "")
         subnet = ipaddress.ip_network(network.attrs["IPAM"]["Config"][0]["Subnet"])
@@ -135,7 +135,7 @@ def host_name(name: str) -> str:
 
 
 def put_files(container: Any, files: Mapping[str, FileSpec]) -> None:
-    """Write files into a container by absolute path, in one archive; folders are made."""
+    """Write files into a container by absolute path, in one archive; creates their folders."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for path, spec in files.items():
@@ -148,20 +148,20 @@ def put_files(container: Any, files: Mapping[str, FileSpec]) -> None:
 
 
 def attach(container: Any, *, stdin: bool) -> Any:
-    """A socket on the container's streams; what was said just before it may be lost."""
+    """A socket on the container's streams; output just before it may be lost."""
     params = {"stdin": int(stdin), "stdout": 1, "stderr": 1, "stream": 1, "logs": 1}
     with talking(f"attaching to container {container.name}"):
         return container.attach_socket(params=params)
 
 
-def _options(role: Role, name: str, labels: Mapping[str, str]) -> dict[str, Any]:
+def _container_options(role: Role, name: str, labels: Mapping[str, str]) -> dict[str, Any]:
     options: dict[str, Any] = {
         "cap_drop": ["ALL"],
         "cap_add": list(role.capabilities),
         "security_opt": ["no-new-privileges:true"],
         "labels": dict(labels),
         "hostname": ".".join(filter(None, (host_name(name).partition(".")[0], role.domain))),
-        # Postfix's master leaves orphans behind; the engine's own init reaps them.
+        # Postfix's master leaves orphan processes behind; the engine's init reaps them.
         "init": True,
     }
     if role.interactive:

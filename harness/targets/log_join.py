@@ -1,7 +1,7 @@
-"""Joins a client's connection to what the server logged of it, as the log streams in.
+"""Joins a client's connection with the server's log lines of it, as the log streams in.
 
-The mail log itself (``maillog.py``) knows nothing of time; here are the waits. All of it runs on
-the event loop's thread.
+``mail_log.py`` parses the log and never waits; the waiting is done here. All of it runs on the
+event loop's thread.
 """
 
 from __future__ import annotations
@@ -22,64 +22,64 @@ from harness.targets.mail_log import (
 from harness.targets.sent_log import SentLog
 
 
-def _is_of(line: LogLine, queue_id: str) -> bool:
+def _has_queue_id(line: LogLine, queue_id: str) -> bool:
     return line.text.startswith(f"{queue_id}: client=")
 
 
 class LogJoin:
-    """Hands each closed session to the one cell that had the connection."""
+    """Passes each closed session to the cell that made the connection."""
 
     def __init__(self) -> None:
         self.log = MailLog()
         self.sent = SentLog()
         self._sessions: dict[str, deque[SmtpSession]] = defaultdict(deque)
-        self._wanted: dict[str, deque[asyncio.Future[SmtpSession]]] = defaultdict(deque)
+        self._waiters: dict[str, deque[asyncio.Future[SmtpSession]]] = defaultdict(deque)
         self._removed: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._death_waiters: list[tuple[Callable[[Death], bool], asyncio.Future[Death]]] = []
 
     def feed(self, lines: list[str]) -> None:
-        """Take raw log lines in."""
+        """Process raw log lines."""
         now = time.monotonic()
         for raw in lines:
             events = self.log.feed(raw, now)
             if events.line is not None:
                 self.sent.feed(events.line)
             if events.closed is not None:
-                self._hand_over(events.closed)
+                self._pass_session(events.closed)
             if events.removed is not None:
                 self._removed[events.removed].set()
             if events.died is not None:
-                self._tell_death(events.died)
+                self._report_death(events.died)
 
     async def session(self, peer: str, since: float, time_limit: float) -> SmtpSession | None:
-        """The session of the client at ``address:port``; a partial one if it never closed in time.
+        """The session of the client at ``address:port``; a partial one if it did not close in time.
 
-        ``since`` is a time of the monotonic clock at which the client had not begun: ports are used
-        again, and what an earlier dialogue left is none of this one's. ``time_limit`` is in
-        seconds. None: the server logged nothing of such a client.
+        ``since`` is a time of the monotonic clock before the client began: ports are reused, and
+        the session of an earlier dialogue is not this one's. ``time_limit`` is in seconds. None:
+        the server logged no such client.
         """
         left = self._sessions.pop(peer, deque())
         fresh = [session for session in left if session.opened >= since]
         if fresh:
             return fresh[-1]
         future: asyncio.Future[SmtpSession] = asyncio.get_running_loop().create_future()
-        self._wanted[peer].append(future)
+        self._waiters[peer].append(future)
         try:
             async with asyncio.timeout(time_limit):
                 return await future
         except TimeoutError:
             return self.log.find_open(peer, since)
         finally:
-            self._wanted[peer].remove(future)
-            if not self._wanted[peer]:
-                del self._wanted[peer]
+            self._waiters[peer].remove(future)
+            if not self._waiters[peer]:
+                del self._waiters[peer]
 
     async def death(
-        self, wanted: Callable[[Death], bool], time_limit: float | None = None
+        self, matches: Callable[[Death], bool], time_limit: float | None = None
     ) -> Death | None:
-        """The first death from now on that is wanted; None: there was none in time (seconds)."""
+        """The first death from now on that matches; None: there was none in time (seconds)."""
         future: asyncio.Future[Death] = asyncio.get_running_loop().create_future()
-        waiter = (wanted, future)
+        waiter = (matches, future)
         self._death_waiters.append(waiter)
         try:
             async with asyncio.timeout(time_limit):
@@ -89,15 +89,15 @@ class LogJoin:
         finally:
             self._death_waiters.remove(waiter)
 
-    def _tell_death(self, death: Death) -> None:
-        for wanted, future in self._death_waiters:
-            if not future.done() and wanted(death):
+    def _report_death(self, death: Death) -> None:
+        for matches, future in self._death_waiters:
+            if not future.done() and matches(death):
                 future.set_result(death)
 
     async def session_of_message(self, reply: str, time_limit: float) -> SmtpSession | None:
-        """The session in which a message came, by the reply that its sender got for it.
+        """The session in which a message was received, by the server's reply to its sender.
 
-        None: the reply names no queue id, or no session of it was closed within ``time_limit``
+        None: the reply has no queue id, or no session with it was closed within ``time_limit``
         seconds.
         """
         queued = re.search(r"queued as (\w+)", reply)
@@ -105,7 +105,7 @@ class LogJoin:
         while queued is not None:
             for sessions in self._sessions.values():
                 for session in sessions:
-                    if any(_is_of(line, queued[1]) for line in session.lines):
+                    if any(_has_queue_id(line, queued[1]) for line in session.lines):
                         return session
             if time.monotonic() > end:
                 return None
@@ -113,15 +113,15 @@ class LogJoin:
         return None
 
     async def delivery(self, queue_id: str, time_limit: float) -> list[LogLine]:
-        """The lines of a message's way through the queue, once it has left it or time is up."""
+        """The lines about a message in the queue, once it has left it or the time limit is over."""
         with suppress(TimeoutError):
             async with asyncio.timeout(time_limit):
                 await self._removed[queue_id].wait()
         self._removed.pop(queue_id, None)
         return self.log.deliveries.pop(queue_id, [])
 
-    def _hand_over(self, session: SmtpSession) -> None:
-        for future in self._wanted.get(session.peer, ()):
+    def _pass_session(self, session: SmtpSession) -> None:
+        for future in self._waiters.get(session.peer, ()):
             if not future.done():
                 future.set_result(session)
                 return

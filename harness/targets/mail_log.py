@@ -1,4 +1,4 @@
-"""Postfix's log, taken apart: lines, and the connection that each of smtpd's lines belongs to.
+"""Parses Postfix's log into lines, and assigns each line of smtpd to a connection.
 
 An smtpd process serves one client at a time and logs ``connect from`` and ``disconnect from``
 around what it does (smtpd(8)); with ``smtpd_client_port_logging`` both carry the client's port
@@ -19,20 +19,20 @@ _LINE = re.compile(
     r"(?P<tag>[^\s\[:]+)(?:\[(?P<pid>\d+)\])?: (?P<text>.*)"
 )
 _PEER = re.compile(r"(?:dis)?connect from \S+\[(?P<address>[^\]]+)\]:(?P<port>\d+)")
-# A queue id, short (hexadecimal) or long (base 52), and not a word that opens another message.
+# A queue id, short (hexadecimal) or long (base 52), and not the first word of another message.
 _QUEUE_ID = re.compile(r"(?!warning|fatal|panic|error|statistics)(?P<id>[0-9A-Za-z]{6,}): ")
 # master(8): "warning: process /usr/lib/postfix/sbin/smtpd pid 123 exit status 1"
 _DIED = re.compile(
     r"process (?:\S*/)?(?P<program>[^/\s]+) pid (?P<pid>\d+) (?:exit status|killed by signal) \d+"
 )
-_LAST_WORDS = ("fatal:", "panic:")
-#: What ends a queue id's life on this instance (qmgr(8)).
+_FATAL = ("fatal:", "panic:")
+#: The text of the last line of a queue id on this instance (qmgr(8)).
 _REMOVED = "removed"
 
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line of the mail log. ``tag``: ``syslog_name/process``; ``pid``: 0 for who gives none."""
+    """One line of the mail log. ``tag`` is ``syslog_name/process``; ``pid`` is 0 if not logged."""
 
     time: str
     tag: str
@@ -50,7 +50,7 @@ class LogLine:
 
     @classmethod
     def parse(cls, raw: str) -> LogLine | None:
-        """Read a syslog line; None for what is not one (the syslog daemon's own greeting)."""
+        """Parse a syslog line; None if it is not one (the syslog daemon's own greeting)."""
         match = _LINE.match(raw)
         if match is None:
             return None
@@ -63,10 +63,10 @@ class SmtpSession:
 
     address: str
     port: int
-    #: When its first line came in, on the clock of whoever feeds the log.
+    #: When its first line arrived, on the clock of the caller of ``feed``.
     opened: float
     lines: list[LogLine] = field(default_factory=list)
-    #: What this smtpd process had said before it took its first client ("disabling TLS support").
+    #: The lines of this smtpd process before its first client ("disabling TLS support").
     preamble: tuple[LogLine, ...] = ()
     closed: bool = False
 
@@ -78,10 +78,10 @@ class SmtpSession:
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """A process that ended otherwise than it should, by master(8)'s word for it.
+    """A process that died, as master(8) logged it.
 
-    ``lines`` are its own last words, then master's; ``at`` is when master's came in. ``served``: it
-    had taken a client before, so that its end says nothing of the next client.
+    ``lines`` are its own last lines, then master's; ``at`` is when master's arrived. ``served``: it
+    had accepted a client before, so that its end says nothing about the next client.
     """
 
     master: int
@@ -93,13 +93,13 @@ class Death:
 
     @property
     def tag(self) -> str | None:
-        """Under which tag it spoke; None: it said nothing."""
+        """The tag under which it logged; None: it logged nothing."""
         return self.lines[0].tag if len(self.lines) > 1 else None
 
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """What one line brought to an end; ``line`` is the line, where it is none of smtpd's."""
+    """What one line ended; ``line`` is the line itself, unless smtpd logged it."""
 
     closed: SmtpSession | None = None
     removed: str | None = None
@@ -108,95 +108,100 @@ class Events:
 
 
 class MailLog:
-    """Collects a log's lines into sessions, deliveries and the rest; knows nothing of time."""
+    """Sorts a log's lines into sessions, deliveries and others; it never waits."""
 
     def __init__(self) -> None:
         self._open: dict[tuple[str, int], SmtpSession] = {}
         #: Lines of a queue id by processes other than smtpd (cleanup, qmgr, virtual).
         self.deliveries: dict[str, list[LogLine]] = defaultdict(list)
-        #: Lines of no connection and no message, by tag; master's above all.
+        #: Lines that belong to no connection and no message, by tag; above all master's.
         self.other: dict[str, list[LogLine]] = defaultdict(list)
-        #: What each smtpd said outside of any connection, by tag and process id.
+        #: The lines of each smtpd outside of any connection, by tag and process id.
         self._outside: dict[tuple[str, int], list[LogLine]] = defaultdict(list)
-        #: Of that, what it said before its first connection.
+        #: Of these, the lines before its first connection.
         self._preambles: dict[tuple[str, int], tuple[LogLine, ...]] = {}
-        #: What processes of any program said as they died, by process id.
-        self._last_words: dict[int, list[LogLine]] = defaultdict(list)
-        #: The processes that died, in the order of master's words.
+        #: The last lines of processes of any program that died, by process id.
+        self._last_lines: dict[int, list[LogLine]] = defaultdict(list)
+        #: The processes that died, in the order of master's lines.
         self.died: list[Death] = []
 
     def feed(self, raw: str, now: float = 0.0) -> Events:
-        """Take one raw line in, at a time; says which session or delivery it completed."""
+        """Process one raw line that arrived at ``now``; return what it completed."""
         line = LogLine.parse(raw)
         if line is None:
             return Events()
-        if line.text.startswith(_LAST_WORDS):
-            self._last_words[line.pid].append(line)
+        if line.text.startswith(_FATAL):
+            self._last_lines[line.pid].append(line)
         if line.process == "smtpd":
-            return Events(closed=self._smtpd(line, now))
+            return Events(closed=self._feed_smtpd(line, now))
         queued = _QUEUE_ID.match(line.text)
         if queued is None:
             self.other[line.tag].append(line)
             died = _DIED.search(line.text) if line.process == "master" else None
             if died is not None:
-                return self._dead(died["program"], int(died["pid"]), line, now)
+                return self._record_death(died["program"], int(died["pid"]), line, now)
             return Events(line=line)
         self.deliveries[queued["id"]].append(line)
         done = line.process == "qmgr" and line.text.endswith(_REMOVED)
         return Events(removed=queued["id"] if done else None, line=line)
 
     def masters(self, pids: range) -> list[LogLine]:
-        """What the master(8) with one of these process ids said.
+        """The lines of the master(8) with one of these process ids.
 
-        By process id, since what it says before it has read its configuration goes under
-        ``postfix/master``, whatever ``syslog_name`` the instance has.
+        By process id, since before it has read its configuration it logs as ``postfix/master``,
+        whatever ``syslog_name`` the instance has.
         """
         tags = [tag for tag in self.other if tag.endswith("/master")]
         return [line for tag in tags for line in self.other[tag] if line.pid in pids]
 
     def deaths(self, pids: range, tag: str) -> list[LogLine]:
-        """Why smtpd processes of one service died before a client (:func:`is_of_service`)."""
-        found = [one for one in self.died if is_of_service(one, pids, tag)]
-        return [line for one in found for line in one.lines]
+        """The lines of smtpd deaths of a service before a client (:func:`is_of_service`)."""
+        deaths = [death for death in self.died if is_of_service(death, pids, tag)]
+        return [line for death in deaths for line in death.lines]
 
     def deaths_with_clients(self, pids: range, tag: str, since: float) -> list[LogLine]:
-        """Why smtpd processes of one service died with a client since then.
+        """The lines of smtpd deaths of a service with a client since then.
 
-        master(8) puts off the next process after one that died over its first client, so that
-        clients who come meanwhile wait.
+        master(8) delays the next process after one that died with its first client, so that new
+        clients wait meanwhile.
         """
         return [
             line
-            for one in self.died
-            if one.master in pids and one.program == "smtpd" and one.served and one.at >= since
-            for line in one.lines
-            if one.tag in (tag, None)
+            for death in self.died
+            if death.master in pids and death.program == "smtpd"
+            if death.served and death.at >= since and death.tag in (tag, None)
+            for line in death.lines
         ]
 
     def dying(self, tag: str) -> bool:
-        """Whether a process of this tag has said its last words, and master nothing of it yet."""
-        return any(line.tag == tag for said in self._last_words.values() for line in said)
+        """Whether a process with this tag logged a fatal error, and master has not reported it."""
+        return any(line.tag == tag for lines in self._last_lines.values() for line in lines)
 
     def last_words(self, pids: range, since: float, but: str) -> list[LogLine]:
-        """Why processes of an instance died since then; not those of one program."""
+        """The lines of deaths in an instance since then, except those of one program."""
         return [
             line
-            for one in self.died
-            if one.master in pids and one.at >= since and one.program != but
-            for line in one.lines
+            for death in self.died
+            if death.master in pids and death.at >= since and death.program != but
+            for line in death.lines
         ]
 
     def find_open(self, peer: str, since: float) -> SmtpSession | None:
         """The newest session of ``address:port``, opened since then, that is not closed yet."""
-        found = [s for s in self._open.values() if s.peer == peer and s.opened >= since]
-        return max(found, key=lambda session: session.opened, default=None)
+        sessions = [s for s in self._open.values() if s.peer == peer and s.opened >= since]
+        return max(sessions, key=lambda session: session.opened, default=None)
 
-    def _dead(self, program: str, pid: int, line: LogLine, now: float) -> Events:
-        """A process is dead: its connection, if it had one, gets no more lines."""
-        words = [one for (_, of), said in self._outside.items() if of == pid for one in said]
-        words += [one for one in self._last_words.pop(pid, []) if one not in words]
-        served = any(of == pid for _, of in self._preambles)
-        death = Death(line.pid, program, pid, (*words, line), served, now)
+    def _record_death(self, program: str, pid: int, line: LogLine, now: float) -> Events:
+        """Record a death: the connection of the process, if it had one, gets no more lines."""
+        lines = [
+            earlier
+            for (_, owner), outside in self._outside.items()
+            if owner == pid
+            for earlier in outside
+        ]
+        lines += [earlier for earlier in self._last_lines.pop(pid, []) if earlier not in lines]
+        served = any(owner == pid for _, owner in self._preambles)
+        death = Death(line.pid, program, pid, (*lines, line), served, now)
         self.died.append(death)
         key = next((key for key in self._open if key[1] == pid), None)
         closed = None
@@ -206,7 +211,7 @@ class MailLog:
             closed.closed = True
         return Events(closed=closed, line=line, died=death)
 
-    def _smtpd(self, line: LogLine, now: float) -> SmtpSession | None:
+    def _feed_smtpd(self, line: LogLine, now: float) -> SmtpSession | None:
         key = (line.tag, line.pid)
         peer = _PEER.match(line.text)
         if peer is not None and line.text.startswith("connect from"):
@@ -219,20 +224,20 @@ class MailLog:
             self._outside[key].append(line)
             return None
         session.lines.append(line)
-        # A process that says why it dies says nothing after it.
-        if peer is None and not line.text.startswith(_LAST_WORDS):
+        # After its fatal line a process logs nothing more.
+        if peer is None and not line.text.startswith(_FATAL):
             return None
         session.closed = True
         return self._open.pop(key)
 
 
 def is_of_service(death: Death, pids: range, tag: str) -> bool:
-    """Whether a death may be why a service takes no client.
+    """Whether a death may be the reason why a service accepts no client.
 
     Args:
-        death: of any process.
-        pids: has the instance's master.
-        tag: the service's own. A process that died without a word may have been any service's.
+        death: the death of any process.
+        pids: the process ids of the instance's master.
+        tag: the service's tag. A process that logged nothing may be any service's.
     """
-    mine = death.master in pids and death.program == "smtpd" and not death.served
-    return mine and death.tag in (tag, None)
+    before_client = death.master in pids and death.program == "smtpd" and not death.served
+    return before_client and death.tag in (tag, None)

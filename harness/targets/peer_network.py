@@ -1,7 +1,8 @@
-"""The servers that mail is sent to, and the name server that leads to them.
+"""The peer network: the servers that mail is sent to, and the name server that knows them.
 
-A server a pin, each a Postfix in a container of its own, for a mail exchanger listens on port 25.
-Each proves that it grants what it is pinned to before a refusal by the sender is believed.
+There is one server per pin, a Postfix in a container of its own, since a mail exchanger listens on
+port 25. Each server must be shown to accept the offer that it is pinned to: otherwise a failure
+would say nothing about the sender.
 """
 
 from __future__ import annotations
@@ -26,25 +27,25 @@ from harness.scenarios.peer_servers import (
     tlsa_data,
     zones,
 )
-from harness.targets.control import granted, handshake
+from harness.targets.control import handshake_command, is_accepted
 from harness.targets.lab import PKI_DIR, FileSpec, Lab, put_files
 from harness.targets.pki import Pki
 from harness.targets.postfix import ROOT, PostfixTarget
 from harness.targets.resolver import start_resolver
 from harness.tls import Offer, Protocol, Service
 
-#: A peer with what it is pinned to.
+#: A peer with the offer that it is pinned to.
 Pin = tuple[Peer, Offer]
 _PORTS = {Service.SMTP: 25, Service.SUBMISSION: 587, Service.SUBMISSIONS: 465}
-#: Peers' own log-in is asked by nobody.
+#: No client logs in at a peer.
 _NO_SASL = "inet:127.0.0.1:1"
-#: Servers that shake no hands.
+#: Servers that make no TLS handshake.
 _WITHOUT_TLS = (ServerKind.PLAINTEXT, ServerKind.HANGS_UP)
 
 
 @dataclass(frozen=True, slots=True)
 class PeerServer:
-    """A peer that is up. ``capable`` is False where its library has not what it is pinned to."""
+    """A running peer. ``capable`` is False if its library does not support its pinned offer."""
 
     domain: str
     target: PostfixTarget
@@ -53,7 +54,7 @@ class PeerServer:
 
 @dataclass(frozen=True, slots=True)
 class PeerNetwork:
-    """Where mail can be sent: the peers by name and offer, and the resolver that knows them."""
+    """The peers by name and offer, and the address of the name server that knows them."""
 
     servers: Mapping[tuple[str, str], PeerServer]
     resolver: str
@@ -69,21 +70,21 @@ async def start_peer_network(
     """Start the servers that these peers need, all at once, then the name server.
 
     Args:
-        pins: the peers, each with what it is pinned to.
-        postfix: the servers' image. dns: the name server's.
-        number: tells the containers of several peer networks in one laboratory apart.
+        pins: the peers, each with the offer that it is pinned to.
+        postfix: the servers' image. dns: the name server's image.
+        number: distinguishes the containers of several peer networks in one laboratory.
 
     Raises:
-        InfrastructureError: one does not start, or does not grant what it is there for.
+        InfrastructureError: a server does not start, or does not accept its pinned offer.
     """
-    wanted = list(pins)
-    kinds = dict.fromkeys((peer.server, offer) for peer, offer in wanted)
-    started = await asyncio.gather(*(_start(lab, *kind, postfix, number) for kind in kinds))
+    peer_pins = list(pins)
+    kinds = dict.fromkeys((peer.server, offer) for peer, offer in peer_pins)
+    started = await asyncio.gather(*(_start_peer(lab, *kind, postfix, number) for kind in kinds))
     by_kind = dict(zip(kinds, started, strict=True))
     addresses = []
     servers = {}
     digest = _key_digest(lab.pki)
-    for peer, offer in wanted:
+    for peer, offer in peer_pins:
         target, capable = by_kind[peer.server, offer]
         servers[peer.name, str(offer)] = PeerServer(peer.domain_of(offer), target, capable)
         ip = lab.address(target.container)
@@ -92,7 +93,7 @@ async def start_peer_network(
     return PeerNetwork(servers, resolver)
 
 
-async def _start(
+async def _start_peer(
     lab: Lab, kind: ServerKind, offer: Offer, image: str, number: int
 ) -> tuple[PostfixTarget, bool]:
     label = hashlib.sha256(f"{kind} {offer}".encode()).hexdigest()[:8]
@@ -115,31 +116,32 @@ def _start_server(
     if not instance.started:
         raise InfrastructureError(f"the peer for {offer} does not start: {instance.words}")
     if kind is ServerKind.UNKNOWN_CA:
-        stranger = Pki().pair("RSA")
+        untrusted = Pki().pair("RSA")
         put_files(
             target.container,
             {
-                OWN_CERTIFICATE: FileSpec(stranger.certificate),
-                OWN_KEY: FileSpec(stranger.key, mode=0o600),
+                OWN_CERTIFICATE: FileSpec(untrusted.certificate),
+                OWN_KEY: FileSpec(untrusted.key, mode=0o600),
             },
         )
     put_files(target.container, {f"{PKI_DIR}/ca.pem": FileSpec(lab.pki.ca)})
     capable = kind in _WITHOUT_TLS or all(
-        granted(target.run(handshake(protocol, Service.SMTP))) for protocol in _spoken(offer)
+        is_accepted(target.run(handshake_command(protocol, Service.SMTP)))
+        for protocol in _pinned_versions(offer)
     )
     return target, capable
 
 
-def _spoken(offer: Offer) -> list[Protocol]:
-    """The versions that a server pinned to an offer must grant; unpinned, one."""
+def _pinned_versions(offer: Offer) -> list[Protocol]:
+    """The versions that a server pinned to an offer must accept; one if it is not pinned."""
     if offer.lowest is None or offer.highest is None:
         return [Protocol.TLSv1_2]
     ranks = range(offer.lowest.rank, offer.highest.rank + 1)
-    return [one for one in Protocol if one.rank in ranks]
+    return [protocol for protocol in Protocol if protocol.rank in ranks]
 
 
 def _start_dns(lab: Lab, addresses: list[Address], image: str, number: int) -> str:
-    """Start the name server with the peers' zones; gives its address.
+    """Start the name server with the peers' zones; return its address.
 
     Raises:
         InfrastructureError: it does not answer.
@@ -148,7 +150,7 @@ def _start_dns(lab: Lab, addresses: list[Address], image: str, number: int) -> s
     return start_resolver(
         lab,
         image,
-        lambda own: zones(addresses, own),
+        lambda dns_address: zones(addresses, dns_address),
         insecure=INSECURE,
         bogus=bogus(addresses),
         probe=probe,

@@ -1,6 +1,6 @@
-"""The run's own test PKI: a CA, server certificates below it, and DH parameters.
+"""The run's test PKI: a CA, server certificates below it, and DH parameters.
 
-Made anew for each run, so no key of ours ever lies about. Names are those of RFC 2606's ``.test``.
+It is generated for each run, so no private key is kept. Names are in ``.test`` (RFC 2606).
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ SERVER_NAME = "mx.test"
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | dsa.DSAPrivateKey
 _KEYS: dict[str, Callable[[], PrivateKey]] = {
-    "RSA": lambda: _rsa(2048),
-    "RSA, 1024 bits": lambda: _rsa(1024),
-    "RSA, 4096 bits": lambda: _rsa(4096),
+    "RSA": lambda: _make_rsa_key(2048),
+    "RSA, 1024 bits": lambda: _make_rsa_key(1024),
+    "RSA, 4096 bits": lambda: _make_rsa_key(4096),
     "EC": lambda: ec.generate_private_key(ec.SECP256R1()),
     "EC, P-384": lambda: ec.generate_private_key(ec.SECP384R1()),
     "DSA": lambda: dsa.generate_private_key(key_size=2048),
 }
-Made = TypeVar("Made")
+Value = TypeVar("Value")
 _DAY = datetime.timedelta(days=1)
 
 
@@ -47,52 +47,52 @@ class KeyPair:
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """Who signs certificates: its own certificate, and its key."""
+    """A CA that signs certificates: its certificate and its key."""
 
     certificate: x509.Certificate
     key: rsa.RSAPrivateKey
 
 
 class Pki:
-    """A run's CA, and the certificates and parameters below it, each made when first asked for.
+    """A run's CA, and the certificates and parameters below it, each made when first requested.
 
-    Certificates are for :data:`SERVER_NAME` where nothing else is said. Safe for threads.
+    Certificates are for :data:`SERVER_NAME` unless stated otherwise. Safe for threads.
     """
 
     def __init__(self) -> None:
         self._ca = _make_ca("postfix-matrix test CA")
-        self._made: dict[Hashable, Any] = {}
+        self._values: dict[Hashable, Any] = {}
         self._lock = threading.RLock()
 
     @property
     def ca(self) -> str:
         """The CA's certificate, PEM."""
-        return _pem(self._ca.certificate)
+        return _to_pem(self._ca.certificate)
 
     @property
     def intermediate_ca(self) -> str:
         """The certificate of the CA below it, PEM."""
-        return _pem(self._intermediate.certificate)
+        return _to_pem(self._intermediate_issuer.certificate)
 
     def pair(self, which: str) -> KeyPair:
         """The server's certificate and key: ``RSA``, ``EC`` (P-256), ``EC, P-384`` and others."""
-        return self._once(("pair", which), lambda: self._issue(_KEYS[which]()))
+        return self._make_once(("pair", which), lambda: self._issue_pair(_KEYS[which]()))
 
     def client_pair(self, which: ClientCertificate) -> KeyPair:
         """The certificate that a client presents, and its key; it is for ``WHICH.client.test``.
 
-        That of ``untrusted`` is of a CA that nobody knows.
+        That of ``untrusted`` is issued by a CA that no server trusts.
         """
-        foreign = which is ClientCertificate.UNTRUSTED
+        untrusted = which is ClientCertificate.UNTRUSTED
 
         def make() -> KeyPair:
-            issuer = self._stranger if foreign else self._ca
-            return self._issue(_rsa(2048), f"{which}.client.test", issuer)
+            issuer = self._untrusted_issuer if untrusted else self._ca
+            return self._issue_pair(_make_rsa_key(2048), f"{which}.client.test", issuer)
 
-        return self._once(("client", which), make)
+        return self._make_once(("client", which), make)
 
     def fingerprints(self) -> dict[str, str]:
-        """What a scenario's placeholders stand for in this run (``scenarios.placeholders``)."""
+        """The values of a scenario's placeholders in this run (``scenarios.placeholders``)."""
         certificates = {
             "listed-client": self.client_pair(ClientCertificate.LISTED).certificate,
             "peer": self.pair("RSA").certificate,
@@ -105,10 +105,10 @@ class Pki:
         }
 
     def text(self, kind: FileKind) -> str:
-        """What a file of a kind holds, PEM; the kind's own words say it.
+        """The content of a file of a kind, PEM; the kind's value describes it.
 
         Raises:
-            KeyError: there is no such thing, as of a file that is to be missing.
+            KeyError: such a file has no content, for example one that must be missing.
         """
         what, _, variant = kind.value.partition(", ")
         if what == "CA certificate":
@@ -116,61 +116,63 @@ class Pki:
         if what == "DH parameters":
             return dh_parameters(int(variant.split()[0]))
         algorithm, _, part = what.partition(" ")
-        key, certificate = self._parts(kind, algorithm, variant)
+        key, certificate = self._key_and_certificate(kind, algorithm, variant)
         # postconf(5), smtpd_tls_chain_files: the key first.
         texts = {"certificate": certificate, "key": key, "key and certificate": key + certificate}
         return texts[part]
 
-    def _parts(self, kind: FileKind, algorithm: str, variant: str) -> tuple[str, str]:
-        """The key of a kind, and what of certificates goes with it; both PEM."""
+    def _key_and_certificate(self, kind: FileKind, algorithm: str, variant: str) -> tuple[str, str]:
+        """The key of a kind, and the certificate or chain for it; both PEM."""
         named = f"{algorithm}, {variant}" if variant else algorithm
         if named in _KEYS:
             pair = self.pair(named)
             return pair.key, pair.certificate
         common = self.pair(algorithm)
-        return common.key, self._once(
-            ("variant", named), lambda: self._special(common.key, kind.host, variant)
+        return common.key, self._make_once(
+            ("variant", named), lambda: self._make_variant(common.key, kind.host, variant)
         )
 
-    def _special(self, key_text: str, host: str | None, variant: str) -> str:
-        """A certificate of a common key that is not the common one."""
+    def _make_variant(self, key_text: str, host: str | None, variant: str) -> str:
+        """A variant of the certificate for a common key."""
         key = serialization.load_pem_private_key(key_text.encode(), None)
         assert isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
         if host is not None:
-            return self._issue(key, host).certificate
+            return self._issue_pair(key, host).certificate
         if variant == "expired":
-            return self._issue(key, ends=-_DAY).certificate
+            return self._issue_pair(key, ends=-_DAY).certificate
         if variant == "self-signed":
             assert isinstance(key, rsa.RSAPrivateKey)
-            return _pem(_certificate(key, SERVER_NAME, _name(SERVER_NAME), key, 30 * _DAY))
+            return _to_pem(
+                _make_certificate(key, SERVER_NAME, _make_name(SERVER_NAME), key, 30 * _DAY)
+            )
         if variant == "of another CA":
-            return self._issue(key, issuer=self._stranger).certificate
-        below = self._issue(key, issuer=self._intermediate).certificate
+            return self._issue_pair(key, issuer=self._untrusted_issuer).certificate
+        below = self._issue_pair(key, issuer=self._intermediate_issuer).certificate
         return {
             "below an intermediate": below,
             "with its intermediate": below + self.intermediate_ca,
         }[variant]
 
     @property
-    def _intermediate(self) -> Issuer:
-        """The CA below the run's own."""
-        return self._once(
+    def _intermediate_issuer(self) -> Issuer:
+        """The CA below the run's CA."""
+        return self._make_once(
             "intermediate", lambda: _make_ca("postfix-matrix intermediate CA", self._ca)
         )
 
     @property
-    def _stranger(self) -> Issuer:
-        """A CA that nobody knows."""
-        return self._once("stranger", lambda: _make_ca("a CA that nobody knows"))
+    def _untrusted_issuer(self) -> Issuer:
+        """A CA that neither servers nor clients trust."""
+        return self._make_once("stranger", lambda: _make_ca("a CA that nobody knows"))
 
-    def _once(self, name: Hashable, make: Callable[[], Made]) -> Made:
+    def _make_once(self, name: Hashable, make: Callable[[], Value]) -> Value:
         with self._lock:
-            if name not in self._made:
-                self._made[name] = make()
-            made: Made = self._made[name]
+            if name not in self._values:
+                self._values[name] = make()
+            made: Value = self._values[name]
             return made
 
-    def _issue(
+    def _issue_pair(
         self,
         key: PrivateKey,
         host: str = SERVER_NAME,
@@ -181,26 +183,26 @@ class Pki:
         issuer = issuer or self._ca
         subject = issuer.certificate.subject
         return KeyPair(
-            certificate=_pem(_certificate(key, host, subject, issuer.key, ends)),
+            certificate=_to_pem(_make_certificate(key, host, subject, issuer.key, ends)),
             key=key.private_bytes(
                 serialization.Encoding.PEM,
-                # The traditional form, since OpenSSL 0.9.8 is among those who read it.
+                # The traditional format, since OpenSSL 0.9.8 has to read it too.
                 serialization.PrivateFormat.TraditionalOpenSSL,
                 serialization.NoEncryption(),
             ).decode(),
         )
 
 
-def _rsa(bits: int) -> rsa.RSAPrivateKey:
+def _make_rsa_key(bits: int) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 
 
 def _make_ca(common_name: str, above: Issuer | None = None) -> Issuer:
-    """A CA: a root, or one below another."""
-    key, name = _rsa(2048), _name(common_name)
+    """Make a CA: a root, or one below another."""
+    key, name = _make_rsa_key(2048), _make_name(common_name)
     issuer = above.certificate.subject if above else name
     certificate = (
-        _builder(name, issuer, key, 30 * _DAY)
+        _start_certificate(name, issuer, key, 30 * _DAY)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0 if above else 1), critical=True)
         .add_extension(_key_usage(ca=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -209,19 +211,19 @@ def _make_ca(common_name: str, above: Issuer | None = None) -> Issuer:
     return Issuer(certificate, key)
 
 
-def _certificate(
+def _make_certificate(
     key: PrivateKey,
     host: str,
     issuer: x509.Name,
     issuer_key: rsa.RSAPrivateKey,
     ends: datetime.timedelta,
 ) -> x509.Certificate:
-    """A certificate for a name, and those below the server's own, that ends so long after now."""
+    """Make a certificate for a host (for the server, also for names below it)."""
     further = [x509.DNSName(f"*.{host}")] if host == SERVER_NAME else []
     names = [x509.DNSName(host), *further]
     authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
     return (
-        _builder(_name(host), issuer, key, ends)
+        _start_certificate(_make_name(host), issuer, key, ends)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(ca=False), critical=True)
@@ -230,7 +232,7 @@ def _certificate(
     )
 
 
-def _builder(
+def _start_certificate(
     subject: x509.Name, issuer: x509.Name, key: PrivateKey, ends: datetime.timedelta
 ) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
@@ -245,7 +247,7 @@ def _builder(
     )
 
 
-def _name(common_name: str) -> x509.Name:
+def _make_name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
@@ -263,5 +265,5 @@ def _key_usage(*, ca: bool) -> x509.KeyUsage:
     )
 
 
-def _pem(certificate: x509.Certificate) -> str:
+def _to_pem(certificate: x509.Certificate) -> str:
     return certificate.public_bytes(serialization.Encoding.PEM).decode()

@@ -1,4 +1,4 @@
-"""The ports of a container, lent to its instances and given back."""
+"""The ports of a container, which its instances take and give back."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from harness.errors import InfrastructureError
 from harness.tls import INBOUND, Service
 
 FIRST_PORT = 20010
-#: Below Linux's own choice of ports for outgoing connections (ip_local_port_range).
+#: Below the ports that Linux uses for outgoing connections (ip_local_port_range).
 LAST_PORT = 32767
 
 
 class PortPool:
-    """Blocks of ports in a row, the lowest free one first. Safe for threads."""
+    """Blocks of consecutive ports, the lowest free block first. Safe for threads."""
 
     def __init__(self) -> None:
         self._blocks: dict[str, range] = {}
         self._lock = threading.Lock()
 
     def take(self, owner: str, count: int) -> dict[Service, int]:
-        """The ports of the registered services; those after them are the owner's as well.
+        """The ports of the registered services; the rest of the block is the owner's as well.
 
         Args:
-            owner: who gives the block back; an owner has one block.
-            count: how many ports in a row, the registered services' among them.
+            owner: the instance that gives the block back; an owner has one block.
+            count: how many consecutive ports, including those of the registered services.
 
         Raises:
             InfrastructureError: no such block is free.
@@ -44,6 +44,6 @@ class PortPool:
         return {service: first + number for number, service in enumerate(INBOUND)}
 
     def give_back(self, owner: str) -> None:
-        """Let others have an owner's ports."""
+        """Free an owner's ports."""
         with self._lock:
             self._blocks.pop(owner, None)

@@ -1,7 +1,7 @@
-"""A build under test: its container, and the Postfix instances in it, one a config.
+"""A build under test: its container, and the Postfix instances in it, one per configuration.
 
-A container takes half a second to start, one more ``master`` in it some ten milliseconds; so each
-config is an instance of its own (directories, ports, ``syslog_name``) in the build's one container.
+A container takes half a second to start, another ``master`` in it some ten milliseconds; so each
+configuration is an instance (with directories, ports, ``syslog_name``) in the build's container.
 """
 
 from __future__ import annotations
@@ -51,30 +51,30 @@ from harness.targets.stream import LineStream
 from harness.tls import INBOUND, Service
 
 # Postfix lets a file that has just changed "cool down" for seconds before it reads it
-# (dict_load_file in its util library), so configurations are given an old date.
-_COOL = "200001010000"
-_MESSAGE = "== postfix-matrix: a message =="
+# (dict_load_file in its util library), so configurations get an old date.
+_OLD_TIME = "200001010000"
+_SEPARATOR = "== postfix-matrix: a message =="
 ROOT = "/srv/postfix-matrix"
 #: How a build's container is started.
 ROLE = Role(capabilities=POSTFIX_CAPABILITIES, tmpfs={ROOT: "exec,mode=755"})
-#: What a chrooted smtp(8) needs to look names up; Debian's init script copies the same.
+#: The files that a chrooted smtp(8) needs to resolve names; Debian's init script copies them too.
 _CHROOT = """
 mkdir -p etc
 cp /etc/resolv.conf /etc/services /etc/hosts etc/
 cp /etc/nsswitch.conf etc/ 2>/dev/null || true"""
-#: Parameters whose defaults are facts.
-_ASKED = ("mail_version", "mail_owner", "setgid_group", "daemon_directory", "config_directory")
+#: Parameters whose default values are facts of the image.
+_FACTS = ("mail_version", "mail_owner", "setgid_group", "daemon_directory", "config_directory")
 #: Queue folders that belong to mail_owner (conf/postfix-files of any release).
 _QUEUE_OWNED = "active bounce corrupt defer deferred flush hold incoming private saved trace"
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the image's own Postfix says of itself (postconf -d), and its OpenSSL.
+    """The defaults of the image's Postfix (postconf -d), and its OpenSSL.
 
-    ``protocol_lists`` are its own defaults of smtpd's two, ``openssl`` what ``openssl version``
-    says (docs/image-contract.md: the one that Postfix loads), ``table_types`` what ``postconf -m``
-    lists.
+    ``protocol_lists`` are the defaults of smtpd's two lists, ``openssl`` the output of ``openssl
+    version`` (docs/image-contract.md: the one that Postfix loads), ``table_types`` that of
+    ``postconf -m``.
     """
 
     mail_version: str
@@ -90,7 +90,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One config on one build: where it listens, and what its start left as evidence."""
+    """A configuration on a build: its ports, and the evidence of its start."""
 
     scenario: str
     directory: str
@@ -100,9 +100,9 @@ class Instance:
     postconf_n: str
     warnings: tuple[str, ...]
     words: str
-    #: Its master's process id; of one that did not start, those given out meanwhile.
+    #: Its master's process id; if it did not start, the ids that were assigned meanwhile.
     pids: range
-    #: Under which tag each service's smtpd logs.
+    #: The log tag of each service's smtpd.
     tags: Mapping[Service, str]
 
 
@@ -154,7 +154,7 @@ class PostfixTarget:
         *,
         called: str = "",
     ) -> PostfixTarget:
-        """Start the build's container, a further one under the name it is ``called``; blocking.
+        """Start a container of the build, a further one under the name ``called``. Blocks.
 
         Raises:
             InfrastructureError: it does not start, or does not keep the image contract.
@@ -175,7 +175,7 @@ class PostfixTarget:
         return self.ended
 
     def must_live(self) -> None:
-        """See that the container still runs: of a dead one, a client's failure says nothing.
+        """Check that the container still runs: otherwise a client's failure has no meaning.
 
         Raises:
             InfrastructureError: it has died.
@@ -183,18 +183,18 @@ class PostfixTarget:
         if self._stream.ended:
             raise InfrastructureError(
                 f"the container of {self.name} died while it was being tested",
-                cause="somebody removed it, or the machine is out of memory",
+                cause="it was removed, or the machine is out of memory",
                 next_step="run again; --resume measures only what is left",
             )
 
     def close(self) -> None:
-        """Let go of the container's streams; removing it is the session's."""
+        """Close the container's streams; the session removes the container."""
         for stream in (self._shell, self._check_shell, self._stream):
             if stream is not None:
                 stream.close()
 
     def remove(self) -> None:
-        """Let go of the streams and remove the container; one that is gone already is as good."""
+        """Close the streams and remove the container, if it still exists."""
         self.close()
         with suppress(DockerException):
             self.container.remove(force=True, v=True)
@@ -202,24 +202,24 @@ class PostfixTarget:
     def start_instance(
         self, scenario: Scenario, sasl: str, fixed_ports: Mapping[Service, int] | None = None
     ) -> Instance:
-        """Write a config, start its ``master`` and wait until it listens; blocking.
+        """Write a configuration, start its ``master`` and wait until it listens. Blocks.
 
-        ``fixed_ports`` are the registered services', where others must know them beforehand. A
+        ``fixed_ports`` are those of the registered services, if they must be known beforehand. A
         Postfix that will not start is a result, not an error: see ``started`` and ``words``.
         """
         directory = f"{ROOT}/{scenario.id}"
         places = places_of(scenario, self.facts.master_cf, self.facts.mail_version)
         numbers = fixed_ports or self._ports.take(scenario.id, len(INBOUND) + len(places))
         by_place = number_ports({str(name): port for name, port in numbers.items()}, places)
-        config = self._assemble(scenario, directory, by_place, sasl)
-        put_files(self.container, self._files(directory, config))
+        config = self._assemble_config(scenario, directory, by_place, sasl)
+        put_files(self.container, self._list_files(directory, config))
         missing = [path for path, kind in config.files.items() if kind is FileKind.MISSING]
-        self._must(self._setup_script(directory, missing, config.tables))
+        self._run_or_fail(self._setup_script(directory, missing, config.tables))
         ports = {Service(name): port for name, port in by_place.items()}
-        first = self._pid()
+        first = self._next_pid()
         master = f"{self.facts.daemon_directory}/master"
         answer = self._shell.run(start_script(master, f"{directory}/etc", self.facts.mail_version))
-        pids = self._pids(directory, first)
+        pids = self._find_pids(directory, first)
         postconf = self._shell.run(f"postconf -c {directory}/etc -n")
         values, warnings = _split_warnings(postconf.output)
         return Instance(
@@ -236,69 +236,69 @@ class PostfixTarget:
         )
 
     def use_resolver(self, address: str) -> None:
-        """Have the container's programs ask a name server, and instances' chroots too; blocking."""
+        """Let the container's programs, and instances' chroots, use a name server. Blocks."""
         if not self._resolves:
-            self._must(f"echo nameserver {address} > /etc/resolv.conf")
+            self._run_or_fail(f"echo nameserver {address} > /etc/resolv.conf")
             self._resolves = True
 
     def stop_instance(self, instance: Instance) -> None:
-        """End an instance's master and with it its children; blocking."""
+        """End an instance's master and with it its children. Blocks."""
         pid_file = f"{instance.directory}/queue/pid/master.pid"
         self._shell.run(f"kill $(cat {pid_file}) 2>/dev/null || true")
         self._ports.give_back(instance.scenario)
 
     def check(self, directory: str) -> str:
-        """What ``postfix check`` says of an instance; a fifth of a second of processor time."""
+        """The output of ``postfix check`` for an instance; takes 0.2 s of processor time."""
         with self._check_lock:
             self._check_shell = self._check_shell or Shell(self.container)
         return self._check_shell.run(f"nice postfix -c {directory}/etc check").output
 
     def run(self, script: str) -> str:
-        """Run a shell script in the container; what it printed on both outputs."""
+        """Run a shell script in the container; return its output (both streams)."""
         return self._shell.run(script).output
 
     def collect(self, directory: str) -> dict[str, str]:
-        """Trace headers of what an instance delivered since the last call, by recipient token."""
+        """Trace headers of the mail delivered since the last call, by recipient token."""
         script = f"""cd {directory}/mail/sink/new 2>/dev/null || exit 0
 set -- *
 [ -e "$1" ] || exit 0
-awk 'FNR == 1 {{ header = 1; print "{_MESSAGE}" }} /^$/ {{ header = 0 }} header' "$@"
+awk 'FNR == 1 {{ header = 1; print "{_SEPARATOR}" }} /^$/ {{ header = 0 }} header' "$@"
 mv "$@" ../cur/"""
-        found: dict[str, str] = {}
-        for message in self._shell.run(script).output.split(_MESSAGE + "\n")[1:]:
+        headers: dict[str, str] = {}
+        for message in self._shell.run(script).output.split(_SEPARATOR + "\n")[1:]:
             token, header = delivered_token(message), trace_header(message)
             if token is not None and header is not None:
-                found[token] = header
-        return found
+                headers[token] = header
+        return headers
 
-    def _must(self, script: str) -> None:
-        """Run what has to go well before Postfix can have a say.
+    def _run_or_fail(self, script: str) -> None:
+        """Run a script that must succeed before Postfix can start.
 
         Raises:
-            InfrastructureError: it did not.
+            InfrastructureError: it failed.
         """
         answer = self._shell.run(script)
         if answer.status != 0:
             raise InfrastructureError(
                 f"{self.name}: an instance could not be set up: {answer.output}",
-                cause="the container's file system is full, or the image lacks a tool",
+                cause="the container's file system is full, or the image does not have a tool",
                 next_step="see docs/image-contract.md for what an image must have",
             )
 
-    def _pid(self) -> int:
-        """The process id that the container gives out next, or nearly."""
+    def _next_pid(self) -> int:
+        """The process id that the container assigns next, approximately."""
         return int(self._shell.run("sh -c 'echo $$'").output)
 
-    def _pids(self, directory: str, first: int) -> range:
-        told = self._shell.run(f"cat {directory}/queue/pid/master.pid").output.strip()
-        if told.isdigit():
-            return range(int(told), int(told) + 1)
-        return range(first, self._pid() + 1)
+    def _find_pids(self, directory: str, first: int) -> range:
+        pid = self._shell.run(f"cat {directory}/queue/pid/master.pid").output.strip()
+        if pid.isdigit():
+            return range(int(pid), int(pid) + 1)
+        return range(first, self._next_pid() + 1)
 
     def _take_log(self, lines: list[str]) -> None:
         self._loop.call_soon_threadsafe(self.join.feed, lines)
 
-    def _assemble(
+    def _assemble_config(
         self, scenario: Scenario, directory: str, ports: Mapping[str, int], sasl: str
     ) -> InstanceConfig:
         context = InstanceContext(
@@ -314,9 +314,9 @@ mv "$@" ../cur/"""
         return assemble_filled(scenario, context, self._lab.pki.fingerprints)
 
     def _read_facts(self) -> Facts:
-        values = {name: self._default(name) for name in _ASKED}
+        values = {name: self._read_default(name) for name in _FACTS}
         config = shlex.quote(values["config_directory"])
-        # A release that has only one of them, or none (before 2.3), warns on standard error.
+        # A release that has only one of the lists, or none (before 2.3), warns on standard error.
         lists = self._shell.run(f"postconf -d {OPPORTUNISTIC} {MANDATORY} 2>/dev/null").output
         settings = (line.partition(" =") for line in lists.splitlines() if " =" in line)
         return Facts(
@@ -327,11 +327,11 @@ mv "$@" ../cur/"""
             table_types=frozenset(self._shell.run("postconf -m 2>/dev/null").output.split()),
         )
 
-    def _default(self, name: str) -> str:
-        """The image's own value of a parameter that every Postfix has.
+    def _read_default(self, name: str) -> str:
+        """The image's default of a parameter that every Postfix has.
 
         Raises:
-            InfrastructureError: it has none to tell.
+            InfrastructureError: postconf failed.
         """
         answer = self._shell.run(f"postconf -d -h {name}")
         if answer.status != 0:
@@ -342,39 +342,39 @@ mv "$@" ../cur/"""
             )
         return answer.output.strip()
 
-    def _files(self, directory: str, config: InstanceConfig) -> dict[str, FileSpec]:
-        wanted = {
+    def _list_files(self, directory: str, config: InstanceConfig) -> dict[str, FileSpec]:
+        files = {
             f"{directory}/etc/main.cf": FileSpec(config.main_cf),
             f"{directory}/etc/master.cf": FileSpec(config.master_cf),
         }
-        # A file is written once, for all instances that name it: one that is being read by another
-        # instance's smtpd must not be half of itself at that moment.
+        # A file is written once, for all instances that name it: while another instance's smtpd
+        # reads it, it must not be half-written.
         fresh = {
             path: kind
             for path, kind in config.files.items()
             if path not in self._placed and path not in config.texts
         }
         self._placed |= fresh
-        wanted |= {path: FileSpec(text) for path, text in config.texts.items()}
+        files |= {path: FileSpec(text) for path, text in config.texts.items()}
         for path, kind in fresh.items():
             if kind is FileKind.MISSING:
                 continue
             secret = kind.name.endswith(("KEY", "CHAIN"))
-            wanted[path] = FileSpec(self._lab.pki.text(kind), mode=0o600 if secret else 0o644)
-        # What the engine copies in does not show on a tmpfs, so all is staged beside it.
-        return {_stage(directory) + path: spec for path, spec in wanted.items()}
+            files[path] = FileSpec(self._lab.pki.text(kind), mode=0o600 if secret else 0o644)
+        # Files that the engine copies do not appear on a tmpfs, so they are staged elsewhere.
+        return {_stage_dir(directory) + path: spec for path, spec in files.items()}
 
     def _setup_script(
         self, directory: str, missing: Iterable[str], tables: Iterable[GivenTable]
     ) -> str:
         facts = self.facts
-        gone = " ".join(map(shlex.quote, missing))
+        removed = " ".join(map(shlex.quote, missing))
         return f"""set -e
 umask 022
 mkdir -p {directory}/etc {directory}/queue {directory}/data {directory}/mail
-cp -R {_stage(directory)}/. /
-rm -f -- {gone}
-touch -t {_COOL} {directory}/etc/*
+cp -R {_stage_dir(directory)}/. /
+rm -f -- {removed}
+touch -t {_OLD_TIME} {directory}/etc/*
 chown {facts.mail_owner} {directory}/data
 chown 65534:65534 {directory}/mail
 cd {directory}/queue
@@ -388,9 +388,9 @@ chmod 710 public{_CHROOT if self._resolves else ""}
 
 
 def compile_script(tables: Iterable[GivenTable], config_directory: str) -> str:
-    """The commands that make indexed tables of the texts that were given, postmap(1).
+    """The commands that compile indexed tables from the given texts, postmap(1).
 
-    A table whose text Postfix cannot read is left as it is: what smtpd says of it is the result.
+    A table whose text Postfix cannot read is left as it is: smtpd's error is the result then.
     """
     lines = [
         f"{table.compiler} -c {config_directory} {shlex.quote(table.name)} || true"
@@ -400,7 +400,7 @@ def compile_script(tables: Iterable[GivenTable], config_directory: str) -> str:
     return "\n".join(lines)
 
 
-def _stage(directory: str) -> str:
+def _stage_dir(directory: str) -> str:
     return f"/postfix-matrix-stage/{directory.rpartition('/')[2]}"
 
 
@@ -417,7 +417,7 @@ def trace_header(message: str) -> str | None:
 
 
 def delivered_token(message: str) -> str | None:
-    """Whom virtual(8) delivered to: the local part of ``Delivered-To:``."""
+    """The recipient's token: the local part of virtual(8)'s ``Delivered-To:``."""
     match = re.search(r"^Delivered-To: ([a-z0-9]+)@", message, re.MULTILINE)
     return match[1] if match else None
 

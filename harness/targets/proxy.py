@@ -1,4 +1,4 @@
-"""HAProxy in front of services that expect its protocol: what such services have in real life."""
+"""HAProxy in front of services that expect the PROXY protocol, as in real installations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.targets.lab import FileSpec, Lab, Role, host_name, put_files
 NAME = "haproxy"
 _FIRST_PORT = 20010
 _FOLDER = "/run/haproxy"
-#: Seconds that HAProxy waits for either side: longer than any dialogue's limit.
+#: Seconds that HAProxy waits for either side: longer than the time limit of any dialogue.
 _PATIENCE = 600
 _CONFIG = """\
 defaults
@@ -38,7 +38,7 @@ class ProxyServer:
         self._lock = threading.Lock()
 
     def forward(self, address: str, target: int) -> int:
-        """Listen for clients of a service at ``address:target``; gives the port. Blocking.
+        """Listen for clients of a service at ``address:target``; return the port. Blocks.
 
         Raises:
             InfrastructureError: HAProxy does not start.
@@ -57,7 +57,7 @@ class ProxyServer:
 
 
 def start_proxy(lab: Lab, reference: str) -> ProxyServer:
-    """Start the container that HAProxies run in; blocking.
+    """Start the container for the HAProxy processes. Blocks.
 
     Raises:
         InfrastructureError: the engine could not start it.

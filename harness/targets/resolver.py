@@ -24,14 +24,14 @@ def start_resolver(
     probe: str = SENDER_DOMAIN,
     name: str = "dns",
 ) -> str:
-    """Start the name server and wait until it answers; gives its address.
+    """Start the name server and wait until it answers; return its address.
 
     Args:
-        zones_at: the texts of zones by name, for the name server's own address.
+        zones_at: returns the zones' texts by name, given the name server's address.
         insecure: the zones that are not signed.
-        bogus: those whose signatures do not fit their trust anchors, so that it answers SERVFAIL.
-        probe: a name that it answers for when all is loaded.
-        name: its container's.
+        bogus: zones whose signatures do not match their trust anchors, so that it answers SERVFAIL.
+        probe: a name for which it answers when all zones are loaded.
+        name: the name of its container.
 
     Raises:
         InfrastructureError: it does not answer in time.
@@ -54,8 +54,8 @@ def _await_answer(container: Any, name: str, *, time_limit: float = 20.0) -> Non
     end = time.monotonic() + time_limit
     while True:
         with talking("asking the name server"):
-            asked = container.exec_run(["drill", "-p", "53", "@127.0.0.1", name, "A"])
-        if "rcode: NOERROR" in asked.output.decode(errors="replace"):
+            query = container.exec_run(["drill", "-p", "53", "@127.0.0.1", name, "A"])
+        if "rcode: NOERROR" in query.output.decode(errors="replace"):
             return
         if time.monotonic() > end:
             log = container.logs(tail=8).decode(errors="replace").strip()

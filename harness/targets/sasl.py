@@ -1,4 +1,4 @@
-"""The run's authentication service: a real Dovecot, asked by every Postfix over TCP."""
+"""The run's authentication service: a real Dovecot, which every Postfix uses over TCP."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from harness.targets.lab import Lab, Role
 
 PORT = 12345
 USERNAME = "webshop"
-PASSWORD = "s3cret-webshop"  # of a throw-away user on a network without a way out
+PASSWORD = "s3cret-webshop"  # of a throw-away user on a network without access to the outside
 
 
 def start_sasl(lab: Lab, reference: str, *, time_limit: float = 20.0) -> str:
-    """Start Dovecot and wait until it listens; gives the value for ``smtpd_sasl_path``.
+    """Start Dovecot and wait until it listens; return the value for ``smtpd_sasl_path``.
 
-    An address, not a name: an smtpd in a chroot resolves nothing.
+    It is an address, not a name: an smtpd in a chroot cannot resolve names.
 
     Raises:
         InfrastructureError: it did not listen within ``time_limit`` seconds.
     """
     container = lab.start(reference, "sasl", Role(tmpfs={"/run/dovecot": "uid=110,gid=110"}))
     end = time.monotonic() + time_limit
-    while not _listens(container):
+    while not _is_listening(container):
         if time.monotonic() > end:
             log = container.logs(tail=5).decode(errors="replace").strip()
             raise InfrastructureError(
@@ -35,7 +35,7 @@ def start_sasl(lab: Lab, reference: str, *, time_limit: float = 20.0) -> str:
     return f"inet:{lab.address(container)}:{PORT}"
 
 
-def _listens(container: Any) -> bool:
+def _is_listening(container: Any) -> bool:
     listening = ["grep", "-qi", f":{PORT:04X} 00000000:0000 0A", "/proc/net/tcp"]
     with talking("looking whether Dovecot listens"):
         return bool(container.exec_run(listening).exit_code == 0)

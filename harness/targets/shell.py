@@ -1,6 +1,6 @@
-"""A warm shell in a container: one ``docker exec`` for a target's whole life.
+"""A shell that stays open in a container: one ``docker exec`` for a target's whole life.
 
-An exec costs a tenth of a second, a command through a shell that is already there a millisecond.
+An exec takes a tenth of a second, a command in a shell that is open already a millisecond.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from harness.targets.stream import LineStream
 
 @dataclass(frozen=True, slots=True)
 class ShellOutput:
-    """What a command came to: its exit status, and standard output and error as they came."""
+    """The result of a command: its exit status, and its output (both streams, in order)."""
 
     status: int
     output: str
@@ -38,7 +38,7 @@ class Shell:
             sock = api.exec_start(created["Id"], socket=True)
         self._stream = LineStream(
             sock,
-            self._take,
+            self._take_lines,
             lambda: self._lines.put(None),
             name=f"shell {container.name}",
         )
@@ -55,36 +55,36 @@ class Shell:
             try:
                 self._stream.write(f"( {script}\n) </dev/null 2>&1\nprintf '\\n{mark} %s\\n' $?\n")
             except OSError as error:
-                raise self._gone(str(error)) from error
-            return self._collect(mark, time_limit)
+                raise self._shell_error(str(error)) from error
+            return self._collect_output(mark, time_limit)
 
     def close(self) -> None:
-        """End the shell; a command that is being waited for fails at once."""
+        """End the shell; a command that is still running fails at once."""
         self._stream.close()
         self._lines.put(None)
 
-    def _take(self, lines: list[str]) -> None:
+    def _take_lines(self, lines: list[str]) -> None:
         for line in lines:
             self._lines.put(line)
 
-    def _collect(self, mark: str, time_limit: float) -> ShellOutput:
+    def _collect_output(self, mark: str, time_limit: float) -> ShellOutput:
         output: list[str] = []
         end = time.monotonic() + time_limit
         while True:
             try:
                 line = self._lines.get(timeout=max(0.0, end - time.monotonic()))
             except queue.Empty:
-                raise self._gone(f"no answer in {time_limit:g} s") from None
+                raise self._shell_error(f"no answer in {time_limit:g} s") from None
             if line is None:
-                raise self._gone("it ended")
+                raise self._shell_error("it ended")
             if line.startswith(mark):
                 text = "\n".join(output)
                 return ShellOutput(int(line.split()[1]), text.removesuffix("\n"))
             output.append(line)
 
-    def _gone(self, why: str) -> InfrastructureError:
+    def _shell_error(self, reason: str) -> InfrastructureError:
         return InfrastructureError(
-            f"the shell in container {self._name} does not answer: {why}",
+            f"the shell in container {self._name} does not answer: {reason}",
             cause="the container died, or the machine is out of memory",
             next_step="run again with --keep and look at 'docker logs' of that container",
         )

@@ -1,23 +1,23 @@
-"""How a Postfix instance is started and waited for, by release. Pure: gives shell scripts."""
+"""The shell scripts that start a Postfix instance and wait for it, by release."""
 
 from __future__ import annotations
 
 from harness.catalog.versions import Version
 
-#: ``master -w`` returns when the daemon is up, or has said why not (RELEASE_NOTES-2.10).
+#: ``master -w`` returns when the daemon runs, or has reported an error (RELEASE_NOTES-2.10).
 _WAITS_SINCE = Version.parse("2.10")
 
-#: Looks, a twentieth of a second apart, for an older master's process id.
+#: How often an older master's process id is looked for, every twentieth of a second.
 _TRIES = 100
 
 
 def start_script(master: str, directory: str, mail_version: str) -> str:
-    """The script that starts an instance; it fails if none is up in the end.
+    """The script that starts an instance; it fails if the instance does not run in the end.
 
     Args:
         master: the program's path.
         directory: the instance's configuration directory.
-        mail_version: the release; a snapshot (``3.8-20220816``) counts as what it leads to.
+        mail_version: the release; a snapshot (``3.8-20220816``) counts as the release it precedes.
     """
     if Version.parse(mail_version) >= _WAITS_SINCE:
         return f"{master} -w -c {directory}"
@@ -25,9 +25,9 @@ def start_script(master: str, directory: str, mail_version: str) -> str:
 
 
 def waiting_script(master: str, directory: str) -> str:
-    """For releases whose master cannot wait: start it, and look until it has put its id down.
+    """For releases whose master cannot wait: start it, and wait until it has written its id.
 
-    It does so when it has read its configuration and holds the instance's lock (master(8)).
+    It does so when it has read its configuration and has the instance's lock (master(8)).
     """
     return f"""{master} -c {directory} &
 pid=$! tries=0

@@ -73,7 +73,9 @@ FAULTS = {
     "no-command": Fault("CMD []", {"command": "the image has none"}),
     "background": Fault('CMD ["busybox", "syslogd"]', {"command": "ended with exit code 0"}),
     "dies": Fault(f"CMD {_SYSLOGD} | sed -u 3q", {"command": "it ended with exit code 0"}),
-    "no-syslog": Fault('CMD ["sleep", "infinity"]', {"syslog": "postlog's did not come out"}),
+    "no-syslog": Fault(
+        'CMD ["sleep", "infinity"]', {"syslog": "message of postlog did not come out"}
+    ),
     "unreadable-log": Fault(f"CMD {_SYSLOGD} | sed -u 's/^/> /'", {"syslog": "it writes '> "}),
     "cutting-log": Fault(
         rf"CMD {_SYSLOGD} | sed -u 's/\(.\{{256\}}\).*/\1/'",

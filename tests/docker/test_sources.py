@@ -211,7 +211,7 @@ def test_a_suite_that_is_not_reached_is_not_tried_again(made: _Made, tmp_path: P
     """Without a network each release of Debian's would otherwise cost a container and a wait."""
     closed = "RUN echo 'deb http://127.0.0.1:1/debian bookworm main' >/etc/apt/sources.list\n"
     fetch, attempt = made.fetcher(closed), _attempt()
-    with pytest.raises(SourceError, match=r"^the package index of Debian bookworm was not had"):
+    with pytest.raises(SourceError, match=r"^the package index of Debian bookworm was not read"):
         fetch(_thing("1.0"), tmp_path / "got", attempt)
     with pytest.raises(SourceError, match=r"^not reached before: the package index"):
         fetch(_thing("1.1"), tmp_path / "got", attempt)

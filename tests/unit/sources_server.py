@@ -1,4 +1,4 @@
-"""A real HTTP server for the tests of downloads, with servers' good and bad habits."""
+"""A real HTTP server for the tests of downloads, with servers' good and bad behaviour."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ PAGE = b"<html>Mirror moved</html>"
 
 @dataclass
 class Answer:
-    """What the server does about a path.
+    """How the server responds to a path.
 
     ``cuts`` are the bytes of body after which it ends the connection, one for each of the first
-    answers. It waits for ``gate`` after ``before_gate`` bytes. ``shift``: a range begins so many
-    bytes later than asked. ``length``: whether it tells the size.
+    responses. It waits for ``gate`` after ``before_gate`` bytes. ``shift``: a range begins so many
+    bytes later than requested. ``length``: whether it sends the size.
     """
 
     body: bytes = CONTENT
@@ -46,8 +46,8 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request that came: its path, and the headers that matter."""
+class ReceivedRequest:
+    """A request that the server received: its path, and the headers that matter."""
 
     path: str
     range: str | None = None
@@ -60,13 +60,15 @@ class _Handler(BaseHTTPRequestHandler):
         super().__init__(*args)  # type: ignore[arg-type]  # what the server gives
 
     def do_GET(self) -> None:
-        asked = Asked(self.path, self.headers["Range"], self.headers["If-Range"])
-        self.of.asked.append(asked)
+        request_received = ReceivedRequest(
+            self.path, self.headers["Range"], self.headers["If-Range"]
+        )
+        self.of.requests.append(request_received)
         answer = self.of.answers.get(self.path, Answer(PAGE, ranges=False))
         if answer.status != 200:
             self._head(answer.status, answer.headers)
             return
-        start = self._start(answer, asked)
+        start = self._start(answer, request_received)
         if start >= len(answer.body):
             self._head(416, {})
             return
@@ -79,10 +81,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._head(206 if start else 200, headers)
         self._send(body, answer)
 
-    def _start(self, answer: Answer, asked: Asked) -> int:
-        if not (answer.ranges and asked.range) or asked.if_range not in (None, answer.etag):
+    def _start(self, answer: Answer, received: ReceivedRequest) -> int:
+        if not (answer.ranges and received.range) or received.if_range not in (None, answer.etag):
             return 0
-        return int(asked.range.removeprefix("bytes=").removesuffix("-")) + answer.shift
+        return int(received.range.removeprefix("bytes=").removesuffix("-")) + answer.shift
 
     def _head(self, status: int, headers: dict[str, str]) -> None:
         self.send_response(status)
@@ -105,15 +107,15 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _Quiet(ThreadingHTTPServer):
     def handle_error(self, *args: object) -> None:
-        """A client that is gone is what some tests are about."""
+        """Some tests are about clients that close the connection."""
 
 
 class Server:
-    """What it answers by path (else: a web page with status 200), and what it was asked."""
+    """Its answers by path (else: a web page with status 200), and the requests it received."""
 
     def __init__(self, port: int = 0) -> None:
         self.answers: dict[str, Answer] = {"/real": Answer(), "/gone": Answer(status=404)}
-        self.asked: list[Asked] = []
+        self.requests: list[ReceivedRequest] = []
         self.http = _Quiet(("127.0.0.1", port), partial(_Handler, self))
 
     @property
@@ -123,13 +125,13 @@ class Server:
 
     @property
     def paths(self) -> list[str]:
-        """The paths that it was asked for, in order."""
-        return [asked.path for asked in self.asked]
+        """The paths of the requests, in order."""
+        return [request.path for request in self.requests]
 
 
 @contextmanager
 def serving(port: int = 0) -> Iterator[Server]:
-    """A server that runs meanwhile."""
+    """A server that runs inside the ``with``."""
     server = Server(port)
     thread = threading.Thread(target=server.http.serve_forever, args=(0.05,), daemon=True)
     thread.start()
@@ -155,13 +157,13 @@ def release(*sources: Source, version: str = "1.0") -> Release:
 
 
 def store(folder: Path, *mirrors: str) -> SourceStore:
-    """A store as the image shop has it, without Debian."""
+    """A store as the image builder has it, without Debian."""
     fetchers = {SourceKind.URL: fetch_url, SourceKind.NPM: fetch_npm}
     return SourceStore(folder, fetchers, mirrors)
 
 
 def quiet(_: str) -> None:
-    """For words that are of no interest to a test."""
+    """Discard progress reports."""
 
 
 def kept(folder: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""The image contract's checks, judged on what images really said."""
+"""The image contract's checks, judged on the real output of images."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from harness.conformance.container_log import (
-    complaints,
     judge_long,
     judge_quiet,
     judge_short,
     judge_smtpd,
+    list_complaints,
     long_message,
 )
 from harness.conformance.image_checks import (
@@ -22,9 +22,9 @@ from harness.conformance.image_checks import (
     CheckFinding,
     CheckVerdict,
     Report,
-    weigh,
+    weigh_findings,
 )
-from harness.conformance.image_contents import parse
+from harness.conformance.image_contents import parse_facts
 from harness.conformance.image_judging import (
     judge_facts,
     judge_labels,
@@ -44,9 +44,9 @@ LABELS = {
     names.OPENSSL: "3.0.22",
     names.HOW: "the distribution's own packages",
 }
-# What the image of Debian 12 said, and what came out of it.
-SAID = """\
-@@lacking=
+# The facts that the script reported of Debian 12's image, and lines of its log.
+FACTS = """\
+@@missing=
 @@path postfix=/usr/sbin/postfix
 @@path postlog=/usr/sbin/postlog
 @@path postconf=/usr/sbin/postconf
@@ -79,8 +79,8 @@ CONNECT = (
 
 
 def findings() -> dict[str, CheckFinding]:
-    """What an image that keeps the contract comes to."""
-    return {one.name: CheckFinding("good") for one in REQUIREMENTS}
+    """The findings of an image that keeps the contract."""
+    return {requirement.name: CheckFinding("good") for requirement in REQUIREMENTS}
 
 
 def verdicts(checks: tuple[Check, ...]) -> dict[str, CheckVerdict]:
@@ -97,9 +97,9 @@ def contract_rows() -> list[tuple[str, str]]:
     return [(row[0], row[1].replace("`", "")) for row in rows]
 
 
-def test_the_document_has_each_requirement_in_the_same_words_and_order() -> None:
-    """Protects who makes an image by the document: what it says is what is checked, all of it."""
-    assert contract_rows() == [(one.name, one.text) for one in REQUIREMENTS]
+def test_the_document_has_each_requirement_with_the_same_text_and_order() -> None:
+    """Protects users who make an image by the document: exactly what it says is checked."""
+    assert contract_rows() == [(row.name, row.text) for row in REQUIREMENTS]
 
 
 def test_the_documents_labels_are_the_harness_own() -> None:
@@ -113,26 +113,26 @@ def test_the_documents_labels_are_the_harness_own() -> None:
 
 
 def test_requirements_come_after_those_that_they_need() -> None:
-    """Protects the report's order: a cause stands above what follows from it."""
-    seen: set[str] = set()
-    for one in REQUIREMENTS:
-        assert set(one.needs) <= seen, one.name
-        seen.add(one.name)
+    """Protects the report's order: a cause comes before what follows from it."""
+    earlier: set[str] = set()
+    for requirement in REQUIREMENTS:
+        assert set(requirement.needs) <= earlier, requirement.name
+        earlier.add(requirement.name)
 
 
 def test_an_image_that_keeps_the_contract_passes_every_check() -> None:
     """Protects from a check that nothing can pass."""
-    report = Report("r", "sha256:1", weigh(findings()), VERSIONS)
+    report = Report("r", "sha256:1", weigh_findings(findings()), VERSIONS)
     assert report.ok
     assert len(report.checks) == len(REQUIREMENTS)
     report.must_pass()
 
 
-@pytest.mark.parametrize("name", [one.name for one in REQUIREMENTS])
+@pytest.mark.parametrize("name", [requirement.name for requirement in REQUIREMENTS])
 def test_each_requirement_alone_refuses_an_image(name: str) -> None:
     """Protects from a check that is made and not counted."""
     report = Report(
-        "mail:7", "sha256:1", weigh(findings() | {name: CheckFinding("bad", "do")}), None
+        "mail:7", "sha256:1", weigh_findings(findings() | {name: CheckFinding("bad", "do")}), None
     )
     assert not report.ok
     assert [check.name for check in report.failures] == [name]
@@ -142,11 +142,11 @@ def test_each_requirement_alone_refuses_an_image(name: str) -> None:
 
 
 def test_what_only_follows_from_a_failure_is_not_checked_and_names_it() -> None:
-    """Protects who repairs an image from a dozen reasons that are one."""
-    gone = findings() | {"postconf": CheckFinding("no postconf", "install it")}
+    """Protects users who repair an image from a dozen findings with one cause."""
+    incomplete = findings() | {"postconf": CheckFinding("no postconf", "install it")}
     for follows in ("daemons", "config", "owners", "sasl", "tls", "master"):
-        del gone[follows]
-    checks = {check.name: check for check in weigh(gone)}
+        del incomplete[follows]
+    checks = {check.name: check for check in weigh_findings(incomplete)}
     assert checks["postconf"].verdict is CheckVerdict.FAILED
     # By way of tls and of master.
     assert checks["starttls"].verdict is CheckVerdict.NOT_CHECKED
@@ -154,16 +154,20 @@ def test_what_only_follows_from_a_failure_is_not_checked_and_names_it() -> None:
     assert checks["openssl"].verdict is CheckVerdict.PASSED
 
 
-def test_independent_failures_are_all_told() -> None:
-    """Protects who repairs an image from doing so one failure at a time."""
+def test_independent_failures_are_all_reported() -> None:
+    """Protects users who repair an image from doing so one failure at a time."""
     two = findings() | {"syslog": CheckFinding("none", "do"), "openssl": CheckFinding("none", "do")}
-    failed = [name for name, one in verdicts(weigh(two)).items() if one is CheckVerdict.FAILED]
+    failed = [
+        name
+        for name, verdict in verdicts(weigh_findings(two)).items()
+        if verdict is CheckVerdict.FAILED
+    ]
     assert failed == ["openssl", "syslog"]
-    smtpd_log = next(check for check in weigh(two) if check.name == "smtpd-log")
+    smtpd_log = next(check for check in weigh_findings(two) if check.name == "smtpd-log")
     assert smtpd_log.found == "needs openssl, syslog"
 
 
-def test_a_failure_is_told_with_what_was_expected_and_what_to_do() -> None:
+def test_a_failure_is_shown_with_the_requirement_and_the_next_step() -> None:
     """Protects the terminal's reader: each failure can be acted on."""
     text = str(
         Check("root", "the image's user is root", CheckVerdict.FAILED, "user mail", "set it")
@@ -175,20 +179,20 @@ def test_a_failure_is_told_with_what_was_expected_and_what_to_do() -> None:
     ]
 
 
-def test_debian_12_keeps_what_can_be_seen_without_starting_it() -> None:
-    """Protects from a check that refuses what a real image said."""
-    facts = parse(SAID)
-    found = {
+def test_debian_12_keeps_the_requirements_on_its_contents() -> None:
+    """Protects from a check that refuses the facts of a real image."""
+    facts = parse_facts(FACTS)
+    results = {
         **judge_labels(LABELS),
         **judge_user({"Config": {"User": ""}}),
         **judge_facts(facts),
         **judge_versions(LABELS, facts, VERSIONS),
     }
-    assert {name: one for name, one in found.items() if not one.met} == {}
+    assert {name: finding for name, finding in results.items() if not finding.met} == {}
 
 
 @pytest.mark.parametrize(
-    ("change", "check", "words"),
+    ("change", "check", "expected"),
     [
         ({names.CONTRACT: ""}, "contract", "no label org.postfix-matrix.contract"),
         ({names.CONTRACT: "7"}, "contract", "version 7 of the contract, this harness version 1"),
@@ -198,17 +202,17 @@ def test_debian_12_keeps_what_can_be_seen_without_starting_it() -> None:
     ],
 )
 def test_labels_that_are_missing_or_unknown_are_named(
-    change: dict[str, str], check: str, words: str
+    change: dict[str, str], check: str, expected: str
 ) -> None:
     """Protects the labels' part of the contract."""
     finding = judge_labels(LABELS | change)[check]
-    assert words in finding.found
+    assert expected in finding.found
     assert finding.advice
 
 
 @pytest.mark.parametrize("user", ["", "0", "root", "root:root", "0:0"])
 def test_root_has_many_spellings(user: str) -> None:
-    """Protects images that say USER root in another way."""
+    """Protects images that set USER root in another way."""
     assert judge_user({"Config": {"User": user}})["root"].met
 
 
@@ -220,9 +224,9 @@ def test_another_user_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "check", "words"),
+    ("old", "new", "check", "expected"),
     [
-        ("@@lacking=", "@@lacking= awk nice", "tools", "no awk; no nice"),
+        ("@@missing=", "@@missing= awk nice", "tools", "no awk; no nice"),
         ("@@587/tcp=submission\n", "", "services", "no submission at 587/tcp"),
         ("=submissions ssmtp smtps urd", "=urd", "services", "no submissions or smtps at 465/tcp"),
         ("=/usr/sbin/postlog", "=", "postfix", "no postlog"),
@@ -240,73 +244,73 @@ def test_another_user_is_refused() -> None:
         ("@@ldd", "@@no-owner=group postdrop\n@@ldd", "owners", "no group postdrop"),
         ("\ndovecot", "", "sasl", "lists cyrus"),
         ("=/usr/bin/openssl", "=", "openssl", "no openssl"),
-        ("=OpenSSL 3.0.22 25", "=LibreSSL 3.8.2 25", "openssl", "says: LibreSSL 3.8.2"),
+        ("=OpenSSL 3.0.22 25", "=LibreSSL 3.8.2 25", "openssl", "prints: LibreSSL 3.8.2"),
     ],
 )
-def test_what_an_image_lacks_is_named_with_what_to_do(
-    old: str, new: str, check: str, words: str
+def test_what_an_image_does_not_have_is_named_with_advice(
+    old: str, new: str, check: str, expected: str
 ) -> None:
     """Protects each requirement on an image's contents."""
-    assert old in SAID
-    finding = judge_facts(parse(SAID.replace(old, new, 1)))[check]
-    assert words in finding.found
+    assert old in FACTS
+    finding = judge_facts(parse_facts(FACTS.replace(old, new, 1)))[check]
+    assert expected in finding.found
     assert finding.advice
 
 
 def test_the_older_name_of_port_465_will_do() -> None:
-    """Protects distributions from before RFC 8314: their master.cf says smtps."""
-    older = SAID.replace("=submissions ssmtp smtps urd", "=ssmtp smtps")
-    assert judge_facts(parse(older))["services"].met
+    """Protects distributions from before RFC 8314: their master.cf has smtps."""
+    older = FACTS.replace("=submissions ssmtp smtps urd", "=ssmtp smtps")
+    assert judge_facts(parse_facts(older))["services"].met
 
 
-def test_several_lacks_are_told_at_once() -> None:
-    """Protects the script's repeated answers: the last one must not hide the first."""
-    said = SAID.replace("@@ldd", "@@no-config=/e/master.cf\n@@no-config=/e/main.cf\n@@ldd", 1)
-    assert judge_facts(parse(said))["config"].found == "no /e/master.cf; no /e/main.cf"
+def test_several_missing_files_are_reported_at_once() -> None:
+    """Protects repeated facts of the script: the last one must not hide the first."""
+    output = FACTS.replace("@@ldd", "@@no-config=/e/master.cf\n@@no-config=/e/main.cf\n@@ldd", 1)
+    assert judge_facts(parse_facts(output))["config"].found == "no /e/master.cf; no /e/main.cf"
 
 
 @pytest.mark.parametrize(
-    ("change", "check", "words"),
+    ("change", "check", "expected"),
     [
         ({names.POSTFIX: "9.9.9"}, "postfix-version", ("Postfix 9.9.9", "3.7.11")),
         ({names.OPENSSL: "1.0.2h"}, "openssl-version", ("OpenSSL 1.0.2h", "3.0.22")),
     ],
 )
-def test_a_lying_label_names_both_versions(
-    change: dict[str, str], check: str, words: tuple[str, str]
+def test_for_a_wrong_label_both_versions_are_named(
+    change: dict[str, str], check: str, expected: tuple[str, str]
 ) -> None:
     """Protects the results: a cell names the version that it was measured on."""
-    found = judge_versions(LABELS | change, parse(SAID), VERSIONS)
-    assert [name for name, one in found.items() if not one.met] == [check]
-    assert all(word in found[check].found for word in words)
+    results = judge_versions(LABELS | change, parse_facts(FACTS), VERSIONS)
+    assert [name for name, finding in results.items() if not finding.met] == [check]
+    assert all(text in results[check].found for text in expected)
 
 
-def test_an_openssl_of_another_version_on_path_is_no_witness() -> None:
+def test_an_openssl_of_another_version_on_path_is_refused() -> None:
     """Protects the evidence that the image's openssl gives."""
-    found = judge_versions(LABELS, parse(SAID), replace(VERSIONS, openssl_cli="1.0.2h"))
-    assert [name for name, one in found.items() if not one.met] == ["openssl-same"]
-    assert "loads OpenSSL 3.0.22" in found["openssl-same"].found
-    assert "1.0.2h" in found["openssl-same"].found
+    results = judge_versions(LABELS, parse_facts(FACTS), replace(VERSIONS, openssl_cli="1.0.2h"))
+    assert [name for name, finding in results.items() if not finding.met] == ["openssl-same"]
+    assert "loads OpenSSL 3.0.22" in results["openssl-same"].found
+    assert "1.0.2h" in results["openssl-same"].found
 
 
 @pytest.mark.parametrize(
-    ("linked", "words"),
+    ("linked", "expected"),
     [
         ("@@ldd=not a dynamic executable", "has no TLS"),
         ("@@ldd=libcrypto.so.53 => /lib/libcrypto.so.53", "not OpenSSL's"),
         ("@@mail_owner=postfix", "no ldd"),
     ],
 )
-def test_no_tls_is_told_from_tls_that_cannot_be_asked(linked: str, words: str) -> None:
-    """Protects who repairs an image from rebuilding a Postfix that is all right."""
-    facts = parse(f"{SAID.partition('@@ldd')[0]}{linked}\n")
-    found = judge_versions(LABELS, facts, None)
-    assert words in found["tls"].found
-    assert not found["tls"].met
-    assert found["postfix-version"].met
+def test_no_tls_is_distinguished_from_an_unknown_library(linked: str, expected: str) -> None:
+    """Protects users who repair an image from rebuilding a Postfix that is in order."""
+    facts = parse_facts(f"{FACTS.partition('@@ldd')[0]}{linked}\n")
+    results = judge_versions(LABELS, facts, None)
+    assert expected in results["tls"].found
+    assert not results["tls"].met
+    assert results["postfix-version"].met
 
 
-def test_a_log_line_of_the_contracts_form_is_heard() -> None:
+def test_a_log_line_of_the_contracts_form_is_accepted() -> None:
     """Protects the check from refusing the form that the harness reads."""
     assert judge_short(SHORT, [GREETING, LINE + SHORT], 5, "").met
     # Other daemons leave the facility out.
@@ -314,7 +318,7 @@ def test_a_log_line_of_the_contracts_form_is_heard() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "words"),
+    ("line", "expected"),
     [
         ("", "did not come out in 5 s"),
         (f"2026-11-23T02:33:37+00:00 host conformance[15]: {SHORT}", "it writes '2026-11-23T"),
@@ -322,14 +326,14 @@ def test_a_log_line_of_the_contracts_form_is_heard() -> None:
         (f"{LINE}#012{SHORT}", "it writes 'Nov 23"),
     ],
 )
-def test_a_log_that_cannot_be_read_is_refused(line: str, words: str) -> None:
+def test_a_log_that_cannot_be_read_is_refused(line: str, expected: str) -> None:
     """Protects the joining of log lines to connections, which needs date, tag and process id."""
     finding = judge_short(SHORT, [GREETING, line], 5, "")
-    assert words in finding.found
+    assert expected in finding.found
     assert finding.advice
 
 
-def test_what_postlog_says_is_told() -> None:
+def test_the_output_of_postlog_is_shown() -> None:
     """Protects from blaming the daemon for a logger that does not run."""
     assert "cannot open shared" in judge_short(SHORT, [], 5, "cannot open shared object").found
 
@@ -348,29 +352,29 @@ def test_long_messages_are_as_long_as_the_contract_says() -> None:
 )
 def test_a_long_message_must_come_out_whole(fault: str, lost: int) -> None:
     """Protects long evidence, such as a list of ciphers, from being cut or mixed up unseen."""
-    one, other = long_message("long-1111"), long_message("long-2222")
+    first, second = long_message("long-1111"), long_message("long-2222")
     lines = {
-        "cut": [LINE + one[:233], LINE + other],
-        "split": [LINE + one[:500], LINE + one[500:], LINE + other],
-        "mixed": [LINE + one[:300] + LINE + other + one[300:]],
-        "glued": [LINE + one + LINE + other],
-        "lost": [LINE + other],
+        "cut": [LINE + first[:233], LINE + second],
+        "split": [LINE + first[:500], LINE + first[500:], LINE + second],
+        "mixed": [LINE + first[:300] + LINE + second + first[300:]],
+        "glued": [LINE + first + LINE + second],
+        "lost": [LINE + second],
     }[fault]
-    finding = judge_long([one, other], lines)
+    finding = judge_long([first, second], lines)
     assert not finding.met
     assert f"of 2 messages of 1,000 bytes, {lost} did not come out whole" in finding.found
-    assert judge_long([one, other], [LINE + one, LINE + other]).met
+    assert judge_long([first, second], [LINE + first, LINE + second]).met
 
 
 def test_noise_on_standard_output_is_shown() -> None:
-    """Protects the log from a wrapper that talks; the daemon's own greeting is no noise."""
+    """Protects the log from a wrapper that prints; the daemon's own greeting is no noise."""
     assert judge_quiet([GREETING, LINE + SHORT]).met
     finding = judge_quiet([GREETING, "starting mail server...", LINE + SHORT])
     assert "1 of 3 lines" in finding.found
     assert "'starting mail server...'" in finding.found
 
 
-def test_smtpd_must_be_heard_itself() -> None:
+def test_smtpd_must_log_itself() -> None:
     """Protects from a daemon that sorts by tag: postlog's lines come, smtpd's do not."""
     tag = "postfix-conformance/smtpd"
     assert judge_smtpd(tag, [LINE + SHORT, CONNECT]).met
@@ -379,7 +383,7 @@ def test_smtpd_must_be_heard_itself() -> None:
 
 
 def test_postfix_complaints_explain_a_failure() -> None:
-    """Protects the reason of an instance that does not do: Postfix says it in its log."""
+    """Protects the reason why an instance does not work, which Postfix logs."""
     warning = "warning: TLS has been selected, but TLS support is not compiled in"
     line = CONNECT.partition("connect from")[0] + warning
-    assert complaints([CONNECT, line, "noise"]) == [f"postfix-conformance/smtpd: {warning}"]
+    assert list_complaints([CONNECT, line, "noise"]) == [f"postfix-conformance/smtpd: {warning}"]

@@ -1,4 +1,4 @@
-"""Breaking off: what waits is ended, and ends as broken off rather than as failed."""
+"""Cancelling: work that waits is ended, and ends as cancelled rather than as failed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from harness.docker_engine.cancel import (
     Cancel,
     Cancelled,
-    run,
+    run_program,
 )
 from harness.errors import ExitCode
 
@@ -24,11 +24,11 @@ def test_a_raised_flag_ends_what_is_waiting(tmp_path: Path) -> None:
     pid_file = tmp_path / "child"
     script = f"sleep 60 & echo $! >{pid_file}; wait"
     with pytest.raises(Cancelled) as caught:
-        run(["sh", "-c", script], cancel, time_limit=30, cwd=tmp_path)
+        run_program(["sh", "-c", script], cancel, time_limit=30, cwd=tmp_path)
     assert time.monotonic() - started < 5
     assert caught.value.exit_code is ExitCode.INTERRUPTED
     child = Path("/proc") / pid_file.read_text().strip() / "stat"
-    # Ended; whoever adopted it may not have reaped it yet.
+    # Ended; the process that adopted it may not have reaped it yet.
     assert not child.exists() or child.read_text().split()[2] == "Z"
 
 
@@ -37,12 +37,12 @@ def test_a_raised_flag_lets_nothing_start(tmp_path: Path) -> None:
     cancel = Cancel()
     cancel.set()
     with pytest.raises(Cancelled):
-        run(["touch", "made"], cancel, time_limit=5, cwd=tmp_path)
+        run_program(["touch", "made"], cancel, time_limit=5, cwd=tmp_path)
     with pytest.raises(Cancelled):
         cancel.check()
 
 
-def test_an_error_after_the_flag_is_told_as_broken_off() -> None:
+def test_an_error_after_the_flag_is_reported_as_cancelled() -> None:
     """A connection that was cut on purpose must not be reported as a broken one."""
     cancel = Cancel()
 
@@ -78,13 +78,13 @@ def test_a_program_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     """A mirror that sends a byte a minute must not hold a run for ever."""
     started = time.monotonic()
     with pytest.raises(TimeoutError, match="sleep took more than"):
-        run(["sleep", "60"], Cancel(), time_limit=0.2, cwd=tmp_path)
+        run_program(["sleep", "60"], Cancel(), time_limit=0.2, cwd=tmp_path)
     assert time.monotonic() - started < 5
 
 
-def test_a_programs_words_and_code_come_back(tmp_path: Path) -> None:
-    """What mmdebstrap or npm says on either output is what the error will show."""
-    code, words = run(
+def test_a_programs_output_and_exit_code_are_returned(tmp_path: Path) -> None:
+    """The error will show what mmdebstrap or npm prints on either output."""
+    code, output = run_program(
         ["sh", "-c", "echo out; echo err >&2; exit 3"], Cancel(), time_limit=5, cwd=tmp_path
     )
-    assert (code, sorted(words.split())) == (3, ["err", "out"])
+    assert (code, sorted(output.split())) == (3, ["err", "out"])

@@ -1,4 +1,4 @@
-"""One archive is fetched once, however many threads and processes want it at the same moment."""
+"""An archive is fetched once, however many threads and processes need it at the same moment."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ from tests.unit.sources_server import release, store, url_source
 def say(text):
     print(text, flush=True)
 
-thing = release(url_source(sys.argv[2]))
-say(store(Path(sys.argv[1])).fetch(thing, Cancel(), say).path)
+package = release(url_source(sys.argv[2]))
+say(store(Path(sys.argv[1])).fetch(package, Cancel(), say).path)
 """
 
 
@@ -58,11 +58,17 @@ def server(gate: threading.Event) -> Iterator[Server]:
 def test_two_threads_share_a_download(
     tmp_path: Path, server: Server, gate: threading.Event
 ) -> None:
-    """A pair and what it shares with others want the same Postfix; it is asked for once."""
-    thing, said, one = release(url_source(f"{server.url}/real")), list[str](), store(tmp_path)
+    """Two builds need the same Postfix source; it is requested once."""
+    package, log_lines, source_store = (
+        release(url_source(f"{server.url}/real")),
+        list[str](),
+        store(tmp_path),
+    )
     with ThreadPoolExecutor(2) as pool:
-        both = [pool.submit(one.fetch, thing, Cancel(), said.append) for _ in range(2)]
-        assert until(lambda: any(line.startswith("waiting: ") for line in said))
+        both = [
+            pool.submit(source_store.fetch, package, Cancel(), log_lines.append) for _ in range(2)
+        ]
+        assert until(lambda: any(line.startswith("waiting: ") for line in log_lines))
         gate.set()
         archives = [future.result(timeout=30) for future in both]
     assert [archive.path.read_bytes() for archive in archives] == [CONTENT, CONTENT]
@@ -75,7 +81,7 @@ def test_two_processes_share_a_download(
     """Two runs started at the same time do not fetch everything twice."""
     command = [sys.executable, "-c", _SCRIPT, str(tmp_path), f"{server.url}/real"]
     first = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert until(lambda: bool(server.asked), 60)
+    assert until(lambda: bool(server.requests), 60)
     second = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert second.stdout is not None
@@ -90,17 +96,15 @@ def test_two_processes_share_a_download(
     assert server.paths == ["/real"]
 
 
-def test_waiting_for_somebody_elses_download_can_be_broken_off(
-    tmp_path: Path, server: Server
-) -> None:
-    """Ctrl-C ends a run also while another one fetches what it wants."""
-    thing, one = release(url_source(f"{server.url}/real")), store(tmp_path)
+def test_waiting_for_another_download_can_be_cancelled(tmp_path: Path, server: Server) -> None:
+    """Ctrl-C ends a run also while another run fetches the source that it needs."""
+    package, source_store = release(url_source(f"{server.url}/real")), store(tmp_path)
     first, second = Cancel(), Cancel()
     with ThreadPoolExecutor(2) as pool:
-        fetching = pool.submit(one.fetch, thing, first, quiet)
-        assert until(lambda: bool(server.asked))
-        # It breaks off as soon as it says that it waits.
-        waiting = pool.submit(one.fetch, thing, second, lambda _: second.set())
+        fetching = pool.submit(source_store.fetch, package, first, quiet)
+        assert until(lambda: bool(server.requests))
+        # It cancels as soon as it reports that it waits.
+        waiting = pool.submit(source_store.fetch, package, second, lambda _: second.set())
         with pytest.raises(Cancelled):
             waiting.result(timeout=15)
         first.set()

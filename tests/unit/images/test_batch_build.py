@@ -20,8 +20,8 @@ from harness.images.image import Image
 from harness.images.image_states import survey
 from harness.images.pruning import Found
 from harness.images.recipes import SOURCE_FILE, Recipe, build_recipe, openssl_recipe
-from harness.images.refusals import Refusals, file_name, made_from
-from harness.images.stamping import stamp
+from harness.images.refusals import Refusals, file_name, list_inputs
+from harness.images.stamping import make_labels
 from harness.paths import images_dir
 from harness.sources.archives import Archive
 
@@ -31,9 +31,9 @@ WHEN = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
 
 
 def test_everything_in_the_catalog_can_be_ordered_by_a_name_of_its_own() -> None:
-    """A glob of 'images build' leads to one thing each."""
+    """Each name that a glob of 'images build' matches stands for one image."""
     known = catalogue()
-    assert all(name_of(one) == name for name, one in known.items())
+    assert all(name_of(order) == name for name, order in known.items())
     assert {PAIR, "debian-12", "openssl-1.0.2h-stock", "openssl-1.0.2h-legacy", "sasl"} <= set(
         known
     )
@@ -54,7 +54,8 @@ def test_a_release_that_leaves_nothing_out_has_one_image_for_both_flavours() -> 
 def test_postfix_objects_are_shared_by_the_pairs_of_a_release() -> None:
     """What does not depend on OpenSSL is compiled once for each Postfix, not for each pair."""
     recipes = [
-        build_recipe(Build.parse(f"postfix-3.10.13+openssl-{one}")) for one in ("1.1.1w", "3.5.7")
+        build_recipe(Build.parse(f"postfix-3.10.13+openssl-{version}"))
+        for version in ("1.1.1w", "3.5.7")
     ]
     assert recipes[0].parents["OBJECTS"] == recipes[1].parents["OBJECTS"]
     other = build_recipe(Build.parse(PAIR))
@@ -62,7 +63,7 @@ def test_postfix_objects_are_shared_by_the_pairs_of_a_release() -> None:
 
 
 def test_a_refusal_is_remembered_by_the_recipe(tmp_path: Path) -> None:
-    """What a compiler refused is not compiled again, until its input changes or somebody asks."""
+    """What a compiler refused is not compiled again until its input changes or the user asks."""
     memory, tag = Refusals(tmp_path), "postfix-matrix/pair:0123456789ab"
     assert memory.recall("pair", tag, INPUTS) is None
     memory.remember(tag, DoesNotBuildError("pair", "x.c:1: error: no"), INPUTS, tmp_path / "log")
@@ -87,7 +88,7 @@ def test_what_an_image_is_made_from_is_known_by_ids_and_checksums() -> None:
     """A toolchain that was made again has another id, under the same tag."""
     source = Source(SourceKind.URL, "a" * 64, 0, "postfix-3.7.11", url="https://x/y.tar.gz")
     parents = {"TOOLCHAIN": Image("toolchain", "t:1", "sha256:old", {})}
-    assert made_from(parents, {SOURCE_FILE: Archive(Path("/x"), source)}) == INPUTS
+    assert list_inputs(parents, {SOURCE_FILE: Archive(Path("/x"), source)}) == INPUTS
 
 
 def test_a_remembered_refusal_says_what_to_do_about_it(tmp_path: Path) -> None:
@@ -114,7 +115,7 @@ def test_a_torn_memory_is_none(tmp_path: Path, text: str) -> None:
     assert Refusals(tmp_path).recall("pair", tag, None) is None
 
 
-def test_survey_tells_what_is_there_what_is_not_and_what_cannot_be(tmp_path: Path) -> None:
+def test_survey_reports_built_images_missing_ones_and_refusals(tmp_path: Path) -> None:
     """'images list' must not call anything built that a change of its recipe has made stale."""
     pair, other = Build.parse(PAIR), Build.parse("postfix-3.10.13+openssl-1.1.1w")
     tag = build_recipe(pair).tag(images_dir())
@@ -124,7 +125,7 @@ def test_survey_tells_what_is_there_what_is_not_and_what_cannot_be(tmp_path: Pat
     refused = build_recipe(other).tag(images_dir())
     refusals.remember(refused, DoesNotBuildError("x", "y.c: error"), INPUTS, tmp_path / "log")
     entries = survey([pair, other], [stale], refusals, images_dir())
-    assert [one.state for one in entries] == ["not built", "does not build: y.c: error"]
+    assert [entry.state for entry in entries] == ["not built", "does not build: y.c: error"]
     (entry,) = survey([pair], [stale, Found(tag, "sha256:1", 9, labels)], refusals, images_dir())
     assert (entry.state, entry.size, entry.postfix, entry.made) == (
         "there",
@@ -134,7 +135,7 @@ def test_survey_tells_what_is_there_what_is_not_and_what_cannot_be(tmp_path: Pat
     )
 
 
-def _stamped(build: Build, kind: SourceKind) -> dict[str, str]:
+def _make_labels(build: Build, kind: SourceKind) -> dict[str, str]:
     recipe = build_recipe(build)
     source = Source(
         kind,
@@ -151,12 +152,12 @@ def _stamped(build: Build, kind: SourceKind) -> dict[str, str]:
         "BASE": Image("base", "postfix-matrix/base-bookworm:0", "sha256:base", {}),
         "OPENSSL": linked,
     }
-    return stamp(recipe, "c" * 64, parents, {SOURCE_FILE: Archive(Path("/x"), source)}, WHEN)
+    return make_labels(recipe, "c" * 64, parents, {SOURCE_FILE: Archive(Path("/x"), source)}, WHEN)
 
 
 def test_an_image_says_where_all_of_it_comes_from() -> None:
     """Provenance that a doubter accepts is in the image itself, under names that tools know."""
-    labels = _stamped(Build.parse(PAIR), SourceKind.URL)
+    labels = _make_labels(Build.parse(PAIR), SourceKind.URL)
     assert labels[names.OCI_TITLE] == PAIR
     assert labels[names.OCI_VERSION] == "3.7.11+1.1.1w"
     assert labels[names.OCI_CREATED] == "2026-11-23T01:02:03+00:00"
@@ -169,17 +170,17 @@ def test_an_image_says_where_all_of_it_comes_from() -> None:
 
 
 def test_a_source_that_was_a_part_of_something_else_is_named() -> None:
-    """Somebody's vendored copy is not upstream's archive, and must not look like it."""
-    npm = _stamped(Build.parse(PAIR), SourceKind.NPM)[names.SOURCE]
+    """A third party's copy is not upstream's archive, and must not look like it."""
+    npm = _make_labels(Build.parse(PAIR), SourceKind.NPM)[names.SOURCE]
     assert npm == f"postfix-3.7.11 sha256:{'a' * 64} corroborated:3, npm package thing@1.0"
 
 
 def test_an_image_of_an_unverified_source_says_so() -> None:
     """The mark is in the image, so that it cannot be lost between a build and a report."""
     source = Source(SourceKind.LOCAL, "a" * 64, 0, "postfix-3.7.11", path="/x", origin="/home/me/x")
-    mine = Release("postfix", "3.7.11", None, (source,))
-    build = Build.parse(PAIR, Additions({mine.id: mine}))
-    labels = _stamped(build, SourceKind.LOCAL)
+    user_release = Release("postfix", "3.7.11", None, (source,))
+    build = Build.parse(PAIR, Additions({user_release.id: user_release}))
+    labels = _make_labels(build, SourceKind.LOCAL)
     assert labels[names.UNVERIFIED] == "yes"
     assert "unverified, /home/me/x" in labels[names.SOURCE]
     assert build_recipe(build).tag(images_dir()) != build_recipe(Build.parse(PAIR)).tag(
@@ -189,7 +190,7 @@ def test_an_image_of_an_unverified_source_says_so() -> None:
 
 @pytest.mark.parametrize("name", sorted(catalogue()))
 def test_each_image_has_a_recipe(name: str) -> None:
-    """A record that leads to no recipe would fail only when somebody asks for it."""
-    one = catalogue()[name]
-    recipe: Recipe = build_recipe(one) if isinstance(one, Build) else one
+    """A record without a recipe would otherwise fail only when it is ordered."""
+    order = catalogue()[name]
+    recipe: Recipe = build_recipe(order) if isinstance(order, Build) else order
     assert recipe.tag(images_dir()).startswith("postfix-matrix/")

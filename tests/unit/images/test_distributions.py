@@ -12,7 +12,7 @@ import pytest
 from harness.catalog.builds import Build, Distribution, distributions
 from harness.images import labels as names
 from harness.images.base import Origin, image_name
-from harness.images.bootstrap import explain, in_words
+from harness.images.bootstrap import describe_bootstrap, explain_failure
 from harness.images.recipes import RecipeKind, build_recipe
 from harness.paths import images_dir
 
@@ -27,17 +27,19 @@ def test_distributions_are_told_apart_and_sorted_by_age() -> None:
     assert days == sorted(days)
     ids = [one.id for one in ALL]
     assert ids.index("debian-8") < ids.index("ubuntu-16.04") < ids.index("debian-9")
-    assert ids[-1] == "debian-forky", "testing is newer than whatever was released"
+    assert ids[-1] == "debian-forky", "testing is newer than any release"
 
 
-@pytest.mark.parametrize("one", ALL, ids=lambda one: one.id)
-def test_each_distribution_is_a_build_on_an_image_of_its_own(one: Distribution) -> None:
+@pytest.mark.parametrize("distribution", ALL, ids=lambda entry: entry.id)
+def test_each_distribution_is_a_build_on_an_image_of_its_own(distribution: Distribution) -> None:
     """A record is all that a distribution needs: recipe and registry image follow from it."""
-    assert one.id.startswith(f"{one.family}-")
-    recipe = build_recipe(Build.parse(one.id))
+    assert distribution.id.startswith(f"{distribution.family}-")
+    recipe = build_recipe(Build.parse(distribution.id))
     assert recipe.kind is RecipeKind.DISTRIBUTION
-    assert recipe.parents["BASE"].args["SUITE"] == one.suite
-    assert image_name(one.family, one.suite).startswith(f"{one.family}:{one.suite}")
+    assert recipe.parents["BASE"].args["SUITE"] == distribution.suite
+    assert image_name(distribution.family, distribution.suite).startswith(
+        f"{distribution.family}:{distribution.suite}"
+    )
 
 
 def test_images_are_asked_for_by_the_names_that_registries_know() -> None:
@@ -46,8 +48,8 @@ def test_images_are_asked_for_by_the_names_that_registries_know() -> None:
     assert image_name("ubuntu", "xenial") == "ubuntu:xenial"
 
 
-def test_what_a_base_image_stands_on_is_told_in_the_labels_that_others_read() -> None:
-    """What came from a registry has its digest in the Initiative's labels; nothing is made up."""
+def test_labels_that_others_read_name_the_base_image() -> None:
+    """An image from a registry has its digest in the Initiative's labels; others have none."""
     digest = f"sha256:{'0' * 64}"
     pulled = Origin("sha256:1", "pulled debian:buster-slim", "debian:buster-slim", digest)
     assert pulled.labels == {
@@ -72,37 +74,39 @@ Date: Sat, 21 Nov 2026 00:53:02 UTC
 
 
 def test_a_bootstrapped_image_names_point_release_and_newest_packages() -> None:
-    """A copy of the packages that stands still is seen: their own day beside the bootstrap's."""
+    """An outdated mirror shows: the packages' day is named besides the day of the bootstrap."""
     now = datetime(2026, 11, 23, 23, 59, tzinfo=UTC)
     by = "bootstrapped by mmdebstrap on 2026-11-23 from"
-    assert in_words("bookworm", LISTS, now) == f"{by} bookworm 12.15, packages of 2026-11-21"
+    assert (
+        describe_bootstrap("bookworm", LISTS, now) == f"{by} bookworm 12.15, packages of 2026-11-21"
+    )
     testing = "Codename: forky\nDate: Fri, 30 Oct 2026 20:12:03 UTC\n"
-    assert in_words("forky", testing, now) == f"{by} forky, packages of 2026-10-30"
-    assert in_words("forky", "", now) == f"{by} forky"
+    assert describe_bootstrap("forky", testing, now) == f"{by} forky, packages of 2026-10-30"
+    assert describe_bootstrap("forky", "", now) == f"{by} forky"
 
 
 @pytest.mark.parametrize(
-    ("words", "cause", "advice"),
+    ("output", "cause", "advice"),
     [
         ("E: The repository 'x jessie Release' does not have a Release file.", "mirror", "name"),
         ("because the public key is not available: NO_PUBKEY 40976EAF437D05B5", "keys", "keyring"),
         ("Err:1 x\n  Could not resolve 'mirror.example'", "not reached", "network"),
-        ("Segmentation fault", "lines above", "see"),
+        ("Segmentation fault", "lines above", "resolve"),
     ],
 )
-def test_a_failed_bootstrap_is_explained(words: str, cause: str, advice: str) -> None:
-    """Whoever reads the error learns which of the usual troubles it is, and what helps."""
-    found, next_step = explain(words, "jessie")
-    assert cause in found
+def test_a_failed_bootstrap_is_explained(output: str, cause: str, advice: str) -> None:
+    """The error says which of the usual problems it is, and how to resolve it."""
+    explanation, next_step = explain_failure(output, "jessie")
+    assert cause in explanation
     assert advice in next_step
 
 
-def _run(script: str, *words: str | Path) -> str:
-    command = ["sh", SCRIPTS / script, *words]
+def _run_script(script: str, *arguments: str | Path) -> str:
+    command = ["sh", SCRIPTS / script, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-#: Where official images of these suites say that their packages are, and where they are by now. The
+#: The package sources of the official images of these suites, and where they are by now. The
 #: domain is a made-up one: the scripts know hosts by their place in it.
 ONE_LINE = {
     "wheezy": (
@@ -150,15 +154,15 @@ ONE_LINE = {
 @pytest.mark.parametrize("folder", [".", "sources.list.d"])
 @pytest.mark.parametrize("suite", ONE_LINE)
 def test_one_line_sources_move_to_the_archive(tmp_path: Path, suite: str, folder: str) -> None:
-    """An old image's own sources lead to where its packages are today, whatever their form."""
+    """An old image's package sources point to where the packages are today, in any format."""
     before, after = ONE_LINE[suite]
     path = tmp_path / folder / ("sources.list" if folder == "." else "more.list")
     path.parent.mkdir(exist_ok=True)
     path.write_text(before)
-    _run("sources.sh", "archive", tmp_path)
+    _run_script("sources.sh", "archive", tmp_path)
     assert path.read_text() == after
-    assert [one for one in tmp_path.rglob("*") if one.is_file()] == [path]
-    _run("sources.sh", "archive", tmp_path)
+    assert [entry for entry in tmp_path.rglob("*") if entry.is_file()] == [path]
+    _run_script("sources.sh", "archive", tmp_path)
     assert path.read_text() == after, "what has moved stays where it is"
 
 
@@ -182,7 +186,7 @@ def test_stanzas_move_to_the_archive(tmp_path: Path) -> None:
     path = tmp_path / "sources.list.d" / "debian.sources"
     path.parent.mkdir()
     path.write_text(DEB822)
-    _run("sources.sh", "archive", tmp_path)
+    _run_script("sources.sh", "archive", tmp_path)
     lines = path.read_text().splitlines()
     assert [line for line in lines if not line.startswith(("Types", "Comp", "Signed", "#"))] == [
         "URIs: http://archive.debian.example/debian",
@@ -191,25 +195,25 @@ def test_stanzas_move_to_the_archive(tmp_path: Path) -> None:
         "URIs: http://archive.debian.example/debian-security",
         "Suites: trixie-security",
     ]
-    _run("sources.sh", "trust", tmp_path)
+    _run_script("sources.sh", "trust", tmp_path)
     lines = path.read_text().splitlines()
     trusted = [lines[number - 1] for number, line in enumerate(lines) if line == "Trusted: yes"]
     assert trusted == [line for line in lines if line.startswith("URIs:")]
 
 
 def test_ubuntus_stanzas_keep_their_updates(tmp_path: Path) -> None:
-    """Ubuntu's archive has a suite's updates beside the suite, where Debian's has them in it."""
+    """Ubuntu's archive has a suite's updates as another suite, Debian's has them in it."""
     path = tmp_path / "sources.list.d" / "ubuntu.sources"
     path.parent.mkdir()
     suites = "Suites: noble noble-updates noble-backports"
     path.write_text(f"Types: deb\nURIs: http://archive.ubuntu.example/ubuntu/\n{suites}\n")
-    _run("sources.sh", "archive", tmp_path)
+    _run_script("sources.sh", "archive", tmp_path)
     moved = f"Types: deb\nURIs: http://old-releases.ubuntu.example/ubuntu/\n{suites}\n"
     assert path.read_text() == moved
 
 
 def test_only_the_archive_is_taken_without_signatures(tmp_path: Path) -> None:
-    """That keys expired is no reason to believe anybody else, such as another source."""
+    """Expired keys are no reason to accept unsigned packages from another source."""
     path = tmp_path / "sources.list"
     path.write_text(
         "deb http://archive.debian.example/debian jessie main\n"
@@ -217,7 +221,7 @@ def test_only_the_archive_is_taken_without_signatures(tmp_path: Path) -> None:
         "deb http://mirror.example/debian jessie main\n"
         "deb-src http://archive.debian.example/debian jessie main\n"
     )
-    _run("sources.sh", "trust", tmp_path)
+    _run_script("sources.sh", "trust", tmp_path)
     assert path.read_text() == (
         "deb [trusted=yes] http://archive.debian.example/debian jessie main\n"
         "deb [trusted=yes arch=amd64] http://archive.debian.example/debian-security"
@@ -227,11 +231,11 @@ def test_only_the_archive_is_taken_without_signatures(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("words", [[], ["rm"], ["file", "/etc"]], ids=str)
-def test_sources_knows_two_words(words: list[str]) -> None:
+@pytest.mark.parametrize("arguments", [[], ["rm"], ["file", "/etc"]], ids=str)
+def test_sources_accepts_two_commands(arguments: list[str]) -> None:
     """A slip in a Dockerfile ends there, and is not run as a command."""
     with pytest.raises(subprocess.CalledProcessError) as caught:
-        _run("sources.sh", *words)
+        _run_script("sources.sh", *arguments)
     assert "usage" in caught.value.stderr
 
 
@@ -256,11 +260,11 @@ def test_sources_knows_two_words(words: list[str]) -> None:
 def test_the_suite_is_read_off_an_image_of_any_age(
     tmp_path: Path, files: dict[str, str], codename: str
 ) -> None:
-    """An image under a wrong name is refused, so old and new ones must say who they are."""
+    """An image under a wrong name is refused, so old and new ones must name their suite."""
     (tmp_path / "etc").mkdir()
     for name, content in files.items():
         (tmp_path / "etc" / name).write_text(f"{content}\n")
-    assert _run("codename.sh", tmp_path).strip() == codename
+    assert _run_script("codename.sh", tmp_path).strip() == codename
 
 
 def test_the_scripts_need_no_more_than_a_posix_shell() -> None:

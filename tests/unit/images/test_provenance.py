@@ -1,12 +1,20 @@
-"""Provenance: labels against what an image said of itself."""
+"""Provenance: labels compared with the versions that an image reports."""
 
 from __future__ import annotations
+
+import json
+from pathlib import Path
 
 import pytest
 
 from harness.errors import BuildError
 from harness.images import labels as names
-from harness.images.provenance import Versions, compare, parse
+from harness.images.provenance import (
+    Versions,
+    compare_labels,
+    parse_versions,
+    remember_versions,
+)
 
 # What the images of Debian 12, and of a Postfix without "postconf -T", really printed.
 DEBIAN_12 = """\
@@ -29,7 +37,7 @@ LABELS = {names.POSTFIX: "3.7.11", names.OPENSSL: "3.0.22"}
 
 def test_versions_are_read_from_what_an_image_says() -> None:
     """Compiled with and loaded differ on every distribution after its first update."""
-    assert parse(DEBIAN_12) == Versions(
+    assert parse_versions(DEBIAN_12) == Versions(
         postfix="3.7.11",
         openssl_compiled="3.0.11",
         openssl_loaded="3.0.22",
@@ -38,66 +46,84 @@ def test_versions_are_read_from_what_an_image_says() -> None:
     )
 
 
-def test_the_library_speaks_where_postconf_does_not() -> None:
+def test_the_library_is_read_where_postconf_reports_nothing() -> None:
     """Old releases have no "postconf -T"; the library that smtpd loads carries its name."""
-    found = parse(WITHOUT_MODE_T)
-    assert (found.openssl_compiled, found.openssl_loaded) == ("", "1.0.2h")
+    versions = parse_versions(WITHOUT_MODE_T)
+    assert (versions.openssl_compiled, versions.openssl_loaded) == ("", "1.0.2h")
 
 
 def test_packages_that_are_not_installed_are_left_out() -> None:
-    """dpkg also lists names that it merely heard of; they are no provenance."""
-    assert parse("packages=un libssl3 ;ii libssl3t64 3.5.7-1;").packages == "libssl3t64 3.5.7-1"
+    """dpkg also lists names of packages that are not installed; they are no provenance."""
+    assert (
+        parse_versions("packages=un libssl3 ;ii libssl3t64 3.5.7-1;").packages
+        == "libssl3t64 3.5.7-1"
+    )
 
 
 def test_true_labels_pass() -> None:
     """An honest image is let through."""
-    compare("debian-12", LABELS, parse(DEBIAN_12))
+    compare_labels("debian-12", LABELS, parse_versions(DEBIAN_12))
 
 
-def test_packages_that_nobody_signed_are_told() -> None:
+def test_unsigned_packages_are_reported() -> None:
     """Where a suite's keys have expired, its packages are taken on trust; that must show."""
-    found = parse("packages=ii postfix 2.11.3-1;\nunsigned=packages of jessie taken unsigned")
-    assert found.packages == "postfix 2.11.3-1; packages of jessie taken unsigned"
+    versions = parse_versions(
+        "packages=ii postfix 2.11.3-1;\nunsigned=packages of jessie taken unsigned"
+    )
+    assert versions.packages == "postfix 2.11.3-1; packages of jessie taken unsigned"
 
 
 def test_a_pair_compiled_with_another_openssl_is_refused() -> None:
     """Headers of one OpenSSL and the library of another are no pair."""
-    found = parse(DEBIAN_12)
+    versions = parse_versions(DEBIAN_12)
     with pytest.raises(BuildError, match=r"compiled with OpenSSL 3\.0\.11, but loads 3\.0\.22"):
-        compare("postfix-3.7.11+openssl-3.0.22", {**LABELS, names.FLAVOUR: "stock"}, found)
-    compare("debian-12", LABELS, found)
+        compare_labels(
+            "postfix-3.7.11+openssl-3.0.22", {**LABELS, names.FLAVOUR: "stock"}, versions
+        )
+    compare_labels("debian-12", LABELS, versions)
 
 
 @pytest.mark.parametrize(
-    ("lie", "words"),
+    ("label", "message"),
     [
         ({names.POSTFIX: "3.7.10"}, "says Postfix 3.7.10, but it runs 3.7.11"),
         ({names.OPENSSL: "1.1.1w"}, "says OpenSSL 1.1.1w, but it runs 3.0.22"),
         ({names.OPENSSL: "3.0.11"}, "says OpenSSL 3.0.11, but it runs 3.0.22"),
     ],
 )
-def test_a_lying_label_is_refused(lie: dict[str, str], words: str) -> None:
+def test_a_wrong_label_is_refused(label: dict[str, str], message: str) -> None:
     """A cell measured on another version than it names is worse than none."""
-    with pytest.raises(BuildError, match=words):
-        compare("debian-12", {**LABELS, **lie}, parse(DEBIAN_12))
+    with pytest.raises(BuildError, match=message):
+        compare_labels("debian-12", {**LABELS, **label}, parse_versions(DEBIAN_12))
 
 
 def test_a_missing_label_is_refused() -> None:
-    """An image that does not say what it is cannot be held to it."""
+    """An image without the labels cannot be compared with them."""
     with pytest.raises(BuildError, match="says Postfix None"):
-        compare("somebody's", {names.OPENSSL: "3.0.22"}, parse(DEBIAN_12))
+        compare_labels("users-image", {names.OPENSSL: "3.0.22"}, parse_versions(DEBIAN_12))
 
 
 def test_another_openssl_on_path_is_refused() -> None:
     """The image contract has openssl(1) of the same OpenSSL that Postfix loads."""
-    found = parse(DEBIAN_12.replace("cli=OpenSSL 3.0.22", "cli=OpenSSL 3.0.2"))
+    versions = parse_versions(DEBIAN_12.replace("cli=OpenSSL 3.0.22", "cli=OpenSSL 3.0.2"))
     with pytest.raises(BuildError, match=r"openssl on PATH is 3\.0\.2\n"):
-        compare("debian-12", LABELS, found)
+        compare_labels("debian-12", LABELS, versions)
 
 
-def test_all_lies_are_named_at_once() -> None:
-    """Somebody who repairs an image sees everything that is wrong with it."""
+def test_all_wrong_labels_are_reported_at_once() -> None:
+    """A user who repairs an image sees everything that is wrong with it."""
     with pytest.raises(BuildError) as caught:
-        compare("x", {names.POSTFIX: "1", names.OPENSSL: "2"}, parse(DEBIAN_12))
+        compare_labels("x", {names.POSTFIX: "1", names.OPENSSL: "2"}, parse_versions(DEBIAN_12))
     assert "Postfix 1" in str(caught.value)
     assert "OpenSSL 2" in str(caught.value)
+
+
+def test_versions_are_cached_in_one_whole_file(tmp_path: Path) -> None:
+    """A second process must never read half of a record, and no temporary file may stay."""
+    versions = parse_versions(DEBIAN_12)
+    for _ in range(2):
+        remember_versions(tmp_path, "sha256:0123", versions)
+    (record,) = (tmp_path / "checked").iterdir()
+    assert record.name == "0123.json"
+    assert Versions(**json.loads(record.read_text("utf-8"))) == versions
+    assert record.stat().st_mode & 0o777 == 0o600

@@ -15,39 +15,44 @@ OFF_LIST = "postfix-3.4.27+openssl-1.0.2h"
 HASH = "0123456789ab" + "c" * 52
 
 
-def _found(recipe: Recipe) -> Found:
+def _current_image(recipe: Recipe) -> Found:
     """The recipe's image as it is today."""
     return Found(recipe.tag(images_dir()), "sha256:0", 1, dict(recipe.labels))
 
 
-def _stale(found: Found) -> Found:
-    """The same image of another day's recipe."""
-    return Found(f"{found.reference[:-12]}{'0' * 12}", found.id, found.size, found.labels)
+def _outdated_image(image: Found) -> Found:
+    """The same image with an older recipe's tag."""
+    return Found(f"{image.reference[:-12]}{'0' * 12}", image.id, image.size, image.labels)
 
 
 @pytest.mark.parametrize("name", ["debian-12", "postfix-3.7.11+openssl-1.1.1w"])
 def test_an_image_of_an_older_recipe_is_out_of_date(name: str) -> None:
     """prune is for these; what would be built the same today stays."""
-    current = _found(build_recipe(Build.parse(name)))
-    assert outdated([current, _stale(current)], images_dir()) == [_stale(current)]
+    current = _current_image(build_recipe(Build.parse(name)))
+    assert outdated([current, _outdated_image(current)], images_dir()) == [_outdated_image(current)]
 
 
-def test_a_pair_that_no_list_has_is_kept_with_all_that_it_stands_on() -> None:
+def test_a_pair_that_is_not_listed_is_kept_with_its_parents() -> None:
     """Minutes of compiling for a pair by its whole id must not go with the next prune."""
-    assert OFF_LIST not in {one.id for one in known_builds()}
+    assert OFF_LIST not in {build.id for build in known_builds()}
     recipe = build_recipe(Build.parse(OFF_LIST))
-    found = [_found(recipe), *(_found(parent) for parent in recipe.parents.values())]
-    assert outdated(found, images_dir()) == []
-    assert outdated([_stale(found[0])], images_dir()) == [_stale(found[0])]
+    images = [
+        _current_image(recipe),
+        *(_current_image(parent) for parent in recipe.parents.values()),
+    ]
+    assert outdated(images, images_dir()) == []
+    assert outdated([_outdated_image(images[0])], images_dir()) == [_outdated_image(images[0])]
 
 
 def test_what_is_made_from_a_source_of_the_users_is_kept() -> None:
-    """Whether it is out of date cannot be told without that source."""
+    """Whether it is out of date is not known without that source."""
     source = Source(SourceKind.LOCAL, "a" * 64, 0, "postfix-3.7.11", path="/x", origin="/home/me/x")
-    mine = Release("postfix", "3.7.11", None, (source,))
-    recipe = build_recipe(Build.parse("postfix-3.7.11+openssl-1.1.1w", Additions({mine.id: mine})))
+    user_release = Release("postfix", "3.7.11", None, (source,))
+    recipe = build_recipe(
+        Build.parse("postfix-3.7.11+openssl-1.1.1w", Additions({user_release.id: user_release}))
+    )
     assert recipe.labels[names.UNVERIFIED]
-    assert outdated([_found(recipe)], images_dir()) == []
+    assert outdated([_current_image(recipe)], images_dir()) == []
 
 
 @pytest.mark.parametrize(

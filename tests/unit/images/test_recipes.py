@@ -37,11 +37,11 @@ from harness.images.recipes import (
 from harness.paths import images_dir
 from harness.sources.archives import (
     Archive,
-    unchanged,
+    check_unchanged,
 )
 
-WORDS = st.text(st.characters(codec="ascii", min_codepoint=33), min_size=1, max_size=8)
-MAPS = st.dictionaries(WORDS, WORDS, max_size=4)
+TEXTS = st.text(st.characters(codec="ascii", min_codepoint=33), min_size=1, max_size=8)
+MAPS = st.dictionaries(TEXTS, TEXTS, max_size=4)
 
 ALL_RECIPES = [
     *(build_recipe(build) for build in all_builds()),
@@ -53,7 +53,7 @@ ALL_RECIPES = [
 ]
 
 
-def _folder(root: Path, name: str = "thing") -> Path:
+def _make_folder(root: Path, name: str = "thing") -> Path:
     folder = root / name
     (folder / "sub").mkdir(parents=True)
     (folder / "Dockerfile").write_text("FROM scratch\n")
@@ -61,7 +61,7 @@ def _folder(root: Path, name: str = "thing") -> Path:
     return folder
 
 
-def _recipe(**changes: object) -> Recipe:
+def _make_recipe(**changes: object) -> Recipe:
     plain = Recipe(
         "thing-1.0+x",
         RecipeKind.PART,
@@ -79,31 +79,31 @@ def _recipe(**changes: object) -> Recipe:
 def test_the_order_of_arguments_and_labels_says_nothing(
     tmp_path_factory: pytest.TempPathFactory, args: dict[str, str], labels: dict[str, str]
 ) -> None:
-    """Two machines, and two versions of Python, must come to the same tag."""
+    """Two machines, and two versions of Python, must compute the same tag."""
     root = tmp_path_factory.getbasetemp() / "order"
     if not root.exists():
-        _folder(root)
-    one = _recipe(args=args, labels=labels)
-    turned = _recipe(args=dict(reversed(args.items())), labels=dict(reversed(labels.items())))
-    assert one.content_hash(root) == turned.content_hash(root)
+        _make_folder(root)
+    first = _make_recipe(args=args, labels=labels)
+    turned = _make_recipe(args=dict(reversed(args.items())), labels=dict(reversed(labels.items())))
+    assert first.content_hash(root) == turned.content_hash(root)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
-@given(one=MAPS, other=MAPS, field=st.sampled_from(["args", "labels"]))
+@given(first=MAPS, second=MAPS, field=st.sampled_from(["args", "labels"]))
 def test_other_arguments_or_labels_are_another_image(
     tmp_path_factory: pytest.TempPathFactory,
-    one: dict[str, str],
-    other: dict[str, str],
+    first: dict[str, str],
+    second: dict[str, str],
     field: str,
 ) -> None:
-    """Whatever goes into an image changes its tag; the same content never does."""
+    """Any change of an image's content changes its tag; the same content never does."""
     root = tmp_path_factory.getbasetemp() / "other"
     if not root.exists():
-        _folder(root)
-    same = _recipe(**{field: one}).content_hash(root) == _recipe(**{field: other}).content_hash(
-        root
-    )
-    assert same == (one == other)
+        _make_folder(root)
+    same = _make_recipe(**{field: first}).content_hash(root) == _make_recipe(
+        **{field: second}
+    ).content_hash(root)
+    assert same == (first == second)
 
 
 @pytest.mark.parametrize(
@@ -122,8 +122,8 @@ def test_other_arguments_or_labels_are_another_image(
 )
 def test_each_field_counts(tmp_path: Path, change: dict[str, object]) -> None:
     """A changed parent, source or name must never give an image that was made of something else."""
-    _folder(tmp_path)
-    assert _recipe().content_hash(tmp_path) != _recipe(**change).content_hash(tmp_path)
+    _make_folder(tmp_path)
+    assert _make_recipe().content_hash(tmp_path) != _make_recipe(**change).content_hash(tmp_path)
 
 
 def _add_file(folder: Path) -> None:
@@ -134,7 +134,7 @@ def _change_byte(folder: Path) -> None:
     (folder / "sub" / "run.sh").write_text("#!/bin/sX\n")
 
 
-def _rename(folder: Path) -> None:
+def _rename_file(folder: Path) -> None:
     (folder / "sub" / "run.sh").rename(folder / "sub" / "walk.sh")
 
 
@@ -142,47 +142,47 @@ def _make_executable(folder: Path) -> None:
     (folder / "sub" / "run.sh").chmod(0o755)
 
 
-@pytest.mark.parametrize("change", [_add_file, _change_byte, _rename, _make_executable])
+@pytest.mark.parametrize("change", [_add_file, _change_byte, _rename_file, _make_executable])
 def test_each_file_counts(tmp_path: Path, change: object) -> None:
     """Name, bytes and executability of each context file are part of the image."""
     assert callable(change)
-    folder = _folder(tmp_path)
-    before = _recipe().content_hash(tmp_path)
+    folder = _make_folder(tmp_path)
+    before = _make_recipe().content_hash(tmp_path)
     change(folder)
-    assert _recipe().content_hash(tmp_path) != before
+    assert _make_recipe().content_hash(tmp_path) != before
 
 
 def test_times_places_and_litter_do_not_count(tmp_path: Path) -> None:
     """A fresh clone elsewhere finds the images of an old one; caches of Python are no content."""
-    one, other = tmp_path / "a", tmp_path / "some" / "where" / "else"
-    _folder(one)
-    folder = _folder(other)
+    first, second = tmp_path / "a", tmp_path / "some" / "where" / "else"
+    _make_folder(first)
+    folder = _make_folder(second)
     os.utime(folder / "Dockerfile", (1, 1))
     (folder / "Dockerfile").chmod(0o664)
     (folder / "__pycache__").mkdir()
     (folder / "__pycache__" / "x.cpython-311.pyc").write_bytes(b"x")
     (folder / "sub" / "run.sh~").write_text("old")
-    assert _recipe().content_hash(one) == _recipe().content_hash(other)
+    assert _make_recipe().content_hash(first) == _make_recipe().content_hash(second)
 
 
 def test_extra_folders_count_under_their_prefix(tmp_path: Path) -> None:
     """Shared driver code is part of every image that has it."""
-    _folder(tmp_path)
+    _make_folder(tmp_path)
     common = tmp_path / "common"
     common.mkdir()
     (common / "contract.py").write_text("1\n")
-    recipe = _recipe(extra={"common": "common"})
+    recipe = _make_recipe(extra={"common": "common"})
     before = recipe.content_hash(tmp_path)
-    assert before != _recipe().content_hash(tmp_path)
+    assert before != _make_recipe().content_hash(tmp_path)
     (common / "contract.py").write_text("2\n")
     assert recipe.content_hash(tmp_path) != before
-    found = context_files(tmp_path / "thing", recipe.extra_folders(tmp_path))
-    assert [one.name for one in found] == ["Dockerfile", "common/contract.py", "sub/run.sh"]
+    files = context_files(tmp_path / "thing", recipe.extra_folders(tmp_path))
+    assert [file.name for file in files] == ["Dockerfile", "common/contract.py", "sub/run.sh"]
 
 
 def test_a_file_cannot_hide_another(tmp_path: Path) -> None:
     """An extra folder that has the same path as a file of the recipe is a slip, and is named."""
-    _folder(tmp_path)
+    _make_folder(tmp_path)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "run.sh").write_text("other\n")
     with pytest.raises(InfrastructureError, match="hides"):
@@ -190,12 +190,12 @@ def test_a_file_cannot_hide_another(tmp_path: Path) -> None:
 
 
 def test_a_missing_folder_or_dockerfile_is_named(tmp_path: Path) -> None:
-    """A half-copied project is told as such, not as a Docker error."""
+    """A half-copied project is reported as such, not as a Docker error."""
     with pytest.raises(InfrastructureError, match="is missing"):
-        _recipe().content_hash(tmp_path)
+        _make_recipe().content_hash(tmp_path)
     (tmp_path / "thing").mkdir()
     with pytest.raises(InfrastructureError, match="no Dockerfile"):
-        _recipe().content_hash(tmp_path)
+        _make_recipe().content_hash(tmp_path)
 
 
 def _tar_of(folder: Path, sources: dict[str, Path]) -> bytes:
@@ -208,26 +208,26 @@ def test_what_is_built_from_is_hashed_as_it_is_sent(tmp_path: Path) -> None:
     """A local archive that changes after it was verified must not be built under the old hash."""
     source = tmp_path / "downloaded"
     source.write_bytes(b"archive")
-    files = context_files(_folder(tmp_path / "a"), {})
+    files = context_files(_make_folder(tmp_path / "a"), {})
     written = write_tar(io.BytesIO(), files, {SOURCE_FILE: source})
     assert written == {SOURCE_FILE: digest(source)}
     pinned = Source(SourceKind.LOCAL, digest(source), 0, "x", path=str(source))
-    unchanged(Archive(source, pinned), written[SOURCE_FILE])
+    check_unchanged(Archive(source, pinned), written[SOURCE_FILE])
     source.write_bytes(b"another")
     written = write_tar(io.BytesIO(), files, {SOURCE_FILE: source})
     with pytest.raises(SourceError, match=f"{written[SOURCE_FILE]} instead of {pinned.sha256}"):
-        unchanged(Archive(source, pinned), written[SOURCE_FILE])
+        check_unchanged(Archive(source, pinned), written[SOURCE_FILE])
 
 
 def test_the_context_archive_is_the_same_everywhere(tmp_path: Path) -> None:
     """The engine's cache is keyed on the context, so times and owners must not get into it."""
     source = tmp_path / "downloaded"
     source.write_bytes(b"archive")
-    one, other = _folder(tmp_path / "a"), _folder(tmp_path / "b")
-    os.utime(other / "Dockerfile", (1, 1))
-    first, second = (_tar_of(folder, {"source.tar.gz": source}) for folder in (one, other))
-    assert first == second
-    with tarfile.open(fileobj=io.BytesIO(first)) as tar:
+    folders = _make_folder(tmp_path / "a"), _make_folder(tmp_path / "b")
+    os.utime(folders[1] / "Dockerfile", (1, 1))
+    archive, other_archive = (_tar_of(folder, {"source.tar.gz": source}) for folder in folders)
+    assert archive == other_archive
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         assert tar.getnames() == ["Dockerfile", "source.tar.gz", "sub/run.sh"]
         content = tar.extractfile("source.tar.gz")
         assert content is not None
@@ -262,7 +262,7 @@ def test_tags_of_different_recipes_differ() -> None:
 
 
 def test_a_pair_is_labelled_from_the_catalog_and_shares_its_parents() -> None:
-    """A build from source says what it is meant to be; what it needs is built once for all."""
+    """A build from source is labelled with its versions; its parents are built once for all."""
     recipe = build_recipe(Build.parse("postfix-3.7.11+openssl-1.1.1w"))
     assert recipe.labels[names.POSTFIX] == "3.7.11"
     assert recipe.labels[names.OPENSSL] == "1.1.1w"
@@ -280,7 +280,7 @@ def test_a_distribution_is_not_labelled_with_versions_beforehand() -> None:
 
 
 def test_a_control_never_passes_for_a_build() -> None:
-    """Control images stand on a build's image, and must not keep its name and kind."""
+    """Control images are based on a build's image, and must not keep its name and kind."""
     for control in all_controls():
         recipe = control_recipe(control.name)
         assert recipe.labels[names.KIND] == "control"

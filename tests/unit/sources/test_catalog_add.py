@@ -1,4 +1,4 @@
-"""Adding a release: only what all places agree on, and what says itself that it is the release."""
+"""Adding a release: all places must agree, and the source must state that it is the release."""
 
 from __future__ import annotations
 
@@ -85,16 +85,17 @@ def mirrors() -> Iterator[Mirrors]:
     """The servers, with nothing on them yet."""
     files: list[dict[str, bytes]] = [{}, {}]
     with (
-        ThreadingHTTPServer(("127.0.0.1", 0), partial(_Server, files[0])) as one,
-        ThreadingHTTPServer(("127.0.0.1", 0), partial(_Server, files[1])) as other,
+        ThreadingHTTPServer(("127.0.0.1", 0), partial(_Server, files[0])) as first,
+        ThreadingHTTPServer(("127.0.0.1", 0), partial(_Server, files[1])) as second,
     ):
-        for server in (one, other):
+        for server in (first, second):
             threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield Mirrors(
-            [f"http://127.0.0.1:{one.server_port}", f"http://127.0.0.1:{other.server_port}"], files
+            [f"http://127.0.0.1:{first.server_port}", f"http://127.0.0.1:{second.server_port}"],
+            files,
         )
-        one.shutdown()
-        other.shutdown()
+        first.shutdown()
+        second.shutdown()
 
 
 @pytest.fixture
@@ -119,17 +120,17 @@ def _file(tmp_path: Path, content: bytes) -> Path:
 def test_a_release_that_all_places_agree_on_gets_a_record(
     mirrors: Mirrors, look: Callable[..., Verified]
 ) -> None:
-    """Its date is the source's own word; upstream's mirrors are one place, however many agree."""
+    """The source states its date; upstream's mirrors count as one place, however many agree."""
     content = postfix_archive()
     mirrors.give(content, content)
-    found = look(urls=(f"{mirrors.url(0)}",))
-    assert found.record.version == VERSION
-    assert found.record.date == date(2027, 2, 28)
-    assert found.record.sha256 == sha256(content)
-    assert found.record.places == ("upstream",)
-    assert found.record.urls == (), "the product's own mirrors need not be named again"
-    assert found.archive.read_bytes() == content
-    assert found.failed == ()
+    result = look(urls=(f"{mirrors.url(0)}",))
+    assert result.record.version == VERSION
+    assert result.record.date == date(2027, 2, 28)
+    assert result.record.sha256 == sha256(content)
+    assert result.record.places == ("upstream",)
+    assert result.record.urls == (), "the product's own mirrors need not be named again"
+    assert result.archive.read_bytes() == content
+    assert result.failed == ()
 
 
 def test_a_place_of_the_users_is_kept_in_the_record(
@@ -138,31 +139,31 @@ def test_a_place_of_the_users_is_kept_in_the_record(
     """Where only that place has the archive, the next machine must find it there too."""
     mirrors.files[0]["/else{where}/a.tgz"] = postfix_archive()
     url = f"{mirrors.urls[0]}/else{{where}}/a.tgz"
-    found = look(urls=(url,))
-    made = insert(data_file("postfix").read_text("utf-8"), found.record)
+    result = look(urls=(url,))
+    made = insert(data_file("postfix").read_text("utf-8"), result.record)
     added = next(one for one in parse_releases(tomllib.loads(made)) if one.version == VERSION)
     assert added.sources[-1].url == url
-    assert added.sources[-1].sha256 == found.record.sha256
-    assert found.record.places == (), "anybody can copy an archive"
-    assert len(found.failed) == 2
-    assert all("404" in reason for reason in found.failed)
+    assert added.sources[-1].sha256 == result.record.sha256
+    assert result.record.places == (), "a copy corroborates nothing"
+    assert len(result.failed) == 2
+    assert all("404" in reason for reason in result.failed)
 
 
 def test_a_mirror_of_the_users_is_asked_by_upstreams_name(
     mirrors: Mirrors, look: Callable[..., Verified]
 ) -> None:
-    """A closed network has archives in a folder of its own, which is nobody else's business."""
+    """A closed network has archives in a folder of its own, which does not concern others."""
     mirrors.files[1][f"/closed/postfix-{VERSION}.tar.gz"] = postfix_archive()
-    found = look(mirrors=(f"{mirrors.urls[1]}/closed",))
-    assert found.record.sha256 == sha256(postfix_archive())
-    assert found.record.urls == ()
-    assert found.record.places == ()
+    result = look(mirrors=(f"{mirrors.urls[1]}/closed",))
+    assert result.record.sha256 == sha256(postfix_archive())
+    assert result.record.urls == ()
+    assert result.record.places == ()
 
 
 def test_one_changed_byte_is_refused_with_both_hashes(
     mirrors: Mirrors, look: Callable[..., Verified]
 ) -> None:
-    """A forged archive on one of two mirrors is found, whichever of the two is asked first."""
+    """A forged archive on one of two mirrors is found, whichever of the two is tried first."""
     good = postfix_archive()
     forged = bytearray(good)
     forged[len(forged) // 2] ^= 1
@@ -182,20 +183,20 @@ def test_a_hash_that_was_given_must_match(mirrors: Mirrors, look: Callable[..., 
         look(sha256="a" * 64)
     assert "a" * 64 in caught.value.what
     assert sha256(content) in caught.value.what
-    found = look(sha256=sha256(content))
-    assert found.record.places == ("upstream", "the hash that was given")
-    assert found.record.data()["corroborated"] == 2
+    result = look(sha256=sha256(content))
+    assert result.record.places == ("upstream", "the hash that was given")
+    assert result.record.data()["corroborated"] == 2
 
 
-def test_a_file_of_the_users_is_nobody_elses_word(
+def test_a_file_of_the_user_corroborates_nothing(
     mirrors: Mirrors, look: Callable[..., Verified], tmp_path: Path
 ) -> None:
-    """A hash that only this machine computed counts for nothing, and the mirrors are not asked."""
+    """A hash that only this machine computed counts for nothing, and the mirrors are not used."""
     mirrors.give(postfix_archive(inside="3.99.2"))
-    found = look(file=_file(tmp_path, postfix_archive()))
-    assert found.record.places == ()
-    assert found.record.data()["corroborated"] == 0
-    given = look(file=_file(tmp_path, postfix_archive()), sha256=found.record.sha256)
+    result = look(file=_file(tmp_path, postfix_archive()))
+    assert result.record.places == ()
+    assert result.record.data()["corroborated"] == 0
+    given = look(file=_file(tmp_path, postfix_archive()), sha256=result.record.sha256)
     assert given.record.places == ("the hash that was given",)
     other = f"{mirrors.urls[0]}/official/postfix-{VERSION}.tar.gz"
     with pytest.raises(SourceError, match="do not agree"):
@@ -205,19 +206,19 @@ def test_a_file_of_the_users_is_nobody_elses_word(
 def test_a_web_page_and_an_error_are_no_archives(
     mirrors: Mirrors, look: Callable[..., Verified]
 ) -> None:
-    """A mirror that has moved says 200 and gives a page; that is no disagreement, and is told."""
+    """A moved mirror answers 200 with a web page: that is reported, but is no disagreement."""
     mirrors.give(PAGE, postfix_archive())
-    found = look()
-    assert found.record.places == ("upstream",)
-    (told,) = found.failed
-    assert told.startswith(mirrors.url(0))
-    assert "web page" in told
+    result = look()
+    assert result.record.places == ("upstream",)
+    (reason,) = result.failed
+    assert reason.startswith(mirrors.url(0))
+    assert "web page" in reason
 
 
-def test_a_release_that_nobody_has_is_told_place_by_place(
+def test_a_release_that_no_place_has_is_reported_place_by_place(
     mirrors: Mirrors, look: Callable[..., Verified]
 ) -> None:
-    """Who mistyped a version, or sits behind a wall, sees where was looked and what to do."""
+    """A user who mistyped a version sees which places were tried, and what to do."""
     mirrors.give(PAGE)
     with pytest.raises(SourceError) as caught:
         look()
@@ -227,7 +228,7 @@ def test_a_release_that_nobody_has_is_told_place_by_place(
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         (postfix_archive(inside="3.99.2"), "says that it is 3.99.2"),
         (postfix_archive(root="postfix-3.99.2"), "all must be below postfix-3.99.1/"),
@@ -239,16 +240,18 @@ def test_a_release_that_nobody_has_is_told_place_by_place(
     ids=["version", "root", "silent", "cut", "page", "outside"],
 )
 def test_an_archive_of_something_else_is_refused(
-    look: Callable[..., Verified], tmp_path: Path, content: bytes, told: str
+    look: Callable[..., Verified], tmp_path: Path, content: bytes, expected: str
 ) -> None:
-    """A name proves nothing: what is in the archive must be the release that is asked for."""
+    """A name proves nothing: what is in the archive must be the requested release."""
     with pytest.raises(SourceError, match=r"the archive is not postfix-3\.99\.1") as caught:
         look(file=_file(tmp_path, content))
-    assert told in caught.value.what
+    assert expected in caught.value.what
     assert caught.value.next_step
 
 
-def test_a_file_that_is_no_archive_is_told(look: Callable[..., Verified], tmp_path: Path) -> None:
+def test_a_file_that_is_no_archive_is_reported(
+    look: Callable[..., Verified], tmp_path: Path
+) -> None:
     """A browser that saved the mirror's error page gives a file of the right name."""
     with pytest.raises(SourceError, match="no tar archive"):
         look(file=_file(tmp_path, PAGE))
@@ -257,7 +260,7 @@ def test_a_file_that_is_no_archive_is_told(look: Callable[..., Verified], tmp_pa
 def test_what_is_there_already_is_not_added_again(
     mirrors: Mirrors, look: Callable[..., Verified]
 ) -> None:
-    """The same hash: nothing to do. Another one: somebody is wrong, and both are named."""
+    """The same hash: nothing to do. Another one: an error that names both."""
     content = postfix_archive()
     mirrors.give(content, content)
     data = mirrors.data()
@@ -293,7 +296,7 @@ def test_a_malformed_version_is_refused_before_anything_is_asked(
 def test_a_place_that_cannot_be_written_down_is_refused(
     look: Callable[..., Verified], url: str
 ) -> None:
-    """A password would be published with the catalog, and other words are no places."""
+    """A password would be published with the catalog, and other values are no places."""
     with pytest.raises(UsageError, match="--url") as caught:
         look(urls=(url,))
     assert "secret" not in str(caught.value)
@@ -331,16 +334,16 @@ def test_a_place_that_cannot_be_written_down_is_refused(
 def test_openssl_says_what_it_is(
     tmp_path: Path, files: dict[str, str], version: str, day: date | None
 ) -> None:
-    """Its version is at three places over the years, and its date beside it."""
-    found = identify(_file(tmp_path, archive("root", files)), "openssl", "root")
-    assert (found.version, found.date) == (version, day)
+    """Its version is in three files over the years, with its date."""
+    result = identify(_file(tmp_path, archive("root", files)), "openssl", "root")
+    assert (result.version, result.date) == (version, day)
 
 
 def test_stunnel_is_known_by_its_folder_alone(tmp_path: Path) -> None:
-    """Its source is not asked; another folder is still refused."""
+    """Its source is not read; another folder is still refused."""
     path = _file(tmp_path, archive("stunnel-9.1", {"README": "x"}))
-    found = identify(path, "stunnel", "stunnel-9.1")
-    assert (found.version, found.date) == (None, None)
+    result = identify(path, "stunnel", "stunnel-9.1")
+    assert (result.version, result.date) == (None, None)
     with pytest.raises(SourceError, match=r"below stunnel-9\.2/"):
         identify(path, "stunnel", "stunnel-9.2")
 
@@ -350,8 +353,8 @@ def test_the_archive_is_kept_for_the_build(
 ) -> None:
     """What was fetched to be verified is not fetched again to be built."""
     mirrors.give(postfix_archive())
-    found = look()
-    path = keep(found, tmp_path / "cache")
-    assert path == tmp_path / "cache" / "sources" / found.record.sha256 / "source.tar"
+    result = look()
+    path = keep(result, tmp_path / "cache")
+    assert path == tmp_path / "cache" / "sources" / result.record.sha256 / "source.tar"
     assert path.read_bytes() == postfix_archive()
-    assert [one.name for one in path.parent.iterdir() if one.name != ".lock"] == [path.name]
+    assert [entry.name for entry in path.parent.iterdir() if entry.name != ".lock"] == [path.name]

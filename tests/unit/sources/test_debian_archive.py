@@ -1,11 +1,11 @@
-"""Why a suite did not give a source: in words that tell what is gone from what was not reached."""
+"""Why a suite did not give a source: gone files and unreached places are distinguished."""
 
 from __future__ import annotations
 
 import pytest
 
 from harness.catalog.releases import Source, SourceKind
-from harness.sources.debian_archive import refusal
+from harness.sources.debian_archive import explain_refusal
 
 _SOURCE = Source(
     SourceKind.DEBIAN,
@@ -21,7 +21,7 @@ _404 = "E: Failed to fetch http://mirror.example/pool/x  404  Not Found [IP: 192
 
 
 @pytest.mark.parametrize(
-    ("listed", "words", "told", "final"),
+    ("listed", "output", "expected", "final"),
     [
         (
             "3.0.22-1~deb12u2 no\n",
@@ -53,8 +53,10 @@ _404 = "E: Failed to fetch http://mirror.example/pool/x  404  Not Found [IP: 192
     ],
     ids=["gone", "perhaps-gone", "no-package", "left-the-mirror", "broken"],
 )
-def test_each_reason_has_its_own_words(listed: str, words: str, told: str, final: bool) -> None:
-    """What is gone needs another source; what was not reached may be there in a minute."""
-    reason, is_final = refusal(_SOURCE, listed, words)
-    assert told in reason
+def test_each_reason_has_its_own_message(
+    listed: str, output: str, expected: str, final: bool
+) -> None:
+    """A removed file needs another source; a place that was not reached may answer in a minute."""
+    reason, is_final = explain_refusal(_SOURCE, listed, output)
+    assert expected in reason
     assert is_final is final

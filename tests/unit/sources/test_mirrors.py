@@ -1,4 +1,4 @@
-"""Mirrors of the user's own: asked first, believed no more than anybody, wrong ones named."""
+"""The user's mirrors: tried first, verified like any place, wrong ones named."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def server() -> Iterator[Server]:
 
 
 def test_mirrors_are_asked_in_order_and_first(tmp_path: Path, server: Server) -> None:
-    """A closed network must not wait for upstream's hosts before its own mirror is asked."""
+    """A closed network must not wait for upstream's hosts before its own mirror is tried."""
     server.answers |= {f"/empty/{ARCHIVE}": Answer(status=404), f"/own/{ARCHIVE}": Answer()}
-    thing = release(url_source(f"{server.url}/real", archive=ARCHIVE))
-    one = store(tmp_path, f"{server.url}/empty", f"{server.url}/own")
-    found = one.fetch(thing, Cancel(), quiet)
-    assert found.path.read_bytes() == CONTENT
+    package = release(url_source(f"{server.url}/real", archive=ARCHIVE))
+    source_store = store(tmp_path, f"{server.url}/empty", f"{server.url}/own")
+    archive = source_store.fetch(package, Cancel(), quiet)
+    assert archive.path.read_bytes() == CONTENT
     assert server.paths == [f"/empty/{ARCHIVE}", f"/own/{ARCHIVE}"]
 
 
@@ -61,12 +61,12 @@ def test_a_mirror_is_asked_once_for_a_release_with_many_places(
 def test_a_mirror_is_believed_no_more_than_upstream(tmp_path: Path, server: Server) -> None:
     """The catalog's checksum holds for the user's own mirror, which may be tampered with too."""
     server.answers[f"/own/{ARCHIVE}"] = Answer(b"X" + CONTENT[1:])
-    thing = release(url_source(f"{server.url}/gone", archive=ARCHIVE))
+    package = release(url_source(f"{server.url}/gone", archive=ARCHIVE))
     with pytest.raises(SourceError) as caught:
-        store(tmp_path, f"{server.url}/own").fetch(thing, Cancel(), quiet)
-    found = hashlib.sha256(b"X" + CONTENT[1:]).hexdigest()
+        store(tmp_path, f"{server.url}/own").fetch(package, Cancel(), quiet)
+    archive = hashlib.sha256(b"X" + CONTENT[1:]).hexdigest()
     assert f"{server.url}/own/{ARCHIVE}: gave other bytes" in str(caught.value)
-    assert found in str(caught.value)
+    assert archive in str(caught.value)
     assert kept(tmp_path) == []
 
 
@@ -78,17 +78,17 @@ def test_a_folder_can_be_a_mirror(tmp_path: Path, slashes: str) -> None:
     (folder / ARCHIVE).write_bytes(CONTENT)
     base = f"file:{slashes}{str(folder).replace(' ', '%20')}"
     (mirror,) = mirrors_from([base], {})
-    thing = release(url_source("http://127.0.0.1:1/closed", archive=ARCHIVE))
-    found = store(tmp_path / "cache", mirror).fetch(thing, Cancel(), quiet)
-    assert found.path.read_bytes() == CONTENT
+    package = release(url_source("http://127.0.0.1:1/closed", archive=ARCHIVE))
+    archive = store(tmp_path / "cache", mirror).fetch(package, Cancel(), quiet)
+    assert archive.path.read_bytes() == CONTENT
     assert (folder / ARCHIVE).read_bytes() == CONTENT, "it stays the user's"
 
 
-def test_a_folder_that_lacks_the_archive_is_listed(tmp_path: Path) -> None:
+def test_a_folder_without_the_archive_is_listed(tmp_path: Path) -> None:
     """The error shows under which name and where the archive was looked for."""
-    thing = release(url_source("http://127.0.0.1:1/closed", archive=ARCHIVE))
+    package = release(url_source("http://127.0.0.1:1/closed", archive=ARCHIVE))
     with pytest.raises(SourceError, match=f"file:{tmp_path}/{ARCHIVE}: .*No such file"):
-        store(tmp_path, f"file:{tmp_path}").fetch(thing, Cancel(), quiet)
+        store(tmp_path, f"file:{tmp_path}").fetch(package, Cancel(), quiet)
 
 
 def test_only_upstreams_archive_is_looked_for(
@@ -100,17 +100,19 @@ def test_only_upstreams_archive_is_looked_for(
         SourceKind.NPM, hashlib.sha256(PAGE).hexdigest(), 0, "x", package="thing@1", archive=ARCHIVE
     )
     nameless = url_source(f"{server.url}/real")
-    said: list[str] = []
-    store(tmp_path, f"{server.url}/own").fetch(release(package, nameless), Cancel(), said.append)
+    log_lines: list[str] = []
+    store(tmp_path, f"{server.url}/own").fetch(
+        release(package, nameless), Cancel(), log_lines.append
+    )
     assert server.paths == ["/real"]
-    assert said == [
+    assert log_lines == [
         "fetching thing-1.0 from npm package thing@1",
         f"fetching thing-1.0 from {server.url}/real",
     ]
 
 
 def test_options_come_before_the_environment() -> None:
-    """What is written on the command line is meant now; none is asked twice."""
+    """The command line has precedence; no mirror is tried twice."""
     environ = {MIRRORS_VARIABLE: " https://b.example/x/  file:/srv/sources http://a.example "}
     assert mirrors_from(["http://a.example/", "http://c.example"], environ) == (
         "http://a.example",
@@ -137,7 +139,7 @@ def test_options_come_before_the_environment() -> None:
     ],
 )
 def test_what_is_no_mirror_is_named_with_its_place(text: str) -> None:
-    """A typing error must not end as "could not be had" after all else was tried."""
+    """A typing error must be reported at once, not after all other places were tried."""
     with pytest.raises(UsageError, match=r"^--mirror: ") as caught:
         mirrors_from([text], {})
     assert repr(text) in caught.value.what

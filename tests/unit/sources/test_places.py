@@ -1,4 +1,4 @@
-"""What is not reached is not waited for twice; what answers, with whatever, is asked again."""
+"""A place that is not reached is not tried twice; one that answers, even an error, is."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def closed() -> int:
-    """A port on which nobody listens."""
+    """A port on which no server listens."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
@@ -50,14 +50,14 @@ def test_a_host_that_was_not_reached_is_not_tried_for_other_releases(
     """Offline, twenty releases must not wait twenty times for each host of the catalog."""
     first = release(url_source(f"http://127.0.0.1:{closed}/a"))
     second = release(url_source(f"http://127.0.0.1:{closed}/real"), version="2.0")
-    one = store(tmp_path)
+    source_store = store(tmp_path)
     with pytest.raises(SourceError, match="Connection refused"):
-        one.fetch(first, Cancel(), quiet)
+        source_store.fetch(first, Cancel(), quiet)
     with serving(closed) as server:
         with pytest.raises(SourceError, match=r"not reached before: .*Connection refused"):
-            one.fetch(second, Cancel(), quiet)
-        assert server.asked == []
-        # The next command starts with an open mind.
+            source_store.fetch(second, Cancel(), quiet)
+        assert server.requests == []
+        # The next command tries the host again.
         assert store(tmp_path).fetch(second, Cancel(), quiet).path.read_bytes() == CONTENT
 
 
@@ -74,13 +74,13 @@ def test_a_host_that_hangs_up_was_reached(tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/real"
         hang_up = threading.Thread(target=lambda: listener.accept()[0].close())
         hang_up.start()
-        one = store(tmp_path)
+        source_store = store(tmp_path)
         with pytest.raises(SourceError) as caught:
-            one.fetch(release(url_source(url)), Cancel(), quiet)
+            source_store.fetch(release(url_source(url)), Cancel(), quiet)
         hang_up.join(10)
     with serving(int(url.rpartition(":")[2].removesuffix("/real"))):
-        found = one.fetch(release(url_source(url), version="2.0"), Cancel(), quiet)
-    assert found.path.read_bytes() == CONTENT
+        archive = source_store.fetch(release(url_source(url), version="2.0"), Cancel(), quiet)
+    assert archive.path.read_bytes() == CONTENT
     assert "/real: " in str(caught.value)
 
 
@@ -89,22 +89,24 @@ def test_a_silent_host_counts_as_not_reached(
 ) -> None:
     """Firewalls drop rather than refuse; each host must cost its time limit once."""
     monkeypatch.setattr(downloads, "TIME_LIMITS", (0.3, 0.3))
-    one = store(tmp_path)
+    source_store = store(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/x"
         with pytest.raises(SourceError, match="timed out"):
-            one.fetch(release(url_source(url)), Cancel(), quiet)
+            source_store.fetch(release(url_source(url)), Cancel(), quiet)
         with pytest.raises(SourceError, match=r"not reached before: .*timed out"):
-            one.fetch(release(url_source(url), version="2.0"), Cancel(), quiet)
+            source_store.fetch(release(url_source(url), version="2.0"), Cancel(), quiet)
 
 
 def test_a_host_that_answers_is_asked_again(tmp_path: Path, server: Server) -> None:
-    """That a mirror lacks one release says nothing about the others."""
-    one = store(tmp_path)
+    """A mirror that does not have one release may have the others."""
+    source_store = store(tmp_path)
     with pytest.raises(SourceError, match="HTTP 404"):
-        one.fetch(release(url_source(f"{server.url}/gone")), Cancel(), quiet)
-    found = one.fetch(release(url_source(f"{server.url}/real"), version="2.0"), Cancel(), quiet)
-    assert found.path.read_bytes() == CONTENT
+        source_store.fetch(release(url_source(f"{server.url}/gone")), Cancel(), quiet)
+    archive = source_store.fetch(
+        release(url_source(f"{server.url}/real"), version="2.0"), Cancel(), quiet
+    )
+    assert archive.path.read_bytes() == CONTENT
 
 
 def test_only_the_host_that_is_redirected_to_is_remembered(
@@ -113,13 +115,15 @@ def test_only_the_host_that_is_redirected_to_is_remembered(
     """A site that hands its downloads to a host that is blocked still serves its other files."""
     away = Answer(status=302, headers={"Location": f"http://127.0.0.1:{closed}/x"})
     server.answers |= {"/a": away, "/b": away}
-    one = store(tmp_path)
+    source_store = store(tmp_path)
     with pytest.raises(SourceError, match="Connection refused"):
-        one.fetch(release(url_source(f"{server.url}/a")), Cancel(), quiet)
+        source_store.fetch(release(url_source(f"{server.url}/a")), Cancel(), quiet)
     with pytest.raises(SourceError, match="not reached before"):
-        one.fetch(release(url_source(f"{server.url}/b"), version="2.0"), Cancel(), quiet)
-    found = one.fetch(release(url_source(f"{server.url}/real"), version="3.0"), Cancel(), quiet)
-    assert found.path.read_bytes() == CONTENT
+        source_store.fetch(release(url_source(f"{server.url}/b"), version="2.0"), Cancel(), quiet)
+    archive = source_store.fetch(
+        release(url_source(f"{server.url}/real"), version="3.0"), Cancel(), quiet
+    )
+    assert archive.path.read_bytes() == CONTENT
 
 
 _NPM_UNREACHED = """
@@ -129,7 +133,7 @@ npm error FetchError: request to http://127.0.0.1:1/thing failed, reason: connec
 npm error     at ClientRequest.emit (node:events:524:28)
 npm error A complete log of this run can be found in: /root/.npm/_logs/debug-0.log
 """
-_NPM_LACKING = """
+_NPM_NO_VERSION = """
 npm error code ETARGET
 npm error notarget No matching version found for thing@99.0.0.
 npm error A complete log of this run can be found in: /root/.npm/_logs/debug-0.log
@@ -137,14 +141,14 @@ npm error A complete log of this run can be found in: /root/.npm/_logs/debug-0.l
 
 
 @pytest.mark.parametrize(
-    ("words", "shown", "unreached"),
+    ("output", "shown", "unreached"),
     [
         (_NPM_UNREACHED, "reason: connect ECONNREFUSED", True),
-        (_NPM_LACKING, "No matching version found for thing@99.0.0.", False),
-        ("", "it said nothing", False),
+        (_NPM_NO_VERSION, "No matching version found for thing@99.0.0.", False),
+        ("", "it printed nothing", False),
     ],
 )
-def test_npms_one_telling_line_is_shown(words: str, shown: str, unreached: bool) -> None:
-    """npm says in twenty lines, the last of which names a log, that it reached no registry."""
-    assert sources._npm_words(words).endswith(shown)
-    assert bool(sources._UNREACHED.search(words)) is unreached
+def test_the_error_line_of_npm_is_shown(output: str, shown: str, unreached: bool) -> None:
+    """npm prints twenty lines, the last of which names a log, if it reached no registry."""
+    assert sources._npm_error(output).endswith(shown)
+    assert bool(sources._UNREACHED.search(output)) is unreached

@@ -1,4 +1,4 @@
-"""Downloads go on where they were broken off, whatever broke them, and whoever serves the rest."""
+"""Downloads resume where they ended, for any cause, and from any server."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from harness.sources.downloads import (
     Places,
     Progress,
     download,
-    sizes,
+    format_sizes,
 )
 from tests.unit.sources_server import (
     CONTENT,
     PAGE,
     SHA256,
     Answer,
-    Asked,
+    ReceivedRequest,
     Server,
     kept,
     quiet,
@@ -65,28 +65,34 @@ def _leave(folder: Path, beginning: bytes) -> Path:
 
 
 def _fetch(folder: Path, *urls: str) -> bytes:
-    thing = release(*(url_source(url) for url in urls))
-    return store(folder).fetch(thing, Cancel(), quiet).path.read_bytes()
+    package = release(*(url_source(url) for url in urls))
+    return store(folder).fetch(package, Cancel(), quiet).path.read_bytes()
 
 
-def test_a_connection_that_breaks_is_gone_on_from(tmp_path: Path, server: Server) -> None:
-    """On a bad line a big archive must come closer with each try; only the rest is asked for."""
+def test_a_broken_download_is_resumed(tmp_path: Path, server: Server) -> None:
+    """On a bad line each try must get more of a big archive; only the rest is requested."""
     server.answers["/real"] = Answer(cuts=[HALF])
     url = f"{server.url}/real"
-    with pytest.raises(SourceError, match=r"broken off at 0\.5 of 1\.0 MB.*is kept"):
+    with pytest.raises(SourceError, match=r"interrupted at 0\.5 of 1\.0 MB.*is kept"):
         _fetch(tmp_path, url)
     assert _part(tmp_path).read_bytes() == CONTENT[:HALF]
     assert _fetch(tmp_path, url) == CONTENT
-    assert server.asked == [Asked("/real"), Asked("/real", f"bytes={HALF}-", '"state-1"')]
+    assert server.requests == [
+        ReceivedRequest("/real"),
+        ReceivedRequest("/real", f"bytes={HALF}-", '"state-1"'),
+    ]
     assert [path.name for path in kept(tmp_path)] == ["source.tar"]
 
 
 def test_another_server_gives_the_rest(tmp_path: Path, server: Server) -> None:
-    """The hash is pinned, so the next mirror goes on where the first one broke, in the same try."""
+    """The hash is pinned, so the next mirror resumes where the first one broke, in the same try."""
     server.answers["/weak"] = Answer(cuts=[HALF], etag='"another-mirrors"')
     assert _fetch(tmp_path, f"{server.url}/weak", f"{server.url}/real") == CONTENT
-    # The first mirror's tag says nothing to the second.
-    assert server.asked == [Asked("/weak"), Asked("/real", f"bytes={HALF}-", None)]
+    # The first mirror's tag means nothing to the second.
+    assert server.requests == [
+        ReceivedRequest("/weak"),
+        ReceivedRequest("/real", f"bytes={HALF}-", None),
+    ]
 
 
 def test_a_server_that_knows_no_ranges_starts_over(tmp_path: Path, server: Server) -> None:
@@ -94,7 +100,7 @@ def test_a_server_that_knows_no_ranges_starts_over(tmp_path: Path, server: Serve
     _leave(tmp_path, CONTENT[:HALF])
     server.answers["/real"].ranges = False
     assert _fetch(tmp_path, f"{server.url}/real") == CONTENT
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 def test_a_file_that_changed_meanwhile_starts_over(tmp_path: Path, server: Server) -> None:
@@ -104,7 +110,7 @@ def test_a_file_that_changed_meanwhile_starts_over(tmp_path: Path, server: Serve
         _fetch(tmp_path, f"{server.url}/real")
     server.answers["/real"] = Answer(etag='"new"')
     assert _fetch(tmp_path, f"{server.url}/real") == CONTENT
-    assert [asked.if_range for asked in server.asked] == [None, '"old"']
+    assert [request.if_range for request in server.requests] == [None, '"old"']
 
 
 @pytest.mark.parametrize(
@@ -113,33 +119,33 @@ def test_a_file_that_changed_meanwhile_starts_over(tmp_path: Path, server: Serve
 def test_a_range_that_was_not_asked_for_is_not_taken(
     tmp_path: Path, server: Server, answer: Answer
 ) -> None:
-    """A server that counts wrongly is asked for all of it."""
+    """A server that counts wrongly gets a request for the whole file."""
     part = _leave(tmp_path, CONTENT[:HALF])
     server.answers["/real"] = answer
     attempt = Attempt(Cancel(), quiet, Places())
-    assert not download(f"{server.url}/real", part, attempt), "nothing was gone on from"
+    assert not download(f"{server.url}/real", part, attempt), "the download was not resumed"
     assert part.read_bytes() == CONTENT
-    assert [asked.range for asked in server.asked] == [f"bytes={HALF}-", None]
+    assert [request.range for request in server.requests] == [f"bytes={HALF}-", None]
 
 
 def test_a_wrong_beginning_costs_one_more_try(tmp_path: Path, server: Server) -> None:
     """The rest of a good server behind a bad one's beginning is not the good server's fault."""
     _leave(tmp_path, b"X" * HALF)
     assert _fetch(tmp_path, f"{server.url}/real") == CONTENT
-    assert [asked.range for asked in server.asked] == [f"bytes={HALF}-", None]
+    assert [request.range for request in server.requests] == [f"bytes={HALF}-", None]
 
 
-def test_what_has_the_wrong_hash_is_not_gone_on_from(tmp_path: Path, server: Server) -> None:
-    """A web page is no beginning of an archive: the next source is asked for all of it."""
+def test_a_file_with_the_wrong_hash_is_not_resumed(tmp_path: Path, server: Server) -> None:
+    """A web page is no part of an archive: the next source must send the whole file."""
     assert _fetch(tmp_path, f"{server.url}/moved", f"{server.url}/real") == CONTENT
-    assert server.asked == [Asked("/moved"), Asked("/real")]
+    assert server.requests == [ReceivedRequest("/moved"), ReceivedRequest("/real")]
 
 
 def test_a_whole_part_is_not_asked_for_again(tmp_path: Path, server: Server) -> None:
     """Killed between the last byte and the new name: nothing is left to download."""
     _leave(tmp_path, CONTENT)
     assert _fetch(tmp_path, f"{server.url}/real") == CONTENT
-    assert server.asked == []
+    assert server.requests == []
 
 
 def test_a_packed_archive_stays_packed(tmp_path: Path, server: Server) -> None:
@@ -147,19 +153,19 @@ def test_a_packed_archive_stays_packed(tmp_path: Path, server: Server) -> None:
     packed = gzip.compress(CONTENT, mtime=0)
     server.answers["/real"] = Answer(packed, headers={"Content-Encoding": "gzip"})
     source = url_source(f"{server.url}/real", sha256=hashlib.sha256(packed).hexdigest())
-    found = store(tmp_path).fetch(release(source), Cancel(), quiet)
-    assert found.path.read_bytes() == packed
+    archive = store(tmp_path).fetch(release(source), Cancel(), quiet)
+    assert archive.path.read_bytes() == packed
 
 
-def test_breaking_off_keeps_what_came(tmp_path: Path, server: Server) -> None:
+def test_cancelling_keeps_what_arrived(tmp_path: Path, server: Server) -> None:
     """Ctrl-C ends a download that has stalled, and the next run has only the rest to get."""
     server.answers["/real"] = Answer(gate=threading.Event(), before_gate=HALF)
     cancel, errors = Cancel(), list[HarnessError]()
-    thing = release(url_source(f"{server.url}/real"))
+    package = release(url_source(f"{server.url}/real"))
 
     def fetch() -> None:
         try:
-            store(tmp_path).fetch(thing, cancel, quiet)
+            store(tmp_path).fetch(package, cancel, quiet)
         except HarnessError as error:
             errors.append(error)
 
@@ -169,11 +175,11 @@ def test_breaking_off_keeps_what_came(tmp_path: Path, server: Server) -> None:
     cancel.set()
     thread.join(15)
     assert [type(error) for error in errors] == [Cancelled]
-    came = _part(tmp_path).stat().st_size
-    assert 0 < came <= HALF
+    received = _part(tmp_path).stat().st_size
+    assert 0 < received <= HALF
     server.answers["/real"] = Answer()
     assert _fetch(tmp_path, f"{server.url}/real") == CONTENT
-    assert server.asked[1].range == f"bytes={came}-"
+    assert server.requests[1].range == f"bytes={received}-"
 
 
 _SCRIPT = """
@@ -187,7 +193,7 @@ store(Path(sys.argv[1])).fetch(thing, Cancel(), print)
 
 
 def test_a_killed_process_has_not_worked_in_vain(tmp_path: Path, server: Server) -> None:
-    """After kill -9 nothing counts as whole, no lock is held, and the rest is all that is asked."""
+    """After kill -9 nothing counts as whole, no lock is held, and only the rest is requested."""
     server.answers["/real"] = Answer(gate=threading.Event(), before_gate=HALF)
     url = f"{server.url}/real"
     process = subprocess.Popen(
@@ -198,42 +204,42 @@ def test_a_killed_process_has_not_worked_in_vain(tmp_path: Path, server: Server)
     finally:
         process.kill()
     assert process.wait(15) == -signal.SIGKILL
-    came = _part(tmp_path).stat().st_size
-    assert 0 < came <= HALF
+    received = _part(tmp_path).stat().st_size
+    assert 0 < received <= HALF
     assert not (tmp_path / "sources" / SHA256 / "source.tar").exists()
     server.answers["/real"] = Answer()
     assert _fetch(tmp_path, url) == CONTENT
-    assert server.asked[1:] == [Asked("/real", f"bytes={came}-", '"state-1"')]
+    assert server.requests[1:] == [ReceivedRequest("/real", f"bytes={received}-", '"state-1"')]
 
 
-def test_progress_is_told_about_once_a_second() -> None:
+def test_progress_is_reported_about_once_a_second() -> None:
     """A line for each piece would drown everything else; none at all would look like a hang."""
-    said: list[str] = []
-    progress = Progress(said.append, 4_300_000, now=100.0)
+    log_lines: list[str] = []
+    progress = Progress(log_lines.append, 4_300_000, now=100.0)
     for step in range(31):
         progress.note(100_000 * step, now=100.0 + step / 10)
-    assert said == ["1.0 of 4.3 MB", "2.0 of 4.3 MB", "3.0 of 4.3 MB"]
+    assert log_lines == ["1.0 of 4.3 MB", "2.0 of 4.3 MB", "3.0 of 4.3 MB"]
 
 
 def test_progress_without_a_size() -> None:
-    """Some servers do not tell how much there is."""
-    assert sizes(3_200_000, None) == "3.2 MB"
+    """Some servers do not send the size."""
+    assert format_sizes(3_200_000, None) == "3.2 MB"
 
 
-@pytest.mark.parametrize(("length", "words"), [(True, "0.5 of 1.0 MB"), (False, "0.5 MB")])
+@pytest.mark.parametrize(("length", "expected"), [(True, "0.5 of 1.0 MB"), (False, "0.5 MB")])
 def test_progress_names_the_release_and_the_place(
-    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch, length: bool, words: str
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch, length: bool, expected: str
 ) -> None:
-    """Of many downloads at a time, each line says which one it is of, and how far that one is."""
+    """Of many downloads at a time, each line names the release, and its progress."""
     monkeypatch.setattr(downloads, "_SAY_EVERY", 0.0)
     monkeypatch.setattr(downloads, "_CHUNK", HALF)
     server.answers["/real"].length = length
-    said: list[str] = []
+    log_lines: list[str] = []
     url = f"{server.url}/real"
-    store(tmp_path).fetch(release(url_source(url)), Cancel(), said.append)
-    assert said[:2] == [
+    store(tmp_path).fetch(release(url_source(url)), Cancel(), log_lines.append)
+    assert log_lines[:2] == [
         f"fetching thing-1.0 from {url}",
-        f"fetching thing-1.0 from {url}: {words}",
+        f"fetching thing-1.0 from {url}: {expected}",
     ]
 
 

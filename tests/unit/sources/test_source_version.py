@@ -1,4 +1,4 @@
-"""What a source tree says that it is: as Postfix's and OpenSSL's own files spell it."""
+"""The version that a source tree states in Postfix's and OpenSSL's own files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _OPENSSL_H = """
 """
 
 
-def _stated(product: str, files: dict[str, str]) -> str | None:
+def _stated_version(product: str, files: dict[str, str]) -> str | None:
     read = {name: text.encode() for name, text in files.items()}
     return stated_version(product, read.get)
 
@@ -52,7 +52,7 @@ def test_postfix(number: str, marks: tuple[str, str], version: str) -> None:
         "src/global/mail_version.h": _MAIL_VERSION.format(number),
         "makedefs": _MAKEDEFS.format(*marks),
     }
-    assert _stated("postfix", files) == version
+    assert _stated_version("postfix", files) == version
 
 
 @pytest.mark.parametrize(
@@ -76,18 +76,18 @@ def test_postfix(number: str, marks: tuple[str, str], version: str) -> None:
     ],
 )
 def test_openssl(files: dict[str, str], version: str) -> None:
-    """Three eras: VERSION.dat, a header in include/, a header in crypto/ that tells FIPS apart."""
-    assert _stated("openssl", files) == version
+    """Three eras: VERSION.dat, a header in include/, a header in crypto/ that has FIPS too."""
+    assert _stated_version("openssl", files) == version
 
 
 @pytest.mark.parametrize("product", ["postfix", "openssl"])
 @pytest.mark.parametrize("files", [{}, {"VERSION.dat": "x", "src/global/mail_version.h": "x"}])
 def test_what_says_nothing(product: str, files: dict[str, str]) -> None:
     """Some other folder is not taken for a release."""
-    assert _stated(product, files) is None
+    assert _stated_version(product, files) is None
 
 
-def test_a_product_that_nobody_can_ask() -> None:
+def test_a_product_without_a_known_version_file() -> None:
     """Rather than None, which would be read as a fault of the tree."""
     with pytest.raises(UsageError, match="stunnel"):
-        _stated("stunnel", {})
+        _stated_version("stunnel", {})

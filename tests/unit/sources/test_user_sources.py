@@ -1,4 +1,4 @@
-"""Sources of the user's own: one tree is one hash, and it is the release that it is said to be."""
+"""A user's sources: the same tree has the same hash, and its version is checked."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.unit.sources_server import quiet, store
 VERSION_FILE = "src/global/mail_version.h"
 
 
-def _tree(folder: Path, version: str = "3.1.0") -> Path:
-    """A small tree that says it is a Postfix."""
+def _make_tree(folder: Path, version: str = "3.1.0") -> Path:
+    """A small tree that states a Postfix version."""
     files = {
         VERSION_FILE: f'#define MAIL_VERSION_NUMBER "{version}"\n',
         "src/smtpd/smtpd.c": "int main(void) { return 0; }\n",
@@ -38,34 +38,34 @@ def _tree(folder: Path, version: str = "3.1.0") -> Path:
     return folder
 
 
-def _source(word: str, cache: Path) -> Source:
-    (source,) = parse_local(word, cache).sources
+def _parse_source(value: str, cache: Path) -> Source:
+    (source,) = parse_local(value, cache).sources
     return source
 
 
-def _pack(path: Path, mode: str, folder: Path, top: str) -> Path:
+def _pack_folder(path: Path, mode: str, folder: Path, top: str) -> Path:
     with tarfile.open(path, mode) as tar:  # type: ignore[call-overload]  # the mode is a variable
         tar.add(folder, top)
     return path
 
 
-def _names(source: Source) -> dict[str, tarfile.TarInfo]:
+def _read_members(source: Source) -> dict[str, tarfile.TarInfo]:
     with tarfile.open(source.path) as tar:
-        return {one.name: one for one in tar}
+        return {member.name: member for member in tar}
 
 
 def test_a_tree_becomes_a_release(tmp_path: Path) -> None:
-    """What is built from it can be told from the catalog's, and where it lies from the origin."""
-    tree = _tree(tmp_path / "postfix")
+    """Builds from it are distinguished from the catalog's, and the origin names its path."""
+    tree = _make_tree(tmp_path / "postfix")
     release = parse_local(f"postfix-3.1.0={tree}", tmp_path / "cache")
     assert (release.id, release.date, release.unverified) == ("postfix-3.1.0", None, True)
     (source,) = release.sources
     assert (source.kind, source.corroborated) == (SourceKind.LOCAL, 0)
     assert str(source) == f"the local tree {tree}"
-    found = store(tmp_path / "cache").fetch(release, Cancel(), quiet)
-    assert found.path == tmp_path / "cache" / "sources" / source.sha256 / "source.tar"
-    assert hashlib.sha256(found.path.read_bytes()).hexdigest() == source.sha256
-    with tarfile.open(found.path) as tar:
+    archive = store(tmp_path / "cache").fetch(release, Cancel(), quiet)
+    assert archive.path == tmp_path / "cache" / "sources" / source.sha256 / "source.tar"
+    assert hashlib.sha256(archive.path.read_bytes()).hexdigest() == source.sha256
+    with tarfile.open(archive.path) as tar:
         file = tar.extractfile(f"{source.subdir}/src/smtpd/smtpd.c")
         assert file is not None
         assert file.read() == b"int main(void) { return 0; }\n"
@@ -73,33 +73,33 @@ def test_a_tree_becomes_a_release(tmp_path: Path) -> None:
 
 def test_what_is_packed_is_what_matters(tmp_path: Path) -> None:
     """Links stay links, empty folders stay, and of modes only that something may be executed."""
-    tree = _tree(tmp_path / "postfix")
+    tree = _make_tree(tmp_path / "postfix")
     (tree / "makedefs").chmod(0o700)
-    names = _names(_source(f"postfix-3.1.0={tree}", tmp_path / "cache"))
+    names = _read_members(_parse_source(f"postfix-3.1.0={tree}", tmp_path / "cache"))
     top = "postfix-3.1.0"
     assert list(names)[:4] == [top, f"{top}/README_FILES", f"{top}/conf", f"{top}/conf/main.cf"]
     assert names[f"{top}/README_FILES"].linkname == "conf"
     assert names[f"{top}/lib"].isdir()
     assert names[f"{top}/makedefs"].mode == 0o755
     assert names[f"{top}/conf/main.cf"].mode == 0o644
-    assert {(one.mtime, one.uid, one.gid, one.uname) for one in names.values()} == {(0, 0, 0, "")}
+    assert {(m.mtime, m.uid, m.gid, m.uname) for m in names.values()} == {(0, 0, 0, "")}
 
 
-def _touch(tree: Path) -> None:
+def _touch_all(tree: Path) -> None:
     for path in tree.rglob("*"):
         os.utime(path, (time.time() + 1000, 1e9), follow_symlinks=False)
 
 
-def _chmod(tree: Path) -> None:
+def _change_mode(tree: Path) -> None:
     (tree / VERSION_FILE).chmod(0o600)
 
 
-def _make(tree: Path) -> None:
+def _add_objects(tree: Path) -> None:
     for name in ("src/smtpd/smtpd.o", "lib/libutil.a", "conf/makedefs.out", "src/a.d", "libx.so.1"):
         (tree / name).write_bytes(b"made")
 
 
-def _work(tree: Path) -> None:
+def _add_editor_files(tree: Path) -> None:
     (tree / ".git").mkdir()
     (tree / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
     (tree / "src" / ".git").write_text("gitdir: ../.git/modules/x\n")
@@ -107,80 +107,86 @@ def _work(tree: Path) -> None:
     (tree / "src" / "smtpd" / "smtpd.c~").write_bytes(b"editor")
 
 
-@pytest.mark.parametrize("change", [_touch, _chmod, _make, _work], ids=lambda one: one.__name__)
+@pytest.mark.parametrize(
+    "change",
+    [_touch_all, _change_mode, _add_objects, _add_editor_files],
+    ids=lambda change: change.__name__,
+)
 def test_the_same_sources_have_the_same_hash(
     tmp_path: Path, change: Callable[[Path], None]
 ) -> None:
     """Another checkout, objects or an open editor must not cost a build of minutes."""
-    one, other = _tree(tmp_path / "one"), _tree(tmp_path / "other")
+    tree, other = _make_tree(tmp_path / "one"), _make_tree(tmp_path / "other")
     change(other)
-    first = _source(f"postfix-3.1.0={one}", tmp_path / "cache")
-    second = _source(f"postfix-3.1.0={other}", tmp_path / "cache")
+    first = _parse_source(f"postfix-3.1.0={tree}", tmp_path / "cache")
+    second = _parse_source(f"postfix-3.1.0={other}", tmp_path / "cache")
     assert first.sha256 == second.sha256
     assert first.path == second.path
 
 
-def _edit(tree: Path) -> None:
+def _edit_file(tree: Path) -> None:
     (tree / "src/smtpd/smtpd.c").write_text("int main(void) { return 1; }\n")
 
 
-def _patch(tree: Path) -> None:
+def _add_backup(tree: Path) -> None:
     (tree / "src/smtpd/smtpd.c.orig").write_text("int main(void) { return 0; }\n")
 
 
-def _allow(tree: Path) -> None:
+def _make_executable(tree: Path) -> None:
     (tree / "conf/main.cf").chmod(0o755)
 
 
-def _relink(tree: Path) -> None:
+def _change_link(tree: Path) -> None:
     (tree / "README_FILES").unlink()
     (tree / "README_FILES").symlink_to("src")
 
 
-def _rename(tree: Path) -> None:
+def _rename_folder(tree: Path) -> None:
     (tree / "lib").rename(tree / "libs")
 
 
 @pytest.mark.parametrize(
-    "change", [_edit, _patch, _allow, _relink, _rename], ids=lambda one: one.__name__
+    "change",
+    [_edit_file, _add_backup, _make_executable, _change_link, _rename_folder],
+    ids=lambda change: change.__name__,
 )
 def test_other_sources_have_another_hash(tmp_path: Path, change: Callable[[Path], None]) -> None:
     """A build that was made from other sources must never be taken for this one's."""
-    one, other = _tree(tmp_path / "one"), _tree(tmp_path / "other")
+    tree, other = _make_tree(tmp_path / "one"), _make_tree(tmp_path / "other")
     change(other)
-    first = _source(f"postfix-3.1.0={one}", tmp_path / "cache")
-    assert first.sha256 != _source(f"postfix-3.1.0={other}", tmp_path / "cache").sha256
+    first = _parse_source(f"postfix-3.1.0={tree}", tmp_path / "cache")
+    assert first.sha256 != _parse_source(f"postfix-3.1.0={other}", tmp_path / "cache").sha256
 
 
-def test_a_damaged_pack_is_made_anew(tmp_path: Path) -> None:
+def test_a_damaged_pack_is_made_again(tmp_path: Path) -> None:
     """What is in the cache from before counts only as long as it has its hash."""
-    tree = _tree(tmp_path / "postfix")
-    source = _source(f"postfix-3.1.0={tree}", tmp_path / "cache")
+    tree = _make_tree(tmp_path / "postfix")
+    source = _parse_source(f"postfix-3.1.0={tree}", tmp_path / "cache")
     Path(source.path).write_bytes(b"damaged")
     again = parse_local(f"postfix-3.1.0={tree}", tmp_path / "cache")
-    found = store(tmp_path / "cache").fetch(again, Cancel(), quiet)
-    assert hashlib.sha256(found.path.read_bytes()).hexdigest() == source.sha256
+    archive = store(tmp_path / "cache").fetch(again, Cancel(), quiet)
+    assert hashlib.sha256(archive.path.read_bytes()).hexdigest() == source.sha256
 
 
 def test_a_pack_that_changed_since_is_refused(tmp_path: Path) -> None:
-    """Both hashes are named: what was packed, and what lies there now."""
-    release = parse_local(f"postfix-3.1.0={_tree(tmp_path / 'postfix')}", tmp_path / "cache")
+    """Both hashes are named: that of the packed archive, and the current one."""
+    release = parse_local(f"postfix-3.1.0={_make_tree(tmp_path / 'postfix')}", tmp_path / "cache")
     path = Path(release.sources[0].path)
     packed = bytearray(path.read_bytes())
     packed[1000] ^= 1
     path.write_bytes(packed)
     with pytest.raises(SourceError, match=r"the local tree .* changed since") as caught:
         store(tmp_path / "cache").fetch(release, Cancel(), quiet)
-    found = hashlib.sha256(packed).hexdigest()
-    assert f"SHA-256 {found} instead of {release.sources[0].sha256}" in str(caught.value)
+    sha256 = hashlib.sha256(packed).hexdigest()
+    assert f"SHA-256 {sha256} instead of {release.sources[0].sha256}" in str(caught.value)
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
 @pytest.mark.parametrize("top", ["postfix-3.1.0", "./postfix", "Postfix.fork_1"])
 def test_a_tarball_is_taken_as_it_is(tmp_path: Path, mode: str, top: str) -> None:
-    """Whatever packed it, and whatever its folder is called: tar is asked for just that name."""
-    path = _pack(tmp_path / "some.tar", mode, _tree(tmp_path / "tree"), top)
-    source = _source(f"postfix-3.1.0={path}", tmp_path / "cache")
+    """Any tool may have packed it, and its folder may have any name."""
+    path = _pack_folder(tmp_path / "some.tar", mode, _make_tree(tmp_path / "tree"), top)
+    source = _parse_source(f"postfix-3.1.0={path}", tmp_path / "cache")
     assert (source.path, source.subdir) == (str(path), top)
     assert source.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert str(source) == f"the local archive {path}"
@@ -192,14 +198,14 @@ def test_a_tarball_with_several_folders_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "two.tar"
     with tarfile.open(path, "w") as tar:
         for name in ("one", "other"):
-            tar.add(_tree(tmp_path / name), name)
+            tar.add(_make_tree(tmp_path / name), name)
     with pytest.raises(UsageError, match=r"at its top the archive has one, other"):
         parse_local(f"postfix-3.1.0={path}", tmp_path)
 
 
 def test_a_tarball_without_a_folder_is_refused(tmp_path: Path) -> None:
     """An archive of loose files, or of nothing, would be unpacked over what else is there."""
-    path, tree = tmp_path / "loose.tar", _tree(tmp_path / "tree")
+    path, tree = tmp_path / "loose.tar", _make_tree(tmp_path / "tree")
     with tarfile.open(path, "w") as tar:
         tar.add(tree / "makedefs", "makedefs")
     with pytest.raises(UsageError, match="at its top the archive has makedefs"):
@@ -212,8 +218,10 @@ def test_a_tarball_without_a_folder_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cut", [0.5, 0.0], ids=["cut", "empty"])
 def test_half_a_tarball_is_refused(tmp_path: Path, cut: float) -> None:
-    """A download that broke off must not be found out minutes later, by a missing file."""
-    path = _pack(tmp_path / "some.tar.gz", "w:gz", _tree(tmp_path / "tree"), "postfix-3.1.0")
+    """An interrupted download must not be noticed only minutes later, by a missing file."""
+    path = _pack_folder(
+        tmp_path / "some.tar.gz", "w:gz", _make_tree(tmp_path / "tree"), "postfix-3.1.0"
+    )
     packed = path.read_bytes()
     path.write_bytes(packed[: int(len(packed) * cut)])
     with pytest.raises(UsageError, match=f"--source postfix-3.1.0={path}: "):
@@ -223,9 +231,9 @@ def test_half_a_tarball_is_refused(tmp_path: Path, cut: float) -> None:
 @pytest.mark.parametrize("packed", [False, True], ids=["tree", "tarball"])
 def test_the_source_has_the_last_word_on_its_version(tmp_path: Path, packed: bool) -> None:
     """Results of 3.1.1 must never stand in a table under 3.1.0; both are named."""
-    path = _tree(tmp_path / "tree", "3.1.1")
+    path = _make_tree(tmp_path / "tree", "3.1.1")
     if packed:
-        path = _pack(tmp_path / "some.tar", "w", path, "postfix-3.1.0")
+        path = _pack_folder(tmp_path / "some.tar", "w", path, "postfix-3.1.0")
     with pytest.raises(UsageError, match=r"says that it is postfix 3\.1\.1, not 3\.1\.0") as caught:
         parse_local(f"postfix-3.1.0={path}", tmp_path / "cache")
     assert caught.value.exit_code is ExitCode.USAGE
@@ -236,7 +244,7 @@ def test_a_tree_of_openssl(tmp_path: Path) -> None:
     """The other product, by its own file."""
     (tmp_path / "o").mkdir()
     (tmp_path / "o" / "VERSION.dat").write_text("MAJOR=3\nMINOR=0\nPATCH=20\n")
-    source = _source(f"openssl-3.0.20={tmp_path / 'o'}", tmp_path / "cache")
+    source = _parse_source(f"openssl-3.0.20={tmp_path / 'o'}", tmp_path / "cache")
     assert source.subdir == "openssl-3.0.20"
     with pytest.raises(UsageError, match=r"does not say which postfix it is: it has no src/global"):
         parse_local(f"postfix-3.1.0={tmp_path / 'o'}", tmp_path / "cache")
@@ -247,13 +255,13 @@ def test_a_home_folder_may_be_written_short(
 ) -> None:
     """A shell leaves the ~ behind a = as it is."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    _tree(tmp_path / "postfix")
-    source = _source("postfix-3.1.0=~/postfix", tmp_path / "cache")
+    _make_tree(tmp_path / "postfix")
+    source = _parse_source("postfix-3.1.0=~/postfix", tmp_path / "cache")
     assert str(source) == f"the local tree {tmp_path / 'postfix'}"
 
 
 @pytest.mark.parametrize(
-    ("word", "told"),
+    ("value", "expected"),
     [
         ("postfix-3.1.0", "RELEASE=PATH"),
         ("postfix-3.1.0=", "RELEASE=PATH"),
@@ -265,11 +273,11 @@ def test_a_home_folder_may_be_written_short(
         ("postfix-3.1.0=/nowhere/at/all", "/nowhere/at/all cannot be read: No such file"),
     ],
 )
-def test_a_bad_word_is_named(tmp_path: Path, word: str, told: str) -> None:
+def test_a_malformed_value_is_named(tmp_path: Path, value: str, expected: str) -> None:
     """Which option is wrong, and in what, before anything is built."""
-    with pytest.raises(UsageError, match=f"^--source {word}: ") as caught:
-        parse_local(word, tmp_path)
-    assert told in str(caught.value)
+    with pytest.raises(UsageError, match=f"^--source {value}: ") as caught:
+        parse_local(value, tmp_path)
+    assert expected in str(caught.value)
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -283,5 +291,5 @@ def test_a_cache_that_cannot_be_written_is_not_the_trees_fault(tmp_path: Path) -
     """A full or read-only disk under the cache is another problem, with another way out."""
     (tmp_path / "cache").write_text("a file where a folder should be\n")
     with pytest.raises(InfrastructureError, match="cannot be written") as caught:
-        parse_local(f"postfix-3.1.0={_tree(tmp_path / 'postfix')}", tmp_path / "cache")
+        parse_local(f"postfix-3.1.0={_make_tree(tmp_path / 'postfix')}", tmp_path / "cache")
     assert str(tmp_path / "cache") in caught.value.what

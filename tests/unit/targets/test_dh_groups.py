@@ -10,7 +10,7 @@ from harness.postfix_config.key_files import FileKind
 from harness.targets.dh_groups import SIZES, dh_parameters, prime
 
 
-def probable(number: int) -> bool:
+def is_probable_prime(number: int) -> bool:
     """Fermat's test to several bases; these are no Carmichael numbers."""
     return all(pow(base, number - 1, number) == 1 for base in (2, 3, 5, 7))
 
@@ -18,10 +18,10 @@ def probable(number: int) -> bool:
 @pytest.mark.parametrize("bits", SIZES)
 def test_each_prime_is_a_safe_prime_of_its_size(bits: int) -> None:
     """Protects DHE: OpenSSL takes safe primes only, and a wrong digit would not be one."""
-    found = prime(bits)
-    assert found.bit_length() == bits
-    assert probable(found)
-    assert probable((found - 1) // 2)
+    group_prime = prime(bits)
+    assert group_prime.bit_length() == bits
+    assert is_probable_prime(group_prime)
+    assert is_probable_prime((group_prime - 1) // 2)
 
 
 def test_the_2048_bit_group_is_rfc_3526s() -> None:
@@ -45,5 +45,5 @@ def test_a_file_is_pkcs3_of_prime_and_base() -> None:
 
 def test_each_size_that_a_scenario_can_ask_for_is_there() -> None:
     """Protects [files] in scenario.toml from promising what cannot be made."""
-    asked = {int(k.value.split()[2]) for k in FileKind if k.value.startswith("DH parameters")}
-    assert asked == set(SIZES)
+    sizes = {int(k.value.split()[2]) for k in FileKind if k.value.startswith("DH parameters")}
+    assert sizes == set(SIZES)

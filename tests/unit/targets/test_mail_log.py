@@ -91,14 +91,14 @@ def test_a_message_is_followed_to_its_end() -> None:
 
 
 def test_a_warning_is_no_queue_id() -> None:
-    """Protects master's words, which open like a queue id does: letters and a colon."""
+    """Protects master's lines, which begin like a queue id: letters and a colon."""
     log = MailLog()
     log.feed(f"{HOST} postfix-a/master[5]: warning: process /usr/lib/postfix/sbin/smtpd pid 9")
     assert not log.deliveries
     assert len(log.other["postfix-a/master"]) == 1
 
 
-def test_deaths_are_told_by_master_and_by_the_dead() -> None:
+def test_deaths_have_the_lines_of_master_and_of_the_process() -> None:
     """Protects config-rejected: why smtpd would not run is known by its pid, under any name."""
     log = MailLog()
     log.feed(f"{HOST} postfix/submission/smtpd[9]: fatal: bad numerical configuration: x = y")
@@ -106,13 +106,13 @@ def test_deaths_are_told_by_master_and_by_the_dead() -> None:
         f"{HOST} postfix-a/master[5]: warning: process /usr/lib/postfix/sbin/smtpd pid 9 "
         "exit status 1"
     )
-    told = log.deaths(range(4, 7), "postfix/submission/smtpd")
-    assert [line.process for line in told] == ["smtpd", "master"]
+    deaths = log.deaths(range(4, 7), "postfix/submission/smtpd")
+    assert [line.process for line in deaths] == ["smtpd", "master"]
     assert log.deaths(range(6, 20), "postfix/submission/smtpd") == []
 
 
 def test_a_death_is_one_services_own() -> None:
-    """Protects the other services: submission's fatal line says nothing of port 25."""
+    """Protects the other services: submission's fatal line says nothing about port 25."""
     log = MailLog()
     log.feed(f"{HOST} postfix/submission/smtpd[9]: fatal: bad numerical configuration: x = y")
     log.feed(f"{HOST} postfix-a/master[5]: warning: process /x/smtpd pid 9 exit status 1")
@@ -192,7 +192,7 @@ SMTPD_ENDS = f"{HOST} postfix-a/master[5]: warning: process /x/smtpd pid 9 exit 
 
 
 def test_a_process_that_dies_with_its_client_closes_the_session() -> None:
-    """Protects config-rejected at once: after its fatal line a process says nothing more."""
+    """Protects config-rejected at once: after its fatal line a process logs nothing more."""
     log = MailLog()
     log.feed(f"{HOST} postfix/smtpd[9]: connect from unknown[10.0.0.1]:1000")
     fatal = f"{HOST} postfix/smtpd[9]: fatal: no SASL authentication mechanisms"
@@ -206,7 +206,7 @@ def test_a_process_that_dies_with_its_client_closes_the_session() -> None:
 
 
 def test_a_process_that_is_killed_with_its_client_closes_the_session_too() -> None:
-    """Protects evidence of a crash: master's word for it is the session's last line."""
+    """Protects evidence of a crash: master's line about it is the session's last."""
     log = MailLog()
     log.feed(f"{HOST} postfix/smtpd[9]: connect from unknown[10.0.0.1]:1000")
     closed = log.feed(SMTPD_ENDS.replace("exit status 1", "killed by signal 11")).closed
@@ -215,26 +215,26 @@ def test_a_process_that_is_killed_with_its_client_closes_the_session_too() -> No
 
 
 def test_other_processes_of_the_instance_die_too() -> None:
-    """Protects the cause of a 451: what smtpd asks may be what does not run."""
+    """Protects the cause of a 451: a service that smtpd uses may be what does not run."""
     log = MailLog()
     log.feed(f"{HOST} postfix-a/cleanup[12]: fatal: unsupported dictionary type: bogus", 1.0)
     log.feed(
         f"{HOST} postfix-a/master[5]: warning: process /x/cleanup pid 12 exit status 1", now=2.0
     )
-    words = log.last_words(range(5, 6), 1.5, but="smtpd")
-    assert [line.process for line in words] == ["cleanup", "master"]
+    lines = log.last_words(range(5, 6), 1.5, but="smtpd")
+    assert [line.process for line in lines] == ["cleanup", "master"]
     assert log.last_words(range(5, 6), 2.5, but="smtpd") == []
     assert log.last_words(range(6, 7), 1.5, but="smtpd") == []
 
 
-def test_who_waits_for_a_death_is_told_of_it() -> None:
+def test_a_waiter_gets_the_death_it_waits_for() -> None:
     """Protects the race of dialogue and log: a death ends the wait, another's does not."""
 
     async def scenario() -> None:
         join = LogJoin()
         fatal = f"{HOST} postfix/smtpd[9]: fatal: bad boolean"
-        waiting = asyncio.create_task(join.death(lambda one: one.pid == 9, 1))
-        other = asyncio.create_task(join.death(lambda one: one.pid == 8, 0.01))
+        waiting = asyncio.create_task(join.death(lambda death: death.pid == 9, 1))
+        other = asyncio.create_task(join.death(lambda death: death.pid == 8, 0.01))
         await asyncio.sleep(0)
         join.feed([fatal, SMTPD_ENDS])
         death = await waiting
@@ -245,13 +245,13 @@ def test_who_waits_for_a_death_is_told_of_it() -> None:
     asyncio.run(scenario())
 
 
-def test_a_client_who_waits_is_told_of_those_that_smtpd_died_with() -> None:
+def test_deaths_with_an_earlier_client_are_found_for_a_waiting_one() -> None:
     """Protects from a time-out by chance: master puts off the next process for a while."""
     log = MailLog()
     log.feed(f"{HOST} postfix/smtpd[9]: connect from unknown[10.0.0.1]:1000")
     log.feed(f"{HOST} postfix/smtpd[9]: fatal: no SASL authentication mechanisms")
     log.feed(SMTPD_ENDS, now=2.0)
-    told = log.deaths_with_clients(range(5, 6), "postfix/smtpd", 1.0)
-    assert [line.process for line in told] == ["smtpd", "master"]
+    deaths = log.deaths_with_clients(range(5, 6), "postfix/smtpd", 1.0)
+    assert [line.process for line in deaths] == ["smtpd", "master"]
     assert log.deaths_with_clients(range(5, 6), "postfix/smtpd", 3.0) == []
     assert log.deaths_with_clients(range(5, 6), "other/smtpd", 1.0) == []

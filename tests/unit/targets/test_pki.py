@@ -1,4 +1,4 @@
-"""The run's own PKI: each kind of file is what its words say."""
+"""The run's PKI: each kind of file is what its name says."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def pki() -> Pki:
 
 @pytest.mark.parametrize("kind", [kind for kind in FileKind if kind is not FileKind.MISSING])
 def test_each_kind_that_can_be_asked_for_can_be_made(pki: Pki, kind: FileKind) -> None:
-    """Protects runs: a scenario's word for a file is known before it is needed."""
+    """Protects runs: each kind of file of a scenario is known before it is needed."""
     text = pki.text(kind)
     assert text.startswith("-----BEGIN ")
     assert ("PRIVATE KEY" in text) == ("key" in kind.value)
@@ -57,8 +57,8 @@ def test_the_bad_certificates_are_bad_in_one_way_each(pki: Pki) -> None:
     now = datetime.datetime.now(datetime.UTC)
     ca = x509.load_pem_x509_certificate(pki.ca.encode())
     expired = x509.load_pem_x509_certificate(pki.text(FileKind.EXPIRED).encode())
-    own = x509.load_pem_x509_certificate(pki.text(FileKind.SELF_SIGNED).encode())
+    self_signed = x509.load_pem_x509_certificate(pki.text(FileKind.SELF_SIGNED).encode())
     expired.verify_directly_issued_by(ca)
     assert expired.not_valid_after_utc < now
-    own.verify_directly_issued_by(own)
-    assert own.not_valid_after_utc > now
+    self_signed.verify_directly_issued_by(self_signed)
+    assert self_signed.not_valid_after_utc > now

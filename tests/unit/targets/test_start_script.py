@@ -31,7 +31,7 @@ def test_a_service_s_log_tag_is_known_where_postconf_gives_up() -> None:
 
 
 def test_the_log_tag_behind_postscreen_is_that_of_the_smtpd_that_takes_its_clients() -> None:
-    """Its death went unseen, and its clients were said to have waited in vain."""
+    """Its death was not noticed, and its clients were reported as timed out."""
     master = (
         "20010 inet n - y - 1 postscreen\n  -o smtpd_service_name=second\n"
         "smtpd pass - - y - - smtpd\n  -o syslog_name=first\n"
