@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.postfix_config.logical_lines import chunks
+from harness.postfix_config.logical_lines import split_chunks
 from harness.postfix_config.main_cf import read_setting
 from harness.postfix_config.ports import Rewrite
 
@@ -57,7 +57,7 @@ def follow_disabled(main_cf: str, rewrites: Iterable[Rewrite]) -> tuple[str, tup
         pattern.sub(follow, chunk.text)
         if now and chunk.logical and read_setting(chunk.text, 1).name == "master_service_disable"
         else chunk.text
-        for chunk in chunks(main_cf, Path("main.cf"))
+        for chunk in split_chunks(main_cf, Path("main.cf"))
     ]
     return "".join(texts), tuple(dict.fromkeys(changes))
 

@@ -21,8 +21,8 @@ from harness.adaptation.setting_kinds import (
 )
 from harness.catalog.versions import Version
 from harness.postfix_config.logical_lines import (
-    chunks,
     ended,
+    split_chunks,
 )
 from harness.postfix_config.lookup_tables import (
     TableContext,
@@ -126,7 +126,7 @@ def adapt(main_cf: str, master: MasterCf, own: MasterCf, context: StandInContext
     changes = _Changes(tables)
     text = "".join(
         _adapt_setting(chunk.text, changes) if chunk.logical else chunk.text
-        for chunk in chunks(main_cf, Path("main.cf"))
+        for chunk in split_chunks(main_cf, Path("main.cf"))
     )
     adapted = _adapt_master(master, own, context, changes)
     return Adapted(text, adapted, tuple(changes.replaced), changes.use)
@@ -311,6 +311,6 @@ def _without_chroot(entry: MasterEntry, where: str, changes: _Changes) -> Master
 
 def set_last(main_cf: str, name: str, value: str) -> str:
     """A main.cf in which a parameter is set once, at the end."""
-    pieces = chunks(main_cf, Path("main.cf"))
+    pieces = split_chunks(main_cf, Path("main.cf"))
     kept = [c.text for c in pieces if not c.logical or read_setting(c.text, 1).name != name]
     return ended("".join(kept)) + f"{name} = {value}\n"

@@ -30,7 +30,7 @@ from harness.config_input.text import (
 )
 from harness.postfix_config.logical_lines import (
     WHITESPACE,
-    ignored,
+    is_skipped,
 )
 
 
@@ -151,9 +151,9 @@ class _LineReader:
             return self._command(number)
         elif self._given.pasted and (written := here_document(line)) is not None:
             return self._here_document(number, *written)
-        elif self._defaults and not ignored(line):
+        elif self._defaults and not is_skipped(line):
             self._end()
-        elif ignored(line):
+        elif is_skipped(line):
             self._skipped.append(line + "\n")
         elif line[0] not in WHITESPACE:
             self._first(number)
@@ -265,9 +265,9 @@ class _LineReader:
     def _options(self, number: int, stop: int) -> int:
         """Lines of -o under no entry: each is on its own, up to a line that is not one."""
         while number < stop and (
-            ignored(self._lines[number]) or _OPTION.match(self._lines[number].strip())
+            is_skipped(self._lines[number]) or _OPTION.match(self._lines[number].strip())
         ):
-            if not ignored(self._lines[number]):
+            if not is_skipped(self._lines[number]):
                 text = self._lines[number].strip() + "\n"
                 self._parts.append(Part(PartKind.OPTION, text, number + 1))
             number += 1

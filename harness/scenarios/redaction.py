@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.postfix_config.logical_lines import chunks
+from harness.postfix_config.logical_lines import split_chunks
 from harness.postfix_config.master_cf import (
     MasterEntry,
     parse_master_cf,
@@ -143,7 +143,7 @@ class Redactor:
     def main_cf(self, text: str) -> str:
         """A main.cf."""
         done: list[str] = []
-        for chunk in chunks(text, Path("main.cf")):
+        for chunk in split_chunks(text, Path("main.cf")):
             name, equals, value = chunk.text.partition("=")
             if chunk.logical and equals and len(name.split()) == 1:
                 done += [name, equals, self.setting(name.strip(), value)]

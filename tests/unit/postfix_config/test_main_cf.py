@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import FileError
-from harness.postfix_config.logical_lines import chunks
+from harness.postfix_config.logical_lines import split_chunks
 from harness.postfix_config.main_cf import parse_main_cf
 
 LINES = st.lists(
@@ -85,7 +85,7 @@ def test_a_nul_is_refused_with_its_line() -> None:
 def test_no_byte_is_lost(lines: list[str], ended: bool) -> None:
     """The chunks joined are the file, so a candidate is applied to the letter."""
     text = "\n".join(["first = 1", *lines]) + ("\n" if ended else "")
-    found = chunks(text, Path("main.cf"))
+    found = split_chunks(text, Path("main.cf"))
     assert "".join(chunk.text for chunk in found) == text
     for chunk in found:
         assert text.split("\n")[chunk.line - 1] == chunk.text.split("\n")[0]

@@ -252,7 +252,7 @@ def test_addresses_with_entries_of_their_own_are_services_of_their_own() -> None
 @pytest.mark.parametrize("name", ["{PORT}", "${SMTP_PORT}", "::1:25"])
 def test_a_name_that_is_none_is_refused_with_its_line(name: str) -> None:
     """A template that nobody filled in ended in a traceback."""
-    with pytest.raises(FileError, match=r"master.cf:2: .* is no name of an inet service"):
+    with pytest.raises(FileError, match=r"master.cf:2: .* is not the name of an inet service"):
         listening_places(parse_master_cf(inet("smtp", name)))
 
 
