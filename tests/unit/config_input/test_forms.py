@@ -88,10 +88,10 @@ LINES = "smtpd_tls_security_level = may\nsmtpd_tls_protocols = !SSLv2, !SSLv3\n"
 def test_lines_are_the_same_in_whatever_form_they_come(text: str) -> None:
     """Protects "every form": two lines come out as these two lines, and as lines."""
     read = pasted(text)
-    found = {
+    settings = {
         name: " ".join(value.split()) for name, value in parse_main_cf(read.main_cf).values.items()
     }
-    assert found == TWO
+    assert settings == TWO
     assert read.master_cf == ""
     assert not read.whole
     assert any("as lines of a configuration" in note for note in read.notes)
@@ -203,8 +203,8 @@ def test_prose_is_left_out_by_line_and_a_file_is_handed_on() -> None:
     assert any("standard input line 2: left out" in note for note in read.notes)
     read = read_configuration({MAIN: text})
     assert read.main_cf == text
-    words = """main.cf line 2: Postfix will say "missing '=' after attribute name\""""
-    assert words in read.notes
+    expected = """main.cf line 2: Postfix will say "missing '=' after attribute name\""""
+    assert expected in read.notes
     assert read_scenario_part(text, MAIN) == (text, ())
 
 
@@ -244,7 +244,7 @@ def test_what_postfix_passes_over_is_left_out_of_a_file() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("data", "note"),
     [
         (b"\xef\xbb\xbfa = 1\n", "byte order mark"),
         ("\ufeffa = 1\n".encode("utf-16-le"), "byte order mark"),
@@ -252,11 +252,11 @@ def test_what_postfix_passes_over_is_left_out_of_a_file() -> None:
         (b"a = 1\n# caf\xe9\n", "line 2: is not UTF-8"),
     ],
 )
-def test_bytes_of_all_kinds_become_text(data: bytes, words: str) -> None:
+def test_bytes_of_all_kinds_become_text(data: bytes, note: str) -> None:
     """Protects from a traceback on a BOM, UTF-16 of PowerShell, or Latin-1: said, and read."""
     text, notes = decode_text(data, STDIN)
     assert parse_main_cf(text).values == {"a": "1"}
-    assert words in notes[0]
+    assert note in notes[0]
 
 
 def test_a_nul_and_what_is_too_large_are_refused() -> None:
@@ -345,7 +345,7 @@ def test_options_that_come_first_are_of_the_service_that_is_named() -> None:
     read = pasted("  -o smtpd_tls_security_level=encrypt\n", Service.SUBMISSIONS)
     (entry,) = parse_master_cf(read.master_cf).entries
     assert (entry.name, read.overlay) == ("submissions", Overlay.MERGE)
-    with pytest.raises(FileError, match="stand under no entry"):
+    with pytest.raises(FileError, match="options without an entry"):
         pasted("  -o smtpd_tls_security_level=encrypt\n")
 
 
@@ -413,5 +413,5 @@ def test_the_reader_takes_time_in_proportion_to_the_text(unit: str) -> None:
 @pytest.mark.parametrize("indent", [" ", "\t", "    "])
 def test_a_bound_on_a_line_of_its_own_is_no_quote(indent: str) -> None:
     """Without its ">" the list was empty: every version was said to be allowed."""
-    found = values(f"smtpd_tls_protocols =\n{indent}>=TLSv1.2\n")
-    assert found == {"smtpd_tls_protocols": ">=TLSv1.2"}
+    settings = values(f"smtpd_tls_protocols =\n{indent}>=TLSv1.2\n")
+    assert settings == {"smtpd_tls_protocols": ">=TLSv1.2"}

@@ -27,35 +27,35 @@ def scenario(name: str, main: str, **files: str) -> Scenario:
 
 def test_scenarios_that_want_other_files_at_one_path_are_kept_apart() -> None:
     """The later one's file would lie there for both, and cells would be of a wrong certificate."""
-    wanted = [scenario("rsa", RSA), scenario("ec", EC), scenario("same", RSA)]
-    assert groups(wanted) == (("rsa", "same"), ("ec",))
+    scenarios = [scenario("rsa", RSA), scenario("ec", EC), scenario("same", RSA)]
+    assert groups(scenarios) == (("rsa", "same"), ("ec",))
 
 
 def test_scenarios_with_the_same_files_or_files_of_their_own_share_a_container() -> None:
     """Files below the instance's own folder are nobody else's."""
-    own = "smtpd_tls_dh1024_param_file = $config_directory/dh.pem\n"
-    other = "smtpd_tls_dh512_param_file = ${config_directory}/dh.pem\n"
-    wanted = [scenario("a", own), scenario("b", other), scenario("c", "")]
-    assert groups(wanted) == (("a", "b", "c"),)
+    first = "smtpd_tls_dh1024_param_file = $config_directory/dh.pem\n"
+    second = "smtpd_tls_dh512_param_file = ${config_directory}/dh.pem\n"
+    scenarios = [scenario("a", first), scenario("b", second), scenario("c", "")]
+    assert groups(scenarios) == (("a", "b", "c"),)
 
 
 def test_a_scenario_with_files_of_everybodys_is_alone() -> None:
     """An openssl.cnf of one scenario must not govern the others' instances."""
     system = scenario("cnf", "", ssl="MinProtocol = TLSv1.2")
-    beside = Scenario("map", "T", "S", "C", files={"config_directory/map": "x may"})
-    assert groups([scenario("a", ""), system, beside]) == (("a", "map"), ("cnf",))
+    with_map = Scenario("map", "T", "S", "C", files={"config_directory/map": "x may"})
+    assert groups([scenario("a", ""), system, with_map]) == (("a", "map"), ("cnf",))
 
 
 @given(st.lists(st.sampled_from([RSA, EC, ""]), max_size=8))
 def test_nobody_is_lost_and_no_container_has_two_kinds_at_one_path(mains: list[str]) -> None:
     """Whatever is asked for, each scenario is in one container, and each path has one kind."""
-    wanted = {str(n): scenario(str(n), main) for n, main in enumerate(mains)}
-    found = groups(wanted.values())
-    assert sorted(name for group in found for name in group) == sorted(wanted)
-    for group in found:
+    scenarios = {str(n): scenario(str(n), main) for n, main in enumerate(mains)}
+    containers = groups(scenarios.values())
+    assert sorted(name for group in containers for name in group) == sorted(scenarios)
+    for group in containers:
         kinds: dict[str, object] = {}
         for name in group:
-            for path, kind in candidate_files(wanted[name]).items():
+            for path, kind in candidate_files(scenarios[name]).items():
                 assert kinds.setdefault(path, kind) is kind
 
 
@@ -94,8 +94,8 @@ def test_each_form_of_chain_files_gets_what_it_needs(paths: str, kinds: list[Fil
 
 def test_a_certificate_without_a_key_holds_its_own_key() -> None:
     """Protects the default of smtpd_tls_key_file, which is the certificate's file."""
-    found = candidate_files(scenario("one", "smtpd_tls_cert_file = /t/all.pem\n"))
-    assert found == {"/t/all.pem": FileKind.CHAIN}
+    files = candidate_files(scenario("one", "smtpd_tls_cert_file = /t/all.pem\n"))
+    assert files == {"/t/all.pem": FileKind.CHAIN}
 
 
 def test_what_the_candidate_replaces_is_not_in_the_base() -> None:

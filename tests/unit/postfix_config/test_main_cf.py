@@ -85,9 +85,9 @@ def test_a_nul_is_refused_with_its_line() -> None:
 def test_no_byte_is_lost(lines: list[str], ended: bool) -> None:
     """The chunks joined are the file, so a candidate is applied to the letter."""
     text = "\n".join(["first = 1", *lines]) + ("\n" if ended else "")
-    found = split_chunks(text, Path("main.cf"))
-    assert "".join(chunk.text for chunk in found) == text
-    for chunk in found:
+    chunks = split_chunks(text, Path("main.cf"))
+    assert "".join(chunk.text for chunk in chunks) == text
+    for chunk in chunks:
         assert text.split("\n")[chunk.line - 1] == chunk.text.split("\n")[0]
 
 

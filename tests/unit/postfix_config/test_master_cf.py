@@ -96,8 +96,8 @@ def test_every_form_of_option_is_read(arguments: str, options: dict[str, str]) -
 )
 def test_names_of_one_service(name: str, service: Service | None, host: str) -> None:
     """Whoever writes 587 or smtps means the same service as who writes its name."""
-    found = entry(f"{name} inet n - n - - smtpd\n")
-    assert (found.service, found.host) == (service, host)
+    parsed = entry(f"{name} inet n - n - - smtpd\n")
+    assert (parsed.service, parsed.host) == (service, host)
 
 
 def test_replace_takes_the_place_of_the_stock_entry() -> None:
@@ -272,7 +272,7 @@ WORDS = st.text("ab1-=${}", min_size=1, max_size=6)
 BREAKS = st.sampled_from([" ", "\t", "\n  ", "\n# c\n\t", "\n\n "])
 ENTRIES = st.lists(
     st.builds(
-        lambda words, breaks: "x" + "".join(b + w for b, w in zip(breaks, words, strict=False)),
+        lambda fields, breaks: "x" + "".join(b + w for b, w in zip(breaks, fields, strict=False)),
         st.lists(WORDS, max_size=12),
         st.lists(BREAKS, min_size=12, max_size=12),
     ),
@@ -292,8 +292,8 @@ def test_no_byte_is_lost(entries: list[str], ended: bool) -> None:
 @given(ENTRIES)
 def test_arguments_lie_where_they_say(entries: list[str]) -> None:
     """Merging cuts by these offsets; each must begin and end at a word of the entry."""
-    for found in parse_master_cf("\n".join(entries)).entries:
-        for argument in found.arguments:
-            words = found.text[argument.start : argument.end]
-            assert words.strip() == words != ""
-            assert words.startswith("-o") or words.split()[0] == argument.value.split()[0]
+    for parsed in parse_master_cf("\n".join(entries)).entries:
+        for argument in parsed.arguments:
+            text = parsed.text[argument.start : argument.end]
+            assert text.strip() == text != ""
+            assert text.startswith("-o") or text.split()[0] == argument.value.split()[0]

@@ -72,7 +72,9 @@ def test_a_list_that_cannot_be_read_tells_nothing(text: str, release: str) -> No
 @given(st.sets(st.sampled_from(list(Protocol))))
 def test_naming_what_is_left_out_leaves_just_that_out(out: set[Protocol]) -> None:
     """Protects the commonest form, and its opposite: names alone allow just these."""
-    assert excluded(" ".join(f"!{one}" for one in out), MIDDLE, ssl2=True) == frozenset(out)
+    assert excluded(" ".join(f"!{protocol}" for protocol in out), MIDDLE, ssl2=True) == frozenset(
+        out
+    )
     if out:
         assert excluded(",".join(out), NEW, ssl2=True) == ALL - out
 
@@ -92,8 +94,8 @@ def test_naming_what_is_left_out_leaves_just_that_out(out: set[Protocol]) -> Non
 def test_the_level_chooses_the_list(settings: dict[str, str], parameter: str | None) -> None:
     """Protects what the question's answers got wrong: each level has a list of its own."""
     defaults = {OPPORTUNISTIC: "!SSLv2", MANDATORY: "${smtpd_tls_protocols}, !SSLv3"}
-    found = protocol_list({**defaults, **settings})
-    assert (found.parameter if found else None) == parameter
+    result = protocol_list({**defaults, **settings})
+    assert (result.parameter if result else None) == parameter
     if parameter == MANDATORY:
-        assert found is not None
-        assert found.value == "!SSLv2, !SSLv3"
+        assert result is not None
+        assert result.value == "!SSLv2, !SSLv3"
