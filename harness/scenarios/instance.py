@@ -17,9 +17,9 @@ from harness.adaptation.harness_settings import (
     UPGRADED,
     SinkFiles,
     base_settings,
-    fitting,
     hard_settings,
     options_with_test_addresses,
+    settings_known_to,
     sink_entry,
     soft_settings,
     with_test_addresses,
@@ -32,7 +32,7 @@ from harness.adaptation.replacement import Replacement
 from harness.adaptation.stand_ins import (
     Adapted,
     StandInContext,
-    adapt,
+    adapt_configuration,
 )
 from harness.catalog.versions import Version
 from harness.config_input.forms import stands_alone
@@ -264,7 +264,7 @@ def _adapted(scenario: Scenario, context: InstanceContext, laid: _LaidOver) -> A
         files=scenario.files,
         whole=has_whole_master(scenario),
     )
-    adapted = adapt(scenario.main_cf, laid.master, laid.own, around)
+    adapted = adapt_configuration(scenario.main_cf, laid.master, laid.own, around)
     main_cf, more = with_test_addresses(adapted.main_cf, adapted.master, context.directory)
     master, options = options_with_test_addresses(adapted.master, context.directory)
     replaced = (*adapted.replaced, *more, *options)
@@ -283,7 +283,7 @@ def _main_cf(
     soft = [setting for setting in settings if setting.name not in own]
     # Of a candidate with stand-ins, only what Postfix cannot read is left of what these replace.
     hard = [s for s in hard_settings(context) if scenario.as_is or s.name not in own]
-    ours = fitting((*soft, *hard), version)
+    ours = settings_known_to((*soft, *hard), version)
     added = [str(setting) for setting in ours]
     sections = [
         "# base: the asker's kind of server before advice (certificate, key, opportunistic TLS),\n"

@@ -6,7 +6,7 @@ import pytest
 
 from harness.adaptation.stand_ins import (
     StandInContext,
-    adapt,
+    adapt_configuration,
 )
 from harness.postfix_config.master_cf import MasterCf
 
@@ -16,7 +16,7 @@ CONTEXT = StandInContext("3.7.11", "/instance", {"regexp", "cidr", "hash"}, ())
 
 def adapted(main_cf: str) -> str:
     """The main.cf with stand-ins, of a build with three types of tables."""
-    return adapt(main_cf, NO_ENTRIES, NO_ENTRIES, CONTEXT).main_cf
+    return adapt_configuration(main_cf, NO_ENTRIES, NO_ENTRIES, CONTEXT).main_cf
 
 
 @pytest.mark.parametrize("agent", ["smtp", "lmtp"])
