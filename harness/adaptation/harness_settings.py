@@ -288,7 +288,7 @@ def soft_settings(place: InstancePlace, undefined: Iterable[str]) -> tuple[Harne
 
 
 def hard_settings(place: InstancePlace) -> tuple[HarnessSetting, ...]:
-    """The settings that override the candidate: without them the harness cannot run or observe it."""
+    """The settings that override the candidate, since the harness could not run it without them."""
     folder = place.directory
     return (
         # Instances of one container must not share a queue, or a TLS session cache.

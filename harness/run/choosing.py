@@ -142,7 +142,7 @@ def read_scenarios(folder: Path | None) -> dict[str, Scenario]:
 
     A folder without a scenario of the name that others are held against by default has the tool's.
     """
-    return load_scenarios(folder or scenarios_dir(), own_control=scenarios_dir() / CONTROL)
+    return load_scenarios(folder or scenarios_dir(), baseline=scenarios_dir() / CONTROL)
 
 
 def choose_builds(

@@ -72,7 +72,7 @@ def test_a_folder_gives_the_files_that_it_names(folder: Path) -> None:
     found = candidate(folder)
     assert dict(found.files) == TAKEN
     assert (found.main_cf, found.whole) == (MAIN_CF, True)
-    assert told(found, "keys and certificates are not taken", "/etc/postfix/key.pem", "ca.pem")
+    assert told(found, "keys and certificates are not used", "/etc/postfix/key.pem", "ca.pem")
     assert "secret" not in repr(found)
 
 
@@ -273,7 +273,7 @@ def test_nothing_is_put_where_the_builds_own_files_lie() -> None:
     """Protects a build's own programs and files, which are what is measured."""
     further = collect_files("a_maps = hash:/usr/share/x\n", "", [OneTree(FileFound(b"a b\n"))])
     assert further.files == {}
-    assert further.notes == ["/usr/share/x: was passed over: the build's own files lie there"]
+    assert further.notes == ["/usr/share/x: was skipped: the build's files are there"]
 
 
 @pytest.mark.parametrize(

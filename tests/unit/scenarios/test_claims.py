@@ -230,7 +230,7 @@ def test_one_id_in_two_collections_is_an_error(tmp_path: Path) -> None:
     """Protects cells' ids: a scenario's name has one meaning."""
     scenario(tmp_path, "a/same")
     scenario(tmp_path, "b/same")
-    with pytest.raises(ScenarioErrors, match="is the name of a/same too"):
+    with pytest.raises(ScenarioErrors, match="has the same name as a/same"):
         load_scenarios(tmp_path)
 
 

@@ -107,9 +107,9 @@ NAMES = "smtpd_tls_dh1024_param_file = /etc/dh.pem\n"
         ('"/etc/dh.pem" = "mising"', "/etc/dh.pem", ["'mising'", "expected missing"]),
         ('"/etc/dh.pem" = "DH 9 bits"', "/etc/dh.pem", ["cannot be 'DH 9 bits'", "expected"]),
         ('"/etc/dh.pem" = 1024', "/etc/dh.pem", ["cannot be 1024", '"missing"']),
-        ('"dh.pem" = "missing"', "dh.pem", ["no place for a file", "absolute path"]),
-        ('"/usr/sbin/postconf" = "missing"', "/usr/sbin/postconf", ["no place for a file"]),
-        ('"/etc/other.pem" = "missing"', "/etc/other.pem", ["named by no line"]),
+        ('"dh.pem" = "missing"', "dh.pem", ["no file can be put there", "absolute path"]),
+        ('"/usr/sbin/postconf" = "missing"', "/usr/sbin/postconf", ["no file can be put there"]),
+        ('"/etc/other.pem" = "missing"', "/etc/other.pem", ["is not named in"]),
     ],
 )
 def test_each_error_in_the_table_of_files_names_line_and_key(
