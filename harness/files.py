@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, and known by their SHA-256."""
+"""Files: write them atomically, and identify them by their SHA-256."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def write_atomically(path: Path, text: str) -> Path:
     """Write UTF-8 text under a temporary name in the same folder, then rename it into place.
 
     Raises:
-        InfrastructureError: the folder cannot be written; what was there before is untouched.
+        InfrastructureError: the folder cannot be written; an existing file is unchanged.
     """
     temporary: Path | None = None
     try:

@@ -8,7 +8,7 @@ from harness.catalog.corroboration import corroboration
 
 
 @pytest.mark.parametrize(
-    ("places", "words"),
+    ("places", "label"),
     [
         (0, "computed here, published nowhere"),
         (1, "uncorroborated (1 place)"),
@@ -16,6 +16,6 @@ from harness.catalog.corroboration import corroboration
         (9, "9 places"),
     ],
 )
-def test_none_one_and_several_are_told_apart(places: int, words: str) -> None:
+def test_none_one_and_several_are_told_apart(places: int, label: str) -> None:
     """A reader sees at once whether anybody besides this catalog stands for a hash."""
-    assert corroboration(places) == words
+    assert corroboration(places) == label

@@ -177,4 +177,4 @@ def test_patch_levels_follow_where_none_sorts_between(
     """The numbering agrees with the order."""
     branch = [Version.parse(f"{major}.{minor}.{number}") for number in range(patch + step + 1)]
     first, last = branch[patch], branch[-1]
-    assert follows(first, last) is not any(first < one < last for one in branch)
+    assert follows(first, last) is not any(first < other < last for other in branch)

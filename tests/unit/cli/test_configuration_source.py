@@ -139,7 +139,7 @@ def test_links_in_a_tar_lead_within_it(tmp_path: Path) -> None:
         (lambda path: path.symlink_to("nowhere"), "a link to nothing"),
         (lambda path: path.symlink_to("/dev/zero"), "a device"),
         (lambda path: path.mkdir(), "a folder"),
-        (lambda path: path.write_bytes(b"a\0"), "no text"),
+        (lambda path: path.write_bytes(b"a\0"), "not a text"),
         (lambda path: path.write_bytes(b"a" * ((1 << 20) + 1)), "more than 1 MiB"),
         (lambda path: path.with_name("virtual.db").write_bytes(b"\0"), "its compiled table"),
     ],

@@ -48,9 +48,9 @@ def test_each_dependency_has_its_reason_and_each_reason_its_dependency() -> None
 def test_locks_hold_every_declared_dependency_with_a_hash() -> None:
     """scripts/setup installs from the locks alone: what they lack, no machine gets."""
     declared = _declared()
-    wanted = {"run": declared["At run time"] | declared["To build"]}
-    wanted["dev"] = wanted["run"] | declared["To develop"]
-    for lock, names in wanted.items():
+    expected = {"run": declared["At run time"] | declared["To build"]}
+    expected["dev"] = expected["run"] | declared["To develop"]
+    for lock, names in expected.items():
         text = (ROOT / "requirements" / f"{lock}.txt").read_text()
         hashed = set(re.findall(r"^([a-z0-9._-]+)==\S+.*\\\n    --hash=sha256:", text, re.M))
         assert names <= hashed

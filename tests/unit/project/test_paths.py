@@ -65,9 +65,9 @@ def test_installed_wheel_carries_every_file(installed: Path, tmp_path: Path) -> 
     installation and a checkout would build everything twice.
     """
     program = "from harness import paths; print(paths.images_dir()); print(paths.scenarios_dir())"
-    found = _run([str(installed), "-c", program], cwd=tmp_path).splitlines()
-    assert all(str(installed.parents[1]) in line for line in found)
-    for name, place in zip(["images", "scenarios"], found, strict=True):
+    folders = _run([str(installed), "-c", program], cwd=tmp_path).splitlines()
+    assert all(str(installed.parents[1]) in line for line in folders)
+    for name, place in zip(["images", "scenarios"], folders, strict=True):
         assert _contents(Path(place)) == _contents(ROOT / name)
 
 

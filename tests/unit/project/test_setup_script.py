@@ -58,9 +58,9 @@ def test_engine_that_hangs_up_is_an_error(tmp_path: Path) -> None:
             while process.poll() is None:
                 _hang_up_on_one(listener)
             assert process.stderr is not None
-            words = process.stderr.read()
+            message = process.stderr.read()
     assert process.returncode == 3
-    assert f"no Docker engine answers at DOCKER_HOST=unix://{path}" in words
+    assert f"no Docker engine answers at DOCKER_HOST=unix://{path}" in message
 
 
 def _hang_up_on_one(listener: socket.socket) -> None:

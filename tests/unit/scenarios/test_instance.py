@@ -267,8 +267,8 @@ def test_no_name_is_defined_that_is_the_candidates_or_used_by_nobody(
 ) -> None:
     """An unused parameter makes postconf warn too; a candidate's dangling name is its own."""
     built = config(main, master, stock=SHIPPED_3_5, version="3.5.25")
-    found = [name for name in names(built.main_cf) if name.startswith("mua_")]
-    assert sorted(found) == sorted([*defined, "mua_helo_restrictions"])
+    mua_settings = [name for name in names(built.main_cf) if name.startswith("mua_")]
+    assert sorted(mua_settings) == sorted([*defined, "mua_helo_restrictions"])
 
 
 @pytest.mark.parametrize(("stock", "chroot"), [(DEBIAN, "y"), (UPSTREAM, "n"), ("", "-")])
@@ -364,11 +364,11 @@ def test_files_that_the_configuration_names(
     main: str, master: str, files: dict[str, FileKind]
 ) -> None:
     """Test keys go to the very paths that are named, so no line has to be edited."""
-    found = dict(config(main, master).files)
+    key_paths = dict(config(main, master).files)
     if not {"smtpd_tls_cert_file", "smtpd_tls_chain_files"} & set(parse_main_cf(main).values):
-        assert found.pop("/etc/ssl/certs/ssl-cert-snakeoil.pem") is FileKind.RSA_CERTIFICATE
-        assert found.pop("/etc/ssl/private/ssl-cert-snakeoil.key") is FileKind.RSA_KEY
-    assert found == files
+        assert key_paths.pop("/etc/ssl/certs/ssl-cert-snakeoil.pem") is FileKind.RSA_CERTIFICATE
+        assert key_paths.pop("/etc/ssl/private/ssl-cert-snakeoil.key") is FileKind.RSA_KEY
+    assert key_paths == files
 
 
 def test_mail_for_every_token_and_for_nobody_else() -> None:

@@ -99,19 +99,21 @@ def test_each_is_a_configuration_of_its_own() -> None:
 
     In the corpus several people may have said the same.
     """
-    single = [one for one in SCENARIOS.values() if one.collection is None]
+    single = [scenario for scenario in SCENARIOS.values() if scenario.collection is None]
     assert len({scenario.digest for scenario in single}) == len(single)
 
 
 def test_the_corpus_has_every_kind_of_advice_and_every_piece_claims_something() -> None:
     """A piece without an expectation could never be judged, and would look as if it had been."""
-    corpus = [one for one in SCENARIOS.values() if one.collection == "corpus"]
+    corpus = [scenario for scenario in SCENARIOS.values() if scenario.collection == "corpus"]
     assert len(corpus) >= 80
-    assert [one.id for one in corpus if not one.claims.expectations] == []
-    categories = {str(one.notes).partition("Category: ")[2].partition(".")[0] for one in corpus}
+    assert [scenario.id for scenario in corpus if not scenario.claims.expectations] == []
+    categories = {
+        str(scenario.notes).partition("Category: ")[2].partition(".")[0] for scenario in corpus
+    }
     assert len(categories) == 18
-    assert any(Service.OUTBOUND in one.claims.services for one in corpus)
-    assert any(one.files for one in corpus)
+    assert any(Service.OUTBOUND in scenario.claims.services for scenario in corpus)
+    assert any(scenario.files for scenario in corpus)
 
 
 def test_the_control_changes_nothing() -> None:

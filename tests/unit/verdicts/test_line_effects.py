@@ -266,7 +266,7 @@ def test_expectations_that_contradict_each_other_are_refused() -> None:
         check_claims([claiming(refused, accepted)], KNOWN)
     (error,) = caught.value.errors
     assert (error.place.line, error.place.key) == (9, "expect.outcome")
-    assert "where line 5 expects refused" in str(error)
+    assert "but line 5 expects refused" in str(error)
     elsewhere = expecting(Outcome.ACCEPTED, 9, offers=("TLSv1.2",))
     check_claims([claiming(refused, elsewhere)], KNOWN)
     apart = (
