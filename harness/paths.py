@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import platformdirs
-
 from harness.errors import InfrastructureError
 
 PACKAGE = Path(__file__).resolve().parent
@@ -35,6 +33,9 @@ def scenarios_dir() -> Path:
 
 def cache_dir() -> Path:
     """The folder for sources, build logs and data that was read from images."""
+    # Imported here, so that the two folders above can be found without any dependency.
+    import platformdirs
+
     return Path(platformdirs.user_cache_dir("postfix-matrix"))
 
 

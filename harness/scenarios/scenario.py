@@ -46,7 +46,7 @@ _FILES = (TOML, _MAIN, _MASTER)
 #: In place of an absolute path: the folder of the instance's main.cf.
 OWN = "config_directory"
 #: The folder of further files, each at its target path: files/etc/postfix/tls_policy.
-FURTHER = "files"
+FURTHER_FILES = "files"
 #: Folders in which a scenario must not put files: they would replace what is measured.
 _PROGRAMS = (
     *("/bin/", "/lib/", "/lib64/", "/proc/", "/sbin/", "/srv/", "/sys/"),
@@ -256,7 +256,7 @@ def _read_folder(
                 reading += notes
         except FileError as error:
             errors.append(error)
-    files, more_errors = _read_further_files(folder / FURTHER)
+    files, more_errors = _read_further_files(folder / FURTHER_FILES)
     errors += more_errors
     for name, check in ((_MAIN, parse_main_cf), (_MASTER, parse_master_cf)):
         try:
@@ -320,7 +320,7 @@ def _check_kinds(
             what = "is not named in main.cf, master.cf or a further file"
             errors.append(FileError(place, what, expected="a path that they name"))
         elif path in files:
-            what = f"is also in the folder {FURTHER}/"
+            what = f"is also in the folder {FURTHER_FILES}/"
             errors.append(FileError(place, what, expected="one of the two"))
         if not is_file_kind(kind):
             what = f"cannot be {kind!r}"
@@ -364,7 +364,7 @@ def _check_folder(folder: Path) -> list[FileError]:
             FileError(FileLocation(folder), "a folder's name is its id", expected=expected)
         )
     for path in sorted(folder.iterdir()):
-        if path.name == FURTHER and path.is_dir():
+        if path.name == FURTHER_FILES and path.is_dir():
             continue
         if path.name not in _FILES and path.suffix != ".md" and not path.name.startswith("."):
             expected = f"{suggest_among(path.name, _FILES)}, or a .md file"
