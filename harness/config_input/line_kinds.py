@@ -300,12 +300,12 @@ class _LineReader:
         self._take_command(command, number + 1)
         return number + len(lines)
 
-    def _read_here_document(self, number: int, end: str, ours: bool) -> int:
+    def _read_here_document(self, number: int, end: str, for_postfix: bool) -> int:
         """Read lines that a shell writes to a file; skip those for another program's file."""
         self._end_logical_line()
         if self._end_lines is None:
             self._end_lines = {line.strip(): at for at, line in enumerate(self._lines)}
-        if ours or self._end_lines.get(end, -1) <= number:
+        if for_postfix or self._end_lines.get(end, -1) <= number:
             return number + 1
         stop = number + 1
         while self._lines[stop].strip() != end:

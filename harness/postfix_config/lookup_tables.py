@@ -89,7 +89,7 @@ class TableContext:
     """What the replacement of tables depends on.
 
     ``types`` are those that the build has (postconf -m); ``files`` the paths that came with the
-    configuration, ``config_directory/NAME`` for those beside main.cf; ``main`` main.cf's settings,
+    configuration, ``config_directory/NAME`` for those in its folder; ``main`` main.cf's settings,
     for ``$name``; ``directory`` the instance's folder of main.cf.
     """
 

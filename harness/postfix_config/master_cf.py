@@ -32,7 +32,7 @@ SERVICE_NAMES: Mapping[str, Service] = {
 class Argument:
     """An argument of an entry's command; ``start`` and ``end`` are offsets in the entry's text.
 
-    For ``-o name=value`` and ``-o { name = value }`` it spans both words and ``name`` is set;
+    For ``-o name=value`` and ``-o { name = value }`` it spans both arguments and ``name`` is set;
     ``name`` is empty for any other argument.
     """
 

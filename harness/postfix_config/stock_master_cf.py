@@ -42,7 +42,7 @@ class Enabled:
     def __str__(self) -> str:
         if self.shipped:
             return f"master.cf: {self.name} inet, uncommented as the image's own master.cf has it"
-        return f"master.cf: {self.name} inet, ours: the image's master.cf has none to uncomment"
+        return f"master.cf: {self.name} inet, added: the image's master.cf has none to uncomment"
 
 
 def enable_services(

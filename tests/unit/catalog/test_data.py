@@ -51,7 +51,7 @@ def test_releases_are_sorted_by_version_not_by_text() -> None:
 
 
 def test_upstream_comes_first_and_templates_are_filled() -> None:
-    """The preferred source is upstream's own file, found from the version alone."""
+    """The preferred source is upstream's file, found from the version alone."""
     first = release("openssl", "1.0.2h").sources[0]
     assert first.kind is SourceKind.URL
     assert first.url == "https://www.openssl.org/source/old/1.0.2/openssl-1.0.2h.tar.gz"
@@ -153,14 +153,14 @@ def test_the_default_builds_are_distributions_and_a_pair() -> None:
     ],
 )
 def test_an_unknown_build_is_the_users_error(text: str) -> None:
-    """A mistyped build is told as such, with what there is."""
+    """A mistyped build is reported, with the ones that exist."""
     with pytest.raises(UsageError) as caught:
         Build.parse(text)
     assert caught.value.next_step
 
 
 def test_no_build_can_be_taken_for_a_control() -> None:
-    """Control cells are told from others by their build's name alone."""
+    """Only the name of the build distinguishes control cells from others."""
     assert not any(build.id.startswith(CONTROL_PREFIX) for build in all_builds())
     assert all(server.name.startswith(CONTROL_PREFIX) for server in all_controls())
     with pytest.raises(ValueError, match="must start with"):

@@ -1,4 +1,4 @@
-"""Offers that name ciphers and groups, and plans of clients that cannot be told what to offer."""
+"""Offers that name ciphers and groups, and plans of clients whose offer cannot be set."""
 
 from __future__ import annotations
 
@@ -103,12 +103,12 @@ def test_a_long_offers_evidence_has_a_name_that_a_file_may_have() -> None:
 
 
 def plan(*offers: Offer) -> Plan:
-    """Two clients, of which one cannot be told what to offer."""
+    """Two clients; the offer of one of them cannot be set."""
     return Plan(("b",), ("s",), (Service.SMTP,), ("c", "shop"), offers, frozenset({"shop"}))
 
 
 def test_a_client_that_cannot_be_told_has_the_default_alone() -> None:
-    """Protects from cells that ask what nobody can do: a shop has one cell, not seven."""
+    """A client whose offer cannot be set has one cell, not seven."""
     made = plan(*STANDARD_OFFERS)
     cells = [cell.id for cell in made.cells()]
     assert len(cells) == len(made) == len(STANDARD_OFFERS) + 1
@@ -117,7 +117,7 @@ def test_a_client_that_cannot_be_told_has_the_default_alone() -> None:
 
 
 def test_without_the_default_nothing_is_left_of_such_clients() -> None:
-    """Protects from an empty run: it is told before anything starts."""
+    """An empty run is refused before anything starts."""
     only = Offer(Protocol.TLSv1, Protocol.TLSv1)
     assert len(plan(only)) == 1
     with pytest.raises(
@@ -144,7 +144,7 @@ def test_parts_may_come_in_any_order_and_have_one_spelling() -> None:
 
 
 def test_an_offer_with_extras_is_of_clients_that_can_be_told() -> None:
-    """Protects from cells of nobody: not of a shop, and not of peers that mail is sent to."""
+    """Clients whose offer cannot be set, and peers, have no cells with extras."""
     with_extras = Offer.parse("default+cert=trusted")
     assert [
         cell.client for cell in plan(with_extras, Offer()).cells() if cell.offer == with_extras
@@ -169,5 +169,5 @@ def test_an_offer_with_extras_is_of_clients_that_can_be_told() -> None:
 def test_a_driver_is_asked_for_what_it_takes_and_no_more(
     text: str, abilities: tuple[str, ...]
 ) -> None:
-    """Protects old images: what they need not know of is not held against them."""
+    """Protects old images: they need not support what their cells do not use."""
     assert Offer.parse(text).extras.abilities == abilities

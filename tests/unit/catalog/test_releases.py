@@ -93,7 +93,7 @@ def test_dates_rise_within_a_branch(product: str) -> None:
 
 
 def test_dates_are_real_ones_or_left_out() -> None:
-    """What nobody tells to the day is left out rather than guessed."""
+    """A date that no source states is left out rather than guessed."""
     assert release("postfix", "3.1.0").date == date(2016, 2, 24)
     assert release("openssl", "1.0.2h").date == date(2016, 5, 3)
     assert release("openssl", "3.0.21").date is None
@@ -130,7 +130,7 @@ def test_releases_can_be_had_elsewhere_than_from_upstream(
 
 
 def test_packaged_releases_stand_on_a_suite() -> None:
-    """Where no source is to be had, Debian's packages are the way, on the suite that fits them."""
+    """If a source is unavailable, Debian's packages are used, on the suite of those packages."""
     assert [packaged.version for packaged in packages("openssl")] == ["3.6.5", "4.0.3"]
     newest = package("openssl", "4.0.3")
     assert (newest.package, newest.suite, newest.base) == ("4.0.3-1", "experimental", "forky")
@@ -200,13 +200,13 @@ def test_rules_end_where_upstream_says(postfix: str, openssl: str) -> None:
     ],
 )
 def test_flags_end_where_upstream_mended_it(word: str, without: str, with_it: str) -> None:
-    """Each branch was mended at its own patch level; on either side of it a wrong flag is a bug."""
+    """Each branch was fixed at a certain patch level; before and after it a wrong flag is a bug."""
     assert word in _ccargs(with_it)
     assert word not in _ccargs(without)
 
 
 def test_each_postfix_is_compiled_as_one_dialect_of_c() -> None:
-    """Two -std words would leave it to their order which one counts."""
+    """With two -std options, their order would decide."""
     for item in releases("postfix"):
         standards = [word for word in _ccargs(item.version) if word.startswith("-std=")]
         assert len(standards) <= 1, item.version
@@ -250,7 +250,7 @@ def test_icu_is_left_out_where_it_would_not_be_found(version: str, without: bool
     ],
 )
 def test_openssl_is_built_as_its_time_wants_it(version: str, switches: set[str]) -> None:
-    """The build's script goes by these words, and has no list of versions of its own."""
+    """The build script uses these switches, and has no list of versions."""
     assert _switches("openssl", version) == switches
 
 
@@ -285,13 +285,13 @@ def test_configure_gets_only_words_that_it_knows(version: str, expected: list[st
     ],
 )
 def test_legacy_brings_back_what_the_release_leaves_out(version: str, expected: list[str]) -> None:
-    """A permissive control has all that can be had; where nothing is left out, it is stock."""
+    """A permissive control has every feature; if stock has them all, it is stock."""
     assert _legacy(version) == expected
     same = needs("openssl", version, "legacy") == needs("openssl", version)
     assert same == (expected == [])
 
 
-def test_each_need_says_why_and_is_somebodys() -> None:
+def test_each_need_has_a_reason_and_a_release() -> None:
     """A flag without a reason stays for ever; one that no release gets is a mistyped constraint."""
     for product in ("postfix", "openssl"):
         given: set[Need] = set()

@@ -19,7 +19,7 @@ from tests.unit.sample_archives import VERSION
 @pytest.mark.parametrize("version", ["2.0.1", "3.1.55", "3.10.99", "3.99.1"])
 @pytest.mark.parametrize("product", ["postfix", "openssl", "stunnel"])
 def test_a_record_goes_to_its_place_and_nothing_else_changes(product: str, version: str) -> None:
-    """Comments and the order of the file are somebody's work."""
+    """Comments and the order of the file are kept."""
     text = data_file(product).read_text("utf-8")
     record = Record(version, date(2027, 1, 2), "d" * 64, ("one.example", "two.example"))
     made = insert(text, record)
@@ -47,7 +47,7 @@ RELEASE = f'[[release]]\nversion = "1.0"\nsha256 = "{"a" * 64}"\ncorroborated = 
     ids=["no end of line", "comments"],
 )
 @pytest.mark.parametrize("version", ["0.9", "1.1"])
-def test_a_file_that_somebody_wrote_by_hand_takes_a_record(text: str, version: str) -> None:
+def test_a_record_is_inserted_into_a_handwritten_file(text: str, version: str) -> None:
     """A missing end of line or blank line is no reason to break the file, or to lose a comment."""
     made = insert(text, Record(version, None, "b" * 64))
     data = tomllib.loads(made)

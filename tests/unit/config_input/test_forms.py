@@ -123,7 +123,7 @@ MASTER = (
     ],
 )
 def test_entries_are_the_same_in_whatever_form_they_come(text: str) -> None:
-    """Protects master.cf's forms: the entry and its options, laid in place of the build's own."""
+    """Protects master.cf's forms: the entry and its options, which replace the build's."""
     read = pasted(text)
     (entry,) = parse_master_cf(read.master_cf).entries
     assert entry.fields == ("submission", "inet", "n", "-", "y", "-", "-", "smtpd")
@@ -151,7 +151,7 @@ def test_an_option_of_an_entry_that_is_not_here_is_merged(text: str) -> None:
 
 
 def test_postconf_prints_whole_configurations() -> None:
-    """Protects the footing: postconf -n without a filter is all that is set, told by the prompt."""
+    """The prompt shows that postconf -n without a filter prints all settings."""
     assert pasted("root@mail:~# postconf -n\nsmtpd_use_tls = yes\n").whole
     assert pasted("$ postconf -nf\nsmtpd_use_tls =\n    yes\n").whole
     assert pasted("$ cat /etc/postfix/main.cf\nsmtpd_use_tls = yes\n").whole
@@ -182,7 +182,7 @@ def test_a_file_is_whole_and_a_script_or_an_answer_is_lines() -> None:
 
 
 def test_names_of_all_kinds_are_settings() -> None:
-    """Protects names that no parameter of Postfix's own has: transports, classes, digits."""
+    """Protects names that are not parameters of Postfix: transports, classes, digits."""
     text = (
         "smtp-amavis_destination_recipient_limit = 1\npolicy-spf_time_limit = 3600s\n"
         "2bounce_notice_recipient = postmaster\nmaildrop.x_limit=1\n"
@@ -196,7 +196,7 @@ def test_names_of_all_kinds_are_settings() -> None:
 
 
 def test_prose_is_left_out_by_line_and_a_file_is_handed_on() -> None:
-    """Protects "one behaviour": Postfix reads a file's lines itself; an answer's words are none."""
+    """Postfix reads a file's lines itself; prose of a pasted answer is left out."""
     text = "a = 1\nand then what\nb = 2\n"
     read = pasted(text)
     assert parse_main_cf(read.main_cf).values == {"a": "1", "b": "2"}
@@ -209,7 +209,7 @@ def test_prose_is_left_out_by_line_and_a_file_is_handed_on() -> None:
 
 
 def test_a_value_that_was_broken_in_two_is_postfixs_to_refuse() -> None:
-    """Protects zimbra2007's shape: pasted or in a file, a whole configuration is not mended."""
+    """Protects zimbra2007's shape: pasted or in a file, a whole configuration is not corrected."""
     text = (
         "myhostname = mail.example.org\nmynetworks = 127.0.0.0/8\n"
         "smtpd_recipient_restrictions = permit_sasl_authenticated, r\n"
@@ -221,8 +221,8 @@ def test_a_value_that_was_broken_in_two_is_postfixs_to_refuse() -> None:
         assert any("line 4: Postfix will say" in note for note in read.notes)
 
 
-def test_an_entry_that_is_too_short_is_told() -> None:
-    """Protects master.cf's complaints: master(8)'s own words, by line."""
+def test_an_entry_that_is_too_short_is_noted() -> None:
+    """Protects the notes for master.cf: the error of master(8), by line."""
     read = read_configuration({Path("master.cf"): "smtp inet n - n\n", MAIN: LINES})
     assert 'master.cf line 1: Postfix will say "missing "wakeup_time" field"' in read.notes
 
@@ -236,8 +236,8 @@ def test_a_file_that_is_named_main_cf_is_main_cf() -> None:
     assert (read.main_cf, read.master_cf) == (LINES, MASTER)
 
 
-def test_what_postfix_passes_over_is_left_out_of_a_file() -> None:
-    """Protects the first line's indentation: readlline(3) skips such a line, and so it is told."""
+def test_what_postfix_skips_is_left_out_of_a_file() -> None:
+    """Protects the first line's indentation: readlline(3) skips such a line, and so a note says."""
     read = read_configuration({MAIN: "  a = 1\n  b = 2\nc = 3\n"})
     assert read.main_cf == "c = 3\n"
     assert any("logical line must not start with whitespace" in note for note in read.notes)
@@ -253,7 +253,7 @@ def test_what_postfix_passes_over_is_left_out_of_a_file() -> None:
     ],
 )
 def test_bytes_of_all_kinds_become_text(data: bytes, note: str) -> None:
-    """Protects from a traceback on a BOM, UTF-16 of PowerShell, or Latin-1: said, and read."""
+    """A BOM, UTF-16 of PowerShell, or Latin-1 cause no traceback: they are read, with a note."""
     text, notes = decode_text(data, STDIN)
     assert parse_main_cf(text).values == {"a": "1"}
     assert note in notes[0]
@@ -280,7 +280,7 @@ def test_a_nul_and_what_is_too_large_are_refused() -> None:
     ],
 )
 def test_what_sets_nothing_is_refused(texts: dict[Path, str]) -> None:
-    """Protects from an answer about nothing: exit code 4."""
+    """A text without settings cannot be measured: exit code 4."""
     with pytest.raises(FileError) as caught:
         read_configuration(texts)
     assert caught.value.exit_code == 4
@@ -412,6 +412,6 @@ def test_the_reader_takes_time_in_proportion_to_the_text(unit: str) -> None:
 
 @pytest.mark.parametrize("indent", [" ", "\t", "    "])
 def test_a_bound_on_a_line_of_its_own_is_no_quote(indent: str) -> None:
-    """Without its ">" the list was empty: every version was said to be allowed."""
+    """Without its ">" the list was empty: every version was reported as allowed."""
     settings = values(f"smtpd_tls_protocols =\n{indent}>=TLSv1.2\n")
     assert settings == {"smtpd_tls_protocols": ">=TLSv1.2"}

@@ -25,21 +25,21 @@ def scenario(name: str, main: str, **files: str) -> Scenario:
     return Scenario(name, "T", "S", "C", main_cf=main, files=paths)
 
 
-def test_scenarios_that_want_other_files_at_one_path_are_kept_apart() -> None:
-    """The later one's file would lie there for both, and cells would be of a wrong certificate."""
+def test_scenarios_with_different_files_at_one_path_are_separated() -> None:
+    """Otherwise both would use the later one's file, and cells would show a wrong certificate."""
     scenarios = [scenario("rsa", RSA), scenario("ec", EC), scenario("same", RSA)]
     assert groups(scenarios) == (("rsa", "same"), ("ec",))
 
 
-def test_scenarios_with_the_same_files_or_files_of_their_own_share_a_container() -> None:
-    """Files below the instance's own folder are nobody else's."""
+def test_scenarios_with_the_same_or_with_separate_files_share_a_container() -> None:
+    """Files below the instance's folder belong to that instance only."""
     first = "smtpd_tls_dh1024_param_file = $config_directory/dh.pem\n"
     second = "smtpd_tls_dh512_param_file = ${config_directory}/dh.pem\n"
     scenarios = [scenario("a", first), scenario("b", second), scenario("c", "")]
     assert groups(scenarios) == (("a", "b", "c"),)
 
 
-def test_a_scenario_with_files_of_everybodys_is_alone() -> None:
+def test_a_scenario_with_system_wide_files_is_alone() -> None:
     """An openssl.cnf of one scenario must not govern the others' instances."""
     system = scenario("cnf", "", ssl="MinProtocol = TLSv1.2")
     with_map = Scenario("map", "T", "S", "C", files={"config_directory/map": "x may"})
@@ -47,8 +47,8 @@ def test_a_scenario_with_files_of_everybodys_is_alone() -> None:
 
 
 @given(st.lists(st.sampled_from([RSA, EC, ""]), max_size=8))
-def test_nobody_is_lost_and_no_container_has_two_kinds_at_one_path(mains: list[str]) -> None:
-    """Whatever is asked for, each scenario is in one container, and each path has one kind."""
+def test_no_scenario_is_lost_and_no_container_has_two_kinds_at_one_path(mains: list[str]) -> None:
+    """Each scenario is in exactly one container, and each path has one kind of file."""
     scenarios = {str(n): scenario(str(n), main) for n, main in enumerate(mains)}
     containers = groups(scenarios.values())
     assert sorted(name for group in containers for name in group) == sorted(scenarios)
@@ -92,14 +92,14 @@ def test_each_form_of_chain_files_gets_what_it_needs(paths: str, kinds: list[Fil
     assert chain_kinds(paths.split()) == kinds
 
 
-def test_a_certificate_without_a_key_holds_its_own_key() -> None:
+def test_a_certificate_file_without_a_key_file_holds_the_key() -> None:
     """Protects the default of smtpd_tls_key_file, which is the certificate's file."""
     files = candidate_files(scenario("one", "smtpd_tls_cert_file = /t/all.pem\n"))
     assert files == {"/t/all.pem": FileKind.CHAIN}
 
 
 def test_what_the_candidate_replaces_is_not_in_the_base() -> None:
-    """Protects chain files: beside the base's certificate Postfix warned of both."""
+    """Protects chain files: together with the base's certificate Postfix warned of both."""
     assert base_lines_replaced_by({"smtpd_tls_chain_files"}) >= {
         "smtpd_tls_cert_file",
         "smtpd_tls_key_file",
@@ -123,7 +123,7 @@ def test_what_the_candidate_replaces_is_not_in_the_base() -> None:
         ("/tls/$unknown.pem", set()),
     ],
 )
-def test_what_a_value_comes_to_has_its_file(value: str, paths: set[str]) -> None:
-    """Without the file smtpd disabled TLS, and the server was said to have none."""
+def test_the_expanded_value_has_its_file(value: str, paths: set[str]) -> None:
+    """Without the file smtpd disabled TLS, and the server was reported to have none."""
     main = f"myhostname = mail.example.org\nsmtpd_tls_cert_file = {value}\n"
     assert set(candidate_files(scenario("a", main))) == paths

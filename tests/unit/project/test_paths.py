@@ -30,7 +30,7 @@ def test_installation_without_the_folders_says_so(tmp_path: Path) -> None:
     assert str(tmp_path / "harness" / "_data" / "images") in str(caught.value)
 
 
-def test_a_strangers_folder_in_site_packages_is_not_taken(tmp_path: Path) -> None:
+def test_another_packages_folder_in_site_packages_is_not_used(tmp_path: Path) -> None:
     """Another package may install a top-level folder named images; ours is inside the package."""
     (tmp_path / "images").mkdir()
     ours = tmp_path / "harness" / "_data" / "images"

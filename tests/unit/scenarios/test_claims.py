@@ -112,7 +112,7 @@ def test_an_expectation_arrives_whole(tmp_path: Path) -> None:
 def test_a_bad_expectation_is_refused_by_line_and_key(
     tmp_path: Path, line: str, key: str, message: str
 ) -> None:
-    """Protects a run from a claim that nobody made: file, line and key, before anything runs."""
+    """A wrong claim is refused with file, line and key before anything runs."""
     with pytest.raises(ScenarioErrors) as caught:
         expecting(tmp_path, line)
     (error,) = caught.value.errors
@@ -171,7 +171,7 @@ def test_a_policy_stands_for_its_expectations_within_the_selectors(tmp_path: Pat
 
 
 def test_a_users_policies_add_to_the_tools(tmp_path: Path) -> None:
-    """Protects "users add theirs": a file beside the scenarios, and no name is taken twice."""
+    """Users add policies in a file in the folder of the scenarios; names stay unique."""
     users_policy = (
         '[[policy]]\nname = "mine"\nabout = "x"\n[[policy.expect]]\noutcome = "accepted"\n'
     )
@@ -197,7 +197,7 @@ def test_a_users_policies_add_to_the_tools(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_policy_is_named(tmp_path: Path, text: str, message: str) -> None:
-    """Protects users who write their own: file and key."""
+    """Errors in a user's policy are reported with file and key."""
     (tmp_path / "policies.toml").write_text(text)
     with pytest.raises(FileError, match=r"policies\.toml") as caught:
         load_policies(tmp_path)
@@ -237,7 +237,7 @@ def test_one_id_in_two_collections_is_an_error(tmp_path: Path) -> None:
 
 
 def test_an_effect_is_against_a_scenario_that_is_there(tmp_path: Path) -> None:
-    """Protects from an effect beside nothing: it is said before the run."""
+    """An effect without a baseline configuration is refused before the run."""
     scenario(tmp_path, "some", GOOD + 'against = "plain"\n[[expect]]\neffect = "some"\n')
     with pytest.raises(ScenarioErrors, match="there is no scenario 'plain'"):
         load_scenarios(tmp_path)
@@ -249,7 +249,7 @@ def planned(root: Path, selection: Selection) -> Plan:
 
 
 def test_a_scenario_is_measured_with_what_it_is_about(tmp_path: Path) -> None:
-    """Protects the corpus's size, and its control: the same cells under what it is held against."""
+    """Protects the corpus's size, and its baseline: it is measured with the same cells."""
     scenario(tmp_path, "defaults")
     scenario(tmp_path, "narrow", ABOUT + '[[expect]]\neffect = "some"\n')
     plan = planned(tmp_path, Selection(scenarios=("narrow",)))

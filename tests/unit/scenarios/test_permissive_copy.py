@@ -1,4 +1,4 @@
-"""A build's own controls: what is opened, and what is left."""
+"""Permissive copies of a build: what is lifted, and what is kept."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ NEW = Library("3.10.13", "OpenSSL 3.5.9 29 Sep 2026 (Library: OpenSSL 3.5.9 29 S
 
 
 def values(kept: Kept, library: Library = NEW, groups: tuple[str, ...] = ()) -> dict[str, str]:
-    """The settings of a build's own control."""
+    """The settings of a permissive copy."""
     return dict(parse_main_cf(opened(CANDIDATE, kept, SETTINGS, groups, library).main_cf).values)
 
 
-def test_all_is_open_and_nothing_of_the_candidate_is_left() -> None:
+def test_every_restriction_is_lifted_and_nothing_of_the_candidate_is_kept() -> None:
     """Protects the proof: what this refuses, no setting can bring about."""
     made = opened(CANDIDATE, Kept.NOTHING, SETTINGS, (), NEW)
     assert (made.id, made.master_cf, made.collection, dict(made.files)) == ("open", "", None, {})
@@ -58,7 +58,7 @@ def test_only_a_library_with_levels_is_told_one(library: Library, ends: str) -> 
 
 
 def test_the_candidates_keys_are_kept_and_nothing_else() -> None:
-    """Protects the obstacle keys: certificates, keys and DH parameters are the candidate's own."""
+    """Protects the obstacle keys: certificates, keys and DH parameters are the candidate's."""
     settings = values(Kept.KEYS)
     kept = {name: value for name, value in SETTINGS.items() if settings.get(name) == value}
     assert set(kept) == {

@@ -85,8 +85,8 @@ def test_what_decides_tls_is_untouched() -> None:
     assert Redactor().redact_setting("myhostname", "kDHE.high") != "kDHE.high"
 
 
-def test_what_is_nobodys_is_kept() -> None:
-    """Protects what names no one: files' names, reserved names, tables, dotted words."""
+def test_reserved_and_generic_names_are_kept() -> None:
+    """Protects names that identify no host: file names, reserved names, tables, dotted words."""
     text = (
         "alias_maps = hash:/etc/aliases, nis:mail.aliases\n"
         "local_recipient_maps = unix:passwd.byname $alias_maps\n"

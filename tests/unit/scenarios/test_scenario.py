@@ -65,7 +65,7 @@ def test_a_whole_scenario(tmp_path: Path) -> None:
 
 
 def test_both_fragments_are_optional(tmp_path: Path) -> None:
-    """The control scenario advises nothing."""
+    """The baseline configuration contains no advice."""
     scenario = load_scenario(write(tmp_path / "control", scenario_toml=GOOD))
     assert (scenario.main_cf, scenario.master_cf, scenario.overlay) == ("", "", Overlay.REPLACE)
 
@@ -146,7 +146,7 @@ def test_what_was_done_to_a_fragments_text_is_said(tmp_path: Path) -> None:
 
 
 def test_all_errors_of_all_folders_are_said_at_once(tmp_path: Path) -> None:
-    """Nobody corrects one line a run; a good scenario beside bad ones does not hide them."""
+    """All errors are reported in one run, also if there are good scenarios."""
     write(
         tmp_path / "bad", scenario_toml="title = 5\n", main_cf=" a = 1\n", master_cf="#\n -o a=b\n"
     )
@@ -204,7 +204,7 @@ def test_scenarios_come_by_id_in_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("folder", ["missing", "."])
 def test_no_folder_or_no_scenario_in_it(tmp_path: Path, folder: str) -> None:
-    """A wrong path must not become a matrix of nothing."""
+    """A wrong path must not become an empty matrix."""
     with pytest.raises(UsageError, match="scenario"):
         load_scenarios(tmp_path / folder)
 

@@ -83,7 +83,7 @@ def entries(config: InstanceConfig) -> dict[str, MasterEntry]:
     ["myhostname = a.test\n", "smtpd_use_tls = no\n", "smtpd_enforce_tls = yes\n"],
 )
 def test_nothing_is_added_to_a_whole_configuration_that_decides_tls(main: str) -> None:
-    """A server without a TLS line offers no TLS; told with a base it was said to offer it."""
+    """A server without a TLS line offers no TLS; with base settings it would."""
     config = built(main)
     added = {name for name in values(config) if "tls" in name} - set(parse_main_cf(main).values)
     assert added == {"smtpd_tls_loglevel", "smtpd_tls_received_header", "smtp_tls_loglevel"}
@@ -123,7 +123,7 @@ def test_each_replacement_is_listed_with_its_reason(line: str, kind: SettingKind
 
 
 def test_an_owner_that_is_left_empty_is_postfixs_to_refuse() -> None:
-    """Upstream's own main.cf has setgid_group empty, and no Postfix runs with it."""
+    """Upstream's main.cf has setgid_group empty, and no Postfix runs with it."""
     config = built("setgid_group =\nshlib_directory =\n")
     assert values(config)["setgid_group"] == ""
     assert "shlib_directory" not in values(config)
@@ -155,7 +155,7 @@ def test_as_is_replaces_nothing() -> None:
 
 
 def test_the_services_are_the_candidates_own() -> None:
-    """Each is spoken to in its own way; what the build has beside is not there."""
+    """Each service is listed with how it does TLS; the build's entries are not there."""
     config = built("smtpd_tls_security_level = may\nsmtpd_sasl_auth_enable = yes\n", WHOLE)
     reasons = {
         str(each.service): (each.entry, each.implicit_tls, each.authenticates, each.proxied)
@@ -195,7 +195,7 @@ def test_entries_are_freed_of_the_machine() -> None:
 def test_a_service_for_own_networks_is_met_by_a_client_of_them(
     restrictions: str, serves_mynetworks: bool
 ) -> None:
-    """mailcow's 590 serves its own containers only; a stranger's refusal says nothing of TLS."""
+    """mailcow's 590 serves its own containers only; its refusal of others is not about TLS."""
     master = WHOLE.replace("2525 ", f"590 inet n - n - - smtpd\n  -o "
                            f"smtpd_client_restrictions={restrictions}\n2525 ")  # fmt: skip
     assert ("mynetworks" in entries(built("", master))["20014"].options) is serves_mynetworks
@@ -223,8 +223,8 @@ def test_a_main_cf_alone_has_the_builds_own_entries() -> None:
     ]  # fmt: skip
 
 
-def test_entries_without_the_essential_ones_stand_beside_the_builds() -> None:
-    """iRedMail's installer appends its entries to Debian's own; no service is made up beside."""
+def test_entries_without_the_essential_ones_are_added_to_the_builds() -> None:
+    """iRedMail's installer appends its entries to Debian's; no further service is added."""
     more = "submission inet n - n - - smtpd\n"
     assert tuple(services_of(scenario("a = b\n", more))) == ("smtp", "submission")
     assert [each.service for each in built("a = b\n", more).listeners] == ["smtp", "submission"]
@@ -254,7 +254,7 @@ def test_postscreen_lets_the_tests_clients_pass() -> None:
 
 @pytest.mark.parametrize("name", ["mailcow", "dms", "mailu", "feministwiki", "ispconfig2016"])
 def test_real_configurations_assemble(name: str) -> None:
-    """A wiki's, a panel's and three container projects' own; their texts lie with the tests."""
+    """A wiki's, a panel's and three container projects' files; their texts are with the tests."""
     folder = Path(__file__).parents[2] / "data" / "configurations" / name
     config = built((folder / "main.cf").read_text(), (folder / "master.cf").read_text())
     assert config.replaced
@@ -320,7 +320,7 @@ def test_a_service_speaks_as_its_settings_say_with_references_followed() -> None
 
 
 def test_a_service_behind_postscreen_goes_by_the_smtpd_that_takes_its_clients() -> None:
-    """smtpd_service_name says which, and postscreen's own options are none of smtpd's."""
+    """smtpd_service_name says which, and postscreen's options do not apply to smtpd."""
     master = WHOLE.replace(
         "1 postscreen\n", "1 postscreen\n  -o smtpd_service_name=b\n  -o smtpd_use_tls=no\n"
     )
@@ -355,7 +355,7 @@ def test_an_option_that_compares_senders_with_log_ins_knows_the_tests_own() -> N
 def test_an_entry_of_no_address_leaves_those_free_that_it_does_not_listen_on(
     interfaces: str, names: dict[str, str]
 ) -> None:
-    """The two were told to bind one port, and master(8) died: "config-rejected", for no fault."""
+    """Both had the same port, and master(8) died: "config-rejected" without an error in it."""
     master = "smtp inet n - n - - smtpd\n127.0.0.1:smtp inet n - n - - smtpd\n" + (
         "cleanup unix n - y - 0 cleanup\nqmgr unix n - n 300 1 qmgr\n"
     )

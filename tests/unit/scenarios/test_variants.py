@@ -60,7 +60,7 @@ def test_a_line_is_taken_out_and_nothing_else() -> None:
 
 
 def test_an_option_alone_is_laid_below_the_controls_entry() -> None:
-    """Protects "the control with only it": the entry that is there keeps its own options."""
+    """Protects "the baseline with only this line": its entry keeps its options."""
     alone = only(scenario("a = 1\n", MASTER), CONTROL, [4])
     assert (alone.main_cf, alone.overlay) == ("", Overlay.MERGE)
     (entry,) = parse_master_cf(alone.master_cf).entries
