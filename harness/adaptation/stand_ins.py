@@ -240,14 +240,14 @@ def _adapt_entry(
     entry = _adapt_options(entry, changes, _options_of(entry))
     if context.whole:
         entry = _without_chroot(entry, where, changes)
-    own_clients = _ON_THE_MACHINE if loopback else _OF_THE_NETWORKS
-    if loopback or _serves_own_networks(entry):
-        changes.add_replacement(where, "mynetworks", "", "0.0.0.0/0", (_SURROUNDINGS, own_clients))
+    reason = _ON_THE_MACHINE if loopback else _OF_THE_NETWORKS
+    if loopback or _serves_only_mynetworks(entry):
+        changes.add_replacement(where, "mynetworks", "", "0.0.0.0/0", (_SURROUNDINGS, reason))
         entry = parse_entry(f"{ended(entry.text)}  -o mynetworks=0.0.0.0/0\n", entry.line)
     return entry
 
 
-def _serves_own_networks(entry: MasterEntry) -> bool:
+def _serves_only_mynetworks(entry: MasterEntry) -> bool:
     """Whether an entry serves only clients of mynetworks, and none that authenticates."""
     lists = (
         re.split(r"[\s,]+", value.strip())

@@ -17,7 +17,7 @@ from harness.postfix_config.master_cf import (
 )
 from harness.tls import Service
 
-#: ``master.cf: submission inet → 20011 inet`` (config.instance).
+#: ``master.cf: submission inet → 20011 inet`` (scenarios.instance).
 _REWRITTEN = re.compile(r"master\.cf: (?P<before>\S+) inet → (?P<after>\S+) inet")
 IMPLICIT = "implicit TLS"
 
