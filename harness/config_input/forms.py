@@ -23,6 +23,7 @@ from harness.config_input.postconf_commands import (
     Edit,
     EditKind,
 )
+from harness.config_input.postfix_errors import describe_errors
 from harness.config_input.text import (
     MAIN_CF,
     MASTER_CF,
@@ -32,10 +33,7 @@ from harness.config_input.text import (
 )
 from harness.errors import FileError, FileLocation
 from harness.postfix_config.logical_lines import ended
-from harness.postfix_config.main_cf import parse_main_cf
 from harness.postfix_config.master_cf import (
-    FIELDS,
-    MasterEntry,
     parse_entry,
     parse_master_cf,
 )
@@ -72,16 +70,9 @@ WHOLE_SETTINGS = frozenset(
     }
 )
 _ENOUGH_SETTINGS = 2
-#: At most so many of Postfix's errors are noted for one text; Postfix stops at the first.
-_MOST_ERRORS = 5
 #: Entries that a complete master.cf must have: without them no mail is delivered.
 WHOLE_ENTRIES = frozenset({"cleanup", "qmgr"})
 _FIELDS_OF_INET = "n - - - - smtpd"
-#: The names that master(8) gives the fields when one is missing (master_ent.c).
-_MASTER_FIELDS = (
-    *("service name", "transport type", "private", "unprivileged", "chroot"),
-    *("wakeup_time", "max_proc", "command"),
-)
 #: The programs of the unix entries that are not named after their program.
 _PROGRAMS = {"relay": "smtp", "submission": "smtpd", "rewrite": "trivial-rewrite"}
 
@@ -112,7 +103,7 @@ def read_configuration(
     _refuse_empty(texts_read, collected, main_cf, master_cf)
     whole = footing is Footing.WHOLE if footing else _is_whole(texts_read, main_cf, master_cf)
     all_notes = [*notes, *(note for read in texts_read for note in read.notes), *collected.notes]
-    all_notes += _describe_complaints(texts_read)
+    all_notes += describe_errors(texts_read)
     all_notes += _describe_footing(main_cf, master_cf, whole=whole, forced=footing is not None)
     return Configuration(main_cf, master_cf, overlay, whole, tuple(all_notes))
 
@@ -306,42 +297,6 @@ def _note_left_out(lines: list[int], given: GivenText) -> list[str]:
     shown = ", ".join(map(str, lines[:10])) + (", ..." if len(lines) > 10 else "")
     word = "line" if len(lines) == 1 else "lines"
     return [f"{given.name} {word} {shown}: left out, as no part of main.cf or master.cf"]
-
-
-def _describe_complaints(texts: Iterable[ReadText]) -> list[str]:
-    """Notes of the errors that Postfix will report for lines that are passed on unchanged."""
-    notes: list[str] = []
-    for read in texts:
-        lines = [(part.line, error) for part in read.parts if (error := _find_complaint(part))]
-        notes += [
-            f'{read.given.name} line {line}: Postfix will say "{error}"'
-            for line, error in lines[:_MOST_ERRORS]
-        ]
-        if (further := len(lines) - _MOST_ERRORS) > 0:
-            notes.append(f"{read.given.name}: and similar errors for {further} further lines")
-    return notes
-
-
-def _find_complaint(part: Part) -> str:
-    if part.kind is PartKind.MAIN or (part.kind is PartKind.STRAY and part.inside):
-        return main_cf_complaint(part.text)
-    return master_cf_complaint(parse_entry(part.text)) if part.kind is PartKind.MASTER else ""
-
-
-def main_cf_complaint(text: str) -> str:
-    """The error of split_nameval(3) for a logical line of main.cf; "" where it accepts it."""
-    setting = parse_main_cf(text).settings[:1]
-    if not setting or setting[0].name:
-        return ""
-    begins_with_equals = text.lstrip().startswith("=")
-    return "missing attribute name" if begins_with_equals else "missing '=' after attribute name"
-
-
-def master_cf_complaint(entry: MasterEntry) -> str:
-    """The error of master(8) for an entry that is too short; "" where it has all fields."""
-    if len(entry.fields) >= FIELDS:
-        return ""
-    return f'missing "{_MASTER_FIELDS[len(entry.fields)]}" field'
 
 
 def _refuse_empty(

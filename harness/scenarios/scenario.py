@@ -13,8 +13,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.config_input.forms import read_scenario_part
-from harness.config_input.text import decode_text
 from harness.errors import FileError, FileLocation, UsageError
 from harness.postfix_config.key_files import (
     FileKind,
@@ -31,6 +29,7 @@ from harness.scenarios.policies import (
     Policy,
     load_policies,
 )
+from harness.scenarios.scenario_files import read_fragment, read_text
 from harness.scenarios.toml_schema import (
     Description,
     Extent,
@@ -250,9 +249,9 @@ def _read_folder(
     for name in _FILES:
         try:
             if name == TOML:
-                texts[name] = _read_text(folder / name)
+                texts[name] = read_text(folder / name)
             else:
-                texts[name], notes = _read_fragment(folder / name)
+                texts[name], notes = read_fragment(folder / name)
                 reading += notes
         except FileError as error:
             errors.append(error)
@@ -293,7 +292,7 @@ def _read_further_files(root: Path) -> tuple[dict[str, str], list[FileError]]:
         inside = path.relative_to(root).as_posix()
         target = inside if inside.startswith(f"{OWN}/") else f"/{inside}"
         try:
-            files[target] = _read_text(path)
+            files[target] = read_text(path)
         except FileError as error:
             errors.append(error)
         if target.startswith(FORBIDDEN_PLACES):
@@ -372,40 +371,3 @@ def _check_folder(folder: Path) -> list[FileError]:
                 FileError(FileLocation(path), "unknown file in a scenario", expected=expected)
             )
     return errors
-
-
-def _read_fragment(path: Path) -> tuple[str, tuple[str, ...]]:
-    """A main.cf or master.cf, "" where there is none, and what was changed in its text.
-
-    It is read verbatim, unless it was evidently pasted (``config_input.forms``).
-    """
-    data = _read_bytes(path)
-    if data is None:
-        return "", ()
-    text, decoded = decode_text(data, path)
-    text, done = read_scenario_part(text, path)
-    return text, (*decoded, *done)
-
-
-def _read_text(path: Path) -> str:
-    """A file's text, verbatim (no newline is translated)."""
-    data = _read_bytes(path)
-    if data is None:
-        expected = f"each scenario to have a {path.name}"
-        raise FileError(FileLocation(path), "is missing", expected=expected)
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        what = f"byte {error.object[error.start]:#04x} is not UTF-8"
-        raise FileError(FileLocation(path, line), what, expected="UTF-8 text") from error
-
-
-def _read_bytes(path: Path) -> bytes | None:
-    """A file's content; None where there is no such file."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise FileError(FileLocation(path), f"cannot be read: {error.strerror}") from error
