@@ -1,6 +1,6 @@
-"""Errors that a user can act on: what failed, the likely cause, the next step.
+"""Errors on which a user can act: what failed, the likely cause, the next step.
 
-Each class carries the exit code of the command line (design: "Exit codes").
+Each class has the exit code of the command line.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 class ExitCode(IntEnum):
-    """What the process returns: 0 as expected, each other value one kind of trouble."""
+    """The exit codes of the process: 0 for success, each other value for one kind of problem."""
 
     OK = 0
     DIFFERS = 1
@@ -42,21 +42,21 @@ class HarnessError(Exception):
 
 
 class InfrastructureError(HarnessError):
-    """Docker, the disk, the network or an image let us down; nothing was measured by it."""
+    """Docker, the disk, the network or an image failed, so that nothing was measured."""
 
 
 class SourceError(InfrastructureError):
-    """A release's source could not be fetched, or is not the one that is pinned."""
+    """A release's source could not be fetched, or its checksum is not the recorded one."""
 
 
 class BuildError(InfrastructureError):
-    """An image did not build, or is not what its labels say."""
+    """An image did not build, or does not agree with its labels."""
 
 
 class DoesNotBuildError(BuildError):
-    """A compiler, linker or configure step refused: a finding about the release, not a failure.
+    """A compiler, linker or configure step failed: a finding about the release, not about us.
 
-    ``reason`` is the first complaint, in the tool's own words.
+    ``reason`` is the first error message of the tool, verbatim.
     """
 
     def __init__(self, name: str, reason: str, *, cause: str = "", next_step: str = "") -> None:
@@ -65,24 +65,24 @@ class DoesNotBuildError(BuildError):
 
 
 class ContractError(BuildError):
-    """An image of the user's does not keep the image contract; the message says where."""
+    """A user's image does not keep the image contract; the message states where."""
 
 
 class UsageError(HarnessError):
-    """The command line, or a file that the user wrote, is wrong. Nothing was run."""
+    """The command line, or a file that the user wrote, has an error. Nothing was run."""
 
     exit_code = ExitCode.USAGE
 
 
 class NothingSelectedError(HarnessError):
-    """The selectors are well-formed and leave no cell."""
+    """The selectors are valid, but they select no cell."""
 
     exit_code = ExitCode.NOTHING_SELECTED
 
 
 @dataclass(frozen=True, slots=True)
 class FileLocation:
-    """A place in a user's file; ``line`` counts from 1, and is None where there is none."""
+    """A place in a user's file; ``line`` counts from 1, and is None if it is unknown."""
 
     file: Path
     line: int | None = None
@@ -95,7 +95,7 @@ class FileLocation:
 
 
 class FileError(UsageError):
-    """A user's file is wrong at a place that is named."""
+    """A user's file has an error, and the message states its place."""
 
     def __init__(
         self, place: FileLocation, what: str, *, expected: str = "", next_step: str = ""

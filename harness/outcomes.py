@@ -1,6 +1,6 @@
-"""What can come of a cell: the closed vocabulary of the design ("Outcomes").
+"""The possible outcomes of a cell.
 
-It stands apart from the record of observations because scenarios name outcomes too.
+They are defined apart from the record of observations, since scenarios name outcomes, too.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """What came of a cell."""
+    """The outcome of a cell."""
 
     ACCEPTED = "accepted"
     PLAINTEXT = "plaintext"
@@ -17,7 +17,7 @@ class Outcome(StrEnum):
     NOT_OFFERED = "not-offered"
     CLIENT_INCAPABLE = "client-incapable"
     CONFIG_REJECTED = "config-rejected"
-    #: The client closed the connection where it was told to (``+hangup=``); nobody refused.
+    #: The client closed the connection as its offer requires (``+hangup=``); neither side refused.
     HUNG_UP = "hung-up"
     TIMEOUT = "timeout"
     ERROR = "error"

@@ -1,4 +1,4 @@
-"""The field's own words: protocols in Postfix's spelling, what a client offers, the services.
+"""The basic terms: protocols in Postfix's spelling, a client's offers, and the services.
 
 Spelling is postconf(5)'s (``smtpd_tls_protocols``): ``SSLv2 SSLv3 TLSv1 TLSv1.1 TLSv1.2 TLSv1.3``.
 """
@@ -50,16 +50,16 @@ DEFAULT = "default"
 PLAINTEXT = "plaintext"
 
 
-#: Ciphers and groups are named one by one, since a keyword such as ALL or HIGH means another set to
-#: each library and version: the same offer would not be the same.
+#: Ciphers and groups are named individually, since a keyword such as ALL or HIGH denotes a
+#: different set in each library and version, so that offers could not be compared.
 _NAMES = re.compile(r"[A-Za-z0-9_-]+(?::[A-Za-z0-9_-]+)*")
 
 
 class ClientCertificate(StrEnum):
     """The certificate that a client presents when the server asks for one.
 
-    ``trusted`` and ``listed`` are of the run's CA, ``untrusted`` of another; a scenario can write
-    down the fingerprint of the listed one (``scenarios.placeholders``).
+    ``trusted`` and ``listed`` are issued by the run's CA, ``untrusted`` by another; a scenario can
+    contain the fingerprint of the listed one (``scenarios.placeholders``).
     """
 
     NONE = "none"
@@ -69,7 +69,7 @@ class ClientCertificate(StrEnum):
 
 
 class HangUp(StrEnum):
-    """Where a client closes the connection: after STARTTLS's reply, after its hello, in DATA."""
+    """When a client closes the connection: after STARTTLS's reply, after its hello, in DATA."""
 
     STARTTLS = "starttls"
     HANDSHAKE = "handshake"
@@ -83,12 +83,12 @@ _HOST = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What a client is told beside versions, ciphers and groups; empty: nothing of the kind.
+    """The parts of an offer other than versions, ciphers and groups; all are optional.
 
     ``sni`` is the server name that it sends (RFC 6066, section 3), :data:`NO_NAME` for none.
     ``resume``: it connects a second time with the session of the first (RFC 5077; RFC 8446,
     section 2.2). ``renegotiate``: it starts a further handshake inside the first (RFC 5746).
-    ``hangup``: it closes the connection there, without QUIT.
+    ``hangup``: it closes the connection at that point, without QUIT.
     """
 
     cert: ClientCertificate | None = None
@@ -103,9 +103,9 @@ class Extras:
     def __str__(self) -> str:
         """``+cert=trusted+sni=mx2.test``; "" for nothing."""
         valued = (("cert", self.cert), ("sni", self.sni), ("hangup", self.hangup))
-        words = [f"{key}={value}" for key, value in valued if value is not None]
-        words += ["resume"] * self.resume + ["renegotiate"] * self.renegotiate
-        return "".join(f"+{word}" for word in words)
+        parts = [f"{key}={value}" for key, value in valued if value is not None]
+        parts += ["resume"] * self.resume + ["renegotiate"] * self.renegotiate
+        return "".join(f"+{word}" for word in parts)
 
     @property
     def presents_certificate(self) -> bool:
@@ -114,7 +114,7 @@ class Extras:
 
     @property
     def abilities(self) -> tuple[str, ...]:
-        """What a driver must say that it can do (``extras`` of its description)."""
+        """The abilities that a driver must declare (``extras`` in its description)."""
         needed = {
             "cert": self.presents_certificate,
             "sni": self.sni is not None,
@@ -122,16 +122,16 @@ class Extras:
             "renegotiate": self.renegotiate,
             f"hangup={self.hangup}": self.hangup is not None,
         }
-        return tuple(name for name, asked in needed.items() if asked)
+        return tuple(name for name, is_needed in needed.items() if is_needed)
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a client is told to offer: a version range, or ``default`` (both bounds None).
+    """What a client offers: a version range, or ``default`` (both bounds None).
 
-    ``plaintext``: it is told to do without TLS, even where the server has it. With a range go
-    ``ciphers`` and ``groups``, by OpenSSL's names, where only these are to be offered; empty: all
-    that the client has. ``extras`` go with a range and with the default.
+    ``plaintext``: it does not use TLS, even if the server offers it. A range can be combined with
+    ``ciphers`` and ``groups``, by OpenSSL's names, if only these are to be offered; empty: all that
+    the client has. ``extras`` can be combined with a range or with the default.
     """
 
     lowest: Protocol | None = None
@@ -143,7 +143,7 @@ class Offer:
 
     @property
     def is_default(self) -> bool:
-        """Whether the client is left as its user would run it."""
+        """Whether the client runs as its user would run it."""
         return self.lowest is None and not self.plaintext and not self.extras
 
     def __str__(self) -> str:
@@ -161,12 +161,12 @@ class Offer:
     def parse(cls, text: str) -> Offer:
         """Read ``default``, ``plaintext``, ``TLSv1.2``, or ``TLSv1..TLSv1.2+ciphers=A:B+groups=C``.
 
-        Each but ``plaintext`` may have extras: ``default+cert=trusted+sni=mx2.test``.
-        ``str(offer)`` gives it back, the parts in one order.
+        Each except ``plaintext`` may have extras: ``default+cert=trusted+sni=mx2.test``.
+        ``str(offer)`` reproduces it, with the parts in a fixed order.
 
         Raises:
-            UsageError: unknown protocol, a range the wrong way round, what is no list of names, or
-                an extra that there is not.
+            UsageError: an unknown protocol, a range the wrong way round, an invalid list of names,
+                or an unknown extra.
         """
         versions, *parts = text.split("+")
         if text == PLAINTEXT:
@@ -196,7 +196,7 @@ _EXAMPLE = (
 
 
 def _read_parts(text: str, parts: Iterable[str]) -> dict[str, str]:
-    """What follows an offer's versions, by key; of what has no value, the value is empty."""
+    """The parts after an offer's versions, by key; a part without a value has an empty one."""
     read: dict[str, str] = {}
     for part in parts:
         key, equals, value = part.partition("=")
@@ -218,46 +218,47 @@ def _read_names(text: str, key: str, read: Mapping[str, str]) -> tuple[str, ...]
 
 def _read_extras(text: str, read: Mapping[str, str]) -> Extras:
     extras = Extras(
-        cert=_read_word(text, "cert", read, ClientCertificate),
+        cert=_read_choice(text, "cert", read, ClientCertificate),
         sni=read.get("sni"),
         resume="resume" in read,
         renegotiate="renegotiate" in read,
-        hangup=_read_word(text, "hangup", read, HangUp),
+        hangup=_read_choice(text, "hangup", read, HangUp),
     )
     if extras.sni is not None and not _HOST.fullmatch(extras.sni):
         raise UsageError(
-            f"offer {text!r}: {extras.sni!r} is no server name",
-            next_step=f"write small letters, digits, hyphens and dots, or {NO_NAME} to send none",
+            f"offer {text!r}: {extras.sni!r} is not a server name",
+            next_step=f"write lower-case letters, digits, hyphens and dots, or {NO_NAME} for none",
         )
     if extras.resume + extras.renegotiate + (extras.hangup is not None) > 1:
         raise UsageError(
-            f"offer {text!r} wants more than one of resume, renegotiate and hangup",
-            next_step="measure them in cells of their own",
+            f"offer {text!r} has more than one of resume, renegotiate and hangup",
+            next_step="measure them in separate cells",
         )
     return extras
 
 
-_Word = TypeVar("_Word", bound=StrEnum)
+_Choice = TypeVar("_Choice", bound=StrEnum)
 
 
-def _read_word(text: str, key: str, read: Mapping[str, str], words: type[_Word]) -> _Word | None:
+def _read_choice(
+    text: str, key: str, read: Mapping[str, str], choices: type[_Choice]
+) -> _Choice | None:
     if key not in read:
         return None
     try:
-        return words(read[key])
+        return choices(read[key])
     except ValueError:
         raise UsageError(
             f"offer {text!r}: {key} cannot be {read[key]!r}",
-            next_step=f"use one of {' '.join(words)}",
+            next_step=f"use one of {' '.join(choices)}",
         ) from None
 
 
-#: One offer a version, and the client as it comes.
+#: One offer per version, and the default offer.
 STANDARD_OFFERS: tuple[Offer, ...] = (*(Offer(p, p) for p in Protocol), Offer())
 
 
-#: Ports of the services that have a name of their own (RFC 5321, RFC 6409, RFC 8314), by every name
-#: that master.cf knows for them.
+#: The registered services (RFC 5321, RFC 6409, RFC 8314), each with all its names in master.cf.
 _REGISTERED = {
     "smtp": ("smtp", "25"),
     "submission": ("submission", "587"),
@@ -272,10 +273,10 @@ _LISTENER = re.compile(
 
 
 class Service(str):
-    """What the client connects to, by its name in master.cf; there is one object a name.
+    """The service to which a client connects, by its name in master.cf; one object per name.
 
     The registered services have one name each, however an entry spells it (``465``, ``smtps``:
-    ``submissions``). Any other inet entry is a service by its own name: ``2525``,
+    ``submissions``). Any other inet entry is a service with the entry's name: ``2525``,
     ``127.0.0.1:10025``. ``outbound`` is mail that Postfix sends.
     """
 
@@ -289,21 +290,21 @@ class Service(str):
     OUTBOUND: ClassVar[Service]
 
     def __new__(cls, name: str) -> Service:
-        """The service of a name, whichever of its names that is.
+        """The service with this name, or with this as one of its names.
 
         Raises:
-            ValueError: the text is no name of an inet entry (master(5)).
+            ValueError: the text is not the name of an inet entry (master(5)).
         """
         canonical = _CANONICAL.get(name, str(name))
         if canonical not in cls._known:
             if not _LISTENER.fullmatch(canonical):
-                raise ValueError(f"{name!r} is no service")
+                raise ValueError(f"{name!r} is not a service")
             cls._known[canonical] = super().__new__(cls, canonical)
         return cls._known[canonical]
 
     @property
     def port(self) -> int:
-        """The registered TCP port: 25, 587 or 465; of outbound, that of the other side.
+        """The registered TCP port: 25, 587 or 465; for outbound, that of the peer.
 
         Raises:
             ValueError: the service has no registered port.
@@ -315,14 +316,14 @@ class Service(str):
 
     @property
     def is_registered(self) -> bool:
-        """Whether it is one of the three that have a port of their own."""
+        """Whether it is one of the three that have a registered port."""
         return self in _REGISTERED
 
     @property
     def implicit_tls(self) -> bool:
         """Whether TLS starts with the connection (RFC 8314), not after STARTTLS (RFC 3207).
 
-        Of a service without a registered port its entry decides (``postfix_config.listeners``).
+        For a service without a registered port its entry decides (``postfix_config.listeners``).
         """
         return self is Service.SUBMISSIONS
 
@@ -337,30 +338,30 @@ Service.SUBMISSION = Service("submission")
 Service.SUBMISSIONS = Service("submissions")
 Service.OUTBOUND = Service(_OUTBOUND)
 
-#: The services that a run measures unasked: those where Postfix is the server.
+#: The services that a run measures by default: those where Postfix is the server.
 INBOUND: tuple[Service, ...] = (Service.SMTP, Service.SUBMISSION, Service.SUBMISSIONS)
 #: The services that have a name in every configuration, in the order of tables.
 NAMED_SERVICES: tuple[Service, ...] = (*INBOUND, Service.OUTBOUND)
 
-#: Where TLS comes first, or the other side is a server that is pinned, there is no offer of none.
+#: Services without the offer plaintext: TLS is implicit, or the peer's server requires its offer.
 NEVER_PLAINTEXT: tuple[Service, ...] = (Service.SUBMISSIONS, Service.OUTBOUND)
 
 
 def read_service(text: str) -> Service:
-    """The service that a user names: one that has a name, a port, or ``host:port``.
+    """The service that a user names: a registered name, a port, or ``host:port``.
 
     Raises:
-        ValueError: it is none of these; a name of services(5) alone could be a typing error.
+        ValueError: it is none of these; another name of services(5) could be a typing error.
     """
     service = Service(text)
     port = text.rpartition(":")[2]
     if service in NAMED_SERVICES or (port.isascii() and port.isdigit()) or ":" in text:
         return service
-    raise ValueError(f"{text!r} is no service")
+    raise ValueError(f"{text!r} is not a service")
 
 
 def in_table_order(services: Iterable[Service]) -> tuple[Service, ...]:
-    """Services as tables have them: the named ones first, then the others as they came."""
+    """Services in the order of tables: the named ones first, then the others as given."""
     given = dict.fromkeys(services)
     named = [service for service in NAMED_SERVICES if service in given]
     return (*named, *(service for service in given if service not in named))

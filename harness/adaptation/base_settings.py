@@ -1,18 +1,18 @@
-"""Which lines of the base a candidate's own settings make void. Pure.
+"""Which of the base settings a candidate's settings replace.
 
-The base is added where single lines are given (``instance._base``). A line of it that the candidate
-replaces, under the same name or another, must not stand beside the candidate's: Postfix would warn
-of both, and go by the wrong one. The rules are postconf(5)'s.
+The base settings are added where single lines are given (``harness_settings.base_settings``). One
+that the candidate replaces, under the same name or another, must be left out: with both, Postfix
+would log a warning and use the wrong one. The rules are postconf(5)'s.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-#: Each setting, and the settings of the base that it replaces beside its own name.
+#: For some settings, the base settings of other names that they replace.
 _REPLACES: dict[str, frozenset[str]] = {
-    # "smtpd_tls_chain_files ... this obviates the need for separate key and certificate files"; set
-    # beside them it wins, with a warning (src/smtpd/smtpd.c, Postfix 3.4 and later).
+    # "smtpd_tls_chain_files ... this obviates the need for separate key and certificate files"; if
+    # both are set it wins, with a warning (src/smtpd/smtpd.c, Postfix 3.4 and later).
     "smtpd_tls_chain_files": frozenset({"smtpd_tls_cert_file", "smtpd_tls_key_file"}),
     # The key's default is $smtpd_tls_cert_file.
     "smtpd_tls_cert_file": frozenset({"smtpd_tls_key_file"}),
@@ -24,7 +24,7 @@ _REPLACES: dict[str, frozenset[str]] = {
 
 
 def base_lines_replaced_by(names: Collection[str]) -> frozenset[str]:
-    """The settings of the base that a candidate with settings of these names does without."""
+    """The base settings that are left out if a candidate sets these names."""
     replaced = set(names)
     for name in names:
         replaced |= _REPLACES.get(name, frozenset())

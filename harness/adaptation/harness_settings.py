@@ -1,4 +1,4 @@
-"""The settings that the harness gives to an instance beside the candidate's own."""
+"""The settings that the harness adds to those of a candidate."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from harness.postfix_config.master_cf import (
     parse_entry,
 )
 
-#: Where every instance takes mail for; TOKEN@sink.test with TOKEN of small letters and digits.
+#: The domain of all recipients: TOKEN@sink.test, where TOKEN has lower-case letters and digits.
 SINK_DOMAIN = "sink.test"
-#: Who logs in, and as whom that client sends: the restrictions of many servers compare the two.
+#: The login of clients, and the sender they use with it: many servers' restrictions compare both.
 LOG_IN, LOGGED_IN_SENDER = "webshop", f"webshop@{SINK_DOMAIN}"
-#: The sender of all other mail, whose domain the run's name server knows.
+#: The sender of all other mail; the run's name server knows its domain.
 SENDER_DOMAIN = "webshop.test"
 SENDER = f"shop@{SENDER_DOMAIN}"
 #: The maildir of all recipients, below <directory>/mail.
 MAILDIR = "sink/"
-#: The delivery agent of the test's own mail: virtual(8), with settings that no candidate touches.
+#: The delivery agent of the test mail: virtual(8), with settings that no candidate changes.
 SINK = "matrixsink"
 RECIPIENTS = "recipients"
 _SINK_PATTERN = f"/^[a-z0-9]+@{SINK_DOMAIN.replace('.', '[.]')}$/"
 
 
 class InstancePlace(Protocol):
-    """What is known of the place of an instance (``scenarios.instance.InstanceContext``)."""
+    """The environment of an instance (``scenarios.instance.InstanceContext``)."""
 
     @property
     def name(self) -> str:
@@ -51,7 +51,7 @@ class InstancePlace(Protocol):
 
     @property
     def sasl(self) -> str:
-        """Dovecot's address, as smtpd_sasl_path takes it."""
+        """Dovecot's address, in the form of smtpd_sasl_path."""
 
     @property
     def resolves(self) -> bool:
@@ -60,7 +60,7 @@ class InstancePlace(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HarnessSetting:
-    """A parameter that the harness sets, from the Postfix release that has it on."""
+    """A parameter that the harness sets, on the Postfix releases that have it."""
 
     name: str
     value: str
@@ -72,20 +72,20 @@ class HarnessSetting:
 
 @dataclass(frozen=True, slots=True)
 class SinkFiles:
-    """The harness's own tables, beside the instance's main.cf: regexp_table(5) and cidr_table(5).
+    """The harness's tables, in the folder of the instance's main.cf (regexp_table, cidr_table(5)).
 
-    All mail for TOKEN@sink.test goes to the maildir mail/sink/, a file a message, with
-    ``Delivered-To: TOKEN@sink.test`` in it (virtual(8) takes no ``$1``, so no file a token).
+    All mail for TOKEN@sink.test goes to the maildir mail/sink/, one file per message, which has
+    ``Delivered-To: TOKEN@sink.test`` (virtual(8) accepts no ``$1``, so not one file per token).
     """
 
     directory: str
 
     def path(self, name: str) -> str:
-        """The path of one of them."""
+        """The path of one table."""
         return f"{self.directory}/etc/{name}"
 
     def texts(self) -> dict[str, str]:
-        """Their texts by path."""
+        """The tables' texts by path."""
         address = _SINK_PATTERN.replace("[a-z0-9]+", "([a-z0-9]+").replace("$/", ")$/")
         texts = {
             RECIPIENTS: f"{_SINK_PATTERN} {MAILDIR}\n",
@@ -98,8 +98,8 @@ class SinkFiles:
         return {self.path(name): text for name, text in texts.items()}
 
 
-#: Lists in which the test's own addresses come first, and the table of them. True: also where the
-#: candidate empties the list.
+#: The lists in which the test addresses come first, and the table of these addresses. True: also
+#: where the candidate sets the list to nothing.
 _FIRST: Mapping[str, tuple[str, bool]] = {
     "transport_maps": ("regexp:{transport}", True),
     "virtual_mailbox_domains": (SINK_DOMAIN, True),
@@ -110,26 +110,27 @@ _FIRST: Mapping[str, tuple[str, bool]] = {
     "sender_canonical_maps": ("regexp:{recipients-as-written}", False),
     "smtpd_sender_login_maps": ("regexp:{log-ins}", False),
 }
-_REASON = "the test's own addresses come first"
+_REASON = "the test addresses come first"
 
 
 def with_test_addresses(
     main_cf: str, master: MasterCf, directory: str
 ) -> tuple[str, tuple[Replacement, ...]]:
-    """A main.cf by which the test's mail arrives, whatever its own tables say of other addresses.
+    """A main.cf with which the test mail arrives, whatever its tables define for other addresses.
 
-    postscreen(8) takes the test's clients for such as have passed its tests before. With it comes
+    postscreen(8) treats the test clients as ones that have passed its tests before. Also returns
     what was changed for that.
     """
     files = SinkFiles(directory)
     first = {
-        name: (element, _FIRST[name][1], _REASON) for name, element in _elements(files).items()
+        name: (element, _FIRST[name][1], _REASON)
+        for name, element in _first_elements(files).items()
     }
     values = parse_main_cf(main_cf).values
     if any(_is_postscreen(entry) for entry in master.entries):
         values.setdefault("postscreen_access_list", "permit_mynetworks")
         element = f"cidr:{files.path('known-clients')}"
-        reason = "the test's clients have passed postscreen's tests before"
+        reason = "the test clients have passed postscreen's tests before"
         first["postscreen_access_list"] = (element, True, reason)
     changes = []
     for name, (element, needed, reason) in first.items():
@@ -145,11 +146,11 @@ def with_test_addresses(
 def options_with_test_addresses(
     master: MasterCf, directory: str
 ) -> tuple[MasterCf, tuple[Replacement, ...]]:
-    """A master.cf whose options know the test's own addresses, as main.cf does.
+    """A master.cf whose options include the test addresses, as main.cf does.
 
-    An option of an entry counts over main.cf: -o smtpd_sender_login_maps, say.
+    An option of an entry, such as -o smtpd_sender_login_maps, overrides main.cf.
     """
-    elements = _elements(SinkFiles(directory))
+    elements = _first_elements(SinkFiles(directory))
     pieces: list[MasterEntry | str] = []
     changes = []
     for piece in master.pieces:
@@ -165,8 +166,8 @@ def options_with_test_addresses(
     return MasterCf(tuple(pieces)), tuple(changes)
 
 
-def _elements(files: SinkFiles) -> dict[str, str]:
-    """What comes first in each list of addresses."""
+def _first_elements(files: SinkFiles) -> dict[str, str]:
+    """The element that comes first in each list of addresses."""
     paths = {path.rpartition("/")[2]: path for path in files.texts()}
     return {name: element.format(**paths) for name, (element, _) in _FIRST.items()}
 
@@ -176,7 +177,7 @@ def _is_postscreen(entry: MasterEntry) -> bool:
 
 
 def sink_entry(directory: str) -> MasterEntry:
-    """The delivery agent of the test's own mail."""
+    """The entry of the delivery agent of the test mail."""
     options = {
         "virtual_mailbox_base": f"{directory}/mail",
         "virtual_mailbox_maps": f"regexp:{directory}/etc/{RECIPIENTS}",
@@ -189,16 +190,16 @@ def sink_entry(directory: str) -> MasterEntry:
     return parse_entry(f"{SINK} unix - n n - - virtual\n{lines}")
 
 
-def fitting(settings: Iterable[HarnessSetting], version: Version) -> list[HarnessSetting]:
-    """The settings that this Postfix knows; others would only make it warn."""
+def settings_known_to(settings: Iterable[HarnessSetting], version: Version) -> list[HarnessSetting]:
+    """The settings that this release of Postfix knows; for others it would only log a warning."""
     return [setting for setting in settings if version >= Version.parse(setting.since)]
 
 
 def _compatibility_level(version: Version) -> str:
-    """The newest level at which this Postfix changed a default, so all that a fresh install has.
+    """The newest level at which this release changed a default: that of a fresh installation.
 
-    COMPATIBILITY_README has 1, 2 and 3.6; conf/main.cf and Debian's main.cf name that level or
-    one between it and the next, to the same effect.
+    COMPATIBILITY_README has 1, 2 and 3.6; conf/main.cf and Debian's main.cf have that level or
+    one between it and the next, with the same effect.
     """
     for since in ("3.11", "3.6"):
         if version >= Version.parse(since):
@@ -206,14 +207,14 @@ def _compatibility_level(version: Version) -> str:
     return "2"
 
 
-def base_settings(own: Collection[str], version: Version) -> list[HarnessSetting]:
-    """What stands before a candidate of some lines, without what these lines set themselves.
+def base_settings(candidate_names: Collection[str], version: Version) -> list[HarnessSetting]:
+    """The settings before a candidate of single lines, without those that the lines replace.
 
-    The asker's kind of server: a certificate, its key and opportunistic TLS; and the level.
-    Upstream's own default for smtpd is no certificate and no TLS (smtpd_tls_security_level is
+    They make a server with a certificate, its key and opportunistic TLS, and set the compatibility
+    level. Upstream's default for smtpd is no certificate and no TLS (smtpd_tls_security_level is
     empty), with which nothing could be measured. Debian's packages write the same three smtpd lines
-    into a new main.cf (main.cf.tls, 11 to 13); every build gets them, from source or not. Nothing
-    of it is added to a whole configuration.
+    into a new main.cf (main.cf.tls, 11 to 13); every build gets them, from source or not. None
+    of them is added to a whole configuration.
     """
     settings = (
         HarnessSetting("compatibility_level", _compatibility_level(version), "3.0"),
@@ -221,12 +222,14 @@ def base_settings(own: Collection[str], version: Version) -> list[HarnessSetting
         HarnessSetting("smtpd_tls_key_file", "/etc/ssl/private/ssl-cert-snakeoil.key", "2.2"),
         HarnessSetting("smtpd_tls_security_level", "may", "2.3"),
     )
-    replaced = base_lines_replaced_by(own)
-    return [setting for setting in fitting(settings, version) if setting.name not in replaced]
+    replaced = base_lines_replaced_by(candidate_names)
+    return [
+        setting for setting in settings_known_to(settings, version) if setting.name not in replaced
+    ]
 
 
-#: What "postfix upgrade-configuration" adds to an older main.cf (conf/post-install, 2.10): without
-#: it, and without a level, smtpd(8) refuses to start.
+#: The setting that "postfix upgrade-configuration" adds to an older main.cf (conf/post-install,
+#: 2.10): without it, and without a compatibility level, smtpd(8) refuses to start.
 UPGRADED = HarnessSetting(
     "smtpd_relay_restrictions",
     "permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination",
@@ -235,49 +238,49 @@ UPGRADED = HarnessSetting(
 
 
 def soft_settings(place: InstancePlace, undefined: Iterable[str]) -> tuple[HarnessSetting, ...]:
-    """What a container needs and a candidate may set otherwise."""
+    """The settings that a container needs, but that a candidate may override."""
     names = (
         ()
         if place.resolves
         else (
-            # There is no resolver: each look-up of a client's name would stall for seconds.
+            # There is no resolver: each lookup of a client's name would stall for seconds.
             HarnessSetting("smtpd_peername_lookup", "no", "2.3"),
         )
     )
     return (
-        # The container's own name has no domain, which Postfix would make up.
+        # The container's host name has no domain, so Postfix would invent one.
         HarnessSetting("myhostname", f"{place.name}.mx.test"),
-        # No local users here: mail goes to the virtual mailboxes below.
+        # There are no local users: mail goes to the virtual mailboxes below.
         HarnessSetting("mydestination", ""),
         # Else every client on the containers' network might relay without logging in.
         HarnessSetting("mynetworks", "127.0.0.0/8"),
-        # Whose log line it is, among the instances of one container.
+        # Shows which of a container's instances wrote a log line.
         HarnessSetting("syslog_name", f"postfix-{place.name}"),
         *names,
-        # Joins a log line to the connection that caused it.
+        # Links a log line to the connection that caused it.
         HarnessSetting("smtpd_client_port_logging", "yes", "2.5"),
-        # All probes come from a few addresses; their rate must not be counted.
+        # All probes come from a few addresses, so their rate must not be limited.
         HarnessSetting("smtpd_client_event_limit_exceptions", "0.0.0.0/0", "2.2"),
-        # One line a handshake in the log: protocol and cipher as the server saw them.
+        # One log line per handshake: protocol and cipher as the server saw them.
         HarnessSetting("smtpd_tls_loglevel", "1", "2.2"),
         # The same in the message's trace header.
         HarnessSetting("smtpd_tls_received_header", "yes", "2.2"),
-        # The same of mail that this instance sends.
+        # The same for mail that this instance sends.
         HarnessSetting("smtp_tls_loglevel", "1", "2.2"),
-        # A session for each message, so that its line stands beside the message's outcome.
+        # One session per message, so that its log line belongs to that message.
         HarnessSetting("smtp_connection_cache_on_demand", "no", "2.2"),
-        # Log-in against a real Dovecot outside the container.
+        # Authentication by a real Dovecot outside the container.
         HarnessSetting("smtpd_sasl_type", "dovecot", "2.3"),
         HarnessSetting("smtpd_sasl_path", place.sasl, "2.3"),
-        # Somewhere for the probes' messages to go.
+        # A destination for the probes' messages.
         HarnessSetting("virtual_mailbox_domains", SINK_DOMAIN),
         HarnessSetting("virtual_mailbox_maps", f"regexp:{place.directory}/etc/{RECIPIENTS}"),
         HarnessSetting("transport_maps", f"regexp:{place.directory}/etc/transport"),
-        # Restrictions that compare a sender with its log-in know the test's own (postconf(5)).
+        # Restrictions that compare sender and login have to know the test login (postconf(5)).
         HarnessSetting("smtpd_sender_login_maps", f"regexp:{place.directory}/etc/log-ins"),
-        # No delay that a candidate sets for all deliveries holds the probes' messages up.
+        # A delay that a candidate sets for all deliveries must not delay the probes' messages.
         HarnessSetting(f"{SINK}_destination_rate_delay", "0s", "2.5"),
-        # The default names a database that nobody made in the container.
+        # The default names a database that does not exist in the container.
         HarnessSetting("alias_maps", ""),
         HarnessSetting("alias_database", ""),
         *(HarnessSetting(name, "") for name in undefined),
@@ -285,7 +288,7 @@ def soft_settings(place: InstancePlace, undefined: Iterable[str]) -> tuple[Harne
 
 
 def hard_settings(place: InstancePlace) -> tuple[HarnessSetting, ...]:
-    """What holds whatever the candidate says: else the instance could not run or be watched."""
+    """The settings that override the candidate, since the harness could not run it without them."""
     folder = place.directory
     return (
         # Instances of one container must not share a queue, or a TLS session cache.
@@ -294,9 +297,9 @@ def hard_settings(place: InstancePlace) -> tuple[HarnessSetting, ...]:
         # Clients are in other containers, on a network that has IPv4 only.
         HarnessSetting("inet_interfaces", "all"),
         HarnessSetting("inet_protocols", "ipv4", "2.2"),
-        # A process that dies of its configuration is started again for the next client, as for the
-        # first one; the default, 60 s, would have all others wait (postconf(5)).
+        # A process that its configuration kills is restarted for the next client without delay;
+        # with the default of 60 s all others would have to wait (postconf(5)).
         HarnessSetting("service_throttle_time", "1s"),
-        # The log goes to syslog on every release, as evidence; a file would get past the harness.
+        # The log goes to syslog on every release, as evidence; the harness would not see a file.
         HarnessSetting("maillog_file", "", "3.4"),
     )

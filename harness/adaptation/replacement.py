@@ -1,4 +1,4 @@
-"""What the harness put in the place of a candidate's own setting, and why."""
+"""What the harness set in place of a candidate's setting, and why."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Replacement:
     """One setting that is not applied as written.
 
     ``where`` is ``main.cf``, or ``master.cf: NAME`` for an entry's option or field. ``value`` is
-    the candidate's, ``instead`` what is in effect: a value, or "" where the setting is left out.
+    the candidate's, ``instead`` the value in effect, "" where the setting is left out.
     ``reason`` is one sentence. ``kind`` is machine or surroundings.
     """
 
@@ -24,5 +24,5 @@ class Replacement:
     reason: str
 
     def to_dict(self) -> dict[str, str]:
-        """The replacement in JSON's terms, for an instance's evidence (key ``replaced``)."""
+        """The replacement as JSON values, for an instance's evidence (key ``replaced``)."""
         return {name: str(value) for name, value in asdict(self).items()}

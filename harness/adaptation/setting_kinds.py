@@ -1,8 +1,8 @@
 """Which of Postfix's parameters are under test, which belong to the machine, which to surroundings.
 
-A whole configuration names a machine (where its daemons are, who owns the queue) and surroundings
-(tables, milters, SASL daemons, other hosts) that are not in a build's container. ``settings.toml``
-says of each parameter of postconf(5) what it is, what is done with it, and why.
+A whole configuration refers to a machine (where its daemons are, who owns the queue) and to
+surroundings (tables, milters, SASL daemons, other hosts) that a build's container does not have.
+``settings.toml`` states for each parameter of postconf(5) its kind, its treatment, and why.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from importlib import resources
 
 
 class SettingKind(StrEnum):
-    """What a parameter is about.
+    """What a parameter affects.
 
     ``under-test``: it decides TLS, the level, SASL, which services exist, or what a client sees up
     to and including AUTH. ``machine``: where things are, who owns them, how the build logs and is
@@ -31,10 +31,10 @@ class SettingKind(StrEnum):
 class Treatment(StrEnum):
     """What is done with a candidate's value of a parameter.
 
-    ``keep``: applied as written. ``drop``: left out; the build's default holds, or the harness's
-    own value. ``tables``: kept, but each lookup table, file and policy service that it names is
-    replaced by a stand-in where it was not given. ``database``: kept, but the database goes to a
-    place and of a type that the build has. ``sasl``: the run's Dovecot takes its place.
+    ``keep``: applied as written. ``drop``: left out; the build's default, or the harness's value,
+    is in effect. ``tables``: kept, but each lookup table, file and policy service that it names is
+    replaced by a stand-in unless it was given. ``database``: kept, but the database gets a path
+    and a type that the build has. ``sasl``: replaced by the run's Dovecot.
     """
 
     KEEP = "keep"
@@ -46,7 +46,7 @@ class Treatment(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SettingRule:
-    """What holds for one parameter; ``reason`` is one sentence with its source."""
+    """The rule for one parameter; ``reason`` is one sentence with its source."""
 
     kind: SettingKind
     treatment: Treatment
@@ -55,9 +55,9 @@ class SettingRule:
 
 @dataclass(frozen=True, slots=True)
 class SettingGroup:
-    """An entry of settings.toml: one rule, and the names and globs for which it holds.
+    """An entry of settings.toml: one rule, and the names and globs to which it applies.
 
-    A glob has only ``*`` in it: ``*_destination_recipient_limit``.
+    Globs use only ``*``: ``*_destination_recipient_limit``.
     """
 
     rule: SettingRule
@@ -74,15 +74,15 @@ USERS_OWN = SettingRule(
 
 def rule_of(name: str) -> SettingRule:
     """The rule for a parameter; :data:`USERS_OWN` where postconf(5) has no such name."""
-    return _rules().get(deciding_name(name) or "", USERS_OWN)
+    return _rules_by_name().get(deciding_name(name) or "", USERS_OWN)
 
 
 def deciding_name(name: str) -> str | None:
-    """What in the table decides about a parameter: its own name, or the first glob that fits.
+    """The name in the table that applies to a parameter: the same name, or the first glob.
 
-    None: nothing does, the name is the user's own.
+    None: there is no such name, so the user defined it.
     """
-    rules = _rules()
+    rules = _rules_by_name()
     if name in rules:
         return name
     return next((entry for entry in rules if "*" in entry and fnmatchcase(name, entry)), None)
@@ -102,6 +102,6 @@ def setting_groups() -> tuple[SettingGroup, ...]:
 
 
 @cache
-def _rules() -> dict[str, SettingRule]:
-    """The rule of each exact name and each glob, in the order in which globs decide."""
+def _rules_by_name() -> dict[str, SettingRule]:
+    """The rule of each exact name and each glob, in the order in which globs are tried."""
     return {name: group.rule for group in setting_groups() for name in group.names}

@@ -1,8 +1,9 @@
-"""A configuration made to run where its machine and its surroundings are not.
+"""Adapt a configuration so that it runs without its own machine and surroundings.
 
-What decides TLS, authentication and the services stays as written. What names a place on the
-user's machine is left to the build; what needs another system gets a stand-in that behaves like a
-healthy one. ``settings.toml`` has the rule for each parameter, and every change is listed.
+Settings that decide TLS, authentication and the services stay as written. Those that name a place
+on the user's machine are left to the build; those that need another system get a stand-in that
+behaves like a healthy one. ``settings.toml`` has the rule for each parameter, and every change is
+listed.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from harness.adaptation.setting_kinds import (
 )
 from harness.catalog.versions import Version
 from harness.postfix_config.logical_lines import (
-    chunks,
     ended,
+    split_chunks,
 )
 from harness.postfix_config.lookup_tables import (
     TableContext,
@@ -43,19 +44,19 @@ from harness.postfix_config.master_cf import (
 )
 from harness.postfix_config.ports import listening_places
 
-#: An owner that is left empty is the configuration's own fault, whatever the machine: Postfix says
-#: so. A place that is left empty is one that an installer fills in (postfix-install(1)).
+#: An empty owner is an error of the configuration on any machine, and Postfix reports it. An empty
+#: directory is one that an installer fills in (postfix-install(1)).
 _OWNERS = frozenset({"default_privs", "mail_owner", "setgid_group"})
-#: The forms that values of the machine's parameters have, by the parameters' names.
+#: The forms of the values of machine parameters, by patterns of the parameters' names.
 _FORMS = (
     (re.compile(r".*_(?:limit|loglevel)"), re.compile(r"\d+")),
     (re.compile(r".*_(?:time|delay|timeout)"), re.compile(r"\d+[smhdw]?")),
     (re.compile(r"inet_protocols"), re.compile(r"(?:(?:all|ipv4|ipv6)[\s,]*)+")),
 )
-#: Parameters that may not be empty, so that a file they name is left out with them.
+#: Parameters that must not be empty: if the file they name is unavailable, they are left out too.
 _NEVER_EMPTY = frozenset({"myorigin"})
-#: Logging in elsewhere, and the table of passwords for it. Without the table smtp(8) dies whatever
-#: the machine ("specify a password table", smtp_sasl_glue.c), so then the setting stays.
+#: Authentication to other servers, and its table of passwords. Without the table smtp(8) dies on
+#: any machine ("specify a password table", smtp_sasl_glue.c), so then the setting stays.
 _PASSWORDS_FOR = {
     "smtp_sasl_auth_enable": "smtp_sasl_password_maps",
     "lmtp_sasl_auth_enable": "lmtp_sasl_password_maps",
@@ -71,10 +72,10 @@ _MACHINE, _SURROUNDINGS = SettingKind.MACHINE, SettingKind.SURROUNDINGS
 
 @dataclass(frozen=True, slots=True)
 class StandInContext:
-    """What stand-ins are made of in one container.
+    """What the stand-ins in one container depend on.
 
-    ``directory`` is the instance's folder; ``types`` the build's table types; ``files`` the paths
-    of files that came with the configuration; ``whole``: all of master.cf is the candidate's.
+    ``directory`` is the instance's folder; ``types`` are the build's table types; ``files`` the
+    paths of files that came with the configuration; ``whole``: the candidate has all of master.cf.
     """
 
     mail_version: str
@@ -86,13 +87,13 @@ class StandInContext:
 
 @dataclass(slots=True)
 class _Changes:
-    """What was replaced so far, in the order of the files, and the given tables in use."""
+    """The replacements so far, in the order of the files, and the given tables in use."""
 
     context: TableContext
     use: TableUse = field(default_factory=TableUse)
     replaced: list[Replacement] = field(default_factory=list)
 
-    def note(
+    def add_replacement(
         self, where: str, setting: str, value: str, instead: str, rule: tuple[SettingKind, str]
     ) -> None:
         self.replaced.append(Replacement(where, setting, value, instead, *rule))
@@ -100,7 +101,7 @@ class _Changes:
 
 @dataclass(frozen=True, slots=True)
 class Adapted:
-    """A configuration that can run here, and everything that was changed for it."""
+    """A configuration that can run in a container, and everything that was changed for that."""
 
     main_cf: str
     master: MasterCf
@@ -108,14 +109,16 @@ class Adapted:
     tables: TableUse
 
 
-def adapt(main_cf: str, master: MasterCf, own: MasterCf, context: StandInContext) -> Adapted:
-    """Put stand-ins in the place of what a configuration needs and a container has not.
+def adapt_configuration(
+    main_cf: str, master: MasterCf, candidate_entries: MasterCf, context: StandInContext
+) -> Adapted:
+    """Replace what a configuration needs, and a container does not have, by stand-ins.
 
     Args:
         main_cf: the candidate's main.cf.
-        master: the entries in effect, the build's own among them unless the candidate is whole.
-        own: the candidate's entries.
-        context: what is known of the build and of the files that came along.
+        master: the entries in effect, including the build's unless the candidate is whole.
+        candidate_entries: the candidate's entries.
+        context: the build's properties, and the files that came with the configuration.
     """
     tables = TableContext(
         types=context.types,
@@ -126,14 +129,14 @@ def adapt(main_cf: str, master: MasterCf, own: MasterCf, context: StandInContext
     changes = _Changes(tables)
     text = "".join(
         _adapt_setting(chunk.text, changes) if chunk.logical else chunk.text
-        for chunk in chunks(main_cf, Path("main.cf"))
+        for chunk in split_chunks(main_cf, Path("main.cf"))
     )
-    adapted = _adapt_master(master, own, context, changes)
+    adapted = _adapt_master(master, candidate_entries, context, changes)
     return Adapted(text, adapted, tuple(changes.replaced), changes.use)
 
 
 def _adapt_setting(text: str, changes: _Changes) -> str:
-    """One logical line of main.cf; "" where it is left out."""
+    """Adapt one logical line of main.cf; "" where it is left out."""
     setting = read_setting(text, 1)
     if not setting.name:
         return text
@@ -148,13 +151,15 @@ def _adapt_value(where: str, name: str, value: str, changes: _Changes) -> str | 
     rule = rule_of(name)
     if rule.treatment is Treatment.KEEP:
         return value
-    adapted = _treat(rule, name, value, changes)
+    adapted = _apply_rule(rule, name, value, changes)
     if adapted != value:
-        changes.note(where, name, value, adapted or "", (_kind_of_change(rule), rule.reason))
+        changes.add_replacement(
+            where, name, value, adapted or "", (_kind_of_change(rule), rule.reason)
+        )
     return adapted
 
 
-def _treat(rule: SettingRule, name: str, value: str, changes: _Changes) -> str | None:
+def _apply_rule(rule: SettingRule, name: str, value: str, changes: _Changes) -> str | None:
     if rule.treatment in (Treatment.DROP, Treatment.SASL):
         if not _is_readable(name, value):
             return value
@@ -169,7 +174,7 @@ def _treat(rule: SettingRule, name: str, value: str, changes: _Changes) -> str |
 
 
 def _is_kept_login(name: str, value: str, changes: _Changes) -> bool:
-    """Whether a setting is about logging in elsewhere, and is off or lacks a table of passwords."""
+    """Whether a setting enables authentication to other servers, and is off or has no passwords."""
     passwords = _PASSWORDS_FOR.get(name)
     if passwords is None:
         return False
@@ -177,30 +182,30 @@ def _is_kept_login(name: str, value: str, changes: _Changes) -> bool:
 
 
 def _is_readable(name: str, value: str) -> bool:
-    """Whether Postfix can read a value at all; one that it cannot is its to refuse, anywhere.
+    """Whether Postfix can read a value; one that it cannot read is kept, for Postfix to refuse.
 
-    postconf(5) has the forms: a number, a time with its unit, names of protocols. What refers to
-    other settings is left to Postfix.
+    postconf(5) has the forms: a number, a time with its unit, names of protocols. A value that
+    refers to other settings is left to Postfix.
     """
     form = next((form for names, form in _FORMS if names.fullmatch(name)), None)
     return form is None or not value or "$" in value or bool(form.fullmatch(value.strip()))
 
 
 def _kind_of_change(rule: SettingRule) -> SettingKind:
-    """What a change is about: of what is under test, tables and daemons alone are replaced."""
+    """The kind of a change: in parameters under test, only tables and daemons are replaced."""
     return _SURROUNDINGS if rule.kind is SettingKind.UNDER_TEST else rule.kind
 
 
 def _adapt_master(
-    master: MasterCf, own: MasterCf, context: StandInContext, changes: _Changes
+    master: MasterCf, candidate_entries: MasterCf, context: StandInContext, changes: _Changes
 ) -> MasterCf:
-    """The candidate's entries adapted, and its options that were laid below the build's entries.
+    """Adapt the candidate's entries, and its options that were merged into the build's entries.
 
-    What is the build's own stays as it is.
+    The build's entries and options stay as they are.
     """
-    of_candidate = {entry.text for entry in own.entries}
+    of_candidate = {entry.text for entry in candidate_entries.entries}
     merged: dict[tuple[str, str], set[tuple[str, str]]] = {}
-    for entry in own.entries:
+    for entry in candidate_entries.entries:
         merged.setdefault(entry.key, set()).update(_options_of(entry))
     places = listening_places(master, changes.context.main.get("inet_interfaces", ""))
     loopback = {at for at, place in places.items() if place.loopback}
@@ -224,7 +229,7 @@ def _is_unknown_type(entry: MasterEntry, context: StandInContext, changes: _Chan
     if entry.type != "unix-dgram" or Version.parse(context.mail_version) >= _POSTLOG_SINCE:
         return False
     reason = "the log goes to the harness, and this release has no postlogd(8)"
-    changes.note(f"master.cf: {entry.name}", "entry", entry.type, "", (_MACHINE, reason))
+    changes.add_replacement(f"master.cf: {entry.name}", "entry", entry.type, "", (_MACHINE, reason))
     return True
 
 
@@ -235,15 +240,15 @@ def _adapt_entry(
     entry = _adapt_options(entry, changes, _options_of(entry))
     if context.whole:
         entry = _without_chroot(entry, where, changes)
-    own_clients = _ON_THE_MACHINE if loopback else _OF_THE_NETWORKS
-    if loopback or _serves_own_networks(entry):
-        changes.note(where, "mynetworks", "", "0.0.0.0/0", (_SURROUNDINGS, own_clients))
+    reason = _ON_THE_MACHINE if loopback else _OF_THE_NETWORKS
+    if loopback or _serves_only_mynetworks(entry):
+        changes.add_replacement(where, "mynetworks", "", "0.0.0.0/0", (_SURROUNDINGS, reason))
         entry = parse_entry(f"{ended(entry.text)}  -o mynetworks=0.0.0.0/0\n", entry.line)
     return entry
 
 
-def _serves_own_networks(entry: MasterEntry) -> bool:
-    """Whether an entry serves clients of mynetworks alone, and no one who logs in."""
+def _serves_only_mynetworks(entry: MasterEntry) -> bool:
+    """Whether an entry serves only clients of mynetworks, and none that authenticates."""
     lists = (
         re.split(r"[\s,]+", value.strip())
         for name, value in entry.options.items()
@@ -258,14 +263,14 @@ def _serves_own_networks(entry: MasterEntry) -> bool:
 
 
 def _options_of(entry: MasterEntry) -> set[tuple[str, str]]:
-    """Name and value of each option, those that a later one makes void too."""
+    """Name and value of each option, including those that a later one overrides."""
     return {(argument.name, argument.value) for argument in entry.arguments if argument.name}
 
 
 def _adapt_options(
     entry: MasterEntry, changes: _Changes, of_candidate: Collection[tuple[str, str]]
 ) -> MasterEntry:
-    """The entry with those of its options adapted that are the candidate's, by name and value."""
+    """Adapt those options of the entry that come from the candidate, by name and value."""
     where = f"master.cf: {entry.name}"
     for argument in reversed(entry.arguments):
         if argument.name and (argument.name, argument.value) in of_candidate:
@@ -296,12 +301,12 @@ def set_option(entry: MasterEntry, argument: Argument, value: str) -> MasterEntr
 
 
 def _without_chroot(entry: MasterEntry, where: str, changes: _Changes) -> MasterEntry:
-    """The entry with its chroot field off: what a chroot has to hold is of the user's machine."""
+    """The entry without chroot: the files that a chroot has to hold are on the user's machine."""
     if len(entry.fields) < FIELDS or entry.fields[_CHROOT_FIELD] == "n":
         return entry
     if entry.fields[_CHROOT_FIELD] == "y":
-        reason = "what a chroot holds is prepared on the user's machine"
-        changes.note(where, "chroot", "y", "n", (_MACHINE, reason))
+        reason = "the content of a chroot is prepared on the user's machine"
+        changes.add_replacement(where, "chroot", "y", "n", (_MACHINE, reason))
     fields = [*entry.fields[:_CHROOT_FIELD], "n", *entry.fields[_CHROOT_FIELD + 1 :]]
     end = entry.arguments[0].start if entry.arguments else len(entry.text.rstrip("\n"))
     head = entry.text[:end]
@@ -310,7 +315,7 @@ def _without_chroot(entry: MasterEntry, where: str, changes: _Changes) -> Master
 
 
 def set_last(main_cf: str, name: str, value: str) -> str:
-    """A main.cf in which a parameter is set once, at the end."""
-    pieces = chunks(main_cf, Path("main.cf"))
+    """A main.cf that sets a parameter exactly once, at its end."""
+    pieces = split_chunks(main_cf, Path("main.cf"))
     kept = [c.text for c in pieces if not c.logical or read_setting(c.text, 1).name != name]
     return ended("".join(kept)) + f"{name} = {value}\n"

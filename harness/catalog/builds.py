@@ -1,9 +1,9 @@
 """Builds: one Postfix with one OpenSSL, by id.
 
-``debian-12`` is a distribution's own pair, ``postfix-3.7.11+openssl-1.1.1w`` one from source, and
-any other name an image of the user's. An OpenSSL has a flavour: stock, as upstream configures it;
-``1.0.2h-legacy``, with every old protocol and weak cipher it can have; ``4.0.3-debian``, Debian's
-own packages of it.
+``debian-12`` is a distribution's pair, ``postfix-3.7.11+openssl-1.1.1w`` one from source, and
+any other name a user's image. An OpenSSL has a flavour: stock, as upstream configures it;
+``1.0.2h-legacy``, with every old protocol and weak cipher that it supports; ``4.0.3-debian``,
+Debian's packages of it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Literal
 
 from harness.catalog.cells import is_control
 from harness.catalog.releases import Package, Release, load, package, release
-from harness.catalog.rules import mismatch
+from harness.catalog.rules import find_mismatch
 from harness.errors import UsageError
 
 STOCK, LEGACY, DEBIAN = "stock", "legacy", "debian"
@@ -30,10 +30,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A distribution's release; ``suite`` is the name that its package archive knows it by.
+    """A distribution's release; ``suite`` is its name in the package archive.
 
-    ``released`` is None for one that is still in the making. ``archived``: its packages have left
-    the ordinary mirrors for the distribution's archive.
+    ``released`` is None for one that is not yet released. ``archived``: its packages have moved
+    from the ordinary mirrors to the distribution's archive.
     """
 
     id: str
@@ -65,19 +65,19 @@ class OpenSSL:
 
 @dataclass(frozen=True, slots=True)
 class Additions:
-    """What a command line adds to the catalog: releases of the user's own, by id, and images.
+    """What a command line adds to the catalog: the user's releases, by id, and images.
 
-    ``images`` are references by the name that the build has.
+    ``images`` are image references by the name of the build.
     """
 
     releases: Mapping[str, Release] = field(default_factory=dict)
     images: Mapping[str, str] = field(default_factory=dict)
 
     def release(self, name: str, version: str) -> Release:
-        """The user's own release of that id, else the catalog's.
+        """The user's release with that id, else the catalog's.
 
         Raises:
-            UsageError: neither has it.
+            UsageError: there is no such release.
         """
         return self.releases.get(f"{name}-{version}") or release(name, version)
 
@@ -89,9 +89,9 @@ NOTHING_ADDED = Additions()
 class Build:
     """What an image of one Postfix and one OpenSSL is made from.
 
-    ``postfix`` and ``openssl`` are those of a pair from source, None for others: there the versions
-    are read back from the image. ``suite`` is what it stands on; "" for an image of the user's,
-    which has a ``reference`` instead.
+    ``postfix`` and ``openssl`` are those of a pair from source, None for other builds, whose
+    versions are read from the image. ``suite`` is the one on which it is based; "" for a user's
+    image, which has a ``reference`` instead.
     """
 
     id: str
@@ -106,42 +106,48 @@ class Build:
 
     @property
     def unverified(self) -> bool:
-        """Whether a source of it is the user's own: no checksum of the catalog's vouches for it."""
+        """Whether one of its sources is the user's, for which the catalog has no checksum."""
         linked = self.openssl.of if self.openssl else None
-        return any(isinstance(one, Release) and one.unverified for one in (self.postfix, linked))
+        return any(
+            isinstance(source, Release) and source.unverified for source in (self.postfix, linked)
+        )
 
     @classmethod
     def parse(cls, text: str, additions: Additions = NOTHING_ADDED) -> Build:
-        """Read an id; ``str(build)`` gives it back.
+        """Read an id; ``str(build)`` reproduces it.
 
         Raises:
-            UsageError: no distribution of that id, no pair, a version the catalog does not have, or
-                two that do not go together.
+            UsageError: not the id of a distribution or a pair, a version that the catalog does not
+                have, or two versions that are not compatible.
         """
         if text in additions.images:
             return cls(text, "image", "", reference=additions.images[text])
         if pair := _PAIR.fullmatch(text):
-            return _pair(text, pair["postfix"], openssl(pair["openssl"], additions), additions)
-        for one in distributions():
-            if one.id == text:
-                return cls(text, "distribution", one.suite)
-        known = " ".join(one.id for one in distributions())
+            return _parse_pair(
+                text, pair["postfix"], openssl(pair["openssl"], additions), additions
+            )
+        for listed in distributions():
+            if listed.id == text:
+                return cls(text, "distribution", listed.suite)
+        known = " ".join(distribution.id for distribution in distributions())
         raise UsageError(
             f"unknown build {text!r}",
             next_step=f"use one of {known}, a pair like postfix-3.7.11+openssl-1.1.1w, "
-            "or --image NAME=REFERENCE for an image of your own",
+            "or --image NAME=REFERENCE for your own image",
         )
 
 
 def openssl(text: str, additions: Additions = NOTHING_ADDED) -> OpenSSL:
-    """An OpenSSL as it stands in a pair's id: ``1.0.2h``, ``1.0.2h-legacy``, ``4.0.3-debian``.
+    """The OpenSSL named in a pair's id: ``1.0.2h``, ``1.0.2h-legacy``, ``4.0.3-debian``.
 
     Raises:
         UsageError: the catalog does not have it.
     """
     match = _FLAVOUR.fullmatch(text)
     if match is None:
-        raise UsageError(f"{text!r} names no OpenSSL", next_step="write a version, such as 1.0.2h")
+        raise UsageError(
+            f"{text!r} is not a version of OpenSSL", next_step="write a version, such as 1.0.2h"
+        )
     version, flavour = match["version"], match["flavour"] or STOCK
     if flavour == DEBIAN:
         return OpenSSL(package("openssl", version), flavour)
@@ -149,22 +155,22 @@ def openssl(text: str, additions: Additions = NOTHING_ADDED) -> OpenSSL:
 
 
 def check_name(name: str) -> str:
-    """The name of an image of the user's, which becomes a part of cells' ids.
+    """Check the name of a user's image, which becomes a part of cells' ids, and return it.
 
     Raises:
-        UsageError: it cannot be one.
+        UsageError: it is not valid, or it is already in use.
     """
-    ids = {one.id for one in distributions()}
-    # Other things of a run have names too: its authentication service, and the clients.
+    ids = {distribution.id for distribution in distributions()}
+    # Other images of a run have names, too: its authentication service, and the clients.
     helpers = {"sasl", "dns", "peer", *(record["name"] for record in load("clients")["client"])}
     taken = is_control(name) or _PAIR.fullmatch(name) or name in ids | helpers
     if taken or not _NAME.fullmatch(name):
         raise UsageError(
             f"{name!r} cannot be the name of a build",
-            cause="the catalog has something of that name"
+            cause="the catalog already has that name"
             if taken
-            else "a name has letters, digits "
-            "and . _ + - only, since it is a part of each cell's id",
+            else "a name has only letters, digits "
+            "and . _ + -, since it is a part of each cell's id",
             next_step="name it: --image NAME=REFERENCE",
         )
     return name
@@ -174,23 +180,23 @@ def check_name(name: str) -> str:
 def distributions() -> tuple[Distribution, ...]:
     """The distributions of the catalog, oldest first."""
     records = load("distributions")["distribution"]
-    found = (Distribution(**record) for record in records)
-    return tuple(sorted(found, key=lambda one: one.released or date.max))
+    unsorted = (Distribution(**record) for record in records)
+    return tuple(sorted(unsorted, key=lambda distribution: distribution.released or date.max))
 
 
 @cache
 def all_builds() -> tuple[Build, ...]:
-    """The builds of a run that selects none: the distributions' pairs, then those from source."""
+    """The builds of a run that selects none: those of distributions, then those from source."""
     data = load("builds")
     return tuple(Build.parse(text) for text in [*data["distributions"], *data["pairs"]])
 
 
 def known_builds(additions: Additions = NOTHING_ADDED) -> tuple[Build, ...]:
-    """All builds that globs choose from: distributions by age, the catalog's pairs, and images.
+    """All builds that globs select from: distributions by age, the catalog's pairs, and images.
 
-    Any other pair of the catalog's releases can be had by its whole id.
+    Any other pair of the catalog's releases can be selected by its full id.
     """
-    ids = [one.id for one in distributions()]
+    ids = [distribution.id for distribution in distributions()]
     ids += [
         f"postfix-{postfix}+openssl-{linked}"
         for group in load("builds")["known"]
@@ -202,19 +208,19 @@ def known_builds(additions: Additions = NOTHING_ADDED) -> tuple[Build, ...]:
 
 @cache
 def base_suite() -> str:
-    """The suite on which everything stands that names none."""
+    """The suite on which images are based that name none."""
     suite: str = load("builds")["base_suite"]
     return suite
 
 
-def _pair(text: str, postfix: str, linked: OpenSSL, additions: Additions) -> Build:
-    one = additions.release("postfix", postfix)
-    # A tree of the user's may be patched to go with what its version would not.
-    rule = None if one.unverified else mismatch(postfix, linked.version)
+def _parse_pair(text: str, postfix: str, linked: OpenSSL, additions: Additions) -> Build:
+    release_of_postfix = additions.release("postfix", postfix)
+    # A user's source may be patched for a release with which its version is not compatible.
+    rule = None if release_of_postfix.unverified else find_mismatch(postfix, linked.version)
     if rule:
         raise UsageError(
             f"build {text}: Postfix {postfix} {rule}",
-            next_step="choose releases that go together; 'postfix-matrix images list' shows pairs",
+            next_step="choose compatible releases; 'postfix-matrix images list' shows pairs",
         )
     suite = linked.of.base if isinstance(linked.of, Package) else base_suite()
-    return Build(text, "source", suite, one, linked)
+    return Build(text, "source", suite, release_of_postfix, linked)

@@ -1,4 +1,4 @@
-"""A cell's id: ``build/scenario/service/client/offer``. Stable, readable, and it round-trips."""
+"""Cells, and their ids ``build/scenario/service/client/offer``, which are stable and readable."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from harness.errors import UsageError
 from harness.tls import NAMED_SERVICES, Offer, Service
 
-#: The "build" of control cells starts with this; no real build's id may.
+#: The "build" of control cells starts with this; the id of a real build must not.
 CONTROL_PREFIX = "control-"
 
 
 def is_control(build: str) -> bool:
-    """Whether a cell's "build" is a control server of ours instead of a build under test."""
+    """Whether a cell's "build" is a control instead of a build under test."""
     return build.startswith(CONTROL_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One measurement to make: a client with an offer against a service of a config on a build."""
+    """One measurement: a client with an offer against a service of a scenario on a build."""
 
     build: str
     scenario: str
@@ -33,12 +33,12 @@ class Cell:
 
     @property
     def is_control(self) -> bool:
-        """Whether it measures a control server of ours instead of a build under test."""
+        """Whether it measures a control instead of a build under test."""
         return is_control(self.build)
 
     @classmethod
     def parse(cls, text: str) -> Cell:
-        """Read an id back.
+        """Read an id.
 
         Raises:
             UsageError: not five parts, or an unknown service or offer.

@@ -1,10 +1,10 @@
-"""How far a hash can be believed, in the same words wherever it is told."""
+"""How well a hash is corroborated, in the same terms in every output."""
 
 from __future__ import annotations
 
 
 def corroboration(places: int) -> str:
-    """The words for a hash that this many independent places publish."""
+    """The label of a hash that this many independent places publish."""
     if places == 0:
         return "computed here, published nowhere"
     return "uncorroborated (1 place)" if places == 1 else f"{places} places"

@@ -1,4 +1,4 @@
-"""The peers: whom Postfix sends to in cells of the service ``outbound`` (data/peers.toml)."""
+"""The peers: the domains to which Postfix sends in cells of ``outbound`` (data/peers.toml)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from harness.catalog.releases import load
 from harness.errors import UsageError
 from harness.tls import Offer, Protocol, Service
 
-#: A peer's name starts with this; no client's may.
+#: A peer's name starts with this; a client's name must not.
 PEER_PREFIX = "peer-"
-#: The build that the peers' servers are of.
+#: The build of the peers' servers.
 PEER_BUILD = "debian-12"
 _PINS = {
     Protocol.TLSv1: "tls10",
@@ -24,7 +24,7 @@ _PINS = {
 
 
 class ServerKind(StrEnum):
-    """What answers at a peer's mail exchanger."""
+    """The kind of server at a peer's mail exchanger."""
 
     PINNED = "pinned"
     PLAINTEXT = "plaintext"
@@ -39,7 +39,7 @@ class ServerKind(StrEnum):
 
 
 class Tlsa(StrEnum):
-    """The TLSA record of a peer's mail exchanger; ``broken``: its zone's signatures are no good."""
+    """The TLSA record of a peer's mail exchanger; ``broken``: its zone has invalid signatures."""
 
     RIGHT = "right"
     WRONG = "wrong"
@@ -49,7 +49,7 @@ class Tlsa(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A domain that mail is sent to; ``{pin}`` in its names is what it is pinned to."""
+    """A domain to which mail is sent; ``{pin}`` in its names stands for its offer's label."""
 
     name: str
     about: str
@@ -61,11 +61,11 @@ class Peer:
     unasked: bool = False
 
     def domain_of(self, offer: Offer) -> str:
-        """The recipients' domain of the peer pinned to an offer."""
+        """The recipients' domain of the peer whose server only accepts an offer."""
         return self.domain.format(pin=pin_label(offer))
 
     def mx_of(self, offer: Offer) -> str:
-        """The mail exchanger's name of the peer pinned to an offer."""
+        """The mail exchanger's name of the peer whose server only accepts an offer."""
         return self.mx.format(pin=pin_label(offer))
 
 
@@ -75,12 +75,12 @@ def is_peer(name: str) -> bool:
 
 
 def meets(client: str, service: Service) -> bool:
-    """Whether a client or peer can have cells of a service: peers are of ``outbound`` alone."""
+    """Whether a client or peer can have cells of a service: peers only have those of outbound."""
     return is_peer(client) == (service is Service.OUTBOUND)
 
 
 def pin_label(offer: Offer) -> str:
-    """One label of a host's name for what a peer is pinned to."""
+    """The label, in a host name, of the offer that a peer's server accepts."""
     if offer.is_default:
         return "any"
     plain = offer.lowest is offer.highest and not offer.ciphers and not offer.groups
@@ -110,8 +110,8 @@ def peer(name: str) -> Peer:
     Raises:
         UsageError: the catalog does not have it.
     """
-    found = next((one for one in all_peers() if one.name == name), None)
-    if found is None:
-        names = " ".join(one.name for one in all_peers())
+    match = next((candidate for candidate in all_peers() if candidate.name == name), None)
+    if match is None:
+        names = " ".join(candidate.name for candidate in all_peers())
         raise UsageError(f"unknown peer {name!r}", next_step=f"use one of {names}")
-    return found
+    return match

@@ -1,4 +1,4 @@
-"""Which cells a run measures. Pure: the same axes give the same cells in order."""
+"""Which cells a run measures; the same axes give the same cells in the same order."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from harness.tls import NEVER_PLAINTEXT, Offer, Service
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What one scenario of a run is measured with, where that is not all that the axes have."""
+    """The services, clients and offers of one scenario, where they are fewer than the run's."""
 
     services: tuple[Service, ...]
     clients: tuple[str, ...]
     offers: tuple[Offer, ...]
 
     def axes(self) -> dict[str, list[str]]:
-        """The scope in JSON's terms."""
+        """The scope as JSON values."""
         return {
             "services": [str(service) for service in self.services],
             "clients": list(self.clients),
@@ -40,11 +40,11 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The axes of a run; its cells are their product, but for three things.
+    """The axes of a run; its cells are their product, with three exceptions.
 
-    Clients of ``unpinned`` cannot be told what to offer: they have cells of the offer ``default``
-    only. No client does without TLS where TLS comes first. A scenario of ``scopes`` has cells of
-    its scope only; what is in a scope is on the axes.
+    The offer of ``unpinned`` clients cannot be set: they only have cells of the offer ``default``.
+    There are no plaintext cells on a service with implicit TLS. A scenario in ``scopes`` only has
+    the cells of its scope, which is a subset of the axes.
     """
 
     builds: tuple[str, ...]
@@ -60,33 +60,33 @@ class Plan:
             if not getattr(self, axis):
                 raise NothingSelectedError(
                     f"no {axis} are selected, so there is no cell to measure",
-                    next_step="'postfix-matrix list' shows what there is",
+                    next_step="'postfix-matrix list' shows what can be selected",
                 )
 
         if not any(True for _ in self.cells()):
             raise NothingSelectedError(
-                f"{' '.join(self.clients)}: no client that is selected can be told what to offer",
-                next_step="select the offer default too: the client as its user would run it",
+                f"{' '.join(self.clients)}: the offer of the selected clients cannot be set",
+                next_step="also select the offer default: the client as its user would run it",
             )
 
     def __len__(self) -> int:
         return len(self.builds) * sum(
-            len(self._told(client, service, scope))
+            len(self._offers_of_client(client, service, scope))
             for scope in map(self.scope, self.scenarios)
             for service in scope.services
             for client in scope.clients
         )
 
     def scope(self, scenario: str) -> Scope:
-        """What a scenario of the plan is measured with."""
+        """The services, clients and offers with which a scenario of the plan is measured."""
         whole = Scope(self.services, self.clients, self.offers)
         return self.scopes.get(scenario, whole)
 
-    def _told(self, client: str, service: Service, scope: Scope) -> tuple[Offer, ...]:
-        """The offers of a scope that a client is told to make, in order.
+    def _offers_of_client(self, client: str, service: Service, scope: Scope) -> tuple[Offer, ...]:
+        """The offers of a scope that a client makes to a service, in order.
 
-        Where TLS comes first there is nothing that could be done without it; mail to others has
-        peers in the clients' place, and extras are for clients alone.
+        A service with implicit TLS has no plaintext offer. In mail that Postfix sends, peers take
+        the place of clients, and extras only apply to clients.
         """
         return tuple(
             offer
@@ -103,7 +103,7 @@ class Plan:
             scope = self.scope(scenario)
             for service in scope.services:
                 for client in scope.clients:
-                    for offer in self._told(client, service, scope):
+                    for offer in self._offers_of_client(client, service, scope):
                         yield Cell(build, scenario, service, client, offer)
 
     def cells(self) -> Iterator[Cell]:
@@ -112,7 +112,7 @@ class Plan:
             yield from self.cells_of(build)
 
     def axes(self) -> dict[str, Any]:
-        """The axes in JSON's terms, as ``run.json`` has them."""
+        """The axes as JSON values, as recorded in ``run.json``."""
         return {
             "builds": list(self.builds),
             "scenarios": list(self.scenarios),
@@ -132,5 +132,5 @@ class Plan:
             clients=whole.clients,
             offers=whole.offers,
             unpinned=frozenset(axes.get("unpinned", ())),
-            scopes={name: Scope.from_axes(one) for name, one in axes.get("scopes", {}).items()},
+            scopes={name: Scope.from_axes(scope) for name, scope in axes.get("scopes", {}).items()},
         )

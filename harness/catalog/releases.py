@@ -1,7 +1,7 @@
-"""Releases of Postfix, OpenSSL and stunnel: what, when, from where, and with which checksum.
+"""Releases of Postfix, OpenSSL and stunnel: version, date, sources and checksums.
 
-The records are in ``data/PRODUCT.toml``. Adding a release is adding a record there; everything here
-and after works on records only. What building them takes is in ``rules``.
+The records are in ``data/PRODUCT.toml``. To add a release, add a record there; no code depends on
+versions. What releases need in order to build is in ``rules``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _VERSION = re.compile(r"\d+(?:\.\d+)+[a-z]*(?:-[A-Za-z0-9]+)?")
 
 
 class SourceKind(StrEnum):
-    """How an archive is had."""
+    """How an archive is obtained."""
 
     URL = "url"
     DEBIAN = "debian"
@@ -39,14 +39,13 @@ class SourceKind(StrEnum):
 class Source:
     """One way to an archive that holds a release.
 
-    ``sha256`` is of the archive that this source gives, in lower-case hex. ``corroborated`` counts
-    the independent places where that hash was found; 0: computed by us, seen nowhere else.
+    ``sha256`` is that of the archive, in lower-case hex. ``corroborated`` is the number of
+    independent places that publish that hash; 0: we computed it and no place publishes it.
     ``subdir`` is the source's root inside the archive. By kind: URL has ``url``; DEBIAN has
     ``suite`` (of the distribution ``family``), ``package`` (the source package) and ``file`` (the
-    name of its upstream archive);
-    NPM has ``package`` (NAME@VERSION); LOCAL has ``path``, a tarball of the user's, or made from a
-    folder of theirs, and ``origin``, what they named. ``archive`` is upstream's name for the file,
-    which mirrors are asked for.
+    name of its upstream archive); NPM has ``package`` (NAME@VERSION); LOCAL has ``path``, a user's
+    tarball, or one made from a user's folder, and ``origin``, the path that the user gave.
+    ``archive`` is upstream's name for the file, which is requested from mirrors.
     """
 
     kind: SourceKind
@@ -64,7 +63,7 @@ class Source:
 
     @property
     def place(self) -> str:
-        """``Debian bookworm``, of one that is a suite's."""
+        """``Debian bookworm``, for a source from a suite."""
         return f"{self.family.capitalize()} {self.suite}"
 
     def __post_init__(self) -> None:
@@ -97,7 +96,7 @@ class Source:
 class Release:
     """One version of a product. ``sources`` are in order of preference; there is at least one.
 
-    ``date`` is None where nobody who pins the release gives it.
+    ``date`` is None if none of the places that publish the release states it.
     """
 
     product: str
@@ -116,21 +115,21 @@ class Release:
 
     @property
     def order(self) -> Version:
-        """For sorting by version."""
+        """The version, for sorting."""
         return Version.parse(self.version)
 
     @property
     def unverified(self) -> bool:
-        """Whether its source is the user's own: no checksum of the catalog's vouches for it."""
+        """Whether its source is the user's, for which the catalog has no checksum."""
         return any(source.kind is SourceKind.LOCAL for source in self.sources)
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A release as a suite of Debian's packages it, for those whose source cannot be had.
+    """A release as packaged in a Debian suite, for releases whose source is unavailable.
 
     ``package`` is the version of the packages (``4.0.3-1``), ``suite`` has them, and ``base`` is
-    the suite that they are laid on.
+    the suite on which they are installed.
     """
 
     product: str
@@ -146,7 +145,7 @@ class Package:
 
 
 def load(name: str) -> dict[str, Any]:
-    """One of the catalog's files, ``data/NAME.toml``, as it is."""
+    """The data of one of the catalog's files, ``data/NAME.toml``."""
     text = resources.files("harness.catalog").joinpath("data", f"{name}.toml").read_text("utf-8")
     return tomllib.loads(text)
 
@@ -157,7 +156,7 @@ def parse_releases(data: Mapping[str, Any]) -> tuple[Release, ...]:
     Raises:
         ValueError, KeyError: a record is malformed.
     """
-    releases = tuple(_release(data, record) for record in data["release"])
+    releases = tuple(_read_release(data, record) for record in data["release"])
     versions = [release.version for release in releases]
     if len(set(versions)) != len(versions):
         raise ValueError(f"{data['product']}: a version is there twice")
@@ -174,8 +173,8 @@ def releases(product: str) -> tuple[Release, ...]:
 def packages(product: str) -> tuple[Package, ...]:
     """The releases that Debian's suites package, oldest first."""
     records = load(product).get("package", [])
-    found = (Package(product=product, **record) for record in records)
-    return tuple(sorted(found, key=lambda one: Version.parse(one.version)))
+    unsorted = (Package(product=product, **record) for record in records)
+    return tuple(sorted(unsorted, key=lambda packaged: Version.parse(packaged.version)))
 
 
 def package(product: str, version: str) -> Package:
@@ -184,7 +183,7 @@ def package(product: str, version: str) -> Package:
     Raises:
         UsageError: the catalog does not have it; the message names what it has.
     """
-    return _by_version(packages(product), f"packaged release {product}", version)
+    return _find_by_version(packages(product), f"packaged release {product}", version)
 
 
 def release(product: str, version: str) -> Release:
@@ -193,17 +192,19 @@ def release(product: str, version: str) -> Release:
     Raises:
         UsageError: the catalog does not have it; the message names what it has.
     """
-    return _by_version(releases(product), f"release {product}", version)
+    return _find_by_version(releases(product), f"release {product}", version)
 
 
 _Versioned = TypeVar("_Versioned", Release, Package)
 
 
-def _by_version(known: tuple[_Versioned, ...], what: str, version: str) -> _Versioned:
-    for one in known:
-        if one.version == version:
-            return one
-    close = difflib.get_close_matches(version, [one.version for one in known], n=8, cutoff=0.5)
+def _find_by_version(known: tuple[_Versioned, ...], what: str, version: str) -> _Versioned:
+    for candidate in known:
+        if candidate.version == version:
+            return candidate
+    close = difflib.get_close_matches(
+        version, [candidate.version for candidate in known], n=8, cutoff=0.5
+    )
     raise UsageError(
         f"no {what} {version} in the catalog",
         next_step=f"close to it: {' '.join(sorted(close)) or 'nothing'}; "
@@ -211,20 +212,23 @@ def _by_version(known: tuple[_Versioned, ...], what: str, version: str) -> _Vers
     )
 
 
-def _release(data: Mapping[str, Any], record: Mapping[str, Any]) -> Release:
+def _read_release(data: Mapping[str, Any], record: Mapping[str, Any]) -> Release:
     product, version = data["product"], record["version"]
     if not _VERSION.fullmatch(version):
-        raise ValueError(f"{product}: {version!r} is no version")
-    words = _words(data, version)
+        raise ValueError(f"{product}: {version!r} is not a version")
+    template_values = _template_values(data, version)
     common = {"sha256": record["sha256"], "corroborated": record["corroborated"]}
     common |= {"subdir": data["subdir"], "archive": data["archive"]}
     urls = [{"kind": "url", "url": url} for url in data.get("mirrors", [])]
-    sources = tuple(_source({**common, **one}, words) for one in [*urls, *record.get("source", [])])
+    sources = tuple(
+        _read_source({**common, **entry}, template_values)
+        for entry in [*urls, *record.get("source", [])]
+    )
     return Release(product, version, record.get("date"), sources)
 
 
-def _words(data: Mapping[str, Any], version: str) -> dict[str, str]:
-    """What the data's templates may name: version, archive, and OpenSSL's branch and git tag."""
+def _template_values(data: Mapping[str, Any], version: str) -> dict[str, str]:
+    """The values for the data's templates: version, archive, and OpenSSL's branch and git tag."""
     # openssl.org's folders of old releases: 0.9.x, 1.0.2, 3.0.
     numbers = re.findall(r"\d+", version)[:3]
     branch = ".".join(numbers[:2] if int(numbers[0]) >= 3 else numbers)
@@ -236,9 +240,9 @@ def _words(data: Mapping[str, Any], version: str) -> dict[str, str]:
     return {"version": version, "archive": archive, "branch": branch, "tag": tag}
 
 
-def _source(record: Mapping[str, Any], words: Mapping[str, str]) -> Source:
+def _read_source(record: Mapping[str, Any], template_values: Mapping[str, str]) -> Source:
     filled: dict[str, Any] = {
-        key: value.format_map(words) if isinstance(value, str) else value
+        key: value.format_map(template_values) if isinstance(value, str) else value
         for key, value in record.items()
     }
     return Source(**{**filled, "kind": SourceKind(filled["kind"])})

@@ -1,7 +1,7 @@
-"""What releases need to be built, and which go together: rules, each with why.
+"""Rules of what releases need in order to build, and which are compatible, each with its reason.
 
-They stand beside the releases, as ``[[need]]`` and ``[[requires]]`` in ``data/PRODUCT.toml``; the
-build scripts know no versions.
+They are ``[[need]]`` and ``[[requires]]`` in the files of the releases, ``data/PRODUCT.toml``; the
+build scripts do not depend on versions.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from harness.catalog.versions import Constraint
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What the releases that one of ``versions`` allows need to be built, and why.
+    """What the releases that one of ``versions`` allows need in order to build, and why.
 
-    ``flavour``: only for that one ("" for all). ``ccargs`` and ``auxlibs`` are words for Postfix's
-    make, ``configure`` for OpenSSL's; ``switches`` name ways of going about it that the product's
-    build.sh knows.
+    ``flavour``: only for that one ("" for all). ``ccargs`` and ``auxlibs`` are arguments of
+    Postfix's make, ``configure`` those of OpenSSL's; ``switches`` select variants in the product's
+    build.sh.
     """
 
     versions: tuple[Constraint, ...]
@@ -33,13 +33,13 @@ class Need:
     switches: tuple[str, ...] = ()
 
     def applies(self, version: str, flavour: str) -> bool:
-        """Whether it is this version's, in this flavour."""
-        return self.flavour in ("", flavour) and _allowed(self.versions, version)
+        """Whether it applies to this version in this flavour."""
+        return self.flavour in ("", flavour) and _allows_any(self.versions, version)
 
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """Which OpenSSL the releases of Postfix that one of ``versions`` allows go with, and why."""
+    """Which OpenSSL the releases of Postfix that one of ``versions`` allows require, and why."""
 
     versions: tuple[Constraint, ...]
     openssl: Constraint
@@ -51,50 +51,52 @@ class Requirement:
 
 @cache
 def needs(product: str, version: str, flavour: str = "stock") -> tuple[Need, ...]:
-    """What building this version in this flavour takes, in the file's order."""
-    return tuple(need for need in _needs(product) if need.applies(version, flavour))
+    """What this version needs in order to build in this flavour, in the file's order."""
+    return tuple(need for need in _all_needs(product) if need.applies(version, flavour))
 
 
 @cache
-def _needs(product: str) -> tuple[Need, ...]:
-    return tuple(_need(record) for record in load(product).get("need", []))
+def _all_needs(product: str) -> tuple[Need, ...]:
+    return tuple(_read_need(record) for record in load(product).get("need", []))
 
 
-def mismatch(postfix: str, openssl: str) -> Requirement | None:
-    """The first rule that keeps the two from going together; None where no rule does."""
+def find_mismatch(postfix: str, openssl: str) -> Requirement | None:
+    """The first rule by which the two are not compatible; None if they are."""
     return next(
         (
             rule
-            for rule in _requirements()
-            if _allowed(rule.versions, postfix) and not rule.openssl.allows(openssl)
+            for rule in _all_requirements()
+            if _allows_any(rule.versions, postfix) and not rule.openssl.allows(openssl)
         ),
         None,
     )
 
 
 @cache
-def _requirements() -> tuple[Requirement, ...]:
-    return tuple(_requirement(record) for record in load("postfix").get("requires", []))
+def _all_requirements() -> tuple[Requirement, ...]:
+    return tuple(_read_requirement(record) for record in load("postfix").get("requires", []))
 
 
-def _allowed(versions: tuple[Constraint, ...], version: str) -> bool:
-    return any(one.allows(version) for one in versions)
+def _allows_any(versions: tuple[Constraint, ...], version: str) -> bool:
+    return any(constraint.allows(version) for constraint in versions)
 
 
-def _need(record: Mapping[str, Any]) -> Need:
-    words = ("ccargs", "auxlibs", "configure", "switches")
-    filled: dict[str, Any] = {**record, **{key: tuple(record.get(key, ())) for key in words}}
-    return Need(**{**filled, "versions": _constraints(filled["versions"])})
+def _read_need(record: Mapping[str, Any]) -> Need:
+    lists = ("ccargs", "auxlibs", "configure", "switches")
+    filled: dict[str, Any] = {**record, **{key: tuple(record.get(key, ())) for key in lists}}
+    return Need(**{**filled, "versions": _read_constraints(filled["versions"])})
 
 
-def _requirement(record: Mapping[str, Any]) -> Requirement:
+def _read_requirement(record: Mapping[str, Any]) -> Requirement:
     return Requirement(
-        versions=_constraints(record["versions"]),
+        versions=_read_constraints(record["versions"]),
         openssl=Constraint.parse(record["openssl"]),
         why=record["why"],
     )
 
 
-def _constraints(text: str | list[str]) -> tuple[Constraint, ...]:
-    """One constraint, or several of which one is enough (branches got a fix each)."""
-    return tuple(Constraint.parse(one) for one in ([text] if isinstance(text, str) else text))
+def _read_constraints(text: str | list[str]) -> tuple[Constraint, ...]:
+    """One constraint, or several of which one must hold (each branch got a fix)."""
+    return tuple(
+        Constraint.parse(constraint) for constraint in ([text] if isinstance(text, str) else text)
+    )

@@ -1,4 +1,4 @@
-"""Choosing along one axis (builds, scenarios, services, clients, offers) with globs. Pure."""
+"""Select along one axis (builds, scenarios, services, clients, offers) with globs."""
 
 from __future__ import annotations
 
@@ -10,43 +10,45 @@ from harness.errors import NothingSelectedError, UsageError
 
 
 def select(axis: str, available: Sequence[str], patterns: Sequence[str]) -> tuple[str, ...]:
-    """The names that the patterns choose, in the order of ``available``.
+    """The names that the patterns select, in the order of ``available``.
 
-    Each pattern is one or several globs with commas between; ``!glob`` takes away. With no glob
-    that adds, all are there to begin with.
+    Each pattern is one or several globs separated by commas; ``!glob`` excludes. If no glob
+    includes, the selection starts with all names.
 
     Args:
-        axis: what is chosen, in the singular, for messages: "build".
-        available: the names there are.
-        patterns: what the user wrote, one element an option given; empty for all.
+        axis: what is selected, in the singular, for messages: "build".
+        available: the names to select from.
+        patterns: the user's patterns, one per option given; empty for all.
 
     Raises:
-        UsageError: a pattern matches nothing that is available.
-        NothingSelectedError: each pattern matches something, and nothing is left.
+        UsageError: a pattern matches no available name.
+        NothingSelectedError: each pattern matches something, but all names are excluded.
     """
     globs = [glob.strip() for text in patterns for glob in text.split(",") if glob.strip()]
     for glob in globs:
-        _check(axis, available, glob)
-    wanted = [glob for glob in globs if not glob.startswith("!")] or ["*"]
-    unwanted = [glob[1:] for glob in globs if glob.startswith("!")]
+        _check_glob(axis, available, glob)
+    included = [glob for glob in globs if not glob.startswith("!")] or ["*"]
+    excluded = [glob[1:] for glob in globs if glob.startswith("!")]
     chosen = tuple(
-        name for name in available if _matches(name, wanted) and not _matches(name, unwanted)
+        name
+        for name in available
+        if _matches_any(name, included) and not _matches_any(name, excluded)
     )
     if not chosen:
         raise NothingSelectedError(
             f"no {axis} is left by {','.join(globs) or 'an empty list'}",
             cause=f"all of them are excluded: {', '.join(available) or 'there are none'}",
-            next_step=f"leave out one of the !patterns; {_listing(axis)}",
+            next_step=f"leave out one of the !patterns; {_list_hint(axis)}",
         )
     return chosen
 
 
-def _matches(name: str, globs: Iterable[str]) -> bool:
+def _matches_any(name: str, globs: Iterable[str]) -> bool:
     return any(fnmatchcase(name, glob) for glob in globs)
 
 
-def _check(axis: str, available: Sequence[str], glob: str) -> None:
-    """Refuse a glob that matches nothing: most likely a slip, and its silence would cost a run."""
+def _check_glob(axis: str, available: Sequence[str], glob: str) -> None:
+    """Refuse a glob that matches nothing: it is most likely a mistake, and would spoil the run."""
     bare = glob.removeprefix("!")
     if any(fnmatchcase(name, bare) for name in available):
         return
@@ -54,10 +56,10 @@ def _check(axis: str, available: Sequence[str], glob: str) -> None:
     raise UsageError(
         f"no {axis} matches {glob!r}",
         cause=f"close to it: {', '.join(close)}" if close else "",
-        next_step=_listing(axis),
+        next_step=_list_hint(axis),
     )
 
 
-def _listing(axis: str) -> str:
+def _list_hint(axis: str) -> str:
     command = "images list" if axis == "image" else "list"
-    return f"'postfix-matrix {command}' shows each {axis} there is"
+    return f"'postfix-matrix {command}' shows each {axis}"

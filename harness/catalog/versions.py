@@ -1,8 +1,8 @@
-"""The order of Postfix and OpenSSL versions, and constraints on them. Pure.
+"""The order of Postfix and OpenSSL versions, and constraints on them.
 
-Postfix counts ``3.10.13`` (and snapshots ``3.8-20220816``, candidates ``3.6-RC1``, both before
-the release they lead to); OpenSSL before 3.0 adds letters: ``1.0.2h``, and ``0.9.8za`` after
-``0.9.8z``.
+Postfix has numbers, ``3.10.13``, and snapshots ``3.8-20220816`` and candidates ``3.6-RC1``, both
+before the release to which they lead. OpenSSL before 3.0 adds letters: ``1.0.2h``, and ``0.9.8za``
+after ``0.9.8z``.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ _VERSION = re.compile(
 #: Sorts after every pre-release's name.
 _FINAL = (1, "", 0)
 
-#: OpenSSL's branches below count by letters; Postfix has had none below since these rules apply.
+#: OpenSSL's branches below this number their releases by letters; Postfix's are all above.
 _FIRST_WITHOUT_LETTERS = 2
 
 _Key = tuple[tuple[int, ...], str, tuple[int, str, int]]
 
 
-def _numbers(text: str) -> tuple[int, ...]:
-    """``3.6.0`` as (3, 6): trailing zeros say nothing, 3.6 and 3.6.0 are one version."""
+def _parse_numbers(text: str) -> tuple[int, ...]:
+    """``3.6.0`` as (3, 6): trailing zeros are ignored, since 3.6 and 3.6.0 are the same version."""
     numbers = [int(part) for part in text.split(".")]
     while len(numbers) > 1 and numbers[-1] == 0:
         numbers.pop()
     return tuple(numbers)
 
 
-def _pre_release(text: str | None) -> tuple[int, str, int]:
-    """Where a pre-release stands among its release's: alpha, beta, pre, rc; snapshots by date."""
+def _parse_pre_release(text: str | None) -> tuple[int, str, int]:
+    """The order of a release's pre-releases: alpha, beta, pre, rc; snapshots by date."""
     if text is None:
         return _FINAL
     word = text.lower().rstrip("0123456789")
@@ -49,7 +49,7 @@ def _pre_release(text: str | None) -> tuple[int, str, int]:
 @total_ordering
 @dataclass(frozen=True, slots=True, eq=False)
 class Version:
-    """One version; equal and ordered by its meaning, ``text`` is as it was written."""
+    """One version, compared by its meaning; ``text`` is as written."""
 
     text: str
     key: _Key = field(repr=False)
@@ -59,7 +59,7 @@ class Version:
         """Read a version.
 
         Raises:
-            UsageError: not numbers with dots, perhaps letters, perhaps a pre-release.
+            UsageError: not numbers with dots, optionally with letters and a pre-release.
         """
         match = _VERSION.fullmatch(text.strip())
         if match is None:
@@ -67,7 +67,11 @@ class Version:
                 f"{text!r} is not a version",
                 next_step="write it as Postfix and OpenSSL do: 3.10.13, 1.0.2h, 3.5.0-beta1",
             )
-        key = (_numbers(match["numbers"]), match["letters"].lower(), _pre_release(match["pre"]))
+        key = (
+            _parse_numbers(match["numbers"]),
+            match["letters"].lower(),
+            _parse_pre_release(match["pre"]),
+        )
         return cls(text.strip(), key)
 
     def __str__(self) -> str:
@@ -84,11 +88,11 @@ class Version:
 
 
 def follows(first: Version, second: Version) -> bool:
-    """Whether the numbering itself has no place for a release between the two.
+    """Whether the numbering permits no release between the two.
 
-    That is so of two patch levels of one branch (3.7.10 and 3.7.11), and of two letters of an
-    OpenSSL before 3.0 (1.1.1 and 1.1.1a). When a branch ended is not told by numbers: of 3.9.2 and
-    3.10.0 it is not known.
+    So it is for two patch levels of one branch (3.7.10 and 3.7.11), and for two letters of an
+    OpenSSL before 3.0 (1.1.1 and 1.1.1a). The numbers do not show where a branch ended, so it is
+    not so for 3.9.2 and 3.10.0.
     """
     (old, old_letters, old_pre), (new, new_letters, new_pre) = first.key, second.key
     if (old_pre, new_pre) != (_FINAL, _FINAL):
@@ -125,21 +129,21 @@ class Constraint:
 
     @classmethod
     def parse(cls, text: str) -> Constraint:
-        """Read comma-separated terms; ``str(constraint)`` gives them back.
+        """Read comma-separated terms; ``str(constraint)`` reproduces them.
 
         Raises:
             UsageError: a term has no operator, or no version.
         """
-        return cls(tuple(_term(part, text) for part in text.split(",")))
+        return cls(tuple(_parse_term(part, text) for part in text.split(",")))
 
     def allows(self, version: Version | str) -> bool:
         """Whether all terms hold for the version."""
-        found = Version.parse(version) if isinstance(version, str) else version
-        return all(_OPERATORS[name](found, bound) for name, bound in self.terms)
+        parsed = Version.parse(version) if isinstance(version, str) else version
+        return all(_OPERATORS[name](parsed, bound) for name, bound in self.terms)
 
     @property
     def impossible(self) -> bool:
-        """Whether no version can be: the lower bound lies above the upper one (``>=3.6,<2.5``)."""
+        """Whether no version meets it: the lower bound is above the upper one (``>=3.6,<2.5``)."""
         lower = [(bound, name == ">") for name, bound in self.terms if name in (">", ">=", "==")]
         upper = [(bound, name == "<") for name, bound in self.terms if name in ("<", "<=", "==")]
         return any(
@@ -155,7 +159,7 @@ class Constraint:
         return ",".join(f"{name}{bound}" for name, bound in self.terms)
 
 
-def _term(part: str, whole: str) -> tuple[str, Version]:
+def _parse_term(part: str, whole: str) -> tuple[str, Version]:
     match = _TERM.fullmatch(part.strip())
     if match is None:
         raise UsageError(

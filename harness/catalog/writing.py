@@ -1,4 +1,4 @@
-"""Records written into the catalog's files; every other line stays as it was, comments too."""
+"""Write records into the catalog's files; every other line stays as it was, including comments."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from harness.files import replace_file
 _HEADER = re.compile(r"\s*\[")
 _RELEASE = re.compile(r"\s*\[\[\s*release\s*\]\]")
 _PART_OF_ONE = re.compile(r"\s*\[\[?\s*release\s*\.")
-#: What may stand in a comment behind a value: a few words.
+#: The text that a comment after a value may have.
 _PLAIN = re.compile(r"[A-Za-z0-9 ._:-]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A release as it is written down.
+    """A release as it is recorded.
 
     ``places`` are the independent places that publish this hash; their number corroborates it.
-    ``urls`` are where the archive is besides the product's mirrors.
+    ``urls`` are those of the archive other than the product's mirrors.
     """
 
     version: str
@@ -38,9 +38,9 @@ class Record:
     urls: tuple[str, ...] = ()
 
     def data(self) -> dict[str, Any]:
-        """The record as reading its text gives it back."""
+        """The record as TOML data: the values that reading its text yields."""
         day = {"date": self.date} if self.date else {}
-        sources = [{"kind": "url", "url": _escaped(url)} for url in self.urls]
+        sources = [{"kind": "url", "url": _escape_braces(url)} for url in self.urls]
         return {
             "version": self.version,
             **day,
@@ -50,7 +50,7 @@ class Record:
         }
 
     def __str__(self) -> str:
-        """The record in the form that the catalog's files have."""
+        """The record in the form of the catalog's files."""
         lines = ["[[release]]", f'version = "{self.version}"']
         if self.date:
             lines.append(f"date = {self.date.isoformat()}")
@@ -58,38 +58,42 @@ class Record:
         lines.append(f'sha256 = "{self.sha256}"')
         lines.append(f"corroborated = {len(self.places)}{f'  # {named}' if named else ''}")
         for url in self.urls:
-            # A TOML string is written like one of JSON (TOML 1.0, "String").
-            text = json.dumps(_escaped(url), ensure_ascii=False)
+            # A TOML string has the same form as a JSON string (TOML 1.0, "String").
+            text = json.dumps(_escape_braces(url), ensure_ascii=False)
             lines += ["[[release.source]]", 'kind = "url"', f"url = {text}"]
         return "".join(f"{line}\n" for line in lines)
 
 
 def data_file(product: str) -> Path:
-    """Where a product's records are: in the checkout, or in the installation."""
+    """The path of a product's records, in the checkout or in the installation."""
     return Path(str(resources.files("harness.catalog").joinpath("data", f"{product}.toml")))
 
 
 def insert(text: str, record: Record) -> str:
-    """A product's file with one more record, in its place by version.
+    """A product's file with one more record, in the order of versions.
 
     Raises:
-        InfrastructureError: the file is written in a way that this does not know its way in.
+        InfrastructureError: the file has a layout that this function does not understand.
     """
     data = tomllib.loads(text)
-    versions = [Version.parse(one["version"]) for one in data["release"]]
+    versions = [Version.parse(release["version"]) for release in data["release"]]
     index = next(
-        (number for number, one in enumerate(versions) if one > Version.parse(record.version)),
+        (
+            number
+            for number, present in enumerate(versions)
+            if present > Version.parse(record.version)
+        ),
         len(versions),
     )
     lines = text.splitlines(keepends=True)
-    place = _place(lines, index)
+    place = _find_place(lines, index)
     before, after = "".join(lines[:place]), "".join(lines[place:])
     if before and not before.endswith("\n"):
         before += "\n"
     gap = "" if before.endswith("\n\n") or not before else "\n"
     made = f"{before}{gap}{record}{chr(10) if after else ''}{after}"
     data["release"].insert(index, record.data())
-    _check(made, data, record)
+    _check_result(made, data, record)
     return made
 
 
@@ -97,8 +101,8 @@ def write(path: Path, record: Record) -> None:
     """Add a record to a product's file, which is replaced in one step.
 
     Raises:
-        InfrastructureError: it cannot be read or written; what was there is untouched. The message
-            has the record.
+        InfrastructureError: it cannot be read or written; the file is unchanged. The message has
+            the record.
     """
     try:
         made = insert(path.read_text("utf-8"), record)
@@ -107,14 +111,13 @@ def write(path: Path, record: Record) -> None:
     except OSError as error:
         raise InfrastructureError(
             f"cannot write {path}: {error.strerror or error}",
-            cause="the installation is somebody else's or read-only, or the disk is full",
-            next_step="work in a checkout of your own, or put this record there by hand:\n\n"
-            f"{record}",
+            cause="the installation belongs to another user or is read-only, or the disk is full",
+            next_step=f"work in your own checkout, or add this record by hand:\n\n{record}",
         ) from error
 
 
-def _place(lines: list[str], index: int) -> int:
-    """The line before which the record goes that is to be the ``index``-th."""
+def _find_place(lines: list[str], index: int) -> int:
+    """The number of the line before which the ``index``-th record is inserted."""
     starts = [number for number, line in enumerate(lines) if _RELEASE.match(line)]
     if index < len(starts):
         place = starts[index]
@@ -128,28 +131,28 @@ def _place(lines: list[str], index: int) -> int:
             ),
             len(lines),
         )
-    # The comment right above a table is about that table.
+    # The comment directly above a table belongs to that table.
     while place and place < len(lines) and lines[place - 1].lstrip().startswith("#"):
         place -= 1
     return place
 
 
-def _check(made: str, wanted: dict[str, Any], record: Record) -> None:
+def _check_result(made: str, expected: dict[str, Any], record: Record) -> None:
     try:
-        found = tomllib.loads(made)
-        parse_releases(found)
+        written = tomllib.loads(made)
+        parse_releases(written)
     except (ValueError, KeyError, TypeError) as error:
-        found, reason = {}, f": {error}"
+        written, reason = {}, f": {error}"
     else:
         reason = ""
-    if found != wanted:
+    if written != expected:
         raise InfrastructureError(
-            f"the record of {record.version} does not fit in{reason}; nothing was written",
-            cause="the file is not laid out as the ones that come with postfix-matrix",
-            next_step=f"put it there by hand:\n\n{record}",
+            f"the record of {record.version} cannot be inserted{reason}; nothing was written",
+            cause="the file's layout differs from those that come with postfix-matrix",
+            next_step=f"add it by hand:\n\n{record}",
         )
 
 
-def _escaped(url: str) -> str:
-    """A URL that the templates' braces do not touch."""
+def _escape_braces(url: str) -> str:
+    """A URL with its braces escaped, since a record's URL is a template."""
     return url.replace("{", "{{").replace("}", "}}")

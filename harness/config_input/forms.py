@@ -1,8 +1,8 @@
-"""A configuration in any form in which people hold one, as main.cf and master.cf. Pure.
+"""A configuration in any common form, read into main.cf and master.cf.
 
-Files, ``postconf -n`` as pasted, commands of ``postconf -e``, lines of an answer: what each line is
-tells configuration_lines.py. Here they are put together, and it is told what was done to them, and
-whether they are all of a configuration or lines that go into one.
+The forms are files, pasted output of ``postconf -n``, ``postconf -e`` commands, and lines of an
+answer; ``line_kinds`` determines what each line is. This module combines the lines, notes what it
+changed, and decides whether they are a whole configuration or lines that go into one.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from harness.config_input.postconf_commands import (
     Edit,
     EditKind,
 )
+from harness.config_input.postfix_errors import describe_errors
 from harness.config_input.text import (
     MAIN_CF,
     MASTER_CF,
@@ -32,10 +33,7 @@ from harness.config_input.text import (
 )
 from harness.errors import FileError, FileLocation
 from harness.postfix_config.logical_lines import ended
-from harness.postfix_config.main_cf import parse_main_cf
 from harness.postfix_config.master_cf import (
-    FIELDS,
-    MasterEntry,
     parse_entry,
     parse_master_cf,
 )
@@ -44,7 +42,7 @@ from harness.tls import Service
 
 
 class Footing(StrEnum):
-    """How much of a configuration some text is."""
+    """How much of a configuration a text is."""
 
     WHOLE = "whole"
     LINES = "lines"
@@ -52,7 +50,7 @@ class Footing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What was read. ``notes`` say what was done to the text, and on which footing it was read."""
+    """What was read. ``notes`` state what was changed, and whether it was read as whole."""
 
     main_cf: str
     master_cf: str
@@ -61,8 +59,8 @@ class Configuration:
     notes: tuple[str, ...]
 
 
-#: Settings that an installation makes, or that say for which domains and networks a server is: two
-#: of them are in a whole configuration, and hardly ever in advice.
+#: Settings that an installation makes, or that define a server's domains and networks. A whole
+#: configuration has at least two of them, advice hardly ever.
 WHOLE_SETTINGS = frozenset(
     {
         *("alias_database", "alias_maps", "command_directory", "daemon_directory"),
@@ -71,18 +69,11 @@ WHOLE_SETTINGS = frozenset(
         *("recipient_delimiter", "relayhost", "setgid_group", "virtual_mailbox_domains"),
     }
 )
-_ENOUGH = 2
-#: Of one text, so many complaints of Postfix's are told; it dies of the first of them.
-_MOST_COMPLAINTS = 5
-#: Entries that a master.cf which stands alone must have: no mail gets through without them.
+_ENOUGH_SETTINGS = 2
+#: Entries that a complete master.cf must have: without them no mail is delivered.
 WHOLE_ENTRIES = frozenset({"cleanup", "qmgr"})
 _FIELDS_OF_INET = "n - - - - smtpd"
-#: The fields as master(8) calls them where one is missing (master_ent.c).
-_MASTER_FIELDS = (
-    *("service name", "transport type", "private", "unprivileged", "chroot"),
-    *("wakeup_time", "max_proc", "command"),
-)
-#: The programs of unix entries whose name is not their program's.
+#: The programs of the unix entries that are not named after their program.
 _PROGRAMS = {"relay": "smtp", "submission": "smtpd", "rewrite": "trivial-rewrite"}
 
 
@@ -92,35 +83,35 @@ def read_configuration(
     footing: Footing | None = None,
     notes: Iterable[str] = (),
 ) -> Configuration:
-    """Put one configuration together.
+    """Combine texts into one configuration.
 
     Args:
         texts: each text by its path; :data:`~harness.config_input.text.STDIN` for standard
             input.
-        service: whose options lines that begin with -o are, where no entry stands before them.
-        footing: all of a configuration or lines for one; None: as the texts show.
-        notes: what was already done to read the texts.
+        service: the service to which -o lines belong if there is no entry before them.
+        footing: a whole configuration, or lines for one; None: as the texts show.
+        notes: what was already changed in order to read the texts.
 
     Raises:
-        FileError: options under no entry, or a text that sets nothing.
+        FileError: options without an entry, or a text that sets nothing.
     """
-    texts_read = [_read(text, path) for path, text in texts.items()]
+    texts_read = [_read_text(text, path) for path, text in texts.items()]
     collected = _Collected(service)
     for read in texts_read:
-        collected.take(read, stray_kept=footing is not Footing.LINES and _shows_whole([read]))
+        collected.add_parts(read, stray_kept=footing is not Footing.LINES and _shows_whole([read]))
     main_cf, master_cf, overlay = collected.finish()
     _refuse_empty(texts_read, collected, main_cf, master_cf)
     whole = footing is Footing.WHOLE if footing else _is_whole(texts_read, main_cf, master_cf)
-    said = [*notes, *(note for read in texts_read for note in read.notes), *collected.notes]
-    said += _complaints(texts_read)
-    said += _footing_notes(main_cf, master_cf, whole=whole, forced=footing is not None)
-    return Configuration(main_cf, master_cf, overlay, whole, tuple(said))
+    all_notes = [*notes, *(note for read in texts_read for note in read.notes), *collected.notes]
+    all_notes += describe_errors(texts_read)
+    all_notes += _describe_footing(main_cf, master_cf, whole=whole, forced=footing is not None)
+    return Configuration(main_cf, master_cf, overlay, whole, tuple(all_notes))
 
 
 def read_scenario_part(text: str, path: Path) -> tuple[str, tuple[str, ...]]:
-    """A scenario's main.cf or master.cf: to the letter, unless it shows that it was pasted.
+    """A scenario's main.cf or master.cf: verbatim, unless it was evidently pasted.
 
-    Returns the text and what was done to it, in one note.
+    Returns the text, and one note of what was changed.
 
     Raises:
         FileError: as :func:`read_configuration`.
@@ -132,7 +123,7 @@ def read_scenario_part(text: str, path: Path) -> tuple[str, tuple[str, ...]]:
         return bare, note
     read = read_lines(given)
     collected = _Collected(None)
-    collected.take(read, stray_kept=True)
+    collected.add_parts(read, stray_kept=True)
     main_cf, master_cf, _ = collected.finish()
     taken, other = (main_cf, master_cf) if path.name == MAIN_CF else (master_cf, main_cf)
     notes = [*read.notes, *collected.notes]
@@ -143,18 +134,18 @@ def read_scenario_part(text: str, path: Path) -> tuple[str, tuple[str, ...]]:
 
 
 def stands_alone(master_cf: str) -> bool:
-    """Whether a master.cf stands alone: it has the entries without which no mail gets through."""
+    """Whether a master.cf is complete: it has the entries without which no mail is delivered."""
     return {entry.name for entry in parse_master_cf(master_cf).entries} >= WHOLE_ENTRIES
 
 
-def _read(text: str, path: Path) -> ReadText:
+def _read_text(text: str, path: Path) -> ReadText:
     signs = [] if path == STDIN else is_signed(text, path.name)
     return read_lines(clean_text(text, path, signs))
 
 
 @dataclass(slots=True)
 class _Collected:
-    """The lines of all texts, sorted by whose they are."""
+    """The lines of all texts, sorted by the file to which they belong."""
 
     service: Service | None
     main: list[Part] = field(default_factory=list)
@@ -163,10 +154,10 @@ class _Collected:
     loose: dict[str, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def take(self, read: ReadText, *, stray_kept: bool) -> None:
-        """Sort one text's parts.
+    def add_parts(self, read: ReadText, *, stray_kept: bool) -> None:
+        """Add one text's parts.
 
-        ``stray_kept``: a line that is nothing of Postfix's, in the middle of others, is handed on.
+        ``stray_kept``: a stray line between lines of the configuration is passed on to Postfix.
         """
         left_out: list[int] = []
         last = self.main
@@ -183,95 +174,95 @@ class _Collected:
             elif part.kind in (PartKind.MAIN, PartKind.MASTER):
                 last = self.main if part.kind is PartKind.MAIN else self.master
                 last.append(part)
-        self.notes += _left_out(left_out, read.given)
-        _Editor(self, read.given).apply(edits)
+        self.notes += _note_left_out(left_out, read.given)
+        _Editor(self, read.given).apply_edits(edits)
 
     def _take_option(self, part: Part, given: GivenText) -> None:
         if self.service is None:
             raise FileError(
                 FileLocation(given.path, part.line),
-                "-o options stand under no entry",
-                expected="an entry of master.cf before them, or --service beside them",
+                "there are -o options without an entry",
+                expected="an entry of master.cf before them, or the option --service",
             )
         self.options.append(part.text)
 
     def finish(self) -> tuple[str, str, Overlay]:
-        """main.cf, master.cf, and how its entries are laid over a build's own."""
+        """main.cf, master.cf, and how its entries are combined with those of a build."""
         master = [ended(part.text) for part in self.master]
         for target, options in self.loose.items():
-            master.append(_head(target) + "".join(f"  -o {option}\n" for option in options))
+            master.append(_entry_head(target) + "".join(f"  -o {option}\n" for option in options))
         if self.options and self.service is not None:
             name = "submissions" if self.service is Service.SUBMISSIONS else str(self.service)
             lines = "".join(f"  {text.strip()}\n" for text in self.options)
-            master.append(_head(f"{name}/inet") + lines)
+            master.append(_entry_head(f"{name}/inet") + lines)
         merged = bool(self.options or self.loose)
         main_cf = "".join(ended(part.text) for part in self.main)
         return main_cf, "".join(master), Overlay.MERGE if merged else Overlay.REPLACE
 
 
 class _Editor:
-    """Applies what commands of postconf change to the lines that were given."""
+    """Applies the changes that postconf commands make to the given lines."""
 
     def __init__(self, collected: _Collected, given: GivenText) -> None:
         self._collected = collected
         self._given = given
-        #: The entries of master.cf as they become, by number; None where one was taken out.
+        #: The resulting entries of master.cf, by number; None where one was removed.
         self._entries: list[list[str] | None] = []
-        #: Of each ``service/type``, the numbers of its entries.
+        #: For each ``service/type``, the numbers of its entries.
         self._places: dict[str, list[int]] = {}
         self._lines: list[int] = []
 
-    def apply(self, edits: Sequence[Edit]) -> None:
-        """One after the other; a parameter that is set again has its last value."""
+    def apply_edits(self, edits: Sequence[Edit]) -> None:
+        """Apply them in order; a parameter that is set more than once has its last value."""
         if not edits:
             return
         last = {(e.target if e.kind is EditKind.SET else ""): e for e in edits}
-        self._drop({e.target for e in edits if e.kind in (EditKind.SET, EditKind.REMOVE)})
+        self._drop_settings({e.target for e in edits if e.kind in (EditKind.SET, EditKind.REMOVE)})
         for part in self._collected.master:
-            self._append(part.text, part.line)
+            self._append_entry(part.text, part.line)
         for edit in edits:
             if edit.kind is EditKind.SET:
                 if last[edit.target] is edit:
                     text = f"{edit.target} = {edit.value}".rstrip() + "\n"
                     self._collected.main.append(Part(PartKind.MAIN, text, edit.line))
             elif edit.kind is EditKind.REMOVE:
-                self._say(edit, f"takes {edit.target} out of main.cf")
+                self._add_note(edit, f"removes {edit.target} from main.cf")
             elif edit.kind is EditKind.SET_OPTION:
                 self._set_option(edit)
             elif edit.kind in (EditKind.SET_ENTRY, EditKind.REMOVE_ENTRY):
                 self._set_entry(edit)
             else:
-                self._say(edit, f"was left out: {edit.target} ({edit.kind.value})")
+                self._add_note(edit, f"was left out: {edit.target} ({edit.kind.value})")
         self._collected.master[:] = [
             Part(PartKind.MASTER, "".join(texts), line)
             for texts, line in zip(self._entries, self._lines, strict=True)
             if texts is not None
         ]
 
-    def _append(self, text: str, line: int) -> None:
+    def _append_entry(self, text: str, line: int) -> None:
         entry = parse_entry(text)
         self._places.setdefault(f"{entry.name}/{entry.type}", []).append(len(self._entries))
         self._entries.append([ended(text)])
         self._lines.append(line)
 
-    def _say(self, edit: Edit, what: str) -> None:
+    def _add_note(self, edit: Edit, what: str) -> None:
         self._collected.notes.append(f"{self._given.name} line {edit.line}: {what}")
 
-    def _drop(self, names: set[str]) -> None:
+    def _drop_settings(self, names: set[str]) -> None:
         if names:
             main = self._collected.main
-            main[:] = [part for part in main if _name(part) not in names]
+            main[:] = [part for part in main if _setting_name(part) not in names]
 
     def _set_entry(self, edit: Edit) -> None:
         for at in self._places.pop(edit.target, []):
             self._entries[at] = None
         if edit.kind is EditKind.SET_ENTRY and edit.value:
-            self._append(edit.value + "\n", edit.line)
+            self._append_entry(edit.value + "\n", edit.line)
         else:
-            self._say(edit, f"takes the entry {edit.target} out of master.cf")
+            self._add_note(edit, f"removes the entry {edit.target} from master.cf")
 
     def _set_option(self, edit: Edit) -> None:
-        """Below the entry where the lines have it; else to be merged into the build's own."""
+        """Add an option to its entry; without one here, it is merged into the build's entry."""
         target, _, parameter = edit.target.rpartition("/")
         option = f"{parameter}={edit.value}"
         if any(char in edit.value for char in " \t"):
@@ -283,74 +274,38 @@ class _Editor:
         if target in self._places:
             return
         if "*" in target or target.count("/") != 1:
-            self._say(edit, f"was left out: no entry here is meant by {target}")
+            self._add_note(edit, f"was left out: {target} matches no entry here")
         else:
             self._collected.loose.setdefault(target, []).append(option)
 
 
-def _name(part: Part) -> str:
+def _setting_name(part: Part) -> str:
     return part.text.partition("=")[0].strip()
 
 
-def _head(target: str) -> str:
-    """The first line of an entry of which only options are known, to be merged into another."""
+def _entry_head(target: str) -> str:
+    """The first line of an entry with only options, which will be merged into another entry."""
     name, _, kind = target.rpartition("/")
     if kind == "inet":
         return f"{name} inet {_FIELDS_OF_INET}\n"
     return f"{name} {kind} - - - - - {_PROGRAMS.get(name, name)}\n"
 
 
-def _left_out(lines: list[int], given: GivenText) -> list[str]:
+def _note_left_out(lines: list[int], given: GivenText) -> list[str]:
     if not lines:
         return []
     shown = ", ".join(map(str, lines[:10])) + (", ..." if len(lines) > 10 else "")
     word = "line" if len(lines) == 1 else "lines"
-    return [f"{given.name} {word} {shown}: left out, being no line of main.cf or master.cf"]
-
-
-def _complaints(texts: Iterable[ReadText]) -> list[str]:
-    """What Postfix will say to lines that are handed on to it as they are."""
-    said: list[str] = []
-    for read in texts:
-        lines = [(part.line, words) for part in read.parts if (words := _complaint(part))]
-        said += [
-            f'{read.given.name} line {line}: Postfix will say "{words}"'
-            for line, words in lines[:_MOST_COMPLAINTS]
-        ]
-        if (more := len(lines) - _MOST_COMPLAINTS) > 0:
-            said.append(f"{read.given.name}: the same or the like of {more} further lines")
-    return said
-
-
-def _complaint(part: Part) -> str:
-    if part.kind is PartKind.MAIN or (part.kind is PartKind.STRAY and part.inside):
-        return main_cf_complaint(part.text)
-    return master_cf_complaint(parse_entry(part.text)) if part.kind is PartKind.MASTER else ""
-
-
-def main_cf_complaint(text: str) -> str:
-    """What split_nameval(3) says to a logical line of main.cf; "" where it takes it."""
-    setting = parse_main_cf(text).settings[:1]
-    if not setting or setting[0].name:
-        return ""
-    begins_with_equals = text.lstrip().startswith("=")
-    return "missing attribute name" if begins_with_equals else "missing '=' after attribute name"
-
-
-def master_cf_complaint(entry: MasterEntry) -> str:
-    """What master(8) says to an entry that is too short; "" where it has all fields."""
-    if len(entry.fields) >= FIELDS:
-        return ""
-    return f'missing "{_MASTER_FIELDS[len(entry.fields)]}" field'
+    return [f"{given.name} {word} {shown}: left out, as no part of main.cf or master.cf"]
 
 
 def _refuse_empty(
     texts: Sequence[ReadText], collected: _Collected, main_cf: str, master_cf: str
 ) -> None:
-    """Refuse what sets nothing: no answer could be about it.
+    """Refuse texts that set nothing, since nothing could be measured.
 
     Raises:
-        FileError: all texts together, or a file main.cf, set nothing.
+        FileError: the texts, or a file main.cf among them, set nothing.
     """
     expected = '"name = value", an entry such as "submission inet n - - - - smtpd", or -o lines'
     for read in texts:
@@ -366,23 +321,23 @@ def _refuse_empty(
 
 
 def _shows_whole(texts: Sequence[ReadText]) -> bool:
-    """Whether texts that were pasted are recognisably all of a configuration."""
+    """Whether pasted texts are recognisably a whole configuration."""
     if any(read.whole for read in texts):
         return True
     names = {
-        _name(part)
+        _setting_name(part)
         for read in texts
         for part in read.parts
         if part.kind is PartKind.MAIN and part.edit is None
     }
-    return len(names & WHOLE_SETTINGS) >= _ENOUGH
+    return len(names & WHOLE_SETTINGS) >= _ENOUGH_SETTINGS
 
 
 def _is_whole(texts: Sequence[ReadText], main_cf: str, master_cf: str) -> bool:
-    """Whether it is all of a configuration.
+    """Whether the texts are a whole configuration.
 
-    A file is, where it has settings of main.cf and is no script or answer; a master.cf without
-    cleanup and qmgr, and nothing else, is some entries.
+    A file is, if it has settings of main.cf and is not a script or an answer. A master.cf alone is
+    not, if it lacks cleanup and qmgr: it is a few entries.
     """
     files = [read for read in texts if not read.given.pasted]
     if any(part.kind is PartKind.MAIN for read in files for part in read.parts):
@@ -390,8 +345,8 @@ def _is_whole(texts: Sequence[ReadText], main_cf: str, master_cf: str) -> bool:
     return _shows_whole(texts) or stands_alone(master_cf)
 
 
-def _footing_notes(main_cf: str, master_cf: str, *, whole: bool, forced: bool) -> list[str]:
-    """On which footing it was read, and what the build's own is beside it."""
+def _describe_footing(main_cf: str, master_cf: str, *, whole: bool, forced: bool) -> list[str]:
+    """Notes of whether it was read as whole, and of what the build provides in addition."""
     if not whole:
         hint = "" if forced else " (--whole reads them as all of one)"
         return [
@@ -401,10 +356,10 @@ def _footing_notes(main_cf: str, master_cf: str, *, whole: bool, forced: bool) -
     hint = "" if forced else " (--lines reads it as lines)"
     notes = [f"read as a whole configuration: nothing that decides TLS is added{hint}"]
     if not master_cf.strip():
-        notes.append("no master.cf was given, so the services are the build's own")
+        notes.append("no master.cf was given, so the services are those of the build")
     elif not stands_alone(master_cf):
         notes.append(
-            "its entries of master.cf are laid over the build's own, as it has no cleanup and qmgr"
+            "its entries of master.cf are laid over the build's, as it has no cleanup and qmgr"
         )
     if not main_cf.strip():
         notes.append("no main.cf was given, so all settings are Postfix's defaults")

@@ -1,7 +1,7 @@
-"""Commands of postconf(1) as people paste them: what they set, and what their output is. Pure.
+"""Pasted commands of postconf(1): what they set, and what their output is.
 
-``postconf -e 'a = b'`` sets; ``postconf -n`` prints, and what stands below it is its output. What
-the shell would put in place of ``$(...)`` is not known here.
+``postconf -e 'a = b'`` sets; ``postconf -n`` prints, and the lines below it are its output. The
+text that the shell would substitute for ``$(...)`` is not known here.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Edit:
 
 
 class PostconfOutput(StrEnum):
-    """What a command prints: what the lines below it are."""
+    """What a command prints, and hence what the lines below it are."""
 
     MAIN_CF = "main.cf"
     MASTER_CF = "master.cf"
@@ -54,7 +54,7 @@ class PostconfOutput(StrEnum):
 class Command:
     """A command line. ``output``: what it prints, None where it changes something.
 
-    ``whole``: it prints all of its file. ``unknown``: settings whose value only the shell knows.
+    ``whole``: it prints its whole file. ``unknown``: settings whose value only the shell knows.
     """
 
     edits: tuple[Edit, ...] = ()
@@ -65,18 +65,18 @@ class Command:
 
 @dataclass(slots=True)
 class _Word:
-    """A word of the shell's; ``substituted``: the shell puts something in place of a part."""
+    """A word of a shell command; ``substituted``: the shell would substitute part of it."""
 
     text: str
     substituted: bool = False
 
 
 @dataclass(slots=True)
-class _Options:
-    """The letters that postconf was given, and its other words."""
+class _PostconfArguments:
+    """The option letters and the operands of a postconf command."""
 
     letters: set[str] = field(default_factory=set)
-    words: list[_Word] = field(default_factory=list)
+    operands: list[_Word] = field(default_factory=list)
 
 
 _READERS = frozenset({"cat", "less", "more", "bat"})
@@ -87,47 +87,51 @@ _POSTCONF = re.compile(
     r"(?:(?:sudo|doas|RUN|env|exec|command|docker|docker-compose|podman|kubectl|ssh|su|time|nice)"
     r"[ \t][^\n|;&]{0,300}?)?(?:/[\w/.-]{0,100}/)?postconf(?:[ \t]|$)"
 )
-#: What can be set: a parameter's name, or service/type and perhaps a third part.
+#: What can be set: a parameter, or service/type with an optional third part.
 _TARGET = re.compile(r"[\w.:*\[\]-]+(?:/[\w*-]+(?:/[\w.-]+)?)?", re.ASCII)
 _HERE_DOCUMENT = re.compile(r"<<-?[ \t]*['\"\\\\]?([A-Za-z_]\w*)")
 _WRITER = re.compile(r"(?:sudo[ ]+(?:-\w+[ ]+)*)?(?:cat|tee)\b")
 _OPERATORS = frozenset(";|&")
-#: Postfix's parameters are written small: what is in capitals is a variable of the script's.
-_SHELLS_OWN = re.compile(r"\$(?:\(|\{?[A-Z][A-Z0-9_]*\b|\{?[0-9@])")
+#: Postfix's parameters are in lower case: a name in capitals is a variable of the script.
+_SHELL_VARIABLE = re.compile(r"\$(?:\(|\{?[A-Z][A-Z0-9_]*\b|\{?[0-9@])")
 
 
 def is_command(line: str, *, prompts: str) -> bool:
-    """Whether a line is a command line: with a prompt, or one of postconf's.
+    """Whether a line is a command line: it has a prompt, or it runs postconf.
 
-    ``prompts`` are the characters that alone are a prompt here: ``# postconf -n`` is a comment in a
-    file and in a script, and a command of root's in a pasted text.
+    ``prompts`` are the characters that count as a prompt on their own: ``# postconf -n`` is a
+    comment in a file and in a script, and a command of root in a pasted text.
     """
     if is_prompt(line):
         return True
     if line[:1] in ("#", "$", "%"):
         known = line[:1] in prompts and line[1:2] == " "
-        return known and (line[0] != "#" or (line[2:3] != " " and _plausible(line[2:].strip())))
-    return _plausible(line.strip().strip("`"))
+        return known and (
+            line[0] != "#" or (line[2:3] != " " and _looks_like_command(line[2:].strip()))
+        )
+    return _looks_like_command(line.strip().strip("`"))
 
 
 def prompts_of(lines: Iterable[str]) -> str:
-    """The characters that alone are a prompt in a pasted text: no "#" where commands have none."""
+    """The characters that count as a prompt in a pasted text; not "#" if commands stand bare."""
     for line in lines:
-        if line.startswith("#!") or (line[:1] not in ("#", "$", "%") and _plausible(line.strip())):
+        if line.startswith("#!") or (
+            line[:1] not in ("#", "$", "%") and _looks_like_command(line.strip())
+        ):
             return "$%"
     return "#$%"
 
 
 def here_document(line: str) -> tuple[str, bool] | None:
-    """What ends the lines that ``cat >FILE <<EOF`` writes, and whether FILE is one of Postfix's."""
+    """The end mark of a ``cat >FILE <<EOF``, and whether FILE is main.cf or master.cf."""
     match = _HERE_DOCUMENT.search(line) if "<<" in line else None
     if match is None or not _WRITER.match(line.strip().removeprefix("# ").removeprefix("$ ")):
         return None
     return match[1], "main.cf" in line or "master.cf" in line
 
 
-def _plausible(text: str) -> bool:
-    """Whether it is postconf with an option, with name=value, or with nothing; no sentence."""
+def _looks_like_command(text: str) -> bool:
+    """Whether it is postconf with an option, a name=value, or nothing, rather than a sentence."""
     if not (match := _POSTCONF.match(text)):
         return text.split(" ", 1)[0] in _READERS and "/postfix/" in text and "<<" not in text
     rest = text[match.end() :].strip()
@@ -137,55 +141,55 @@ def _plausible(text: str) -> bool:
 def read_command(text: str, line: int) -> Command:
     """What a command line does; ``text`` has its continuation lines, ``line`` is where it begins.
 
-    A line of several commands (``a && b``) is read as one after the other.
+    Several commands on one line (``a && b``) are read one after the other.
     """
     edits: list[Edit] = []
     unknown: list[str] = []
     output: PostconfOutput | None = None
     whole = False
-    for words, piped in _commands(without_prompt(text).strip("`").rstrip(":")):
-        names = [PurePosixPath(word.text).name for word in words]
+    for shell_words, piped in _split_commands(without_prompt(text).strip("`").rstrip(":")):
+        names = [PurePosixPath(word.text).name for word in shell_words]
         if "postconf" in names:
             at = names.index("postconf")
-            found = _postconf(_options(words[at + 1 :]), line, piped=piped)
+            command = _read_postconf(_parse_options(shell_words[at + 1 :]), line, piped=piped)
         else:
-            found = _other(names, [word.text for word in words], piped=piped)
-        edits += found.edits
-        unknown += found.unknown
-        output, whole = found.output or output, found.whole or whole
+            command = _read_other_command(names, [word.text for word in shell_words], piped=piped)
+        edits += command.edits
+        unknown += command.unknown
+        output, whole = command.output or output, command.whole or whole
     return Command(
         tuple(edits), None if edits else output or PostconfOutput.OTHER, whole, tuple(unknown)
     )
 
 
-def _other(names: list[str], words: list[str], *, piped: bool) -> Command:
-    """A command that is not postconf: one that prints a file of Postfix's, or any other."""
+def _read_other_command(names: list[str], arguments: list[str], *, piped: bool) -> Command:
+    """Read a command that is not postconf: it prints main.cf or master.cf, or is of no interest."""
     reads = any(name in _READERS | _FILTERS for name in names[:2])
     for file, output in (
         ("main.cf", PostconfOutput.MAIN_CF),
         ("master.cf", PostconfOutput.MASTER_CF),
     ):
-        if reads and any(word.endswith(file) for word in words):
+        if reads and any(word.endswith(file) for word in arguments):
             whole = names[0] in _READERS - _FILTERS or names[1:2] == ["cat"]
             return Command(output=output, whole=whole and not piped)
     return Command(output=PostconfOutput.OTHER)
 
 
-def _postconf(options: _Options, line: int, *, piped: bool) -> Command:
+def _read_postconf(options: _PostconfArguments, line: int, *, piped: bool) -> Command:
     letters = options.letters
-    values = [word for word in options.words if "=" in word.text]
+    values = [word for word in options.operands if "=" in word.text]
     if letters & {"X", "#"} and not letters & {"e"}:
         kind = EditKind.REMOVE
         if "M" in letters:
             kind = EditKind.REMOVE_ENTRY
         elif "P" in letters:
             kind = EditKind.REMOVE_OPTION
-        return Command(tuple(Edit(kind, word.text.strip(), "", line) for word in options.words))
+        return Command(tuple(Edit(kind, word.text.strip(), "", line) for word in options.operands))
     if values or "e" in letters:
-        return _setting(letters, values, line)
-    whole = not options.words and not piped
+        return _read_settings(letters, values, line)
+    whole = not options.operands and not piped
     if "M" in letters:
-        # Whether that is a whole master.cf, its entries tell.
+        # Its entries show whether that is a whole master.cf.
         return Command(output=PostconfOutput.MASTER_CF)
     if letters & {"P", "F"}:
         return Command(output=PostconfOutput.OPTIONS)
@@ -196,7 +200,7 @@ def _postconf(options: _Options, line: int, *, piped: bool) -> Command:
     return Command(output=PostconfOutput.MAIN_CF, whole=whole and bool(letters & {"n"}))
 
 
-def _setting(letters: set[str], values: list[_Word], line: int) -> Command:
+def _read_settings(letters: set[str], values: list[_Word], line: int) -> Command:
     kind = EditKind.SET
     for letter, other in (
         ("M", EditKind.SET_ENTRY),
@@ -217,37 +221,37 @@ def _setting(letters: set[str], values: list[_Word], line: int) -> Command:
     return Command(tuple(edits), None if edits else PostconfOutput.OTHER, unknown=tuple(unknown))
 
 
-def _options(words: list[_Word]) -> _Options:
-    """postconf's words: letters may be joined (-nf), and some take the next word."""
-    found = _Options()
-    remaining = iter(words)
+def _parse_options(arguments: list[_Word]) -> _PostconfArguments:
+    """Parse postconf's arguments: letters may be combined (-nf), and some take an argument."""
+    options = _PostconfArguments()
+    remaining = iter(arguments)
     for word in remaining:
         letters = word.text[1:]
         if word.text.startswith("-") and letters and set(letters) <= _LETTERS:
-            found.letters |= set(letters)
+            options.letters |= set(letters)
             if letters[-1] in _WITH_ARGUMENT:
                 next(remaining, None)
         elif word.text in ("|", ">", ">>"):
             break
         else:
-            found.words.append(word)
-    return found
+            options.operands.append(word)
+    return options
 
 
-def _commands(text: str) -> Iterator[tuple[list[_Word], bool]]:
+def _split_commands(text: str) -> Iterator[tuple[list[_Word], bool]]:
     """The simple commands of a line as words, and whether each goes through a pipe."""
-    words: list[_Word] = []
-    for word in [*_shell_words(text), None]:
+    command: list[_Word] = []
+    for word in [*_split_shell_words(text), None]:
         if word is None or word.text in (";", "&&", "||", "|", "&"):
-            if words:
-                yield words, word is not None and word.text == "|"
-            words = []
+            if command:
+                yield command, word is not None and word.text == "|"
+            command = []
         else:
-            words.append(word)
+            command.append(word)
 
 
-def _shell_words(text: str) -> Iterator[_Word]:
-    """Words as a POSIX shell cuts them (Shell Command Language, 2.2 and 2.3), operators too."""
+def _split_shell_words(text: str) -> Iterator[_Word]:
+    """Words and operators, split as by a POSIX shell (Shell Command Language, 2.2 and 2.3)."""
     position, end = 0, len(text)
     while position < end:
         char = text[position]
@@ -262,12 +266,12 @@ def _shell_words(text: str) -> Iterator[_Word]:
             yield _Word(text[position:stop])
             position = stop
         else:
-            word, position = _shell_word(text, position)
+            word, position = _read_shell_word(text, position)
             yield word
 
 
-def _shell_word(text: str, position: int) -> tuple[_Word, int]:
-    """One word from ``position`` on, and where it ends."""
+def _read_shell_word(text: str, position: int) -> tuple[_Word, int]:
+    """The word that begins at ``position``, and where it ends."""
     parts: list[str] = []
     word = _Word("")
     quote = ""
@@ -286,7 +290,7 @@ def _shell_word(text: str, position: int) -> tuple[_Word, int]:
         elif not quote and (char in " \t\n" or char in _OPERATORS):
             break
         else:
-            word.substituted |= char == "`" or bool(_SHELLS_OWN.match(text, position))
+            word.substituted |= char == "`" or bool(_SHELL_VARIABLE.match(text, position))
             parts.append(char)
         position += 1
     word.text = "".join(parts)
@@ -294,9 +298,9 @@ def _shell_word(text: str, position: int) -> tuple[_Word, int]:
 
 
 def open_quote(text: str, quote: str = "") -> str:
-    """The quote that is still open after the text, "" for none; a backslash at the end counts.
+    """The quote that is open after the text, "" for none; a final backslash counts as one.
 
-    ``quote`` is what was open before it.
+    ``quote`` is the one that was open before the text.
     """
     position, end = 0, len(text)
     while position < end:

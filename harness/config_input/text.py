@@ -1,7 +1,7 @@
-"""The text of a configuration out of the bytes that people hold, and what was done to them. Pure.
+"""The text of a configuration from the bytes that were given, with notes of what was changed.
 
 A configuration comes from disks, mail, web pages and terminals: with a byte order mark, in UTF-16
-or Latin-1, with ``> `` before each line, between Markdown's fences. What is undone here is said.
+or Latin-1, with ``> `` before each line, between Markdown fences. Each change here is noted.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pathlib import Path
 
 from harness.errors import FileError, FileLocation
 
-#: Where a text from standard input comes from, in messages.
+#: The path of standard input.
 STDIN = Path("-")
-#: The names of Postfix's own two files: what such a file holds is told by its name.
+#: The names of Postfix's two files: such a name determines what the file holds.
 MAIN_CF, MASTER_CF = "main.cf", "master.cf"
-#: More is no configuration. The largest of Postfix's own, main.cf.proto, has 29 KiB.
+#: A larger file is not a configuration. Postfix's largest, main.cf.proto, has 29 KiB.
 MOST_BYTES = 4 << 20
 
 _BYTE_ORDER_MARKS = (
@@ -27,7 +27,7 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be", "UTF-16"),
 )
 _FENCE = re.compile(r"[ \t]{0,3}(?:`{3,}|~{3,})[ \t]*[\w.+-]*[ \t]*")
-#: A line that is code as a whole, perhaps an item of a list.
+#: A line that consists of code, which may be an item of a list.
 _CODE = re.compile(r"[ \t]{0,8}(?:(?:[-*+]|\d{1,3}[.)])[ \t]+)?`([^`\n]+)`[.,:;]?[ \t]*")
 #: Not the ">=" that begins a continued value: smtpd_tls_protocols of Postfix 3.6 and later.
 _QUOTE = re.compile(r"[ \t]?>(?!=)[ \t]?")
@@ -46,9 +46,9 @@ _INVISIBLE = str.maketrans(dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff", None)
 class GivenText:
     """One text as it was given.
 
-    ``pasted``: it comes out of mail, a web page or a terminal, so what is around the configuration
-    may be in it; else it is a file, and each of its lines is Postfix's to read.
-    ``notes`` say what was done to it; ``fences`` are the numbers of the lines that were fences.
+    ``pasted``: it comes from mail, a web page or a terminal, so it may contain more than the
+    configuration; else it is a file, and Postfix reads each of its lines.
+    ``notes`` state what was changed; ``fences`` are the numbers of the lines that were fences.
     """
 
     path: Path
@@ -59,15 +59,15 @@ class GivenText:
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         return "standard input" if self.path == STDIN else self.path.name
 
 
 def decode_text(data: bytes, path: Path) -> tuple[str, tuple[str, ...]]:
-    """The text in some bytes, and what was done to read them.
+    """The text in some bytes, and notes of what was changed in order to read them.
 
     Raises:
-        FileError: it is no text (it has a NUL), or larger than a configuration can be.
+        FileError: it is not text (it has a NUL), or it is too large for a configuration.
     """
     name = "standard input" if path == STDIN else path.name
     if len(data) > MOST_BYTES:
@@ -93,15 +93,15 @@ def decode_text(data: bytes, path: Path) -> tuple[str, tuple[str, ...]]:
 
 
 def clean_text(text: str, path: Path, command_signs: Iterable[str] = ()) -> GivenText:
-    """A text without what mail, web pages and terminals put around it.
+    """A text without what mail programs, web pages and terminals add to it.
 
     Args:
         text: as decoded.
         path: where it comes from; :data:`STDIN` for standard input.
-        command_signs: lines of the text that are commands of a terminal (``postconf -n``): a text
-            that has one was pasted.
+        command_signs: lines of the text that are terminal commands (``postconf -n``): a text that
+            has one was pasted.
     """
-    own = path.name in (MAIN_CF, MASTER_CF)
+    is_postfix_file = path.name in (MAIN_CF, MASTER_CF)
     name = "standard input" if path == STDIN else path.name
     notes: list[str] = []
     if "\r" in text:
@@ -110,19 +110,25 @@ def clean_text(text: str, path: Path, command_signs: Iterable[str] = ()) -> Give
             text = text.replace("\r", "\n")
         notes.append(f"{name}: its line ends were Windows' or old Macs'")
     lines = text.split("\n")
-    pasted = path == STDIN or bool(list(command_signs)) or _has_signs(lines, own=own)
+    pasted = (
+        path == STDIN
+        or bool(list(command_signs))
+        or _has_signs(lines, is_postfix_file=is_postfix_file)
+    )
     if not pasted:
         return GivenText(path, text, pasted=False, notes=tuple(notes))
-    lines, more = _unquoted(lines, name)
+    lines, more = _remove_quotes(lines, name)
     notes += more
     spaced = [line.translate(_SPACES).translate(_INVISIBLE) for line in lines]
     if changed := [number for number, pair in enumerate(zip(lines, spaced, strict=True), 1)
                    if pair[0] != pair[1]]:  # fmt: skip
-        notes.append(f"{name} {_numbered(changed)}: special spaces were read as spaces")
+        notes.append(f"{name} {_format_line_numbers(changed)}: special spaces were read as spaces")
     fences = frozenset(n for n, line in enumerate(spaced, 1) if _FENCE.fullmatch(line))
     if fences:
-        notes.append(f"{name} {_numbered(sorted(fences))}: Markdown's fences were left out")
-    kept = ["" if n in fences else _without_ticks(line) for n, line in enumerate(spaced, 1)]
+        notes.append(
+            f"{name} {_format_line_numbers(sorted(fences))}: Markdown's fences were left out"
+        )
+    kept = ["" if n in fences else _remove_backticks(line) for n, line in enumerate(spaced, 1)]
     return GivenText(path, "\n".join(kept), pasted=True, notes=tuple(notes), fences=fences)
 
 
@@ -132,29 +138,29 @@ def is_prompt(line: str) -> bool:
 
 
 def without_prompt(line: str) -> str:
-    """The command behind ``root@mail:~# ``, ``[root@mail ~]# ``, ``$ `` or ``# ``."""
+    """The command after ``root@mail:~# ``, ``[root@mail ~]# ``, ``$ `` or ``# ``."""
     if match := _PROMPT.match(line):
         return line[match.end() :].strip()
     return line.removeprefix("$ ").removeprefix("# ").removeprefix("% ").strip()
 
 
-def _without_ticks(line: str) -> str:
+def _remove_backticks(line: str) -> str:
     match = _CODE.fullmatch(line)
     return match[1] if match else line
 
 
-def _has_signs(lines: list[str], *, own: bool) -> bool:
-    """Whether a file's text shows that it was pasted: fences, quotes before all, a prompt."""
+def _has_signs(lines: list[str], *, is_postfix_file: bool) -> bool:
+    """Whether a file was evidently pasted: it has fences, a prompt, or ``>`` before every line."""
     filled = [line for line in lines if line.strip()]
     if filled and all(_QUOTE.match(line) for line in filled):
         return True
     if any(_PROMPT.match(line) for line in filled):
         return True
-    return any(_FENCE.fullmatch(line) for line in (filled[:1] if own else filled))
+    return any(_FENCE.fullmatch(line) for line in (filled[:1] if is_postfix_file else filled))
 
 
-def _unquoted(lines: list[str], name: str) -> tuple[list[str], list[str]]:
-    """The lines without ``> `` before them: no line of Postfix's begins so."""
+def _remove_quotes(lines: list[str], name: str) -> tuple[list[str], list[str]]:
+    """The lines without ``> `` before them: no line of a Postfix file begins so."""
     bare: list[str] = []
     changed: list[int] = []
     for number, line in enumerate(lines, 1):
@@ -168,10 +174,10 @@ def _unquoted(lines: list[str], name: str) -> tuple[list[str], list[str]]:
         bare.append(rest)
     if not changed:
         return lines, []
-    return bare, [f'{name} {_numbered(changed)}: "> " before the lines was left out']
+    return bare, [f'{name} {_format_line_numbers(changed)}: "> " before the lines was left out']
 
 
-def _numbered(numbers: list[int]) -> str:
+def _format_line_numbers(numbers: list[int]) -> str:
     """``line 3``, ``lines 3 and 7``, or ``lines 3 to 40`` where there are many."""
     if len(numbers) == 1:
         return f"line {numbers[0]}"

@@ -1,7 +1,8 @@
-"""The key, certificate and DH parameter files that a configuration names. Pure.
+"""The key, certificate and DH parameter files that a configuration names.
 
-The harness puts test files at these very paths, instead of editing the candidate. Parameters are
-those of postconf(5) for smtpd(8), and their siblings for smtp(8), lmtp(8) and tlsproxy(8).
+The harness puts test files at exactly these paths, so that it need not edit the candidate. The
+parameters are those of postconf(5) for smtpd(8), and their counterparts for smtp(8), lmtp(8) and
+tlsproxy(8).
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from harness.postfix_config.master_cf import MasterEntry
 
 
 class FileKind(StrEnum):
-    """What must lie at a path; all PEM. A chain is a key and its certificate in one file.
+    """What a path must hold, always PEM. A chain is a key and its certificate in one file.
 
-    RSA and DSA keys have 2048 bits and EC keys are on P-256 where nothing else is said.
+    Unless the kind states otherwise, RSA and DSA keys have 2048 bits and EC keys are on P-256.
     """
 
     RSA_CERTIFICATE = "RSA certificate"
@@ -33,7 +34,7 @@ class FileKind(StrEnum):
     CA = "CA certificate"
     DH_2048 = "DH parameters, 2048 bits"
     DH_512 = "DH parameters, 512 bits"
-    # What a scenario can ask for beside these ([files] in scenario.toml).
+    # Further kinds that a scenario can request ([files] in scenario.toml).
     DH_1024 = "DH parameters, 1024 bits"
     DH_3072 = "DH parameters, 3072 bits"
     DH_4096 = "DH parameters, 4096 bits"
@@ -46,7 +47,7 @@ class FileKind(StrEnum):
     P384_CERTIFICATE = "EC certificate, P-384"
     P384_KEY = "EC key, P-384"
     P384_CHAIN = "EC key and certificate, P-384"
-    #: These are of the common RSA key, and so are certificates for another name.
+    #: These use the common RSA key, as do certificates for another name.
     EXPIRED = "RSA certificate, expired"
     SELF_SIGNED = "RSA certificate, self-signed"
     OF_ANOTHER_CA = "RSA certificate, of another CA"
@@ -59,13 +60,13 @@ class FileKind(StrEnum):
 
     @property
     def host(self) -> str | None:
-        """The other name that a certificate is for: ``, for NAME``; None: the server's own."""
-        return self.value.partition(_FOR)[2] or None
+        """The host name in ``, for NAME``; None: the certificate is for the server's name."""
+        return self.value.partition(_HOST_PREFIX)[2] or None
 
     @classmethod
     def _missing_(cls, value: object) -> FileKind | None:
-        """``RSA certificate, for mx2.test`` and its like: a member for each name, made once."""
-        base, _, host = str(value).partition(_FOR)
+        """Create, once per name, a member such as ``RSA certificate, for mx2.test``."""
+        base, _, host = str(value).partition(_HOST_PREFIX)
         if base not in _NAMEABLE or not _HOST.fullmatch(host):
             return None
         member = str.__new__(cls, str(value))
@@ -74,9 +75,9 @@ class FileKind(StrEnum):
         return member
 
 
-_FOR = ", for "
+_HOST_PREFIX = ", for "
 _HOST = re.compile(r"(?:\*\.)?[a-z0-9][a-z0-9-]*(?:\.[a-z0-9][a-z0-9-]*)*")
-#: What can be for another name.
+#: Kinds that can be issued for another name.
 _NAMEABLE = frozenset(
     {"RSA certificate", "RSA key and certificate", "EC certificate", "EC key and certificate"}
 )
@@ -106,16 +107,16 @@ _KINDS = {
 _PARAMETER = re.compile(
     r"(?:smtpd_tls|smtp_tls|lmtp_tls|tlsproxy_tls|tlsproxy_client)_(" + "|".join(_KINDS) + ")"
 )
-#: What one file must be that two parameters name as these two.
-_TOGETHER = {
+#: The kind of a file that two parameters name, one for each of these two kinds.
+_CHAIN_OF = {
     frozenset({FileKind.RSA_CERTIFICATE, FileKind.RSA_KEY}): FileKind.CHAIN,
     frozenset({FileKind.EC_CERTIFICATE, FileKind.EC_KEY}): FileKind.EC_CHAIN,
     frozenset({FileKind.DSA_CERTIFICATE, FileKind.DSA_KEY}): FileKind.DSA_CHAIN,
 }
-_CHAINS = frozenset(_TOGETHER.values())
-#: The parameter whose default each certificate's file is (postconf(5): smtpd_tls_key_file).
+_CHAINS = frozenset(_CHAIN_OF.values())
+#: For each certificate parameter, the key parameter that defaults to the same file (postconf(5)).
 _KEY_OF = {"cert_file": "key_file", "eccert_file": "eckey_file", "dcert_file": "dkey_file"}
-#: A file name that says it holds a key alone: privkey.pem, server.key, rsa-key.pem, key.
+#: A file name that shows that it holds only a key: privkey.pem, server.key, rsa-key.pem, key.
 _KEY_NAME = re.compile(r"(?:^|[^a-z])(?:ec|rsa|dsa|tls|ssl|server|priv|private)?key(?:$|[^a-z])")
 #: ``${name?text}``, ``${name:text}``, and since Postfix 3.0 ``${name?{text}:{text}}``.
 _CONDITIONAL = re.compile(
@@ -129,7 +130,7 @@ _MOST_EXPANSIONS = 10
 def key_files(
     main: Mapping[str, str], entries: Iterable[MasterEntry], directory: str
 ) -> dict[str, FileKind]:
-    """Each absolute path that main.cf or an entry's -o options name, and what must lie there.
+    """Each absolute path that main.cf or an entry's -o options name, and what it must hold.
 
     Args:
         main: the effective main.cf.
@@ -144,27 +145,29 @@ def key_files(
             if match is None:
                 continue
             in_effect = {**known, **settings}
-            paths = _paths(value, in_effect)
-            for path, kind in zip(paths, _kinds(match[1], name, paths, in_effect), strict=True):
-                files[path] = _combined(files.get(path), kind)
+            paths = _absolute_paths(value, in_effect)
+            for path, kind in zip(
+                paths, _kinds_of_parameter(match[1], name, paths, in_effect), strict=True
+            ):
+                files[path] = _combine_kinds(files.get(path), kind)
     return files
 
 
-def _kinds(
+def _kinds_of_parameter(
     parameter: str, name: str, paths: list[str], in_effect: Mapping[str, str]
 ) -> list[FileKind]:
-    """What must lie at each of the paths that one parameter names."""
+    """What each of the paths that one parameter names must hold."""
     if parameter == "chain_files":
         return chain_kinds(paths)
     kind = _KINDS[parameter]
     # A key's default is the certificate's file: smtpd_tls_key_file = $smtpd_tls_cert_file.
     if parameter in _KEY_OF and name.replace(parameter, _KEY_OF[parameter]) not in in_effect:
-        kind = _TOGETHER[frozenset({kind, _KINDS[_KEY_OF[parameter]]})]
+        kind = _CHAIN_OF[frozenset({kind, _KINDS[_KEY_OF[parameter]]})]
     return [kind] * len(paths)
 
 
 def map_key_files(text: str) -> dict[str, FileKind]:
-    """The files that a table of tls_server_sni_maps names, and what must lie there.
+    """The files that a table of tls_server_sni_maps names, and what each must hold.
 
     Args:
         text: a table's lines: a domain, then the chain files of its certificates (postconf(5)).
@@ -175,45 +178,45 @@ def map_key_files(text: str) -> dict[str, FileKind]:
             continue
         paths = [word for word in re.split(r"[\s,]+", line.strip())[1:] if word.startswith("/")]
         for path, kind in zip(paths, chain_kinds(paths), strict=True):
-            files[path] = _combined(files.get(path), kind)
+            files[path] = _combine_kinds(files.get(path), kind)
     return files
 
 
 def chain_kinds(paths: Sequence[str]) -> list[FileKind]:
-    """What must lie at each path of smtpd_tls_chain_files, in all forms of postconf(5).
+    """What each path of smtpd_tls_chain_files must hold, in every form that postconf(5) allows.
 
-    A file holds a key and its certificates, or the key has a file of its own, and the file after it
-    has the certificates. Which form it is, and of which algorithm a key is, is told by the files'
-    names, and by Debian's folder for keys (/etc/ssl/private) beside others; where these tell
-    nothing, each file holds both, the first RSA, the second EC. What follows a certificate without
-    a key between is of its issuers.
+    A file holds a key and its certificates; or a file holds only the key, and the next file holds
+    the certificates. The form, and each key's algorithm, follow from the file names and from
+    Debian's folder for keys (/etc/ssl/private), where only some files are in it. If these show
+    nothing, each file holds both, the first RSA, the second EC. A file that follows a certificate,
+    with no key between them, holds the certificates of its issuers.
     """
-    apart = [bool(_KEY_NAME.search(PurePosixPath(path).name.lower())) for path in paths]
+    is_key_file = [bool(_KEY_NAME.search(PurePosixPath(path).name.lower())) for path in paths]
     folders = [PurePosixPath(path).parent.name == "private" for path in paths]
-    if not any(apart) and not all(folders):
-        apart = folders
+    if not any(is_key_file) and not all(folders):
+        is_key_file = folders
     kinds: list[FileKind] = []
     keys, has_certificate = 0, False
-    for path, is_key in zip(paths, apart, strict=True):
-        if not any(apart):
-            kinds.append(_of_algorithm(path, len(kinds), "CHAIN"))
+    for path, is_key in zip(paths, is_key_file, strict=True):
+        if not any(is_key_file):
+            kinds.append(_kind_of_algorithm(path, len(kinds), "CHAIN"))
         elif is_key:
-            # The certificate may stand before its key, which Postfix refuses: it is a pair even so.
+            # The certificate may precede its key. Postfix refuses that, but they remain a pair.
             keys, has_certificate = keys + 1, has_certificate and not keys
-            kinds.append(_of_algorithm(path, keys - 1, "KEY"))
+            kinds.append(_kind_of_algorithm(path, keys - 1, "KEY"))
         elif has_certificate:
             kinds.append(FileKind.CA)
         else:
             has_certificate = True
-            kinds.append(_of_algorithm(path, max(keys - 1, 0), "CERTIFICATE"))
+            kinds.append(_kind_of_algorithm(path, max(keys - 1, 0), "CERTIFICATE"))
     return kinds
 
 
-def _of_algorithm(path: str, position: int, part: str) -> FileKind:
-    """A key, a certificate or both, of the algorithm that a file's name or its position tells."""
-    words = re.split(r"[^a-z0-9]+", PurePosixPath(path).name.lower())
-    is_ec = any(word.startswith(("ec", "p256", "p384")) for word in words)
-    if not is_ec and not any(word.startswith("rsa") for word in words):
+def _kind_of_algorithm(path: str, position: int, part: str) -> FileKind:
+    """A key, a certificate or both; the file's name, or else its position, gives the algorithm."""
+    name_parts = re.split(r"[^a-z0-9]+", PurePosixPath(path).name.lower())
+    is_ec = any(word.startswith(("ec", "p256", "p384")) for word in name_parts)
+    if not is_ec and not any(word.startswith("rsa") for word in name_parts):
         is_ec = position % 2 == 1
     algorithm = "EC" if is_ec else "RSA"
     if part == "CHAIN":
@@ -221,20 +224,22 @@ def _of_algorithm(path: str, position: int, part: str) -> FileKind:
     return FileKind[f"{algorithm}_{part}"]
 
 
-def _paths(value: str, known: Mapping[str, str]) -> list[str]:
-    """The absolute paths in a value, references followed; none where one cannot be followed.
+def _absolute_paths(value: str, known: Mapping[str, str]) -> list[str]:
+    """The absolute paths in a value, with references expanded; without those that cannot be.
 
-    So "none" (no certificate) and "auto" (Postfix's own DH parameters, from 3.7) are no paths.
+    "none" (no certificate) and "auto" (Postfix's built-in DH parameters, from 3.7) are not paths.
     """
     for _ in range(_MOST_EXPANSIONS):
         if "$" not in value:
             break
-        value = _CONDITIONAL.sub(lambda m: _chosen(m, known), expand_references(value, known))
+        value = _CONDITIONAL.sub(
+            lambda m: _expand_conditional(m, known), expand_references(value, known)
+        )
     return [word for word in re.split(r"[\s,]+", value) if word.startswith("/") and "$" not in word]
 
 
-def _chosen(match: re.Match[str], known: Mapping[str, str]) -> str:
-    """What a conditional comes to (postconf(5)): ``?`` where the name has a value, ``:`` if not."""
+def _expand_conditional(match: re.Match[str], known: Mapping[str, str]) -> str:
+    """The text that a conditional yields: ``?`` tests for a value, ``:`` for none (postconf(5))."""
     if bool(known.get(match["name"])) is (match["if"] == "?"):
         return match["plain"] or match["first"] or ""
     return match["second"] or ""
@@ -246,8 +251,8 @@ def _default_domain(main: Mapping[str, str]) -> dict[str, str]:
     return {"mydomain": domain} if domain else {}
 
 
-def _combined(before: FileKind | None, now: FileKind) -> FileKind:
-    """What fits both parameters that name one path; where nothing does, the first has its way."""
+def _combine_kinds(before: FileKind | None, new: FileKind) -> FileKind:
+    """The kind that suits both parameters that name one path; if none does, the first kind."""
     if before is None:
-        return now
-    return before if before in _CHAINS else _TOGETHER.get(frozenset({before, now}), before)
+        return new
+    return before if before in _CHAINS else _CHAIN_OF.get(frozenset({before, new}), before)

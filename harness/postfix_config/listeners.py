@@ -1,6 +1,6 @@
-"""The services that a configuration has: its inet entries that take mail, and how each speaks.
+"""The services of a configuration: its inet entries that accept mail, and how each does TLS.
 
-postconf(5): an entry's -o options over main.cf's settings; master(5): the entry's name.
+postconf(5): an entry's -o options override main.cf's settings; master(5): the entry's name.
 """
 
 from __future__ import annotations
@@ -36,9 +36,10 @@ _PROXY_PROTOCOL = {
 class Listener:
     """A service and its entry in master.cf.
 
-    ``entry`` is the entry's name as written. ``settings`` are in effect for it, with ``$name``
-    followed. ``implicit_tls``: its clients begin with TLS (RFC 8314). ``authenticates``: its
-    clients log in before they send. ``proxied``: it expects HAProxy's protocol before the dialogue.
+    ``entry`` is the entry's name as written. ``settings`` are those in effect for it, with
+    ``$name`` expanded. ``implicit_tls``: its clients begin with TLS (RFC 8314). ``authenticates``:
+    its clients log in before they send. ``proxied``: it expects HAProxy's protocol before the SMTP
+    dialogue.
     """
 
     service: Service
@@ -51,11 +52,11 @@ class Listener:
 
     @property
     def level(self) -> str:
-        """none, may, encrypt or implicit TLS, as its settings say."""
+        """The TLS level that its settings give: none, may, encrypt or implicit TLS."""
         return service_level(self.settings)
 
     def to_dict(self) -> dict[str, str]:
-        """The listener in JSON's terms, for an instance's evidence (key ``services``)."""
+        """The listener as JSON values, for an instance's evidence (key ``services``)."""
         return {
             "service": str(self.service),
             "entry": self.entry,
@@ -69,40 +70,49 @@ class Listener:
 def listeners(
     main: Mapping[str, str], master: MasterCf, interfaces: str = ""
 ) -> tuple[Listener, ...]:
-    """The services of a configuration, in master.cf's order; of two on one port, the last entry.
+    """The services of a configuration, in the order of master.cf; the last of two on one port.
 
     Args:
         main: main.cf's settings in effect.
-        master: the entries, by the names that they were written with.
-        interfaces: the candidate's own inet_interfaces.
+        master: the entries, with their names as written.
+        interfaces: the candidate's inet_interfaces.
     """
-    found: dict[str, Listener] = {}
+    result: dict[str, Listener] = {}
     for at, place in listening_places(master, interfaces).items():
         entry = master.pieces[at]
         assert isinstance(entry, MasterEntry)
         program = entry.fields[-1] if len(entry.fields) == FIELDS else ""
         if program == SMTPD:
-            found[place.name] = _listener(place, entry, {**main, **entry.options})
+            result[place.name] = _make_listener(place, entry, {**main, **entry.options})
         elif program == POSTSCREEN and (behind := behind_postscreen(main, entry, master)):
-            # The dialogue is smtpd's, as soon as postscreen has handed the connection over.
+            # Once postscreen has handed the connection over, smtpd holds the dialogue.
             settings = {**main, **entry.options, **behind.options}
-            found[place.name] = _listener(place, entry, settings)
-    return tuple(found.values())
+            result[place.name] = _make_listener(place, entry, settings)
+    return tuple(result.values())
 
 
 def behind_postscreen(
     main: Mapping[str, str], entry: MasterEntry, master: MasterCf
 ) -> MasterEntry | None:
-    """The entry of smtpd(8) that a postscreen(8) hands its clients to; None without any.
+    """The smtpd(8) entry to which a postscreen(8) hands its clients; None without any.
 
-    postconf(5): smtpd_service_name, "smtpd" unless said otherwise.
+    postconf(5): smtpd_service_name, by default "smtpd".
     """
     name = {**main, **entry.options}.get("smtpd_service_name", SMTPD)
-    known = [one for one in master.entries if one.type == "pass" and one.fields[7:8] == (SMTPD,)]
-    return next((one for one in known if one.name == name), next(iter(known), None))
+    candidates = [
+        candidate
+        for candidate in master.entries
+        if candidate.type == "pass" and candidate.fields[7:8] == (SMTPD,)
+    ]
+    return next(
+        (candidate for candidate in candidates if candidate.name == name),
+        next(iter(candidates), None),
+    )
 
 
-def _listener(place: ListeningPlace, entry: MasterEntry, settings: Mapping[str, str]) -> Listener:
+def _make_listener(
+    place: ListeningPlace, entry: MasterEntry, settings: Mapping[str, str]
+) -> Listener:
     service, program = Service(place.name), entry.fields[-1]
     settings = {name: expand_references(value, settings) for name, value in settings.items()}
     offers_log_in = _is_on(settings, "smtpd_sasl_auth_enable") and not place.loopback

@@ -1,7 +1,7 @@
-"""The lookup tables that a setting names, and what takes the place of those that are not here.
+"""The lookup tables that a setting names, and the stand-ins for those that are unavailable.
 
-DATABASE_README has the types. A table is named ``type:name``; lists of restrictions, tables and
-domains separate their elements by whitespace and commas, and braces hold one element together
+DATABASE_README lists the types. A table is named ``type:name``; lists of restrictions, tables and
+domains separate their elements by whitespace and commas, and braces enclose one element
 (postconf(5), SMTPD_ACCESS_README).
 """
 
@@ -12,21 +12,21 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-#: Types whose content stands in the configuration or comes with every machine.
+#: Types whose content is in the configuration itself or is present on every machine.
 _SELF_CONTAINED = frozenset(
     {"environ", "fail", "inline", "internal", "randmap", "static", "unix", "debug"}
 )
-#: Types that are made of a text file by postmap(1), in the order in which one replaces another.
+#: Types that postmap(1) makes from a text file, in the order in which one replaces another.
 _INDEXED = ("hash", "btree", "lmdb", "cdb", "dbm", "sdbm")
 #: Types that Postfix reads as text.
 _TEXT = ("texthash", "regexp", "pcre", "cidr")
 _COMBINED = ("pipemap", "unionmap")
-_ELSEWHERE = (
+_NEEDING_A_SERVER = (
     *("ldap", "memcache", "mongodb", "mysql", "netinfo", "nis", "nisplus", "pgsql"),
     *("redis", "socketmap", "sqlite", "tcp"),
 )
-TYPES = frozenset({*_SELF_CONTAINED, *_INDEXED, *_TEXT, *_COMBINED, *_ELSEWHERE, "proxy"})
-#: Databases that Postfix writes, best first.
+TYPES = frozenset({*_SELF_CONTAINED, *_INDEXED, *_TEXT, *_COMBINED, *_NEEDING_A_SERVER, "proxy"})
+#: Types of the databases that Postfix writes, the preferred first.
 _WRITABLE = ("btree", "lmdb", "hash", "sdbm", "dbm")
 #: Parameters in which "/path" names a file of elements (postconf(5): "/file/name" patterns).
 _LISTS_OF_FILES = frozenset(
@@ -42,24 +42,24 @@ _LISTS_OF_FILES = frozenset(
         *("virtual_alias_domains", "virtual_mailbox_domains"),
     }
 )
-#: Restrictions that ask another system: the next element names it, or none does.
+#: Restrictions that query another system: the next element names it, or there is no such element.
 _POLICY_SERVICE = "check_policy_service"
 _VERIFICATION = frozenset({"reject_unverified_recipient", "reject_unverified_sender"})
 
 _TABLE = re.compile(r"(?P<type>[a-z]+):(?P<name>.*)", re.DOTALL)
 _REFERENCE = re.compile(r"\$(?:(\w+)|\{(\w+)\}|\((\w+)\))", re.ASCII)
 _WHOLE_REFERENCE = re.compile(r"\$(?:\w+|\{\w+\}|\(\w+\))", re.ASCII)
-#: What mac_parse(3) takes for an error: a ``$`` that no name follows.
+#: What mac_parse(3) reports as an error: a ``$`` that no name follows.
 _BROKEN_MACRO = re.compile(r"\$(?![\w{($])", re.ASCII)
 _CONFIG_DIRECTORY = "config_directory"
 _TABLE_OF_FILES = "tls_server_sni_maps"
 _MOST_EXPANSIONS = 10
 #: In characters: a value that refers to itself in others grows without end.
-_MOST_EXPANDED = 1 << 16
+_MOST_EXPANDED_CHARACTERS = 1 << 16
 
 
 class Compiler(StrEnum):
-    """What makes an indexed table of a text: postmap(1), with -F for tables of files."""
+    """The command that makes an indexed table from a text; postmap -F for tables of files."""
 
     POSTMAP = "postmap"
     POSTMAP_FILES = "postmap -F"
@@ -68,7 +68,7 @@ class Compiler(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GivenTable:
-    """A table that came with the configuration: its type here, its path, what compiles it.
+    """A table that came with the configuration: its type in the container, its path, its compiler.
 
     ``is_of_files``: its values are paths of certificates and keys.
     """
@@ -86,10 +86,10 @@ class GivenTable:
 
 @dataclass(frozen=True, slots=True)
 class TableContext:
-    """What is known where tables are replaced.
+    """What the replacement of tables depends on.
 
     ``types`` are those that the build has (postconf -m); ``files`` the paths that came with the
-    configuration, ``config_directory/NAME`` for those beside main.cf; ``main`` main.cf's settings,
+    configuration, ``config_directory/NAME`` for those in its folder; ``main`` main.cf's settings,
     for ``$name``; ``directory`` the instance's folder of main.cf.
     """
 
@@ -99,14 +99,14 @@ class TableContext:
     directory: str
 
     @property
-    def empty(self) -> str:
-        """A table of every release in which nothing is found."""
+    def empty_table(self) -> str:
+        """A table that every release can read, and that has no entries."""
         return f"regexp:{self.directory}/empty"
 
     @property
-    def undecided(self) -> str:
-        """A restriction that decides nothing, as a policy service that answers "dunno"."""
-        return f"check_client_access,{self.empty}"
+    def undecided_restriction(self) -> str:
+        """A restriction that decides nothing, like a policy service that answers "dunno"."""
+        return f"check_client_access,{self.empty_table}"
 
 
 @dataclass(slots=True)
@@ -119,10 +119,10 @@ class TableUse:
 def replace_tables(name: str, value: str, context: TableContext, use: TableUse) -> str:
     """A setting's value with stand-ins for the tables, files and services that were not given.
 
-    All else stays as written. A value that Postfix's macro parser refuses stays whole, since what
-    Postfix says of it is the result.
+    Everything else stays as written. A value that Postfix's macro parser refuses is not changed at
+    all, since Postfix's error is the result.
     """
-    if _BROKEN_MACRO.search(value) or not _balanced(value):
+    if _BROKEN_MACRO.search(value) or not _has_balanced_braces(value):
         return value
     edits: list[tuple[int, int, str]] = []
     elements = list(scan_elements(value))
@@ -132,9 +132,9 @@ def replace_tables(name: str, value: str, context: TableContext, use: TableUse) 
         text = value[start:end]
         if text == _POLICY_SERVICE and position + 1 < len(elements):
             position += 1
-            edits.append((start, elements[position][1], context.undecided))
+            edits.append((start, elements[position][1], context.undecided_restriction))
         elif text in _VERIFICATION:
-            edits.append((start, end, context.undecided))
+            edits.append((start, end, context.undecided_restriction))
         else:
             replaced = _replace_element(name, text, context, use)
             if replaced != text:
@@ -148,7 +148,7 @@ def replace_tables(name: str, value: str, context: TableContext, use: TableUse) 
 def replace_database(value: str, types: Collection[str]) -> str:
     """A database that Postfix writes, of a type that the build has, in the data directory.
 
-    One that goes by proxymap(8) still does: several postscreen(8) share a cache in that way alone.
+    A ``proxy:`` prefix stays: several postscreen(8) can share a cache only through proxymap(8).
     """
     table = value.removeprefix("proxy:")
     proxy = value[: len(value) - len(table)]
@@ -165,7 +165,7 @@ def replace_database(value: str, types: Collection[str]) -> str:
 
 
 def scan_elements(value: str) -> Iterator[tuple[int, int]]:
-    """Where the elements of a list lie; braces hold one together (mystrtokq(3))."""
+    """The start and end of each element of a list; braces enclose one element (mystrtokq(3))."""
     position = 0
     while position < len(value):
         if value[position] in " \t\r\n,":
@@ -179,13 +179,16 @@ def scan_elements(value: str) -> Iterator[tuple[int, int]]:
 
 
 def expand_references(value: str, settings: Mapping[str, str]) -> str:
-    """A value with ``$name``, ``${name}`` and ``$(name)`` followed; unknown names stay.
+    """A value with ``$name``, ``${name}`` and ``$(name)`` expanded; unknown names stay.
 
-    So does what would grow beyond a sensible size.
+    References whose expansion would exceed a sensible size stay as well.
     """
     for _ in range(_MOST_EXPANSIONS):
         names = (match[1] or match[2] or match[3] for match in _REFERENCE.finditer(value))
-        if len(value) + sum(len(settings.get(name, "")) for name in names) > _MOST_EXPANDED:
+        if (
+            len(value) + sum(len(settings.get(name, "")) for name in names)
+            > _MOST_EXPANDED_CHARACTERS
+        ):
             break
         expanded = _REFERENCE.sub(lambda m: settings.get(m[1] or m[2] or m[3], m[0]), value)
         if expanded == value:
@@ -194,13 +197,13 @@ def expand_references(value: str, settings: Mapping[str, str]) -> str:
     return value
 
 
-def _balanced(value: str) -> bool:
+def _has_balanced_braces(value: str) -> bool:
     return value.count("{") == value.count("}") and value.count("(") == value.count(")")
 
 
 def _replace_element(name: str, text: str, context: TableContext, use: TableUse) -> str:
     if _WHOLE_REFERENCE.fullmatch(text):
-        # What it stands for is a setting of its own.
+        # The setting that it refers to is replaced by itself.
         return text
     macros = {key: value for key, value in context.main.items() if key != _CONFIG_DIRECTORY}
     expanded = expand_references(text, macros) if "$" in text else text
@@ -216,23 +219,25 @@ def _replace_element(name: str, text: str, context: TableContext, use: TableUse)
 def _replace_table(
     name: str, text: str, expanded: str, context: TableContext, use: TableUse
 ) -> str:
-    """A table as it is here: its own, the given file, or one in which nothing is found."""
+    """The table to use in the container: as written, the given file, or an empty table."""
     type_, _, path = expanded.partition(":")
     if type_ == "proxy":
         inner = _replace_table(name, path, path, context, use)
         return text if inner == path and _needs_nothing(path) else inner
     if _needs_nothing(expanded) or (path.startswith("{") and type_ in context.types):
-        # Its content stands in the setting: cidr:{{192.0.2.0/24 permit}} (since Postfix 3.7).
+        # The setting itself has the content: cidr:{{192.0.2.0/24 permit}} (since Postfix 3.7).
         return text
     if type_ in _COMBINED:
-        return context.empty
+        return context.empty_table
     given = find_given(path, context)
-    if given is None or type_ in _ELSEWHERE:
-        return context.empty
+    if given is None or type_ in _NEEDING_A_SERVER:
+        return context.empty_table
     usable = _usable_type(type_, context.types)
     if usable is None:
-        return context.empty
-    use.given[given] = GivenTable(usable, given, _compiler(name, usable), name == _TABLE_OF_FILES)
+        return context.empty_table
+    use.given[given] = GivenTable(
+        usable, given, _choose_compiler(name, usable), name == _TABLE_OF_FILES
+    )
     here = expand_references(path, {_CONFIG_DIRECTORY: context.directory})
     return text if (usable, given) == (type_, here) else f"{usable}:{given}"
 
@@ -242,9 +247,9 @@ def _needs_nothing(table: str) -> bool:
 
 
 def find_given(path: str, context: TableContext) -> str | None:
-    """Where a file that came with the configuration lies in the container; None: it did not come.
+    """The path, in the container, of a file that came with the configuration; None: it did not.
 
-    What lies beside main.cf on the user's machine lies beside the instance's own main.cf.
+    Files in the folder of the user's main.cf are in the folder of the instance's main.cf.
     """
     inside = None
     for start in ("$config_directory/", "${config_directory}/", "$(config_directory)/"):
@@ -260,10 +265,10 @@ def find_given(path: str, context: TableContext) -> str | None:
 
 
 def _usable_type(type_: str, types: Collection[str]) -> str | None:
-    """The type that a text file of a table's type is read as here.
+    """The type as which the build reads a text file of that type; None: it has no such type.
 
-    An indexed type that the build lacks is read as text, which has the same form; expressions of
-    Perl have no other type.
+    An indexed type that the build does not have is read as text, which has the same form; Perl
+    expressions have no alternative type.
     """
     if type_ in types:
         return type_
@@ -272,7 +277,7 @@ def _usable_type(type_: str, types: Collection[str]) -> str | None:
     return None
 
 
-def _compiler(name: str, type_: str) -> Compiler | None:
+def _choose_compiler(name: str, type_: str) -> Compiler | None:
     if type_ not in _INDEXED:
         return None
     if name == _TABLE_OF_FILES:

@@ -1,4 +1,4 @@
-"""main.cf as postconf(5) reads it: ``name = value``, the last one wins. Pure, and verbatim."""
+"""main.cf as postconf(5) defines it: ``name = value``, the last one wins. Texts stay verbatim."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 from harness.postfix_config.logical_lines import (
     WHITESPACE,
-    chunks,
-    joined,
+    join_lines,
+    split_chunks,
 )
 
 #: split_nameval(3): the name ends at whitespace or "=", then "=" must follow.
@@ -20,8 +20,8 @@ _SETTING = re.compile(r"(?P<name>[^ \t\n\v\f\r=]+)[ \t\n\v\f\r]*=(?P<value>.*)",
 class Setting:
     """One logical line. ``text`` is verbatim, ``line`` counts from 1.
 
-    ``name`` is empty where Postfix finds no ``name = value``; what it says to that is its verdict
-    to give ("missing '=' after attribute name"), not ours.
+    ``name`` is empty where Postfix finds no ``name = value``; Postfix itself reports the error
+    ("missing '=' after attribute name").
     """
 
     name: str
@@ -39,12 +39,12 @@ class MainCf:
 
     @property
     def values(self) -> dict[str, str]:
-        """What holds in the end: of several settings of one name, the last."""
+        """The values in effect: of several settings of one name, the last."""
         return {setting.name: setting.value for setting in self.settings if setting.name}
 
     @property
     def overridden(self) -> tuple[Setting, ...]:
-        """The settings that a later one of the same name makes void."""
+        """The settings that a later one of the same name overrides."""
         last = {setting.name: setting.line for setting in self.settings}
         return tuple(s for s in self.settings if s.name and last[s.name] != s.line)
 
@@ -59,13 +59,13 @@ def parse_main_cf(text: str, source: Path = Path("main.cf")) -> MainCf:
     Raises:
         FileError: a NUL, or a continuation line with nothing before it.
     """
-    found = (chunk for chunk in chunks(text, source) if chunk.logical)
-    return MainCf(text, tuple(read_setting(chunk.text, chunk.line) for chunk in found))
+    logical = (chunk for chunk in split_chunks(text, source) if chunk.logical)
+    return MainCf(text, tuple(read_setting(chunk.text, chunk.line) for chunk in logical))
 
 
 def read_setting(text: str, line: int) -> Setting:
-    """One logical line; its name is empty where Postfix finds no ``name = value``."""
-    logical, _ = joined(text)
+    """Read one logical line; the name is empty where Postfix finds no ``name = value``."""
+    logical, _ = join_lines(text)
     match = _SETTING.fullmatch(logical)
     if match is None:
         return Setting("", logical.strip(WHITESPACE), line, text)

@@ -1,4 +1,4 @@
-"""master.cf as master(5) reads it. Pure, and verbatim."""
+"""master.cf as master(5) defines it. Texts stay verbatim."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 from harness.postfix_config.logical_lines import (
     WHITESPACE,
-    chunks,
-    joined,
+    join_lines,
+    split_chunks,
 )
 from harness.tls import Service
 
@@ -30,9 +30,9 @@ SERVICE_NAMES: Mapping[str, Service] = {
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """An argument of an entry's command; ``start``/``end`` are offsets in the entry's text.
+    """An argument of an entry's command; ``start`` and ``end`` are offsets in the entry's text.
 
-    For ``-o name=value`` and ``-o { name = value }`` it spans both words and ``name`` is set;
+    For ``-o name=value`` and ``-o { name = value }`` it spans both arguments and ``name`` is set;
     ``name`` is empty for any other argument.
     """
 
@@ -46,8 +46,8 @@ class Argument:
 class MasterEntry:
     """One logical line of master.cf; ``text`` is verbatim, ``line`` counts from 1.
 
-    ``fields`` has fewer than eight words where the line is too short for Postfix; it is handed on
-    as it is, for Postfix to refuse.
+    ``fields`` has fewer than eight items where the line is too short for Postfix; such a line is
+    passed on unchanged, so that Postfix refuses it.
     """
 
     fields: tuple[str, ...]
@@ -67,13 +67,13 @@ class MasterEntry:
 
     @property
     def host(self) -> str:
-        """For inet, what stands before the port, with its colon: ``127.0.0.1:``; else empty."""
+        """For inet, the address before the port, with its colon: ``127.0.0.1:``; else empty."""
         host, colon, _ = self.name.rpartition(":")
         return host + colon if self.type == "inet" else ""
 
     @property
     def service(self) -> Service | None:
-        """Which of our services listens here; None for all others."""
+        """The registered service that listens here; None for any other."""
         return SERVICE_NAMES.get(self.name[len(self.host) :]) if self.type == "inet" else None
 
     @property
@@ -86,7 +86,7 @@ class MasterEntry:
     @property
     def options(self) -> dict[str, str]:
         """The ``-o`` settings; of several of one name the last wins."""
-        return {found.name: found.value for found in self.arguments if found.name}
+        return {argument.name: argument.value for argument in self.arguments if argument.name}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,25 +107,27 @@ class MasterCf:
 
 
 def parse_master_cf(text: str, source: Path = Path("master.cf")) -> MasterCf:
-    """Read a master.cf; ``.text`` gives it back to the letter.
+    """Read a master.cf; ``.text`` reproduces it exactly.
 
     Raises:
         FileError: a NUL, or a continuation line with nothing before it.
     """
-    found = chunks(text, source)
-    return MasterCf(tuple(parse_entry(c.text, c.line) if c.logical else c.text for c in found))
+    chunks = split_chunks(text, source)
+    return MasterCf(tuple(parse_entry(c.text, c.line) if c.logical else c.text for c in chunks))
 
 
 def parse_entry(text: str, line: int = 1) -> MasterEntry:
     """Read one logical line, which must not be blank or a comment; ``line`` is where it begins."""
-    logical, offsets = joined(text)
-    words = [(logical[a:b], offsets[a], offsets[b - 1] + 1) for a, b in _words(logical)]
-    fields = tuple(word for word, _, _ in words[:FIELDS])
-    return MasterEntry(fields, tuple(_arguments(words[FIELDS:])), line, text)
+    logical, offsets = join_lines(text)
+    located_words = [
+        (logical[a:b], offsets[a], offsets[b - 1] + 1) for a, b in _split_words(logical)
+    ]
+    fields = tuple(word for word, _, _ in located_words[:FIELDS])
+    return MasterEntry(fields, tuple(_read_arguments(located_words[FIELDS:])), line, text)
 
 
-def _words(text: str) -> Iterable[tuple[int, int]]:
-    """Where the words lie; a word that starts with ``{`` ends at its ``}`` (master(5))."""
+def _split_words(text: str) -> Iterable[tuple[int, int]]:
+    """The start and end of each word; one that starts with ``{`` ends at its ``}`` (master(5))."""
     closing = _closing_braces(text)
     position, end = 0, len(text)
     while position < end:
@@ -140,7 +142,7 @@ def _words(text: str) -> Iterable[tuple[int, int]]:
 
 
 def _closing_braces(text: str) -> dict[int, int]:
-    """For each brace that is closed, the place just after the brace that closes it."""
+    """For each opening brace that is closed, the position just after its closing brace."""
     open_at: list[int] = []
     closing: dict[int, int] = {}
     for position, char in enumerate(text):
@@ -151,19 +153,19 @@ def _closing_braces(text: str) -> dict[int, int]:
     return closing
 
 
-def _arguments(words: Sequence[tuple[str, int, int]]) -> Iterable[Argument]:
-    remaining = iter(words)
+def _read_arguments(located_words: Sequence[tuple[str, int, int]]) -> Iterable[Argument]:
+    remaining = iter(located_words)
     for word, start, end in remaining:
         if word == "-o":
             setting, _, last = next(remaining, ("", start, end))
-            yield Argument(*_name_value(setting), start, last)
+            yield Argument(*_split_name_value(setting), start, last)
         elif word.startswith("-o"):
-            yield Argument(*_name_value(word[2:]), start, end)
+            yield Argument(*_split_name_value(word[2:]), start, end)
         else:
             yield Argument("", word, start, end)
 
 
-def _name_value(setting: str) -> tuple[str, str]:
+def _split_name_value(setting: str) -> tuple[str, str]:
     if setting.startswith("{") and setting.endswith("}"):
         setting = setting[1:-1]
     name, _, value = setting.partition("=")

@@ -1,4 +1,4 @@
-"""Laying a candidate's master.cf entries over the stock ones. Pure."""
+"""Laying a candidate's master.cf entries over the stock ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.postfix_config.master_cf import (
 
 
 class Overlay(StrEnum):
-    """How a candidate's entries meet the entries of the same service that are there."""
+    """How a candidate's entries are combined with the stock entries of the same service."""
 
     REPLACE = "replace"
     MERGE = "merge"
@@ -27,24 +27,24 @@ class Overlay(StrEnum):
 def overlay(stock: MasterCf, candidate: MasterCf, mode: Overlay) -> MasterCf:
     """Lay the candidate's entries over the stock ones; its comments between entries are left out.
 
-    ``replace``: they take the place of the stock entries of the same service and type; ``merge``:
-    their arguments go below the last such entry's, an option of the same name in its place;
-    ``append``: they come last, be there such an entry or not. What finds no counterpart, or is too
-    short to be merged, comes last.
+    ``replace``: they take the place of the stock entries of the same service and type.
+    ``merge``: their arguments are added to the last such entry; an option that the entry already
+    has is replaced. ``append``: they are added at the end, whether there is such an entry or not.
+    An entry without a counterpart, or one that is too short to be merged, is added at the end.
     """
     result = stock
     if mode is Overlay.APPEND:
-        return _append(result, candidate.entries)
+        return _append_entries(result, candidate.entries)
     if mode is Overlay.MERGE:
         for entry in candidate.entries:
-            result = _merge(result, entry)
+            result = _merge_entry(result, entry)
         return result
     for key in dict.fromkeys(entry.key for entry in candidate.entries):
-        result = _replace(result, key, [e for e in candidate.entries if e.key == key])
+        result = _replace_entries(result, key, [e for e in candidate.entries if e.key == key])
     return result
 
 
-def _append(master: MasterCf, entries: Iterable[MasterEntry]) -> MasterCf:
+def _append_entries(master: MasterCf, entries: Iterable[MasterEntry]) -> MasterCf:
     tail = tuple(replace(entry, text=ended(entry.text)) for entry in entries)
     if tail and master.pieces:
         last = master.pieces[-1]
@@ -57,28 +57,30 @@ def _append(master: MasterCf, entries: Iterable[MasterEntry]) -> MasterCf:
 
 def append_entry(master: MasterCf, entry: MasterEntry) -> MasterCf:
     """The file with one more entry at its end."""
-    return _append(master, (entry,))
+    return _append_entries(master, (entry,))
 
 
-def _places(master: MasterCf, key: tuple[str, str]) -> list[int]:
-    """Where the entries of that key are among the pieces."""
+def _entry_positions(master: MasterCf, key: tuple[str, str]) -> list[int]:
+    """The positions, among the pieces, of the entries with that key."""
     return [i for i, p in enumerate(master.pieces) if isinstance(p, MasterEntry) and p.key == key]
 
 
-def _replace(master: MasterCf, key: tuple[str, str], entries: Sequence[MasterEntry]) -> MasterCf:
-    places = _places(master, key)
-    if not places:
-        return _append(master, entries)
+def _replace_entries(
+    master: MasterCf, key: tuple[str, str], entries: Sequence[MasterEntry]
+) -> MasterCf:
+    positions = _entry_positions(master, key)
+    if not positions:
+        return _append_entries(master, entries)
     new = tuple(replace(entry, text=ended(entry.text)) for entry in entries)
-    rest = [piece for i, piece in enumerate(master.pieces) if i not in places]
-    return MasterCf((*rest[: places[0]], *new, *rest[places[0] :]))
+    rest = [piece for i, piece in enumerate(master.pieces) if i not in positions]
+    return MasterCf((*rest[: positions[0]], *new, *rest[positions[0] :]))
 
 
-def _merge(master: MasterCf, addition: MasterEntry) -> MasterCf:
-    places = _places(master, addition.key)
-    if not places or len(addition.fields) < FIELDS:
-        return _append(master, (addition,))
-    at = places[-1]
+def _merge_entry(master: MasterCf, addition: MasterEntry) -> MasterCf:
+    positions = _entry_positions(master, addition.key)
+    if not positions or len(addition.fields) < FIELDS:
+        return _append_entries(master, (addition,))
+    at = positions[-1]
     target = master.pieces[at]
     assert isinstance(target, MasterEntry)
     for argument in addition.arguments:
@@ -86,11 +88,13 @@ def _merge(master: MasterCf, addition: MasterEntry) -> MasterCf:
     return MasterCf((*master.pieces[:at], target, *master.pieces[at + 1 :]))
 
 
-def _with_argument(entry: MasterEntry, argument: Argument, words: str) -> MasterEntry:
-    """The entry with the argument: in place of the last of its name, else on a line below."""
-    same = [found for found in entry.arguments if argument.name and found.name == argument.name]
+def _with_argument(entry: MasterEntry, argument: Argument, new_text: str) -> MasterEntry:
+    """The entry with the argument, which replaces the last of its name or gets a line below."""
+    same = [
+        existing for existing in entry.arguments if argument.name and existing.name == argument.name
+    ]
     if same:
-        text = entry.text[: same[-1].start] + words + entry.text[same[-1].end :]
+        text = entry.text[: same[-1].start] + new_text + entry.text[same[-1].end :]
     else:
-        text = f"{ended(entry.text)}  {words}\n"
+        text = f"{ended(entry.text)}  {new_text}\n"
     return parse_entry(text, entry.line)

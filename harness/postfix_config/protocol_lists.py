@@ -1,7 +1,7 @@
-"""What Postfix's protocol lists leave out: smtpd_tls_protocols and its siblings. Pure.
+"""Which protocols Postfix's protocol lists exclude: smtpd_tls_protocols and its counterparts.
 
-The rules are postconf(5)'s: names are allowed, names after "!" are left out, and where any is
-allowed all others are left out; from Postfix 3.6 on ``>=TLSv1.2`` and ``<=TLSv1.3`` set bounds.
+The rules are postconf(5)'s: a name is included, a name after "!" is excluded, and a list that
+includes any excludes all others; from Postfix 3.6 on ``>=TLSv1.2`` and ``<=TLSv1.3`` set bounds.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from harness.tls import Protocol
 OPPORTUNISTIC, MANDATORY = "smtpd_tls_protocols", "smtpd_tls_mandatory_protocols"
 #: The release whose lists have bounds (RELEASE_NOTES of 3.6).
 _BOUNDS_SINCE = Version.parse("3.6")
-#: Older releases were not made with TLSv1.3 in mind. Ubuntu 18.04's 3.3.0 on OpenSSL 1.1.1
-#: negotiates it whatever the list says (measured: deb-sury-985, bokysan-mail-station).
+#: Older releases do not know TLSv1.3. Ubuntu 18.04's 3.3.0 on OpenSSL 1.1.1 negotiates it
+#: whatever the list says (measured: deb-sury-985, bokysan-mail-station).
 _TLS13_SINCE = Version.parse("3.3.2")
 _NAMES = {protocol.value.lower(): protocol for protocol in Protocol}
 #: SSLv3 is 0x0300, TLSv1 0x0301 (RFC 8446 4.1.2, D).
-_NUMBERS = {0x0300 + number: one for number, one in enumerate(list(Protocol)[1:])}
+_NUMBERS = {0x0300 + number: protocol for number, protocol in enumerate(list(Protocol)[1:])}
 
 
 @dataclass(frozen=True, slots=True)
 class ProtocolList:
-    """The list that a service goes by: its parameter, and its value as it is in effect."""
+    """The protocol list of a service: its parameter, and the value in effect."""
 
     parameter: str
     value: str
@@ -37,16 +37,16 @@ class ProtocolList:
 
 
 def excluded(text: str, mail_version: str, *, ssl2: bool) -> frozenset[Protocol] | None:
-    """The protocols that a list leaves out; None of one that this Postfix cannot read.
+    """The protocols that a list excludes; None if this release of Postfix cannot read the list.
 
-    An empty list leaves nothing out, and none leaves TLSv1.3 out of a release before 3.3.2. A
-    ``$name`` that was not followed cannot be read either.
+    An empty list excludes nothing, and no list excludes TLSv1.3 in a release before 3.3.2. A
+    ``$name`` that was not expanded cannot be read either.
 
     Args:
         text: the list.
         mail_version: Postfix's release.
-        ssl2: its OpenSSL is older than 1.1.0. Of later ones SSLv2 is a name for nothing, and a
-            list that allows it leaves nothing else out (measured: oefenweb-pr116-missing-bang).
+        ssl2: its OpenSSL is older than 1.1.0. In later ones the name SSLv2 has no effect, so a
+            list that includes it excludes nothing else (measured: oefenweb-pr116-missing-bang).
     """
     bounds = Version.parse(mail_version) >= _BOUNDS_SINCE
     allowed: set[Protocol] = set()
@@ -54,20 +54,20 @@ def excluded(text: str, mail_version: str, *, ssl2: bool) -> frozenset[Protocol]
     for word in re.split(r"[\s,:]+", text.strip()):
         if not word:
             continue
-        sign, name = _split(word, bounds=bounds)
-        protocol = _protocol(name, bounds=bounds)
+        sign, name = _split_sign(word, bounds=bounds)
+        protocol = _find_protocol(name, bounds=bounds)
         if protocol is None and not (sign in (">=", "<=") and not name):
             return None
         if protocol is None:
-            # A bound that names nothing, as in ">= TLSv1.2", bounds nothing (seen in 3.6 to 3.11).
+            # A bound without a name, as in ">= TLSv1.2", has no effect (observed in 3.6 to 3.11).
             continue
         match sign:
             case "!":
                 out.add(protocol)
             case ">=":
-                out |= {one for one in Protocol if one.rank < protocol.rank}
+                out |= {other for other in Protocol if other.rank < protocol.rank}
             case "<=":
-                out |= {one for one in Protocol if one.rank > protocol.rank}
+                out |= {other for other in Protocol if other.rank > protocol.rank}
             case _ if ssl2 or protocol is not Protocol.SSLv2:
                 allowed.add(protocol)
     if allowed:
@@ -77,7 +77,7 @@ def excluded(text: str, mail_version: str, *, ssl2: bool) -> frozenset[Protocol]
     return frozenset(out)
 
 
-def _protocol(name: str, *, bounds: bool) -> Protocol | None:
+def _find_protocol(name: str, *, bounds: bool) -> Protocol | None:
     """A protocol by its name or, where there are bounds, by its number on the wire: 0x0303."""
     if bounds and re.fullmatch(r"0x[0-9a-fA-F]+", name):
         return _NUMBERS.get(int(name, 16))
@@ -85,7 +85,7 @@ def _protocol(name: str, *, bounds: bool) -> Protocol | None:
 
 
 def protocol_list(settings: Mapping[str, str]) -> ProtocolList | None:
-    """The list that a service goes by, of all settings in effect for it; None: it does no TLS.
+    """The protocol list in effect for a service, given all its settings; None: it does no TLS.
 
     At level may it is smtpd_tls_protocols, at any other and with implicit TLS
     smtpd_tls_mandatory_protocols (postconf(5)); a release that has no such parameter has no list.
@@ -94,18 +94,18 @@ def protocol_list(settings: Mapping[str, str]) -> ProtocolList | None:
     parameter = OPPORTUNISTIC if level == "may" else MANDATORY
     if level == "none" or parameter not in settings:
         return None
-    return ProtocolList(parameter, _followed(settings[parameter], settings))
+    return ProtocolList(parameter, _follow_references(settings[parameter], settings))
 
 
-def _split(word: str, *, bounds: bool) -> tuple[str, str]:
+def _split_sign(word: str, *, bounds: bool) -> tuple[str, str]:
     for sign in (">=", "<=", "!") if bounds else ("!",):
         if word.startswith(sign):
             return sign, word.removeprefix(sign)
     return "", word
 
 
-def _followed(value: str, settings: Mapping[str, str]) -> str:
-    """A value with ``$name`` and ``${name}`` followed once; what is more than that stays."""
+def _follow_references(value: str, settings: Mapping[str, str]) -> str:
+    """A value with ``$name`` and ``${name}`` expanded once; nested references stay."""
     return re.sub(
         r"\$(?:(\w+)|\{(\w+)\})", lambda match: settings.get(match[1] or match[2], match[0]), value
     )

@@ -1,7 +1,8 @@
-"""How each service of an instance does TLS: may, encrypt, or from the start. Pure.
+"""The TLS level of each service of an instance: may, encrypt, or implicit TLS.
 
-postconf(5): smtpd_tls_security_level and smtpd_tls_wrappermode, an entry's -o over main.cf's. An
-instance's entries listen on ports of its own; what they were is in what the harness says it added.
+postconf(5): smtpd_tls_security_level and smtpd_tls_wrappermode; an entry's -o options override
+main.cf. The entries of an instance listen on rewritten ports; the list of what the harness added
+has the original names.
 """
 
 from __future__ import annotations
@@ -16,18 +17,18 @@ from harness.postfix_config.master_cf import (
 )
 from harness.tls import Service
 
-#: ``master.cf: submission inet → 20011 inet`` (config.instance).
+#: ``master.cf: submission inet → 20011 inet`` (scenarios.instance).
 _REWRITTEN = re.compile(r"master\.cf: (?P<before>\S+) inet → (?P<after>\S+) inet")
 IMPLICIT = "implicit TLS"
 
 
 def service_levels(main_cf: str, master_cf: str, added: Iterable[str]) -> dict[Service, str]:
-    """Each service's level, as far as the effective files say it.
+    """Each service's TLS level, as far as the effective files show it.
 
     Args:
         main_cf: the instance's effective main.cf.
         master_cf: the instance's effective master.cf.
-        added: what the harness says it added, with the changes of ports.
+        added: the harness's list of what it added, which includes the rewritten ports.
     """
     main = parse_main_cf(main_cf).values
     return {
@@ -43,17 +44,17 @@ def entries_of(master_cf: str, added: Iterable[str]) -> dict[Service, Mapping[st
     """
     matches = (_REWRITTEN.fullmatch(line) for line in added)
     before = {match["after"]: match["before"] for match in matches if match}
-    found: dict[Service, Mapping[str, str]] = {}
+    options: dict[Service, Mapping[str, str]] = {}
     for entry in parse_master_cf(master_cf).entries:
         name = before.get(entry.name, entry.name).rpartition(":")[2]
         service = SERVICE_NAMES.get(name) if entry.type == "inet" else None
         if service is not None:
-            found[service] = entry.options
-    return found
+            options[service] = entry.options
+    return options
 
 
 def service_level(settings: Mapping[str, str]) -> str:
-    """The level that a service's settings come to: none, may, encrypt or implicit TLS.
+    """The level that results from a service's settings: none, may, encrypt or implicit TLS.
 
     Without smtpd_tls_security_level the two older switches decide (postconf(5)).
     """

@@ -150,7 +150,7 @@ def read_scenarios(folder: Path | None) -> dict[str, Scenario]:
 
     A folder without the scenario that others are compared with by default has the tool's.
     """
-    return load_scenarios(folder or scenarios_dir(), own_control=scenarios_dir() / CONTROL)
+    return load_scenarios(folder or scenarios_dir(), baseline=scenarios_dir() / CONTROL)
 
 
 def choose_builds(

@@ -1,7 +1,7 @@
-"""Which lines of a candidate can bear on what is asked, and why the others cannot. Pure.
+"""Which lines of a candidate can affect what is measured, and why the others cannot.
 
-Asked is what clients see of services, or what peers see of mail that Postfix sends. A line that
-says where a machine keeps its queue changes neither, so its variants are not measured.
+Measured is what clients see of services, or what peers see of mail that Postfix sends. A line that
+defines where a machine keeps its queue affects neither, so its variants are not measured.
 """
 
 from __future__ import annotations
@@ -39,30 +39,31 @@ _SERVER_NAMES = ("smtpd_", "postscreen_")
 #: "$name", "${name}" and "$(name)" (postconf(5)).
 _REFERENCE = re.compile(r"\$[({]?([A-Za-z0-9_]+)")
 
-#: As many lines as an answer gives: all of them are tried. A server's own configuration has more.
+#: A candidate with at most so many lines is advice, and all its lines are tried. A server's whole
+#: configuration has more.
 FEW_LINES = 16
-OF_MACHINE = "where things are on a machine, which no client sees"
+OF_MACHINE = "places on a machine, which no client sees"
 OF_SURROUNDINGS = "other systems and tables, for which stand-ins are used"
-OF_SENDING = "mail that Postfix sends, of which none is measured; -S outbound does"
-OF_RECEIVING = "mail that Postfix takes, of which none is measured"
-OF_OTHERS = "entries that are not asked about"
+OF_SENDING = "mail that Postfix sends, which is only measured with -S outbound"
+OF_RECEIVING = "mail that Postfix receives, which is not measured"
+OF_OTHERS = "entries of services that are not measured"
 
 
 def left_out(candidate: Scenario, services: Collection[Service]) -> Mapping[int, str]:
-    """The numbers of the lines that cannot bear on these services, each with why.
+    """The numbers of the lines that cannot affect these services, each with the reason.
 
-    Of a candidate of few lines none is left out: that a line does nothing is shown, not argued. Of
-    one that is applied as it is, settings of the machine and its surroundings may bear on them.
+    None is left out of a candidate with few lines: measurements show that a line has no effect. In
+    one that is applied as it is, settings of the machine and its surroundings may have an effect.
     """
     lines = lines_of(candidate)
     if len(lines) <= FEW_LINES:
         return {}
-    entries = _entries(candidate)
-    asked = {number: _is_asked(*entry, services) for number, entry in entries.items()}
+    entries = _entries_by_line(candidate)
+    in_question = {number: _is_in_question(*entry, services) for number, entry in entries.items()}
     reasons = {
         line.number: OF_OTHERS
-        if not asked.get(line.number, True)
-        else _why(line, candidate, services)
+        if not in_question.get(line.number, True)
+        else _reason_left_out(line, candidate, services)
         for line in lines
     }
     referred = {
@@ -79,8 +80,8 @@ def left_out(candidate: Scenario, services: Collection[Service]) -> Mapping[int,
     }
 
 
-def _entries(candidate: Scenario) -> Mapping[int, tuple[MasterEntry, str]]:
-    """The entry of each line that is an option, by the line's number, and where it listens."""
+def _entries_by_line(candidate: Scenario) -> Mapping[int, tuple[MasterEntry, str]]:
+    """For each line that is an option, by number: its entry, and where the entry listens."""
     master = parse_master_cf(candidate.master_cf)
     places = listening_places(master, interfaces_of(candidate.main_cf))
     options = [line.number for line in lines_of(candidate) if line.entry is not None]
@@ -94,7 +95,7 @@ def _entries(candidate: Scenario) -> Mapping[int, tuple[MasterEntry, str]]:
     return dict(zip(options, entries, strict=True))
 
 
-def _why(line: Line, candidate: Scenario, services: Collection[Service]) -> str | None:
+def _reason_left_out(line: Line, candidate: Scenario, services: Collection[Service]) -> str | None:
     sends = Service.OUTBOUND in services
     takes = any(service != Service.OUTBOUND for service in services)
     if line.name.startswith(_CLIENT_NAMES) and not sends:
@@ -109,7 +110,7 @@ def _why(line: Line, candidate: Scenario, services: Collection[Service]) -> str 
     )
 
 
-def _is_asked(entry: MasterEntry, place: str, services: Collection[Service]) -> bool:
+def _is_in_question(entry: MasterEntry, place: str, services: Collection[Service]) -> bool:
     program = entry.fields[FIELDS - 1] if len(entry.fields) == FIELDS else ""
     if entry.type == "inet":
         return Service(place) in services

@@ -1,4 +1,4 @@
-"""A candidate of no scenario folder: a configuration as somebody holds it, as a scenario. Pure."""
+"""A candidate without a scenario folder: a user's configuration, read as a scenario."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def read_candidate(
     notes: Iterable[str] = (),
     source: str = "",
 ) -> Scenario:
-    """Put a candidate together.
+    """Read a candidate.
 
     Args:
         texts: each file's text by its path, for messages; ``-`` for standard input.
-        service: whose options lines that begin with -o are, where no entry stands before them.
+        service: the service to which -o lines belong if there is no entry before them.
         claims: what is expected of it.
-        footing: all of a configuration or lines for one; None: as the texts show.
-        notes: what was already done to read the texts.
-        source: where it is from, where the texts' paths do not tell.
+        footing: a whole configuration, or lines for one; None: as the texts show.
+        notes: what was already changed in order to read the texts.
+        source: its origin, if the texts' paths do not show it.
 
     Raises:
-        FileError: options under no entry, or a text that sets nothing.
+        FileError: options without an entry, or a text that sets nothing.
     """
     read = read_configuration(texts, service, footing, notes)
     parse_master_cf(read.master_cf)

@@ -1,7 +1,8 @@
-"""The further files that a configuration names: which of them are taken, and to which path. Pure.
+"""The further files that a configuration names: which of them are used, and at which path.
 
-Tables, lists and the like go with a configuration where they were given: a folder, a tar or a
-container has them. Keys and certificates are never taken: the harness puts test files there.
+Tables, lists and similar files are used if they were given together with the configuration, in a
+folder, a tar archive or a container. Keys and certificates never are: the harness puts test files
+at their paths.
 """
 
 from __future__ import annotations
@@ -22,24 +23,24 @@ from harness.scenarios.scenario import (
     OWN,
 )
 
-#: A file that is larger is passed over; it is in bytes.
+#: A larger file is skipped; in bytes.
 MOST_FILE_BYTES = 1 << 20
-#: Postfix's own folder, where nothing else is said.
+#: Postfix's default config_directory.
 CONFIG_DIRECTORY = "/etc/postfix"
 
-#: In place of what the configuration directory is called while paths are looked for.
+#: Stands for the configuration directory while paths are extracted.
 _MARK = f"/{OWN}"
 #: A path after the start, whitespace, a comma, "=", a brace, or a table's type and its colon.
 _PATH = re.compile(r"(?:(?<=[\s,={}(])|(?<=\w:)|^)(/[^\s,{}()]+)")
 _SOCKET = re.compile(r"(?<![a-z])(?:unix|inet|local|fifo):$")
 _SECRET = re.compile(rb"-----BEGIN (?:[A-Z0-9 ]*PRIVATE KEY|(?:TRUSTED |X509 )?CERTIFICATE)-----")
-#: Postfix's own compiled tables (postmap(1)), which lie beside the text that they are made of.
+#: Suffixes of compiled tables (postmap(1)), which are in the folder of their source text.
 _COMPILED = (".db", ".lmdb", ".cdb", ".dir", ".pag", ".dbm")
-#: Values of these are of the machine: sockets, programs and folders, no files of a configuration.
+#: Parameters whose values are sockets, programs and folders of the machine, not files to use.
 _NO_FILES = re.compile(
     r".*_(?:directory|path|CApath|base|command|database|socket)|tls_random_.*|maillog_.*"
 )
-#: Of the environment that Postfix hands on, this alone decides TLS (openssl-env(7)).
+#: The only variable of the environment that Postfix passes on that affects TLS (openssl-env(7)).
 _LIBRARY_FILE = re.compile(r"OPENSSL_CONF[ \t]*=[ \t]*(\S+)")
 
 
@@ -52,50 +53,50 @@ class FileFound:
 
 @dataclass(frozen=True, slots=True)
 class FilePassedOver:
-    """Something that a tree has at a path and that is not taken; ``why`` follows the path."""
+    """Something at a path of a tree that is not used; ``why`` follows the path in messages."""
 
     why: str
 
 
 class FileTree(Protocol):
-    """Where files of a configuration may lie. Paths are absolute, as the configuration has them."""
+    """A source of a configuration's files. Paths are absolute, as in the configuration."""
 
     def read(self, path: str) -> FileFound | FilePassedOver | None:
-        """What lies at a path; None where nothing does."""
+        """The content at a path; None if there is nothing."""
 
 
 @dataclass(slots=True)
 class FurtherFiles:
-    """The files by the path that each is to have, as Scenario.files has them, and what to say."""
+    """The files by their target path, in the form of Scenario.files, and notes about them."""
 
     files: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
 def named_paths(main_cf: str, master_cf: str, directory: str | None = None) -> dict[str, str]:
-    """Each file that a configuration names: the path that it is to have, and where it lies now.
+    """Each file that a configuration names: its target path, and its present path.
 
-    The former is ``config_directory/NAME`` where the configuration says ``$config_directory``.
-    ``directory`` is what that is; None: what main.cf says, or /etc/postfix.
+    The target is ``config_directory/NAME`` where the configuration uses ``$config_directory``.
+    ``directory`` is the value of that; None: main.cf's value, or /etc/postfix.
     """
     values = parse_main_cf(main_cf).values
-    own = (directory or values.get(OWN, "")).rstrip("/") or CONFIG_DIRECTORY
+    config_directory = (directory or values.get(OWN, "")).rstrip("/") or CONFIG_DIRECTORY
     known = {**values, OWN: _MARK}
     sources: list[Mapping[str, str]] = [values]
     sources += [entry.options for entry in parse_master_cf(master_cf).entries]
-    found: dict[str, str] = {}
+    places: dict[str, str] = {}
     for settings in sources:
         for name, value in settings.items():
             if not _NO_FILES.fullmatch(name):
                 if name == "import_environment":
                     value = " ".join(_LIBRARY_FILE.findall(value))
-                for path in _paths(value, known):
+                for path in _absolute_paths(value, known):
                     inside = path.removeprefix(f"{_MARK}/")
                     if path != inside:
-                        found[f"{OWN}/{inside}"] = f"{own}/{inside}"
+                        places[f"{OWN}/{inside}"] = f"{config_directory}/{inside}"
                     else:
-                        found[path] = path
-    return found
+                        places[path] = path
+    return places
 
 
 def collect_files(
@@ -105,13 +106,14 @@ def collect_files(
     directory: str | None = None,
     is_key: Callable[[str], bool] = lambda _: False,
 ) -> FurtherFiles:
-    """Take the files that a configuration names out of the trees; the first that has one wins.
+    """Read the files that a configuration names from the trees; the first that has one wins.
 
     Args:
-        main_cf: the text of main.cf, and so of ``master_cf``.
-        trees: where files may lie.
+        main_cf: the text of main.cf.
+        master_cf: the text of master.cf.
+        trees: where files may be.
         directory: as for :func:`named_paths`.
-        is_key: whether a path is named for a key or a certificate, whatever lies there.
+        is_key: whether the configuration names a path as that of a key or a certificate.
     """
     known = list(trees)
     further = FurtherFiles()
@@ -119,43 +121,47 @@ def collect_files(
         return further
     left_out: list[str] = []
     for target, path in named_paths(main_cf, master_cf, directory).items():
-        found, compiled = _look(path, known)
-        if found is None and compiled:
-            further.notes.append(f"{path}: was passed over: only its compiled table is here")
-        elif isinstance(found, FilePassedOver):
-            further.notes.append(f"{path}: was passed over: {found.why}")
-        elif isinstance(found, FileFound) and is_key(target):
+        content, compiled = _look_up(path, known)
+        if content is None and compiled:
+            further.notes.append(f"{path}: was skipped: only its compiled table was given")
+        elif isinstance(content, FilePassedOver):
+            further.notes.append(f"{path}: was skipped: {content.why}")
+        elif isinstance(content, FileFound) and is_key(target):
             left_out.append(path)
-        elif isinstance(found, FileFound):
-            _take(further, left_out, target, path, found.data)
+        elif isinstance(content, FileFound):
+            _take_file(further, left_out, target, path, content.data)
     if left_out:
         further.notes.append(
-            f"keys and certificates are not taken ({', '.join(left_out)}): "
-            "test files lie at their paths"
+            f"keys and certificates are not used ({', '.join(left_out)}): "
+            "test files replace them at their paths"
         )
     if further.files:
-        further.notes.append(f"files that it names were taken: {', '.join(further.files)}")
+        further.notes.append(f"files that it names are used: {', '.join(further.files)}")
     return further
 
 
-def _look(path: str, trees: Iterable[FileTree]) -> tuple[FileFound | FilePassedOver | None, bool]:
-    """What lies at a path, and whether nothing does but a table that was compiled of it."""
+def _look_up(
+    path: str, trees: Iterable[FileTree]
+) -> tuple[FileFound | FilePassedOver | None, bool]:
+    """The content at a path, and whether there is only a table that was compiled from it."""
     known = list(trees)
     for tree in known:
-        if (found := tree.read(path)) is not None:
-            return found, False
+        if (content := tree.read(path)) is not None:
+            return content, False
     compiled = any(tree.read(path + end) is not None for tree in known for end in _COMPILED)
     return None, compiled
 
 
-def _take(further: FurtherFiles, left_out: list[str], target: str, path: str, data: bytes) -> None:
+def _take_file(
+    further: FurtherFiles, left_out: list[str], target: str, path: str, data: bytes
+) -> None:
     if _SECRET.search(data):
         left_out.append(path)
         return
     if path.startswith(FORBIDDEN_PLACES):
-        why = "the build's own files lie there"
+        why = "the build's files are there"
     elif b"\0" in data:
-        why = "it is no text"
+        why = "it is not a text"
     else:
         try:
             further.files[target], notes = decode_text(data, Path(path))
@@ -164,12 +170,12 @@ def _take(further: FurtherFiles, left_out: list[str], target: str, path: str, da
         else:
             further.notes += notes
             return
-    further.notes.append(f"{path}: was passed over: {why}")
+    further.notes.append(f"{path}: was skipped: {why}")
 
 
-def _paths(value: str, known: Mapping[str, str]) -> list[str]:
-    """The absolute paths in a value, references followed; sockets and URLs are none."""
-    found: list[str] = []
+def _absolute_paths(value: str, known: Mapping[str, str]) -> list[str]:
+    """The absolute paths in a value, with references expanded; without sockets and URLs."""
+    paths: list[str] = []
     for match in _PATH.finditer(expand_references(value, known)):
         path = match[1].rstrip("/;")
         before = match.string[max(0, match.start(1) - 8) : match.start(1)]
@@ -179,5 +185,5 @@ def _paths(value: str, known: Mapping[str, str]) -> list[str]:
             and not path.startswith(("//", "/dev/", "/proc/", "/sys/"))
             and not _SOCKET.search(before)
         ):
-            found.append(path)
-    return found
+            paths.append(path)
+    return paths

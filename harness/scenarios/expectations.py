@@ -1,7 +1,7 @@
-"""What somebody claims or wants of a set of cells: ``[[expect]]`` in scenario.toml. Pure.
+"""Expectations of a set of cells: ``[[expect]]`` in scenario.toml.
 
-An expectation selects cells (by build, versions, service, client, offer) and says what each of them
-must show. It is written in TOML, kept in ``run.json``, and judged in ``verdicts``.
+An expectation selects cells (by build, versions, service, client, offer) and states what each of
+them must show. It is written in TOML, recorded in ``run.json``, and judged in ``verdicts``.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ T = TypeVar("T")
 
 
 class Effect(StrEnum):
-    """What a configuration changes, beside the one it is held against."""
+    """Whether a configuration changes anything, compared with its baseline configuration."""
 
     NONE = "none"
     SOME = "some"
 
 
 class Trust(StrEnum):
-    """What smtp(8) logs of a server's certificate: TLS_README, "Logging"."""
+    """The levels of trust in a server's certificate that smtp(8) logs: TLS_README, "Logging"."""
 
     ANONYMOUS = "Anonymous"
     UNTRUSTED = "Untrusted"
@@ -36,15 +36,15 @@ class Trust(StrEnum):
     VERIFIED = "Verified"
 
 
-#: What may be expected; what the harness or the client failed at is nobody's claim.
+#: The outcomes that may be expected; failures of the harness or the client may not.
 CLAIMABLE = tuple(o for o in Outcome if o not in (Outcome.ERROR, Outcome.CLIENT_INCAPABLE))
-#: The outcomes of cells in which a message or a handshake went through.
+#: The outcomes of cells in which a message was delivered or a handshake completed.
 DELIVERED = (Outcome.ACCEPTED, Outcome.PLAINTEXT)
 
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """Selectors that all must fit; each empty or None for all there is. The tuples are globs."""
+    """Selectors that must all match; each empty or None to match all. The tuples are globs."""
 
     builds: tuple[str, ...] = ()
     postfix: Constraint | None = None
@@ -54,17 +54,19 @@ class Where:
     offers: tuple[str, ...] = ()
 
     def fits_build(self, build: str, postfix: Version | None, openssl: Version | None) -> bool:
-        """Whether a build with these versions is selected; of an unknown version nothing holds."""
+        """Whether a build with these versions is selected; an unknown version meets no limit."""
         return (
-            _any(self.builds, build)
-            and _allowed(self.postfix, postfix)
-            and _allowed(self.openssl, openssl)
+            _matches_any(self.builds, build)
+            and _allows_version(self.postfix, postfix)
+            and _allows_version(self.openssl, openssl)
         )
 
     def fits_place(self, service: str, client: str, offer: str) -> bool:
-        """Whether cells of these are selected."""
+        """Whether cells with these are selected."""
         return (
-            _any(self.services, service) and _any(self.clients, client) and _any(self.offers, offer)
+            _matches_any(self.services, service)
+            and _matches_any(self.clients, client)
+            and _matches_any(self.offers, offer)
         )
 
     def __str__(self) -> str:
@@ -82,14 +84,14 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What each selected cell must show; what is empty or None is not asked.
+    """What each selected cell must show; fields that are empty or None require nothing.
 
-    ``where`` are selectors that all must fit: a policy's within those of whoever names it.
-    ``protocol`` has every version that is allowed, ``cipher`` and ``cipher_not`` are globs over
-    OpenSSL's names. ``certificate`` are globs over the names in the server's certificate, one of
-    which must fit one of them; ``resumed`` is of a second connection. ``effect`` is against the
-    scenario's control configuration. ``policy`` is the name of the policy it is a part of. ``line``
-    is where scenario.toml has it.
+    ``where`` are selectors that must all match: those of a policy and of the table that names it.
+    ``protocol`` has every allowed version; ``cipher`` and ``cipher_not`` are globs for OpenSSL's
+    names. ``certificate`` are globs for the names in the server's certificate, one of which must
+    match; ``resumed`` concerns a second connection. ``effect`` is that compared with the scenario's
+    baseline configuration. ``policy`` is the policy to which it belongs. ``line`` is its line in
+    scenario.toml.
     """
 
     where: tuple[Where, ...] = ()
@@ -107,20 +109,20 @@ class Expectation:
     line: int | None = field(default=None, compare=False)
 
     def fits_build(self, build: str, postfix: Version | None, openssl: Version | None) -> bool:
-        """Whether it says anything of a build with these versions."""
+        """Whether it applies to a build with these versions."""
         return all(where.fits_build(build, postfix, openssl) for where in self.where)
 
     def fits_place(self, service: str, client: str, offer: str) -> bool:
-        """Whether it says anything of cells of these."""
+        """Whether it applies to cells with these."""
         return all(where.fits_place(service, client, offer) for where in self.where)
 
     @property
     def text(self) -> str:
-        """It in words: its own sentence, or one made of its parts."""
-        return self.says or f"{self._selected()}: {self.wanted}"
+        """The expectation as text: the sentence it was given, or one made from its parts."""
+        return self.says or f"{self._describe_selectors()}: {self.requirement}"
 
     @property
-    def wanted(self) -> str:
+    def requirement(self) -> str:
         """What is expected, without the selectors: ``refused; protocol TLSv1.2, TLSv1.3``."""
         parts = [
             " or ".join(self.outcome),
@@ -135,11 +137,11 @@ class Expectation:
         ]
         return "; ".join(part for part in parts if part)
 
-    def _selected(self) -> str:
+    def _describe_selectors(self) -> str:
         return ", ".join(text for text in map(str, self.where) if text) or "every cell"
 
     def to_data(self) -> dict[str, Any]:
-        """It in JSON's terms, as ``run.json`` keeps it; what is not asked is left out."""
+        """It as JSON values, as recorded in ``run.json``; what is not required is left out."""
         wheres = [where_data(where) for where in self.where]
         lists = {
             "outcome": self.outcome,
@@ -150,8 +152,8 @@ class Expectation:
             "trust": self.trust,
             "certificate": self.certificate,
         }
-        data: dict[str, Any] = {"where": [one for one in wheres if one]}
-        data |= {key: [str(one) for one in values] for key, values in lists.items() if values}
+        data: dict[str, Any] = {"where": [selectors for selectors in wheres if selectors]}
+        data |= {key: [str(value) for value in values] for key, values in lists.items() if values}
         texts = {"effect": self.effect, "says": self.says, "policy": self.policy}
         data |= {} if self.resumed is None else {"resumed": self.resumed}
         return data | {key: str(text) for key, text in texts.items() if text is not None}
@@ -161,17 +163,17 @@ class Expectation:
         """Read :meth:`to_data` back.
 
         Raises:
-            ValueError: a word of a closed vocabulary is none.
+            ValueError: a value is not of its vocabulary.
         """
         effect = data.get("effect")
         return cls(
-            where=tuple(where_from(one) for one in data["where"]),
-            outcome=tuple(Outcome(one) for one in data.get("outcome", ())),
-            protocol=tuple(Protocol(one) for one in data.get("protocol", ())),
+            where=tuple(where_from(selectors) for selectors in data["where"]),
+            outcome=tuple(Outcome(text) for text in data.get("outcome", ())),
+            protocol=tuple(Protocol(text) for text in data.get("protocol", ())),
             cipher=tuple(data.get("cipher", ())),
             cipher_not=tuple(data.get("cipher_not", ())),
             reason=tuple(data.get("reason", ())),
-            trust=tuple(Trust(one) for one in data.get("trust", ())),
+            trust=tuple(Trust(text) for text in data.get("trust", ())),
             certificate=tuple(data.get("certificate", ())),
             resumed=data.get("resumed"),
             effect=None if effect is None else Effect(effect),
@@ -181,7 +183,7 @@ class Expectation:
 
 
 class Slip(Exception):
-    """What is wrong with a key of an ``[[expect]]`` table."""
+    """An error in a key of an ``[[expect]]`` table."""
 
     def __init__(self, key: str, what: str, expected: str) -> None:
         super().__init__(what)
@@ -189,83 +191,83 @@ class Slip(Exception):
 
 
 SELECTORS = ("builds", "postfix", "openssl", "services", "clients", "offers")
-_WORDS = "a text in quotes, or a list of such"
+_EXPECTED_TEXTS = "a text in quotes, or a list of texts"
 
 
 def read_where(table: Mapping[str, Any]) -> Where:
     """The selectors of an ``[[expect]]`` table.
 
     Raises:
-        Slip: a value is no list of globs, no constraint, or selects no service there is.
+        Slip: a value is not a list of globs or a constraint, or selects no existing service.
     """
-    services = _globs(table, "services")
+    services = _read_globs(table, "services")
     for glob in services:
         named = any(fnmatchcase(service, glob) for service in NAMED_SERVICES)
         if not named and not any(character.isdigit() for character in glob):
             expected = f"of {', '.join(NAMED_SERVICES)}, or a port"
             raise Slip("services", f"no service matches {glob!r}", expected)
     return Where(
-        builds=_globs(table, "builds"),
-        postfix=_constraint(table, "postfix"),
-        openssl=_constraint(table, "openssl"),
+        builds=_read_globs(table, "builds"),
+        postfix=_read_constraint(table, "postfix"),
+        openssl=_read_constraint(table, "openssl"),
         services=services,
-        clients=_globs(table, "clients"),
-        offers=_globs(table, "offers"),
+        clients=_read_globs(table, "clients"),
+        offers=_read_globs(table, "offers"),
     )
 
 
-def _globs(table: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    return _texts(key, table[key]) if key in table else ()
+def _read_globs(table: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    return _read_texts(key, table[key]) if key in table else ()
 
 
 def read_expected(table: Mapping[str, Any]) -> dict[str, Any]:
-    """What an ``[[expect]]`` table asks of its cells, as arguments of :class:`Expectation`.
+    """What an ``[[expect]]`` table requires, as arguments of :class:`Expectation`.
 
     Raises:
         Slip: a value that is not of its vocabulary, or two that contradict each other.
     """
-    found = {key: read(key, table[key]) for key, read in _READERS.items() if key in table}
-    _check_together(found)
-    return found
+    expected = {key: read(key, table[key]) for key, read in _READERS.items() if key in table}
+    _check_together(expected)
+    return expected
 
 
-#: What only a session has that came to something.
-_OF_A_SESSION = ("protocol", "cipher", "cipher_not", "certificate", "resumed")
+#: Keys that only apply to a session that was established.
+_KEYS_OF_A_SESSION = ("protocol", "cipher", "cipher_not", "certificate", "resumed")
 
 
-def _check_together(found: Mapping[str, Any]) -> None:
-    outcomes = found.get("outcome", ())
-    # smtp(8) may trust a certificate, or not, and then keep the mail: TLS was negotiated all the
-    # same, and its word for the certificate is in the log.
-    if "trust" in found and outcomes and not {Outcome.ACCEPTED, Outcome.REFUSED} & set(outcomes):
+def _check_together(expected: Mapping[str, Any]) -> None:
+    outcomes = expected.get("outcome", ())
+    # smtp(8) may trust a certificate, or not, and then keep the mail: TLS was negotiated
+    # nevertheless, and the trust in the certificate is in the log.
+    if "trust" in expected and outcomes and not {Outcome.ACCEPTED, Outcome.REFUSED} & set(outcomes):
         what = f"no certificate is judged where the outcome is {' or '.join(outcomes)}"
         raise Slip("trust", what, 'outcome = "accepted" or "refused", or no such key')
-    negotiated = [key for key in _OF_A_SESSION if key in found]
+    negotiated = [key for key in _KEYS_OF_A_SESSION if key in expected]
     if outcomes and negotiated and Outcome.ACCEPTED not in outcomes:
         what = f"nothing is negotiated where the outcome is {' or '.join(outcomes)}"
         raise Slip(negotiated[0], what, 'outcome = "accepted", or no such key')
-    if "reason" in found and outcomes and set(outcomes) <= set(DELIVERED):
-        what = "what goes through has no reason"
+    if "reason" in expected and outcomes and set(outcomes) <= set(DELIVERED):
+        what = "a delivered message has no reason"
         raise Slip("reason", what, 'outcome = "refused", or no such key')
-    if found.get("effect") is not None and len(found) > 1:
-        what = "an effect is expected of cells as a whole, beside nothing else"
-        raise Slip("effect", what, "an [[expect]] of its own")
+    if expected.get("effect") is not None and len(expected) > 1:
+        what = "an effect cannot be combined with other keys"
+        raise Slip("effect", what, "a separate [[expect]]")
 
 
-def _outcomes(key: str, value: object) -> tuple[Outcome, ...]:
-    allowed = {str(one): one for one in CLAIMABLE}
-    return tuple(_of(key, text, allowed) for text in _texts(key, value))
+def _read_outcomes(key: str, value: object) -> tuple[Outcome, ...]:
+    allowed = {str(outcome): outcome for outcome in CLAIMABLE}
+    return tuple(_find_allowed(key, text, allowed) for text in _read_texts(key, value))
 
 
-def _protocols(key: str, value: object) -> tuple[Protocol, ...]:
-    texts = _texts(key, value)
+def _read_protocols(key: str, value: object) -> tuple[Protocol, ...]:
+    texts = _read_texts(key, value)
     chosen: set[Protocol] = set()
     for text in texts:
-        chosen |= _protocol_range(key, text)
-    return tuple(one for one in Protocol if one in chosen)
+        chosen |= _read_protocol_range(key, text)
+    return tuple(protocol for protocol in Protocol if protocol in chosen)
 
 
-def _protocol_range(key: str, text: str) -> set[Protocol]:
+def _read_protocol_range(key: str, text: str) -> set[Protocol]:
     """``TLSv1.2``, ``>=TLSv1.2``, ``<=TLSv1.1`` or ``TLSv1..TLSv1.2`` as a set."""
     low, high = (text.partition("..")[0], text.partition("..")[2]) if ".." in text else (text, text)
     if text.startswith(">="):
@@ -275,45 +277,45 @@ def _protocol_range(key: str, text: str) -> set[Protocol]:
     try:
         first, last = Protocol.parse(low.strip()), Protocol.parse(high.strip())
     except UsageError as error:
-        expected = f"one of {', '.join(Protocol)}, or such with >= or <= before it"
+        expected = f"one of {', '.join(Protocol)}, or one with >= or <= before it"
         raise Slip(key, error.what, expected) from None
     if last.rank < first.rank:
         raise Slip(key, f"{text!r} is the wrong way round", f"{last}..{first}")
-    return {one for one in Protocol if first.rank <= one.rank <= last.rank}
+    return {protocol for protocol in Protocol if first.rank <= protocol.rank <= last.rank}
 
 
-def _trusts(key: str, value: object) -> tuple[Trust, ...]:
-    allowed = {str(one): one for one in Trust}
-    return tuple(_of(key, text, allowed) for text in _texts(key, value))
+def _read_trusts(key: str, value: object) -> tuple[Trust, ...]:
+    allowed = {str(trust): trust for trust in Trust}
+    return tuple(_find_allowed(key, text, allowed) for text in _read_texts(key, value))
 
 
-def _resumed(key: str, value: object) -> bool:
+def _read_resumed(key: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise Slip(key, f"cannot be {value!r}", "true or false, without quotes")
     return value
 
 
-def _effect(key: str, value: object) -> Effect:
-    (text, *more) = _texts(key, value)
+def _read_effect(key: str, value: object) -> Effect:
+    (text, *more) = _read_texts(key, value)
     if more:
         raise Slip(key, f"cannot be {value!r}", '"none" or "some"')
-    return _of(key, text, {str(one): one for one in Effect})
+    return _find_allowed(key, text, {str(effect): effect for effect in Effect})
 
 
-def _of(key: str, text: str, allowed: Mapping[str, T]) -> T:
+def _find_allowed(key: str, text: str, allowed: Mapping[str, T]) -> T:
     if text not in allowed:
         raise Slip(key, f"cannot be {text!r}", f"of {', '.join(allowed)}")
     return allowed[text]
 
 
-def _texts(key: str, value: object) -> tuple[str, ...]:
+def _read_texts(key: str, value: object) -> tuple[str, ...]:
     values = value if isinstance(value, list) else [value]
-    if not values or not all(isinstance(one, str) and one.strip() for one in values):
-        raise Slip(key, f"cannot be {value!r}", _WORDS)
-    return tuple(str(one).strip() for one in values)
+    if not values or not all(isinstance(text, str) and text.strip() for text in values):
+        raise Slip(key, f"cannot be {value!r}", _EXPECTED_TEXTS)
+    return tuple(str(text).strip() for text in values)
 
 
-def _constraint(table: Mapping[str, Any], key: str) -> Constraint | None:
+def _read_constraint(table: Mapping[str, Any], key: str) -> Constraint | None:
     value = table.get(key)
     if value is None:
         return None
@@ -321,33 +323,33 @@ def _constraint(table: Mapping[str, Any], key: str) -> Constraint | None:
     if not isinstance(value, str):
         raise Slip(key, f"cannot be {value!r}", expected)
     try:
-        found = Constraint.parse(value)
+        constraint = Constraint.parse(value)
     except UsageError as error:
         raise Slip(key, error.what, expected) from None
-    if found.impossible:
+    if constraint.impossible:
         raise Slip(key, f"no version is {value!r}: the range is the wrong way round", expected)
-    return found
+    return constraint
 
 
 _READERS: Mapping[str, Callable[[str, object], Any]] = {
-    "outcome": _outcomes,
-    "protocol": _protocols,
-    "cipher": _texts,
-    "cipher_not": _texts,
-    "reason": _texts,
-    "trust": _trusts,
-    "certificate": _texts,
-    "resumed": _resumed,
-    "effect": _effect,
+    "outcome": _read_outcomes,
+    "protocol": _read_protocols,
+    "cipher": _read_texts,
+    "cipher_not": _read_texts,
+    "reason": _read_texts,
+    "trust": _read_trusts,
+    "certificate": _read_texts,
+    "resumed": _read_resumed,
+    "effect": _read_effect,
 }
 EXPECTED = tuple(_READERS)
 
 
 def read_applies(table: Mapping[str, Any]) -> Where:
-    """The ``[applies]`` table: the versions that a piece of advice is for.
+    """The ``[applies]`` table: the versions to which a piece of advice applies.
 
     Raises:
-        Slip: another key, or a constraint that is none.
+        Slip: another key, or an invalid constraint.
     """
     for key in table:
         if key not in ("postfix", "openssl"):
@@ -355,16 +357,16 @@ def read_applies(table: Mapping[str, Any]) -> Where:
     return read_where(table)
 
 
-def _any(globs: tuple[str, ...], name: str) -> bool:
+def _matches_any(globs: tuple[str, ...], name: str) -> bool:
     return not globs or any(fnmatchcase(name, glob) for glob in globs)
 
 
-def _allowed(constraint: Constraint | None, version: Version | None) -> bool:
+def _allows_version(constraint: Constraint | None, version: Version | None) -> bool:
     return constraint is None or (version is not None and constraint.allows(version))
 
 
 def where_data(where: Where) -> dict[str, Any]:
-    """Selectors in JSON's terms; what is not asked is left out."""
+    """Selectors as JSON values; those that match everything are left out."""
     globs = ("builds", "services", "clients", "offers")
     data: dict[str, Any] = {key: list(getattr(where, key)) for key in globs if getattr(where, key)}
     for key in ("postfix", "openssl"):

@@ -1,10 +1,10 @@
-"""One Postfix instance's configuration: base, then the candidate, then what a container needs.
+"""The configuration of one Postfix instance: base settings, the candidate, the harness's settings.
 
-The candidate is applied as written, but for what is of a machine or of surroundings that are not
-here (``adaptation.stand_ins``). A parameter of the base, or a soft one of ours, that the candidate
-sets itself is left out, so each "overriding earlier entry" warning of Postfix is the candidate's
-own doing. What appeared when is from postconf(5)'s "This feature is available in Postfix X.Y and
-later".
+The candidate is applied as written, except for settings that need a machine or surroundings that
+are unavailable (``adaptation.stand_ins``). A base setting, or a soft setting of the harness, that
+the candidate sets itself is left out, so that each "overriding earlier entry" warning of Postfix is
+caused by the candidate. The releases that have a parameter are from postconf(5): "This feature is
+available in Postfix X.Y and later".
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from harness.adaptation.harness_settings import (
     UPGRADED,
     SinkFiles,
     base_settings,
-    fitting,
     hard_settings,
     options_with_test_addresses,
+    settings_known_to,
     sink_entry,
     soft_settings,
     with_test_addresses,
@@ -32,7 +32,7 @@ from harness.adaptation.replacement import Replacement
 from harness.adaptation.stand_ins import (
     Adapted,
     StandInContext,
-    adapt,
+    adapt_configuration,
 )
 from harness.catalog.versions import Version
 from harness.config_input.forms import stands_alone
@@ -92,14 +92,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class InstanceContext:
-    """What an instance finds in its container.
+    """The environment of an instance in its container.
 
-    ``name`` is the scenario's id; ``mail_version`` Postfix's own; ``directory`` the instance's
-    folder, with etc/ (the configuration), queue/, data/ and mail/ in it; ``ports`` the TCP port of
-    each listening place (:func:`places_of`); ``sasl`` Dovecot's address as smtpd_sasl_path takes it
-    ("inet:172.18.0.2:12345"); ``stock_master`` the text of the image's own master.cf;
-    ``table_types`` the build's (postconf -m). ``resolves``: a name server answers for the test's
-    names.
+    ``name`` is the scenario's id; ``mail_version`` Postfix's release; ``directory`` the instance's
+    folder, which has etc/ (the configuration), queue/, data/ and mail/; ``ports`` the TCP port of
+    each listening place (:func:`places_of`); ``sasl`` Dovecot's address in the form of
+    smtpd_sasl_path ("inet:172.18.0.2:12345"); ``stock_master`` the text of the image's master.cf;
+    ``table_types`` those of the build (postconf -m). ``resolves``: a name server answers for the
+    test's names.
     """
 
     name: str
@@ -114,14 +114,14 @@ class InstanceContext:
 
 @dataclass(frozen=True, slots=True)
 class InstanceConfig:
-    """What to write below ``directory``, and what to say about it.
+    """The files to write below ``directory``, and what was done to the candidate.
 
-    ``base`` has the lines that were put before a candidate of some lines, ``added`` every line that
-    the harness added after it, and every change of a port; ``replaced`` what the candidate sets and
-    is not applied as written. ``listeners`` are the services. ``files`` maps each path that the
-    effective configuration names for keys, certificates and DH parameters to what must lie there,
-    ``texts`` the candidate's further files and the harness's own by path, ``tables`` those to
-    compile. ``notes`` say how the candidate's text was read, ``digest`` is over the candidate.
+    ``base`` has the base settings before a candidate of single lines; ``added`` every line that
+    the harness added after it, and every change of a port; ``replaced`` the candidate's settings
+    that are not applied as written. ``listeners`` are the services. ``files`` maps each path that
+    the effective configuration names for keys, certificates and DH parameters to the kind of file;
+    ``texts`` has the further files of candidate and harness by path; ``tables`` are those to
+    compile. ``notes`` state how the candidate's text was read; ``digest`` is that of the candidate.
     """
 
     main_cf: str
@@ -139,24 +139,24 @@ class InstanceConfig:
 
 @dataclass(frozen=True, slots=True)
 class _LaidOver:
-    """A candidate's master.cf over the build's own, and what was done for it."""
+    """A candidate's master.cf laid over the build's, and what was added for that."""
 
     master: MasterCf
-    own: MasterCf
+    candidate: MasterCf
     undefined: tuple[str, ...] = ()
     enabled: tuple[str, ...] = field(default=())
 
 
 def assemble(scenario: Scenario, context: InstanceContext) -> InstanceConfig:
-    """Put one instance's configuration together.
+    """Combine the parts of one instance's configuration.
 
     Raises:
         FileError: the candidate, or the image's master.cf, cannot be read as logical lines.
-        UsageError: ``mail_version`` is no version.
+        UsageError: ``mail_version`` is not a version.
     """
     laid = _lay_over(scenario, context)
-    adapted = _adapted(scenario, context, laid)
-    base, added, main_cf = _main_cf(scenario, context, adapted, laid)
+    adapted = _adapt_candidate(scenario, context, laid)
+    base, added, main_cf = _build_main_cf(scenario, context, adapted, laid)
     values = parse_main_cf(main_cf).values
     interfaces = interfaces_of(scenario.main_cf)
     services = listeners(values, adapted.master, interfaces)
@@ -165,15 +165,15 @@ def assemble(scenario: Scenario, context: InstanceContext) -> InstanceConfig:
     )
     main_cf, disabled = follow_disabled(main_cf, rewrites)
     main_cf, followed = follow_ports(main_cf, rewrites)
-    master_text, also = follow_ports(master.text, rewrites)
+    master_text, followed_in_master = follow_ports(master.text, rewrites)
     master = append_entry(parse_master_cf(master_text), sink_entry(context.directory))
-    texts = {_placed(path, context): text for path, text in scenario.files.items()}
+    texts = {_target_path(path, context): text for path, text in scenario.files.items()}
     texts |= _library_settings(values, texts, context)
     files = key_files(values, master.entries, context.directory)
     for table in adapted.tables.given.values():
         if table.is_of_files:
             files |= map_key_files(texts.get(table.path, ""))
-    files |= {_placed(path, context): kind for path, kind in scenario.kinds.items()}
+    files |= {_target_path(path, context): kind for path, kind in scenario.kinds.items()}
     return InstanceConfig(
         main_cf=main_cf,
         master_cf=master.text,
@@ -183,12 +183,12 @@ def assemble(scenario: Scenario, context: InstanceContext) -> InstanceConfig:
             *laid.enabled,
             *(f"master.cf: {r.before} inet → {r.after} inet" for r in rewrites),
             *(f"main.cf: {change}" for change in (*disabled, *followed)),
-            *(f"master.cf: {change}" for change in also),
+            *(f"master.cf: {change}" for change in followed_in_master),
         ),
         files=MappingProxyType({path: kind for path, kind in files.items() if path not in texts}),
         digest=scenario.digest,
         texts=MappingProxyType({**SinkFiles(context.directory).texts(), **texts}),
-        replaced=tuple(c for c in adapted.replaced if not _is_the_same(c, values)),
+        replaced=tuple(c for c in adapted.replaced if not _is_in_effect(c, values)),
         listeners=services,
         tables=tuple(adapted.tables.given.values()),
         notes=scenario.reading,
@@ -196,10 +196,10 @@ def assemble(scenario: Scenario, context: InstanceContext) -> InstanceConfig:
 
 
 def places_of(scenario: Scenario, stock_master: str, mail_version: str) -> tuple[str, ...]:
-    """Where an instance listens beside the registered services, by name (``postfix_config.ports``).
+    """The listening places other than the registered services, by name (``postfix_config.ports``).
 
     Raises:
-        FileError: one of the two master.cf cannot be read.
+        FileError: one of the two master.cf files cannot be read.
     """
     context = InstanceContext(scenario.id, mail_version, "/", {}, "", stock_master)
     master = _lay_over(scenario, context).master
@@ -207,10 +207,10 @@ def places_of(scenario: Scenario, stock_master: str, mail_version: str) -> tuple
 
 
 def candidate_files(scenario: Scenario) -> Mapping[str, FileKind]:
-    """The files that a candidate names for keys, known before there is a build to apply it to.
+    """The files that a candidate names for keys, without a build to apply it to.
 
-    Those of :func:`assemble`, but for what an image's own master.cf may name besides; paths below
-    the instance's folder are of the scenario's own here too.
+    They are those of :func:`assemble`, without the ones that an image's master.cf may name. Paths
+    below the instance's folder differ between scenarios here, too.
     """
     registered = {str(service): service.port for service in INBOUND}
     ports = number_ports(registered, places_of(scenario, "", "3.10"))
@@ -218,8 +218,8 @@ def candidate_files(scenario: Scenario) -> Mapping[str, FileKind]:
     return assemble(scenario, nowhere).files
 
 
-def _is_the_same(change: Replacement, in_effect: Mapping[str, str]) -> bool:
-    """Whether what is in effect is what the candidate says, so that nothing was replaced."""
+def _is_in_effect(change: Replacement, in_effect: Mapping[str, str]) -> bool:
+    """Whether the value in effect is the candidate's, so that nothing was replaced."""
     own_line = change.where == "main.cf" and not change.instead
     return own_line and in_effect.get(change.setting) == change.value
 
@@ -227,101 +227,106 @@ def _is_the_same(change: Replacement, in_effect: Mapping[str, str]) -> bool:
 def _library_settings(
     values: Mapping[str, str], given: Collection[str], context: InstanceContext
 ) -> dict[str, str]:
-    """An empty file where tls_config_file names one that did not come along (Postfix 3.9)."""
-    own = {OWN: f"{context.directory}/etc", **values}
-    path = expand_references(values.get("tls_config_file", ""), own)
+    """An empty file where tls_config_file names one that was not given (Postfix 3.9)."""
+    known = {OWN: f"{context.directory}/etc", **values}
+    path = expand_references(values.get("tls_config_file", ""), known)
     return {path: ""} if path.startswith("/") and "$" not in path and path not in given else {}
 
 
 def has_whole_master(scenario: Scenario) -> bool:
-    """Whether a candidate's master.cf stands alone, with no entry of the build's beside it."""
+    """Whether a candidate's master.cf is complete, so that no entry of the build is added."""
     return scenario.whole and stands_alone(scenario.master_cf)
 
 
 def key_paths(scenario: Scenario) -> frozenset[str]:
-    """The paths that a candidate names for keys and certificates, in ``scenario.files``' form."""
-    own = f"/{scenario.id}/etc/"
+    """The paths that a candidate names for keys and certificates, in the form of Scenario.files."""
+    folder = f"/{scenario.id}/etc/"
     return frozenset(
-        f"{OWN}/{path.removeprefix(own)}" if path.startswith(own) else path
+        f"{OWN}/{path.removeprefix(folder)}" if path.startswith(folder) else path
         for path, kind in candidate_files(scenario).items()
         if not kind.value.startswith("DH parameters")
     )
 
 
-def _placed(path: str, context: InstanceContext) -> str:
+def _target_path(path: str, context: InstanceContext) -> str:
     beside_main = path.removeprefix(f"{OWN}/")
     return path if beside_main == path else f"{context.directory}/etc/{beside_main}"
 
 
-def _adapted(scenario: Scenario, context: InstanceContext, laid: _LaidOver) -> Adapted:
-    """The candidate with stand-ins, or as it is."""
+def _adapt_candidate(scenario: Scenario, context: InstanceContext, laid: _LaidOver) -> Adapted:
+    """The candidate with stand-ins, or unchanged if it is applied as it is."""
     if scenario.as_is:
         return Adapted(scenario.main_cf, laid.master, (), TableUse())
-    around = StandInContext(
+    stand_in_context = StandInContext(
         mail_version=context.mail_version,
         directory=context.directory,
         types=context.table_types,
         files=scenario.files,
         whole=has_whole_master(scenario),
     )
-    adapted = adapt(scenario.main_cf, laid.master, laid.own, around)
+    adapted = adapt_configuration(scenario.main_cf, laid.master, laid.candidate, stand_in_context)
     main_cf, more = with_test_addresses(adapted.main_cf, adapted.master, context.directory)
     master, options = options_with_test_addresses(adapted.master, context.directory)
     replaced = (*adapted.replaced, *more, *options)
     return replace(adapted, main_cf=main_cf, master=master, replaced=replaced)
 
 
-def _main_cf(
+def _build_main_cf(
     scenario: Scenario, context: InstanceContext, adapted: Adapted, laid: _LaidOver
 ) -> tuple[tuple[str, ...], tuple[str, ...], str]:
-    """The base's lines, the lines after the candidate, and the whole file."""
-    own = parse_main_cf(adapted.main_cf).values
+    """The base settings, the lines after the candidate, and the whole file."""
+    candidate_values = parse_main_cf(adapted.main_cf).values
     version = Version.parse(context.mail_version)
-    base = [] if scenario.whole else [str(one) for one in base_settings(own, version)]
+    base = (
+        []
+        if scenario.whole
+        else [str(setting) for setting in base_settings(candidate_values, version)]
+    )
     settings = soft_settings(context, laid.undefined)
     settings += (UPGRADED,) if scenario.whole and not scenario.as_is else ()
-    soft = [setting for setting in settings if setting.name not in own]
-    # Of a candidate with stand-ins, only what Postfix cannot read is left of what these replace.
-    hard = [s for s in hard_settings(context) if scenario.as_is or s.name not in own]
-    ours = fitting((*soft, *hard), version)
-    added = [str(setting) for setting in ours]
+    soft = [setting for setting in settings if setting.name not in candidate_values]
+    # If a candidate with stand-ins still sets one of these, Postfix cannot read its value.
+    hard = [s for s in hard_settings(context) if scenario.as_is or s.name not in candidate_values]
+    known = settings_known_to((*soft, *hard), version)
+    added = [str(setting) for setting in known]
     sections = [
-        "# base: the asker's kind of server before advice (certificate, key, opportunistic TLS),\n"
-        "# as Debian's packages set it up; upstream's own default for smtpd is no TLS at all\n",
-        _lines(base),
+        "# base: a server before it follows advice (certificate, key, opportunistic TLS), as\n"
+        "# Debian's packages configure it; upstream's default for smtpd is no TLS at all\n",
+        _format_lines(base),
     ]
     sections = sections if base else []
     sections += [
         f"\n# candidate: {scenario.id}\n",
         ended(adapted.main_cf),
         "\n# added by postfix-matrix, for a container\n",
-        _lines(added),
+        _format_lines(added),
     ]
     return tuple(base), tuple(added), "".join(sections)
 
 
-def _lines(lines: Collection[str]) -> str:
+def _format_lines(lines: Collection[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
 def _lay_over(scenario: Scenario, context: InstanceContext) -> _LaidOver:
-    """The candidate's entries over the build's own; a whole master.cf stands alone.
+    """Lay the candidate's entries over the build's, unless its master.cf is complete.
 
-    A candidate that replaces a service on one address only (``127.0.0.1:submission``) gets no other
-    entry beside its own: the two could not bind the same port. Where a whole configuration has
-    entries, only its own services are there.
+    A candidate that replaces a service on one address only (``127.0.0.1:submission``) gets no
+    further entry of that service: the two could not bind the same port. If a whole configuration
+    has entries, no further services are enabled.
     """
-    own = parse_master_cf(scenario.master_cf)
+    candidate = parse_master_cf(scenario.master_cf)
     if has_whole_master(scenario):
-        return _LaidOver(own, own)
+        return _LaidOver(candidate, candidate)
     stock = parse_master_cf(context.stock_master)
-    if scenario.whole and own.entries:
-        return _LaidOver(overlay(stock, own, scenario.overlay), own)
+    if scenario.whole and candidate.entries:
+        return _LaidOver(overlay(stock, candidate, scenario.overlay), candidate)
     present = {entry.service for entry in stock.entries if entry.service}
     if scenario.overlay is Overlay.REPLACE:
-        present |= {entry.service for entry in own.entries if entry.service}
+        present |= {entry.service for entry in candidate.entries if entry.service}
     base, enabled = enable_services(stock, present, Version.parse(context.mail_version))
-    laid = overlay(base, own, scenario.overlay)
-    # Undefined they are empty too, but postconf(1) warns; what the candidate refers to is its own.
-    undefined = (mua_names(base) & mua_names(laid)) - mua_names(own)
-    return _LaidOver(laid, own, tuple(sorted(undefined)), tuple(map(str, enabled)))
+    laid = overlay(base, candidate, scenario.overlay)
+    # Undefined names are empty too, but postconf(1) warns of them. Names to which the candidate
+    # itself refers are left to it.
+    undefined = (mua_names(base) & mua_names(laid)) - mua_names(candidate)
+    return _LaidOver(laid, candidate, tuple(sorted(undefined)), tuple(map(str, enabled)))

@@ -1,4 +1,4 @@
-"""What the run's name server knows, so that restrictions about names behave as for a real client.
+"""The data of the run's name server, so that restrictions on names work as for a real client.
 
 smtpd looks up the client's address, its name in HELO, and the sender's domain (postconf(5):
 reject_unknown_client_hostname, reject_unknown_helo_hostname, reject_unknown_sender_domain). Block
@@ -18,7 +18,7 @@ from harness.scenarios.scenario import Scenario
 
 #: The domain of the names that clients give in EHLO (images/clients/common/contract.py).
 CLIENT_DOMAIN = "client.test"
-#: An address for names that are looked up, and that no one connects to (RFC 5737).
+#: An address for names that are looked up, but to which nothing connects (RFC 5737).
 _ADDRESS = "192.0.2.1"
 #: Settings that look names up.
 _LOOKS_UP = re.compile(
@@ -28,14 +28,14 @@ _LOOKS_UP = re.compile(
 
 
 def needs_names(scenario: Scenario) -> bool:
-    """Whether a candidate behaves otherwise where no name can be looked up."""
+    """Whether a candidate may behave differently where no name can be looked up."""
     if scenario.as_is:
         return False
     return scenario.whole or bool(_LOOKS_UP.search(scenario.main_cf + scenario.master_cf))
 
 
 def name_server_data(addresses: Iterable[str]) -> str:
-    """Unbound's local data (unbound.conf(5)): the test's domains, and a name of each address."""
+    """Unbound's local data (unbound.conf(5)): the test domains, and a name for each address."""
     lines = []
     for domain in (CLIENT_DOMAIN, SINK_DOMAIN):
         lines += [

@@ -1,4 +1,4 @@
-"""What a peer's server is configured with, and the zones that lead to the peers. Pure."""
+"""The configuration of a peer's server, and the zones of the peers."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from harness.tls import Offer, Protocol
 
 #: Zones that are not signed, and have no trust anchor.
 INSECURE = ("unsigned.test",)
-#: The zones there are, the longest names first, so that a name finds its own.
+#: All zones, those with more specific names first, so that a name is assigned to the right one.
 ZONES = ("unsigned.test", "example.com", "partner.net", "mx.test")
-#: Where the test certificates of a peer's server lie.
+#: The paths of the test certificates of a peer's server.
 CERTIFICATE, KEY = "/etc/postfix-matrix/peer.pem", "/etc/postfix-matrix/peer.key"
 OWN_CERTIFICATE, OWN_KEY = "/etc/postfix-matrix/own.pem", "/etc/postfix-matrix/own.key"
 
@@ -22,7 +22,7 @@ _MASTER = "submissions inet n - n - - smtpd\n  -o smtpd_tls_wrappermode=yes\n"
 _ALL = "virtual_mailbox_domains = static:all\nvirtual_mailbox_maps = static:sink/\n"
 
 
-#: What the certificate of a server is, where it is no usual one.
+#: The kinds of the servers' certificates that are not valid ones.
 _CERTIFICATES = {
     ServerKind.EXPIRED: FileKind.EXPIRED,
     ServerKind.SELF_SIGNED: FileKind.SELF_SIGNED,
@@ -42,8 +42,8 @@ _LINES = {
     ),
 }
 _SCRIPT = "config_directory/hang-up"
-#: No setting makes smtpd(8) close the connection after STARTTLS, so spawn(8) runs this in its
-#: place. In the clear it takes mail.
+#: No setting makes smtpd(8) close the connection after STARTTLS, so spawn(8) runs this script
+#: instead. It accepts mail in plaintext.
 _HANGS_UP = """printf '220 peer.test ESMTP\\r\\n'
 while read -r line; do
     case $line in
@@ -61,20 +61,20 @@ _SPAWNED = "smtp inet n n n - 0 spawn user=nobody argv=/bin/sh {folder}/etc/hang
 
 
 def peer_scenario(server: ServerKind, offer: Offer, folder: str = "") -> Scenario:
-    """The configuration of a server that mail is sent to: takes all mail, pinned to the offer.
+    """The configuration of a server to which mail is sent: it accepts all mail, with one offer.
 
-    ``folder`` is that of its instance, for a server that runs a script of its own.
+    ``folder`` is that of its instance, for a server that runs a script.
     """
     hangs_up = server is ServerKind.HANGS_UP
-    own = server is ServerKind.UNKNOWN_CA
+    of_unknown_ca = server is ServerKind.UNKNOWN_CA
     lines = [_ALL.rstrip(), *_LINES.get(server, ())]
     if server is not ServerKind.PLAINTEXT:
-        lines.append(f"smtpd_tls_cert_file = {OWN_CERTIFICATE if own else CERTIFICATE}")
-        lines.append(f"smtpd_tls_key_file = {OWN_KEY if own else KEY}")
-        lines += _pinned(offer)
+        lines.append(f"smtpd_tls_cert_file = {OWN_CERTIFICATE if of_unknown_ca else CERTIFICATE}")
+        lines.append(f"smtpd_tls_key_file = {OWN_KEY if of_unknown_ca else KEY}")
+        lines += _pin_offer(offer)
     return Scenario(
         id="peer",
-        title="A server that mail is sent to",
+        title="A server to which mail is sent",
         source="postfix-matrix",
         claim="",
         main_cf="\n".join(lines) + "\n",
@@ -84,11 +84,11 @@ def peer_scenario(server: ServerKind, offer: Offer, folder: str = "") -> Scenari
     )
 
 
-def _pinned(offer: Offer) -> list[str]:
+def _pin_offer(offer: Offer) -> list[str]:
     if offer.lowest is None or offer.highest is None:
         return []
     inside = range(offer.lowest.rank, offer.highest.rank + 1)
-    excluded = ", ".join(f"!{one}" for one in Protocol if one.rank not in inside)
+    excluded = ", ".join(f"!{protocol}" for protocol in Protocol if protocol.rank not in inside)
     lines = [f"smtpd_tls_{kind}protocols = {excluded}" for kind in ("", "mandatory_")]
     if offer.ciphers:
         lines.append(f"tls_medium_cipherlist = {':'.join(offer.ciphers)}:@SECLEVEL=0")
@@ -116,35 +116,35 @@ def tlsa_data(kind: Tlsa, digest: str) -> str | None:
 
 
 def bogus(addresses: Iterable[Address]) -> tuple[str, ...]:
-    """The zones whose signatures are no good: each has the TLSA records of one mail exchanger."""
-    broken = (one for one in addresses if one.peer.tlsa is Tlsa.BROKEN)
-    return tuple(dict.fromkeys(f"_tcp.{one.peer.mx_of(one.offer)}" for one in broken))
+    """The zones with invalid signatures: each has the TLSA records of one mail exchanger."""
+    broken = (address for address in addresses if address.peer.tlsa is Tlsa.BROKEN)
+    return tuple(dict.fromkeys(f"_tcp.{address.peer.mx_of(address.offer)}" for address in broken))
 
 
 def zones(addresses: Iterable[Address], name_server: str) -> Mapping[str, str]:
     """The zones by name, as master files (RFC 1035, section 5); ``name_server`` is an address."""
     addresses = list(addresses)
     records: dict[str, dict[str, None]] = {zone: {} for zone in (*ZONES, *bogus(addresses))}
-    for one in addresses:
-        domain, mx = one.peer.domain_of(one.offer), one.peer.mx_of(one.offer)
+    for address in addresses:
+        domain, mx = address.peer.domain_of(address.offer), address.peer.mx_of(address.offer)
         records[_zone_of(domain)][f"{domain}. IN MX 10 {mx}."] = None
-        records[_zone_of(mx)][f"{mx}. IN A {one.ip}"] = None
-        if one.tlsa is not None:
-            apart = f"_tcp.{mx}"
-            zone = apart if apart in records else _zone_of(mx)
+        records[_zone_of(mx)][f"{mx}. IN A {address.ip}"] = None
+        if address.tlsa is not None:
+            tlsa_zone = f"_tcp.{mx}"
+            zone = tlsa_zone if tlsa_zone in records else _zone_of(mx)
             for port in (25, 465):
-                records[zone][f"_{port}._tcp.{mx}. IN TLSA {one.tlsa}"] = None
+                records[zone][f"_{port}._tcp.{mx}. IN TLSA {address.tlsa}"] = None
         if domain == "example.com":
-            # What smarthost recipes call it.
-            records["example.com"][f"relay.example.com. IN A {one.ip}"] = None
-    return {zone: _text(zone, lines, name_server) for zone, lines in records.items()}
+            # The name that smarthost recipes use.
+            records["example.com"][f"relay.example.com. IN A {address.ip}"] = None
+    return {zone: _format_zone(zone, lines, name_server) for zone, lines in records.items()}
 
 
 def _zone_of(name: str) -> str:
     return next(zone for zone in ZONES if name == zone or name.endswith(f".{zone}"))
 
 
-def _text(zone: str, lines: Iterable[str], name_server: str) -> str:
+def _format_zone(zone: str, lines: Iterable[str], name_server: str) -> str:
     head = (
         f"$ORIGIN {zone}.",
         "$TTL 300",

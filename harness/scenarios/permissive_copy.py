@@ -1,10 +1,10 @@
-"""A build's own controls: the same Postfix and OpenSSL with everything open. Pure.
+"""Permissive copies of a build: the same Postfix and OpenSSL with every restriction lifted.
 
-What a candidate refuses and this grants, the candidate's settings refuse; what this refuses as
-well, no setting of Postfix's can bring about. Three things can be left as the candidate has them:
-the certificates and keys, the library's security level (SSL_CTX_set_security_level(3)), and files
-that it brings for the whole system, such as an openssl.cnf. Only a copy that keeps these, or the
-keys, is started where they lie.
+If the candidate refuses an offer that the copy accepts, the candidate's settings refuse it; if the
+copy refuses it as well, no setting of Postfix can permit it. A copy can keep one thing as the
+candidate has it: the certificates and keys, the library's security level
+(SSL_CTX_set_security_level(3)), or system-wide files, such as an openssl.cnf. Only a copy that
+keeps the keys or such files runs in the candidate's container.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from harness.scenarios.scenario import Scenario
 #: The release from which a server has several curves (tls_eecdh_auto_curves in postconf(5)).
 _AUTO_CURVES_SINCE = Version.parse("3.2")
 _KEYS = re.compile(r"smtpd_tls_(?:(?:ec|d)?(?:cert|key)_file|chain_files|dh\d+_param_file)")
-#: An RSA and an EC pair, so that no cipher lacks its kind of key.
+#: An RSA and an EC pair, so that there is a key for every cipher.
 _BOTH_PAIRS = {
     "smtpd_tls_cert_file": "${config_directory}/open-rsa.pem",
     "smtpd_tls_key_file": "${config_directory}/open-rsa.key",
@@ -31,7 +31,7 @@ _BOTH_PAIRS = {
 
 
 class Kept(StrEnum):
-    """What is not opened."""
+    """What a permissive copy keeps from the candidate."""
 
     NOTHING = "nothing"
     KEYS = "keys"
@@ -39,20 +39,20 @@ class Kept(StrEnum):
     FILES = "files"
 
     def beside(self, candidate: Scenario) -> bool:
-        """Whether a copy that keeps this must run in the candidate's own container."""
+        """Whether a copy that keeps this can run in the candidate's container."""
         return self in (Kept.FILES, Kept.KEYS) or not candidate.system_files
 
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """What opening must know of a build: Postfix's release, and what ``openssl version`` says."""
+    """The versions of a build: Postfix's release, and the output of ``openssl version``."""
 
     mail_version: str
     openssl: str
 
     @property
     def has_levels(self) -> bool:
-        """Whether a cipher list may say @SECLEVEL: OpenSSL 1.1.0 and later."""
+        """Whether a cipher list may contain @SECLEVEL: OpenSSL 1.1.0 and later."""
         return not re.match(r"OpenSSL (?:0\.|1\.0\.)", self.openssl)
 
 
@@ -63,10 +63,10 @@ def opened(
     groups: tuple[str, ...],
     library: Library,
 ) -> Scenario:
-    """A scenario that opens all but what is ``kept``; equal needs give equal ids.
+    """The scenario of a permissive copy that keeps ``kept``; equal copies have equal ids.
 
-    ``settings`` are those in effect for the service in question. With ``groups`` exactly these are
-    the server's: a list of all that exist would be another thing to each library.
+    ``settings`` are those in effect for the service in question. With ``groups`` the server has
+    exactly these: each library would understand a list of all groups in a different way.
     """
     pairs = _BOTH_PAIRS
     if kept is Kept.KEYS:
@@ -78,7 +78,7 @@ def opened(
         "smtpd_tls_ciphers": "medium",
         "smtpd_tls_exclude_ciphers": "",
         "tls_medium_cipherlist": f"ALL:COMPLEMENTOFALL{level}",
-        **_curves(groups, library),
+        **_curve_settings(groups, library),
         **pairs,
     }
     main_cf = "".join(f"{name} = {value}".rstrip() + "\n" for name, value in lines.items())
@@ -87,9 +87,9 @@ def opened(
     made = replace(
         candidate,
         id="open",
-        title="The same build with everything open",
+        title="A permissive copy of the build",
         source="postfix-matrix",
-        claim="What the build's Postfix and OpenSSL can be brought to accept.",
+        claim="What the build's Postfix and OpenSSL accept when every restriction is lifted.",
         main_cf=main_cf,
         master_cf="",
         files=files,
@@ -98,10 +98,10 @@ def opened(
         whole=False,
         as_is=False,
     )
-    return replace(made, id=_name(made, kept, groups))
+    return replace(made, id=_make_id(made, kept, groups))
 
 
-def _curves(groups: tuple[str, ...], library: Library) -> dict[str, str]:
+def _curve_settings(groups: tuple[str, ...], library: Library) -> dict[str, str]:
     if not groups:
         return {}
     if Version.parse(library.mail_version) >= _AUTO_CURVES_SINCE:
@@ -109,10 +109,10 @@ def _curves(groups: tuple[str, ...], library: Library) -> dict[str, str]:
     return {"smtpd_tls_eecdh_grade": "strong", "tls_eecdh_strong_curve": groups[0]}
 
 
-def _name(made: Scenario, kept: Kept, groups: tuple[str, ...]) -> str:
-    words = ["open"]
+def _make_id(made: Scenario, kept: Kept, groups: tuple[str, ...]) -> str:
+    parts = ["open"]
     if kept is not Kept.NOTHING:
-        words.append("with-files" if kept is Kept.FILES else f"but-{kept}")
+        parts.append("with-files" if kept is Kept.FILES else f"but-{kept}")
     if kept in (Kept.KEYS, Kept.FILES) or groups:
-        words.append(hashlib.sha256(made.digest.encode()).hexdigest()[:6])
-    return "-".join(words)
+        parts.append(hashlib.sha256(made.digest.encode()).hexdigest()[:6])
+    return "-".join(parts)

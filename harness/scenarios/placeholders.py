@@ -1,9 +1,9 @@
-"""What a scenario can write where a run's own certificates are to be named. Pure.
+"""Placeholders in scenarios for the fingerprints of a run's certificates.
 
-A run's certificates are made anew each time, so none of their fingerprints can be written down
-before. ``{{listed-client-certificate-sha256}}`` in main.cf, master.cf or a file of a scenario
-becomes the fingerprint, as Postfix writes it (``AB:CD:…``; postconf(5),
-``smtpd_tls_fingerprint_digest``). Any other text in braces stays as it is.
+Each run makes new certificates, so a scenario cannot contain their fingerprints. Instead,
+``{{listed-client-certificate-sha256}}`` in main.cf, master.cf or a file of a scenario is replaced
+by the fingerprint in Postfix's form (``AB:CD:…``; postconf(5), ``smtpd_tls_fingerprint_digest``).
+Any other text in braces stays as it is.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from harness.scenarios.instance import (
 from harness.scenarios.scenario import Scenario
 
 DIGESTS = ("md5", "sha1", "sha256")
-#: Whose fingerprints can be written down: each as ``{{WHOSE-certificate-DIGEST}}``, and that of its
-#: public key as ``{{WHOSE-key-DIGEST}}`` (smtpd(8) compares with both).
+#: The owners of the certificates. ``{{WHOSE-certificate-DIGEST}}`` is a certificate's fingerprint,
+#: ``{{WHOSE-key-DIGEST}}`` that of its public key (smtpd(8) compares with both).
 WHOSE = ("listed-client", "peer", "self-signed-peer")
 _PLACEHOLDER = re.compile(r"\{\{([a-z0-9-]+)\}\}")
 
@@ -48,12 +48,12 @@ def _with_colons(digits: str) -> str:
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
-    """The text with its placeholders filled; what is none stays."""
-    return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), text)
+    """The text with its placeholders replaced by values; unknown ones stay."""
+    return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), text)
 
 
 def filled(scenario: Scenario, values: Mapping[str, str]) -> Scenario:
-    """The scenario with the placeholders of all its texts filled."""
+    """The scenario with the placeholders in all its texts replaced by values."""
     return replace(
         scenario,
         main_cf=fill(scenario.main_cf, values),
@@ -63,7 +63,7 @@ def filled(scenario: Scenario, values: Mapping[str, str]) -> Scenario:
 
 
 def uses(scenario: Scenario) -> tuple[str, ...]:
-    """The names of known placeholders that a scenario's texts have, in order, each once."""
+    """The names of the known placeholders in a scenario's texts, in order, each once."""
     texts = "\n".join((scenario.main_cf, scenario.master_cf, *scenario.files.values()))
     known = {
         f"{whose}-{part}-{digest}"
@@ -77,15 +77,15 @@ def uses(scenario: Scenario) -> tuple[str, ...]:
 def assemble_filled(
     scenario: Scenario, context: InstanceContext, values: Callable[[], Mapping[str, str]]
 ) -> InstanceConfig:
-    """An instance's configuration, its placeholders filled with ``values``, if it has any.
+    """An instance's configuration with its placeholders, if it has any, replaced by ``values``.
 
-    The candidate is the text with its placeholders, whatever a run's certificates are: its digest
-    is the same in each. Raises what :func:`assemble` raises.
+    The digest is over the text with its placeholders, so it is the same in each run. Raises what
+    :func:`assemble` raises.
     """
     names = uses(scenario)
     if not names:
         return assemble(scenario, context)
     known = values()
     config = assemble(filled(scenario, known), context)
-    told = tuple(f"{{{{{name}}}}} → {known[name]}" for name in names)
-    return replace(config, digest=scenario.digest, added=(*config.added, *told))
+    replaced = tuple(f"{{{{{name}}}}} → {known[name]}" for name in names)
+    return replace(config, digest=scenario.digest, added=(*config.added, *replaced))

@@ -1,7 +1,7 @@
-"""Policies: sets of expectations with a name, so that nobody writes them twice.
+"""Policies: named sets of expectations that scenarios can refer to.
 
-Those that come with the tool are in ``policies.toml`` beside this file; a ``policies.toml`` beside
-a user's scenarios adds to them, and may not take one's name.
+The tool's policies are in ``policies.toml`` in the folder of this file; a ``policies.toml`` in the
+folder of a user's scenarios adds further ones, which must have other names.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PARTS = ("says", *SELECTORS, *EXPECTED)
 
 @dataclass(frozen=True, slots=True)
 class PolicyRemedy:
-    """Lines for main.cf that may bring a service to meet a policy, by how the service does TLS."""
+    """Lines for main.cf that may make services of some TLS levels meet a policy."""
 
     levels: tuple[str, ...]
     lines: tuple[str, ...]
@@ -39,9 +39,9 @@ class PolicyRemedy:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A set of expectations. ``offers`` is what must be measured to judge it.
+    """A set of expectations. ``offers`` must be measured to judge it.
 
-    ``takes`` is "clients" where the policy is named with a list of clients that it is about.
+    ``takes`` is "clients" if the policy needs a list of the clients to which it applies.
     """
 
     name: str
@@ -52,43 +52,48 @@ class Policy:
     remedies: tuple[PolicyRemedy, ...] = ()
 
     def remedy(self, level: str) -> tuple[str, ...]:
-        """The lines to try for a service of a level; none where nobody knows any."""
-        return tuple(line for one in self.remedies if level in one.levels for line in one.lines)
+        """The lines to try for a service of a level; empty if there are none."""
+        return tuple(
+            line for remedy in self.remedies if level in remedy.levels for line in remedy.lines
+        )
 
     def within(self, where: Where, clients: tuple[str, ...] = ()) -> Iterator[Expectation]:
-        """Its expectations, within selectors, about these clients where it takes any."""
+        """Its expectations, restricted by selectors, and by these clients if it takes any."""
         taken = (Where(clients=clients),) if clients else ()
         outer = () if where == Where() else (where,)
-        for one in self.expectations:
-            says = f"{', '.join(clients)}: {self.about}" if clients else one.says
-            yield replace(one, where=(*outer, *taken, *one.where), policy=self.name, says=says)
+        for expectation in self.expectations:
+            says = f"{', '.join(clients)}: {self.about}" if clients else expectation.says
+            yield replace(
+                expectation, where=(*outer, *taken, *expectation.where), policy=self.name, says=says
+            )
 
 
 def load_policies(folder: Path | None = None) -> dict[str, Policy]:
-    """The tool's policies by name, and those of a folder's ``policies.toml`` where it has one.
+    """The tool's policies by name, and those of a folder's ``policies.toml`` if it has one.
 
     Raises:
-        FileError: with file and key of the first thing that is wrong in one.
+        FileError: with file and key of the first error in one.
     """
-    found = _read(Path(__file__).with_name(POLICIES))
+    policies = _read_file(Path(__file__).with_name(POLICIES))
     if folder is not None and (folder / POLICIES).is_file():
-        for name, policy in _read(folder / POLICIES).items():
-            if name in found:
+        for name, policy in _read_file(folder / POLICIES).items():
+            if name in policies:
                 place = FileLocation(folder / POLICIES, key=f"policy.{name}")
-                raise FileError(place, "the tool has a policy of that name", expected="another")
-            found[name] = policy
-    return found
+                what = "the tool has a policy of that name"
+                raise FileError(place, what, expected="another name")
+            policies[name] = policy
+    return policies
 
 
 def read_policy(
     value: object, where: Where, policies: Mapping[str, Policy]
 ) -> tuple[Expectation, ...]:
-    """What ``policy = "name"`` or ``policy = {name = [clients]}`` stands for.
+    """The expectations that ``policy = "name"`` or ``policy = {name = [clients]}`` refers to.
 
     Raises:
-        Slip: no such policy, or a list where it takes none, or the other way round.
+        Slip: no such policy, or a list where it takes none, or no list where it takes one.
     """
-    name, clients = _named(value)
+    name, clients = _parse_reference(value)
     if name not in policies:
         raise Slip("policy", f"there is no policy {name!r}", f"of {', '.join(policies)}")
     policy = policies[name]
@@ -98,7 +103,7 @@ def read_policy(
     return tuple(policy.within(where, clients or ()))
 
 
-def _named(value: object) -> tuple[str, tuple[str, ...] | None]:
+def _parse_reference(value: object) -> tuple[str, tuple[str, ...] | None]:
     if isinstance(value, str):
         return value, None
     if isinstance(value, dict) and len(value) == 1:
@@ -108,7 +113,7 @@ def _named(value: object) -> tuple[str, tuple[str, ...] | None]:
     raise Slip("policy", f"cannot be {value!r}", 'a name, or {name = ["GLOB", ...]}')
 
 
-def _read(path: Path) -> dict[str, Policy]:
+def _read_file(path: Path) -> dict[str, Policy]:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -119,11 +124,11 @@ def _read(path: Path) -> dict[str, Policy]:
     if data or not isinstance(tables, list):
         key = next(iter(data), "policy")
         raise FileError(FileLocation(path, key=key), "unknown key", expected="[[policy]] tables")
-    found = (_policy(path, table) for table in tables)
-    return {policy.name: policy for policy in found}
+    policies = (_read_table(path, table) for table in tables)
+    return {policy.name: policy for policy in policies}
 
 
-def _policy(path: Path, table: Mapping[str, Any]) -> Policy:
+def _read_table(path: Path, table: Mapping[str, Any]) -> Policy:
     name = table.get("name")
     if not isinstance(name, str) or not name:
         raise FileError(
@@ -140,7 +145,7 @@ def _policy(path: Path, table: Mapping[str, Any]) -> Policy:
         raise FileError(FileLocation(path, key=f"{where}.takes"), "unknown", expected='"clients"')
     try:
         offers = tuple(Offer.parse(text) for text in table.get("offers", ()))
-        parts = tuple(_part(one) for one in table.get("expect", ()))
+        parts = tuple(_read_expect(part) for part in table.get("expect", ()))
     except UsageError as error:
         raise FileError(FileLocation(path, key=f"{where}.offers"), error.what) from None
     except Slip as slip:
@@ -150,19 +155,19 @@ def _policy(path: Path, table: Mapping[str, Any]) -> Policy:
         raise FileError(
             FileLocation(path, key=where), "it expects nothing", expected="[[policy.expect]]"
         )
-    remedies = tuple(_remedy(path, where, one) for one in table.get("remedy", ()))
+    remedies = tuple(_read_remedy(path, where, remedy) for remedy in table.get("remedy", ()))
     about = str(table.get("about", name))
     return Policy(name, about, parts, offers, table.get("takes"), remedies)
 
 
-def _remedy(path: Path, where: str, table: Mapping[str, Any]) -> PolicyRemedy:
+def _read_remedy(path: Path, where: str, table: Mapping[str, Any]) -> PolicyRemedy:
     if set(table) != {"levels", "lines"}:
         place = FileLocation(path, key=f"{where}.remedy")
         raise FileError(place, f"has {', '.join(table)}", expected="levels and lines")
     return PolicyRemedy(tuple(table["levels"]), tuple(table["lines"]))
 
 
-def _part(table: Mapping[str, Any]) -> Expectation:
+def _read_expect(table: Mapping[str, Any]) -> Expectation:
     for key in table:
         if key not in _PARTS:
             raise Slip(key, "unknown key", f"one of {', '.join(_PARTS)}")

@@ -1,8 +1,8 @@
-"""Host names, domain names and IP addresses of a configuration, replaced by ones of nobody. Pure.
+"""Replace the host names, domain names and IP addresses of a configuration by reserved ones.
 
-Each name always gets the same substitute, so what belongs together still does. Kept are localhost
-and loopback addresses, names that RFC 2606 reserves, and everything that decides TLS. A name in a
-file's path (``/etc/letsencrypt/live/mail.example.net/``) is replaced there too.
+Each name always gets the same substitute, so that references remain valid. Localhost and loopback
+addresses, names that RFC 2606 reserves, and everything that decides TLS are kept. A name in a
+file's path (``/etc/letsencrypt/live/mail.example.net/``) is replaced, too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.postfix_config.logical_lines import chunks
+from harness.postfix_config.logical_lines import split_chunks
 from harness.postfix_config.master_cf import (
     MasterEntry,
     parse_master_cf,
@@ -28,12 +28,12 @@ _LABEL = re.compile(r"(?<![\w.$\[{}():/@-])\.?([A-Za-z0-9][A-Za-z0-9-]*)(?![\w.:
 _BRACKETED = re.compile(r"(?<=\[)([A-Za-z][A-Za-z0-9-]*)(?=\])|(?<=\binet:)([A-Za-z][\w-]*)(?=:)")
 _STATIC = re.compile(r"\bstatic:(?:\{[^}]*\}|[^\s,]+)")
 
-#: Settings that decide TLS or AUTH by words of Postfix's own: there is no host name in them.
+#: Settings that decide TLS or AUTH and only contain keywords of Postfix, no host name.
 _UNTOUCHED = re.compile(
     r".*_(?:protocols|ciphers|exclude_ciphers|cipherlist|level|grade|curves?|groups|options|digest|"
     r"loglevel|mechanism_filter|security_options)"
 )
-#: Settings whose words are host or domain names, with one label too.
+#: Settings that contain host or domain names, including names of a single label.
 _OF_HOSTS = frozenset(
     {
         *("myhostname", "mydomain", "myorigin", "mydestination", "relay_domains", "relayhost"),
@@ -52,7 +52,7 @@ _KEPT_NAMES = frozenset(
     {"localhost.localdomain", "passwd.byname", "aliases.byname", "main.cf", "master.cf"}
 )
 _RESERVED = re.compile(r"(?:.*\.)?(?:example\.(?:com|net|org)|test|example|invalid|localhost)")
-#: What files end in, also where a country's top-level domain is called so.
+#: File name suffixes, including those that are also the top-level domain of a country.
 _ENDINGS = frozenset(
     {
         *(
@@ -88,7 +88,7 @@ _ENDINGS = frozenset(
         *("local", "byname", "sql", "list", "tab", "pid", "proto", "dist", "old", "orig", "new"),
     }
 )
-#: Top-level domains by which a part of a path is known for a domain; so is any of two letters.
+#: Top-level domains that mark a part of a path as a domain name, as does any of two letters.
 _TOP_LEVEL = frozenset(
     {
         *("com", "net", "org", "edu", "gov", "mil", "info", "biz", "name", "arpa", "lan", "local"),
@@ -102,37 +102,44 @@ _NETWORKS_V4 = ("192.0.2.0", "198.51.100.0", "203.0.113.0")
 _MORE_V4 = int(ipaddress.IPv4Address("198.18.0.0"))
 #: RFC 3849.
 _FIRST_V6 = int(ipaddress.IPv6Address("2001:db8::"))
-#: With more names than these, names inside of other words are not looked for.
+#: With more names than this, names inside other words are not searched for.
 _MOST_NAMES = 500
 
 
 def redact(scenario: Scenario) -> Scenario:
-    """The scenario with main.cf, master.cf and further files redacted, and so its notes."""
+    """The scenario with main.cf, master.cf, further files and notes redacted."""
     redactor = Redactor()
-    main_cf = redactor.main_cf(scenario.main_cf)
-    master_cf = redactor.master_cf(scenario.master_cf)
-    # Once more: by now every name is known, so it is found inside of other words too.
-    main_cf, master_cf = redactor.known(main_cf), redactor.known(master_cf)
+    main_cf = redactor.redact_main_cf(scenario.main_cf)
+    master_cf = redactor.redact_master_cf(scenario.master_cf)
+    # A second pass: by now every name is known, so it is also found inside other words.
+    main_cf, master_cf = (
+        redactor.redact_known_names(main_cf),
+        redactor.redact_known_names(master_cf),
+    )
     files = {
-        redactor.known(redactor.value(path)): redactor.known(redactor.value(text))
+        redactor.redact_known_names(redactor.redact_text(path)): redactor.redact_known_names(
+            redactor.redact_text(text)
+        )
         for path, text in scenario.files.items()
     }
-    notes = tuple(redactor.known(redactor.value(note)) for note in scenario.reading)
+    notes = tuple(
+        redactor.redact_known_names(redactor.redact_text(note)) for note in scenario.reading
+    )
     count = len(redactor.names) + len(redactor.addresses)
-    told = f"{count} host names, domains and addresses were replaced (--redact)"
+    count_note = f"{count} host names, domains and addresses were replaced (--redact)"
     return replace(
         scenario,
         source="a redacted configuration",
         main_cf=main_cf,
         master_cf=master_cf,
         files=files,
-        reading=(*notes, told),
+        reading=(*notes, count_note),
     )
 
 
 @dataclass(slots=True)
 class Redactor:
-    """What each name and address was replaced by; it goes on as more come."""
+    """Replaces names and addresses, and remembers the substitute of each."""
 
     names: dict[str, str] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
@@ -140,81 +147,81 @@ class Redactor:
     addresses: dict[str, str] = field(default_factory=dict)
     made: set[str] = field(default_factory=set)
 
-    def main_cf(self, text: str) -> str:
-        """A main.cf."""
+    def redact_main_cf(self, text: str) -> str:
+        """Redact a main.cf."""
         done: list[str] = []
-        for chunk in chunks(text, Path("main.cf")):
+        for chunk in split_chunks(text, Path("main.cf")):
             name, equals, value = chunk.text.partition("=")
             if chunk.logical and equals and len(name.split()) == 1:
-                done += [name, equals, self.setting(name.strip(), value)]
+                done += [name, equals, self.redact_setting(name.strip(), value)]
             else:
-                done.append(self.value(chunk.text))
+                done.append(self.redact_text(chunk.text))
         return "".join(done)
 
-    def master_cf(self, text: str) -> str:
-        """A master.cf."""
+    def redact_master_cf(self, text: str) -> str:
+        """Redact a master.cf."""
         pieces = parse_master_cf(text).pieces
         return "".join(
-            self._entry(piece) if isinstance(piece, MasterEntry) else self.value(piece)
+            self._redact_entry(piece) if isinstance(piece, MasterEntry) else self.redact_text(piece)
             for piece in pieces
         )
 
-    def _entry(self, entry: MasterEntry) -> str:
+    def _redact_entry(self, entry: MasterEntry) -> str:
         done: list[str] = []
         at = 0
         for argument in entry.arguments:
-            done.append(self.value(entry.text[at : argument.start]))
-            words = entry.text[argument.start : argument.end]
-            head, equals, value = words.partition("=")
+            done.append(self.redact_text(entry.text[at : argument.start]))
+            text = entry.text[argument.start : argument.end]
+            head, equals, value = text.partition("=")
             if argument.name and equals:
-                done += [head, equals, self.setting(argument.name, value)]
+                done += [head, equals, self.redact_setting(argument.name, value)]
             else:
-                done.append(self.value(words))
+                done.append(self.redact_text(text))
             at = argument.end
-        return "".join([*done, self.value(entry.text[at:])])
+        return "".join([*done, self.redact_text(entry.text[at:])])
 
-    def setting(self, name: str, value: str) -> str:
-        """The value of a parameter."""
+    def redact_setting(self, name: str, value: str) -> str:
+        """Redact the value of a parameter."""
         if _UNTOUCHED.fullmatch(name):
             return value
         if name.endswith("_password_maps"):
             value = _STATIC.sub("static:user:password", value)
         if name in _OF_HOSTS:
-            value = _LABEL.sub(self._single, value)
-        return self.value(value)
+            value = _LABEL.sub(self._replace_single_label, value)
+        return self.redact_text(value)
 
-    def value(self, text: str) -> str:
-        """Any text: names of two labels and more, names in brackets, and addresses."""
-        text = _BRACKETED.sub(self._single, text)
-        text = _NAME.sub(self._name, text)
-        text = _IPV4.sub(self._ipv4, text)
-        return _IPV6.sub(self._ipv6, text)
+    def redact_text(self, text: str) -> str:
+        """Redact any text: names of two labels and more, names in brackets, and addresses."""
+        text = _BRACKETED.sub(self._replace_single_label, text)
+        text = _NAME.sub(self._replace_name, text)
+        text = _IPV4.sub(self._replace_ipv4, text)
+        return _IPV6.sub(self._replace_ipv6, text)
 
-    def known(self, text: str) -> str:
-        """A redacted text without the names that are inside of other words."""
+    def redact_known_names(self, text: str) -> str:
+        """Redact known names inside other words of a text that is already redacted."""
         if not self.names or len(self.names) > _MOST_NAMES:
             return text
         longest = sorted(self.names, key=len, reverse=True)
         pattern = re.compile("|".join(map(re.escape, longest)), re.IGNORECASE)
         return pattern.sub(lambda match: self.names[match[0].lower()], text)
 
-    def _single(self, match: re.Match[str]) -> str:
-        """A name of one label."""
+    def _replace_single_label(self, match: re.Match[str]) -> str:
+        """The substitute for a name of one label."""
         group = next(n for n in range(1, (match.lastindex or 1) + 1) if match[n] is not None)
         label = match[group]
         if label.lower() in _KEPT_LABELS or label.isdigit():
             return match[0]
         begin = match.start(group) - match.start()
-        return match[0][:begin] + self._label(label)
+        return match[0][:begin] + self._substitute_label(label)
 
-    def _label(self, label: str) -> str:
+    def _substitute_label(self, label: str) -> str:
         if label.lower() in _KEPT_LABELS or label in self.made:
             return label
         new = self.labels.setdefault(label.lower(), f"host{len(self.labels) + 1}")
         self.made.add(new)
         return new
 
-    def _name(self, match: re.Match[str]) -> str:
+    def _replace_name(self, match: re.Match[str]) -> str:
         text = match[0]
         start = match.start()
         in_path = _in_path(match.string, start)
@@ -227,9 +234,9 @@ class Redactor:
         name = ".".join(labels)
         if not _is_name(labels, in_path=in_path):
             return text
-        return ".".join([self._substitute(name), *kept])
+        return ".".join([self._substitute_name(name), *kept])
 
-    def _substitute(self, name: str) -> str:
+    def _substitute_name(self, name: str) -> str:
         key = name.lower()
         if key not in self.names:
             labels = key.split(".")
@@ -238,10 +245,12 @@ class Redactor:
             )
             base = ".".join(labels[-size:])
             domain = self.domains.setdefault(base, f"example{len(self.domains) + 1}.test")
-            self.names[key] = ".".join([*(self._label(one) for one in labels[:-size]), domain])
+            self.names[key] = ".".join(
+                [*(self._substitute_label(label) for label in labels[:-size]), domain]
+            )
         return self.names[key]
 
-    def _ipv4(self, match: re.Match[str]) -> str:
+    def _replace_ipv4(self, match: re.Match[str]) -> str:
         try:
             address = ipaddress.IPv4Address(match[1])
             width = int(match[2]) if match[2] else 32
@@ -264,7 +273,7 @@ class Redactor:
             taken &= int(network.netmask)
         return str(ipaddress.IPv4Address(taken)) + (f"/{match[2]}" if match[2] else "")
 
-    def _ipv6(self, match: re.Match[str]) -> str:
+    def _replace_ipv6(self, match: re.Match[str]) -> str:
         try:
             address = ipaddress.IPv6Address(match[1])
             width = int(match[3]) if match[3] else 128
@@ -284,14 +293,14 @@ class Redactor:
 
 
 def _in_path(text: str, start: int) -> bool:
-    """Whether what begins there is a part of a path: a slash stands before it in its word."""
+    """Whether the text at ``start`` is part of a path: its word has a slash before it."""
     before = text[max(0, start - 200) : start]
     word = re.split(r"[\s,={}]", before)[-1]
     return "/" in word
 
 
 def _is_name(labels: list[str], *, in_path: bool) -> bool:
-    """Whether labels are those of a host or domain that is somebody's."""
+    """Whether labels form a real host or domain name, which must be redacted."""
     top = labels[-1].lower()
     name = ".".join(labels).lower()
     if len(labels) < 2 or not ((top.isalpha() and len(top) > 1) or top.startswith("xn--")):

@@ -1,7 +1,7 @@
-"""A candidate with what may bring it to meet a policy, and what stands in a remedy's way. Pure.
+"""A candidate with a remedy: lines that may make it meet a policy, and options that prevent it.
 
-A line of main.cf changes nothing for a service whose entry in master.cf sets the same parameter by
-an option of its own (master(5), ``-o name=value``), so such an option is taken out with it.
+A line of main.cf has no effect on a service whose entry in master.cf sets the same parameter with
+an option (master(5), ``-o name=value``), so such an option is removed together with it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from harness.scenarios.scenario import Scenario
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """An option of an entry that counts over main.cf; ``line`` is its line in master.cf, from 1."""
+    """An option of an entry that overrides main.cf; ``line`` is its line in master.cf, from 1."""
 
     entry: str
     name: str
@@ -45,15 +45,20 @@ def overrides(
 
     Args:
         master_cf: a master.cf's text.
-        services: the services, by our names or by their entries' own.
-        parameters: what must not be set by an option.
+        services: the services, by their registered names or by the names of their entries.
+        parameters: the parameters that no option must set.
     """
     return tuple(
-        Override(entry.name, one.name, one.value, entry.line + entry.text[: one.start].count("\n"))
+        Override(
+            entry.name,
+            argument.name,
+            argument.value,
+            entry.line + entry.text[: argument.start].count("\n"),
+        )
         for entry in parse_master_cf(master_cf).entries
         if _is_of(entry, services)
-        for one in entry.arguments
-        if one.name in parameters
+        for argument in entry.arguments
+        if argument.name in parameters
     )
 
 
@@ -66,9 +71,9 @@ def _is_of(entry: MasterEntry, services: Collection[str]) -> bool:
 def remedied(
     candidate: Scenario, lines: Sequence[str], services: Collection[str], name: str
 ) -> Scenario:
-    """The candidate with lines in place of those of main.cf that set the same.
+    """The candidate with lines that replace those of main.cf that set the same parameters.
 
-    The options of the services' entries that set the same too are left out.
+    The options of the services' entries that set the same parameters are left out.
     """
     parameters = parameters_of(lines)
     kept = [s.text for s in parse_main_cf(candidate.main_cf).settings if s.name not in parameters]
@@ -76,17 +81,19 @@ def remedied(
     master = candidate.master_cf
     if overrides(master, services, parameters):
         entries = parse_master_cf(master).entries
-        master = "".join(ended(_freed(entry, services, parameters)) for entry in entries)
-    title = "the candidate with what to change"
+        master = "".join(ended(_remove_options(entry, services, parameters)) for entry in entries)
+    title = "the candidate with the remedy"
     return replace(candidate, id=name, title=title, main_cf=main, master_cf=master)
 
 
-def _freed(entry: MasterEntry, services: Collection[str], parameters: Collection[str]) -> str:
+def _remove_options(
+    entry: MasterEntry, services: Collection[str], parameters: Collection[str]
+) -> str:
     """An entry's text without its options that set some parameters."""
     text = entry.text
     if not _is_of(entry, services):
         return text
-    gone = [one for one in entry.arguments if one.name in parameters]
-    for one in sorted(gone, key=lambda argument: argument.start, reverse=True):
-        text = text[: one.start].rstrip(" \t") + text[one.end :]
+    removed = [argument for argument in entry.arguments if argument.name in parameters]
+    for option in sorted(removed, key=lambda argument: argument.start, reverse=True):
+        text = text[: option.start].rstrip(" \t") + text[option.end :]
     return "\n".join(line for line in text.split("\n") if line.strip()) + "\n"

@@ -1,7 +1,7 @@
 """A scenario: a piece of advice as a folder of scenario.toml, main.cf and master.cf.
 
-Whether Postfix likes the two fragments is what gets measured, so only what cannot be applied at all
-is refused here. All that is wrong in all folders is said at once, and then nothing runs.
+How Postfix reacts to the two fragments is measured, so only what cannot be applied at all is
+refused here. All errors of all folders are reported at once, and then nothing runs.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.config_input.forms import read_scenario_part
-from harness.config_input.text import decode_text
 from harness.errors import FileError, FileLocation, UsageError
 from harness.postfix_config.key_files import (
     FileKind,
@@ -31,23 +29,24 @@ from harness.scenarios.policies import (
     Policy,
     load_policies,
 )
+from harness.scenarios.scenario_files import read_fragment, read_text
 from harness.scenarios.toml_schema import (
     Description,
     Extent,
     SurroundingsMode,
-    among,
     describe,
     line_in_table,
+    suggest_among,
 )
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]*")
 TOML, _MAIN, _MASTER = "scenario.toml", "main.cf", "master.cf"
 _FILES = (TOML, _MAIN, _MASTER)
-#: Instead of a path: the folder of the instance's own main.cf.
+#: In place of an absolute path: the folder of the instance's main.cf.
 OWN = "config_directory"
-#: The folder of further files, each at the path that it is to have: files/etc/postfix/tls_policy.
-FURTHER = "files"
-#: Where no file of a scenario may lie: what an image brings is what is measured.
+#: The folder of further files, each at its target path: files/etc/postfix/tls_policy.
+FURTHER_FILES = "files"
+#: Folders in which a scenario must not put files: they would replace what is measured.
 _PROGRAMS = (
     *("/bin/", "/lib/", "/lib64/", "/proc/", "/sbin/", "/srv/", "/sys/"),
     *("/usr/bin/", "/usr/lib/", "/usr/libexec/", "/usr/sbin/"),
@@ -56,7 +55,7 @@ FORBIDDEN_PLACES = ("/bin/", "/lib/", "/lib64/", "/proc/", "/sbin/", "/srv/", "/
 
 
 class ScenarioErrors(UsageError):
-    """Everything that is wrong in the scenarios that were read; ``errors`` has the places."""
+    """All errors in the scenarios that were read; ``errors`` has each with its place."""
 
     def __init__(self, errors: Iterable[FileError]) -> None:
         self.errors = tuple(errors)
@@ -72,13 +71,13 @@ class ScenarioErrors(UsageError):
 class Scenario:
     """A piece of advice. ``main_cf`` and ``master_cf`` are its fragments verbatim, "" for none.
 
-    ``files`` are further files by their absolute paths, or ``config_directory/NAME`` for one that
-    lies beside its main.cf, and ``kinds`` what the harness is to put at paths that they name.
+    ``files`` are further files by their absolute paths, or ``config_directory/NAME`` for one in
+    the folder of main.cf; ``kinds`` are the files that the harness creates, by path.
     ``headers`` are header fields of the messages that it sends in cells of ``outbound``.
-    ``collection`` is the folder of such folders that it lies in, None where it lies at the top.
+    ``collection`` is the folder of scenario folders that contains it, None at the top level.
     ``whole``: it is a whole configuration, so nothing is added that decides TLS. ``as_is``: nothing
-    of it is replaced, whatever it needs of a machine and its surroundings. ``reading`` says in
-    sentences what was done to the text that was given, and on which footing it was read.
+    of it is replaced, even if it needs its own machine and surroundings. ``reading`` states in
+    sentences what was changed in the given text, and whether it was read as whole.
     ``path`` is that of its scenario.toml, for messages.
     """
 
@@ -104,14 +103,14 @@ class Scenario:
 
     @property
     def name(self) -> str:
-        """Its id, after its collection's name where it lies in one: ``corpus/some-advice``."""
+        """Its id, after the name of its collection if it is in one: ``corpus/some-advice``."""
         return f"{self.collection}/{self.id}" if self.collection else self.id
 
     @property
     def system_files(self) -> Mapping[str, str]:
-        """Its further files that every program of the container reads: an openssl.cnf.
+        """Its further files that every program of the container may read, such as an openssl.cnf.
 
-        What lies beside main.cf, or at a path that the configuration names, is its own.
+        Files in the folder of main.cf, or at a path that the configuration names, are not.
         """
         named = self.main_cf + self.master_cf
         return {
@@ -122,148 +121,156 @@ class Scenario:
 
     @property
     def digest(self) -> str:
-        """``sha256:`` over what the candidate says and how it is laid over, nothing else."""
-        said: list[object] = [self.main_cf, self.master_cf, self.overlay.value]
-        said += [sorted(self.files.items())] if self.files else []
-        said += [["kinds", sorted(self.kinds.items())]] if self.kinds else []
-        said += [["headers", *self.headers]] if self.headers else []
-        said += ["whole"] if self.whole else []
-        said += ["as-is"] if self.as_is else []
-        content = json.dumps(said)
-        return "sha256:" + hashlib.sha256(content.encode()).hexdigest()
+        """``sha256:`` over the candidate's content and how it is laid over, nothing else."""
+        content: list[object] = [self.main_cf, self.master_cf, self.overlay.value]
+        content += [sorted(self.files.items())] if self.files else []
+        content += [["kinds", sorted(self.kinds.items())]] if self.kinds else []
+        content += [["headers", *self.headers]] if self.headers else []
+        content += ["whole"] if self.whole else []
+        content += ["as-is"] if self.as_is else []
+        text = json.dumps(content)
+        return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
 def load_scenario(folder: Path) -> Scenario:
     """Read one folder; its name is the scenario's id.
 
     Raises:
-        ScenarioErrors: with everything that is wrong in it, each with file, line and key.
+        ScenarioErrors: with all errors in it, each with file, line and key.
     """
-    scenario, errors = _read(folder, load_policies(folder.parent))
+    scenario, errors = _read_folder(folder, load_policies(folder.parent))
     if scenario is None or errors:
         raise ScenarioErrors(errors)
     return scenario
 
 
-def load_scenarios(root: Path, own_control: Path | None = None) -> dict[str, Scenario]:
-    """Read all folders of a folder, by id and in its order; hidden ones are passed over.
+def load_scenarios(root: Path, baseline: Path | None = None) -> dict[str, Scenario]:
+    """Read all folders of a folder, by id and in its order; hidden ones are skipped.
 
-    A folder that holds nothing but folders is a collection of scenarios; it comes last.
-    ``own_control`` is the tool's scenario ``defaults``: where one expects an effect against it and
-    the folder has none of that name, it comes first.
+    A folder that only has scenario folders is a collection; collections come last. ``baseline`` is
+    the folder of the tool's scenario ``defaults``: if a scenario expects an effect compared with it
+    and ``root`` has none of that name, it is added as the first.
 
     Raises:
         UsageError: there is no such folder, or no scenario in it.
-        ScenarioErrors: with everything that is wrong in all of them.
+        ScenarioErrors: with all errors in all of them.
     """
     try:
         policies = load_policies(root)
     except FileError as error:
         raise ScenarioErrors([error]) from None
     single, collected = [], []
-    for folder in _folders(root):
-        if inside := _collection(folder):
+    for folder in _list_folders(root):
+        if inside := _folders_of_collection(folder):
             collected += [(inner, folder.name) for inner in inside]
         else:
             single.append((folder, None))
     errors: list[FileError] = []
-    found: dict[str, Scenario] = {}
+    by_id: dict[str, Scenario] = {}
     for folder, collection in (*single, *collected):
-        scenario, wrong = _read(folder, policies, collection)
+        scenario, wrong = _read_folder(folder, policies, collection)
         errors += wrong
-        if scenario is not None and scenario.id in found:
-            what = f"is the name of {found[scenario.id].name} too"
-            errors.append(FileError(FileLocation(folder), what, expected="a name of its own"))
+        if scenario is not None and scenario.id in by_id:
+            what = f"has the same name as {by_id[scenario.id].name}"
+            errors.append(FileError(FileLocation(folder), what, expected="a unique name"))
         elif scenario is not None:
-            found[scenario.id] = scenario
-    if own_control is not None and _wants(own_control.name, found):
-        found = {own_control.name: load_scenario(own_control), **found}
-    lacking = (_no_control(one, found, root) for one in found.values())
-    errors += [one for one in lacking if one is not None]
+            by_id[scenario.id] = scenario
+    if baseline is not None and _is_missing_baseline(baseline.name, by_id):
+        by_id = {baseline.name: load_scenario(baseline), **by_id}
+    missing_baselines = (_check_baseline(scenario, by_id, root) for scenario in by_id.values())
+    errors += [error for error in missing_baselines if error is not None]
     if errors:
         raise ScenarioErrors(errors)
-    return found
+    return by_id
 
 
-def _wants(name: str, found: Mapping[str, Scenario]) -> bool:
-    """Whether a scenario expects an effect against one of this name that is not there."""
-    wanted = {
-        one.claims.against
-        for one in found.values()
-        if any(expected.effect for expected in one.claims.expectations)
+def _is_missing_baseline(name: str, scenarios: Mapping[str, Scenario]) -> bool:
+    """Whether a scenario expects an effect compared with one of this name, which does not exist."""
+    baselines = {
+        scenario.claims.against
+        for scenario in scenarios.values()
+        if any(expected.effect for expected in scenario.claims.expectations)
     }
-    return name in wanted - found.keys()
+    return name in baselines - scenarios.keys()
 
 
-def _no_control(scenario: Scenario, found: Mapping[str, Scenario], root: Path) -> FileError | None:
-    """What is wrong with a scenario that expects an effect against one that is not there."""
+def _check_baseline(
+    scenario: Scenario, scenarios: Mapping[str, Scenario], root: Path
+) -> FileError | None:
+    """The error of a scenario that expects an effect compared with one that does not exist."""
     claims = scenario.claims
-    if claims.against in found or not any(one.effect for one in claims.expectations):
+    if claims.against in scenarios or not any(
+        expectation.effect for expectation in claims.expectations
+    ):
         return None
     path = root / scenario.name / TOML
-    what = f"expects an effect, and there is no scenario {claims.against!r}"
-    return FileError(FileLocation(path, key="against"), what, expected=among(claims.against, found))
+    what = f"expects an effect, but there is no scenario {claims.against!r}"
+    return FileError(
+        FileLocation(path, key="against"), what, expected=suggest_among(claims.against, scenarios)
+    )
 
 
-def _folders(root: Path) -> list[Path]:
+def _list_folders(root: Path) -> list[Path]:
     try:
         entries = sorted(root.iterdir())
     except OSError as error:
         raise UsageError(
             f"the folder of scenarios {root} cannot be read: {error.strerror}",
-            next_step="name the folder that holds one folder a scenario",
+            next_step="name the folder that has one folder per scenario",
         ) from error
-    folders = _visible(entries)
+    folders = _visible_folders(entries)
     if not folders:
         raise UsageError(
             f"there is no scenario in {root}",
-            next_step="make a folder in it; docs/writing-a-scenario.md tells what goes there",
+            next_step="make a folder in it; docs/writing-a-scenario.md describes its content",
         )
     return folders
 
 
-def _visible(entries: Iterable[Path]) -> list[Path]:
+def _visible_folders(entries: Iterable[Path]) -> list[Path]:
     return [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
 
 
-def _collection(folder: Path) -> list[Path]:
-    """The folders of a collection: a folder of scenarios in which no scenario's own file lies."""
+def _folders_of_collection(folder: Path) -> list[Path]:
+    """The folders of a collection: a folder that has scenarios, but is not a scenario itself."""
     entries = sorted(folder.iterdir())
     if any(entry.name in _FILES for entry in entries):
         return []
-    return [inner for inner in _visible(entries) if (inner / TOML).is_file()]
+    return [inner for inner in _visible_folders(entries) if (inner / TOML).is_file()]
 
 
-def _read(
+def _read_folder(
     folder: Path, policies: Mapping[str, Policy], collection: str | None = None
 ) -> tuple[Scenario | None, list[FileError]]:
-    """The scenario, None where scenario.toml is no good, and all that is wrong with the folder."""
+    """The scenario, None if scenario.toml cannot be read, and all errors in the folder."""
     errors = _check_folder(folder)
     texts: dict[str, str] = {}
     reading: list[str] = []
     for name in _FILES:
         try:
             if name == TOML:
-                texts[name] = _text(folder / name)
+                texts[name] = read_text(folder / name)
             else:
-                texts[name], notes = _fragment(folder / name)
+                texts[name], notes = read_fragment(folder / name)
                 reading += notes
         except FileError as error:
             errors.append(error)
-    files, found = _further(folder / FURTHER)
-    errors += found
+    files, more_errors = _read_further_files(folder / FURTHER_FILES)
+    errors += more_errors
     for name, check in ((_MAIN, parse_main_cf), (_MASTER, parse_master_cf)):
         try:
             check(texts.get(name, ""), folder / name)
         except FileError as error:
             errors.append(error)
-    description, found = (None, []) if TOML not in texts else describe(texts[TOML], folder / TOML)
-    errors += found
+    description, more_errors = (
+        (None, []) if TOML not in texts else describe(texts[TOML], folder / TOML)
+    )
+    errors += more_errors
     if description is None:
         return None, errors
     errors += _check_kinds(description, texts, files, folder / TOML)
-    claims, found = read_claims(description, texts[TOML], folder / TOML, policies)
-    scenario = _scenario(folder, description, texts)
+    claims, more_errors = read_claims(description, texts[TOML], folder / TOML, policies)
+    scenario = _make_scenario(folder, description, texts)
     made = replace(
         scenario,
         files=files,
@@ -272,11 +279,11 @@ def _read(
         claims=claims,
         path=folder / TOML,
     )
-    return made, errors + found
+    return made, errors + more_errors
 
 
-def _further(root: Path) -> tuple[dict[str, str], list[FileError]]:
-    """The further files by the paths that they are to have, and what is wrong with any."""
+def _read_further_files(root: Path) -> tuple[dict[str, str], list[FileError]]:
+    """The further files by their target paths, and the errors in them."""
     files: dict[str, str] = {}
     errors: list[FileError] = []
     for path in sorted(root.rglob("*")) if root.is_dir() else ():
@@ -285,11 +292,11 @@ def _further(root: Path) -> tuple[dict[str, str], list[FileError]]:
         inside = path.relative_to(root).as_posix()
         target = inside if inside.startswith(f"{OWN}/") else f"/{inside}"
         try:
-            files[target] = _text(path)
+            files[target] = read_text(path)
         except FileError as error:
             errors.append(error)
         if target.startswith(FORBIDDEN_PLACES):
-            what = f"would be put at {target}, where the image's own files lie"
+            what = f"would be put at {target}, where the image's files are"
             errors.append(
                 FileError(FileLocation(path), what, expected="a path such as files/etc/...")
             )
@@ -299,7 +306,7 @@ def _further(root: Path) -> tuple[dict[str, str], list[FileError]]:
 def _check_kinds(
     description: Description, texts: Mapping[str, str], files: Mapping[str, str], toml: Path
 ) -> list[FileError]:
-    """What is wrong with the table [files]."""
+    """The errors in the table [files]."""
     # A map may name them too: tls_server_sni_maps.
     named = "\n".join((texts.get(_MAIN, ""), texts.get(_MASTER, ""), *files.values()))
     errors: list[FileError] = []
@@ -307,20 +314,20 @@ def _check_kinds(
         place = FileLocation(toml, line_in_table(texts[TOML], "files", 0, path), f"files.{path}")
         if not path.startswith(("/", f"{OWN}/")) or path.startswith(_PROGRAMS):
             expected = f"an absolute path such as /etc/ssl/key.pem, or {OWN}/NAME"
-            errors.append(FileError(place, "is no place for a file", expected=expected))
+            errors.append(FileError(place, "no file can be put there", expected=expected))
         elif path.removeprefix(OWN) not in named:
-            what = "is named by no line of main.cf or master.cf, nor of a file"
+            what = "is not named in main.cf, master.cf or a further file"
             errors.append(FileError(place, what, expected="a path that they name"))
         elif path in files:
-            what = f"lies in the folder {FURTHER}/ too"
+            what = f"is also in the folder {FURTHER_FILES}/"
             errors.append(FileError(place, what, expected="one of the two"))
         if not is_file_kind(kind):
             what = f"cannot be {kind!r}"
-            errors.append(FileError(place, what, expected=among(kind, list(FileKind))))
+            errors.append(FileError(place, what, expected=suggest_among(kind, list(FileKind))))
     return errors
 
 
-def _scenario(folder: Path, description: Description, texts: dict[str, str]) -> Scenario:
+def _make_scenario(folder: Path, description: Description, texts: dict[str, str]) -> Scenario:
     return Scenario(
         id=folder.name,
         title=description.title,
@@ -342,7 +349,7 @@ def _scenario(folder: Path, description: Description, texts: dict[str, str]) -> 
 
 
 def _check_folder(folder: Path) -> list[FileError]:
-    """Wrong names, of the folder and of files in it (a misspelt main.cf would not be applied)."""
+    """Errors in the names of the folder and of its files (a misspelt main.cf is not applied)."""
     errors: list[FileError] = []
     if not folder.is_dir():
         return [
@@ -351,53 +358,16 @@ def _check_folder(folder: Path) -> list[FileError]:
             )
         ]
     if not _ID.fullmatch(folder.resolve().name):
-        expected = "small letters, digits and hyphens, a letter or digit first"
+        expected = "lower-case letters, digits and hyphens, a letter or digit first"
         errors.append(
             FileError(FileLocation(folder), "a folder's name is its id", expected=expected)
         )
     for path in sorted(folder.iterdir()):
-        if path.name == FURTHER and path.is_dir():
+        if path.name == FURTHER_FILES and path.is_dir():
             continue
         if path.name not in _FILES and path.suffix != ".md" and not path.name.startswith("."):
-            expected = f"{among(path.name, _FILES)}, or a .md file"
+            expected = f"{suggest_among(path.name, _FILES)}, or a .md file"
             errors.append(
                 FileError(FileLocation(path), "unknown file in a scenario", expected=expected)
             )
     return errors
-
-
-def _fragment(path: Path) -> tuple[str, tuple[str, ...]]:
-    """A main.cf or master.cf, "" where there is none, and what was done to its text.
-
-    It comes to the letter, unless it shows that it was pasted (configuration_forms.py).
-    """
-    data = _bytes(path)
-    if data is None:
-        return "", ()
-    text, decoded = decode_text(data, path)
-    text, done = read_scenario_part(text, path)
-    return text, (*decoded, *done)
-
-
-def _text(path: Path) -> str:
-    """A file's text to the letter (no newline is translated)."""
-    data = _bytes(path)
-    if data is None:
-        expected = f"each scenario to have a {path.name}"
-        raise FileError(FileLocation(path), "is missing", expected=expected)
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        what = f"byte {error.object[error.start]:#04x} is not UTF-8"
-        raise FileError(FileLocation(path, line), what, expected="UTF-8 text") from error
-
-
-def _bytes(path: Path) -> bytes | None:
-    """A file's content; None where there is no such file."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise FileError(FileLocation(path), f"cannot be read: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""The services that a candidate has, known before there is a build to apply it to."""
+"""The services that a candidate has, without a build to apply it to."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from harness.tls import INBOUND, Service, in_table_order
 
 
 def services_of(scenario: Scenario) -> tuple[Service, ...]:
-    """The services that a candidate is measured with where it names none.
+    """The services that are measured for a candidate that names none.
 
-    Of a whole configuration with entries they are its own; the build has smtp where these entries
-    stand beside the build's. Where no entry was given, the build's own registered services are
-    measured, and so they are beside the entries of some lines.
+    A whole configuration with entries is measured with their services, and with smtp if the entries
+    are laid over the build's. Otherwise the build's registered services are measured, together with
+    those of the candidate's entries, if it has any.
     """
     main = parse_main_cf(scenario.main_cf).values
     master = parse_master_cf(scenario.master_cf)
-    own = [each.service for each in listeners(main, master, interfaces_of(scenario.main_cf))]
+    candidate_services = [
+        each.service for each in listeners(main, master, interfaces_of(scenario.main_cf))
+    ]
     if has_whole_master(scenario):
-        return in_table_order(own)
+        return in_table_order(candidate_services)
     if scenario.whole and scenario.master_cf.strip():
-        return in_table_order((Service.SMTP, *own))
-    return in_table_order((*INBOUND, *own))
+        return in_table_order((Service.SMTP, *candidate_services))
+    return in_table_order((*INBOUND, *candidate_services))

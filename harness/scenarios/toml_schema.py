@@ -1,4 +1,4 @@
-"""What scenario.toml may say, and what is wrong with one, by file, line and key."""
+"""The schema of scenario.toml, and the errors in one, by file, line and key."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ _Names = Annotated[tuple[_Text, ...], Field(min_length=1)]
 
 
 class Extent(StrEnum):
-    """How much of a configuration main.cf and master.cf are: some lines, or all of it."""
+    """How much of a configuration main.cf and master.cf are: single lines, or the whole."""
 
     LINES = "lines"
     WHOLE = "whole"
 
 
 class SurroundingsMode(StrEnum):
-    """What takes the place of tables, daemons and other systems that are not here."""
+    """What replaces tables, daemons and other systems that are unavailable."""
 
     STAND_INS = "stand-ins"
     AS_IS = "as-is"
 
 
 class Description(BaseModel):
-    """What scenario.toml may say."""
+    """The keys of scenario.toml."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -71,7 +71,7 @@ _EXPECTED = {
     "source": "one line of text: where the advice was given",
     "claim": "one line of text: what the advice promises",
     "url": "a text that starts with http:// or https://",
-    "date": "a day without quotes, as 2016-09-19",
+    "date": "a day without quotes, such as 2016-09-19",
     "master_cf": "one of " + ", ".join(f'"{mode}"' for mode in Overlay),
     "configuration": "one of " + ", ".join(f'"{extent}"' for extent in Extent),
     "surroundings": "one of " + ", ".join(f'"{mode}"' for mode in SurroundingsMode),
@@ -81,24 +81,24 @@ _EXPECTED = {
     "offers": "a list of offers, such as TLSv1.2 and default",
     "headers": 'a list of header fields of the messages, such as "TLS-Required: no"',
     "against": "the id of another scenario",
-    "files": 'a table [files] of what is to lie at a path, as "/etc/dh.pem" = "missing"',
+    "files": 'a table [files] of kinds of files by path, such as "/etc/dh.pem" = "missing"',
     "applies": "a table [applies] with postfix or openssl",
     "expect": "tables [[expect]]",
 }
 
 
 def describe(text: str, path: Path) -> tuple[Description | None, list[FileError]]:
-    """Read a scenario.toml's text: the description, or None and all that is wrong with it."""
+    """Read a scenario.toml's text: the description, or None and all errors in it."""
     try:
         description = Description.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         return None, [_syntax_error(path, text, str(error))]
     except ValidationError as error:
-        return None, [_key_error(path, text, dict(found)) for found in error.errors()]
+        return None, [_key_error(path, text, dict(problem)) for problem in error.errors()]
     if "master_cf" in description.model_fields_set and not (path.parent / "master.cf").exists():
         place = FileLocation(path, line_of(text, "master_cf"), "master_cf")
-        what = "says how to lay over a master.cf, and there is none"
-        return None, [FileError(place, what, expected="a master.cf beside it, or no such key")]
+        what = "states how to lay over a master.cf, but there is none"
+        return None, [FileError(place, what, expected="a master.cf in its folder, or no such key")]
     if description.headers and description.services != (str(Service.OUTBOUND),):
         place = FileLocation(path, line_of(text, "headers"), "headers")
         what = "are of messages that Postfix sends"
@@ -113,18 +113,18 @@ def _syntax_error(path: Path, text: str, message: str) -> FileError:
     return FileError(FileLocation(path, line), what, expected='lines like title = "Some text"')
 
 
-def _key_error(path: Path, text: str, found: dict[str, Any]) -> FileError:
-    """One of pydantic's findings as ours."""
-    key = str(found["loc"][0])
+def _key_error(path: Path, text: str, problem: dict[str, Any]) -> FileError:
+    """One of pydantic's errors as a FileError."""
+    key = str(problem["loc"][0])
     place = FileLocation(path, line_of(text, key), key)
-    if key == "files" and len(found["loc"]) > 1:
-        inner = str(found["loc"][1])
+    if key == "files" and len(problem["loc"]) > 1:
+        inner = str(problem["loc"][1])
         place = FileLocation(path, line_in_table(text, key, 0, inner), f"{key}.{inner}")
-    if found["type"] == "extra_forbidden":
-        return FileError(place, "unknown key", expected=among(key, _EXPECTED))
-    if found["type"] == "missing":
+    if problem["type"] == "extra_forbidden":
+        return FileError(place, "unknown key", expected=suggest_among(key, _EXPECTED))
+    if problem["type"] == "missing":
         return FileError(place, "this key is missing", expected=_EXPECTED[key])
-    return FileError(place, f"cannot be {found['input']!r}", expected=_EXPECTED[key])
+    return FileError(place, f"cannot be {problem['input']!r}", expected=_EXPECTED[key])
 
 
 def line_of(text: str, key: str) -> int | None:
@@ -137,23 +137,23 @@ def line_of(text: str, key: str) -> int | None:
 
 
 def line_in_table(text: str, table: str, number: int, key: str | None = None) -> int | None:
-    """The line of a key in the ``number``-th ``[[table]]`` (from 0), or of the table's head."""
+    """The line of a key in the ``number``-th ``[[table]]`` (from 0), or of the table's header."""
     heads = re.compile(rf"\s*\[{{1,2}}\s*{re.escape(table)}\s*\]")
     any_head = re.compile(r"\s*\[")
     begins = re.compile(rf"""\s*["']?{re.escape(key or "")}["']?\s*=""")
-    found, head = -1, None
+    table_number, head = -1, None
     for at, line in enumerate(text.split("\n"), start=1):
         if heads.match(line):
-            found += 1
-            head = at if found == number else head
-        elif any_head.match(line) and found == number and not line[:1].isspace():
+            table_number += 1
+            head = at if table_number == number else head
+        elif any_head.match(line) and table_number == number and not line[:1].isspace():
             break
-        elif found == number and key is not None and begins.match(line):
+        elif table_number == number and key is not None and begins.match(line):
             return at
     return head
 
 
-def among(wrong: str, right: Iterable[str]) -> str:
-    """What is allowed, the closest first and alone where one is close."""
+def suggest_among(wrong: str, right: Iterable[str]) -> str:
+    """The allowed name that is close to the wrong one; if none is close, all of them."""
     names = list(right)
     return " or ".join(difflib.get_close_matches(wrong, names, n=1)) or "one of " + ", ".join(names)

@@ -1,7 +1,7 @@
-"""What is wrong with expectations as a whole, known before anything runs. Pure.
+"""Errors in a scenario's expectations as a whole, found before anything runs.
 
-A selector that matches nothing would never fail, and two expectations that contradict each other
-could never both hold.
+An expectation whose selector matches nothing could never fail, and two that contradict each other
+could never both be met.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from harness.tls import STANDARD_OFFERS
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The names that selectors may mean: every build and client, those of a run included."""
+    """The names that selectors may match: every build and client, including those of the run."""
 
     builds: tuple[str, ...]
     clients: tuple[str, ...]
@@ -41,30 +41,32 @@ def check_claims(scenarios: Iterable[Scenario], known: Known) -> None:
     Raises:
         ScenarioErrors: with all of them, each with file, line and key.
     """
-    errors = [error for one in scenarios for error in _errors(one, known)]
+    errors = [error for scenario in scenarios for error in _find_errors(scenario, known)]
     if errors:
         raise ScenarioErrors(errors)
 
 
-def _errors(scenario: Scenario, known: Known) -> Iterator[FileError]:
+def _find_errors(scenario: Scenario, known: Known) -> Iterator[FileError]:
     path = scenario.path or Path(scenario.name) / TOML
     expectations = scenario.claims.expectations
-    for one in expectations:
-        for key, what, expected in _selecting_nothing(scenario, one, known):
-            yield FileError(FileLocation(path, one.line, f"expect.{key}"), what, expected=expected)
+    for expectation in expectations:
+        for key, what, expected in _find_empty_selectors(scenario, expectation, known):
+            yield FileError(
+                FileLocation(path, expectation.line, f"expect.{key}"), what, expected=expected
+            )
     for first, second in combinations(expectations, 2):
-        if (spot := _contradiction(scenario, first, second, known)) is not None:
-            wanted, other = " or ".join(second.outcome), " or ".join(first.outcome)
-            what = f"expects {wanted} of {spot}, where line {first.line} expects {other}"
+        if (spot := _find_contradiction(scenario, first, second, known)) is not None:
+            here, other = " or ".join(second.outcome), " or ".join(first.outcome)
+            what = f"expects {here} of {spot}, but line {first.line} expects {other}"
             place = FileLocation(path, second.line, "expect.outcome")
             yield FileError(place, what, expected="one outcome of one cell")
 
 
-def _selecting_nothing(
+def _find_empty_selectors(
     scenario: Scenario, expectation: Expectation, known: Known
 ) -> Iterator[tuple[str, str, str]]:
-    services = [str(one) for one in scenario.claims.services or services_of(scenario)]
-    offers = [str(one) for one in scenario.claims.offers or STANDARD_OFFERS]
+    services = [str(service) for service in scenario.claims.services or services_of(scenario)]
+    offers = [str(offer) for offer in scenario.claims.offers or STANDARD_OFFERS]
     pools = {
         "builds": known.builds,
         "services": services,
@@ -74,40 +76,41 @@ def _selecting_nothing(
     for where in expectation.where:
         for key, pool in pools.items():
             for glob in getattr(where, key):
-                # A policy is about whatever there is of what it names.
-                if expectation.policy is None and not _any(glob, pool):
-                    yield key, f"{glob!r} selects nothing", _listed(pool)
+                # A policy applies to as many of the named services and clients as there are.
+                if expectation.policy is None and not _matches_any(glob, pool):
+                    yield key, f"{glob!r} selects nothing", _list_names(pool)
     for key in ("postfix", "openssl"):
         parts = [getattr(where, key) for where in (scenario.claims.applies, *expectation.where)]
-        if (together := _all(parts)) is not None and together.impossible:
-            yield key, f"no version is {together}, with what [applies] says", "versions there are"
+        if (combined := _combine_constraints(parts)) is not None and combined.impossible:
+            what = f"no version is {combined}, combined with [applies]"
+            yield key, what, "versions that exist"
 
 
-def _listed(pool: Sequence[str]) -> str:
+def _list_names(pool: Sequence[str]) -> str:
     shown = ", ".join(pool[:8])
     return f"of {shown}, ..." if len(pool) > 8 else f"of {shown}"
 
 
-def _any(glob: str, pool: Iterable[str]) -> bool:
+def _matches_any(glob: str, pool: Iterable[str]) -> bool:
     return any(fnmatchcase(name, glob) for name in pool)
 
 
-def _all(parts: Iterable[Constraint | None]) -> Constraint | None:
-    found: Constraint | None = None
+def _combine_constraints(parts: Iterable[Constraint | None]) -> Constraint | None:
+    combined: Constraint | None = None
     for part in parts:
         if part is not None:
-            found = part if found is None else found & part
-    return found
+            combined = part if combined is None else combined & part
+    return combined
 
 
-def _contradiction(
+def _find_contradiction(
     scenario: Scenario, first: Expectation, second: Expectation, known: Known
 ) -> str | None:
-    """A place of which two expectations want outcomes that cannot both be; None without one."""
+    """A place for which two expectations expect outcomes that exclude each other, or None."""
     if not first.outcome or not second.outcome or set(first.outcome) & set(second.outcome):
         return None
     wheres = (*first.where, *second.where)
-    if not _some_build(wheres, known):
+    if not _selects_a_build(wheres, known):
         return None
     claims = scenario.claims
     places = product(
@@ -119,11 +122,11 @@ def _contradiction(
     return next((" ".join(place) for place in both), None)
 
 
-def _some_build(wheres: Sequence[Where], known: Known) -> bool:
-    """Whether any build could be one that all of these select."""
+def _selects_a_build(wheres: Sequence[Where], known: Known) -> bool:
+    """Whether there may be a build that all of these select."""
     for key in ("postfix", "openssl"):
-        together = _all(getattr(where, key) for where in wheres)
-        if together is not None and together.impossible:
+        combined = _combine_constraints(getattr(where, key) for where in wheres)
+        if combined is not None and combined.impossible:
             return False
     return any(
         all(

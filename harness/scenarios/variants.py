@@ -1,7 +1,7 @@
-"""A candidate without one of its lines, and with one alone: what shows which line does what. Pure.
+"""Variants of a candidate, without some lines or with some lines only, to find each line's effect.
 
-A line is a setting of main.cf, or one ``-o`` option of an entry of master.cf. An entry's own fields
-stay: without its options it is an entry still.
+A line is a setting of main.cf, or one ``-o`` option of an entry of master.cf. The fields of an
+entry stay: without its options it is still an entry.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from harness.scenarios.scenario import Scenario
 
 
 class LineKind(StrEnum):
-    """How a variant comes of its scenario."""
+    """How a variant is made from its scenario."""
 
     WITHOUT = "without"
     ONLY = "only"
@@ -35,10 +35,10 @@ class LineKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a candidate, as it is told: ``smtpd_tls_protocols = !TLSv1``.
+    """One line of a candidate, such as ``smtpd_tls_protocols = !TLSv1``.
 
-    ``entry`` is the master.cf service that an option stands under, None for main.cf. ``name`` is
-    the parameter. ``number`` counts the candidate's lines from 1.
+    ``entry`` is the master.cf entry to which an option belongs, None for main.cf. ``name`` is the
+    parameter. ``number`` counts the candidate's lines from 1.
     """
 
     number: int
@@ -48,7 +48,7 @@ class Line:
 
     @property
     def text(self) -> str:
-        """As it is written, an option with where it stands."""
+        """The line as written; an option with its entry."""
         if self.entry is None:
             return f"{self.name} = {self.value}".rstrip()
         return f"-o {self.name}={self.value} under {self.entry}"
@@ -57,45 +57,47 @@ class Line:
 def lines_of(scenario: Scenario) -> tuple[Line, ...]:
     """The candidate's lines in order: main.cf's settings, then the options of master.cf's entries.
 
-    Of several settings of one name in main.cf, the last alone counts, so only it is a line.
+    Of several settings of one name in main.cf only the last is in effect, so only it is a line.
     """
     main = parse_main_cf(scenario.main_cf)
     void = {setting.line for setting in main.overridden}
-    found: list[tuple[str, str, str | None]] = [
+    lines: list[tuple[str, str, str | None]] = [
         (s.name, s.value, None) for s in main.settings if s.name and s.line not in void
     ]
     for entry in parse_master_cf(scenario.master_cf).entries:
-        found += [(a.name, a.value, entry.name) for a in entry.arguments if a.name]
-    return tuple(Line(n, *parts) for n, parts in enumerate(found, start=1))
+        lines += [(a.name, a.value, entry.name) for a in entry.arguments if a.name]
+    return tuple(Line(n, *parts) for n, parts in enumerate(lines, start=1))
 
 
 def without(scenario: Scenario, numbers: Iterable[int]) -> Scenario:
     """The scenario without some lines."""
-    return _keeping(scenario, {line.number for line in lines_of(scenario)} - set(numbers))
+    return _keep_lines(scenario, {line.number for line in lines_of(scenario)} - set(numbers))
 
 
-def only(scenario: Scenario, control: Scenario, numbers: Sequence[int]) -> Scenario:
-    """The control configuration with some lines of the scenario.
+def only(scenario: Scenario, baseline: Scenario, numbers: Sequence[int]) -> Scenario:
+    """The baseline configuration with some lines of the scenario.
 
-    Options are laid below those that the control's entry has, for the entry is not theirs.
+    Options are added to those of the baseline's entry, which itself does not change.
     """
-    alone = _keeping(scenario, set(numbers))
+    alone = _keep_lines(scenario, set(numbers))
     return replace(
         alone,
-        main_cf=ended(control.main_cf) + alone.main_cf,
-        master_cf=_joined(control, _with_options(alone.master_cf)),
-        overlay=Overlay.MERGE if alone.master_cf else control.overlay,
+        main_cf=ended(baseline.main_cf) + alone.main_cf,
+        master_cf=_merge_options(baseline, _entries_with_options(alone.master_cf)),
+        overlay=Overlay.MERGE if alone.master_cf else baseline.overlay,
     )
 
 
 def variant(
-    scenario: Scenario, control: Scenario, kind: LineKind, numbers: Sequence[int]
+    scenario: Scenario, baseline: Scenario, kind: LineKind, numbers: Sequence[int]
 ) -> Scenario:
-    """A scenario of its own, ``answer-1-protocols--without-3``, that expects nothing.
+    """A variant as a scenario without expectations: ``answer-1-protocols--without-3``.
 
-    It is measured with what its scenario is measured with.
+    It is measured with the same services, clients and offers as the original scenario.
     """
-    made = only(scenario, control, numbers) if kind is LineKind.ONLY else without(scenario, numbers)
+    made = (
+        only(scenario, baseline, numbers) if kind is LineKind.ONLY else without(scenario, numbers)
+    )
     texts = [line.text for line in lines_of(scenario) if line.number in numbers]
     return replace(
         made,
@@ -106,8 +108,8 @@ def variant(
 
 
 def likeness(scenario: Scenario) -> str:
-    """Equal for scenarios whose effective settings are the same, however they are written."""
-    values = {name: " ".join(text.split()) for name, text in _main(scenario).items()}
+    """A digest that is equal for scenarios with the same effective settings."""
+    values = {name: " ".join(text.split()) for name, text in _main_cf_values(scenario).items()}
     entries = [
         (entry.key, entry.fields[2:], [(a.name, a.value) for a in entry.arguments])
         for entry in parse_master_cf(scenario.master_cf).entries
@@ -118,12 +120,12 @@ def likeness(scenario: Scenario) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def _main(scenario: Scenario) -> dict[str, str]:
+def _main_cf_values(scenario: Scenario) -> dict[str, str]:
     return parse_main_cf(scenario.main_cf).values
 
 
-def _keeping(scenario: Scenario, numbers: set[int]) -> Scenario:
-    """The scenario with these lines alone; entries stay."""
+def _keep_lines(scenario: Scenario, numbers: set[int]) -> Scenario:
+    """The scenario with only these lines; entries stay."""
     lines = iter(lines_of(scenario))
     main = parse_main_cf(scenario.main_cf)
     void = {setting.line for setting in main.overridden}
@@ -134,31 +136,33 @@ def _keeping(scenario: Scenario, numbers: set[int]) -> Scenario:
             kept.append(ended(setting.text))
     master = []
     for entry in parse_master_cf(scenario.master_cf).entries:
-        gone = [a for a in entry.arguments if a.name and next(lines).number not in numbers]
-        master.append(ended(_cut(entry, gone)))
+        removed = [a for a in entry.arguments if a.name and next(lines).number not in numbers]
+        master.append(ended(_remove_arguments(entry, removed)))
     return replace(scenario, main_cf="".join(kept), master_cf="".join(master))
 
 
-def _cut(entry: MasterEntry, gone: Sequence[Argument]) -> str:
+def _remove_arguments(entry: MasterEntry, removed: Sequence[Argument]) -> str:
     """An entry's text without some of its arguments."""
     text = entry.text
-    for argument in sorted(gone, key=lambda one: one.start, reverse=True):
+    for argument in sorted(
+        removed, key=lambda removed_argument: removed_argument.start, reverse=True
+    ):
         text = text[: argument.start].rstrip(" \t") + text[argument.end :]
     kept = [line for line in text.split("\n") if line.strip()]
     return "\n".join(kept) + "\n"
 
 
-def _with_options(master_cf: str) -> str:
-    """The entries that have an option or another argument left."""
+def _entries_with_options(master_cf: str) -> str:
+    """The entries that still have an option or another argument."""
     entries = parse_master_cf(master_cf).entries
     return "".join(e.text for e in entries if e.arguments and len(e.fields) == FIELDS)
 
 
-def _joined(control: Scenario, options: str) -> str:
-    """The control's own entries with the options below; it has none in the usual case."""
-    if not control.master_cf:
+def _merge_options(baseline: Scenario, options: str) -> str:
+    """The baseline's entries with the options added to them; usually the baseline has none."""
+    if not baseline.master_cf:
         return options
-    entries = {entry.key: entry for entry in parse_master_cf(control.master_cf).entries}
+    entries = {entry.key: entry for entry in parse_master_cf(baseline.master_cf).entries}
     for addition in parse_master_cf(options).entries:
         below = "".join(
             f"  {addition.text[a.start : a.end]}\n" for a in addition.arguments if a.name

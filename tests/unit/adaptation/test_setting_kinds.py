@@ -87,7 +87,7 @@ def test_each_reason_is_one_sentence(group: SettingGroup) -> None:
 
 @pytest.mark.parametrize("name", TLS_SETTINGS.split())
 def test_what_decides_tls_is_applied_to_the_letter(name: str) -> None:
-    """Protects the answer itself: nothing that it is about is replaced."""
+    """Protects the answer itself: no setting under test is replaced."""
     rule = rule_of(name)
     assert (rule.kind, rule.treatment) == (SettingKind.UNDER_TEST, Treatment.KEEP)
 
@@ -140,7 +140,7 @@ def test_a_name_that_postfix_does_not_know_is_the_users_own() -> None:
 
 
 def test_the_page_is_what_the_table_says() -> None:
-    """Protects docs/settings.md: `python scripts/settings_page.py` writes it anew."""
+    """Protects docs/settings.md: `python scripts/settings_page.py` writes it."""
     assert PAGE.read_text("utf-8") == settings_page()
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from harness.adaptation.stand_ins import (
     StandInContext,
-    adapt,
+    adapt_configuration,
 )
 from harness.postfix_config.master_cf import MasterCf
 
@@ -16,7 +16,7 @@ CONTEXT = StandInContext("3.7.11", "/instance", {"regexp", "cidr", "hash"}, ())
 
 def adapted(main_cf: str) -> str:
     """The main.cf with stand-ins, of a build with three types of tables."""
-    return adapt(main_cf, NO_ENTRIES, NO_ENTRIES, CONTEXT).main_cf
+    return adapt_configuration(main_cf, NO_ENTRIES, NO_ENTRIES, CONTEXT).main_cf
 
 
 @pytest.mark.parametrize("agent", ["smtp", "lmtp"])
@@ -33,7 +33,7 @@ def test_logging_in_elsewhere_without_passwords_stays() -> None:
 
 
 def test_logging_in_elsewhere_that_is_off_is_not_listed_as_replaced() -> None:
-    """Protects the list of replacements against what changes nothing."""
+    """Protects the list of replacements against entries that change nothing."""
     text = "smtp_sasl_auth_enable = no\nsmtp_sasl_password_maps = static:user:password\n"
     assert adapted(text) == text
 
@@ -46,7 +46,7 @@ def test_logging_in_elsewhere_that_is_off_is_not_listed_as_replaced() -> None:
     ],
 )
 def test_a_table_whose_content_stands_in_the_setting_is_kept(setting: str) -> None:
-    """Protects inline tables (DATABASE_README, Postfix 3.7): nothing of theirs is missing."""
+    """Protects inline tables (DATABASE_README, Postfix 3.7): they need nothing else."""
     assert adapted(f"{setting}\n") == f"{setting}\n"
 
 
@@ -57,6 +57,6 @@ def test_an_inline_table_of_a_type_that_the_build_lacks_is_empty() -> None:
 
 
 def test_an_empty_owner_stays_and_a_named_one_goes() -> None:
-    """Protects upstream's own main.cf: Postfix refuses an empty setgid_group on every machine."""
+    """Protects upstream's main.cf: Postfix refuses an empty setgid_group on every machine."""
     assert adapted("setgid_group =\n") == "setgid_group =\n"
     assert adapted("setgid_group = maildrop\n") == ""

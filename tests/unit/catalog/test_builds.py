@@ -30,14 +30,14 @@ def _local(product: str, version: str) -> Release:
 
 
 def _adding(*releases: Release, images: Mapping[str, str] | None = None) -> Additions:
-    return Additions({one.id: one for one in releases}, images or {})
+    return Additions({added.id: added for added in releases}, images or {})
 
 
 def test_each_known_build_round_trips() -> None:
     """Whatever a glob may choose can be named, and leads to the same build in a later command."""
     known = known_builds()
-    assert [Build.parse(one.id) for one in known] == list(known)
-    assert len({one.id for one in known}) == len(known)
+    assert [Build.parse(build.id) for build in known] == list(known)
+    assert len({build.id for build in known}) == len(known)
     assert set(all_builds()) <= set(known)
 
 
@@ -51,9 +51,9 @@ def test_each_known_build_round_trips() -> None:
 )
 def test_an_openssl_has_a_flavour(text: str, version: str, flavour: str) -> None:
     """Upstream's, the permissive and Debian's OpenSSL are never taken for one another."""
-    one = openssl(text)
-    assert (one.version, one.flavour, str(one)) == (version, flavour, text)
-    assert isinstance(one.of, Package) == (flavour == DEBIAN)
+    parsed = openssl(text)
+    assert (parsed.version, parsed.flavour, str(parsed)) == (version, flavour, text)
+    assert isinstance(parsed.of, Package) == (flavour == DEBIAN)
 
 
 def test_a_pair_with_debians_openssl_stands_on_its_suite() -> None:
@@ -75,9 +75,9 @@ def test_a_source_of_the_users_own_overrides_rule_and_catalog() -> None:
     build = Build.parse("postfix-3.7.11+openssl-1.0.2h", added)
     assert build.unverified
     assert not Build.parse("postfix-3.7.11+openssl-1.1.1w").unverified
-    mine = Build.parse("postfix-3.7.11+openssl-1.1.1w", _adding(_local("openssl", "1.1.1w")))
-    assert mine.unverified
-    assert mine.postfix == release("postfix", "3.7.11")
+    from_user = Build.parse("postfix-3.7.11+openssl-1.1.1w", _adding(_local("openssl", "1.1.1w")))
+    assert from_user.unverified
+    assert from_user.postfix == release("postfix", "3.7.11")
 
 
 def test_a_version_that_only_the_user_has_can_be_built() -> None:
@@ -89,7 +89,7 @@ def test_a_version_that_only_the_user_has_can_be_built() -> None:
 
 
 def test_an_image_of_the_users_own_is_a_build_by_its_name() -> None:
-    """What --image names is told by that name everywhere."""
+    """A build from --image has that name everywhere."""
     added = _adding(images={"ours": "registry/ours:1"})
     build = Build.parse("ours", added)
     assert (build.kind, build.reference, str(build)) == ("image", "registry/ours:1", "ours")
@@ -119,28 +119,28 @@ def test_a_name_that_would_mislead_is_refused(name: str) -> None:
 
 
 def test_a_command_without_globs_has_the_default_builds() -> None:
-    """The catalog knows many builds that few machines can reach; nobody gets them unasked."""
-    default = [one.id for one in all_builds()]
+    """The catalog has many builds that few machines can reach; none is selected by default."""
+    default = [build.id for build in all_builds()]
     assert list(choose_builds(())) == default
-    assert list(choose_builds(("!debian-11",))) == [one for one in default if one != "debian-11"]
+    assert list(choose_builds(("!debian-11",))) == [name for name in default if name != "debian-11"]
 
 
 def test_globs_choose_from_all_known_builds() -> None:
-    """Whoever asks for all pairs of a release gets them, listed by default or not."""
+    """All pairs of a release can be selected, whether they are measured by default or not."""
     chosen = choose_builds(("postfix-3.10.13+*",))
     assert len(chosen) > 1
     assert all(name.startswith("postfix-3.10.13+openssl-") for name in chosen)
 
 
 def test_any_other_pair_is_had_by_its_whole_id() -> None:
-    """Thousands of pairs are possible; globs do not run over them, and each can be asked for."""
+    """Thousands of pairs are possible; globs do not match them, but each can be selected."""
     pair = "postfix-3.4.27+openssl-1.0.2u"
-    assert pair not in {one.id for one in known_builds()}
+    assert pair not in {build.id for build in known_builds()}
     assert list(choose_builds((pair,))) == [pair]
 
 
 def test_an_added_image_alone_is_what_runs() -> None:
-    """'run --image mine' measures that image; globs choose others besides."""
+    """'run --image mine' measures that image; globs select others in addition."""
     added = _adding(images={"mine": "mine:latest"})
     assert list(choose_builds((), added)) == ["mine"]
     assert list(choose_builds(("debian-12", "mine"), added)) == ["debian-12", "mine"]
@@ -169,9 +169,9 @@ def test_an_added_source_that_no_known_build_uses_is_told() -> None:
         (_adding(_local("postfix", "3.1.0"), images={"mine": "mine:latest"}), ("mine",)),
     ],
 )
-def test_an_addition_that_nothing_chosen_uses_is_told(
+def test_an_addition_that_no_selected_build_uses_is_refused(
     added: Additions, patterns: tuple[str, ...]
 ) -> None:
-    """An option that does nothing would have its user believe that their tree was measured."""
+    """An option without effect would suggest that the user's source was measured."""
     with pytest.raises(UsageError, match="nothing that was chosen is made from"):
         choose_builds(patterns, added)

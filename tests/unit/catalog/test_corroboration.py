@@ -1,4 +1,4 @@
-"""A hash is told in the same words everywhere; published by nobody is not published by one."""
+"""A hash has the same label everywhere; zero places differ from one place."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from harness.catalog.corroboration import corroboration
 
 
 @pytest.mark.parametrize(
-    ("places", "words"),
+    ("places", "label"),
     [
         (0, "computed here, published nowhere"),
         (1, "uncorroborated (1 place)"),
@@ -16,6 +16,6 @@ from harness.catalog.corroboration import corroboration
         (9, "9 places"),
     ],
 )
-def test_none_one_and_several_are_told_apart(places: int, words: str) -> None:
-    """A reader sees at once whether anybody besides this catalog stands for a hash."""
-    assert corroboration(places) == words
+def test_none_one_and_several_places_have_different_labels(places: int, label: str) -> None:
+    """The label shows whether any place other than this catalog publishes a hash."""
+    assert corroboration(places) == label

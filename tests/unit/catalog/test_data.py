@@ -24,21 +24,21 @@ from harness.catalog.rules import needs
 from harness.errors import UsageError
 from harness.tls import Protocol
 
-EVERY_RELEASE = [one for product in PRODUCTS for one in releases(product)]
+EVERY_RELEASE = [item for product in PRODUCTS for item in releases(product)]
 
 
-@pytest.mark.parametrize("one", EVERY_RELEASE, ids=lambda one: one.id)
-def test_each_release_can_be_fetched_and_verified(one: Release) -> None:
+@pytest.mark.parametrize("item", EVERY_RELEASE, ids=lambda item: item.id)
+def test_each_release_can_be_fetched_and_verified(item: Release) -> None:
     """A record with a bad checksum, or no way to it, would fail at a user's, minutes into a run."""
-    assert one.sources
-    for source in one.sources:
+    assert item.sources
+    for source in item.sources:
         assert re.fullmatch(r"[0-9a-f]{64}", source.sha256)
         assert "{" not in f"{source.url}{source.file}{source.subdir}", (
             "a template was not filled in"
         )
         assert source.kind in SourceKind
-    assert releases(one.product).count(one) == 1
-    assert release(one.product, one.version) is one
+    assert releases(item.product).count(item) == 1
+    assert release(item.product, item.version) is item
 
 
 def test_releases_are_sorted_by_version_not_by_text() -> None:
@@ -46,12 +46,12 @@ def test_releases_are_sorted_by_version_not_by_text() -> None:
     data = load("postfix")
     record = data["release"][0]
     data["release"] = [{**record, "version": version} for version in ("3.10.1", "3.9.2", "3.9.10")]
-    ordered = sorted(parse_releases(data), key=lambda one: one.order)
-    assert [one.version for one in ordered] == ["3.9.2", "3.9.10", "3.10.1"]
+    ordered = sorted(parse_releases(data), key=lambda item: item.order)
+    assert [item.version for item in ordered] == ["3.9.2", "3.9.10", "3.10.1"]
 
 
 def test_upstream_comes_first_and_templates_are_filled() -> None:
-    """The preferred source is upstream's own file, found from the version alone."""
+    """The preferred source is upstream's file, found from the version alone."""
     first = release("openssl", "1.0.2h").sources[0]
     assert first.kind is SourceKind.URL
     assert first.url == "https://www.openssl.org/source/old/1.0.2/openssl-1.0.2h.tar.gz"
@@ -61,8 +61,8 @@ def test_upstream_comes_first_and_templates_are_filled() -> None:
 
 def test_another_archive_of_a_release_has_its_own_hash_and_root() -> None:
     """A package that vendors OpenSSL is another archive: upstream's hash cannot stand for it."""
-    one = release("openssl", "1.0.2h")
-    upstream, vendored = one.sources[0], one.sources[-1]
+    packaged = release("openssl", "1.0.2h")
+    upstream, vendored = packaged.sources[0], packaged.sources[-1]
     assert vendored.kind is SourceKind.NPM
     assert vendored.sha256 != upstream.sha256
     assert vendored.corroborated == 0, "nobody else publishes this hash; say so"
@@ -153,16 +153,16 @@ def test_the_default_builds_are_distributions_and_a_pair() -> None:
     ],
 )
 def test_an_unknown_build_is_the_users_error(text: str) -> None:
-    """A mistyped build is told as such, with what there is."""
+    """A mistyped build is reported, with the ones that exist."""
     with pytest.raises(UsageError) as caught:
         Build.parse(text)
     assert caught.value.next_step
 
 
 def test_no_build_can_be_taken_for_a_control() -> None:
-    """Control cells are told from others by their build's name alone."""
+    """Only the name of the build distinguishes control cells from others."""
     assert not any(build.id.startswith(CONTROL_PREFIX) for build in all_builds())
-    assert all(one.name.startswith(CONTROL_PREFIX) for one in all_controls())
+    assert all(server.name.startswith(CONTROL_PREFIX) for server in all_controls())
     with pytest.raises(ValueError, match="must start with"):
         Control("permissive", "control/modern", "debian-12", Protocol.TLSv1, Protocol.TLSv1_3)
 
@@ -170,10 +170,10 @@ def test_no_build_can_be_taken_for_a_control() -> None:
 def test_names_are_unique() -> None:
     """A name in a cell's id means one thing."""
     for names in (
-        [one.id for one in all_builds()],
-        [one.id for one in distributions()],
-        [one.name for one in all_clients()],
-        [one.name for one in all_controls()],
+        [build.id for build in all_builds()],
+        [distribution.id for distribution in distributions()],
+        [item.name for item in all_clients()],
+        [server.name for server in all_controls()],
     ):
         assert len(set(names)) == len(names)
 

@@ -1,4 +1,4 @@
-"""Offers that name ciphers and groups, and plans of clients that cannot be told what to offer."""
+"""Offers that name ciphers and groups, and plans of clients whose offer cannot be set."""
 
 from __future__ import annotations
 
@@ -103,35 +103,37 @@ def test_a_long_offers_evidence_has_a_name_that_a_file_may_have() -> None:
 
 
 def plan(*offers: Offer) -> Plan:
-    """Two clients, of which one cannot be told what to offer."""
+    """Two clients; the offer of one of them cannot be set."""
     return Plan(("b",), ("s",), (Service.SMTP,), ("c", "shop"), offers, frozenset({"shop"}))
 
 
 def test_a_client_that_cannot_be_told_has_the_default_alone() -> None:
-    """Protects from cells that ask what nobody can do: a shop has one cell, not seven."""
+    """A client whose offer cannot be set has one cell, not seven."""
     made = plan(*STANDARD_OFFERS)
     cells = [cell.id for cell in made.cells()]
     assert len(cells) == len(made) == len(STANDARD_OFFERS) + 1
-    assert [one for one in cells if "/shop/" in one] == ["b/s/smtp/shop/default"]
+    assert [cell for cell in cells if "/shop/" in cell] == ["b/s/smtp/shop/default"]
     assert Plan.from_axes(made.axes()) == made
 
 
 def test_without_the_default_nothing_is_left_of_such_clients() -> None:
-    """Protects from an empty run: it is told before anything starts."""
+    """An empty run is refused before anything starts."""
     only = Offer(Protocol.TLSv1, Protocol.TLSv1)
     assert len(plan(only)) == 1
-    with pytest.raises(NothingSelectedError, match="can be told what to offer"):
+    with pytest.raises(
+        NothingSelectedError, match="the offer of the selected clients cannot be set"
+    ):
         Plan(("b",), ("s",), (Service.SMTP,), ("shop",), (only,), frozenset({"shop"}))
 
 
 def test_a_dry_run_tells_who_has_the_default_alone() -> None:
     """Protects the count: the product of the axes is not all, and the line below says why."""
-    words = ["--dry-run", "-b", "debian-12", "-s", "defaults", "-S", "smtp"]
-    told = CliRunner().invoke(run_command, [*words, "-c", "mono-*,openssl-1.0.2h"])
-    assert told.output.count("debian-12/defaults/smtp/") == 8
-    assert "1 build × 1 scenario × 1 service × 2 clients × 7 offers" in told.output
-    assert "only default of what cannot be told: mono-smtpclient" in told.output
-    without = CliRunner().invoke(run_command, [*words, "-c", "openssl-1.0.2h"])
+    arguments = ["--dry-run", "-b", "debian-12", "-s", "defaults", "-S", "smtp"]
+    result = CliRunner().invoke(run_command, [*arguments, "-c", "mono-*,openssl-1.0.2h"])
+    assert result.output.count("debian-12/defaults/smtp/") == 8
+    assert "1 build × 1 scenario × 1 service × 2 clients × 7 offers" in result.output
+    assert "only default of what cannot be told: mono-smtpclient" in result.output
+    without = CliRunner().invoke(run_command, [*arguments, "-c", "openssl-1.0.2h"])
     assert "only default" not in without.output
 
 
@@ -142,12 +144,14 @@ def test_parts_may_come_in_any_order_and_have_one_spelling() -> None:
 
 
 def test_an_offer_with_extras_is_of_clients_that_can_be_told() -> None:
-    """Protects from cells of nobody: not of a shop, and not of peers that mail is sent to."""
-    told = Offer.parse("default+cert=trusted")
-    assert [cell.client for cell in plan(told, Offer()).cells() if cell.offer == told] == ["c"]
+    """Clients whose offer cannot be set, and peers, have no cells with extras."""
+    with_extras = Offer.parse("default+cert=trusted")
+    assert [
+        cell.client for cell in plan(with_extras, Offer()).cells() if cell.offer == with_extras
+    ] == ["c"]
     services = (Service.SMTP, Service.OUTBOUND)
-    both = Plan(("b",), ("s",), services, ("c", "peer-mx"), (told, Offer()))
-    assert {str(one.offer) for one in both.cells() if one.service is Service.OUTBOUND} == {
+    both = Plan(("b",), ("s",), services, ("c", "peer-mx"), (with_extras, Offer()))
+    assert {str(cell.offer) for cell in both.cells() if cell.service is Service.OUTBOUND} == {
         "default"
     }
 
@@ -165,5 +169,5 @@ def test_an_offer_with_extras_is_of_clients_that_can_be_told() -> None:
 def test_a_driver_is_asked_for_what_it_takes_and_no_more(
     text: str, abilities: tuple[str, ...]
 ) -> None:
-    """Protects old images: what they need not know of is not held against them."""
+    """Protects old images: they need not support what their cells do not use."""
     assert Offer.parse(text).extras.abilities == abilities

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from harness.catalog.releases import Release, SourceKind, load, package, packages, release, releases
-from harness.catalog.rules import Need, mismatch, needs
+from harness.catalog.rules import Need, find_mismatch, needs
 
 PINNED = {
     "postfix-3.1.0": "88ac3e92755629077d9363319b1fa0db406efb10c2f22cdbb941bd8ab36fd733",
@@ -48,14 +48,14 @@ def _switches(product: str, version: str) -> set[str]:
 
 
 def _legacy(version: str) -> list[str]:
-    found = needs("openssl", version, "legacy")
-    return [word for need in found if need.flavour == "legacy" for word in need.configure]
+    legacy_needs = needs("openssl", version, "legacy")
+    return [word for need in legacy_needs if need.flavour == "legacy" for word in need.configure]
 
 
-def _branch(one: Release) -> str:
+def _branch(item: Release) -> str:
     """``3.7`` of Postfix, ``1.0.2`` of OpenSSL, ``3.5`` from its version 3 on."""
-    depth = 3 if one.product == "openssl" and int(one.version.split(".")[0]) < 3 else 2
-    return ".".join(re.findall(r"\d+", one.version)[:depth])
+    depth = 3 if item.product == "openssl" and int(item.version.split(".")[0]) < 3 else 2
+    return ".".join(re.findall(r"\d+", item.version)[:depth])
 
 
 @pytest.mark.parametrize(("name", "sha256"), PINNED.items())
@@ -69,9 +69,9 @@ def test_these_releases_have_these_hashes(name: str, sha256: str) -> None:
 def test_no_hash_is_that_of_two_releases(product: str) -> None:
     """A hash that was copied to a neighbour would let one release pass for another."""
     owners = defaultdict(set)
-    for one in releases(product):
-        for source in one.sources:
-            owners[source.sha256].add(one.version)
+    for item in releases(product):
+        for source in item.sources:
+            owners[source.sha256].add(item.version)
     assert [names for names in owners.values() if len(names) > 1] == []
 
 
@@ -79,9 +79,9 @@ def test_no_hash_is_that_of_two_releases(product: str) -> None:
 def test_dates_rise_within_a_branch(product: str) -> None:
     """A mistyped date shows as a release that is older than the one before it."""
     branches = defaultdict(list)
-    for one in releases(product):
-        if one.date:
-            branches[_branch(one)].append((one.date, one.version))
+    for item in releases(product):
+        if item.date:
+            branches[_branch(item)].append((item.date, item.version))
     assert len(branches) > 10
     wrong = [
         (before, after)
@@ -93,7 +93,7 @@ def test_dates_rise_within_a_branch(product: str) -> None:
 
 
 def test_dates_are_real_ones_or_left_out() -> None:
-    """What nobody tells to the day is left out rather than guessed."""
+    """A date that no source states is left out rather than guessed."""
     assert release("postfix", "3.1.0").date == date(2016, 2, 24)
     assert release("openssl", "1.0.2h").date == date(2016, 5, 3)
     assert release("openssl", "3.0.21").date is None
@@ -104,7 +104,7 @@ def test_the_files_are_in_the_order_of_versions() -> None:
     """Who looks for a release finds it, and 'catalog add' puts the next one in its place."""
     for product in ("postfix", "openssl"):
         written = [record["version"] for record in load(product)["release"]]
-        assert written == [one.version for one in releases(product)]
+        assert written == [item.version for item in releases(product)]
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,8 @@ def test_releases_can_be_had_elsewhere_than_from_upstream(
 
 
 def test_packaged_releases_stand_on_a_suite() -> None:
-    """Where no source is to be had, Debian's packages are the way, on the suite that fits them."""
-    assert [one.version for one in packages("openssl")] == ["3.6.5", "4.0.3"]
+    """If a source is unavailable, Debian's packages are used, on the suite of those packages."""
+    assert [packaged.version for packaged in packages("openssl")] == ["3.6.5", "4.0.3"]
     newest = package("openssl", "4.0.3")
     assert (newest.package, newest.suite, newest.base) == ("4.0.3-1", "experimental", "forky")
 
@@ -139,11 +139,11 @@ def test_packaged_releases_stand_on_a_suite() -> None:
 @pytest.mark.parametrize(("postfix", "openssl"), SHIPPED)
 def test_no_rule_forbids_what_was_shipped(postfix: str, openssl: str) -> None:
     """A rule that is too broad would keep a pair from being measured that runs on real machines."""
-    assert mismatch(postfix, openssl) is None
+    assert find_mismatch(postfix, openssl) is None
 
 
 @pytest.mark.parametrize(
-    ("postfix", "openssl", "told"),
+    ("postfix", "openssl", "message"),
     [
         ("3.6.0", "1.0.2h", ">=1.1.1"),
         ("3.10.13", "1.1.0l", ">=1.1.1"),
@@ -155,12 +155,12 @@ def test_no_rule_forbids_what_was_shipped(postfix: str, openssl: str) -> None:
     ],
 )
 def test_what_upstream_excludes_is_refused_with_its_reason(
-    postfix: str, openssl: str, told: str
+    postfix: str, openssl: str, message: str
 ) -> None:
     """Ten minutes of compiling are saved by a sentence of the release notes."""
-    rule = mismatch(postfix, openssl)
+    rule = find_mismatch(postfix, openssl)
     assert rule is not None
-    assert str(rule.openssl) == told
+    assert str(rule.openssl) == message
     assert rule.why
 
 
@@ -180,7 +180,7 @@ def test_what_upstream_excludes_is_refused_with_its_reason(
 )
 def test_rules_end_where_upstream_says(postfix: str, openssl: str) -> None:
     """The first patch level that is mended must not be caught by the rule for those before it."""
-    assert mismatch(postfix, openssl) is None
+    assert find_mismatch(postfix, openssl) is None
 
 
 @pytest.mark.parametrize(
@@ -200,16 +200,16 @@ def test_rules_end_where_upstream_says(postfix: str, openssl: str) -> None:
     ],
 )
 def test_flags_end_where_upstream_mended_it(word: str, without: str, with_it: str) -> None:
-    """Each branch was mended at its own patch level; on either side of it a wrong flag is a bug."""
+    """Each branch was fixed at a certain patch level; before and after it a wrong flag is a bug."""
     assert word in _ccargs(with_it)
     assert word not in _ccargs(without)
 
 
 def test_each_postfix_is_compiled_as_one_dialect_of_c() -> None:
-    """Two -std words would leave it to their order which one counts."""
-    for one in releases("postfix"):
-        found = [word for word in _ccargs(one.version) if word.startswith("-std=")]
-        assert len(found) <= 1, one.version
+    """With two -std options, their order would decide."""
+    for item in releases("postfix"):
+        standards = [word for word in _ccargs(item.version) if word.startswith("-std=")]
+        assert len(standards) <= 1, item.version
 
 
 def test_the_newest_postfix_builds_as_it_is() -> None:
@@ -250,12 +250,12 @@ def test_icu_is_left_out_where_it_would_not_be_found(version: str, without: bool
     ],
 )
 def test_openssl_is_built_as_its_time_wants_it(version: str, switches: set[str]) -> None:
-    """The build's script goes by these words, and has no list of versions of its own."""
+    """The build script uses these switches, and has no list of versions."""
     assert _switches("openssl", version) == switches
 
 
 @pytest.mark.parametrize(
-    ("version", "words"),
+    ("version", "expected"),
     [
         ("1.0.2u", []),
         ("1.1.1w", ["no-tests"]),
@@ -264,14 +264,14 @@ def test_openssl_is_built_as_its_time_wants_it(version: str, switches: set[str])
         ("3.2.0", ["no-tests", "no-docs"]),
     ],
 )
-def test_configure_gets_only_words_that_it_knows(version: str, words: list[str]) -> None:
+def test_configure_gets_only_words_that_it_knows(version: str, expected: list[str]) -> None:
     """Configure stops at an option that came later."""
-    found = [word for need in needs("openssl", version) for word in need.configure]
-    assert found == words
+    arguments = [word for need in needs("openssl", version) for word in need.configure]
+    assert arguments == expected
 
 
 @pytest.mark.parametrize(
-    ("version", "words"),
+    ("version", "expected"),
     [
         ("0.9.8zh", []),
         ("1.0.1e", []),
@@ -284,18 +284,18 @@ def test_configure_gets_only_words_that_it_knows(version: str, words: list[str])
         ("4.0.0", ["enable-weak-ssl-ciphers"]),
     ],
 )
-def test_legacy_brings_back_what_the_release_leaves_out(version: str, words: list[str]) -> None:
-    """A permissive control has all that can be had; where nothing is left out, it is stock."""
-    assert _legacy(version) == words
+def test_legacy_brings_back_what_the_release_leaves_out(version: str, expected: list[str]) -> None:
+    """A permissive control has every feature; if stock has them all, it is stock."""
+    assert _legacy(version) == expected
     same = needs("openssl", version, "legacy") == needs("openssl", version)
-    assert same == (words == [])
+    assert same == (expected == [])
 
 
-def test_each_need_says_why_and_is_somebodys() -> None:
+def test_each_need_has_a_reason_and_a_release() -> None:
     """A flag without a reason stays for ever; one that no release gets is a mistyped constraint."""
     for product in ("postfix", "openssl"):
         given: set[Need] = set()
-        for one in releases(product):
-            given.update(needs(product, one.version), needs(product, one.version, "legacy"))
+        for item in releases(product):
+            given.update(needs(product, item.version), needs(product, item.version, "legacy"))
         assert len(given) == len(load(product)["need"])
         assert all(need.why for need in given)

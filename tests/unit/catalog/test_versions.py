@@ -96,7 +96,7 @@ def test_order_is_total(a: Version, b: Version, c: Version) -> None:
 
 @pytest.mark.parametrize("text", ["", "three", "3.", "3..1", "1.0.2-h", "1.0.2abc", "3.1 0", "²"])
 def test_what_is_no_version_is_refused(text: str) -> None:
-    """A slip in a selector must stop the run, not compare as something."""
+    """A mistake in a selector must stop the run."""
     with pytest.raises(UsageError, match="is not a version") as caught:
         Version.parse(text)
     assert caught.value.exit_code is ExitCode.USAGE
@@ -166,7 +166,7 @@ def test_releases_between_which_no_number_is_left(first: str, second: str) -> No
     ],
 )
 def test_releases_between_which_there_may_be_more(first: str, second: str) -> None:
-    """Nobody is told that nothing lies between where a release may."""
+    """No gap is reported as closed if a release may lie between."""
     assert not follows(Version.parse(first), Version.parse(second))
 
 
@@ -177,4 +177,4 @@ def test_patch_levels_follow_where_none_sorts_between(
     """The numbering agrees with the order."""
     branch = [Version.parse(f"{major}.{minor}.{number}") for number in range(patch + step + 1)]
     first, last = branch[patch], branch[-1]
-    assert follows(first, last) is not any(first < one < last for one in branch)
+    assert follows(first, last) is not any(first < other < last for other in branch)

@@ -19,19 +19,19 @@ from tests.unit.sample_archives import VERSION
 @pytest.mark.parametrize("version", ["2.0.1", "3.1.55", "3.10.99", "3.99.1"])
 @pytest.mark.parametrize("product", ["postfix", "openssl", "stunnel"])
 def test_a_record_goes_to_its_place_and_nothing_else_changes(product: str, version: str) -> None:
-    """Comments and the order of the file are somebody's work."""
+    """Comments and the order of the file are kept."""
     text = data_file(product).read_text("utf-8")
     record = Record(version, date(2027, 1, 2), "d" * 64, ("one.example", "two.example"))
     made = insert(text, record)
-    found = [one.version for one in parse_releases(tomllib.loads(made))]
-    ordered = [one.version for one in sorted(parse_releases(tomllib.loads(made)), key=_order)]
-    assert found == ordered
+    versions = [item.version for item in parse_releases(tomllib.loads(made))]
+    ordered = [item.version for item in sorted(parse_releases(tomllib.loads(made)), key=_order)]
+    assert versions == ordered
     assert made.replace(f"{record}\n", "", 1) == text or made == f"{text}\n{record}"
     assert f"{record}[[" not in made, "the next table keeps its distance"
 
 
-def _order(one: Any) -> Any:
-    return one.order
+def _order(item: Any) -> Any:
+    return item.order
 
 
 HEAD = 'product = "x"\narchive = "x"\nsubdir = "x"\nmirrors = ["u"]\n'
@@ -47,11 +47,11 @@ RELEASE = f'[[release]]\nversion = "1.0"\nsha256 = "{"a" * 64}"\ncorroborated = 
     ids=["no end of line", "comments"],
 )
 @pytest.mark.parametrize("version", ["0.9", "1.1"])
-def test_a_file_that_somebody_wrote_by_hand_takes_a_record(text: str, version: str) -> None:
+def test_a_record_is_inserted_into_a_handwritten_file(text: str, version: str) -> None:
     """A missing end of line or blank line is no reason to break the file, or to lose a comment."""
     made = insert(text, Record(version, None, "b" * 64))
     data = tomllib.loads(made)
-    assert sorted(one["version"] for one in data["release"]) == sorted(["1.0", version])
+    assert sorted(item["version"] for item in data["release"]) == sorted(["1.0", version])
     for comment, table in (("# About 1.0.", "[[release]]"), ("# About needs.", "[[need]]")):
         if comment in text:
             assert f"{comment}\n{table}" in made
@@ -63,7 +63,7 @@ def test_a_file_of_another_layout_is_left_alone(tmp_path: Path) -> None:
     text = f'{HEAD}release = [{{version = "1.0", sha256 = "{"a" * 64}", corroborated = 1}}]\n'
     path.write_text(text)
     record = Record("1.1", None, "b" * 64)
-    with pytest.raises(InfrastructureError, match="does not fit") as caught:
+    with pytest.raises(InfrastructureError, match="cannot be inserted") as caught:
         write(path, record)
     assert str(record) in caught.value.next_step
     assert path.read_text() == text

@@ -72,7 +72,7 @@ def test_a_folder_gives_the_files_that_it_names(folder: Path) -> None:
     found = candidate(folder)
     assert dict(found.files) == TAKEN
     assert (found.main_cf, found.whole) == (MAIN_CF, True)
-    assert told(found, "keys and certificates are not taken", "/etc/postfix/key.pem", "ca.pem")
+    assert told(found, "keys and certificates are not used", "/etc/postfix/key.pem", "ca.pem")
     assert "secret" not in repr(found)
 
 
@@ -139,7 +139,7 @@ def test_links_in_a_tar_lead_within_it(tmp_path: Path) -> None:
         (lambda path: path.symlink_to("nowhere"), "a link to nothing"),
         (lambda path: path.symlink_to("/dev/zero"), "a device"),
         (lambda path: path.mkdir(), "a folder"),
-        (lambda path: path.write_bytes(b"a\0"), "no text"),
+        (lambda path: path.write_bytes(b"a\0"), "not a text"),
         (lambda path: path.write_bytes(b"a" * ((1 << 20) + 1)), "more than 1 MiB"),
         (lambda path: path.with_name("virtual.db").write_bytes(b"\0"), "its compiled table"),
     ],
@@ -273,7 +273,7 @@ def test_nothing_is_put_where_the_builds_own_files_lie() -> None:
     """Protects a build's own programs and files, which are what is measured."""
     further = collect_files("a_maps = hash:/usr/share/x\n", "", [OneTree(FileFound(b"a b\n"))])
     assert further.files == {}
-    assert further.notes == ["/usr/share/x: was passed over: the build's own files lie there"]
+    assert further.notes == ["/usr/share/x: was skipped: the build's files are there"]
 
 
 @pytest.mark.parametrize(

@@ -88,10 +88,10 @@ LINES = "smtpd_tls_security_level = may\nsmtpd_tls_protocols = !SSLv2, !SSLv3\n"
 def test_lines_are_the_same_in_whatever_form_they_come(text: str) -> None:
     """Protects "every form": two lines come out as these two lines, and as lines."""
     read = pasted(text)
-    found = {
+    settings = {
         name: " ".join(value.split()) for name, value in parse_main_cf(read.main_cf).values.items()
     }
-    assert found == TWO
+    assert settings == TWO
     assert read.master_cf == ""
     assert not read.whole
     assert any("as lines of a configuration" in note for note in read.notes)
@@ -123,7 +123,7 @@ MASTER = (
     ],
 )
 def test_entries_are_the_same_in_whatever_form_they_come(text: str) -> None:
-    """Protects master.cf's forms: the entry and its options, laid in place of the build's own."""
+    """Protects master.cf's forms: the entry and its options, which replace the build's."""
     read = pasted(text)
     (entry,) = parse_master_cf(read.master_cf).entries
     assert entry.fields == ("submission", "inet", "n", "-", "y", "-", "-", "smtpd")
@@ -151,7 +151,7 @@ def test_an_option_of_an_entry_that_is_not_here_is_merged(text: str) -> None:
 
 
 def test_postconf_prints_whole_configurations() -> None:
-    """Protects the footing: postconf -n without a filter is all that is set, told by the prompt."""
+    """The prompt shows that postconf -n without a filter prints all settings."""
     assert pasted("root@mail:~# postconf -n\nsmtpd_use_tls = yes\n").whole
     assert pasted("$ postconf -nf\nsmtpd_use_tls =\n    yes\n").whole
     assert pasted("$ cat /etc/postfix/main.cf\nsmtpd_use_tls = yes\n").whole
@@ -182,7 +182,7 @@ def test_a_file_is_whole_and_a_script_or_an_answer_is_lines() -> None:
 
 
 def test_names_of_all_kinds_are_settings() -> None:
-    """Protects names that no parameter of Postfix's own has: transports, classes, digits."""
+    """Protects names that are not parameters of Postfix: transports, classes, digits."""
     text = (
         "smtp-amavis_destination_recipient_limit = 1\npolicy-spf_time_limit = 3600s\n"
         "2bounce_notice_recipient = postmaster\nmaildrop.x_limit=1\n"
@@ -196,20 +196,20 @@ def test_names_of_all_kinds_are_settings() -> None:
 
 
 def test_prose_is_left_out_by_line_and_a_file_is_handed_on() -> None:
-    """Protects "one behaviour": Postfix reads a file's lines itself; an answer's words are none."""
+    """Postfix reads a file's lines itself; prose of a pasted answer is left out."""
     text = "a = 1\nand then what\nb = 2\n"
     read = pasted(text)
     assert parse_main_cf(read.main_cf).values == {"a": "1", "b": "2"}
     assert any("standard input line 2: left out" in note for note in read.notes)
     read = read_configuration({MAIN: text})
     assert read.main_cf == text
-    words = """main.cf line 2: Postfix will say "missing '=' after attribute name\""""
-    assert words in read.notes
+    expected = """main.cf line 2: Postfix will say "missing '=' after attribute name\""""
+    assert expected in read.notes
     assert read_scenario_part(text, MAIN) == (text, ())
 
 
 def test_a_value_that_was_broken_in_two_is_postfixs_to_refuse() -> None:
-    """Protects zimbra2007's shape: pasted or in a file, a whole configuration is not mended."""
+    """Protects zimbra2007's shape: pasted or in a file, a whole configuration is not corrected."""
     text = (
         "myhostname = mail.example.org\nmynetworks = 127.0.0.0/8\n"
         "smtpd_recipient_restrictions = permit_sasl_authenticated, r\n"
@@ -221,8 +221,8 @@ def test_a_value_that_was_broken_in_two_is_postfixs_to_refuse() -> None:
         assert any("line 4: Postfix will say" in note for note in read.notes)
 
 
-def test_an_entry_that_is_too_short_is_told() -> None:
-    """Protects master.cf's complaints: master(8)'s own words, by line."""
+def test_an_entry_that_is_too_short_is_noted() -> None:
+    """Protects the notes for master.cf: the error of master(8), by line."""
     read = read_configuration({Path("master.cf"): "smtp inet n - n\n", MAIN: LINES})
     assert 'master.cf line 1: Postfix will say "missing "wakeup_time" field"' in read.notes
 
@@ -236,15 +236,15 @@ def test_a_file_that_is_named_main_cf_is_main_cf() -> None:
     assert (read.main_cf, read.master_cf) == (LINES, MASTER)
 
 
-def test_what_postfix_passes_over_is_left_out_of_a_file() -> None:
-    """Protects the first line's indentation: readlline(3) skips such a line, and so it is told."""
+def test_what_postfix_skips_is_left_out_of_a_file() -> None:
+    """Protects the first line's indentation: readlline(3) skips such a line, and so a note says."""
     read = read_configuration({MAIN: "  a = 1\n  b = 2\nc = 3\n"})
     assert read.main_cf == "c = 3\n"
     assert any("logical line must not start with whitespace" in note for note in read.notes)
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("data", "note"),
     [
         (b"\xef\xbb\xbfa = 1\n", "byte order mark"),
         ("\ufeffa = 1\n".encode("utf-16-le"), "byte order mark"),
@@ -252,11 +252,11 @@ def test_what_postfix_passes_over_is_left_out_of_a_file() -> None:
         (b"a = 1\n# caf\xe9\n", "line 2: is not UTF-8"),
     ],
 )
-def test_bytes_of_all_kinds_become_text(data: bytes, words: str) -> None:
-    """Protects from a traceback on a BOM, UTF-16 of PowerShell, or Latin-1: said, and read."""
+def test_bytes_of_all_kinds_become_text(data: bytes, note: str) -> None:
+    """A BOM, UTF-16 of PowerShell, or Latin-1 cause no traceback: they are read, with a note."""
     text, notes = decode_text(data, STDIN)
     assert parse_main_cf(text).values == {"a": "1"}
-    assert words in notes[0]
+    assert note in notes[0]
 
 
 def test_a_nul_and_what_is_too_large_are_refused() -> None:
@@ -280,7 +280,7 @@ def test_a_nul_and_what_is_too_large_are_refused() -> None:
     ],
 )
 def test_what_sets_nothing_is_refused(texts: dict[Path, str]) -> None:
-    """Protects from an answer about nothing: exit code 4."""
+    """A text without settings cannot be measured: exit code 4."""
     with pytest.raises(FileError) as caught:
         read_configuration(texts)
     assert caught.value.exit_code == 4
@@ -345,7 +345,7 @@ def test_options_that_come_first_are_of_the_service_that_is_named() -> None:
     read = pasted("  -o smtpd_tls_security_level=encrypt\n", Service.SUBMISSIONS)
     (entry,) = parse_master_cf(read.master_cf).entries
     assert (entry.name, read.overlay) == ("submissions", Overlay.MERGE)
-    with pytest.raises(FileError, match="stand under no entry"):
+    with pytest.raises(FileError, match="options without an entry"):
         pasted("  -o smtpd_tls_security_level=encrypt\n")
 
 
@@ -412,6 +412,6 @@ def test_the_reader_takes_time_in_proportion_to_the_text(unit: str) -> None:
 
 @pytest.mark.parametrize("indent", [" ", "\t", "    "])
 def test_a_bound_on_a_line_of_its_own_is_no_quote(indent: str) -> None:
-    """Without its ">" the list was empty: every version was said to be allowed."""
-    found = values(f"smtpd_tls_protocols =\n{indent}>=TLSv1.2\n")
-    assert found == {"smtpd_tls_protocols": ">=TLSv1.2"}
+    """Without its ">" the list was empty: every version was reported as allowed."""
+    settings = values(f"smtpd_tls_protocols =\n{indent}>=TLSv1.2\n")
+    assert settings == {"smtpd_tls_protocols": ">=TLSv1.2"}

@@ -55,14 +55,14 @@ def test_each_form_of_chain_files_gets_what_it_needs(paths: str, kinds: list[Fil
     assert chain_kinds(paths.split()) == kinds
 
 
-def test_a_certificate_without_a_key_holds_its_own_key() -> None:
+def test_a_certificate_file_without_a_key_file_holds_the_key() -> None:
     """Protects the default of smtpd_tls_key_file, which is the certificate's file."""
-    found = candidate_files(scenario("one", "smtpd_tls_cert_file = /t/all.pem\n"))
-    assert found == {"/t/all.pem": FileKind.CHAIN}
+    files = candidate_files(scenario("one", "smtpd_tls_cert_file = /t/all.pem\n"))
+    assert files == {"/t/all.pem": FileKind.CHAIN}
 
 
 def test_what_the_candidate_replaces_is_not_in_the_base() -> None:
-    """Protects chain files: beside the base's certificate Postfix warned of both."""
+    """Protects chain files: together with the base's certificate Postfix warned of both."""
     assert base_lines_replaced_by({"smtpd_tls_chain_files"}) >= {
         "smtpd_tls_cert_file",
         "smtpd_tls_key_file",
@@ -86,7 +86,7 @@ def test_what_the_candidate_replaces_is_not_in_the_base() -> None:
         ("/tls/$unknown.pem", set()),
     ],
 )
-def test_what_a_value_comes_to_has_its_file(value: str, paths: set[str]) -> None:
-    """Without the file smtpd disabled TLS, and the server was said to have none."""
+def test_the_expanded_value_has_its_file(value: str, paths: set[str]) -> None:
+    """Without the file smtpd disabled TLS, and the server was reported to have none."""
     main = f"myhostname = mail.example.org\nsmtpd_tls_cert_file = {value}\n"
     assert set(candidate_files(scenario("a", main))) == paths

@@ -1,4 +1,4 @@
-"""Lookup tables in settings: which stay, and what takes the place of the others."""
+"""Lookup tables in settings: which stay, and what replaces the others."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def replaced(
 def test_what_was_not_given_is_empty_and_what_needs_nothing_stays(
     name: str, value: str, after: str | None
 ) -> None:
-    """A table that is not here must not stop Postfix; one that needs no other system is left."""
+    """An unavailable table must not stop Postfix; one that needs no other system stays."""
     result = replaced(name, value)
     if after is not None:
         assert result == after
@@ -67,8 +67,8 @@ def test_what_was_not_given_is_empty_and_what_needs_nothing_stays(
         assert result == expected[name]
 
 
-def test_a_given_table_is_used_at_its_own_path() -> None:
-    """A table that came along decides as on the user's machine, and is compiled there."""
+def test_a_given_table_is_used_at_its_path() -> None:
+    """A given table decides as on the user's machine, and is compiled at its path."""
     context = TableContext(DEBIAN, ("/srv/tables/a",), {}, "/i/etc")
     use = TableUse()
     value = replace_tables("smtpd_client_restrictions", "check_client_access hash:/srv/tables/a",
@@ -80,7 +80,7 @@ def test_a_given_table_is_used_at_its_own_path() -> None:
 
 
 @pytest.mark.parametrize("path", ["/etc/postfix/a", "$config_directory/a", "${config_directory}/a"])
-def test_a_file_beside_main_cf_lies_beside_the_instances(path: str) -> None:
+def test_a_file_in_the_folder_of_main_cf_is_in_the_instances_folder(path: str) -> None:
     """Each instance has its own folder, and a user's /etc/postfix is not the container's."""
     files = ("config_directory/a",)
     after = replaced("smtpd_sender_login_maps", f"texthash:{path}", files)
@@ -98,8 +98,8 @@ def test_a_file_beside_main_cf_lies_beside_the_instances(path: str) -> None:
         ("proxy:hash:/a", "hash:/a"),
     ],
 )
-def test_a_given_table_of_a_type_that_the_build_lacks(value: str, after: str) -> None:
-    """Its text is read in another way where that is the same; else nothing is found in it."""
+def test_a_given_table_of_a_type_that_the_build_does_not_have(value: str, after: str) -> None:
+    """Its text is read as another type of the same form; without one the table is empty."""
     assert replaced("canonical_maps", value, ("/a",)) == after
 
 
@@ -111,7 +111,7 @@ def test_a_macro_that_stands_for_a_type_is_followed() -> None:
 
 @pytest.mark.parametrize("value", ["a, mysql:/etc/pos$", "mysql:/x ${y", "hash:/a $ b"])
 def test_what_postfix_itself_cannot_read_stays_whole(value: str) -> None:
-    """The right answer for such a line is Postfix's own: macro processing error."""
+    """Postfix's error for such a line is the result: macro processing error."""
     assert replaced("smtpd_helo_restrictions", value) == value
 
 
@@ -127,7 +127,7 @@ def test_what_postfix_itself_cannot_read_stays_whole(value: str) -> None:
     ],
 )
 def test_a_database_of_postfix_is_of_a_type_and_place_that_are_here(value: str, after: str) -> None:
-    """A cache on a path that is not here kills tlsmgr(8), and TLS with it."""
+    """A cache on a path that does not exist kills tlsmgr(8), and TLS with it."""
     assert replace_database(value, DEBIAN) == after
 
 
@@ -147,6 +147,6 @@ def test_elements_cover_all_but_separators(value: str) -> None:
 
 @given(st.text(st.sampled_from("ab:/,{} $()=hash"), max_size=40))
 def test_a_value_without_tables_and_services_stays(value: str) -> None:
-    """Only what needs something that is not here is touched."""
+    """Only what needs something unavailable is changed."""
     if ":" not in value:
         assert replaced("smtpd_client_restrictions", value) == value

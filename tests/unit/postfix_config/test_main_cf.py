@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import FileError
-from harness.postfix_config.logical_lines import chunks
+from harness.postfix_config.logical_lines import split_chunks
 from harness.postfix_config.main_cf import parse_main_cf
 
 LINES = st.lists(
@@ -40,8 +40,8 @@ def test_continuation_lines_join_across_comments_and_blank_lines() -> None:
     assert [setting.line for setting in parsed.settings] == [1, 6]
 
 
-def test_the_last_setting_of_a_name_wins_and_the_others_are_told() -> None:
-    """Evidence names the lines that a later one makes void."""
+def test_the_last_setting_of_a_name_wins_and_the_others_are_listed() -> None:
+    """Evidence names the lines that a later one overrides."""
     parsed = parse_main_cf("a = 1\nb = 2\na = 3\n")
     assert parsed.values == {"a": "3", "b": "2"}
     assert [(s.name, s.line) for s in parsed.overridden] == [("a", 1)]
@@ -49,7 +49,7 @@ def test_the_last_setting_of_a_name_wins_and_the_others_are_told() -> None:
 
 @pytest.mark.parametrize("line", ["no equals sign", "= value", "two words = value"])
 def test_what_postfix_would_refuse_is_kept_for_postfix(line: str) -> None:
-    """Its own verdict on such a line is the measurement, so we must neither drop nor refuse it."""
+    """Postfix's error for such a line is the result, so we must neither drop nor refuse it."""
     parsed = parse_main_cf(f"a = 1\n{line}\n")
     assert parsed.values == {"a": "1"}
     assert parsed.settings[1].name == ""
@@ -68,7 +68,7 @@ def test_a_line_separator_of_unicode_ends_no_line() -> None:
 
 @pytest.mark.parametrize(("text", "line"), [(" a = 1\n", 1), ("# c\n\n\tmore\n", 3)])
 def test_a_continuation_of_nothing_is_refused_with_its_line(text: str, line: int) -> None:
-    """Laid over the base it would change the base's last line, which nobody meant."""
+    """It would otherwise continue the last line of the base settings."""
     with pytest.raises(FileError) as caught:
         parse_main_cf(text, Path("x/main.cf"))
     assert (caught.value.place.file, caught.value.place.line) == (Path("x/main.cf"), line)
@@ -83,11 +83,11 @@ def test_a_nul_is_refused_with_its_line() -> None:
 
 @given(LINES, st.booleans())
 def test_no_byte_is_lost(lines: list[str], ended: bool) -> None:
-    """The chunks joined are the file, so a candidate is applied to the letter."""
+    """The chunks joined are the file, so a candidate is applied verbatim."""
     text = "\n".join(["first = 1", *lines]) + ("\n" if ended else "")
-    found = chunks(text, Path("main.cf"))
-    assert "".join(chunk.text for chunk in found) == text
-    for chunk in found:
+    chunks = split_chunks(text, Path("main.cf"))
+    assert "".join(chunk.text for chunk in chunks) == text
+    for chunk in chunks:
         assert text.split("\n")[chunk.line - 1] == chunk.text.split("\n")[0]
 
 

@@ -76,7 +76,7 @@ def test_fields_options_and_lines() -> None:
     ],
 )
 def test_every_form_of_option_is_read(arguments: str, options: dict[str, str]) -> None:
-    """master(5): the short form, the long form with braces, and options on lines of their own."""
+    """master(5): the short form, the long form with braces, and options on separate lines."""
     assert entry(f"smtp inet n - n - - smtpd {arguments}\n").options == options
 
 
@@ -95,9 +95,9 @@ def test_every_form_of_option_is_read(arguments: str, options: dict[str, str]) -
     ],
 )
 def test_names_of_one_service(name: str, service: Service | None, host: str) -> None:
-    """Whoever writes 587 or smtps means the same service as who writes its name."""
-    found = entry(f"{name} inet n - n - - smtpd\n")
-    assert (found.service, found.host) == (service, host)
+    """587 and smtps denote the same services as the registered names."""
+    parsed = entry(f"{name} inet n - n - - smtpd\n")
+    assert (parsed.service, parsed.host) == (service, host)
 
 
 def test_replace_takes_the_place_of_the_stock_entry() -> None:
@@ -126,7 +126,7 @@ def test_a_duplicate_in_the_candidate_stays_a_duplicate() -> None:
 
 
 def test_what_has_no_counterpart_comes_last() -> None:
-    """A new service is added in each mode, on a line of its own whatever the stock file ends in."""
+    """A new service is added in each mode, on a new line even after an unterminated one."""
     for mode in Overlay:
         result = laid_over("465 inet n - n - - smtpd", mode, STOCK.rstrip("\n"))
         assert [e.name for e in result.entries][-1] == "465"
@@ -153,7 +153,7 @@ submission inet n - - - - smtpd
 
 
 def test_merge_goes_into_the_entry_that_counts() -> None:
-    """Of duplicates master(8) uses the last, so an option added to the first would do nothing."""
+    """Of duplicates master(8) uses the last, so an option of the first would have no effect."""
     stock = "submission inet n - n - - smtpd\n" * 2
     result = laid_over("submission inet n - - - - smtpd -o a=b\n", Overlay.MERGE, stock)
     assert [e.options for e in result.entries] == [{}, {"a": "b"}]
@@ -168,7 +168,7 @@ def test_append_duplicates() -> None:
 
 @pytest.mark.parametrize("line", ["submission", "submission inet n"])
 def test_an_entry_too_short_is_left_to_postfix(line: str) -> None:
-    """master(8)'s own "missing field" is the verdict, so the line must reach it."""
+    """The "missing field" error of master(8) is the result, so the line must reach it."""
     for mode in Overlay:
         assert line in laid_over(f"{line}\n", mode).text.split("\n")
 
@@ -186,7 +186,7 @@ def numbered(master: MasterCf) -> dict[str, int]:
 
 
 def test_ports_change_and_nothing_else_does() -> None:
-    """Names become ports; options, comments and other types stay to the letter."""
+    """Names become ports; options, comments and other types stay verbatim."""
     text = STOCK + "127.0.0.1:smtps inet n - n - - smtpd\n10025 unix n - n - - smtpd\n"
     master = parse_master_cf(text)
     result, rewrites = rewrite_ports(master, numbered(master))
@@ -203,7 +203,7 @@ def test_ports_change_and_nothing_else_does() -> None:
 
 
 def test_two_spellings_of_a_service_stay_two_and_two_of_one_stay_one() -> None:
-    """Postfix may tell a name given twice from two names of one port; that must not blur."""
+    """Postfix may distinguish a repeated name from two names of one port; so must we."""
     names = ("submission", "587", "submission")
     text = "".join(f"{name} inet n - n - - smtpd\n" for name in names)
     result, _ = rewrite_ports(parse_master_cf(text), PORTS)
@@ -226,14 +226,14 @@ def test_other_listeners_get_the_instances_next_ports() -> None:
 
 
 def test_as_it_is_an_entry_keeps_its_address() -> None:
-    """Advice about addresses is applied to the letter where that is asked for."""
+    """With as_is, advice about addresses is applied verbatim."""
     master = parse_master_cf(inet("127.0.0.1:10025", "192.0.2.1:smtp"))
     result, _ = rewrite_ports(master, numbered(master), keep_hosts=True)
     assert [e.name for e in result.entries] == ["127.0.0.1:20013", "192.0.2.1:20010"]
 
 
-def test_what_listens_on_one_port_goes_on_doing_so() -> None:
-    """A duplicate, a port on every address and on one: Postfix's word on these is the result."""
+def test_entries_on_one_port_stay_on_one_port() -> None:
+    """A duplicate, a port on every address and on one: Postfix decides, and that is the result."""
     names = ("10025", "127.0.0.1:10025", "10025", "010025", "10026", "0587", "587")
     master = parse_master_cf(inet(*names))
     result, _ = rewrite_ports(master, numbered(master))
@@ -241,7 +241,7 @@ def test_what_listens_on_one_port_goes_on_doing_so() -> None:
     assert [e.name for e in result.entries] == after
 
 
-def test_addresses_with_entries_of_their_own_are_services_of_their_own() -> None:
+def test_addresses_with_separate_entries_are_separate_services() -> None:
     """A port of this machine only and the same port of an outer address behave differently."""
     names = ("127.0.0.1:smtp", "192.0.2.1:smtp", "192.0.2.2:smtp")
     places = listening_places(parse_master_cf(inet(*names)))
@@ -250,9 +250,9 @@ def test_addresses_with_entries_of_their_own_are_services_of_their_own() -> None
 
 
 @pytest.mark.parametrize("name", ["{PORT}", "${SMTP_PORT}", "::1:25"])
-def test_a_name_that_is_none_is_refused_with_its_line(name: str) -> None:
-    """A template that nobody filled in ended in a traceback."""
-    with pytest.raises(FileError, match=r"master.cf:2: .* is no name of an inet service"):
+def test_an_invalid_name_is_refused_with_its_line(name: str) -> None:
+    """A template with a placeholder left in it used to end in a traceback."""
+    with pytest.raises(FileError, match=r"master.cf:2: .* is not the name of an inet service"):
         listening_places(parse_master_cf(inet("smtp", name)))
 
 
@@ -272,7 +272,7 @@ WORDS = st.text("ab1-=${}", min_size=1, max_size=6)
 BREAKS = st.sampled_from([" ", "\t", "\n  ", "\n# c\n\t", "\n\n "])
 ENTRIES = st.lists(
     st.builds(
-        lambda words, breaks: "x" + "".join(b + w for b, w in zip(breaks, words, strict=False)),
+        lambda fields, breaks: "x" + "".join(b + w for b, w in zip(breaks, fields, strict=False)),
         st.lists(WORDS, max_size=12),
         st.lists(BREAKS, min_size=12, max_size=12),
     ),
@@ -290,10 +290,10 @@ def test_no_byte_is_lost(entries: list[str], ended: bool) -> None:
 
 
 @given(ENTRIES)
-def test_arguments_lie_where_they_say(entries: list[str]) -> None:
+def test_arguments_lie_at_their_offsets(entries: list[str]) -> None:
     """Merging cuts by these offsets; each must begin and end at a word of the entry."""
-    for found in parse_master_cf("\n".join(entries)).entries:
-        for argument in found.arguments:
-            words = found.text[argument.start : argument.end]
-            assert words.strip() == words != ""
-            assert words.startswith("-o") or words.split()[0] == argument.value.split()[0]
+    for parsed in parse_master_cf("\n".join(entries)).entries:
+        for argument in parsed.arguments:
+            text = parsed.text[argument.start : argument.end]
+            assert text.strip() == text != ""
+            assert text.startswith("-o") or text.split()[0] == argument.value.split()[0]

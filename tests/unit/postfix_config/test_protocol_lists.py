@@ -1,4 +1,4 @@
-"""What protocol lists leave out, by postconf(5)'s rules."""
+"""Which protocols protocol lists exclude, by postconf(5)'s rules."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ def left(text: str, release: str) -> str | None:
         (">=TLSv1.1, <=TLSv1.2", NEW, "TLSv1.1 TLSv1.2"),
         (">=TLSv1, !TLSv1.2", NEW, "TLSv1 TLSv1.1 TLSv1.3"),
         (">=0x0303", NEW, "TLSv1.2 TLSv1.3"),
-        # As measured: with OpenSSL 1.1.0 and later SSLv2 is a name for nothing.
+        # As measured: with OpenSSL 1.1.0 and later the name SSLv2 has no effect.
         ("SSLv2, !SSLv3, !TLSv1", NEW, "SSLv2 TLSv1.1 TLSv1.2 TLSv1.3"),
         ("SSLv2, !SSLv3, !TLSv1", OLD, "SSLv2 TLSv1.3"),
-        # As measured: the space makes a bound of nothing, and a list of one.
+        # As measured: the space makes an empty bound, and a list of one protocol.
         (">= TLSv1.2", NEW, "TLSv1.2"),
     ],
 )
 def test_lists_are_read_as_postfix_reads_them(text: str, release: str, allowed: str) -> None:
-    """Protects the obstacle protocol-list: it is said only of what a list leaves out."""
+    """The obstacle protocol-list is only reported for protocols that a list excludes."""
     assert left(text, release) == allowed
 
 
@@ -64,15 +64,17 @@ def test_lists_are_read_as_postfix_reads_them(text: str, release: str, allowed: 
         (">=TLSv9", NEW),
     ],
 )
-def test_a_list_that_cannot_be_read_tells_nothing(text: str, release: str) -> None:
-    """Protects against guessing: Postfix disables TLS over such a list, and says so itself."""
+def test_a_list_that_cannot_be_read_has_no_result(text: str, release: str) -> None:
+    """Protects against guessing: with such a list Postfix disables TLS, and logs it."""
     assert excluded(text, release, ssl2=False) is None
 
 
 @given(st.sets(st.sampled_from(list(Protocol))))
 def test_naming_what_is_left_out_leaves_just_that_out(out: set[Protocol]) -> None:
     """Protects the commonest form, and its opposite: names alone allow just these."""
-    assert excluded(" ".join(f"!{one}" for one in out), MIDDLE, ssl2=True) == frozenset(out)
+    assert excluded(" ".join(f"!{protocol}" for protocol in out), MIDDLE, ssl2=True) == frozenset(
+        out
+    )
     if out:
         assert excluded(",".join(out), NEW, ssl2=True) == ALL - out
 
@@ -90,10 +92,10 @@ def test_naming_what_is_left_out_leaves_just_that_out(out: set[Protocol]) -> Non
     ],
 )
 def test_the_level_chooses_the_list(settings: dict[str, str], parameter: str | None) -> None:
-    """Protects what the question's answers got wrong: each level has a list of its own."""
+    """Protects what the question's answers got wrong: each level has its own list."""
     defaults = {OPPORTUNISTIC: "!SSLv2", MANDATORY: "${smtpd_tls_protocols}, !SSLv3"}
-    found = protocol_list({**defaults, **settings})
-    assert (found.parameter if found else None) == parameter
+    result = protocol_list({**defaults, **settings})
+    assert (result.parameter if result else None) == parameter
     if parameter == MANDATORY:
-        assert found is not None
-        assert found.value == "!SSLv2, !SSLv3"
+        assert result is not None
+        assert result.value == "!SSLv2, !SSLv3"

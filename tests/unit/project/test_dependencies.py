@@ -1,4 +1,4 @@
-"""The list of dependencies, the page that justifies them, and the locks tell the same story."""
+"""The list of dependencies, the page that justifies them, and the locks agree."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ def _justified() -> dict[str, set[str]]:
 
 
 def test_each_dependency_has_its_reason_and_each_reason_its_dependency() -> None:
-    """Nobody adds a dependency without saying why, and a dropped one leaves no reason behind."""
+    """Every dependency has a reason, and every reason a dependency."""
     justified = _justified()
     for section, names in _declared().items():
         assert justified[section] == names
 
 
 def test_locks_hold_every_declared_dependency_with_a_hash() -> None:
-    """scripts/setup installs from the locks alone: what they lack, no machine gets."""
+    """scripts/setup installs from the locks alone: what is not in them is not installed."""
     declared = _declared()
-    wanted = {"run": declared["At run time"] | declared["To build"]}
-    wanted["dev"] = wanted["run"] | declared["To develop"]
-    for lock, names in wanted.items():
+    expected = {"run": declared["At run time"] | declared["To build"]}
+    expected["dev"] = expected["run"] | declared["To develop"]
+    for lock, names in expected.items():
         text = (ROOT / "requirements" / f"{lock}.txt").read_text()
         hashed = set(re.findall(r"^([a-z0-9._-]+)==\S+.*\\\n    --hash=sha256:", text, re.M))
         assert names <= hashed

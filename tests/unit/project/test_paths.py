@@ -30,7 +30,7 @@ def test_installation_without_the_folders_says_so(tmp_path: Path) -> None:
     assert str(tmp_path / "harness" / "_data" / "images") in str(caught.value)
 
 
-def test_a_strangers_folder_in_site_packages_is_not_taken(tmp_path: Path) -> None:
+def test_another_packages_folder_in_site_packages_is_not_used(tmp_path: Path) -> None:
     """Another package may install a top-level folder named images; ours is inside the package."""
     (tmp_path / "images").mkdir()
     ours = tmp_path / "harness" / "_data" / "images"
@@ -65,9 +65,9 @@ def test_installed_wheel_carries_every_file(installed: Path, tmp_path: Path) -> 
     installation and a checkout would build everything twice.
     """
     program = "from harness import paths; print(paths.images_dir()); print(paths.scenarios_dir())"
-    found = _run([str(installed), "-c", program], cwd=tmp_path).splitlines()
-    assert all(str(installed.parents[1]) in line for line in found)
-    for name, place in zip(["images", "scenarios"], found, strict=True):
+    folders = _run([str(installed), "-c", program], cwd=tmp_path).splitlines()
+    assert all(str(installed.parents[1]) in line for line in folders)
+    for name, place in zip(["images", "scenarios"], folders, strict=True):
         assert _contents(Path(place)) == _contents(ROOT / name)
 
 

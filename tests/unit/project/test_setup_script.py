@@ -34,7 +34,7 @@ def _step(step: str, tmp_path: Path, **environment: str) -> subprocess.Completed
 
 
 def test_engine_of_docker_host_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    """Who sets DOCKER_HOST wants that engine: stop there, and install nothing instead."""
+    """DOCKER_HOST selects an engine: if it fails, stop, and install nothing."""
     done = _step("ensure_engine", tmp_path, DOCKER_HOST="unix:///nonexistent/engine.sock")
     assert done.returncode == 3
     assert "no Docker engine answers at DOCKER_HOST=unix:///nonexistent/engine.sock" in done.stderr
@@ -44,7 +44,7 @@ def test_engine_of_docker_host_that_is_not_there_is_an_error(tmp_path: Path) -> 
 
 
 def test_engine_that_hangs_up_is_an_error(tmp_path: Path) -> None:
-    """A socket on which something else listens is no engine."""
+    """A socket of another program is not an engine."""
     path = tmp_path / "engine.sock"
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
@@ -58,9 +58,9 @@ def test_engine_that_hangs_up_is_an_error(tmp_path: Path) -> None:
             while process.poll() is None:
                 _hang_up_on_one(listener)
             assert process.stderr is not None
-            words = process.stderr.read()
+            message = process.stderr.read()
     assert process.returncode == 3
-    assert f"no Docker engine answers at DOCKER_HOST=unix://{path}" in words
+    assert f"no Docker engine answers at DOCKER_HOST=unix://{path}" in message
 
 
 def _hang_up_on_one(listener: socket.socket) -> None:
@@ -126,7 +126,7 @@ def stages(tmp_path: Path) -> Path:
 
 
 def test_a_failed_stage_fails_all_and_is_named(stages: Path) -> None:
-    """All stages run, so that one look shows all trouble; the exit code and the last line tell."""
+    """All stages run, so that all problems are shown; the exit code and the last line state it."""
     done = subprocess.run(
         [stages, "bad", "good"],
         capture_output=True,
@@ -143,7 +143,7 @@ def test_a_failed_stage_fails_all_and_is_named(stages: Path) -> None:
 
 
 def test_all_good_stages_end_well(stages: Path) -> None:
-    """Success is exit code 0 and a summary with each stage's own closing words."""
+    """Success is exit code 0 and a summary with the last line of each stage."""
     done = subprocess.run(
         [stages, "good"],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Protocols, offers, services and cell ids: the words everything else is written in."""
+"""Protocols, offers, services and cell ids: the basic terms."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def expecting(root: Path, *lines: str) -> tuple[Expectation, ...]:
 
 def test_an_expectation_arrives_whole(tmp_path: Path) -> None:
     """Protects the claim: each selector and each wish is read as it was written."""
-    (found,) = expecting(
+    (expectation,) = expecting(
         tmp_path,
         'says = "so it is"',
         'builds = ["debian-*"]',
@@ -65,7 +65,7 @@ def test_an_expectation_arrives_whole(tmp_path: Path) -> None:
         'protocol = "<=TLSv1.1"',
         'cipher_not = ["*RC4*"]',
     )
-    assert found == Expectation(
+    assert expectation == Expectation(
         where=(
             Where(
                 builds=("debian-*",),
@@ -79,16 +79,16 @@ def test_an_expectation_arrives_whole(tmp_path: Path) -> None:
         cipher_not=("*RC4*",),
         says="so it is",
     )
-    assert found.line == 4
-    assert found.fits_build("debian-11", Version.parse("3.5.25"), None)
-    assert not found.fits_build("debian-12", Version.parse("3.7.11"), None)
-    assert not found.fits_build("debian-12", None, None)
-    assert found.fits_place("smtp", "any", "TLSv1.3")
-    assert not found.fits_place("submission", "any", "TLSv1.3")
+    assert expectation.line == 4
+    assert expectation.fits_build("debian-11", Version.parse("3.5.25"), None)
+    assert not expectation.fits_build("debian-12", Version.parse("3.7.11"), None)
+    assert not expectation.fits_build("debian-12", None, None)
+    assert expectation.fits_place("smtp", "any", "TLSv1.3")
+    assert not expectation.fits_place("submission", "any", "TLSv1.3")
 
 
 @pytest.mark.parametrize(
-    ("line", "key", "words"),
+    ("line", "key", "message"),
     [
         ('outcome = "refusd"', "expect.outcome", "accepted, plaintext, refused"),
         ('outcome = "error"', "expect.outcome", "cannot be 'error'"),
@@ -100,26 +100,26 @@ def test_an_expectation_arrives_whole(tmp_path: Path) -> None:
         ('policy = "tls12"', "expect.policy", "no policy 'tls12'"),
         ('policy = "delivers-from"', "expect.policy", 'delivers-from = ["GLOB", ...]'),
         ('policy = {tls12-or-newer = ["x"]}', "expect.policy", '"tls12-or-newer"'),
-        ('policy = "no-ssl"\noutcome = "refused"', "expect.outcome", "of its own"),
+        ('policy = "no-ssl"\noutcome = "refused"', "expect.outcome", "separate"),
         ('outcome = "refused"\nprotocol = "TLSv1"', "expect.protocol", "nothing is negotiated"),
         ('outcome = "accepted"\nreason = "closed"', "expect.reason", "no reason"),
-        ('effect = "none"\noutcome = "refused"', "expect.effect", "of its own"),
+        ('effect = "none"\noutcome = "refused"', "expect.effect", "separate"),
         ('effect = "maybe"', "expect.effect", "of none, some"),
         ('outcome = "refused"\nproto = "TLSv1"', "expect.proto", "expected protocol"),
         ('says = "nothing"', "expect", "expects nothing"),
     ],
 )
 def test_a_bad_expectation_is_refused_by_line_and_key(
-    tmp_path: Path, line: str, key: str, words: str
+    tmp_path: Path, line: str, key: str, message: str
 ) -> None:
-    """Protects a run from a claim that nobody made: file, line and key, before anything runs."""
+    """A wrong claim is refused with file, line and key before anything runs."""
     with pytest.raises(ScenarioErrors) as caught:
         expecting(tmp_path, line)
     (error,) = caught.value.errors
     assert (error.place.file.name, error.place.key) == ("scenario.toml", key)
     assert error.place.line is not None
     assert error.place.line >= 4
-    assert words in str(error)
+    assert message in str(error)
 
 
 def test_the_line_is_that_of_the_right_table(tmp_path: Path) -> None:
@@ -162,29 +162,31 @@ def test_an_expectation_reads_back_from_a_runs_record(expectation: Expectation) 
 def test_a_policy_stands_for_its_expectations_within_the_selectors(tmp_path: Path) -> None:
     """Protects policies: they are judged where scenario.toml says, and about whom it says."""
     strict = expecting(tmp_path / "a", 'services = ["smtp"]', 'policy = "tls12-or-newer"')
-    assert [one.policy for one in strict] == ["tls12-or-newer"] * 2
-    assert all(one.fits_place("smtp", "c", "TLSv1.2") for one in strict)
-    assert not any(one.fits_place("submission", "c", "TLSv1.2") for one in strict)
+    assert [expectation.policy for expectation in strict] == ["tls12-or-newer"] * 2
+    assert all(expectation.fits_place("smtp", "c", "TLSv1.2") for expectation in strict)
+    assert not any(expectation.fits_place("submission", "c", "TLSv1.2") for expectation in strict)
     (shops,) = expecting(tmp_path / "b", 'policy = {delivers-from = ["php*"]}')
     assert shops.fits_place("smtp", "phpmailer", "default")
     assert not shops.fits_place("smtp", "openssl", "default")
 
 
 def test_a_users_policies_add_to_the_tools(tmp_path: Path) -> None:
-    """Protects "users add theirs": a file beside the scenarios, and no name is taken twice."""
-    own = '[[policy]]\nname = "mine"\nabout = "x"\n[[policy.expect]]\noutcome = "accepted"\n'
+    """Users add policies in a file in the folder of the scenarios; names stay unique."""
+    users_policy = (
+        '[[policy]]\nname = "mine"\nabout = "x"\n[[policy.expect]]\noutcome = "accepted"\n'
+    )
     scenario(tmp_path, "some", GOOD + '[[expect]]\npolicy = "mine"\n')
     with pytest.raises(ScenarioErrors, match="no policy 'mine'"):
         load_scenarios(tmp_path)
-    (tmp_path / "policies.toml").write_text(own)
+    (tmp_path / "policies.toml").write_text(users_policy)
     assert load_scenarios(tmp_path)["some"].claims.expectations[0].policy == "mine"
-    (tmp_path / "policies.toml").write_text(own.replace("mine", "no-ssl"))
+    (tmp_path / "policies.toml").write_text(users_policy.replace("mine", "no-ssl"))
     with pytest.raises(ScenarioErrors, match="the tool has a policy of that name"):
         load_scenarios(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("x = 1\n", "unknown key"),
         ('[[policy]]\nname = "a"\n', "it expects nothing"),
@@ -194,12 +196,12 @@ def test_a_users_policies_add_to_the_tools(tmp_path: Path) -> None:
         ("[[policy", "is not TOML"),
     ],
 )
-def test_a_bad_policy_is_named(tmp_path: Path, text: str, words: str) -> None:
-    """Protects users who write their own: file and key."""
+def test_a_bad_policy_is_named(tmp_path: Path, text: str, message: str) -> None:
+    """Errors in a user's policy are reported with file and key."""
     (tmp_path / "policies.toml").write_text(text)
     with pytest.raises(FileError, match=r"policies\.toml") as caught:
         load_policies(tmp_path)
-    assert words in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_collection_is_run_when_it_is_named(tmp_path: Path) -> None:
@@ -207,12 +209,12 @@ def test_a_collection_is_run_when_it_is_named(tmp_path: Path) -> None:
     for name in ("defaults", "one", "corpus/one-more", "corpus/two"):
         scenario(tmp_path, name)
     (tmp_path / "corpus" / "README.md").write_text("what these are")
-    found = load_scenarios(tmp_path)
-    assert list(found) == ["defaults", "one", "one-more", "two"]
-    assert found["two"].name == "corpus/two"
+    scenarios = load_scenarios(tmp_path)
+    assert list(scenarios) == ["defaults", "one", "one-more", "two"]
+    assert scenarios["two"].name == "corpus/two"
 
     def chosen(*globs: str) -> tuple[str, ...]:
-        return choose_scenarios(globs, found)
+        return choose_scenarios(globs, scenarios)
 
     assert chosen() == ("defaults", "one")
     assert chosen("*") == chosen()
@@ -230,12 +232,12 @@ def test_one_id_in_two_collections_is_an_error(tmp_path: Path) -> None:
     """Protects cells' ids: a scenario's name has one meaning."""
     scenario(tmp_path, "a/same")
     scenario(tmp_path, "b/same")
-    with pytest.raises(ScenarioErrors, match="is the name of a/same too"):
+    with pytest.raises(ScenarioErrors, match="has the same name as a/same"):
         load_scenarios(tmp_path)
 
 
 def test_an_effect_is_against_a_scenario_that_is_there(tmp_path: Path) -> None:
-    """Protects from an effect beside nothing: it is said before the run."""
+    """An effect without a baseline configuration is refused before the run."""
     scenario(tmp_path, "some", GOOD + 'against = "plain"\n[[expect]]\neffect = "some"\n')
     with pytest.raises(ScenarioErrors, match="there is no scenario 'plain'"):
         load_scenarios(tmp_path)
@@ -247,13 +249,13 @@ def planned(root: Path, selection: Selection) -> Plan:
 
 
 def test_a_scenario_is_measured_with_what_it_is_about(tmp_path: Path) -> None:
-    """Protects the corpus's size, and its control: the same cells under what it is held against."""
+    """Protects the corpus's size, and its baseline: it is measured with the same cells."""
     scenario(tmp_path, "defaults")
     scenario(tmp_path, "narrow", ABOUT + '[[expect]]\neffect = "some"\n')
     plan = planned(tmp_path, Selection(scenarios=("narrow",)))
     cells = [cell.id.partition("/")[2] for cell in plan.cells()]
     tail = ["smtp/openssl-3.5.7/TLSv1", "smtp/openssl-3.5.7/TLSv1.2+ciphers=A:B"]
-    assert cells == [f"{name}/{one}" for name in ("defaults", "narrow") for one in tail]
+    assert cells == [f"{name}/{ending}" for name in ("defaults", "narrow") for ending in tail]
     assert len(plan) == 4
     both = planned(tmp_path, Selection())
     assert list(Plan.from_axes(both.axes()).cells()) == list(both.cells())

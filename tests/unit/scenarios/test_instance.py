@@ -53,7 +53,7 @@ smtp      inet  n       -       y       -       -       smtpd
 #  -o never=there
 pickup    unix  n       -       y       60      1       pickup
 """
-#: ... and 3.5's, with names that nobody defines, and the older name of submissions.
+#: ... and 3.5's, with undefined names, and the older name of submissions.
 SHIPPED_3_5 = """\
 smtp      inet  n       -       y       -       -       smtpd
 #submission inet n       -       y       -       -       smtpd
@@ -117,7 +117,7 @@ def test_what_the_candidate_sets_is_not_set_by_us() -> None:
 
 
 def test_what_the_harness_cannot_do_without_wins() -> None:
-    """An instance that shares a queue, hears nothing or logs elsewhere could not be measured."""
+    """An instance that shares a queue, does not listen or logs elsewhere could not be measured."""
     main = (
         "queue_directory = /var/spool/postfix\ndata_directory = /var/lib/postfix\n"
         "inet_interfaces = loopback-only\ninet_protocols = all\nmaillog_file = /var/log/mail.log\n"
@@ -133,13 +133,13 @@ def test_what_the_harness_cannot_do_without_wins() -> None:
 
 
 def test_added_tells_every_line_that_is_not_the_candidates() -> None:
-    """A doubter sees from the evidence alone what the harness put there."""
+    """The evidence alone shows what the harness added."""
     built = config("a = 1\n", SUBMISSION)
     after = built.main_cf.split("a = 1\n")[1]
     lines = [line for line in after.split("\n") if line and not line.startswith("#")]
     assert list(built.added[: len(lines)]) == lines
     assert built.added[len(lines) :] == (
-        "master.cf: submissions inet, ours: the image's master.cf has none to uncomment",
+        "master.cf: submissions inet, added: the image's master.cf has none to uncomment",
         "master.cf: smtp inet → 20010 inet",
         "master.cf: submissions inet → 20012 inet",
         "master.cf: submission inet → 20011 inet",
@@ -165,7 +165,7 @@ def test_compatibility_level_is_a_fresh_installs(version: str, level: str | None
     ],
 )
 def test_parameters_are_set_only_where_they_exist(name: str, before: str, since: str) -> None:
-    """An older Postfix would warn of an unused parameter that nobody but us set."""
+    """An older Postfix would warn of an unused parameter that only the harness set."""
     assert name not in names(config(version=before).main_cf)
     assert name in names(config(version=since).main_cf)
 
@@ -243,7 +243,7 @@ def test_a_service_that_the_candidate_replaces_stays_a_comment() -> None:
     assert list(inet(built)) == ["20010", "20012", "20011"]
 
 
-def test_names_that_nobody_defines_are_defined_as_the_empty_value_they_have() -> None:
+def test_undefined_names_are_defined_as_the_empty_value_they_have() -> None:
     """Else postconf warns of each, as if the candidate had caused it."""
     built = config(stock=SHIPPED_3_5, version="3.5.25")
     assert list(inet(built)) == ["20010", "20011", "20012"]
@@ -262,13 +262,13 @@ def test_names_that_nobody_defines_are_defined_as_the_empty_value_they_have() ->
         ("", "submission inet n - y - - smtpd -o a=$mua_client_restrictions\n", []),
     ],
 )
-def test_no_name_is_defined_that_is_the_candidates_or_used_by_nobody(
+def test_no_name_is_defined_that_the_candidate_uses_or_that_is_unused(
     main: str, master: str, defined: list[str]
 ) -> None:
-    """An unused parameter makes postconf warn too; a candidate's dangling name is its own."""
+    """An unused parameter makes postconf warn too; a candidate's undefined name is left to it."""
     built = config(main, master, stock=SHIPPED_3_5, version="3.5.25")
-    found = [name for name in names(built.main_cf) if name.startswith("mua_")]
-    assert sorted(found) == sorted([*defined, "mua_helo_restrictions"])
+    mua_settings = [name for name in names(built.main_cf) if name.startswith("mua_")]
+    assert sorted(mua_settings) == sorted([*defined, "mua_helo_restrictions"])
 
 
 @pytest.mark.parametrize(("stock", "chroot"), [(DEBIAN, "y"), (UPSTREAM, "n"), ("", "-")])
@@ -279,7 +279,7 @@ def test_added_services_are_chrooted_as_smtp_is(stock: str, chroot: str) -> None
 
 
 def test_services_that_the_image_has_are_not_added() -> None:
-    """An image whose master.cf enables submission is measured with its own entry."""
+    """An image whose master.cf enables submission is measured with that entry."""
     stock = DEBIAN + "submission inet n - n - - smtpd\n  -o syslog_name=own\n"
     entries = parse_master_cf(config(stock=stock).master_cf).entries
     assert [e.options.get("syslog_name") for e in entries if e.name == "20011"] == ["own"]
@@ -304,7 +304,7 @@ def test_replace_merge_and_append_reach_the_added_service() -> None:
     assert [o["smtpd_tls_security_level"] for o in options[Overlay.APPEND]] == ["encrypt", "may"]
 
 
-def test_a_candidate_on_one_address_gets_no_entry_beside_it() -> None:
+def test_a_candidate_on_one_address_gets_no_further_entry() -> None:
     """The two could not bind one port, and Postfix would fail through our doing."""
     built = config(master="127.0.0.1:submission inet n - n - - smtpd\n")
     inet = [e.name for e in parse_master_cf(built.master_cf).entries if e.type == "inet"]
@@ -363,15 +363,15 @@ def test_a_candidate_on_one_address_gets_no_entry_beside_it() -> None:
 def test_files_that_the_configuration_names(
     main: str, master: str, files: dict[str, FileKind]
 ) -> None:
-    """Test keys go to the very paths that are named, so no line has to be edited."""
-    found = dict(config(main, master).files)
+    """Test keys go to exactly the paths that are named, so no line has to be edited."""
+    key_paths = dict(config(main, master).files)
     if not {"smtpd_tls_cert_file", "smtpd_tls_chain_files"} & set(parse_main_cf(main).values):
-        assert found.pop("/etc/ssl/certs/ssl-cert-snakeoil.pem") is FileKind.RSA_CERTIFICATE
-        assert found.pop("/etc/ssl/private/ssl-cert-snakeoil.key") is FileKind.RSA_KEY
-    assert found == files
+        assert key_paths.pop("/etc/ssl/certs/ssl-cert-snakeoil.pem") is FileKind.RSA_CERTIFICATE
+        assert key_paths.pop("/etc/ssl/private/ssl-cert-snakeoil.key") is FileKind.RSA_KEY
+    assert key_paths == files
 
 
-def test_mail_for_every_token_and_for_nobody_else() -> None:
+def test_mail_for_every_token_and_for_no_other_address() -> None:
     """A probe's message is taken and found again; any other recipient stays refused."""
     recipients = config().texts["/srv/some/etc/recipients"]
     pattern, mailbox = recipients.rstrip("\n").rsplit(" ", 1)
@@ -385,7 +385,7 @@ def test_mail_for_every_token_and_for_nobody_else() -> None:
 
 
 def test_other_listeners_get_ports_of_the_instance_and_are_told() -> None:
-    """A second scenario with the same fixed port must start too; a doubter sees what changed."""
+    """A second scenario with the same fixed port must start, too; the evidence shows the change."""
     built = config(master="127.0.0.1:10025 inet n - n - - smtpd\n", stock=SHIPPED)
     assert list(inet(built)) == ["20010", "20011", "20012", "20013"]
     assert "master.cf: 127.0.0.1:10025 inet → 20013 inet" in built.added

@@ -1,4 +1,4 @@
-"""A build's own controls: what is opened, and what is left."""
+"""Permissive copies of a build: what is lifted, and what is kept."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ NEW = Library("3.10.13", "OpenSSL 3.5.9 29 Sep 2026 (Library: OpenSSL 3.5.9 29 S
 
 
 def values(kept: Kept, library: Library = NEW, groups: tuple[str, ...] = ()) -> dict[str, str]:
-    """The settings of a build's own control."""
+    """The settings of a permissive copy."""
     return dict(parse_main_cf(opened(CANDIDATE, kept, SETTINGS, groups, library).main_cf).values)
 
 
-def test_all_is_open_and_nothing_of_the_candidate_is_left() -> None:
+def test_every_restriction_is_lifted_and_nothing_of_the_candidate_is_kept() -> None:
     """Protects the proof: what this refuses, no setting can bring about."""
     made = opened(CANDIDATE, Kept.NOTHING, SETTINGS, (), NEW)
     assert (made.id, made.master_cf, made.collection, dict(made.files)) == ("open", "", None, {})
-    found = values(Kept.NOTHING)
-    assert found["smtpd_tls_protocols"] == found["smtpd_tls_exclude_ciphers"] == ""
-    assert found["tls_medium_cipherlist"] == "ALL:COMPLEMENTOFALL:@SECLEVEL=0"
-    assert "smtpd_tls_eccert_file" in found
-    assert "smtpd_tls_mandatory_protocols" not in found
+    settings = values(Kept.NOTHING)
+    assert settings["smtpd_tls_protocols"] == settings["smtpd_tls_exclude_ciphers"] == ""
+    assert settings["tls_medium_cipherlist"] == "ALL:COMPLEMENTOFALL:@SECLEVEL=0"
+    assert "smtpd_tls_eccert_file" in settings
+    assert "smtpd_tls_mandatory_protocols" not in settings
 
 
 @pytest.mark.parametrize(("library", "ends"), [(OLD, "ALL"), (NEW, "@SECLEVEL=0")])
@@ -58,15 +58,15 @@ def test_only_a_library_with_levels_is_told_one(library: Library, ends: str) -> 
 
 
 def test_the_candidates_keys_are_kept_and_nothing_else() -> None:
-    """Protects the obstacle keys: certificates, keys and DH parameters are the candidate's own."""
-    found = values(Kept.KEYS)
-    kept = {name: value for name, value in SETTINGS.items() if found.get(name) == value}
+    """Protects the obstacle keys: certificates, keys and DH parameters are the candidate's."""
+    settings = values(Kept.KEYS)
+    kept = {name: value for name, value in SETTINGS.items() if settings.get(name) == value}
     assert set(kept) == {
         "smtpd_tls_cert_file",
         "smtpd_tls_key_file",
         "smtpd_tls_dh1024_param_file",
     }
-    assert "smtpd_tls_eccert_file" not in found
+    assert "smtpd_tls_eccert_file" not in settings
     assert opened(CANDIDATE, Kept.KEYS, SETTINGS, (), NEW).files == CANDIDATE.files
 
 
@@ -87,5 +87,5 @@ def test_what_differs_has_another_name() -> None:
         opened(CANDIDATE, Kept.KEYS, SETTINGS, (), NEW),
         opened(CANDIDATE, Kept.KEYS, other, (), NEW),
     ]
-    assert len({one.id for one in made}) == len(made)
+    assert len({copy.id for copy in made}) == len(made)
     assert opened(CANDIDATE, Kept.NOTHING, other, (), NEW).id == made[0].id

@@ -65,13 +65,13 @@ def test_a_whole_scenario(tmp_path: Path) -> None:
 
 
 def test_both_fragments_are_optional(tmp_path: Path) -> None:
-    """The control scenario advises nothing."""
+    """The baseline configuration contains no advice."""
     scenario = load_scenario(write(tmp_path / "control", scenario_toml=GOOD))
     assert (scenario.main_cf, scenario.master_cf, scenario.overlay) == ("", "", Overlay.REPLACE)
 
 
 @pytest.mark.parametrize(
-    ("toml", "line", "key", "words"),
+    ("toml", "line", "key", "fragments"),
     [
         (GOOD + 'sorce = "x"\n', 4, "sorce", ["unknown key", "expected source"]),
         ('title = "T"\nclaim = "C"\n', None, "source", ["missing", "where the advice was given"]),
@@ -88,32 +88,32 @@ def test_both_fragments_are_optional(tmp_path: Path) -> None:
     ],
 )
 def test_each_error_in_the_description_names_line_and_key(
-    tmp_path: Path, toml: str, line: int | None, key: str | None, words: list[str]
+    tmp_path: Path, toml: str, line: int | None, key: str | None, fragments: list[str]
 ) -> None:
     """A mail administrator finds the slip without reading our code."""
     folder = write(tmp_path / "some", scenario_toml=toml)
     with pytest.raises(ScenarioErrors) as caught:
         load_scenario(folder)
     assert places(caught, tmp_path) == [("some/scenario.toml", line, key)]
-    assert [word for word in words if word not in str(caught.value)] == []
+    assert [word for word in fragments if word not in str(caught.value)] == []
 
 
 NAMES = "smtpd_tls_dh1024_param_file = /etc/dh.pem\n"
 
 
 @pytest.mark.parametrize(
-    ("line", "key", "words"),
+    ("line", "key", "fragments"),
     [
         ('"/etc/dh.pem" = "mising"', "/etc/dh.pem", ["'mising'", "expected missing"]),
         ('"/etc/dh.pem" = "DH 9 bits"', "/etc/dh.pem", ["cannot be 'DH 9 bits'", "expected"]),
         ('"/etc/dh.pem" = 1024', "/etc/dh.pem", ["cannot be 1024", '"missing"']),
-        ('"dh.pem" = "missing"', "dh.pem", ["no place for a file", "absolute path"]),
-        ('"/usr/sbin/postconf" = "missing"', "/usr/sbin/postconf", ["no place for a file"]),
-        ('"/etc/other.pem" = "missing"', "/etc/other.pem", ["named by no line"]),
+        ('"dh.pem" = "missing"', "dh.pem", ["no file can be put there", "absolute path"]),
+        ('"/usr/sbin/postconf" = "missing"', "/usr/sbin/postconf", ["no file can be put there"]),
+        ('"/etc/other.pem" = "missing"', "/etc/other.pem", ["is not named in"]),
     ],
 )
 def test_each_error_in_the_table_of_files_names_line_and_key(
-    tmp_path: Path, line: str, key: str, words: list[str]
+    tmp_path: Path, line: str, key: str, fragments: list[str]
 ) -> None:
     """A wrong kind of file, or a path that nothing names, is refused before anything runs."""
     folder = write(
@@ -122,16 +122,16 @@ def test_each_error_in_the_table_of_files_names_line_and_key(
     with pytest.raises(ScenarioErrors) as caught:
         load_scenario(folder)
     assert places(caught, tmp_path) == [("some/scenario.toml", 7, f"files.{key}")]
-    assert [word for word in words if word not in str(caught.value)] == []
+    assert [word for word in fragments if word not in str(caught.value)] == []
 
 
 def test_the_table_of_files_says_what_lies_at_a_path(tmp_path: Path) -> None:
     """The kind arrives, and is another configuration than the same lines without it."""
     toml = f'{GOOD}[files]\n"/etc/dh.pem" = "missing"\n'
-    asked = load_scenario(write(tmp_path / "asked", scenario_toml=toml, main_cf=NAMES))
-    assert asked.kinds == {"/etc/dh.pem": FileKind.MISSING}
+    with_kinds = load_scenario(write(tmp_path / "asked", scenario_toml=toml, main_cf=NAMES))
+    assert with_kinds.kinds == {"/etc/dh.pem": FileKind.MISSING}
     plain = load_scenario(write(tmp_path / "plain", scenario_toml=GOOD, main_cf=NAMES))
-    assert asked.digest != plain.digest
+    assert with_kinds.digest != plain.digest
 
 
 def test_what_was_done_to_a_fragments_text_is_said(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_what_was_done_to_a_fragments_text_is_said(tmp_path: Path) -> None:
 
 
 def test_all_errors_of_all_folders_are_said_at_once(tmp_path: Path) -> None:
-    """Nobody corrects one line a run; a good scenario beside bad ones does not hide them."""
+    """All errors are reported in one run, also if there are good scenarios."""
     write(
         tmp_path / "bad", scenario_toml="title = 5\n", main_cf=" a = 1\n", master_cf="#\n -o a=b\n"
     )
@@ -204,7 +204,7 @@ def test_scenarios_come_by_id_in_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("folder", ["missing", "."])
 def test_no_folder_or_no_scenario_in_it(tmp_path: Path, folder: str) -> None:
-    """A wrong path must not become a matrix of nothing."""
+    """A wrong path must not become an empty matrix."""
     with pytest.raises(UsageError, match="scenario"):
         load_scenarios(tmp_path / folder)
 
@@ -235,6 +235,6 @@ def test_the_digest_is_over_the_candidate_alone() -> None:
 )
 def test_digests_tell_the_two_files_apart(main: str, master: str) -> None:
     """Text moved from one file to the other is another configuration."""
-    one = Scenario("a", "T", "S", "C", main_cf=main, master_cf=master)
+    original = Scenario("a", "T", "S", "C", main_cf=main, master_cf=master)
     other = Scenario("a", "T", "S", "C", main_cf=master, master_cf=main)
-    assert (one.digest == other.digest) == (main == master)
+    assert (original.digest == other.digest) == (main == master)

@@ -81,7 +81,7 @@ def test_each_assembles_for_each_build(name: str, version: str, chroot: str) -> 
     """Applied as written, with three services on the instance's ports, and no override by us."""
     scenario = SCENARIOS[name]
     config = built(scenario, version, chroot)
-    # What names a listener of its own follows it to its port, and that is listed (config.hops).
+    # References to a listener follow it to its port, and that is listed (adaptation.hops).
     followed = [change for change in config.added if change.startswith("main.cf: ")]
     assert bool(followed) == (scenario.main_cf not in config.main_cf)
     ours = len(parse_main_cf(config.main_cf).overridden)
@@ -99,29 +99,31 @@ def test_each_is_a_configuration_of_its_own() -> None:
 
     In the corpus several people may have said the same.
     """
-    single = [one for one in SCENARIOS.values() if one.collection is None]
+    single = [scenario for scenario in SCENARIOS.values() if scenario.collection is None]
     assert len({scenario.digest for scenario in single}) == len(single)
 
 
 def test_the_corpus_has_every_kind_of_advice_and_every_piece_claims_something() -> None:
     """A piece without an expectation could never be judged, and would look as if it had been."""
-    corpus = [one for one in SCENARIOS.values() if one.collection == "corpus"]
+    corpus = [scenario for scenario in SCENARIOS.values() if scenario.collection == "corpus"]
     assert len(corpus) >= 80
-    assert [one.id for one in corpus if not one.claims.expectations] == []
-    categories = {str(one.notes).partition("Category: ")[2].partition(".")[0] for one in corpus}
+    assert [scenario.id for scenario in corpus if not scenario.claims.expectations] == []
+    categories = {
+        str(scenario.notes).partition("Category: ")[2].partition(".")[0] for scenario in corpus
+    }
     assert len(categories) == 18
-    assert any(Service.OUTBOUND in one.claims.services for one in corpus)
-    assert any(one.files for one in corpus)
+    assert any(Service.OUTBOUND in scenario.claims.services for scenario in corpus)
+    assert any(scenario.files for scenario in corpus)
 
 
-def test_the_control_changes_nothing() -> None:
+def test_the_baseline_changes_nothing() -> None:
     """All others are compared with it."""
     defaults = SCENARIOS["defaults"]
     assert (defaults.main_cf, defaults.master_cf) == ("", "")
 
 
 def test_the_first_answers_four_lines() -> None:
-    """Each of the four parameters has the exclusions, in the answer's own spelling."""
+    """Each of the four parameters has the exclusions, in the answer's spelling."""
     values = parse_main_cf(SCENARIOS["answer-1-protocols"].main_cf).values
     names = [
         f"{side}_tls_{kind}protocols" for kind in ("mandatory_", "") for side in ("smtpd", "smtp")

@@ -83,7 +83,7 @@ def entries(config: InstanceConfig) -> dict[str, MasterEntry]:
     ["myhostname = a.test\n", "smtpd_use_tls = no\n", "smtpd_enforce_tls = yes\n"],
 )
 def test_nothing_is_added_to_a_whole_configuration_that_decides_tls(main: str) -> None:
-    """A server without a TLS line offers no TLS; told with a base it was said to offer it."""
+    """A server without a TLS line offers no TLS; with base settings it would."""
     config = built(main)
     added = {name for name in values(config) if "tls" in name} - set(parse_main_cf(main).values)
     assert added == {"smtpd_tls_loglevel", "smtpd_tls_received_header", "smtp_tls_loglevel"}
@@ -123,7 +123,7 @@ def test_each_replacement_is_listed_with_its_reason(line: str, kind: SettingKind
 
 
 def test_an_owner_that_is_left_empty_is_postfixs_to_refuse() -> None:
-    """Upstream's own main.cf has setgid_group empty, and no Postfix runs with it."""
+    """Upstream's main.cf has setgid_group empty, and no Postfix runs with it."""
     config = built("setgid_group =\nshlib_directory =\n")
     assert values(config)["setgid_group"] == ""
     assert "shlib_directory" not in values(config)
@@ -155,36 +155,36 @@ def test_as_is_replaces_nothing() -> None:
 
 
 def test_the_services_are_the_candidates_own() -> None:
-    """Each is spoken to in its own way; what the build has beside is not there."""
+    """Each service is listed with how it does TLS; the build's entries are not there."""
     config = built("smtpd_tls_security_level = may\nsmtpd_sasl_auth_enable = yes\n", WHOLE)
-    told = {
+    reasons = {
         str(each.service): (each.entry, each.implicit_tls, each.authenticates, each.proxied)
         for each in config.listeners
     }
-    assert told == {
+    assert reasons == {
         "smtp": ("smtp", False, False, False),
         "submissions": ("465", True, True, False),
         "127.0.0.1:10025": ("127.0.0.1:10025", False, False, False),
         "2525": ("2525", False, True, True),
     }
     assert tuple(map(str, services_of(scenario("", WHOLE)))) == tuple(
-        sorted(told, key=["smtp", "submissions", "127.0.0.1:10025", "2525"].index)
+        sorted(reasons, key=["smtp", "submissions", "127.0.0.1:10025", "2525"].index)
     )
 
 
 def test_entries_are_freed_of_the_machine() -> None:
     """No chroot that the user's init script fills, no address of hers, no milter of hers."""
     config = built("", WHOLE)
-    found = entries(config)
-    assert {entry.fields[4] for entry in found.values() if len(entry.fields) > 4} == {"n"}
-    reinjection = found["20013"]
+    by_name = entries(config)
+    assert {entry.fields[4] for entry in by_name.values() if len(entry.fields) > 4} == {"n"}
+    reinjection = by_name["20013"]
     assert reinjection.options == {"content_filter": "", "mynetworks": "0.0.0.0/0"}
-    assert "postlog" in found
+    assert "postlog" in by_name
     assert "postlog" not in entries(built("", WHOLE, version="3.1.0"))
 
 
 @pytest.mark.parametrize(
-    ("restrictions", "own"),
+    ("restrictions", "serves_mynetworks"),
     [
         ("permit_mynetworks,reject", True),
         ("permit_mynetworks,permit_sasl_authenticated,reject", False),
@@ -193,12 +193,12 @@ def test_entries_are_freed_of_the_machine() -> None:
     ],
 )
 def test_a_service_for_own_networks_is_met_by_a_client_of_them(
-    restrictions: str, own: bool
+    restrictions: str, serves_mynetworks: bool
 ) -> None:
-    """mailcow's 590 serves its own containers only; a stranger's refusal says nothing of TLS."""
+    """mailcow's 590 serves its own containers only; its refusal of others is not about TLS."""
     master = WHOLE.replace("2525 ", f"590 inet n - n - - smtpd\n  -o "
                            f"smtpd_client_restrictions={restrictions}\n2525 ")  # fmt: skip
-    assert ("mynetworks" in entries(built("", master))["20014"].options) is own
+    assert ("mynetworks" in entries(built("", master))["20014"].options) is serves_mynetworks
 
 
 def test_options_keep_their_text() -> None:
@@ -223,8 +223,8 @@ def test_a_main_cf_alone_has_the_builds_own_entries() -> None:
     ]  # fmt: skip
 
 
-def test_entries_without_the_essential_ones_stand_beside_the_builds() -> None:
-    """iRedMail's installer appends its entries to Debian's own; no service is made up beside."""
+def test_entries_without_the_essential_ones_are_added_to_the_builds() -> None:
+    """iRedMail's installer appends its entries to Debian's; no further service is added."""
     more = "submission inet n - n - - smtpd\n"
     assert tuple(services_of(scenario("a = b\n", more))) == ("smtp", "submission")
     assert [each.service for each in built("a = b\n", more).listeners] == ["smtp", "submission"]
@@ -254,14 +254,14 @@ def test_postscreen_lets_the_tests_clients_pass() -> None:
 
 @pytest.mark.parametrize("name", ["mailcow", "dms", "mailu", "feministwiki", "ispconfig2016"])
 def test_real_configurations_assemble(name: str) -> None:
-    """A wiki's, a panel's and three container projects' own; their texts lie with the tests."""
+    """A wiki's, a panel's and three container projects' files; their texts are with the tests."""
     folder = Path(__file__).parents[2] / "data" / "configurations" / name
     config = built((folder / "main.cf").read_text(), (folder / "master.cf").read_text())
     assert config.replaced
     assert all(change.reason for change in config.replaced)
     names = [setting.name for setting in parse_main_cf(config.main_cf).settings]
-    own = parse_main_cf((folder / "main.cf").read_text())
-    tls = [s for s in own.settings if s.name.startswith(("smtpd_tls_", "tls_"))]
+    original = parse_main_cf((folder / "main.cf").read_text())
+    tls = [s for s in original.settings if s.name.startswith(("smtpd_tls_", "tls_"))]
     tls = [s for s in tls if s.name != "tls_random_source"]
     kept = {s.name for s in tls if not s.name.endswith(("_maps", "_database", "_loglevel"))}
     assert kept <= set(names)
@@ -302,8 +302,8 @@ def test_a_service_that_is_switched_off_stays_so_on_its_new_port(value: str, fol
     """master(8) compares names, so the service was served, and measured, all the same."""
     config = built(f"master_service_disable = {value}\n", WHOLE)
     assert values(config)["master_service_disable"] == follows
-    told = [line for line in config.added if "465.inet" in line]
-    assert bool(told) is (value != follows)
+    notes = [line for line in config.added if "465.inet" in line]
+    assert bool(notes) is (value != follows)
 
 
 def test_a_service_speaks_as_its_settings_say_with_references_followed() -> None:
@@ -311,19 +311,22 @@ def test_a_service_speaks_as_its_settings_say_with_references_followed() -> None
     main = "level = encrypt\nwrap = yes\nsmtpd_tls_security_level = ${level}\n"
     options = "  -o smtpd_tls_wrappermode=$wrap\n  -o smtpd_sasl_auth_enable=$(wrap)\n"
     services = built(main, f"{WHOLE}26 inet n - n - - smtpd\n{options}").listeners
-    found = {str(one.service): (one.level, one.implicit_tls, one.authenticates) for one in services}
-    assert found["smtp"] == ("encrypt", False, False)
-    assert found["26"] == ("implicit TLS", True, True)
+    by_service = {
+        str(listener.service): (listener.level, listener.implicit_tls, listener.authenticates)
+        for listener in services
+    }
+    assert by_service["smtp"] == ("encrypt", False, False)
+    assert by_service["26"] == ("implicit TLS", True, True)
 
 
 def test_a_service_behind_postscreen_goes_by_the_smtpd_that_takes_its_clients() -> None:
-    """smtpd_service_name says which, and postscreen's own options are none of smtpd's."""
+    """smtpd_service_name says which, and postscreen's options do not apply to smtpd."""
     master = WHOLE.replace(
         "1 postscreen\n", "1 postscreen\n  -o smtpd_service_name=b\n  -o smtpd_use_tls=no\n"
     )
     master += "b pass - - n - - smtpd\n  -o smtpd_use_tls=yes\n"
-    found = {str(one.service): one.level for one in built("", master).listeners}
-    assert found["smtp"] == "may"
+    levels = {str(listener.service): listener.level for listener in built("", master).listeners}
+    assert levels["smtp"] == "may"
 
 
 def test_an_option_that_compares_senders_with_log_ins_knows_the_tests_own() -> None:
@@ -352,12 +355,12 @@ def test_an_option_that_compares_senders_with_log_ins_knows_the_tests_own() -> N
 def test_an_entry_of_no_address_leaves_those_free_that_it_does_not_listen_on(
     interfaces: str, names: dict[str, str]
 ) -> None:
-    """The two were told to bind one port, and master(8) died: "config-rejected", for no fault."""
+    """Both had the same port, and master(8) died: "config-rejected" without an error in it."""
     master = "smtp inet n - n - - smtpd\n127.0.0.1:smtp inet n - n - - smtpd\n" + (
         "cleanup unix n - y - 0 cleanup\nqmgr unix n - n 300 1 qmgr\n"
     )
     main = f"inet_interfaces = {interfaces}\n"
     config = built(main, master)
-    assert [str(one.service) for one in config.listeners] == list(names)
+    assert [str(listener.service) for listener in config.listeners] == list(names)
     assert list(services_of(scenario(main, master))) == list(names)
     assert set(names.values()) <= set(entries(config))

@@ -34,8 +34,8 @@ CONTROL = scenario()
 
 def test_the_lines_are_told_as_they_are_written() -> None:
     """Protects the answer: each line is named by what the reader sees, void ones are none."""
-    found = lines_of(scenario("a = 1\n# no\nb = x,\n  y\na = 2\nnonsense\n", MASTER))
-    assert [line.text for line in found] == [
+    lines = lines_of(scenario("a = 1\n# no\nb = x,\n  y\na = 2\nnonsense\n", MASTER))
+    assert [line.text for line in lines] == [
         "b = x,  y",
         "a = 2",
         "-o syslog_name=postfix/submission under submission",
@@ -43,7 +43,7 @@ def test_the_lines_are_told_as_they_are_written() -> None:
         "-o smtp_tls_mandatory_protocols=TLSv1 under submission",
         "-o smtpd_tls_wrappermode=yes under smtps",
     ]
-    assert [line.number for line in found] == [1, 2, 3, 4, 5, 6]
+    assert [line.number for line in lines] == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_line_is_taken_out_and_nothing_else() -> None:
@@ -60,7 +60,7 @@ def test_a_line_is_taken_out_and_nothing_else() -> None:
 
 
 def test_an_option_alone_is_laid_below_the_controls_entry() -> None:
-    """Protects "the control with only it": the entry that is there keeps its own options."""
+    """Protects "the baseline with only this line": its entry keeps its options."""
     alone = only(scenario("a = 1\n", MASTER), CONTROL, [4])
     assert (alone.main_cf, alone.overlay) == ("", Overlay.MERGE)
     (entry,) = parse_master_cf(alone.master_cf).entries
@@ -76,13 +76,13 @@ def test_an_option_alone_is_laid_below_the_controls_entry() -> None:
 
 def test_what_is_the_same_in_effect_is_known() -> None:
     """Protects from measuring one configuration twice."""
-    one = scenario("a = 1\nb = 2\n")
-    assert likeness(one) == likeness(scenario("# x\nb =  2\na = 0\na =1\n"))
-    assert likeness(without(one, [1, 2])) == likeness(CONTROL)
+    pair = scenario("a = 1\nb = 2\n")
+    assert likeness(pair) == likeness(scenario("# x\nb =  2\na = 0\na =1\n"))
+    assert likeness(without(pair, [1, 2])) == likeness(CONTROL)
     single = scenario(master="submission inet n - - - - smtpd\n -o a=1\n", overlay=Overlay.MERGE)
     assert likeness(only(single, CONTROL, [1])) == likeness(single)
     assert likeness(without(single, [1])) == likeness(CONTROL)
-    assert likeness(one) != likeness(without(one, [1]))
+    assert likeness(pair) != likeness(without(pair, [1]))
 
 
 NAMES = st.lists(st.sampled_from("abcdef"), unique=True, max_size=5)

@@ -167,7 +167,7 @@ def test_options_of_no_entry_are_refused_by_file_and_line() -> None:
     with pytest.raises(FileError) as caught:
         candidate("a = 1\n-o b=1\n")
     assert (str(caught.value.place.file), caught.value.place.line) == ("given", 2)
-    assert "stand under no entry" in str(caught.value)
+    assert "options without an entry" in str(caught.value)
 
 
 def test_a_line_that_postfix_does_not_read_is_kept_and_told() -> None:
@@ -266,7 +266,7 @@ def test_expectations_that_contradict_each_other_are_refused() -> None:
         check_claims([claiming(refused, accepted)], KNOWN)
     (error,) = caught.value.errors
     assert (error.place.line, error.place.key) == (9, "expect.outcome")
-    assert "where line 5 expects refused" in str(error)
+    assert "but line 5 expects refused" in str(error)
     elsewhere = expecting(Outcome.ACCEPTED, 9, offers=("TLSv1.2",))
     check_claims([claiming(refused, elsewhere)], KNOWN)
     apart = (
