@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.observations.run_folder import (
-    Lack,
     Missing,
+    UnavailableCategory,
 )
 
 _TITLES = {
-    Lack.DOES_NOT_BUILD: "does not build",
-    Lack.SOURCE: "source cannot be had",
-    Lack.IMAGE: "image does not keep the contract",
-    Lack.OTHER: "could not be had",
+    UnavailableCategory.DOES_NOT_BUILD: "does not build",
+    UnavailableCategory.SOURCE: "source cannot be had",
+    UnavailableCategory.IMAGE: "image does not keep the contract",
+    UnavailableCategory.OTHER: "could not be had",
 }
 #: As :class:`harness.errors.HarnessError` writes it.
 _NEXT_STEP = "next step:"
@@ -38,10 +38,10 @@ class Group:
 
 def groups(missing: Iterable[Missing]) -> tuple[Group, ...]:
     """The groups that are not empty, findings first; a category that is not known is ``other``."""
-    lacks: dict[Lack, list[Missing]] = {lack: [] for lack in Lack}
+    lacks: dict[UnavailableCategory, list[Missing]] = {lack: [] for lack in UnavailableCategory}
     for one in missing:
-        known = one.category in list(Lack)
-        lacks[Lack(one.category) if known else Lack.OTHER].append(one)
+        known = one.category in list(UnavailableCategory)
+        lacks[UnavailableCategory(one.category) if known else UnavailableCategory.OTHER].append(one)
     return tuple(
         Group(_TITLES[lack], tuple(found), _advice(lack, found))
         for lack, found in lacks.items()
@@ -58,17 +58,17 @@ def first_line(why: str) -> str:
 def brief(lack: Missing) -> str:
     """The first line of why, without what the group's title says already."""
     line = first_line(lack.why)
-    said = f"{_TITLES[Lack.DOES_NOT_BUILD]}: "
-    if lack.category == Lack.DOES_NOT_BUILD:
+    said = f"{_TITLES[UnavailableCategory.DOES_NOT_BUILD]}: "
+    if lack.category == UnavailableCategory.DOES_NOT_BUILD:
         line = line.removeprefix(f"{lack.name} ").removeprefix(said)
     return line or "no reason was recorded"
 
 
-def _advice(lack: Lack, found: Iterable[Missing]) -> tuple[str, ...]:
-    if lack is Lack.DOES_NOT_BUILD:
+def _advice(lack: UnavailableCategory, found: Iterable[Missing]) -> tuple[str, ...]:
+    if lack is UnavailableCategory.DOES_NOT_BUILD:
         return ()
     steps = dict.fromkeys(step for one in found for step in _next_steps(one.why))
-    return tuple(steps) or ((_FETCH,) if lack is Lack.SOURCE else ())
+    return tuple(steps) or ((_FETCH,) if lack is UnavailableCategory.SOURCE else ())
 
 
 def _next_steps(why: str) -> list[str]:

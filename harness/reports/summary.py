@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.observations.counting import Counts, count
+from harness.observations.counting import Counts, count_outcomes
 from harness.observations.run_folder import RunData
 from harness.reports.labels import OBSTACLES
 
@@ -36,7 +36,7 @@ class Summary:
 
 def summarise(data: RunData) -> Summary:
     """The figures of a run as read from its folder."""
-    counts = count(data.observations)
+    counts = count_outcomes(data.observations)
     closing = data.run.summary
     return Summary(
         counts=counts,

@@ -34,8 +34,8 @@ from harness.observations.decide import (
 from harness.observations.journal import evidence_path
 from harness.observations.record import Observation
 from harness.observations.run_folder import (
-    Lack,
     Missing,
+    UnavailableCategory,
 )
 from harness.observations.run_record import Opening, now, summary
 from harness.outcomes import Outcome
@@ -152,7 +152,7 @@ def run(*, finished: bool = True) -> dict[str, Any]:
     if not finished:
         return opening.record({}, ())
     seen = [observation(decision) for decision in decisions()]
-    missing = [Missing(one, "build", "no room on the disk", one) for one in Lack]
+    missing = [Missing(one, "build", "no room on the disk", one) for one in UnavailableCategory]
     return opening.record(_images(), missing, summary(PLAN, seen, len(seen), 31.2))
 
 

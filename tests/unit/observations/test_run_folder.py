@@ -12,10 +12,10 @@ import pytest
 
 from harness.errors import FileError, UsageError
 from harness.observations.run_folder import (
-    Lack,
     Missing,
     ReadBack,
     RunData,
+    UnavailableCategory,
     load_run,
 )
 from tests.unit import sample_images, sample_run
@@ -60,7 +60,7 @@ def test_provenance_is_read_and_what_an_older_run_lacks_is_not_made_up(tmp_path:
     assert pair.read_back == ReadBack("3.1.0", "1.0.2h", "1.0.2h", "1.0.2h")
     assert pair.build_log == sample_images.BUILD_LOG
     assert marked.images[sample_images.FOREIGN].foreign
-    assert {lack.category for lack in marked.missing} == set(Lack)
+    assert {lack.category for lack in marked.missing} == set(UnavailableCategory)
     folder = sample_run.write_sample_run(tmp_path / "old", scenarios=("defaults",))
     known = ("kind", "reference", "id", "labels", "postfix", "openssl", "describe")
 

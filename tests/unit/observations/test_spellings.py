@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.observations.reasons import SIDES, UNRECOGNISED, first, reason_of, spellings
+from harness.observations.reasons import SIDES, UNRECOGNISED, first_reason, reason_of, spellings
 from harness.reports.labels import REASONS
 
 DATA = Path(__file__).parents[1].joinpath("data")
@@ -23,13 +23,13 @@ REAL: list[dict[str, Any]] = [
 @pytest.mark.parametrize("real", REAL, ids=[f"{one['from']}: {one['reason']}" for one in REAL])
 def test_real_words_have_their_reason(real: dict[str, Any]) -> None:
     """Protects the vocabulary: each of a dozen ways to say one thing is read as that thing."""
-    assert first(real["side"], real["text"]) == real["reason"]
+    assert first_reason(real["side"], real["text"]) == real["reason"]
 
 
 @pytest.mark.parametrize("side", SIDES)
 def test_words_that_nobody_knows_have_none(side: str) -> None:
     """Protects from guessing: what is not in the table stays unrecognised, with its text."""
-    assert first(side, "the moon was in the wrong house") is None
+    assert first_reason(side, "the moon was in the wrong house") is None
 
 
 def test_unknown_words_stay_visible() -> None:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from harness.errors import DoesNotBuildError, SourceError
 from harness.observations.run_folder import (
-    Lack,
     Missing,
     RunData,
+    UnavailableCategory,
     load_run,
 )
 from harness.reports.grid import Row
@@ -30,7 +30,7 @@ lacks = st.builds(
     name=st.sampled_from(["a", "b", "c"]),
     kind=st.sampled_from(["build", "client", "control"]),
     why=st.text(max_size=40),
-    category=st.sampled_from([*Lack, "of-tomorrow"]),
+    category=st.sampled_from([*UnavailableCategory, "of-tomorrow"]),
 )
 
 
@@ -55,7 +55,7 @@ def test_every_missing_thing_is_in_one_group(missing: list[Missing]) -> None:
 def test_a_pair_that_does_not_build_is_a_finding_in_the_compilers_words() -> None:
     """The harness's own error is told without saying twice what the group's title says."""
     error = DoesNotBuildError("postfix-2.8.0", "no DH_METHOD", next_step="see the log")
-    lack = Missing("postfix-2.8.0", "build", str(error), Lack.DOES_NOT_BUILD)
+    lack = Missing("postfix-2.8.0", "build", str(error), UnavailableCategory.DOES_NOT_BUILD)
     assert brief(lack) == "no DH_METHOD"
     assert brief(replace(lack, why="does not build: no DH_METHOD")) == "no DH_METHOD"
     (group,) = groups([lack])
@@ -64,7 +64,12 @@ def test_a_pair_that_does_not_build_is_a_finding_in_the_compilers_words() -> Non
 
 def test_a_summary_does_not_announce_what_it_leaves_out() -> None:
     """A line that ends in a colon, with nothing after it, reads as if the report were torn."""
-    lack = Missing("mine", "build", "image m:1 breaks the contract:\n    no postconf", Lack.IMAGE)
+    lack = Missing(
+        "mine",
+        "build",
+        "image m:1 breaks the contract:\n    no postconf",
+        UnavailableCategory.IMAGE,
+    )
     assert brief(lack) == "image m:1 breaks the contract"
     assert Row("mine", (), lack.why).missing_brief == brief(lack)
 
@@ -72,7 +77,9 @@ def test_a_summary_does_not_announce_what_it_leaves_out() -> None:
 def test_what_to_do_is_the_errors_own_next_step_once() -> None:
     """Ten builds that lack one source have one next step."""
     error = str(SourceError("unreachable", cause="no way out", next_step="use --mirror"))
-    (group,) = groups([Missing(f"b{at}", "build", error, Lack.SOURCE) for at in range(10)])
+    (group,) = groups(
+        [Missing(f"b{at}", "build", error, UnavailableCategory.SOURCE) for at in range(10)]
+    )
     assert group.advice == ("use --mirror",)
 
 
@@ -114,6 +121,6 @@ def test_a_fence_cannot_be_closed_from_inside(text: str) -> None:
 def test_an_older_runs_missing_things_are_read_as_other(tmp_path: Path) -> None:
     """A run folder without categories tells what it lacks as before."""
     data = load_run(sample_run.write_sample_run(tmp_path / "run"))
-    assert [lack.category for lack in data.run.missing] == [Lack.OTHER]
+    assert [lack.category for lack in data.run.missing] == [UnavailableCategory.OTHER]
     (group,) = groups(data.run.missing)
     assert group.title == "could not be had"

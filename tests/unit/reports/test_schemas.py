@@ -89,7 +89,7 @@ def test_a_schema_is_one_and_explains_itself(name: str) -> None:
         ("client-result", "properties outcome enum", contract.OUTCOMES),
         ("client-result", "properties stage enum", [*contract.STAGES, None]),
         ("instance", "$defs kind enum", FileKind),
-        ("run", "properties missing items properties category enum", rundir.Lack),
+        ("run", "properties missing items properties category enum", rundir.UnavailableCategory),
         ("run", "$defs image properties flavour enum", (STOCK, LEGACY, DEBIAN, None)),
     ],
 )

@@ -223,7 +223,7 @@ def test_two_runs_are_read_as_one() -> None:
     other = replace(
         run(more), observations=tuple(replace(o, config="x") for o in run(more).observations)
     )
-    with pytest.raises(UsageError, match="are not of the same defaults"):
+    with pytest.raises(UsageError, match="differ in defaults"):
         merge(run(), other)
 
 
