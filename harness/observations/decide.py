@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from harness.clients.contract import ClientResult
+from harness.observations.groups import comparable_group
 from harness.observations.reasons import (
     INAPPROPRIATE_FALLBACK,
     NOT_TLS,
@@ -22,12 +23,9 @@ from harness.observations.reasons import (
     is_certificate,
     reason_of,
 )
-from harness.observations.record import Outcome, Stage, TlsView
+from harness.observations.record import BEFORE_HANDSHAKE, Outcome, Stage, TlsView
 from harness.observations.tls_line import find_tls_line
-from harness.observations.within_offer import (
-    common_name,
-    outside_offer,
-)
+from harness.observations.within_offer import outside_offer
 from harness.tls import Offer
 
 # stunnel 5, a control's front: "TLSv1.2 ciphersuite: AES256-SHA (256-bit encryption)"
@@ -50,7 +48,6 @@ _DIES = re.compile(
 NO_CONTROL, CANNOT_REFUSE = "no-control", "control-cannot-refuse"
 #: How the relay reports an alert that the client sent (images/clients/common/mailer.py).
 _CLIENTS_ALERT = "client's alert:"
-_BEFORE_TLS = frozenset({Stage.CONNECT, Stage.BANNER, Stage.EHLO, Stage.STARTTLS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +201,8 @@ def views_agree(client: TlsView, server: TlsView) -> bool:
             _key_strength(server) or _key_strength(client),
         ),
         (
-            common_name(client.group) or common_name(server.group),
-            common_name(server.group) or common_name(client.group),
+            comparable_group(client.group) or comparable_group(server.group),
+            comparable_group(server.group) or comparable_group(client.group),
         ),
     )
     return all(client_value == server_value for client_value, server_value in pairs)
@@ -275,7 +272,7 @@ def _is_not_tls(base: Decision, offer: Offer, server: ServerWords) -> bool:
     client had not begun TLS when the server's library complained, or the server read TLS as
     commands.
     """
-    if offer.plaintext or base.stage in _BEFORE_TLS:
+    if offer.plaintext or base.stage in BEFORE_HANDSHAKE:
         return any(_TLS_FAILED.search(line) for line in server.session)
     return any(_SPOKE_SMTP.search(line) for line in server.session) and not any(
         _TLS_FAILED.search(line) for line in server.session
@@ -314,7 +311,7 @@ def _decide_refused(
             (Outcome.CLIENT_INCAPABLE, "client") if incapable else (Outcome.REFUSED, "server")
         )
         return replace(refused, outcome=outcome, decided_by=who)
-    if not incapable and (base.stage in _BEFORE_TLS or _negotiated_within(base, offer)):
+    if not incapable and (base.stage in BEFORE_HANDSHAKE or _negotiated_within(base, offer)):
         # The server replied before the client's offer, or after the offer was granted: no control
         # can add to either.
         return refused

@@ -32,6 +32,12 @@ class Stage(StrEnum):
     QUIT = "quit"
 
 
+#: Stages before the client could ask the server for TLS.
+BEFORE_TLS = frozenset({Stage.CONNECT, Stage.BANNER, Stage.EHLO})
+#: Stages before the client begins a handshake.
+BEFORE_HANDSHAKE = BEFORE_TLS | {Stage.STARTTLS}
+
+
 @dataclass(frozen=True, slots=True)
 class TlsView:
     """What one side reports as negotiated. ``bits`` is the cipher's strength; None: unknown."""

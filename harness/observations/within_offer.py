@@ -6,11 +6,10 @@ option for a cipher list offers all ciphers. What is unknown of a session counts
 
 from __future__ import annotations
 
+from harness.observations.groups import comparable_group
 from harness.observations.record import TlsView
 from harness.tls import Offer, Protocol
 
-# One group has several names: OpenSSL's, NIST's, the TLS registry's.
-_GROUPS = {"prime256v1": "p-256", "secp256r1": "p-256", "secp384r1": "p-384", "secp521r1": "p-521"}
 _RANKS = {protocol.value: protocol.rank for protocol in Protocol}
 
 
@@ -27,16 +26,7 @@ def outside_offer(offer: Offer, view: TlsView | None) -> str | None:
         return view.protocol
     if offer.ciphers and view.cipher and view.cipher not in offer.ciphers:
         return view.cipher
-    name = common_name(view.group)
-    if offer.groups and name and name not in {common_name(group) for group in offer.groups}:
+    name = comparable_group(view.group)
+    if offer.groups and name and name not in {comparable_group(group) for group in offer.groups}:
         return view.group
     return None
-
-
-def common_name(group: str | None) -> str | None:
-    """The one name that stands for all names of a group; None for DHE's unnamed primes.
-
-    Postfix logs these as ``DHE (2048 bits)``.
-    """
-    name = group.lower() if group else ""
-    return _GROUPS.get(name, name) if name and not name.endswith(" bits") else None

@@ -18,7 +18,7 @@ from harness.verdicts.judging import (
     Mismatch,
     Standing,
 )
-from harness.verdicts.spread import describe
+from harness.verdicts.since import describe_dependence
 from harness.verdicts.verdict import BuildVerdict, ScenarioVerdict, Verdict
 
 _SENTENCES = {
@@ -51,7 +51,7 @@ def _sentences(data: RunData, verdict: ScenarioVerdict) -> Iterator[str]:
     claim = markdown(data.run.scenarios[verdict.scenario].claim)
     yield f"Claim: {claim}"
     if verdict.verdict is Verdict.DEPENDS:
-        yield f"Measured on {count}, it depends: {'; '.join(describe(verdict))}."
+        yield f"Measured on {count}, it depends: {'; '.join(describe_dependence(verdict))}."
     else:
         yield f"{_SENTENCES[verdict.verdict]}, measured on {count}."
     example = _example(told)
@@ -61,7 +61,7 @@ def _sentences(data: RunData, verdict: ScenarioVerdict) -> Iterator[str]:
 def _example(told: Sequence[BuildVerdict]) -> str:
     """One cell that says most: what is worse, or what is not as promised."""
     for one in told:
-        for harm in one.harms:
+        for harm in one.regressions:
             return f"For example {_spot(harm.cell)}: {markdown(harm.what)}."
     wrong = [m for one in told for j in one.judged for m in j.mismatches if _telling(m)]
     if wrong:

@@ -56,6 +56,6 @@ def _compared(compared: Compared) -> dict[str, Any]:
             for one in compared.changes
         ],
         "same": compared.same,
-        "gaps": compared.gaps,
+        "gaps": compared.unmeasured,
         "unsteady": compared.unsteady,
     }

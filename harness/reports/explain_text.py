@@ -126,7 +126,7 @@ def _line(effect: LineEffect, found: Explanation, builds: Sequence[str]) -> Iter
         case LinePart.ACTS:
             yield f"   acts: without it {_where(effect.removed, builds)}"
             yield from _examples(effect.removed.changes)
-            if effect.together:
+            if effect.needs_partner:
                 yield f"   only together with {_partners(effect)}: alone it changes nothing"
         case LinePart.COVERED:
             yield f"   covered by {_partners(effect)}: without it alone nothing changes"
@@ -150,8 +150,8 @@ def _none(effect: LineEffect) -> str:
 def _unmeasured(removed: Compared) -> str:
     """Why nothing is known of a line."""
     parts = []
-    if removed.gaps or not removed.unsteady:
-        parts.append(f"{_count(removed.gaps, 'cell')} without a result")
+    if removed.unmeasured or not removed.unsteady:
+        parts.append(f"{_count(removed.unmeasured, 'cell')} without a result")
     if removed.unsteady:
         parts.append(
             f"{_count(removed.unsteady, 'cell')} changed once, and not when measured again"

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.observations.record import Observation, Outcome, Stage
+from harness.observations.record import BEFORE_HANDSHAKE, Observation, Outcome
 from harness.observations.run_folder import (
     RunData,
     ScenarioInfo,
@@ -37,7 +37,6 @@ SOME = "some"
 _VERSION = REASONS["protocol-version"][0]
 _UNDECIDED = frozenset({Outcome.ERROR, Outcome.TIMEOUT})
 # The server's word came before the client's offer: no control can add to it.
-_BEFORE_TLS = frozenset({Stage.CONNECT, Stage.BANNER, Stage.EHLO, Stage.STARTTLS})
 
 
 class ProtocolStanding(StrEnum):
@@ -178,7 +177,7 @@ def _is_accepted(seen: Observation) -> bool:
 def _is_proved(seen: Observation) -> bool:
     """Whether it says something of the server, and not of the client or of the harness."""
     if seen.outcome is Outcome.REFUSED:
-        return seen.decided_by != "client" and bool(seen.control or seen.stage in _BEFORE_TLS)
+        return seen.decided_by != "client" and bool(seen.control or seen.stage in BEFORE_HANDSHAKE)
     return seen.outcome not in _UNDECIDED
 
 

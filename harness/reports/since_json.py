@@ -11,7 +11,7 @@ from harness.verdicts.since import Alike
 from harness.verdicts.version_boundaries import (
     AlongAxis,
     Border,
-    Corner,
+    VersionCombination,
 )
 from harness.verdicts.version_dependence_text import (
     reach,
@@ -42,9 +42,9 @@ def _alike(one: Alike) -> dict[str, Any]:
         ],
         "unmeasured": list(found.unmeasured),
         "axes": [_along(along) for along in found.axes],
-        "corner": _corner(found.corner) if found.corner else None,
+        "corner": _corner(found.combination) if found.combination else None,
         "kinds": dict(found.kinds) if found.kinds is not None else None,
-        "same_versions_differ": [list(builds) for builds in found.alike],
+        "same_versions_differ": [list(builds) for builds in found.same_versions],
         "sentences": [*sentences(found), *reach(found)],
     }
 
@@ -56,7 +56,7 @@ def _along(along: AlongAxis) -> dict[str, Any]:
             {"label": one.label, "first": str(one.first), "last": str(one.last)}
             for one in along.segments
         ],
-        "borders": [_border(border) for border in along.borders],
+        "borders": [_border(border) for border in along.boundaries],
     }
 
 
@@ -69,7 +69,7 @@ def _border(border: Border) -> dict[str, Any]:
     }
 
 
-def _corner(corner: Corner) -> dict[str, Any]:
+def _corner(corner: VersionCombination) -> dict[str, Any]:
     return {
         "label": corner.label,
         "elsewhere": corner.other,

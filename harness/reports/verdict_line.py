@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.observations.run_folder import RunData
-from harness.verdicts.spread import describe
+from harness.verdicts.since import describe_dependence
 from harness.verdicts.verdict import SILENT, ScenarioVerdict, Verdict, judge_run
 
 
@@ -14,8 +14,8 @@ def verdict_lines(data: RunData) -> dict[str, str]:
 
 def _line(verdict: ScenarioVerdict) -> str:
     if verdict.verdict is Verdict.DEPENDS:
-        return f"depends: {'; '.join(describe(verdict))}"
-    said = verdict.of(verdict.verdict)
+        return f"depends: {'; '.join(describe_dependence(verdict))}"
+    said = verdict.builds_with(verdict.verdict)
     count = f"{len(said)} build{'' if len(said) == 1 else 's'}"
     left = len(verdict.builds) - len(said)
     silent = f" ({left} without)" if left and verdict.verdict not in SILENT else ""

@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.observations.run_folder import RunData
 from harness.verdicts.judging import Judged
-from harness.verdicts.spread import describe
+from harness.verdicts.since import describe_dependence
 from harness.verdicts.verdict import BuildVerdict, ScenarioVerdict
 
 #: Version of the form; raised when a field changes its meaning.
@@ -23,7 +23,7 @@ def verdicts_data(data: RunData, verdicts: Sequence[ScenarioVerdict]) -> dict[st
             one.scenario: {
                 "claim": data.run.scenarios[one.scenario].claim,
                 "verdict": one.verdict.value,
-                "borders": list(describe(one)),
+                "borders": list(describe_dependence(one)),
                 "builds": {each.build: _build(each) for each in one.builds},
             }
             for one in verdicts
@@ -42,7 +42,7 @@ def _build(one: BuildVerdict) -> dict[str, Any]:
         if one.changed is None
         else {cell: list(names) for cell, names in one.changed.items()},
         "expectations": [_judged(judged) for judged in one.judged],
-        "harms": [{"cell": h.cell, "kind": h.kind.value, "what": h.what} for h in one.harms],
+        "harms": [{"cell": h.cell, "kind": h.kind.value, "what": h.what} for h in one.regressions],
     }
 
 
@@ -52,6 +52,6 @@ def _judged(judged: Judged) -> dict[str, Any]:
         "standing": judged.standing.value,
         "mismatches": [{"cell": one.cell, "what": one.what} for one in judged.mismatches],
         "witnesses": list(judged.witnesses),
-        "gaps": [{"cell": one.cell, "why": one.why} for one in judged.gaps],
+        "gaps": [{"cell": one.cell, "why": one.why} for one in judged.unmeasured],
         "silent": judged.silent,
     }

@@ -19,7 +19,7 @@ from harness.verdicts.judging import (
     Judged,
     Standing,
 )
-from harness.verdicts.spread import describe
+from harness.verdicts.since import describe_dependence
 from harness.verdicts.verdict import BuildVerdict, ScenarioVerdict, Verdict
 
 #: Cells that are named for one finding; the rest is counted.
@@ -57,7 +57,7 @@ def finding_table(data: RunData, verdicts: Sequence[ScenarioVerdict]) -> str:
     lines = [_row(["advice", "it claims", "verdict", "what was found"]), _row(["---"] * 4)]
     for one in verdicts:
         claim = markdown(data.run.scenarios[one.scenario].claim)
-        found = "; ".join(_short(line) for line in describe(one)) or _found(one)
+        found = "; ".join(_short(line) for line in describe_dependence(one)) or _found(one)
         lines.append(_row([markdown(one.scenario), claim, f"**{one.verdict}**", markdown(found)]))
     return "\n".join(lines)
 
@@ -68,7 +68,7 @@ def _short(line: str) -> str:
 
 
 def _found(verdict: ScenarioVerdict) -> str:
-    said = verdict.of(verdict.verdict)
+    said = verdict.builds_with(verdict.verdict)
     if not said:
         return ""
     first = said[0]
@@ -82,7 +82,7 @@ def findings(data: RunData, verdict: ScenarioVerdict, *, every_cell: bool = Fals
     info = data.run.scenarios[verdict.scenario]
     yield plain(f"{verdict.scenario}: {verdict.verdict}. {info.title}")
     yield plain(f"  claim: {info.claim}")
-    for line in describe(verdict):
+    for line in describe_dependence(verdict):
         yield f"  {line}"
     for group in _alike(verdict.builds):
         yield from _of_group(group, every_cell=every_cell)
@@ -95,7 +95,7 @@ def _of_group(group: Sequence[BuildVerdict], *, every_cell: bool) -> Iterator[st
     yield plain(f"  {names}: {first.verdict} – {first.why}")
     for judged in first.judged:
         yield from _of_expectation(judged, every_cell=every_cell)
-    for harm in first.harms[: None if every_cell else MOST_CELLS]:
+    for harm in first.regressions[: None if every_cell else MOST_CELLS]:
         yield plain(f"    {harm.kind}: {harm.cell}: {harm.what}")
 
 
@@ -116,7 +116,7 @@ def _alike(builds: Sequence[BuildVerdict]) -> list[list[BuildVerdict]]:
     groups: dict[object, list[BuildVerdict]] = {}
     for one in builds:
         places = tuple(_place(m.cell) for j in one.judged for m in j.mismatches)
-        harms = tuple((_place(harm.cell), harm.what) for harm in one.harms)
+        harms = tuple((_place(harm.cell), harm.what) for harm in one.regressions)
         alike = (one.verdict, one.claim, places, harms, _place_of_why(one))
         groups.setdefault(alike, []).append(one)
     return list(groups.values())

@@ -13,7 +13,7 @@ from harness.verdicts.decisive_lines import (
 )
 from harness.verdicts.judging import (
     AFTER_TLS,
-    negotiated,
+    negotiated_protocol,
 )
 from harness.verdicts.policy_answers import (
     BuildAnswer,
@@ -85,7 +85,7 @@ def _words(one: BuildAnswer) -> Iterator[tuple[bool, str, str, str]]:
         yield False, judged.expectation.text, wrong.cell, wrong.what
     if one.answer is PolicyAnswer.UNMEASURED:
         for judged in one.judged:
-            for gap in judged.gaps:
+            for gap in judged.unmeasured:
                 yield True, judged.expectation.text, gap.cell, gap.why
 
 
@@ -109,7 +109,9 @@ def own_words(data: RunData, seen: Observation, *, is_gap: bool = False) -> tupl
     if is_gap:
         question = DecisiveQuestion.REFUSED if seen.stage in AFTER_TLS else DecisiveQuestion.ENDED
     else:
-        question = DecisiveQuestion.NEGOTIATED if negotiated(seen) else DecisiveQuestion.ENDED
+        question = (
+            DecisiveQuestion.NEGOTIATED if negotiated_protocol(seen) else DecisiveQuestion.ENDED
+        )
     lines = [str(line) for line in evidence.get("log") or ()]
     return text, decisive_line(lines, question) or ""
 

@@ -128,7 +128,7 @@ def test_a_line_that_acts_only_together_with_another_is_found() -> None:
         "only-1": plain, "only-2": plain, "only-3": plain,
     }  # fmt: skip
     found = explain(measured(lines, cells), "advice")
-    assert [one.together for one in found.lines] == [True, True, False]
+    assert [one.needs_partner for one in found.lines] == [True, True, False]
     assert (LineKind.ONLY, (1, 2)) in pairs(found)
     data = measured(lines, cells | {"only-1-2": strict})
     found = explain(data, "advice")

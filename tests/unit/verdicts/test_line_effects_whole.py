@@ -156,7 +156,7 @@ def test_trouble_makes_no_line_act(result: str) -> None:
     data = whole_run({"without-1": OPEN, "without-2": without})
     found = explain(data, "whole")
     assert found.lines[1].part is LinePart.UNMEASURED
-    assert found.lines[1].removed.gaps == 1
+    assert found.lines[1].removed.unmeasured == 1
 
 
 def test_a_line_without_which_postfix_does_not_serve_acts() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness.cli.commands.verify import exit_code_of as exit_code_of_answers
 from harness.cli.verdict_exit import exit_code_of
 from harness.errors import ExitCode
-from harness.observations.record import Observation, Stage
+from harness.observations.record import BEFORE_TLS, Observation, Stage
 from harness.observations.run_folder import RunData
 from harness.outcomes import Outcome
 from harness.reports.stand_ins import (
@@ -38,11 +38,10 @@ from harness.verdicts.decisive_lines import (
 )
 from harness.verdicts.judging import (
     AFTER_TLS,
-    BEFORE_TLS,
     ComparedCell,
     Standing,
-    judge,
-    negotiated,
+    judge_expectation,
+    negotiated_protocol,
 )
 from harness.verdicts.policy_answers import (
     PolicyAnswer,
@@ -116,7 +115,7 @@ def test_a_refusal_that_is_not_about_tls_is_never_no(stage: Stage) -> None:
 
 
 def test_a_server_that_nobody_reached_meets_nothing() -> None:
-    """Protects from "yes, nothing old was negotiated" where nothing was asked."""
+    """Protects from "yes, nothing old was negotiated_protocol" where nothing was asked."""
     for stage in BEFORE_TLS:
         assert refusing(None, stage, "closed", "tls12-or-newer") is PolicyAnswer.UNMEASURED
         assert refusing(None, stage, "closed", "no-plaintext") is PolicyAnswer.UNMEASURED
@@ -144,7 +143,7 @@ def test_doing_without_tls_is_refused_for_its_own_sake_only(
         reason,
     )
     place = ComparedCell(seen.cell, seen.service, seen.client, seen.offer, seen, None)
-    assert judge(asked, [place]).standing is standing
+    assert judge_expectation(asked, [place]).standing is standing
 
 
 def test_a_scenario_s_own_claim_is_taken_at_its_word() -> None:
@@ -157,9 +156,9 @@ def test_a_scenario_s_own_claim_is_taken_at_its_word() -> None:
     )
     place = ComparedCell(seen.cell, seen.service, seen.client, seen.offer, seen, None)
     claim = Expectation(outcome=(Outcome.ACCEPTED,))
-    assert judge(claim, [place]).standing is Standing.FAILS
+    assert judge_expectation(claim, [place]).standing is Standing.FAILS
     (_, policy) = expectations("tls12-or-newer")
-    assert judge(policy, [place]).standing is Standing.UNMEASURED
+    assert judge_expectation(policy, [place]).standing is Standing.UNMEASURED
 
 
 def test_what_was_negotiated_before_a_timeout_counts_against_only() -> None:
@@ -169,7 +168,7 @@ def test_what_was_negotiated_before_a_timeout_counts_against_only() -> None:
         cell = observe("debian-12", "candidate", "smtp", "default", "timeout")
         seen = replace(refused_later(cell, protocol, Stage.DATA, ""), outcome=Outcome.TIMEOUT)
         place = ComparedCell(seen.cell, seen.service, seen.client, seen.offer, seen, None)
-        assert judge(newer, [place]).standing is standing
+        assert judge_expectation(newer, [place]).standing is standing
 
 
 def cells() -> st.SearchStrategy[Observation]:
@@ -189,8 +188,8 @@ def test_old_tls_is_never_told_as_met_and_new_tls_never_as_old(seen: Observation
     """Protects the policy's heart, for every outcome, stage, reason and protocol."""
     newer, _ = expectations("tls12-or-newer")
     place = ComparedCell(seen.cell, seen.service, seen.client, seen.offer, seen, None)
-    judged = judge(newer, [place])
-    version = negotiated(seen)
+    judged = judge_expectation(newer, [place])
+    version = negotiated_protocol(seen)
     if version == "TLSv1":
         assert judged.standing is Standing.FAILS
     else:
@@ -204,7 +203,7 @@ def test_a_message_that_was_not_queued_never_gets_through(seen: Observation) -> 
     """Protects "gets through": only an accepted cell bears it out."""
     _, through = expectations("tls12-or-newer")
     place = ComparedCell(seen.cell, seen.service, seen.client, seen.offer, seen, None)
-    judged = judge(through, [place])
+    judged = judge_expectation(through, [place])
     assert (judged.standing is Standing.HOLDS) == (seen.outcome is Outcome.ACCEPTED)
 
 

@@ -32,8 +32,7 @@ from harness.verdicts.bisection_steps import (
     open_borders,
     partners,
 )
-from harness.verdicts.since import since
-from harness.verdicts.spread import known_releases
+from harness.verdicts.since import known_releases, since
 from harness.verdicts.version_boundaries import (
     Axis,
     Border,
@@ -62,7 +61,7 @@ def test_cells_that_change_alike_are_told_together() -> None:
     constant, changing = since(run(), "defaults")
     assert constant.found.constant
     assert [place.rpartition("/")[2] for place in changing.places] == ["TLSv1", "TLSv1.1"]
-    (border,) = changing.found.axes[0].borders
+    (border,) = changing.found.axes[0].boundaries
     assert (str(border.before.last), str(border.after.first)) == ("3.5.25", "3.10.13")
     assert not border.exact
     assert since(run(), "defaults/submission/*") == ()

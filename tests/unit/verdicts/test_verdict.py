@@ -23,9 +23,9 @@ from harness.scenarios.expectations import (
 from harness.tls import Protocol
 from harness.verdicts.comparison import compare_runs
 from harness.verdicts.judging import Standing
-from harness.verdicts.regressions import HarmKind
-from harness.verdicts.spread import describe
-from harness.verdicts.verdict import SILENT, ScenarioVerdict, Verdict, judge_run, overall
+from harness.verdicts.regressions import RegressionKind
+from harness.verdicts.since import describe_dependence
+from harness.verdicts.verdict import SILENT, ScenarioVerdict, Verdict, judge_run, overall_verdict
 from tests.unit.sample_verdicts import BUILDS, CLIENT, run_of
 
 NEWER = tuple(one for one in Protocol if one.rank >= Protocol.TLSv1_2.rank)
@@ -131,19 +131,20 @@ def test_weaker_than_without_it_is_harmful() -> None:
     """Naming TLSv1.2 alone takes TLSv1.3 away, which nobody asked for."""
     found = advice(STRICT | {"default": "TLSv1.2"}, REFUSED)
     assert found.verdict is Verdict.HARMFUL
-    (harm,) = found.builds[0].harms
-    assert (harm.kind, harm.what) == (HarmKind.WEAKER, "TLSv1.2; without it TLSv1.3")
+    (harm,) = found.builds[0].regressions
+    assert (harm.kind, harm.what) == (RegressionKind.WEAKER, "TLSv1.2; without it TLSv1.3")
 
 
 @pytest.mark.parametrize(
     ("result", "kind"),
-    [("plaintext", HarmKind.WEAKER), ("TLSv1.3 AES256-SHA", HarmKind.WEAKER),
-     ("not-offered", HarmKind.LESS_DELIVERABLE), ("config-rejected", HarmKind.LESS_DELIVERABLE),
-     ("refused no-shared-cipher", HarmKind.LESS_DELIVERABLE)],
+    [("plaintext", RegressionKind.WEAKER), ("TLSv1.3 AES256-SHA", RegressionKind.WEAKER),
+     ("not-offered", RegressionKind.LESS_DELIVERABLE),
+     ("config-rejected", RegressionKind.LESS_DELIVERABLE),
+     ("refused no-shared-cipher", RegressionKind.LESS_DELIVERABLE)],
 )  # fmt: skip
-def test_each_way_to_be_worse_is_named(result: str, kind: HarmKind) -> None:
+def test_each_way_to_be_worse_is_named(result: str, kind: RegressionKind) -> None:
     """Plaintext, no forward secrecy, and mail that does not come through any more."""
-    (harm,) = advice(STRICT | {"default": result}, REFUSED).builds[0].harms
+    (harm,) = advice(STRICT | {"default": result}, REFUSED).builds[0].regressions
     assert harm.kind is kind
 
 
@@ -162,7 +163,7 @@ def test_builds_that_differ_make_it_depend_with_the_border() -> None:
     other = {"debian-11": {"advice": {"smtp": {"TLSv1": "TLSv1"}}}}
     found = advice(STRICT, REFUSED, NO_OLD, only=other)
     assert found.verdict is Verdict.DEPENDS
-    words = "\n".join(describe(found))
+    words = "\n".join(describe_dependence(found))
     assert "confirmed for Postfix ≥ 3.7.11, no-effect before" in words
     assert "do not tell these apart" in words
 
@@ -200,8 +201,8 @@ def test_a_parameter_that_only_some_builds_know_is_their_lack(tmp_path: Path) ->
 @given(st.lists(st.sampled_from(Verdict), min_size=1))
 def test_what_says_nothing_makes_no_difference(verdicts: list[Verdict]) -> None:
     """Builds that are missing, or not meant, never turn a verdict into "depends"."""
-    found = overall([*verdicts, Verdict.UNMEASURED])
-    assert found is overall([*verdicts, Verdict.UNMEASURED, Verdict.NOT_APPLICABLE])
+    found = overall_verdict([*verdicts, Verdict.UNMEASURED])
+    assert found is overall_verdict([*verdicts, Verdict.UNMEASURED, Verdict.NOT_APPLICABLE])
     telling = set(verdicts) - SILENT
     assert (found is Verdict.DEPENDS) == (len(telling) > 1 or Verdict.DEPENDS in telling)
 
@@ -277,5 +278,5 @@ def test_fewer_bits_are_weaker_below_what_is_strong_only() -> None:
 
         return replace(data, observations=tuple(map(other, data.observations)))
 
-    assert verdict(with_bits(128)).builds[0].harms == ()
-    assert verdict(with_bits(40)).builds[0].harms[0].kind is HarmKind.WEAKER
+    assert verdict(with_bits(128)).builds[0].regressions == ()
+    assert verdict(with_bits(40)).builds[0].regressions[0].kind is RegressionKind.WEAKER
