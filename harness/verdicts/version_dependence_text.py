@@ -40,18 +40,11 @@ def reach(dependence: VersionDependence) -> Iterator[str]:
         return
     if dependence.constant:
         (label,) = dependence.groups
-        which = (
-            "every build"
-            if not dependence.unmeasured
-            else f"the {_count_builds(measured)} measured"
-        )
-        yield (
-            f"the same on {which}: {label}"
-            if measured > 1
-            else f"on {_only_build(dependence)}: {label}"
-        )
-    if dependence.unmeasured:
-        yield f"nothing is known of {_count_builds(len(dependence.unmeasured))}: {_list_builds(dependence.unmeasured)}"
+        some = f"the {_count_builds(measured)} measured"
+        where = f"the same on {some if dependence.unmeasured else 'every build'}"
+        yield f"{where if measured > 1 else f'on {_only_build(dependence)}'}: {label}"
+    if unmeasured := dependence.unmeasured:
+        yield f"nothing is known of {_count_builds(len(unmeasured))}: {_list_builds(unmeasured)}"
 
 
 def _only_build(dependence: VersionDependence) -> str:
@@ -102,8 +95,9 @@ def between(boundary: Border) -> str:
 
 def _describe_combination(combination: VersionCombination) -> Iterator[str]:
     yield (
-        f"{combination.label} on the {_count_builds(combination.builds)} measured with Postfix {combination.postfix} and "
-        f"OpenSSL {combination.openssl} together, {combination.other} elsewhere "
+        f"{combination.label} on the {_count_builds(combination.builds)} measured "
+        f"with Postfix {combination.postfix} and OpenSSL {combination.openssl} together, "
+        f"{combination.other} elsewhere "
         f"({_describe_edge(combination.postfix, 'such an OpenSSL')}; "
         f"{_describe_edge(combination.openssl, 'such a Postfix')})"
     )

@@ -204,9 +204,9 @@ def test_a_scenario_without_a_difference_is_one_sentence(chrome: Chrome, tmp_pat
 def test_the_panel_says_how_a_cell_stands_beside_defaults(page: Page) -> None:
     """The counterpart's outcome is read beside the cell's own."""
     text = page.open(sample_run.REFUSED_CELL)
-    assert "Beside defaults" in text
+    assert "Compared with defaults" in text
     assert "under defaults: accepted, TLSv1" in text
-    assert "Beside defaults" not in page.open(sample_run.DISAGREEING_CELL)
+    assert "Compared with defaults" not in page.open(sample_run.DISAGREEING_CELL)
 
 
 def test_headings_of_the_panel_fit_what_stands_below(page: Page) -> None:

@@ -77,12 +77,12 @@ def test_the_panel_says_what_the_marks_mean(page: Page) -> None:
 def test_missing_builds_are_told_by_why(page: Page) -> None:
     """At the top stand groups with reasons; a compiler's many lines open on demand."""
     notes = page.chrome.find_element(By.CLASS_NAME, "notes")
-    for title in ("does not build", "source cannot be had", "image does not keep the contract"):
-        assert f"Missing, {title}: 1" in notes.text
+    for title in ("does not build", "no source", "image does not keep the contract"):
+        assert f"Unavailable, {title}: 1" in notes.text
     assert sample_images.COMPILER in notes.text
     assert "Next step: name a mirror with --mirror" in notes.text
     assert "make: ***" not in notes.text
-    notes.find_element(By.XPATH, ".//summary[.='the whole reason']").click()
+    notes.find_element(By.XPATH, ".//summary[.='the full reason']").click()
     assert "make: *** [tls_dh.o] Error 1" in notes.text
 
 
@@ -91,7 +91,7 @@ def test_provenance_opens_by_keyboard(page: Page) -> None:
     page.chrome.find_element(By.CSS_SELECTOR, "#images h2 a").send_keys(Keys.TAB)
     for build in (*sample_run.VERSIONS, sample_images.LEGACY_PAIR):
         summary = page.focused
-        assert summary.text == f"all that is known of {build}"
+        assert summary.text == f"everything known about {build}"
         if build != sample_images.LEGACY_PAIR:
             summary.send_keys(Keys.TAB)
     details = page.chrome.find_element(

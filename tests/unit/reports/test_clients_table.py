@@ -9,7 +9,13 @@ import pytest
 
 from harness.observations.record import Observation, Outcome, TlsView
 from harness.observations.run_folder import load_run
-from harness.reports.clients_table import TableCell, costs, places, render_clients, span
+from harness.reports.clients_table import (
+    TableCell,
+    cells_by_client,
+    median_seconds,
+    render_clients,
+    version_span,
+)
 from tests.unit import sample_run
 
 
@@ -68,7 +74,7 @@ def test_a_client_that_cannot_be_told_has_its_own_choice_alone() -> None:
 )
 def test_a_gap_is_never_spanned(versions: tuple[str, ...], text: str) -> None:
     """Protects from a dash that would claim a version that did not get through."""
-    assert span(versions) == text
+    assert version_span(versions) == text
 
 
 def test_the_whole_table_names_each_client_and_its_command(tmp_path: Path) -> None:
@@ -78,7 +84,7 @@ def test_the_whole_table_names_each_client_and_its_command(tmp_path: Path) -> No
     for client in data.run.axes.clients:
         assert client in text
     assert "postfix-matrix report --table clients" in text
-    assert places(data, data.run.axes.scenarios[0], data.run.axes.services[0])
+    assert cells_by_client(data, data.run.axes.scenarios[0], data.run.axes.services[0])
 
 
 def test_a_cost_is_of_accepted_cells_under_test_alone(tmp_path: Path) -> None:
@@ -87,4 +93,4 @@ def test_a_cost_is_of_accepted_cells_under_test_alone(tmp_path: Path) -> None:
     slow = [replace(one, seconds=9.0) for one in data.observations if one.outcome != "accepted"]
     others = [one for one in data.observations if one.outcome == "accepted"]
     fast = [replace(one, seconds=0.5) for one in others]
-    assert set(costs(replace(data, observations=(*slow, *fast))).values()) == {0.5}
+    assert set(median_seconds(replace(data, observations=(*slow, *fast))).values()) == {0.5}

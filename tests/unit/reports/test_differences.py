@@ -20,7 +20,7 @@ from harness.observations.run_folder import (
 from harness.reports.differences import (
     Differences,
     DifferenceStanding,
-    beside_baseline,
+    compare_with_baseline,
     differences,
 )
 from harness.reports.grid import build_grid
@@ -131,18 +131,18 @@ def test_a_run_without_defaults_has_nothing_to_compare() -> None:
     kept = tuple(seen for seen in sample().observations if seen.scenario == "bad-list")
     data = replace(sample(), run=replace(sample().run, axes=axes), observations=kept)
     assert differences(build_grid(data)) == {}
-    assert beside_baseline(data, kept[0]) is None
+    assert compare_with_baseline(data, kept[0]) is None
 
 
 def test_one_cell_beside_defaults() -> None:
     """The same comparison for one cell; controls and defaults itself have none."""
     data = sample_run.twin(sample(), {TLS12: {"client_saw": TlsView("TLSv1.2", "AES128-SHA")}})
     by_cell = {seen.cell: seen for seen in data.observations}
-    found = beside_baseline(data, by_cell[TLS12])
+    found = compare_with_baseline(data, by_cell[TLS12])
     assert found is not None
     assert found.sentence == (
         "differs in cipher; under defaults: accepted, TLSv1.2, ECDHE-RSA-AES256-GCM-SHA384"
     )
-    assert beside_baseline(data, by_cell[TLS12.replace("/twin/", "/defaults/")]) is None
+    assert compare_with_baseline(data, by_cell[TLS12.replace("/twin/", "/defaults/")]) is None
     control = next(seen for seen in sample().observations if seen.build.startswith("control-"))
-    assert beside_baseline(sample(), control) is None
+    assert compare_with_baseline(sample(), control) is None

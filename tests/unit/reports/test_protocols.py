@@ -127,7 +127,7 @@ def test_a_client_that_could_not_be_had_is_no_client_of_the_run() -> None:
     refusal = seen(ONE, **REFUSED)  # type: ignore[arg-type]
     assert verdict(refusal, missing=(gone,)).text == "✗"
     text = render_protocols(run_of(refusal, missing=(gone,)))
-    assert f"- client {OTHER}, could not be had: no image" in text
+    assert f"- client {OTHER}, for other reasons: no image" in text
 
 
 def test_who_was_turned_away_is_named() -> None:
@@ -214,7 +214,7 @@ def test_markdown_says_what_a_doubter_asks() -> None:
     text = render_protocols(sample(marked=True))
     assert "| debian-12 " in text
     assert re.search(r"\| debian-12 +\| 3\.7\.11 +\| 3\.0\.17 +\| all services ", text)
-    assert "as read back from the running images" in text
+    assert "as the running images report them" in text
     assert "by the image's label" not in text
     assert "run 20261122T231500Z-1a2b" in text.replace("\\", "")
     assert "postfix-matrix 0.1.0" in text
@@ -236,7 +236,7 @@ def test_a_version_that_was_not_read_back_says_so() -> None:
     text = render_protocols(replace(data, run=replace(data.run, images=images)))
     assert "| 3.7.11 (by its label) | 3.0.17 (by its label) " in text
     assert "| 3.5.1 (compiled with 3.5.0) " in text
-    assert "where that is said, by the image's label" in text
+    assert "where it says so, by the image's label" in text
 
 
 def test_markdown_tables_line_up_and_are_the_same_each_time() -> None:

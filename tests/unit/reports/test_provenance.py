@@ -19,7 +19,12 @@ from harness.observations.run_folder import (
 )
 from harness.reports.html import render_html
 from harness.reports.markdown import render_markdown
-from harness.reports.provenance import builds, others, provenance, source_words
+from harness.reports.provenance import (
+    build_provenances,
+    describe_source,
+    image_provenance,
+    other_provenances,
+)
 from harness.reports.versions import openssl_version, postfix_version
 from tests.unit import sample_images, sample_run
 
@@ -39,7 +44,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> RunData:
 @given(st.dictionaries(st.sampled_from([*LABELS, "other"]), st.text("xyz 1", min_size=1)))
 def test_no_label_is_left_out(labels: dict[str, str]) -> None:
     """A doubter finds every label of the image, spelt out or as it is."""
-    facts = provenance("b", ImageInfo("build", labels=labels)).facts
+    facts = image_provenance("b", ImageInfo("build", labels=labels)).facts
     told = "\n".join(fact.value for fact in facts)
     assert all(value in told for value in labels.values())
     assert all(fact.value for fact in facts)
@@ -94,7 +99,7 @@ def test_how_a_version_is_known_is_said(image: ImageInfo, known: str) -> None:
 )  # fmt: skip
 def test_a_source_is_told_with_its_hash_and_who_vouches(label: str, words: str) -> None:
     """How many publish a hash is told in the catalog's words; so is a place that is no upstream."""
-    assert source_words(label) == words
+    assert describe_source(label) == words
 
 
 def test_a_foreign_images_labels_are_only_claims() -> None:
@@ -102,9 +107,9 @@ def test_a_foreign_images_labels_are_only_claims() -> None:
     labels = {names.SOURCE: f"postfix-3.7.11 sha256:{HEX} corroborated:9",
               names.HOW: "from source", names.FRONT: "stunnel", names.RECIPE: HEX}  # fmt: skip
     read = ReadBack(postfix="3.7.11", packages="postfix 3.7.11-1")
-    theirs = provenance("b", ImageInfo("build", labels=labels, foreign=True, read_back=read))
-    assert theirs.whence == (
-        "an image of the user's own",
+    theirs = image_provenance("b", ImageInfo("build", labels=labels, foreign=True, read_back=read))
+    assert theirs.origin == (
+        "a user's image",
         "by its label: postfix-3.7.11, 9 places",
         "by its label: stunnel",
     )
@@ -112,20 +117,20 @@ def test_a_foreign_images_labels_are_only_claims() -> None:
     for title in ("source", "how it was made", "front", "recipe's hash"):
         assert facts[title].startswith("by its label: "), title
     assert facts["packages"] == "postfix 3.7.11-1"
-    ours = provenance("b", ImageInfo("build", labels=labels, read_back=read))
+    ours = image_provenance("b", ImageInfo("build", labels=labels, read_back=read))
     assert "by its label: " not in "\n".join(fact.value for fact in ours.facts)
 
 
 def test_an_unverified_source_is_said_even_where_no_label_names_it() -> None:
     """A foreign hand in the labels cannot make a user's source look like the catalog's."""
     label = {names.SOURCE: f"postfix-3.1.0 sha256:{HEX} corroborated:4"}
-    found = provenance("b", ImageInfo("build", labels=label, unverified=True))
-    assert "a source of the user's own, which nothing vouches for" in found.whence
+    found = image_provenance("b", ImageInfo("build", labels=label, unverified=True))
+    assert "a user's source, without a checksum of the catalog" in found.origin
 
 
 def test_builds_come_in_the_tables_order_and_all_others_after(data: RunData) -> None:
     """Every image of the run is told once."""
-    mine, rest = builds(data.run), others(data.run)
+    mine, rest = build_provenances(data.run), other_provenances(data.run)
     assert [one.name for one in mine] == [*sample_run.VERSIONS, *sample_images.MARKED]
     assert [one.name for one in rest] == [*sample_run.CLIENTS, *sample_run.CONTROLS]
     assert {one.name for one in (*mine, *rest)} == set(data.run.images)
@@ -134,9 +139,9 @@ def test_builds_come_in_the_tables_order_and_all_others_after(data: RunData) -> 
 def test_page_and_markdown_tell_where_each_image_is_from(data: RunData) -> None:
     """Versions, source with hash, base, packages, log and id: in the page all, in short in both."""
     page, text = unescape(render_html(data)), render_markdown(data)
-    for one in (*builds(data.run), *others(data.run)):
+    for one in (*build_provenances(data.run), *other_provenances(data.run)):
         assert all(line in page for fact in one.facts for line in fact.value.splitlines())
-        for words in (one.image.reference, one.image.id, one.postfix.number, *one.whence):
+        for words in (one.image.reference, one.image.id, one.postfix.number, *one.origin):
             assert words in page
             assert words in text.replace("\\", "")
     assert sample_images.BUILD_LOG in page

@@ -87,8 +87,8 @@ def test_a_long_reason_does_not_drown_the_tables(data: RunData) -> None:
     text = printed(replace(data, run=replace(data.run, missing=(lack,))))
     assert text.count(f"{lack.name} not measured: did not build\n") == len(sample_run.SCENARIOS)
     assert "Step 22/31" not in text
-    said = f"could not be had:\n  build {lack.name}: did not build\n  next step: look\n"
-    assert f"missing, {said}  matrix.md and the page have the reasons whole\n" in text
+    said = f"for other reasons:\n  build {lack.name}: did not build\n  next step: look\n"
+    assert f"unavailable, {said}  matrix.md and the page have the reasons in full\n" in text
 
 
 def test_the_summary_says_cells_outcomes_disagreements_and_speed(data: RunData) -> None:
@@ -98,8 +98,8 @@ def test_the_summary_says_cells_outcomes_disagreements_and_speed(data: RunData) 
     assert "client and server: 1 of 222 views compared disagree" in text
     assert "✗ 99 refused" in text
     lack = f"build {sample_run.MISSING_BUILD}: {sample_run.MISSING_WHY}"
-    assert f"missing, could not be had: {lack}" in text
-    assert "have the reasons whole" not in text
+    assert f"unavailable, for other reasons: {lack}" in text
+    assert "have the reasons in full" not in text
 
 
 def test_clients_that_saw_the_same_share_a_line(data: RunData) -> None:
@@ -301,7 +301,7 @@ def test_complaints_come_before_what_is_no_complaint(tmp_path: Path) -> None:
     sample_run.write_json(path, instance)
     text = shown(load_run(folder), sample_run.DISAGREEING_CELL)
     said = "  postfix: warning: bad owner\n  updating /etc/hosts => /q/etc/hosts\n"
-    assert f"What postfix check and postconf said\n{said}" in text
+    assert f"Output of postfix check and postconf\n{said}" in text
     assert "Warnings" not in text
 
 
@@ -345,6 +345,6 @@ def test_a_cell_says_what_stood_in_its_way_and_what_tells_so(
             path.write_text(json.dumps(evidence), "utf-8")
     (folder / "observations.jsonl").write_text("\n".join(map(json.dumps, told)) + "\n", "utf-8")
     text = shown(load_run(folder), sample_run.REFUSED_CELL)
-    assert re.search(r"in the way +Postfix's protocol list", text)
-    assert re.search(r"its list +smtpd_tls_protocols = TLSv1\.2", text)
-    assert re.search(r"own control +control-debian-12/open/smtp/c/TLSv1: accepted", text)
+    assert re.search(r"obstacles +Postfix's protocol list", text)
+    assert re.search(r"protocol list +smtpd_tls_protocols = TLSv1\.2", text)
+    assert re.search(r"permissive copy +control-debian-12/open/smtp/c/TLSv1: accepted", text)

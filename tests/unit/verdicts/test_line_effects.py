@@ -19,7 +19,7 @@ from harness.postfix_config.master_cf_overlay import Overlay
 from harness.postfix_config.tls_levels import service_levels
 from harness.reports.explain_text import explanation, table
 from harness.reports.verify_remedy import TriedRemedy
-from harness.reports.verify_text import sentences, told_remedy
+from harness.reports.verify_text import answer_lines, told_remedy
 from harness.scenarios.candidate import read_candidate
 from harness.scenarios.claims import Claims
 from harness.scenarios.expectations import (
@@ -200,7 +200,7 @@ def test_a_policy_is_answered_service_by_service() -> None:
     data = run_of({"defaults": BOTH, "candidate": {"smtp": OPEN, "submission": STRICT}}, expect)
     smtp, submission = answers(data, "candidate")
     assert (smtp.standing, submission.standing) == (Standing.FAILS, Standing.HOLDS)
-    text = "\n".join(sentences(data, "candidate", [smtp, submission]))
+    text = "\n".join(answer_lines(data, "candidate", [smtp, submission]))
     assert "smtp: no, on all 3 builds" in text
     assert "with TLSv1: negotiated TLSv1, not TLSv1.2 or TLSv1.3" in text
     assert "submission: yes, on all 3 builds" in text

@@ -17,15 +17,15 @@ from harness.observations.run_folder import RunData
 from harness.outcomes import Outcome
 from harness.reports.stand_ins import (
     StandIns,
+    merge_stand_ins,
     stand_ins_markdown,
     stand_ins_of,
     stand_ins_text,
-    united,
 )
 from harness.reports.verify_json import verification_data
 from harness.reports.verify_markdown import verification_markdown
 from harness.reports.verify_text import verification
-from harness.reports.wrapping import WIDTH, columns
+from harness.reports.wrapping import WIDTH, table_lines
 from harness.scenarios.expectations import Expectation
 from harness.scenarios.remedies import (
     overrides,
@@ -115,7 +115,7 @@ def test_a_refusal_that_is_not_about_tls_is_never_no(stage: Stage) -> None:
 
 
 def test_a_server_that_nobody_reached_meets_nothing() -> None:
-    """Protects from "yes, nothing old was negotiated_protocol" where nothing was asked."""
+    """Protects from "yes, nothing old was negotiated" where nothing was asked."""
     for stage in BEFORE_TLS:
         assert refusing(None, stage, "closed", "tls12-or-newer") is PolicyAnswer.UNMEASURED
         assert refusing(None, stage, "closed", "no-plaintext") is PolicyAnswer.UNMEASURED
@@ -359,7 +359,7 @@ def test_lines_are_told_to_lie_over_a_base() -> None:
     base = ["smtpd_tls_security_level = may", "compatibility_level = 3.6"]
     data = with_evidence(candidate_run({"smtp": MODERN}), [], None, {"base": base})
     text = " ".join(stand_ins_text(stand_ins_of(data, "candidate")))
-    assert "Only lines were given; they were laid over a base: smtpd_tls_security_level" in text
+    assert "Only lines were given; they were added to a base: smtpd_tls_security_level" in text
 
 
 def test_a_configuration_that_postfix_rejects_is_told_once() -> None:
@@ -394,7 +394,7 @@ def test_any_number_of_services_and_builds_fits_80_columns(services: int, builds
     )
     text = told(data)
     assert all(name in text for name in (*names, *versions))
-    table = columns(["", *versions], [[name, *("yes" for _ in versions)] for name in names])
+    table = table_lines(["", *versions], [[name, *("yes" for _ in versions)] for name in names])
     assert sum(line.count("yes") for line in table) == services * builds
 
 
@@ -474,7 +474,7 @@ def test_a_service_without_answers_is_no_yes() -> None:
 def test_the_tests_own_keys_are_told() -> None:
     """A server with an EC or a short key may answer otherwise, and the reader must know that."""
     whole = {"files": {"/k.pem": "RSA key", "/c.pem": "RSA certificate"}, "base": []}
-    assert "Keys and certificates are the test's own (RSA key)" in " ".join(
-        stand_ins_text(united([whole]))
+    assert "Keys and certificates are the test's (RSA key)" in " ".join(
+        stand_ins_text(merge_stand_ins([whole]))
     )
-    assert stand_ins_text(united([{"files": {"/c.pem": "CA certificate"}}])) == []
+    assert stand_ins_text(merge_stand_ins([{"files": {"/c.pem": "CA certificate"}}])) == []

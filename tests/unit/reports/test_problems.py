@@ -21,8 +21,8 @@ from harness.observations.run_folder import (
 from harness.reports.grid import Row
 from harness.reports.html import render_html
 from harness.reports.markdown import render_markdown
-from harness.reports.missing import brief, groups
-from harness.reports.plain_text import fenced
+from harness.reports.plain_text import fence_code
+from harness.reports.problems import brief_reason, group_unavailable
 from tests.unit import sample_images, sample_run
 
 lacks = st.builds(
@@ -44,21 +44,21 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> RunData:
 @given(st.lists(lacks, max_size=8))
 def test_every_missing_thing_is_in_one_group(missing: list[Missing]) -> None:
     """None is lost, an unknown category is ``other``, and each has a reason of one line."""
-    found = groups(missing)
-    told = [lack for group in found for lack in group.lacks]
+    found = group_unavailable(missing)
+    told = [lack for group in found for lack in group.entries]
     assert sorted(map(repr, told)) == sorted(map(repr, missing))
-    assert all(group.lacks for group in found)
+    assert all(group.entries for group in found)
     assert len({group.title for group in found}) == len(found)
-    assert all(len(brief(lack).splitlines()) == 1 for lack in missing)
+    assert all(len(brief_reason(lack).splitlines()) == 1 for lack in missing)
 
 
 def test_a_pair_that_does_not_build_is_a_finding_in_the_compilers_words() -> None:
     """The harness's own error is told without saying twice what the group's title says."""
     error = DoesNotBuildError("postfix-2.8.0", "no DH_METHOD", next_step="see the log")
     lack = Missing("postfix-2.8.0", "build", str(error), UnavailableCategory.DOES_NOT_BUILD)
-    assert brief(lack) == "no DH_METHOD"
-    assert brief(replace(lack, why="does not build: no DH_METHOD")) == "no DH_METHOD"
-    (group,) = groups([lack])
+    assert brief_reason(lack) == "no DH_METHOD"
+    assert brief_reason(replace(lack, why="does not build: no DH_METHOD")) == "no DH_METHOD"
+    (group,) = group_unavailable([lack])
     assert (group.title, group.advice) == ("does not build", ())
 
 
@@ -70,14 +70,14 @@ def test_a_summary_does_not_announce_what_it_leaves_out() -> None:
         "image m:1 breaks the contract:\n    no postconf",
         UnavailableCategory.IMAGE,
     )
-    assert brief(lack) == "image m:1 breaks the contract"
-    assert Row("mine", (), lack.why).missing_brief == brief(lack)
+    assert brief_reason(lack) == "image m:1 breaks the contract"
+    assert Row("mine", (), lack.why).missing_brief == brief_reason(lack)
 
 
 def test_what_to_do_is_the_errors_own_next_step_once() -> None:
     """Ten builds that lack one source have one next step."""
     error = str(SourceError("unreachable", cause="no way out", next_step="use --mirror"))
-    (group,) = groups(
+    (group,) = group_unavailable(
         [Missing(f"b{at}", "build", error, UnavailableCategory.SOURCE) for at in range(10)]
     )
     assert group.advice == ("use --mirror",)
@@ -112,7 +112,7 @@ def test_rows_of_tables_have_the_first_line_only(data: RunData) -> None:
 @given(st.text("`\nab", max_size=30))
 def test_a_fence_cannot_be_closed_from_inside(text: str) -> None:
     """Whatever a log says, the first line alone is the fence, and the last."""
-    lines = fenced(text).split("\n")
+    lines = fence_code(text).split("\n")
     assert lines[0] == lines[-1]
     assert re.fullmatch("`{3,}", lines[0])
     assert not any(lines[0] in line for line in lines[1:-1])
@@ -122,5 +122,5 @@ def test_an_older_runs_missing_things_are_read_as_other(tmp_path: Path) -> None:
     """A run folder without categories tells what it lacks as before."""
     data = load_run(sample_run.write_sample_run(tmp_path / "run"))
     assert [lack.category for lack in data.run.missing] == [UnavailableCategory.OTHER]
-    (group,) = groups(data.run.missing)
-    assert group.title == "could not be had"
+    (group,) = group_unavailable(data.run.missing)
+    assert group.title == "for other reasons"

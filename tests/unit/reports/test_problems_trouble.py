@@ -15,7 +15,7 @@ from harness.observations.run_folder import (
     RunData,
     load_run,
 )
-from harness.reports.closing import trouble
+from harness.reports.problems import trouble
 from tests.unit import sample_run
 
 
@@ -82,9 +82,9 @@ def test_each_missing_thing_is_named_with_the_first_line_of_why() -> None:
         )
     )
     assert said == (
-        "missing, does not build: build b (no DH_new)\n"
-        "missing, image does not keep the contract: build mine (no postconf)\n"
-        "missing, could not be had: build debian-11 (no network), "
+        "unavailable, does not build: build b (no DH_new)\n"
+        "unavailable, image does not keep the contract: build mine (no postconf)\n"
+        "unavailable, for other reasons: build debian-11 (no network), "
         "control control-openssl-3.5 (no reason was recorded); next step: look"
     )
 
@@ -94,7 +94,7 @@ def test_a_source_that_cannot_be_had_is_told_with_what_to_do() -> None:
     own = Missing("a", "build", "unreachable\n  next step: use --mirror URL", "source")
     said = trouble(with_missing(own, replace(own, name="b")))
     assert said == (
-        "missing, source cannot be had: build a (unreachable), build b (unreachable); "
+        "unavailable, no source: build a (unreachable), build b (unreachable); "
         "next step: use --mirror URL"
     )
     general = trouble(with_missing(Missing("a", "build", "unreachable", "source")))
@@ -117,4 +117,4 @@ def test_both_kinds_take_two_lines_and_drive_no_terminal() -> None:
     lines = trouble(replace(data, run=replace(data.run, missing=(lack,)))).split("\n")
     assert len(lines) == 2
     assert "\\x1b[2J" in lines[0]
-    assert lines[1] == "missing, could not be had: build debian-11 (\\x1b]0;x\\x07)"
+    assert lines[1] == "unavailable, for other reasons: build debian-11 (\\x1b]0;x\\x07)"
