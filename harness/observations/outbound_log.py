@@ -1,4 +1,4 @@
-"""Decide the outcome of a message that Postfix sent, from its own log.
+"""Decide the outcome of a message that Postfix sent, from its log.
 
 The trust levels are TLS_README's ("Server-side ... TLS connection established to"). Anonymous: no
 certificate was requested or presented. Untrusted: it was not issued by a known CA. Trusted: it was.

@@ -50,7 +50,7 @@ class TlsView:
 
 @dataclass(frozen=True, slots=True)
 class CertificateView:
-    """The server's own certificate as the client saw it.
+    """The server's certificate as the client saw it.
 
     ``sha256`` is the fingerprint of the whole, in small hexadecimal digits; ``names`` are its DNS
     names, or its subject's common name where it has none (RFC 6125, section 6.4.4); ``issuer`` is

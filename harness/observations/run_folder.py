@@ -35,7 +35,7 @@ UNPINNED = "this client cannot be told what to offer"
 OTHER_WAY = "clients connect to this server; peers are servers that it sends mail to"
 CLIENTS_ALONE = "a peer cannot be told to do what only a client does"
 TLS_FIRST = "TLS comes first on this service, so nothing is offered without it"
-_TLS_FIRST = frozenset(str(one) for one in NEVER_PLAINTEXT)
+_TLS_FIRST = frozenset(str(service) for service in NEVER_PLAINTEXT)
 OUT_OF_SCOPE = "not measured under this scenario, whose advice is about something else"
 #: One JSON object as it is in an evidence file; its keys are in docs/run-folder.md.
 Evidence = dict[str, Any]
@@ -213,7 +213,7 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """The runner's own closing figures; ``seconds`` is the wall time from first to last cell."""
+    """The runner's closing figures; ``seconds`` is the wall time from first to last cell."""
 
     planned: int | None = None
     measured: int | None = None

@@ -70,8 +70,8 @@ def stand_ins_of(data: RunData, scenario: str) -> StandIns:
     """The stand-ins of a scenario of a run, over all its builds; each once."""
     instances = (data.instance(build, scenario) for build in data.run.axes.builds)
     sends = Service.OUTBOUND in data.run.axes.scope(scenario).services
-    found = [instance for instance in instances if instance is not None]
-    return replace(merge_stand_ins(found), sends=sends)
+    available = [instance for instance in instances if instance is not None]
+    return replace(merge_stand_ins(available), sends=sends)
 
 
 def merge_stand_ins(instances: Sequence[Mapping[str, Any]]) -> StandIns:

@@ -220,7 +220,7 @@ def _describe_mismatch(judged: Iterable[Judged]) -> str:
 
 
 def _explain_unmeasured(judged: tuple[Judged, ...]) -> str:
-    unmeasured = [one for one in judged if one.standing is Standing.UNMEASURED]
+    unmeasured = [each for each in judged if each.standing is Standing.UNMEASURED]
     return unmeasured[0].why if unmeasured else "nothing that it promises is about this build"
 
 

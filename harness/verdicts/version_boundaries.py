@@ -27,7 +27,7 @@ class Axis(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A build and its label; None: not measured. ``kind`` says in words who built it."""
+    """A build and its label; None: not measured. ``kind`` says as text who built it."""
 
     build: str
     postfix: Version | None

@@ -60,13 +60,13 @@ class _Handler(BaseHTTPRequestHandler):
         super().__init__(*args)  # type: ignore[arg-type]  # what the server gives
 
     def do_GET(self) -> None:
-        asked = Asked(self.path, self.headers["Range"], self.headers["If-Range"])
-        self.of.asked.append(asked)
+        requested = Asked(self.path, self.headers["Range"], self.headers["If-Range"])
+        self.of.asked.append(requested)
         answer = self.of.answers.get(self.path, Answer(PAGE, ranges=False))
         if answer.status != 200:
             self._head(answer.status, answer.headers)
             return
-        start = self._start(answer, asked)
+        start = self._start(answer, requested)
         if start >= len(answer.body):
             self._head(416, {})
             return
@@ -79,10 +79,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._head(206 if start else 200, headers)
         self._send(body, answer)
 
-    def _start(self, answer: Answer, asked: Asked) -> int:
-        if not (answer.ranges and asked.range) or asked.if_range not in (None, answer.etag):
+    def _start(self, answer: Answer, requested: Asked) -> int:
+        if not (answer.ranges and requested.range) or requested.if_range not in (None, answer.etag):
             return 0
-        return int(asked.range.removeprefix("bytes=").removesuffix("-")) + answer.shift
+        return int(requested.range.removeprefix("bytes=").removesuffix("-")) + answer.shift
 
     def _head(self, status: int, headers: dict[str, str]) -> None:
         self.send_response(status)
@@ -124,7 +124,7 @@ class Server:
     @property
     def paths(self) -> list[str]:
         """The paths that it was asked for, in order."""
-        return [asked.path for asked in self.asked]
+        return [requested.path for requested in self.asked]
 
 
 @contextmanager

@@ -38,7 +38,7 @@ def test_what_was_offered_is_within(offer: str) -> None:
     ],
 )
 def test_a_pin_that_was_ignored_is_named(offer: str, stray: str) -> None:
-    """Protects against software that has no word for a cipher list, and "succeeds"."""
+    """Protects against software that has no option for a cipher list, and "succeeds"."""
     assert outside_offer(Offer.parse(offer), ECDHE) == stray
 
 
