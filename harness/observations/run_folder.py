@@ -70,7 +70,7 @@ class Axes:
         """What a scenario was to be measured with."""
         return self.scopes.get(scenario) or ScopeAxes(self.services, self.clients, self.offers)
 
-    def told(self, scenario: str, service: str, client: str) -> tuple[str, ...]:
+    def offers_for(self, scenario: str, service: str, client: str) -> tuple[str, ...]:
         """The offers that a client makes at a service under a scenario."""
         return tuple(
             offer
@@ -81,7 +81,7 @@ class Axes:
     def planned(self) -> int:
         """How many cells the axes make."""
         return len(self.builds) * sum(
-            len(self.told(name, service, client))
+            len(self.offers_for(name, service, client))
             for name in self.scenarios
             for service in self.scope(name).services
             for client in self.scope(name).clients

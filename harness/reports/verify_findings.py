@@ -26,14 +26,14 @@ from harness.verdicts.policy_answers import (
 class VerifyFinding:
     """A problem, or something unknown, of a service, with all cells that show it.
 
-    ``asked`` is what the policy requires there, ``what`` the result. ``reply`` is the server's
+    ``required`` is what the policy requires there, ``what`` the result. ``reply`` is the server's
     reply (``554 5.7.1 ...``) and ``log`` the decisive line of Postfix's log, both of the first
-    cell; "" where there is none. ``is_gap``: it is unknown, and no contradiction.
+    cell; "" where there is none. ``is_unknown``: it is unknown, and no contradiction.
     """
 
-    asked: str
+    required: str
     what: str
-    is_gap: bool
+    is_unknown: bool
     cells: tuple[str, ...]
     reply: str = ""
     log: str = ""
@@ -65,18 +65,19 @@ def findings(data: RunData, answer: ServiceAnswer) -> tuple[VerifyFinding, ...]:
     grouped: dict[tuple[bool, str, str], list[str]] = {}
     requirements: dict[tuple[bool, str, str], dict[str, None]] = {}
     for build in answer.builds.values():
-        for is_gap, asked, cell, what in _collect_problems(build):
+        for is_unknown, required, cell, what in _collect_problems(build):
             # An unknown result is one problem, however many requirements concern the cell.
-            key = (is_gap, "" if is_gap else asked, what)
+            key = (is_unknown, "" if is_unknown else required, what)
             cells = grouped.setdefault(key, [])
             if cell not in cells:
                 cells.append(cell)
-            requirements.setdefault(key, {})[asked] = None
-    return tuple(
-        _make_finding(data, is_gap, "; ".join(requirements[key]), tuple(grouped[key]), what)
-        for key in sorted(grouped, key=lambda key: key[0])
-        for is_gap, _, what in [key]
-    )
+            requirements.setdefault(key, {})[required] = None
+    every = []
+    for key in sorted(grouped, key=lambda key: key[0]):
+        is_unknown, _, what = key
+        required = "; ".join(requirements[key])
+        every.append(_make_finding(data, is_unknown, required, tuple(grouped[key]), what))
+    return tuple(every)
 
 
 def _collect_problems(answer: BuildAnswer) -> Iterator[tuple[bool, str, str, str]]:
@@ -91,30 +92,30 @@ def _collect_problems(answer: BuildAnswer) -> Iterator[tuple[bool, str, str, str
 
 
 def _make_finding(
-    data: RunData, is_gap: bool, asked: str, cells: tuple[str, ...], what: str
+    data: RunData, is_unknown: bool, required: str, cells: tuple[str, ...], what: str
 ) -> VerifyFinding:
     observation = data.find(cells[0])
     reply, log = "", ""
     if observation is not None:
-        reply, log = reply_and_log(data, observation, is_gap=is_gap)
-    return VerifyFinding(asked, what, is_gap, cells, reply, log)
+        reply, log = reply_and_log(data, observation, is_unknown=is_unknown)
+    return VerifyFinding(required, what, is_unknown, cells, reply, log)
 
 
 def reply_and_log(
-    data: RunData, observation: Observation, *, is_gap: bool = False
+    data: RunData, observation: Observation, *, is_unknown: bool = False
 ) -> tuple[str, str]:
     """The server's error reply and the decisive line of Postfix's log; "" where there is none.
 
-    ``is_gap``: the question is why nothing is known, and not what was negotiated.
+    ``is_unknown``: the question is why nothing is known, and not what was negotiated.
     """
     evidence = data.evidence(observation) or {}
     client = evidence.get("client") or {}
     reply = client.get("reply") or {}
     text = f"{reply['code']} {reply['text']}" if reply and int(reply["code"]) >= 400 else ""
     question = DecisiveQuestion.ENDED
-    if is_gap and observation.stage in AFTER_TLS:
+    if is_unknown and observation.stage in AFTER_TLS:
         question = DecisiveQuestion.REFUSED
-    elif not is_gap and negotiated_protocol(observation):
+    elif not is_unknown and negotiated_protocol(observation):
         question = DecisiveQuestion.NEGOTIATED
     lines = [str(line) for line in evidence.get("log") or ()]
     return text, decisive_line(lines, question) or ""

@@ -73,8 +73,8 @@ def _service_data(data: RunData, answer: ServiceAnswer, label: ServiceLabel) -> 
 
 def _finding_data(finding: VerifyFinding) -> dict[str, Any]:
     return {
-        "kind": "gap" if finding.is_gap else "contradiction",
-        "asked": finding.asked,
+        "kind": "gap" if finding.is_unknown else "contradiction",
+        "asked": finding.required,
         "what": finding.what,
         "cells": list(finding.cells),
         "reply": finding.reply or None,

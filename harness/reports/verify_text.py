@@ -152,9 +152,9 @@ def _finding_lines(data: RunData, answer: ServiceAnswer) -> Iterator[str]:
     every = findings(data, answer)
     requirements: set[str] = set()
     for finding in every[:MOST]:
-        first = finding.asked not in requirements
+        first = finding.required not in requirements
         yield from _format_finding(finding, len(answer.builds), first=first)
-        requirements.add(finding.asked)
+        requirements.add(finding.required)
     if len(every) > MOST:
         yield f"  and {len(every) - MOST} more findings (--format json has all)"
 
@@ -165,8 +165,8 @@ def _format_finding(finding: VerifyFinding, builds: int, *, first: bool) -> Iter
         for clients, offers in finding.clients.items()
     )
     where = f", on {', '.join(finding.builds)}" if len(finding.builds) < builds else ""
-    lead = "so it is not known:" if finding.is_gap else "required:"
-    requirement = f" ({lead} {finding.asked})" if first else ""
+    lead = "so it is not known:" if finding.is_unknown else "required:"
+    requirement = f" ({lead} {finding.required})" if first else ""
     yield from wrap_text(f"{offers}{where}: {finding.what}{requirement}", "  ")
     if first:
         reply = finding.reply if finding.reply not in finding.log else ""

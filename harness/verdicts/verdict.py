@@ -247,7 +247,7 @@ def compared_cells(
     scope = axes.scope(scenario)
     for service in scope.services:
         for client in scope.clients:
-            for offer in axes.told(scenario, service, client):
+            for offer in axes.offers_for(scenario, service, client):
                 tail = f"{service}/{client}/{offer}"
                 cell = f"{build}/{scenario}/{tail}"
                 why = reasons.get(build) or reasons.get(client) or "not measured"

@@ -134,7 +134,7 @@ def test_a_reply_before_tls_needs_no_control() -> None:
 
 
 def test_a_service_that_died_rejected_the_config() -> None:
-    """Protects config-rejected: a close without a banner is Postfix's verdict on its configuration."""
+    """Protects config-rejected: a close without a banner rejects the configuration."""
     result = ClientResult("c", "refused", "banner", error="closed")
     deaths = ("postfix/smtpd[9]: fatal: bad numerical configuration: x = y",)
     decision = decide(TLS1, result, ServerWords(deaths=deaths), WORKS)

@@ -45,7 +45,7 @@ def test_a_cell_tells_the_default_then_what_gets_through_alone() -> None:
 
 
 def test_the_servers_refusal_is_told_from_the_clients_lack() -> None:
-    """Protects from blaming the wrong side: a refusal is named, a version that the client cannot offer is not."""
+    """Protects from blaming the wrong side: refusals are named, incapability is not."""
     cell = place(
         seen("default", Outcome.ACCEPTED, "TLSv1.2"),
         seen("SSLv2", Outcome.CLIENT_INCAPABLE),

@@ -71,7 +71,7 @@ def on_paper(width: int = 100) -> tuple[io.StringIO, Console]:
 
 @given(images)
 def test_a_mark_is_never_lost(image: ImageInfo) -> None:
-    """Whatever else is known: the run's record or the image's label alone is enough for the mark."""
+    """The run's record or the image's label alone is enough for the mark."""
     held = build_notes(image)
     assert (UNVERIFIED in held) == (image.unverified or names.UNVERIFIED in image.labels)
     assert (FOREIGN in held) == image.foreign

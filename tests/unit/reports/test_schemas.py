@@ -62,7 +62,7 @@ def names(form: type) -> set[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_schema_is_one_and_explains_itself(name: str) -> None:
-    """Protects its readers: valid draft 2020-12, an id without a web host, a description of each key."""
+    """Protects its readers: valid draft 2020-12, an id without a web host, a text on each key."""
     data = schema(name)
     Draft202012Validator.check_schema(data)
     assert data["$schema"] == "https://json-schema.org/draft/2020-12/schema"

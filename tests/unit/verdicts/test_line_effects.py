@@ -156,7 +156,7 @@ def candidate(text: str, service: Service | None = None) -> Scenario:
 
 
 def test_a_candidate_is_what_its_lines_look_like() -> None:
-    """Protects "ask in one line": main.cf, master.cf and -o lines are distinguished automatically."""
+    """Protects "ask in one line": main.cf, master.cf and -o lines are recognised."""
     mixed = candidate(
         "# mine\nsmtpd_tls_security_level = may\nsubmission inet n - - - - smtpd\n  -o a=1\nb=2\n"
     )

@@ -74,7 +74,7 @@ def looked_at(scenario: Scenario, *services: Service) -> list[str]:
 
 
 def test_only_lines_that_can_bear_on_what_is_asked_are_looked_at() -> None:
-    """Protects time, and the answer: a queue's folder affects no cell, and each setting has its reason."""
+    """Protects time, and the answer: a queue's folder affects no cell, which is a reason."""
     assert looked_at(WHOLE, *INBOUND) == [
         "my_protocols = !TLSv1",
         "smtpd_tls_protocols = $my_protocols",

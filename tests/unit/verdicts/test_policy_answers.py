@@ -106,7 +106,7 @@ def test_each_kind_of_service_has_its_own_word(cells: dict[str, str], answer: Po
 
 @pytest.mark.parametrize("stage", [Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA])
 def test_a_version_that_was_negotiated_counts_whatever_came_later(stage: Stage) -> None:
-    """Protects from "yes" by accident: TLSv1, then a refused recipient, was reported as meeting it."""
+    """Protects from "yes" by accident: TLSv1, then a refused recipient, counted as meeting it."""
     assert refusing("TLSv1", stage, "access-denied", "tls12-or-newer") is PolicyAnswer.NO
 
 

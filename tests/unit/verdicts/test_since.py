@@ -109,7 +109,7 @@ def test_a_release_without_a_source_is_not_asked_for_again() -> None:
 
 
 def test_an_openssl_is_also_had_as_debian_packages_it() -> None:
-    """Protects reach: where the source is unavailable, packages of that version may be available."""
+    """Protects reach: where there is no source, there may be packages of that version."""
     edge = border(Axis.OPENSSL, "3.6.4", "4.0.0")
     packaged = "postfix-3.10.13+openssl-3.6.5-debian"
     names = list(candidates(edge, [Version.parse("3.10.13")], ()))

@@ -185,7 +185,7 @@ def test_advice_for_other_versions_does_not_apply() -> None:
 
 
 def test_a_parameter_that_only_some_builds_know_is_their_lack(tmp_path: Path) -> None:
-    """A name from a later release is not wrong, it is late; a name that no release knows is wrong."""
+    """A name from a later release is not wrong, it is late; one that no release knows is wrong."""
     data = run_of(
         {"defaults": {"smtp": OPEN}, "advice": {"smtp": OPEN | {"TLSv1.2": "TLSv1.2 ECDHE-X"}}},
         [REFUSED],

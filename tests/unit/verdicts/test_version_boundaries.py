@@ -64,7 +64,7 @@ def test_a_boundary_along_postfix_is_found(pairs: list[tuple[str, str]], border:
 def test_no_explanation_contradicts_a_measurement(
     pairs: list[tuple[str, str]], random: object
 ) -> None:
-    """Truth first: whatever an axis or a combination says holds for every build that was measured."""
+    """Whatever an axis or a combination says holds for every build that was measured."""
     labels = {pair: random.choice(("a", "b")) for pair in pairs}  # type: ignore[attr-defined]
     points = [point(*pair, labels[pair]) for pair in pairs]
     dependence = find_dependence(points, NONE)
@@ -164,7 +164,7 @@ def test_who_built_it_is_an_explanation_too() -> None:
 
 
 def test_what_the_catalog_does_not_have_may_lie_between_all_the_same() -> None:
-    """3.7.5 to 3.7.10 exist; that the catalog does not have some of them makes no boundary exact."""
+    """3.7.5 to 3.7.10 exist; a catalog without some of them makes no boundary exact."""
     points = [point("3.7.4", "1.1.1w", "a"), point("3.7.11", "1.1.1w", "b")]
     (border,) = find_dependence(points, NONE).axes[0].boundaries
     assert border.between == ()
