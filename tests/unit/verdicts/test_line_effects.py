@@ -83,15 +83,15 @@ def test_a_line_that_acts_and_one_that_does_not_are_told_apart() -> None:
         ["smtpd_tls_protocols = !TLSv1", "smtp_tls_protocols = !TLSv1"],
         {"advice": strict_smtp, "without-1": BOTH, "without-2": strict_smtp, "only-2": BOTH},
     )
-    result = explain(data, "advice")
-    first, second = result.lines
+    effects = explain(data, "advice")
+    first, second = effects.lines
     assert (first.part, second.part) == (LinePart.ACTS, LinePart.NONE)
     assert {change.spot[0] for change in first.removed.changes} == {"smtp"}
     assert len(first.removed.changes) == 3
-    text = "\n".join(explanation(data, result))
+    text = "\n".join(explanation(data, effects))
     assert "acts: without it 3 cells change: smtp TLSv1; all 3 builds" in text
     assert "smtp_tls_protocols is a parameter of smtp(8)" in text
-    assert "| `smtpd_tls_protocols = !TLSv1` | acts | no effect |" in table(data, result)
+    assert "| `smtpd_tls_protocols = !TLSv1` | acts | no effect |" in table(data, effects)
 
 
 def test_configurations_that_come_to_the_same_are_measured_once() -> None:
@@ -112,15 +112,15 @@ def test_two_lines_that_cover_each_other_are_found_by_their_pair() -> None:
         "advice": strict, "without-1": strict, "without-2": strict, "without-3": strict,
         "only-1": strict, "only-2": strict, "only-3": plain,
     }  # fmt: skip
-    explanation = explain(measured(lines, cells), "advice")
-    assert [effect.part for effect in explanation.lines] == [
+    effects = explain(measured(lines, cells), "advice")
+    assert [effect.part for effect in effects.lines] == [
         LinePart.COVERED,
         LinePart.COVERED,
         LinePart.NONE,
     ]
-    assert pairs(explanation) == [(LineKind.WITHOUT, (1, 2))]
-    explanation = explain(measured(lines, cells | {"without-1-2": plain}), "advice")
-    assert [effect.partners for effect in explanation.lines] == [(2,), (1,), ()]
+    assert pairs(effects) == [(LineKind.WITHOUT, (1, 2))]
+    effects = explain(measured(lines, cells | {"without-1-2": plain}), "advice")
+    assert [effect.partners for effect in effects.lines] == [(2,), (1,), ()]
 
 
 def test_a_line_that_acts_only_together_with_another_is_found() -> None:
@@ -131,20 +131,20 @@ def test_a_line_that_acts_only_together_with_another_is_found() -> None:
         "advice": strict, "without-1": plain, "without-2": plain, "without-3": strict,
         "only-1": plain, "only-2": plain, "only-3": plain,
     }  # fmt: skip
-    result = explain(measured(lines, cells), "advice")
-    assert [effect.needs_partner for effect in result.lines] == [True, True, False]
-    assert (LineKind.ONLY, (1, 2)) in pairs(result)
+    effects = explain(measured(lines, cells), "advice")
+    assert [effect.needs_partner for effect in effects.lines] == [True, True, False]
+    assert (LineKind.ONLY, (1, 2)) in pairs(effects)
     data = measured(lines, cells | {"only-1-2": strict})
-    result = explain(data, "advice")
-    assert [effect.partners for effect in result.lines] == [(2,), (1,), ()]
-    assert "only together with line 2" in "\n".join(explanation(data, result))
+    effects = explain(data, "advice")
+    assert [effect.partners for effect in effects.lines] == [(2,), (1,), ()]
+    assert "only together with line 2" in "\n".join(explanation(data, effects))
 
 
 def test_a_line_that_was_not_measured_has_no_verdict() -> None:
     """Protects truth: a variant that is missing is no proof of "no effect"."""
     lines = ["smtpd_tls_ciphers = high", "smtpd_tls_protocols = !TLSv1"]
-    explanation = explain(measured(lines, {"advice": {"smtp": STRICT}}), "advice")
-    assert [effect.part for effect in explanation.lines] == [
+    effects = explain(measured(lines, {"advice": {"smtp": STRICT}}), "advice")
+    assert [effect.part for effect in effects.lines] == [
         LinePart.UNMEASURED,
         LinePart.UNMEASURED,
     ]
