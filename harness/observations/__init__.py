@@ -1,1 +1,1 @@
-"""What was seen: the record, how both sides' evidence decides it, the append-only journal."""
+"""The record of a cell, how both sides' evidence decides it, and the append-only journal."""

@@ -1,4 +1,4 @@
-"""The figures of a run, counted from its observations. Pure; control cells are not counted."""
+"""The figures of a run, counted from its observations. Control cells are not counted."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from harness.observations.record import Observation, Outcome
 class Counts:
     """``outcomes`` has only those that occur, in the vocabulary's order.
 
-    ``views_compared`` counts the cells where both sides said what was negotiated, ``disagreements``
-    those of them where they contradict each other, ``unconfirmed`` the accepted cells where one
-    side did not say. ``obstacles`` counts what stood in the way of the cells that a server did not
-    grant, most frequent first; a cell can have several. ``controls`` is the number of control cells
-    besides.
+    ``views_compared`` counts the cells for which both sides reported what was negotiated,
+    ``disagreements`` those among them where the two reports contradict each other, and
+    ``unconfirmed`` the accepted cells for which one side reported nothing. ``obstacles`` counts
+    what prevented the cells that a server did not grant, most frequent first; a cell can have
+    several. ``controls`` is the number of control cells, which are counted separately.
     """
 
     measured: int
@@ -30,24 +30,24 @@ class Counts:
     obstacles: Mapping[str, int]
 
 
-def count(observations: Iterable[Observation]) -> Counts:
-    """Count observations, each of another cell."""
-    seen = list(observations)
-    cells = [one for one in seen if not is_control(one.build)]
-    counts = Counter(one.outcome for one in cells)
+def count_outcomes(observations: Iterable[Observation]) -> Counts:
+    """Count observations, each of a different cell."""
+    every = list(observations)
+    cells = [cell for cell in every if not is_control(cell.build)]
+    counts = Counter(cell.outcome for cell in cells)
     return Counts(
         measured=len(cells),
         outcomes={outcome.value: counts[outcome] for outcome in Outcome if counts[outcome]},
-        views_compared=sum(one.agree is not None for one in cells),
-        disagreements=sum(one.agree is False for one in cells),
+        views_compared=sum(cell.agree is not None for cell in cells),
+        disagreements=sum(cell.agree is False for cell in cells),
         unconfirmed=sum(o.agree is None and o.outcome is Outcome.ACCEPTED for o in cells),
-        controls=len(seen) - len(cells),
+        controls=len(every) - len(cells),
         obstacles=dict(
             Counter(
                 obstacle
-                for one in cells
-                if one.outcome is not Outcome.CLIENT_INCAPABLE
-                for obstacle in one.obstacles
+                for cell in cells
+                if cell.outcome is not Outcome.CLIENT_INCAPABLE
+                for obstacle in cell.obstacles
             ).most_common()
         ),
     )

@@ -1,8 +1,8 @@
-"""What came of a cell, decided once from both sides' evidence. Pure.
+"""Decide the outcome of a cell once, from both sides' evidence.
 
 A refusal in the handshake, or later, is believed only where a control of the same run shows the
-same client making the same offer with success; where the permissive control fails as well, it is
-the client that cannot (design: "Outcomes").
+same client making the same offer with success. Where the permissive control fails as well, the
+client is incapable (design: "Outcomes").
 """
 
 from __future__ import annotations
@@ -12,22 +12,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from harness.clients.contract import ClientResult
+from harness.observations.groups import comparable_group
 from harness.observations.reasons import (
     INAPPROPRIATE_FALLBACK,
     NOT_TLS,
     OF_VERSIONS,
     UNRECOGNISED,
     WEAK_KEYS,
-    first,
+    first_reason,
     is_certificate,
     reason_of,
 )
-from harness.observations.record import Outcome, Stage, TlsView
+from harness.observations.record import BEFORE_HANDSHAKE, Outcome, Stage, TlsView
 from harness.observations.tls_line import find_tls_line
-from harness.observations.within_offer import (
-    common_name,
-    outside,
-)
+from harness.observations.within_offer import outside_offer
 from harness.tls import Offer
 
 # stunnel 5, a control's front: "TLSv1.2 ciphersuite: AES256-SHA (256-bit encryption)"
@@ -36,30 +34,29 @@ _FRONT_ESTABLISHED = re.compile(
 )
 #: "local error in processing" (RFC 5321, section 4.2.3).
 _LOCAL_ERROR = 451
-#: smtpd's words for a handshake that failed, and for a client that sent what is no command.
+#: What smtpd logs for a handshake that failed, and for a client that sent what is no command.
 _TLS_FAILED = re.compile(r"SSL_accept error|TLS library problem")
 _SPOKE_SMTP = re.compile(
     r"non-SMTP command|improper command pipelining|lost connection after (?:UNKNOWN|CONNECT) "
 )
-#: What a process says as it dies (util/msg.c), and master(8) of one that said nothing.
+#: What a process logs as it dies (util/msg.c), and what master(8) logs if it died silently.
 _DIES = re.compile(
     r"\[\d+\]: (?:fatal|panic): |master\[\d+\]: warning: process \S+ pid \d+ killed by signal"
 )
-#: Why a refusal is not believed: there was no control, or the client gets TLS from one that
-#: refuses.
+#: Why a refusal is not believed: there was no control, or the client gets TLS from a control that
+#: refuses every offer.
 NO_CONTROL, CANNOT_REFUSE = "no-control", "control-cannot-refuse"
-#: The relay's words for an alert that the client sent (images/clients/common/mailer.py).
+#: How the relay reports an alert that the client sent (images/clients/common/mailer.py).
 _CLIENTS_ALERT = "client's alert:"
-_BEFORE_TLS = frozenset({Stage.CONNECT, Stage.BANNER, Stage.EHLO, Stage.STARTTLS})
 
 
 @dataclass(frozen=True, slots=True)
 class ControlEvidence:
-    """What the control showed of a client's offer on a kind of service.
+    """What the control showed about a client's offer on a kind of service.
 
-    ``works`` is None where there was no control to be had, or none that can be believed; ``why``
-    says so, and ``lack`` is its reason in the vocabulary. ``resumes``: of an offer to resume,
-    whether the client took up a session there.
+    ``works`` is None where no control was available, or none that can be believed; ``why`` explains
+    it, and ``lack`` is the reason in the vocabulary. ``resumes``: for an offer to resume, whether
+    the client resumed a session there.
     """
 
     cell: str | None
@@ -71,7 +68,7 @@ class ControlEvidence:
 
 @dataclass(frozen=True, slots=True)
 class ServerWords:
-    """What the server logged: of this connection, or of processes that died before they took it."""
+    """What the server logged: lines of this connection, and of processes that died before it."""
 
     session: Sequence[str] = ()
     deaths: Sequence[str] = ()
@@ -96,19 +93,19 @@ def decide(
     offer: Offer, result: ClientResult, server: ServerWords, control: ControlEvidence
 ) -> Decision:
     """Judge one cell's evidence."""
-    base = _seen(result, server)
+    base = _combine_views(result, server)
     match result.outcome:
         case "accepted":
-            return _accepted(base, offer, control)
+            return _decide_accepted(base, offer, control)
         case "plaintext":
             return replace(base, outcome=Outcome.PLAINTEXT, stage=None)
         case "hung-up":
             return replace(base, outcome=Outcome.HUNG_UP, decided_by="client")
         case "error":
             return replace(base, reason="driver", decided_by="harness", notes=(result.error or "",))
-    died = _died_of(result, server)
-    if died:
-        return reject_config(died, base)
+    fatal = _fatal_lines(result, server)
+    if fatal:
+        return reject_config(fatal, base)
     match result.outcome:
         case "timeout":
             return replace(base, outcome=Outcome.TIMEOUT)
@@ -120,15 +117,15 @@ def decide(
                 reason=None if reason == "unrecognised" else reason,
                 decided_by="server",
             )
-    return _refused(base, offer, result, server, control)
+    return _decide_refused(base, offer, result, server, control)
 
 
 def resumed(
     offer: Offer, result: ClientResult, control: ControlEvidence, *, is_control: bool
 ) -> bool | None:
-    """Whether a second connection took up the session of the first; None where nothing tells.
+    """Whether a second connection resumed the first one's session; None where this is unknown.
 
-    That it did not says something of the server only where the same client does elsewhere.
+    A failure to resume counts against the server only if the same client resumes at a control.
     """
     if not offer.extras.resume or result.outcome != "accepted":
         return None
@@ -137,14 +134,14 @@ def resumed(
     return None
 
 
-def reject_config(deaths: Sequence[str], seen: Decision | None = None) -> Decision:
-    """A process of Postfix's died of its configuration, by these lines of the log.
+def reject_config(deaths: Sequence[str], views: Decision | None = None) -> Decision:
+    """A process of Postfix died because of its configuration, according to these log lines.
 
-    At which stage the client was then is a matter of timing, and no part of it; the views of what
-    was ``seen`` before stay.
+    The stage that the client had reached by then is a matter of timing and is dropped; ``views``,
+    what both sides reported before, stay.
     """
     return replace(
-        seen or Decision(Outcome.CONFIG_REJECTED),
+        views or Decision(Outcome.CONFIG_REJECTED),
         outcome=Outcome.CONFIG_REJECTED,
         stage=None,
         reason=config_reason(deaths),
@@ -152,12 +149,12 @@ def reject_config(deaths: Sequence[str], seen: Decision | None = None) -> Decisi
     )
 
 
-def _died_of(result: ClientResult, server: ServerWords) -> Sequence[str]:
-    """The lines by which the server's process died, of itself or with this client."""
+def _fatal_lines(result: ClientResult, server: ServerWords) -> Sequence[str]:
+    """The lines by which the server's process died, before this client came or with it."""
     with_client = [line for line in server.session if _DIES.search(line)]
     if with_client:
         return with_client
-    # A server that asks a process of Postfix's that died keeps its client waiting, or says 451.
+    # If a process that a server depends on dies, its client waits, or gets a 451.
     puts_off = result.reply is not None and result.reply.code == _LOCAL_ERROR
     waits = not server.session or result.outcome == "timeout" or puts_off
     return server.deaths if waits else ()
@@ -166,19 +163,19 @@ def _died_of(result: ClientResult, server: ServerWords) -> Sequence[str]:
 def decide_control(
     offer: Offer, result: ClientResult, server: ServerWords, *, may_refuse: bool = False
 ) -> Decision:
-    """Judge a control's cell: of a permissive server what fails is the client's doing.
+    """Decide a control's cell: what fails at a permissive server is the client's doing.
 
-    Of one that ``may_refuse``, as the forbidding one and a build's own, it is the server's.
+    At one that ``may_refuse``, as the refusing control and a permissive copy, it is the server's.
     """
-    # A permissive server cannot refuse an offer: whoever is refused by it could not make the offer.
+    # A permissive server refuses no offer: a client that fails there could not make the offer.
     return decide(offer, result, server, ControlEvidence(None, works=may_refuse))
 
 
 def server_view(lines: Sequence[str]) -> TlsView | None:
     """What the server logged of the session's TLS; None where it logged none."""
-    own = find_tls_line(lines, outbound=False)
-    if own is not None:
-        return own.view
+    tls_line = find_tls_line(lines, outbound=False)
+    if tls_line is not None:
+        return tls_line.view
     for line in lines:
         match = _FRONT_ESTABLISHED.search(line)
         if match is not None:
@@ -187,7 +184,7 @@ def server_view(lines: Sequence[str]) -> TlsView | None:
 
 
 def config_reason(deaths: Sequence[str]) -> str:
-    """Why Postfix's own process would not run with a config."""
+    """Why one of Postfix's processes would not run with a configuration."""
     text = "\n".join(deaths)
     if re.search(r"fatal: .*(?:unknown|bad|invalid|malformed|unsupported)", text):
         return "fatal-parameter"
@@ -195,28 +192,31 @@ def config_reason(deaths: Sequence[str]) -> str:
 
 
 def views_agree(client: TlsView, server: TlsView) -> bool:
-    """Whether both sides saw the same; of all but the protocol, where both said it."""
+    """Whether both views match; fields other than the protocol only where both sides have them."""
     pairs = (
         (client.protocol, server.protocol),
         (client.cipher or server.cipher, server.cipher or client.cipher),
-        (_bits(client) or _bits(server), _bits(server) or _bits(client)),
         (
-            common_name(client.group) or common_name(server.group),
-            common_name(server.group) or common_name(client.group),
+            _key_strength(client) or _key_strength(server),
+            _key_strength(server) or _key_strength(client),
+        ),
+        (
+            comparable_group(client.group) or comparable_group(server.group),
+            comparable_group(server.group) or comparable_group(client.group),
         ),
     )
-    return all(one == other for one, other in pairs)
+    return all(client_value == server_value for client_value, server_value in pairs)
 
 
-def _bits(view: TlsView) -> int | None:
-    """A cipher's strength: triple DES has keys of 168 bits and a strength of 112, and libraries say
-    either (OpenSSL before 1.0.2 the first, after it the second).
+def _key_strength(view: TlsView) -> int | None:
+    """A cipher's strength: triple DES has keys of 168 bits and a strength of 112, and libraries
+    report either (OpenSSL before 1.0.2 the first, after it the second).
     """
     return 112 if view.bits == 168 else view.bits
 
 
-def _seen(result: ClientResult, server: ServerWords) -> Decision:
-    """Both sides' views, and no judgement yet."""
+def _combine_views(result: ClientResult, server: ServerWords) -> Decision:
+    """Both sides' views, without a decision."""
     client = None
     if result.protocol is not None:
         client = TlsView(result.protocol, result.cipher, result.bits, result.group)
@@ -228,13 +228,13 @@ def _seen(result: ClientResult, server: ServerWords) -> Decision:
     return Decision(Outcome.ERROR, stage, client_saw=client, server_saw=logged, agree=agree)
 
 
-def _accepted(base: Decision, offer: Offer, control: ControlEvidence) -> Decision:
-    seen = _known(base)
-    ignored = outside(offer, seen)
+def _decide_accepted(base: Decision, offer: Offer, control: ControlEvidence) -> Decision:
+    view = _merge_views(base)
+    ignored = outside_offer(offer, view)
     if offer.plaintext:
-        ignored = (seen and seen.protocol) or "TLS"
+        ignored = (view and view.protocol) or "TLS"
     if ignored is not None:
-        # A client that ignores its pin "succeeds": it did not make the offer it was told to make.
+        # A client that ignores its pin "succeeds": it did not make the requested offer.
         return replace(
             base,
             outcome=Outcome.CLIENT_INCAPABLE,
@@ -246,8 +246,8 @@ def _accepted(base: Decision, offer: Offer, control: ControlEvidence) -> Decisio
     return replace(base, outcome=Outcome.ACCEPTED, stage=None)
 
 
-def _known(base: Decision) -> TlsView | None:
-    """What was negotiated: the server's word, and the client's where the server has none."""
+def _merge_views(base: Decision) -> TlsView | None:
+    """What was negotiated: as the server logged it, completed with what the client reported."""
     server, client = base.server_saw, base.client_saw
     if server is None or client is None:
         return server or client
@@ -259,60 +259,61 @@ def _known(base: Decision) -> TlsView | None:
     )
 
 
-def _made_offer(base: Decision, offer: Offer) -> bool:
-    """Whether TLS was negotiated within the offer, before whatever came then."""
-    seen = _known(base)
-    return seen is not None and outside(offer, seen) is None
+def _negotiated_within(base: Decision, offer: Offer) -> bool:
+    """Whether TLS was negotiated within the offer, whatever came after it."""
+    view = _merge_views(base)
+    return view is not None and outside_offer(offer, view) is None
 
 
-def _is_no_tls(base: Decision, offer: Offer, server: ServerWords) -> bool:
+def _is_not_tls(base: Decision, offer: Offer, server: ServerWords) -> bool:
     """Whether one side spoke SMTP where the other had TLS from the start.
 
-    A TLS library calls the first bytes of such a peer a wrong version. It is none: the client had
-    not begun TLS when the server's library complained, or the server took TLS for commands.
+    A TLS library calls the first bytes of such a peer a wrong version, which is misleading: the
+    client had not begun TLS when the server's library complained, or the server read TLS as
+    commands.
     """
-    if offer.plaintext or base.stage in _BEFORE_TLS:
+    if offer.plaintext or base.stage in BEFORE_HANDSHAKE:
         return any(_TLS_FAILED.search(line) for line in server.session)
     return any(_SPOKE_SMTP.search(line) for line in server.session) and not any(
         _TLS_FAILED.search(line) for line in server.session
     )
 
 
-def _refused(
+def _decide_refused(
     base: Decision,
     offer: Offer,
     result: ClientResult,
     server: ServerWords,
     control: ControlEvidence,
 ) -> Decision:
-    # A client may give up over what a good reply lacks, such as EHLO's without AUTH.
-    no = result.reply if result.reply and result.reply.code >= 400 else None
-    reply = f"{no.code} {no.text}" if no else None
+    # A client may give up after a positive reply, such as an EHLO reply without AUTH.
+    rejection = result.reply if result.reply and result.reply.code >= 400 else None
+    reply = f"{rejection.code} {rejection.text}" if rejection else None
     reason = reason_of(server.session, result.error, reply)
-    if reason in OF_VERSIONS and _is_no_tls(base, offer, server):
+    if reason in OF_VERSIONS and _is_not_tls(base, offer, server):
         reason = NOT_TLS
     refused = replace(base, outcome=Outcome.REFUSED, reason=reason, decided_by="server")
     incapable = result.outcome == "client-incapable"
-    servers_own = first("server", "\n".join(server.session))
-    weak = reason in WEAK_KEYS and servers_own is None
-    if servers_own == INAPPROPRIATE_FALLBACK:
-        # What the server says proves the offer; a control that can do better says the same.
+    server_reason = first_reason("server", "\n".join(server.session))
+    weak = reason in WEAK_KEYS and server_reason is None
+    if server_reason == INAPPROPRIATE_FALLBACK:
+        # This log line proves the offer; a control that can do better logs the same.
         return refused
-    # An alert of its own that no spelling knows is still its own.
+    # An alert that the client sent is the client's, even where no spelling matches its text.
     alerted = reason == UNRECOGNISED and _CLIENTS_ALERT in (result.error or "")
     if is_certificate(reason) or ((weak or alerted) and not incapable):
-        # Both can make the offer; it is the client that says no, to who the server is or to how
-        # short its keys are.
+        # Both sides can make the offer; the client objects to the server's identity, or to the
+        # length of its keys.
         return replace(refused, decided_by="client", control=control.cell)
     if offer.plaintext:
-        # No TLS is asked for, so there is nothing of it that a control could show.
+        # No TLS was requested, so a control cannot show anything about it.
         outcome, who = (
             (Outcome.CLIENT_INCAPABLE, "client") if incapable else (Outcome.REFUSED, "server")
         )
         return replace(refused, outcome=outcome, decided_by=who)
-    if not incapable and (base.stage in _BEFORE_TLS or _made_offer(base, offer)):
-        # The server's word came before the client's offer, or after the offer was granted: no
-        # control can add to either.
+    if not incapable and (base.stage in BEFORE_HANDSHAKE or _negotiated_within(base, offer)):
+        # The server replied before the client's offer, or after the offer was granted: no control
+        # can add to either.
         return refused
     if control.works is None:
         note = f"no control shows what this client can do: {control.why}"
@@ -325,8 +326,8 @@ def _refused(
             decided_by="client",
             control=control.cell,
         )
-    if incapable and servers_own is None:
-        note = "the client calls itself incapable of an offer that it made to the control"
+    if incapable and server_reason is None:
+        note = "the client reported that it cannot make an offer that it made to the control"
         return replace(
             base,
             reason="contradicts-control",

@@ -40,7 +40,7 @@ class Journal:
         write_json(self.folder / "run.json", run, indent=1)
 
     def write_instance(self, build: str, scenario: str, instance: dict[str, Any]) -> None:
-        """Keep what one Postfix instance was and said."""
+        """Keep the evidence of one Postfix instance."""
         write_json(self.folder / "instances" / build / f"{scenario}.json", instance)
 
     def close(self) -> None:
@@ -51,7 +51,7 @@ class Journal:
 
 
 def write_json(path: Path, value: Any, *, indent: int | None = None) -> None:
-    """Write a JSON file so that a reader sees the old one or the new one, never half of it."""
+    """Write a JSON file atomically: a reader gets the old file or the new one, never half."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(json.dumps(value, ensure_ascii=False, indent=indent), encoding="utf-8")
@@ -61,8 +61,8 @@ def write_json(path: Path, value: Any, *, indent: int | None = None) -> None:
 def evidence_path(cell_id: str) -> str:
     """Where a cell's evidence lies, relative to the run folder.
 
-    An offer that names many ciphers is longer than a file's name may be: it is cut, and told apart
-    by a digest.
+    An offer that names many ciphers is longer than a file name may be: it is cut, and a digest
+    keeps it unique.
     """
     build, scenario, service, client, offer = cell_id.split("/")
     if len(offer) > _LONGEST_OFFER:

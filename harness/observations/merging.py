@@ -1,4 +1,4 @@
-"""Several runs of the same scenarios read as one. Pure."""
+"""Merge several runs of the same scenarios into one."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from harness.observations.run_folder import (
 
 
 def merge(first: RunData, second: RunData) -> RunData:
-    """Two runs as one: the second's builds beside the first's; a cell of both is the second's.
+    """Both runs as one: the builds of both; a cell that both have is taken from the second.
 
     Raises:
-        UsageError: a scenario of both is not the same text, or a build of both has other versions,
-            so their cells are not comparable.
+        UsageError: a scenario differs between the runs, or a build of both has other versions, so
+            that their cells are not comparable.
     """
-    configs = {one.scenario: one.config for one in first.observations}
+    configs = {cell.scenario: cell.config for cell in first.observations}
     changed = {
-        one.scenario
-        for one in second.observations
-        if configs.get(one.scenario, one.config) != one.config
+        cell.scenario
+        for cell in second.observations
+        if configs.get(cell.scenario, cell.config) != cell.config
     }
     if changed:
         raise UsageError(
-            f"{first.folder} and {second.folder} are not of the same {', '.join(sorted(changed))}",
+            f"{first.folder} and {second.folder} differ in {', '.join(sorted(changed))}",
             cause="the scenario was changed between the two runs",
             next_step="measure both again",
         )
@@ -39,13 +39,13 @@ def merge(first: RunData, second: RunData) -> RunData:
     if moved:
         raise UsageError(
             f"{first.folder} and {second.folder} have other versions of {', '.join(moved)}",
-            cause="a distribution's packages moved on between the two runs",
+            cause="a distribution's packages were updated between the two runs",
             next_step="measure both again",
         )
-    cells = {one.cell: one for one in (*first.observations, *second.observations)}
+    cells = {cell.cell: cell for cell in (*first.observations, *second.observations)}
     run = replace(
         first.run,
-        axes=_axes(first.run.axes, second.run.axes),
+        axes=_merge_axes(first.run.axes, second.run.axes),
         images={**first.run.images, **second.run.images},
         missing=tuple(dict.fromkeys((*first.run.missing, *second.run.missing))),
         scenarios={**second.run.scenarios, **first.run.scenarios},
@@ -53,20 +53,20 @@ def merge(first: RunData, second: RunData) -> RunData:
     return replace(first, run=run, observations=tuple(cells.values()))
 
 
-def _axes(one: Axes, other: Axes) -> Axes:
-    def both(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
+def _merge_axes(older: Axes, newer: Axes) -> Axes:
+    def union(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys((*first, *second)))
 
     return Axes(
-        builds=both(one.builds, other.builds),
-        scenarios=both(one.scenarios, other.scenarios),
-        services=both(one.services, other.services),
-        clients=both(one.clients, other.clients),
-        offers=both(one.offers, other.offers),
-        unpinned=both(one.unpinned, other.unpinned),
+        builds=union(older.builds, newer.builds),
+        scenarios=union(older.scenarios, newer.scenarios),
+        services=union(older.services, newer.services),
+        clients=union(older.clients, newer.clients),
+        offers=union(older.offers, newer.offers),
+        unpinned=union(older.unpinned, newer.unpinned),
         scopes={
-            # What the first measured whole is not narrowed by the second.
-            **{name: scope for name, scope in other.scopes.items() if name not in one.scenarios},
-            **one.scopes,
+            # A scenario that the first run measured completely is not narrowed by the second.
+            **{name: scope for name, scope in newer.scopes.items() if name not in older.scenarios},
+            **older.scopes,
         },
     )

@@ -1,8 +1,8 @@
-"""Whose decision a refusal was: everything that stood in the way. Pure.
+"""Whose decision a refusal was: everything that prevented the cell from being accepted.
 
-Each obstacle that is named would have been enough alone, so who wants the cell accepted has to take
-away all of them. That a setting is in the way is concluded from the same build with everything open
-(``scenarios.permissive_copy``), not from an error's words, which libraries share among causes.
+Each obstacle that is named would have been enough alone, so all of them have to be removed for the
+cell to be accepted. That a setting is an obstacle is concluded from the permissive copy of the same
+build (``scenarios.permissive_copy``), not from error texts, which libraries share among causes.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from harness.tls import Offer, Protocol
 
 
 class Obstacle(StrEnum):
-    """Who or what said no.
+    """Who or what refused.
 
     ``protocol-list``: smtpd_tls_protocols or smtpd_tls_mandatory_protocols. ``cipher-list``: the
     grades, lists and exclusions of ciphers, and the groups. ``keys``: the server's certificates,
     keys or DH parameters. ``security-level``: the level of the server's TLS library. ``library``:
-    what that library was built with, and knows. ``settings``: Postfix's other settings, or a file
-    that the candidate brings for the whole system, such as an openssl.cnf.
-    ``client``: the client. ``unknown``: nothing measured tells.
+    what that library was built with and supports. ``settings``: Postfix's other settings, or a file
+    that the candidate installs for the whole system, such as an openssl.cnf.
+    ``client``: the client. ``unknown``: no measurement shows it.
     """
 
     PROTOCOL_LIST = "protocol-list"
@@ -45,11 +45,11 @@ class Obstacle(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """What is known of a build and a candidate beside the cell itself; None: not measured.
+    """What is known of a build and a candidate in addition to the cell; None: not measured.
 
-    ``opened``: the same client and offer is granted by the same build with everything open;
-    ``with_keys``, ``with_level``: also where the candidate's keys, or the library's security level,
-    are left; ``with_files``: also beside the files that it brings for the whole system.
+    ``opened``: the permissive copy of the build grants the offer to the same client; ``with_keys``,
+    ``with_level``: also where the copy keeps the candidate's keys, or the library's security level;
+    ``with_files``: also with the files that the candidate installs for the whole system.
     ``excluded``: the protocols that the service's protocol list leaves out.
     """
 
@@ -60,7 +60,7 @@ class Grounds:
     excluded: frozenset[Protocol] | None = None
 
 
-#: Reasons that name what stood in the way, whatever the stage.
+#: Reasons that name the obstacle, whatever the stage.
 _BY_REASON = {
     "tls-disabled-bad-protocol-list": Obstacle.PROTOCOL_LIST,
     "tls-disabled-bad-cipher-list": Obstacle.CIPHER_LIST,
@@ -75,7 +75,7 @@ NO_SHARED_CIPHER = "no-shared-cipher"
 
 
 def needs_grounds(decision: Decision) -> bool:
-    """Whether a decision's obstacles are told by the build's own controls."""
+    """Whether the permissive copies of the build have to show a decision's obstacles."""
     return (
         decision.outcome is Outcome.REFUSED
         and decision.stage is Stage.HANDSHAKE
@@ -85,57 +85,57 @@ def needs_grounds(decision: Decision) -> bool:
 
 
 def obstacles(decision: Decision, offer: Offer, grounds: Grounds) -> tuple[Obstacle, ...]:
-    """What is known to have stood in the way of a cell; empty where it was not refused."""
+    """The known obstacles of a cell; empty where it was not refused."""
     match decision.outcome:
         case Outcome.CLIENT_INCAPABLE:
             return (Obstacle.CLIENT,)
         case Outcome.CONFIG_REJECTED:
             return (Obstacle.SETTINGS,)
         case Outcome.NOT_OFFERED | Outcome.REFUSED:
-            return _of_refusal(decision, offer, grounds)
+            return _refusal_obstacles(decision, offer, grounds)
     return ()
 
 
-def _of_refusal(decision: Decision, offer: Offer, grounds: Grounds) -> tuple[Obstacle, ...]:
+def _refusal_obstacles(decision: Decision, offer: Offer, grounds: Grounds) -> tuple[Obstacle, ...]:
     if decision.reason in _BY_REASON:
         return (_BY_REASON[decision.reason],)
     if decision.decided_by == "client" or is_certificate(decision.reason):
         return (Obstacle.CLIENT,)
     if decision.stage is not Stage.HANDSHAKE:
         return (Obstacle.SETTINGS,)
-    found = []
+    names = []
     if all_excluded(offer, grounds.excluded):
-        found.append(Obstacle.PROTOCOL_LIST)
+        names.append(Obstacle.PROTOCOL_LIST)
     if grounds.opened is False:
-        found.append(Obstacle.LIBRARY)
+        names.append(Obstacle.LIBRARY)
     elif grounds.opened:
-        found += _of_settings(decision.reason, offer, grounds, found)
-    return tuple(found) or (Obstacle.UNKNOWN,)
+        names += _setting_obstacles(decision.reason, offer, grounds, names)
+    return tuple(names) or (Obstacle.UNKNOWN,)
 
 
-def _of_settings(
+def _setting_obstacles(
     reason: str | None, offer: Offer, grounds: Grounds, before: list[Obstacle]
 ) -> list[Obstacle]:
-    """What of a build that can grant it refuses it."""
+    """The settings by which a build that can grant the offer refuses it."""
     if grounds.with_files is False:
         return [Obstacle.SETTINGS]
-    found = []
+    names = []
     if grounds.with_level is False:
-        found.append(Obstacle.SECURITY_LEVEL)
+        names.append(Obstacle.SECURITY_LEVEL)
     if grounds.with_keys is False:
-        found.append(Obstacle.KEYS)
-    if before or found:
-        return found
+        names.append(Obstacle.KEYS)
+    if before or names:
+        return names
     if grounds.excluded is None or offer.is_default:
-        # Whether the list leaves out what was offered is not known: the reason has to do.
+        # Whether the list leaves out what was offered is unknown: the reason has to suffice.
         by_reason = {
             **dict.fromkeys(OF_VERSIONS, Obstacle.PROTOCOL_LIST),
             **dict.fromkeys(WEAK_KEYS, Obstacle.KEYS),
             NO_SHARED_CIPHER: Obstacle.CIPHER_LIST,
         }
         return [by_reason[reason]] if reason in by_reason else []
-    # By elimination: of what was opened, only the cipher list and the groups are left; a level may
-    # stand in the list (@SECLEVEL).
+    # By elimination: of what the copy permits, only the cipher list and the groups are left; a
+    # security level may be part of the list (@SECLEVEL).
     return [Obstacle.CIPHER_LIST] if grounds.with_keys else []
 
 
@@ -144,4 +144,4 @@ def all_excluded(offer: Offer, excluded: frozenset[Protocol] | None) -> bool:
     if excluded is None or offer.lowest is None or offer.highest is None:
         return False
     low, high = offer.lowest.rank, offer.highest.rank
-    return all(one in excluded for one in Protocol if low <= one.rank <= high)
+    return all(protocol in excluded for protocol in Protocol if low <= protocol.rank <= high)

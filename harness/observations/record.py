@@ -1,7 +1,7 @@
 """One observation: what happened in a cell. Written once, never rewritten.
 
 The vocabulary is closed (design: "Outcomes"); no outcome is ever relabelled as another afterwards.
-The JSON form is one object a line: the contract with every report and other people's scripts.
+The JSON form is one object per line: the contract with every report and other people's scripts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SCHEMA = 1
 
 
 class Stage(StrEnum):
-    """How far the client's dialogue had come when it ended, in the order of the dialogue."""
+    """How far the client's dialogue had got when it ended, in the order of the dialogue."""
 
     CONNECT = "connect"
     BANNER = "banner"
@@ -32,9 +32,15 @@ class Stage(StrEnum):
     QUIT = "quit"
 
 
+#: Stages before the client could ask the server for TLS.
+BEFORE_TLS = frozenset({Stage.CONNECT, Stage.BANNER, Stage.EHLO})
+#: Stages before the client begins a handshake.
+BEFORE_HANDSHAKE = BEFORE_TLS | {Stage.STARTTLS}
+
+
 @dataclass(frozen=True, slots=True)
 class TlsView:
-    """What one side says was negotiated. ``bits`` is the cipher's strength; None: not said."""
+    """What one side reports as negotiated. ``bits`` is the cipher's strength; None: unknown."""
 
     protocol: str | None = None
     cipher: str | None = None
@@ -44,7 +50,7 @@ class TlsView:
 
 @dataclass(frozen=True, slots=True)
 class CertificateView:
-    """The server's own certificate as the client saw it.
+    """The server's certificate as the client saw it.
 
     ``sha256`` is the fingerprint of the whole, in small hexadecimal digits; ``names`` are its DNS
     names, or its subject's common name where it has none (RFC 6125, section 6.4.4); ``issuer`` is
@@ -61,14 +67,14 @@ class Observation:
     """One line of ``observations.jsonl``.
 
     ``stage``, ``reason`` and ``decided_by`` say where, why and by whom it ended; they are None for
-    an accepted cell. ``obstacles`` are all that is known to have stood in the way
-    (``observations.obstacles``), of cells where Postfix is the server. ``agree`` is None where one
-    of the two sides has no view. ``control`` is the id of the control cell that makes a refusal or
-    an incapability believable. ``trust`` is what smtp(8) says of a peer's certificate, or smtpd(8)
-    of a client's whose offer has ``+cert=``. ``certificate`` is the server's, where the client
-    shows it. ``resumed`` is of a second connection (``+resume``): whether it took up the session of
-    the first; None where nobody asked, or no control shows that the client could. ``seconds`` is
-    the wall time of the client's dialogue. ``evidence`` is a path relative to the run folder.
+    an accepted cell. ``obstacles`` are all known obstacles (``observations.obstacles``) of a cell
+    in which Postfix is the server. ``agree`` is None where one of the two sides has no view.
+    ``control`` is the id of the control cell that makes a refusal or an incapability believable.
+    ``trust`` is how smtp(8) rates a peer's certificate, or smtpd(8) that of a client whose offer
+    has ``+cert=``. ``certificate`` is the server's, where the client shows it. ``resumed`` is about
+    a second connection (``+resume``): whether it resumed the session of the first; None where the
+    offer has none, or no control shows that the client could. ``seconds`` is the wall time of the
+    client's dialogue. ``evidence`` is a path relative to the run folder.
     """
 
     cell: str
@@ -115,7 +121,9 @@ class Observation:
         for side in ("client_saw", "server_saw"):
             data[side] = TlsView(**data[side]) if data[side] is not None else None
         if data.get("certificate") is not None:
-            shown = data["certificate"]
-            data["certificate"] = CertificateView(**{**shown, "names": tuple(shown["names"])})
+            certificate = data["certificate"]
+            data["certificate"] = CertificateView(
+                **{**certificate, "names": tuple(certificate["names"])}
+            )
         data["obstacles"] = tuple(data.get("obstacles") or ())
         return cls(**data)

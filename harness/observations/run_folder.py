@@ -1,7 +1,7 @@
-"""Read a run folder back (docs/run-folder.md): what ran, what was seen, and the evidence on demand.
+"""Read a run folder (docs/run-folder.md): what ran, what was observed, and evidence on demand.
 
 A run that was killed is a run: a torn last line is dropped with a note, and a missing evidence file
-is None. Anything else that is not as the contract says is an error that names the file.
+is None. Anything else that violates the contract is an error that names the file.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from harness.tls import DEFAULT, NEVER_PLAINTEXT, PLAINTEXT, Offer, Service
 
 #: Version of ``run.json``'s form that this module reads.
 RUN_SCHEMA = 1
-#: Why a place of the tables is no cell of the run.
+#: Why a place in the tables is no cell of the run.
 UNPINNED = "this client cannot be told what to offer"
-OTHER_WAY = "clients connect to this server; peers are whom it sends mail to"
-CLIENTS_ALONE = "what mail is sent to cannot be told what a client is"
-TLS_FIRST = "nothing is offered without TLS there"
-_TLS_FIRST = frozenset(str(one) for one in NEVER_PLAINTEXT)
+OTHER_WAY = "clients connect to this server; peers are servers that it sends mail to"
+CLIENTS_ALONE = "a peer cannot be told to do what only a client does"
+TLS_FIRST = "TLS comes first on this service, so nothing is offered without it"
+_TLS_FIRST = frozenset(str(service) for service in NEVER_PLAINTEXT)
 OUT_OF_SCOPE = "not measured under this scenario, whose advice is about something else"
-#: One JSON object as it lies in an evidence file; its keys are in docs/run-folder.md.
+#: One JSON object as it is in an evidence file; its keys are in docs/run-folder.md.
 Evidence = dict[str, Any]
 
 
@@ -52,10 +52,10 @@ class ScopeAxes:
 
 @dataclass(frozen=True, slots=True)
 class Axes:
-    """What the run asked for, in the order of its tables; what could not be had included.
+    """What the run requested, in the order of its tables, including what was unavailable.
 
     ``unpinned`` are the clients that cannot be told what to offer: they have ``default`` only.
-    ``scopes`` are of the scenarios that have cells of less than all services, clients and offers.
+    ``scopes`` are those of the scenarios that do not cover all services, clients and offers.
     """
 
     builds: tuple[str, ...] = ()
@@ -70,8 +70,8 @@ class Axes:
         """What a scenario was to be measured with."""
         return self.scopes.get(scenario) or ScopeAxes(self.services, self.clients, self.offers)
 
-    def told(self, scenario: str, service: str, client: str) -> tuple[str, ...]:
-        """The offers that a client was told to make at a service under a scenario."""
+    def offers_for(self, scenario: str, service: str, client: str) -> tuple[str, ...]:
+        """The offers that a client makes at a service under a scenario."""
         return tuple(
             offer
             for offer in self.scope(scenario).offers
@@ -79,16 +79,16 @@ class Axes:
         )
 
     def planned(self) -> int:
-        """How many cells the axes come to."""
+        """How many cells the axes make."""
         return len(self.builds) * sum(
-            len(self.told(name, service, client))
+            len(self.offers_for(name, service, client))
             for name in self.scenarios
             for service in self.scope(name).services
             for client in self.scope(name).clients
         )
 
     def unplanned(self, scenario: str, service: str, client: str, offer: str) -> str | None:
-        """Why the axes have no such cell; None where they have."""
+        """Why the axes have no such cell; None where they have it."""
         scope = self.scopes.get(scenario)
         if scope is not None and (
             service not in scope.services
@@ -107,7 +107,7 @@ class Axes:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What a scenario says and promises, as a verdict needs it (config.claims, config.scenario)."""
+    """What a scenario says and promises, as verdicts need it (scenarios.claims, .scenario)."""
 
     expectations: tuple[Expectation, ...] = ()
     against: str = CONTROL
@@ -121,7 +121,7 @@ class ScenarioInfo:
     """A piece of advice: what it claims in one sentence, and where it was given.
 
     ``main_cf`` and ``master_cf`` are its fragments verbatim, ``expect`` its expectations and
-    ``applies`` the versions it is for, in JSON's terms; a run of an earlier version has none.
+    ``applies`` the versions it is for, as JSON has them; a run of an earlier version has none.
     """
 
     title: str = ""
@@ -140,7 +140,7 @@ class ScenarioInfo:
     def claimed(self) -> Claimed:
         """What is needed to judge it."""
         return Claimed(
-            expectations=tuple(Expectation.from_data(one) for one in self.expect),
+            expectations=tuple(Expectation.from_data(record) for record in self.expect),
             against=self.against,
             applies=where_from(self.applies),
             main_cf=self.main_cf,
@@ -150,7 +150,7 @@ class ScenarioInfo:
 
 @dataclass(frozen=True, slots=True)
 class ReadBack:
-    """Versions as the running image gave them; "" for what it could not tell.
+    """Versions as the running image reported them; "" where it could not.
 
     ``openssl_compiled`` is what its Postfix was compiled with, ``openssl_loaded`` the library that
     its processes load, ``openssl_cli`` that of openssl(1) on PATH; ``packages`` are those of a
@@ -168,9 +168,9 @@ class ReadBack:
 class ImageInfo:
     """Provenance of an image; ``kind`` is build, client, control or another helper's name.
 
-    The rest is of builds, and of runs that knew it. ``unverified``: made from a source of the
-    user's own, which no checksum of the catalog vouches for. ``foreign``: an image of the user's
-    own. ``flavour`` is that of the OpenSSL linked with: stock, legacy or debian. ``build_log`` is a
+    The other fields are for builds, and for runs that recorded them. ``unverified``: made from a
+    user's source, which has no checksum in the catalog. ``foreign``: a user's image.
+    ``flavour`` is that of the OpenSSL linked with: stock, legacy or debian. ``build_log`` is a
     path on the machine that made the image.
     """
 
@@ -188,8 +188,8 @@ class ImageInfo:
     build_log: str | None = None
 
 
-class Lack(StrEnum):
-    """Why a thing could not be had, as far as a reader would act on it differently."""
+class UnavailableCategory(StrEnum):
+    """Why something is unavailable, as far as a reader would act on it differently."""
 
     DOES_NOT_BUILD = "does-not-build"
     SOURCE = "source"
@@ -199,20 +199,21 @@ class Lack(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A build, a client or a control that could not be had, and why.
+    """A build, a client or a control that was unavailable, and why.
 
-    ``category`` is one of :class:`Lack`; what a later version may add is read as it is.
+    ``category`` is a value of :class:`UnavailableCategory`; one that a later version may add is
+    kept as it is.
     """
 
     name: str
     kind: str
     why: str
-    category: str = Lack.OTHER
+    category: str = UnavailableCategory.OTHER
 
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """The runner's own closing figures; ``seconds`` is the wall time from first to last cell."""
+    """The runner's closing figures; ``seconds`` is the wall time from first to last cell."""
 
     planned: int | None = None
     measured: int | None = None
@@ -246,7 +247,7 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class RunData:
-    """A run as read; ``notes`` says what had to be dropped on the way."""
+    """A run as read; ``notes`` says what had to be dropped."""
 
     folder: Path
     run: RunRecord
@@ -265,7 +266,7 @@ class RunData:
 
     def find(self, cell_id: str) -> Observation | None:
         """The observation of a cell, if it was made."""
-        return next((seen for seen in self.observations if seen.cell == cell_id), None)
+        return next((cell for cell in self.observations if cell.cell == cell_id), None)
 
 
 def load_run(folder: Path) -> RunData:
@@ -278,7 +279,7 @@ def load_run(folder: Path) -> RunData:
     run = _read_run(folder / "run.json")
     observations, notes = _read_observations(folder / "observations.jsonl")
     if run.finished is None:
-        notes = ("the run was not finished: it was stopped, or still goes on", *notes)
+        notes = ("the run is not finished: it was stopped, or is still going on", *notes)
     return RunData(folder, run, observations, notes)
 
 
@@ -305,10 +306,10 @@ def _read_run(path: Path) -> RunRecord:
             cause="the run was made by another version of postfix-matrix",
             next_step="make the reports with the version that made the run",
         )
-    return _checked(path, data)
+    return _validate_run(path, data)
 
 
-def _checked(path: Path, data: Evidence) -> RunRecord:
+def _validate_run(path: Path, data: Evidence) -> RunRecord:
     try:
         run = _run_form().validate_python(data)
     except ValidationError as error:
@@ -325,7 +326,7 @@ def _checked(path: Path, data: Evidence) -> RunRecord:
 
 
 def _read_observations(path: Path) -> tuple[tuple[Observation, ...], tuple[str, ...]]:
-    """Observations by cell; of two of one cell (a resumed run) the later one counts."""
+    """The observations, by cell; where a cell has two (a resumed run), the later one counts."""
     if not path.exists():
         return (), ("no cell was measured: there is no observations.jsonl",)
     lines = path.read_bytes().split(b"\n")
@@ -335,15 +336,15 @@ def _read_observations(path: Path) -> tuple[tuple[Observation, ...], tuple[str, 
         if not line.strip():
             continue
         try:
-            seen = Observation.from_json(line.decode("utf-8"))
+            observation = Observation.from_json(line.decode("utf-8"))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             if number < len(lines):
                 raise _not_an_observation(path, number, error) from None
             notes.append(f"the last line of {path.name} is torn and was dropped")
             continue
-        if by_cell.pop(seen.cell, None):
-            notes.append(f"{seen.cell} was measured more than once; the last one is shown")
-        by_cell[seen.cell] = seen
+        if by_cell.pop(observation.cell, None):
+            notes.append(f"{observation.cell} was measured more than once; the last one is shown")
+        by_cell[observation.cell] = observation
     return tuple(by_cell.values()), tuple(notes)
 
 
@@ -351,13 +352,13 @@ def _not_an_observation(path: Path, number: int, error: Exception) -> FileError:
     return FileError(
         FileLocation(path, line=number),
         f"not an observation: {error!r}",
-        expected="one JSON object of schema 1 a line",
+        expected="one JSON object of schema 1 per line",
         next_step="move the line out of the file; the other cells can then be read",
     )
 
 
 def _read_object(folder: Path, name: str) -> Evidence | None:
-    """A JSON object below ``folder``; never one outside it, whatever the name says."""
+    """A JSON object below ``folder``; never one outside it, whatever the name is."""
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):
         return None

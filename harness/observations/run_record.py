@@ -1,4 +1,4 @@
-"""``run.json``: what ran, on what, and what came of it all (docs/run-folder.md)."""
+"""``run.json``: what ran, on what, and its figures (docs/run-folder.md)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from harness import __version__
 from harness.catalog.plan import Plan
-from harness.observations.counting import count
+from harness.observations.counting import count_outcomes
 from harness.observations.record import Observation
 from harness.observations.run_folder import (
     RUN_SCHEMA,
@@ -47,9 +47,11 @@ class Opening:
             "started": self.started,
             "finished": now() if summary is not None else None,
             "axes": self.plan.axes(),
-            "scenarios": {name: _scenario(self.scenarios[name]) for name in self.plan.scenarios},
+            "scenarios": {
+                name: _describe_scenario(self.scenarios[name]) for name in self.plan.scenarios
+            },
             "images": {name: dict(image) for name, image in images.items()},
-            "missing": [asdict(one) for one in missing],
+            "missing": [asdict(entry) for entry in missing],
             "summary": summary,
         }
 
@@ -59,10 +61,10 @@ def summary(
 ) -> dict[str, Any]:
     """The closing figures. Control cells are not counted.
 
-    ``seconds`` is the wall time of this process's ``measured_now`` cells, from the first's begin to
-    the last's end; a resumed run's earlier cells count in the outcomes and not in the speed.
+    ``seconds`` is the wall time of this process's ``measured_now`` cells, from the start of the
+    first to the end of the last; a resumed run's earlier cells count as outcomes, not in the speed.
     """
-    counts = count(observations)
+    counts = count_outcomes(observations)
     return {
         "planned": len(plan),
         "measured": counts.measured,
@@ -75,11 +77,11 @@ def summary(
 
 
 def now() -> str:
-    """The time in UTC, to the second, as ISO 8601 has it."""
+    """The time in UTC, to the second, in ISO 8601."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _scenario(scenario: Scenario) -> dict[str, Any]:
+def _describe_scenario(scenario: Scenario) -> dict[str, Any]:
     claims = scenario.claims
     return {
         "title": scenario.title,
@@ -92,5 +94,5 @@ def _scenario(scenario: Scenario) -> dict[str, Any]:
         "overlay": scenario.overlay.value,
         "against": claims.against,
         "applies": where_data(claims.applies),
-        "expect": [one.to_data() for one in claims.expectations],
+        "expect": [expectation.to_data() for expectation in claims.expectations],
     }

@@ -1,11 +1,11 @@
-"""Postfix's one line about a TLS session, in every form that a release has for it. Pure.
+"""Postfix's one log line about a TLS session, in the form of every release.
 
 ``tls_log_summary()`` in src/tls/tls_misc.c, and before 3.4 tls_server.c and tls_client.c:
 
 - 2.2: ``TLS connection established from x[1.2.3.4]: TLSv1 with cipher AES256-SHA (256/256 bits)``
-- 2.5: the trust word before it; the address with a port
-- 3.4: ``reused`` beside ``established``; ``to NAME`` after the address, where a name of the SNI map
-  was asked for; `` key-exchange ECDHE (P-256) server-signature ...`` as its tail
+- 2.5: the trust level before it; the address with a port
+- 3.4: ``reused`` instead of ``established``; ``to NAME`` after the address, where a name of the SNI
+  map was requested; `` key-exchange ECDHE (P-256) server-signature ...`` at its end
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _LINE = re.compile(
 class TlsLine:
     """A TLS session as Postfix logged it.
 
-    ``outbound``: Postfix was the client. ``trust`` is its word for the other side's certificate,
-    None before 2.5; ``sni`` the name that the client asked for, where it decided the certificate.
+    ``outbound``: Postfix was the client. ``trust`` is how it rated the other side's certificate,
+    None before 2.5; ``sni`` the name that the client requested, where it decided the certificate.
     """
 
     outbound: bool
@@ -39,7 +39,7 @@ class TlsLine:
 
 
 def read_tls_line(line: str) -> TlsLine | None:
-    """The session that a log line tells of; None where it tells of none."""
+    """The session that a log line reports; None where it reports none."""
     match = _LINE.search(line)
     if match is None:
         return None
@@ -50,6 +50,6 @@ def read_tls_line(line: str) -> TlsLine | None:
 
 
 def find_tls_line(lines: Iterable[str], *, outbound: bool) -> TlsLine | None:
-    """The first session of one direction that these lines tell of."""
-    found = (read_tls_line(line) for line in lines)
-    return next((one for one in found if one is not None and one.outbound == outbound), None)
+    """The first session of one direction that these lines report."""
+    sessions = (read_tls_line(line) for line in lines)
+    return next((s for s in sessions if s is not None and s.outbound == outbound), None)

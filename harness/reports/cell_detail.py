@@ -17,7 +17,7 @@ from harness.observations.run_folder import (
     ImageInfo,
     RunData,
 )
-from harness.reports.differences import beside_baseline
+from harness.reports.differences import compare_with_baseline
 from harness.reports.grid import BASELINE
 from harness.reports.labels import (
     BUILD_NOTES,
@@ -33,32 +33,34 @@ from harness.reports.labels import (
     WARNINGS,
     build_note,
     build_notes,
-    in_the_way,
+    obstacles_text,
     sentence,
 )
 from harness.reports.plain_text import plain
-from harness.reports.provenance import provenance
+from harness.reports.provenance import image_provenance
 
 
 def show_cell(run: RunData, observation: Observation, console: Console) -> None:
-    """Print what is known about one cell: both sides' views, their words, the configuration."""
+    """Print what is known about a cell: both sides' views, their messages, the configuration."""
     evidence = run.evidence(observation)
     sign = SIGNS[observation.outcome]
     note = build_note(run.run.images.get(observation.build))
-    _line(console, observation.cell + (f" ({note})" if note else ""), "bold")
-    _line(console, f"{sign.glyph} {sentence(observation)}", "bold")
-    _facts(run, observation, console)
-    console.print(Padding(_views(observation), (1, 0, 0, 2), expand=False))
-    _line(console, agreement(observation), "bold red" if observation.agree is False else "")
+    _print_line(console, observation.cell + (f" ({note})" if note else ""), "bold")
+    _print_line(console, f"{sign.glyph} {sentence(observation)}", "bold")
+    _print_facts(run, observation, console)
+    console.print(Padding(_views_table(observation), (1, 0, 0, 2), expand=False))
+    _print_line(
+        console, describe_agreement(observation), "bold red" if observation.agree is False else ""
+    )
     if evidence is None:
-        _line(console, f"No evidence file could be read at {observation.evidence}.", "yellow")
+        _print_line(console, f"No evidence file could be read at {observation.evidence}.", "yellow")
     else:
         _show_evidence(evidence, is_control(observation.build), console)
     if not is_control(observation.build):
         _show_instance(run.instance(observation.build, observation.scenario), console)
 
 
-def agreement(observation: Observation) -> str:
+def describe_agreement(observation: Observation) -> str:
     """Whether the two sides' views agree, in a sentence."""
     if observation.agree is None:
         return "Client and server could not be compared: one of them has no view."
@@ -67,133 +69,136 @@ def agreement(observation: Observation) -> str:
     return "Client and server DISAGREE about what was negotiated."
 
 
-def _facts(run: RunData, observation: Observation, console: Console) -> None:
+def _print_facts(run: RunData, observation: Observation, console: Console) -> None:
     facts = Table.grid(padding=(0, 2))
     image = run.run.images.get(observation.build)
     if image is not None:
-        _image_facts(facts, observation.build, image)
+        _add_image_facts(facts, observation.build, image)
     scenario = run.run.scenarios.get(observation.scenario)
     if scenario:
         facts.add_row("claim", Text(plain(scenario.claim)))
     if observation.decided_by:
         facts.add_row("decided by", Text(plain(observation.decided_by)))
     if observation.obstacles:
-        facts.add_row("in the way", Text(plain(in_the_way(observation))))
-        _grounds_facts(run, observation, facts)
+        facts.add_row("obstacles", Text(plain(obstacles_text(observation))))
+        _add_grounds(run, observation, facts)
     if observation.trust:
         facts.add_row("certificate", Text(observation.trust))
     if observation.control:
         control = run.find(observation.control)
         outcome = sentence(control) if control else "not in this run"
         facts.add_row("control", Text(plain(f"{observation.control}: {outcome}")))
-    if beside := beside_baseline(run, observation):
-        facts.add_row(BASELINE, Text(plain(beside.sentence)))
+    if comparison := compare_with_baseline(run, observation):
+        facts.add_row(BASELINE, Text(plain(comparison.sentence)))
     if observation.seconds is not None:
         facts.add_row("took", f"{observation.seconds * 1000:.0f} ms")
     console.print(Padding(facts, (0, 0, 0, 2), expand=False))
 
 
-def _grounds_facts(run: RunData, observation: Observation, facts: Table) -> None:
-    """What tells so: the list in effect, and the build's own controls."""
+def _add_grounds(run: RunData, observation: Observation, facts: Table) -> None:
+    """How the obstacles are known: the list in effect, and the permissive copies of the build."""
     grounds = (run.evidence(observation) or {}).get("grounds") or {}
     if its_list := grounds.get("list"):
-        facts.add_row("its list", Text(plain(str(its_list))))
+        facts.add_row("protocol list", Text(plain(str(its_list))))
     if files := grounds.get("files"):
-        facts.add_row("its files", Text(plain(", ".join(map(str, files)))))
+        facts.add_row("system files", Text(plain(", ".join(map(str, files)))))
     for cell, outcome in (grounds.get("controls") or {}).items():
-        facts.add_row("own control", Text(plain(f"{cell}: {outcome}")))
+        facts.add_row("permissive copy", Text(plain(f"{cell}: {outcome}")))
 
 
-def _image_facts(facts: Table, name: str, image: ImageInfo) -> None:
+def _add_image_facts(facts: Table, name: str, image: ImageInfo) -> None:
     if image.postfix:
         facts.add_row("build", Text(plain(f"Postfix {image.postfix}, OpenSSL {image.openssl}")))
     for note in build_notes(image):
         style = "bold yellow" if note in WARNINGS else "bold"
         facts.add_row("", Text.assemble((note, style), f": {BUILD_NOTES[note]}"))
-    for line in provenance(name, image).whence:
+    for line in image_provenance(name, image).origin:
         facts.add_row("made from", Text(plain(line)))
     facts.add_row("image", Text(plain(f"{image.reference} {image.id}")))
     if image.build_log:
         facts.add_row("build log", Text(plain(image.build_log)))
 
 
-def _views(observation: Observation) -> Table:
+def _views_table(observation: Observation) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for title in ("", "protocol", "cipher", "bits", "group"):
         table.add_column(title)
     for side, view in (("client", observation.client_saw), ("server", observation.server_saw)):
-        table.add_row(side, *map(_word, _fields(view)))
+        table.add_row(side, *map(_format_value, _view_fields(view)))
     return table
 
 
-def _fields(view: TlsView | None) -> Iterable[str | int | None]:
+def _view_fields(view: TlsView | None) -> Iterable[str | int | None]:
     empty = view or TlsView()
     return (empty.protocol, empty.cipher, empty.bits, empty.group)
 
 
-def _word(value: str | int | None) -> Text:
+def _format_value(value: str | int | None) -> Text:
     return Text("-", "bright_black") if value is None else Text(plain(str(value)))
 
 
 def _show_evidence(evidence: Evidence, control: bool, console: Console) -> None:
-    client = _mapping(evidence.get("client"))
-    reply = _mapping(client.get("reply"))
+    client = _as_mapping(evidence.get("client"))
+    reply = _as_mapping(client.get("reply"))
     answer = f"{reply.get('code')} {reply.get('text')}" if reply else client.get("reply")
     logged = CONTROL_LOG if control else SENDER_LOG if "peer_log" in evidence else SERVER_LOG
-    _block(console, "The client's error", client.get("error"))
-    _block(console, _reply_title(reply, client), answer)
+    _print_block(console, "The client's error", client.get("error"))
+    _print_block(console, _reply_title(reply, client), answer)
     if client:
-        _block(console, "The client's dialogue", client.get("dialogue"), "(none)")
-    _block(console, logged, evidence.get("log"), "(nothing)")
-    _block(console, PEER_LOG, evidence.get("peer_log"))
-    _block(console, "Received header of the message as delivered", evidence.get("received"))
-    _block(console, "Notes", evidence.get("notes"))
+        _print_block(console, "The client's dialogue", client.get("dialogue"), "(none)")
+    _print_block(console, logged, evidence.get("log"), "(nothing)")
+    _print_block(console, PEER_LOG, evidence.get("peer_log"))
+    _print_block(console, "Received header of the message as delivered", evidence.get("received"))
+    _print_block(console, "Notes", evidence.get("notes"))
 
 
 def _reply_title(reply: Mapping[str, Any], client: Mapping[str, Any]) -> str:
-    """A reply decided where it said no (4xx, 5xx), or where it took the message."""
+    """The title of the reply: it decided if it is an error (4xx, 5xx), or accepted the message."""
     code = reply.get("code")
-    no = isinstance(code, int) and code >= 400
-    return DECIDING_REPLY if no or client.get("queue_id") else LAST_REPLY
+    is_error = isinstance(code, int) and code >= 400
+    return DECIDING_REPLY if is_error or client.get("queue_id") else LAST_REPLY
 
 
 def _show_instance(instance: Evidence | None, console: Console) -> None:
     if instance is None:
-        _line(console, "\nNo evidence of the Postfix instance in this run.", "bright_black")
+        _print_line(console, "\nNo evidence of the Postfix instance in this run.", "bright_black")
         return
     if instance.get("started") is False:
-        _line(console, "\nPostfix did not start with this configuration.", "bold magenta")
+        _print_line(console, "\nPostfix did not start with this configuration.", "bold magenta")
     _show_check(str(instance.get("check") or ""), console)
-    _block(console, "Log of the instance's start", instance.get("startup"))
-    _block(console, "postconf -n", instance.get("postconf_n"))
-    _block(console, "Added by the harness, and that only", instance.get("added"))
-    files = _mapping(instance.get("files"))
-    _block(console, "Test files it put at paths the candidate names",
-           [f"{path}  {kind}" for path, kind in files.items()])  # fmt: skip
+    _print_block(console, "Log of the instance's start", instance.get("startup"))
+    _print_block(console, "postconf -n", instance.get("postconf_n"))
+    _print_block(console, "Added by the harness", instance.get("added"))
+    files = _as_mapping(instance.get("files"))
+    _print_block(
+        console,
+        "Test files at paths that the candidate names",
+        [f"{path}  {kind}" for path, kind in files.items()],
+    )
 
 
 def _show_check(check: str, console: Console) -> None:
-    """Complaints first and marked; the rest, such as a note of an updated file, is no warning."""
+    """Warnings first and marked; other lines, such as a note of an updated file, are not."""
     lines = sorted(check.splitlines(), key=lambda line: not COMPLAINT.search(line))
-    _line(console, f"\n{CHECK}", "bold cyan")
+    _print_line(console, f"\n{CHECK}", "bold cyan")
     for line in lines or ["(nothing)"]:
         style = "bold yellow" if COMPLAINT.search(line) else ""
         console.print(Padding(Text(plain(line), style), (0, 0, 0, 2), expand=False))
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
-    """An evidence file holds what a driver said; where that is no object, it is taken for none."""
+def _as_mapping(value: Any) -> Mapping[str, Any]:
+    """An evidence file has what a driver reported; anything but an object counts as empty."""
     return value if isinstance(value, Mapping) else {}
 
 
-def _block(console: Console, title: str, words: Any, empty: str = "") -> None:
-    """A heading and indented lines; left out if there is nothing and no word for nothing."""
-    lines = words if isinstance(words, list) else str(words or "").splitlines()
+def _print_block(console: Console, title: str, content: Any, empty: str = "") -> None:
+    """Print a heading and indented lines; nothing if there are no lines and no ``empty`` text."""
+    lines = content if isinstance(content, list) else str(content or "").splitlines()
     text = "\n".join(plain(str(line)) for line in lines) or empty
     if text:
-        _line(console, f"\n{title}", "bold cyan")
+        _print_line(console, f"\n{title}", "bold cyan")
         console.print(Padding(Text(text), (0, 0, 0, 2), expand=False))
 
 
-def _line(console: Console, text: str, style: str = "") -> None:
+def _print_line(console: Console, text: str, style: str = "") -> None:
     console.print(Text(plain(text), style), highlight=False)

@@ -1,9 +1,9 @@
-"""What each scenario changes, beside the scenario ``defaults`` of the same run. Pure.
+"""What each scenario changes, compared with the scenario ``defaults`` of the same run.
 
-A cell is held against the one of the same build, service, client and offer. It differs where the
-outcome, the reason, the negotiated protocol, cipher or group is another, or where client and
-server disagree in one of the two only. What was not measured on either side is told, and is never
-counted as the same.
+A cell is compared with the one of the same build, service, client and offer. It differs where the
+outcome, the reason, the negotiated protocol, cipher or group is another, or where client and server
+disagree in one of the two only. What was not measured on either side is reported, and never counted
+as the same.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from harness.verdicts.observation_diff import (
     cipher_of,
 )
 
-#: Stands between the sign and the word of a cell that differs, and of one that has no counterpart.
+#: Stands between the sign and the label of a cell that differs, and of one without a baseline.
 DIFFERS, UNCOMPARED = "*", "?"
 
-#: What the reports mean by it.
+#: The definition that the reports print.
 DEFINITION = (
     f"A cell differs from that of {BASELINE} with the same build, service, client and offer where "
     "the outcome, the reason, the negotiated protocol, cipher or group, the server's certificate, "
@@ -42,7 +42,7 @@ DEFINITION = (
 
 
 class DifferenceStanding(StrEnum):
-    """How a cell stands beside the baseline's."""
+    """How a cell compares with the baseline's."""
 
     SAME = "same"
     DIFFERS = "differs"
@@ -51,17 +51,17 @@ class DifferenceStanding(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class BaselineComparison:
     """A cell's observation and the baseline's; ``why`` says why the baseline has none."""
 
-    seen: Observation | None
+    observation: Observation | None
     baseline: Observation | None
     why: str | None = None
 
     @property
     def standing(self) -> DifferenceStanding:
-        """Same or not; ``unmeasured``: nothing here, ``uncompared``: nothing in the baseline."""
-        if self.seen is None:
+        """Same or not; ``unmeasured``: no observation, ``uncompared``: none of the baseline."""
+        if self.observation is None:
             return DifferenceStanding.UNMEASURED
         if self.baseline is None:
             return DifferenceStanding.UNCOMPARED
@@ -70,34 +70,34 @@ class Beside:
     @property
     def changed(self) -> tuple[str, ...]:
         """What differs, by name; empty where one of the two was not measured."""
-        if self.seen is None or self.baseline is None:
+        if self.observation is None or self.baseline is None:
             return ()
-        return changes(self.seen, self.baseline)
+        return changes(self.observation, self.baseline)
 
     @property
     def mark(self) -> str:
-        """The sign that a cell is not the same; empty where it is, and where nothing was seen."""
+        """The sign of a cell that is not the same; empty where it is, or was not measured."""
         return {DifferenceStanding.DIFFERS: DIFFERS, DifferenceStanding.UNCOMPARED: UNCOMPARED}.get(
             self.standing, ""
         )
 
     @property
     def word(self) -> str:
-        """A cell's word, or what changed where the cell would else look as under the baseline."""
-        if self.changed and _look(self.seen) == _look(self.baseline):
+        """A cell's label, or what changed where the cell would otherwise look the same."""
+        if self.changed and _appearance(self.observation) == _appearance(self.baseline):
             return self.changed[0]
-        return short_word(self.seen)
+        return short_word(self.observation)
 
     @property
     def text(self) -> str:
-        """A cell's sign, mark and word: ``✗*version``, ``✓*cipher``; unmarked where the same."""
-        disagree = DISAGREE if _look(self.seen)[2] else ""
-        glyph = SIGNS[outcome_of(self.seen)].glyph
+        """A cell's sign, mark and label: ``✗*version``, ``✓*cipher``; no mark where the same."""
+        disagree = DISAGREE if _appearance(self.observation)[2] else ""
+        glyph = SIGNS[outcome_of(self.observation)].glyph
         return f"{glyph}{self.mark or ' '}{self.word}".rstrip() + disagree
 
     @property
     def sentence(self) -> str:
-        """The same spelt out, to stand beside what the cell itself says."""
+        """The same in a sentence, which follows what the cell itself shows."""
         match self.standing:
             case DifferenceStanding.SAME:
                 return f"the same as under {BASELINE}"
@@ -106,19 +106,19 @@ class Beside:
                 other = sentence(self.baseline) + (f", {cipher}" if cipher else "")
                 return f"differs in {', '.join(self.changed)}; under {BASELINE}: {other}"
             case _:
-                side = BASELINE if self.seen is not None else "this cell"
+                side = BASELINE if self.observation is not None else "this cell"
                 return f"not compared with {BASELINE}: {side} {sentence(None, self.why)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """One scenario beside the baseline: its cells by id, in the order of its tables."""
+    """One scenario compared with the baseline: its cells by id, in the order of its tables."""
 
-    cells: Mapping[str, Beside]
+    cells: Mapping[str, BaselineComparison]
 
     def count(self, standing: DifferenceStanding) -> int:
-        """How many cells stand so."""
-        return sum(beside.standing is standing for beside in self.cells.values())
+        """How many cells have this standing."""
+        return sum(comparison.standing is standing for comparison in self.cells.values())
 
     @property
     def differing(self) -> int:
@@ -142,41 +142,45 @@ class Differences:
         """The finding in one sentence, with what could not be compared."""
         compared = self.compared
         if not compared:
-            said = f"Not compared with {BASELINE}: no cell was measured under both"
+            finding = f"Not compared with {BASELINE}: no cell was measured under both"
         elif self.differing:
-            said = f"Differs from {BASELINE} in {self.differing} of {_cells(compared)}"
-            said += f" ({self._where()})"
+            finding = f"Differs from {BASELINE} in {self.differing} of {_count_cells(compared)}"
+            finding += f" ({self._differing_places()})"
         else:
-            said = (
-                f"The same as {BASELINE} in all {_cells(compared)}, with these clients and offers"
+            finding = (
+                f"The same as {BASELINE} in all {_count_cells(compared)}, "
+                "with these clients and offers"
             )
-        gaps = [said]
+        parts = [finding]
         if unmeasured := self.count(DifferenceStanding.UNMEASURED):
-            gaps.append(f"{_cells(unmeasured)} not measured here")
+            parts.append(f"{_count_cells(unmeasured)} not measured here")
         if uncompared := self.count(DifferenceStanding.UNCOMPARED):
-            gaps.append(f"{_cells(uncompared)} measured here and not under {BASELINE}")
-        return "; ".join(gaps) + "."
+            parts.append(f"{_count_cells(uncompared)} measured here and not under {BASELINE}")
+        return "; ".join(parts) + "."
 
-    def _where(self) -> str:
+    def _differing_places(self) -> str:
         """The services and offers that have a differing cell: ``smtp, submission; TLSv1``."""
-        seen = [b.seen for b in self.cells.values() if b.seen and b.changed]
-        axes = (dict.fromkeys(s.service for s in seen), dict.fromkeys(s.offer for s in seen))
+        cells = [c.observation for c in self.cells.values() if c.observation and c.changed]
+        axes = (dict.fromkeys(c.service for c in cells), dict.fromkeys(c.offer for c in cells))
         return "; ".join(", ".join(names) for names in axes)
 
     @property
     def cipher_changes(self) -> Mapping[tuple[str, str], int]:
-        """Where only the cipher changed: how often it was this one, then that one."""
+        """Where only the cipher changed: how often from one cipher to another."""
         pairs = (
-            (cipher_of(beside.baseline) or "none named", cipher_of(beside.seen) or "none named")
-            for beside in self.cells.values()
-            if beside.changed == ("cipher",)
+            (
+                cipher_of(comparison.baseline) or "none named",
+                cipher_of(comparison.observation) or "none named",
+            )
+            for comparison in self.cells.values()
+            if comparison.changed == ("cipher",)
         )
         return Counter(pairs)
 
     def worth_showing(self, cells: Iterable[GridCell]) -> bool:
-        """Whether a line has anything that the statement and the baseline's line do not say.
+        """Whether a line shows anything that the statement and the baseline's line do not.
 
-        A line of which nothing was measured here has not: the statement counts its cells.
+        A line without any observation does not: the statement counts its cells.
         """
         standings = {self.cells[cell.id].standing for cell in cells if cell.planned}
         return not (
@@ -186,47 +190,54 @@ class Differences:
 
 def differences(grid: Grid) -> dict[str, Differences]:
     """Each scenario but the baseline and the controls, by id; empty for a run without baseline."""
-    baseline = next((one for one in grid.scenarios if one.id == BASELINE), None)
+    baseline = next((scenario for scenario in grid.scenarios if scenario.id == BASELINE), None)
     if baseline is None:
         return {}
-    others = (one for one in grid.scenarios if one is not baseline)
-    return {other.id: _differences(other, baseline) for other in others}
+    others = (scenario for scenario in grid.scenarios if scenario is not baseline)
+    return {other.id: _compare_scenarios(other, baseline) for other in others}
 
 
-def beside_baseline(data: RunData, seen: Observation) -> Beside | None:
-    """One cell beside the baseline's; None for the baseline, a control, a run without baseline."""
-    scenarios = {*data.run.axes.scenarios, *(one.scenario for one in data.observations)}
-    if seen.scenario == BASELINE or is_control(seen.build) or BASELINE not in scenarios:
+def compare_with_baseline(data: RunData, observation: Observation) -> BaselineComparison | None:
+    """Compare one cell; None for the baseline, a control, or a run without baseline."""
+    scenarios = {*data.run.axes.scenarios, *(cell.scenario for cell in data.observations)}
+    if observation.scenario == BASELINE or is_control(observation.build):
         return None
-    cell = f"{seen.build}/{BASELINE}/{seen.service}/{seen.client}/{seen.offer}"
-    return Beside(seen, data.find(cell))
+    if BASELINE not in scenarios:
+        return None
+    place = (observation.service, observation.client, observation.offer)
+    return BaselineComparison(
+        observation, data.find("/".join((observation.build, BASELINE, *place)))
+    )
 
 
-def _differences(scenario: ScenarioGrid, baseline: ScenarioGrid) -> Differences:
-    there = {
-        (row.build, table.service, cell.column): cell for table, row, cell in _places(baseline)
+def _compare_scenarios(scenario: ScenarioGrid, baseline: ScenarioGrid) -> Differences:
+    baseline_cells = {
+        (row.build, table.service, cell.column): cell for table, row, cell in _table_cells(baseline)
     }
     pairs = [
-        (cell, there.get((row.build, table.service, cell.column)))
-        for table, row, cell in _places(scenario)
+        (cell, baseline_cells.get((row.build, table.service, cell.column)))
+        for table, row, cell in _table_cells(scenario)
         if cell.planned
     ]
-    return Differences({cell.id: _beside(cell, other) for cell, other in pairs})
+    return Differences({cell.id: _compare_cells(cell, other) for cell, other in pairs})
 
 
-def _places(grid: ScenarioGrid) -> Iterator[tuple[ServiceTable, Row, GridCell]]:
+def _table_cells(grid: ScenarioGrid) -> Iterator[tuple[ServiceTable, Row, GridCell]]:
     return ((table, row, cell) for table in grid.tables for row in table.rows for cell in row.cells)
 
 
-def _beside(cell: GridCell, other: GridCell | None) -> Beside:
+def _compare_cells(cell: GridCell, other: GridCell | None) -> BaselineComparison:
     if other is None:
-        return Beside(cell.observation, None, f"it is no cell of {BASELINE} in this run")
-    return Beside(cell.observation, other.observation, other.why if cell.observation else cell.why)
+        why = f"it is no cell of {BASELINE} in this run"
+        return BaselineComparison(cell.observation, None, why)
+    why_none = other.why if cell.observation else cell.why
+    return BaselineComparison(cell.observation, other.observation, why_none)
 
 
-def _look(seen: Observation | None) -> tuple[str, str, bool]:
-    return outcome_of(seen), short_word(seen), seen is not None and seen.agree is False
+def _appearance(observation: Observation | None) -> tuple[str, str, bool]:
+    disagrees = observation is not None and observation.agree is False
+    return outcome_of(observation), short_word(observation), disagrees
 
 
-def _cells(number: int) -> str:
+def _count_cells(number: int) -> str:
     return f"{number} cell" if number == 1 else f"{number} cells"

@@ -16,21 +16,21 @@ from harness.verdicts.line_effects import (
 SCHEMA = 1
 
 
-def explanation_data(data: RunData, found: Explanation) -> dict[str, Any]:
+def explanation_data(data: RunData, explanation: Explanation) -> dict[str, Any]:
     """Every line with every cell that it changes."""
-    replaced = stand_ins_of(data, found.scenario)
+    replaced = stand_ins_of(data, explanation.scenario)
     return {
         "schema": SCHEMA,
         "run": data.run.id,
-        "scenario": found.scenario,
-        "against": found.against,
-        "lines": [_line(one) for one in found.lines],
-        "replaced": [dict(one) for one in replaced.replaced],
+        "scenario": explanation.scenario,
+        "against": explanation.against,
+        "lines": [_line_data(effect) for effect in explanation.lines],
+        "replaced": [dict(replacement) for replacement in replaced.replaced],
         "base": list(replaced.base),
     }
 
 
-def _line(effect: LineEffect) -> dict[str, Any]:
+def _line_data(effect: LineEffect) -> dict[str, Any]:
     line = effect.line
     return {
         "number": line.number,
@@ -40,22 +40,22 @@ def _line(effect: LineEffect) -> dict[str, Any]:
         "part": effect.part.value,
         "left_out": effect.left_out or None,
         "partners": list(effect.partners),
-        "without": _compared(effect.removed),
-        "alone": None if effect.alone is None else _compared(effect.alone),
+        "without": _compared_data(effect.removed),
+        "alone": None if effect.alone is None else _compared_data(effect.alone),
     }
 
 
-def _compared(compared: Compared) -> dict[str, Any]:
+def _compared_data(compared: Compared) -> dict[str, Any]:
     return {
         "changes": [
             {
-                "with": one.with_it.cell,
-                "without": one.without_it.cell,
-                "differs_in": list(one.names),
+                "with": change.with_it.cell,
+                "without": change.without_it.cell,
+                "differs_in": list(change.names),
             }
-            for one in compared.changes
+            for change in compared.changes
         ],
         "same": compared.same,
-        "gaps": compared.gaps,
+        "gaps": compared.unmeasured,
         "unsteady": compared.unsteady,
     }

@@ -1,7 +1,7 @@
-"""Pivot a run into tables: one a scenario and service, a row a build, a column a client × offer.
+"""Pivot a run into tables: one per scenario and service; rows are builds, columns client × offer.
 
-Pure. Rows and columns keep the order of the run's axes; of the scenarios, ``defaults`` comes first.
-What was planned and not measured keeps its place and says why, so that no report can lose a cell.
+Rows and columns keep the order of the run's axes; of the scenarios, ``defaults`` comes first. A
+cell that was planned and not measured keeps its place and says why, so that no report loses a cell.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from harness.catalog.cells import is_control
+from harness.clients.controls import FORBIDDING, PERMISSIVE
 from harness.observations.record import Observation
 from harness.observations.run_folder import (
     Axes,
     ImageInfo,
     RunData,
     ScenarioInfo,
+    ScopeAxes,
 )
 from harness.reports.labels import (
     BUILD_NOTES,
@@ -26,25 +28,24 @@ from harness.reports.labels import (
     sentence,
     short_word,
 )
-from harness.reports.missing import first_line
-from harness.reports.summary import Summary, summarise
+from harness.reports.problems import first_line
+from harness.reports.summary import Summary, summarise_run
 
-#: The scenario that follows no advice. It comes first, and the others are read beside it.
+#: The scenario that follows no advice. It comes first; the others are compared with it.
 BASELINE = "defaults"
 CONTROLS = ScenarioInfo(
     title="Controls",
-    claim="Servers of ours that accept every version. An offer that fails here fails for the "
-    "client's own reasons; only one that succeeds here makes a refusal elsewhere believable.",
+    claim="Servers of the harness that accept every version. An offer that fails here fails "
+    "because of the client; only one that succeeds here makes a refusal elsewhere believable.",
 )
-OPENED = ScenarioInfo(
-    title="A build's own controls: itself with everything open",
+PERMISSIVE_COPY = ScenarioInfo(
+    title="The permissive copy of a build: itself with every restriction lifted",
     claim="What is refused under a candidate and granted here was refused by the candidate's "
-    "settings; what is refused here too, no setting of Postfix's can bring about.",
+    "settings; what is refused here as well, no setting of Postfix can permit.",
 )
-PERMISSIVE, FORBIDDING = "permissive", "forbidding"
 FORBIDS = ScenarioInfo(
-    title="The control that forbids",
-    claim="A server of ours that refuses every handshake. A client that reports TLS from here "
+    title="The control that refuses",
+    claim="A server of the harness that refuses every handshake. A client that reports TLS here "
     "is not believed when it reports a refusal.",
 )
 
@@ -59,10 +60,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class GridCell:
-    """One place of a table: an observation, or None and ``why`` it was not measured.
+    """One place in a table: an observation, or None and ``why`` it was not measured.
 
-    ``planned`` is False where a control server was never to be asked, or where the client cannot be
-    told to make the offer: the place stays empty.
+    ``planned`` is False where no cell of a control server was planned, or where the client cannot
+    be told to make the offer: the place stays empty.
     """
 
     id: str
@@ -83,32 +84,32 @@ class GridCell:
 
     @property
     def word(self) -> str:
-        """What stands after the glyph: protocol or reason; may be empty."""
+        """What follows the glyph: protocol or reason; may be empty."""
         return short_word(self.observation)
 
     @property
     def text(self) -> str:
-        """Glyph, word, and the mark of a disagreement: ``✓ TLSv1.2``, ``✗ version``."""
+        """Glyph, label, and the mark of a disagreement: ``✓ TLSv1.2``, ``✗ version``."""
         if not self.planned:
             return ""
         return f"{self.glyph} {self.word}".rstrip() + (DISAGREE if self.disagrees else "")
 
     @property
     def sentence(self) -> str:
-        """The same spelt out."""
+        """The same in a sentence."""
         return sentence(self.observation, self.why)
 
     @property
     def disagrees(self) -> bool:
-        """Whether client and server say different things were negotiated."""
+        """Whether client and server report different results."""
         return self.observation is not None and self.observation.agree is False
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One build; ``missing`` says why it could not be had at all.
+    """One build; ``missing`` says why it was unavailable.
 
-    ``notes`` are what is to stand beside its name wherever it owns a result (words.BUILD_NOTES).
+    ``notes`` are shown beside its name wherever it has a result (labels.BUILD_NOTES).
     """
 
     build: str
@@ -118,7 +119,7 @@ class Row:
 
     @property
     def missing_brief(self) -> str:
-        """The first line of ``missing``; a compiler's words go on for many."""
+        """The first line of ``missing``; a compiler's output has many."""
         return first_line(self.missing or "")
 
     def of_client(self, client: str) -> tuple[GridCell, ...]:
@@ -136,7 +137,7 @@ class ServiceTable:
 
 @dataclass(frozen=True, slots=True)
 class ScenarioGrid:
-    """All tables of one scenario; its columns are those that it was to be measured with."""
+    """All tables of one scenario; its columns are those that it was planned with."""
 
     id: str
     info: ScenarioInfo
@@ -172,15 +173,15 @@ class Grid:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What stands beside the name of a build of any table, for the legend."""
-        held = {
+        """The notes beside the name of a build in any table, for the legend."""
+        used = {
             note
             for scenario in self.all_scenarios
             for table in scenario.tables
             for row in table.rows
             for note in row.notes
         }
-        return tuple(note for note in BUILD_NOTES if note in held)
+        return tuple(note for note in BUILD_NOTES if note in used)
 
     @property
     def all_scenarios(self) -> tuple[ScenarioGrid, ...]:
@@ -192,122 +193,133 @@ class Grid:
 class _Pivot:
     """What every cell's lookup needs; ``missing`` is by kind and name."""
 
-    seen: Mapping[str, Observation]
+    by_cell: Mapping[str, Observation]
     missing: Mapping[tuple[str, str], str]
     images: Mapping[str, ImageInfo]
     columns: tuple[Column, ...]
-    unseen: str
+    reason: str
     planned: bool = True
     axes: Axes = field(default_factory=Axes)
 
-    def table(self, scenario: str, service: str, builds: Sequence[str]) -> ServiceTable:
-        return ServiceTable(service, tuple(self._row(b, scenario, service) for b in builds))
+    def service_table(self, scenario: str, service: str, builds: Sequence[str]) -> ServiceTable:
+        rows = tuple(self._build_row(build, scenario, service) for build in builds)
+        return ServiceTable(service, rows)
 
-    def _row(self, build: str, scenario: str, service: str) -> Row:
+    def _build_row(self, build: str, scenario: str, service: str) -> Row:
         missing = self.missing.get(("build", build))
         place = (build, scenario, service)
-        cells = tuple(self._cell(place, column, missing) for column in self.columns)
+        cells = tuple(self._find_cell(place, column, missing) for column in self.columns)
         measured = any(cell.observation for cell in cells)
         notes = build_notes(self.images.get(build))
         return Row(build, cells, None if measured else missing, notes)
 
-    def _cell(self, place: tuple[str, str, str], column: Column, missing: str | None) -> GridCell:
+    def _find_cell(
+        self, place: tuple[str, str, str], column: Column, missing: str | None
+    ) -> GridCell:
         cell_id = "/".join((*place, column.client, column.offer))
-        observation = self.seen.get(cell_id)
+        observation = self.by_cell.get(cell_id)
         if observation:
             return GridCell(cell_id, column, observation)
         unplanned = self.axes.unplanned(*place[1:], column.client, column.offer)
         if self.planned and unplanned:
             return GridCell(cell_id, column, None, unplanned, planned=False)
-        why = missing or self.missing.get(("client", column.client)) or self.unseen
+        why = missing or self.missing.get(("client", column.client)) or self.reason
         return GridCell(cell_id, column, None, why, self.planned)
 
 
 def build_grid(data: RunData) -> Grid:
-    """Pivot a run. Names that only observations or ``missing`` know are appended to the axes."""
+    """Pivot a run. Names that are only in observations or ``missing`` are appended to the axes."""
     axes = data.run.axes
-    tested = [seen for seen in data.observations if not is_control(seen.build)]
-    clients = _in_order(axes.clients, _missing(data, "client"), [s.client for s in tested])
-    offers = _in_order(axes.offers, [s.offer for s in tested])
-    builds = _in_order(axes.builds, _missing(data, "build"), [s.build for s in tested])
-    services = _in_order(axes.services, [s.service for s in tested])
-    whole = Grid(clients, offers, (), (), summarise(data))
-    by_scenario: dict[str, list[Observation]] = {}
-    for seen in tested:
-        by_scenario.setdefault(seen.scenario, []).append(seen)
-    grids = tuple(
-        _scenario(data, name, by_scenario.get(name, []), whole, services, builds)
-        for name in _baseline_first(_in_order(axes.scenarios, list(by_scenario)))
+    tested = [cell for cell in data.observations if not is_control(cell.build)]
+    clients = _merge_names(
+        axes.clients, _unavailable_names(data, "client"), [cell.client for cell in tested]
     )
-    pivot = _pivot(data, clients, offers)
-    return replace(whole, scenarios=grids, controls=_controls(data, pivot, whole, services))
+    offers = _merge_names(axes.offers, [cell.offer for cell in tested])
+    builds = _merge_names(
+        axes.builds, _unavailable_names(data, "build"), [cell.build for cell in tested]
+    )
+    services = _merge_names(axes.services, [cell.service for cell in tested])
+    whole = Grid(clients, offers, (), (), summarise_run(data))
+    by_scenario: dict[str, list[Observation]] = {}
+    for cell in tested:
+        by_scenario.setdefault(cell.scenario, []).append(cell)
+    grids = tuple(
+        _scenario_grid(data, name, by_scenario.get(name, []), whole, services, builds)
+        for name in _baseline_first(_merge_names(axes.scenarios, list(by_scenario)))
+    )
+    pivot = _make_pivot(data, clients, offers)
+    controls = _control_grids(data, pivot, whole, services)
+    return replace(whole, scenarios=grids, controls=controls)
 
 
-def _scenario(
+def _scenario_grid(
     data: RunData,
     name: str,
-    seen: Sequence[Observation],
+    cells: Sequence[Observation],
     whole: Grid,
     services: Sequence[str],
     builds: Sequence[str],
 ) -> ScenarioGrid:
-    """One scenario's tables, of the services, clients and offers that it is about."""
+    """One scenario's tables, with the services, clients and offers that it is about."""
     axes = data.run.axes
-    narrow = axes.scopes.get(name)
-    asked = set(narrow.services if narrow else services) | {one.service for one in seen}
-    theirs = set(narrow.clients if narrow else whole.clients) | {one.client for one in seen}
-    offered = set(narrow.offers if narrow else whole.offers) | {one.offer for one in seen}
-    clients = tuple(one for one in whole.clients if one in theirs)
-    offers = tuple(one for one in whole.offers if one in offered)
-    pivot = _pivot(data, clients, offers)
-    tables = tuple(pivot.table(name, one, builds) for one in services if one in asked)
+    everything = ScopeAxes(tuple(services), whole.clients, whole.offers)
+    scope = axes.scopes.get(name) or everything
+    used_services = {*scope.services, *(cell.service for cell in cells)}
+    used_clients = {*scope.clients, *(cell.client for cell in cells)}
+    used_offers = {*scope.offers, *(cell.offer for cell in cells)}
+    clients = tuple(client for client in whole.clients if client in used_clients)
+    offers = tuple(offer for offer in whole.offers if offer in used_offers)
+    pivot = _make_pivot(data, clients, offers)
+    tables = tuple(
+        pivot.service_table(name, service, builds)
+        for service in services
+        if service in used_services
+    )
     info = data.run.scenarios.get(name) or ScenarioInfo(title=name)
     return ScenarioGrid(name, info, tables, clients, offers)
 
 
-def _pivot(data: RunData, clients: Sequence[str], offers: Sequence[str]) -> _Pivot:
+def _make_pivot(data: RunData, clients: Sequence[str], offers: Sequence[str]) -> _Pivot:
     return _Pivot(
-        seen={observation.cell: observation for observation in data.observations},
-        missing={(lack.kind, lack.name): lack.why for lack in data.run.missing},
+        by_cell={observation.cell: observation for observation in data.observations},
+        missing={(missing.kind, missing.name): missing.why for missing in data.run.missing},
         images=data.run.images,
         columns=tuple(Column(client, offer) for client in clients for offer in offers),
-        unseen="no observation was recorded"
+        reason="no observation was recorded"
         if data.run.finished
         else "the run ended before this cell was measured",
         axes=data.run.axes,
     )
 
 
-def _controls(
+def _control_grids(
     data: RunData, pivot: _Pivot, whole: Grid, services: Sequence[str]
 ) -> tuple[ScenarioGrid, ...]:
-    """The control servers that were asked, as scenarios of their own."""
-    seen = [observation for observation in data.observations if is_control(observation.build)]
-    builds = _in_order([s.build for s in seen])
-    services = _in_order([s for s in services if any(o.service == s for o in seen)])
-    why = "not asked of this control server"
-    idle = _Pivot(pivot.seen, {}, pivot.images, pivot.columns, why, planned=False)
+    """The control servers that were used, as scenarios."""
+    cells = [observation for observation in data.observations if is_control(observation.build)]
+    builds = _merge_names([cell.build for cell in cells])
+    used = {cell.service for cell in cells}
+    services = _merge_names([service for service in services if service in used])
+    why = "this offer was not made to this control server"
+    unplanned = _Pivot(pivot.by_cell, {}, pivot.images, pivot.columns, why, planned=False)
     grids = []
-    for name in _in_order([s.scenario for s in seen]):
-        info = {FORBIDDING: FORBIDS, PERMISSIVE: CONTROLS}.get(name, OPENED)
-        asked = [build for build in builds if any(_of(one, build, name) for one in seen)]
-        tables = tuple(idle.table(name, service, asked) for service in services)
+    for name in _merge_names([cell.scenario for cell in cells]):
+        info = {FORBIDDING: FORBIDS, PERMISSIVE: CONTROLS}.get(name, PERMISSIVE_COPY)
+        servers = {cell.build for cell in cells if cell.scenario == name}
+        names = [build for build in builds if build in servers]
+        tables = tuple(unplanned.service_table(name, service, names) for service in services)
         grids.append(ScenarioGrid(name, info, tables, whole.clients, whole.offers))
     return tuple(grids)
-
-
-def _of(seen: Observation, build: str, scenario: str) -> bool:
-    return (seen.build, seen.scenario) == (build, scenario)
 
 
 def _baseline_first(scenarios: Sequence[str]) -> list[str]:
     return sorted(scenarios, key=lambda name: name != BASELINE)
 
 
-def _missing(data: RunData, kind: str) -> list[str]:
-    return [lack.name for lack in data.run.missing if lack.kind == kind]
+def _unavailable_names(data: RunData, kind: str) -> list[str]:
+    return [missing.name for missing in data.run.missing if missing.kind == kind]
 
 
-def _in_order(*groups: Sequence[str]) -> tuple[str, ...]:
+def _merge_names(*groups: Sequence[str]) -> tuple[str, ...]:
     """Each name once, in the order of its first appearance."""
     return tuple(dict.fromkeys(name for group in groups for name in group))

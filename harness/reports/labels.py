@@ -1,7 +1,7 @@
-"""How reports say what came of a cell: one glyph and a few words for each outcome and reason.
+"""How reports show a cell's outcome: one glyph and a short label for each outcome and reason.
 
-The glyphs differ in shape, so that no report needs colour to be read. Words of a cell are at most
-nine characters wide with their glyph, which lets seven offers stand side by side in 100 columns.
+The glyphs differ in shape, so that no report needs colour to be read. A cell's label is at most
+nine characters wide with its glyph, so that seven offers fit into 100 columns.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from harness.verdicts.observation_diff import (
     without_certificate,
 )
 
-#: A planned cell without an observation. Not in the record's vocabulary: nothing was seen.
+#: A planned cell without an observation. It is not in the record's vocabulary of outcomes.
 NOT_MEASURED = "not-measured"
 DISAGREE = "≠"
-#: On a cell that was accepted: the suite that was negotiated has no certificate.
+#: On an accepted cell: the negotiated suite has no certificate.
 ANONYMOUS = "°"
 ANONYMOUS_MEANING = (
     "Without a certificate: an anonymous suite (aNULL) was negotiated. What is sent is encrypted, "
-    "and whoever answers is taken for the server."
+    "but any server that answers is trusted."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """A glyph, a short word for a narrow cell, and what it means in a sentence."""
+    """A glyph, a short label for a narrow cell, and its meaning in a sentence."""
 
     glyph: str
     word: str
@@ -52,8 +52,8 @@ SIGNS: dict[str, Sign] = {
         "✗",
         "refused",
         "refused",
-        "The server said no; the word says why. A handshake's refusal counts only where the same "
-        "client and offer worked on a control server.",
+        "The server refused; the label says why. A refusal in the handshake counts only where the "
+        "same client and offer worked on a control server.",
     ),
     Outcome.NOT_OFFERED: Sign(
         "∅", "no TLS", "not offered", "The server does not announce STARTTLS."
@@ -82,14 +82,12 @@ SIGNS: dict[str, Sign] = {
 
 UNVERIFIED, FOREIGN = "unverified source", "own image"
 
-#: What is to be known of a build beside its name, and what it means. The first two are warnings:
-#: this tool does not vouch for what is in such a build, and no report shows its results unmarked.
+#: Notes beside a build's name, and what they mean. The first two are warnings: this tool does not
+#: vouch for the content of such a build, and no report shows its results unmarked.
 BUILD_NOTES: dict[str, str] = {
-    UNVERIFIED: "Built from a source of the user's own (--source): no checksum of the catalog "
-    "vouches for what is in it.",
-    FOREIGN: "An image of the user's own (--image): not built by this tool, which has only read "
-    "its versions back.",
-    "legacy flavour": "OpenSSL compiled with every old protocol and weak cipher that it can have, "
+    UNVERIFIED: "Built from a user's source (--source): no checksum of the catalog vouches for it.",
+    FOREIGN: "A user's image (--image): not built by this tool, which has only read its versions.",
+    "legacy flavour": "OpenSSL compiled with every old protocol and weak cipher that it supports, "
     "not as upstream configures it.",
     "Debian's OpenSSL": "Linked with Debian's packages of OpenSSL, not with one compiled from "
     "upstream's source.",
@@ -99,16 +97,17 @@ _FLAVOURS = {"legacy": "legacy flavour", "debian": "Debian's OpenSSL"}
 
 #: Headings of a cell's evidence, the same in the terminal and on the page.
 SERVER_LOG = "What Postfix logged for this connection"
-SENDER_LOG = "What Postfix logged of this message"
-PEER_LOG = "What the peer logged of the session that brought it"
+SENDER_LOG = "What Postfix logged for this message"
+PEER_LOG = "What the peer logged for the session that brought it"
 CONTROL_LOG = "What the control server logged (stunnel, and the Postfix behind it)"
 DECIDING_REPLY = "The SMTP reply that decided it"
 LAST_REPLY = "The last SMTP reply before QUIT"
-CHECK = "What postfix check and postconf said"
-#: A line of theirs that complains; Postfix's msg(3) puts the severity before the text.
+CHECK = "Output of postfix check and postconf"
+#: A line of theirs that reports a problem; msg(3) puts the severity before the text.
 COMPLAINT = re.compile(r"\b(?:warning|error|fatal|panic):")
 
-#: Words for the reasons of the record (design: "Outcomes"): short for a cell, and spelt out.
+#: The labels of the record's reasons (design: "Outcomes"): short for a cell, and in full. A cell
+#: does not show those of an incapable client, so these two may be longer.
 REASONS: dict[str, tuple[str, str]] = {
     "protocol-version": ("version", "protocol version"),
     "no-protocols-available": ("version", "no protocols available"),
@@ -126,9 +125,9 @@ REASONS: dict[str, tuple[str, str]] = {
     "tls-disabled-ca-file": ("CA file", "TLS disabled: the CA file cannot be loaded"),
     "tls-disabled-key-mismatch": ("keypair", "TLS disabled: the key is not the certificate's"),
     "tls-disabled-chain-order": ("order", "TLS disabled: wrong order in the chain files"),
-    "not-tls": ("not TLS", "one side speaks in the clear where TLS comes first"),
+    "not-tls": ("not TLS", "one side speaks SMTP in the clear where TLS comes first"),
     "client-certificate-untrusted": ("bad cc", "the server does not trust the client certificate"),
-    "client-certificate-required": ("ccert", "the server wants a client certificate"),
+    "client-certificate-required": ("ccert", "the server requires a client certificate"),
     "tls-not-available": ("no TLS", "TLS not available (454)"),
     "must-starttls": ("use TLS", "TLS is required (530)"),
     "auth-required-tls": ("use TLS", "TLS is required before login (538)"),
@@ -146,8 +145,8 @@ REASONS: dict[str, tuple[str, str]] = {
     "tlsa-lookup-error": ("TLSA", "the look-up of TLSA records failed"),
     "wrapper-mode-missing": ("wrapper", "port 465 needs smtp_tls_wrappermode = yes"),
     "tlsproxy-missing": ("tlsprox", "there is no tlsproxy(8) in master.cf"),
-    "bad-policy-attribute": ("policy", "the TLS policy has an attribute that Postfix lacks"),
-    "lab": ("lab", "the network of the run's own containers failed"),
+    "bad-policy-attribute": ("policy", "the TLS policy has an attribute that Postfix rejects"),
+    "lab": ("network", "the network of the run's containers failed"),
     "no-route": ("no MX", "the recipient's domain was not found"),
     "policy": ("policy", "the TLS policy for the destination is not valid"),
     "unknown-parameter": ("config", "unknown parameter"),
@@ -157,21 +156,21 @@ REASONS: dict[str, tuple[str, str]] = {
     "certificate-untrusted-issuer": ("issuer", "the certificate's issuer is not trusted"),
     "certificate-expired": ("expired", "the server's certificate has expired"),
     "certificate-self-signed": ("selfsig", "the server's certificate is self-signed"),
-    "version-not-built": ("no code", "the client's library was built without this version"),
-    "unknown-option": ("no word", "the client has no way to be told so"),
+    "version-not-built": ("not built", "the client's library was built without this version"),
+    "unknown-option": ("no option", "the client has no option for it"),
     "no-implicit-tls": ("no 465", "the client has no TLS from the start (RFC 8314)"),
-    "unrecognised": ("unclear", "in words that this tool does not know; see the evidence"),
+    "unrecognised": ("unclear", "an unknown error text; see the evidence"),
     "control-cannot-refuse": (
         "control",
         "the client reports TLS with a control server that refuses every handshake",
     ),
-    "ignored-offer": ("ignored", "the client ignored the offer it was told to make"),
+    "ignored-offer": ("ignored", "the client ignored the offer that it was told to make"),
     "no-control": ("control", "no control shows what this client can do"),
     "contradicts-control": ("control", "the control contradicts the client"),
     "driver": ("driver", "the client's driver failed"),
 }
 
-#: Words for what stood in a cell's way (``observations.obstacles``), as "refused by ...".
+#: The labels of a cell's obstacles (``observations.obstacles``), as in "refused by ...".
 OBSTACLES: dict[str, str] = {
     "protocol-list": "Postfix's protocol list",
     "cipher-list": "Postfix's cipher list or groups",
@@ -180,32 +179,32 @@ OBSTACLES: dict[str, str] = {
     "library": "the TLS library as it was built",
     "settings": "Postfix's other settings",
     "client": "the client",
-    "unknown": "unknown: no control of this build tells",
+    "unknown": "unknown: no control of this build shows it",
 }
 
 
-def in_the_way(observation: Observation) -> str:
-    """What stood in the way, all of it; "" where nothing did."""
-    return "; ".join(OBSTACLES.get(one, one) for one in observation.obstacles)
+def obstacles_text(observation: Observation) -> str:
+    """All obstacles of a cell; "" where there is none."""
+    return "; ".join(OBSTACLES.get(obstacle, obstacle) for obstacle in observation.obstacles)
 
 
 def build_notes(image: ImageInfo | None) -> tuple[str, ...]:
-    """The keys of :data:`BUILD_NOTES` that hold for a build, warnings first.
+    """The keys of :data:`BUILD_NOTES` that apply to a build, warnings first.
 
-    An image's own label counts as much as the run's word: a mark may come twice and not be lost.
+    An image's label counts as much as the run's record: a mark may occur twice, but is not lost.
     """
     if image is None:
         return ()
-    held = {_FLAVOURS.get(image.flavour or image.labels.get(names.FLAVOUR, ""))}
+    notes = {_FLAVOURS.get(image.flavour or image.labels.get(names.FLAVOUR, ""))}
     if image.unverified or names.UNVERIFIED in image.labels:
-        held.add(UNVERIFIED)
+        notes.add(UNVERIFIED)
     if image.foreign:
-        held.add(FOREIGN)
-    return tuple(note for note in BUILD_NOTES if note in held)
+        notes.add(FOREIGN)
+    return tuple(note for note in BUILD_NOTES if note in notes)
 
 
 def build_note(image: ImageInfo | None) -> str:
-    """The same in one string, to stand beside the build's name: ``unverified source``; or ""."""
+    """The same as one string, to be shown beside the build's name: ``unverified source``; or ""."""
     return ", ".join(build_notes(image))
 
 
@@ -215,7 +214,7 @@ def outcome_of(observation: Observation | None) -> str:
 
 
 def short_word(observation: Observation | None) -> str:
-    """At most nine characters to stand after the glyph; empty where the glyph says all."""
+    """At most nine characters to follow the glyph; empty where the glyph is enough."""
     if observation is None:
         return SIGNS[NOT_MEASURED].word
     if observation.outcome is Outcome.ACCEPTED:
@@ -234,9 +233,9 @@ def _refused_word(observation: Observation) -> str:
 
 
 def negotiated_beyond_offer(observation: Observation) -> str:
-    """The protocol negotiated, unless the offer was just that one version (then empty).
+    """The negotiated protocol, unless the offer was exactly that version (then empty).
 
-    With the mark of a suite that has no certificate.
+    Followed by the mark of a suite that has no certificate.
     """
     protocol = protocol_of(observation) or ""
     mark = ANONYMOUS if without_certificate(observation) else ""
@@ -244,7 +243,7 @@ def negotiated_beyond_offer(observation: Observation) -> str:
 
 
 def sentence(observation: Observation | None, why: str | None = None) -> str:
-    """What came of a cell in one line: ``refused at handshake: protocol version``."""
+    """A cell's result in one line: ``refused at handshake: protocol version``."""
     if observation is None:
         return f"not measured: {why}" if why else "not measured"
     text = SIGNS[observation.outcome].title

@@ -15,28 +15,28 @@ from harness.reports.labels import (
     DISAGREE,
     SIGNS,
 )
-from harness.reports.missing import brief, groups
 from harness.reports.plain_text import (
-    fenced,
+    fence_code,
     markdown,
 )
-from harness.reports.provenance import Provenance, builds, others
-from harness.reports.verdict_line import verdict_lines
+from harness.reports.problems import brief_reason, group_unavailable
+from harness.reports.provenance import Provenance, build_provenances, other_provenances
+from harness.reports.verdicts_text import verdict_lines
 from harness.tls import INBOUND, Service
 
 
 def render_markdown(data: RunData) -> str:
     """The whole document."""
     grid = build_grid(data)
-    besides, verdicts = differences(grid), verdict_lines(data)
-    lines = [*_head(data, grid), *_legend(grid), *_contents(grid, besides)]
+    comparisons, verdicts = differences(grid), verdict_lines(data)
+    lines = [*_header_lines(data, grid), *_legend_lines(grid), *_contents_lines(grid, comparisons)]
     for scenario in grid.all_scenarios:
-        lines += _scenario(scenario, besides.get(scenario.id), verdicts.get(scenario.id))
-    lines += _provenance(data)
+        lines += _scenario_lines(scenario, comparisons.get(scenario.id), verdicts.get(scenario.id))
+    lines += _provenance_lines(data)
     return "\n".join(lines) + "\n"
 
 
-def _head(data: RunData, grid: Grid) -> Iterator[str]:
+def _header_lines(data: RunData, grid: Grid) -> Iterator[str]:
     summary = grid.summary
     finished = data.run.finished or "not finished"
     yield "# What Postfix's TLS settings really do\n"
@@ -57,29 +57,29 @@ def _head(data: RunData, grid: Grid) -> Iterator[str]:
         yield f"- Refused by: {summary.obstacles}"
     yield f"- Client and server: {summary.agreement}"
     yield from (f"- Note: {markdown(note)}" for note in data.notes)
-    yield from _missing(data)
+    yield from _unavailable_lines(data)
 
 
-def _missing(data: RunData) -> Iterator[str]:
-    """Group by group, each why whole; a compiler's many lines as it wrote them."""
+def _unavailable_lines(data: RunData) -> Iterator[str]:
+    """Group by group, with the whole reason of each; a compiler's output as it wrote it."""
     if data.run.missing:
-        yield "\n## Missing"
-    for group in groups(data.run.missing):
+        yield "\n## Unavailable"
+    for group in group_unavailable(data.run.missing):
         yield f"\n{group.title.capitalize()}:\n"
-        for lack in group.lacks:
-            yield f"- {lack.kind} `{lack.name}`: {markdown(brief(lack))}"
-            if "\n" in lack.why.strip():
-                yield f"\n{fenced(lack.why.strip(), '  ')}\n"
+        for entry in group.entries:
+            yield f"- {entry.kind} `{entry.name}`: {markdown(brief_reason(entry))}"
+            if "\n" in entry.why.strip():
+                yield f"\n{fence_code(entry.why.strip(), '  ')}\n"
         yield from (f"\nNext step: {markdown(step)}" for step in group.advice)
 
 
-def _legend(grid: Grid) -> Iterator[str]:
+def _legend_lines(grid: Grid) -> Iterator[str]:
     yield "\n## How to read a cell\n"
     yield "| cell | outcome | meaning |\n|:--|:--|:--|"
     for sign in SIGNS.values():
         mark = f"{sign.glyph} {sign.word}".rstrip()
         yield f"| {mark} | {sign.title} | {sign.meaning} |"
-    yield f"| {DISAGREE} | | Client and server saw different things. |"
+    yield f"| {DISAGREE} | | Client and server report different results. |"
     yield f"| ✓ {ANONYMOUS} | | {ANONYMOUS_MEANING} |"
     yield "\n`default`: the client as its user would run it. Every other column: that version only."
     if grid.notes:
@@ -87,18 +87,18 @@ def _legend(grid: Grid) -> Iterator[str]:
     yield from (f"- **{note}**: {markdown(BUILD_NOTES[note])}" for note in grid.notes)
 
 
-def _contents(grid: Grid, besides: Mapping[str, Differences]) -> Iterator[str]:
+def _contents_lines(grid: Grid, comparisons: Mapping[str, Differences]) -> Iterator[str]:
     yield "\n## Scenarios\n"
     for scenario in grid.all_scenarios:
-        beside = besides.get(scenario.id)
-        said = f": {markdown(beside.statement)}" if beside else ""
-        yield f"- [{markdown(scenario.info.title)}](#{scenario.id}){said}"
-    if besides:
+        difference = comparisons.get(scenario.id)
+        statement = f": {markdown(difference.statement)}" if difference else ""
+        yield f"- [{markdown(scenario.info.title)}](#{scenario.id}){statement}"
+    if comparisons:
         yield f"\n{markdown(DEFINITION)}"
 
 
-def _scenario(
-    scenario: ScenarioGrid, beside: Differences | None, verdict: str | None
+def _scenario_lines(
+    scenario: ScenarioGrid, difference: Differences | None, verdict: str | None
 ) -> Iterator[str]:
     info = scenario.info
     yield f"\n## {scenario.id}\n"
@@ -110,63 +110,64 @@ def _scenario(
         yield f"\nFrom {markdown(info.source)}.{link}"
     if verdict is not None:
         yield f"\n**Verdict:** {markdown(verdict)}"
-    if beside is not None:
-        yield f"\n{markdown(beside.statement)}"
+    if difference is not None:
+        yield f"\n{markdown(difference.statement)}"
     for table in scenario.tables:
-        yield from _table(table, scenario)
+        yield from _table_lines(table, scenario)
 
 
-def _table(table: ServiceTable, scenario: ScenarioGrid) -> Iterator[str]:
+def _table_lines(table: ServiceTable, scenario: ScenarioGrid) -> Iterator[str]:
     known = table.service in list(INBOUND)
     port = f" (port {Service(table.service).port})" if known else ""
     yield f"\n### {table.service}{port}\n"
     yield f"| build | client | {' | '.join(scenario.offers)} |"
     yield "|:--|:--|" + ":--|" * len(scenario.offers)
     for row in table.rows:
-        yield from _rows(row, scenario.clients)
+        yield from _row_lines(row, scenario.clients)
 
 
-def _rows(row: Row, clients: Sequence[str]) -> Iterator[str]:
+def _row_lines(row: Row, clients: Sequence[str]) -> Iterator[str]:
     if row.missing:
         yield f"| {row.build} | not measured: {markdown(row.missing_brief)} |"
         return
     for client in clients:
         if not any(cell.planned for cell in row.of_client(client)):
             continue
-        cells = " | ".join(_cell(cell) for cell in row.of_client(client))
-        yield f"| {marked(row.build, row.notes)} | {client} | {cells} |"
+        cells = " | ".join(_cell_link(cell) for cell in row.of_client(client))
+        yield f"| {build_with_notes(row.build, row.notes)} | {client} | {cells} |"
 
 
-def marked(build: str, notes: Sequence[str]) -> str:
-    """A build's name with what is to be known of it, for a table."""
+def build_with_notes(build: str, notes: Sequence[str]) -> str:
+    """A build's name with its notes, for a table."""
     return f"{markdown(build)} **({', '.join(notes)})**" if notes else markdown(build)
 
 
-def _cell(cell: GridCell) -> str:
+def _cell_link(cell: GridCell) -> str:
     text = markdown(cell.text)
     if cell.observation is None or not cell.observation.evidence:
         return text
     return f"[{text}]({quote(cell.observation.evidence)})"
 
 
-def _provenance(data: RunData) -> Iterator[str]:
+def _provenance_lines(data: RunData) -> Iterator[str]:
     yield "\n## Images\n"
     yield "| build | Postfix | OpenSSL | made from | base | image | id |\n" + "|:--" * 7 + "|"
-    for one in builds(data.run):
-        versions = (f"{one.number} ({one.known})" for one in (one.postfix, one.openssl))
-        told = " | ".join(map(markdown, (*versions, "; ".join(one.whence), _base(one))))
-        yield f"| {marked(one.name, one.notes)} | {told} | {_image(one)} |"
+    for build in build_provenances(data.run):
+        versions = (f"{each.number} ({each.known})" for each in (build.postfix, build.openssl))
+        texts = (*versions, "; ".join(build.origin), _describe_base(build))
+        name = build_with_notes(build.name, build.notes)
+        yield f"| {name} | {' | '.join(map(markdown, texts))} | {_describe_image(build)} |"
     yield "\n| other image | kind | what it is | image | id |\n" + "|:--" * 5 + "|"
-    for one in others(data.run):
-        told = " | ".join(markdown(cell) for cell in (one.image.kind, "; ".join(one.whence)))
-        yield f"| {markdown(one.name)} | {told} | {_image(one)} |"
-    yield "\n`run.json` has every label, with flags, packages and the sources' whole hashes."
+    for other in other_provenances(data.run):
+        texts = (other.name, other.image.kind, "; ".join(other.origin))
+        yield f"| {' | '.join(map(markdown, texts))} | {_describe_image(other)} |"
+    yield "\n`run.json` has every label, with flags, packages and the sources' full hashes."
 
 
-def _base(one: Provenance) -> str:
+def _describe_base(image: Provenance) -> str:
     titles = ("base image", "base image's digest", "base system from")
-    return ", ".join(fact.value for fact in one.facts if fact.title in titles)
+    return ", ".join(fact.value for fact in image.facts if fact.title in titles)
 
 
-def _image(one: Provenance) -> str:
-    return f"`{one.image.reference}` | `{one.image.id}`"
+def _describe_image(provenance: Provenance) -> str:
+    return f"`{provenance.image.reference}` | `{provenance.image.id}`"

@@ -1,4 +1,4 @@
-"""Words of servers and clients made safe for a terminal or a Markdown table."""
+"""Text from servers and clients made safe for a terminal or a Markdown table."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~])")
 
 
 def plain(text: str) -> str:
-    """Control characters as ``\\x1b``, so that no log line can drive the reader's terminal."""
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", text)
+    """Control characters as ``\\x1b``, so that no log line can control the reader's terminal."""
+    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]) & 0xFF:02x}", text)
 
 
-def fenced(text: str, indent: str = "") -> str:
-    """Lines as a block of code in Markdown, with a fence that no line of theirs can close."""
+def fence_code(text: str, indent: str = "") -> str:
+    """Lines as a block of code in Markdown, with a fence that none of the lines can close."""
     lines = plain(text).splitlines()
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
@@ -24,6 +24,6 @@ def fenced(text: str, indent: str = "") -> str:
 
 
 def markdown(text: str) -> str:
-    """Text that shows as it is inside a table of GitHub's Markdown, on one line."""
+    """Text that looks unchanged inside a table of GitHub's Markdown, on one line."""
     one_line = " ".join(plain(text).split())
     return _MARKDOWN.sub(r"\\\1", one_line).replace("\\<", "&lt;").replace("\\>", "&gt;")

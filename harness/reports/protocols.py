@@ -1,8 +1,8 @@
-"""Which TLS versions each build accepts: builds × versions, by scenario and service. Pure.
+"""Which TLS versions each build accepts: builds × versions, by scenario and service.
 
 Only cells whose client offered one version and no other count. A version is refused only where
-every client that can offer it was turned away, with a control's proof; what no client of the run
-can offer, or what was not measured, is never told as refused.
+every client that can offer it was refused, as a control proves; a version that no client of the run
+can offer, or that was not measured, is never reported as refused.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.observations.record import Observation, Outcome, Stage
+from harness.observations.record import BEFORE_HANDSHAKE, Observation, Outcome
 from harness.observations.run_folder import (
     RunData,
     ScenarioInfo,
@@ -32,16 +32,14 @@ from harness.verdicts.observation_diff import (
 )
 
 ALL_SERVICES = "all services"
-#: After the sign of a version that only some of the clients that can offer it got through with.
+#: After the sign of a version that only some of the clients that can offer it negotiated.
 SOME = "some"
 _VERSION = REASONS["protocol-version"][0]
 _UNDECIDED = frozenset({Outcome.ERROR, Outcome.TIMEOUT})
-# The server's word came before the client's offer: no control can add to it.
-_BEFORE_TLS = frozenset({Stage.CONNECT, Stage.BANNER, Stage.EHLO, Stage.STARTTLS})
 
 
 class ProtocolStanding(StrEnum):
-    """How a version stands on a service."""
+    """The result for a version on a service."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
@@ -52,10 +50,10 @@ class ProtocolStanding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProtocolVerdict:
-    """One place of the table. ``text`` is what it shows: a sign, and a word where that needs one.
+    """One place in the table. ``text`` is what it shows: a sign, and a label where one is needed.
 
-    ``exceptions`` are the observations of clients that were turned away from a version that others
-    got through with.
+    ``exceptions`` are the observations of clients that were refused a version that others
+    negotiated.
     """
 
     standing: ProtocolStanding
@@ -76,7 +74,7 @@ class ProtocolRow:
 
 @dataclass(frozen=True, slots=True)
 class ProtocolTable:
-    """One scenario's rows: every build that was had, in the run's order."""
+    """One scenario's rows: every build that was available, in the run's order."""
 
     scenario: str
     info: ScenarioInfo
@@ -84,106 +82,118 @@ class ProtocolTable:
 
     @property
     def exceptions(self) -> tuple[str, ...]:
-        """Who was turned away from a version that another client got through with, in words."""
+        """The clients that were refused a version that another client negotiated, as text."""
         return tuple(
-            f"{row.build}, {seen.service}, {seen.offer}, {seen.client}: {sentence(seen)}"
+            f"{row.build}, {cell.service}, {cell.offer}, {cell.client}: {sentence(cell)}"
             for row in self.rows
             for verdict in row.verdicts
-            for seen in verdict.exceptions
+            for cell in verdict.exceptions
         )
 
 
 def protocol_tables(data: RunData) -> tuple[ProtocolTable, ...]:
-    """A table a scenario. Services of a build that agree in all versions share a row."""
+    """One table per scenario. Services of a build with the same results share a row."""
     grid = build_grid(data)
-    gone = {lack.name for lack in data.run.missing if lack.kind == "client"}
-    return tuple(ProtocolTable(one.id, one.info, tuple(_rows(one, gone))) for one in grid.scenarios)
+    absent = {entry.name for entry in data.run.missing if entry.kind == "client"}
+    return tuple(
+        ProtocolTable(scenario.id, scenario.info, tuple(_table_rows(scenario, absent)))
+        for scenario in grid.scenarios
+    )
 
 
-def _rows(scenario: ScenarioGrid, gone: Collection[str]) -> Iterator[ProtocolRow]:
+def _table_rows(scenario: ScenarioGrid, absent: Collection[str]) -> Iterator[ProtocolRow]:
     # Each service's table has the same builds in the same order.
     for same in zip(*(table.rows for table in scenario.tables), strict=True):
         services = [table.service for table in scenario.tables]
         if not all(row.missing for row in same):
             judged = {
-                service: _verdicts(row, gone) for service, row in zip(services, same, strict=True)
+                service: _judge_row(row, absent)
+                for service, row in zip(services, same, strict=True)
             }
-            yield from _merge(same[0], judged)
+            yield from _merge_services(same[0], judged)
 
 
-def _merge(row: Row, judged: Mapping[str, tuple[ProtocolVerdict, ...]]) -> Iterator[ProtocolRow]:
-    """A build's rows: one for all services that agree."""
+def _merge_services(
+    row: Row, judged: Mapping[str, tuple[ProtocolVerdict, ...]]
+) -> Iterator[ProtocolRow]:
+    """A build's rows: one for all services with the same results."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for service, verdicts in judged.items():
-        groups.setdefault(tuple(one.text for one in verdicts), []).append(service)
+        groups.setdefault(tuple(verdict.text for verdict in verdicts), []).append(service)
     for services in groups.values():
         label = ALL_SERVICES if len(services) == len(judged) > 1 else ", ".join(services)
-        merged = map(_merged, zip(*(judged[service] for service in services), strict=True))
+        merged = map(_merge_verdicts, zip(*(judged[service] for service in services), strict=True))
         yield ProtocolRow(row.build, row.notes, tuple(services), label, tuple(merged))
 
 
-def _merged(verdicts: Sequence[ProtocolVerdict]) -> ProtocolVerdict:
-    """One verdict for services that agree, with all of their exceptions."""
-    exceptions = tuple(seen for one in verdicts for seen in one.exceptions)
+def _merge_verdicts(verdicts: Sequence[ProtocolVerdict]) -> ProtocolVerdict:
+    """One verdict for services with the same results, with all of their exceptions."""
+    exceptions = tuple(cell for verdict in verdicts for cell in verdict.exceptions)
     return ProtocolVerdict(verdicts[0].standing, verdicts[0].text, exceptions)
 
 
-def _verdicts(row: Row, gone: Collection[str]) -> tuple[ProtocolVerdict, ...]:
+def _judge_row(row: Row, absent: Collection[str]) -> tuple[ProtocolVerdict, ...]:
     by_offer: dict[str, list[GridCell]] = {}
     for cell in row.cells:
-        # A client that could not be had is no client of the run; the footnotes name it.
-        if cell.observation or cell.column.client not in gone:
+        # A client that was unavailable is no client of the run; the footnotes name it.
+        if cell.observation or cell.column.client not in absent:
             by_offer.setdefault(cell.column.offer, []).append(cell)
-    return tuple(_verdict(by_offer.get(protocol.value, ())) for protocol in Protocol)
+    return tuple(_judge_version(by_offer.get(protocol.value, ())) for protocol in Protocol)
 
 
-def _verdict(cells: Sequence[GridCell]) -> ProtocolVerdict:
-    seen = [cell.observation for cell in cells if cell.observation]
-    accepted = [one for one in seen if _is_accepted(one)]
+def _judge_version(cells: Sequence[GridCell]) -> ProtocolVerdict:
+    observations = [cell.observation for cell in cells if cell.observation]
+    accepted = [cell for cell in observations if _is_accepted(cell)]
     if accepted:
-        return _accepted(accepted, seen)
-    told = [one for one in seen if one.outcome is not Outcome.CLIENT_INCAPABLE]
-    open_ = [one for one in told if not _is_proved(one)]
-    if open_ or len(seen) < len(cells) or not seen:
-        word = short_word(open_[0]) if open_ else ""
-        return ProtocolVerdict(ProtocolStanding.UNMEASURED, f"? {word}".strip())
-    if not told:
+        return _judge_accepted(accepted, observations)
+    capable = [cell for cell in observations if cell.outcome is not Outcome.CLIENT_INCAPABLE]
+    unproved = [cell for cell in capable if not _is_proved(cell)]
+    if unproved or len(observations) < len(cells) or not observations:
+        label = short_word(unproved[0]) if unproved else ""
+        return ProtocolVerdict(ProtocolStanding.UNMEASURED, f"? {label}".strip())
+    if not capable:
         return ProtocolVerdict(ProtocolStanding.UNMEASURABLE, SIGNS[Outcome.CLIENT_INCAPABLE].glyph)
-    refused = [one for one in told if one.outcome is Outcome.REFUSED]
+    refused = [cell for cell in capable if cell.outcome is Outcome.REFUSED]
     if refused:
         return ProtocolVerdict(ProtocolStanding.REFUSED, _refused_text(refused))
-    sign = SIGNS[told[0].outcome]
+    sign = SIGNS[capable[0].outcome]
     return ProtocolVerdict(ProtocolStanding.NO_TLS, f"{sign.glyph} {sign.word}")
 
 
-def _accepted(accepted: Sequence[Observation], seen: Sequence[Observation]) -> ProtocolVerdict:
-    turned_away = tuple(
-        one for one in seen if one.outcome is Outcome.REFUSED and not _is_accepted(one)
+def _judge_accepted(
+    accepted: Sequence[Observation], observations: Sequence[Observation]
+) -> ProtocolVerdict:
+    refused = tuple(
+        cell for cell in observations if cell.outcome is Outcome.REFUSED and not _is_accepted(cell)
     )
-    mark = DISAGREE if any(one.agree is False for one in accepted) else ""
+    mark = DISAGREE if any(cell.agree is False for cell in accepted) else ""
     if accepted and all(map(without_certificate, accepted)):
         mark = ANONYMOUS + mark
-    text = f"{SIGNS[Outcome.ACCEPTED].glyph}{mark} {SOME if turned_away else ''}".rstrip()
-    return ProtocolVerdict(ProtocolStanding.ACCEPTED, text, turned_away)
+    text = f"{SIGNS[Outcome.ACCEPTED].glyph}{mark} {SOME if refused else ''}".rstrip()
+    return ProtocolVerdict(ProtocolStanding.ACCEPTED, text, refused)
 
 
-def _is_accepted(seen: Observation) -> bool:
+def _is_accepted(observation: Observation) -> bool:
     """Whether the version was negotiated; the message may have been refused after that."""
-    if seen.outcome is Outcome.CLIENT_INCAPABLE:
+    if observation.outcome is Outcome.CLIENT_INCAPABLE:
         return False
-    protocol = protocol_of(seen)
-    return protocol == seen.offer or (seen.outcome is Outcome.ACCEPTED and protocol is None)
+    protocol = protocol_of(observation)
+    return protocol == observation.offer or (
+        observation.outcome is Outcome.ACCEPTED and protocol is None
+    )
 
 
-def _is_proved(seen: Observation) -> bool:
-    """Whether it says something of the server, and not of the client or of the harness."""
-    if seen.outcome is Outcome.REFUSED:
-        return seen.decided_by != "client" and bool(seen.control or seen.stage in _BEFORE_TLS)
-    return seen.outcome not in _UNDECIDED
+def _is_proved(observation: Observation) -> bool:
+    """Whether it shows something about the server, and not about the client or the harness."""
+    if observation.outcome is Outcome.REFUSED:
+        # A server that refused before the client's offer needs no control as proof.
+        proved = bool(observation.control or observation.stage in BEFORE_HANDSHAKE)
+        return observation.decided_by != "client" and proved
+    return observation.outcome not in _UNDECIDED
 
 
 def _refused_text(refused: Sequence[Observation]) -> str:
-    """The sign alone where the version is why, else each reason's word."""
-    words = list(dict.fromkeys(short_word(one) for one in refused))
-    why = "" if words == [_VERSION] else ", ".join(words)
+    """The sign alone where the version is the reason, else each reason's label."""
+    labels = list(dict.fromkeys(short_word(cell) for cell in refused))
+    why = "" if labels == [_VERSION] else ", ".join(labels)
     return f"{SIGNS[Outcome.REFUSED].glyph} {why}".rstrip()

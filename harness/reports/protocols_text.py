@@ -1,7 +1,7 @@
 """The table of accepted TLS versions as Markdown for the documentation, and for a terminal.
 
-Beside the tables stands what a doubter asks: which run, which clients, versions read back from the
-images, what is missing and why, and the command that makes it anew.
+Below the tables: which run, which clients, which versions the images reported, what was unavailable
+and why, and the command that makes the table again.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from harness.reports.labels import (
     DISAGREE,
     SIGNS,
 )
-from harness.reports.markdown import marked
-from harness.reports.missing import brief, groups
+from harness.reports.markdown import build_with_notes
 from harness.reports.plain_text import (
-    fenced,
+    fence_code,
     markdown,
     plain,
 )
+from harness.reports.problems import brief_reason, group_unavailable
 from harness.reports.protocols import (
     SOME,
     ProtocolRow,
@@ -35,17 +35,17 @@ from harness.reports.protocols import (
     ProtocolTable,
     protocol_tables,
 )
-from harness.reports.provenance import builds
+from harness.reports.provenance import build_provenances
 from harness.reports.terminal_table import build_label
 from harness.reports.versions import BY_LABEL
 from harness.tls import NAMED_SERVICES, Protocol, Service
 
 _HEAD = ("build", "Postfix", "OpenSSL", "service", *Protocol)
-_AGAIN = "postfix-matrix report --table protocols"
+_COMMAND = "postfix-matrix report --table protocols"
 _MEANINGS = {
     ProtocolStanding.ACCEPTED: "a client that offered this version and no other negotiated it",
     ProtocolStanding.REFUSED: "every client that can offer this version was refused, and the same "
-    "offer worked on a control; a word after the sign names another reason than the version",
+    "offer worked on a control; a label after the sign names another reason than the version",
     ProtocolStanding.UNMEASURABLE: "not measurable: no client of this run can offer this version",
     ProtocolStanding.UNMEASURED: "not measured, or without a result",
 }
@@ -58,113 +58,119 @@ _GLYPHS = {
 
 
 def render_protocols(data: RunData) -> str:
-    """The tables with their footnotes as Markdown without headings, to be put into a document."""
+    """The tables with their footnotes as Markdown without headings, to be inserted anywhere."""
     tables = protocol_tables(data)
-    versions = _versions(data)
+    versions = _brief_versions(data)
     parts = [part for table in tables for part in _markdown_table(table, versions)]
-    notes = "\n".join(f"- {markdown(line)}" for line in _notes(data, tables))
-    missing = "\n".join(f"- {markdown(line)}" for line in _missing(data))
-    parts += [notes, "Missing:\n\n" + missing if missing else "", "Made with", fenced(_made(data))]
+    notes = "\n".join(f"- {markdown(line)}" for line in _note_lines(data, tables))
+    unavailable = "\n".join(f"- {markdown(line)}" for line in _unavailable_lines(data))
+    parts += [notes, "Unavailable:\n\n" + unavailable if unavailable else ""]
+    parts += ["Made with", fence_code(_commands(data))]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def print_protocols(data: RunData, console: Console) -> None:
     """The same for a terminal of 100 columns or more."""
     tables = protocol_tables(data)
-    versions = _versions(data)
+    versions = _brief_versions(data)
     for table in tables:
-        console.print(Text(_title(table), "bold"), highlight=False)
+        console.print(Text(_table_title(table), "bold"), highlight=False)
         console.print(_terminal_table(table, versions), highlight=False)
         console.print()
-    lines = [*_notes(data, tables), *(f"missing: {line}" for line in _missing(data))]
-    for line in [*lines, f"made with: {_made(data)}".replace("\n", "; ")]:
+    unavailable = (f"unavailable: {line}" for line in _unavailable_lines(data))
+    lines = [*_note_lines(data, tables), *unavailable]
+    for line in [*lines, f"made with: {_commands(data)}".replace("\n", "; ")]:
         console.print(Text(plain(line)), highlight=False)
 
 
-def _title(table: ProtocolTable) -> str:
+def _table_title(table: ProtocolTable) -> str:
     return plain(f"{table.scenario}: {table.info.title}")
 
 
-def _versions(data: RunData) -> dict[str, tuple[str, str]]:
-    return {one.name: (one.postfix.brief, one.openssl.brief) for one in builds(data.run)}
+def _brief_versions(data: RunData) -> dict[str, tuple[str, str]]:
+    return {b.name: (b.postfix.brief, b.openssl.brief) for b in build_provenances(data.run)}
 
 
 def _markdown_table(table: ProtocolTable, versions: dict[str, tuple[str, str]]) -> Iterator[str]:
     yield f"**{markdown(table.scenario)}**: {markdown(table.info.title)}"
-    rows = [_HEAD, *(_cells(row, versions) for row in table.rows)]
+    rows = [_HEAD, *(_row_cells(row, versions) for row in table.rows)]
     widths = [max(len(row[at]) for row in rows) for at in range(len(_HEAD))]
     lines = [" | ".join(cell.ljust(widths[at]) for at, cell in enumerate(row)) for row in rows]
     rule = "|".join(":" + "-" * (width + 1) for width in widths)
     yield "\n".join([f"| {lines[0]} |", f"|{rule}|", *(f"| {line} |" for line in lines[1:])])
 
 
-def _cells(row: ProtocolRow, versions: dict[str, tuple[str, str]]) -> tuple[str, ...]:
-    told = (*versions.get(row.build, ("", "")), row.label, *(one.text for one in row.verdicts))
-    return (marked(row.build, row.notes), *map(markdown, told))
+def _row_cells(row: ProtocolRow, versions: dict[str, tuple[str, str]]) -> tuple[str, ...]:
+    versions_of_build = versions.get(row.build, ("", ""))
+    cells = (*versions_of_build, row.label, *(verdict.text for verdict in row.verdicts))
+    return (build_with_notes(row.build, row.notes), *map(markdown, cells))
 
 
 def _terminal_table(table: ProtocolTable, versions: dict[str, tuple[str, str]]) -> Table:
-    shown = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    grid = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     for title in _HEAD:
-        shown.add_column(title, overflow="fold")
+        grid.add_column(title, overflow="fold")
     for row in table.rows:
         notes = [f"({note})" for note in row.notes]
         label = Text("\n".join([*map(plain, build_label(row.build)), *notes]))
-        told = _cells(row, versions)[1:3]
+        postfix_openssl = map(Text, _row_cells(row, versions)[1:3])
         services = "\n".join(row.label.split(", "))
-        shown.add_row(label, *map(Text, told), services, *(one.text for one in row.verdicts))
-    return shown
+        grid.add_row(label, *postfix_openssl, services, *(v.text for v in row.verdicts))
+    return grid
 
 
-def _notes(data: RunData, tables: Sequence[ProtocolTable]) -> Iterator[str]:
-    """The legend of what occurs, then the run."""
-    held = {one.standing for table in tables for row in table.rows for one in row.verdicts}
-    texts = {one.text for table in tables for row in table.rows for one in row.verdicts}
-    yield from (f"{_GLYPHS[one]}: {words}" for one, words in _MEANINGS.items() if one in held)
+def _note_lines(data: RunData, tables: Sequence[ProtocolTable]) -> Iterator[str]:
+    """The legend of what occurs in the tables, then the run."""
+    verdicts = [v for table in tables for row in table.rows for v in row.verdicts]
+    standings = {verdict.standing for verdict in verdicts}
+    texts = {verdict.text for verdict in verdicts}
+    for standing, meaning in _MEANINGS.items():
+        if standing in standings:
+            yield f"{_GLYPHS[standing]}: {meaning}"
     for sign in SIGNS.values():
         if f"{sign.glyph} {sign.word}" in texts and sign.glyph not in _GLYPHS.values():
             yield f"{sign.glyph} {sign.word}: {sign.title}. {sign.meaning}"
     if any(ANONYMOUS in text for text in texts):
         yield f"{ANONYMOUS}: {ANONYMOUS_MEANING}"
     if any(DISAGREE in text for text in texts):
-        yield f"{DISAGREE}: client and server say different things were negotiated"
-    for one in (words for table in tables for words in table.exceptions):
-        yield f"{SOME}: {one}"
+        yield f"{DISAGREE}: client and server report different results"
+    yield from (f"{SOME}: {exception}" for table in tables for exception in table.exceptions)
     noted = {note for table in tables for row in table.rows for note in row.notes}
-    yield from (f"{note}: {words}" for note, words in BUILD_NOTES.items() if note in noted)
-    yield from _run(data)
+    yield from (f"{note}: {text}" for note, text in BUILD_NOTES.items() if note in noted)
+    yield from _run_lines(data)
 
 
-def _run(data: RunData) -> Iterator[str]:
+def _run_lines(data: RunData) -> Iterator[str]:
     run = data.run
-    read = "Postfix and OpenSSL as read back from the running images, OpenSSL as Postfix loads it"
-    labelled = any(BY_LABEL in (one.postfix.how, one.openssl.how) for one in builds(run))
-    yield f"{read}; where that is said, by the image's label" if labelled else read
-    yield f"services: {', '.join(map(_service, run.axes.services))}"
-    yield f"clients: {', '.join(_client(name, data) for name in run.axes.clients)}"
+    source = "Postfix and OpenSSL as the running images report them, OpenSSL as Postfix loads it"
+    builds = build_provenances(run)
+    labelled = any(BY_LABEL in (build.postfix.how, build.openssl.how) for build in builds)
+    yield f"{source}; where it says so, by the image's label" if labelled else source
+    yield f"services: {', '.join(map(_describe_service, run.axes.services))}"
+    yield f"clients: {', '.join(_describe_client(name, data) for name in run.axes.clients)}"
     by = f"{run.tool.name} {run.tool.version}, run {run.id}"
     yield f"measured {run.started[:10]} by {by}{'' if run.finished else ', which did not finish'}"
 
 
-def _service(name: str) -> str:
+def _describe_service(name: str) -> str:
     return f"{name} (port {Service(name).port})" if name in NAMED_SERVICES else name
 
 
-def _client(name: str, data: RunData) -> str:
-    """A client with what its driver says of itself, as far as its name does not."""
+def _describe_client(name: str, data: RunData) -> str:
+    """A client with the versions that its driver reports, as far as its name does not have them."""
     image = data.run.images.get(name)
-    said = (image.describe if image else None) or {}
-    told = [str(said[key]) for key in ("version", "tls_version") if said.get(key)]
-    news = ", ".join(words for words in told if words not in name)
-    return f"{name} ({news})" if news else name
+    described = (image.describe if image else None) or {}
+    versions = [str(described[key]) for key in ("version", "tls_version") if described.get(key)]
+    further = ", ".join(version for version in versions if version not in name)
+    return f"{name} ({further})" if further else name
 
 
-def _missing(data: RunData) -> Iterator[str]:
-    for group in groups(data.run.missing):
-        for lack in group.lacks:
-            yield f"{lack.kind} {lack.name}, {group.title}: {brief(lack)}"
+def _unavailable_lines(data: RunData) -> Iterator[str]:
+    for group in group_unavailable(data.run.missing):
+        for entry in group.entries:
+            yield f"{entry.kind} {entry.name}, {group.title}: {brief_reason(entry)}"
 
 
-def _made(data: RunData) -> str:
+def _commands(data: RunData) -> str:
     command = shlex.join(data.run.command)
-    return "\n".join([*([command] if command else []), _AGAIN])
+    return "\n".join([*([command] if command else []), _COMMAND])

@@ -1,7 +1,7 @@
-"""Where each image is from, as a doubter asks it: versions, source, base, the image's bytes. Pure.
+"""Where each image is from: its versions, its source, its base, and the image's bytes.
 
-What a label says and what was read back from the running image are told apart, and a hash that
-nobody else vouches for is never passed off as one that others do.
+What a label says is kept apart from what the running image reported, and a hash that only the user
+knows is never shown as one that independent places publish.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from harness.reports.labels import build_notes
 from harness.reports.versions import ImageVersion, openssl_version, postfix_version
 
 _SUITE = names.PREFIX + "suite"
-# What harness.images.stamping writes: "postfix-3.7.11 sha256:HEX corroborated:1", with ", PLACE"
-# behind it where the source was a part of something else; for a source of the user's it ends in
+# What harness.images.stamping writes: "postfix-3.7.11 sha256:HEX corroborated:1", followed by
+# ", PLACE" where the source was a part of an archive; for a user's source it ends in
 # "unverified, PATH" instead.
 _SOURCE = re.compile(r"(?P<release>\S+) sha256:(?P<hash>[0-9a-f]{64}) (?P<vouched>.+)")
 _CORROBORATED = re.compile(r"corroborated:(?P<places>\d+)(?P<place>, .+)?")
-#: Labels that the facts spell out in words of their own, and those whose value they have.
-_SPELT = frozenset({names.SOURCE, names.OPENSSL_SOURCE})
-_SHOWN = frozenset({
+#: Labels that the facts describe in other words, and those whose value they contain.
+_DESCRIBED = frozenset({names.SOURCE, names.OPENSSL_SOURCE})
+_CONTAINED = frozenset({
     names.HOW, names.PACKAGES, names.ORIGIN, _SUITE, names.RECIPE, names.FRONT, names.FLAVOUR,
     names.POSTFIX, names.OPENSSL, names.OCI_CREATED, names.OCI_BASE_NAME, names.OCI_BASE_DIGEST,
 })  # fmt: skip
@@ -36,7 +36,7 @@ _SHOWN = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One line of an image's provenance; ``literal``: to be shown letter by letter."""
+    """One line of an image's provenance; ``literal``: to be shown verbatim."""
 
     title: str
     value: str
@@ -45,157 +45,162 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """One image. ``whence`` says in a line or two what it is made from; ``facts`` have it all."""
+    """One image. ``origin`` says in a line or two what it is made from; ``facts`` have it all."""
 
     name: str
     image: ImageInfo
     postfix: ImageVersion
     openssl: ImageVersion
-    whence: tuple[str, ...]
+    origin: tuple[str, ...]
     facts: tuple[Fact, ...]
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is to be known beside its name."""
+        """The notes to show beside its name."""
         return build_notes(self.image)
 
 
-def builds(run: RunRecord) -> tuple[Provenance, ...]:
+def build_provenances(run: RunRecord) -> tuple[Provenance, ...]:
     """The builds under test, in the order of the run's tables."""
-    found = {name: image for name, image in run.images.items() if image.kind == "build"}
-    ordered = {name: found[name] for name in run.axes.builds if name in found} | found
-    return tuple(provenance(name, image) for name, image in ordered.items())
+    images = {name: image for name, image in run.images.items() if image.kind == "build"}
+    ordered = {name: images[name] for name in run.axes.builds if name in images} | images
+    return tuple(image_provenance(name, image) for name, image in ordered.items())
 
 
-def others(run: RunRecord) -> tuple[Provenance, ...]:
-    """Clients, controls and what else helped, clients in the order of the run's axis."""
-    found = {name: image for name, image in run.images.items() if image.kind != "build"}
-    clients = {name: found[name] for name in run.axes.clients if name in found}
-    rest = dict(sorted(found.items(), key=lambda item: (item[1].kind, item[0])))
-    return tuple(provenance(name, image) for name, image in (clients | rest).items())
+def other_provenances(run: RunRecord) -> tuple[Provenance, ...]:
+    """Clients, controls and other helpers; clients in the order of the run's axis."""
+    images = {name: image for name, image in run.images.items() if image.kind != "build"}
+    clients = {name: images[name] for name in run.axes.clients if name in images}
+    ordered = dict(sorted(images.items(), key=lambda item: (item[1].kind, item[0])))
+    return tuple(image_provenance(name, image) for name, image in (clients | ordered).items())
 
 
-def provenance(name: str, image: ImageInfo) -> Provenance:
+def image_provenance(name: str, image: ImageInfo) -> Provenance:
     """What is known of one image."""
     return Provenance(
         name,
         image,
         postfix_version(image),
         openssl_version(image),
-        tuple(_whence(image)),
-        _facts(image),
+        tuple(_origin_lines(image)),
+        _collect_facts(image),
     )
 
 
-def source_words(label: str) -> str:
-    """A source's label in words, with its whole hash; a label of another form as it is."""
+def describe_source(label: str) -> str:
+    """A source's label as text, with its full hash; a label of another form unchanged."""
     match = _SOURCE.fullmatch(label)
     if match is None:
         return label
-    return f"{match['release']}, sha256:{match['hash']}, {_vouched(match['vouched'])}"
+    return (
+        f"{match['release']}, sha256:{match['hash']}, {_describe_corroboration(match['vouched'])}"
+    )
 
 
-def _whence(image: ImageInfo) -> Iterator[str]:
+def _origin_lines(image: ImageInfo) -> Iterator[str]:
     labels = image.labels
     if image.foreign:
-        yield "an image of the user's own"
+        yield "a user's image"
     sources = [labels[key] for key in (names.SOURCE, names.OPENSSL_SOURCE) if key in labels]
     for label in sources:
         match = _SOURCE.fullmatch(label)
-        words = f"{match['release']}, {_vouched(match['vouched'])}" if match else label
-        yield _claimed(image, words)
+        text = (
+            f"{match['release']}, {_describe_corroboration(match['vouched'])}" if match else label
+        )
+        yield _mark_label(image, text)
     if image.unverified and not any(" unverified" in label for label in sources):
-        yield "a source of the user's own, which nothing vouches for"
+        yield "a user's source, without a checksum of the catalog"
     if names.FRONT in labels:
-        yield _claimed(image, labels[names.FRONT])
+        yield _mark_label(image, labels[names.FRONT])
     if image.kind == "sasl":
         yield "Dovecot, which checks the clients' logins"
-    if said := ", ".join(fact.value for fact in _described(image) if fact.value):
-        yield said
+    if description := ", ".join(fact.value for fact in _driver_facts(image) if fact.value):
+        yield description
     if not (sources or image.foreign or image.unverified) and labels.get(names.HOW):
-        yield f"{labels[names.HOW]}{_of_suite(labels)}"
+        yield f"{labels[names.HOW]}{_suite_text(labels)}"
 
 
-def _claimed(image: ImageInfo, words: str) -> str:
-    """A label's words. Anybody can write a foreign image's labels, or inherit ours."""
-    return f"by its label: {words}" if image.foreign and words else words
+def _mark_label(image: ImageInfo, text: str) -> str:
+    """A label's text. Anyone can write the labels of a user's image, or inherit ours."""
+    return f"by its label: {text}" if image.foreign and text else text
 
 
-def _of_suite(labels: Mapping[str, str]) -> str:
+def _suite_text(labels: Mapping[str, str]) -> str:
     return f" ({labels[_SUITE]})" if _SUITE in labels else ""
 
 
-def _vouched(words: str) -> str:
-    match = _CORROBORATED.fullmatch(words)
+def _describe_corroboration(text: str) -> str:
+    match = _CORROBORATED.fullmatch(text)
     if match is None:
-        return words
+        return text
     return f"{corroboration(int(match['places']))}{match['place'] or ''}"
 
 
-def _facts(image: ImageInfo) -> tuple[Fact, ...]:
-    """All that there is, without what nothing says; labels that nothing else tells come last."""
-    facts = [fact for fact in _told(image) if fact.value]
-    rest = "\n".join(
+def _collect_facts(image: ImageInfo) -> tuple[Fact, ...]:
+    """All facts that have a value; labels that no fact contains come last."""
+    facts = [fact for fact in _every_fact(image) if fact.value]
+    others = "\n".join(
         f"{key}={value}"
         for key, value in sorted(image.labels.items())
-        if key not in _SPELT and not (key in _SHOWN and any(value in fact.value for fact in facts))
+        if key not in _DESCRIBED
+        and not (key in _CONTAINED and any(value in fact.value for fact in facts))
     )
-    return (*facts, Fact("other labels", rest, literal=True)) if rest else tuple(facts)
+    return (*facts, Fact("other labels", others, literal=True)) if others else tuple(facts)
 
 
-def _told(image: ImageInfo) -> Iterator[Fact]:
+def _every_fact(image: ImageInfo) -> Iterator[Fact]:
     read = image.read_back or ReadBack()
 
-    def said(key: str) -> str:
+    def label(key: str) -> str:
         value = image.labels.get(key, "")
-        return _claimed(image, source_words(value) if key in _SPELT else value)
+        return _mark_label(image, describe_source(value) if key in _DESCRIBED else value)
 
-    yield Fact("how it was made", said(names.HOW))
-    yield Fact("OpenSSL's flavour", image.flavour or said(names.FLAVOUR))
-    yield Fact("versions by its label", _versions(image))
-    yield Fact("versions read back", _read_back(read))
-    yield Fact("source", said(names.SOURCE), literal=True)
-    yield Fact("OpenSSL's source", said(names.OPENSSL_SOURCE), literal=True)
-    yield Fact("front", said(names.FRONT))
-    yield Fact("packages", read.packages or said(names.PACKAGES))
-    yield Fact("base image", said(names.OCI_BASE_NAME), literal=True)
-    yield Fact("base image's digest", said(names.OCI_BASE_DIGEST), literal=True)
-    yield Fact("base system from", f"{said(names.ORIGIN)}{_of_suite(image.labels)}".strip())
-    yield Fact("created", said(names.OCI_CREATED))
-    yield from _described(image)
+    yield Fact("how it was made", label(names.HOW))
+    yield Fact("OpenSSL's flavour", image.flavour or label(names.FLAVOUR))
+    yield Fact("versions by its label", _versions_by_label(image))
+    yield Fact("versions read back", _versions_read_back(read))
+    yield Fact("source", label(names.SOURCE), literal=True)
+    yield Fact("OpenSSL's source", label(names.OPENSSL_SOURCE), literal=True)
+    yield Fact("front", label(names.FRONT))
+    yield Fact("packages", read.packages or label(names.PACKAGES))
+    yield Fact("base image", label(names.OCI_BASE_NAME), literal=True)
+    yield Fact("base image's digest", label(names.OCI_BASE_DIGEST), literal=True)
+    yield Fact("base system from", f"{label(names.ORIGIN)}{_suite_text(image.labels)}".strip())
+    yield Fact("created", label(names.OCI_CREATED))
+    yield from _driver_facts(image)
     yield Fact("image", image.reference, literal=True)
     yield Fact("image's id", image.id, literal=True)
-    yield Fact("recipe's hash", said(names.RECIPE), literal=True)
-    yield Fact("build log", _build_log(image), literal=True)
+    yield Fact("recipe's hash", label(names.RECIPE), literal=True)
+    yield Fact("build log", _build_log_text(image), literal=True)
 
 
-def _versions(image: ImageInfo) -> str:
-    said = {
+def _versions_by_label(image: ImageInfo) -> str:
+    versions = {
         "Postfix": image.labels.get(names.POSTFIX) or image.postfix,
         "OpenSSL": image.labels.get(names.OPENSSL) or image.openssl,
     }
-    return ", ".join(f"{product} {version}" for product, version in said.items() if version)
+    return ", ".join(f"{product} {version}" for product, version in versions.items() if version)
 
 
-def _read_back(read: ReadBack) -> str:
-    said = {
+def _versions_read_back(read: ReadBack) -> str:
+    versions = {
         "Postfix": read.postfix,
         "compiled with OpenSSL": read.openssl_compiled,
         "loads OpenSSL": read.openssl_loaded,
         "openssl(1) is": read.openssl_cli,
     }
-    return ", ".join(f"{words} {version}" for words, version in said.items() if version)
+    return ", ".join(f"{title} {version}" for title, version in versions.items() if version)
 
 
-def _described(image: ImageInfo) -> Iterator[Fact]:
-    """What a client's driver says of itself; an outsider's words, so only text is taken."""
-    said = image.describe or {}
-    client, version = (str(said.get(key) or "") for key in ("client", "version"))
+def _driver_facts(image: ImageInfo) -> Iterator[Fact]:
+    """What a client's driver reports; its content is not trusted, so only text is used."""
+    description = image.describe or {}
+    client, version = (str(description.get(key) or "") for key in ("client", "version"))
     yield Fact("client", client if version in client else f"{client} {version}".strip())
-    yield Fact("TLS library", str(said.get("tls_version") or ""))
+    yield Fact("TLS library", str(description.get("tls_version") or ""))
 
 
-def _build_log(image: ImageInfo) -> str:
+def _build_log_text(image: ImageInfo) -> str:
     if not image.build_log:
         return ""
     return f"{image.build_log} (on the machine that built it)"

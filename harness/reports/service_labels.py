@@ -1,4 +1,4 @@
-"""What a service of a run is called, and how it does TLS, from its instances' evidence."""
+"""A service's name in a run, and how it does TLS, from its instances' evidence."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from harness.postfix_config.tls_levels import service_levels
 
 @dataclass(frozen=True, slots=True)
 class ServiceLabel:
-    """A service as it is told: its name, its entry's own name, and how it does TLS.
+    """A service as reports show it: its name, its entry's name, and how it does TLS.
 
     ``entry`` is the first field of its entry in master.cf (``465``), ``level`` how it does TLS
     (``may``, ``encrypt``, ``implicit TLS``, ``none``; with " or " where builds differ); both are ""
-    where the run does not say.
+    where the run does not have them.
     """
 
     service: str
@@ -47,24 +47,26 @@ def service_labels(data: RunData, scenario: str) -> dict[str, ServiceLabel]:
         instance = data.instance(build, scenario)
         if instance is None:
             continue
-        for service, entry, level in _services(instance):
+        for service, entry, level in _read_services(instance):
             levels.setdefault(service, {})[level] = None
             entries.setdefault(service, entry)
     services = data.run.axes.scope(scenario).services
     return {
-        one: ServiceLabel(one, entries.get(one, ""), " or ".join(sorted(levels.get(one, ()))))
-        for one in services
+        service: ServiceLabel(
+            service, entries.get(service, ""), " or ".join(sorted(levels.get(service, ())))
+        )
+        for service in services
     }
 
 
-def _services(instance: Evidence) -> Iterator[tuple[str, str, str]]:
-    """Service, entry and level; of a run of an earlier version by its effective files."""
+def _read_services(instance: Evidence) -> Iterator[tuple[str, str, str]]:
+    """Service, entry and level; for a run of an earlier version, from its effective files."""
     listed = instance.get("services")
     if isinstance(listed, list):
-        for one in listed:
-            if isinstance(one, Mapping):
-                service = str(one.get("service", ""))
-                yield service, str(one.get("entry", service)), str(one.get("level", ""))
+        for record in listed:
+            if isinstance(record, Mapping):
+                service = str(record.get("service", ""))
+                yield service, str(record.get("entry", service)), str(record.get("level", ""))
         return
     levels = service_levels(
         str(instance.get("main.cf", "")),

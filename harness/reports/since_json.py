@@ -1,4 +1,4 @@
-"""Borders for other programs: docs/schemas/since.schema.json."""
+"""Version boundaries for other programs: docs/schemas/since.schema.json."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.verdicts.since import Alike
 from harness.verdicts.version_boundaries import (
     AlongAxis,
     Border,
-    Corner,
+    VersionCombination,
 )
 from harness.verdicts.version_dependence_text import (
     reach,
@@ -22,67 +22,67 @@ from harness.verdicts.version_dependence_text import (
 SCHEMA = 1
 
 
-def since_data(data: RunData, place: str, found: Iterable[Alike]) -> dict[str, Any]:
-    """Every group of cells that change alike, with its borders and the builds of each label."""
+def since_data(data: RunData, place: str, groups: Iterable[Alike]) -> dict[str, Any]:
+    """Every group of cells that change alike, with its boundaries and the builds of each label."""
     return {
         "schema": SCHEMA,
         "run": data.run.id,
         "place": place,
-        "alike": [_alike(one) for one in found],
+        "alike": [_group_data(group) for group in groups],
     }
 
 
-def _alike(one: Alike) -> dict[str, Any]:
-    found = one.found
+def _group_data(group: Alike) -> dict[str, Any]:
+    dependence = group.found
     return {
-        "places": list(one.places),
-        "constant": found.constant,
+        "places": list(group.places),
+        "constant": dependence.constant,
         "groups": [
-            {"label": label, "builds": list(builds)} for label, builds in found.groups.items()
+            {"label": label, "builds": list(builds)} for label, builds in dependence.groups.items()
         ],
-        "unmeasured": list(found.unmeasured),
-        "axes": [_along(along) for along in found.axes],
-        "corner": _corner(found.corner) if found.corner else None,
-        "kinds": dict(found.kinds) if found.kinds is not None else None,
-        "same_versions_differ": [list(builds) for builds in found.alike],
-        "sentences": [*sentences(found), *reach(found)],
+        "unmeasured": list(dependence.unmeasured),
+        "axes": [_axis_data(along) for along in dependence.axes],
+        "corner": _combination_data(dependence.combination) if dependence.combination else None,
+        "kinds": dict(dependence.kinds) if dependence.kinds is not None else None,
+        "same_versions_differ": [list(builds) for builds in dependence.same_versions],
+        "sentences": [*sentences(dependence), *reach(dependence)],
     }
 
 
-def _along(along: AlongAxis) -> dict[str, Any]:
+def _axis_data(along: AlongAxis) -> dict[str, Any]:
     return {
         "axis": along.axis.value,
         "segments": [
-            {"label": one.label, "first": str(one.first), "last": str(one.last)}
-            for one in along.segments
+            {"label": segment.label, "first": str(segment.first), "last": str(segment.last)}
+            for segment in along.segments
         ],
-        "borders": [_border(border) for border in along.borders],
+        "borders": [_boundary_data(boundary) for boundary in along.boundaries],
     }
 
 
-def _border(border: Border) -> dict[str, Any]:
+def _boundary_data(boundary: Border) -> dict[str, Any]:
     return {
-        "last_before": str(border.before.last),
-        "first_after": str(border.after.first),
-        "exact": border.exact,
-        "between": [str(version) for version in border.between],
+        "last_before": str(boundary.before.last),
+        "first_after": str(boundary.after.first),
+        "exact": boundary.exact,
+        "between": [str(version) for version in boundary.between],
     }
 
 
-def _corner(corner: Corner) -> dict[str, Any]:
+def _combination_data(combination: VersionCombination) -> dict[str, Any]:
     return {
-        "label": corner.label,
-        "elsewhere": corner.other,
-        "postfix": str(corner.postfix),
-        "openssl": str(corner.openssl),
+        "label": combination.label,
+        "elsewhere": combination.other,
+        "postfix": str(combination.postfix),
+        "openssl": str(combination.openssl),
         "beside": {
-            "postfix": _version(corner.postfix.outside),
-            "openssl": _version(corner.openssl.outside),
+            "postfix": _version_text(combination.postfix.outside),
+            "openssl": _version_text(combination.openssl.outside),
         },
-        "builds": corner.builds,
-        "unique": corner.unique,
+        "builds": combination.builds,
+        "unique": combination.unique,
     }
 
 
-def _version(version: Version | None) -> str | None:
+def _version_text(version: Version | None) -> str | None:
     return None if version is None else str(version)

@@ -1,19 +1,19 @@
-"""A run in figures: counted anew from its observations, beside what the runner alone can know."""
+"""A run in figures: counted from its observations, with what only the runner can know."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.observations.counting import Counts, count
+from harness.observations.counting import Counts, count_outcomes
 from harness.observations.run_folder import RunData
 from harness.reports.labels import OBSTACLES
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """``seconds`` and ``cells_per_second`` are the runner's; None for a run that was not finished.
+    """``seconds`` and ``cells_per_second`` are the runner's; None for a run that did not finish.
 
-    ``planned`` is the number of cells that the run's axes come to.
+    ``planned`` is the number of cells that the run's axes make.
     """
 
     counts: Counts
@@ -23,20 +23,20 @@ class Summary:
 
     @property
     def agreement(self) -> str:
-        """The finding in words: ``0 of 880 views compared disagree``."""
+        """The finding as text: ``0 of 880 views compared disagree``."""
         counts = self.counts
         return f"{counts.disagreements} of {counts.views_compared} views compared disagree"
 
     @property
     def obstacles(self) -> str:
-        """Whose decision the refusals were, in words; "" where that is known of none."""
+        """Whose decision the refusals were, as text; "" where no refusal's is known."""
         counts = self.counts.obstacles.items()
         return ", ".join(f"{OBSTACLES.get(name, name)} {count}" for name, count in counts)
 
 
-def summarise(data: RunData) -> Summary:
+def summarise_run(data: RunData) -> Summary:
     """The figures of a run as read from its folder."""
-    counts = count(data.observations)
+    counts = count_outcomes(data.observations)
     closing = data.run.summary
     return Summary(
         counts=counts,

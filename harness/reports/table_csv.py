@@ -1,4 +1,4 @@
-"""``matrix.csv``: one row a cell; those that were not measured and the controls too."""
+"""``matrix.csv``: one row per cell, including those that were not measured and the controls."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLUMNS = (
     "agree", "control", "seconds", "config", "image", "evidence", "why_not_measured",
     "trust", "obstacles", "without_certificate",
 )  # fmt: skip
-#: A spreadsheet runs a cell that begins so as a formula.
+#: A spreadsheet runs a cell that begins with one of these as a formula.
 _FORMULA = ("=", "+", "-", "@")
 
 
@@ -36,11 +36,11 @@ def render_csv(data: RunData) -> str:
                 for cell in row.cells:
                     if cell.planned:
                         place = (row.build, scenario.id, table.service)
-                        writer.writerow(_safe(_flat(data, cell, place)))
+                        writer.writerow(_escape_row(_flatten_cell(data, cell, place)))
     return text.getvalue()
 
 
-def _flat(data: RunData, cell: GridCell, place: tuple[str, str, str]) -> dict[str, Any]:
+def _flatten_cell(data: RunData, cell: GridCell, place: tuple[str, str, str]) -> dict[str, Any]:
     build, scenario, service = place
     image = data.run.images.get(build)
     flat: dict[str, Any] = {
@@ -50,33 +50,37 @@ def _flat(data: RunData, cell: GridCell, place: tuple[str, str, str]) -> dict[st
         "build_note": build_note(image), "image": image.id if image else None,
         "why_not_measured": cell.why,
     }  # fmt: skip
-    return flat | _observed(cell.observation) if cell.observation else flat
+    return flat | _flatten_observation(cell.observation) if cell.observation else flat
 
 
-def _observed(seen: Observation) -> dict[str, Any]:
-    agree = None if seen.agree is None else str(seen.agree).lower()
+def _flatten_observation(observation: Observation) -> dict[str, Any]:
+    agree = None if observation.agree is None else str(observation.agree).lower()
     return {
-        "stage": seen.stage, "reason": seen.reason, "decided_by": seen.decided_by,
-        "obstacles": " ".join(seen.obstacles),
-        "without_certificate": "true" if _is_anonymous(seen) else None,
-        "agree": agree, "control": seen.control, "seconds": seen.seconds,
-        "config": seen.config, "evidence": seen.evidence, "trust": seen.trust,
-        **_view("client", seen.client_saw), **_view("server", seen.server_saw),
+        "stage": observation.stage, "reason": observation.reason,
+        "decided_by": observation.decided_by,
+        "obstacles": " ".join(observation.obstacles),
+        "without_certificate": "true" if _is_anonymous(observation) else None,
+        "agree": agree, "control": observation.control, "seconds": observation.seconds,
+        "config": observation.config, "evidence": observation.evidence, "trust": observation.trust,
+        **_flatten_view("client", observation.client_saw),
+        **_flatten_view("server", observation.server_saw),
     }  # fmt: skip
 
 
-def _is_anonymous(seen: Observation) -> bool:
-    return seen.outcome is Outcome.ACCEPTED and without_certificate(seen)
+def _is_anonymous(observation: Observation) -> bool:
+    return observation.outcome is Outcome.ACCEPTED and without_certificate(observation)
 
 
-def _view(side: str, view: TlsView | None) -> dict[str, Any]:
+def _flatten_view(side: str, view: TlsView | None) -> dict[str, Any]:
     return {f"{side}_{name}": getattr(view or TlsView(), name) for name in _VIEW}
 
 
-def _safe(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: _cell(value) if isinstance(value, str) else value for key, value in row.items()}
+def _escape_row(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: _escape_text(value) if isinstance(value, str) else value for key, value in row.items()
+    }
 
 
-def _cell(text: str) -> str:
+def _escape_text(text: str) -> str:
     one_line = " ".join(plain(text).split())
     return f"'{one_line}" if one_line.startswith(_FORMULA) else one_line

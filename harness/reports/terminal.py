@@ -1,7 +1,7 @@
 """The matrix as tables in a terminal of 100 columns or more, printed to a given rich Console.
 
-The scenario ``defaults`` is printed in full; of each other one what differs from it, in a run that
-has it. Everything printed may come from a log: no markup is interpreted.
+The scenario ``defaults`` is printed in full; each other scenario only where it differs from it, in
+a run that has it. Everything printed may come from a log: no markup is interpreted.
 """
 
 from __future__ import annotations
@@ -25,16 +25,14 @@ from harness.reports.labels import (
     SIGNS,
     WARNINGS,
 )
-from harness.reports.missing import brief, groups
 from harness.reports.plain_text import plain
+from harness.reports.problems import brief_reason, group_unavailable
 from harness.reports.summary import Summary
 from harness.reports.terminal_table import STYLES, scenario_table, short_names, short_offers
-from harness.reports.verdict_line import verdict_lines
+from harness.reports.verdicts_text import verdict_lines
+from harness.reports.wrapping import FILE_WIDTH
 
 __all__ = ["print_matrix", "print_summary", "show_cell"]
-
-#: Width to assume where the output is no terminal: a file or a CI log has no edge to wrap at.
-_FILE_WIDTH = 110
 
 
 def print_matrix(
@@ -42,57 +40,59 @@ def print_matrix(
 ) -> None:
     """Print every scenario's table, then the legend and the summary.
 
-    In a run that has the scenario ``defaults``, the others' tables have only what differs from it;
-    ``full`` prints them whole. ``controls`` adds the tables of the control servers.
+    In a run that has the scenario ``defaults``, the others' tables show only what differs from it;
+    ``full`` prints all. ``controls`` adds the tables of the control servers.
     """
     grid = build_grid(data)
-    besides, verdicts = differences(grid), verdict_lines(data)
+    comparisons, verdicts = differences(grid), verdict_lines(data)
     for scenario in grid.all_scenarios if controls else grid.scenarios:
         _print_heading(scenario, grid, console, verdicts.get(scenario.id))
-        _print_scenario(scenario, grid, besides.get(scenario.id), console, full=full)
-    _print_legend(grid, {} if full else besides, console)
+        _print_scenario(scenario, grid, comparisons.get(scenario.id), console, full=full)
+    _print_legend(grid, {} if full else comparisons, console)
     print_summary(data, console, grid.summary)
 
 
 def print_summary(data: RunData, console: Console, summary: Summary) -> None:
-    """Cells, outcomes, disagreements, speed; what is missing; what had to be dropped."""
-    _heading(console, Text("summary", style="bold"))
-    _print_missing(data, console)
+    """Print cells, outcomes, disagreements, speed; what was unavailable; what was dropped."""
+    _print_rule(console, Text("summary", style="bold"))
+    _print_unavailable(data, console)
     for note in data.notes:
-        _say(console, Text(f"note: {plain(note)}", style="yellow"))
-    _say(console, Text(_cells_line(summary)))
-    _say(console, _outcomes_line(summary))
+        _print_text(console, Text(f"note: {plain(note)}", style="yellow"))
+    _print_text(console, Text(_format_cells(summary)))
+    _print_text(console, _format_outcomes(summary))
     if summary.obstacles:
-        _say(console, Text(f"refused by: {summary.obstacles}"))
+        _print_text(console, Text(f"refused by: {summary.obstacles}"))
     style = "bold red" if summary.counts.disagreements else ""
     agreement = Text(f"client and server: {summary.agreement}", style=style)
     if summary.counts.unconfirmed:
         agreement.append(f"; {summary.counts.unconfirmed} accepted cells have one side's view only")
-    _say(console, agreement)
+    _print_text(console, agreement)
 
 
-def _print_missing(data: RunData, console: Console) -> None:
-    """Group by group with the first line of each why: matrix.md and the page have all of it."""
-    for group in groups(data.run.missing):
-        _say(console, Text(f"missing, {group.title}:", style="bold yellow"))
-        for lack in group.lacks:
-            _say(console, Text(plain(f"  {lack.kind} {lack.name}: {brief(lack)}")))
+def _print_unavailable(data: RunData, console: Console) -> None:
+    """Group by group, with the first line of each reason; matrix.md and the page have all of it."""
+    for group in group_unavailable(data.run.missing):
+        _print_text(console, Text(f"unavailable, {group.title}:", style="bold yellow"))
+        for entry in group.entries:
+            line = f"  {entry.kind} {entry.name}: {brief_reason(entry)}"
+            _print_text(console, Text(plain(line)))
         for step in group.advice:
-            _say(console, Text(plain(f"  next step: {step}")))
-    if any("\n" in lack.why.strip() for lack in data.run.missing):
-        _say(console, Text("  matrix.md and the page have the reasons whole", "bright_black"))
+            _print_text(console, Text(plain(f"  next step: {step}")))
+    if any("\n" in entry.why.strip() for entry in data.run.missing):
+        text = "  matrix.md and the page have the reasons in full"
+        _print_text(console, Text(text, "bright_black"))
 
 
-def _cells_line(summary: Summary) -> str:
+def _format_cells(summary: Summary) -> str:
     line = f"{summary.counts.measured} of {summary.planned} cells measured"
     if summary.seconds is not None:
         line += f" in {summary.seconds:.1f} s"
     if summary.cells_per_second is not None:
         line += f", {summary.cells_per_second:.1f} cells per second"
-    return f"{line} ({summary.counts.controls} control cells besides)"
+    return f"{line} (and {summary.counts.controls} control cells)"
 
 
-def _outcomes_line(summary: Summary) -> Text:
+def _format_outcomes(summary: Summary) -> Text:
     parts = [
         Text(f"{SIGNS[name].glyph} {count} {SIGNS[name].title}", style=STYLES[name])
         for name, count in summary.counts.outcomes.items()
@@ -103,21 +103,21 @@ def _outcomes_line(summary: Summary) -> Text:
 def _print_scenario(
     scenario: ScenarioGrid,
     grid: Grid,
-    beside: Differences | None,
+    comparison: Differences | None,
     console: Console,
     *,
     full: bool,
 ) -> None:
-    if beside is not None:
-        _say(console, Text(beside.statement, style="bold"))
-    table = scenario_table(scenario, grid, None if full else beside)
+    if comparison is not None:
+        _print_text(console, Text(comparison.statement, style="bold"))
+    table = scenario_table(scenario, grid, None if full else comparison)
     if table.row_count:
-        width = console.width if console.is_terminal else max(console.width, _FILE_WIDTH)
+        width = console.width if console.is_terminal else max(console.width, FILE_WIDTH)
         console.print(table, width=width, crop=False)
-    if beside is not None and not full:
-        _print_cipher_changes(beside, console)
-    for build, why in _missing_rows(scenario):
-        _say(console, Text(f"{build} not measured: {plain(why)}", style="yellow"))
+    if comparison is not None and not full:
+        _print_cipher_changes(comparison, console)
+    for build, why in _unavailable_rows(scenario):
+        _print_text(console, Text(f"{build} not measured: {plain(why)}", style="yellow"))
     console.print()
 
 
@@ -125,46 +125,48 @@ def _print_heading(
     scenario: ScenarioGrid, grid: Grid, console: Console, verdict: str | None
 ) -> None:
     title = Text(scenario.id, style="bold").append(f"  {plain(scenario.info.title)}", "not bold")
-    _heading(console, title)
+    _print_rule(console, title)
     if scenario.info.claim:
         lead = "" if scenario in grid.controls else "Claim: "
-        _say(console, Text(f"{lead}{plain(scenario.info.claim)}", style="italic"))
+        _print_text(console, Text(f"{lead}{plain(scenario.info.claim)}", style="italic"))
     if scenario.info.source:
-        _say(console, Text(f"From: {plain(scenario.info.source)}", style="bright_black"))
+        _print_text(console, Text(f"From: {plain(scenario.info.source)}", style="bright_black"))
     if verdict is not None:
-        _say(console, Text(f"Verdict: {plain(verdict)}", style="bold"))
+        _print_text(console, Text(f"Verdict: {plain(verdict)}", style="bold"))
 
 
-def _print_cipher_changes(beside: Differences, console: Console) -> None:
-    for (before, after), times in beside.cipher_changes.items():
+def _print_cipher_changes(comparison: Differences, console: Console) -> None:
+    for (before, after), times in comparison.cipher_changes.items():
         where = f"{times} cell{'s' if times > 1 else ''}"
-        _say(console, Text(plain(f"{DIFFERS}cipher: {after} instead of {before}, in {where}")))
+        _print_text(
+            console, Text(plain(f"{DIFFERS}cipher: {after} instead of {before}, in {where}"))
+        )
 
 
-def _missing_rows(scenario: ScenarioGrid) -> list[tuple[str, str]]:
-    """Builds that could not be had, each with the first line of why."""
+def _unavailable_rows(scenario: ScenarioGrid) -> list[tuple[str, str]]:
+    """Builds that were unavailable, each with the first line of the reason."""
     rows = scenario.tables[0].rows if scenario.tables else ()
     return [(row.build, row.missing_brief) for row in rows if row.missing]
 
 
-def _print_legend(grid: Grid, besides: Mapping[str, Differences], console: Console) -> None:
-    _heading(console, Text("how to read a cell", style="bold"))
+def _print_legend(grid: Grid, comparisons: Mapping[str, Differences], console: Console) -> None:
+    _print_rule(console, Text("how to read a cell", style="bold"))
     table = Table.grid(padding=(0, 1))
     for name in _outcomes_in_tables(grid):
         sign = SIGNS[name]
         mark = Text(f"{sign.glyph} {sign.word}", STYLES[name])
         table.add_row(mark, Text(f"{sign.title}. ", "bold").append(sign.meaning, "not bold"))
-    table.add_row(Text(DISAGREE, "bold red"), "Client and server saw different things.")
+    table.add_row(Text(DISAGREE, "bold red"), "Client and server report different results.")
     table.add_row(Text(f"✓ {ANONYMOUS}", STYLES["accepted"]), ANONYMOUS_MEANING)
-    if besides:
+    if comparisons:
         _explain_marks(table)
     for at, note in enumerate(grid.notes):
         style = "bold yellow" if note in WARNINGS else "bold"
         table.add_row("" if at else "build", Text.assemble((f"{note}. ", style), BUILD_NOTES[note]))
     short = short_names(grid.clients)
     names = [f"{short[name]} is {name}" for name in grid.clients if short[name] != name]
-    told = f"{', '.join(names)}. " if names else ""
-    table.add_row("client", Text(f"{told}A line for both or all: they saw the same."))
+    lead = f"{', '.join(names)}. " if names else ""
+    table.add_row("client", Text(f"{lead}One line for both or all: they had the same results."))
     table.add_row(
         "default", "The client as its user would run it. Other columns: that version only."
     )
@@ -190,16 +192,16 @@ def _explain_marks(table: Table) -> None:
 
 
 def _outcomes_in_tables(grid: Grid) -> list[str]:
-    """Outcomes that stand in a printed line (a missing build has none), in the legend's order."""
+    """Outcomes that occur in a printed line (an unavailable build has none), in legend order."""
     rows = (row for s in grid.scenarios for table in s.tables for row in table.rows)
     cells = (cell for row in rows if not row.missing for cell in row.cells)
     shown = {cell.outcome for cell in cells if cell.planned}
     return [name for name in SIGNS if name in shown]
 
 
-def _heading(console: Console, title: Text) -> None:
+def _print_rule(console: Console, title: Text) -> None:
     console.print(Rule(title, align="left", style="bright_black"))
 
 
-def _say(console: Console, text: Text) -> None:
+def _print_text(console: Console, text: Text) -> None:
     console.print(text, highlight=False)

@@ -1,7 +1,8 @@
 """One scenario's table in a terminal of 100 columns or more.
 
-A block a service, a line a build and client, a column an offer. Clients that saw the same share a
-line. Beside the baseline, only the lines that differ from it, with the differing cells marked.
+One block per service, one line per build and client, one column per offer. Clients with the same
+results share a line. With a baseline, only the lines that differ from it, with the differing cells
+marked.
 """
 
 from __future__ import annotations
@@ -38,26 +39,26 @@ STYLES: dict[str, str] = {
 }
 _CELL_WIDTH = 9
 _BUILD_WIDTH = 16
-# A part of a build's name that stays on one line, behind a blank.
+# A part of a build's name that stays on one line, after a space.
 _PART = re.compile(rf"[+-]?[^+-]{{1,{_BUILD_WIDTH - 2}}}|[+-]")
 
 
-def scenario_table(scenario: ScenarioGrid, grid: Grid, beside: Differences | None) -> Table:
-    """The table; with ``beside`` only what differs. It may have no row then."""
+def scenario_table(scenario: ScenarioGrid, grid: Grid, comparison: Differences | None) -> Table:
+    """The table; with a ``comparison`` only what differs. It may have no row then."""
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("build", no_wrap=True)
     table.add_column("client", no_wrap=True)
     labels = short_offers(grid.offers)
     for offer in scenario.offers:
         table.add_column(labels[offer], no_wrap=True, min_width=_CELL_WIDTH)
-    lines = _Lines(scenario.clients, short_names(grid.clients), beside)
+    lines = _Lines(scenario.clients, short_names(grid.clients), comparison)
     for block in scenario.tables:
         _add_block(table, block, lines)
     return table
 
 
 def short_names(clients: Sequence[str]) -> dict[str, str]:
-    """``openssl-1.0.2h`` becomes ``openssl`` where no other client's name begins so."""
+    """``openssl-1.0.2h`` becomes ``openssl`` where no other client's name has that start."""
     heads = [client.partition("-")[0] for client in clients]
     return {
         client: head if heads.count(head) == 1 else client
@@ -70,59 +71,59 @@ def short_offers(offers: Sequence[str]) -> dict[str, str]:
     labels: dict[str, str] = {}
     for offer in offers:
         versions, plus, _ = offer.partition("+")
-        named = sum(label.startswith(f"{versions} ") for label in labels.values())
-        labels[offer] = f"{versions} {_letter(named)}" if plus else offer
+        used = sum(label.startswith(f"{versions} ") for label in labels.values())
+        labels[offer] = f"{versions} {_letters_for(used)}" if plus else offer
     return labels
 
 
-def _letter(number: int) -> str:
+def _letters_for(number: int) -> str:
     """a to z, then aa, ab and so on."""
     rest, last = divmod(number, 26)
-    return (_letter(rest - 1) if rest else "") + chr(ord("a") + last)
+    return (_letters_for(rest - 1) if rest else "") + chr(ord("a") + last)
 
 
 @dataclass(frozen=True, slots=True)
 class _Lines:
-    """The lines of a build: client by client, one for all where they saw the same."""
+    """The lines of a build: client by client, one for all where they had the same results."""
 
     clients: Sequence[str]
     names: dict[str, str]
-    beside: Differences | None
+    comparison: Differences | None
 
-    def of(self, row: Row) -> list[tuple[str, list[Text]]]:
-        """Who saw it, and the cells; only what is worth showing beside the baseline."""
+    def lines_of(self, row: Row) -> list[tuple[str, list[Text]]]:
+        """The client or clients, and the cells; only what is worth showing besides the baseline."""
         if row.missing:
             return []
         kept = [(client, row.of_client(client)) for client in self.clients]
-        planned = [(who, cells) for who, cells in kept if any(cell.planned for cell in cells)]
+        planned = [(name, cells) for name, cells in kept if any(cell.planned for cell in cells)]
         kept = planned
-        if self.beside is not None:
-            kept = [(who, cells) for who, cells in kept if self.beside.worth_showing(cells)]
-        texts = [[self._text(cell) for cell in cells] for _, cells in kept]
+        if self.comparison is not None:
+            kept = [(name, cells) for name, cells in kept if self.comparison.worth_showing(cells)]
+        texts = [[self._cell_text(cell) for cell in cells] for _, cells in kept]
         same = len({tuple(text.plain for text in line) for line in texts}) == 1
         if same and len(kept) == len(planned) > 1:
             return [("both" if len(kept) == 2 else "all", texts[0])]
-        return [(self.names[who], line) for (who, _), line in zip(kept, texts, strict=True)]
+        return [(self.names[name], line) for (name, _), line in zip(kept, texts, strict=True)]
 
-    def _text(self, cell: GridCell) -> Text:
+    def _cell_text(self, cell: GridCell) -> Text:
         text, style = cell.text, STYLES[cell.outcome]
-        if self.beside is not None and cell.planned:
-            beside = self.beside.cells[cell.id]
-            text = beside.text
-            style += " bold underline" if beside.standing is DifferenceStanding.DIFFERS else ""
+        if self.comparison is not None and cell.planned:
+            compared = self.comparison.cells[cell.id]
+            text = compared.text
+            style += " bold underline" if compared.standing is DifferenceStanding.DIFFERS else ""
         if len(text) > _CELL_WIDTH and not cell.disagrees:
             text = text[: _CELL_WIDTH - 1] + "…"
         return Text(plain(text), style="bold red" if cell.disagrees else style)
 
 
 def _add_block(table: Table, block: ServiceTable, lines: _Lines) -> None:
-    """A service's rows below its title; nothing where no line is left."""
-    rows = [(row, lines.of(row)) for row in block.rows]
+    """Add a service's rows below its title; nothing where no line is left."""
+    rows = [(row, lines.lines_of(row)) for row in block.rows]
     if not any(shown for _, shown in rows):
         return
     table.add_row(Text(_service_title(block), style="bold cyan"))
     for row, shown in rows:
-        label = [*map(Text, build_label(row.build)), *map(_mark, row.notes)] if shown else []
+        label = [*map(Text, build_label(row.build)), *map(_note_text, row.notes)] if shown else []
         for name, line in zip_longest(label, shown):
             client, cells = line or ("", [])
             table.add_row(name or Text(), Text(client, "bright_black"), *cells)
@@ -133,13 +134,13 @@ def _service_title(block: ServiceTable) -> str:
     return f"{block.service} :{Service(block.service).port}" if known else block.service
 
 
-def _mark(note: str) -> Text:
-    """What is to be known of a build, below its name."""
+def _note_text(note: str) -> Text:
+    """A note on a build, below its name."""
     return Text(f"({note})", "bold yellow" if note in WARNINGS else "bright_black")
 
 
 def build_label(build: str) -> list[str]:
-    """The build's name, a long one on several lines: cut before ``+`` and ``-``, else hard."""
+    """The build's name; a long one on several lines, cut before ``+`` and ``-``, else anywhere."""
     if len(build) <= _BUILD_WIDTH:
         return [build]
     lines = [""]

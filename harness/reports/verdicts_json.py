@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.observations.run_folder import RunData
 from harness.verdicts.judging import Judged
-from harness.verdicts.spread import describe
+from harness.verdicts.since import describe_dependence
 from harness.verdicts.verdict import BuildVerdict, ScenarioVerdict
 
 #: Version of the form; raised when a field changes its meaning.
@@ -15,43 +15,48 @@ SCHEMA = 1
 
 
 def verdicts_data(data: RunData, verdicts: Sequence[ScenarioVerdict]) -> dict[str, Any]:
-    """Every verdict with all it rests on: mismatches, gaps, harms and changes, cell by cell."""
+    """Every verdict with all that it rests on, cell by cell."""
     return {
         "schema": SCHEMA,
         "run": data.run.id,
         "scenarios": {
-            one.scenario: {
-                "claim": data.run.scenarios[one.scenario].claim,
-                "verdict": one.verdict.value,
-                "borders": list(describe(one)),
-                "builds": {each.build: _build(each) for each in one.builds},
+            verdict.scenario: {
+                "claim": data.run.scenarios[verdict.scenario].claim,
+                "verdict": verdict.verdict.value,
+                "borders": list(describe_dependence(verdict)),
+                "builds": {build.build: _build_data(build) for build in verdict.builds},
             }
-            for one in verdicts
+            for verdict in verdicts
         },
     }
 
 
-def _build(one: BuildVerdict) -> dict[str, Any]:
+def _build_data(verdict: BuildVerdict) -> dict[str, Any]:
+    changed = verdict.changed
     return {
-        "verdict": one.verdict.value,
-        "claim": one.claim.value,
-        "why": one.why,
-        "postfix": str(one.postfix) if one.postfix else None,
-        "openssl": str(one.openssl) if one.openssl else None,
+        "verdict": verdict.verdict.value,
+        "claim": verdict.claim.value,
+        "why": verdict.why,
+        "postfix": str(verdict.postfix) if verdict.postfix else None,
+        "openssl": str(verdict.openssl) if verdict.openssl else None,
         "changed": None
-        if one.changed is None
-        else {cell: list(names) for cell, names in one.changed.items()},
-        "expectations": [_judged(judged) for judged in one.judged],
-        "harms": [{"cell": h.cell, "kind": h.kind.value, "what": h.what} for h in one.harms],
+        if changed is None
+        else {cell: list(names) for cell, names in changed.items()},
+        "expectations": [_judged_data(judged) for judged in verdict.judged],
+        "harms": [
+            {"cell": regression.cell, "kind": regression.kind.value, "what": regression.what}
+            for regression in verdict.regressions
+        ],
     }
 
 
-def _judged(judged: Judged) -> dict[str, Any]:
+def _judged_data(judged: Judged) -> dict[str, Any]:
+    mismatches = [{"cell": wrong.cell, "what": wrong.what} for wrong in judged.mismatches]
     return {
         "expectation": judged.expectation.to_data(),
         "standing": judged.standing.value,
-        "mismatches": [{"cell": one.cell, "what": one.what} for one in judged.mismatches],
+        "mismatches": mismatches,
         "witnesses": list(judged.witnesses),
-        "gaps": [{"cell": one.cell, "why": one.why} for one in judged.gaps],
+        "gaps": [{"cell": cell.cell, "why": cell.why} for cell in judged.unmeasured],
         "silent": judged.silent,
     }

@@ -1,6 +1,6 @@
-"""Verdicts as text: a table over builds, and each scenario's finding with its cells.
+"""Verdicts as text: a table over builds, one line, or each scenario's finding with its cells.
 
-Text for a terminal and Markdown for the docs are the same words.
+Text for a terminal and Markdown for the docs have the same wording.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.observations.run_folder import RunData
 from harness.reports.plain_text import (
-    fenced,
+    fence_code,
     markdown,
     plain,
 )
@@ -19,91 +19,114 @@ from harness.verdicts.judging import (
     Judged,
     Standing,
 )
-from harness.verdicts.spread import describe
-from harness.verdicts.verdict import BuildVerdict, ScenarioVerdict, Verdict
+from harness.verdicts.since import describe_dependence
+from harness.verdicts.verdict import SILENT, BuildVerdict, ScenarioVerdict, Verdict, judge_run
 
-#: Cells that are named for one finding; the rest is counted.
+#: Cells that are named for one finding; further ones are counted.
 MOST_CELLS = 3
-#: Builds that a table has a column each of; with more it has the finding in words.
+#: Builds for which a table has a column each; with more it has the finding as text.
 MOST_COLUMNS = 6
-#: Scenarios whose findings are spelt out below a table; of more the JSON has them.
+#: Scenarios whose findings follow a table in full; for more, see the JSON.
 MOST_FINDINGS = 20
+_COMMAND = "postfix-matrix verdicts --format markdown"
 
 MEANINGS: dict[Verdict, str] = {
     Verdict.CONFIRMED: "every cell is as the advice promises, and some are not so without it",
     Verdict.REFUTED: "some cell is not as the advice promises",
-    Verdict.DEPENDS: "builds differ; the line below the table says where the border is",
+    Verdict.DEPENDS: "builds differ; the line below the table says where the version boundary is",
     Verdict.NO_EFFECT: "no cell changes by it, whether what it promises is so or not",
     Verdict.HARMFUL: "some cell is weaker, or a client does not get through that did without it",
     Verdict.NOT_APPLICABLE: "the build lacks what the advice names, or the advice is not for it",
-    Verdict.UNMEASURED: "the run does not have what it takes to say",
+    Verdict.UNMEASURED: "the run does not have the cells that are needed",
 }
 
 
+def verdict_lines(data: RunData) -> dict[str, str]:
+    """By scenario: ``no-effect on 4 builds: no cell changes``; only those that claim anything."""
+    return {verdict.scenario: _format_line(verdict) for verdict in judge_run(data)}
+
+
+def _format_line(verdict: ScenarioVerdict) -> str:
+    if verdict.verdict is Verdict.DEPENDS:
+        return f"depends: {'; '.join(describe_dependence(verdict))}"
+    agreeing = verdict.builds_with(verdict.verdict)
+    count = f"{len(agreeing)} build{'' if len(agreeing) == 1 else 's'}"
+    others = len(verdict.builds) - len(agreeing)
+    silent = f" ({others} without)" if others and verdict.verdict not in SILENT else ""
+    return f"{verdict.verdict} on {count}{silent}: {_reason_of_first(verdict, agreeing)}"
+
+
+def _reason_of_first(verdict: ScenarioVerdict, builds: Sequence[BuildVerdict]) -> str:
+    """The first build's reason, without the build and the scenario."""
+    return builds[0].why.replace(f"{builds[0].build}/{verdict.scenario}/", "")
+
+
 def verdict_table(data: RunData, verdicts: Sequence[ScenarioVerdict]) -> str:
-    """The verdicts as a Markdown table: a row a scenario, a column a build, and the overall one."""
-    builds = [name for name in data.run.axes.builds if _any_of(verdicts, name)]
+    """The verdicts as a Markdown table: one row per scenario, one column per build."""
+    builds = [name for name in data.run.axes.builds if _has_build(verdicts, name)]
     head = ["advice", "over all", *map(markdown, builds)]
-    lines = [_row(head), _row(["---"] * len(head))]
-    for one in verdicts:
-        by_build = {each.build: each.verdict for each in one.builds}
+    lines = [_format_row(head), _format_row(["---"] * len(head))]
+    for verdict in verdicts:
+        by_build = {build.build: build.verdict for build in verdict.builds}
         cells = [by_build[name].value if name in by_build else "" for name in builds]
-        lines.append(_row([markdown(one.scenario), f"**{one.verdict}**", *cells]))
+        lines.append(_format_row([markdown(verdict.scenario), f"**{verdict.verdict}**", *cells]))
     return "\n".join(lines)
 
 
 def finding_table(data: RunData, verdicts: Sequence[ScenarioVerdict]) -> str:
-    """The verdicts over all builds as a Markdown table, with what each rests on in words."""
-    lines = [_row(["advice", "it claims", "verdict", "what was found"]), _row(["---"] * 4)]
-    for one in verdicts:
-        claim = markdown(data.run.scenarios[one.scenario].claim)
-        found = "; ".join(_short(line) for line in describe(one)) or _found(one)
-        lines.append(_row([markdown(one.scenario), claim, f"**{one.verdict}**", markdown(found)]))
+    """The verdicts over all builds as a Markdown table, with what each rests on as text."""
+    head = ["advice", "it claims", "verdict", "what was found"]
+    lines = [_format_row(head), _format_row(["---"] * len(head))]
+    for verdict in verdicts:
+        claim = markdown(data.run.scenarios[verdict.scenario].claim)
+        boundaries = (_shorten_boundary(line) for line in describe_dependence(verdict))
+        finding = "; ".join(boundaries) or _summarise_finding(verdict)
+        name = markdown(verdict.scenario)
+        lines.append(_format_row([name, claim, f"**{verdict.verdict}**", markdown(finding)]))
     return "\n".join(lines)
 
 
-def _short(line: str) -> str:
-    """A border without how many releases lie between: the legend says that it may be many."""
+def _shorten_boundary(line: str) -> str:
+    """A boundary without the number of releases between: the legend says that it may be many."""
     return re.sub(r" \([^()]*(?:lie between|lies between)[^()]*\)", "", line)
 
 
-def _found(verdict: ScenarioVerdict) -> str:
-    said = verdict.of(verdict.verdict)
-    if not said:
+def _summarise_finding(verdict: ScenarioVerdict) -> str:
+    agreeing = verdict.builds_with(verdict.verdict)
+    if not agreeing:
         return ""
-    first = said[0]
-    why = first.why.replace(f"{first.build}/{verdict.scenario}/", "")
-    lacking = len(verdict.builds) - len(said)
-    return why + (f" ({lacking} builds without a verdict)" if lacking else "")
+    others = len(verdict.builds) - len(agreeing)
+    without = f" ({others} builds without a verdict)" if others else ""
+    return _reason_of_first(verdict, agreeing) + without
 
 
 def findings(data: RunData, verdict: ScenarioVerdict, *, every_cell: bool = False) -> Iterator[str]:
-    """One scenario's finding, a line at a time: what it claims, what is so, by which cells."""
+    """One scenario's finding, one line at a time: the claim, the result, the cells that show it."""
     info = data.run.scenarios[verdict.scenario]
     yield plain(f"{verdict.scenario}: {verdict.verdict}. {info.title}")
     yield plain(f"  claim: {info.claim}")
-    for line in describe(verdict):
+    for line in describe_dependence(verdict):
         yield f"  {line}"
-    for group in _alike(verdict.builds):
-        yield from _of_group(group, every_cell=every_cell)
+    for group in _group_builds(verdict.builds):
+        yield from _group_lines(group, every_cell=every_cell)
 
 
-def _of_group(group: Sequence[BuildVerdict], *, every_cell: bool) -> Iterator[str]:
-    """Builds that have one verdict, by the first of them."""
+def _group_lines(group: Sequence[BuildVerdict], *, every_cell: bool) -> Iterator[str]:
+    """Builds with the same verdict, as the first of them shows it."""
     first = group[0]
-    names = ", ".join(one.build for one in group)
+    names = ", ".join(build.build for build in group)
     yield plain(f"  {names}: {first.verdict} – {first.why}")
     for judged in first.judged:
-        yield from _of_expectation(judged, every_cell=every_cell)
-    for harm in first.harms[: None if every_cell else MOST_CELLS]:
-        yield plain(f"    {harm.kind}: {harm.cell}: {harm.what}")
+        yield from _expectation_lines(judged, every_cell=every_cell)
+    for regression in first.regressions[: None if every_cell else MOST_CELLS]:
+        yield plain(f"    {regression.kind}: {regression.cell}: {regression.what}")
 
 
-def _of_expectation(judged: Judged, *, every_cell: bool) -> Iterator[str]:
-    mark = {Standing.HOLDS: "so", Standing.FAILS: "not so", Standing.UNMEASURED: "not measured"}
+def _expectation_lines(judged: Judged, *, every_cell: bool) -> Iterator[str]:
+    marks = {Standing.HOLDS: "so", Standing.FAILS: "not so", Standing.UNMEASURED: "not measured"}
     count = f"{len(judged.witnesses)} cells" if judged.standing is Standing.HOLDS else ""
     why = judged.why or count or f"{len(judged.mismatches)} cells"
-    yield plain(f"    {mark[judged.standing]}: {judged.expectation.text} ({why})")
+    yield plain(f"    {marks[judged.standing]}: {judged.expectation.text} ({why})")
     shown = judged.mismatches[: None if every_cell else MOST_CELLS]
     for mismatch in shown:
         yield plain(f"      {mismatch.cell}: {mismatch.what}")
@@ -111,52 +134,51 @@ def _of_expectation(judged: Judged, *, every_cell: bool) -> Iterator[str]:
         yield f"      and {len(judged.mismatches) - len(shown)} more"
 
 
-def _alike(builds: Sequence[BuildVerdict]) -> list[list[BuildVerdict]]:
-    """The builds by verdict and claim, and what is said of each: one finding each."""
+def _group_builds(builds: Sequence[BuildVerdict]) -> list[list[BuildVerdict]]:
+    """The builds by verdict, claim, and findings."""
     groups: dict[object, list[BuildVerdict]] = {}
-    for one in builds:
-        places = tuple(_place(m.cell) for j in one.judged for m in j.mismatches)
-        harms = tuple((_place(harm.cell), harm.what) for harm in one.harms)
-        alike = (one.verdict, one.claim, places, harms, _place_of_why(one))
-        groups.setdefault(alike, []).append(one)
+    for build in builds:
+        mismatches = (mismatch for judged in build.judged for mismatch in judged.mismatches)
+        places = tuple(_place_in_build(mismatch.cell) for mismatch in mismatches)
+        worse = tuple((_place_in_build(r.cell), r.what) for r in build.regressions)
+        key = (build.verdict, build.claim, places, worse, _reason_without_build(build))
+        groups.setdefault(key, []).append(build)
     return list(groups.values())
 
 
-def _place(cell: str) -> str:
+def _place_in_build(cell: str) -> str:
     """A cell's id without its build."""
     return cell.partition("/")[2]
 
 
-def _place_of_why(one: BuildVerdict) -> str:
-    return one.why.replace(f"{one.build}/", "")
+def _reason_without_build(verdict: BuildVerdict) -> str:
+    return verdict.why.replace(f"{verdict.build}/", "")
 
 
 def render_verdicts(data: RunData, verdicts: Sequence[ScenarioVerdict]) -> str:
-    """Table, findings and legend as Markdown without headings, to be put into a document."""
-    found = {one.verdict for one in verdicts} | {b.verdict for v in verdicts for b in v.builds}
-    legend = [f"- {name}: {text}" for name, text in MEANINGS.items() if name in found]
+    """Table, findings and legend as Markdown without headings, to be inserted into a document."""
+    given = {verdict.verdict for verdict in verdicts}
+    given |= {build.verdict for verdict in verdicts for build in verdict.builds}
+    legend = [f"- {name}: {text}" for name, text in MEANINGS.items() if name in given]
     wide = len(data.run.axes.builds) > MOST_COLUMNS
     table = finding_table(data, verdicts) if wide else verdict_table(data, verdicts)
     parts = [table, "\n".join(legend)]
     if len(verdicts) <= MOST_FINDINGS:
-        parts += [_markdown_findings(data, one) for one in verdicts]
-    parts += ["Made with", fenced("\n".join([shlex.join(data.run.command), _AGAIN]))]
+        parts += [_markdown_findings(data, verdict) for verdict in verdicts]
+    parts += ["Made with", fence_code("\n".join([shlex.join(data.run.command), _COMMAND]))]
     return "\n\n".join(parts) + "\n"
-
-
-_AGAIN = "postfix-matrix verdicts --format markdown"
 
 
 def _markdown_findings(data: RunData, verdict: ScenarioVerdict) -> str:
     info = data.run.scenarios[verdict.scenario]
     lines = list(findings(data, verdict))[2:]
     head = f"**{markdown(verdict.scenario)}: {verdict.verdict}.** {markdown(info.claim)}"
-    return "\n\n".join([head, fenced("\n".join(line.removeprefix("  ") for line in lines))])
+    return "\n\n".join([head, fence_code("\n".join(line.removeprefix("  ") for line in lines))])
 
 
-def _any_of(verdicts: Sequence[ScenarioVerdict], build: str) -> bool:
-    return any(one.build == build for verdict in verdicts for one in verdict.builds)
+def _has_build(verdicts: Sequence[ScenarioVerdict], build: str) -> bool:
+    return any(each.build == build for verdict in verdicts for each in verdict.builds)
 
 
-def _row(cells: Sequence[str]) -> str:
+def _format_row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"

@@ -1,4 +1,4 @@
-"""What an answer of ``verify`` rests on, cell by cell, with Postfix's own words beside it."""
+"""The cells that an answer of ``verify`` rests on, with what Postfix replied and logged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.verdicts.decisive_lines import (
 )
 from harness.verdicts.judging import (
     AFTER_TLS,
-    negotiated,
+    negotiated_protocol,
 )
 from harness.verdicts.policy_answers import (
     BuildAnswer,
@@ -24,16 +24,16 @@ from harness.verdicts.policy_answers import (
 
 @dataclass(frozen=True, slots=True)
 class VerifyFinding:
-    """One thing that is wrong, or not known, of a service, in all cells that say it.
+    """A problem, or something unknown, of a service, with all cells that show it.
 
-    ``asked`` is what the policy asks there, ``what`` what is so instead. ``reply`` is the server's
+    ``required`` is what the policy requires there, ``what`` the result. ``reply`` is the server's
     reply (``554 5.7.1 ...``) and ``log`` the decisive line of Postfix's log, both of the first
-    cell; "" where there is none. ``is_gap``: it is not known, and not a contradiction.
+    cell; "" where there is none. ``is_unknown``: it is unknown, and no contradiction.
     """
 
-    asked: str
+    required: str
     what: str
-    is_gap: bool
+    is_unknown: bool
     cells: tuple[str, ...]
     reply: str = ""
     log: str = ""
@@ -45,71 +45,78 @@ class VerifyFinding:
 
     @property
     def clients(self) -> dict[tuple[str, ...], list[str]]:
-        """The clients of its cells, those that made the same offers together, with these offers."""
+        """The clients of its cells with their offers, grouped where the offers are the same."""
         by_offer: dict[str, dict[str, None]] = {}
         for cell in self.cells:
             _, _, _, client, offer = cell.split("/", 4)
             by_offer.setdefault(offer, {})[client] = None
-        found: dict[tuple[str, ...], list[str]] = {}
+        by_clients: dict[tuple[str, ...], list[str]] = {}
         for offer, clients in by_offer.items():
-            found.setdefault(tuple(clients), []).append(offer)
-        return found
+            by_clients.setdefault(tuple(clients), []).append(offer)
+        return by_clients
 
 
 def findings(data: RunData, answer: ServiceAnswer) -> tuple[VerifyFinding, ...]:
-    """What a service's answer rests on, where it is not "yes": contradictions, then gaps.
+    """What a service's answer rests on, where it is not "yes": contradictions, then the unknown.
 
-    Gaps are told of builds that nothing contradicts only. Of a build that rejects the configuration
-    there is nothing to tell but that (:func:`rejection`).
+    What is unknown is reported only for builds that nothing contradicts. For a build that rejects
+    the configuration there is nothing else to report (:func:`rejection`).
     """
     grouped: dict[tuple[bool, str, str], list[str]] = {}
-    wishes: dict[tuple[bool, str, str], dict[str, None]] = {}
-    for one in answer.builds.values():
-        for is_gap, asked, cell, what in _words(one):
-            # A gap is one thing however much is asked of the cell.
-            key = (is_gap, "" if is_gap else asked, what)
+    requirements: dict[tuple[bool, str, str], dict[str, None]] = {}
+    for build in answer.builds.values():
+        for is_unknown, required, cell, what in _collect_problems(build):
+            # An unknown result is one problem, however many requirements concern the cell.
+            key = (is_unknown, "" if is_unknown else required, what)
             cells = grouped.setdefault(key, [])
             if cell not in cells:
                 cells.append(cell)
-            wishes.setdefault(key, {})[asked] = None
-    order = sorted(grouped, key=lambda key: key[0])
-    return tuple(
-        _finding(data, key[0], "; ".join(wishes[key]), key[2], tuple(grouped[key])) for key in order
-    )
+            requirements.setdefault(key, {})[required] = None
+    every = []
+    for key in sorted(grouped, key=lambda key: key[0]):
+        is_unknown, _, what = key
+        required = "; ".join(requirements[key])
+        every.append(_make_finding(data, is_unknown, required, tuple(grouped[key]), what))
+    return tuple(every)
 
 
-def _words(one: BuildAnswer) -> Iterator[tuple[bool, str, str, str]]:
-    if one.answer is PolicyAnswer.CONFIG_REJECTED:
+def _collect_problems(answer: BuildAnswer) -> Iterator[tuple[bool, str, str, str]]:
+    if answer.answer is PolicyAnswer.CONFIG_REJECTED:
         return
-    for judged, wrong in one.mismatches:
+    for judged, wrong in answer.mismatches:
         yield False, judged.expectation.text, wrong.cell, wrong.what
-    if one.answer is PolicyAnswer.UNMEASURED:
-        for judged in one.judged:
-            for gap in judged.gaps:
-                yield True, judged.expectation.text, gap.cell, gap.why
+    if answer.answer is PolicyAnswer.UNMEASURED:
+        for judged in answer.judged:
+            for cell in judged.unmeasured:
+                yield True, judged.expectation.text, cell.cell, cell.why
 
 
-def _finding(
-    data: RunData, is_gap: bool, asked: str, what: str, cells: tuple[str, ...]
+def _make_finding(
+    data: RunData, is_unknown: bool, required: str, cells: tuple[str, ...], what: str
 ) -> VerifyFinding:
-    seen = data.find(cells[0])
-    reply, log = own_words(data, seen, is_gap=is_gap) if seen is not None else ("", "")
-    return VerifyFinding(asked, what, is_gap, cells, reply, log)
+    observation = data.find(cells[0])
+    reply, log = "", ""
+    if observation is not None:
+        reply, log = reply_and_log(data, observation, is_unknown=is_unknown)
+    return VerifyFinding(required, what, is_unknown, cells, reply, log)
 
 
-def own_words(data: RunData, seen: Observation, *, is_gap: bool = False) -> tuple[str, str]:
-    """The server's refusing reply and the decisive line of Postfix's log; "" for what is not there.
+def reply_and_log(
+    data: RunData, observation: Observation, *, is_unknown: bool = False
+) -> tuple[str, str]:
+    """The server's error reply and the decisive line of Postfix's log; "" where there is none.
 
-    ``is_gap``: what is asked is why nothing is known, and not what was negotiated.
+    ``is_unknown``: the question is why nothing is known, and not what was negotiated.
     """
-    evidence = data.evidence(seen) or {}
+    evidence = data.evidence(observation) or {}
     client = evidence.get("client") or {}
     reply = client.get("reply") or {}
     text = f"{reply['code']} {reply['text']}" if reply and int(reply["code"]) >= 400 else ""
-    if is_gap:
-        question = DecisiveQuestion.REFUSED if seen.stage in AFTER_TLS else DecisiveQuestion.ENDED
-    else:
-        question = DecisiveQuestion.NEGOTIATED if negotiated(seen) else DecisiveQuestion.ENDED
+    question = DecisiveQuestion.ENDED
+    if is_unknown and observation.stage in AFTER_TLS:
+        question = DecisiveQuestion.REFUSED
+    elif not is_unknown and negotiated_protocol(observation):
+        question = DecisiveQuestion.NEGOTIATED
     lines = [str(line) for line in evidence.get("log") or ()]
     return text, decisive_line(lines, question) or ""
 
@@ -117,17 +124,17 @@ def own_words(data: RunData, seen: Observation, *, is_gap: bool = False) -> tupl
 def rejection(data: RunData, build: str, scenario: str, service: str) -> str:
     """Why Postfix does not serve with a configuration: the line of its log that says so, or "".
 
-    A process that died says it in the cells that it should have served, a master that did not start
-    in the instance's evidence.
+    A process that died logs it in the cells that it should have served; if the master did not
+    start, it is in the instance's evidence.
     """
     instance = data.instance(build, scenario) or {}
-    said = [*instance.get("startup", ()), *str(instance.get("check", "")).splitlines()]
+    lines = [*instance.get("startup", ()), *str(instance.get("check", "")).splitlines()]
     if not instance.get("started", True):
-        return decisive_line(map(str, said)) or next(map(str, said), "")
-    for one in data.observations:
-        if (one.build, one.scenario, one.service) == (build, scenario, service):
-            _, log = own_words(data, one)
+        return decisive_line(map(str, lines)) or next(map(str, lines), "")
+    for cell in data.observations:
+        if (cell.build, cell.scenario, cell.service) == (build, scenario, service):
+            _, log = reply_and_log(data, cell)
             if "fatal: " in log or "panic: " in log:
                 return log
-            said = [*said, log]
-    return decisive_line(map(str, said)) or ""
+            lines = [*lines, log]
+    return decisive_line(map(str, lines)) or ""

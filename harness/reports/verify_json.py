@@ -10,7 +10,7 @@ from harness.reports.service_labels import ServiceLabel, service_labels
 from harness.reports.stand_ins import stand_ins_of
 from harness.reports.verify_findings import VerifyFinding, findings
 from harness.reports.verify_remedy import TriedRemedy, outcome_of_remedy
-from harness.reports.verify_text import rejections
+from harness.reports.verify_text import rejected_places
 from harness.verdicts.policy_answers import (
     ServiceAnswer,
     overall_standing,
@@ -23,7 +23,7 @@ SCHEMA = 1
 def verification_data(
     data: RunData,
     scenario: str,
-    found: Sequence[ServiceAnswer],
+    answers: Sequence[ServiceAnswer],
     policies: Sequence[str],
     remedy: TriedRemedy | None = None,
 ) -> dict[str, Any]:
@@ -34,58 +34,65 @@ def verification_data(
         "schema": SCHEMA,
         "run": data.run.id,
         "policies": list(policies),
-        "standing": overall_standing(found).value,
-        "services": {one.service: _service(data, one, labels[one.service]) for one in found},
+        "standing": overall_standing(answers).value,
+        "services": {
+            answer.service: _service_data(data, answer, labels[answer.service])
+            for answer in answers
+        },
         "rejected": [
             {
                 "log": line,
                 "services": [{"service": service, "build": build} for service, build in places],
             }
-            for line, places in rejections(data, scenario, found).items()
+            for line, places in rejected_places(data, scenario, answers).items()
         ],
-        "replaced": [dict(one) for one in replaced.replaced],
+        "replaced": [dict(replacement) for replacement in replaced.replaced],
         "base": list(replaced.base),
         "notes": list(replaced.notes),
-        "remedy": None if remedy is None or not remedy.lines else _remedy(remedy),
-        "missing": [{"name": lack.name, "why": lack.why} for lack in data.run.missing],
+        "remedy": None if remedy is None or not remedy.lines else _remedy_data(remedy),
+        "missing": [{"name": entry.name, "why": entry.why} for entry in data.run.missing],
     }
 
 
-def _service(data: RunData, answer: ServiceAnswer, label: ServiceLabel) -> dict[str, Any]:
+def _service_data(data: RunData, answer: ServiceAnswer, label: ServiceLabel) -> dict[str, Any]:
     return {
         "entry": label.entry or answer.service,
         "level": label.level or None,
         "local": answer.is_local,
         "standing": answer.standing.value,
-        "builds": {build: one.answer.value for build, one in answer.builds.items()},
-        "findings": [_finding(one) for one in findings(data, answer)],
+        "builds": {name: build.answer.value for name, build in answer.builds.items()},
+        "findings": [_finding_data(finding) for finding in findings(data, answer)],
         "witnesses": [
             cell
-            for one in answer.builds.values()
-            for judged in one.judged
+            for build in answer.builds.values()
+            for judged in build.judged
             for cell in judged.witnesses
         ],
     }
 
 
-def _finding(one: VerifyFinding) -> dict[str, Any]:
+def _finding_data(finding: VerifyFinding) -> dict[str, Any]:
     return {
-        "kind": "gap" if one.is_gap else "contradiction",
-        "asked": one.asked,
-        "what": one.what,
-        "cells": list(one.cells),
-        "reply": one.reply or None,
-        "log": one.log or None,
+        "kind": "gap" if finding.is_unknown else "contradiction",
+        "asked": finding.required,
+        "what": finding.what,
+        "cells": list(finding.cells),
+        "reply": finding.reply or None,
+        "log": finding.log or None,
     }
 
 
-def _remedy(remedy: TriedRemedy) -> dict[str, Any]:
+def _remedy_data(remedy: TriedRemedy) -> dict[str, Any]:
     outcome = outcome_of_remedy(remedy)
     return {
         "main.cf": list(remedy.lines),
         "without": [
-            {"entry": one.entry, "option": f"{one.name}={one.value}", "line": one.line}
-            for one in remedy.overrides
+            {
+                "entry": override.entry,
+                "option": f"{override.name}={override.value}",
+                "line": override.line,
+            }
+            for override in remedy.overrides
         ],
         "met": list(outcome.met),
         "failing": list(outcome.failing),

@@ -5,44 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.observations.run_folder import RunData
-from harness.reports.plain_text import (
-    fenced,
-    markdown,
-)
-from harness.reports.service_labels import service_labels
-from harness.reports.stand_ins import stand_ins_markdown, stand_ins_of
+from harness.reports.plain_text import fence_code, markdown
+from harness.reports.stand_ins import stand_ins_markdown
 from harness.reports.verify_remedy import TriedRemedy
-from harness.reports.verify_text import sentences, told_remedy
+from harness.reports.verify_text import VerifyReport, make_report
 from harness.verdicts.policy_answers import ServiceAnswer
 
 
 def verification_markdown(
     data: RunData,
     scenario: str,
-    found: Sequence[ServiceAnswer],
+    answers: Sequence[ServiceAnswer],
     remedy: TriedRemedy | None = None,
     *,
     verbose: bool = False,
 ) -> str:
-    """Stand-ins, the table, and what each answer rests on, word for word as in a terminal."""
+    """Stand-ins, the table, and what each answer rests on, with the same wording as the text."""
+    report = make_report(data, scenario, answers, remedy)
     parts = [
-        stand_ins_markdown(stand_ins_of(data, scenario), verbose=verbose),
-        _table(data, scenario, found),
-        fenced("\n".join(sentences(data, scenario, found))),
+        stand_ins_markdown(report.stand_ins, verbose=verbose),
+        _markdown_table(report),
+        fence_code("\n".join(report.answers)),
     ]
-    if remedy is not None and (lines := list(told_remedy(remedy, found))):
-        parts.append(fenced("\n".join(lines)))
+    if report.remedy:
+        parts.append(fence_code("\n".join(report.remedy)))
     return "\n\n".join(part for part in parts if part)
 
 
-def _table(data: RunData, scenario: str, found: Sequence[ServiceAnswer]) -> str:
-    labels = service_labels(data, scenario)
-    builds = list(found[0].builds) if found else []
-    rows = [["service", *builds], ["---"] * (len(builds) + 1)]
-    rows += [
-        [labels[one.service].text, *(one.builds[build].answer.value for build in builds)]
-        for one in found
-    ]
-    first, second, *rest = rows
-    lines = [first, second, *([markdown(cell) for cell in row] for row in rest)]
+def _markdown_table(report: VerifyReport) -> str:
+    head = ["service", *report.builds]
+    rows = [[markdown(label.text), *map(markdown, cells)] for label, cells in report.rows]
+    lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

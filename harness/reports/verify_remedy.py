@@ -1,4 +1,4 @@
-"""What ``verify`` tried where a policy is not met, and what came of it."""
+"""What ``verify`` tried where a policy is not met, and the result."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from harness.verdicts.policy_answers import (
 
 @dataclass(frozen=True, slots=True)
 class TriedRemedy:
-    """Lines of main.cf that were tried, without ``overrides``, the options that count over them.
+    """Lines of main.cf that were tried, without ``overrides``, the options that override them.
 
-    ``before`` are the answers that they are to better, ``after`` those with them. Without lines
-    nothing was tried, and ``why_none`` says why.
+    ``before`` are the answers that they are meant to improve, ``after`` those with them. Without
+    lines nothing was tried, and ``why_none`` says why.
     """
 
     lines: tuple[str, ...]
@@ -30,7 +30,7 @@ class TriedRemedy:
 
 @dataclass(frozen=True, slots=True)
 class RemedyOutcome:
-    """The services that failed before, by what became of them."""
+    """The services that failed before, by what the remedy achieved."""
 
     met: tuple[str, ...]
     failing: tuple[str, ...]
@@ -38,24 +38,30 @@ class RemedyOutcome:
 
 
 def outcome_of_remedy(remedy: TriedRemedy) -> RemedyOutcome:
-    """What became of each service that failed."""
-    after = {one.service: one.standing for one in remedy.after}
-    failed = [one.service for one in remedy.before if one.standing is Standing.FAILS]
+    """What the remedy achieved for each service that failed."""
+    after = {answer.service: answer.standing for answer in remedy.after}
+    failed = [answer.service for answer in remedy.before if answer.standing is Standing.FAILS]
 
-    def of(standing: Standing) -> tuple[str, ...]:
-        return tuple(one for one in failed if after.get(one, Standing.UNMEASURED) is standing)
+    def services_with(standing: Standing) -> tuple[str, ...]:
+        return tuple(
+            service for service in failed if after.get(service, Standing.UNMEASURED) is standing
+        )
 
-    return RemedyOutcome(of(Standing.HOLDS), of(Standing.FAILS), of(Standing.UNMEASURED))
+    return RemedyOutcome(
+        services_with(Standing.HOLDS),
+        services_with(Standing.FAILS),
+        services_with(Standing.UNMEASURED),
+    )
 
 
 def why_no_remedy(failing: Sequence[ServiceAnswer]) -> str:
-    """Why there is nothing to try for services that fail."""
-    given = {one.answer for service in failing for one in service.builds.values()}
-    if PolicyAnswer.CONFIG_REJECTED in given:
-        return "Postfix has to run with the configuration first; its own words are above."
-    if PolicyAnswer.NONE in given:
+    """Why nothing can be tried for services that fail."""
+    answers = {build.answer for service in failing for build in service.builds.values()}
+    if PolicyAnswer.CONFIG_REJECTED in answers:
+        return "Postfix has to run with the configuration first; its error is above."
+    if PolicyAnswer.NONE in answers:
         return (
             "a service that offers no TLS needs a certificate of yours (smtpd_tls_chain_files, or "
             "smtpd_tls_cert_file and smtpd_tls_key_file) and smtpd_tls_security_level = may."
         )
-    return "no remedy is known; 'postfix-matrix explain' tells which line does what."
+    return "no remedy is known; 'postfix-matrix explain' shows which line does what."

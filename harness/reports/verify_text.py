@@ -1,22 +1,23 @@
-"""The answer of ``verify`` as text of 80 columns: stand-ins, a finding a service, the table."""
+"""The answer of ``verify`` as text of 80 columns: stand-ins, one finding per service, the table."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from harness.observations.run_folder import RunData
-from harness.reports.service_labels import service_labels
-from harness.reports.stand_ins import stand_ins_of, stand_ins_text
+from harness.reports.service_labels import ServiceLabel, service_labels
+from harness.reports.stand_ins import StandIns, stand_ins_of, stand_ins_text
 from harness.reports.verify_findings import VerifyFinding, findings, rejection
 from harness.reports.verify_remedy import TriedRemedy, outcome_of_remedy
-from harness.reports.wrapping import columns, wrapped
+from harness.reports.wrapping import table_lines, wrap_text
 from harness.verdicts.judging import Standing
 from harness.verdicts.policy_answers import (
     PolicyAnswer,
     ServiceAnswer,
 )
 
-#: Findings that are told of one service; the rest is counted.
+#: Findings that are shown for one service; further ones are counted.
 MOST = 3
 MEANINGS = {
     PolicyAnswer.YES: "yes",
@@ -27,141 +28,169 @@ MEANINGS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """The parts of an answer, from which the text and the Markdown are made.
+
+    ``rows`` has each service with its answer on each of the ``builds``; ``answers`` and ``remedy``
+    are lines of at most 80 columns.
+    """
+
+    stand_ins: StandIns
+    builds: tuple[str, ...]
+    rows: tuple[tuple[ServiceLabel, tuple[str, ...]], ...]
+    answers: tuple[str, ...]
+    remedy: tuple[str, ...]
+
+
+def make_report(
+    data: RunData,
+    scenario: str,
+    answers: Sequence[ServiceAnswer],
+    remedy: TriedRemedy | None = None,
+) -> VerifyReport:
+    """The parts of an answer."""
+    labels = service_labels(data, scenario)
+    builds = tuple(_builds_of(answers))
+    rows = (
+        (labels[each.service], tuple(each.builds[build].answer.value for build in builds))
+        for each in answers
+    )
+    return VerifyReport(
+        stand_ins=stand_ins_of(data, scenario),
+        builds=builds,
+        rows=tuple(rows),
+        answers=tuple(answer_lines(data, scenario, answers)),
+        remedy=tuple(told_remedy(remedy, answers)) if remedy is not None else (),
+    )
+
+
 def verification(
     data: RunData,
     scenario: str,
-    found: Sequence[ServiceAnswer],
+    answers: Sequence[ServiceAnswer],
     remedy: TriedRemedy | None = None,
     *,
     verbose: bool = False,
 ) -> str:
-    """The whole answer."""
-    parts = [
-        stand_ins_text(stand_ins_of(data, scenario), verbose=verbose),
-        list(sentences(data, scenario, found)),
-        table(data, scenario, found),
-        list(told_remedy(remedy, found)) if remedy is not None else [],
-    ]
+    """The whole answer; the table is wrapped where the builds do not fit."""
+    report = make_report(data, scenario, answers, remedy)
+    rows = [[label.name, *cells] for label, cells in report.rows]
+    parts = (
+        stand_ins_text(report.stand_ins, verbose=verbose),
+        report.answers,
+        table_lines(["", *report.builds], rows) if rows else [],
+        report.remedy,
+    )
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
 
-def sentences(data: RunData, scenario: str, found: Sequence[ServiceAnswer]) -> Iterator[str]:
-    """A service's answer each, with what it rests on, as lines.
+def answer_lines(data: RunData, scenario: str, answers: Sequence[ServiceAnswer]) -> Iterator[str]:
+    """Each service's answer, with what it rests on, as lines.
 
-    What Postfix rejects is told once for all services that it does not serve for the same reason.
+    What Postfix rejects is reported once for all services that it does not serve for one reason.
     """
     labels = service_labels(data, scenario)
-    builds = _builds_of(found)
-    for line, rejected in rejections(data, scenario, found).items():
-        where = builds_in_words(list(dict.fromkeys(build for _, build in rejected)), builds)
+    builds = _builds_of(answers)
+    for line, rejected in rejected_places(data, scenario, answers).items():
+        where = describe_builds(list(dict.fromkeys(build for _, build in rejected)), builds)
         services = list(dict.fromkeys(service for service, _ in rejected))
-        if len(services) == len(found):
-            told = "Postfix does not run with this configuration, so no service answers."
+        if len(services) == len(answers):
+            text = "Postfix does not run with this configuration, so no service answers."
         else:
-            names = " and ".join(labels[one].name for one in services)
-            told = f"Postfix does not serve {names} with this configuration."
-        yield from wrapped(f"config-rejected, on {where}: {told}")
+            names = " and ".join(labels[service].name for service in services)
+            text = f"Postfix does not serve {names} with this configuration."
+        yield from wrap_text(f"config-rejected, on {where}: {text}")
         if line:
-            yield from wrapped(line, "    ")
-    for answer in found:
-        if sentence := _sentence(answer):
-            yield from wrapped(f"{labels[answer.service].text}: {sentence}")
-            yield from _findings(data, answer)
+            yield from wrap_text(line, "    ")
+    for answer in answers:
+        if sentence := _answer_sentence(answer):
+            yield from wrap_text(f"{labels[answer.service].text}: {sentence}")
+            yield from _finding_lines(data, answer)
 
 
-def rejections(
-    data: RunData, scenario: str, found: Sequence[ServiceAnswer]
+def rejected_places(
+    data: RunData, scenario: str, answers: Sequence[ServiceAnswer]
 ) -> dict[str, list[tuple[str, str]]]:
-    """The services and builds that are config-rejected, by Postfix's words.
+    """The services and builds that are config-rejected, by Postfix's error.
 
-    The name and number of the process that says them count for nothing.
+    The name and number of the process that logged it do not count.
     """
     grouped: dict[str, tuple[str, list[tuple[str, str]]]] = {}
-    for answer in found:
-        for build, one in answer.builds.items():
-            if one.answer is PolicyAnswer.CONFIG_REJECTED:
-                line = rejection(data, build, scenario, answer.service)
+    for answer in answers:
+        for name, build in answer.builds.items():
+            if build.answer is PolicyAnswer.CONFIG_REJECTED:
+                line = rejection(data, name, scenario, answer.service)
                 key = line.partition("]: ")[2] or line
-                grouped.setdefault(key, (line, []))[1].append((answer.service, build))
+                grouped.setdefault(key, (line, []))[1].append((answer.service, name))
     return dict(grouped.values())
 
 
-def _builds_of(found: Sequence[ServiceAnswer]) -> list[str]:
-    return list(found[0].builds) if found else []
+def _builds_of(answers: Sequence[ServiceAnswer]) -> list[str]:
+    return list(answers[0].builds) if answers else []
 
 
-def _sentence(answer: ServiceAnswer) -> str:
-    """``no, on debian-11; yes, on debian-12``; what Postfix rejects was told before."""
+def _answer_sentence(answer: ServiceAnswer) -> str:
+    """``no, on debian-11; yes, on debian-12``, without what Postfix rejects."""
     every = list(answer.builds)
     parts = [
-        f"{MEANINGS[word]}, on {builds_in_words(builds, every)}"
-        for word, builds in answer.builds_by_answer().items()
-        if word is not PolicyAnswer.CONFIG_REJECTED
+        f"{MEANINGS[given]}, on {describe_builds(builds, every)}"
+        for given, builds in answer.builds_by_answer().items()
+        if given is not PolicyAnswer.CONFIG_REJECTED
     ]
     local = "; only its own machine reaches it, so it does not count"
     return "; ".join(parts) + (local if parts and answer.is_local else "")
 
 
-def builds_in_words(builds: Sequence[str], every: Sequence[str]) -> str:
+def describe_builds(builds: Sequence[str], every: Sequence[str]) -> str:
     """``all 4 builds`` where these are all of several, else their names."""
     return f"all {len(every)} builds" if len(builds) == len(every) > 1 else ", ".join(builds)
 
 
-def _findings(data: RunData, answer: ServiceAnswer) -> Iterator[str]:
-    """What an answer rests on; what is asked, and the words of the log, once for each wish."""
-    told = findings(data, answer)
-    wishes: set[str] = set()
-    for one in told[:MOST]:
-        yield from _finding(one, len(answer.builds), first=one.asked not in wishes)
-        wishes.add(one.asked)
-    if len(told) > MOST:
-        yield f"  and {len(told) - MOST} more findings (--format json has all)"
+def _finding_lines(data: RunData, answer: ServiceAnswer) -> Iterator[str]:
+    """What an answer rests on; the requirement, and the log line, once for each requirement."""
+    every = findings(data, answer)
+    requirements: set[str] = set()
+    for finding in every[:MOST]:
+        first = finding.required not in requirements
+        yield from _format_finding(finding, len(answer.builds), first=first)
+        requirements.add(finding.required)
+    if len(every) > MOST:
+        yield f"  and {len(every) - MOST} more findings (--format json has all)"
 
 
-def _finding(one: VerifyFinding, builds: int, *, first: bool) -> Iterator[str]:
+def _format_finding(finding: VerifyFinding, builds: int, *, first: bool) -> Iterator[str]:
     offers = "; ".join(
-        f"{' and '.join(who)} with {', '.join(offers)}" for who, offers in one.clients.items()
+        f"{' and '.join(clients)} with {', '.join(offers)}"
+        for clients, offers in finding.clients.items()
     )
-    where = f", on {', '.join(one.builds)}" if len(one.builds) < builds else ""
-    known = "so it is not known:" if one.is_gap else "asked:"
-    asked = f" ({known} {one.asked})" if first else ""
-    yield from wrapped(f"{offers}{where}: {one.what}{asked}", "  ")
+    where = f", on {', '.join(finding.builds)}" if len(finding.builds) < builds else ""
+    lead = "so it is not known:" if finding.is_unknown else "required:"
+    requirement = f" ({lead} {finding.required})" if first else ""
+    yield from wrap_text(f"{offers}{where}: {finding.what}{requirement}", "  ")
     if first:
-        for words in (one.reply if one.reply not in one.log else "", one.log):
-            yield from wrapped(words, "    ") if words else ()
+        reply = finding.reply if finding.reply not in finding.log else ""
+        for text in (reply, finding.log):
+            yield from wrap_text(text, "    ") if text else ()
 
 
-def table(data: RunData, scenario: str, found: Sequence[ServiceAnswer]) -> list[str]:
-    """Services down the side, builds across; wrapped where the builds do not fit."""
-    if not found:
-        return []
-    labels = service_labels(data, scenario)
-    builds = _builds_of(found)
-    rows = [
-        [labels[answer.service].name, *(answer.builds[build].answer for build in builds)]
-        for answer in found
-    ]
-    return columns(["", *builds], rows)
-
-
-def told_remedy(remedy: TriedRemedy, found: Sequence[ServiceAnswer]) -> Iterator[str]:
-    """What to change, where it was tried and helps; else what was tried, and that it does not."""
-    failing = [one.service for one in found if one.standing is Standing.FAILS]
+def told_remedy(remedy: TriedRemedy, answers: Sequence[ServiceAnswer]) -> Iterator[str]:
+    """What to change, where it was tried and helps; else what was tried without success."""
+    failing = [answer.service for answer in answers if answer.standing is Standing.FAILS]
     if not remedy.lines:
         if failing:
-            yield from wrapped(f"What to change for {', '.join(failing)}: {remedy.why_none}")
+            yield from wrap_text(f"What to change for {', '.join(failing)}: {remedy.why_none}")
         return
-    helped = outcome_of_remedy(remedy)
-    yield "What to change, in main.cf:" if helped.met else "This was tried, in main.cf:"
+    outcome = outcome_of_remedy(remedy)
+    yield "What to change, in main.cf:" if outcome.met else "This was tried, in main.cf:"
     yield from (f"    {line}" for line in remedy.lines)
     if remedy.overrides:
-        yield "  and in master.cf, take out:" if helped.met else "  and in master.cf, without:"
-        yield from (
-            line for one in remedy.overrides for line in wrapped(one.text, "    ", "      ")
-        )
-    for service in helped.met:
-        yield from wrapped(f"tried: {service} then meets the policy", "  ")
-    for service in helped.unmeasured:
-        yield from wrapped(f"tried: whether {service} then meets it was not measured", "  ")
-    for service in helped.failing:
-        yield from wrapped(f"tried: it does not help {service}, which still fails", "  ")
+        yield "  and in master.cf, remove:" if outcome.met else "  and in master.cf, without:"
+        for override in remedy.overrides:
+            yield from wrap_text(override.text, "    ", "      ")
+    for service in outcome.met:
+        yield from wrap_text(f"tried: {service} then meets the policy", "  ")
+    for service in outcome.unmeasured:
+        yield from wrap_text(f"tried: whether {service} then meets it was not measured", "  ")
+    for service in outcome.failing:
+        yield from wrap_text(f"tried: it does not help {service}, which still fails", "  ")

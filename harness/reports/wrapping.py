@@ -8,10 +8,12 @@ from collections.abc import Iterable
 from harness.reports.plain_text import plain
 
 WIDTH = 80
+#: Columns of output that goes to a file or a pipe, or to a CI log.
+FILE_WIDTH = 110
 
 
-def wrapped(text: str, indent: str = "", more: str | None = None) -> list[str]:
-    """A paragraph as lines; ``more`` is the indent of all but the first, the same if None.
+def wrap_text(text: str, indent: str = "", more: str | None = None) -> list[str]:
+    """A paragraph as lines; ``more`` is the indent of all but the first, by default the same.
 
     A word that is longer than a line stays whole: it may be a path to be copied.
     """
@@ -25,12 +27,12 @@ def wrapped(text: str, indent: str = "", more: str | None = None) -> list[str]:
     )
 
 
-def columns(head: Iterable[str], rows: Iterable[Iterable[str]], indent: str = "") -> list[str]:
-    """A table, the first column as wide as it must be; blocks of columns where they do not fit."""
+def table_lines(head: Iterable[str], rows: Iterable[Iterable[str]], indent: str = "") -> list[str]:
+    """A table, the first column as wide as needed; several blocks where the columns do not fit."""
     top, body = list(head), [list(row) for row in rows]
     widths = [max(map(len, column)) for column in zip(top, *body, strict=True)]
     lines: list[str] = []
-    for block in _blocks(widths, WIDTH - len(indent)):
+    for block in _group_columns(widths, WIDTH - len(indent)):
         if lines:
             lines.append("")
         for row in (top, *body):
@@ -39,8 +41,8 @@ def columns(head: Iterable[str], rows: Iterable[Iterable[str]], indent: str = ""
     return lines
 
 
-def _blocks(widths: list[int], room: int) -> list[list[int]]:
-    """The columns after the first, in groups that fit beside it; each group has one at least."""
+def _group_columns(widths: list[int], room: int) -> list[list[int]]:
+    """The columns after the first, in groups that fit beside it; each group has at least one."""
     blocks: list[list[int]] = [[]]
     used = widths[0]
     for number, width in enumerate(widths[1:], start=1):

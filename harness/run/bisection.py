@@ -30,8 +30,7 @@ from harness.verdicts.bisection_steps import (
     other_axis,
     partners,
 )
-from harness.verdicts.since import since
-from harness.verdicts.spread import known_releases
+from harness.verdicts.since import known_releases, since
 from harness.verdicts.verdict import versions
 from harness.verdicts.version_boundaries import (
     Border,

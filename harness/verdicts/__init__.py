@@ -1,1 +1,1 @@
-"""Expectations held against observations: verdicts, effects, borders. Pure; needs no Docker."""
+"""Compare expectations with observations: verdicts, effects of lines, version boundaries."""

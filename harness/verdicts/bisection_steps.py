@@ -1,4 +1,4 @@
-"""Which build to measure next, so that a border becomes exact to the release. Pure."""
+"""Which build to measure next, so that a version boundary becomes exact to the release."""
 
 from __future__ import annotations
 
@@ -12,72 +12,81 @@ from harness.errors import UsageError
 from harness.verdicts.version_boundaries import (
     Axis,
     Border,
-    Dependence,
     Point,
+    VersionDependence,
 )
 
 
-def open_borders(found: Iterable[Dependence]) -> list[Border]:
-    """The borders between which releases lie that were not measured, each once."""
-    borders = (b for one in found for along in one.axes for b in along.borders if b.between)
-    return list({(b.axis, b.before.last, b.after.first): b for b in borders}.values())
+def open_borders(dependences: Iterable[VersionDependence]) -> list[Border]:
+    """The boundaries between which releases lie that were not measured, each once."""
+    boundaries = (
+        boundary
+        for dependence in dependences
+        for along in dependence.axes
+        for boundary in along.boundaries
+        if boundary.between
+    )
+    return list({(b.axis, b.before.last, b.after.first): b for b in boundaries}.values())
 
 
-def partners(points: Iterable[Point], border: Border, known: Collection[Version]) -> list[Version]:
-    """Versions of the other axis to pair a border's releases with, the preferred first.
+def partners(
+    points: Iterable[Point], boundary: Border, known: Collection[Version]
+) -> list[Version]:
+    """Versions of the other axis to pair a boundary's releases with, the preferred first.
 
-    Those that were measured on both sides of the border hold the other axis still; then come those
-    of one side, then what else was measured. What the catalog does not have cannot be built with.
+    First those that were measured on both sides of the boundary, so that the other axis does not
+    change; then those of one side, then all others that were measured. A version that the catalog
+    does not have cannot be built with.
     """
-    found: dict[Version, set[bool]] = {}
+    sides_by_version: dict[Version, set[bool]] = {}
     for point in points:
-        here, other = point.on(border.axis), point.on(other_axis(border.axis))
+        here, other = point.version_on(boundary.axis), point.version_on(other_axis(boundary.axis))
         if here is None or other is None or other not in known:
             continue
-        sides = found.setdefault(other, set())
-        if here in (border.before.last, border.after.first):
-            sides.add(here == border.after.first)
-    return sorted(found, key=lambda version: -len(found[version]))
+        sides = sides_by_version.setdefault(other, set())
+        if here in (boundary.before.last, boundary.after.first):
+            sides.add(here == boundary.after.first)
+    return sorted(sides_by_version, key=lambda version: -len(sides_by_version[version]))
 
 
 def candidates(
-    border: Border,
-    others: Sequence[Version],
+    boundary: Border,
+    partner_versions: Sequence[Version],
     tried: Collection[str],
     unreached: Collection[str] = (),
 ) -> Iterator[str]:
-    """Builds of the releases within a border, the middle first; those tried are left out.
+    """Builds of the releases within a boundary, the middle first; without those tried before.
 
-    A distribution that has such a release comes last: its other version is its own, and so are its
-    settings.
+    A distribution that has such a release comes last: its other version and its settings differ.
 
     Args:
-        border: one with releases between.
-        others: versions of the other axis to pair them with, the preferred first.
-        tried: ids of builds that were measured, or could not be had.
-        unreached: ids of releases whose source could not be had, such as ``postfix-3.9.0``.
+        boundary: one with releases between.
+        partner_versions: versions of the other axis to pair them with, the preferred first.
+        tried: ids of builds that were measured, or were unavailable.
+        unreached: ids of releases whose source was unavailable, such as ``postfix-3.9.0``.
     """
-    order = middle_first(border.between)
-    for version in order:
-        for other in others:
-            names = _pairs(border.axis, version, other, unreached)
+    versions = middle_first(boundary.between)
+    for version in versions:
+        for other in partner_versions:
+            names = _paired_builds(boundary.axis, version, other, unreached)
             yield from (name for name in names if name not in tried)
-    for version in order:
-        yield from (one for one in _distributions(border.axis, version) if one not in tried)
+    for version in versions:
+        builds = _distribution_builds(boundary.axis, version)
+        yield from (name for name in builds if name not in tried)
 
 
-def _pairs(
+def _paired_builds(
     axis: Axis, version: Version, other: Version, unreached: Collection[str]
 ) -> Iterator[str]:
-    """The builds of the two, with the OpenSSL from source first, then as Debian packages it.
+    """The builds of the two, first with OpenSSL from source, then as Debian packages it.
 
-    None where they, or the sources, cannot be put together.
+    None where the two cannot be built with each other, or a source is unavailable.
     """
     postfix, openssl = (version, other) if axis is Axis.POSTFIX else (other, version)
     packaged = [
         f"{openssl}-{DEBIAN}"
-        for one in packages("openssl")
-        if Version.parse(one.version) == openssl
+        for package in packages("openssl")
+        if Version.parse(package.version) == openssl
     ]
     for linked in (str(openssl), *packaged):
         if {f"postfix-{postfix}", f"openssl-{linked}"} & set(unreached):
@@ -86,33 +95,33 @@ def _pairs(
             yield Build.parse(f"postfix-{postfix}+openssl-{linked}").id
 
 
-def _distributions(axis: Axis, version: Version) -> Iterator[str]:
-    """The distributions whose own source package is this release, as the catalog knows it."""
+def _distribution_builds(axis: Axis, version: Version) -> Iterator[str]:
+    """The distributions whose source package is this release, according to the catalog."""
     suites = {
-        (one.family, one.suite)
-        for one in release(axis.lower(), str(version)).sources
-        if one.kind is SourceKind.DEBIAN
+        (source.family, source.suite)
+        for source in release(axis.lower(), str(version)).sources
+        if source.kind is SourceKind.DEBIAN
     }
-    yield from (one.id for one in distributions() if (one.family, one.suite) in suites)
+    yield from (build.id for build in distributions() if (build.family, build.suite) in suites)
 
 
 def named_releases(build: str, why: str) -> tuple[str, ...]:
-    """The releases of a pair that a failure's first line names: what could not be had."""
-    words = why.partition("\n")[0].split()
-    return tuple(one for one in build.split("+") if one in words or f"{one}:" in words)
+    """The releases of a pair that the first line of an error names: what was unavailable."""
+    named = why.partition("\n")[0].split()
+    return tuple(name for name in build.split("+") if {name, f"{name}:"} & set(named))
 
 
 def other_axis(axis: Axis) -> Axis:
-    """OpenSSL's for Postfix's, and the other way round."""
+    """The OpenSSL axis for the Postfix axis, and vice versa."""
     return Axis.OPENSSL if axis is Axis.POSTFIX else Axis.POSTFIX
 
 
 def middle_first(versions: Sequence[Version]) -> list[Version]:
-    """The order in which halving a border asks for them."""
+    """The versions in the order in which a bisection measures them."""
     if not versions:
         return []
     middle = len(versions) // 2
     left, right = middle_first(versions[:middle]), middle_first(versions[middle + 1 :])
-    mixed = [one for pair in zip(left, right, strict=False) for one in pair]
+    mixed = [version for pair in zip(left, right, strict=False) for version in pair]
     rest = left[len(right) :] + right[len(left) :]
     return [versions[middle], *mixed, *rest]

@@ -1,7 +1,7 @@
-"""Two runs beside each other, cell by cell and verdict by verdict. Pure.
+"""Compare two runs, cell by cell and verdict by verdict.
 
-Where a cell of the same configuration differs, and nothing else changed, it is flaky: it is told
-with both observations, and hidden by nothing.
+A cell that differs although neither its configuration nor its image changed is flaky: it is
+reported with both observations, and nothing is hidden.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from harness.verdicts.verdict import Verdict, judge_run
 
 @dataclass(frozen=True, slots=True)
 class Differing:
-    """A cell that two runs have, and that differs; ``flaky``: of one configuration and image."""
+    """A cell of both runs that differs; ``flaky``: with the same configuration and image."""
 
     before: Observation
     after: Observation
@@ -26,8 +26,8 @@ class Differing:
 
 
 @dataclass(frozen=True, slots=True)
-class Turned:
-    """A scenario's verdict on a build that two runs judge otherwise."""
+class ChangedVerdict:
+    """A scenario's verdict on a build that differs between two runs."""
 
     scenario: str
     build: str
@@ -37,27 +37,28 @@ class Turned:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """``same`` counts the cells that both have alike; the rest are lists in the runs' order."""
+    """``same`` counts the cells that are equal in both; the other fields keep the runs' order."""
 
     same: int
     differing: tuple[Differing, ...]
     only_before: tuple[str, ...]
     only_after: tuple[str, ...]
-    turned: tuple[Turned, ...]
+    turned: tuple[ChangedVerdict, ...]
     verdicts: int
 
 
 def compare_runs(before: RunData, after: RunData) -> Comparison:
-    """Hold two runs against each other; control cells are left out."""
-    old, new = _cells(before), _cells(after)
+    """Compare two runs; control cells are left out."""
+    old, new = _cells_by_id(before), _cells_by_id(after)
     differing = []
     for cell in (cell for cell in old if cell in new):
         if names := changes(new[cell], old[cell]):
-            flaky = old[cell].config == new[cell].config and _same_image(before, after, old[cell])
+            same_image = _same_image(before, after, old[cell].build)
+            flaky = old[cell].config == new[cell].config and same_image
             differing.append(Differing(old[cell], new[cell], names, flaky))
-    was, now = _verdicts(before), _verdicts(after)
+    was, now = _verdicts_by_build(before), _verdicts_by_build(after)
     turned = [
-        Turned(*place, was[place], now[place])
+        ChangedVerdict(*place, was[place], now[place])
         for place in was
         if place in now and was[place] is not now[place]
     ]
@@ -71,14 +72,14 @@ def compare_runs(before: RunData, after: RunData) -> Comparison:
     )
 
 
-def _cells(data: RunData) -> dict[str, Observation]:
-    return {one.cell: one for one in data.observations if not is_control(one.build)}
+def _cells_by_id(data: RunData) -> dict[str, Observation]:
+    return {cell.cell: cell for cell in data.observations if not is_control(cell.build)}
 
 
-def _verdicts(data: RunData) -> dict[tuple[str, str], Verdict]:
+def _verdicts_by_build(data: RunData) -> dict[tuple[str, str], Verdict]:
     return {(v.scenario, b.build): b.verdict for v in judge_run(data) for b in v.builds}
 
 
-def _same_image(before: RunData, after: RunData, seen: Observation) -> bool:
-    images = [data.run.images.get(seen.build) for data in (before, after)]
+def _same_image(before: RunData, after: RunData, build: str) -> bool:
+    images = [data.run.images.get(build) for data in (before, after)]
     return images[0] is not None and images[1] is not None and images[0].id == images[1].id

@@ -1,8 +1,8 @@
-"""Which line of Postfix's log decided a cell. Pure.
+"""Which line of Postfix's log decided a cell.
 
-A session leaves a dozen lines, of which one says why it ended as it did. What is looked for first
-is what leaves nothing else to happen: a process that died, then TLS that was not set up, then a
-command that was refused, then a handshake that failed, then the session that was established.
+A session leaves a dozen lines, one of which explains how it ended. The search begins with the
+events that nothing can follow: a process that died, then TLS that was not set up, then a command
+that was refused, then a handshake that failed, then the session that was established.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from enum import Enum
 
-#: In the order in which they decide. The words are Postfix's: msg(3), src/tls/tls_server.c,
+#: In the order in which they decide. The texts are Postfix's: msg(3), src/tls/tls_server.c,
 #: src/smtpd/smtpd_check.c, src/tls/tls_misc.c (tls_log_summary).
 _DIED = re.compile(r"\b(?:fatal|panic): ")
 _STOPPED = re.compile(r"warning: process \S+ pid \d+ (?:exit|killed)|bad command startup")
@@ -26,9 +26,9 @@ _ORDER = (_DIED, _STOPPED, _NO_TLS, _REJECTED, _LIBRARY, _ESTABLISHED)
 
 
 class DecisiveQuestion(Enum):
-    """What is asked of a session's log: ``ENDED``, why it ended as it did, is asked unless said.
+    """The question about a session's log; ``ENDED``, why it ended as it did, is the default.
 
-    ``NEGOTIATED``: what was negotiated, which one line says whatever came after it. ``REFUSED``:
+    ``NEGOTIATED``: what was negotiated, which one line reports whatever came after it. ``REFUSED``:
     why a command after the handshake was refused.
     """
 
@@ -37,24 +37,24 @@ class DecisiveQuestion(Enum):
     REFUSED = (_DIED, _REJECTED)
 
 
-#: "Nov 30 01:45:29 " of a line as syslog has it.
-_WHEN = re.compile(r"^[A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d ")
+#: "Nov 30 01:45:29 " of a line in syslog's format.
+_TIMESTAMP = re.compile(r"^[A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d ")
 
 
 def decisive_line(
     log: Iterable[str], question: DecisiveQuestion = DecisiveQuestion.ENDED
 ) -> str | None:
-    """The line that answers a question of a session, without its time; None where none does."""
+    """The line that answers a question about a session, without its time; None: there is none."""
     lines = list(log)
     for pattern in (*question.value, *_ORDER):
-        line = _best(lines, pattern)
+        line = _first_match(lines, pattern)
         if line is not None:
-            return _WHEN.sub("", line)
+            return _TIMESTAMP.sub("", line)
     return None
 
 
-def _best(lines: Sequence[str], pattern: re.Pattern[str]) -> str | None:
-    """The first line of a kind; of a failed handshake's, what the TLS library said of it."""
+def _first_match(lines: Sequence[str], pattern: re.Pattern[str]) -> str | None:
+    """The first matching line; for a failed handshake, the TLS library's error where logged."""
     matching = [line for line in lines if pattern.search(line)]
-    told = [line for line in matching if "TLS library problem" in line]
-    return next(iter(told or matching), None)
+    from_library = [line for line in matching if "TLS library problem" in line]
+    return next(iter(from_library or matching), None)

@@ -1,4 +1,4 @@
-"""Whether one cell, and all that an expectation selects, are as it says. Pure.
+"""Judge whether a cell, and all cells that an expectation selects, are as expected.
 
 All mismatches are kept, each with its cell. What was not measured, or what the two sides disagree
 on, never counts for or against.
@@ -12,7 +12,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from harness.observations.reasons import covers
-from harness.observations.record import Observation, Outcome, Stage
+from harness.observations.record import BEFORE_TLS, Observation, Outcome, Stage
 from harness.scenarios.expectations import (
     DELIVERED,
     Effect,
@@ -24,41 +24,49 @@ from harness.verdicts.observation_diff import (
     protocol_of,
 )
 
-#: Stages at which the server has said nothing of TLS yet.
-BEFORE_TLS = frozenset({Stage.CONNECT, Stage.BANNER, Stage.EHLO})
+#: Outcomes that show nothing about the server.
+INCONCLUSIVE = frozenset({Outcome.ERROR, Outcome.TIMEOUT, Outcome.CLIENT_INCAPABLE})
 #: Stages that come after the handshake, or after the client went on without one.
 AFTER_TLS = frozenset({Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.QUIT})
 #: Reasons of a refusal that are about TLS at whatever stage they are given.
 ABOUT_TLS = frozenset(
     {
         *("must-starttls", "auth-required-tls", "tls-required", "tls-not-available"),
-        # Of mail that Postfix sends: the destination's TLSA records, and its TLS policy.
+        # For mail that Postfix sends: the destination's TLSA records, and its TLS policy.
         *("no-tlsa", "policy"),
     }
 )
-#: Reasons that a server gives once it has taken a login: it was ready to take one.
+#: Reasons that a server gives after it took a login: it was ready to take one.
 LOGIN_TAKEN = frozenset({"auth-failed", "auth-unavailable"})
 
 
 class Standing(StrEnum):
-    """What the cells say of an expectation, or of a whole claim."""
+    """What the cells show about an expectation, or about a whole claim."""
 
     HOLDS = "holds"
     FAILS = "fails"
     UNMEASURED = "unmeasured"
 
 
+def combine_standings(standings: Iterable[Standing]) -> Standing:
+    """The standing of a whole: one failing part is enough to fail it; all must hold."""
+    distinct = set(standings)
+    if Standing.FAILS in distinct:
+        return Standing.FAILS
+    return Standing.HOLDS if distinct == {Standing.HOLDS} else Standing.UNMEASURED
+
+
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """A cell that is not as it was expected to be."""
+    """A cell that is not as expected."""
 
     cell: str
     what: str
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
-    """A cell that says nothing, and why."""
+class UnmeasuredCell:
+    """A cell that shows nothing, and why."""
 
     cell: str
     why: str
@@ -66,177 +74,200 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One expectation and what the cells say of it.
+    """One expectation and what the cells show about it.
 
-    ``witnesses`` are the cells that bear it out, ``gaps`` those that should say something and
-    cannot, ``silent`` how many cells cannot speak to it (a client that cannot make the offer, say).
+    ``witnesses`` are the cells that confirm it, ``unmeasured`` those that should show something and
+    do not, ``silent`` counts the cells that cannot show it (a client that cannot make the offer).
     """
 
     expectation: Expectation
     mismatches: tuple[Mismatch, ...] = ()
     witnesses: tuple[str, ...] = ()
-    gaps: tuple[Gap, ...] = ()
+    unmeasured: tuple[UnmeasuredCell, ...] = ()
     silent: int = 0
 
     @property
     def standing(self) -> Standing:
-        """One mismatch is enough to refute; to hold, nothing may be missing."""
+        """One mismatch is enough to refute; to hold, no cell may be unmeasured."""
         if self.mismatches:
             return Standing.FAILS
-        return Standing.HOLDS if self.witnesses and not self.gaps else Standing.UNMEASURED
+        return Standing.HOLDS if self.witnesses and not self.unmeasured else Standing.UNMEASURED
 
     @property
     def why(self) -> str:
         """Why it is unmeasured; empty where it is not."""
         if self.standing is not Standing.UNMEASURED:
             return ""
-        if self.gaps:
-            first = self.gaps[0]
-            more = f" and {len(self.gaps) - 1} more" if len(self.gaps) > 1 else ""
+        if self.unmeasured:
+            first = self.unmeasured[0]
+            more = f" and {len(self.unmeasured) - 1} more" if len(self.unmeasured) > 1 else ""
             return f"{first.cell}{more}: {first.why}"
         return "no cell of this run can show it" if self.silent else "no cell of it was planned"
 
 
 @dataclass(frozen=True, slots=True)
 class ComparedCell:
-    """A cell of the plan, what was seen there, and what was seen under the control configuration.
+    """A planned cell, its observation, and the observation of the baseline configuration.
 
-    ``lack`` says why nothing was seen, where nothing was.
+    ``why_unmeasured`` says why there is no observation, where there is none.
     """
 
     cell: str
     service: str
     client: str
     offer: str
-    seen: Observation | None
-    control: Observation | None
-    lack: str = "not measured"
+    observation: Observation | None
+    baseline: Observation | None
+    why_unmeasured: str = "not measured"
 
 
-def judge(expectation: Expectation, places: Iterable[ComparedCell]) -> Judged:
-    """Hold an expectation against the cells of one build."""
-    mine = [p for p in places if expectation.fits_place(p.service, p.client, p.offer)]
+def judge_expectation(expectation: Expectation, cells: Iterable[ComparedCell]) -> Judged:
+    """Compare an expectation with the cells of one build."""
+    selected = [c for c in cells if expectation.fits_place(c.service, c.client, c.offer)]
     if expectation.effect is not None:
-        return _judge_effect(expectation, mine)
-    said = [(place.cell, _cell_says(expectation, place)) for place in mine]
+        return _judge_effect(expectation, selected)
+    results = [(compared.cell, _judge_cell(expectation, compared)) for compared in selected]
     return Judged(
         expectation,
-        mismatches=tuple(word for _, word in said if isinstance(word, Mismatch)),
-        witnesses=tuple(cell for cell, word in said if word is True),
-        gaps=tuple(word for _, word in said if isinstance(word, Gap)),
-        silent=sum(word is False for _, word in said),
+        mismatches=tuple(result for _, result in results if isinstance(result, Mismatch)),
+        witnesses=tuple(cell for cell, result in results if result is True),
+        unmeasured=tuple(result for _, result in results if isinstance(result, UnmeasuredCell)),
+        silent=sum(result is False for _, result in results),
     )
 
 
-def _cell_says(expectation: Expectation, place: ComparedCell) -> Mismatch | Gap | bool:
-    """What one cell says: a mismatch, a gap, True where it bears it out, False where it cannot."""
-    if (gap := unsettled(place, expectation.outcome)) is not None:
-        wrong = _negotiated_before_timeout(expectation, place.seen)
-        return Mismatch(place.cell, wrong) if wrong else gap
-    assert place.seen is not None
-    if expectation.policy is not None and (why := beside_the_point(expectation, place.seen)):
-        return Gap(place.cell, why)
-    found = contradiction(expectation, place.seen)
-    if found is None:
+def _judge_cell(
+    expectation: Expectation, compared: ComparedCell
+) -> Mismatch | UnmeasuredCell | bool:
+    """What one cell shows: a mismatch, unmeasured, True: it confirms, False: it cannot show it."""
+    if (unmeasured := find_unmeasured(compared, expectation.outcome)) is not None:
+        negotiated = _negotiated_before_timeout(expectation, compared.observation)
+        return Mismatch(compared.cell, negotiated) if negotiated else unmeasured
+    observation = compared.observation
+    assert observation is not None
+    if expectation.policy is not None and (why := unrelated_refusal(expectation, observation)):
+        return UnmeasuredCell(compared.cell, why)
+    problem = contradiction(expectation, observation)
+    if problem is None:
         return False
-    return Mismatch(place.cell, found) if found else True
+    return Mismatch(compared.cell, problem) if problem else True
 
 
-def _negotiated_before_timeout(expectation: Expectation, seen: Observation | None) -> str:
-    """What a session that timed out had negotiated and should not have; "" where nothing."""
-    if seen is None or seen.outcome is not Outcome.TIMEOUT or seen.agree is False:
+def _negotiated_before_timeout(expectation: Expectation, observation: Observation | None) -> str:
+    """What a session that timed out had negotiated and should not have; "" for nothing."""
+    if (
+        observation is None
+        or observation.outcome is not Outcome.TIMEOUT
+        or observation.agree is False
+    ):
         return ""
-    return (_negotiated(expectation, seen) or "") if negotiated(seen) else ""
+    return (
+        (_contradiction_in_session(expectation, observation) or "")
+        if negotiated_protocol(observation)
+        else ""
+    )
 
 
-def negotiated(seen: Observation) -> str | None:
-    """The protocol of a handshake that came to its end; None where none did, or neither side says.
+def negotiated_protocol(observation: Observation) -> str | None:
+    """The protocol of a completed handshake; None where none completed, or neither side reports it.
 
-    What came later, such as a recipient that was refused, takes nothing from it. A refusal at the
-    handshake counts only by the server's word: Postfix logs a protocol when the handshake is done,
-    a client may name one before.
+    What came later, such as a recipient that was refused, does not matter. A refusal at the
+    handshake counts only if the server logged a protocol: Postfix does so when the handshake is
+    done, but a client may name one before.
     """
-    if seen.outcome in (Outcome.CLIENT_INCAPABLE, Outcome.ERROR):
+    if observation.outcome in (Outcome.CLIENT_INCAPABLE, Outcome.ERROR):
         return None
-    if seen.outcome is not Outcome.ACCEPTED and seen.stage is Stage.HANDSHAKE:
-        return seen.server_saw.protocol if seen.server_saw else None
-    return protocol_of(seen)
+    if observation.outcome is not Outcome.ACCEPTED and observation.stage is Stage.HANDSHAKE:
+        return observation.server_saw.protocol if observation.server_saw else None
+    return protocol_of(observation)
 
 
-def beside_the_point(expectation: Expectation, seen: Observation) -> str | None:
-    """Why a refusal says nothing of a policy about TLS; None where the cell speaks to it.
+def unrelated_refusal(expectation: Expectation, observation: Observation) -> str | None:
+    """Why a refusal says nothing about a TLS policy; None where the cell does.
 
-    A policy is about TLS: that nobody listens, or that a recipient is refused, is no answer to it.
+    A policy is about TLS: that no server listens, or that a recipient is refused, is no answer.
     """
-    if seen.outcome is not Outcome.REFUSED or seen.reason in ABOUT_TLS:
+    if observation.outcome is not Outcome.REFUSED or observation.reason in ABOUT_TLS:
         return None
-    tls = negotiated(seen)
-    if seen.stage in BEFORE_TLS and tls is None:
-        return f"{_ended(seen)}, before TLS could be asked for"
-    if seen.stage not in AFTER_TLS | BEFORE_TLS or not expectation.outcome:
+    protocol = negotiated_protocol(observation)
+    if observation.stage in BEFORE_TLS and protocol is None:
+        return f"{_describe_refusal(observation)}, before TLS could be asked for"
+    if observation.stage not in AFTER_TLS | BEFORE_TLS or not expectation.outcome:
         return None
-    if seen.stage is Stage.AUTH and tls is None and seen.reason not in LOGIN_TAKEN:
-        # No login is offered without TLS, which is what such a policy asks for.
+    if (
+        observation.stage is Stage.AUTH
+        and protocol is None
+        and observation.reason not in LOGIN_TAKEN
+    ):
+        # Without TLS no login is offered, which is what such a policy requires.
         return None
-    after = f"{tls} was negotiated before it" if tls else "TLS was not asked for before it"
-    return f"{_ended(seen)}, which is not about TLS: {after}"
+    after = (
+        f"{protocol} was negotiated before it" if protocol else "TLS was not asked for before it"
+    )
+    return f"{_describe_refusal(observation)}, which is not about TLS: {after}"
 
 
-def _ended(seen: Observation) -> str:
-    return f"refused at {seen.stage}" + (f" ({seen.reason})" if seen.reason else "")
+def _describe_refusal(observation: Observation) -> str:
+    return f"refused at {observation.stage}" + (
+        f" ({observation.reason})" if observation.reason else ""
+    )
 
 
-def unsettled(place: ComparedCell, expected: Iterable[Outcome] = ()) -> Gap | None:
+def find_unmeasured(
+    compared: ComparedCell, expected: Iterable[Outcome] = ()
+) -> UnmeasuredCell | None:
     """Why a cell cannot be judged; None where it can.
 
-    A time-out is a fact only for who expects it; for anybody else nothing is known.
+    A time-out is a result only if it is expected; otherwise nothing is known.
     """
-    seen = place.seen
-    if seen is None:
-        return Gap(place.cell, place.lack)
-    if seen.outcome is Outcome.ERROR:
-        return Gap(place.cell, f"the harness failed there ({seen.reason})")
-    if seen.outcome is Outcome.TIMEOUT and Outcome.TIMEOUT not in expected:
-        return Gap(place.cell, "no answer in the cell's time")
-    if seen.agree is False:
-        return Gap(place.cell, "client and server disagree on what was negotiated")
+    observation = compared.observation
+    if observation is None:
+        return UnmeasuredCell(compared.cell, compared.why_unmeasured)
+    if observation.outcome is Outcome.ERROR:
+        return UnmeasuredCell(compared.cell, f"the harness failed there ({observation.reason})")
+    if observation.outcome is Outcome.TIMEOUT and Outcome.TIMEOUT not in expected:
+        return UnmeasuredCell(compared.cell, "no answer in the cell's time")
+    if observation.agree is False:
+        return UnmeasuredCell(compared.cell, "client and server disagree on what was negotiated")
     return None
 
 
-def contradiction(expectation: Expectation, seen: Observation) -> str | None:
-    """What contradicts the expectation; "" where nothing does, None where the cell cannot say."""
-    if seen.outcome is Outcome.CLIENT_INCAPABLE:
+def contradiction(expectation: Expectation, observation: Observation) -> str | None:
+    """What contradicts the expectation; "" for nothing, None where the cell cannot show it."""
+    if observation.outcome is Outcome.CLIENT_INCAPABLE:
         return None
-    if expectation.outcome and seen.outcome not in expectation.outcome:
-        reason = f" ({seen.reason})" if seen.reason else ""
-        return f"{seen.outcome}{reason}, not {' or '.join(expectation.outcome)}"
+    if expectation.outcome and observation.outcome not in expectation.outcome:
+        because = f" ({observation.reason})" if observation.reason else ""
+        return f"{observation.outcome}{because}, not {' or '.join(expectation.outcome)}"
     if expectation.reason:
-        if seen.outcome in DELIVERED:
-            return f"{seen.outcome}, not {' or '.join(expectation.reason)}"
-        if not any(covers(one, seen.reason) for one in expectation.reason):
-            return f"{seen.reason}, not {' or '.join(expectation.reason)}"
-    return _negotiated(expectation, seen)
+        if observation.outcome in DELIVERED:
+            return f"{observation.outcome}, not {' or '.join(expectation.reason)}"
+        if not any(covers(reason, observation.reason) for reason in expectation.reason):
+            return f"{observation.reason}, not {' or '.join(expectation.reason)}"
+    return _contradiction_in_session(expectation, observation)
 
 
-def _negotiated(expectation: Expectation, seen: Observation) -> str | None:
-    """The same of what was negotiated, whatever came after it.
+def _contradiction_in_session(expectation: Expectation, observation: Observation) -> str | None:
+    """The same for what was negotiated, whatever came after it.
 
-    A refusal in the handshake is no contradiction: nothing wrong came of it. One that came before
-    TLS could be asked for, or after the client had gone on without it, says nothing.
+    A refusal in the handshake is no contradiction, because nothing wrong was negotiated. One that
+    came before TLS could be requested, or after the client had gone on without it, shows nothing.
     """
-    asked = expectation.protocol or expectation.cipher or expectation.cipher_not
-    of_second_look = bool(expectation.certificate) or expectation.resumed is not None
-    if not asked and not expectation.trust and not of_second_look:
+    about_session = expectation.protocol or expectation.cipher or expectation.cipher_not
+    after_session = bool(expectation.certificate) or expectation.resumed is not None
+    if not about_session and not expectation.trust and not after_session:
         return ""
-    if expectation.trust and (found := _trust_contradicts(expectation, seen)) != "":
-        return found
-    if of_second_look and (found := _second_look(expectation, seen)) != "":
-        return found
-    protocol, cipher = negotiated(seen), cipher_of(seen)
-    if protocol is None and seen.outcome is not Outcome.ACCEPTED:
-        if seen.outcome is not Outcome.REFUSED:
+    if expectation.trust and (problem := _contradiction_in_trust(expectation, observation)) != "":
+        return problem
+    if after_session and (problem := _contradiction_after_session(expectation, observation)) != "":
+        return problem
+    protocol, cipher = negotiated_protocol(observation), cipher_of(observation)
+    if protocol is None and observation.outcome is not Outcome.ACCEPTED:
+        if observation.outcome is not Outcome.REFUSED:
             return None
-        elsewhere = seen.stage in AFTER_TLS | BEFORE_TLS and seen.reason not in ABOUT_TLS
+        elsewhere = (
+            observation.stage in AFTER_TLS | BEFORE_TLS and observation.reason not in ABOUT_TLS
+        )
         return None if elsewhere else ""
     if protocol is None:
         return None
@@ -244,75 +275,76 @@ def _negotiated(expectation: Expectation, seen: Observation) -> str | None:
         return f"negotiated {protocol}, not {' or '.join(expectation.protocol)}"
     if (expectation.cipher or expectation.cipher_not) and cipher is None:
         return None
-    if expectation.cipher and not _any(expectation.cipher, str(cipher)):
+    if expectation.cipher and not _matches_any(expectation.cipher, str(cipher)):
         return f"negotiated {cipher}, not {' or '.join(expectation.cipher)}"
-    if _any(expectation.cipher_not, str(cipher)):
+    if _matches_any(expectation.cipher_not, str(cipher)):
         return f"negotiated {cipher}"
     return ""
 
 
-def _second_look(expectation: Expectation, seen: Observation) -> str | None:
-    """The same of the server's certificate and of a second connection's session."""
-    if seen.outcome is not Outcome.ACCEPTED:
-        return "" if seen.outcome is Outcome.REFUSED else None
+def _contradiction_after_session(expectation: Expectation, observation: Observation) -> str | None:
+    """The same for the server's certificate and for a second connection's session."""
+    if observation.outcome is not Outcome.ACCEPTED:
+        return "" if observation.outcome is Outcome.REFUSED else None
     if expectation.certificate:
-        if seen.certificate is None:
+        if observation.certificate is None:
             return None
-        names = seen.certificate.names
-        if not any(_any(expectation.certificate, name) for name in names):
+        names = observation.certificate.names
+        if not any(_matches_any(expectation.certificate, name) for name in names):
             return (
                 f"a certificate for {', '.join(names)}, not {' or '.join(expectation.certificate)}"
             )
     if expectation.resumed is not None:
-        if seen.resumed is None:
+        if observation.resumed is None:
             return None
-        if seen.resumed is not expectation.resumed:
-            return "the session resumed" if seen.resumed else "no session resumed"
+        if observation.resumed is not expectation.resumed:
+            return "the session resumed" if observation.resumed else "no session resumed"
     return ""
 
 
-def _trust_contradicts(expectation: Expectation, seen: Observation) -> str | None:
-    """The same of the word for the certificate, which smtp(8) may say and then not send.
+def _contradiction_in_trust(expectation: Expectation, observation: Observation) -> str | None:
+    """The same for the trust level, which smtp(8) may log and then not send the message.
 
-    A refusal contradicts it only where the expectation is of refusals: else nothing wrong came of
-    it, as with all that is negotiated.
+    A refusal contradicts it only where the expectation is about refusals: otherwise nothing wrong
+    happened, as with everything that is negotiated.
     """
-    of_refusals = Outcome.REFUSED in expectation.outcome
-    if seen.outcome is Outcome.REFUSED and not of_refusals:
+    expects_refusal = Outcome.REFUSED in expectation.outcome
+    if observation.outcome is Outcome.REFUSED and not expects_refusal:
         return ""
-    if seen.outcome not in (Outcome.ACCEPTED, Outcome.REFUSED):
+    if observation.outcome not in (Outcome.ACCEPTED, Outcome.REFUSED):
         return None
-    if seen.trust in expectation.trust:
+    if observation.trust in expectation.trust:
         return ""
-    return f"certificate {seen.trust}, not {' or '.join(expectation.trust)}"
+    return f"certificate {observation.trust}, not {' or '.join(expectation.trust)}"
 
 
-def _any(globs: Iterable[str], name: str) -> bool:
+def _matches_any(globs: Iterable[str], name: str) -> bool:
     return any(fnmatchcase(name, glob) for glob in globs)
 
 
-def _judge_effect(expectation: Expectation, places: list[ComparedCell]) -> Judged:
-    """An effect is of all cells together: "some" holds by one, "none" fails by one."""
-    found = {place.cell: compared(place) for place in places}
-    gaps = tuple(one for one in found.values() if isinstance(one, Gap))
-    named = {cell: one for cell, one in found.items() if not isinstance(one, Gap)}
-    changed = {cell: names for cell, names in named.items() if names}
-    same = [cell for cell, names in named.items() if not names]
+def _judge_effect(expectation: Expectation, cells: list[ComparedCell]) -> Judged:
+    """An effect is judged over all cells: "some" holds by one, "none" fails by one."""
+    results = {compared.cell: compare_cell(compared) for compared in cells}
+    unmeasured = tuple(r for r in results.values() if isinstance(r, UnmeasuredCell))
+    measured = {cell: r for cell, r in results.items() if not isinstance(r, UnmeasuredCell)}
+    changed = {cell: names for cell, names in measured.items() if names}
+    same = [cell for cell, names in measured.items() if not names]
     if expectation.effect is Effect.NONE:
         wrong = tuple(Mismatch(c, f"differs in {', '.join(n)}") for c, n in changed.items())
-        return Judged(expectation, wrong, tuple(same), gaps)
+        return Judged(expectation, wrong, tuple(same), unmeasured)
     if changed:
         return Judged(expectation, witnesses=tuple(changed))
-    if gaps or not same:
-        return Judged(expectation, gaps=gaps)
+    if unmeasured or not same:
+        return Judged(expectation, unmeasured=unmeasured)
     return Judged(expectation, tuple(Mismatch(c, "the same as without it") for c in same))
 
 
-def compared(place: ComparedCell) -> tuple[str, ...] | Gap:
-    """What the configuration changes in a cell, by name, or why nobody knows."""
-    if (gap := unsettled(place, (Outcome.TIMEOUT,))) is not None:
-        return gap
-    assert place.seen is not None
-    if place.control is None or place.control.outcome in (Outcome.ERROR, Outcome.TIMEOUT):
-        return Gap(place.cell, "the control configuration was not measured there")
-    return changes(place.seen, place.control)
+def compare_cell(compared: ComparedCell) -> tuple[str, ...] | UnmeasuredCell:
+    """The names of what the configuration changes in a cell, or why this is unknown."""
+    if (unmeasured := find_unmeasured(compared, (Outcome.TIMEOUT,))) is not None:
+        return unmeasured
+    assert compared.observation is not None
+    baseline = compared.baseline
+    if baseline is None or baseline.outcome in (Outcome.ERROR, Outcome.TIMEOUT):
+        return UnmeasuredCell(compared.cell, "the baseline configuration was not measured there")
+    return changes(compared.observation, baseline)

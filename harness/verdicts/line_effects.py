@@ -1,7 +1,7 @@
-"""Which line of a candidate does what: the cells that change without it, and by it alone. Pure.
+"""Which line of a candidate does what: the cells that change without it, and by it alone.
 
-Read from a run that measured the candidate, its control configuration, and variants of the
-candidate (config.variants). Of variants with the same effective settings one was measured.
+Read from a run that measured the candidate, its baseline configuration, and variants of the
+candidate (scenarios.variants). Of variants with the same effective settings, one was measured.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ from harness.scenarios.variants import (
     variant,
 )
 from harness.tls import Offer, Service
+from harness.verdicts.judging import INCONCLUSIVE
 from harness.verdicts.observation_diff import changes
 
-#: More pairs than this are not tried: with so many lines a pair says little.
+#: At most this many pairs are tried: with so many lines a pair shows little.
 MOST_PAIRS = 40
-#: A place of a build: service, client, offer.
+#: A place in a build: service, client, offer.
 Spot = tuple[str, str, str]
-#: Ends the id of a configuration that is measured once more, to see whether a change repeats.
+#: Suffix of the id of a configuration that is measured again, to see whether a change repeats.
 AGAIN = "--again"
 
 
@@ -51,7 +52,7 @@ class LinePart(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One cell that a line changes: what is there with the line, and without it."""
+    """One cell that a line changes: the observation with the line, and the one without it."""
 
     build: str
     spot: Spot
@@ -64,28 +65,28 @@ class Change:
 class Compared:
     """Two configurations, cell by cell.
 
-    ``gaps`` are the cells that say nothing, ``unsteady`` those that changed, and did not when they
-    were measured once more.
+    ``unmeasured`` counts the cells that show nothing, ``unsteady`` those that changed, but not when
+    they were measured again.
     """
 
     changes: tuple[Change, ...] = ()
     same: int = 0
-    gaps: int = 0
+    unmeasured: int = 0
     unsteady: int = 0
 
     @property
-    def places(self) -> frozenset[tuple[str, Spot]]:
-        """Where they differ."""
-        return frozenset((one.build, one.spot) for one in self.changes)
+    def spots(self) -> frozenset[tuple[str, Spot]]:
+        """The builds and places in which they differ."""
+        return frozenset((change.build, change.spot) for change in self.changes)
 
 
 @dataclass(frozen=True, slots=True)
 class LineEffect:
-    """A line: what changes when it is taken out of the candidate, and when it is there alone.
+    """A line: what changes when it is removed from the candidate, and when it is there alone.
 
-    ``partners`` are the lines that it acts together with, or that cover it. ``without`` is the
-    configuration that was measured without it. ``left_out`` says why it was not looked at, where it
-    was not. ``alone`` is None where the comparison makes no sense: of a whole configuration.
+    ``partners`` are the lines with which it acts, or that cover it. ``without`` is the
+    configuration that was measured without it. ``left_out`` says why it was not examined, where it
+    was not. ``alone`` is None where that comparison makes no sense: for a whole configuration.
     """
 
     line: Line
@@ -97,32 +98,32 @@ class LineEffect:
 
     @property
     def part(self) -> LinePart:
-        """What it does: acts where taking it out changes a cell, is covered where it acts alone."""
+        """What it does: acts where removing it changes a cell, is covered where it acts alone."""
         if self.left_out:
             return LinePart.LEFT_OUT
         if self.removed.changes:
             return LinePart.ACTS
-        if self.removed.gaps or self.removed.unsteady or not self.removed.same:
+        if self.removed.unmeasured or self.removed.unsteady or not self.removed.same:
             return LinePart.UNMEASURED
         if self.alone is None:
             return LinePart.NONE
         if self.alone.changes:
             return LinePart.COVERED
-        return LinePart.NONE if not self.alone.gaps else LinePart.UNMEASURED
+        return LinePart.NONE if not self.alone.unmeasured else LinePart.UNMEASURED
 
     @property
-    def together(self) -> bool:
-        """Whether it acts, and does nothing alone: it needs another line."""
+    def needs_partner(self) -> bool:
+        """Whether it acts, but not alone: it needs another line."""
         acts = self.part is LinePart.ACTS
         alone = self.alone
-        return acts and alone is not None and not alone.changes and not alone.gaps
+        return acts and alone is not None and not alone.changes and not alone.unmeasured
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A candidate's lines, in its order; ``whole`` is the candidate beside the control.
+    """A candidate's lines, in its order; ``whole`` compares the candidate with the baseline.
 
-    Both ``against`` and ``whole`` are None for a whole configuration, which no control is beside.
+    Both ``against`` and ``whole`` are None for a whole configuration, which has no baseline.
     """
 
     scenario: str
@@ -132,7 +133,7 @@ class Explanation:
 
 
 def scenario_of(name: str, info: ScenarioInfo) -> Scenario:
-    """A run's record of a scenario as a scenario."""
+    """A scenario, from a run's record of it."""
     return Scenario(
         id=name,
         title=info.title,
@@ -145,42 +146,46 @@ def scenario_of(name: str, info: ScenarioInfo) -> Scenario:
 
 
 def variants(
-    scenario: Scenario, control: Scenario | None, numbers: Iterable[int] | None = None
+    scenario: Scenario, baseline: Scenario | None, numbers: Iterable[int] | None = None
 ) -> Iterator[Scenario]:
-    """The candidate without each line, and the control with each alone.
+    """The candidate without each line, and the baseline with each line alone.
 
     Args:
         scenario: the candidate.
-        control: what it is held against; None for a whole configuration, of which no line makes
-            sense alone.
-        numbers: the lines to look at; None for all.
+        baseline: the configuration to compare with; None for a whole configuration, of which no
+            line makes sense alone.
+        numbers: the lines to examine; None for all.
     """
-    wanted = None if numbers is None else set(numbers)
+    requested = None if numbers is None else set(numbers)
     for line in lines_of(scenario):
-        if wanted is not None and line.number not in wanted:
+        if requested is not None and line.number not in requested:
             continue
         yield variant(scenario, scenario, LineKind.WITHOUT, (line.number,))
-        if control is not None:
-            yield variant(scenario, control, LineKind.ONLY, (line.number,))
+        if baseline is not None:
+            yield variant(scenario, baseline, LineKind.ONLY, (line.number,))
 
 
-def repeats(found: Explanation, scenario: Scenario) -> list[Scenario]:
-    """What to measure once more, so that no line is said to act by a chance of timing.
+def repeats(explanation: Explanation, scenario: Scenario) -> list[Scenario]:
+    """What to measure again, so that no line seems to act by a chance of timing.
 
     The candidate, and the candidate without each line that seems to act, in the cells that change.
     """
-    acting = [one for one in found.lines if one.removed.changes and one.without is not None]
-    changed = [change.spot for one in acting for change in one.removed.changes]
-    again = [_again(scenario, scenario.id, changed)] if acting else []
-    for one in acting:
-        spots = [change.spot for change in one.removed.changes]
-        without = variant(scenario, scenario, LineKind.WITHOUT, (one.line.number,))
-        again.append(_again(without, str(one.without), spots))
-    return list({one.id: one for one in again}.values())
+    acting = [
+        effect
+        for effect in explanation.lines
+        if effect.removed.changes and effect.without is not None
+    ]
+    changed = [change.spot for effect in acting for change in effect.removed.changes]
+    repeated = [_repeat_scenario(scenario, scenario.id, changed)] if acting else []
+    for effect in acting:
+        spots = [change.spot for change in effect.removed.changes]
+        without = variant(scenario, scenario, LineKind.WITHOUT, (effect.line.number,))
+        repeated.append(_repeat_scenario(without, str(effect.without), spots))
+    return list({repeat.id: repeat for repeat in repeated}.values())
 
 
-def _again(scenario: Scenario, measured: str, spots: Iterable[Spot]) -> Scenario:
-    """A scenario by another name, about these spots (and those between them) alone."""
+def _repeat_scenario(scenario: Scenario, measured: str, spots: Iterable[Spot]) -> Scenario:
+    """A scenario under another name, for these spots (and those between them) alone."""
     spots = list(spots)
     claims = Claims(
         services=tuple(dict.fromkeys(Service(service) for service, _, _ in spots)),
@@ -191,63 +196,62 @@ def _again(scenario: Scenario, measured: str, spots: Iterable[Spot]) -> Scenario
     return replace(scenario, id=f"{measured}{AGAIN}", claims=claims)
 
 
-def distinct(wanted: Iterable[Scenario], known: Iterable[Scenario]) -> list[Scenario]:
+def distinct(scenarios: Iterable[Scenario], known: Iterable[Scenario]) -> list[Scenario]:
     """Those whose effective settings are not among the known, each once."""
-    seen = {likeness(one) for one in known}
-    found = []
-    for one in wanted:
-        if (like := likeness(one)) not in seen:
-            seen.add(like)
-            found.append(one)
-    return found
+    likenesses = {likeness(scenario) for scenario in known}
+    fresh = []
+    for scenario in scenarios:
+        if (like := likeness(scenario)) not in likenesses:
+            likenesses.add(like)
+            fresh.append(scenario)
+    return fresh
 
 
 def explain(data: RunData, name: str) -> Explanation:
-    """What each line of a scenario does, by the variants that a run has.
+    """What each line of a scenario does, according to the variants that a run has.
 
     Raises:
-        UsageError: the run has no such scenario, or not what it is held against.
+        UsageError: the run has no such scenario, or not the one it is compared with.
     """
     info = data.run.scenarios.get(name)
     if info is None:
         raise UsageError(
             f"{data.folder} has no scenario {name}",
-            next_step="'postfix-matrix explain SCENARIO' measures what it takes",
+            next_step="'postfix-matrix explain SCENARIO' measures what is needed",
         )
-    control_info = data.run.scenarios.get(info.against) if info.against != name else None
-    control = scenario_of(info.against, control_info) if control_info else None
-    book = _Book(data, scenario_of(name, info), control)
-    effects = [book.line(line) for line in lines_of(book.scenario)]
-    if control is None:
+    info_of_baseline = data.run.scenarios.get(info.against) if info.against != name else None
+    baseline = scenario_of(info.against, info_of_baseline) if info_of_baseline else None
+    measurements = _Measurements(data, scenario_of(name, info), baseline)
+    effects = [measurements.line_effect(line) for line in lines_of(measurements.scenario)]
+    if baseline is None:
         return Explanation(name, None, None, tuple(effects))
-    whole = book.compared(name, info.against)
-    return Explanation(
-        name, info.against, whole, tuple(book.partnered(e, effects) for e in effects)
-    )
+    whole = measurements.compare(name, info.against)
+    lines = tuple(measurements.with_partners(effect, effects) for effect in effects)
+    return Explanation(name, info.against, whole, lines)
 
 
-def pairs(found: Explanation) -> list[tuple[LineKind, tuple[int, int]]]:
-    """The pairs of lines to try next, where single lines do not tell who acts with whom."""
-    covered = [e.line.number for e in found.lines if e.part is LinePart.COVERED]
-    together = [e.line.number for e in found.lines if e.together]
-    others = [e.line.number for e in found.lines]
-    wanted: list[tuple[LineKind, tuple[int, int]]] = []
-    wanted += [(LineKind.WITHOUT, pair) for pair in combinations(covered, 2)]
-    for one in together:
-        wanted += [(LineKind.ONLY, (min(one, o), max(one, o))) for o in others if o != one]
-    return list(dict.fromkeys(wanted))[:MOST_PAIRS]
+def pairs(explanation: Explanation) -> list[tuple[LineKind, tuple[int, int]]]:
+    """The pairs of lines to try next, where single lines do not show which act with which."""
+    covered = [e.line.number for e in explanation.lines if e.part is LinePart.COVERED]
+    dependent = [e.line.number for e in explanation.lines if e.needs_partner]
+    others = [e.line.number for e in explanation.lines]
+    tries: list[tuple[LineKind, tuple[int, int]]] = []
+    tries += [(LineKind.WITHOUT, pair) for pair in combinations(covered, 2)]
+    for number in dependent:
+        tries += [(LineKind.ONLY, (min(number, o), max(number, o))) for o in others if o != number]
+    return list(dict.fromkeys(tries))[:MOST_PAIRS]
 
 
-class _Book:
+class _Measurements:
     """A run's observations by configuration."""
 
-    def __init__(self, data: RunData, scenario: Scenario, control: Scenario | None) -> None:
-        self.scenario, self.control = scenario, control
+    def __init__(self, data: RunData, scenario: Scenario, baseline: Scenario | None) -> None:
+        self.scenario, self.baseline = scenario, baseline
         self._cells: dict[str, dict[tuple[str, Spot], Observation]] = {}
         axes = data.run.axes
-        for one in data.observations:
-            place = (one.build, (one.service, one.client, one.offer))
-            self._cells.setdefault(one.scenario, {})[place] = one
+        for cell in data.observations:
+            place = (cell.build, (cell.service, cell.client, cell.offer))
+            self._cells.setdefault(cell.scenario, {})[place] = cell
         ranks = [
             {name: rank for rank, name in enumerate(names)}
             for names in (axes.builds, axes.services, axes.clients, axes.offers)
@@ -264,92 +268,94 @@ class _Book:
             for name, info in reversed(list(data.run.scenarios.items()))
             if name in self._cells and not name.endswith(AGAIN)
         }
-        services = [Service(one) for one in data.run.axes.scope(scenario.id).services]
+        services = [Service(name) for name in data.run.axes.scope(scenario.id).services]
         self._left_out = left_out(scenario, services)
 
-    def line(self, line: Line) -> LineEffect:
-        """A line's effects, as far as they were measured; partners are not known yet."""
-        without = self._measured(LineKind.WITHOUT, (line.number,))
+    def line_effect(self, line: Line) -> LineEffect:
+        """A line's effects, as far as they were measured; its partners are not known yet."""
+        without = self._find_measured(LineKind.WITHOUT, (line.number,))
         if without is None and line.number in self._left_out:
             why = self._left_out[line.number]
             return LineEffect(line, Compared(), None, left_out=why)
-        removed = self.compared(self.scenario.id, without)
+        removed = self.compare(self.scenario.id, without)
         alone = None
-        if self.control is not None:
-            only = self._measured(LineKind.ONLY, (line.number,))
-            alone = self.compared(only, self.control.id)
+        if self.baseline is not None:
+            only = self._find_measured(LineKind.ONLY, (line.number,))
+            alone = self.compare(only, self.baseline.id)
         return LineEffect(line, removed, alone, without=without)
 
-    def partnered(self, effect: LineEffect, every: list[LineEffect]) -> LineEffect:
-        """The effect with the lines that cover it, or that it acts with."""
+    def with_partners(self, effect: LineEffect, every: list[LineEffect]) -> LineEffect:
+        """The effect with the lines that cover it, or with which it acts."""
         number = effect.line.number
-        found = []
+        partners = []
         for other in every:
             pair = (min(number, other.line.number), max(number, other.line.number))
             if other is effect or other.alone is None or effect.alone is None:
                 continue
             if effect.part is LinePart.COVERED and other.part is LinePart.COVERED:
-                both = self.compared(self.scenario.id, self._measured(LineKind.WITHOUT, pair))
-                if both.places & effect.alone.places:
-                    found.append(other.line.number)
-            elif effect.together and self.control is not None:
-                both = self.compared(self._measured(LineKind.ONLY, pair), self.control.id)
-                if both.places - other.alone.places:
-                    found.append(other.line.number)
-        return replace(effect, partners=tuple(found))
+                compared = self.compare(
+                    self.scenario.id, self._find_measured(LineKind.WITHOUT, pair)
+                )
+                if compared.spots & effect.alone.spots:
+                    partners.append(other.line.number)
+            elif effect.needs_partner and self.baseline is not None:
+                compared = self.compare(self._find_measured(LineKind.ONLY, pair), self.baseline.id)
+                if compared.spots - other.alone.spots:
+                    partners.append(other.line.number)
+        return replace(effect, partners=tuple(partners))
 
-    def compared(self, one: str | None, other: str | None) -> Compared:
-        """Two configurations beside each other; all gaps where one was not measured.
+    def compare(self, first: str | None, second: str | None) -> Compared:
+        """Compare two configurations; all cells are unmeasured where one was not measured.
 
-        Cells of which the candidate itself has no result are left out: they tell of no line.
+        Cells for which the candidate itself has no result are left out: they show nothing.
         """
-        mine: Mapping[tuple[str, Spot], Observation] = self._cells.get(one or "", {})
-        theirs: Mapping[tuple[str, Spot], Observation] = self._cells.get(other or "", {})
-        found, same, gaps, unsteady = [], 0, 0, 0
+        cells: Mapping[tuple[str, Spot], Observation] = self._cells.get(first or "", {})
+        other_cells: Mapping[tuple[str, Spot], Observation] = self._cells.get(second or "", {})
+        changed, same, unmeasured, unsteady = [], 0, 0, 0
         for place in self._places:
-            here, there = mine.get(place), theirs.get(place)
+            here, there = cells.get(place), other_cells.get(place)
             if not self._settled(self._cells[self.scenario.id][place]):
                 continue
             if here is None or there is None or not self._settled(here, there):
-                gaps += 1
+                unmeasured += 1
             elif not (names := changes(here, there)):
                 same += 1
             elif self._repeats(place, here, there):
-                found.append(Change(*place, names, here, there))
+                changed.append(Change(*place, names, here, there))
             else:
                 unsteady += 1
-        return Compared(tuple(found), same, gaps, unsteady)
+        return Compared(tuple(changed), same, unmeasured, unsteady)
 
-    def _settled(self, *seen: Observation) -> bool:
-        """Whether cells have a result of the server's that is no chance of timing.
+    def _settled(self, *observations: Observation) -> bool:
+        """Whether all cells have a result of the server's that is no chance of timing.
 
-        A client that cannot make an offer tells nothing of a server, whatever words it finds.
+        A client that cannot make an offer shows nothing about a server, whatever its error text.
         Where Postfix serves some clients of a service and not others, those that it does not serve
-        met a process that died just then.
+        met a process that died at that moment.
         """
         return not any(
-            one.outcome in (Outcome.ERROR, Outcome.TIMEOUT, Outcome.CLIENT_INCAPABLE)
-            or (one.outcome is Outcome.CONFIG_REJECTED and self._serves(one))
-            for one in seen
+            observation.outcome in INCONCLUSIVE
+            or (observation.outcome is Outcome.CONFIG_REJECTED and self._serves(observation))
+            for observation in observations
         )
 
     def _serves(self, rejected: Observation) -> bool:
         """Whether the service that rejected a cell did serve another client."""
         return any(
-            one.outcome in (Outcome.ACCEPTED, Outcome.REFUSED, Outcome.PLAINTEXT)
-            for (build, (service, _, _)), one in self._cells.get(rejected.scenario, {}).items()
+            cell.outcome in (Outcome.ACCEPTED, Outcome.REFUSED, Outcome.PLAINTEXT)
+            for (build, (service, _, _)), cell in self._cells.get(rejected.scenario, {}).items()
             if (build, service) == (rejected.build, rejected.service)
         )
 
     def _repeats(self, place: tuple[str, Spot], here: Observation, there: Observation) -> bool:
-        """Whether a change is there too when both were measured once more; True where not yet."""
+        """Whether a change is also there in the second measurement of both; True if not made."""
         first = self._cells.get(f"{here.scenario}{AGAIN}", {}).get(place)
         second = self._cells.get(f"{there.scenario}{AGAIN}", {}).get(place)
         if first is None or second is None:
             return True
         return self._settled(first, second) and bool(changes(first, second))
 
-    def _measured(self, kind: LineKind, numbers: tuple[int, ...]) -> str | None:
-        """The measured configuration that a variant comes to; None where there is none."""
-        wanted = variant(self.scenario, self.control or self.scenario, kind, numbers)
-        return self._by_likeness.get(likeness(wanted))
+    def _find_measured(self, kind: LineKind, numbers: tuple[int, ...]) -> str | None:
+        """The measured configuration that a variant is equal to; None where there is none."""
+        measured = variant(self.scenario, self.baseline or self.scenario, kind, numbers)
+        return self._by_likeness.get(likeness(measured))

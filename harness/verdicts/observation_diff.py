@@ -1,80 +1,76 @@
-"""What differs between a cell and the same cell under another configuration. Pure."""
+"""What differs between a cell and the same cell under another configuration."""
 
 from __future__ import annotations
 
 import re
 
+from harness.observations.groups import canonical_group
 from harness.observations.record import Observation
 
-#: OpenSSL's names of groups that others call otherwise (RFC 8446, section 4.2.7; FIPS 186).
-_ALIASES = {
-    "p-256": "prime256v1",
-    "secp256r1": "prime256v1",
-    "p-384": "secp384r1",
-    "p-521": "secp521r1",
-}
 
-
-def protocol_of(seen: Observation | None) -> str | None:
+def protocol_of(observation: Observation | None) -> str | None:
     """The protocol as the client saw it, else as Postfix logged it."""
-    return _said(seen, "protocol")
+    return _first_reported(observation, "protocol")
 
 
-def cipher_of(seen: Observation | None) -> str | None:
+def cipher_of(observation: Observation | None) -> str | None:
     """The cipher as the client saw it, else as Postfix logged it."""
-    return _said(seen, "cipher")
+    return _first_reported(observation, "cipher")
 
 
-def without_certificate(seen: Observation | None) -> bool:
-    """Whether the negotiated suite has no certificate: whoever answers is taken for the server.
+def without_certificate(observation: Observation | None) -> bool:
+    """Whether the negotiated suite has no certificate: any server that answers is trusted.
 
-    Such are OpenSSL's ADH- and AECDH- (ciphers(1): aNULL), and the registry's "anon" (RFC 5246,
+    These are OpenSSL's ADH- and AECDH- (ciphers(1): aNULL), and the registry's "anon" (RFC 5246,
     appendix A.5; RFC 8422, section 6).
     """
-    return bool(re.match(r"(?:EXP-)?(?:ADH|AECDH)-|.*[_-]anon[_-]", cipher_of(seen) or "", re.I))
+    cipher = cipher_of(observation) or ""
+    return bool(re.match(r"(?:EXP-)?(?:ADH|AECDH)-|.*[_-]anon[_-]", cipher, re.I))
 
 
-def group_of(seen: Observation | None) -> str | None:
-    """The key exchange group as either side says, by OpenSSL's name in small letters."""
-    group = _said(seen, "group")
-    return _ALIASES.get(group.lower(), group.lower()) if group else None
+def group_of(observation: Observation | None) -> str | None:
+    """The key exchange group as either side reports it, by OpenSSL's name in lower case."""
+    group = _first_reported(observation, "group")
+    return canonical_group(group) if group else None
 
 
-def bits_of(seen: Observation | None) -> int | None:
-    """The cipher's strength in bits, as either side says."""
-    views = (seen.client_saw, seen.server_saw) if seen else ()
+def bits_of(observation: Observation | None) -> int | None:
+    """The cipher's strength in bits, as either side reports it."""
+    views = (observation.client_saw, observation.server_saw) if observation else ()
     return next((view.bits for view in views if view and view.bits is not None), None)
 
 
-def _said(seen: Observation | None, what: str) -> str | None:
-    views = (seen.client_saw, seen.server_saw) if seen else ()
-    return next((said for view in views if view and (said := getattr(view, what))), None)
+def _first_reported(observation: Observation | None, field: str) -> str | None:
+    views = (observation.client_saw, observation.server_saw) if observation else ()
+    return next((value for view in views if view and (value := getattr(view, field))), None)
 
 
-def changes(seen: Observation, other: Observation) -> tuple[str, ...]:
-    """What differs, by name; of what one side need not tell, only where both cells have it."""
-    mine, theirs = _traits(seen), _traits(other)
-    found = [name for name, value in mine.items() if value != theirs[name]]
-    groups = {group_of(seen), group_of(other)}
-    if len(groups) == 2 and None not in groups:
-        found.append("group")
-    for name, values in _seen_in_both(seen, other).items():
-        if len(values) == 2 and None not in values:
-            found.append(name)
-    return tuple(found)
+def changes(observation: Observation, other: Observation) -> tuple[str, ...]:
+    """The names of what differs; optional values only where both cells have them."""
+    values, other_values = _compared_values(observation), _compared_values(other)
+    differing = [name for name, value in values.items() if value != other_values[name]]
+    for name, pair in _optional_values(observation, other).items():
+        if len(pair) == 2 and None not in pair:
+            differing.append(name)
+    return tuple(differing)
 
 
-def _seen_in_both(seen: Observation, other: Observation) -> dict[str, set[object]]:
-    certificates = {one.certificate.names if one.certificate else None for one in (seen, other)}
-    return {"certificate": {*certificates}, "resumed": {seen.resumed, other.resumed}}
-
-
-def _traits(seen: Observation) -> dict[str, object]:
+def _optional_values(observation: Observation, other: Observation) -> dict[str, set[object]]:
+    """What a side need not report, in both cells."""
+    pair = (observation, other)
     return {
-        "outcome": seen.outcome,
-        "reason": seen.reason,
-        "protocol": protocol_of(seen),
-        "cipher": cipher_of(seen),
-        "agreement": seen.agree is not False,
-        "trust": seen.trust,
+        "group": {group_of(cell) for cell in pair},
+        "certificate": {cell.certificate.names if cell.certificate else None for cell in pair},
+        "resumed": {cell.resumed for cell in pair},
+    }
+
+
+def _compared_values(observation: Observation) -> dict[str, object]:
+    return {
+        "outcome": observation.outcome,
+        "reason": observation.reason,
+        "protocol": protocol_of(observation),
+        "cipher": cipher_of(observation),
+        "agreement": observation.agree is not False,
+        "trust": observation.trust,
     }

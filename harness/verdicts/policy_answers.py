@@ -1,4 +1,4 @@
-"""Whether a candidate meets its policies, service by service and build by build. Pure."""
+"""Whether a candidate meets its policies, service by service and build by build."""
 
 from __future__ import annotations
 
@@ -7,28 +7,29 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.observations.reasons import TLS_NOT_AVAILABLE
-from harness.observations.record import Observation, Outcome
+from harness.observations.record import BEFORE_TLS, Observation, Outcome
 from harness.observations.run_folder import RunData
 from harness.tls import PLAINTEXT
 from harness.verdicts.judging import (
     AFTER_TLS,
-    BEFORE_TLS,
+    INCONCLUSIVE,
     ComparedCell,
     Judged,
     Mismatch,
     Standing,
-    judge,
-    negotiated,
+    combine_standings,
+    judge_expectation,
+    negotiated_protocol,
 )
-from harness.verdicts.verdict import places_of, standing, versions
+from harness.verdicts.verdict import compared_cells, versions
 
 
 class PolicyAnswer(StrEnum):
-    """What a service's cells on a build come to.
+    """The answer that a service's cells on a build give.
 
     ``none``: the policy is not met because the service offers no TLS. ``config-rejected``: not met
     because Postfix does not run with the configuration, or disables the service. ``not measured``:
-    nothing contradicts the policy, and something that it needs is not known.
+    nothing contradicts the policy, and something that it requires is unknown.
     """
 
     YES = "yes"
@@ -47,45 +48,42 @@ class PolicyAnswer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BuildAnswer:
-    """One service on one build: the answer, and what every expectation rests on."""
+    """One service on one build: the answer, and every expectation that it rests on."""
 
     answer: PolicyAnswer
     judged: tuple[Judged, ...]
 
     @property
     def mismatches(self) -> tuple[tuple[Judged, Mismatch], ...]:
-        """Every cell that is not as expected, with the expectation."""
+        """Every cell that is not as expected, with its expectation."""
         return tuple((judged, wrong) for judged in self.judged for wrong in judged.mismatches)
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceAnswer:
-    """What one service's cells say of what is expected of it; ``builds`` by build."""
+    """What one service's cells show about its expectations; ``builds`` by build."""
 
     service: str
     builds: Mapping[str, BuildAnswer]
 
     @property
     def standing(self) -> Standing:
-        """Whether it is met on all builds; one where it is not is enough."""
-        found = {one.answer.standing for one in self.builds.values()}
-        if Standing.FAILS in found:
-            return Standing.FAILS
-        return Standing.HOLDS if found == {Standing.HOLDS} else Standing.UNMEASURED
+        """Whether it is met on all builds; one build where it is not is enough to fail."""
+        return combine_standings(build.answer.standing for build in self.builds.values())
 
     @property
     def is_local(self) -> bool:
-        """Whether only its own machine reaches it, so that no policy about TLS is for it."""
+        """Whether only its own machine reaches it, so that no TLS policy applies to it."""
         return self.service.startswith(("127.", "localhost:", "[::1]:"))
 
     @property
     def only_rejected(self) -> bool:
-        """Whether Postfix serves it on no build where it is not met."""
+        """Whether Postfix does not serve it at all on the builds where it is not met."""
         failing = {a.answer for a in self.builds.values() if a.answer.standing is Standing.FAILS}
         return failing == {PolicyAnswer.CONFIG_REJECTED}
 
     def builds_by_answer(self) -> dict[PolicyAnswer, list[str]]:
-        """The builds of each answer that is given, the worst first."""
+        """The builds by answer, the worst answer first."""
         order = (
             PolicyAnswer.NO,
             PolicyAnswer.NONE,
@@ -94,98 +92,101 @@ class ServiceAnswer:
             PolicyAnswer.YES,
         )
         given = {
-            answer: [build for build, one in self.builds.items() if one.answer is answer]
+            answer: [name for name, build in self.builds.items() if build.answer is answer]
             for answer in order
         }
         return {answer: builds for answer, builds in given.items() if builds}
 
 
 def answers(data: RunData, scenario: str) -> tuple[ServiceAnswer, ...]:
-    """A scenario's expectations, judged for each service that they say anything of."""
-    seen = {one.cell: one for one in data.observations}
+    """A scenario's expectations, judged for each service that they are about."""
+    by_cell = {observation.cell: observation for observation in data.observations}
     expectations = data.run.scenarios[scenario].claimed.expectations
-    found = []
+    services = []
     for service in data.run.axes.scope(scenario).services:
         builds = {}
         for build in data.run.axes.builds:
             postfix, openssl = versions(data, build)
-            mine = [p for p in places_of(data, build, scenario, seen) if p.service == service]
-            asked = [judge(e, mine) for e in expectations if e.fits_build(build, postfix, openssl)]
-            judged = tuple(one for one in asked if _says_anything(one))
-            builds[build] = BuildAnswer(answer_of(judged, mine), judged)
-        if any(one.judged for one in builds.values()):
-            found.append(ServiceAnswer(service, builds))
-    return tuple(found)
+            cells = [
+                c for c in compared_cells(data, build, scenario, by_cell) if c.service == service
+            ]
+            fitting = [e for e in expectations if e.fits_build(build, postfix, openssl)]
+            judgements = (judge_expectation(expectation, cells) for expectation in fitting)
+            judged = tuple(judgement for judgement in judgements if _selects_any(judgement))
+            builds[build] = BuildAnswer(answer_of_build(judged, cells), judged)
+        if any(answer.judged for answer in builds.values()):
+            services.append(ServiceAnswer(service, builds))
+    return tuple(services)
 
 
-def overall_standing(found: Sequence[ServiceAnswer]) -> Standing:
-    """Whether all services meet the policies; of no service nothing is known.
+def overall_standing(services: Sequence[ServiceAnswer]) -> Standing:
+    """Whether all services meet the policies; unmeasured if there is none.
 
-    One that only its own machine reaches counts only where there is no other.
+    A service that only its own machine reaches counts only where there is no other.
     """
-    counted = [one for one in found if not one.is_local] or found
-    standings = {answer.standing for answer in counted}
-    if Standing.FAILS in standings:
-        return Standing.FAILS
-    return Standing.HOLDS if standings == {Standing.HOLDS} else Standing.UNMEASURED
+    counted = [service for service in services if not service.is_local] or services
+    return combine_standings(service.standing for service in counted)
 
 
-def answer_of(judged: Sequence[Judged], places: Iterable[ComparedCell]) -> PolicyAnswer:
-    """What a service's cells on a build come to.
+def answer_of_build(judged: Sequence[Judged], cells: Iterable[ComparedCell]) -> PolicyAnswer:
+    """The answer that a service's cells on a build give.
 
     Args:
-        judged: each expectation that says anything of the service, held against its cells.
-        places: the service's cells.
+        judged: each expectation that is about the service, compared with its cells.
+        cells: the service's cells.
     """
-    seen = [place.seen for place in places if place.seen is not None]
-    if is_rejected(seen):
+    observations = [cell.observation for cell in cells if cell.observation is not None]
+    if is_rejected(observations):
         return PolicyAnswer.CONFIG_REJECTED
-    match standing(judged):
+    match combine_standings(judgement.standing for judgement in judged):
         case Standing.HOLDS:
             return PolicyAnswer.YES
         case Standing.FAILS:
-            return PolicyAnswer.NONE if offers_no_tls(seen) else PolicyAnswer.NO
+            return PolicyAnswer.NONE if offers_no_tls(observations) else PolicyAnswer.NO
     return PolicyAnswer.UNMEASURED
 
 
-def is_rejected(seen: Iterable[Observation]) -> bool:
-    """Whether Postfix does not serve there at all for its configuration's sake.
+def is_rejected(observations: Iterable[Observation]) -> bool:
+    """Whether Postfix does not serve there at all because of its configuration.
 
-    One dialogue that anything came of shows that it does.
+    One dialogue with a result shows that it does.
     """
-    outcomes = {one.outcome for one in _telling(seen)}
+    outcomes = {observation.outcome for observation in _conclusive(observations)}
     return outcomes == {Outcome.CONFIG_REJECTED}
 
 
-def offers_no_tls(seen: Iterable[Observation]) -> bool:
-    """Whether some client asked for TLS in vain, and none came as far as a handshake.
+def offers_no_tls(observations: Iterable[Observation]) -> bool:
+    """Whether some client requested TLS in vain, and none got as far as a handshake.
 
-    It is in vain too where Postfix announces STARTTLS, or listens for TLS from the start, and has
-    disabled it: for want of a certificate, say.
+    The request is also in vain where Postfix announces STARTTLS, or listens for TLS from the start,
+    but has disabled TLS, because it has no certificate, for example.
     """
-    asked = [one for one in _telling(seen) if one.offer != PLAINTEXT]
-    in_vain = [one for one in asked if _has_disabled_tls(one)]
-    others = [one for one in asked if one not in in_vain]
-    return bool(in_vain) and not any(negotiated(one) or _met_handshake(one) for one in others)
+    requests = [cell for cell in _conclusive(observations) if cell.offer != PLAINTEXT]
+    in_vain = [cell for cell in requests if _has_disabled_tls(cell)]
+    others = [cell for cell in requests if cell not in in_vain]
+    return bool(in_vain) and not any(
+        negotiated_protocol(cell) or _met_handshake(cell) for cell in others
+    )
 
 
-def _met_handshake(one: Observation) -> bool:
-    """Whether TLS was refused by the handshake, which a service without TLS has none of."""
-    return one.outcome is Outcome.REFUSED and one.stage not in AFTER_TLS | BEFORE_TLS
+def _met_handshake(observation: Observation) -> bool:
+    """Whether TLS was refused in the handshake, which a service without TLS does not have."""
+    refused = observation.outcome is Outcome.REFUSED
+    return refused and observation.stage not in AFTER_TLS | BEFORE_TLS
 
 
-def _has_disabled_tls(one: Observation) -> bool:
-    reason = one.reason or ""
+def _has_disabled_tls(observation: Observation) -> bool:
+    reason = observation.reason or ""
     disabled = reason.startswith("tls-disabled") or reason == TLS_NOT_AVAILABLE
-    return one.outcome is Outcome.NOT_OFFERED or (one.outcome is Outcome.REFUSED and disabled)
+    refused = observation.outcome is Outcome.REFUSED
+    return observation.outcome is Outcome.NOT_OFFERED or (refused and disabled)
 
 
-def _telling(seen: Iterable[Observation]) -> Iterator[Observation]:
-    """The cells of which anything is known of the server."""
-    mute = (Outcome.ERROR, Outcome.CLIENT_INCAPABLE, Outcome.TIMEOUT)
-    return (one for one in seen if one.outcome not in mute)
+def _conclusive(observations: Iterable[Observation]) -> Iterator[Observation]:
+    """The cells that show anything about the server."""
+    return (cell for cell in observations if cell.outcome not in INCONCLUSIVE)
 
 
-def _says_anything(judged: Judged) -> bool:
+def _selects_any(judged: Judged) -> bool:
     """Whether the expectation selects any cell of the service."""
-    return bool(judged.mismatches or judged.witnesses or judged.gaps or judged.silent)
+    return bool(judged.mismatches or judged.witnesses or judged.unmeasured or judged.silent)

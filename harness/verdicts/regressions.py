@@ -1,8 +1,8 @@
-"""Where a configuration makes things worse than they are without it, and nobody claimed so. Pure.
+"""Where a configuration makes a cell worse than the baseline, and no expectation asks for it.
 
-Weaker: an older protocol, a cipher without forward secrecy or of fewer bits than before, plaintext
-instead of TLS, or something old let in that was refused. Less deliverable: a client as its user
-runs it (offer ``default``) got its mail through, and does not any more.
+Weaker: an older protocol, a cipher without forward secrecy or with fewer bits than before,
+plaintext instead of TLS, or an old version accepted that was refused. Less deliverable: a client as
+its user runs it (offer ``default``) delivered its mail, and does not any more.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from harness.tls import DEFAULT, Protocol
 from harness.verdicts.judging import (
     ComparedCell,
     contradiction,
-    unsettled,
+    find_unmeasured,
 )
 from harness.verdicts.observation_diff import (
     bits_of,
@@ -28,14 +28,14 @@ from harness.verdicts.observation_diff import (
     protocol_of,
 )
 
-#: Bits that RFC 9325 (section 4.1) asks for; what changes above them makes nothing weaker.
+#: The bits that RFC 9325 (section 4.1) requires; a change above them makes nothing weaker.
 STRONG = 112
-#: The oldest version that RFC 8996 leaves in use.
+#: The oldest version that RFC 8996 allows.
 _CURRENT = Protocol.TLSv1_2
 _EPHEMERAL = ("ECDHE-", "DHE-", "EDH-", "AECDH-", "ADH-", "TLS_")
 
 
-class HarmKind(StrEnum):
+class RegressionKind(StrEnum):
     """What became worse."""
 
     WEAKER = "weaker"
@@ -43,76 +43,88 @@ class HarmKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Harm:
-    """A cell that is worse than under the control configuration."""
+class Regression:
+    """A cell that is worse than under the baseline configuration."""
 
     cell: str
-    kind: HarmKind
+    kind: RegressionKind
     what: str
 
 
-def harms(places: Iterable[ComparedCell], expectations: Iterable[Expectation]) -> tuple[Harm, ...]:
-    """What became worse in cells where no expectation asks for just that."""
-    asked = tuple(expectations)
-    found = ((place, _harm(place)) for place in places)
-    return tuple(harm for place, harm in found if harm is not None and not _claimed(place, asked))
+def find_regressions(
+    cells: Iterable[ComparedCell], expectations: Iterable[Expectation]
+) -> tuple[Regression, ...]:
+    """What became worse in cells where no expectation asks for exactly that."""
+    expected = tuple(expectations)
+    candidates = ((cell, _find_regression(cell)) for cell in cells)
+    return tuple(
+        regression
+        for cell, regression in candidates
+        if regression is not None and not _is_claimed(cell, expected)
+    )
 
 
-def _harm(place: ComparedCell) -> Harm | None:
-    seen, before = place.seen, place.control
-    if seen is None or before is None or unsettled(place) is not None:
+def _find_regression(compared: ComparedCell) -> Regression | None:
+    observation, before = compared.observation, compared.baseline
+    if observation is None or before is None or find_unmeasured(compared) is not None:
         return None
     if before.outcome in (Outcome.ERROR, Outcome.TIMEOUT) or before.agree is False:
         return None
-    if what := _weaker(seen, before):
-        return Harm(place.cell, HarmKind.WEAKER, what)
-    if place.offer == DEFAULT and before.outcome in DELIVERED and seen.outcome not in DELIVERED:
-        reason = f" ({seen.reason})" if seen.reason else ""
-        what = f"{seen.outcome}{reason}; without it the mail gets through"
-        return Harm(place.cell, HarmKind.LESS_DELIVERABLE, what)
+    if what := _describe_weaker(observation, before):
+        return Regression(compared.cell, RegressionKind.WEAKER, what)
+    if (
+        compared.offer == DEFAULT
+        and before.outcome in DELIVERED
+        and observation.outcome not in DELIVERED
+    ):
+        reason = f" ({observation.reason})" if observation.reason else ""
+        what = f"{observation.outcome}{reason}; without it the mail gets through"
+        return Regression(compared.cell, RegressionKind.LESS_DELIVERABLE, what)
     return None
 
 
-def _weaker(seen: Observation, before: Observation) -> str | None:
-    if seen.outcome is Outcome.PLAINTEXT and before.outcome is not Outcome.PLAINTEXT:
+def _describe_weaker(observation: Observation, before: Observation) -> str | None:
+    if observation.outcome is Outcome.PLAINTEXT and before.outcome is not Outcome.PLAINTEXT:
         return f"plaintext; without it {before.outcome}"
-    if seen.outcome is not Outcome.ACCEPTED:
+    if observation.outcome is not Outcome.ACCEPTED:
         return None
-    protocol = protocol_of(seen)
+    protocol = protocol_of(observation)
     if before.outcome is Outcome.REFUSED:
-        let_in = _rank(protocol) < _CURRENT.rank
+        let_in = _protocol_rank(protocol) < _CURRENT.rank
         return f"lets {protocol} in, which is refused without it" if let_in else None
     if before.outcome is not Outcome.ACCEPTED:
         return None
-    if _rank(protocol) < _rank(protocol_of(before)):
+    if _protocol_rank(protocol) < _protocol_rank(protocol_of(before)):
         return f"{protocol}; without it {protocol_of(before)}"
-    return _weaker_cipher(seen, before)
+    return _describe_weaker_cipher(observation, before)
 
 
-def _weaker_cipher(seen: Observation, before: Observation) -> str | None:
-    now, then = cipher_of(seen), cipher_of(before)
+def _describe_weaker_cipher(observation: Observation, before: Observation) -> str | None:
+    now, then = cipher_of(observation), cipher_of(before)
     if now is None or then is None or now == then:
         return None
     if then.startswith(_EPHEMERAL) and not now.startswith(_EPHEMERAL):
         return f"{now}, without forward secrecy; without it {then}"
-    bits, before_bits = bits_of(seen), bits_of(before)
+    bits, before_bits = bits_of(observation), bits_of(before)
     if bits is not None and before_bits is not None and bits < min(before_bits, STRONG):
         return f"{now} of {bits} bits; without it {then} of {before_bits}"
     return None
 
 
-def _rank(protocol: str | None) -> int:
-    """A protocol's age; what is not named counts as the newest."""
-    names = [str(one) for one in Protocol]
+def _protocol_rank(protocol: str | None) -> int:
+    """A protocol's place in order of age; one without a name counts as the newest."""
+    names = [str(version) for version in Protocol]
     return names.index(protocol) if protocol in names else len(names)
 
 
-def _claimed(place: ComparedCell, expectations: tuple[Expectation, ...]) -> bool:
-    """Whether an expectation asks for the change: met now, and contradicted without it."""
-    assert place.seen is not None
-    assert place.control is not None
+def _is_claimed(compared: ComparedCell, expectations: tuple[Expectation, ...]) -> bool:
+    """Whether an expectation asks for the change: met now, and contradicted by the baseline."""
+    assert compared.observation is not None
+    assert compared.baseline is not None
     return any(
-        contradiction(one, place.seen) == "" and bool(contradiction(one, place.control))
-        for one in expectations
-        if one.effect is None and one.fits_place(place.service, place.client, place.offer)
+        contradiction(expectation, compared.observation) == ""
+        and bool(contradiction(expectation, compared.baseline))
+        for expectation in expectations
+        if expectation.effect is None
+        and expectation.fits_place(compared.service, compared.client, compared.offer)
     )

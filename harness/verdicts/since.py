@@ -1,78 +1,116 @@
-"""Since which version a cell shows what it shows: cells that change alike. Pure."""
+"""Since which version a verdict, or what a cell shows, is as it is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 
 from harness.catalog.cells import is_control
+from harness.catalog.releases import releases
+from harness.catalog.versions import Version
 from harness.observations.record import Observation, Outcome
 from harness.observations.run_folder import RunData
-from harness.verdicts.observation_diff import (
-    cipher_of,
-    protocol_of,
-)
-from harness.verdicts.spread import kind_of, known_releases
-from harness.verdicts.verdict import versions
+from harness.verdicts.judging import INCONCLUSIVE
+from harness.verdicts.observation_diff import cipher_of, protocol_of
+from harness.verdicts.verdict import SILENT, ScenarioVerdict, versions
 from harness.verdicts.version_boundaries import (
-    Dependence,
+    Axis,
     Point,
-    dependence,
+    VersionDependence,
+    find_dependence,
 )
-
-#: Outcomes that say nothing of the build.
-SILENT = frozenset({Outcome.ERROR, Outcome.TIMEOUT, Outcome.CLIENT_INCAPABLE})
+from harness.verdicts.version_dependence_text import sentences
 
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """Places (scenario/service/client/offer) whose cells are the same on every build."""
+    """Places (scenario/service/client/offer) whose cells show the same on every build."""
 
     places: tuple[str, ...]
-    found: Dependence
+    found: VersionDependence
 
 
 def since(data: RunData, pattern: str) -> tuple[Alike, ...]:
-    """The places that a glob selects, those that change alike together; no control cells.
+    """The places that a glob selects, grouped where they change alike; without control cells.
 
     ``pattern`` is a scenario's id, or a glob over ``scenario/service/client/offer``.
     """
     glob = pattern if "/" in pattern else f"{pattern}/*"
     by_place: dict[str, dict[str, Observation]] = {}
-    for one in data.observations:
-        place = one.cell.partition("/")[2]
-        if not is_control(one.build) and fnmatchcase(place, glob):
-            by_place.setdefault(place, {})[one.build] = one
-    alike: dict[tuple[object, ...], list[str]] = {}
-    points: dict[tuple[object, ...], list[Point]] = {}
-    for place, seen in by_place.items():
-        found = _points(data, seen)
-        key = tuple((point.build, point.label) for point in found)
-        alike.setdefault(key, []).append(place)
-        points[key] = found
+    for observation in data.observations:
+        place = observation.cell.partition("/")[2]
+        if not is_control(observation.build) and fnmatchcase(place, glob):
+            by_place.setdefault(place, {})[observation.build] = observation
+    groups: dict[tuple[object, ...], list[str]] = {}
+    points_by_key: dict[tuple[object, ...], list[Point]] = {}
+    for place, by_build in by_place.items():
+        points = _label_builds(data, by_build)
+        key = tuple((point.build, point.label) for point in points)
+        groups.setdefault(key, []).append(place)
+        points_by_key[key] = points
     return tuple(
-        Alike(tuple(places), dependence(points[key], known_releases()))
-        for key, places in alike.items()
+        Alike(tuple(places), find_dependence(points_by_key[key], known_releases()))
+        for key, places in groups.items()
     )
 
 
-def _points(data: RunData, seen: dict[str, Observation]) -> list[Point]:
-    found = []
-    for build in data.run.axes.builds:
-        postfix, openssl = versions(data, build)
-        label = shows(seen.get(build))
-        found.append(Point(build, postfix, openssl, label, kind_of(build)))
-    return found
-
-
-def shows(seen: Observation | None) -> str | None:
-    """What a cell shows, in a word or two; None where it says nothing, or two things."""
-    if seen is None or seen.outcome in SILENT or seen.agree is False:
+def shown_result(observation: Observation | None) -> str | None:
+    """What a cell shows, in a word or two; None where it shows nothing, or two results."""
+    if observation is None or observation.agree is False:
+        return None
+    if observation.outcome in INCONCLUSIVE:
         return None
     parts: Iterable[str | None]
-    if seen.outcome is Outcome.ACCEPTED:
-        parts = (protocol_of(seen), cipher_of(seen), seen.trust)
+    if observation.outcome is Outcome.ACCEPTED:
+        parts = (protocol_of(observation), cipher_of(observation), observation.trust)
     else:
-        parts = (seen.outcome.value, f"({seen.reason})" if seen.reason else None)
+        reason = f"({observation.reason})" if observation.reason else None
+        parts = (observation.outcome.value, reason)
     return " ".join(part for part in parts if part)
+
+
+def verdict_dependence(verdict: ScenarioVerdict) -> VersionDependence:
+    """How a scenario's verdict depends on the builds' versions; silent verdicts are left out."""
+    points = [
+        Point(
+            build.build,
+            build.postfix,
+            build.openssl,
+            None if build.verdict in SILENT else build.verdict.value,
+            kind_of_build(build.build),
+        )
+        for build in verdict.builds
+    ]
+    return find_dependence(points, known_releases())
+
+
+def describe_dependence(verdict: ScenarioVerdict) -> Iterator[str]:
+    """A verdict's version boundaries as text; nothing where all builds have one verdict."""
+    yield from sentences(verdict_dependence(verdict))
+
+
+@cache
+def known_releases() -> Mapping[Axis, Sequence[Version]]:
+    """Every release of the catalog, by axis."""
+    return {
+        axis: tuple(Version.parse(release.version) for release in releases(axis.lower()))
+        for axis in Axis
+    }
+
+
+def kind_of_build(build: str) -> str:
+    """Who built it, as text that follows a label: a distribution sets its own security level."""
+    if build.startswith("postfix-"):
+        return "with Debian's OpenSSL" if build.endswith("-debian") else "built from source"
+    return "as the distribution packages it"
+
+
+def _label_builds(data: RunData, by_build: Mapping[str, Observation]) -> list[Point]:
+    points = []
+    for build in data.run.axes.builds:
+        postfix, openssl = versions(data, build)
+        label = shown_result(by_build.get(build))
+        points.append(Point(build, postfix, openssl, label, kind_of_build(build)))
+    return points

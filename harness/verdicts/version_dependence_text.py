@@ -1,4 +1,4 @@
-"""How a label depends on versions, in words. Pure; no more is said than was measured."""
+"""How a label depends on versions, as text; it says no more than was measured."""
 
 from __future__ import annotations
 
@@ -7,111 +7,113 @@ from collections.abc import Iterator
 from harness.verdicts.version_boundaries import (
     AlongAxis,
     Border,
-    Corner,
-    Dependence,
     Edge,
+    VersionCombination,
+    VersionDependence,
 )
 
 #: Builds that a list names; the others are counted.
 MOST_NAMED = 6
 
 
-def sentences(found: Dependence) -> Iterator[str]:
-    """The dependence in words, a line each; nothing where the label is constant."""
-    if found.constant:
+def sentences(dependence: VersionDependence) -> Iterator[str]:
+    """The dependence as text, one line each; nothing where the label is constant."""
+    if dependence.constant:
         return
-    for along in found.axes:
-        yield _along(along)
-    if found.kinds is not None:
-        yield ", ".join(f"{label} {kind}" for kind, label in found.kinds.items())
-    if len(found.axes) + (found.kinds is not None) > 1:
+    for along in dependence.axes:
+        yield _describe_axis(along)
+    if dependence.kinds is not None:
+        yield ", ".join(f"{label} {kind}" for kind, label in dependence.kinds.items())
+    if len(dependence.axes) + (dependence.kinds is not None) > 1:
         yield "the builds measured do not tell these apart"
-    if found.corner is not None:
-        yield from _corner(found.corner)
-    if not found.axes and found.corner is None and found.kinds is None:
-        yield from _groups(found)
+    if dependence.combination is not None:
+        yield from _describe_combination(dependence.combination)
+    if not dependence.axes and dependence.combination is None and dependence.kinds is None:
+        yield from _describe_groups(dependence)
 
 
-def reach(found: Dependence) -> Iterator[str]:
-    """Of how many builds a constant label is known; and of which builds nothing is known."""
-    measured = sum(len(builds) for builds in found.groups.values())
+def reach(dependence: VersionDependence) -> Iterator[str]:
+    """For how many builds a constant label is known, and of which builds nothing is known."""
+    measured = sum(len(builds) for builds in dependence.groups.values())
     if not measured:
         yield "measured on no build"
         return
-    if found.constant:
-        (label,) = found.groups
-        which = "every build" if not found.unmeasured else f"the {_count(measured)} measured"
-        yield f"the same on {which}: {label}" if measured > 1 else f"on {_only(found)}: {label}"
-    if found.unmeasured:
-        yield f"nothing is known of {_count(len(found.unmeasured))}: {_named(found.unmeasured)}"
+    if dependence.constant:
+        (label,) = dependence.groups
+        some = f"the {_count_builds(measured)} measured"
+        where = f"the same on {some if dependence.unmeasured else 'every build'}"
+        yield f"{where if measured > 1 else f'on {_only_build(dependence)}'}: {label}"
+    if unmeasured := dependence.unmeasured:
+        yield f"nothing is known of {_count_builds(len(unmeasured))}: {_list_builds(unmeasured)}"
 
 
-def _only(found: Dependence) -> str:
-    ((build,),) = found.groups.values()
+def _only_build(dependence: VersionDependence) -> str:
+    ((build,),) = dependence.groups.values()
     return f"{build}, the one build measured"
 
 
-def _count(number: int) -> str:
+def _count_builds(number: int) -> str:
     return f"{number} build{'s' if number != 1 else ''}"
 
 
-def _named(builds: tuple[str, ...]) -> str:
+def _list_builds(builds: tuple[str, ...]) -> str:
     more = len(builds) - MOST_NAMED
     return ", ".join(builds[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _along(along: AlongAxis) -> str:
+def _describe_axis(along: AlongAxis) -> str:
     first, *rest = along.segments
     if len(rest) == 1:
         (after,) = rest
-        said = f"{after.label} for {along.axis} ≥ {after.first}, {first.label} before"
+        text = f"{after.label} for {along.axis} ≥ {after.first}, {first.label} before"
     else:
         parts = [f"{first.label} up to {along.axis} {first.last}"]
         parts += [
-            f"{one.label} from {one.first} to {one.last}"
-            if one.first != one.last
-            else f"{one.label} with {one.first}"
-            for one in rest[:-1]
+            f"{segment.label} from {segment.first} to {segment.last}"
+            if segment.first != segment.last
+            else f"{segment.label} with {segment.first}"
+            for segment in rest[:-1]
         ]
-        said = ", ".join([*parts, f"{rest[-1].label} from {rest[-1].first}"])
-    return said + "".join(f" ({between(border)})" for border in along.borders)
+        text = ", ".join([*parts, f"{rest[-1].label} from {rest[-1].first}"])
+    return text + "".join(f" ({between(boundary)})" for boundary in along.boundaries)
 
 
-def between(border: Border) -> str:
-    """What is known of a border's place."""
-    last, first = border.before.last, border.after.first
-    if border.exact:
+def between(boundary: Border) -> str:
+    """What is known of a boundary's place."""
+    last, first = boundary.before.last, boundary.after.first
+    if boundary.exact:
         return f"no release lies between {last} and {first}"
     neighbours = f"{last} is the newest measured before {first}"
-    match len(border.between):
+    match len(boundary.between):
         case 0:
             return f"{neighbours}; the catalog has no release that lies between"
         case 1:
-            return f"{neighbours}; {border.between[0]} lies between"
+            return f"{neighbours}; {boundary.between[0]} lies between"
         case count:
             return f"{neighbours}; {count} releases lie between"
 
 
-def _corner(corner: Corner) -> Iterator[str]:
+def _describe_combination(combination: VersionCombination) -> Iterator[str]:
     yield (
-        f"{corner.label} on the {_count(corner.builds)} measured with Postfix {corner.postfix} and "
-        f"OpenSSL {corner.openssl} together, {corner.other} elsewhere "
-        f"({_beside(corner.postfix, 'such an OpenSSL')}; "
-        f"{_beside(corner.openssl, 'such a Postfix')})"
+        f"{combination.label} on the {_count_builds(combination.builds)} measured "
+        f"with Postfix {combination.postfix} and OpenSSL {combination.openssl} together, "
+        f"{combination.other} elsewhere "
+        f"({_describe_edge(combination.postfix, 'such an OpenSSL')}; "
+        f"{_describe_edge(combination.openssl, 'such a Postfix')})"
     )
-    if not corner.unique:
-        yield "another corner explains what was measured as well"
+    if not combination.unique:
+        yield "another combination of versions explains the measurements as well"
 
 
-def _beside(edge: Edge, other: str) -> str:
+def _describe_edge(edge: Edge, other: str) -> str:
     """What is known of where an edge lies."""
     if edge.outside is None:
         return f"with {other} no other {edge.axis} was measured"
     return f"with {other} the nearest {edge.axis} measured beside it is {edge.outside}"
 
 
-def _groups(found: Dependence) -> Iterator[str]:
-    for label, builds in found.groups.items():
+def _describe_groups(dependence: VersionDependence) -> Iterator[str]:
+    for label, builds in dependence.groups.items():
         yield f"{label}: {', '.join(builds)}"
-    for builds in found.alike:
+    for builds in dependence.same_versions:
         yield f"of the same versions, and yet different: {', '.join(builds)}"

@@ -30,8 +30,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _program(*names: str) -> str:
     for name in names:
-        if found := shutil.which(name):
-            return found
+        if path := shutil.which(name):
+            return path
     pytest.fail(
         f"no {names[0]} on PATH, which the browser tests need: install the Debian packages "
         "chromium and chromium-driver (scripts/setup --browser does)",

@@ -54,19 +54,19 @@ class Page:
 
     def evidence(self, cell_id: str) -> dict[str, Any]:
         """What the cell's evidence file says, read from the disk."""
-        seen = self.data.find(cell_id)
-        assert seen
-        text = (self.data.folder / str(seen.evidence)).read_text(encoding="utf-8")
-        found: dict[str, Any] = json.loads(text)
-        return found
+        observation = self.data.find(cell_id)
+        assert observation
+        text = (self.data.folder / str(observation.evidence)).read_text(encoding="utf-8")
+        result: dict[str, Any] = json.loads(text)
+        return result
 
     def visible(self) -> list[WebElement]:
         """The cells under test that pass the filters."""
-        found: list[WebElement] = self.chrome.execute_script(
+        result: list[WebElement] = self.chrome.execute_script(
             "return [...document.querySelectorAll('.scenario:not(.control) td button:not(.faded)')]"
             ".filter(button => button.checkVisibility())"
         )
-        return found
+        return result
 
     def choose(self, name: str, value: str) -> None:
         """Tick a filter as a reader does."""
@@ -78,10 +78,10 @@ class Page:
         self.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
         script = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
         try:
-            found: dict[str, float] = self.chrome.execute_script(script, selector, attribute)
+            result: dict[str, float] = self.chrome.execute_script(script, selector, attribute)
         finally:
             self.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
-        return found
+        return result
 
     @contextmanager
     def screen(self, width: int, height: int = 800) -> Iterator[None]:

@@ -48,7 +48,7 @@ def test_a_click_opens_the_evidence_of_that_very_cell(page: Page, cell: str) -> 
 
 
 def test_the_panel_shows_outcome_views_control_configuration_and_image(page: Page) -> None:
-    """Everything a doubter asks for is in one place."""
+    """All evidence of a cell is in one place."""
     text = page.open(sample_run.DISAGREEING_CELL)
     assert text.startswith("✓ accepted, TLSv1.2")
     assert "Client and server disagree" in text
@@ -62,7 +62,7 @@ def test_the_panel_shows_outcome_views_control_configuration_and_image(page: Pag
 
 
 def test_lost_evidence_is_said(page: Page) -> None:
-    """A cell without an evidence file opens all the same, and says what is lacking."""
+    """A cell without an evidence file opens as well, and says what is unavailable."""
     assert "no evidence file of this cell" in page.open(sample_run.NO_EVIDENCE_CELL)
 
 
@@ -101,11 +101,13 @@ def test_the_address_follows_the_open_cell_and_back_goes_back(page: Page) -> Non
 def test_the_control_is_one_click_away(page: Page) -> None:
     """The link to the control cell opens the control's own evidence."""
     page.open(sample_run.REFUSED_CELL)
-    seen = page.data.find(sample_run.REFUSED_CELL)
-    assert seen is not None
-    assert seen.control is not None
-    page.panel.find_element(By.LINK_TEXT, seen.control).click()
-    assert page.evidence(seen.control)["client"]["dialogue"][-1] in page.shown(seen.control)
+    observation = page.data.find(sample_run.REFUSED_CELL)
+    assert observation is not None
+    assert observation.control is not None
+    page.panel.find_element(By.LINK_TEXT, observation.control).click()
+    assert page.evidence(observation.control)["client"]["dialogue"][-1] in page.shown(
+        observation.control
+    )
 
 
 def test_keyboard_alone_reaches_opens_and_closes_a_cell(page: Page) -> None:
@@ -136,9 +138,9 @@ def test_filters_narrow_each_axis(page: Page) -> None:
     page.choose("outcome", "refused")
     ids = {str(button.get_dom_attribute("id")) for button in page.visible()}
     assert ids == {
-        seen.cell for seen in page.data.observations
-        if (seen.service, seen.build, seen.client) == ("submission", "debian-12", "openssl-1.0.2h")
-        and seen.outcome == "refused"
+        cell.cell for cell in page.data.observations
+        if (cell.service, cell.build, cell.client) == ("submission", "debian-12", "openssl-1.0.2h")
+        and cell.outcome == "refused"
     }  # fmt: skip
     option = "select option[value='answer-1-protocols']"
     page.chrome.find_element(By.CSS_SELECTOR, option).click()
@@ -158,8 +160,8 @@ def test_a_link_to_a_cell_that_the_filters_hide_shows_it(page: Page) -> None:
 def test_only_disagreements_finds_the_one(page: Page) -> None:
     """The one disagreement of the run is found with one click."""
     page.chrome.find_element(By.NAME, "disagree").click()
-    found = [button.get_dom_attribute("id") for button in page.visible()]
-    assert found == [sample_run.DISAGREEING_CELL]
+    result = [button.get_dom_attribute("id") for button in page.visible()]
+    assert result == [sample_run.DISAGREEING_CELL]
 
 
 def test_only_what_differs_from_defaults(page: Page) -> None:
@@ -167,14 +169,15 @@ def test_only_what_differs_from_defaults(page: Page) -> None:
     page.chrome.find_element(By.NAME, "differs").click()
     left = {str(button.get_dom_attribute("id")) for button in page.visible()}
     besides = differences(build_grid(page.data))
-    differing = {cell for found in besides.values() for cell, one in found.cells.items()
-                 if one.changed}  # fmt: skip
+    differing = {cell for difference in besides.values()
+                 for cell, comparison in difference.cells.items()
+                 if comparison.changed}  # fmt: skip
     assert len(differing) > 100
     assert {cell for cell in left if "/defaults/" not in cell} == differing
     assert len(left) - len(differing) == 126
-    for scenario, found in besides.items():
+    for scenario, difference in besides.items():
         section = page.chrome.find_element(By.ID, f"s-{scenario}")
-        assert found.statement in section.text
+        assert difference.statement in section.text
 
 
 def test_a_scenario_without_a_difference_is_one_sentence(chrome: Chrome, tmp_path: Path) -> None:
@@ -184,9 +187,12 @@ def test_a_scenario_without_a_difference_is_one_sentence(chrome: Chrome, tmp_pat
     change = {"client_saw": TlsView("TLSv1.2", "AES128-SHA")}
     data = load_run(folder)
     two = (sample_run.twin(data, {}, "same"), sample_run.twin(data, {cell: change}, "ciphers"))
-    seen = (*two[0].observations, *(s for s in two[1].observations if s.scenario == "ciphers"))
+    observations = (
+        *two[0].observations,
+        *(s for s in two[1].observations if s.scenario == "ciphers"),
+    )
     axes = replace(data.run.axes, scenarios=("defaults", "same", "ciphers"))
-    data = replace(data, run=replace(data.run, axes=axes), observations=seen)
+    data = replace(data, run=replace(data.run, axes=axes), observations=observations)
     (folder / "index.html").write_text(render_html(data), encoding="utf-8")
     page = Page(chrome, data)
     page.load()
@@ -204,9 +210,9 @@ def test_a_scenario_without_a_difference_is_one_sentence(chrome: Chrome, tmp_pat
 def test_the_panel_says_how_a_cell_stands_beside_defaults(page: Page) -> None:
     """The counterpart's outcome is read beside the cell's own."""
     text = page.open(sample_run.REFUSED_CELL)
-    assert "Beside defaults" in text
+    assert "Compared with defaults" in text
     assert "under defaults: accepted, TLSv1" in text
-    assert "Beside defaults" not in page.open(sample_run.DISAGREEING_CELL)
+    assert "Compared with defaults" not in page.open(sample_run.DISAGREEING_CELL)
 
 
 def test_headings_of_the_panel_fit_what_stands_below(page: Page) -> None:
@@ -218,9 +224,9 @@ def test_headings_of_the_panel_fit_what_stands_below(page: Page) -> None:
     assert "What Postfix logged for this connection" in text
     assert "The last SMTP reply before QUIT" in text
     assert "that decided it" not in text
-    said = page.panel.find_element(By.XPATH, "//h3[.='What postfix check and postconf said']")
+    heading = page.panel.find_element(By.XPATH, "//h3[.='Output of postfix check and postconf']")
     assert "Warnings" not in text
-    key = said.find_element(By.XPATH, "following-sibling::div[1]//*[contains(@class,'key')]")
+    key = heading.find_element(By.XPATH, "following-sibling::div[1]//*[contains(@class,'key')]")
     assert key.text.startswith("postconf: warning:")
 
 
@@ -232,7 +238,7 @@ def test_no_match_is_said(page: Page) -> None:
 
 
 def test_a_missing_build_is_shown_with_its_reason(page: Page) -> None:
-    """The reader sees the gap in the table, not a shorter table."""
+    """The reader sees the unmeasured row in the table, not a shorter table."""
     row = page.chrome.find_element(By.CSS_SELECTOR, f"tr[data-build='{sample_run.MISSING_BUILD}']")
     assert sample_run.MISSING_WHY in row.text
 

@@ -41,7 +41,7 @@ def inside(page: Page, element: WebElement, box: WebElement) -> bool:
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_mark_is_in_sight_beside_the_name(page: Page, width: int) -> None:
-    """In each table the words stand in the row's own heading, whole, on a phone too."""
+    """In each table the note is in the row's heading, uncut, on a phone as well."""
     with page.screen(width):
         page.load()
         for build, notes in sample_images.NOTES.items():
@@ -55,12 +55,12 @@ def test_the_mark_is_in_sight_beside_the_name(page: Page, width: int) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_marks_and_missing_builds_can_be_read(page: Page, scheme: str) -> None:
-    """Their words have the 4.5:1 of WCAG 2.1 (1.4.3), in light and in dark."""
+    """Their text has the 4.5:1 of WCAG 2.1 (1.4.3), in light and in dark."""
     ratios = page.contrasts(scheme, ".badge")
     assert set(ratios) == set(BUILD_NOTES)
     rest = page.contrasts(scheme, ".notes li, .notes summary, .provenance small, .provenance dt")
     assert len(rest) > 10
-    assert {words: ratio for words, ratio in (ratios | rest).items() if ratio < 4.5} == {}
+    assert {value: ratio for value, ratio in (ratios | rest).items() if ratio < 4.5} == {}
 
 
 def test_the_panel_says_what_the_marks_mean(page: Page) -> None:
@@ -74,15 +74,15 @@ def test_the_panel_says_what_the_marks_mean(page: Page) -> None:
     assert not any(note in plain for note in BUILD_NOTES)
 
 
-def test_missing_builds_are_told_by_why(page: Page) -> None:
-    """At the top stand groups with reasons; a compiler's many lines open on demand."""
+def test_unavailable_builds_are_grouped_by_reason(page: Page) -> None:
+    """Groups with reasons come first; a compiler's many lines open on demand."""
     notes = page.chrome.find_element(By.CLASS_NAME, "notes")
-    for title in ("does not build", "source cannot be had", "image does not keep the contract"):
-        assert f"Missing, {title}: 1" in notes.text
+    for title in ("does not build", "no source", "image does not keep the contract"):
+        assert f"Unavailable, {title}: 1" in notes.text
     assert sample_images.COMPILER in notes.text
     assert "Next step: name a mirror with --mirror" in notes.text
     assert "make: ***" not in notes.text
-    notes.find_element(By.XPATH, ".//summary[.='the whole reason']").click()
+    notes.find_element(By.XPATH, ".//summary[.='the full reason']").click()
     assert "make: *** [tls_dh.o] Error 1" in notes.text
 
 
@@ -91,7 +91,7 @@ def test_provenance_opens_by_keyboard(page: Page) -> None:
     page.chrome.find_element(By.CSS_SELECTOR, "#images h2 a").send_keys(Keys.TAB)
     for build in (*sample_run.VERSIONS, sample_images.LEGACY_PAIR):
         summary = page.focused
-        assert summary.text == f"all that is known of {build}"
+        assert summary.text == f"everything known about {build}"
         if build != sample_images.LEGACY_PAIR:
             summary.send_keys(Keys.TAB)
     details = page.chrome.find_element(
@@ -100,12 +100,12 @@ def test_provenance_opens_by_keyboard(page: Page) -> None:
     assert sample_images.BUILD_LOG not in details.text
     summary.send_keys(Keys.ENTER)
     image = page.data.run.images[sample_images.LEGACY_PAIR]
-    told = (
+    lines = (
         *(sample_images.BUILD_LOG, sample_images.TREE, image.id, image.reference),
         *("ab" * 32, "cd" * 32, "ba" * 32, "-DHAS_CLOSEFROM", "computed here, published nowhere"),
     )
-    for words in told:
-        assert words in details.text
+    for line in lines:
+        assert line in details.text
     assert page.focused == summary
     summary.send_keys(Keys.ENTER)
     assert sample_images.BUILD_LOG not in details.text
@@ -130,6 +130,6 @@ def test_marked_rows_keep_their_cells_and_their_filter(page: Page) -> None:
     """A mark in the row's heading neither hides a cell nor keeps the build from being chosen."""
     page.choose("build", sample_images.FOREIGN)
     shown = {str(button.get_dom_attribute("id")) for button in page.visible()}
-    measured = {one.cell for one in page.data.observations if one.build == sample_images.FOREIGN}
+    measured = {cell.cell for cell in page.data.observations if cell.build == sample_images.FOREIGN}
     assert measured <= shown
     assert {cell.split("/")[0] for cell in shown} == {sample_images.FOREIGN}

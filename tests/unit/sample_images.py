@@ -45,13 +45,16 @@ def images(
     builds: Mapping[str, tuple[str, str]], clients: Iterable[str], controls: Iterable[str]
 ) -> dict[str, Any]:
     """``images`` of run.json."""
-    told = {
+    descriptions = {
         name: {"version": "1.2", "tls_version": f"OpenSSL {name.rpartition('-')[2]}"}
         for name in clients
     }
     return (
         {name: build(name, *versions) for name, versions in builds.items()}
-        | {name: _image(name, "client", {}, describe=said) for name, said in told.items()}
+        | {
+            name: _image(name, "client", {}, describe=description)
+            for name, description in descriptions.items()
+        }
         | {name: _image(name, "control", {"front": "stunnel 5.68"}) for name in controls}
     )
 
@@ -78,12 +81,12 @@ def _pair_fields(name: str) -> dict[str, Any]:
 
 def _pair_labels(name: str, postfix: str) -> dict[str, str]:
     linked = name.partition("+openssl-")[2]
-    own = name == LEGACY_PAIR
+    is_unverified = name == LEGACY_PAIR
     debian = name == DEBIAN_PAIR
     return {
         "how": "from source; found by rpath; CCARGS_EXTRA='-DHAS_CLOSEFROM -fcommon'",
         "source": f"postfix-{postfix} sha256:{'ab' * 32} "
-        + (f"unverified, {TREE}" if own else "corroborated:2"),
+        + (f"unverified, {TREE}" if is_unverified else "corroborated:2"),
         "openssl-source": f"openssl {linked.removesuffix('-debian')}-1 of Debian sid" if debian
         else f"openssl-{linked.partition('-')[0]} sha256:{'cd' * 32} corroborated:0",
         "origin": "mmdebstrap bookworm 2026-11-23",

@@ -77,12 +77,12 @@ def write_sample_run(
     controls = [
         _control(client, offer, s) for client in CLIENTS for offer in OFFERS for s in SERVICES
     ]
-    lines = [seen.to_json() for seen in cells + controls]
+    lines = [cell.to_json() for cell in cells + controls]
     text = "\n".join(lines) + ("\n" if finished else '\n{"schema": 1, "cell": "debian-1')
     (folder / "observations.jsonl").write_text(text, encoding="utf-8")
-    for seen in cells + controls:
-        if seen.cell != NO_EVIDENCE_CELL:
-            write_json(folder / str(seen.evidence), evidence_of(seen))
+    for observation in cells + controls:
+        if observation.cell != NO_EVIDENCE_CELL:
+            write_json(folder / str(observation.evidence), evidence_of(observation))
     for build in builds:
         for scenario in scenarios:
             write_json(folder / f"instances/{build}/{scenario}.json", _instance(build, scenario))
@@ -112,7 +112,7 @@ def _all_axes(
 def observe(build: str, scenario: str, service: str, client: str, offer: str) -> Observation:
     """One cell of the synthetic run."""
     cell = f"{build}/{scenario}/{service}/{client}/{offer}"
-    seen = Observation(
+    observation = Observation(
         cell, build, scenario, "sha256:" + "5a" * 32, service, client, offer,
         outcome=Outcome.ACCEPTED, seconds=0.0124,
         control=f"control-{'openssl-1.0.2h' if offer.startswith('SSL') else 'openssl-3.5'}"
@@ -120,13 +120,13 @@ def observe(build: str, scenario: str, service: str, client: str, offer: str) ->
         evidence=f"evidence/{build}/{scenario}/{service}.{client}.{offer}.json",
     )  # fmt: skip
     if cell in SPECIAL:
-        return replace(seen, outcome=SPECIAL[cell], stage=Stage.DATA, control=None)
+        return replace(observation, outcome=SPECIAL[cell], stage=Stage.DATA, control=None)
     if scenario == "bad-list":
-        return _bad_list(seen)
+        return _bad_list(observation)
     if offer not in capable(client):
-        return replace(seen, outcome=Outcome.CLIENT_INCAPABLE, stage=Stage.HANDSHAKE,
+        return replace(observation, outcome=Outcome.CLIENT_INCAPABLE, stage=Stage.HANDSHAKE,
                        decided_by="client")  # fmt: skip
-    return _negotiated(seen)
+    return _negotiated(observation)
 
 
 def capable(client: str) -> tuple[str, ...]:
@@ -134,101 +134,108 @@ def capable(client: str) -> tuple[str, ...]:
     return tuple(o for o in OFFERS if o != ("TLSv1.3" if "openssl" in client else "SSLv2"))
 
 
-def _bad_list(seen: Observation) -> Observation:
-    if seen.build == "debian-13":
-        return replace(seen, outcome=Outcome.CONFIG_REJECTED, reason="fatal-parameter",
+def _bad_list(observation: Observation) -> Observation:
+    if observation.build == "debian-13":
+        return replace(observation, outcome=Outcome.CONFIG_REJECTED, reason="fatal-parameter",
                        decided_by="server", client_saw=None)  # fmt: skip
-    return replace(seen, outcome=Outcome.NOT_OFFERED, stage=Stage.EHLO,
+    return replace(observation, outcome=Outcome.NOT_OFFERED, stage=Stage.EHLO,
                    reason="tls-disabled-bad-protocol-list", decided_by="server")  # fmt: skip
 
 
-def _negotiated(seen: Observation) -> Observation:
-    best = "TLSv1.2" if "openssl" in seen.client else "TLSv1.3"
-    protocol = best if seen.offer == "default" else seen.offer
-    banned = seen.scenario == "answer-1-protocols" and protocol == "TLSv1"
+def _negotiated(observation: Observation) -> Observation:
+    best = "TLSv1.2" if "openssl" in observation.client else "TLSv1.3"
+    protocol = best if observation.offer == "default" else observation.offer
+    banned = observation.scenario == "answer-1-protocols" and protocol == "TLSv1"
     if protocol not in CIPHERS or banned:
-        return replace(seen, outcome=Outcome.REFUSED, stage=Stage.HANDSHAKE,
+        return replace(observation, outcome=Outcome.REFUSED, stage=Stage.HANDSHAKE,
                        reason="protocol-version", decided_by="server")  # fmt: skip
     view = TlsView(protocol, CIPHERS[protocol], 256, "X25519")
     logged = replace(view, group=None)
-    if seen.cell == DISAGREEING_CELL:
+    if observation.cell == DISAGREEING_CELL:
         logged = replace(logged, cipher="AES128-SHA", bits=128)
-    return replace(seen, client_saw=view, server_saw=logged, agree=logged.cipher == view.cipher)
+    return replace(
+        observation, client_saw=view, server_saw=logged, agree=logged.cipher == view.cipher
+    )
 
 
 def _control(client: str, offer: str, service: str) -> Observation:
     legacy = offer.startswith("SSL")
     build = "control-openssl-1.0.2h" if legacy else "control-openssl-3.5"
-    seen = replace(
+    changed = replace(
         observe(build, "permissive", service, client, offer),
         control=None, outcome=Outcome.ACCEPTED, stage=None, reason=None, decided_by=None,
     )  # fmt: skip
     if offer not in capable(client):
-        return replace(seen, outcome=Outcome.CLIENT_INCAPABLE, client_saw=None, server_saw=None)
+        return replace(changed, outcome=Outcome.CLIENT_INCAPABLE, client_saw=None, server_saw=None)
     protocol = "TLSv1.2" if offer == "default" else offer
     return replace(
-        seen, client_saw=TlsView(protocol, "AES256-SHA", 256), server_saw=None, agree=None
+        changed, client_saw=TlsView(protocol, "AES256-SHA", 256), server_saw=None, agree=None
     )
 
 
 def twin(data: RunData, changes: Mapping[str, Mapping[str, Any]], name: str = "twin") -> RunData:
     """The run with ``defaults`` and ``name`` only: the same but for changes of cells, by id."""
-    first = [seen for seen in data.observations if seen.scenario == "defaults"]
+    first = [cell for cell in data.observations if cell.scenario == "defaults"]
     second = [
-        replace(seen, scenario=name, cell=seen.cell.replace("/defaults/", f"/{name}/"))
-        for seen in first
+        replace(cell, scenario=name, cell=cell.cell.replace("/defaults/", f"/{name}/"))
+        for cell in first
     ]
-    changed = [replace(seen, **changes.get(seen.cell, {})) for seen in second]
-    assert changes.keys() <= {seen.cell for seen in changed}
+    changed = [replace(cell, **changes.get(cell.cell, {})) for cell in second]
+    assert changes.keys() <= {cell.cell for cell in changed}
     axes = replace(data.run.axes, scenarios=(name, "defaults"))
     return replace(data, run=replace(data.run, axes=axes), observations=(*first, *changed))
 
 
-def evidence_of(seen: Observation) -> dict[str, Any]:
+def evidence_of(observation: Observation) -> dict[str, Any]:
     """What the builder puts into the cell's evidence file."""
     log = [
-        f"{_smtpd(seen)}connect from unknown[172.18.0.5]:41234",
-        *_log_of(seen),
-        f"{_smtpd(seen)}disconnect from unknown[172.18.0.5]",
+        f"{_smtpd(observation)}connect from unknown[172.18.0.5]:41234",
+        *_log_of(observation),
+        f"{_smtpd(observation)}disconnect from unknown[172.18.0.5]",
     ]
-    reply = {"code": 250, "text": "2.0.0 Ok: queued as 4BXYZ"} if seen.client_saw else None
-    error = f"[SSL] {seen.reason} (_ssl.c:1000)" if seen.outcome is Outcome.REFUSED else None
+    reply = {"code": 250, "text": "2.0.0 Ok: queued as 4BXYZ"} if observation.client_saw else None
+    error = (
+        f"[SSL] {observation.reason} (_ssl.c:1000)"
+        if observation.outcome is Outcome.REFUSED
+        else None
+    )
     return {
-        "cell": seen.cell,
-        "request": {"contract": 1, "id": seen.cell, "port": 20011, "time_limit": 10.0},
+        "cell": observation.cell,
+        "request": {"contract": 1, "id": observation.cell, "port": 20011, "time_limit": 10.0},
         "client": {
-            "outcome": seen.outcome, "stage": seen.stage, "error": error,
+            "outcome": observation.outcome, "stage": observation.stage, "error": error,
             "reply": reply,
             "dialogue": ["S: 220 mx.test ESMTP Postfix", "C: EHLO client.test",
-                         "S: 250-STARTTLS", "C: STARTTLS", f"-- {seen.cell}"],
+                         "S: 250-STARTTLS", "C: STARTTLS", f"-- {observation.cell}"],
         },
         "log": log,
-        "received": _received(seen),
-        "notes": [f"measured {seen.offer} once"],
+        "received": _received(observation),
+        "notes": [f"measured {observation.offer} once"],
     }  # fmt: skip
 
 
-def _smtpd(seen: Observation) -> str:
-    return f"Nov 22 23:15:09 postfix/{seen.service}/smtpd[7126]: "
+def _smtpd(observation: Observation) -> str:
+    return f"Nov 22 23:15:09 postfix/{observation.service}/smtpd[7126]: "
 
 
-def _log_of(seen: Observation) -> list[str]:
-    where = _smtpd(seen)
-    lines = [where + HOSTILE] if seen.cell == HOSTILE_CELL else []
-    if seen.server_saw:
+def _log_of(observation: Observation) -> list[str]:
+    where = _smtpd(observation)
+    lines = [where + HOSTILE] if observation.cell == HOSTILE_CELL else []
+    if observation.server_saw:
         lines.append(
             f"{where}Anonymous TLS connection established from unknown[172.18.0.5]:41234: "
-            f"{seen.server_saw.protocol} with cipher {seen.server_saw.cipher} (256/256 bits)"
+            f"{observation.server_saw.protocol} with cipher "
+            f"{observation.server_saw.cipher} (256/256 bits)"
         )
-    elif seen.outcome is Outcome.REFUSED:
+    elif observation.outcome is Outcome.REFUSED:
         lines.append(f"{where}SSL_accept error from unknown[172.18.0.5]:41234: -1")
     return lines
 
 
-def _received(seen: Observation) -> str | None:
-    if seen.client_saw is None or "aiosmtplib" not in seen.client:
+def _received(observation: Observation) -> str | None:
+    if observation.client_saw is None or "aiosmtplib" not in observation.client:
         return None
-    view = seen.client_saw
+    view = observation.client_saw
     return (
         "Received: from client.test (unknown [172.18.0.5])\n"
         f"\t(using {view.protocol} with cipher {view.cipher} (256/256 bits))\n"
@@ -258,7 +265,11 @@ def _run(
 ) -> dict[str, Any]:
     missing = [{"name": MISSING_BUILD, "kind": "build", "why": MISSING_WHY}]
     lost = sample_images.MISSING if len(builds) > len(VERSIONS) else ()
-    asked = [MISSING_BUILD, *builds, *(one["name"] for one in lost if one["kind"] == "build")]
+    requested = [
+        MISSING_BUILD,
+        *builds,
+        *(entry["name"] for entry in lost if entry["kind"] == "build"),
+    ]
     closing = {"planned": len(cells) * 4 // 3, "measured": len(cells), "outcomes": {},
                "views_compared": 0, "disagreements": 0, "seconds": 31.2,
                "cells_per_second": 59.2}  # fmt: skip
@@ -269,7 +280,7 @@ def _run(
         "command": ["postfix-matrix", "run"],
         "started": "2026-11-22T23:15:00Z",
         "finished": "2026-11-22T23:15:48Z" if finished else None,
-        "axes": {"builds": asked, "scenarios": list(scenarios), "services": SERVICES,
+        "axes": {"builds": requested, "scenarios": list(scenarios), "services": SERVICES,
                  "clients": CLIENTS, "offers": OFFERS},
         "scenarios": {
             name: {"title": title, "source": "the question", "url": "https://example.org/q#1",

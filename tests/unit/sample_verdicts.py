@@ -67,21 +67,23 @@ def run_of(
     """
     services = list(dict.fromkeys(s for cells in scenarios.values() for s in cells))
     offers = list(dict.fromkeys(o for c in scenarios.values() for r in c.values() for o in r))
-    seen = []
+    observations = []
     for build in builds:
         for name, cells in scenarios.items():
             for service, results in cells.items():
                 other = (only or {}).get(build, {}).get(name, {}).get(service, {})
                 for offer, result in {**results, **other}.items():
                     if result:
-                        seen.append(observe(build, name, service, offer, result))
+                        observations.append(observe(build, name, service, offer, result))
     infos = {
         name: ScenarioInfo(
             title=name,
             claim=f"{name} does it.",
             main_cf=(texts or {}).get(name, ""),
             applies=dict(applies or {}) if name != "defaults" else {},
-            expect=tuple(one.to_data() for one in expect) if name != "defaults" else (),
+            expect=tuple(expectation.to_data() for expectation in expect)
+            if name != "defaults"
+            else (),
         )
         for name in scenarios
     }
@@ -99,4 +101,4 @@ def run_of(
         images=images,
         command=("postfix-matrix", "run"),
     )
-    return RunData(folder, run, tuple(seen))
+    return RunData(folder, run, tuple(observations))

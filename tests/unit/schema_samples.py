@@ -34,8 +34,8 @@ from harness.observations.decide import (
 from harness.observations.journal import evidence_path
 from harness.observations.record import Observation
 from harness.observations.run_folder import (
-    Lack,
     Missing,
+    UnavailableCategory,
 )
 from harness.observations.run_record import Opening, now, summary
 from harness.outcomes import Outcome
@@ -113,20 +113,22 @@ def decisions() -> Iterator[Decision]:
         ControlEvidence(control, False),
         ControlEvidence(None, None, "no image"),
     )
-    words = (
+    server_logs = (
         ServerWords(),
         ServerWords((ESTABLISHED,)),
         ServerWords(deaths=("Nov 22 23:34:29 postfix/smtpd[7]: fatal: bad boolean: maybe",)),
     )
-    for result, server in product(results(), words):
+    for result, server in product(results(), server_logs):
         yield decide_control(CELL.offer, result, server)
-        for one in controls:
-            yield decide(CELL.offer, result, server, one)
+        for evidence in controls:
+            yield decide(CELL.offer, result, server, evidence)
 
 
 def observation(decision: Decision) -> Observation:
     """The observation that a decision makes."""
-    names = {one.name for one in fields(Observation)} & {one.name for one in fields(Decision)}
+    names = {field.name for field in fields(Observation)} & {
+        field.name for field in fields(Decision)
+    }
     return Observation(
         CELL.id, CELL.build, CELL.scenario, SCENARIOS[CELL.scenario].digest, str(CELL.service),
         CELL.client, str(CELL.offer), seconds=0.012, evidence=evidence_path(CELL.id),
@@ -141,8 +143,8 @@ def accepted() -> Decision:
 
 def evidence() -> dict[str, Any]:
     """A cell's evidence."""
-    words = ServerWords((ESTABLISHED,))
-    side = ServerSide(words, words.session, "Received: from client.test (unknown [172.21.0.5])")
+    log = ServerWords((ESTABLISHED,))
+    side = ServerSide(log, log.session, "Received: from client.test (unknown [172.21.0.5])")
     return cell_evidence(CELL, REQUEST, RESULT, side, accepted())
 
 
@@ -151,9 +153,12 @@ def run(*, finished: bool = True) -> dict[str, Any]:
     opening = Opening("20261122T231500Z-1a2b", ["postfix-matrix", "run"], PLAN, SCENARIOS, now())
     if not finished:
         return opening.record({}, ())
-    seen = [observation(decision) for decision in decisions()]
-    missing = [Missing(one, "build", "no room on the disk", one) for one in Lack]
-    return opening.record(_images(), missing, summary(PLAN, seen, len(seen), 31.2))
+    observations = [observation(decision) for decision in decisions()]
+    missing = [
+        Missing(category, "build", "no room on the disk", category)
+        for category in UnavailableCategory
+    ]
+    return opening.record(_images(), missing, summary(PLAN, observations, len(observations), 31.2))
 
 
 def _images() -> dict[str, dict[str, Any]]:
@@ -186,7 +191,8 @@ def describe() -> dict[str, Any]:
     """What a driver says of itself."""
     return {
         "contract": 1, "client": "openssl-1.0.2h", "version": "1.0.2h", "tls_library": "OpenSSL",
-        "tls_version": "OpenSSL 1.0.2h  3 May 2016", "offers": [str(one) for one in Protocol],
+        "tls_version": "OpenSSL 1.0.2h  3 May 2016",
+        "offers": [str(protocol) for protocol in Protocol],
         "sends_mail": False,
     }  # fmt: skip
 
@@ -205,7 +211,7 @@ def instance(*, started: bool = True) -> dict[str, object]:
         ),
     )  # fmt: skip
     assert FileKind.RSA_KEY in config.files.values()
-    one = Instance(
+    instance = Instance(
         scenario=scenario.id,
         directory=directory,
         ports=ports,
@@ -222,7 +228,7 @@ def instance(*, started: bool = True) -> dict[str, object]:
     target = object.__new__(PostfixTarget)
     target.name, target.join = CELL.build, LogJoin()
     return instance_evidence(
-        PostfixEndpoint(target, one), "postfix: warning: group or other writable"
+        PostfixEndpoint(target, instance), "postfix: warning: group or other writable"
     )
 
 
@@ -259,7 +265,9 @@ def borders() -> dict[str, Any]:
 
 def scanned() -> Map:
     """A map with something of everything, and something that came to nothing."""
-    suites = [one for one in all_ciphers() if one.name in ("RC4-MD5", "AES128-SHA", "AES256-SHA")]
+    suites = [
+        cipher for cipher in all_ciphers() if cipher.name in ("RC4-MD5", "AES128-SHA", "AES256-SHA")
+    ]
     certificate = Certificate(
         key="RSA",
         bits=2048,
@@ -272,10 +280,10 @@ def scanned() -> Map:
     )
     return Map(
         accepted=tuple(
-            Accepted(protocol, one)
+            Accepted(protocol, suite)
             for protocol in (Protocol.SSLv2, Protocol.TLSv1)
-            for one in suites
-            if one.speaks(protocol)
+            for suite in suites
+            if suite.speaks(protocol)
         ),
         order={"TLSv1": "server"},
         groups={"TLSv1.3": ("X25519",)},
@@ -303,4 +311,4 @@ def samples() -> dict[str, Any]:
         "since": borders(),
         "scan": document("debian-12", scanned()),
     }
-    return {name: json.loads(json.dumps(one)) for name, one in data.items()}
+    return {name: json.loads(json.dumps(sample)) for name, sample in data.items()}

@@ -49,12 +49,12 @@ def expectations(policy: str) -> tuple[Expectation, ...]:
 
 
 def refused_later(
-    seen: Observation, protocol: str | None, stage: Stage, reason: str
+    observation: Observation, protocol: str | None, stage: Stage, reason: str
 ) -> Observation:
     """The cell as one that is refused after a handshake, or without one."""
     view = TlsView(protocol, "ECDHE-RSA-AES256-SHA", 256) if protocol else None
     return replace(
-        seen, outcome=Outcome.REFUSED, stage=stage, reason=reason, decided_by="server",
+        observation, outcome=Outcome.REFUSED, stage=stage, reason=reason, decided_by="server",
         client_saw=view, server_saw=view, agree=True if view else None,
     )  # fmt: skip
 
@@ -82,19 +82,21 @@ def with_evidence(
             path = folder / "instances" / build / f"{scenario}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(dict(instance)))
-    seen = tuple(replace(one, evidence="cell.json") for one in data.observations)
-    return replace(data, folder=folder, observations=seen)
+    observations = tuple(replace(cell, evidence="cell.json") for cell in data.observations)
+    return replace(data, folder=folder, observations=observations)
 
 
 def refused_recipients() -> dict[str, Any]:
     """JSON of a service that negotiates TLSv1 and then refuses the recipient, with a remedy."""
     cells = {"TLSv1": "TLSv1", "TLSv1.2": "TLSv1.2", "default": "TLSv1.2"}
     data = candidate_run({"smtp": cells, "submission": cells | {"TLSv1": "refused x"}})
-    seen = tuple(
-        refused_later(one, one.offer if one.offer != "default" else "TLSv1.2", Stage.RCPT, "denied")
-        if one.service == "smtp"
-        else one
-        for one in data.observations
+    observations = tuple(
+        refused_later(
+            cell, cell.offer if cell.offer != "default" else "TLSv1.2", Stage.RCPT, "denied"
+        )
+        if cell.service == "smtp"
+        else cell
+        for cell in data.observations
     )
     instance = {
         "replaced": REPLACED,
@@ -106,11 +108,13 @@ def refused_recipients() -> dict[str, Any]:
         ],
     }
     reply = {"code": 554, "text": "5.7.1 <x@sink.test>: Relay access denied"}
-    data = with_evidence(replace(data, observations=seen), [ESTABLISHED, REJECT], reply, instance)
-    found = answers(data, "candidate")
+    data = with_evidence(
+        replace(data, observations=observations), [ESTABLISHED, REJECT], reply, instance
+    )
+    services = answers(data, "candidate")
     override = Override("25", "smtpd_tls_protocols", "TLSv1", 12)
-    remedy = TriedRemedy(("smtpd_tls_protocols = !TLSv1",), (override,), found, found)
-    return verification_data(data, "candidate", found, ["tls12-or-newer"], remedy)
+    remedy = TriedRemedy(("smtpd_tls_protocols = !TLSv1",), (override,), services, services)
+    return verification_data(data, "candidate", services, ["tls12-or-newer"], remedy)
 
 
 def explained() -> dict[str, Any]:

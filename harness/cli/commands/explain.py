@@ -20,9 +20,9 @@ from harness.observations.run_folder import (
     RunData,
     load_run,
 )
-from harness.reports.closing import trouble
 from harness.reports.explain_json import explanation_data
 from harness.reports.explain_text import explanation, table
+from harness.reports.problems import trouble
 from harness.reports.stand_ins import stand_ins_markdown, stand_ins_of
 from harness.run.choosing import read_scenarios
 from harness.run.job import exit_code

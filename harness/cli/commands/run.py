@@ -34,7 +34,7 @@ from harness.observations.run_folder import (
     RunData,
     load_run,
 )
-from harness.reports.closing import trouble
+from harness.reports.problems import trouble
 from harness.reports.terminal import print_matrix
 from harness.run.choosing import (
     Selection,

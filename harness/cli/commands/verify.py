@@ -21,7 +21,7 @@ from harness.cli.measure_options import (
 from harness.cli.signals import terminable
 from harness.errors import ExitCode, UsageError
 from harness.observations.run_folder import RunData
-from harness.reports.closing import trouble
+from harness.reports.problems import trouble
 from harness.reports.service_labels import service_labels
 from harness.reports.verify_json import verification_data
 from harness.reports.verify_markdown import verification_markdown

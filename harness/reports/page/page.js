@@ -1,5 +1,5 @@
 "use strict";
-// Opens a cell's evidence, and filters the tables. Evidence is other people's text: it enters the page
+// Opens a cell's evidence, and filters the tables. Evidence is untrusted text: it enters the page
 // through textContent only, never as HTML.
 (() => {
   const $ = (selector, root = document) => root.querySelector(selector);
@@ -34,22 +34,22 @@
     return node;
   }
   const heading = (text) => el("h3", { textContent: text });
-  const asLines = (words) =>
-    Array.isArray(words) ? words.map(String) : String(words ?? "").replace(/\n+$/, "").split("\n");
-  function pre(words, classOf = () => "") {
+  const asLines = (content) =>
+    Array.isArray(content) ? content.map(String) : String(content ?? "").replace(/\n+$/, "").split("\n");
+  function pre(content, classOf = () => "") {
     const node = el("pre");
-    for (const line of asLines(words)) {
+    for (const line of asLines(content)) {
       node.append(el("span", { className: `line ${classOf(line)}`, textContent: line + "\n" }));
     }
     return node;
   }
-  const isEmpty = (words) => !words || (Array.isArray(words) ? !words.length : !String(words).trim());
-  function block(title, words, { empty = null, classOf, warn = false } = {}) {
-    if (isEmpty(words)) return empty ? [heading(title), el("p", { className: "dim agree", textContent: empty })] : [];
-    return [heading(title), el("div", { className: warn ? "warn" : "" }, pre(words, classOf))];
+  const isEmpty = (content) => !content || (Array.isArray(content) ? !content.length : !String(content).trim());
+  function block(title, content, { empty = null, classOf, warn = false } = {}) {
+    if (isEmpty(content)) return empty ? [heading(title), el("p", { className: "dim agree", textContent: empty })] : [];
+    return [heading(title), el("div", { className: warn ? "warn" : "" }, pre(content, classOf))];
   }
-  function fold(title, words) {
-    return isEmpty(words) ? [] : [el("details", {}, el("summary", { textContent: title }), pre(words))];
+  function fold(title, content) {
+    return isEmpty(content) ? [] : [el("details", {}, el("summary", { textContent: title }), pre(content))];
   }
 
   // ---- the panel -----------------------------------------------------------------------------
@@ -66,16 +66,17 @@
     const [build, scenario, service, client, offer] = id.split("/");
     const image = facts.images[build];
     const versions = image?.postfix ? ` (Postfix ${image.postfix}, OpenSSL ${image.openssl})` : "";
-    const told = offer === "default" ? "as its user would run it" : `told to offer ${offer} only`;
-    return `${client}, ${told.replace(" only", offer.includes("..") ? "" : " only")}, to ${service} of ${build}${versions} under ${scenario}`;
+    const only = offer.includes("..") ? "" : " only";
+    const made = offer === "default" ? "as its user would run it" : `told to offer ${offer}${only}`;
+    return `${client}, ${made}, to ${service} of ${build}${versions} under ${scenario}`;
   }
   function views(seen) {
     const fields = ["protocol", "cipher", "bits", "group"];
     const sides = [["client", seen.client_saw], ["server", seen.server_saw]];
     const differs = (field) => {
-      const [mine, theirs] = sides.map(([, view]) => view?.[field] ?? null);
+      const [client, server] = sides.map(([, view]) => view?.[field] ?? null);
       // Names of groups differ between libraries: only what the run calls a disagreement is marked.
-      return seen.agree === false && mine !== null && theirs !== null && mine !== theirs;
+      return seen.agree === false && client !== null && server !== null && client !== server;
     };
     const head = el("tr", {}, el("td"), ...fields.map((f) => el("th", { scope: "col", textContent: f })));
     const rows = sides.map(([side, view]) =>
@@ -95,22 +96,22 @@
     if (!seen.client_saw && !seen.server_saw) return [];
     return [heading("What was negotiated"), views(seen), agreement(seen)];
   }
-  function beside(found, facts) {
-    if (!found.beside) return [];
-    return [heading(facts.titles.beside), el("p", { className: "agree", textContent: found.beside })];
+  function comparison(entry, facts) {
+    if (!entry.beside) return [];
+    return [heading(facts.titles.beside), el("p", { className: "agree", textContent: entry.beside })];
   }
   function obstacles(seen, evidence, facts) {
     if (!seen.obstacles?.length) return [];
     const { list = null, controls = {}, files = [] } = evidence?.grounds ?? {};
-    const own = Object.entries(controls).map(([id, outcome]) =>
+    const copies = Object.entries(controls).map(([id, outcome]) =>
       el("p", { className: "agree" }, `${facts.signs[outcome]?.glyph ?? ""} ${outcome}: `,
         el("code", {}, el("a", { href: "#" + id, textContent: id }))));
     const lines = seen.obstacles.map((name) => facts.obstacles[name] ?? name);
-    return [heading(lines.length > 1 ? "What stood in the way, each enough alone" : "What stood in the way"),
+    return [heading(lines.length > 1 ? "Obstacles, each sufficient alone" : "Obstacle"),
       el("p", { className: "agree", textContent: lines.join("; ") }),
-      ...(list === null ? [] : [el("p", { className: "agree" }, "its list: ", el("code", { textContent: list }))]),
-      ...(files.length ? [el("p", { className: "agree" }, "its files: ", el("code", { textContent: files.join(", ") }))] : []),
-      ...own];
+      ...(list === null ? [] : [el("p", { className: "agree" }, "protocol list: ", el("code", { textContent: list }))]),
+      ...(files.length ? [el("p", { className: "agree" }, "system files: ", el("code", { textContent: files.join(", ") }))] : []),
+      ...copies];
   }
   function control(seen, facts) {
     if (!seen.control) return [];
@@ -120,34 +121,34 @@
     return [heading("Control: the same client and offer against a permissive server"),
       el("p", { className: "agree" }, `${sign} `, el("code", {}, link))];
   }
-  const speaker = (line) => (/^S:/.test(line) ? "theirs" : "");
-  const telling = (line) =>
+  const speaker = (line) => (/^S:/.test(line) ? "server" : "");
+  const isDecisive = (line) =>
     /TLS connection established|SSL_accept error|warning:|fatal:|TLS library problem|reject:/.test(line) ? "key" : "";
-  const complains = (line, facts) => new RegExp(facts.complaint).test(line);
-  // A reply decided where it said no, or where it took the message.
+  const isComplaint = (line, facts) => new RegExp(facts.complaint).test(line);
+  // A reply decided if it is an error, or if it accepted the message.
   const decided = (client) => client.reply?.code >= 400 || client.queue_id;
-  function testimony(evidence, isControl, { titles }) {
+  function bothSides(evidence, isControl, { titles }) {
     if (!evidence) return [el("p", { className: "dim", textContent: "The run folder has no evidence file of this cell." })];
     const client = evidence.client ?? {};
     const { code = "", text = client.reply } = client.reply ?? {};
     const reply = client.reply ? `${code} ${text}` : "";
     return [
-      ...block("The client’s error, in its own words", client.error),
+      ...block("The client’s error", client.error),
       ...block(isControl ? titles.control_log : evidence.peer_log ? titles.sender_log : titles.log, evidence.log,
-        { empty: "nothing", classOf: telling }),
-      ...block(titles.peer_log, evidence.peer_log, { classOf: telling }),
+        { empty: "nothing", classOf: isDecisive }),
+      ...block(titles.peer_log, evidence.peer_log, { classOf: isDecisive }),
       ...block(decided(client) ? titles.deciding_reply : titles.last_reply, reply),
       ...block("The client’s dialogue", client.dialogue, { empty: "none", classOf: speaker }),
       ...block("Received header of the message as delivered", evidence.received),
       ...block("Notes of the harness", evidence.notes),
     ];
   }
-  function said(check, facts) {
+  function checkOutput(check, facts) {
     const lines = isEmpty(check) ? [] : asLines(check);
-    const first = lines.filter((line) => complains(line, facts));
-    const rest = lines.filter((line) => !complains(line, facts));
+    const first = lines.filter((line) => isComplaint(line, facts));
+    const rest = lines.filter((line) => !isComplaint(line, facts));
     return block(facts.titles.check, [...first, ...rest],
-      { empty: "nothing", warn: first.length > 0, classOf: (line) => (complains(line, facts) ? "key" : "") });
+      { empty: "nothing", warn: first.length > 0, classOf: (line) => (isComplaint(line, facts) ? "key" : "") });
   }
   function configuration(instance, facts) {
     if (!instance) return [];
@@ -156,38 +157,38 @@
       heading("Configuration of this Postfix"),
       instance.started === false
         ? el("p", { className: "agree no", textContent: "Postfix did not start with it." }) : null,
-      ...said(instance.check, facts),
+      ...checkOutput(instance.check, facts),
       ...fold("postconf -n", instance.postconf_n),
       ...fold("main.cf as applied", instance["main.cf"]),
       ...fold("master.cf as applied", instance["master.cf"]),
-      ...fold("what the harness added, and that only", instance.added),
-      ...fold("test files put at paths the candidate names", files),
+      ...fold("what the harness added", instance.added),
+      ...fold("test files at paths that the candidate names", files),
       ...fold("log of the start", instance.startup),
     ].filter((node) => node !== null);
   }
-  function provenance(id, found, facts) {
+  function provenance(id, entry, facts) {
     const [build] = id.split("/");
     const image = facts.images[build];
     const lines = [`postfix-matrix show ${id}`];
     if (image) lines.push(`image ${image.reference}`, `id    ${image.id}`);
     if (image?.build_log) lines.push(`build log ${image.build_log}`);
-    if (found.seen?.config) lines.push(`config ${found.seen.config}`);
-    if (typeof found.seen?.seconds === "number") lines.push(`took ${(found.seen.seconds * 1000).toFixed(0)} ms`);
-    const file = found.seen?.evidence;
+    if (entry.seen?.config) lines.push(`config ${entry.seen.config}`);
+    if (typeof entry.seen?.seconds === "number") lines.push(`took ${(entry.seen.seconds * 1000).toFixed(0)} ms`);
+    const file = entry.seen?.evidence;
     const safe = file && /^evidence\//.test(file);
     return [heading("Where this comes from"), pre(lines),
       safe ? el("p", { className: "agree" }, el("a", { href: encodeURI(file), textContent: "evidence file" }),
-        " (beside this page in the run folder)") : null].filter((node) => node !== null);
+        " (in the run folder, next to this page)") : null].filter((node) => node !== null);
   }
   function marks(id, facts) {
-    const held = facts.images[id.split("/")[0]]?.notes ?? [];
-    return held.map((note) => el("p", { className: "agree" },
+    const notes = facts.images[id.split("/")[0]]?.notes ?? [];
+    return notes.map((note) => el("p", { className: "agree" },
       el("span", { className: facts.warnings.includes(note) ? "badge warning" : "badge", textContent: note }),
       ` ${facts.notes[note]}`));
   }
-  function verdict(id, found, facts) {
-    const outcome = found.seen?.outcome ?? "not-measured";
-    const text = found.seen ? describe(found.seen, facts) : `? not measured: ${found.why}`;
+  function verdict(id, entry, facts) {
+    const outcome = entry.seen?.outcome ?? "not-measured";
+    const text = entry.seen ? describe(entry.seen, facts) : `? not measured: ${entry.why}`;
     return el("h2", { id: "panel-title", className: `verdict ${outcome}`, tabIndex: -1, textContent: text });
   }
   function tools() {
@@ -205,20 +206,20 @@
       button.textContent = "see address bar";
     }
   }
-  function fill(id, found, instance, facts) {
+  function fill(id, entry, instance, facts) {
     const scenario = id.split("/")[1];
     panel.replaceChildren(
-      el("div", { className: "bar" }, verdict(id, found, facts), tools()),
+      el("div", { className: "bar" }, verdict(id, entry, facts), tools()),
       el("p", { className: "where", textContent: place(id, facts) }),
       ...marks(id, facts),
       facts.claims[scenario] ? el("p", { className: "dim agree", textContent: `Claim: ${facts.claims[scenario]}` }) : "",
-      ...(found.seen ? negotiated(found.seen) : []),
-      ...(found.seen ? obstacles(found.seen, found.evidence, facts) : []),
-      ...beside(found, facts),
-      ...(found.seen ? testimony(found.evidence, id.startsWith(facts.control_prefix), facts) : []),
-      ...(found.seen ? control(found.seen, facts) : []),
+      ...(entry.seen ? negotiated(entry.seen) : []),
+      ...(entry.seen ? obstacles(entry.seen, entry.evidence, facts) : []),
+      ...comparison(entry, facts),
+      ...(entry.seen ? bothSides(entry.evidence, id.startsWith(facts.control_prefix), facts) : []),
+      ...(entry.seen ? control(entry.seen, facts) : []),
       ...configuration(instance, facts),
-      ...provenance(id, found, facts),
+      ...provenance(id, entry, facts),
     );
   }
 
@@ -323,10 +324,10 @@
     for (const section of all("section.scenario")) {
       const hits = only.scenario && section.dataset.scenario !== only.scenario
         ? 0 : filterSection(section, only);
-      // Beside defaults, a scenario without a difference is told in its one line, without its table.
-      const told = only.differs && "beside" in section.dataset && !only.disagree && !only.outcome.size
+      // Compared with defaults, a scenario without a difference shows its one line, without its table.
+      const inOneLine = only.differs && "beside" in section.dataset && !only.disagree && !only.outcome.size
         && (!only.scenario || section.dataset.scenario === only.scenario);
-      section.hidden = !hits && !told;
+      section.hidden = !hits && !inOneLine;
       $(".scroll", section).hidden = !hits;
       if (!section.classList.contains("control")) shown += all("td button:not(.faded)", section).filter(visible).length;
     }
@@ -354,7 +355,7 @@
     }
     return left;
   }
-  // The table of defaults is what the others are read beside, so it stays whole.
+  // The table of defaults is what the others are compared with, so it is shown whole.
   const differs = (button, section) => (section.classList.contains("control") ? false
     : !("beside" in section.dataset) || "beside" in button.dataset);
   function filterRow(row, clients, only) {
@@ -366,11 +367,11 @@
       cell.hidden = !passes(only.client, clients[cell.cellIndex - 1]);
       const button = $("button", cell);
       if (!button) continue;
-      const wanted = passes(only.outcome, button.dataset.outcome)
+      const matches = passes(only.outcome, button.dataset.outcome)
         && (!only.disagree || button.classList.contains("alarm"))
         && (!only.differs || differs(button, section));
-      button.classList.toggle("faded", !wanted);
-      hits += wanted && !cell.hidden;
+      button.classList.toggle("faded", !matches);
+      hits += matches && !cell.hidden;
     }
     return hits;
   }

@@ -45,7 +45,7 @@ def test_an_accepted_cell_has_both_views_and_they_agree() -> None:
     "tale", [replace(ACCEPTED, protocol="TLSv1.2"), replace(ACCEPTED, cipher="AES256-SHA")]
 )
 def test_a_disagreement_is_a_finding(tale: ClientResult) -> None:
-    """Protects against a client that tells tales: any difference is shown, not smoothed over."""
+    """Protects against a client that reports wrong values: any difference is shown."""
     decision = decide(Offer(), tale, ON_LOG, WORKS)
     assert decision.outcome is Outcome.ACCEPTED
     assert decision.agree is False
@@ -95,7 +95,7 @@ def test_a_control_that_fails_after_tls_proves_no_inability() -> None:
 
 
 def test_a_certificate_that_the_client_rejects_is_the_clients_no() -> None:
-    """Protects the blame: the server said nothing, and nobody is incapable."""
+    """Protects the blame: the server logged nothing, and no client is incapable."""
     error = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed"
     decision = decide(TLS1, replace(REFUSED, error=error), ServerWords((CONNECT,)), WORKS)
     assert (decision.reason, decision.decided_by) == ("certificate", "client")
@@ -134,7 +134,7 @@ def test_a_reply_before_tls_needs_no_control() -> None:
 
 
 def test_a_service_that_died_rejected_the_config() -> None:
-    """Protects config-rejected: a close without a banner is Postfix's word on its configuration."""
+    """Protects config-rejected: a close without a banner rejects the configuration."""
     result = ClientResult("c", "refused", "banner", error="closed")
     deaths = ("postfix/smtpd[9]: fatal: bad numerical configuration: x = y",)
     decision = decide(TLS1, result, ServerWords(deaths=deaths), WORKS)
@@ -143,8 +143,8 @@ def test_a_service_that_died_rejected_the_config() -> None:
 
 def test_a_death_elsewhere_does_not_reject_a_session_that_was_served() -> None:
     """Protects cells whose smtpd did answer from another process's death in the same instance."""
-    words = ServerWords((CONNECT, UNSUPPORTED), deaths=("fatal: something",))
-    assert decide(TLS1, REFUSED, words, WORKS).outcome is Outcome.REFUSED
+    log = ServerWords((CONNECT, UNSUPPORTED), deaths=("fatal: something",))
+    assert decide(TLS1, REFUSED, log, WORKS).outcome is Outcome.REFUSED
 
 
 def test_not_offered_tells_why_where_the_log_does() -> None:
@@ -211,7 +211,7 @@ def test_a_cause_has_one_name(
 
 
 def test_an_alert_of_the_clients_own_is_the_clients_decision() -> None:
-    """Protects servers: a client that turns away in words nobody knows was not refused."""
+    """Protects servers: a client that gives up with an unknown error text was not refused."""
     tale = replace(REFUSED, error="no words\nclient's alert: access_denied")
     decision = decide(TLS1, tale, ServerWords((CONNECT,)), WORKS)
     assert (decision.outcome, decision.reason) == (Outcome.REFUSED, "unrecognised")
@@ -232,12 +232,12 @@ def test_the_servers_own_words_beat_a_client_that_calls_itself_incapable() -> No
 
 @pytest.mark.parametrize("reason", ["dh key too small", "ee key too small"])
 def test_a_key_that_is_too_short_for_the_client_is_its_decision(reason: str) -> None:
-    """Protects "whose decision": the same words in the server's log are the server's."""
+    """Protects "whose decision": the same text in the server's log makes it the server's."""
     tale = replace(REFUSED, error=f"SSL routines::{reason}")
-    mine = decide(TLS1, tale, ServerWords((CONNECT,)), WORKS)
-    assert (mine.outcome, mine.decided_by) == (Outcome.REFUSED, "client")
-    theirs = decide(TLS1, tale, ServerWords((CONNECT, f"warning: error:1:{reason}")), WORKS)
-    assert theirs.decided_by == "server"
+    by_client = decide(TLS1, tale, ServerWords((CONNECT,)), WORKS)
+    assert (by_client.outcome, by_client.decided_by) == (Outcome.REFUSED, "client")
+    by_server = decide(TLS1, tale, ServerWords((CONNECT, f"warning: error:1:{reason}")), WORKS)
+    assert by_server.decided_by == "server"
 
 
 def test_a_fallback_that_is_inappropriate_needs_no_control() -> None:
@@ -251,8 +251,8 @@ def test_a_fallback_that_is_inappropriate_needs_no_control() -> None:
     ("offer", "outcome"),
     [("TLSv1+ciphers=AES128-SHA", Outcome.CLIENT_INCAPABLE), ("TLSv1", Outcome.ACCEPTED)],
 )
-def test_a_cipher_that_nobody_named_is_an_ignored_pin(offer: str, outcome: Outcome) -> None:
-    """Protects offers of ciphers: software without a word for them takes what it gets."""
+def test_a_cipher_that_was_not_named_is_an_ignored_pin(offer: str, outcome: Outcome) -> None:
+    """Protects offers of ciphers: software without an option for them accepts any cipher."""
     decision = decide(Offer.parse(offer), ACCEPTED, ON_LOG, WORKS)
     assert decision.outcome is outcome
 
@@ -276,9 +276,9 @@ def test_a_process_that_dies_with_its_client_is_the_configs_doing(line: str, out
 def test_what_smtpd_asks_may_be_what_died() -> None:
     """Protects from "unrecognised": a 451 beside a cleanup(8) that died is the config's."""
     deaths = ("Nov 22 postfix/cleanup[3]: fatal: unsupported dictionary type: bogus",)
-    words = ServerWords((CONNECT, ESTABLISHED), deaths)
+    log = ServerWords((CONNECT, ESTABLISHED), deaths)
     reply = Reply(451, "4.3.0 Error: queue file write error")
     refused = ClientResult("c", "refused", "data", reply=reply)
-    assert decide(TLS1, refused, words, WORKS).reason == "fatal-parameter"
+    assert decide(TLS1, refused, log, WORKS).reason == "fatal-parameter"
     other = replace(refused, reply=Reply(554, "5.7.1 Access denied"))
-    assert decide(TLS1, other, words, WORKS).outcome is Outcome.REFUSED
+    assert decide(TLS1, other, log, WORKS).outcome is Outcome.REFUSED

@@ -35,9 +35,9 @@ def seen(offer: str) -> Observation:
 
 def test_an_observation_round_trips() -> None:
     """Protects every report: what is read is what was recorded, field by field."""
-    one = seen("TLSv1")
-    assert Observation.from_json(one.to_json()) == one
-    assert "\n" not in one.to_json()
+    observation = seen("TLSv1")
+    assert Observation.from_json(observation.to_json()) == observation
+    assert "\n" not in observation.to_json()
 
 
 def test_another_schema_is_refused() -> None:
@@ -53,7 +53,7 @@ def test_each_cell_is_on_disk_before_the_next(tmp_path: Path) -> None:
     journal.write_run(RUN)
     journal.append(seen("TLSv1"), {"log": ["x"]})
     data = load_run(tmp_path)
-    assert [one.cell for one in data.observations] == ["b/s/smtp/c/TLSv1"]
+    assert [cell.cell for cell in data.observations] == ["b/s/smtp/c/TLSv1"]
     assert data.evidence(data.observations[0]) == {"log": ["x"]}
     journal.close()
 
@@ -69,4 +69,4 @@ def test_a_torn_line_is_measured_again(tmp_path: Path) -> None:
     resumed = Journal(tmp_path)
     resumed.append(seen("default"), {})
     resumed.close()
-    assert [one.offer for one in load_run(tmp_path).observations] == ["TLSv1", "default"]
+    assert [cell.offer for cell in load_run(tmp_path).observations] == ["TLSv1", "default"]

@@ -20,7 +20,7 @@ LISTED = replace(OPEN, excluded=frozenset({Protocol.SSLv3, Protocol.TLSv1}))
 
 
 @pytest.mark.parametrize(
-    ("decision", "grounds", "found"),
+    ("decision", "grounds", "names"),
     [
         (REFUSED, LISTED, "protocol-list"),
         (REFUSED, replace(LISTED, opened=False), "protocol-list library"),
@@ -33,7 +33,7 @@ LISTED = replace(OPEN, excluded=frozenset({Protocol.SSLv3, Protocol.TLSv1}))
         (FAILURE, OPEN, "cipher-list"),
         # A level that stands in a cipher list of the candidate's (@SECLEVEL) shuts versions out.
         (REFUSED, OPEN, "cipher-list"),
-        # Without the list's word the reason has to do.
+        # Where the list is unknown, the reason has to suffice.
         (REFUSED, replace(OPEN, excluded=None), "protocol-list"),
         (CIPHER, replace(OPEN, excluded=None), "cipher-list"),
         (FAILURE, replace(OPEN, excluded=None), "unknown"),
@@ -43,10 +43,10 @@ LISTED = replace(OPEN, excluded=frozenset({Protocol.SSLv3, Protocol.TLSv1}))
     ],
 )
 def test_a_refused_handshake_is_explained_by_what_was_measured(
-    decision: Decision, grounds: Grounds, found: str
+    decision: Decision, grounds: Grounds, names: str
 ) -> None:
     """Protects "never guessed": each obstacle has a measurement or a list behind it."""
-    assert " ".join(obstacles(decision, TLS1, grounds)) == found
+    assert " ".join(obstacles(decision, TLS1, grounds)) == names
 
 
 def test_a_list_that_leaves_out_only_part_of_an_offer_is_no_obstacle() -> None:
@@ -56,7 +56,7 @@ def test_a_list_that_leaves_out_only_part_of_an_offer_is_no_obstacle() -> None:
 
 
 @pytest.mark.parametrize(
-    ("decision", "found"),
+    ("decision", "names"),
     [
         (Decision(Outcome.ACCEPTED), ""),
         (Decision(Outcome.PLAINTEXT), ""),
@@ -75,13 +75,13 @@ def test_a_list_that_leaves_out_only_part_of_an_offer_is_no_obstacle() -> None:
         (replace(REFUSED, reason="dh-key-too-small", decided_by="client"), "client"),
     ],
 )
-def test_what_was_decided_elsewhere_needs_no_controls(decision: Decision, found: str) -> None:
+def test_what_was_decided_elsewhere_needs_no_controls(decision: Decision, names: str) -> None:
     """Protects speed and sense: only a server's refusal in the handshake asks the controls."""
     assert not needs_grounds(decision)
-    assert " ".join(obstacles(decision, TLS1, Grounds())) == found
+    assert " ".join(obstacles(decision, TLS1, Grounds())) == names
 
 
 def test_a_servers_refusal_in_the_handshake_needs_them() -> None:
-    """Protects the field: these are the cells whose error words do not tell."""
+    """Protects the field: these are the cells whose error texts do not name the obstacle."""
     assert needs_grounds(REFUSED)
     assert needs_grounds(CIPHER)

@@ -47,7 +47,7 @@ PEER = TlsView("TLSv1.2", "ECDHE-RSA-AES128-GCM-SHA256", 128)
 def test_the_words_for_a_certificate_are_told_apart(
     line: str, trust: str | None, view: TlsView | None
 ) -> None:
-    """Protects the four words: what Postfix calls a peer is kept as it is."""
+    """Protects the four trust levels: Postfix's rating of a peer is kept unchanged."""
     assert trust_of([line]) == (trust, view)
 
 
@@ -81,7 +81,7 @@ def test_what_was_sent_without_tls_is_plaintext_even_after_a_failed_handshake() 
     ],
 )  # fmt: skip
 def test_why_a_message_was_not_sent_is_named(text: str, stage: str, reason: str) -> None:
-    """Protects causes: Postfix's own words, and "unrecognised" where they are new."""
+    """Protects causes: Postfix's status texts, and "unrecognised" where they are new."""
     decision, _ = decide_sent(Sent("deferred", text, []), None)
     assert (decision.outcome, decision.decided_by) == (Outcome.REFUSED, "client")
     assert (str(decision.stage), decision.reason) == (stage, reason)
@@ -133,9 +133,9 @@ def test_the_peers_session_is_found_by_the_queue_id_in_its_reply() -> None:
         join.feed([line("smtpd", pid, f"connect from {client}"),
                    line("smtpd", pid, f"{queue_id}: client={client}"),
                    line("smtpd", pid, f"disconnect from {client}")])  # fmt: skip
-    found = asyncio.run(join.session_of_message("250 2.0.0 Ok: queued as BBB222", 0.1))
-    assert found is not None
-    assert found.address == "192.0.2.2"
+    result = asyncio.run(join.session_of_message("250 2.0.0 Ok: queued as BBB222", 0.1))
+    assert result is not None
+    assert result.address == "192.0.2.2"
     assert asyncio.run(join.session_of_message("250 Ok", 0.1)) is None
 
 
@@ -148,8 +148,8 @@ def test_a_peer_is_pinned_as_the_offer_says() -> None:
     assert "smtpd_tls_protocols" not in peer_scenario(mx.server, Offer()).main_cf
     plain = peer_scenario(peer("peer-plaintext").server, Offer()).main_cf
     assert "smtpd_tls_security_level = none" in plain
-    one, other = (pin_label(Offer.parse(f"TLSv1.2+ciphers={c}")) for c in ("A", "B"))
-    assert one != other
+    first, other = (pin_label(Offer.parse(f"TLSv1.2+ciphers={c}")) for c in ("A", "B"))
+    assert first != other
 
 
 def test_the_zones_lead_to_every_peer() -> None:
@@ -157,13 +157,13 @@ def test_the_zones_lead_to_every_peer() -> None:
     addresses = [
         Address(p, Offer(), "192.0.2.9", tlsa_data(p.tlsa, "ab" * 32)) for p in all_peers()
     ]
-    found = zones(addresses, "192.0.2.53")
-    assert "any.mx.test. IN MX 10 any.mx.test." in found["mx.test"]
-    assert f"_25._tcp.any.mx.test. IN TLSA 3 1 1 {'ab' * 32}" in found["mx.test"]
-    assert f"_25._tcp.wrong-tlsa.mx.test. IN TLSA 3 1 1 {'0' * 64}" in found["mx.test"]
-    assert "_25._tcp.unknown-ca" not in found["mx.test"]
-    assert "unsigned.test. IN MX 10 mail.unsigned.test." in found["unsigned.test"]
-    assert "relay.example.com. IN A 192.0.2.9" in found["example.com"]
+    records = zones(addresses, "192.0.2.53")
+    assert "any.mx.test. IN MX 10 any.mx.test." in records["mx.test"]
+    assert f"_25._tcp.any.mx.test. IN TLSA 3 1 1 {'ab' * 32}" in records["mx.test"]
+    assert f"_25._tcp.wrong-tlsa.mx.test. IN TLSA 3 1 1 {'0' * 64}" in records["mx.test"]
+    assert "_25._tcp.unknown-ca" not in records["mx.test"]
+    assert "unsigned.test. IN MX 10 mail.unsigned.test." in records["unsigned.test"]
+    assert "relay.example.com. IN A 192.0.2.9" in records["example.com"]
 
 
 def test_clients_and_peers_never_meet() -> None:
@@ -191,11 +191,11 @@ def test_a_run_without_globs_has_peers_only_where_mail_goes_out() -> None:
     """Protects a default run from growing."""
     assert not any(map(is_peer, choose_clients(())))
     outbound = choose_clients((), [Service.OUTBOUND])
-    assert set(outbound) == {one.name for one in all_peers() if one.unasked}
+    assert set(outbound) == {peer.name for peer in all_peers() if peer.unasked}
 
 
 def test_a_suspended_message_has_the_lines_of_the_one_that_failed() -> None:
-    """Protects causes: qmgr(8) tries no second message, and its text alone tells little."""
+    """Protects causes: qmgr(8) tries no second message, and its text alone says little."""
     join = LogJoin()
     failure = "Cannot start TLS: handshake failure"
     join.feed(
@@ -211,7 +211,7 @@ def test_a_suspended_message_has_the_lines_of_the_one_that_failed() -> None:
     async def get() -> tuple[str, ...]:
         delivery = await join.sent.delivery("b@x.test", 1)
         assert delivery is not None
-        return tuple(one.text for one in delivery.lines)
+        return tuple(line.text for line in delivery.lines)
 
     assert "wrong version number" in asyncio.run(get())[0]
 
@@ -257,6 +257,6 @@ def test_what_is_vague_in_the_status_is_told_by_the_log(
 
 def test_the_log_tells_of_a_message_without_an_outcome() -> None:
     """Protects evidence of a time-out: smtp(8) said what was wrong, and then waited."""
-    said = ['SMTPS wrappermode (TCP port 465) requires setting "smtp_tls_wrappermode = yes"']
-    decision, _ = decide_sent(None, None, unfinished=said)
+    log = ['SMTPS wrappermode (TCP port 465) requires setting "smtp_tls_wrappermode = yes"']
+    decision, _ = decide_sent(None, None, unfinished=log)
     assert (decision.outcome, decision.reason) == (Outcome.TIMEOUT, "wrapper-mode-missing")

@@ -12,10 +12,10 @@ import pytest
 
 from harness.errors import FileError, UsageError
 from harness.observations.run_folder import (
-    Lack,
     Missing,
     ReadBack,
     RunData,
+    UnavailableCategory,
     load_run,
 )
 from tests.unit import sample_images, sample_run
@@ -44,7 +44,7 @@ def test_a_whole_run_is_read_as_it_was_written(whole: RunData) -> None:
     """Every line becomes one observation, run.json is there whole, and nothing is noted."""
     data = whole
     lines = (data.folder / "observations.jsonl").read_text(encoding="utf-8").splitlines()
-    assert [seen.to_json() for seen in data.observations] == lines
+    assert [cell.to_json() for cell in data.observations] == lines
     assert data.notes == ()
     assert data.run.axes.builds == sample_run.BUILDS
     assert data.run.missing == (Missing(sample_run.MISSING_BUILD, "build", sample_run.MISSING_WHY),)
@@ -60,7 +60,7 @@ def test_provenance_is_read_and_what_an_older_run_lacks_is_not_made_up(tmp_path:
     assert pair.read_back == ReadBack("3.1.0", "1.0.2h", "1.0.2h", "1.0.2h")
     assert pair.build_log == sample_images.BUILD_LOG
     assert marked.images[sample_images.FOREIGN].foreign
-    assert {lack.category for lack in marked.missing} == set(Lack)
+    assert {entry.category for entry in marked.missing} == set(UnavailableCategory)
     folder = sample_run.write_sample_run(tmp_path / "old", scenarios=("defaults",))
     known = ("kind", "reference", "id", "labels", "postfix", "openssl", "describe")
 
@@ -76,7 +76,7 @@ def test_provenance_is_read_and_what_an_older_run_lacks_is_not_made_up(tmp_path:
 
 
 def test_a_category_of_a_later_version_is_read_as_it_is(folder: Path) -> None:
-    """A word that this version does not know does not make a run folder unreadable."""
+    """A value that this version does not know does not make a run folder unreadable."""
     edit_run(folder, lambda data: data["missing"][0].update(category="of-tomorrow"))
     assert load_run(folder).run.missing[0].category == "of-tomorrow"
 
@@ -85,11 +85,11 @@ def test_evidence_is_that_of_the_cell(whole: RunData) -> None:
     """A reader never gets another cell's evidence, nor another instance's."""
     data = whole
     for cell in (sample_run.ACCEPTED_CELL, sample_run.REFUSED_CELL):
-        seen = data.find(cell)
-        assert seen
-        found = data.evidence(seen)
-        assert found is not None
-        assert found["cell"] == cell
+        observation = data.find(cell)
+        assert observation
+        evidence = data.evidence(observation)
+        assert evidence is not None
+        assert evidence["cell"] == cell
     instance = data.instance("debian-13", "defaults")
     assert instance is not None
     assert (instance["build"], instance["scenario"]) == ("debian-13", "defaults")
@@ -142,7 +142,7 @@ def test_of_a_cell_measured_twice_the_last_counts(folder: Path) -> None:
         file.write(again.to_json() + "\n")
     data = load_run(folder)
     assert data.find(first.cell) == again
-    assert len({seen.cell for seen in data.observations}) == len(data.observations)
+    assert len({cell.cell for cell in data.observations}) == len(data.observations)
     assert any(first.cell in note for note in data.notes)
 
 
@@ -157,11 +157,11 @@ def test_evidence_outside_the_run_folder_is_not_read(folder: Path, name: str) ->
 def test_missing_or_torn_evidence_is_none(folder: Path) -> None:
     """A report of a killed run is made with what there is."""
     data = load_run(folder)
-    seen = data.observations[0]
-    (folder / str(seen.evidence)).write_text('{"cell": "debi', encoding="utf-8")
-    assert data.evidence(seen) is None
-    assert data.evidence(replace(seen, evidence="evidence/none.json")) is None
-    assert data.evidence(replace(seen, evidence=None)) is None
+    observation = data.observations[0]
+    (folder / str(observation.evidence)).write_text('{"cell": "debi', encoding="utf-8")
+    assert data.evidence(observation) is None
+    assert data.evidence(replace(observation, evidence="evidence/none.json")) is None
+    assert data.evidence(replace(observation, evidence=None)) is None
     assert data.instance("no-such-build", "defaults") is None
 
 

@@ -1,4 +1,4 @@
-"""The table of clients: what gets through by default, what when pinned, and whose lack it is."""
+"""The table of clients: what is accepted by default and when pinned, and who prevents the rest."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ import pytest
 
 from harness.observations.record import Observation, Outcome, TlsView
 from harness.observations.run_folder import load_run
-from harness.reports.clients_table import TableCell, costs, places, render_clients, span
+from harness.reports.clients_table import (
+    TableCell,
+    cells_by_client,
+    median_seconds,
+    render_clients,
+    version_span,
+)
 from tests.unit import sample_run
 
 
@@ -24,29 +30,29 @@ def seen(offer: str, outcome: Outcome, protocol: str | None = None) -> Observati
 
 
 def place(*observations: Observation) -> TableCell:
-    """What these come to."""
-    return TableCell({one.offer: one for one in observations})
+    """The table cell of these observations."""
+    return TableCell({cell.offer: cell for cell in observations})
 
 
 def test_a_cell_tells_the_default_then_what_gets_through_alone() -> None:
     """Protects the reader's first question: what does this client do left to itself?"""
-    told = place(
+    cell = place(
         seen("default", Outcome.ACCEPTED, "TLSv1.3"),
         seen("SSLv3", Outcome.CLIENT_INCAPABLE),
         *(seen(p, Outcome.ACCEPTED, p) for p in ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")),
     )
-    assert str(told) == "✓ TLSv1.3 (TLSv1–TLSv1.3)"
+    assert str(cell) == "✓ TLSv1.3 (TLSv1–TLSv1.3)"
 
 
 def test_the_servers_refusal_is_told_from_the_clients_lack() -> None:
-    """Protects from blaming the wrong side: a refusal is named, what the client lacks is not."""
-    told = place(
+    """Protects from blaming the wrong side: refusals are named, incapability is not."""
+    cell = place(
         seen("default", Outcome.ACCEPTED, "TLSv1.2"),
         seen("SSLv2", Outcome.CLIENT_INCAPABLE),
         seen("SSLv3", Outcome.REFUSED),
         seen("TLSv1.2", Outcome.ACCEPTED, "TLSv1.2"),
     )
-    assert str(told) == "✓ TLSv1.2 (TLSv1.2, ✗SSLv3)"
+    assert str(cell) == "✓ TLSv1.2 (TLSv1.2, ✗SSLv3)"
 
 
 def test_a_client_that_cannot_be_told_has_its_own_choice_alone() -> None:
@@ -68,7 +74,7 @@ def test_a_client_that_cannot_be_told_has_its_own_choice_alone() -> None:
 )
 def test_a_gap_is_never_spanned(versions: tuple[str, ...], text: str) -> None:
     """Protects from a dash that would claim a version that did not get through."""
-    assert span(versions) == text
+    assert version_span(versions) == text
 
 
 def test_the_whole_table_names_each_client_and_its_command(tmp_path: Path) -> None:
@@ -78,13 +84,13 @@ def test_the_whole_table_names_each_client_and_its_command(tmp_path: Path) -> No
     for client in data.run.axes.clients:
         assert client in text
     assert "postfix-matrix report --table clients" in text
-    assert places(data, data.run.axes.scenarios[0], data.run.axes.services[0])
+    assert cells_by_client(data, data.run.axes.scenarios[0], data.run.axes.services[0])
 
 
 def test_a_cost_is_of_accepted_cells_under_test_alone(tmp_path: Path) -> None:
     """Protects the figure: time-outs and controls do not count."""
     data = load_run(sample_run.write_sample_run(tmp_path))
-    slow = [replace(one, seconds=9.0) for one in data.observations if one.outcome != "accepted"]
-    others = [one for one in data.observations if one.outcome == "accepted"]
-    fast = [replace(one, seconds=0.5) for one in others]
-    assert set(costs(replace(data, observations=(*slow, *fast))).values()) == {0.5}
+    slow = [replace(cell, seconds=9.0) for cell in data.observations if cell.outcome != "accepted"]
+    others = [cell for cell in data.observations if cell.outcome == "accepted"]
+    fast = [replace(other, seconds=0.5) for other in others]
+    assert set(median_seconds(replace(data, observations=(*slow, *fast))).values()) == {0.5}

@@ -100,12 +100,12 @@ def test_bytes_that_are_no_text_do_not_stop_a_report(tmp_path: Path) -> None:
     """A log line with a stray byte (in Python a lone surrogate) is reported, the byte named."""
     folder = sample_run.write_sample_run(tmp_path / "run")
     data = load_run(folder)
-    seen = data.observations[0]
-    bad = {"cell": seen.cell, "log": ["stray \udcff byte"], "client": {"error": "\udcfe"}}
-    (folder / str(seen.evidence)).write_text(json.dumps(bad), encoding="utf-8")
+    observation = data.observations[0]
+    bad = {"cell": observation.cell, "log": ["stray \udcff byte"], "client": {"error": "\udcfe"}}
+    (folder / str(observation.evidence)).write_text(json.dumps(bad), encoding="utf-8")
     page = write_reports(folder)[-1].read_text(encoding="utf-8")
-    found = blocks_of(page)[seen.scenario]["cells"][seen.cell]["evidence"]
-    assert found["log"] == bad["log"]
+    result = blocks_of(page)[observation.scenario]["cells"][observation.cell]["evidence"]
+    assert result["log"] == bad["log"]
     path = write_atomically(tmp_path / "x.md", f"a {plain(chr(0xDCFF))} \udcfe")
     assert path.read_text(encoding="utf-8") == "a \\xff \\udcfe"
 
@@ -120,13 +120,13 @@ def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> Non
 def test_csv_has_every_cell_with_every_field(data: RunData) -> None:
     """A script reads out of matrix.csv just what observations.jsonl says."""
     rows = rows_of(data)
-    for seen in data.observations:
-        row = rows[seen.cell]
-        assert row["outcome"] == seen.outcome
-        assert row["reason"] == (seen.reason or "")
-        assert row["agree"] == {None: "", True: "true", False: "false"}[seen.agree]
-        assert row["client_cipher"] == (seen.client_saw.cipher if seen.client_saw else "")
-        assert row["evidence"] == seen.evidence
+    for cell in data.observations:
+        row = rows[cell.cell]
+        assert row["outcome"] == cell.outcome
+        assert row["reason"] == (cell.reason or "")
+        assert row["agree"] == {None: "", True: "true", False: "false"}[cell.agree]
+        assert row["client_cipher"] == (cell.client_saw.cipher if cell.client_saw else "")
+        assert row["evidence"] == cell.evidence
     assert rows[sample_run.ACCEPTED_CELL]["postfix"] == "3.7.11"
     assert rows[sample_run.ACCEPTED_CELL]["server_bits"] == "256"
 
@@ -140,8 +140,8 @@ def test_csv_has_the_cells_that_were_not_measured(data: RunData) -> None:
 
 def test_csv_text_is_no_spreadsheet_formula(data: RunData) -> None:
     """A reason that begins like a formula stays text, on one line."""
-    lack = Missing(sample_run.MISSING_BUILD, "build", '=HYPERLINK(1)\nsecond, "line"')
-    hostile = replace(data, run=replace(data.run, missing=(lack,)))
+    entry = Missing(sample_run.MISSING_BUILD, "build", '=HYPERLINK(1)\nsecond, "line"')
+    hostile = replace(data, run=replace(data.run, missing=(entry,)))
     whys = {row["why_not_measured"] for row in rows_of(hostile).values()} - {""}
     assert whys == {'\'=HYPERLINK(1) second, "line"'}
     assert render_csv(hostile).splitlines()[0] == ",".join(COLUMNS)
@@ -158,8 +158,8 @@ def test_markdown_tables_are_rectangular_and_link_to_the_evidence(
         assert len(widths) == 1, block
     links = re.findall(r"\]\((evidence/[^)]+)\)", text)
     assert len(links) == len(data.observations)
-    gone = [link for link in links if not (folder / link.replace("%2B", "+")).exists()]
-    assert len(gone) == 1  # NO_EVIDENCE_CELL
+    broken = [link for link in links if not (folder / link.replace("%2B", "+")).exists()]
+    assert len(broken) == 1  # NO_EVIDENCE_CELL
 
 
 def test_markdown_says_claim_missing_build_and_agreement(data: RunData) -> None:
@@ -174,13 +174,13 @@ def test_markdown_says_claim_missing_build_and_agreement(data: RunData) -> None:
 def test_markdown_says_what_each_scenario_changes(data: RunData) -> None:
     """Below each scenario's heading and in the list of them stands how it differs from defaults."""
     text = render_markdown(sample_run.twin(data, {}))
-    said = (
+    message = (
         "The same as defaults in all 126 cells, with these clients and offers; "
         "42 cells not measured here."
     )
-    assert f"](#twin): {said}" in text
-    assert f"\n\n{said}\n\n### smtp" in text
-    assert text.count(said) == 2
+    assert f"](#twin): {message}" in text
+    assert f"\n\n{message}\n\n### smtp" in text
+    assert text.count(message) == 2
     assert text.count("| debian-12 | openssl-1.0.2h |") == 2 * 3, "tables stay whole"
 
 
@@ -204,8 +204,8 @@ class Tags(HTMLParser):
 
 def blocks_of(page: str) -> dict[str, Any]:
     """The evidence embedded in the page, by scenario."""
-    found = re.findall(r'class="evidence" data-scenario="([^"]+)">([^<]+)</script>', page)
-    return {name: json.loads(gzip.decompress(base64.b64decode(text))) for name, text in found}
+    result = re.findall(r'class="evidence" data-scenario="([^"]+)">([^<]+)</script>', page)
+    return {name: json.loads(gzip.decompress(base64.b64decode(text))) for name, text in result}
 
 
 def test_page_needs_nothing_from_outside(page: str) -> None:
@@ -229,9 +229,9 @@ def test_page_says_what_each_scenario_changes(data: RunData) -> None:
     marked = [a for t, a in Tags(page).tags if t == "button" and a.get("data-beside") == "differs"]
     assert [a["id"] for a in marked] == [cell]
     assert "differs in cipher; under defaults: accepted, TLSv1.2, ECDHE" in str(marked[0]["title"])
-    found = blocks_of(page)["twin"]["cells"]
-    assert found[cell]["beside"].startswith("differs in cipher")
-    assert found[cell.replace("TLSv1.2", "TLSv1.1")]["beside"] == "the same as under defaults"
+    result = blocks_of(page)["twin"]["cells"]
+    assert result[cell]["beside"].startswith("differs in cipher")
+    assert result[cell.replace("TLSv1.2", "TLSv1.1")]["beside"] == "the same as under defaults"
     assert "beside" not in blocks_of(page)["defaults"]["cells"][cell.replace("twin", "defaults")]
 
 
@@ -248,12 +248,12 @@ def test_page_has_a_button_for_every_cell_and_its_evidence(page: str, data: RunD
     """Each observation can be clicked, and opens the evidence of its own file."""
     buttons = [a["id"] for t, a in Tags(page).tags if t == "button" and a.get("id")]
     assert len(set(buttons)) == len(buttons)
-    assert {seen.cell for seen in data.observations} == set(buttons)
+    assert {cell.cell for cell in data.observations} == set(buttons)
     blocks = blocks_of(page)
-    for seen in data.observations:
-        found = blocks[seen.scenario]["cells"][seen.cell]
-        assert found["evidence"] == data.evidence(seen)
-        assert found["seen"]["outcome"] == seen.outcome
+    for observation in data.observations:
+        result = blocks[observation.scenario]["cells"][observation.cell]
+        assert result["evidence"] == data.evidence(observation)
+        assert result["seen"]["outcome"] == observation.outcome
     assert blocks["defaults"]["instances"]["debian-13"] == data.instance("debian-13", "defaults")
 
 

@@ -29,7 +29,7 @@ from harness.reports.labels import (
     sentence,
     short_word,
 )
-from harness.reports.summary import summarise
+from harness.reports.summary import summarise_run
 from tests.unit import sample_run
 
 
@@ -54,10 +54,10 @@ def test_any_subset_of_a_run_keeps_every_observation_and_every_planned_place(
 ) -> None:
     """Whatever was lost: what was seen is shown, the rest keeps its place with a reason."""
     data = sample()
-    kept = tuple(seen for i, seen in enumerate(data.observations) if i not in lost)
+    kept = tuple(cell for i, cell in enumerate(data.observations) if i not in lost)
     grid = build_grid(replace(data, observations=kept))
     cells = cells_of(grid)
-    assert {i for i, c in cells.items() if c.observation} == {seen.cell for seen in kept}
+    assert {i for i, c in cells.items() if c.observation} == {cell.cell for cell in kept}
     planned = [c for s in grid.scenarios for c in s.cells]
     assert len(planned) == 4 * 4 * 3 * 2 * 7
     assert all(c.why for c in planned if c.observation is None)
@@ -75,7 +75,7 @@ def test_rows_and_columns_keep_the_order_of_the_axes() -> None:
 
 
 def test_a_missing_build_is_a_row_with_its_reason() -> None:
-    """A build that could not be had is not dropped from any table."""
+    """An unavailable build is not dropped from any table."""
     for scenario in build_grid(sample()).scenarios:
         for table in scenario.tables:
             missing = {row.build: row.missing for row in table.rows if row.missing}
@@ -85,23 +85,23 @@ def test_a_missing_build_is_a_row_with_its_reason() -> None:
 def test_a_build_that_was_lost_midway_keeps_what_it_measured() -> None:
     """Cells seen before a build went missing are shown; only the others take the reason."""
     data = sample()
-    lack = Missing("debian-12", "build", "the container died")
+    entry = Missing("debian-12", "build", "the container died")
     half = tuple(s for s in data.observations if not s.cell.endswith("default"))
-    grid = build_grid(replace(data, observations=half, run=replace(data.run, missing=(lack,))))
+    grid = build_grid(replace(data, observations=half, run=replace(data.run, missing=(entry,))))
     row = next(r for r in grid.scenarios[0].tables[0].rows if r.build == "debian-12")
     assert row.missing is None
-    assert {cell.why for cell in row.cells if not cell.observation} == {lack.why}
+    assert {cell.why for cell in row.cells if not cell.observation} == {entry.why}
     assert sum(cell.observation is not None for cell in row.cells) == 12
 
 
 def test_a_missing_client_says_why_in_its_cells() -> None:
-    """A client that could not be had leaves its columns, each cell with the reason."""
+    """An unavailable client keeps its columns, each cell with the reason."""
     data = sample()
-    lack = Missing("aiosmtplib-debian12", "client", "the image did not build")
-    kept = tuple(seen for seen in data.observations if seen.client != lack.name)
-    grid = build_grid(replace(data, observations=kept, run=replace(data.run, missing=(lack,))))
+    entry = Missing("aiosmtplib-debian12", "client", "the image did not build")
+    kept = tuple(cell for cell in data.observations if cell.client != entry.name)
+    grid = build_grid(replace(data, observations=kept, run=replace(data.run, missing=(entry,))))
     row = next(r for r in grid.scenarios[0].tables[0].rows if r.build == "debian-12")
-    assert {cell.why for cell in row.of_client(lack.name)} == {lack.why}
+    assert {cell.why for cell in row.of_client(entry.name)} == {entry.why}
 
 
 def test_controls_stand_apart() -> None:
@@ -116,15 +116,15 @@ def test_controls_stand_apart() -> None:
 
 def test_summary_counts_what_was_observed() -> None:
     """The figures come from the observations, not from what the runner says of itself."""
-    seen = [s for s in sample().observations if not is_control(s.build)]
-    found = summarise(sample())
-    counts = found.counts
-    assert counts.measured == len(seen) == sum(counts.outcomes.values())
-    assert found.planned == 672
+    observations = [s for s in sample().observations if not is_control(s.build)]
+    result = summarise_run(sample())
+    counts = result.counts
+    assert counts.measured == len(observations) == sum(counts.outcomes.values())
+    assert result.planned == 672
     # No offer of the sample tells a client to hang up.
     assert set(counts.outcomes) == set(Outcome) - {Outcome.HUNG_UP}
     assert counts.disagreements == 1
-    assert found.agreement == f"1 of {counts.views_compared} views compared disagree"
+    assert result.agreement == f"1 of {counts.views_compared} views compared disagree"
     assert counts.views_compared == counts.outcomes["accepted"]
 
 
@@ -133,10 +133,10 @@ def test_the_runners_closing_figures_are_the_reports() -> None:
     data = sample()
     axes = asdict(data.run.axes)
     closing = summary(Plan.from_axes(axes), data.observations, measured_now=504, seconds=10.0)
-    counts = summarise(data).counts
+    counts = summarise_run(data).counts
     for figure in ("measured", "outcomes", "views_compared", "disagreements"):
         assert closing[figure] == getattr(counts, figure)
-    assert closing["planned"] == summarise(data).planned
+    assert closing["planned"] == summarise_run(data).planned
 
 
 def test_an_accepted_cell_that_one_side_did_not_see_counts_as_unconfirmed() -> None:
@@ -146,7 +146,7 @@ def test_an_accepted_cell_that_one_side_did_not_see_counts_as_unconfirmed() -> N
     blind = tuple(
         replace(s, server_saw=None, agree=None) if s is accepted else s for s in data.observations
     )
-    before, after = summarise(data), summarise(replace(data, observations=blind))
+    before, after = summarise_run(data), summarise_run(replace(data, observations=blind))
     assert (after.counts.unconfirmed, before.counts.unconfirmed) == (1, 0)
     assert after.counts.views_compared == before.counts.views_compared - 1
 
@@ -160,14 +160,14 @@ def observation(outcome: Outcome, offer: str = "TLSv1", **more: object) -> Obser
 
 
 def test_outcomes_can_be_told_apart_without_colour() -> None:
-    """No two outcomes share a glyph or a spelt-out name."""
+    """No two outcomes share a glyph or a title."""
     assert set(SIGNS) == {*Outcome, "not-measured"}
     assert len({sign.glyph for sign in SIGNS.values()}) == len(SIGNS)
     assert len({sign.title for sign in SIGNS.values()}) == len(SIGNS)
 
 
 @pytest.mark.parametrize(
-    ("seen", "text"),
+    ("observation", "text"),
     [
         (observation(Outcome.ACCEPTED, client_saw=TlsView("TLSv1")), "✓"),
         (observation(Outcome.ACCEPTED, "default", client_saw=TlsView("TLSv1.2")), "✓ TLSv1.2"),
@@ -183,24 +183,27 @@ def test_outcomes_can_be_told_apart_without_colour() -> None:
         (observation(Outcome.TIMEOUT), "… timeout"),
     ],
 )
-def test_what_a_cell_says(seen: Observation, text: str) -> None:
+def test_what_a_cell_says(observation: Observation, text: str) -> None:
     """The short text names the protocol where the offer does not, and the reason of a refusal."""
-    cell = build_grid(replace(sample(), observations=(seen,)))
-    assert cells_of(cell)[seen.cell].text == text
+    cell = build_grid(replace(sample(), observations=(observation,)))
+    assert cells_of(cell)[observation.cell].text == text
 
 
 def test_every_word_of_the_vocabulary_fits_a_terminal_cell() -> None:
     """Nine characters with the glyph, so that seven offers fit into 100 columns."""
-    reasons = [observation(Outcome.REFUSED, reason=reason) for reason in REASONS]
+    # A client that reports one of these is incapable, and its cell says so instead.
+    incapable = {"version-not-built", "unknown-option"}
+    shown = [reason for reason in REASONS if reason not in incapable]
+    reasons = [observation(Outcome.REFUSED, reason=reason) for reason in shown]
     stages = [observation(Outcome.REFUSED, stage=stage) for stage in (Stage.RCPT, Stage.AUTH)]
-    words = [short_word(seen) for seen in reasons + stages] + [s.word for s in SIGNS.values()]
-    assert [word for word in words if len(word) > 7] == []
+    labels = [short_word(reason) for reason in reasons + stages] + [s.word for s in SIGNS.values()]
+    assert [label for label in labels if len(label) > 7] == []
 
 
 def test_the_sentence_spells_out_stage_reason_and_disagreement() -> None:
-    """Who rests on a cell reads all of it in words."""
-    seen = observation(Outcome.REFUSED, stage=Stage.HANDSHAKE, reason="no-shared-cipher")
-    assert sentence(seen) == "refused at handshake: no shared cipher"
+    """The sentence has everything that the glyph and the label stand for."""
+    refused = observation(Outcome.REFUSED, stage=Stage.HANDSHAKE, reason="no-shared-cipher")
+    assert sentence(refused) == "refused at handshake: no shared cipher"
     both = observation(Outcome.ACCEPTED, client_saw=TlsView("TLSv1"), agree=False)
     assert sentence(both) == "accepted, TLSv1 (client and server disagree)"
     assert sentence(None, "no disk") == "not measured: no disk"
@@ -211,7 +214,7 @@ def test_a_client_that_cannot_be_told_leaves_no_gap() -> None:
     data = sample()
     shop, *others = data.run.axes.clients
     axes = replace(data.run.axes, unpinned=(shop,))
-    kept = [one for one in data.observations if one.client != shop or one.offer == "default"]
+    kept = [cell for cell in data.observations if cell.client != shop or cell.offer == "default"]
     grid = build_grid(replace(data, run=replace(data.run, axes=axes), observations=tuple(kept)))
     empty = [cell for s in grid.scenarios for cell in s.cells if not cell.planned]
     assert {cell.column.client for cell in empty} == {shop}
@@ -219,5 +222,5 @@ def test_a_client_that_cannot_be_told_leaves_no_gap() -> None:
     assert all(cell.observation is None and cell.why == UNPINNED for cell in empty)
     planned = len(axes.builds) * len(axes.scenarios) * len(axes.services)
     assert grid.summary.planned == planned * (1 + len(others) * len(axes.offers))
-    for one in differences(grid).values():
-        assert {cell.id for cell in empty}.isdisjoint(one.cells)
+    for difference in differences(grid).values():
+        assert {cell.id for cell in empty}.isdisjoint(difference.cells)

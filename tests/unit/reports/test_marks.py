@@ -1,4 +1,4 @@
-"""Results that this tool does not vouch for say so, in words, in every report."""
+"""Results that this tool does not vouch for are marked with a text in every report."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def on_paper(width: int = 100) -> tuple[io.StringIO, Console]:
 
 @given(images)
 def test_a_mark_is_never_lost(image: ImageInfo) -> None:
-    """Whatever else is known: the run's word or the image's label alone is enough for the mark."""
+    """The run's record or the image's label alone is enough for the mark."""
     held = build_notes(image)
     assert (UNVERIFIED in held) == (image.unverified or names.UNVERIFIED in image.labels)
     assert (FOREIGN in held) == image.foreign
@@ -121,26 +121,26 @@ def test_markdown_marks_every_row_and_explains_the_marks(data: RunData, render: 
 def test_csv_has_the_mark_in_a_column(data: RunData) -> None:
     """A script can leave out what this tool does not vouch for."""
     rows = list(csv.DictReader(io.StringIO(render_csv(data), newline="")))
-    said = {row["build"]: row["build_note"] for row in rows}
+    notes_by_build = {row["build"]: row["build_note"] for row in rows}
     for build in BARE:
-        assert said[build] == ""
+        assert notes_by_build[build] == ""
     for build, notes in sample_images.NOTES.items():
-        assert said[build] == ", ".join(notes)
-    assert all(row["build_note"] == said[row["build"]] for row in rows)
+        assert notes_by_build[build] == ", ".join(notes)
+    assert all(row["build_note"] == notes_by_build[row["build"]] for row in rows)
 
 
 def test_the_page_marks_every_row(page: str) -> None:
-    """Each table's row has the words beside the name, and so has the image's provenance."""
+    """Each table's row has the note beside the name, and so has the image's provenance."""
     heads = re.findall(r'<th scope="row">(.*?)</th>', page, re.DOTALL)
     for build in (*BARE, *sample_images.NOTES):
-        mine = [head for head in heads if re.sub(r"<.*", "", head.replace("<wbr>", "")).strip()
+        first = [head for head in heads if re.sub(r"<.*", "", head.replace("<wbr>", "")).strip()
                 == build]  # fmt: skip
-        badges = [tuple(re.findall(r'class="badge[^"]*">([^<]+)<', head)) for head in mine]
-        wanted = tuple(note.replace("'", "&#39;") for note in sample_images.NOTES.get(build, ()))
-        assert len(mine) == len(sample_run.SCENARIOS) * 3 + 1
-        assert set(badges) == {wanted}
+        badges = [tuple(re.findall(r'class="badge[^"]*">([^<]+)<', head)) for head in first]
+        expected = tuple(note.replace("'", "&#39;") for note in sample_images.NOTES.get(build, ()))
+        assert len(first) == len(sample_run.SCENARIOS) * 3 + 1
+        assert set(badges) == {expected}
     legend = page.split('class="legend"')[1].split("</details>")[0]
-    assert all(words.replace("'", "&#39;") in legend for words in BUILD_NOTES.values())
+    assert all(text.replace("'", "&#39;") in legend for text in BUILD_NOTES.values())
 
 
 def test_a_run_without_marked_builds_explains_no_mark(tmp_path: Path) -> None:
@@ -153,10 +153,10 @@ def test_a_run_without_marked_builds_explains_no_mark(tmp_path: Path) -> None:
 def test_show_marks_one_cell_and_a_list_of_cells(data: RunData) -> None:
     """Who asks for a cell reads the mark in its heading, what it means and where it is from."""
     cell = f"{sample_images.LEGACY_PAIR}/defaults/smtp/openssl-1.0.2h/TLSv1.2"
-    seen = data.find(cell)
-    assert seen
+    observation = data.find(cell)
+    assert observation
     out, console = on_paper(200)
-    show_cell(data, seen, console)
+    show_cell(data, observation, console)
     text = out.getvalue()
     assert text.splitlines()[0].rstrip() == f"{cell} (unverified source, legacy flavour)"
     assert f"unverified source: {BUILD_NOTES[UNVERIFIED]}" in text
@@ -186,7 +186,7 @@ def test_the_label_alone_marks_a_whole_run(data: RunData) -> None:
 
 
 def test_the_panels_facts_have_the_notes_as_words(page: str) -> None:
-    """The script takes the words from the page's data and makes none up."""
+    """The script takes the texts from the page's data and has none of its own."""
     script = page.rsplit("<script>", 1)[1]
     assert not any(note in script for note in BUILD_NOTES)
     assert json.dumps(UNVERIFIED) not in script

@@ -1,4 +1,4 @@
-"""The table of accepted TLS versions: only what was proved is told, and never more."""
+"""The table of accepted TLS versions: only what was proved is reported, and never more."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ NO_TLS = {"outcome": Outcome.NOT_OFFERED, "stage": Stage.EHLO}
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "standing", "text"),
+    ("first", "other", "standing", "text"),
     [
         (ACCEPTED, ACCEPTED, ProtocolStanding.ACCEPTED, "✓"),
         (ACCEPTED, INCAPABLE, ProtocolStanding.ACCEPTED, "✓"),
@@ -107,36 +107,36 @@ NO_TLS = {"outcome": Outcome.NOT_OFFERED, "stage": Stage.EHLO}
     ],
 )  # fmt: skip
 def test_a_version_is_told_as_what_was_proved(
-    one: dict[str, object] | None,
+    first: dict[str, object] | None,
     other: dict[str, object] | None,
     standing: ProtocolStanding,
     text: str,
 ) -> None:
     """A refusal needs every capable client and a control; inability and silence are none."""
-    pairs = zip((ONE, OTHER), (one, other), strict=True)
-    found = verdict(
-        *(seen(client, **told) for client, told in pairs if told),  # type: ignore[arg-type]
+    pairs = zip((ONE, OTHER), (first, other), strict=True)
+    judged = verdict(
+        *(seen(client, **pair) for client, pair in pairs if pair),  # type: ignore[arg-type]
         missing=(Missing("x", "control", "y"),),
     )
-    assert (found.standing, found.text) == (standing, text)
+    assert (judged.standing, judged.text) == (standing, text)
 
 
-def test_a_client_that_could_not_be_had_is_no_client_of_the_run() -> None:
-    """What the others saw counts, and the missing one is named below the table."""
-    gone = Missing(OTHER, "client", "no image")
+def test_an_unavailable_client_is_no_client_of_the_run() -> None:
+    """The others' results count, and the unavailable client is named below the table."""
+    entry = Missing(OTHER, "client", "no image")
     refusal = seen(ONE, **REFUSED)  # type: ignore[arg-type]
-    assert verdict(refusal, missing=(gone,)).text == "✗"
-    text = render_protocols(run_of(refusal, missing=(gone,)))
-    assert f"- client {OTHER}, could not be had: no image" in text
+    assert verdict(refusal, missing=(entry,)).text == "✗"
+    text = render_protocols(run_of(refusal, missing=(entry,)))
+    assert f"- client {OTHER}, for other reasons: no image" in text
 
 
 def test_who_was_turned_away_is_named() -> None:
     """``some`` is explained with build, service, version, client and why."""
-    told = (seen(ONE, **CIPHER), seen(OTHER, **ACCEPTED))  # type: ignore[arg-type]
-    (table,) = protocol_tables(run_of(*told))
-    words = f"debian-12, smtp, TLSv1, {ONE}: refused at handshake: no shared cipher"
-    assert table.exceptions == (words,)
-    assert f"- some: {words}" in render_protocols(run_of(*told))
+    observations = (seen(ONE, **CIPHER), seen(OTHER, **ACCEPTED))  # type: ignore[arg-type]
+    (table,) = protocol_tables(run_of(*observations))
+    message = f"debian-12, smtp, TLSv1, {ONE}: refused at handshake: no shared cipher"
+    assert table.exceptions == (message,)
+    assert f"- some: {message}" in render_protocols(run_of(*observations))
 
 
 @settings(max_examples=40)
@@ -144,7 +144,7 @@ def test_who_was_turned_away_is_named() -> None:
 def test_a_lost_cell_never_makes_a_refusal(lost: set[int]) -> None:
     """Of an interrupted run the table says less than of the whole one, and nothing else."""
     whole = told(sample())
-    kept = tuple(one for at, one in enumerate(sample().observations) if at not in lost)
+    kept = tuple(cell for at, cell in enumerate(sample().observations) if at not in lost)
     for key, verdicts in told(replace(sample(), observations=kept)).items():
         for before, after in zip(whole[key], verdicts, strict=True):
             assert after.standing in (before.standing, ProtocolStanding.UNMEASURED)
@@ -164,9 +164,9 @@ def told(data: RunData) -> dict[tuple[str, str, str], tuple[ProtocolVerdict, ...
 
 def test_every_build_and_service_is_told_once_and_missing_builds_are_not() -> None:
     """No build that was measured is left out, and no row is made up."""
-    wanted = {(scenario, build, service) for scenario in sample_run.SCENARIOS
+    expected = {(scenario, build, service) for scenario in sample_run.SCENARIOS
               for build in sample_run.VERSIONS for service in sample_run.SERVICES}  # fmt: skip
-    assert set(told(sample())) == wanted
+    assert set(told(sample())) == expected
 
 
 def test_services_that_agree_share_a_row() -> None:
@@ -174,10 +174,10 @@ def test_services_that_agree_share_a_row() -> None:
     cell = "debian-12/defaults/submission/openssl-1.0.2h/TLSv1"
     other = cell.replace("openssl-1.0.2h", OTHER)
     changed = tuple(
-        replace(one, **{**CIPHER, "client_saw": None, "server_saw": None})  # type: ignore[arg-type]
-        if one.cell in (cell, other)
-        else one
-        for one in sample().observations
+        replace(observation, **{**CIPHER, "client_saw": None, "server_saw": None})  # type: ignore[arg-type]
+        if observation.cell in (cell, other)
+        else observation
+        for observation in sample().observations
     )
     rows = protocol_tables(replace(sample(), observations=changed))[0].rows
     labels = [(row.build, row.label) for row in rows]
@@ -191,7 +191,7 @@ def test_services_that_agree_share_a_row() -> None:
 def texts(rows: tuple[ProtocolRow, ...], build: str, label: str) -> list[str]:
     """What one row shows."""
     (row,) = [row for row in rows if (row.build, row.label) == (build, label)]
-    return [one.text for one in row.verdicts]
+    return [verdict.text for verdict in row.verdicts]
 
 
 def test_one_service_is_called_by_its_name() -> None:
@@ -201,26 +201,26 @@ def test_one_service_is_called_by_its_name() -> None:
 
 
 def test_a_run_without_an_offer_leaves_its_column_unmeasured() -> None:
-    """A version that nobody was told to offer is not told as refused."""
+    """A version that no client was told to offer is not reported as refused."""
     axes = replace(sample().run.axes, offers=("TLSv1.2",))
-    kept = tuple(one for one in sample().observations if one.offer == "TLSv1.2")
+    kept = tuple(cell for cell in sample().observations if cell.offer == "TLSv1.2")
     data = replace(sample(), run=replace(sample().run, axes=axes), observations=kept)
     row = protocol_tables(data)[0].rows[0]
-    assert [one.text for one in row.verdicts] == ["?", "?", "?", "?", "✓", "?"]
+    assert [verdict.text for verdict in row.verdicts] == ["?", "?", "?", "?", "✓", "?"]
 
 
-def test_markdown_says_what_a_doubter_asks() -> None:
+def test_markdown_has_everything_to_check_the_table() -> None:
     """Versions read back, run, clients, what is missing and why, and the command to repeat it."""
     text = render_protocols(sample(marked=True))
     assert "| debian-12 " in text
     assert re.search(r"\| debian-12 +\| 3\.7\.11 +\| 3\.0\.17 +\| all services ", text)
-    assert "as read back from the running images" in text
+    assert "as the running images report them" in text
     assert "by the image's label" not in text
     assert "run 20261122T231500Z-1a2b" in text.replace("\\", "")
     assert "postfix-matrix 0.1.0" in text
     assert "openssl-1.0.2h (1.2, OpenSSL 1.0.2h)" in text
-    for lack in sample_images.MISSING:
-        assert f"- {lack['kind']} {lack['name']}, " in text
+    for entry in sample_images.MISSING:
+        assert f"- {entry['kind']} {entry['name']}, " in text
     assert "does not build: tls\\_dh.c:123:9" in text
     assert text.endswith("```\npostfix-matrix run\npostfix-matrix report --table protocols\n```\n")
     assert not re.search("^#", text, re.MULTILINE)
@@ -236,7 +236,7 @@ def test_a_version_that_was_not_read_back_says_so() -> None:
     text = render_protocols(replace(data, run=replace(data.run, images=images)))
     assert "| 3.7.11 (by its label) | 3.0.17 (by its label) " in text
     assert "| 3.5.1 (compiled with 3.5.0) " in text
-    assert "where that is said, by the image's label" in text
+    assert "where it says so, by the image's label" in text
 
 
 def test_markdown_tables_line_up_and_are_the_same_each_time() -> None:
@@ -256,11 +256,11 @@ def test_the_terminal_says_the_same() -> None:
     text = out.getvalue()
     assert max(map(len, text.splitlines())) <= 100
     assert "debian-12           3.7.11  3.0.17  all services ✗     ✗     ✓     ✓" in text
-    words = " ".join(text.split())
+    message = " ".join(text.split())
     notes = [line for line in render_protocols(sample(marked=True)).replace("\\", "").splitlines()
              if line.startswith("- ")]  # fmt: skip
     assert len(notes) > 12
-    assert all(note.removeprefix("- ") in words for note in notes)
+    assert all(note.removeprefix("- ") in message for note in notes)
 
 
 def test_the_command_prints_the_table_and_writes_nothing(tmp_path: Path) -> None:
@@ -281,13 +281,13 @@ def test_the_command_prints_the_table_and_writes_nothing(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "text"),
     [(["--format", "text"], "--table"), (["--table", "ciphers"], "protocols")],
 )
-def test_a_wrong_use_is_refused(tmp_path: Path, arguments: list[str], said: str) -> None:
+def test_a_wrong_use_is_refused(tmp_path: Path, arguments: list[str], text: str) -> None:
     """An option that would do nothing is an error that names the other one."""
     folder = sample_run.write_sample_run(tmp_path / "run", scenarios=("defaults",))
     result = CliRunner().invoke(cli, ["report", str(folder), *arguments])
     assert result.exit_code != 0
-    assert said in f"{result.output}{result.exception}"
+    assert text in f"{result.output}{result.exception}"
     assert not (folder / "matrix.md").exists()

@@ -19,7 +19,12 @@ from harness.observations.run_folder import (
 )
 from harness.reports.html import render_html
 from harness.reports.markdown import render_markdown
-from harness.reports.provenance import builds, others, provenance, source_words
+from harness.reports.provenance import (
+    build_provenances,
+    describe_source,
+    image_provenance,
+    other_provenances,
+)
 from harness.reports.versions import openssl_version, postfix_version
 from tests.unit import sample_images, sample_run
 
@@ -38,10 +43,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> RunData:
 
 @given(st.dictionaries(st.sampled_from([*LABELS, "other"]), st.text("xyz 1", min_size=1)))
 def test_no_label_is_left_out(labels: dict[str, str]) -> None:
-    """A doubter finds every label of the image, spelt out or as it is."""
-    facts = provenance("b", ImageInfo("build", labels=labels)).facts
-    told = "\n".join(fact.value for fact in facts)
-    assert all(value in told for value in labels.values())
+    """Every label of the image is shown, as text or unchanged."""
+    facts = image_provenance("b", ImageInfo("build", labels=labels)).facts
+    text = "\n".join(fact.value for fact in facts)
+    assert all(value in text for value in labels.values())
     assert all(fact.value for fact in facts)
 
 
@@ -51,14 +56,14 @@ def test_label_and_running_image_are_never_mixed_up(
 ) -> None:
     """What was read back counts; each version that differs from it is named; a lie is a doubt."""
     read = ReadBack(openssl_loaded=loaded, openssl_compiled=compiled, openssl_cli=cli)
-    found = openssl_version(ImageInfo("build", openssl=label or None, read_back=read))
-    assert found.number == (loaded or label)
-    for other in {label, compiled, cli} - {"", found.number}:
-        assert other in found.known
-        assert other in found.brief
-    assert ("by its label" in found.brief) == bool(label and not loaded)
+    version = openssl_version(ImageInfo("build", openssl=label or None, read_back=read))
+    assert version.number == (loaded or label)
+    for other in {label, compiled, cli} - {"", version.number}:
+        assert other in version.known
+        assert other in version.brief
+    assert ("by its label" in version.brief) == bool(label and not loaded)
     lies = bool(loaded and label and label != loaded)
-    assert found.doubtful == (lies or cli not in ("", found.number))
+    assert version.doubtful == (lies or cli not in ("", version.number))
 
 
 @pytest.mark.parametrize(
@@ -73,12 +78,12 @@ def test_label_and_running_image_are_never_mixed_up(
 )  # fmt: skip
 def test_how_a_version_is_known_is_said(image: ImageInfo, known: str) -> None:
     """An older run folder's version is not passed off as read back."""
-    found = postfix_version(image)
-    assert (found.number, found.known) == ("3.7.11", known)
+    version = postfix_version(image)
+    assert (version.number, version.known) == ("3.7.11", known)
 
 
 @pytest.mark.parametrize(
-    ("label", "words"),
+    ("label", "text"),
     [
         (f"postfix-3.7.11 sha256:{HEX} corroborated:4",
          f"postfix-3.7.11, sha256:{HEX}, 4 places"),
@@ -92,9 +97,9 @@ def test_how_a_version_is_known_is_said(image: ImageInfo, known: str) -> None:
         ("openssl 4.0.3-1 of Debian sid", "openssl 4.0.3-1 of Debian sid"),
     ],
 )  # fmt: skip
-def test_a_source_is_told_with_its_hash_and_who_vouches(label: str, words: str) -> None:
-    """How many publish a hash is told in the catalog's words; so is a place that is no upstream."""
-    assert source_words(label) == words
+def test_a_source_is_told_with_its_hash_and_who_vouches(label: str, text: str) -> None:
+    """The number of places that publish a hash is reported; so is a place that is not upstream."""
+    assert describe_source(label) == text
 
 
 def test_a_foreign_images_labels_are_only_claims() -> None:
@@ -102,49 +107,54 @@ def test_a_foreign_images_labels_are_only_claims() -> None:
     labels = {names.SOURCE: f"postfix-3.7.11 sha256:{HEX} corroborated:9",
               names.HOW: "from source", names.FRONT: "stunnel", names.RECIPE: HEX}  # fmt: skip
     read = ReadBack(postfix="3.7.11", packages="postfix 3.7.11-1")
-    theirs = provenance("b", ImageInfo("build", labels=labels, foreign=True, read_back=read))
-    assert theirs.whence == (
-        "an image of the user's own",
+    image = image_provenance("b", ImageInfo("build", labels=labels, foreign=True, read_back=read))
+    assert image.origin == (
+        "a user's image",
         "by its label: postfix-3.7.11, 9 places",
         "by its label: stunnel",
     )
-    facts = {fact.title: fact.value for fact in theirs.facts}
+    facts = {fact.title: fact.value for fact in image.facts}
     for title in ("source", "how it was made", "front", "recipe's hash"):
         assert facts[title].startswith("by its label: "), title
     assert facts["packages"] == "postfix 3.7.11-1"
-    ours = provenance("b", ImageInfo("build", labels=labels, read_back=read))
+    ours = image_provenance("b", ImageInfo("build", labels=labels, read_back=read))
     assert "by its label: " not in "\n".join(fact.value for fact in ours.facts)
 
 
 def test_an_unverified_source_is_said_even_where_no_label_names_it() -> None:
-    """A foreign hand in the labels cannot make a user's source look like the catalog's."""
+    """A forged label cannot make a user's source look like the catalog's."""
     label = {names.SOURCE: f"postfix-3.1.0 sha256:{HEX} corroborated:4"}
-    found = provenance("b", ImageInfo("build", labels=label, unverified=True))
-    assert "a source of the user's own, which nothing vouches for" in found.whence
+    image = image_provenance("b", ImageInfo("build", labels=label, unverified=True))
+    assert "a user's source, without a checksum of the catalog" in image.origin
 
 
 def test_builds_come_in_the_tables_order_and_all_others_after(data: RunData) -> None:
-    """Every image of the run is told once."""
-    mine, rest = builds(data.run), others(data.run)
-    assert [one.name for one in mine] == [*sample_run.VERSIONS, *sample_images.MARKED]
-    assert [one.name for one in rest] == [*sample_run.CLIENTS, *sample_run.CONTROLS]
-    assert {one.name for one in (*mine, *rest)} == set(data.run.images)
+    """Every image of the run is listed once."""
+    builds, others = build_provenances(data.run), other_provenances(data.run)
+    assert [build.name for build in builds] == [*sample_run.VERSIONS, *sample_images.MARKED]
+    assert [other.name for other in others] == [*sample_run.CLIENTS, *sample_run.CONTROLS]
+    assert {image.name for image in (*builds, *others)} == set(data.run.images)
 
 
 def test_page_and_markdown_tell_where_each_image_is_from(data: RunData) -> None:
     """Versions, source with hash, base, packages, log and id: in the page all, in short in both."""
     page, text = unescape(render_html(data)), render_markdown(data)
-    for one in (*builds(data.run), *others(data.run)):
-        assert all(line in page for fact in one.facts for line in fact.value.splitlines())
-        for words in (one.image.reference, one.image.id, one.postfix.number, *one.whence):
-            assert words in page
-            assert words in text.replace("\\", "")
+    for image in (*build_provenances(data.run), *other_provenances(data.run)):
+        assert all(line in page for fact in image.facts for line in fact.value.splitlines())
+        for value in (
+            image.image.reference,
+            image.image.id,
+            image.postfix.number,
+            *image.origin,
+        ):
+            assert value in page
+            assert value in text.replace("\\", "")
     assert sample_images.BUILD_LOG in page
     assert "base-bookworm:ba5e00000000, sha256:" + "ba" * 32 in text
 
 
 def test_hostile_provenance_is_only_text(data: RunData) -> None:
-    """Labels and a client's words about itself come from images that anybody may have made."""
+    """Labels and a client's description come from images that anyone may have made."""
     bad = "<img src=x onerror=alert(1)> | `x`"
     labels = {names.HOW: bad, names.ORIGIN: bad, "x": bad}
     image = replace(data.run.images["mine"], labels=labels, describe={"version": bad, "client": 7})
@@ -156,10 +166,10 @@ def test_hostile_provenance_is_only_text(data: RunData) -> None:
     assert [row.replace("\\|", "").count("|") for row in rows] == [8]
 
 
-def test_an_older_runs_images_are_told(tmp_path: Path) -> None:
+def test_an_older_runs_images_are_listed(tmp_path: Path) -> None:
     """A run folder that knows nothing of read-back or sources is shown with what it has."""
     data = load_run(sample_run.write_sample_run(tmp_path / "run"))
-    old = {name: ImageInfo(one.kind, one.reference, one.id, one.postfix, one.openssl)
-           for name, one in data.run.images.items()}  # fmt: skip
+    old = {name: ImageInfo(image.kind, image.reference, image.id, image.postfix, image.openssl)
+           for name, image in data.run.images.items()}  # fmt: skip
     text = render_markdown(replace(data, run=replace(data.run, images=old)))
     assert "| debian-12 | 3.7.11 (by its label) | 3.0.17 (by its label) |" in text

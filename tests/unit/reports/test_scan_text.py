@@ -19,12 +19,12 @@ from harness.scan.result import (
 from harness.tls import Protocol
 from tests.unit.schema_samples import scanned
 
-BY_NAME = {one.name: one for one in all_ciphers() if not one.ssl2}
+BY_NAME = {cipher.name: cipher for cipher in all_ciphers() if not cipher.ssl2}
 
 
-def page(found: Map, width: int = 110) -> list[str]:
+def page(scan_map: Map, width: int = 110) -> list[str]:
     """The lines without a terminal's styles."""
-    return [click.unstyle(line) for line in lines(found, width)]
+    return [click.unstyle(line) for line in lines(scan_map, width)]
 
 
 def version(protocol: Protocol, *names: str) -> tuple[Accepted, ...]:
@@ -33,15 +33,15 @@ def version(protocol: Protocol, *names: str) -> tuple[Accepted, ...]:
 
 
 def test_the_weakest_part_of_each_class_is_marked_where_it_stands() -> None:
-    """Protects the marks: in the class's own column, never the suite's name, and in words."""
+    """Protects the marks: in the class's own column, never the suite's name, and in the text."""
     names = ("DES-CBC3-SHA", "ECDHE-RSA-AES256-GCM-SHA384", "ADH-AES256-SHA")
     rows = page(Map(version(Protocol.TLSv1_2, *names)))
     (heading,) = (row for row in rows if row.startswith("TLSv1.2"))
     assert heading == "TLSv1.2: 3 ciphers"
-    found = {row.split()[0]: " ".join(row.split()[1:]) for row in rows if row.startswith("  ")}
-    assert found["ECDHE-RSA-AES256-GCM-SHA384"] == "ECDHE RSA AES-256-GCM AEAD 256"
-    assert found["ADH-AES256-SHA"] == "DHE anonymous! AES-256-CBC SHA1! 256"
-    assert found["DES-CBC3-SHA"] == "RSA 3DES-EDE-CBC! SHA1! 168"
+    result = {row.split()[0]: " ".join(row.split()[1:]) for row in rows if row.startswith("  ")}
+    assert result["ECDHE-RSA-AES256-GCM-SHA384"] == "ECDHE RSA AES-256-GCM AEAD 256"
+    assert result["ADH-AES256-SHA"] == "DHE anonymous! AES-256-CBC SHA1! 256"
+    assert result["DES-CBC3-SHA"] == "RSA 3DES-EDE-CBC! SHA1! 168"
     assert "  cipher        3DES-EDE-CBC" in rows
     assert "  key exchange  DHE anonymous" in rows
 
@@ -66,18 +66,18 @@ def test_what_was_not_measured_is_not_told_as_refused() -> None:
 
 def test_it_fits_eighty_columns() -> None:
     """Protects the terminal: suites of the longest usual names, and many groups, do not wrap."""
-    longest = [one.name for one in BY_NAME.values() if one.name.startswith("ECDHE-ECDSA")]
-    found = Map(
+    longest = [cipher.name for cipher in BY_NAME.values() if cipher.name.startswith("ECDHE-ECDSA")]
+    scan_map = Map(
         version(Protocol.TLSv1_2, *longest, "ADH-AES256-GCM-SHA384"),
         groups={"TLSv1.3": tuple(f"brainpoolP{number}r1tls13" for number in range(20))},
         certificates=scanned().certificates,
         handshakes=100,
     )
-    assert max(map(len, page(found, 80))) <= 80
+    assert max(map(len, page(scan_map, 80))) <= 80
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("arguments", "text"),
     [
         (["127.0.0.1:25", "-s", "defaults"], "--scenario cannot go with 127.0.0.1:25"),
         (["127.0.0.1:25", "-S", "smtp"], "--service cannot go with 127.0.0.1:25"),
@@ -90,11 +90,11 @@ def test_it_fits_eighty_columns() -> None:
     ],
 )
 def test_options_without_effect_are_refused(
-    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Protects from a scan of something else than was meant: nothing is started."""
-    assert run_cli(["scan", *words]) == 4
-    assert said in capsys.readouterr().err
+    assert run_cli(["scan", *arguments]) == 4
+    assert text in capsys.readouterr().err
 
 
 def test_a_configuration_may_be_a_folder_or_files(tmp_path: Path) -> None:
@@ -108,11 +108,11 @@ def test_a_configuration_may_be_a_folder_or_files(tmp_path: Path) -> None:
     assert "-o smtpd_tls_protocols=" in config_candidate((str(tmp_path),), None).master_cf
 
 
-def test_a_folder_without_a_configuration_and_a_line_of_nothing_are_told(tmp_path: Path) -> None:
+def test_a_folder_without_a_configuration_and_an_unknown_line_are_reported(tmp_path: Path) -> None:
     """Protects who names the wrong thing: file and line, or the folder, and what to name."""
     with pytest.raises(UsageError, match=r"neither a main\.cf nor a master\.cf"):
         config_candidate((str(tmp_path),), None)
     (tmp_path / "main.cf").write_text("smtpd_tls_protocols = TLSv1.2\nwhat is this\n")
-    found = config_candidate((str(tmp_path),), None)
-    assert found.main_cf.endswith("what is this\n")
-    assert any("main.cf line 2: Postfix will say" in note for note in found.reading)
+    candidate = config_candidate((str(tmp_path),), None)
+    assert candidate.main_cf.endswith("what is this\n")
+    assert any("main.cf line 2: Postfix will say" in note for note in candidate.reading)

@@ -1,4 +1,4 @@
-"""The published JSON Schemas say what the code says: same words, same fields, same data."""
+"""The published JSON Schemas match the code: same values, same fields, same data."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from tests.unit import schema_samples
 SAMPLES = schema_samples.samples()
 #: What others write may have more keys than the contract knows; what we write may not.
 OPEN = {"client-result", "client-describe"}
-#: Keys that came later, so that a run of an earlier version may lack them.
+#: Keys that came later, so that a run of an earlier version may be without them.
 LATER = {
     "observation": {"trust", "obstacles", "certificate", "resumed"},
     "evidence": {"peer_log", "grounds"},
@@ -57,24 +57,24 @@ def at(name: str, path: str) -> Any:
 
 def names(form: type) -> set[str]:
     """A dataclass's fields."""
-    return {one.name for one in fields(form)}
+    return {field.name for field in fields(form)}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_schema_is_one_and_explains_itself(name: str) -> None:
-    """Protects its readers: valid draft 2020-12, an id without a web host, words on each key."""
+    """Protects its readers: valid draft 2020-12, an id without a web host, a text on each key."""
     data = schema(name)
     Draft202012Validator.check_schema(data)
     assert data["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert data["$id"] == f"urn:postfix-matrix:schema:{name}:1"
     assert data["title"]
     assert data["description"]
-    assert [key for key, one in data["properties"].items() if not one.get("description")] == []
+    assert [key for key, form in data["properties"].items() if not form.get("description")] == []
     assert data["additionalProperties"] is (name in OPEN)
 
 
 @pytest.mark.parametrize(
-    ("name", "path", "words"),
+    ("name", "path", "names"),
     [
         ("observation", "$defs outcome enum", Outcome),
         ("run", "$defs outcome enum", Outcome),
@@ -89,30 +89,30 @@ def test_a_schema_is_one_and_explains_itself(name: str) -> None:
         ("client-result", "properties outcome enum", contract.OUTCOMES),
         ("client-result", "properties stage enum", [*contract.STAGES, None]),
         ("instance", "$defs kind enum", FileKind),
-        ("run", "properties missing items properties category enum", rundir.Lack),
+        ("run", "properties missing items properties category enum", rundir.UnavailableCategory),
         ("run", "$defs image properties flavour enum", (STOCK, LEGACY, DEBIAN, None)),
     ],
 )
-def test_closed_vocabularies_are_the_codes(name: str, path: str, words: Iterable[str]) -> None:
-    """Protects against drift: a word added to the code or the schema alone fails here."""
+def test_closed_vocabularies_are_the_codes(name: str, path: str, names: Iterable[str]) -> None:
+    """Protects against drift: a value added to the code or the schema alone fails here."""
     published = at(name, path)
-    assert set(published) == set(words)
+    assert set(published) == set(names)
     assert len(published) == len(set(published))
 
 
 @pytest.mark.parametrize("name", ["observation", "run"])
-def test_an_offer_is_spelt_as_the_code_spells_it(name: str) -> None:
+def test_an_offer_is_written_as_the_code_writes_it(name: str) -> None:
     """Protects the pattern of offers: it has the code's protocols, and reads all it can write."""
-    version = "|".join(re.escape(one) for one in Protocol)
+    version = "|".join(re.escape(protocol) for protocol in Protocol)
     pattern = at(name, "$defs offer pattern")
     named = "".join(rf"(\+{key}=[A-Za-z0-9_:-]+)?" for key in ("ciphers", "groups"))
-    words = {"cert": "|".join(ClientCertificate), "hangup": "|".join(HangUp)}
+    values = {"cert": "|".join(ClientCertificate), "hangup": "|".join(HangUp)}
     extras = (
-        rf"(\+cert=({words['cert']}))?(\+sni=[a-z0-9.-]+)?(\+hangup=({words['hangup']}))?"
+        rf"(\+cert=({values['cert']}))?(\+sni=[a-z0-9.-]+)?(\+hangup=({values['hangup']}))?"
         r"(\+resume)?(\+renegotiate)?"
     )
-    told = rf"(default|({version})(\.\.({version}))?{named})"
-    assert pattern == rf"^(plaintext|{told}{extras})$"
+    versions = rf"(default|({version})(\.\.({version}))?{named})"
+    assert pattern == rf"^(plaintext|{versions}{extras})$"
     ranges = [Offer(low, high) for low in Protocol for high in Protocol if low.rank < high.rank]
     assert all(re.search(pattern, str(offer)) for offer in (*STANDARD_OFFERS, *ranges))
 
@@ -162,9 +162,9 @@ def test_versions_are_the_codes() -> None:
 
 
 def test_every_reason_keeps_the_pattern() -> None:
-    """Protects scripts that match reasons: all the code's are small words with hyphens."""
+    """Protects scripts that match reasons: all the code's are lower-case words with hyphens."""
     pattern = at("observation", "properties reason pattern")
-    names = {one.reason for one in reasons.spellings()}
+    names = {spelling.reason for spelling in reasons.spellings()}
     assert len(names) > 20
     assert [name for name in names if not re.search(pattern, name)] == []
 
@@ -175,18 +175,22 @@ def test_whatever_is_decided_is_an_observation_by_the_schema() -> None:
     Every client outcome at every stage, beside each kind of control and of server's words; all
     outcomes and all deciders of the schema do occur.
     """
-    lines = {schema_samples.observation(one).to_json() for one in schema_samples.decisions()}
-    seen = [json.loads(line) for line in lines]
-    assert {fault for one in seen for fault in faults("observation", one)} == set()
-    assert {one["outcome"] for one in seen} == set(at("observation", "$defs outcome enum"))
-    decided_by = {one["decided_by"] for one in seen}
+    lines = {
+        schema_samples.observation(decision).to_json() for decision in schema_samples.decisions()
+    }
+    observations = [json.loads(line) for line in lines]
+    assert {fault for line in observations for fault in faults("observation", line)} == set()
+    assert {line["outcome"] for line in observations} == set(
+        at("observation", "$defs outcome enum")
+    )
+    decided_by = {line["decided_by"] for line in observations}
     assert decided_by == set(at("observation", "properties decided_by enum"))
 
 
 def test_results_that_the_code_makes_and_takes_are_results_by_the_schema() -> None:
     """Protects driver authors: what the schema allows at its least and most, the harness reads."""
-    made = [one.to_dict() for one in schema_samples.results()]
-    assert {fault for one in made for fault in faults("client-result", one)} == set()
+    made = [result.to_dict() for result in schema_samples.results()]
+    assert {fault for result in made for fault in faults("client-result", result)} == set()
     least = {"contract": 1, "id": "c", "outcome": "timeout"}
     assert faults("client-result", least) == []
     assert contract.ClientResult.from_json(json.dumps(least)).outcome == "timeout"
@@ -214,7 +218,7 @@ def test_a_sample_is_good_and_no_key_of_it_may_go(name: str) -> None:
     sample = SAMPLES[name]
     assert faults(name, sample) == []
     for key in schema(name)["required"]:
-        assert faults(name, {one: sample[one] for one in sample if one != key}), key
+        assert faults(name, {other: sample[other] for other in sample if other != key}), key
     if name not in OPEN:
         known = set(schema(name)["properties"])
         assert set(schema(name)["required"]) | LATER.get(name, set()) == known

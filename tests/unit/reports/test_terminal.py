@@ -48,16 +48,16 @@ def under(text: str, scenario: str) -> str:
 
 def shown(data: RunData, cell: str) -> str:
     """One cell's evidence as text."""
-    seen = data.find(cell)
-    assert seen
+    observation = data.find(cell)
+    assert observation
     out = io.StringIO()
-    show_cell(data, seen, Console(file=out, width=200, color_system=None))
+    show_cell(data, observation, Console(file=out, width=200, color_system=None))
     return out.getvalue()
 
 
 @pytest.mark.parametrize("width", [100, 120])
 def test_seven_offers_fit_and_nothing_is_cut(data: RunData, width: int) -> None:
-    """At 100 columns no line is wider and no word of a cell is cut off."""
+    """At 100 columns no line is wider and no label of a cell is cut off."""
     text = printed(data, width)
     assert max(map(len, text.splitlines())) <= width
     row = ("✗ version", "✗ version", "✓", "✓", "✓", "– can't", "✓ TLSv1.2")
@@ -72,23 +72,23 @@ def test_a_log_file_is_not_cut_at_eighty_columns(data: RunData) -> None:
 
 
 def test_every_scenario_has_its_claim_and_its_missing_build(data: RunData) -> None:
-    """The reader sees what was claimed above each table, and what the table lacks below it."""
+    """The reader sees what was claimed above each table, and what was not measured below it."""
     text = " ".join(printed(data, 120).split())
     for title, claim in sample_run.SCENARIOS.values():
         assert title in text
         assert f"Claim: {claim}" in text
-    lack = f"{sample_run.MISSING_BUILD} not measured: {sample_run.MISSING_WHY}"
-    assert text.count(lack) == len(sample_run.SCENARIOS)
+    line = f"{sample_run.MISSING_BUILD} not measured: {sample_run.MISSING_WHY}"
+    assert text.count(line) == len(sample_run.SCENARIOS)
 
 
 def test_a_long_reason_does_not_drown_the_tables(data: RunData) -> None:
-    """Of a compiler's words the terminal has the first line, and says where the others are."""
-    lack = replace(data.run.missing[0], why="did not build\n    Step 22/31\n  next step: look")
-    text = printed(replace(data, run=replace(data.run, missing=(lack,))))
-    assert text.count(f"{lack.name} not measured: did not build\n") == len(sample_run.SCENARIOS)
+    """The terminal has the first line of a compiler's output, and says where the others are."""
+    entry = replace(data.run.missing[0], why="did not build\n    Step 22/31\n  next step: look")
+    text = printed(replace(data, run=replace(data.run, missing=(entry,))))
+    assert text.count(f"{entry.name} not measured: did not build\n") == len(sample_run.SCENARIOS)
     assert "Step 22/31" not in text
-    said = f"could not be had:\n  build {lack.name}: did not build\n  next step: look\n"
-    assert f"missing, {said}  matrix.md and the page have the reasons whole\n" in text
+    message = f"for other reasons:\n  build {entry.name}: did not build\n  next step: look\n"
+    assert f"unavailable, {message}  matrix.md and the page have the reasons in full\n" in text
 
 
 def test_the_summary_says_cells_outcomes_disagreements_and_speed(data: RunData) -> None:
@@ -97,12 +97,12 @@ def test_the_summary_says_cells_outcomes_disagreements_and_speed(data: RunData) 
     assert "504 of 672 cells measured in 31.2 s, 59.2 cells per second" in text
     assert "client and server: 1 of 222 views compared disagree" in text
     assert "✗ 99 refused" in text
-    lack = f"build {sample_run.MISSING_BUILD}: {sample_run.MISSING_WHY}"
-    assert f"missing, could not be had: {lack}" in text
-    assert "have the reasons whole" not in text
+    line = f"build {sample_run.MISSING_BUILD}: {sample_run.MISSING_WHY}"
+    assert f"unavailable, for other reasons: {line}" in text
+    assert "have the reasons in full" not in text
 
 
-def test_clients_that_saw_the_same_share_a_line(data: RunData) -> None:
+def test_clients_with_the_same_results_share_a_line(data: RunData) -> None:
     """A scenario without a difference is half as long, and none is folded that differs."""
     text = printed(data, full=True)
     lines = [line.split() for line in text.splitlines() if line.startswith("debian-13 ")]
@@ -140,8 +140,8 @@ def test_a_cell_that_differs_is_underlined_where_there_is_style(data: RunData) -
 def test_where_nothing_differs_one_line_says_so(data: RunData) -> None:
     """A scenario without a difference has a sentence and no table."""
     text = under(printed(sample_run.twin(data, {})), "twin")
-    said = "The same as defaults in all 126 cells, with these clients and offers; 42 cells"
-    assert said in " ".join(text.split())
+    message = "The same as defaults in all 126 cells, with these clients and offers; 42 cells"
+    assert message in " ".join(text.split())
     assert "TLSv1.2" not in text
 
 
@@ -161,11 +161,11 @@ def test_an_unmeasured_cell_is_shown_and_said(data: RunData) -> None:
     twins = sample_run.twin(data, {})
     lost = {"debian-12/twin/smtp/openssl-1.0.2h/TLSv1",
             "debian-13/defaults/submissions/aiosmtplib-debian12/TLSv1.2"}  # fmt: skip
-    kept = tuple(seen for seen in twins.observations if seen.cell not in lost)
+    kept = tuple(cell for cell in twins.observations if cell.cell not in lost)
     text = under(printed(replace(twins, observations=kept)), "twin")
-    said = " ".join(text.split())
-    assert "The same as defaults in all 124 cells, with these clients and offers" in said
-    assert "43 cells not measured here; 1 cell measured here and not under defaults." in said
+    message = " ".join(text.split())
+    assert "The same as defaults in all 124 cells, with these clients and offers" in message
+    assert "43 cells not measured here; 1 cell measured here and not under defaults." in message
     assert "debian-12 openssl ✗ version ✗ version ? ✓ ✓" in text
     assert "debian-13 aiosmtplib – can't ✗ version ✓ ✓ ✓?" in text
 
@@ -181,7 +181,7 @@ def test_full_prints_every_line(data: RunData) -> None:
 def test_a_run_without_defaults_prints_whole_tables(data: RunData) -> None:
     """With nothing to compare with, nothing is left out, and no comparison is explained."""
     axes = replace(data.run.axes, scenarios=("answer-1-protocols",))
-    kept = tuple(seen for seen in data.observations if seen.scenario == "answer-1-protocols")
+    kept = tuple(cell for cell in data.observations if cell.scenario == "answer-1-protocols")
     text = printed(replace(data, run=replace(data.run, axes=axes), observations=kept))
     assert sum(line.startswith("debian-12 ") for line in text.splitlines()) == 3
     assert "efaults" not in text
@@ -190,9 +190,9 @@ def test_a_run_without_defaults_prints_whole_tables(data: RunData) -> None:
 def test_words_from_outside_cannot_drive_the_terminal(data: RunData, tmp_path: Path) -> None:
     """Escape sequences and rich's markup in a log line or a claim are shown, not obeyed."""
     folder = sample_run.write_sample_run(tmp_path / "run")
-    found = load_run(folder).find(sample_run.ACCEPTED_CELL)
-    assert found
-    path = folder / str(found.evidence)
+    observation = load_run(folder).find(sample_run.ACCEPTED_CELL)
+    assert observation
+    path = folder / str(observation.evidence)
     evidence = json.loads(path.read_text(encoding="utf-8"))
     evidence["log"] = ["\x1b]0;owned\x07 \x9b2J [bold red]markup[/] [/nothing]"]
     sample_run.write_json(path, evidence)
@@ -210,7 +210,7 @@ def test_plain_keeps_lines_tabs_and_letters() -> None:
 
 
 def test_show_cell_prints_both_sides_and_the_configuration(data: RunData) -> None:
-    """A doubter gets log, dialogue, header, both views and the control in one place."""
+    """The reader gets log, dialogue, header, both views and the control in one place."""
     text = shown(data, sample_run.ACCEPTED_CELL)
     evidence = sample_run.evidence_of(next(s for s in data.observations
                                            if s.cell == sample_run.ACCEPTED_CELL))  # fmt: skip
@@ -225,7 +225,7 @@ def test_show_cell_prints_both_sides_and_the_configuration(data: RunData) -> Non
 
 
 def test_show_cell_prints_the_clients_own_error(data: RunData) -> None:
-    """A refusal is shown with its stage, reason and the library's words."""
+    """A refusal is shown with its stage, reason and the library's error text."""
     text = shown(data, sample_run.REFUSED_CELL)
     assert "✗ refused at handshake: protocol version" in text
     assert "[SSL] protocol-version (_ssl.c:1000)" in text
@@ -255,11 +255,11 @@ def test_a_builds_name_is_cut_and_not_shortened(name: str) -> None:
 
 
 def evidence_with(folder: Path, cell: str, **client: object) -> RunData:
-    """A run whose cell has other words of the client in its evidence."""
+    """A run whose cell has another client result in its evidence."""
     data = load_run(sample_run.write_sample_run(folder, scenarios=("defaults",)))
-    seen = data.find(cell)
-    assert seen
-    path = folder / str(seen.evidence)
+    observation = data.find(cell)
+    assert observation
+    path = folder / str(observation.evidence)
     evidence = json.loads(path.read_text(encoding="utf-8"))
     evidence["client"].update(client)
     sample_run.write_json(path, evidence)
@@ -300,8 +300,8 @@ def test_complaints_come_before_what_is_no_complaint(tmp_path: Path) -> None:
     instance["check"] = "updating /etc/hosts => /q/etc/hosts\npostfix: warning: bad owner\n"
     sample_run.write_json(path, instance)
     text = shown(load_run(folder), sample_run.DISAGREEING_CELL)
-    said = "  postfix: warning: bad owner\n  updating /etc/hosts => /q/etc/hosts\n"
-    assert f"What postfix check and postconf said\n{said}" in text
+    message = "  postfix: warning: bad owner\n  updating /etc/hosts => /q/etc/hosts\n"
+    assert f"Output of postfix check and postconf\n{message}" in text
     assert "Warnings" not in text
 
 
@@ -315,36 +315,38 @@ def test_show_cell_says_how_it_stands_beside_defaults(data: RunData) -> None:
 
 def test_the_summary_says_whose_decision_the_refusals_were(data: RunData) -> None:
     """Protects the answer to "can I change it": it stands under the outcomes, with its counts."""
-    one = next(o for o in data.observations if o.outcome == "refused")
-    blamed = replace(one, obstacles=("protocol-list", "library"))
-    told = replace(data, observations=tuple(blamed if o is one else o for o in data.observations))
+    refused = next(o for o in data.observations if o.outcome == "refused")
+    blamed = replace(refused, obstacles=("protocol-list", "library"))
+    changed = replace(
+        data, observations=tuple(blamed if o is refused else o for o in data.observations)
+    )
     assert "refused by: Postfix's protocol list 1, the TLS library as it was built 1" in printed(
-        told, 120
+        changed, 120
     )
     assert "refused by" not in printed(data, 120)
 
 
-def test_a_cell_says_what_stood_in_its_way_and_what_tells_so(
+def test_a_cell_shows_its_obstacles_and_how_they_are_known(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    """Protects "whose decision": the list in effect and the build's own control stand beside it."""
+    """Protects "whose decision": the list in effect and the permissive copy's cell are shown."""
     folder = sample_run.write_sample_run(tmp_path_factory.mktemp("blamed") / "run")
     lines = (folder / "observations.jsonl").read_text("utf-8").splitlines()
-    told = [json.loads(line) for line in lines]
-    for one in told:
-        if one["cell"] == sample_run.REFUSED_CELL:
-            one["obstacles"] = ["protocol-list"]
-            path = folder / one["evidence"]
+    records = [json.loads(line) for line in lines]
+    for record in records:
+        if record["cell"] == sample_run.REFUSED_CELL:
+            record["obstacles"] = ["protocol-list"]
+            path = folder / record["evidence"]
             evidence = json.loads(path.read_text("utf-8"))
-            own = "control-debian-12/open/smtp/c/TLSv1"
+            copy = "control-debian-12/open/smtp/c/TLSv1"
             evidence["grounds"] = {
-                "controls": {own: "accepted"},
+                "controls": {copy: "accepted"},
                 "list": "smtpd_tls_protocols = TLSv1.2",
                 "excluded": ["TLSv1"],
             }
             path.write_text(json.dumps(evidence), "utf-8")
-    (folder / "observations.jsonl").write_text("\n".join(map(json.dumps, told)) + "\n", "utf-8")
+    (folder / "observations.jsonl").write_text("\n".join(map(json.dumps, records)) + "\n", "utf-8")
     text = shown(load_run(folder), sample_run.REFUSED_CELL)
-    assert re.search(r"in the way +Postfix's protocol list", text)
-    assert re.search(r"its list +smtpd_tls_protocols = TLSv1\.2", text)
-    assert re.search(r"own control +control-debian-12/open/smtp/c/TLSv1: accepted", text)
+    assert re.search(r"obstacles +Postfix's protocol list", text)
+    assert re.search(r"protocol list +smtpd_tls_protocols = TLSv1\.2", text)
+    assert re.search(r"permissive copy +control-debian-12/open/smtp/c/TLSv1: accepted", text)

@@ -19,7 +19,7 @@ from harness.postfix_config.master_cf_overlay import Overlay
 from harness.postfix_config.tls_levels import service_levels
 from harness.reports.explain_text import explanation, table
 from harness.reports.verify_remedy import TriedRemedy
-from harness.reports.verify_text import sentences, told_remedy
+from harness.reports.verify_text import answer_lines, told_remedy
 from harness.scenarios.candidate import read_candidate
 from harness.scenarios.claims import Claims
 from harness.scenarios.expectations import (
@@ -83,15 +83,15 @@ def test_a_line_that_acts_and_one_that_does_not_are_told_apart() -> None:
         ["smtpd_tls_protocols = !TLSv1", "smtp_tls_protocols = !TLSv1"],
         {"advice": strict_smtp, "without-1": BOTH, "without-2": strict_smtp, "only-2": BOTH},
     )
-    found = explain(data, "advice")
-    first, second = found.lines
+    effects = explain(data, "advice")
+    first, second = effects.lines
     assert (first.part, second.part) == (LinePart.ACTS, LinePart.NONE)
-    assert {one.spot[0] for one in first.removed.changes} == {"smtp"}
+    assert {change.spot[0] for change in first.removed.changes} == {"smtp"}
     assert len(first.removed.changes) == 3
-    text = "\n".join(explanation(data, found))
+    text = "\n".join(explanation(data, effects))
     assert "acts: without it 3 cells change: smtp TLSv1; all 3 builds" in text
     assert "smtp_tls_protocols is a parameter of smtp(8)" in text
-    assert "| `smtpd_tls_protocols = !TLSv1` | acts | no effect |" in table(data, found)
+    assert "| `smtpd_tls_protocols = !TLSv1` | acts | no effect |" in table(data, effects)
 
 
 def test_configurations_that_come_to_the_same_are_measured_once() -> None:
@@ -99,7 +99,7 @@ def test_configurations_that_come_to_the_same_are_measured_once() -> None:
     advice = Scenario("advice", "T", "S", "C", main_cf="a = 1\nb = 2\n")
     control = Scenario("defaults", "T", "S", "C")
     made = distinct(variants(advice, control), [control, advice])
-    assert [one.id for one in made] == ["advice--without-1", "advice--only-1"]
+    assert [scenario.id for scenario in made] == ["advice--without-1", "advice--only-1"]
     single = Scenario("one", "T", "S", "C", main_cf="a = 1\n")
     assert distinct(variants(single, control), [control, single]) == []
 
@@ -112,11 +112,15 @@ def test_two_lines_that_cover_each_other_are_found_by_their_pair() -> None:
         "advice": strict, "without-1": strict, "without-2": strict, "without-3": strict,
         "only-1": strict, "only-2": strict, "only-3": plain,
     }  # fmt: skip
-    found = explain(measured(lines, cells), "advice")
-    assert [one.part for one in found.lines] == [LinePart.COVERED, LinePart.COVERED, LinePart.NONE]
-    assert pairs(found) == [(LineKind.WITHOUT, (1, 2))]
-    found = explain(measured(lines, cells | {"without-1-2": plain}), "advice")
-    assert [one.partners for one in found.lines] == [(2,), (1,), ()]
+    effects = explain(measured(lines, cells), "advice")
+    assert [effect.part for effect in effects.lines] == [
+        LinePart.COVERED,
+        LinePart.COVERED,
+        LinePart.NONE,
+    ]
+    assert pairs(effects) == [(LineKind.WITHOUT, (1, 2))]
+    effects = explain(measured(lines, cells | {"without-1-2": plain}), "advice")
+    assert [effect.partners for effect in effects.lines] == [(2,), (1,), ()]
 
 
 def test_a_line_that_acts_only_together_with_another_is_found() -> None:
@@ -127,20 +131,23 @@ def test_a_line_that_acts_only_together_with_another_is_found() -> None:
         "advice": strict, "without-1": plain, "without-2": plain, "without-3": strict,
         "only-1": plain, "only-2": plain, "only-3": plain,
     }  # fmt: skip
-    found = explain(measured(lines, cells), "advice")
-    assert [one.together for one in found.lines] == [True, True, False]
-    assert (LineKind.ONLY, (1, 2)) in pairs(found)
+    effects = explain(measured(lines, cells), "advice")
+    assert [effect.needs_partner for effect in effects.lines] == [True, True, False]
+    assert (LineKind.ONLY, (1, 2)) in pairs(effects)
     data = measured(lines, cells | {"only-1-2": strict})
-    found = explain(data, "advice")
-    assert [one.partners for one in found.lines] == [(2,), (1,), ()]
-    assert "only together with line 2" in "\n".join(explanation(data, found))
+    effects = explain(data, "advice")
+    assert [effect.partners for effect in effects.lines] == [(2,), (1,), ()]
+    assert "only together with line 2" in "\n".join(explanation(data, effects))
 
 
 def test_a_line_that_was_not_measured_has_no_verdict() -> None:
     """Protects truth: a variant that is missing is no proof of "no effect"."""
     lines = ["smtpd_tls_ciphers = high", "smtpd_tls_protocols = !TLSv1"]
-    found = explain(measured(lines, {"advice": {"smtp": STRICT}}), "advice")
-    assert [one.part for one in found.lines] == [LinePart.UNMEASURED, LinePart.UNMEASURED]
+    effects = explain(measured(lines, {"advice": {"smtp": STRICT}}), "advice")
+    assert [effect.part for effect in effects.lines] == [
+        LinePart.UNMEASURED,
+        LinePart.UNMEASURED,
+    ]
 
 
 def candidate(text: str, service: Service | None = None) -> Scenario:
@@ -149,7 +156,7 @@ def candidate(text: str, service: Service | None = None) -> Scenario:
 
 
 def test_a_candidate_is_what_its_lines_look_like() -> None:
-    """Protects "ask in one line": main.cf, master.cf and -o lines are told apart by themselves."""
+    """Protects "ask in one line": main.cf, master.cf and -o lines are recognised."""
     mixed = candidate(
         "# mine\nsmtpd_tls_security_level = may\nsubmission inet n - - - - smtpd\n  -o a=1\nb=2\n"
     )
@@ -170,7 +177,7 @@ def test_options_of_no_entry_are_refused_by_file_and_line() -> None:
     assert "options without an entry" in str(caught.value)
 
 
-def test_a_line_that_postfix_does_not_read_is_kept_and_told() -> None:
+def test_a_line_that_postfix_does_not_read_is_kept_and_reported() -> None:
     """Protects from a better configuration than the user's: Postfix says what it thinks of it."""
     given = candidate("a = 1\nhello\n")
     assert given.main_cf == "a = 1\nhello\n"
@@ -178,7 +185,7 @@ def test_a_line_that_postfix_does_not_read_is_kept_and_told() -> None:
 
 
 def test_how_a_service_does_tls_is_read_from_its_entry() -> None:
-    """Protects the words "at may" and "at encrypt": options win, ports are the instance's."""
+    """Protects the texts "at may" and "at encrypt": options win, ports are the instance's."""
     master = (
         "20010 inet n - - - - smtpd\n20011 inet n - - - - smtpd\n"
         "  -o smtpd_tls_security_level=encrypt\n20012 inet n - - - - smtpd\n"
@@ -200,7 +207,7 @@ def test_a_policy_is_answered_service_by_service() -> None:
     data = run_of({"defaults": BOTH, "candidate": {"smtp": OPEN, "submission": STRICT}}, expect)
     smtp, submission = answers(data, "candidate")
     assert (smtp.standing, submission.standing) == (Standing.FAILS, Standing.HOLDS)
-    text = "\n".join(sentences(data, "candidate", [smtp, submission]))
+    text = "\n".join(answer_lines(data, "candidate", [smtp, submission]))
     assert "smtp: no, on all 3 builds" in text
     assert "with TLSv1: negotiated TLSv1, not TLSv1.2 or TLSv1.3" in text
     assert "submission: yes, on all 3 builds" in text
@@ -209,26 +216,26 @@ def test_a_policy_is_answered_service_by_service() -> None:
     lines = policy.remedy("may")
     assert lines == ("smtpd_tls_protocols = !SSLv2, !SSLv3, !TLSv1, !TLSv1.1",)
     tried = TriedRemedy(lines, (), (smtp, submission), after)
-    told = "\n".join(told_remedy(tried, [smtp, submission]))
-    assert "What to change, in main.cf:" in told
-    assert "tried: smtp then meets the policy" in told
-    assert "submission then" not in told
+    message = "\n".join(told_remedy(tried, [smtp, submission]))
+    assert "What to change, in main.cf:" in message
+    assert "tried: smtp then meets the policy" in message
+    assert "submission then" not in message
 
 
-def test_a_policy_that_nobody_knows_is_refused_before_anything_runs() -> None:
+def test_an_unknown_policy_is_refused_before_anything_runs() -> None:
     """Protects time: no image is built for a slip on the command line."""
-    told = CliRunner().invoke(verify_command, ["--policy", "tsl12", "--scenarios-dir", "x"])
-    assert isinstance(told.exception, UsageError)
-    assert "no policy 'tsl12'" in str(told.exception)
+    result = CliRunner().invoke(verify_command, ["--policy", "tsl12", "--scenarios-dir", "x"])
+    assert isinstance(result.exception, UsageError)
+    assert "no policy 'tsl12'" in str(result.exception)
 
 
 def test_nothing_to_explain_is_said_so() -> None:
     """Protects from a run of nothing."""
-    told = CliRunner().invoke(explain_command, ["no-such-thing"])
-    assert isinstance(told.exception, UsageError)
-    assert "neither a file nor a scenario" in str(told.exception)
-    told = CliRunner().invoke(explain_command, ["defaults"])
-    assert "nothing to hold defaults against" in str(told.exception)
+    result = CliRunner().invoke(explain_command, ["no-such-thing"])
+    assert isinstance(result.exception, UsageError)
+    assert "neither a file nor a scenario" in str(result.exception)
+    result = CliRunner().invoke(explain_command, ["defaults"])
+    assert "nothing to hold defaults against" in str(result.exception)
 
 
 KNOWN = Known(("debian-11", "debian-12"), ("openssl-3.5.7", "aiosmtplib-debian12"))
@@ -269,8 +276,8 @@ def test_expectations_that_contradict_each_other_are_refused() -> None:
     assert "but line 5 expects refused" in str(error)
     elsewhere = expecting(Outcome.ACCEPTED, 9, offers=("TLSv1.2",))
     check_claims([claiming(refused, elsewhere)], KNOWN)
-    apart = (
+    separate = (
         expecting(Outcome.REFUSED, 5, builds=("debian-11",)),
         expecting(Outcome.ACCEPTED, 9, builds=("debian-12",)),
     )
-    check_claims([claiming(*apart)], KNOWN)
+    check_claims([claiming(*separate)], KNOWN)

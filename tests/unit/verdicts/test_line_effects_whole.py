@@ -74,7 +74,7 @@ def looked_at(scenario: Scenario, *services: Service) -> list[str]:
 
 
 def test_only_lines_that_can_bear_on_what_is_asked_are_looked_at() -> None:
-    """Protects time, and the answer: a queue's folder is in nobody's way, each with its reason."""
+    """Protects time, and the answer: a queue's folder affects no cell, which is a reason."""
     assert looked_at(WHOLE, *INBOUND) == [
         "my_protocols = !TLSv1",
         "smtpd_tls_protocols = $my_protocols",
@@ -124,29 +124,33 @@ def test_a_whole_configuration_is_held_against_itself() -> None:
     """Protects from nonsense: no line of a whole configuration is tried alone over a base."""
     candidate = Scenario("whole", "T", "S", "C", main_cf=LINES, whole=True)
     made = list(variants(candidate, None, [1, 2]))
-    assert [one.id for one in made] == ["whole--without-1", "whole--without-2"]
+    assert [scenario.id for scenario in made] == ["whole--without-1", "whole--without-2"]
     data = whole_run({"without-1": OPEN, "without-2": STRICT})
-    found = explain(data, "whole")
-    assert [one.part for one in found.lines] == [LinePart.ACTS, LinePart.NONE, LinePart.LEFT_OUT]
-    text = "\n".join(explanation(data, found))
+    effects = explain(data, "whole")
+    assert [effect.part for effect in effects.lines] == [
+        LinePart.ACTS,
+        LinePart.NONE,
+        LinePart.LEFT_OUT,
+    ]
+    text = "\n".join(explanation(data, effects))
     assert "1  smtpd_tls_protocols = !TLSv1\n   acts: without it 1 cell change" in text
     assert "No observable effect (1 line; the 2 cells are the same without each)" in text
     assert "Left out (1 line)" in text
     assert max(map(len, text.splitlines())) <= 80
-    assert faults("explain", explanation_data(data, found)) == []
+    assert faults("explain", explanation_data(data, effects)) == []
 
 
 def test_a_change_that_does_not_repeat_is_no_act() -> None:
     """Protects from chance: a cell that changed once, and not again, makes no line act."""
     cells = {"without-1": OPEN, "without-2": OPEN, "whole--again": STRICT}
     data = whole_run(cells | {f"without-1{AGAIN}": OPEN, f"without-2{AGAIN}": STRICT})
-    found = explain(data, "whole")
-    assert [one.part for one in found.lines] == [
+    effects = explain(data, "whole")
+    assert [effect.part for effect in effects.lines] == [
         LinePart.ACTS,
         LinePart.UNMEASURED,
         LinePart.LEFT_OUT,
     ]
-    assert "changed once, and not when measured again" in "\n".join(explanation(data, found))
+    assert "changed once, and not when measured again" in "\n".join(explanation(data, effects))
 
 
 @pytest.mark.parametrize("result", ["timeout", "error", "config-rejected fatal"])
@@ -154,33 +158,35 @@ def test_trouble_makes_no_line_act(result: str) -> None:
     """Protects from "acts" by a time-out, or by a process that died while another served."""
     without = STRICT | {"TLSv1.2": result}
     data = whole_run({"without-1": OPEN, "without-2": without})
-    found = explain(data, "whole")
-    assert found.lines[1].part is LinePart.UNMEASURED
-    assert found.lines[1].removed.gaps == 1
+    effects = explain(data, "whole")
+    assert effects.lines[1].part is LinePart.UNMEASURED
+    assert effects.lines[1].removed.unmeasured == 1
 
 
 def test_a_line_without_which_postfix_does_not_serve_acts() -> None:
     """Protects the other side: where no client is served at all, the line is needed."""
     dead = dict.fromkeys(STRICT, "config-rejected fatal")
-    found = explain(whole_run({"without-1": OPEN, "without-2": dead}), "whole")
-    assert found.lines[1].part is LinePart.ACTS
+    effects = explain(whole_run({"without-1": OPEN, "without-2": dead}), "whole")
+    assert effects.lines[1].part is LinePart.ACTS
 
 
 def test_a_cell_that_the_candidate_has_no_result_of_tells_of_no_line() -> None:
     """Protects from "not measured" of every line for one client's trouble."""
     data = whole_run({"without-1": OPEN | {"default": "TLSv1.2"}, "without-2": STRICT})
-    seen = [one for one in data.observations if one.scenario == "whole" and one.offer == "default"]
-    assert seen == []
+    observations = [
+        cell for cell in data.observations if cell.scenario == "whole" and cell.offer == "default"
+    ]
+    assert observations == []
     assert explain(data, "whole").lines[1].part is LinePart.NONE
 
 
 def test_what_seems_to_act_is_measured_once_more_where_it_changes() -> None:
     """Protects time: only the cells that changed, of the lines that seem to act."""
     candidate = Scenario("whole", "T", "S", "C", main_cf=LINES, whole=True)
-    found = explain(whole_run({"without-1": OPEN, "without-2": STRICT}), "whole")
-    again = repeats(found, candidate)
-    assert [one.id for one in again] == ["whole--again", "whole--without-1--again"]
-    assert {str(offer) for one in again for offer in one.claims.offers} == {"TLSv1"}
+    effects = explain(whole_run({"without-1": OPEN, "without-2": STRICT}), "whole")
+    again = repeats(effects, candidate)
+    assert [scenario.id for scenario in again] == ["whole--again", "whole--without-1--again"]
+    assert {str(offer) for scenario in again for offer in scenario.claims.offers} == {"TLSv1"}
     assert again[1].main_cf == LINES.partition("\n")[2]
 
 

@@ -1,4 +1,4 @@
-"""Answers to policies: where TLS speaks, what says nothing of it, and in which words."""
+"""Answers to policies: what counts as TLS, what shows nothing about it, and how it is reported."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from hypothesis import strategies as st
 from harness.cli.commands.verify import exit_code_of as exit_code_of_answers
 from harness.cli.verdict_exit import exit_code_of
 from harness.errors import ExitCode
-from harness.observations.record import Observation, Stage
+from harness.observations.record import BEFORE_TLS, Observation, Stage
 from harness.observations.run_folder import RunData
 from harness.outcomes import Outcome
 from harness.reports.stand_ins import (
     StandIns,
+    merge_stand_ins,
     stand_ins_markdown,
     stand_ins_of,
     stand_ins_text,
-    united,
 )
 from harness.reports.verify_json import verification_data
 from harness.reports.verify_markdown import verification_markdown
 from harness.reports.verify_text import verification
-from harness.reports.wrapping import WIDTH, columns
+from harness.reports.wrapping import WIDTH, table_lines
 from harness.scenarios.expectations import Expectation
 from harness.scenarios.remedies import (
     overrides,
@@ -38,11 +38,10 @@ from harness.verdicts.decisive_lines import (
 )
 from harness.verdicts.judging import (
     AFTER_TLS,
-    BEFORE_TLS,
     ComparedCell,
     Standing,
-    judge,
-    negotiated,
+    judge_expectation,
+    negotiated_protocol,
 )
 from harness.verdicts.policy_answers import (
     PolicyAnswer,
@@ -70,14 +69,16 @@ DEAD = dict.fromkeys(MODERN, "config-rejected fatal")
 
 def answered(data: RunData) -> dict[str, PolicyAnswer]:
     """The answer of each service of a run on its one build."""
-    return {one.service: one.builds["debian-12"].answer for one in answers(data, "candidate")}
+    return {
+        answer.service: answer.builds["debian-12"].answer for answer in answers(data, "candidate")
+    }
 
 
 def refusing(protocol: str | None, stage: Stage, reason: str, policy: str) -> PolicyAnswer:
     """The answer where every offer but an old one ends with this refusal."""
     data = candidate_run({"smtp": {"TLSv1.2": "TLSv1.2", "default": "TLSv1.2"}}, policy)
-    seen = tuple(refused_later(one, protocol, stage, reason) for one in data.observations)
-    return answered(replace(data, observations=seen))["smtp"]
+    observations = tuple(refused_later(cell, protocol, stage, reason) for cell in data.observations)
+    return answered(replace(data, observations=observations))["smtp"]
 
 
 @pytest.mark.parametrize(
@@ -99,13 +100,13 @@ def refusing(protocol: str | None, stage: Stage, reason: str, policy: str) -> Po
     ],
 )
 def test_each_kind_of_service_has_its_own_word(cells: dict[str, str], answer: PolicyAnswer) -> None:
-    """Protects the column of answers: no TLS and no Postfix are told apart from old TLS."""
+    """Protects the column of answers: no TLS and no Postfix are distinguished from old TLS."""
     assert answered(candidate_run({"smtp": cells})) == {"smtp": answer}
 
 
 @pytest.mark.parametrize("stage", [Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA])
 def test_a_version_that_was_negotiated_counts_whatever_came_later(stage: Stage) -> None:
-    """Protects from "yes" by accident: TLSv1, then a refused recipient, was told as meeting it."""
+    """Protects from "yes" by accident: TLSv1, then a refused recipient, counted as meeting it."""
     assert refusing("TLSv1", stage, "access-denied", "tls12-or-newer") is PolicyAnswer.NO
 
 
@@ -115,7 +116,7 @@ def test_a_refusal_that_is_not_about_tls_is_never_no(stage: Stage) -> None:
     assert refusing("TLSv1.2", stage, "access-denied", "tls12-or-newer") is PolicyAnswer.UNMEASURED
 
 
-def test_a_server_that_nobody_reached_meets_nothing() -> None:
+def test_a_server_that_no_client_reached_meets_nothing() -> None:
     """Protects from "yes, nothing old was negotiated" where nothing was asked."""
     for stage in BEFORE_TLS:
         assert refusing(None, stage, "closed", "tls12-or-newer") is PolicyAnswer.UNMEASURED
@@ -136,30 +137,44 @@ def test_doing_without_tls_is_refused_for_its_own_sake_only(
     stage: Stage, reason: str, standing: Standing
 ) -> None:
     """Protects no-plaintext-auth: a login that was taken and failed is no "no login"."""
-    (asked, *_) = expectations("no-plaintext-auth")
-    seen = refused_later(
+    (expectation, *_) = expectations("no-plaintext-auth")
+    observation = refused_later(
         observe("debian-12", "candidate", "submission", "plaintext", "plaintext"),
         None,
         stage,
         reason,
     )
-    place = ComparedCell(seen.cell, seen.service, seen.client, seen.offer, seen, None)
-    assert judge(asked, [place]).standing is standing
+    place = ComparedCell(
+        observation.cell,
+        observation.service,
+        observation.client,
+        observation.offer,
+        observation,
+        None,
+    )
+    assert judge_expectation(expectation, [place]).standing is standing
 
 
 def test_a_scenario_s_own_claim_is_taken_at_its_word() -> None:
     """Protects verdicts: advice that promises delivery is refuted by a refused recipient."""
-    seen = refused_later(
+    observation = refused_later(
         observe("debian-12", "advice", "smtp", "TLSv1.2", "TLSv1.2"),
         "TLSv1.2",
         Stage.RCPT,
         "access-denied",
     )
-    place = ComparedCell(seen.cell, seen.service, seen.client, seen.offer, seen, None)
+    place = ComparedCell(
+        observation.cell,
+        observation.service,
+        observation.client,
+        observation.offer,
+        observation,
+        None,
+    )
     claim = Expectation(outcome=(Outcome.ACCEPTED,))
-    assert judge(claim, [place]).standing is Standing.FAILS
+    assert judge_expectation(claim, [place]).standing is Standing.FAILS
     (_, policy) = expectations("tls12-or-newer")
-    assert judge(policy, [place]).standing is Standing.UNMEASURED
+    assert judge_expectation(policy, [place]).standing is Standing.UNMEASURED
 
 
 def test_what_was_negotiated_before_a_timeout_counts_against_only() -> None:
@@ -167,17 +182,28 @@ def test_what_was_negotiated_before_a_timeout_counts_against_only() -> None:
     (newer, _) = expectations("tls12-or-newer")
     for protocol, standing in (("TLSv1", Standing.FAILS), ("TLSv1.2", Standing.UNMEASURED)):
         cell = observe("debian-12", "candidate", "smtp", "default", "timeout")
-        seen = replace(refused_later(cell, protocol, Stage.DATA, ""), outcome=Outcome.TIMEOUT)
-        place = ComparedCell(seen.cell, seen.service, seen.client, seen.offer, seen, None)
-        assert judge(newer, [place]).standing is standing
+        observation = replace(
+            refused_later(cell, protocol, Stage.DATA, ""), outcome=Outcome.TIMEOUT
+        )
+        place = ComparedCell(
+            observation.cell,
+            observation.service,
+            observation.client,
+            observation.offer,
+            observation,
+            None,
+        )
+        assert judge_expectation(newer, [place]).standing is standing
 
 
 def cells() -> st.SearchStrategy[Observation]:
     """Any cell of a service, as far as a policy looks at it."""
 
     def cell(outcome: Outcome, stage: Stage | None, protocol: str | None, reason: str):  # type: ignore[no-untyped-def]
-        seen = observe("debian-12", "candidate", "smtp", "TLSv1.2", "TLSv1.2")
-        return replace(refused_later(seen, protocol, stage or Stage.QUIT, reason), outcome=outcome)
+        observation = observe("debian-12", "candidate", "smtp", "TLSv1.2", "TLSv1.2")
+        return replace(
+            refused_later(observation, protocol, stage or Stage.QUIT, reason), outcome=outcome
+        )
 
     reasons = st.sampled_from(["must-starttls", "auth-failed", "access-denied", "closed"])
     protocols = st.sampled_from([None, "TLSv1", "TLSv1.2", "TLSv1.3"])
@@ -185,27 +211,41 @@ def cells() -> st.SearchStrategy[Observation]:
 
 
 @given(cells())
-def test_old_tls_is_never_told_as_met_and_new_tls_never_as_old(seen: Observation) -> None:
+def test_old_tls_is_never_told_as_met_and_new_tls_never_as_old(observation: Observation) -> None:
     """Protects the policy's heart, for every outcome, stage, reason and protocol."""
     newer, _ = expectations("tls12-or-newer")
-    place = ComparedCell(seen.cell, seen.service, seen.client, seen.offer, seen, None)
-    judged = judge(newer, [place])
-    version = negotiated(seen)
+    place = ComparedCell(
+        observation.cell,
+        observation.service,
+        observation.client,
+        observation.offer,
+        observation,
+        None,
+    )
+    judged = judge_expectation(newer, [place])
+    version = negotiated_protocol(observation)
     if version == "TLSv1":
         assert judged.standing is Standing.FAILS
     else:
         assert not judged.mismatches
-    if seen.stage in AFTER_TLS | BEFORE_TLS and version is None:
-        assert judged.standing is not Standing.HOLDS or seen.reason == "must-starttls"
+    if observation.stage in AFTER_TLS | BEFORE_TLS and version is None:
+        assert judged.standing is not Standing.HOLDS or observation.reason == "must-starttls"
 
 
 @given(cells())
-def test_a_message_that_was_not_queued_never_gets_through(seen: Observation) -> None:
+def test_a_message_that_was_not_queued_never_gets_through(observation: Observation) -> None:
     """Protects "gets through": only an accepted cell bears it out."""
     _, through = expectations("tls12-or-newer")
-    place = ComparedCell(seen.cell, seen.service, seen.client, seen.offer, seen, None)
-    judged = judge(through, [place])
-    assert (judged.standing is Standing.HOLDS) == (seen.outcome is Outcome.ACCEPTED)
+    place = ComparedCell(
+        observation.cell,
+        observation.service,
+        observation.client,
+        observation.offer,
+        observation,
+        None,
+    )
+    judged = judge_expectation(through, [place])
+    assert (judged.standing is Standing.HOLDS) == (observation.outcome is Outcome.ACCEPTED)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +278,7 @@ FAILED = [
 
 
 @pytest.mark.parametrize(
-    ("log", "question", "words"),
+    ("log", "question", "text"),
     [
         (LOG, DecisiveQuestion.NEGOTIATED, "Anonymous TLS connection established"),
         (LOG, DecisiveQuestion.REFUSED, "NOQUEUE: reject: RCPT"),
@@ -255,20 +295,20 @@ FAILED = [
     ],
 )  # fmt: skip
 def test_the_line_that_decided_stands_in_the_answer(
-    log: list[str], question: DecisiveQuestion, words: str | None
+    log: list[str], question: DecisiveQuestion, text: str | None
 ) -> None:
-    """Protects "why": of a dozen lines the one that decides is told, without its time."""
+    """Protects "why": the decisive one of a dozen lines is reported, without its time."""
     line = decisive_line(log, question)
-    if words is None:
+    if text is None:
         assert line is None
     else:
         assert line is not None
-        assert words in line
+        assert text in line
         assert not line.startswith("Nov")
 
 
 def told(data: RunData) -> str:
-    """The answer as text, no line of it wider than a terminal, whatever words are long."""
+    """The answer as text, no line of it wider than a terminal, however long its names are."""
     text = verification(data, "candidate", answers(data, "candidate"))
     assert max(map(len, text.splitlines())) <= WIDTH
     return text
@@ -277,10 +317,15 @@ def told(data: RunData) -> str:
 def test_the_answer_has_postfix_s_own_words_and_the_stand_ins() -> None:
     """Protects a reader who doubts: the log line, the reply and what was replaced stand there."""
     data = candidate_run({"smtp": {"TLSv1.2": "TLSv1.2", "default": "TLSv1.2"}})
-    seen = tuple(refused_later(one, "TLSv1.2", Stage.RCPT, "denied") for one in data.observations)
+    observations = tuple(
+        refused_later(cell, "TLSv1.2", Stage.RCPT, "denied") for cell in data.observations
+    )
     reply = {"code": 554, "text": "5.7.1 Relay access denied by somebody"}
     data = with_evidence(
-        replace(data, observations=seen), [ESTABLISHED, REJECT], reply, {"replaced": REPLACED}
+        replace(data, observations=observations),
+        [ESTABLISHED, REJECT],
+        reply,
+        {"replaced": REPLACED},
     )
     text = " ".join(told(data).split())
     assert "2 settings of your configuration need things that are not here" in text
@@ -299,11 +344,11 @@ def test_a_table_that_decides_tls_is_not_passed_over() -> None:
     names = ("tls_server_sni_maps", "smtp_tls_policy_maps")
     replaced = [{**REPLACED[0], "setting": name} for name in names]
     data = with_evidence(candidate_run({"smtp": MODERN}), [], None, {"replaced": replaced})
-    found = stand_ins_of(data, "candidate")
-    assert "Of these tls_server_sni_maps can decide TLS" in " ".join(stand_ins_text(found))
-    sending = " ".join(stand_ins_text(replace(found, sends=True)))
+    stand_ins = stand_ins_of(data, "candidate")
+    assert "Of these tls_server_sni_maps can decide TLS" in " ".join(stand_ins_text(stand_ins))
+    sending = " ".join(stand_ins_text(replace(stand_ins, sends=True)))
     assert "tls_server_sni_maps, smtp_tls_policy_maps can decide TLS" in sending
-    clients = " ".join(stand_ins_text(replace(found, replaced=found.replaced[1:])))
+    clients = " ".join(stand_ins_text(replace(stand_ins, replaced=stand_ins.replaced[1:])))
     assert "None of them decides TLS for clients" in clients
 
 
@@ -321,8 +366,8 @@ def test_what_may_decide_tls_goes_by_the_table_of_settings(
     setting: str, instead: str, decides: bool
 ) -> None:
     """A table that hides STARTTLS has no tls in its name; one that was given is known."""
-    one = {**REPLACED[0], "setting": setting, "instead": instead}
-    text = " ".join(stand_ins_text(StandIns((one,), sends=True)))
+    replacement = {**REPLACED[0], "setting": setting, "instead": instead}
+    text = " ".join(stand_ins_text(StandIns((replacement,), sends=True)))
     assert ("can decide TLS" in text) is decides
 
 
@@ -338,8 +383,8 @@ def test_a_setting_of_many_entries_is_counted_once() -> None:
 def test_a_service_that_only_its_own_machine_reaches_does_not_count() -> None:
     """Protects from exit code 1 for a content filter's way back, which has no need of TLS."""
     data = candidate_run({"smtp": MODERN, "127.0.0.1:10025": NO_TLS})
-    found = answers(data, "candidate")
-    assert exit_code_of_answers(found) == 0
+    services = answers(data, "candidate")
+    assert exit_code_of_answers(services) == 0
     assert "only its own machine reaches it" in " ".join(told(data).split())
     alone = candidate_run({"127.0.0.1:10025": NO_TLS})
     assert exit_code_of_answers(answers(alone, "candidate")) == 1
@@ -360,7 +405,7 @@ def test_lines_are_told_to_lie_over_a_base() -> None:
     base = ["smtpd_tls_security_level = may", "compatibility_level = 3.6"]
     data = with_evidence(candidate_run({"smtp": MODERN}), [], None, {"base": base})
     text = " ".join(stand_ins_text(stand_ins_of(data, "candidate")))
-    assert "Only lines were given; they were laid over a base: smtpd_tls_security_level" in text
+    assert "Only lines were given; they were added to a base: smtpd_tls_security_level" in text
 
 
 def test_a_configuration_that_postfix_rejects_is_told_once() -> None:
@@ -395,12 +440,12 @@ def test_any_number_of_services_and_builds_fits_80_columns(services: int, builds
     )
     text = told(data)
     assert all(name in text for name in (*names, *versions))
-    table = columns(["", *versions], [[name, *("yes" for _ in versions)] for name in names])
+    table = table_lines(["", *versions], [[name, *("yes" for _ in versions)] for name in names])
     assert sum(line.count("yes") for line in table) == services * builds
 
 
 def test_machine_output_is_by_the_schema() -> None:
-    """Protects other programs: each kind of answer is valid, and a wrong word is not."""
+    """Protects other programs: each kind of answer is valid, and a wrong value is not."""
     for cells in (MODERN, NO_TLS, DEAD, MODERN | {"TLSv1": "TLSv1", "TLSv1.2": "timeout"}):
         data = candidate_run({"smtp": cells, "submission": MODERN})
         answer = verification_data(data, "candidate", answers(data, "candidate"), ["x"])
@@ -435,8 +480,8 @@ def test_an_option_that_stands_in_a_remedy_s_way_is_named_and_taken_out() -> Non
     """Protects the remedy: a line of main.cf changes nothing below a -o option of the entry."""
     lines = ["smtpd_tls_mandatory_protocols = !TLSv1"]
     names = ["smtpd_tls_mandatory_protocols"]
-    (found,) = overrides(MASTER, {"submission"}, names)
-    assert found.text == (
+    (override,) = overrides(MASTER, {"submission"}, names)
+    assert override.text == (
         "-o smtpd_tls_mandatory_protocols=TLSv1 under submission (line 4 of master.cf)"
     )
     assert overrides(MASTER, {"smtp"}, names) == ()
@@ -472,10 +517,10 @@ def test_a_service_without_answers_is_no_yes() -> None:
     assert ServiceAnswer("smtp", {}).standing is Standing.UNMEASURED
 
 
-def test_the_tests_own_keys_are_told() -> None:
+def test_the_keys_of_the_test_are_reported() -> None:
     """A server with an EC or a short key may answer otherwise, and the reader must know that."""
     whole = {"files": {"/k.pem": "RSA key", "/c.pem": "RSA certificate"}, "base": []}
-    assert "Keys and certificates are the test's own (RSA key)" in " ".join(
-        stand_ins_text(united([whole]))
+    assert "Keys and certificates are the test's (RSA key)" in " ".join(
+        stand_ins_text(merge_stand_ins([whole]))
     )
-    assert stand_ins_text(united([{"files": {"/c.pem": "CA certificate"}}])) == []
+    assert stand_ins_text(merge_stand_ins([{"files": {"/c.pem": "CA certificate"}}])) == []

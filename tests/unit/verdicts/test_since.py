@@ -32,8 +32,7 @@ from harness.verdicts.bisection_steps import (
     open_borders,
     partners,
 )
-from harness.verdicts.since import since
-from harness.verdicts.spread import known_releases
+from harness.verdicts.since import known_releases, since
 from harness.verdicts.version_boundaries import (
     Axis,
     Border,
@@ -58,35 +57,35 @@ def run(builds: dict[str, tuple[str, str]] = PAIRS) -> RunData:
 
 
 def test_cells_that_change_alike_are_told_together() -> None:
-    """Protects readers: one border is one sentence, however many cells it moves."""
+    """Protects readers: one version boundary is one sentence, however many cells it concerns."""
     constant, changing = since(run(), "defaults")
     assert constant.found.constant
     assert [place.rpartition("/")[2] for place in changing.places] == ["TLSv1", "TLSv1.1"]
-    (border,) = changing.found.axes[0].borders
+    (border,) = changing.found.axes[0].boundaries
     assert (str(border.before.last), str(border.after.first)) == ("3.5.25", "3.10.13")
     assert not border.exact
     assert since(run(), "defaults/submission/*") == ()
 
 
 def test_what_both_sides_do_not_agree_on_says_nothing() -> None:
-    """Protects borders: a cell that client and server tell differently is no label."""
-    (one, *others) = run().observations
-    assert one.outcome is Outcome.ACCEPTED
-    data = replace(run(), observations=(replace(one, agree=False), *others))
+    """Protects boundaries: a cell that client and server report differently has no label."""
+    (first, *others) = run().observations
+    assert first.outcome is Outcome.ACCEPTED
+    data = replace(run(), observations=(replace(first, agree=False), *others))
     constant, _ = since(data, "defaults")
     assert constant.found.unmeasured == (OLD,)
 
 
 def border(axis: Axis, before: str, after: str) -> Border:
-    """A border between two releases, with what the catalog has between."""
+    """A boundary between two releases, with what the catalog has between."""
     old, new = Version.parse(before), Version.parse(after)
-    between = tuple(one for one in known_releases()[axis] if old < one < new)
+    between = tuple(version for version in known_releases()[axis] if old < version < new)
     return Border(axis, Segment("a", old, old), Segment("b", new, new), between)
 
 
 def test_the_next_build_halves_the_border_and_pairs_what_can_be_paired() -> None:
     """Protects time: the middle release first, with an OpenSSL that it can be built with."""
-    (edge,) = open_borders(one.found for one in since(run(), "defaults"))
+    (edge,) = open_borders(group.found for group in since(run(), "defaults"))
     others = [Version.parse("1.0.2h"), Version.parse("1.1.1w")]
     names = list(candidates(edge, others, tried=PAIRS))
     middle = edge.between[len(edge.between) // 2]
@@ -110,7 +109,7 @@ def test_a_release_without_a_source_is_not_asked_for_again() -> None:
 
 
 def test_an_openssl_is_also_had_as_debian_packages_it() -> None:
-    """Protects reach: where the source is not to be had, the packages of that version may be."""
+    """Protects reach: where there is no source, there may be packages of that version."""
     edge = border(Axis.OPENSSL, "3.6.4", "4.0.0")
     packaged = "postfix-3.10.13+openssl-3.6.5-debian"
     names = list(candidates(edge, [Version.parse("3.10.13")], ()))
@@ -136,8 +135,8 @@ def test_partners_of_both_sides_come_before_others() -> None:
         ("3.5.25", "1.1.1-pre8"),
     ]
     points = [Point("", Version.parse(p), Version.parse(o), None) for p, o in measured]
-    found = partners(points, edge, known_releases()[Axis.OPENSSL])
-    assert [str(one) for one in found] == ["1.1.1w", "3.0.20", "3.5.7"]
+    versions = partners(points, edge, known_releases()[Axis.OPENSSL])
+    assert [str(version) for version in versions] == ["1.1.1w", "3.0.20", "3.5.7"]
 
 
 @pytest.mark.parametrize(
@@ -155,25 +154,23 @@ def test_what_a_failure_names_is_what_was_not_reached(why: str, named: tuple[str
 
 
 def test_bisecting_goes_on_with_what_is_left_and_names_what_is_not() -> None:
-    """Protects an honest end: unreached releases are named once, and the border stays open."""
+    """Protects an honest end: unreached releases are named once, and the boundary stays inexact."""
     data = run({OLD: ("3.5.25", "1.1.1w"), "postfix-3.6.4+openssl-1.1.1w": ("3.6.4", "1.1.1w")})
-    found = Bisection(data, "defaults", tried=set(data.run.axes.builds))
-    while name := found.next_build():
-        found.tried.add(name)
+    bisection = Bisection(data, "defaults", tried=set(data.run.axes.builds))
+    while name := bisection.next_build():
+        bisection.tried.add(name)
         release = name.partition("+")[0]
-        found.note_unavailable(
-            name, State.UNREACHED, f"no place gave the source of {release}\n    a place"
-        )
+        bisection.note_unavailable(name, State.UNREACHED, f"no place gave the source of {release}\n    a place")
     lost = ["postfix-3.6.2", "postfix-3.6.1", "postfix-3.6.3", "postfix-3.6.0"]
-    assert found.notes == [f"{one}: source not reached" for one in lost]
-    assert list(found.describe_open()) == [
+    assert bisection.notes == [f"{build}: source not reached" for build in lost]
+    assert list(bisection.describe_open()) == [
         "not exact along Postfix: 3.5.25 is the newest measured before 3.6.4; "
         "4 releases lie between"
     ]
-    found.note_unavailable(
-        "postfix-3.6.2+openssl-1.1.1w", State.REFUSED, "tls.h: no such file\nmore"
+    bisection.note_unavailable("postfix-3.6.2+openssl-1.1.1w", State.REFUSED, "tls.h: no such file\nmore")
+    assert (
+        bisection.notes[-1] == "postfix-3.6.2+openssl-1.1.1w: does not build: tls.h: no such file"
     )
-    assert found.notes[-1] == "postfix-3.6.2+openssl-1.1.1w: does not build: tls.h: no such file"
 
 
 def test_only_the_places_in_question_are_measured_on_more_builds() -> None:
@@ -182,7 +179,7 @@ def test_only_the_places_in_question_are_measured_on_more_builds() -> None:
     assert {cell.id.partition("/")[2] for cell in plan.cells()} == {
         f"defaults/smtp/openssl-3.5.7/{offer}" for offer in ("TLSv1", "TLSv1.1", "TLSv1.2")
     }
-    assert [str(one) for one in narrow_plan(run(), "defaults/smtp/*/TLSv1").offers] == ["TLSv1"]
+    assert [str(offer) for offer in narrow_plan(run(), "defaults/smtp/*/TLSv1").offers] == ["TLSv1"]
 
 
 VERSIONS = st.lists(st.integers(0, 60), unique=True).map(
@@ -193,10 +190,10 @@ VERSIONS = st.lists(st.integers(0, 60), unique=True).map(
 @given(VERSIONS)
 def test_halving_asks_for_each_release_once(versions: list[Version]) -> None:
     """Protects the end: every release between is asked for, none twice, the middle first."""
-    found = middle_first(versions)
-    assert sorted(found) == versions
+    order = middle_first(versions)
+    assert sorted(order) == versions
     if versions:
-        assert found[0] == versions[len(versions) // 2]
+        assert order[0] == versions[len(versions) // 2]
 
 
 @given(VERSIONS, st.integers(0, 59))
@@ -227,12 +224,12 @@ def test_two_runs_are_read_as_one() -> None:
     other = replace(
         run(more), observations=tuple(replace(o, config="x") for o in run(more).observations)
     )
-    with pytest.raises(UsageError, match="are not of the same defaults"):
+    with pytest.raises(UsageError, match="differ in defaults"):
         merge(run(), other)
 
 
 def test_a_build_that_moved_on_is_not_read_with_what_it_was() -> None:
-    """Protects borders: the first run's cells would get the second's versions."""
+    """Protects boundaries: the first run's cells would get the second's versions."""
     with pytest.raises(UsageError, match=f"have other versions of {re.escape(OLD)}"):
         merge(run(), run({OLD: ("3.5.27", "1.1.1w")}))
 
@@ -246,18 +243,18 @@ def test_reading_a_narrow_run_too_does_not_narrow_the_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("arguments", "text"),
     [
         (["--mirror", "https://mirror.example.org"], "without --bisect"),
         (["--bisect", "--mirror", "mirror.example.org"], "mirror.example.org"),
     ],
 )
 def test_a_mirror_that_would_not_be_asked_is_refused(
-    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Protects against an option without an effect: before any run is read, it is told."""
-    assert run_cli(["since", "defaults", *words]) == ExitCode.USAGE
-    assert said in capsys.readouterr().err
+    """Protects against an option without an effect: it is reported before any run is read."""
+    assert run_cli(["since", "defaults", *arguments]) == ExitCode.USAGE
+    assert text in capsys.readouterr().err
 
 
 def test_a_build_between_is_measured_beside_the_run() -> None:

@@ -1,4 +1,4 @@
-"""What a run could not have, by why: nothing is left out, and a finding is told from a failure."""
+"""What was unavailable, by reason: nothing is left out, and a finding is no failure."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 
 from harness.errors import DoesNotBuildError, SourceError
 from harness.observations.run_folder import (
-    Lack,
     Missing,
     RunData,
+    UnavailableCategory,
     load_run,
 )
 from harness.reports.grid import Row
 from harness.reports.html import render_html
 from harness.reports.markdown import render_markdown
-from harness.reports.missing import brief, groups
-from harness.reports.plain_text import fenced
+from harness.reports.plain_text import fence_code
+from harness.reports.problems import brief_reason, group_unavailable
 from tests.unit import sample_images, sample_run
 
 lacks = st.builds(
@@ -30,68 +30,75 @@ lacks = st.builds(
     name=st.sampled_from(["a", "b", "c"]),
     kind=st.sampled_from(["build", "client", "control"]),
     why=st.text(max_size=40),
-    category=st.sampled_from([*Lack, "of-tomorrow"]),
+    category=st.sampled_from([*UnavailableCategory, "of-tomorrow"]),
 )
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> RunData:
-    """A synthetic run with something missing of every category."""
+    """A synthetic run with something unavailable of every category."""
     folder = tmp_path_factory.mktemp("runs") / "run"
     return load_run(sample_run.write_sample_run(folder, marked=True))
 
 
 @given(st.lists(lacks, max_size=8))
-def test_every_missing_thing_is_in_one_group(missing: list[Missing]) -> None:
+def test_everything_unavailable_is_in_one_group(missing: list[Missing]) -> None:
     """None is lost, an unknown category is ``other``, and each has a reason of one line."""
-    found = groups(missing)
-    told = [lack for group in found for lack in group.lacks]
-    assert sorted(map(repr, told)) == sorted(map(repr, missing))
-    assert all(group.lacks for group in found)
-    assert len({group.title for group in found}) == len(found)
-    assert all(len(brief(lack).splitlines()) == 1 for lack in missing)
+    groups = group_unavailable(missing)
+    entries = [entry for group in groups for entry in group.entries]
+    assert sorted(map(repr, entries)) == sorted(map(repr, missing))
+    assert all(group.entries for group in groups)
+    assert len({group.title for group in groups}) == len(groups)
+    assert all(len(brief_reason(entry).splitlines()) == 1 for entry in missing)
 
 
-def test_a_pair_that_does_not_build_is_a_finding_in_the_compilers_words() -> None:
-    """The harness's own error is told without saying twice what the group's title says."""
+def test_a_pair_that_does_not_build_is_a_finding_with_the_compilers_error() -> None:
+    """The harness's error is shown without what the group's title already says."""
     error = DoesNotBuildError("postfix-2.8.0", "no DH_METHOD", next_step="see the log")
-    lack = Missing("postfix-2.8.0", "build", str(error), Lack.DOES_NOT_BUILD)
-    assert brief(lack) == "no DH_METHOD"
-    assert brief(replace(lack, why="does not build: no DH_METHOD")) == "no DH_METHOD"
-    (group,) = groups([lack])
+    entry = Missing("postfix-2.8.0", "build", str(error), UnavailableCategory.DOES_NOT_BUILD)
+    assert brief_reason(entry) == "no DH_METHOD"
+    assert brief_reason(replace(entry, why="does not build: no DH_METHOD")) == "no DH_METHOD"
+    (group,) = group_unavailable([entry])
     assert (group.title, group.advice) == ("does not build", ())
 
 
 def test_a_summary_does_not_announce_what_it_leaves_out() -> None:
     """A line that ends in a colon, with nothing after it, reads as if the report were torn."""
-    lack = Missing("mine", "build", "image m:1 breaks the contract:\n    no postconf", Lack.IMAGE)
-    assert brief(lack) == "image m:1 breaks the contract"
-    assert Row("mine", (), lack.why).missing_brief == brief(lack)
+    entry = Missing(
+        "mine",
+        "build",
+        "image m:1 breaks the contract:\n    no postconf",
+        UnavailableCategory.IMAGE,
+    )
+    assert brief_reason(entry) == "image m:1 breaks the contract"
+    assert Row("mine", (), entry.why).missing_brief == brief_reason(entry)
 
 
 def test_what_to_do_is_the_errors_own_next_step_once() -> None:
-    """Ten builds that lack one source have one next step."""
+    """Ten builds without the same source have one next step."""
     error = str(SourceError("unreachable", cause="no way out", next_step="use --mirror"))
-    (group,) = groups([Missing(f"b{at}", "build", error, Lack.SOURCE) for at in range(10)])
+    (group,) = group_unavailable(
+        [Missing(f"b{at}", "build", error, UnavailableCategory.SOURCE) for at in range(10)]
+    )
     assert group.advice == ("use --mirror",)
 
 
 def test_markdown_and_page_have_each_reason_whole(data: RunData) -> None:
-    """Every line of a compiler's words can be read, and none breaks out of its block."""
+    """Every line of a compiler's output can be read, and none breaks out of its block."""
     text, page = render_markdown(data), unescape(render_html(data))
-    for lack in data.run.missing:
-        for line in lack.why.splitlines():
-            # Without the words that the group's title has.
-            words = line.strip().removeprefix(f"{lack.name} does not build: ")
-            assert words in text.replace("\\", "")
-            assert words in page
+    for entry in data.run.missing:
+        for line in entry.why.splitlines():
+            # Without the text that the group's title has.
+            message = line.strip().removeprefix(f"{entry.name} does not build: ")
+            assert message in text.replace("\\", "")
+            assert message in page
     compiler = sample_images.MISSING[0]["why"].splitlines()
     block = text.split("  ````\n")[1]
     assert [line.strip() for line in block.splitlines()] == [line.strip() for line in compiler]
 
 
 def test_rows_of_tables_have_the_first_line_only(data: RunData) -> None:
-    """A compiler's words do not fill every table."""
+    """A compiler's output does not fill every table."""
     lines = [
         line for line in render_markdown(data).splitlines() if line.startswith("| postfix-2.8")
     ]
@@ -105,15 +112,15 @@ def test_rows_of_tables_have_the_first_line_only(data: RunData) -> None:
 @given(st.text("`\nab", max_size=30))
 def test_a_fence_cannot_be_closed_from_inside(text: str) -> None:
     """Whatever a log says, the first line alone is the fence, and the last."""
-    lines = fenced(text).split("\n")
+    lines = fence_code(text).split("\n")
     assert lines[0] == lines[-1]
     assert re.fullmatch("`{3,}", lines[0])
     assert not any(lines[0] in line for line in lines[1:-1])
 
 
-def test_an_older_runs_missing_things_are_read_as_other(tmp_path: Path) -> None:
-    """A run folder without categories tells what it lacks as before."""
+def test_what_an_older_run_calls_missing_is_read_as_other(tmp_path: Path) -> None:
+    """A run folder without categories is shown as before."""
     data = load_run(sample_run.write_sample_run(tmp_path / "run"))
-    assert [lack.category for lack in data.run.missing] == [Lack.OTHER]
-    (group,) = groups(data.run.missing)
-    assert group.title == "could not be had"
+    assert [entry.category for entry in data.run.missing] == [UnavailableCategory.OTHER]
+    (group,) = group_unavailable(data.run.missing)
+    assert group.title == "for other reasons"
