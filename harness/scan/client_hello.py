@@ -2,7 +2,7 @@
 
 Nothing is computed here that takes a key, so no library limits what can be asked. Messages: RFC
 8446 4.1 (TLSv1.3), RFC 5246 7.4 (before), RFC 6101 (SSLv3), and for SSLv2
-draft-hickman-netscape-ssl-00. What comes back is read in ``answers.py``.
+draft-hickman-netscape-ssl-00. What comes back is read in ``server_hello.py``.
 """
 
 from __future__ import annotations
@@ -10,12 +10,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from harness.scan.choice import Choice
 from harness.tls import Protocol
-
-if TYPE_CHECKING:
-    from harness.scan.server_hello import Choice
 
 VERSIONS = {
     Protocol.SSLv3: 0x0300,
@@ -58,7 +55,7 @@ RANDOM = bytes(range(32))
 
 
 #: Given our hello's message, all that came, and the server's choice: the chain, None for not yet.
-Read = Callable[[bytes, bytes, "Choice"], "tuple[bytes, ...] | None"]
+Read = Callable[[bytes, bytes, Choice], tuple[bytes, ...] | None]
 
 
 @dataclass(frozen=True, slots=True)

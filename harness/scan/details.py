@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from harness.catalog.ciphers import Cipher
+from harness.scan.choice import Choice
 from harness.scan.client_hello import (
     GROUPS,
     SCHEMES,
@@ -22,7 +23,6 @@ from harness.scan.coroutines import (
     ask,
 )
 from harness.scan.elimination import VersionSuites
-from harness.scan.server_hello import Choice
 from harness.scan.suites import (
     ANONYMOUS,
     Suite,

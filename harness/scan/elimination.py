@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from harness.catalog.ciphers import Cipher, all_ciphers
+from harness.scan.choice import Choice
 from harness.scan.client_hello import ClientHello
 from harness.scan.coroutines import (
     Fork,
@@ -23,13 +24,7 @@ from harness.scan.coroutines import (
     Steps,
     ask,
 )
-from harness.scan.server_hello import (
-    PROTOCOL_VERSION,
-    Alert,
-    Answer,
-    Choice,
-    Ssl2Choice,
-)
+from harness.scan.server_hello import PROTOCOL_VERSION, Alert, Answer, Ssl2Choice
 from harness.tls import Protocol
 
 #: Suites whose registered names begin so are chosen by different parts of a server's configuration.

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from harness.scan.choice import Choice
 from harness.scan.client_hello import (
     KEY_SHARE,
     RECORD_HANDSHAKE,
@@ -27,24 +28,6 @@ _NAMED_CURVE = 3
 #: The random of a ServerHello that is a HelloRetryRequest (RFC 8446 4.1.3).
 RETRY = bytes.fromhex("CF21AD74E59A6111BE1D8C021E65B891C2A211167ABB8C5E079E09E2C8A8339C")
 _BY_NUMBER = {number: protocol for protocol, number in VERSIONS.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What a server chose. Of a whole answer also what came with it.
-
-    ``group`` is that of TLSv1.3's share or HelloRetryRequest, or of ECDHE's key exchange;
-    ``dh_bits`` the size of DHE's prime. ``certificates`` are DER, the server's own first.
-    ``message`` is the ServerHello itself, ``share`` the server's key of TLSv1.3.
-    """
-
-    version: Protocol
-    cipher: int
-    group: int | None = None
-    dh_bits: int | None = None
-    certificates: tuple[bytes, ...] = ()
-    message: bytes = b""
-    share: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

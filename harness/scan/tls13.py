@@ -16,12 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from harness.scan.server_hello import (
-    CERTIFICATE,
-    Choice,
-    messages,
-    records,
-)
+from harness.scan.choice import Choice
+from harness.scan.server_hello import CERTIFICATE, messages, records
 
 _X25519 = 29
 _CURVES: dict[int, ec.EllipticCurve] = {23: ec.SECP256R1(), 24: ec.SECP384R1(), 25: ec.SECP521R1()}

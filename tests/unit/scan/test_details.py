@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from harness.catalog.ciphers import all_ciphers
 from harness.scan import certificates
+from harness.scan.choice import Choice
 from harness.scan.client_hello import (
     GROUPS,
     ClientHello,
@@ -38,12 +39,7 @@ from harness.scan.elimination import (
     VersionSuites,
     eliminate,
 )
-from harness.scan.server_hello import (
-    Alert,
-    Answer,
-    Choice,
-    answer,
-)
+from harness.scan.server_hello import Alert, Answer, answer
 from harness.targets.dh_groups import dh_parameters
 from harness.targets.pki import Pki
 from harness.tls import Protocol

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.catalog.ciphers import Cipher, all_ciphers
+from harness.scan.choice import Choice
 from harness.scan.client_hello import (
     ClientHello,
     client_hello,
@@ -31,13 +32,7 @@ from harness.scan.result import (
     weakest,
 )
 from harness.scan.scanning import accepted
-from harness.scan.server_hello import (
-    Alert,
-    Answer,
-    Choice,
-    Ssl2Choice,
-    answer,
-)
+from harness.scan.server_hello import Alert, Answer, Ssl2Choice, answer
 from harness.scan.suites import suite
 from harness.targets.pki import Pki
 from harness.tls import Protocol
