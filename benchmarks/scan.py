@@ -181,7 +181,7 @@ async def serve(
         raise UsageError(f"unknown scenario {scenario!r}")
     wanted = scenarios[scenario]
     with DockerSession(connect()) as session, Lab(session) as lab, Display(quiet=True) as display:
-        shop = open_builder(session, display.take)
+        shop = open_builder(session, display.show_event)
         image = shop.build(Build.parse(build))
         sasl = start_sasl(lab, shop.ensure(recipes.sasl_recipe()).id)
         loop = asyncio.get_running_loop()

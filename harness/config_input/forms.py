@@ -191,7 +191,7 @@ class _Collected:
             raise FileError(
                 FileLocation(given.path, part.line),
                 "-o options stand under no entry",
-                expected="an entry of master.cf before them, or --service beside them",
+                expected="an entry of master.cf before them, or --for-service (scan: --service)",
             )
         self.options.append(part.text)
 

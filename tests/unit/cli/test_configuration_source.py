@@ -128,7 +128,7 @@ def test_links_in_a_tar_lead_within_it(tmp_path: Path) -> None:
             archive.addfile(member, io.BytesIO(content))
     found = candidate(path)
     assert dict(found.files) == {"/etc/postfix/a": "1 2\n"}
-    assert told(found, "/etc/postfix/b", "a link to nothing")
+    assert told(found, "/etc/postfix/b", "a dangling link")
     assert told(found, "/etc/postfix/c", "in a circle")
 
 
@@ -136,7 +136,7 @@ def test_links_in_a_tar_lead_within_it(tmp_path: Path) -> None:
     ("make", "words"),
     [
         (lambda path: os.mkfifo(path), "a named pipe"),
-        (lambda path: path.symlink_to("nowhere"), "a link to nothing"),
+        (lambda path: path.symlink_to("nowhere"), "a dangling link"),
         (lambda path: path.symlink_to("/dev/zero"), "a device"),
         (lambda path: path.mkdir(), "a folder"),
         (lambda path: path.write_bytes(b"a\0"), "no text"),
@@ -159,7 +159,7 @@ def test_what_is_no_file_is_told_and_never_waited_for(
     ("make", "words"),
     [
         (lambda path: os.mkfifo(path), "is a named pipe"),
-        (lambda path: path.symlink_to("nowhere"), "a link to nothing"),
+        (lambda path: path.symlink_to("nowhere"), "a dangling link"),
         (lambda path: path.symlink_to("/dev/zero"), "is a device"),
         (lambda path: path.mkdir(), "is a folder"),
         (lambda path: path.write_text("# nothing\n"), "sets nothing"),
@@ -313,7 +313,7 @@ def test_nothing_is_changed_where_it_is_read(folder: Path) -> None:
     [
         (["verify", "--whole", "--lines", "-p", "tls12-or-newer"], "exclude each other"),
         (["verify", "--container", "x", "main.cf", "-p", "tls12-or-newer"], "both name"),
-        (["scan", "127.0.0.1:25", "--container", "x"], "--container cannot go with"),
+        (["scan", "127.0.0.1:25", "--container", "x"], "--container cannot be used with"),
         (["scan", "debian-12", "--container", "x", "-s", "defaults"], "--container and --scenario"),
     ],
 )

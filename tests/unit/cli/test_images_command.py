@@ -17,12 +17,12 @@ from harness.catalog.builds import Additions, Build
 from harness.catalog.clients import all_clients
 from harness.catalog.releases import Release, Source, SourceKind
 from harness.cli.commands.images import (
+    _choose_orders,
     _entry_table,
-    _explain,
-    _is_lacking,
-    _orders,
+    _format_report,
+    _is_failure,
+    _print_errors,
     _result_table,
-    _told,
 )
 from harness.cli.main import run_cli
 from harness.cli.source_options import read_additions
@@ -89,14 +89,14 @@ def test_no_word_of_a_build_drives_the_terminal(capsys: pytest.CaptureFixture[st
     )
     assert "\\x1b]0;x" in _shown(_result_table([refused]))
     assert "\\x1b3.7" in _shown(_entry_table([ImageState("pair", "r:1", "there", "\x1b3.7")]))
-    _explain([refused])
+    _print_errors([refused])
     assert "\\x1b]0;x" in capsys.readouterr().err
 
 
 def test_no_word_of_an_image_drives_the_terminal() -> None:
     """'images check' is for strangers' images: what they print is shown, not obeyed."""
     check = Check("quiet", "nothing else is printed", CheckVerdict.FAILED, "it said \x1b]0;x\x07")
-    told = _told(Report("theirs:1", "sha256:0", (check,), None))
+    told = _format_report(Report("theirs:1", "sha256:0", (check,), None))
     assert "it said \\x1b]0;x\\x07" in told
     assert "theirs:1 does not keep the image contract" in told
 
@@ -104,7 +104,7 @@ def test_no_word_of_an_image_drives_the_terminal() -> None:
 def test_what_was_refused_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     """Where the whole log is, and how to try again, is of use for a finding too."""
     error = DoesNotBuildError("pair", "x.c: error", next_step="the whole log is /x.log")
-    _explain([BuildResult("pair", State.REFUSED, 1.0, error=error)])
+    _print_errors([BuildResult("pair", State.REFUSED, 1.0, error=error)])
     assert "/x.log" in capsys.readouterr().err
 
 
@@ -125,7 +125,7 @@ def test_only_a_build_under_test_may_fail_to_build(
     name: str, state: State, *, lacking: bool
 ) -> None:
     """That a release does not build is an answer; without a client there is none to be had."""
-    assert _is_lacking(catalogue()[name], state) is lacking
+    assert _is_failure(catalogue()[name], state) is lacking
 
 
 @pytest.mark.parametrize(
@@ -148,14 +148,14 @@ def test_a_run_without_one_of_its_helpers_has_failed(
 
 def test_pairs_by_their_whole_ids_are_chosen_as_run_chooses_them() -> None:
     """What 'run -b' takes, 'images build' takes: also several pairs with commas between."""
-    orders = _orders((",".join(OFF_LIST),), Additions())
+    orders = _choose_orders((",".join(OFF_LIST),), Additions())
     assert [name for name in orders if "+" in name] == list(OFF_LIST)
 
 
 def test_a_glob_that_takes_away_leaves_the_default() -> None:
     """As with 'run': nobody gets every pair of the catalog by leaving one out."""
-    default = _orders((), Additions())
-    without = _orders(("!debian-11",), Additions())
+    default = _choose_orders((), Additions())
+    without = _choose_orders(("!debian-11",), Additions())
     assert list(without) == [name for name in default if name != "debian-11"]
 
 
@@ -163,7 +163,7 @@ def test_a_part_can_be_tried_again_by_its_name() -> None:
     """The next step that a refusal names must work for what no list shows."""
     objects = build_recipe(Build.parse(PAIR)).parents["OBJECTS"]
     assert objects.name not in catalogue()
-    assert [name_of(one) for one in _orders((objects.name,), Additions()).values()] == [
+    assert [name_of(one) for one in _choose_orders((objects.name,), Additions()).values()] == [
         objects.name
     ]
 
@@ -171,10 +171,10 @@ def test_a_part_can_be_tried_again_by_its_name() -> None:
 def test_a_source_that_no_chosen_image_is_made_from_is_told() -> None:
     """Otherwise the catalog's release is built, and taken for the user's tree."""
     with pytest.raises(UsageError, match=r"nothing that was chosen is made from postfix-3\.10\.13"):
-        _orders((PAIR,), _adding("postfix", "3.10.13"))
+        _choose_orders((PAIR,), _adding("postfix", "3.10.13"))
     mine = _adding("openssl", "1.1.1w")
-    assert "openssl-1.1.1w-stock" in _orders(("openssl-1.1.1w-stock",), mine)
-    assert PAIR in _orders((PAIR,), mine)
+    assert "openssl-1.1.1w-stock" in _choose_orders(("openssl-1.1.1w-stock",), mine)
+    assert PAIR in _choose_orders((PAIR,), mine)
 
 
 def test_a_name_given_twice_is_refused(
@@ -260,6 +260,6 @@ def test_one_orders_trouble_is_its_own(engine: docker.DockerClient, tmp_path: Pa
 def test_without_a_glob_the_clients_are_those_of_a_run_without_one() -> None:
     """Protects a first build from the whole fleet: clients that must be asked for are not made."""
     asked = {f"client-{one.name}" for one in all_clients() if not one.unasked}
-    assert asked.isdisjoint(_orders((), Additions()))
-    assert "client-openssl-1.0.2h" in _orders((), Additions())
-    assert asked <= set(_orders(("client-*",), Additions()))
+    assert asked.isdisjoint(_choose_orders((), Additions()))
+    assert "client-openssl-1.0.2h" in _choose_orders((), Additions())
+    assert asked <= set(_choose_orders(("client-*",), Additions()))

@@ -80,7 +80,7 @@ def test_a_fault_of_the_harness_is_exit_code_3(
     def broken(_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("harness.cli.commands.list._rows", broken)
+    monkeypatch.setattr("harness.cli.commands.list._axis_rows", broken)
     assert run_cli(["list"]) == 3
     assert "please report it" in capsys.readouterr().err
 
@@ -100,4 +100,4 @@ def test_an_option_about_a_configuration_is_refused_for_a_running_server(
 ) -> None:
     """An option without effect would pass for one that had it."""
     assert run_cli(["scan", option, "mx.example.org:25"]) == 4
-    assert "which is a server that runs already" in capsys.readouterr().err
+    assert "which is a running server" in capsys.readouterr().err

@@ -228,7 +228,7 @@ def test_nothing_to_explain_is_said_so() -> None:
     assert isinstance(told.exception, UsageError)
     assert "neither a file nor a scenario" in str(told.exception)
     told = CliRunner().invoke(explain_command, ["defaults"])
-    assert "nothing to hold defaults against" in str(told.exception)
+    assert "nothing to compare defaults with" in str(told.exception)
 
 
 KNOWN = Known(("debian-11", "debian-12"), ("openssl-3.5.7", "aiosmtplib-debian12"))
