@@ -13,11 +13,11 @@ from harness.tls import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a server chose. Of a whole answer also what came with it.
+    """What a server chose; of a whole answer also its certificates and key exchange.
 
     ``group`` is that of TLSv1.3's share or HelloRetryRequest, or of ECDHE's key exchange;
-    ``dh_bits`` the size of DHE's prime. ``certificates`` are DER, the server's own first.
-    ``message`` is the ServerHello itself, ``share`` the server's key of TLSv1.3.
+    ``dh_bits`` is the size of DHE's prime. ``certificates`` are DER, the server certificate first.
+    ``message`` is the ServerHello itself, ``share`` the server's public key in TLSv1.3.
     """
 
     version: Protocol
