@@ -1,4 +1,4 @@
-"""One whole run as ``postfix-matrix run`` makes it, and when what was done."""
+"""Times a whole run, as ``postfix-matrix run`` makes it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.figures import milestones
+from benchmarks.figures import find_milestones
 from harness.docker_engine.session import (
     DockerSession,
     connect,
@@ -28,22 +28,22 @@ from harness.scenarios.scenario import Scenario
 from harness.targets.lab import Lab
 
 
-def timeline(
-    scenarios: dict[str, Scenario], make_shop: Callable[[DockerSession], ImageBuilder]
+def time_run(
+    scenarios: dict[str, Scenario], make_builder: Callable[[DockerSession], ImageBuilder]
 ) -> list[tuple[str, float]]:
-    """Seconds from the begin of a run of all cells to each milestone.
+    """Run all cells; gives the seconds from the start to each milestone.
 
     Raises:
-        HarnessError: something that every cell needs could not be had.
+        HarnessError: something that every cell needs is unavailable.
     """
     begin = time.monotonic()
     events: list[tuple[float, Event]] = []
     ends: list[tuple[str, float]] = []
 
-    def past(name: str) -> None:
+    def note_end(name: str) -> None:
         ends.append((name, time.monotonic() - begin))
 
-    def take(event: Event) -> None:
+    def note_event(event: Event) -> None:
         events.append((time.monotonic() - begin, event))
 
     builds = choose_builds(())
@@ -52,15 +52,15 @@ def timeline(
         with DockerSession(connect()) as session, Lab(session) as lab:
             journal = Journal(Path(name))
             opening = Opening(session.id, ["make", "bench"], plan, scenarios, now())
-            shop = make_shop(session)
+            builder = make_builder(session)
             run = MatrixRun(
-                plan, scenarios, builds, lab=lab, shop=shop, journal=journal, listener=take
+                plan, scenarios, builds, lab=lab, shop=builder, journal=journal, listener=note_event
             )
             asyncio.run(run.execute())
-            past("every instance checked ('postfix check')")
+            note_end("every instance checked ('postfix check')")
             journal.close()
             journal.write_run(opening.record(run.ready.images, run.ready.missing))
             write_reports(Path(name))
-            past("reports written")
-        past("containers and network removed")
-    return [*milestones(events), *ends]
+            note_end("reports written")
+        note_end("containers and network removed")
+    return [*find_milestones(events), *ends]

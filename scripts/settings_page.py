@@ -63,11 +63,11 @@ TREATMENT_TITLES = {
 
 
 def settings_page() -> str:
-    """The page, as it must lie in docs/settings.md."""
-    return INTRODUCTION + "".join(f"\n{line}\n" for line in _sections())
+    """The page, as it must be in docs/settings.md."""
+    return INTRODUCTION + "".join(f"\n{line}\n" for line in _format_sections())
 
 
-def _sections() -> Iterator[str]:
+def _format_sections() -> Iterator[str]:
     for kind, kind_title in KIND_TITLES.items():
         yield f"## {kind_title}"
         for treatment, title in TREATMENT_TITLES.items():
@@ -78,10 +78,10 @@ def _sections() -> Iterator[str]:
             ]
             if groups:
                 yield f"### {title}"
-                yield from map(_paragraph, groups)
+                yield from map(_format_paragraph, groups)
 
 
-def _paragraph(group: SettingGroup) -> str:
+def _format_paragraph(group: SettingGroup) -> str:
     names = ", ".join(f"`{name}`" for name in group.names)
     lines = textwrap.wrap(names, 112, break_long_words=False, break_on_hyphens=False)
     return "\n".join((f"{group.rule.reason}<br>", *lines))
