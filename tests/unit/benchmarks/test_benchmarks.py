@@ -26,7 +26,7 @@ def a_round(done: int, seconds: float) -> Round:
     )
 
 
-def seen(build: str) -> Seen:
+def seen_event(build: str) -> Seen:
     """An event that a cell, or a control's, was measured."""
     return Seen(
         Observation(
@@ -108,10 +108,10 @@ def test_milestones_are_the_first_and_last_of_each_kind_in_order() -> None:
         (0.1, Step("debian-12", "built in 3 s")),
         (0.2, Step("debian-12", "starting Postfix")),
         (1.0, Step("debian-12", "starting an instance with defaults")),
-        (1.5, seen("control-openssl-3.5")),
-        (2.0, seen("debian-12")),
+        (1.5, seen_event("control-openssl-3.5")),
+        (2.0, seen_event("debian-12")),
         (2.5, Missing("debian-13", "build", "no room")),
-        (3.0, seen("debian-12")),
+        (3.0, seen_event("debian-12")),
     ]
     assert find_milestones(events) == [
         ("first container started", 0.2),
