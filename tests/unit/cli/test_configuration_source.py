@@ -101,7 +101,7 @@ def test_a_tar_is_read_wherever_its_main_cf_lies(
 
 
 def test_a_tar_may_come_on_standard_input(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects "tar -C /etc -cz postfix | postfix-matrix verify -": recognised by its first bytes."""
+    """Protects "tar -C /etc -cz postfix | postfix-matrix verify -": by its first bytes."""
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w:gz") as archive:
         archive.add(folder, "postfix")
@@ -110,7 +110,7 @@ def test_a_tar_may_come_on_standard_input(folder: Path, monkeypatch: pytest.Monk
 
 
 def test_links_in_a_tar_lead_within_it(tmp_path: Path) -> None:
-    """Protects links: followed inside of the tar alone, and a circle or a dangling link is reported."""
+    """Protects links: followed inside the tar only; dangling ones are reported."""
     path = tmp_path / "x.tar"
     main_cf = b"a_maps = hash:/etc/postfix/a hash:/etc/postfix/b hash:/etc/postfix/c\n"
     with tarfile.open(path, "w") as archive:
