@@ -6,9 +6,6 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
-
-import platformdirs
 
 from benchmarks.compare import PLACES, SCENARIO, Comparison, compare_sides
 from benchmarks.figures import Spread, format_table, rate_ratio
@@ -19,7 +16,7 @@ from harness.docker_engine.session import (
 )
 from harness.errors import ExitCode, HarnessError
 from harness.images.image_builder import ImageBuilder
-from harness.paths import images_dir
+from harness.paths import cache_dir, images_dir
 from harness.run.choosing import read_scenarios
 from harness.run.events import (
     Event,
@@ -99,7 +96,7 @@ def _make_builder(session: DockerSession) -> ImageBuilder:
     return ImageBuilder(
         session.client,
         images_dir=images_dir(),
-        cache_dir=Path(platformdirs.user_cache_dir("postfix-matrix")),
+        cache_dir=cache_dir(),
         on_step=lambda name, text: print_progress(Step(name, text)),
         run_labels=session.labels,
     )

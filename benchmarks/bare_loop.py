@@ -33,9 +33,9 @@ def read_reply(stream: BinaryIO, code: bytes) -> None:
         raise RuntimeError(f"expected {code!r}, the server sent {line!r}")
 
 
-def send_command(sock: socket.socket, stream: BinaryIO, word: bytes, code: bytes) -> None:
+def send_command(sock: socket.socket, stream: BinaryIO, command: bytes, code: bytes) -> None:
     """Send a command and read its reply."""
-    sock.sendall(word + b"\r\n")
+    sock.sendall(command + b"\r\n")
     read_reply(stream, code)
 
 

@@ -68,11 +68,11 @@ def read_clients(values: Iterable[str]) -> tuple[Client, ...]:
     return tuple(_index_by_name("--client", map(_parse_client, values)).values())
 
 
-def _parse_client(word: str) -> tuple[str, Client]:
-    name, _, reference = word.partition("=")
+def _parse_client(value: str) -> tuple[str, Client]:
+    name, _, reference = value.partition("=")
     if not reference:
         raise UsageError(
-            f"--client {word} names no image", next_step="write it as --client NAME=REFERENCE"
+            f"--client {value} names no image", next_step="write it as --client NAME=REFERENCE"
         )
     return name, own_client(name, reference)
 
@@ -121,7 +121,7 @@ def read_mirrors(options: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _parse_releases(values: Iterable[str]) -> Iterator[Release]:
-    return (parse_local(word, cache_dir()) for word in values)
+    return (parse_local(value, cache_dir()) for value in values)
 
 
 def _index_by_name(option: str, named: Iterable[tuple[str, T]]) -> dict[str, T]:
@@ -133,7 +133,7 @@ def _index_by_name(option: str, named: Iterable[tuple[str, T]]) -> dict[str, T]:
     return by_name
 
 
-def _parse_image(word: str) -> tuple[str, str]:
+def _parse_image(value: str) -> tuple[str, str]:
     """``NAME=REFERENCE``, or a reference that is a valid name itself."""
-    name, equals, reference = word.partition("=")
+    name, equals, reference = value.partition("=")
     return check_name(name), reference if equals else name

@@ -324,7 +324,7 @@ def _result_table(results: list[BuildResult]) -> Table:
 
 def _table_cells(*texts: str) -> Iterator[Text]:
     """Compilers' messages as they are: in a plain string "[enabled by default]" is markup."""
-    return (Text(plain(word)) for word in texts)
+    return (Text(plain(text)) for text in texts)
 
 
 def _failure_reason(result: BuildResult) -> str:
