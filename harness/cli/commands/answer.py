@@ -19,7 +19,7 @@ from harness.verdicts.verdict import judge_run
     cls=GroupedCommand,
     epilog=format_examples(
         "postfix-matrix answer answer-2-smtp-line",
-        "postfix-matrix answer netways-enforce runs/20260101-120000",
+        "postfix-matrix answer netways-enforce runs/20260101T120000Z-1a2b",
     ),
 )
 @click.argument("scenario")

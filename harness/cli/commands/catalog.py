@@ -58,7 +58,7 @@ def catalog_group() -> None:
     "--json",
     "as_json",
     is_flag=True,
-    help="The records as JSON on standard output.",
+    help="Print the records as JSON.",
 )
 def list_command(product: str | None, as_json: bool) -> None:
     """List releases: version, date, hash and source.
@@ -120,7 +120,7 @@ def list_command(product: str | None, as_json: bool) -> None:
     "POSTFIX_MATRIX_MIRRORS).",
 )
 @grouped_option(
-    OptionGroup.MEASURING, "--dry-run", is_flag=True, help="Print the record, and write nothing."
+    OptionGroup.OUTPUT, "--dry-run", is_flag=True, help="Print the record, and write nothing."
 )
 def add_command(
     product: str,

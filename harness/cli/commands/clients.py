@@ -67,10 +67,10 @@ def clients_group() -> None:
     "--json",
     "as_json",
     is_flag=True,
-    help="The checks as JSON on standard output.",
+    help="Print the checks as JSON.",
 )
 @grouped_option(
-    OptionGroup.OUTPUT, "--quiet", "-q", is_flag=True, help="No progress; the checks only."
+    OptionGroup.OUTPUT, "--quiet", "-q", is_flag=True, help="Print the checks only, no progress."
 )
 def check_command(image: str, as_json: bool, quiet: bool) -> int:
     """Check a client against the client contract.

@@ -25,8 +25,8 @@ from harness.verdicts.observation_diff import cipher_of
     "compare",
     cls=GroupedCommand,
     epilog=format_examples(
-        "postfix-matrix compare runs/20260101-120000",
-        "postfix-matrix compare runs/20260101-120000 runs/20260201-120000",
+        "postfix-matrix compare runs/20260101T120000Z-1a2b",
+        "postfix-matrix compare runs/20260101T120000Z-1a2b runs/20260201T120000Z-3c4d",
     ),
 )
 @click.argument("before", type=click.Path(path_type=Path))

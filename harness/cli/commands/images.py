@@ -93,7 +93,7 @@ def images_group() -> None:
     "--json",
     "as_json",
     is_flag=True,
-    help="The results as JSON on standard output.",
+    help="Print the results as JSON.",
 )
 @grouped_option(
     OptionGroup.OUTPUT, "--quiet", "-q", is_flag=True, help="Print the results only, no progress."
@@ -147,9 +147,7 @@ def build_command(
 )
 @click.argument("globs", nargs=-1)
 @source_option
-@grouped_option(
-    OptionGroup.OUTPUT, "--json", "as_json", is_flag=True, help="As JSON on standard output."
-)
+@grouped_option(OptionGroup.OUTPUT, "--json", "as_json", is_flag=True, help="Print JSON.")
 def list_command(globs: tuple[str, ...], sources: tuple[str, ...], as_json: bool) -> None:
     """List images, and which of them are built.
 
@@ -182,7 +180,7 @@ def list_command(globs: tuple[str, ...], sources: tuple[str, ...], as_json: bool
     "--json",
     "as_json",
     is_flag=True,
-    help="The checks as JSON on standard output.",
+    help="Print the checks as JSON.",
 )
 def check_command(reference: str, as_json: bool) -> int:
     """Check an image against the image contract.
@@ -222,7 +220,7 @@ def _format_report(report: Report) -> str:
     help="Remove the images that are up to date, too.",
 )
 @grouped_option(
-    OptionGroup.MEASURING,
+    OptionGroup.OUTPUT,
     "--dry-run",
     is_flag=True,
     help="Print which images would be removed, and remove nothing.",
