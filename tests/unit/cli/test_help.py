@@ -15,13 +15,14 @@ from harness.cli.main import cli
 
 #: A summary of this many characters is shown whole by ``--help`` at 80 columns.
 LONGEST_SUMMARY = 55
-#: Terms that docs/glossary.md replaced by others, and words that say who instead of what.
+#: Terms that docs/glossary.md replaced by others, and wording that a reader stumbles over.
 REPLACED_TERMS = (
-    *("control configuration", "opened copy", "own control", "harm cell", "bench", "shop"),
-    *("border", "corner", "lanes", "lack", "missing", "gap", "could not be had", "cannot be had"),
-    *("unasked", "spelt out", "held against", "hold", "come to", "comes to", "told of", "tells"),
-    *("tell", "words", "whoever", "nobody", "somebody", "anew", "foreign", "doubter"),
-    *("a line each", "a row a cell", "one a line"),
+    *("control configuration", "opened", "own control", "foreign", "additions"),
+    *("shop", "proofs", "proving", "readiness", "bench", "border", "corner", "harm", "post"),
+    *("lanes", "pace", "words", "lack", "lacking", "gap", "missing", "could not be had"),
+    *("cannot be had", "unasked", "spelt out", "held against", "hold against", "come to"),
+    *("comes to", "told", "told of", "tell", "tells", "whoever", "nobody", "somebody", "anybody"),
+    *("anew", "doubter", "a line each", "a row a cell", "a build a container", "one a line"),
 )
 
 
