@@ -1,4 +1,4 @@
-"""Measure and print: figures to standard output, progress to standard error."""
+"""``make bench``: measures, and prints figures on standard output, progress on standard error."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import argparse
 import sys
 from collections.abc import Iterable, Sequence
 
-from benchmarks.compare import PLACES, SCENARIO, Comparison, compare
-from benchmarks.figures import Spread, ratio, table
-from benchmarks.timeline import timeline
+from benchmarks.compare import PLACES, SCENARIO, Comparison, compare_sides
+from benchmarks.figures import Spread, format_table, rate_ratio
+from benchmarks.timeline import time_run
 from harness.errors import ExitCode, HarnessError
 from harness.run.choosing import read_scenarios
 from harness.run.engine import Engine
@@ -19,19 +19,21 @@ from harness.run.events import (
 )
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Compare, then time one whole run; gives the exit code."""
-    options = _options().parse_args(words)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Compare, then time one whole run; returns the exit code."""
+    options = _make_parser().parse_args(arguments)
     try:
         scenarios = read_scenarios(None)
-        with Engine(listener=tell) as engine:
+        with Engine(listener=print_progress) as engine:
             scenario = scenarios[SCENARIO]
-            compared = engine.run(compare(engine, scenario, options.rounds, options.count))
-        print(rates(compared), processor(compared), sep="\n\n", flush=True)
+            compared = engine.run(compare_sides(engine, scenario, options.rounds, options.count))
+        print(rates_table(compared), processor_table(compared), sep="\n\n", flush=True)
         if not options.no_run:
-            tell(Step("all cells", "one whole run; it is a warm one if no image is made in it"))
-            rows = [(name, f"{at:.1f}") for name, at in timeline(scenarios)]
-            print("", table(["in a whole run", "at second"], rows), sep="\n")
+            print_progress(
+                Step("all cells", "one whole run; it is warm if no image is built in it")
+            )
+            rows = [(name, f"{at:.1f}") for name, at in time_run(scenarios)]
+            print("", format_table(["in a whole run", "at second"], rows), sep="\n")
     except HarnessError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -40,47 +42,47 @@ def main(words: Sequence[str] | None = None) -> int:
     return ExitCode.OK
 
 
-def tell(event: Event) -> None:
-    """Progress: one line a step."""
+def print_progress(event: Event) -> None:
+    """Print the progress: one line per step."""
     match event:
         case Step(name, text) | Missing(name=name, why=text) if text:
             print(f"{name}: {text}", file=sys.stderr, flush=True)
 
 
-def rates(compared: Iterable[Comparison]) -> str:
-    """Dialogues a second of both sides, and what part of the bare loop's speed the engine keeps."""
+def rates_table(compared: Iterable[Comparison]) -> str:
+    """A table of dialogues per second on both sides, and of their ratio."""
     head = ["client on service", "engine, cells/s", "bare, handshakes/s", "engine : bare"]
     rows = [
         [
-            f"{one.client} on {one.service}",
-            Spread.of(a.rate for a in one.engine).text(0),
-            Spread.of(b.rate for b in one.bare).text(0),
-            ratio(one.engine, one.bare).text(2),
+            f"{comparison.client} on {comparison.service}",
+            Spread.of(a.rate for a in comparison.engine).text(0),
+            Spread.of(b.rate for b in comparison.bare).text(0),
+            rate_ratio(comparison.engine, comparison.bare).text(2),
         ]
-        for one in compared
+        for comparison in compared
     ]
-    return table(head, rows)
+    return format_table(head, rows)
 
 
-def processor(compared: Iterable[Comparison]) -> str:
-    """Where the processor time of one dialogue goes: medians, by place."""
+def processor_table(compared: Iterable[Comparison]) -> str:
+    """A table of the processor time of one dialogue: medians, by place."""
     head = ["processor time of one, in ms", *PLACES]
     rows = [
         [
-            f"{one.client} on {one.service}, {side}",
+            f"{comparison.client} on {comparison.service}, {side}",
             *(f"{Spread.of(a.cpu_each(place) for a in rounds).median:.1f}" for place in PLACES),
         ]
-        for one in compared
-        for side, rounds in (("engine", one.engine), ("bare", one.bare))
+        for comparison in compared
+        for side, rounds in (("engine", comparison.engine), ("bare", comparison.bare))
     ]
-    return table(head, rows)
+    return format_table(head, rows)
 
 
-def positive(text: str) -> int:
+def positive_number(text: str) -> int:
     """A whole number above 0.
 
     Raises:
-        ValueError: it is none; argparse reports that.
+        ValueError: it is not one; argparse reports that.
     """
     number = int(text)
     if number < 1:
@@ -88,11 +90,13 @@ def positive(text: str) -> int:
     return number
 
 
-def _options() -> argparse.ArgumentParser:
+def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=positive, default=5, help="pairs of rounds (%(default)s)")
     parser.add_argument(
-        "--count", type=positive, default=200, help="dialogues a round (%(default)s)"
+        "--rounds", type=positive_number, default=5, help="pairs of rounds (%(default)s)"
+    )
+    parser.add_argument(
+        "--count", type=positive_number, default=200, help="dialogues a round (%(default)s)"
     )
     parser.add_argument("--no-run", action="store_true", help="leave the whole run out")
     return parser

@@ -1,9 +1,9 @@
-"""What a cold build of images costs, beside the compilers alone: ``python -m benchmarks.builds``.
+"""What a cold build of images costs, compared with the compilers alone.
 
-Removes the project's own images first (that is what cold means), and uses a cache of its own, so
-sources are fetched anew. "The compilers alone" is the processor time of all that the build scripts
-ran (configure, make, install), divided by the processors: no build of the same sources by the same
-compilers takes less on this machine.
+``python -m benchmarks.builds`` removes the project's images first (a cold build), and uses a new
+cache, so sources are fetched again. "The compilers alone" is the processor time of all commands of
+the build scripts (configure, make, install), divided by the processors: no build of the same
+sources by the same compilers takes less on this machine.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.figures import table
+from benchmarks.figures import format_table
 from harness.catalog.selectors import select
 from harness.docker_engine.session import (
     DockerSession,
@@ -38,7 +38,7 @@ from harness.paths import images_dir
 
 PAIRS = "postfix-*+openssl-*"
 
-#: What build.sh prints when a step has ended (images/README.md): wall and processor seconds.
+#: build.sh prints it at the end of a step (images/README.md): wall and processor seconds.
 _STEP = re.compile(r"^step (?P<name>\S+) (?P<wall>[\d.]+) (?P<cpu>[\d.]+)$", re.MULTILINE)
 
 
@@ -66,15 +66,15 @@ class Cold:
         return sum(step.cpu for step in self.steps) / (os.cpu_count() or 1)
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Build cold and print the figures; gives the exit code."""
-    options = _options().parse_args(words)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Build cold and print the figures; returns the exit code."""
+    options = _make_parser().parse_args(arguments)
     try:
         cold = build_cold(options.globs or [PAIRS])
     except HarnessError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    print(shares(cold), outcomes(cold), verdict(cold), sep="\n\n")
+    print(shares_table(cold), outcomes_table(cold), total_ratio(cold), sep="\n\n")
     return ExitCode.OK
 
 
@@ -83,16 +83,18 @@ def build_cold(globs: Sequence[str]) -> Cold:
     known = catalogue()
     orders = with_parts([known[name] for name in select("image", list(known), globs)])
     with DockerSession(connect()) as session, tempfile.TemporaryDirectory() as folder:
-        remove(session.client, our_images(session.client), _tell)
-        shop = ImageBuilder(
+        remove(session.client, our_images(session.client), _print_progress)
+        builder = ImageBuilder(
             session.client,
             images_dir=images_dir(),
             cache_dir=Path(folder),
-            on_step=lambda name, text: _tell(f"{name}: {text}") if text else None,
+            on_step=lambda name, text: _print_progress(f"{name}: {text}") if text else None,
             run_labels=session.labels,
         )
         began = time.monotonic()
-        results = build_all(shop, orders, lambda one: _tell(f"{one.name}: {one.state}"))
+        results = build_all(
+            builder, orders, lambda result: _print_progress(f"{result.name}: {result.state}")
+        )
         wall = time.monotonic() - began
         return Cold(wall, results, read_steps((Path(folder) / "logs").glob("*.log")))
 
@@ -100,45 +102,50 @@ def build_cold(globs: Sequence[str]) -> Cold:
 def read_steps(logs: Iterable[Path]) -> list[Step]:
     """The steps in kept build logs."""
     return [
-        Step(log.stem, found["name"], float(found["wall"]), float(found["cpu"]))
+        Step(log.stem, match["name"], float(match["wall"]), float(match["cpu"]))
         for log in sorted(logs)
-        for found in _STEP.finditer(log.read_text("utf-8", errors="replace"))
+        for match in _STEP.finditer(log.read_text("utf-8", errors="replace"))
     ]
 
 
-def shares(cold: Cold) -> str:
-    """Processor seconds by product and step, and their share of all."""
+def shares_table(cold: Cold) -> str:
+    """A table of processor seconds by product and step, with their shares."""
     total = sum(step.cpu for step in cold.steps) or 1.0
     sums: defaultdict[tuple[str, str], float] = defaultdict(float)
     for step in cold.steps:
-        sums[_product(step.image), step.name] += step.cpu
+        sums[_product_of(step.image), step.name] += step.cpu
     rows = [
         (product, name, f"{cpu:.0f}", f"{100 * cpu / total:.1f} %")
         for (product, name), cpu in sorted(sums.items(), key=lambda row: -row[1])
     ]
-    return table(["what", "step", "processor seconds", "share"], rows)
+    return format_table(["what", "step", "processor seconds", "share"], rows)
 
 
-def outcomes(cold: Cold) -> str:
-    """What became of each image, and after how long."""
+def outcomes_table(cold: Cold) -> str:
+    """A table of the state of each image, and after how long."""
     rows = [
-        (one.name, str(one.state), f"{one.seconds:.0f}", one.error.what.split("\n")[0][:100])
-        if one.error
-        else (one.name, str(one.state), f"{one.seconds:.0f}", "")
-        for one in cold.results
+        (
+            result.name,
+            str(result.state),
+            f"{result.seconds:.0f}",
+            result.error.what.split("\n")[0][:100],
+        )
+        if result.error
+        else (result.name, str(result.state), f"{result.seconds:.0f}", "")
+        for result in cold.results
     ]
-    return table(["image", "state", "after seconds", "why"], rows)
+    return format_table(["image", "state", "after seconds", "why"], rows)
 
 
-def verdict(cold: Cold) -> str:
-    """The ratio of the whole to the compilers alone."""
+def total_ratio(cold: Cold) -> str:
+    """The whole build compared with the compilers alone, as a sentence."""
     return (
         f"{cold.wall:.0f} s in all, {cold.compilers:.0f} s for the compilers alone on "
         f"{os.cpu_count()} processors: {cold.wall / (cold.compilers or 1.0):.2f} times"
     )
 
 
-def _product(image: str) -> str:
+def _product_of(image: str) -> str:
     kinds: Mapping[str, str] = {
         "-objects-": "Postfix, shared objects",
         "-openssl-": "Postfix, a pair",
@@ -147,11 +154,11 @@ def _product(image: str) -> str:
     return next((title for mark, title in kinds.items() if mark in image), "other")
 
 
-def _tell(text: str) -> None:
+def _print_progress(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _options() -> argparse.ArgumentParser:
+def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.builds", description=__doc__)
     parser.add_argument("globs", nargs="*", help=f"images to build (default: {PAIRS})")
     return parser

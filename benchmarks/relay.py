@@ -1,4 +1,4 @@
-"""A server far away: a relay that holds back whatever goes either way."""
+"""Simulates a server far away: a relay that delays what is sent in both directions."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from contextlib import asynccontextmanager, suppress
 
 from harness.errors import InfrastructureError
 
-#: Where it listens, on the server's own port: nmap looks for STARTTLS on the registered ones alone.
+#: Its address; the port is the server's, since nmap uses STARTTLS on registered ports only.
 ADDRESS = "127.0.0.25"
 
 
 @asynccontextmanager
-async def relay(host: str, port: int, seconds: float) -> AsyncIterator[str]:
-    """An address by which a host's port is ``seconds`` away, there and back again.
+async def start_relay(host: str, port: int, seconds: float) -> AsyncIterator[str]:
+    """Start a relay; gives an address from which a port has ``seconds`` of round trip.
 
     Raises:
-        InfrastructureError: the port cannot be had.
+        InfrastructureError: the port cannot be used.
     """
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
             await asyncio.sleep(seconds)
             inner, outer = await asyncio.open_connection(host, port)
-            ways = (_pass(reader, outer, seconds / 2), _pass(inner, writer, seconds / 2))
+            ways = (_pass_on(reader, outer, seconds / 2), _pass_on(inner, writer, seconds / 2))
             await asyncio.gather(*ways)
 
     try:
@@ -32,14 +32,16 @@ async def relay(host: str, port: int, seconds: float) -> AsyncIterator[str]:
     except OSError as error:
         raise InfrastructureError(
             f"cannot listen on {ADDRESS}:{port}: {error.strerror}",
-            cause="ports below 1024 are root's, or another server has it",
+            cause="ports below 1024 need root, or another server has it",
             next_step="run as root, or leave --delay out",
         ) from error
     async with server:
         yield ADDRESS
 
 
-async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, after: float) -> None:
+async def _pass_on(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, after: float
+) -> None:
     with suppress(ConnectionError):
         while data := await reader.read(1 << 16):
             await asyncio.sleep(after)

@@ -1,7 +1,7 @@
-"""The scanners that the scan is compared with: how each is called, and what its words mean.
+"""The scanners that the scan is compared with: how each is called, and how its output is read.
 
-A scanner's result is a set of protocol × suite, by the suite's number; what its own list of suites
-lacks is read from the scanner itself, so that a difference can be explained and not excused.
+A scanner's result is a set of pairs of a protocol and a suite's number. Which suites it can offer
+is read from the scanner itself, so that differences are explained by facts.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from harness.tls import Protocol
 
 #: A protocol and a suite's number.
 Pairs = frozenset[tuple[Protocol, int]]
-TLS = tuple(one for one in Protocol if one.rank >= Protocol.SSLv3.rank)
+TLS = tuple(protocol for protocol in Protocol if protocol.rank >= Protocol.SSLv3.rank)
 _NAMES = {"TLSv1.0": "TLSv1", "TLS_1_0": "TLSv1", "TLS_1_1": "TLSv1.1", "TLS_1_2": "TLSv1.2"}
 _NAMES |= {"TLS_1_3": "TLSv1.3", "SSL_3_0": "SSLv3", "SSL_2_0": "SSLv2"}
-_CODES = {one.iana: one.code for one in all_ciphers()}
+_CODES = {cipher.iana: cipher.code for cipher in all_ciphers()}
 #: nmap's library of TLS, with the suites that it knows.
 NMAP_TABLE = Path("/usr/share/nmap/nselib/tls.lua")
 
 
 @dataclass(frozen=True, slots=True)
 class Scanner:
-    """``command`` for a host and a port; ``read`` what its standard output says is accepted.
+    """``command``: for a host and a port. ``read``: the accepted pairs in its standard output.
 
-    ``asks``: the pairs that it asked for at all, given that output; and ``why`` those only.
+    ``asks``: all pairs that it offered, by that output; ``why``: the reason why no others.
     """
 
     name: str
@@ -42,15 +42,17 @@ class Scanner:
     why: str
 
 
-def protocol(name: str) -> Protocol:
-    """A protocol by any scanner's name of it."""
+def protocol_by_name(name: str) -> Protocol:
+    """A protocol by the name that any of the scanners uses."""
     return Protocol(_NAMES.get(name, name))
 
 
-def ours(*options: str) -> Scanner:
-    """Our own, as one calls it."""
+def our_scanner(*options: str) -> Scanner:
+    """Our own scan, as users call it."""
     command = [str(Path(sys.executable).with_name("postfix-matrix")), "scan", "--json", *options]
-    every = frozenset((p, one.code) for p in Protocol for one in all_ciphers() if one.speaks(p))
+    every = frozenset(
+        (p, cipher.code) for p in Protocol for cipher in all_ciphers() if cipher.speaks(p)
+    )
     return Scanner(
         " ".join(["scan", *options]),
         lambda host, port: [*command, f"{host}:{port}"],
@@ -60,116 +62,114 @@ def ours(*options: str) -> Scanner:
     )
 
 
-def nmap() -> Scanner:
-    """``nmap --script ssl-enum-ciphers``: it looks for STARTTLS on the registered ports alone."""
-    words = ["nmap", "-Pn", "-n", "--script", "ssl-enum-ciphers"]
+def nmap_scanner() -> Scanner:
+    """``nmap --script ssl-enum-ciphers``: it uses STARTTLS on the registered ports only."""
+    command = ["nmap", "-Pn", "-n", "--script", "ssl-enum-ciphers"]
     return Scanner(
         "nmap",
-        lambda host, port: [*words, f"-p{port}", host],
+        lambda host, port: [*command, f"-p{port}", host],
         read_nmap,
         lambda _: nmap_asks(NMAP_TABLE.read_text(encoding="utf-8")),
         f"{NMAP_TABLE} has no such suite, and ssl-enum-ciphers no SSLv2",
     )
 
 
-def sslscan() -> Scanner:
-    """sslscan with all that is not about protocols and ciphers switched off."""
+def sslscan_scanner() -> Scanner:
+    """sslscan without the tests that are not about protocols and ciphers."""
     off = ("fallback", "renegotiation", "compression", "heartbleed", "groups", "check-certificate")
-    words = ["sslscan", "--starttls-smtp", *(f"--no-{one}" for one in off), "--xml=-"]
+    command = ["sslscan", "--starttls-smtp", *(f"--no-{test}" for test in off), "--xml=-"]
     return Scanner(
         "sslscan",
-        lambda host, port: [*words, f"{host}:{port}"],
+        lambda host, port: [*command, f"{host}:{port}"],
         read_sslscan,
         lambda _: sslscan_asks(
-            _output("openssl", "ciphers", "-V", "ALL:COMPLEMENTOFALL:@SECLEVEL=0")
+            _command_output("openssl", "ciphers", "-V", "ALL:COMPLEMENTOFALL:@SECLEVEL=0")
         ),
-        "the system's OpenSSL, which sslscan speaks with, has no such suite; of SSLv2 and SSLv3 it "
-        "tells no ciphers",
+        "the system's OpenSSL, which sslscan uses, has no such suite; of SSLv2 and SSLv3 it "
+        "reports no ciphers",
     )
 
 
-def sslyze(python: Path) -> Scanner:
+def sslyze_scanner(python: Path) -> Scanner:
     """sslyze's cipher commands, in the virtual environment of this Python."""
     options = ["--sslv2", "--sslv3", "--tlsv1", "--tlsv1_1", "--tlsv1_2", "--tlsv1_3"]
-    words = [str(python.with_name("sslyze")), "--starttls=smtp", *options, "--json_out=-"]
+    command = [str(python.with_name("sslyze")), "--starttls=smtp", *options, "--json_out=-"]
     return Scanner(
         "sslyze",
-        lambda host, port: [*words, f"{host}:{port}"],
+        lambda host, port: [*command, f"{host}:{port}"],
         lambda out: read_sslyze(out, "accepted_cipher_suites"),
         lambda out: read_sslyze(out, "accepted_cipher_suites", "rejected_cipher_suites"),
-        "sslyze tells them neither as accepted nor as rejected: its OpenSSL 1.0.2e lacks them, or "
-        "its 1.1.1 allows them not at the security level that it is left at",
+        "sslyze reports them neither as accepted nor as rejected: its OpenSSL 1.0.2e does not have "
+        "them, or its 1.1.1 does not allow them at its default security level",
     )
 
 
 def read_ours(out: str) -> Pairs:
-    """Our JSON."""
+    """Read our JSON."""
     suites = json.loads(out)["accepted"]
-    return frozenset((Protocol(one["protocol"]), int(one["code"], 16)) for one in suites)
+    return frozenset((Protocol(suite["protocol"]), int(suite["code"], 16)) for suite in suites)
 
 
 def read_nmap(out: str) -> Pairs:
     """``|   TLSv1.2:`` and below it ``|       TLS_RSA_WITH_AES_128_CBC_SHA (rsa 2048) - A``."""
-    found, now = set(), None
+    pairs, now = set(), None
     for line in out.splitlines():
         if heading := re.fullmatch(r"\|   ((?:TLS|SSL)v[\d.]+): *", line):
-            now = protocol(heading[1])
+            now = protocol_by_name(heading[1])
         elif (suite := re.match(r"\|       (TLS_\w+|SSL_\w+) ", line)) and now is not None:
-            found.add((now, _code(suite[1].replace("_AKE_WITH_", "_"))))
-    return frozenset(found)
+            pairs.add((now, _suite_code(suite[1].replace("_AKE_WITH_", "_"))))
+    return frozenset(pairs)
 
 
 def nmap_asks(table: str) -> Pairs:
     """``["TLS_RSA_WITH_NULL_MD5"] = 0x0001,`` of tls.lua; from SSLv3 on."""
-    codes = {
-        int(found, 16) for found in re.findall(r"\bTLS_\w+\"?\]? *= *0x([0-9A-Fa-f]{4})", table)
-    }
-    return _speaking(codes, TLS)
+    codes = {int(code, 16) for code in re.findall(r"\bTLS_\w+\"?\]? *= *0x([0-9A-Fa-f]{4})", table)}
+    return _pairs_of(codes, TLS)
 
 
 def read_sslscan(out: str) -> Pairs:
     """``<cipher status="accepted" sslversion="TLSv1.2" id="0xC030" …/>``."""
     rows = ElementTree.fromstring(out).iter("cipher")
     return frozenset(
-        (protocol(one.attrib["sslversion"]), int(one.attrib["id"], 16)) for one in rows
+        (protocol_by_name(row.attrib["sslversion"]), int(row.attrib["id"], 16)) for row in rows
     )
 
 
 def sslscan_asks(listed: str) -> Pairs:
     """``0xC0,0x30 - ECDHE-RSA-AES256-GCM-SHA384 …`` of openssl-ciphers(1)."""
     codes = {int(a + b, 16) for a, b in re.findall(r"0x(\w\w),0x(\w\w) - ", listed)}
-    return _speaking(codes, TLS[1:])
+    return _pairs_of(codes, TLS[1:])
 
 
 def read_sslyze(out: str, *lists: str) -> Pairs:
-    """Its JSON: by version, the suites of these lists by the registry's names."""
+    """Read its JSON: for each version, the suites of these lists by their registered names."""
     (server,) = json.loads(out)["server_scan_results"]
-    found = set()
+    pairs = set()
     for key, part in server["scan_result"].items():
         if key.endswith("_cipher_suites") and part["status"] == "COMPLETED":
-            version = protocol(part["result"]["tls_version_used"])
-            for one in (one for name in lists for one in part["result"][name]):
-                found.add((version, _code(one["cipher_suite"]["name"])))
-    return frozenset(found)
+            version = protocol_by_name(part["result"]["tls_version_used"])
+            for suite in (suite for name in lists for suite in part["result"][name]):
+                pairs.add((version, _suite_code(suite["cipher_suite"]["name"])))
+    return frozenset(pairs)
 
 
-def _code(name: str) -> int:
+def _suite_code(name: str) -> int:
     """A suite's number.
 
     Raises:
-        KeyError: our table has no suite of that name, which is worth knowing.
+        KeyError: our table has no suite of that name: then it is incomplete.
     """
     return _CODES[name]
 
 
-def _speaking(codes: set[int], protocols: tuple[Protocol, ...]) -> Pairs:
+def _pairs_of(codes: set[int], protocols: tuple[Protocol, ...]) -> Pairs:
     return frozenset(
-        (protocol, one.code)
+        (protocol, cipher.code)
         for protocol in protocols
-        for one in all_ciphers()
-        if one.speaks(protocol) and one.code in codes
+        for cipher in all_ciphers()
+        if cipher.speaks(protocol) and cipher.code in codes
     )
 
 
-def _output(*words: str) -> str:
-    return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+def _command_output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout

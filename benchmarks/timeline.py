@@ -1,4 +1,4 @@
-"""One whole run as ``postfix-matrix run`` makes it, and when what was done."""
+"""Times a whole run, as ``postfix-matrix run`` makes it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.figures import milestones
+from benchmarks.figures import find_milestones
 from harness.run.choosing import (
     Selection,
     choose_builds,
@@ -18,8 +18,8 @@ from harness.run.planning import make_plan
 from harness.scenarios.scenario import Scenario
 
 
-def timeline(scenarios: dict[str, Scenario]) -> list[tuple[str, float]]:
-    """Seconds from the begin of a run of all cells to each milestone.
+def time_run(scenarios: dict[str, Scenario]) -> list[tuple[str, float]]:
+    """Run all cells; gives the seconds from the start to each milestone.
 
     Raises:
         HarnessError: something that every cell needs is unavailable.
@@ -28,17 +28,17 @@ def timeline(scenarios: dict[str, Scenario]) -> list[tuple[str, float]]:
     events: list[tuple[float, Event]] = []
     ends: list[tuple[str, float]] = []
 
-    def end(name: str) -> None:
+    def note_end(name: str) -> None:
         ends.append((name, time.monotonic() - begin))
 
-    def take(event: Event) -> None:
+    def note_event(event: Event) -> None:
         events.append((time.monotonic() - begin, event))
 
     builds = choose_builds(())
     plan = make_plan(Selection(), scenarios, builds)
     with tempfile.TemporaryDirectory() as folder:
-        with Engine(listener=take) as engine:
+        with Engine(listener=note_event) as engine:
             measure_job(engine, Job(plan, scenarios, builds, stays_aside=True), Path(folder))
-            end("every instance checked, reports written")
-        end("containers and network removed")
-    return [*milestones(events), *ends]
+            note_end("every instance checked, reports written")
+        note_end("containers and network removed")
+    return [*find_milestones(events), *ends]

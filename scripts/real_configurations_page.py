@@ -2,7 +2,7 @@
 
     python scripts/real_configurations_page.py FOLDER
 
-FOLDER is a run's, of scenarios with ``configuration = "whole"`` and the policy tls12-or-newer, as
+FOLDER is that of a run of scenarios with ``configuration = "whole"`` and policy tls12-or-newer, as
 tests/docker/test_real_configurations.py makes it.
 """
 
@@ -81,39 +81,47 @@ def page(data: RunData) -> str:
 
 
 def table(data: RunData, build: str) -> Iterator[str]:
-    """One build's table, a configuration a row."""
+    """The table of a build, one row per configuration."""
     yield "| configuration | 25 | 587 | 465 | other services | why | stand-ins |"
     yield "|---|---|---|---|---|---|---|"
     for name, origin in ORIGINS.items():
-        found = [one for one in answers(data, name) if build in one.builds]
-        by_service = {one.service: one.builds[build].answer for one in found}
-        cells = [_cell(name, service, by_service.get(service)) for service in INBOUND]
+        service_answers = [answer for answer in answers(data, name) if build in answer.builds]
+        by_service = {answer.service: answer.builds[build].answer for answer in service_answers}
+        cells = [_format_answer(name, service, by_service.get(service)) for service in INBOUND]
         labels = service_labels(data, name)
         others = ", ".join(
             f"{labels[service].name}: {answer}"
             for service, answer in by_service.items()
             if service not in INBOUND
         )
-        replaced = len({one.get("setting") for one in stand_ins_of(data, name).replaced})
-        row = (f"{name}: {origin}", *cells, others, _why(data, name, build, found), str(replaced))
+        replaced = len(
+            {replacement.get("setting") for replacement in stand_ins_of(data, name).replaced}
+        )
+        row = (
+            f"{name}: {origin}",
+            *cells,
+            others,
+            _find_reason(data, name, build, service_answers),
+            str(replaced),
+        )
         yield "| " + " | ".join(markdown(cell) for cell in row) + " |"
 
 
-def _cell(name: str, service: str, answer: PolicyAnswer | None) -> str:
+def _format_answer(name: str, service: str, answer: PolicyAnswer | None) -> str:
     if answer is None:
         return "–"
     return f"({answer})" if name in MAIN_ALONE and service != INBOUND[0] else str(answer)
 
 
-def _why(data: RunData, name: str, build: str, found: list[ServiceAnswer]) -> str:
-    """What the first answer that is not yes rests on: Postfix's line, or what was negotiated."""
-    for one in found:
-        if one.builds[build].answer is PolicyAnswer.CONFIG_REJECTED:
-            line = rejection(data, build, name, one.service)
+def _find_reason(data: RunData, name: str, build: str, service_answers: list[ServiceAnswer]) -> str:
+    """The reason of the first answer that is not yes: Postfix's line, or what was negotiated."""
+    for service_answer in service_answers:
+        if service_answer.builds[build].answer is PolicyAnswer.CONFIG_REJECTED:
+            line = rejection(data, build, name, service_answer.service)
             return line[line.find("fatal:") :] if "fatal:" in line else line
-        if one.is_local:
+        if service_answer.is_local:
             continue
-        for finding in findings(data, one):
+        for finding in findings(data, service_answer):
             if build in finding.builds:
                 return finding.what
     return ""

@@ -1,6 +1,6 @@
 """Add what `postconf -d` of the built images prints to the list of all parameters' names.
 
-``python scripts/setting_names.py`` rewrites tests/unit/data/postconf-d.txt; it builds nothing. A
+``python scripts/setting_names.py`` rewrites tests/unit/data/postconf-d.txt, and builds nothing. A
 name that is new then needs an entry in harness/adaptation/settings.toml, which the unit tests ask
 for.
 """
@@ -33,14 +33,14 @@ class Span:
 
     def is_in(self, release: str) -> bool:
         """Whether a release has the name."""
-        asked = Version.parse(release)
-        ended = bool(self.last) and Version.parse(self.last) < asked
-        return Version.parse(self.first) <= asked and not ended
+        version = Version.parse(release)
+        ended = bool(self.last) and Version.parse(self.last) < version
+        return Version.parse(self.first) <= version and not ended
 
 
 @dataclass(frozen=True, slots=True)
 class NameList:
-    """The list: its comment lines, the newest release that was asked, and each name's releases."""
+    """The list: its comment lines, the newest release that was read, and each name's releases."""
 
     comment: tuple[str, ...]
     newest: str
@@ -60,9 +60,9 @@ def read_list(text: str) -> NameList:
 
 
 def add_release(known: NameList, release: str, printed: Iterable[str]) -> NameList:
-    """The list with the names that one release prints, but for limits of single transports."""
+    """The list with the names that a release prints, without the limits of single transports."""
     names = {name for name in printed if deciding_name(name) in {name, None}}
-    spans = {name: _widen(known, name, release, name in names) for name in known.spans}
+    spans = {name: _widen_span(known, name, release, name in names) for name in known.spans}
     for name in names - spans.keys():
         spans[name] = Span(release, "" if _is_newest(known, release) else release)
     newest = release if _is_newest(known, release) else known.newest
@@ -70,12 +70,12 @@ def add_release(known: NameList, release: str, printed: Iterable[str]) -> NameLi
 
 
 def printed_names(text: str) -> list[str]:
-    """The names in what postconf(1) prints; a value that goes on has a line that is indented."""
+    """The names in postconf(1)'s output; continuation lines of a value are indented."""
     return [line.split(" =")[0] for line in text.splitlines() if " =" in line and line[0] != " "]
 
 
 def ask_image(client: docker.DockerClient, image: Image) -> str:
-    """What `postconf -d` in an image prints."""
+    """The output of `postconf -d` in an image."""
     output = client.containers.run(
         image, ["-d"], entrypoint="postconf", network_mode="none", remove=True
     )
@@ -87,7 +87,7 @@ def _is_newest(known: NameList, release: str) -> bool:
     return Version.parse(release) >= Version.parse(known.newest)
 
 
-def _widen(known: NameList, name: str, release: str, printed: bool) -> Span:
+def _widen_span(known: NameList, name: str, release: str, printed: bool) -> Span:
     span = known.spans[name]
     if not printed:
         ends = _is_newest(known, release) and not span.last and release != known.newest
@@ -98,7 +98,7 @@ def _widen(known: NameList, name: str, release: str, printed: bool) -> Span:
 
 
 def main() -> int:
-    """Ask each built image; prints how many names each adds."""
+    """Read the names of each built image; prints how many each adds."""
     client = connect()
     known = read_list(LIST.read_text("utf-8"))
     for image in client.images.list(filters={"label": f"{labels.KIND}={BUILD_KIND}"}):

@@ -1,4 +1,4 @@
-"""What a command line names as a candidate: a scenario's id, files, a container, standard input."""
+"""Reads the candidate that a command line names: a scenario, files, a container, standard input."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def named_candidate(
     claims: Claims | None = None,
     options: CandidateOptions | None = None,
 ) -> Scenario:
-    """A scenario by its id or its folder, or a candidate made of what is named.
+    """A scenario by its id or its folder, or a candidate made of the named files.
 
     Raises:
         UsageError: neither a file nor a scenario, a file that cannot be read, or a container that
@@ -44,13 +44,13 @@ def named_candidate(
             f"--container {options.container} and {names[0]} both name a configuration",
             next_step="leave one out",
         )
-    given = _scenario(names, scenarios)
-    if given is None:
-        given = _candidate(names, service, claims, options)
+    candidate = _find_scenario(names, scenarios)
+    if candidate is None:
+        candidate = _make_candidate(names, service, claims, options)
     elif options.footing is not None:
-        given = replace(given, whole=options.footing is Footing.WHOLE)
-    given = replace(given, as_is=given.as_is or options.as_is)
-    return redact(given) if options.redacted else given
+        candidate = replace(candidate, whole=options.footing is Footing.WHOLE)
+    candidate = replace(candidate, as_is=candidate.as_is or options.as_is)
+    return redact(candidate) if options.redacted else candidate
 
 
 def config_candidate(
@@ -64,14 +64,14 @@ def config_candidate(
     return named_candidate(names, {}, service, options=options)
 
 
-def tell_reading(scenario: Scenario) -> None:
-    """Say on standard error what was done to the text, and on which footing it was read."""
+def print_reading_notes(scenario: Scenario) -> None:
+    """Print on standard error how the text was read and what was changed in it."""
     for note in scenario.reading:
         click.echo(f"Read: {note}", err=True)
 
 
-def _scenario(names: tuple[str, ...], scenarios: dict[str, Scenario]) -> Scenario | None:
-    """A scenario that is named by its id, or by its folder with a scenario.toml in it."""
+def _find_scenario(names: tuple[str, ...], scenarios: dict[str, Scenario]) -> Scenario | None:
+    """The scenario that is named by its id, or by its folder with a scenario.toml in it."""
     if len(names) != 1:
         return None
     path = Path(names[0])
@@ -80,10 +80,10 @@ def _scenario(names: tuple[str, ...], scenarios: dict[str, Scenario]) -> Scenari
     return load_scenario(path) if path.is_dir() and (path / TOML).is_file() else None
 
 
-def _candidate(
+def _make_candidate(
     names: tuple[str, ...], service: str | None, claims: Claims | None, options: CandidateOptions
 ) -> Scenario:
-    source = _source(names, options)
+    source = _read_named(names, options)
     candidate = read_candidate(
         source.texts,
         Service(service) if service else None,
@@ -102,7 +102,7 @@ def _candidate(
     return replace(candidate, files=further.files, reading=(*candidate.reading, *further.notes))
 
 
-def _source(names: tuple[str, ...], options: CandidateOptions) -> ConfigurationSource:
+def _read_named(names: tuple[str, ...], options: CandidateOptions) -> ConfigurationSource:
     if options.container is None:
         return read_source(names or (str(STDIN),))
     # Docker's client takes half a second to load.

@@ -1,6 +1,6 @@
-"""The options of ``verify``, ``explain`` and ``scan`` that say how a configuration is read.
+"""The options of ``verify``, ``explain`` and ``scan`` that decide how a configuration is read.
 
-Apart from candidate.py, so that the scan of a server that runs already does not load that.
+A module of its own: the scan of a running server needs these options, but not candidate.py.
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
-import click
-
+from harness.cli.grouped_help import OptionGroup, grouped_option
 from harness.config_input.forms import Footing
 from harness.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
 class CandidateOptions:
-    """How a candidate is read. ``container``: the name of one that it is taken out of."""
+    """How a candidate is read. ``container``: the name of the container that has it."""
 
     container: str | None = None
     footing: Footing | None = None
@@ -27,7 +26,7 @@ class CandidateOptions:
 
 
 def candidate_options(*, redacting: bool) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """The options --container, --whole and --lines, and --redact where something is written.
+    """The options --container, --whole, --lines and --as-is; ``redacting`` adds --redact.
 
     The command gets them as ``reading``, a :class:`CandidateOptions`.
     """
@@ -50,24 +49,35 @@ def candidate_options(*, redacting: bool) -> Callable[[Callable[..., int]], Call
             return command(*arguments, reading=options, **others)
 
         decorators = [
-            click.option(
+            grouped_option(
+                OptionGroup.CONFIGURATION,
                 "--container",
                 metavar="NAME",
-                help="Take the configuration out of a running container, and the files it names.",
+                help="Read the configuration, and the files it names, out of a running container.",
             ),
-            click.option(
-                "--whole", is_flag=True, help="It is all of a configuration: nothing is added."
+            grouped_option(
+                OptionGroup.CONFIGURATION,
+                "--whole",
+                is_flag=True,
+                help="It is a whole configuration: nothing is added.",
             ),
-            click.option("--lines", is_flag=True, help="It is lines that go into a configuration."),
-            click.option(
+            grouped_option(
+                OptionGroup.CONFIGURATION,
+                "--lines",
+                is_flag=True,
+                help="It is lines to be added to a configuration.",
+            ),
+            grouped_option(
+                OptionGroup.CONFIGURATION,
                 "--as-is",
                 is_flag=True,
-                help="Put no stand-in in the place of tables, daemons and other systems.",
+                help="Do not replace tables, daemons and other systems by stand-ins.",
             ),
         ]
         if redacting:
             decorators.append(
-                click.option(
+                grouped_option(
+                    OptionGroup.CONFIGURATION,
                     "--redact",
                     "redacted",
                     is_flag=True,

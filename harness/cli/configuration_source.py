@@ -1,7 +1,7 @@
 """Where a configuration is read from: files, folders, tars and standard input.
 
 Nothing is written, nothing is unpacked to the disk, and nothing that could block is opened: a named
-pipe or a device in a folder is told instead.
+pipe or a device in a folder is reported instead.
 """
 
 from __future__ import annotations
@@ -35,22 +35,23 @@ from harness.scenarios.configuration_files import (
     FileTree,
 )
 
-#: What a folder of a configuration has.
+#: The files that make a folder a configuration.
 CONFIG_FILES = (MAIN_CF, MASTER_CF)
-#: A tar may come to this many bytes when it is unpacked; /etc has a few MiB.
+#: A tar may have this many bytes when it is unpacked; /etc has a few MiB.
 MOST_TAR_BYTES = 256 << 20
 _MOST_MEMBERS = 100_000
 _MOST_LINKS = 16
-#: Paths of what a shell opened for us: ``<(postconf -n)`` is a pipe, and is read as such.
+#: Paths of pipes that a shell opened for us, as in ``<(postconf -n)``.
 _OPENED = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 _TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
 
 
 @dataclass(slots=True)
 class ConfigurationSource:
-    """The texts of a configuration, and where the further files that they name may lie.
+    """The texts of a configuration, and where the further files that they name may be.
 
-    ``directory`` is what ``$config_directory`` is, where more than main.cf tells.
+    ``directory`` is the value of ``$config_directory``, where it is known from elsewhere than
+    main.cf.
     """
 
     texts: dict[Path, str] = field(default_factory=dict)
@@ -58,11 +59,11 @@ class ConfigurationSource:
     notes: list[str] = field(default_factory=list)
     directory: str | None = None
 
-    def add(self, path: Path, data: bytes) -> None:
-        """One more text.
+    def add_text(self, path: Path, data: bytes) -> None:
+        """Add a text.
 
         Raises:
-            FileError: it is no text.
+            FileError: the data is not text.
         """
         text, notes = decode_text(data, path)
         self.texts[path] = text
@@ -70,7 +71,7 @@ class ConfigurationSource:
 
 
 def read_source(names: Iterable[str]) -> ConfigurationSource:
-    """Read what a command line names; ``-`` is standard input.
+    """Read the names of a command line; ``-`` is standard input.
 
     Raises:
         UsageError: a name that is neither a file nor a folder, a folder or tar without a
@@ -79,55 +80,56 @@ def read_source(names: Iterable[str]) -> ConfigurationSource:
     source = ConfigurationSource()
     for name in names:
         if name == str(STDIN):
-            _add_opened(source, sys.stdin.buffer, tell=sys.stdin.isatty())
+            _add_stream(source, sys.stdin.buffer, prompt=sys.stdin.isatty())
         elif Path(name).is_dir():
             _add_folder(source, Path(name))
         elif name.startswith(_OPENED):
-            with _opening(name) as file:
-                _add_opened(source, file, tell=False)
+            with _open_file(name) as file:
+                _add_stream(source, file, prompt=False)
         else:
-            data = _regular(Path(name))
+            data = _read_regular_file(Path(name))
             if name.endswith(_TAR_ENDINGS):
                 _add_tar(source, Path(name), data)
             else:
-                source.add(Path(name), data[: MOST_BYTES + 1])
+                source.add_text(Path(name), data[: MOST_BYTES + 1])
     return source
 
 
-def _opening(name: str) -> IO[bytes]:
+def _open_file(name: str) -> IO[bytes]:
     try:
         return Path(name).open("rb")
     except OSError as error:
         raise UsageError(f"{name} cannot be read: {error.strerror}") from error
 
 
-def _add_opened(source: ConfigurationSource, file: IO[bytes], *, tell: bool) -> None:
+def _add_stream(source: ConfigurationSource, file: IO[bytes], *, prompt: bool) -> None:
     """Read a pipe to its end: text, or a tar."""
-    if tell:
+    if prompt:
         click.echo("reading lines of main.cf or master.cf; end with Ctrl-D", err=True)
     data = file.read(MOST_TAR_BYTES + 1)
     if _is_tar(data):
         _add_tar(source, STDIN, data)
     else:
-        source.add(STDIN, data)
+        source.add_text(STDIN, data)
 
 
 def _is_tar(data: bytes) -> bool:
-    """By its first bytes: gzip, xz, bzip2, or a tar's own mark (POSIX ustar, at 257)."""
+    """Whether data is a tar, by its first bytes: gzip, xz, bzip2, or POSIX ustar (at 257)."""
     return data.startswith((b"\x1f\x8b", b"\xfd7zXZ", b"BZh")) or data[257:262] == b"ustar"
 
 
-def _regular(path: Path) -> bytes:
+def _read_regular_file(path: Path) -> bytes:
     """A regular file's content.
 
     Raises:
-        UsageError: there is no such file, or it is none.
+        UsageError: there is no such file.
+        FileError: it is not a regular file, or it cannot be read.
     """
     try:
         mode = path.stat().st_mode
     except OSError as error:
         if path.is_symlink():
-            raise UsageError(f"{path} is a link to nothing") from error
+            raise UsageError(f"{path} is a dangling link") from error
         if isinstance(error, FileNotFoundError | NotADirectoryError):
             raise UsageError(
                 f"{path} is neither a file nor a scenario",
@@ -136,13 +138,13 @@ def _regular(path: Path) -> bytes:
             ) from error
         raise FileError(FileLocation(path), f"cannot be read: {error.strerror}") from error
     if not stat.S_ISREG(mode):
-        raise FileError(FileLocation(path), f"is {_kind(mode)}", expected="a file")
+        raise FileError(FileLocation(path), f"is {_describe_kind(mode)}", expected="a file")
     most = MOST_TAR_BYTES if path.name.endswith(_TAR_ENDINGS) else MOST_BYTES
-    return _bytes(path, most + 1)
+    return _read_bytes(path, most + 1)
 
 
-def _bytes(path: Path, most: int) -> bytes:
-    """At most so many bytes of a file; a pipe that took its place meanwhile does not block."""
+def _read_bytes(path: Path, most: int) -> bytes:
+    """At most ``most`` bytes of a file; a pipe that took its place meanwhile does not block."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
@@ -151,7 +153,7 @@ def _bytes(path: Path, most: int) -> bytes:
         raise FileError(FileLocation(path), f"cannot be read: {error.strerror}") from error
 
 
-def _kind(mode: int) -> str:
+def _describe_kind(mode: int) -> str:
     for test, name in (
         (stat.S_ISDIR, "a folder"),
         (stat.S_ISFIFO, "a named pipe"),
@@ -179,17 +181,17 @@ def _add_folder(source: ConfigurationSource, folder: Path) -> None:
             next_step="name a folder such as /etc/postfix, or the files themselves",
         )
     for name in present:
-        source.add(folder / name, _regular(folder / name))
-    own = _own_directory(source.texts.get(folder / MAIN_CF, ""))
-    source.trees.append(FolderTree(folder, own, root))
+        source.add_text(folder / name, _read_regular_file(folder / name))
+    directory = _stated_directory(source.texts.get(folder / MAIN_CF, ""))
+    source.trees.append(FolderTree(folder, directory, root))
 
 
 def _has_configuration(folder: Path) -> bool:
     return any(os.path.lexists(folder / name) for name in CONFIG_FILES)
 
 
-def _own_directory(main_cf: str) -> str:
-    """Where a main.cf says that it lies; /etc/postfix where it does not."""
+def _stated_directory(main_cf: str) -> str:
+    """The ``config_directory`` that a main.cf sets, else /etc/postfix."""
     for line in main_cf.split("\n"):
         name, equals, value = line.partition("=")
         if equals and name.strip() == "config_directory" and value.strip().startswith("/"):
@@ -197,10 +199,10 @@ def _own_directory(main_cf: str) -> str:
     return CONFIG_DIRECTORY
 
 
-def _inside(path: str, own: str) -> str | None:
-    """What a path is below the configuration directory; None where it is not below it."""
+def _path_inside(path: str, config_directory: str) -> str | None:
+    """A path relative to the configuration directory; None where it is not below it."""
     clean = posixpath.normpath(path)
-    for directory in (own.rstrip("/"), CONFIG_DIRECTORY):
+    for directory in (config_directory.rstrip("/"), CONFIG_DIRECTORY):
         if clean.startswith(f"{directory}/"):
             return clean[len(directory) + 1 :]
     return None
@@ -208,72 +210,85 @@ def _inside(path: str, own: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class FolderTree:
-    """A folder that stands for the configuration directory; ``root`` for /, where it has both."""
+    """A folder in place of the configuration directory, and ``root`` in place of /, if given."""
 
     folder: Path
-    own: str
+    directory: str
     root: Path | None = None
 
     def read(self, path: str) -> FileFound | FilePassedOver | None:
         """See :class:`~harness.scenarios.configuration_files.FileTree`."""
-        inside = _inside(path, self.own)
+        inside = _path_inside(path, self.directory)
         if inside is not None:
-            return self._file(self.folder / inside)
+            return self._read_file(self.folder / inside)
         if self.root is not None:
-            return self._file(self.root / posixpath.normpath(path).lstrip("/"))
+            return self._read_file(self.root / posixpath.normpath(path).lstrip("/"))
         return None
 
-    def _file(self, path: Path) -> FileFound | FilePassedOver | None:
+    def _read_file(self, path: Path) -> FileFound | FilePassedOver | None:
         try:
-            found = path.stat()
+            status = path.stat()
         except (FileNotFoundError, NotADirectoryError):
-            return FilePassedOver("it is a link to nothing") if path.is_symlink() else None
+            return FilePassedOver("it is a dangling link") if path.is_symlink() else None
         except (OSError, ValueError) as error:
             return FilePassedOver(f"it cannot be read: {getattr(error, 'strerror', error)}")
-        if not stat.S_ISREG(found.st_mode):
-            return FilePassedOver(f"it is {_kind(found.st_mode)}")
-        if found.st_size > MOST_FILE_BYTES:
+        if not stat.S_ISREG(status.st_mode):
+            return FilePassedOver(f"it is {_describe_kind(status.st_mode)}")
+        if status.st_size > MOST_FILE_BYTES:
             return FilePassedOver(f"it has more than {MOST_FILE_BYTES >> 20} MiB")
         try:
-            return FileFound(_bytes(path, MOST_FILE_BYTES))
+            return FileFound(_read_bytes(path, MOST_FILE_BYTES))
         except FileError as error:
             return FilePassedOver(f"it {error.what.partition(': ')[2]}")
 
 
 def _add_tar(source: ConfigurationSource, path: Path, data: bytes) -> None:
-    """A tar of /etc/postfix, or of more: its main.cf tells where in it the configuration lies."""
+    """Add a tar of /etc/postfix, or of more: the place of its main.cf is the configuration's."""
     name = "the tar on standard input" if path == STDIN else str(path)
-    members, archive = _members(name, data)
+    members, archive = _read_members(name, data)
     tree = TarTree(archive, members)
-    bases = [posixpath.dirname(one) for one in members if posixpath.basename(one) in CONFIG_FILES]
+    bases = [
+        posixpath.dirname(member)
+        for member in members
+        if posixpath.basename(member) in CONFIG_FILES
+    ]
     if not bases:
         raise UsageError(
             f"{name} has neither a main.cf nor a master.cf",
             next_step="make it with 'tar -C /etc -czf postfix.tar.gz postfix'",
         )
-    base = min(set(bases), key=lambda one: (not f"/{one}".endswith("/etc/postfix"), len(one), one))
+    base = min(
+        set(bases),
+        key=lambda directory: (
+            not f"/{directory}".endswith("/etc/postfix"),
+            len(directory),
+            directory,
+        ),
+    )
     for file in CONFIG_FILES:
         if (member := posixpath.join(base, file)) in members:
-            found = tree.member(member, most=MOST_BYTES)
+            file_read = tree.read_member(member, most=MOST_BYTES)
             where = Path(posixpath.join("tar", member)) if path == STDIN else path / member
-            if not isinstance(found, FileFound):
-                why = found.why if found else "it is a link to nothing"
+            if not isinstance(file_read, FileFound):
+                why = file_read.why if file_read else "it is a dangling link"
                 raise FileError(FileLocation(where), f"cannot be read: {why}")
-            source.add(where, found.data)
-    main_cf = next((text for one, text in source.texts.items() if one.name == MAIN_CF), "")
-    tree.place(base, _own_directory(main_cf))
+            source.add_text(where, file_read.data)
+    main_cf = next(
+        (text for source_path, text in source.texts.items() if source_path.name == MAIN_CF), ""
+    )
+    tree.set_place(base, _stated_directory(main_cf))
     source.trees.append(tree)
 
 
-def _members(name: str, data: bytes) -> tuple[dict[str, tarfile.TarInfo], tarfile.TarFile]:
+def _read_members(name: str, data: bytes) -> tuple[dict[str, tarfile.TarInfo], tarfile.TarFile]:
     """The members of a tar by their paths without a leading "./" or "/".
 
     Raises:
-        UsageError: it is no tar, a broken one, or one that unpacks to more than is sensible.
+        UsageError: it is not a tar, it is broken, or it unpacks to more than a configuration has.
     """
     members: dict[str, tarfile.TarInfo] = {}
     try:
-        # Closed with the process: members are read from it as they are asked for.
+        # Closed with the process: members are read from it when they are needed.
         archive = tarfile.open(fileobj=io.BytesIO(data), mode="r:*")  # noqa: SIM115
         for member in archive:
             if member.offset + member.size > MOST_TAR_BYTES or len(members) > _MOST_MEMBERS:
@@ -283,12 +298,12 @@ def _members(name: str, data: bytes) -> tuple[dict[str, tarfile.TarInfo], tarfil
                 )
             members[_member_path(member.name)] = member
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
-        words = str(error).partition("\n")[0].rstrip(":")
-        raise UsageError(f"{name} is no tar that can be read: {words}") from error
+        message = str(error).partition("\n")[0].rstrip(":")
+        raise UsageError(f"{name} is not a readable tar: {message}") from error
     except Exception as error:  # lzma.LZMAError and zlib.error have no common base
         if isinstance(error, UsageError):
             raise
-        raise UsageError(f"{name} is no tar that can be read: {error}") from error
+        raise UsageError(f"{name} is not a readable tar: {error}") from error
     return members, archive
 
 
@@ -303,46 +318,48 @@ class TarTree:
     archive: tarfile.TarFile
     members: dict[str, tarfile.TarInfo]
     base: str = ""
-    own: str = CONFIG_DIRECTORY
+    directory: str = CONFIG_DIRECTORY
     root: str = ""
 
-    def place(self, base: str, own: str) -> None:
-        """Say where in the tar the configuration lies, and what its directory is called."""
-        self.base, self.own = base, own
-        for directory in (own, CONFIG_DIRECTORY):
-            if f"/{base}".endswith(directory):
-                self.root = f"/{base}".removesuffix(directory).strip("/")
+    def set_place(self, base: str, directory: str) -> None:
+        """Set where in the tar the configuration is, and which directory that stands for."""
+        self.base, self.directory = base, directory
+        for ending in (directory, CONFIG_DIRECTORY):
+            if f"/{base}".endswith(ending):
+                self.root = f"/{base}".removesuffix(ending).strip("/")
                 return
 
     def read(self, path: str) -> FileFound | FilePassedOver | None:
         """See :class:`~harness.scenarios.configuration_files.FileTree`."""
-        inside = _inside(path, self.own)
+        inside = _path_inside(path, self.directory)
         if inside is not None:
-            return self.member(posixpath.join(self.base, inside))
-        return self.member(posixpath.join(self.root, posixpath.normpath(path).lstrip("/")))
+            return self.read_member(posixpath.join(self.base, inside))
+        return self.read_member(posixpath.join(self.root, posixpath.normpath(path).lstrip("/")))
 
-    def member(self, path: str, most: int = MOST_FILE_BYTES) -> FileFound | FilePassedOver | None:
-        """What lies at a path in the tar, links followed."""
-        found = self.members.get(path)
+    def read_member(
+        self, path: str, most: int = MOST_FILE_BYTES
+    ) -> FileFound | FilePassedOver | None:
+        """The file at a path in the tar, links followed."""
+        entry = self.members.get(path)
         for _ in range(_MOST_LINKS):
-            if found is None or not (found.issym() or found.islnk()):
+            if entry is None or not (entry.issym() or entry.islnk()):
                 break
-            target = found.linkname
-            if found.issym() and not target.startswith("/"):
-                target = posixpath.join("/", posixpath.dirname(found.name), target)
-            elif found.issym():
+            target = entry.linkname
+            if entry.issym() and not target.startswith("/"):
+                target = posixpath.join("/", posixpath.dirname(entry.name), target)
+            elif entry.issym():
                 target = posixpath.join("/", self.root, target.lstrip("/"))
-            found = self.members.get(_member_path(target))
-            if found is None:
-                return FilePassedOver("it is a link to nothing")
-        if found is None:
+            entry = self.members.get(_member_path(target))
+            if entry is None:
+                return FilePassedOver("it is a dangling link")
+        if entry is None:
             return None
-        if not found.isreg():
-            return FilePassedOver(f"it is {_member_kind(found)}")
-        if found.size > most:
+        if not entry.isreg():
+            return FilePassedOver(f"it is {_member_kind(entry)}")
+        if entry.size > most:
             return FilePassedOver(f"it has more than {most >> 20} MiB")
         try:
-            file = self.archive.extractfile(found)
+            file = self.archive.extractfile(entry)
             return FileFound(file.read() if file else b"")
         except Exception as error:  # lzma.LZMAError and zlib.error have no common base
             return FilePassedOver(f"it cannot be read: {error}")
@@ -352,5 +369,5 @@ def _member_kind(member: tarfile.TarInfo) -> str:
     if member.isdir():
         return "a folder"
     if member.issym() or member.islnk():
-        return "a link that leads round in a circle"
+        return "a link in a circle of links"
     return "a named pipe" if member.isfifo() else "a device"

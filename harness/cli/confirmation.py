@@ -1,4 +1,4 @@
-"""Whether to measure what takes long: how many cells, about how long, and the user's word."""
+"""Asks the user before a long measurement: how many cells, and about how long they take."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import click
 
 from harness.errors import UsageError
 
-#: Cells a second that are reckoned with: two cores measure 20 to 60, by the clients.
+#: The estimate of cells per second: two cores measure 20 to 60, depending on the clients.
 CELLS_A_SECOND = 20
 #: Seconds until the first cell: images, clients and controls start.
 START = 5
-#: Above this many seconds, it is asked first.
+#: A measurement that takes more seconds than this is confirmed first.
 LONG = 60
 
 
@@ -21,37 +21,37 @@ def expected_seconds(cells: int) -> int:
     return START + -(-cells // CELLS_A_SECOND)
 
 
-def duration(seconds: int) -> str:
+def format_duration(seconds: int) -> str:
     """``40 seconds``, ``3 minutes``."""
     return f"{seconds} seconds" if seconds <= 90 else f"{round(seconds / 60)} minutes"
 
 
-def agreed(what: str, cells: int, *, yes: bool, quiet: bool = False) -> None:
-    """Say how much will be measured, and ask where it takes longer than a minute.
+def confirm_measuring(what: str, cells: int, *, yes: bool, quiet: bool = False) -> None:
+    """Print how much will be measured, and ask first where it takes longer than a minute.
 
     Args:
-        what: what measures it, for the sentence: "explain".
-        cells: how many.
+        what: the command that measures, for the message: "explain".
+        cells: the number of cells.
         yes: the user has agreed beforehand.
-        quiet: nothing is said where nothing is asked.
+        quiet: print nothing unless there is a question.
 
     Raises:
-        UsageError: it would take long, and there is nobody to ask.
-        click.Abort: the user does not want it.
+        UsageError: it would take long, and there is no terminal to ask on.
+        click.Abort: the user declined.
     """
     seconds = expected_seconds(cells)
-    told = (
-        f"{what} measures {cells} cells, in about {duration(seconds)} "
+    message = (
+        f"{what} measures {cells} cells, in about {format_duration(seconds)} "
         f"(at {CELLS_A_SECOND} cells a second)"
     )
     if seconds <= LONG or yes:
         if not quiet:
-            click.echo(told, err=True)
+            click.echo(message, err=True)
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(
-            f"{told}, and there is no terminal to ask on whether it may",
-            next_step="say --yes, or choose fewer builds (-b), services (-S), clients (-c) or "
+            f"{message}, and there is no terminal to ask on",
+            next_step="add --yes, or select fewer builds (-b), services (-S), clients (-c) or "
             "offers (-o)",
         )
-    click.confirm(f"{told}. Go on?", default=True, abort=True, err=True)
+    click.confirm(f"{message}. Go on?", default=True, abort=True, err=True)

@@ -1,7 +1,7 @@
 """A group of commands that loads a command's module only when that command is called.
 
-All modules together take half a second to load (Docker, pydantic, rich), the scan of a server that
-runs already needs none of them. So what the group's own help says of each stands in a table.
+All modules together take half a second to load (Docker, pydantic, rich), and the scan of a running
+server needs none of them. So the summaries in the group's own help come from a table.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ import click
 
 
 class LazyGroup(click.Group):
-    """``lazy``: by command, ``module:attribute`` and the first sentence of the command's help."""
+    """``lazy``: for each command, ``module:attribute`` and the first sentence of its help."""
 
     def __init__(self, *, lazy: Mapping[str, tuple[str, str]], **attributes: object) -> None:
         super().__init__(**attributes)  # type: ignore[arg-type]  # click's own keywords
         self.lazy = lazy
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names, in the order of the alphabet."""
+        """The commands' names, sorted."""
         return sorted({*super().list_commands(ctx), *self.lazy})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, its module loaded; None where there is none of that name."""
+        """Load a command's module; None where no command has that name."""
         if cmd_name in self.lazy:
             module, _, attribute = self.lazy[cmd_name][0].partition(":")
             command: click.Command = getattr(import_module(module), attribute)
@@ -32,12 +32,12 @@ class LazyGroup(click.Group):
         return super().get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Each command's line, as click writes it, from the table."""
+        """Write each command's line as click does, from the table."""
         names = self.list_commands(ctx)
         # click leaves six columns for the margins.
         limit = formatter.width - 6 - max(map(len, names))
         with formatter.section("Commands"):
-            formatter.write_dl([(name, self._told(name, limit)) for name in names])
+            formatter.write_dl([(name, self._short_help(name, limit)) for name in names])
 
-    def _told(self, name: str, limit: int) -> str:
+    def _short_help(self, name: str, limit: int) -> str:
         return click.Command(name, help=self.lazy[name][1]).get_short_help_str(limit)

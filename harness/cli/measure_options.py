@@ -1,4 +1,4 @@
-"""What ``explain`` and ``verify`` measure with: options that both have, and one way to measure."""
+"""The options that ``explain`` and ``verify`` share, and how both measure with them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 
 from harness.catalog.builds import Build
 from harness.catalog.plan import Plan
+from harness.cli.grouped_help import OptionGroup, grouped_option
 from harness.cli.progress import Display
 from harness.cli.selection import narrowing_options
 from harness.cli.source_options import (
@@ -33,11 +34,28 @@ from harness.run.job import MOST_JOBS, Job, measure_job
 from harness.run.planning import make_plan
 from harness.run.run_folders import RUNS
 from harness.scenarios.scenario import Scenario
+from harness.tls import INBOUND
+
+#: For candidates, whose lines may be of one service, and whose answers list the stand-ins.
+verbose_option = grouped_option(
+    OptionGroup.OUTPUT,
+    "--verbose",
+    "-v",
+    is_flag=True,
+    help="List each setting that a stand-in replaces, and why.",
+)
+service_option = grouped_option(
+    OptionGroup.CONFIGURATION,
+    "--for-service",
+    "service",
+    type=click.Choice([str(service) for service in INBOUND]),
+    help="The service that lines beginning with -o belong to if they have no entry.",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class MeasureOptions:
-    """Where, on what and with what to measure."""
+    """What to measure on and with, and where the run goes."""
 
     selection: Selection
     builds: dict[str, Build]
@@ -47,40 +65,40 @@ class MeasureOptions:
     mirrors: tuple[str, ...]
     quiet: bool
 
-    def display(self) -> Display:
-        """What tells of the progress."""
+    def make_display(self) -> Display:
+        """The display of the progress."""
         return Display(quiet=self.quiet)
 
-    def plan(self, scenarios: Sequence[Scenario]) -> Plan:
-        """The cells of just these scenarios.
+    def plan_scenarios(self, scenarios: Sequence[Scenario]) -> Plan:
+        """The plan of the cells of these scenarios.
 
         Raises:
             UsageError: a glob matches nothing.
         """
-        names = tuple(one.id for one in scenarios)
+        names = tuple(scenario.id for scenario in scenarios)
         chosen = Selection(
             scenarios=names,
             services=self.selection.services,
             clients=self.selection.clients,
             offers=self.selection.offers,
         )
-        return make_plan(chosen, {one.id: one for one in scenarios}, self.builds)
+        return make_plan(chosen, {scenario.id: scenario for scenario in scenarios}, self.builds)
 
-    def engine(self, display: Display) -> Engine:
+    def make_engine(self, display: Display) -> Engine:
         """The engine to measure with, to be opened as a context manager."""
-        return Engine(listener=display.take, options=self.options, mirrors=self.mirrors)
+        return Engine(listener=display.show_event, options=self.options, mirrors=self.mirrors)
 
-    def measured(
+    def measure_scenarios(
         self, engine: Engine, scenarios: Sequence[Scenario], prior: RunData | None = None
     ) -> RunData:
-        """Measure these scenarios, in the folder of a prior run of some of them if there is one."""
+        """Measure these scenarios; with a prior run of some of them, go on in its folder."""
         by_id = {scenario.id: scenario for scenario in scenarios}
-        job = Job(self.plan(scenarios), by_id, self.builds, prior)
+        job = Job(self.plan_scenarios(scenarios), by_id, self.builds, prior)
         return load_run(measure_job(engine, job, self.runs))
 
 
-def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command a ``setting``, by options that choose builds, clients, offers and so on."""
+def measuring_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command ``measuring``, made of options that select builds, clients, offers, …"""
 
     @wraps(command)
     def wrapped(
@@ -99,7 +117,7 @@ def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
         mirrors: tuple[str, ...],
         **kwargs: Any,
     ) -> Any:
-        setting = MeasureOptions(
+        measuring = MeasureOptions(
             selection=Selection(builds=builds, services=services, clients=clients, offers=offers),
             builds=choose_builds(builds, read_additions(sources, images)),
             scenarios_dir=scenarios_dir,
@@ -108,7 +126,7 @@ def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
             mirrors=read_mirrors(mirrors),
             quiet=quiet,
         )
-        return command(*args, setting=setting, **kwargs)
+        return command(*args, measuring=measuring, **kwargs)
 
     return narrowing_options(engine_options(image_option(source_options(wrapped))))
 
@@ -116,27 +134,36 @@ def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --runs, --jobs, --time-limit and --quiet to a command that measures."""
     for option in (
-        click.option("--quiet", "-q", is_flag=True, help="No progress; the result only."),
-        click.option(
+        grouped_option(
+            OptionGroup.OUTPUT,
+            "--quiet",
+            "-q",
+            is_flag=True,
+            help="Print the result only, no progress.",
+        ),
+        grouped_option(
+            OptionGroup.MEASURING,
             "--time-limit",
             type=click.FloatRange(0.1),
             default=10.0,
             show_default=True,
-            help="Seconds that one dialogue may take.",
+            help="Seconds that one SMTP dialogue may take.",
         ),
-        click.option(
+        grouped_option(
+            OptionGroup.MEASURING,
             "--jobs",
             type=click.IntRange(1, MOST_JOBS),
             default=8,
             show_default=True,
-            help="Dialogues at a time.",
+            help="SMTP dialogues at the same time.",
         ),
-        click.option(
+        grouped_option(
+            OptionGroup.OUTPUT,
             "--runs",
             type=click.Path(path_type=Path),
             default=RUNS,
             show_default=True,
-            help="Where runs go.",
+            help="The folder that runs are written to.",
         ),
     ):
         command = option(command)

@@ -1,4 +1,4 @@
-"""Standard output for people: as wide as the terminal, and wide enough for a table elsewhere."""
+"""Standard output for people: as wide as the terminal, else wide enough for a table."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from rich.console import Console
 FILE_WIDTH = 110
 
 
-def output() -> Console:
+def output_console() -> Console:
     """A console on standard output."""
     return Console(width=None if sys.stdout.isatty() else FILE_WIDTH)

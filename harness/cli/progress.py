@@ -23,15 +23,15 @@ from harness.run.events import (
     Step,
 )
 
-#: Plain output says how far it is this often, in seconds.
+#: Plain output prints its progress at most this often, in seconds.
 _PLAIN_EVERY = 5.0
-#: A thing whose last step is older than this, in seconds, leaves the live display.
+#: An item whose last step is older than this, in seconds, leaves the live display.
 _FORGET = 20.0
 _MOST_STEPS = 6
 
 
 class Display:
-    """Shows a run's events. A context manager; may be told from any thread."""
+    """Shows a run's events. A context manager; its methods may be called from any thread."""
 
     def __init__(self, *, quiet: bool = False, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
@@ -39,7 +39,7 @@ class Display:
         self._lock = threading.Lock()
         self._steps: dict[str, tuple[float, str]] = {}
         self._outcomes: Counter[Outcome] = Counter()
-        self._said = time.monotonic()
+        self._last_print = time.monotonic()
         self._total = 0
         self._controls = 0
         self._bar = Progress(
@@ -53,7 +53,7 @@ class Display:
         live = self._console.is_terminal and not quiet
         self._live = (
             Live(
-                get_renderable=self._render,
+                get_renderable=self._render_live,
                 console=self._console,
                 refresh_per_second=8,
                 transient=True,
@@ -71,64 +71,66 @@ class Display:
         if self._live is not None:
             self._live.stop()
 
-    def step(self, name: str, text: str) -> None:
-        """Something is being done to a thing, by name."""
-        self.take(Step(name, text))
+    def show_step(self, name: str, text: str) -> None:
+        """Show what is being done, and to which build, client or image."""
+        self.show_event(Step(name, text))
 
-    def take(self, event: Event) -> None:
+    def show_event(self, event: Event) -> None:
         """Show an event."""
         if self._quiet:
             return
         with self._lock:
             match event:
                 case Step(name, text):
-                    self._step(name, text)
+                    self._note_step(name, text)
                 case Missing(name=name, kind=kind, why=why):
-                    self._print(f"{kind} {name} cannot be had: {why}", style="bold red")
+                    self._print_line(f"{kind} {name} is unavailable: {why}", style="bold red")
                 case Planned(total, done):
-                    self._plan(total, done)
+                    self._show_plan(total, done)
                 case Seen(observation):
-                    self._seen(observation.outcome, is_control(observation.build))
+                    self._count_outcome(observation.outcome, is_control(observation.build))
 
-    def _step(self, name: str, text: str) -> None:
+    def _note_step(self, name: str, text: str) -> None:
         if self._steps.get(name, (0.0, ""))[1] == text:
-            # Several threads may wait for one and the same thing.
+            # Several threads may wait for the same image or container.
             return
-        told = ("built", "starting", "fetch", "waiting")
-        if self._live is None and text and (name not in self._steps or text.startswith(told)):
-            self._print(f"{name}: {text}")
+        announced = ("built", "starting", "fetch", "waiting")
+        if self._live is None and text and (name not in self._steps or text.startswith(announced)):
+            self._print_line(f"{name}: {text}")
         if text:
             self._steps[name] = (time.monotonic(), text)
         else:
             self._steps.pop(name, None)
 
-    def _plan(self, total: int, done: int) -> None:
+    def _show_plan(self, total: int, done: int) -> None:
         self._total = total
         self._bar.update(self._task, total=total, completed=done)
         if self._live is None:
-            earlier = f", {done} of them measured before" if done else ""
-            self._print(f"{total} cells to measure{earlier}")
+            earlier = f", {done} of them already measured" if done else ""
+            self._print_line(f"{total} cells to measure{earlier}")
 
-    def _seen(self, outcome: Outcome, control: bool) -> None:
+    def _count_outcome(self, outcome: Outcome, control: bool) -> None:
         if control:
             self._controls += 1
             return
         self._outcomes[outcome] += 1
         self._bar.advance(self._task)
-        if self._live is None and time.monotonic() - self._said > _PLAIN_EVERY:
-            self._said = time.monotonic()
-            self._print(f"{self._outcomes.total()} of {self._total} cells: {self._counts()}")
+        if self._live is None and time.monotonic() - self._last_print > _PLAIN_EVERY:
+            self._last_print = time.monotonic()
+            self._print_line(
+                f"{self._outcomes.total()} of {self._total} cells: {self._describe_counts()}"
+            )
 
-    def _counts(self) -> str:
+    def _describe_counts(self) -> str:
         return ", ".join(
             f"{self._outcomes[outcome]} {outcome}" for outcome in Outcome if self._outcomes[outcome]
         )
 
-    def _print(self, text: str, style: str = "") -> None:
+    def _print_line(self, text: str, style: str = "") -> None:
         console = self._live.console if self._live is not None else self._console
         console.print(Text(plain(text), style=style), soft_wrap=True)
 
-    def _render(self) -> RenderableType:
+    def _render_live(self) -> RenderableType:
         now = time.monotonic()
         fresh = sorted(
             ((at, name, text) for name, (at, text) in self._steps.items() if now - at < _FORGET),
@@ -140,4 +142,4 @@ class Display:
             for _, name, text in sorted(fresh, key=lambda row: row[1])
             if text
         ]
-        return Group(*lines, Text(self._counts()), self._bar)
+        return Group(*lines, Text(self._describe_counts()), self._bar)

@@ -1,4 +1,4 @@
-"""Options that choose along the axes of a run (``run.choosing`` reads them)."""
+"""Options that select along the axes of a run (``run.choosing`` reads them)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+
+from harness.cli.grouped_help import OptionGroup, grouped_option
 
 _AXES = (
     ("--builds", "-b", "Only these builds, such as 'debian-*' or postfix-3.7.11+openssl-1.1.1w."),
@@ -17,19 +19,19 @@ _AXES = (
         "--offers",
         "-o",
         "Have the clients make only these offers: a TLS version such as TLSv1.2, a range such as "
-        "TLSv1..TLSv1.2, either with +ciphers=NAME:NAME or +groups=NAME:NAME, default (the "
-        "client as it comes), or plaintext (without TLS).",
+        "TLSv1..TLSv1.2, either with +ciphers=NAME:NAME or +groups=NAME:NAME, 'default' (the "
+        "client's own settings), or 'plaintext' (without TLS).",
     ),
 )
 
 
 def axis_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the five options to a command; each takes globs with commas, ``!glob`` takes away."""
+    """Add the five options to a command; each takes globs with commas, ``!glob`` excludes."""
     return _with_axes(command, _AXES)
 
 
 def narrowing_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The same but for scenarios, to a command that is given its scenario otherwise."""
+    """The same without --scenarios, for a command that is given its scenario in another way."""
     return _with_axes(command, tuple(axis for axis in _AXES if axis[0] != "--scenarios"))
 
 
@@ -37,10 +39,13 @@ def _with_axes(
     command: Callable[..., Any], axes: tuple[tuple[str, str, str], ...]
 ) -> Callable[..., Any]:
     for name, short, text in reversed(axes):
-        option = click.option(name, short, multiple=True, metavar="GLOBS", help=text)
+        option = grouped_option(
+            OptionGroup.SELECTION, name, short, multiple=True, metavar="GLOBS", help=text
+        )
         command = option(command)
-    return click.option(
+    return grouped_option(
+        OptionGroup.SOURCES,
         "--scenarios-dir",
         type=click.Path(path_type=Path),
-        help="A folder of scenarios of your own, instead of those that come with the tool.",
+        help="Your own folder of scenarios, instead of those that come with the tool.",
     )(command)

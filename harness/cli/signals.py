@@ -1,4 +1,4 @@
-"""An orderly end of a command by signal."""
+"""Ends a command in an orderly way when a signal comes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def terminable() -> Iterator[None]:
+def handle_signals() -> Iterator[None]:
     """Let SIGTERM, and the end of the terminal, end the work in the same orderly way as Ctrl-C.
 
-    A shell starts what it puts into the background with SIGINT ignored; it is what the others
-    become here, so it must not be. SIGHUP stays ignored where nohup(1) wants it so.
+    A shell starts background commands with SIGINT ignored. The other signals are turned into SIGINT
+    here, so it gets its handler back. SIGHUP stays ignored under nohup(1).
     """
     signs = [signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:

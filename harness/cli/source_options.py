@@ -1,4 +1,4 @@
-"""Options that add to the catalog: images and sources of the user's own, and mirrors."""
+"""Options that add to the catalog: the user's images, clients and sources, and mirrors."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
-import click
-
 from harness.catalog.builds import Additions, check_name
 from harness.catalog.clients import Client, own_client
 from harness.catalog.releases import Release
+from harness.cli.grouped_help import OptionGroup, grouped_option
 from harness.errors import UsageError
 from harness.paths import cache_dir
 from harness.sources.archives import mirrors_from
@@ -18,36 +17,40 @@ from harness.sources.user_sources import parse_local
 
 T = TypeVar("T")
 
-_SOURCE = click.option(
+_SOURCE = grouped_option(
+    OptionGroup.SOURCES,
     "--source",
     "sources",
     multiple=True,
     metavar="RELEASE=PATH",
-    help="Build a release from a folder or tarball of your own, such as "
-    "postfix-3.1.0=~/src/postfix; what comes of it is marked 'unverified source'.",
+    help="Build a release from your own folder or tarball, such as "
+    "postfix-3.1.0=~/src/postfix; its results are marked 'unverified source'.",
 )
-_MIRROR = click.option(
+_MIRROR = grouped_option(
+    OptionGroup.SOURCES,
     "--mirror",
     "mirrors",
     multiple=True,
     metavar="URL",
     help="Look for sources under this URL first (also POSTFIX_MATRIX_MIRRORS, with spaces "
-    "between). The catalog's checksums hold for them too.",
+    "between). The catalog's checksums apply to them too.",
 )
-_IMAGE = click.option(
+_IMAGE = grouped_option(
+    OptionGroup.SOURCES,
     "--image",
     "images",
     multiple=True,
     metavar="NAME[=REFERENCE]",
-    help="Test an image of your own that keeps the image contract (docs/image-contract.md).",
+    help="Test your own image, which must keep the image contract (docs/image-contract.md).",
 )
-_CLIENT = click.option(
+_CLIENT = grouped_option(
+    OptionGroup.SOURCES,
     "--client",
-    "own",
+    "user_clients",
     multiple=True,
     metavar="NAME=REFERENCE",
-    help="Measure with a client of your own too: an image that keeps the client contract "
-    "(docs/client-contract.md; 'clients check' tells).",
+    help="Measure with your own client too: an image that keeps the client contract "
+    "(docs/client-contract.md; 'clients check' tries it).",
 )
 
 
@@ -56,20 +59,20 @@ def client_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return _CLIENT(command)
 
 
-def read_clients(words: Iterable[str]) -> tuple[Client, ...]:
-    """The clients that --client names.
+def read_clients(values: Iterable[str]) -> tuple[Client, ...]:
+    """The clients that the values of --client name.
 
     Raises:
-        UsageError: one of them is wrong, or there twice.
+        UsageError: a value is wrong, or names a client twice.
     """
-    return tuple(_by_name("--client", map(_client, words)).values())
+    return tuple(_index_by_name("--client", map(_parse_client, values)).values())
 
 
-def _client(word: str) -> tuple[str, Client]:
-    name, _, reference = word.partition("=")
+def _parse_client(value: str) -> tuple[str, Client]:
+    name, _, reference = value.partition("=")
     if not reference:
         raise UsageError(
-            f"--client {word} names no image", next_step="write it as --client NAME=REFERENCE"
+            f"--client {value} names no image", next_step="write it as --client NAME=REFERENCE"
         )
     return name, own_client(name, reference)
 
@@ -95,14 +98,16 @@ def image_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def read_additions(sources: Iterable[str], images: Iterable[str] = ()) -> Additions:
-    """What the options add.
+    """The additions to the catalog that the options make.
 
     Raises:
-        UsageError: one of them is wrong, or names what another one names.
+        UsageError: a value is wrong, or two of them have the same name.
     """
     return Additions(
-        releases=_by_name("--source", ((one.id, one) for one in _releases(sources))),
-        images=_by_name("--image", map(_image, images)),
+        releases=_index_by_name(
+            "--source", ((release.id, release) for release in _parse_releases(sources))
+        ),
+        images=_index_by_name("--image", map(_parse_image, images)),
     )
 
 
@@ -110,27 +115,25 @@ def read_mirrors(options: tuple[str, ...]) -> tuple[str, ...]:
     """The mirrors of the options, then those of the environment.
 
     Raises:
-        UsageError: one of them is no URL.
+        UsageError: one of them is not a URL.
     """
     return mirrors_from(options, os.environ)
 
 
-def _releases(words: Iterable[str]) -> Iterator[Release]:
-    return (parse_local(word, cache_dir()) for word in words)
+def _parse_releases(values: Iterable[str]) -> Iterator[Release]:
+    return (parse_local(value, cache_dir()) for value in values)
 
 
-def _by_name(option: str, named: Iterable[tuple[str, T]]) -> dict[str, T]:
-    found: dict[str, T] = {}
+def _index_by_name(option: str, named: Iterable[tuple[str, T]]) -> dict[str, T]:
+    by_name: dict[str, T] = {}
     for name, value in named:
-        if name in found:
-            raise UsageError(
-                f"{option} names {name} twice", next_step="leave out one of them: which is meant?"
-            )
-        found[name] = value
-    return found
+        if name in by_name:
+            raise UsageError(f"{option} names {name} twice", next_step="leave one of them out")
+        by_name[name] = value
+    return by_name
 
 
-def _image(word: str) -> tuple[str, str]:
-    """``NAME=REFERENCE``, or a reference that can be a name as it is."""
-    name, equals, reference = word.partition("=")
+def _parse_image(value: str) -> tuple[str, str]:
+    """``NAME=REFERENCE``, or a reference that is a valid name itself."""
+    name, equals, reference = value.partition("=")
     return check_name(name), reference if equals else name

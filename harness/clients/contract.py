@@ -1,4 +1,4 @@
-"""The client contract, version 1, as data (docs/client-contract.md). Needs no Docker."""
+"""The client contract, version 1, as data (docs/client-contract.md)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STAGES = frozenset(
 
 
 class ClientProtocolError(ValueError):
-    """A driver said something that the contract does not know."""
+    """A driver wrote something that the contract does not allow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One dialogue that a client is asked to have. ``time_limit`` is in seconds."""
+    """A request to a client for one SMTP dialogue. ``time_limit`` is in seconds."""
 
     id: str
     host: str
@@ -60,8 +60,8 @@ class Request:
     def to_dict(self, *, secret: bool = True) -> dict[str, Any]:
         """The request as the contract's JSON object; without the password unless ``secret``.
 
-        The key ``extras`` is there only where the offer has some: a driver that does not know it
-        is never sent it.
+        It has the key ``extras`` only where the offer has some, so a driver that does not know the
+        key never gets it.
         """
         credentials = asdict(self.credentials) if self.credentials else None
         if credentials and not secret:
@@ -72,8 +72,8 @@ class Request:
             "host": self.host,
             "port": self.port,
             "server_name": self.server_name,
-            "tls": self._tls(),
-            "offer": _offer(self.offer),
+            "tls": self._tls_mode(),
+            "offer": _offer_data(self.offer),
             "ca_file": self.ca_file,
             "credentials": credentials,
             "message": {
@@ -82,10 +82,10 @@ class Request:
                 "subject": self.message.subject,
             },
             "time_limit": self.time_limit,
-            **({"extras": extras} if (extras := _extras(self.offer.extras)) else {}),
+            **({"extras": extras} if (extras := _extras_data(self.offer.extras)) else {}),
         }
 
-    def _tls(self) -> str:
+    def _tls_mode(self) -> str:
         if self.offer.plaintext:
             return "none"
         return "implicit" if self.implicit_tls else "starttls"
@@ -95,7 +95,7 @@ class Request:
         return json.dumps(self.to_dict())
 
 
-def _offer(offer: Offer) -> dict[str, Any] | None:
+def _offer_data(offer: Offer) -> dict[str, Any] | None:
     if offer.lowest is None or offer.highest is None:
         return None
     named = {"ciphers": list(offer.ciphers), "groups": list(offer.groups)}
@@ -103,28 +103,28 @@ def _offer(offer: Offer) -> dict[str, Any] | None:
     return versions | {key: names for key, names in named.items() if names}
 
 
-#: Where the certificates that a client may present lie in its container, by ``+cert=``'s word.
+#: The paths in a client's container of the certificates to present, by the value of ``+cert=``.
 CERTIFICATE_FILE = "/run/postfix-matrix/client-{}.pem"
 KEY_FILE = "/run/postfix-matrix/client-{}.key"
 
 
-def _extras(extras: Extras) -> dict[str, Any]:
-    """What beside the offer a client is told; ``+cert=none`` is what each client does anyway."""
-    told: dict[str, Any] = {}
+def _extras_data(extras: Extras) -> dict[str, Any]:
+    """The extras of an offer as JSON; ``+cert=none`` is the default of every client."""
+    values: dict[str, Any] = {}
     if extras.presents_certificate:
-        told["cert"] = {
+        values["cert"] = {
             "chain_file": CERTIFICATE_FILE.format(extras.cert),
             "key_file": KEY_FILE.format(extras.cert),
         }
     if extras.sni is not None:
-        told["sni"] = None if extras.sni == NO_NAME else extras.sni
+        values["sni"] = None if extras.sni == NO_NAME else extras.sni
     if extras.resume:
-        told["resume"] = True
+        values["resume"] = True
     if extras.renegotiate:
-        told["renegotiate"] = True
+        values["renegotiate"] = True
     if extras.hangup is not None:
-        told["hangup"] = str(extras.hangup)
-    return told
+        values["hangup"] = str(extras.hangup)
+    return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +137,11 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class ClientResult:
-    """What a client says came of a request; ``seconds`` is the dialogue's wall time.
+    """A client's report on a request; ``seconds`` is the wall time of the dialogue.
 
-    ``peer_certificate`` is the server's own certificate as it came, PEM, where the software shows
-    it. ``resumed``: whether the second connection took up the session of the first; None where
-    nobody asked.
+    ``peer_certificate``: the server certificate as it was received, PEM, where the software shows
+    it. ``resumed``: whether the second connection resumed the session of the first; None where
+    that was not requested.
     """
 
     id: str
@@ -169,7 +169,7 @@ class ClientResult:
         """Read a driver's line.
 
         Raises:
-            ContractError: not an object of version 1 with a known outcome and stage.
+            ClientProtocolError: not an object of version 1 with a known outcome and stage.
         """
         try:
             data = json.loads(line)
@@ -179,7 +179,7 @@ class ClientResult:
             raise ClientProtocolError("not an object of contract version 1")
         if not isinstance(data.get("id"), str):
             raise ClientProtocolError("no id")
-        _check(data)
+        _check_result(data)
         reply = data.get("reply")
         known = {field.name for field in fields(cls)} & data.keys()
         values = {name: data[name] for name in known}
@@ -191,7 +191,7 @@ class ClientResult:
 _TEXTS = ("cipher", "group", "error", "local_address", "queue_id", "peer_certificate")
 
 
-def _check(data: dict[str, Any]) -> None:
+def _check_result(data: dict[str, Any]) -> None:
     _check_word(data, "outcome", OUTCOMES, required=True)
     _check_word(data, "stage", STAGES, required=data["outcome"] in ("refused", "hung-up"))
     _check_word(data, "protocol", frozenset(Protocol))
@@ -210,12 +210,12 @@ def _check(data: dict[str, Any]) -> None:
 
 
 def _check_word(
-    data: dict[str, Any], key: str, words: frozenset[str], *, required: bool = False
+    data: dict[str, Any], key: str, known: frozenset[str], *, required: bool = False
 ) -> None:
     value = data.get(key)
     if value is None and not required:
         return
-    if not isinstance(value, str) or value not in words:
+    if not isinstance(value, str) or value not in known:
         raise ClientProtocolError(f"unknown {key} {value!r}")
 
 

@@ -1,10 +1,10 @@
-"""Which control servers tell a client that cannot from a server that will not. Pure.
+"""Selects the control servers that show whether a client is unable or a server refuses.
 
-A permissive control is a server of the same run that grants everything. None reaches over all of
-SSLv2 to TLSv1.3, so each offer has the controls that speak every version in it, the most modern
-first. A build has controls of its own besides: itself with everything open
-(``scenarios.permissive_copy``). The forbidding control refuses every handshake: a driver that comes
-back from there with TLS cannot be believed when it tells of a refusal, or of none.
+A permissive control is a server of the same run that accepts everything. None supports all versions
+from SSLv2 to TLSv1.3, so each offer has the controls that support every version in it, the most
+modern first. Each build has its permissive copy besides (``scenarios.permissive_copy``). The
+forbidding control refuses every handshake: a driver that reports TLS there is not trusted when it
+reports a refusal or a success elsewhere.
 """
 
 from __future__ import annotations
@@ -21,24 +21,26 @@ FORBIDDING = "forbidding"
 
 
 def controls_for(offer: Offer, controls: Iterable[Control]) -> tuple[Control, ...]:
-    """The controls that can grant an offer whole; ``default`` is anything, so all of them."""
-    return tuple(one for one in controls if not one.forbids and _speaks(one, offer))
+    """The controls that can accept every version of an offer; for ``default``, all of them."""
+    return tuple(
+        control for control in controls if not control.forbids and _grants_offer(control, offer)
+    )
 
 
 def first_controls(offers: Iterable[Offer], controls: Iterable[Control]) -> tuple[Control, ...]:
-    """The controls that cells of these offers ask first; the others are asked where these refuse.
+    """The first control for each of these offers; the others are used where it refuses.
 
-    Offers of no TLS ask none.
+    An offer without TLS needs none.
     """
     known = tuple(controls)
     tls = [offer for offer in offers if not offer.plaintext]
-    permissive = [asked[0] for offer in tls if (asked := controls_for(offer, known))]
+    permissive = [granting[0] for offer in tls if (granting := controls_for(offer, known))]
     return tuple(dict.fromkeys((*permissive, *(forbidding(known) if tls else ()))))
 
 
 def forbidding(controls: Iterable[Control]) -> tuple[Control, ...]:
     """The controls that refuse every handshake."""
-    return tuple(one for one in controls if one.forbids)
+    return tuple(control for control in controls if control.forbids)
 
 
 def control_cell(control: Control, service: Service, client: str, offer: Offer) -> Cell:
@@ -48,11 +50,11 @@ def control_cell(control: Control, service: Service, client: str, offer: Offer) 
 
 
 def own_cell(build: str, scenario: str, client: str, offer: Offer) -> Cell:
-    """The cell that measures one of a build's own controls; TLS is the same on every service."""
+    """The cell that measures the permissive copy of a build; TLS is the same on every service."""
     return Cell(f"{CONTROL_PREFIX}{build}", scenario, Service.SMTP, client, offer)
 
 
-def _speaks(control: Control, offer: Offer) -> bool:
+def _grants_offer(control: Control, offer: Offer) -> bool:
     if offer.lowest is None or offer.highest is None:
         return True
     return control.lowest.rank <= offer.lowest.rank and offer.highest.rank <= control.highest.rank

@@ -1,7 +1,7 @@
-"""A warm client: one container for a run, many requests over one pipe.
+"""Speaks with a client's driver: one container for a run, many requests over one pipe.
 
-A driver that hangs, prints rubbish, dies or answers a wrong id fails only the cells it had in hand,
-as ``error`` with what it said; after a death the next request starts it anew.
+A driver that hangs, prints invalid lines, dies or answers with a wrong id fails only its current
+cells, as ``error`` with its error output. If it has died, the next request starts it again.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ from harness.targets.pki import SERVER_NAME
 from harness.targets.stream import LineStream
 from harness.tls import ClientCertificate
 
-#: The harness waits this much longer, in seconds, than it asked the driver to.
+#: The harness waits this much longer, in seconds, than the time limit of the request.
 GRACE = 5.0
 DIED = "the driver died"
 CA_FILE = f"{PKI_DIR}/ca.pem"
-#: A client that verifies certificates must connect to their name; so that a relay of the driver's
-#: own can stand between, that name is the client's own machine.
+#: A client that verifies certificates must connect to their name. That name is the client's own
+#: machine, so that the driver's relay can be between client and server.
 ROLE = Role(interactive=True, hosts={SERVER_NAME: "127.0.0.1"}, domain=CLIENT_DOMAIN)
-#: Of a client that is a Postfix with its master(8): it changes users, and owns files.
+#: For a client that is a Postfix with its master(8), which changes users and owns files.
 DAEMON_ROLE = replace(ROLE, capabilities=POSTFIX_CAPABILITIES)
 
 
 def role_of(client: Client | None) -> Role:
-    """What a client's container may do; None: it is nobody's that the catalog knows."""
+    """The role of a client's container; None: a client that the catalog does not know."""
     return DAEMON_ROLE if client is not None and client.is_daemon else ROLE
 
 
@@ -63,7 +63,7 @@ class Driver:
         self._waiting: dict[str, asyncio.Future[ClientResult]] = {}
         self._stream: LineStream | None = None
         self._starting = asyncio.Lock()
-        self._lives = 0
+        self._starts = 0
         self._loop = asyncio.get_running_loop()
         self._container: Any = None
         self._extras: frozenset[str] | None = None
@@ -76,28 +76,28 @@ class Driver:
         """
         async with self._starting:
             if self._stream is None:
-                stream = await asyncio.to_thread(self._open)
-                # It may have died before it could be noted here, when nobody would hear of it.
+                stream = await asyncio.to_thread(self._start_container)
+                # It may have died before it is noted here; then its end would go unnoticed.
                 self._stream = None if stream.ended else stream
 
     async def ask(self, request: Request) -> ClientResult:
-        """Have one dialogue. Always gives a result; trouble of the driver's own is ``error``.
+        """Have one dialogue. Always gives a result; a failure of the driver is ``error``.
 
-        What a driver does not say that it can do is not asked of it. A driver that died under it,
-        perhaps over another's request, is started anew and asked once more.
+        A driver gets no request for an ability that it does not declare. If it dies meanwhile,
+        perhaps of another request, it is started again and gets the request once more.
         """
-        lacking = await self._lacking(request)
-        if lacking:
-            return ClientResult(request.id, "client-incapable", "handshake", error=lacking)
-        result = await self._ask(request)
+        reason = await self._describe_missing_abilities(request)
+        if reason:
+            return ClientResult(request.id, "client-incapable", "handshake", error=reason)
+        result = await self._send_request(request)
         if result.outcome == "error" and (result.error or "").startswith(DIED):
-            result = await self._ask(request)
+            result = await self._send_request(request)
         return result
 
-    async def _lacking(self, request: Request) -> str:
-        """Which extras of an offer the driver does not say that it can do; "": none.
+    async def _describe_missing_abilities(self, request: Request) -> str:
+        """The extras of an offer that the driver does not declare, as a sentence; "": none.
 
-        An image of before there were extras says nothing of them, and would pass over them.
+        An image that is older than extras declares none, and would ignore them.
         """
         needed = request.offer.extras.abilities
         if not needed:
@@ -106,18 +106,18 @@ class Driver:
             try:
                 await self.start()
             except InfrastructureError:
-                return ""  # Asking it fails as well, and tells why.
+                return ""  # The request will fail as well, and report why.
             await self.describe()
-        return lacking_words(needed, self._extras or frozenset())
+        return describe_unavailable(needed, self._extras or frozenset())
 
-    async def _ask(self, request: Request) -> ClientResult:
+    async def _send_request(self, request: Request) -> ClientResult:
         try:
             await self.start()
         except InfrastructureError as error:
-            return _failed(request, str(error))
+            return _error_result(request, str(error))
         stream = self._stream
         if stream is None:
-            return _failed(request, f"{DIED} as it started")
+            return _error_result(request, f"{DIED} as it started")
         future: asyncio.Future[ClientResult] = self._loop.create_future()
         self._waiting[request.id] = future
         try:
@@ -126,18 +126,18 @@ class Driver:
                 return await future
         except TimeoutError:
             limit = request.time_limit + GRACE
-            return _failed(
-                request, f"the driver gave no answer in {limit:g} s: {_last_words(stream)}"
+            return _error_result(
+                request, f"the driver gave no answer in {limit:g} s: {_last_errors(stream)}"
             )
         except OSError as error:
-            return _failed(request, f"the driver's pipe is closed: {error}")
+            return _error_result(request, f"the driver's pipe is closed: {error}")
         finally:
             self._waiting.pop(request.id, None)
 
     async def describe(self) -> dict[str, Any]:
-        """What the driver says it is (``driver --describe``), as evidence; {} if nothing."""
+        """The driver's own description (``driver --describe``), as evidence; {} without one."""
         try:
-            described = json.loads(await asyncio.to_thread(self._say_what_it_is))
+            described = json.loads(await asyncio.to_thread(self._run_describe))
         except ValueError:
             described = {}
         described = described if isinstance(described, dict) else {}
@@ -145,19 +145,19 @@ class Driver:
         self._extras = frozenset(map(str, extras)) if isinstance(extras, list) else frozenset()
         return described
 
-    def _say_what_it_is(self) -> bytes:
-        with talking(f"asking client {self.name} what it is"):
+    def _run_describe(self) -> bytes:
+        with talking(f"asking client {self.name} for its description"):
             output: bytes = self._container.exec_run(["driver", "--describe"], stderr=False).output
         return output
 
     def close(self) -> None:
-        """Let go of the pipe; the container is the lab's to remove."""
+        """Close the pipe; the lab removes the container."""
         if self._stream is not None:
             self._stream.close()
 
-    def _open(self) -> LineStream:
-        self._lives += 1
-        name = f"client-{self.name}" + (f"-{self._lives}" if self._lives > 1 else "")
+    def _start_container(self) -> LineStream:
+        self._starts += 1
+        name = f"client-{self.name}" + (f"-{self._starts}" if self._starts > 1 else "")
         container = self._lab.start(self._reference, name, self._role)
         self._container = container
         put_files(container, {CA_FILE: FileSpec(self._lab.pki.ca), **certificate_files(self._lab)})
@@ -167,43 +167,43 @@ class Driver:
 
     def _make_stream(self, container: Any) -> LineStream:
         def on_lines(lines: list[str]) -> None:
-            self._loop.call_soon_threadsafe(self._take, lines)
+            self._loop.call_soon_threadsafe(self._take_lines, lines)
 
         def on_end() -> None:
-            self._loop.call_soon_threadsafe(self._died, stream)
+            self._loop.call_soon_threadsafe(self._handle_end, stream)
 
         stream = LineStream(attach(container, stdin=True), on_lines, on_end, name=self.name)
         return stream
 
-    def _take(self, lines: list[str]) -> None:
+    def _take_lines(self, lines: list[str]) -> None:
         for line in lines:
             try:
                 result = ClientResult.from_json(line)
             except ClientProtocolError as error:
-                self._rubbish(line, error)
+                self._note_invalid_line(line, error)
                 continue
             future = self._waiting.get(result.id)
             if future is not None and not future.done():
                 future.set_result(result)
 
-    def _rubbish(self, line: str, error: ClientProtocolError) -> None:
-        """A line that breaks the contract cannot be joined to a cell: it is kept for who waits."""
+    def _note_invalid_line(self, line: str, error: ClientProtocolError) -> None:
+        """Keep a line that violates the contract for error messages; it belongs to no cell."""
         if self._stream is not None:
             self._stream.error_tail.append(f"not of the contract ({error}): {line[:200]}")
 
-    def _died(self, stream: LineStream) -> None:
+    def _handle_end(self, stream: LineStream) -> None:
         if self._stream is stream:
             self._stream = None
         for name, future in list(self._waiting.items()):
             if not future.done():
-                why = f"{DIED}: {_last_words(stream)}"
+                why = f"{DIED}: {_last_errors(stream)}"
                 future.set_result(ClientResult(name, "error", error=why))
 
 
 def certificate_files(lab: Lab) -> dict[str, FileSpec]:
-    """The certificates that a client can be told to present, and their keys.
+    """The certificates that a request can name, and their keys.
 
-    Everybody in the container may read the keys: drivers run under users of their own.
+    All users in the container may read the keys: drivers run under various users.
     """
     files: dict[str, FileSpec] = {}
     for which in ClientCertificate:
@@ -214,7 +214,7 @@ def certificate_files(lab: Lab) -> dict[str, FileSpec]:
     return files
 
 
-#: What a client that lacks an ability cannot be told, in words (also images/clients/common).
+#: For each ability, what a client without it cannot be told (also images/clients/common).
 _ABILITIES = {
     "cert": "to present a certificate",
     "sni": "which server name to send",
@@ -226,15 +226,15 @@ _ABILITIES = {
 }
 
 
-def lacking_words(needed: Iterable[str], able: frozenset[str]) -> str:
-    """What of this a client cannot be told, as a sentence; "": nothing."""
-    lacking = [_ABILITIES.get(one, one) for one in needed if one not in able]
-    return f"this client cannot be told {' or '.join(lacking)}" if lacking else ""
+def describe_unavailable(needed: Iterable[str], able: frozenset[str]) -> str:
+    """What a client without some needed abilities cannot be told, as a sentence; "": nothing."""
+    unavailable = [_ABILITIES.get(ability, ability) for ability in needed if ability not in able]
+    return f"this client cannot be told {' or '.join(unavailable)}" if unavailable else ""
 
 
-def _failed(request: Request, why: str) -> ClientResult:
+def _error_result(request: Request, why: str) -> ClientResult:
     return ClientResult(request.id, "error", error=why)
 
 
-def _last_words(stream: LineStream) -> str:
+def _last_errors(stream: LineStream) -> str:
     return "; ".join(list(stream.error_tail)[-5:]) or "it said nothing on standard error"

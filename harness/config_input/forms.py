@@ -181,8 +181,8 @@ class _Collected:
         if self.service is None:
             raise FileError(
                 FileLocation(given.path, part.line),
-                "there are -o options without an entry",
-                expected="an entry of master.cf before them, or the option --service",
+                "-o options have no entry",
+                expected="an entry of master.cf before them, or --for-service (scan: --service)",
             )
         self.options.append(part.text)
 

@@ -1,4 +1,4 @@
-"""A certificate's facts: whose key, how large, signed how. Nothing is verified."""
+"""The facts of a certificate: its key and size, its signature, its names. Nothing is verified."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from harness.scan.result import Certificate
 from harness.tls import Protocol
 
 
-def read(der: bytes, seen: Sequence[Protocol]) -> Certificate:
-    """The facts of one.
+def read_certificate(der: bytes, versions: Sequence[Protocol]) -> Certificate:
+    """The facts of a DER certificate that was received in these versions.
 
     Raises:
-        ValueError: it is no certificate that ``cryptography`` reads.
+        ValueError: ``cryptography`` cannot read it.
     """
-    found = x509.load_der_x509_certificate(der)
-    key, bits = _key(found)
+    certificate = x509.load_der_x509_certificate(der)
+    key, bits = _describe_key(certificate)
     return Certificate(
         key=key,
         bits=bits,
-        signature=_signature(found),
-        subject=_plain(found.subject.rfc4514_string()),
-        issuer=_plain(found.issuer.rfc4514_string()),
-        expires=found.not_valid_after_utc.date().isoformat(),
+        signature=_signature_name(certificate),
+        subject=_replace_control_characters(certificate.subject.rfc4514_string()),
+        issuer=_replace_control_characters(certificate.issuer.rfc4514_string()),
+        expires=certificate.not_valid_after_utc.date().isoformat(),
         sha256=hashlib.sha256(der).hexdigest(),
-        seen=tuple(sorted(seen, key=lambda one: one.rank)),
+        seen=tuple(sorted(versions, key=lambda version: version.rank)),
     )
 
 
-def _key(found: x509.Certificate) -> tuple[str, int | None]:
-    match found.public_key():
+def _describe_key(certificate: x509.Certificate) -> tuple[str, int | None]:
+    match certificate.public_key():
         case rsa.RSAPublicKey() as key:
-            pss = found.public_key_algorithm_oid == x509.PublicKeyAlgorithmOID.RSASSA_PSS
+            pss = certificate.public_key_algorithm_oid == x509.PublicKeyAlgorithmOID.RSASSA_PSS
             return "RSA-PSS" if pss else "RSA", key.key_size
         case ec.EllipticCurvePublicKey() as key:
             return f"EC {key.curve.name}", key.curve.key_size
@@ -49,9 +49,9 @@ def _key(found: x509.Certificate) -> tuple[str, int | None]:
             return type(other).__name__.removesuffix("PublicKey"), None
 
 
-def _signature(found: x509.Certificate) -> str:
-    """The algorithm's name as its object identifier has it, or the identifier itself."""
-    oid = found.signature_algorithm_oid
+def _signature_name(certificate: x509.Certificate) -> str:
+    """The name of the algorithm's object identifier, or the identifier itself."""
+    oid = certificate.signature_algorithm_oid
     names = {
         value: name.lower().replace("_", "-")
         for name, value in vars(x509.SignatureAlgorithmOID).items()
@@ -60,6 +60,6 @@ def _signature(found: x509.Certificate) -> str:
     return names.get(oid, oid.dotted_string)
 
 
-def _plain(text: str) -> str:
-    """A stranger's words, so that they cannot drive a terminal."""
-    return "".join(one if one.isprintable() else "?" for one in text)
+def _replace_control_characters(text: str) -> str:
+    """Text from a server, in which no control character can affect the terminal."""
+    return "".join(character if character.isprintable() else "?" for character in text)

@@ -1,8 +1,8 @@
-"""The first flight of a handshake as bytes: the ClientHello that asks. Pure.
+"""The first flight of a handshake as bytes: the ClientHello.
 
-Nothing is computed here that takes a key, so no library limits what can be asked. Messages: RFC
+No key is needed here, so no library limits what can be offered. Messages: RFC
 8446 4.1 (TLSv1.3), RFC 5246 7.4 (before), RFC 6101 (SSLv3), and for SSLv2
-draft-hickman-netscape-ssl-00. What comes back is read in ``answers.py``.
+draft-hickman-netscape-ssl-00. The answer is parsed in ``server_hello.py``.
 """
 
 from __future__ import annotations
@@ -10,12 +10,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from harness.scan.choice import Choice
 from harness.tls import Protocol
-
-if TYPE_CHECKING:
-    from harness.scan.server_hello import Choice
 
 VERSIONS = {
     Protocol.SSLv3: 0x0300,
@@ -57,17 +54,18 @@ _RENEGOTIATION = 0x00FF
 RANDOM = bytes(range(32))
 
 
-#: Given our hello's message, all that came, and the server's choice: the chain, None for not yet.
-Read = Callable[[bytes, bytes, "Choice"], "tuple[bytes, ...] | None"]
+#: Given our ClientHello message, all received bytes and the server's choice, gives the certificate
+#: chain; None: more bytes are needed.
+Read = Callable[[bytes, bytes, Choice], tuple[bytes, ...] | None]
 
 
 @dataclass(frozen=True, slots=True)
 class ClientHello:
-    """A hello: one version, these suites, groups and signature schemes, by their numbers.
+    """One version, and suites, groups and signature schemes by their numbers.
 
-    ``whole``: the answer is wanted with what follows the ServerHello, up to the server's key
-    exchange. ``share``: a group and our key of it, of TLSv1.3; without one the server can but name
-    the group that it wants (HelloRetryRequest). ``read`` opens what comes encrypted after it.
+    ``whole``: read the answer beyond the ServerHello, up to the server's key exchange. ``share``:
+    a group and our public key of it, in TLSv1.3; without one the server can only name the group
+    that it requires (HelloRetryRequest). ``read`` decrypts the messages that follow.
     """
 
     protocol: Protocol
@@ -79,60 +77,60 @@ class ClientHello:
     read: Read | None = field(default=None, compare=False)
 
 
-def client_hello(question: ClientHello, server_name: str) -> bytes:
-    """The ClientHello in its record (SSLv2: its own framing)."""
-    protocol, ciphers = question.protocol, question.ciphers
+def encode_client_hello(hello: ClientHello, server_name: str) -> bytes:
+    """The ClientHello in its record (SSLv2: in SSLv2's framing)."""
+    protocol, ciphers = hello.protocol, hello.ciphers
     if protocol is Protocol.SSLv2:
-        return _ssl2_hello(ciphers)
+        return _encode_ssl2_hello(ciphers)
     version = VERSIONS[protocol]
     is_new = protocol is Protocol.TLSv1_3
     suites = ciphers if is_new else (*ciphers, _RENEGOTIATION)
     body = struct.pack("!H", min(version, VERSIONS[Protocol.TLSv1_2])) + RANDOM
-    # TLSv1.3 behind middleboxes has a session's id (RFC 8446 D.4).
-    body += vector(1, RANDOM if is_new else b"")
-    body += vector(2, numbers(suites)) + b"\x01\x00"
+    # For middleboxes, a ClientHello of TLSv1.3 has a session id (RFC 8446 D.4).
+    body += encode_vector(1, RANDOM if is_new else b"")
+    body += encode_vector(2, encode_numbers(suites)) + b"\x01\x00"
     if protocol is not Protocol.SSLv3:
-        body += vector(2, _extensions(question, server_name))
-    message = struct.pack("!B", CLIENT_HELLO) + vector(3, body)
+        body += encode_vector(2, _encode_extensions(hello, server_name))
+    message = struct.pack("!B", CLIENT_HELLO) + encode_vector(3, body)
     record = min(version, VERSIONS[Protocol.TLSv1])
-    return struct.pack("!BH", RECORD_HANDSHAKE, record) + vector(2, message)
+    return struct.pack("!BH", RECORD_HANDSHAKE, record) + encode_vector(2, message)
 
 
-def _extensions(question: ClientHello, server_name: str) -> bytes:
-    protocol = question.protocol
-    found = []
+def _encode_extensions(hello: ClientHello, server_name: str) -> bytes:
+    protocol = hello.protocol
+    extensions = []
     if server_name and not server_name.replace(".", "").isdigit() and ":" not in server_name:
-        # An address is no name of a server there (RFC 6066 3).
+        # An address is not allowed as a server name (RFC 6066 3).
         name = server_name.encode("idna")
-        found.append((SERVER_NAME, vector(2, b"\x00" + vector(2, name))))
-    if question.groups:
-        found.append((SUPPORTED_GROUPS, vector(2, numbers(question.groups))))
-        found.append((POINTS, vector(1, b"\x00")))
+        extensions.append((SERVER_NAME, encode_vector(2, b"\x00" + encode_vector(2, name))))
+    if hello.groups:
+        extensions.append((SUPPORTED_GROUPS, encode_vector(2, encode_numbers(hello.groups))))
+        extensions.append((POINTS, encode_vector(1, b"\x00")))
     if protocol in (Protocol.TLSv1_2, Protocol.TLSv1_3):
-        found.append((SIGNATURES, vector(2, numbers(question.schemes))))
+        extensions.append((SIGNATURES, encode_vector(2, encode_numbers(hello.schemes))))
     if protocol is Protocol.TLSv1_3:
         share = b""
-        if question.share is not None:
-            share = struct.pack("!H", question.share[0]) + vector(2, question.share[1])
-        found += [
-            (SUPPORTED_VERSIONS, vector(1, struct.pack("!H", VERSIONS[protocol]))),
-            (PSK_MODES, vector(1, b"\x01")),
-            (KEY_SHARE, vector(2, share)),
+        if hello.share is not None:
+            share = struct.pack("!H", hello.share[0]) + encode_vector(2, hello.share[1])
+        extensions += [
+            (SUPPORTED_VERSIONS, encode_vector(1, struct.pack("!H", VERSIONS[protocol]))),
+            (PSK_MODES, encode_vector(1, b"\x01")),
+            (KEY_SHARE, encode_vector(2, share)),
         ]
-    return b"".join(struct.pack("!H", kind) + vector(2, value) for kind, value in found)
+    return b"".join(struct.pack("!H", kind) + encode_vector(2, value) for kind, value in extensions)
 
 
-def _ssl2_hello(ciphers: Sequence[int]) -> bytes:
-    specs = b"".join(struct.pack("!I", one)[1:] for one in ciphers)
+def _encode_ssl2_hello(ciphers: Sequence[int]) -> bytes:
+    specs = b"".join(struct.pack("!I", cipher)[1:] for cipher in ciphers)
     body = struct.pack("!BHHHH", CLIENT_HELLO, 2, len(specs), 0, 16) + specs + RANDOM[:16]
     return struct.pack("!H", 0x8000 | len(body)) + body
 
 
-def numbers(values: Sequence[int]) -> bytes:
-    """Two bytes each."""
+def encode_numbers(values: Sequence[int]) -> bytes:
+    """Numbers of two bytes each, in network byte order."""
     return struct.pack(f"!{len(values)}H", *values)
 
 
-def vector(size: int, data: bytes) -> bytes:
-    """Bytes with their length before them, which has ``size`` bytes (RFC 8446 3.4)."""
+def encode_vector(size: int, data: bytes) -> bytes:
+    """Bytes after their length, which has ``size`` bytes (RFC 8446 3.4)."""
     return len(data).to_bytes(size, "big") + data

@@ -1,4 +1,4 @@
-"""Runs the parts of a scan over a few connections at a time: plain sockets and one selector."""
+"""Runs the parts of a scan over a few connections: plain sockets and one selector."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from harness.errors import InfrastructureError
 from harness.scan.client_hello import ClientHello
-from harness.scan.concurrency import Pace
+from harness.scan.concurrency import Concurrency
 from harness.scan.coroutines import (
     Fork,
     NotMeasuredError,
-    Part,
-    advance,
+    ScanPart,
+    advance_part,
 )
 from harness.scan.dialogue import (
     ScanDialogue,
@@ -25,27 +25,27 @@ from harness.scan.dialogue import (
 )
 from harness.scan.server_hello import Answer
 
-#: Tries of one probe before it counts as not measured, and seconds before each further one.
+#: Attempts of a probe before it counts as not measured, and seconds before each further one.
 TRIES, PAUSES = 3, (0.2, 1.0)
-#: So many probes that came to nothing before a single one was answered end the scan.
+#: This many failed probes end a scan in which no probe was answered yet.
 HOPELESS = 4
-#: Hang up at once: nobody waits for what is on its way.
+#: Close a connection at once, without waiting for unsent data (SO_LINGER).
 _ABORT = struct.pack("ii", 1, 0)
 
 
 @dataclass(slots=True)
 class _Probe:
-    """A question on its way, for a part."""
+    """A hello of a part, and its attempts so far."""
 
-    part: Part
-    question: ClientHello
+    part: ScanPart
+    hello: ClientHello
     tries: int = 0
     not_before: float = 0.0
 
 
 @dataclass(slots=True, eq=False)
-class _Lane:
-    """A connection in use. ``sent``: when something was that awaits its answer; 0: nothing."""
+class _Connection:
+    """A connection in use. ``sent``: when the last data was sent; 0: no answer is awaited."""
 
     sock: socket.socket
     probe: _Probe
@@ -55,170 +55,174 @@ class _Lane:
     sent: float = 0.0
 
 
-class Lanes:
-    """The connections to one server. A context manager; ``handshakes`` counts hellos' connections.
+class Connections:
+    """The connections to one server. A context manager; ``handshakes`` counts its connections.
 
     Raises:
-        InfrastructureError: on entering, nobody listens, or there is no way there.
+        InfrastructureError: on entering, if the server cannot be reached.
     """
 
-    def __init__(self, place: ScanTarget) -> None:
-        self.place = place
+    def __init__(self, target: ScanTarget) -> None:
+        self.target = target
         self.handshakes = 0
         self._selector = selectors.DefaultSelector()
-        self._lanes: set[_Lane] = set()
+        self._connections: set[_Connection] = set()
         self._waiting: deque[_Probe] = deque()
         self._spare: socket.socket | None = None
-        self._pace, self._free_at = Pace(), 0.0
+        self._concurrency, self._free_at = Concurrency(), 0.0
         self._answered, self._failures = False, 0
 
-    def __enter__(self) -> Lanes:
-        self._spare = _reach(self.place)
+    def __enter__(self) -> Connections:
+        self._spare = _connect_first(self.target)
         self._family, self._address = self._spare.family, self._spare.getpeername()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        for lane in list(self._lanes):
-            self._drop(lane)
+        for connection in list(self._connections):
+            self._close_connection(connection)
         if self._spare is not None:
             self._spare.close()
         self._selector.close()
 
-    def run(self, parts: Iterable[Part]) -> None:
+    def run(self, parts: Iterable[ScanPart]) -> None:
         """Run parts, and what they fork, to their end.
 
         Raises:
-            InfrastructureError: the server announces no STARTTLS, is no SMTP server, or answers
-                nothing at all.
+            InfrastructureError: the server announces no STARTTLS, is not an SMTP server, or gives
+                no answer at all.
         """
         for part in parts:
-            self._advance(part, None)
-        while self._waiting or self._lanes:
-            self._fill()
-            self._wait()
+            self._advance_part(part, None)
+        while self._waiting or self._connections:
+            self._open_waiting()
+            self._wait_for_events()
 
-    def _advance(self, part: Part, answer: Answer | NotMeasuredError | None) -> None:
-        got = advance(part, answer)
+    def _advance_part(self, part: ScanPart, answer: Answer | NotMeasuredError | None) -> None:
+        got = advance_part(part, answer)
         while isinstance(got, Fork):
-            for one in got.parts:
-                self._advance(one, None)
-            got = advance(part, None)
+            for forked in got.parts:
+                self._advance_part(forked, None)
+            got = advance_part(part, None)
         if got is not None:
             self._waiting.append(_Probe(part, got))
 
-    def _fill(self) -> None:
+    def _open_waiting(self) -> None:
         now = time.monotonic()
         for _ in range(len(self._waiting)):
-            if len(self._lanes) >= self._pace.width or now < self._free_at:
+            if len(self._connections) >= self._concurrency.width or now < self._free_at:
                 return
             probe = self._waiting.popleft()
             if probe.not_before > now:
                 self._waiting.append(probe)
             else:
-                self._open(probe, now)
+                self._open_connection(probe, now)
 
-    def _open(self, probe: _Probe, now: float) -> None:
+    def _open_connection(self, probe: _Probe, now: float) -> None:
         self.handshakes += 1
         probe.tries += 1
         sock, self._spare = self._spare, None
         if sock is None:
             sock = socket.socket(self._family, socket.SOCK_STREAM)
-            _prepare(sock)
+            _set_options(sock)
             sock.connect_ex(self._address)
-        dialogue = ScanDialogue(self.place, probe.question)
-        lane = _Lane(sock, probe, dialogue, now + self.place.time_limit)
-        self._lanes.add(lane)
-        # Where the client speaks first it waits for the connection, else for the greeting.
-        waits_for = selectors.EVENT_WRITE if self.place.implicit else selectors.EVENT_READ
-        self._selector.register(sock, waits_for, lane)
+        dialogue = ScanDialogue(self.target, probe.hello)
+        connection = _Connection(sock, probe, dialogue, now + self.target.time_limit)
+        self._connections.add(connection)
+        # Where the client speaks first, we wait for the connection, else for the greeting.
+        waits_for = selectors.EVENT_WRITE if self.target.implicit else selectors.EVENT_READ
+        self._selector.register(sock, waits_for, connection)
 
-    def _wait(self) -> None:
+    def _wait_for_events(self) -> None:
         now = time.monotonic()
-        until = [lane.deadline for lane in self._lanes]
-        if len(self._lanes) < self._pace.width:
+        until = [connection.deadline for connection in self._connections]
+        if len(self._connections) < self._concurrency.width:
             until += [max(probe.not_before, self._free_at) for probe in self._waiting]
         for key, _ in self._selector.select(max(0.0, min(until) - now)):
-            self._ready(key.data)
+            self._handle_event(key.data)
         now = time.monotonic()
-        for lane in [lane for lane in self._lanes if lane.deadline <= now]:
-            self._failed(lane, NotMeasuredError(f"no answer in {self.place.time_limit:g} s"))
+        for connection in [
+            connection for connection in self._connections if connection.deadline <= now
+        ]:
+            self._handle_failure(
+                connection, NotMeasuredError(f"no answer in {self.target.time_limit:g} s")
+            )
 
-    def _ready(self, lane: _Lane) -> None:
+    def _handle_event(self, connection: _Connection) -> None:
         try:
-            got = self._hear(lane)
+            got = self._receive(connection)
             if isinstance(got, bytes):
-                lane.sock.sendall(got)
-                lane.sent = time.monotonic()
+                connection.sock.sendall(got)
+                connection.sent = time.monotonic()
                 return
         except OSError as error:
-            self._failed(lane, NotMeasuredError(error.strerror or str(error)))
+            self._handle_failure(connection, NotMeasuredError(error.strerror or str(error)))
         except NotMeasuredError as error:
-            self._failed(lane, error)
+            self._handle_failure(connection, error)
         else:
             if got is not None:
                 self._answered = True
-                self._drop(lane)
-                self._advance(lane.probe.part, got)
+                self._close_connection(connection)
+                self._advance_part(connection.probe.part, got)
 
-    def _hear(self, lane: _Lane) -> bytes | Answer | None:
-        if not lane.opened and self.place.implicit:
-            lane.opened = True
-            if error := lane.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+    def _receive(self, connection: _Connection) -> bytes | Answer | None:
+        if not connection.opened and self.target.implicit:
+            connection.opened = True
+            if error := connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
                 raise OSError(error, "the connection is refused")
-            self._selector.modify(lane.sock, selectors.EVENT_READ, lane)
-            return lane.dialogue.opening
+            self._selector.modify(connection.sock, selectors.EVENT_READ, connection)
+            return connection.dialogue.first_data
         try:
-            data = lane.sock.recv(1 << 16)
+            data = connection.sock.recv(1 << 16)
         except ConnectionResetError:
             data = b""
-        if lane.sent:
-            self._pace.heard(time.monotonic() - lane.sent)
-            lane.sent = 0.0
-        return lane.dialogue.hear(data)
+        if connection.sent:
+            self._concurrency.note_reply(time.monotonic() - connection.sent)
+            connection.sent = 0.0
+        return connection.dialogue.take_data(data)
 
-    def _failed(self, lane: _Lane, error: NotMeasuredError) -> None:
-        """Try again later, with fewer connections at a time: the server may allow no more."""
-        self._drop(lane)
+    def _handle_failure(self, connection: _Connection, error: NotMeasuredError) -> None:
+        """Try again later, with fewer connections: the server may not allow more."""
+        self._close_connection(connection)
         self._failures += 1
         if self._failures >= HOPELESS and not self._answered:
             raise InfrastructureError(
-                f"{self.place} answers no hello: {error}",
+                f"{self.target} answers no hello: {error}",
                 cause="TLS is from the start there and --implicit was not given, or the other way "
-                "round; or the server is busy, or does not let this machine in",
+                "round; or the server is busy, or refuses this machine",
                 next_step="see the server's log; 'openssl s_client -starttls smtp' shows more",
             )
-        probe = lane.probe
-        self._pace.failed()
-        self._free_at = time.monotonic() + self._pace.spacing
+        probe = connection.probe
+        self._concurrency.note_failure()
+        self._free_at = time.monotonic() + self._concurrency.spacing
         if probe.tries >= TRIES:
-            self._advance(probe.part, error)
+            self._advance_part(probe.part, error)
             return
         probe.not_before = time.monotonic() + PAUSES[probe.tries - 1]
         self._waiting.appendleft(probe)
 
-    def _drop(self, lane: _Lane) -> None:
-        self._lanes.discard(lane)
-        self._selector.unregister(lane.sock)
-        lane.sock.close()
-        self._free_at = time.monotonic() + self._pace.spacing
+    def _close_connection(self, connection: _Connection) -> None:
+        self._connections.discard(connection)
+        self._selector.unregister(connection.sock)
+        connection.sock.close()
+        self._free_at = time.monotonic() + self._concurrency.spacing
 
 
-def _reach(place: ScanTarget) -> socket.socket:
+def _connect_first(target: ScanTarget) -> socket.socket:
     try:
-        sock = socket.create_connection((place.host, place.port), place.time_limit)
+        sock = socket.create_connection((target.host, target.port), target.time_limit)
     except (OSError, UnicodeError) as error:
-        words = getattr(error, "strerror", None) or str(error) or "no answer"
+        message = getattr(error, "strerror", None) or str(error) or "no answer"
         raise InfrastructureError(
-            f"{place} cannot be reached: {words}",
-            cause="nobody listens there, or this machine has no way to it (a container's address "
-            "is reached from the machine that the engine runs on, not through Docker Desktop)",
+            f"{target} cannot be reached: {message}",
+            cause="no server listens there, or this machine has no route to it (a container's "
+            "address is reached from the engine's machine, not through Docker Desktop)",
             next_step="check the address and the port",
         ) from error
-    _prepare(sock)
+    _set_options(sock)
     return sock
 
 
-def _prepare(sock: socket.socket) -> None:
+def _set_options(sock: socket.socket) -> None:
     sock.setblocking(False)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)

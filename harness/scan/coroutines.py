@@ -1,7 +1,8 @@
-"""How the parts of a scan ask: generators that yield a question and are sent its answer. Pure.
+"""The parts of a scan: generators that yield a ClientHello and are sent its answer.
 
-A part may also yield :class:`Fork`, for parts that go side by side with it. Who runs them
-(``lanes``, with connections; a test, with a server that it made up) decides how many at a time.
+A part may also yield :class:`Fork`, for parts that run concurrently with it. What runs the parts
+(``connections.py``; in tests :func:`run_parts`, with a simulated server) decides how many run at
+the same time.
 """
 
 from __future__ import annotations
@@ -17,49 +18,51 @@ T = TypeVar("T")
 
 
 class NotMeasuredError(Exception):
-    """A probe that came to nothing: it says nothing about what the server accepts."""
+    """A probe failed: it shows nothing about what the server accepts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fork:
-    """Parts that go on by themselves from here."""
+    """Parts that run by themselves from here on."""
 
-    parts: tuple[Part, ...]
-
-
-#: Sent an Answer for each ClientHello (or thrown NotMeasuredError), and None for each Fork.
-Steps: TypeAlias = Generator["ClientHello | Fork", "Answer | None", T]
-Part: TypeAlias = Steps[None]
+    parts: tuple[ScanPart, ...]
 
 
-def ask(question: ClientHello) -> Steps[Answer]:
-    """One question, for ``yield from``."""
-    got = yield question
-    assert got is not None
-    return got
+#: It is sent an Answer for each ClientHello (or NotMeasuredError is thrown), None for each Fork.
+ScanCoroutine: TypeAlias = Generator["ClientHello | Fork", "Answer | None", T]
+ScanPart: TypeAlias = ScanCoroutine[None]
 
 
-def play(parts: Iterable[Part], server: Callable[[ClientHello], Answer]) -> int:
-    """Run parts one after another against a function; gives how many questions were asked."""
+def send_hello(hello: ClientHello) -> ScanCoroutine[Answer]:
+    """Send a hello and give its answer, for ``yield from``."""
+    answer = yield hello
+    assert answer is not None
+    return answer
+
+
+def run_parts(parts: Iterable[ScanPart], server: Callable[[ClientHello], Answer]) -> int:
+    """Run parts one after another against a function; gives the number of hellos."""
     waiting, count = list(parts), 0
     while waiting:
         part = waiting.pop(0)
         answer: Answer | NotMeasuredError | None = None
-        while (got := advance(part, answer)) is not None:
-            if isinstance(got, Fork):
-                waiting += got.parts
+        while (request := advance_part(part, answer)) is not None:
+            if isinstance(request, Fork):
+                waiting += request.parts
                 answer = None
                 continue
             count += 1
             try:
-                answer = server(got)
+                answer = server(request)
             except NotMeasuredError as error:
                 answer = error
     return count
 
 
-def advance(part: Part, answer: Answer | NotMeasuredError | None) -> ClientHello | Fork | None:
-    """What a part asks next, given the answer to what it asked before; None: it has ended."""
+def advance_part(
+    part: ScanPart, answer: Answer | NotMeasuredError | None
+) -> ClientHello | Fork | None:
+    """The next hello of a part, given the answer to the last one; None: the part has ended."""
     try:
         if isinstance(answer, NotMeasuredError):
             return part.throw(answer)

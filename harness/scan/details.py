@@ -1,6 +1,6 @@
-"""What goes with the suites: groups of key exchange, sizes of DHE's primes, certificates.
+"""The details of a scan: groups of the key exchange, sizes of DHE's primes, certificates.
 
-Asked for once it is known which suites a server accepts, of the newest version that has suites of a
+They are measured once the accepted suites are known, in the newest version that has suites of the
 kind. Groups are found by elimination as well: up to TLSv1.2 by the curve of the server's key
 exchange, in TLSv1.3 by the group that a HelloRetryRequest names.
 """
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from harness.catalog.ciphers import Cipher
+from harness.scan.choice import Choice
 from harness.scan.client_hello import (
     GROUPS,
     SCHEMES,
@@ -18,19 +19,18 @@ from harness.scan.client_hello import (
 )
 from harness.scan.coroutines import (
     NotMeasuredError,
-    Part,
-    ask,
+    ScanPart,
+    send_hello,
 )
 from harness.scan.elimination import VersionSuites
-from harness.scan.server_hello import Choice
 from harness.scan.suites import (
     ANONYMOUS,
     Suite,
-    suite,
+    suite_parts,
 )
 from harness.scan.tls13 import (
     GROUPS_OF_KEYS,
-    Reading,
+    CertificateReader,
 )
 from harness.tls import Protocol
 
@@ -47,7 +47,7 @@ SCHEMES_OF_KEYS = {
 
 @dataclass(slots=True)
 class Details:
-    """What was found so far. ``certificates``: DER of the server's own, and in which versions."""
+    """The results so far. ``certificates``: the server certificates, DER, and their versions."""
 
     groups: dict[Protocol, list[str]] = field(default_factory=dict)
     dh_bits: dict[str, set[int]] = field(default_factory=dict)
@@ -55,106 +55,110 @@ class Details:
     not_measured: dict[str, str] = field(default_factory=dict)
 
 
-def groups(details: Details, versions: Sequence[VersionSuites]) -> Iterator[Part]:
-    """The groups of TLSv1.3, and those of ECDHE in the newest older version that has it."""
+def find_groups(details: Details, versions: Sequence[VersionSuites]) -> Iterator[ScanPart]:
+    """Find the groups of TLSv1.3, and those of ECDHE in the newest older version that has it."""
     for version in versions:
         if version.protocol is Protocol.TLSv1_3 and version.suites:
-            yield _groups(details, version.protocol, version.suites, whole=False)
-    if found := _newest(versions, lambda parts: parts.key_exchange == "ECDHE"):
-        yield _groups(details, *found, whole=True)
+            yield _find_version_groups(details, version.protocol, version.suites, whole=False)
+    if newest := _find_newest(versions, lambda parts: parts.key_exchange == "ECDHE"):
+        yield _find_version_groups(details, *newest, whole=True)
 
 
-def _groups(details: Details, protocol: Protocol, suites: Sequence[Cipher], *, whole: bool) -> Part:
-    left, codes = list(GROUPS), tuple(one.code for one in suites)
-    found = details.groups.setdefault(protocol, [])
+def _find_version_groups(
+    details: Details, protocol: Protocol, suites: Sequence[Cipher], *, whole: bool
+) -> ScanPart:
+    left, codes = list(GROUPS), tuple(cipher.code for cipher in suites)
+    names = details.groups.setdefault(protocol, [])
     try:
         while left:
-            got = yield from ask(ClientHello(protocol, codes, tuple(left), whole=whole))
-            if not isinstance(got, Choice) or got.group not in left:
+            answer = yield from send_hello(ClientHello(protocol, codes, tuple(left), whole=whole))
+            if not isinstance(answer, Choice) or answer.group not in left:
                 return
-            left.remove(got.group)
-            found.append(GROUPS[got.group])
+            left.remove(answer.group)
+            names.append(GROUPS[answer.group])
     except NotMeasuredError as error:
         details.not_measured[f"{protocol} groups"] = str(error)
 
 
-def primes(details: Details, versions: Sequence[VersionSuites]) -> Iterator[Part]:
-    """The sizes of DHE's primes, by kind of suite: libraries choose them by the cipher's bits."""
+def find_primes(details: Details, versions: Sequence[VersionSuites]) -> Iterator[ScanPart]:
+    """Find the sizes of DHE's primes by kind of suite; libraries choose them by the cipher."""
     for kind, is_kind in _KINDS.items():
         for strong in (True, False):
 
-            def fits(parts: Suite, strong: bool = strong, is_kind: _Is = is_kind) -> bool:
+            def is_wanted_kind(parts: Suite, strong: bool = strong, is_kind: _Is = is_kind) -> bool:
                 return is_kind(parts) and ((parts.bits or 0) >= 256) is strong
 
-            if found := _newest(versions, fits):
-                yield _prime(details, kind, *found)
+            if newest := _find_newest(versions, is_wanted_kind):
+                yield _find_prime(details, kind, *newest)
 
 
-def _prime(details: Details, kind: str, protocol: Protocol, suites: Sequence[Cipher]) -> Part:
-    codes = tuple(one.code for one in suites)
+def _find_prime(
+    details: Details, kind: str, protocol: Protocol, suites: Sequence[Cipher]
+) -> ScanPart:
+    codes = tuple(cipher.code for cipher in suites)
     try:
-        got = yield from ask(ClientHello(protocol, codes, whole=True))
+        answer = yield from send_hello(ClientHello(protocol, codes, whole=True))
     except NotMeasuredError as error:
         details.not_measured[f"size of DH of {kind} suites"] = str(error)
         return
-    if isinstance(got, Choice) and got.dh_bits is not None:
-        details.dh_bits.setdefault(kind, set()).add(got.dh_bits)
+    if isinstance(answer, Choice) and answer.dh_bits is not None:
+        details.dh_bits.setdefault(kind, set()).add(answer.dh_bits)
 
 
-def certificates(details: Details, versions: Sequence[VersionSuites]) -> Iterator[Part]:
-    """The server's own certificate for each kind of key, of the older versions and of TLSv1.3."""
+def find_certificates(details: Details, versions: Sequence[VersionSuites]) -> Iterator[ScanPart]:
+    """Find the server certificate for each kind of key, in the older versions and in TLSv1.3."""
     for kind in ("RSA", "ECDSA", "DSS"):
-        if found := _newest(versions, _signed_by(kind)):
-            schemes = tuple(one for one in SCHEMES if one not in EDWARDS)
-            yield _certificate(
-                details, kind, ClientHello(*_codes(*found), schemes=schemes, whole=True)
+        if newest := _find_newest(versions, _signed_by(kind)):
+            schemes = tuple(scheme for scheme in SCHEMES if scheme not in EDWARDS)
+            yield _find_certificate(
+                details, kind, ClientHello(*_suite_codes(*newest), schemes=schemes, whole=True)
             )
-            if kind == "ECDSA" and found[0] is Protocol.TLSv1_2:
-                # RFC 8422 5.3: EdDSA's keys go by ECDSA's suites.
-                question = ClientHello(*_codes(*found), schemes=EDWARDS, whole=True)
-                yield _certificate(details, "EdDSA", question)
+            if kind == "ECDSA" and newest[0] is Protocol.TLSv1_2:
+                # RFC 8422 5.3: EdDSA keys are used with ECDSA's suites.
+                hello = ClientHello(*_suite_codes(*newest), schemes=EDWARDS, whole=True)
+                yield _find_certificate(details, "EdDSA", hello)
     for version in versions:
         if version.protocol is Protocol.TLSv1_3 and version.suites:
-            yield from _newest_certificates(details, version)
+            yield from _find_tls13_certificates(details, version)
 
 
-def _newest_certificates(details: Details, version: VersionSuites) -> Iterator[Part]:
-    """Of TLSv1.3 they are encrypted, so that a key has to be agreed on."""
+def _find_tls13_certificates(details: Details, version: VersionSuites) -> Iterator[ScanPart]:
+    """In TLSv1.3 certificates are encrypted, so a key has to be agreed on."""
     known = details.groups.get(version.protocol, [])
-    group = next((one for one in GROUPS_OF_KEYS if GROUPS[one] in known), None)
+    group = next((number for number in GROUPS_OF_KEYS if GROUPS[number] in known), None)
     if group is None:
-        details.not_measured["TLSv1.3 certificates"] = "the server has no group that we compute"
+        details.not_measured["TLSv1.3 certificates"] = "the server has no group that we implement"
         return
-    codes = tuple(one.code for one in version.suites)
+    codes = tuple(cipher.code for cipher in version.suites)
     for kind, schemes in SCHEMES_OF_KEYS.items():
-        reading = Reading(group)
-        # No other group: a server that likes one better would ask for it first.
-        question = ClientHello(
+        reader = CertificateReader(group)
+        # No other group: a server that prefers one would request it first.
+        hello = ClientHello(
             version.protocol,
             codes,
             groups=(group,),
             schemes=schemes,
             whole=True,
-            share=reading.share,
-            read=reading,
+            share=reader.share,
+            read=reader,
         )
-        yield _certificate(details, kind, question)
+        yield _find_certificate(details, kind, hello)
 
 
-def _certificate(details: Details, kind: str, question: ClientHello) -> Part:
+def _find_certificate(details: Details, kind: str, hello: ClientHello) -> ScanPart:
     try:
-        got = yield from ask(question)
+        answer = yield from send_hello(hello)
     except NotMeasuredError as error:
-        details.not_measured[f"{question.protocol} {kind} certificate"] = str(error)
+        details.not_measured[f"{hello.protocol} {kind} certificate"] = str(error)
         return
-    if isinstance(got, Choice) and got.certificates:
-        seen = details.certificates.setdefault(got.certificates[0], [])
-        if question.protocol not in seen:
-            seen.append(question.protocol)
+    if isinstance(answer, Choice) and answer.certificates:
+        protocols = details.certificates.setdefault(answer.certificates[0], [])
+        if hello.protocol not in protocols:
+            protocols.append(hello.protocol)
 
 
-def _codes(protocol: Protocol, suites: Sequence[Cipher]) -> tuple[Protocol, tuple[int, ...]]:
-    return protocol, tuple(one.code for one in suites)
+def _suite_codes(protocol: Protocol, suites: Sequence[Cipher]) -> tuple[Protocol, tuple[int, ...]]:
+    return protocol, tuple(cipher.code for cipher in suites)
 
 
 _Is = Callable[[Suite], bool]
@@ -177,10 +181,12 @@ def _has_prime(parts: Suite) -> bool:
     return parts.key_exchange == "DHE"
 
 
-def _newest(versions: Sequence[VersionSuites], fits: _Is) -> tuple[Protocol, list[Cipher]] | None:
-    """The newest version up to TLSv1.2 that has suites of a kind, and these."""
-    for version in sorted(versions, key=lambda one: -one.protocol.rank):
-        suites = [one for one in version.suites if fits(suite(one))]
+def _find_newest(
+    versions: Sequence[VersionSuites], is_wanted_kind: _Is
+) -> tuple[Protocol, list[Cipher]] | None:
+    """The newest version up to TLSv1.2 that has suites of a kind, and these suites."""
+    for version in sorted(versions, key=lambda item: -item.protocol.rank):
+        suites = [cipher for cipher in version.suites if is_wanted_kind(suite_parts(cipher))]
         if suites and version.protocol not in (Protocol.SSLv2, Protocol.TLSv1_3):
             return version.protocol, suites
     return None

@@ -1,12 +1,12 @@
-"""The protocols × ciphers of a server, by elimination: offer all, strike what it chose, go on.
+"""Finds a server's protocols and ciphers by elimination: offer all, remove the choice, repeat.
 
-That is a handshake for each accepted suite and a few more, not one for each suite that there is.
-Whose preference counts is asked first: where it is the server's, one chain of questions a version
-also tells its order; where it is the client's, parts of the version go side by side.
+That takes a handshake for each accepted suite and a few more, not one for each known suite. The
+first hellos show whose preference counts: where it is the server's, one sequence of hellos per
+version also shows its order; where it is the client's, parts of a version run concurrently.
 
-Nothing is assumed: each suite that is told as accepted was chosen in a ServerHello. And an alert is
-not believed to speak for suites that a server may not have come to (old libraries choose one that
-they then cannot do): what is left after it is offered once more in parts, by key exchange.
+Nothing is assumed: each accepted suite was chosen in a ServerHello. And an alert does not count as
+a refusal of every suite that was offered, since old libraries choose a suite that they then cannot
+use: what is left after an alert is offered once more in parts, by key exchange.
 """
 
 from __future__ import annotations
@@ -15,24 +15,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from harness.catalog.ciphers import Cipher, all_ciphers
+from harness.scan.choice import Choice
 from harness.scan.client_hello import ClientHello
 from harness.scan.coroutines import (
     Fork,
     NotMeasuredError,
-    Part,
-    Steps,
-    ask,
+    ScanCoroutine,
+    ScanPart,
+    send_hello,
 )
-from harness.scan.server_hello import (
-    PROTOCOL_VERSION,
-    Alert,
-    Answer,
-    Choice,
-    Ssl2Choice,
-)
+from harness.scan.server_hello import PROTOCOL_VERSION, Alert, Answer, Ssl2Choice
 from harness.tls import Protocol
 
-#: Suites whose registered names begin so are chosen by different parts of a server's configuration.
+#: Different parts of a server's configuration choose suites by these beginnings of their names.
 _PARTS = {
     "ECDHE": ("TLS_ECDHE_", "OLD_TLS_ECDHE_"),
     "DHE": ("TLS_DHE_", "OLD_TLS_DHE_"),
@@ -45,7 +40,7 @@ _OTHER = "other"
 
 @dataclass(slots=True)
 class VersionSuites:
-    """What was found of one version so far; ``order`` None: not known, or nothing to order."""
+    """The results for a version so far; ``order`` None: unknown, or there is nothing to order."""
 
     protocol: Protocol
     suites: list[Cipher] = field(default_factory=list)
@@ -54,96 +49,96 @@ class VersionSuites:
 
     @property
     def in_order(self) -> list[Cipher]:
-        """In the server's order where its preference counts, else in that of their numbers."""
+        """The suites in the server's order where its preference counts, else by their numbers."""
         if self.order == "server":
             return self.suites
-        return sorted(self.suites, key=lambda one: one.code)
+        return sorted(self.suites, key=lambda suite: suite.code)
 
 
-def eliminate(version: VersionSuites) -> Part:
+def find_suites(version: VersionSuites) -> ScanPart:
     """Find a version's suites."""
     protocol = version.protocol
     left = {cipher.code: cipher for cipher in all_ciphers() if cipher.speaks(protocol)}
     try:
-        last = yield from _whole(version, left)
+        last = yield from _offer_all(version, left)
     except NotMeasuredError as error:
-        # A hello with all that there is came to nothing; smaller ones may do better.
+        # The hello with all suites failed; smaller ones may not.
         version.not_measured[f"{protocol} order"] = str(error)
         last = None
     if last == PROTOCOL_VERSION or isinstance(last, Ssl2Choice):
         return
     parts = parts_of(protocol, left.values())
     if isinstance(last, Alert) and len(parts) == 1:
-        # Just these were refused.
+        # Exactly these suites were refused.
         return
     yield Fork(tuple(_strike_part(version, name, part) for name, part in parts.items()))
 
 
 def parts_of(protocol: Protocol, ciphers: Iterable[Cipher]) -> dict[str, list[Cipher]]:
-    """Suites of a version, by the part of a server's configuration that chooses them."""
-    found: dict[str, list[Cipher]] = {}
+    """The suites of a version, by the part of a server's configuration that chooses them."""
+    parts: dict[str, list[Cipher]] = {}
     whole = protocol in (Protocol.SSLv2, Protocol.TLSv1_3)
     for cipher in ciphers:
-        found.setdefault("all" if whole else _part(cipher.iana), []).append(cipher)
-    return found
+        parts.setdefault("all" if whole else _part_of(cipher.iana), []).append(cipher)
+    return parts
 
 
-def _part(name: str) -> str:
+def _part_of(name: str) -> str:
     if "PSK" in name:
         return _OTHER
     return next((part for part, starts in _PARTS.items() if name.startswith(starts)), _OTHER)
 
 
-def _whole(version: VersionSuites, left: dict[int, Cipher]) -> Steps[Answer]:
-    """All suites forth, then back, and if the server's preference counts all the rest.
+def _offer_all(version: VersionSuites, left: dict[int, Cipher]) -> ScanCoroutine[Answer]:
+    """Offer all suites forwards, then backwards; if the server's preference counts, all the rest.
 
-    What is found leaves ``left``. Gives the last answer.
+    Suites that are found are removed from ``left``. Gives the last answer.
     """
-    every = list(left)
-    forth = yield from _offer(version.protocol, every)
-    if isinstance(forth, Ssl2Choice):
-        version.suites += [left.pop(code) for code in forth.ciphers if code in left]
-    if not _take(version, left, forth):
-        return forth
-    back = yield from _offer(version.protocol, every[::-1])
-    if not isinstance(back, Choice) or back.cipher not in every:
-        return back
-    if _take(version, left, back):
+    all_codes = list(left)
+    forwards = yield from _offer_suites(version.protocol, all_codes)
+    if isinstance(forwards, Ssl2Choice):
+        version.suites += [left.pop(code) for code in forwards.ciphers if code in left]
+    if not _strike_choice(version, left, forwards):
+        return forwards
+    backwards = yield from _offer_suites(version.protocol, all_codes[::-1])
+    if not isinstance(backwards, Choice) or backwards.cipher not in all_codes:
+        return backwards
+    if _strike_choice(version, left, backwards):
         version.order = "client"
-        return back
+        return backwards
     version.order = "server"
-    return (yield from _strike(version, left))
+    return (yield from _strike_chosen(version, left))
 
 
-def _strike_part(version: VersionSuites, name: str, part: list[Cipher]) -> Part:
+def _strike_part(version: VersionSuites, name: str, part: list[Cipher]) -> ScanPart:
     try:
-        yield from _strike(version, {cipher.code: cipher for cipher in part})
+        yield from _strike_chosen(version, {cipher.code: cipher for cipher in part})
     except NotMeasuredError as error:
         version.not_measured[f"{version.protocol} {name}"] = str(error)
 
 
-def _strike(version: VersionSuites, left: dict[int, Cipher]) -> Steps[Answer]:
-    """Offer what is left and strike what was chosen, until the server says no."""
-    got: Answer = PROTOCOL_VERSION
+def _strike_chosen(version: VersionSuites, left: dict[int, Cipher]) -> ScanCoroutine[Answer]:
+    """Offer what is left and remove what was chosen, until the server refuses."""
+    answer: Answer = PROTOCOL_VERSION
     while left:
-        got = yield from _offer(version.protocol, list(left))
-        if not _take(version, left, got):
+        answer = yield from _offer_suites(version.protocol, list(left))
+        if not _strike_choice(version, left, answer):
             break
-    return got
+    return answer
 
 
-def _take(version: VersionSuites, left: dict[int, Cipher], got: Answer) -> bool:
-    """Strike what was chosen; False where nothing of what is left was.
+def _strike_choice(version: VersionSuites, left: dict[int, Cipher], answer: Answer) -> bool:
+    """Remove the chosen suite from ``left``; False where none of them was chosen.
 
-    A choice of another version than the one that was offered refuses this one, in its own way.
+    A choice of another version than the offered one is a refusal of the offered one.
     """
-    if not isinstance(got, Choice) or got.version is not version.protocol:
+    if not isinstance(answer, Choice) or answer.version is not version.protocol:
         return False
-    if got.cipher not in left:
+    if answer.cipher not in left:
         return False
-    version.suites.append(left.pop(got.cipher))
+    version.suites.append(left.pop(answer.cipher))
     return True
 
 
-def _offer(protocol: Protocol, codes: Sequence[int]) -> Steps[Answer]:
-    return ask(ClientHello(protocol, tuple(codes)))
+def _offer_suites(protocol: Protocol, codes: Sequence[int]) -> ScanCoroutine[Answer]:
+    return send_hello(ClientHello(protocol, tuple(codes)))

@@ -1,4 +1,4 @@
-"""What a scan found: frozen, and the same whether a page, a script or a test reads it."""
+"""The result of a scan, frozen: reports, scripts and tests read the same."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ class Accepted:
 
     @property
     def cipher(self) -> str:
-        """Its name."""
+        """The suite's name."""
         return self.suite.name
 
     @property
     def bits(self) -> int | None:
-        """Its key's bits, where they are known."""
+        """The bits of the suite's key, where they are known."""
         return self.suite.bits
 
     @property
     def parts(self) -> Suite:
-        """What it is made of."""
-        from harness.scan.suites import suite
+        """The parts of the suite."""
+        from harness.scan.suites import suite_parts
 
-        return suite(self.suite)
+        return suite_parts(self.suite)
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A server's own certificate. ``bits`` of its key; ``expires``: the day, in UTC.
+    """A server certificate. ``bits``: of its key; ``expires``: the day, in UTC.
 
-    ``seen`` in which versions, of those that were asked.
+    ``seen``: the versions in which it was received, of those that were tried.
     """
 
     key: str
@@ -59,12 +59,12 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """What a server accepts; ``handshakes`` is how many it took, ``seconds`` how long.
+    """What a server accepts; the scan took ``handshakes`` in ``seconds``.
 
-    ``order`` tells of each version with two suites or more whose preference counts: the server's
-    (``accepted`` then has them in its order) or the client's. ``groups`` are those of key exchange
-    by version; ``dh_bits`` the sizes of DHE's primes by kind of suite. ``not_measured`` has what
-    came to nothing: it is no refusal.
+    ``order``: for each version with two suites or more, whose preference counts, the "server"'s
+    (``accepted`` is then in its order) or the "client"'s. ``groups``: the groups of the key
+    exchange by version. ``dh_bits``: the sizes of DHE's primes by kind of suite.
+    ``not_measured``: the failed probes, which are no refusals.
     """
 
     accepted: tuple[Accepted, ...]
@@ -78,35 +78,37 @@ class Map:
 
     def of(self, protocol: Protocol) -> tuple[Accepted, ...]:
         """The suites of one version."""
-        return tuple(one for one in self.accepted if one.protocol is protocol)
+        return tuple(suite for suite in self.accepted if suite.protocol is protocol)
 
     def weakest(self, protocol: Protocol) -> dict[str, frozenset[str]]:
-        """By class, the suites of the weakest kind among a version's."""
+        """For each class, the weakest suites of a version."""
         return weakest(self.of(protocol))
 
     def weakest_of_all(self) -> dict[str, tuple[str, ...]]:
-        """By class, "protocol" too, the weakest parts of all that is accepted."""
+        """For each class and for "protocol", the weakest parts of all accepted suites."""
         if not self.accepted:
             return {}
-        oldest = min(self.accepted, key=lambda one: one.protocol.rank)
-        found: dict[str, tuple[str, ...]] = {"protocol": (oldest.protocol.value,)}
+        oldest = min(self.accepted, key=lambda suite: suite.protocol.rank)
+        parts_by_class: dict[str, tuple[str, ...]] = {"protocol": (oldest.protocol.value,)}
         for name in CLASSES:
-            least = min(one.parts.strengths[name] for one in self.accepted)
-            parts = [one.parts for one in self.accepted if one.parts.strengths[name] == least]
-            found[name] = tuple(sorted({one.part[name] for one in parts}))
-        return found
+            least = min(suite.parts.strengths[name] for suite in self.accepted)
+            parts = [suite.parts for suite in self.accepted if suite.parts.strengths[name] == least]
+            parts_by_class[name] = tuple(sorted({part.part[name] for part in parts}))
+        return parts_by_class
 
 
 def weakest(accepted: Iterable[Accepted]) -> dict[str, frozenset[str]]:
-    """By class, the names of the suites that are weakest in it.
+    """For each class, the names of the suites that are weakest in it.
 
-    A class whose suites are all alike in it is left out.
+    A class in which all suites are equally strong is left out.
     """
-    strengths = {one.cipher: one.parts.strengths for one in accepted}
-    found = {}
+    strengths = {suite.cipher: suite.parts.strengths for suite in accepted}
+    weakest_by_class = {}
     for name in CLASSES:
         ranks = {cipher: ranks[name] for cipher, ranks in strengths.items()}
         if len(set(ranks.values())) > 1:
             least = min(ranks.values())
-            found[name] = frozenset(cipher for cipher, rank in ranks.items() if rank == least)
-    return found
+            weakest_by_class[name] = frozenset(
+                cipher for cipher, rank in ranks.items() if rank == least
+            )
+    return weakest_by_class

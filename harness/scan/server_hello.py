@@ -1,4 +1,4 @@
-"""What a server's first flight says: its choice, its certificates, its key exchange. Pure.
+"""Parses a server's first flight: its choice, its certificates and its key exchange.
 
 Messages: RFC 8446 4.1.3 and 4.1.4 (ServerHello, HelloRetryRequest), RFC 5246 7.4.2 and 7.4.3
 (Certificate, ServerKeyExchange), RFC 8422 5.4 (of ECDHE), and for SSLv2
@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from harness.scan.choice import Choice
 from harness.scan.client_hello import (
     KEY_SHARE,
     RECORD_HANDSHAKE,
@@ -30,112 +31,96 @@ _BY_NUMBER = {number: protocol for protocol, number in VERSIONS.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """What a server chose. Of a whole answer also what came with it.
-
-    ``group`` is that of TLSv1.3's share or HelloRetryRequest, or of ECDHE's key exchange;
-    ``dh_bits`` the size of DHE's prime. ``certificates`` are DER, the server's own first.
-    ``message`` is the ServerHello itself, ``share`` the server's key of TLSv1.3.
-    """
-
-    version: Protocol
-    cipher: int
-    group: int | None = None
-    dh_bits: int | None = None
-    certificates: tuple[bytes, ...] = ()
-    message: bytes = b""
-    share: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
 class Ssl2Choice:
-    """The suites that a server of SSLv2 has in common with the client: it leaves the choice."""
+    """The suites that an SSLv2 server has in common with the client, which makes the choice."""
 
     ciphers: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A server's no, by its number (RFC 8446 B.2)."""
+    """An alert of the server by its number (RFC 8446 B.2)."""
 
     number: int
 
 
-#: A close where an alert is due says no as well; a time-out never does.
+#: A close in place of an alert is a refusal as well; a time-out never is.
 CLOSED = Alert(-1)
-#: The version is refused, whatever the suites.
+#: The version is refused, whatever suites are offered.
 PROTOCOL_VERSION = Alert(70)
 UNRECOGNIZED_NAME = 112
 
 Answer = Choice | Ssl2Choice | Alert
 
 
-def answer(data: bytes, question: ClientHello, hello: bytes = b"") -> Answer | None:
-    """What the bytes that came so far answer; None: not enough of them yet.
+def parse_answer(data: bytes, hello: ClientHello, record: bytes = b"") -> Answer | None:
+    """Parse the bytes that were received so far; None: more are needed.
 
-    ``hello`` is what was sent, in its record; it is needed where the question has a ``read``.
+    ``record`` is the record that was sent; it is needed where the hello has a ``read``.
 
     Raises:
-        ValueError: they are no answer of TLS or SSL.
+        ValueError: the bytes are not an answer of TLS or SSL.
     """
     if len(data) < 3:
         return None
     if data[0] & 0x80 and data[2] == 4:
-        return _ssl2_answer(data) if len(data) >= 13 else None
+        return _parse_ssl2_answer(data) if len(data) >= 13 else None
     if data[0] not in (RECORD_ALERT, RECORD_HANDSHAKE):
-        raise ValueError(f"no TLS: {data[:16]!r}")
+        raise ValueError(f"not TLS: {data[:16]!r}")
     try:
-        return _tls_answer(data, question, hello)
+        return _parse_tls_answer(data, hello, record)
     except (IndexError, struct.error):
-        raise ValueError(f"a handshake that is not whole: {data[:48]!r}") from None
+        raise ValueError(f"a truncated handshake: {data[:48]!r}") from None
 
 
-def _tls_answer(data: bytes, question: ClientHello, hello: bytes) -> Answer | None:
-    stream, alert = _until_alert(data)
-    found: Choice | None = None
-    for kind, body in messages(stream):
-        if found is None:
+def _parse_tls_answer(data: bytes, hello: ClientHello, record: bytes) -> Answer | None:
+    stream, alert = _read_until_alert(data)
+    choice: Choice | None = None
+    for kind, body in split_messages(stream):
+        if choice is None:
             if kind != SERVER_HELLO:
-                raise ValueError(f"no ServerHello: {data[:16]!r}")
-            found = _server_hello(body)
-            if found.version is Protocol.TLSv1_3:
-                return _opened(data, question, hello, found)
-            if not question.whole:
-                return found
+                raise ValueError(f"not a ServerHello: {data[:16]!r}")
+            choice = _parse_server_hello(body)
+            if choice.version is Protocol.TLSv1_3:
+                return _add_encrypted_certificates(data, hello, record, choice)
+            if not hello.whole:
+                return choice
         elif kind == CERTIFICATE:
-            found = replace(found, certificates=_certificates(body))
+            choice = replace(choice, certificates=_parse_certificates(body))
         elif kind == SERVER_KEY_EXCHANGE:
-            return _key_exchange(body, found)
+            return _add_key_exchange(body, choice)
         elif kind == SERVER_HELLO_DONE:
-            return found
+            return choice
     return alert
 
 
-def _until_alert(data: bytes) -> tuple[bytes, Alert | None]:
-    """What came of the handshake, and the alert that ended it.
+def _read_until_alert(data: bytes) -> tuple[bytes, Alert | None]:
+    """The handshake messages up to an alert, and the alert that ended them.
 
-    What was chosen before an alert was chosen, whether both came at once or not.
+    A choice before an alert counts, even if both are received at the same time.
     """
     stream = b""
-    for kind, content in records(data):
+    for kind, content in split_records(data):
         if kind == RECORD_HANDSHAKE:
             stream += content
-        # A warning about the name that we called the server by ends nothing (RFC 6066 3).
+        # A warning about the server name that we sent does not end a handshake (RFC 6066 3).
         elif kind == RECORD_ALERT and len(content) >= 2 and content[1] != UNRECOGNIZED_NAME:
             return stream, Alert(content[1])
     return stream, None
 
 
-def _opened(data: bytes, question: ClientHello, hello: bytes, found: Choice) -> Choice | None:
-    """Of TLSv1.3: with the certificates, where they were asked for and the server goes on."""
-    if question.read is None or not question.whole or found.message[6:38] == RETRY:
-        return found
-    chain = question.read(hello[5:], data, found)
-    return None if chain is None else replace(found, certificates=chain)
+def _add_encrypted_certificates(
+    data: bytes, hello: ClientHello, record: bytes, choice: Choice
+) -> Choice | None:
+    """A choice of TLSv1.3 with the certificates, if requested and if the server continues."""
+    if hello.read is None or not hello.whole or choice.message[6:38] == RETRY:
+        return choice
+    chain = hello.read(record[5:], data, choice)
+    return None if chain is None else replace(choice, certificates=chain)
 
 
-def records(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The whole records of a stream: type and content (RFC 8446 5.1)."""
+def split_records(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The complete records of a stream: type and content (RFC 8446 5.1)."""
     at = 0
     while at + 5 <= len(data):
         kind, _, length = struct.unpack_from("!BHH", data, at)
@@ -145,8 +130,8 @@ def records(data: bytes) -> Iterator[tuple[int, bytes]]:
         at += 5 + length
 
 
-def messages(stream: bytes) -> Iterator[tuple[int, bytes]]:
-    """The whole handshake messages: type and body (RFC 8446 4)."""
+def split_messages(stream: bytes) -> Iterator[tuple[int, bytes]]:
+    """The complete handshake messages: type and body (RFC 8446 4)."""
     at = 0
     while at + 4 <= len(stream):
         end = at + 4 + int.from_bytes(stream[at + 1 : at + 4], "big")
@@ -156,12 +141,12 @@ def messages(stream: bytes) -> Iterator[tuple[int, bytes]]:
         at = end
 
 
-def _server_hello(body: bytes) -> Choice:
+def _parse_server_hello(body: bytes) -> Choice:
     (version,) = struct.unpack_from("!H", body, 0)
     place = 34 + 1 + body[34]
     (cipher,) = struct.unpack_from("!H", body, place)
     group, share = None, b""
-    for kind, value in extensions(body[place + 3 :]):
+    for kind, value in split_extensions(body[place + 3 :]):
         if kind == SUPPORTED_VERSIONS:
             (version,) = struct.unpack("!H", value)
         elif kind == KEY_SHARE:
@@ -173,8 +158,8 @@ def _server_hello(body: bytes) -> Choice:
     return Choice(_BY_NUMBER[version], cipher, group, message=message, share=share)
 
 
-def extensions(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The extensions of a hello: type and value (RFC 8446 4.2)."""
+def split_extensions(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The extensions of a record: type and value (RFC 8446 4.2)."""
     at = 2
     while at + 4 <= len(data):
         kind, length = struct.unpack_from("!HH", data, at)
@@ -182,34 +167,34 @@ def extensions(data: bytes) -> Iterator[tuple[int, bytes]]:
         at += 4 + length
 
 
-def _certificates(body: bytes) -> tuple[bytes, ...]:
-    """The chain, DER (RFC 5246 7.4.2)."""
-    found, at = [], 3
+def _parse_certificates(body: bytes) -> tuple[bytes, ...]:
+    """The certificate chain, DER (RFC 5246 7.4.2)."""
+    certificates, at = [], 3
     while at + 3 <= len(body):
         length = int.from_bytes(body[at : at + 3], "big")
-        found.append(body[at + 3 : at + 3 + length])
+        certificates.append(body[at + 3 : at + 3 + length])
         at += 3 + length
-    return tuple(found)
+    return tuple(certificates)
 
 
-def _key_exchange(body: bytes, found: Choice) -> Choice:
-    """With the group of ECDHE, or the bits of DHE's prime; as it was of other kinds."""
-    # What is not asked for need not be loaded.
+def _add_key_exchange(body: bytes, choice: Choice) -> Choice:
+    """The choice with the group of ECDHE or the size of DHE's prime; other kinds unchanged."""
+    # A scan without details does not need this module.
     from harness.scan.suites import by_code
 
-    parts = by_code(found.cipher)
+    parts = by_code(choice.cipher)
     if parts is None or "PSK" in parts.authentication:
-        # A hint for the key comes first there (RFC 4279 2).
-        return found
+        # There, a hint for the key precedes the other fields (RFC 4279 2).
+        return choice
     if parts.key_exchange == "ECDHE" and body[0] == _NAMED_CURVE:
-        return replace(found, group=int.from_bytes(body[1:3], "big"))
+        return replace(choice, group=int.from_bytes(body[1:3], "big"))
     if parts.key_exchange == "DHE":
         prime = body[2 : 2 + int.from_bytes(body[:2], "big")]
-        return replace(found, dh_bits=int.from_bytes(prime, "big").bit_length())
-    return found
+        return replace(choice, dh_bits=int.from_bytes(prime, "big").bit_length())
+    return choice
 
 
-def _ssl2_answer(data: bytes) -> Ssl2Choice | None:
+def _parse_ssl2_answer(data: bytes) -> Ssl2Choice | None:
     length = struct.unpack("!H", data[:2])[0] & 0x7FFF
     if len(data) < 2 + length:
         return None

@@ -1,6 +1,6 @@
-"""What a cipher suite is made of, by its registered name, and how strong each part is. Pure.
+"""The parts of a cipher suite, by its registered name, and how strong each part is.
 
-The classes are four: the protocol, the key exchange (with whom it authenticates), the bulk cipher,
+There are four classes: the protocol, the key exchange (with its authentication), the bulk cipher,
 and the MAC. Names are RFC 5246's A.5 and its successors'; TLSv1.3's leave key exchange and
 authentication to other parts of the handshake (RFC 8446 4.1.1).
 """
@@ -23,7 +23,7 @@ ANONYMOUS, TLS13_KEYS = "anonymous", "(EC)DHE"
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A suite's parts, by class. ``authentication`` is whose key signs; "" in TLSv1.3."""
+    """The parts of a suite. ``authentication``: the kind of key that signs; "" in TLSv1.3."""
 
     key_exchange: str
     authentication: str
@@ -34,7 +34,7 @@ class Suite:
 
     @property
     def strengths(self) -> dict[str, tuple[int, int]]:
-        """By class, a rank that is greater for what is stronger (docs/scan.md has the rules)."""
+        """For each class, a rank: the greater, the stronger (the rules are in docs/scan.md)."""
         return {
             "key exchange": (self._key_strength(), 0),
             "cipher": (self._cipher_strength(), self.bits or 0),
@@ -43,12 +43,12 @@ class Suite:
 
     @property
     def strength(self) -> tuple[tuple[int, int], ...]:
-        """The ranks of all classes; key exchange first."""
+        """The ranks of all classes, key exchange first."""
         return tuple(self.strengths.values())
 
     @property
     def part(self) -> dict[str, str]:
-        """By class, the suite's own part of it, as people write it."""
+        """For each class, the suite's part in common notation."""
         export = " export" if self.export else ""
         names = dict.fromkeys((self.key_exchange, self.authentication))
         keys = " ".join(names).rstrip() + export
@@ -77,32 +77,32 @@ class Suite:
 
 
 @cache
-def suite(cipher: Cipher) -> Suite:
+def suite_parts(cipher: Cipher) -> Suite:
     """The parts of a suite."""
-    found = _NAME.fullmatch(cipher.iana)
-    keys, rest = (found["keys"] or "", found["rest"]) if found else ("", cipher.iana)
-    encryption, mac = _encryption(rest)
+    match = _NAME.fullmatch(cipher.iana)
+    keys, rest = (match["keys"] or "", match["rest"]) if match else ("", cipher.iana)
+    encryption, mac = _parse_encryption(rest)
     export = "EXPORT" in cipher.iana or bool(cipher.bits and cipher.bits <= 40)
     if cipher.ssl2:
-        # SSLv2's names tell the cipher where others tell the keys; RSA is all it has.
+        # SSLv2's names have the cipher in the place of the key exchange, which is always RSA.
         encryption = keys.removesuffix("_EXPORT40").replace("_", "-")
         return Suite("RSA", "RSA", encryption, "MD5", cipher.bits, export)
-    exchange, authentication = _keys(keys)
+    exchange, authentication = _parse_keys(keys)
     return Suite(exchange, authentication, encryption, mac, cipher.bits, export)
 
 
 def by_code(code: int) -> Suite | None:
-    """The parts of a suite by its number; None where nobody has it."""
-    found = _table().get(code)
-    return None if found is None else suite(found)
+    """The parts of a suite by its number; None where the number is unknown."""
+    cipher = _suites_by_code().get(code)
+    return None if cipher is None else suite_parts(cipher)
 
 
 @cache
-def _table() -> dict[int, Cipher]:
-    return {one.code: one for one in all_ciphers()}
+def _suites_by_code() -> dict[int, Cipher]:
+    return {cipher.code: cipher for cipher in all_ciphers()}
 
 
-def _keys(text: str) -> tuple[str, str]:
+def _parse_keys(text: str) -> tuple[str, str]:
     text = re.sub(r"_EXPORT(1024)?$|_FIPS$", "", text)
     if not text:
         return TLS13_KEYS, ""
@@ -117,10 +117,10 @@ def _keys(text: str) -> tuple[str, str]:
     return exchange, authentication
 
 
-def _encryption(text: str) -> tuple[str, str]:
-    """Cipher and MAC; the hash of an AEAD suite is the key derivation's, not a MAC."""
-    found = _MAC.fullmatch(text)
-    name, mac = (found[1], found[2]) if found else (text, "")
+def _parse_encryption(text: str) -> tuple[str, str]:
+    """Cipher and MAC; the hash of an AEAD suite is for key derivation, it is not a MAC."""
+    match = _MAC.fullmatch(text)
+    name, mac = (match[1], match[2]) if match else (text, "")
     if name.startswith(("SHA256", "SHA384")):
         # RFC 9150: integrity alone.
         return "NULL", name

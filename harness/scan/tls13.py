@@ -1,7 +1,7 @@
-"""The server's certificate in TLSv1.3, which comes encrypted: as much of a client as that takes.
+"""Reads the encrypted server certificate of TLSv1.3, with as little of a client as that takes.
 
-A key of ours, the handshake's keys (RFC 8446 7.1), records opened (5.2) up to the Certificate
-(4.4.2). Nothing is verified here; the certificate is shown, not believed.
+That is a key of ours, the handshake's keys (RFC 8446 7.1), and the records (5.2) decrypted up to
+the Certificate message (4.4.2). Nothing is verified: the certificate is shown, not trusted.
 """
 
 from __future__ import annotations
@@ -16,16 +16,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from harness.scan.server_hello import (
-    CERTIFICATE,
-    Choice,
-    messages,
-    records,
-)
+from harness.scan.choice import Choice
+from harness.scan.server_hello import CERTIFICATE, split_messages, split_records
 
 _X25519 = 29
 _CURVES: dict[int, ec.EllipticCurve] = {23: ec.SECP256R1(), 24: ec.SECP384R1(), 25: ec.SECP521R1()}
-#: Groups that we make a key of, the cheapest first.
+#: The groups in which we can make a key, the fastest first.
 GROUPS_OF_KEYS = (_X25519, *_CURVES)
 _APPLICATION_DATA, _HANDSHAKE, _ALERT = 23, 22, 21
 
@@ -34,7 +30,7 @@ class _Cipher(Interface):
     def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None, /) -> bytes: ...
 
 
-#: By suite: the hash, the key's bytes, and the cipher (RFC 8446 B.4).
+#: For each suite: the hash, the size of the key in bytes, and the cipher (RFC 8446 B.4).
 _SUITES: dict[int, tuple[str, int, Callable[[bytes], _Cipher]]] = {
     0x1301: ("sha256", 16, AESGCM),
     0x1302: ("sha384", 32, AESGCM),
@@ -44,8 +40,8 @@ _SUITES: dict[int, tuple[str, int, Callable[[bytes], _Cipher]]] = {
 }
 
 
-class Reading:
-    """A key of a group, and what it opens of the answer to the hello that carries it."""
+class CertificateReader:
+    """A key in a group; it decrypts the answer to the ClientHello that has its public part."""
 
     def __init__(self, group: int) -> None:
         self._key: x25519.X25519PrivateKey | ec.EllipticCurvePrivateKey
@@ -59,38 +55,42 @@ class Reading:
             )
         self.share = (group, public)
 
-    def __call__(self, hello: bytes, data: bytes, found: Choice) -> tuple[bytes, ...] | None:
-        """The chain, DER; None: not enough came yet. ``hello`` is the ClientHello's message.
+    def __call__(
+        self, hello_message: bytes, data: bytes, choice: Choice
+    ) -> tuple[bytes, ...] | None:
+        """The chain, DER; None: more data is needed. ``hello_message`` is the ClientHello message.
 
         Raises:
-            ValueError: a suite or a share that we did not offer, or records that do not open.
+            ValueError: a suite or share that we did not offer, or a record cannot be decrypted.
         """
-        if found.cipher not in _SUITES or found.group != self.share[0]:
-            raise ValueError(f"suite {found.cipher:#06x} with group {found.group}")
-        stream = b"".join(self._opened(hello, data, found))
-        for kind, body in messages(stream):
+        if choice.cipher not in _SUITES or choice.group != self.share[0]:
+            raise ValueError(f"suite {choice.cipher:#06x} with group {choice.group}")
+        stream = b"".join(self._decrypt_records(hello_message, data, choice))
+        for kind, body in split_messages(stream):
             if kind == CERTIFICATE:
-                return _chain(body)
+                return _parse_chain(body)
         return None
 
-    def _opened(self, hello: bytes, data: bytes, found: Choice) -> Iterator[bytes]:
-        name, size, cipher = _SUITES[found.cipher]
-        transcript = hashlib.new(name, hello + found.message).digest()
-        secret = _server_secret(name, self._shared(found.share), transcript)
-        opener = cipher(_expand(name, secret, b"key", b"", size))
-        iv = int.from_bytes(_expand(name, secret, b"iv", b"", 12), "big")
-        sealed = (content for kind, content in records(data) if kind == _APPLICATION_DATA)
+    def _decrypt_records(
+        self, hello_message: bytes, data: bytes, choice: Choice
+    ) -> Iterator[bytes]:
+        name, size, cipher = _SUITES[choice.cipher]
+        transcript = hashlib.new(name, hello_message + choice.message).digest()
+        secret = _server_secret(name, self._shared_secret(choice.share), transcript)
+        opener = cipher(_expand_label(name, secret, b"key", b"", size))
+        iv = int.from_bytes(_expand_label(name, secret, b"iv", b"", 12), "big")
+        sealed = (content for kind, content in split_records(data) if kind == _APPLICATION_DATA)
         for number, content in enumerate(sealed):
             header = struct.pack("!BHH", _APPLICATION_DATA, 0x0303, len(content))
             try:
                 inner = opener.decrypt((iv ^ number).to_bytes(12, "big"), content, header)
             except Exception as error:
-                raise ValueError(f"a record that does not open: {error!r}") from error
+                raise ValueError(f"a record cannot be decrypted: {error!r}") from error
             inner = inner.rstrip(b"\0")
             if inner[-1:] == bytes([_HANDSHAKE]):
                 yield inner[:-1]
 
-    def _shared(self, share: bytes) -> bytes:
+    def _shared_secret(self, share: bytes) -> bytes:
         if isinstance(self._key, x25519.X25519PrivateKey):
             return self._key.exchange(x25519.X25519PublicKey.from_public_bytes(share))
         point = ec.EllipticCurvePublicKey.from_encoded_point(self._key.curve, share)
@@ -98,33 +98,33 @@ class Reading:
 
 
 def _server_secret(name: str, shared: bytes, transcript: bytes) -> bytes:
-    """server_handshake_traffic_secret."""
+    """The server_handshake_traffic_secret (RFC 8446 7.1)."""
     size = hashlib.new(name).digest_size
     early = hmac.digest(bytes(size), bytes(size), name)
-    derived = _expand(name, early, b"derived", hashlib.new(name).digest(), size)
+    derived = _expand_label(name, early, b"derived", hashlib.new(name).digest(), size)
     handshake = hmac.digest(derived, shared, name)
-    return _expand(name, handshake, b"s hs traffic", transcript, size)
+    return _expand_label(name, handshake, b"s hs traffic", transcript, size)
 
 
-def _expand(name: str, secret: bytes, label: bytes, context: bytes, size: int) -> bytes:
+def _expand_label(name: str, secret: bytes, label: bytes, context: bytes, size: int) -> bytes:
     """HKDF-Expand-Label (RFC 8446 7.1)."""
     full = b"tls13 " + label
     info = struct.pack("!HB", size, len(full)) + full + bytes([len(context)]) + context
-    found, block = b"", b""
-    while len(found) < size:
+    output, block = b"", b""
+    while len(output) < size:
         block = hmac.digest(
-            secret, block + info + bytes([len(found) // len(block or b"x") + 1]), name
+            secret, block + info + bytes([len(output) // len(block or b"x") + 1]), name
         )
-        found += block
-    return found[:size]
+        output += block
+    return output[:size]
 
 
-def _chain(body: bytes) -> tuple[bytes, ...]:
-    """Certificates of a Certificate message (RFC 8446 4.4.2)."""
-    found, at = [], 1 + body[0] + 3
+def _parse_chain(body: bytes) -> tuple[bytes, ...]:
+    """The certificates of a Certificate message (RFC 8446 4.4.2)."""
+    certificates, at = [], 1 + body[0] + 3
     while at + 3 <= len(body):
         length = int.from_bytes(body[at : at + 3], "big")
-        found.append(body[at + 3 : at + 3 + length])
+        certificates.append(body[at + 3 : at + 3 + length])
         at += 3 + length
         at += 2 + int.from_bytes(body[at : at + 2], "big")
-    return tuple(found)
+    return tuple(certificates)

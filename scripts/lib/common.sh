@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154 # root, state, venv: set by scripts/setup
-# What the steps of scripts/setup share: words, system packages. Sourced, not run.
+# What the steps of scripts/setup share: messages, system packages. Sourced, not run.
 
 # Standard output belongs to the command that `make` runs after the set-up.
 say() { printf 'setup: %s\n' "$*" >&2; }

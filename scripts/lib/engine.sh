@@ -48,11 +48,11 @@ start_engine() {
     fi
     forget_dead /var/run/docker.pid dockerd
     forget_dead /var/run/docker/containerd/containerd.pid containerd
-    local log=$state/dockerd.log words=()
-    read -r -a words <<<"${POSTFIX_MATRIX_DOCKERD_ARGS:-}"
+    local log=$state/dockerd.log arguments=()
+    read -r -a arguments <<<"${POSTFIX_MATRIX_DOCKERD_ARGS:-}"
     say "starting dockerd in the background (no systemd here; log: $log)"
     # In a session of its own, so that Ctrl-C on make does not end it under a run.
-    setsid dockerd ${words[@]+"${words[@]}"} </dev/null >"$log" 2>&1 9>&- &
+    setsid dockerd ${arguments[@]+"${arguments[@]}"} </dev/null >"$log" 2>&1 9>&- &
     wait_for_engine $! "correct what the log complains of, or give dockerd more arguments in POSTFIX_MATRIX_DOCKERD_ARGS (a common one: --storage-driver=vfs)"
 }
 

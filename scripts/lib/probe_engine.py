@@ -1,7 +1,7 @@
-"""Ask the Docker engine that the harness would use whether it answers, through the same library.
+"""Probe the Docker engine that the harness would use, through the same library.
 
 With ``--registry``: whether the engine reaches the registry that base images are pulled from.
-Prints one line. Exit code 0: yes; 1: no; 2: the engine is there and this user may not use it.
+Prints one line. Exit code 0: yes; 1: no; 2: the engine runs, but this user may not use it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 import docker
 from docker.errors import DockerException
 
-#: Seconds for one request: an engine that is busy building still answers well within it.
+#: Seconds for one request: even an engine that is busy building answers faster.
 TIMEOUT = 20
 REGISTRY_IMAGE = "debian:bookworm-slim"
 
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
 
 
 def root_cause(error: BaseException) -> BaseException:
-    """What set off the chain: the libraries wrap the system's plain word several times over."""
+    """The first error of the chain: the libraries wrap the system's error several times."""
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner
     return error

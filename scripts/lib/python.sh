@@ -51,7 +51,7 @@ ensure_locked() {
     if ! "$venv/bin/python" -m pip install -qq --disable-pip-version-check --retries 5 \
         --require-hashes -r "$root/$lock" >&2; then
         die 3 "pip could not install $lock" \
-            "see pip's words above: a network that is down, or a proxy, is the usual cause; run again"
+            "see pip's output above: a network that is down, or a proxy, is the usual cause; run again"
     fi
     stamp "$1" "$key"
     say "installed in $((SECONDS - started)) s"
@@ -64,7 +64,7 @@ ensure_project() {
     say "installing postfix-matrix itself into .venv (editable)"
     "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-index \
         --no-deps --no-build-isolation --editable "$root" >&2 ||
-        die 3 "pip could not install the project itself" "see pip's words above"
+        die 3 "pip could not install the project itself" "see pip's output above"
     stamp project "$key"
 }
 

@@ -73,7 +73,7 @@ def test_verify_of_options_for_a_service_and_a_login_without_tls(tmp_path: Path)
         "verify",
         "-p",
         "no-plaintext-auth",
-        "--service",
+        "--for-service",
         "submission",
         "-q",
         "-b",

@@ -37,7 +37,7 @@ def test_no_table_and_nothing_redacted_is_in_a_run_folder(tmp_path: Path) -> Non
     done = subprocess.run(
         [sys.executable, "-m", "harness.cli", "verify", str(folder), "--redact",
          "-p", "tls12-or-newer", "-b", "debian-12", "-c", "openssl-1.0.2h",
-         "--service", "smtp", "--runs", str(runs)],
+         "--for-service", "smtp", "--runs", str(runs)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert "Traceback" not in done.stderr

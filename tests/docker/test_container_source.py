@@ -94,7 +94,7 @@ def test_a_running_container_is_read_with_the_files_that_it_names(container: Con
     }
     reading = "\n".join(found.reading)
     assert "/etc/postfix/pipe: was skipped: it is a named pipe" in reading
-    assert "/etc/postfix/gone: was skipped: it is a link to nothing" in reading
+    assert "/etc/postfix/gone: was skipped: it is a dangling link" in reading
     assert "/etc/postfix/sql: was skipped: it is a folder" in reading
     assert "keys and certificates are not used (/etc/postfix/key.pem)" in reading
     assert changes(container) == before

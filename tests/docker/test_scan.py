@@ -172,7 +172,7 @@ def test_a_server_that_is_no_smtp_server_is_told() -> None:
         code, _, said = scan(f"127.0.0.1:{port}")
         one.kill()
     assert code == 3
-    assert "is no SMTP server" in said
+    assert "is not an SMTP server" in said
 
 
 def test_a_server_that_never_answers_is_told_soon() -> None:

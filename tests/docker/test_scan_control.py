@@ -43,7 +43,7 @@ def control(engine: docker.DockerClient) -> Iterator[tuple[ControlServer, str]]:
     loop = asyncio.new_event_loop()
     (wanted,) = (one for one in all_controls() if one.name == OLDEST)
     with DockerSession(engine) as session, Lab(session) as lab, Display(quiet=True) as display:
-        shop = open_builder(session, display.take)
+        shop = open_builder(session, display.show_event)
         image = shop.ensure(recipes.control_recipe(OLDEST))
         sasl = start_sasl(lab, shop.ensure(recipes.sasl_recipe()).id)
         target = PostfixTarget.start(lab, OLDEST, image.id, loop)

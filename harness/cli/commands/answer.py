@@ -1,4 +1,4 @@
-"""``postfix-matrix answer``: one scenario's verdict, to be pasted where the advice was given."""
+"""``postfix-matrix answer``: a scenario's verdict, to be pasted where the advice was given."""
 
 from __future__ import annotations
 
@@ -7,21 +7,30 @@ from pathlib import Path
 import click
 
 from harness.catalog.selectors import select
+from harness.cli.grouped_help import GroupedCommand, format_examples
 from harness.observations.run_folder import load_run
 from harness.reports.answer_text import render_answer
 from harness.run.run_folders import run_folder
 from harness.verdicts.verdict import judge_run
 
 
-@click.command("answer")
+@click.command(
+    "answer",
+    cls=GroupedCommand,
+    epilog=format_examples(
+        "postfix-matrix answer answer-2-smtp-line",
+        "postfix-matrix answer netways-enforce runs/20260101T120000Z-1a2b",
+    ),
+)
 @click.argument("scenario")
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
 def answer_command(scenario: str, folder: Path | None) -> None:
-    """Print what to paste under SCENARIO's advice, by the run in FOLDER (the latest).
+    """Print a verdict to paste under SCENARIO's advice.
 
-    Three sentences, the settings, a table of builds, and the command that does it again.
+    It rests on the run in FOLDER (default: the latest), and has three sentences, the settings, a
+    table of builds, and the command that repeats the measurement.
     """
     data = load_run(run_folder(folder))
-    verdicts = {one.scenario: one for one in judge_run(data)}
+    verdicts = {verdict.scenario: verdict for verdict in judge_run(data)}
     (name, *_) = select("scenario", list(verdicts), [scenario])
     click.echo(render_answer(data, verdicts[name]), nl=False)

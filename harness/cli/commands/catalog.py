@@ -1,4 +1,4 @@
-"""``postfix-matrix catalog``: which releases there are, and a record for a new one."""
+"""``postfix-matrix catalog``: lists the known releases, and adds a record for a new one."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from harness.catalog.releases import (
 )
 from harness.catalog.releases import packages as packaged
 from harness.catalog.writing import data_file, write
+from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.source_options import read_mirrors
 from harness.paths import cache_dir
 from harness.sources.catalog_add import (
@@ -34,52 +35,93 @@ from harness.sources.catalog_add import (
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
-@click.group("catalog")
+@click.group(
+    "catalog",
+    epilog=format_examples(
+        "postfix-matrix catalog list openssl", "postfix-matrix catalog add postfix 3.12.0 --dry-run"
+    ),
+)
 def catalog_group() -> None:
-    """List the releases of Postfix, OpenSSL and stunnel, or add one."""
+    """List the known releases, or add one to the catalog."""
 
 
-@catalog_group.command("list")
+@catalog_group.command(
+    "list",
+    cls=GroupedCommand,
+    epilog=format_examples(
+        "postfix-matrix catalog list", "postfix-matrix catalog list postfix --json"
+    ),
+)
 @click.argument("product", type=click.Choice(PRODUCTS), required=False)
-@click.option("--json", "as_json", is_flag=True, help="The records as JSON on standard output.")
+@grouped_option(
+    OptionGroup.OUTPUT,
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the records as JSON.",
+)
 def list_command(product: str | None, as_json: bool) -> None:
-    """List releases: version, date, who vouches for the hash, and where the source is from.
+    """List releases: version, date, hash and source.
 
-    A hash that only one place publishes is uncorroborated; upstream with all its mirrors is one.
+    A hash is uncorroborated if only one place publishes it; upstream and its mirrors count as one
+    place.
     """
     names = [product] if product else list(PRODUCTS)
-    found: list[Release | Package] = []
+    records: list[Release | Package] = []
     for name in names:
-        found += [*releases(name), *packaged(name)]
+        records += [*releases(name), *packaged(name)]
     if as_json:
-        click.echo(json.dumps([_json(one) for one in found], indent=2))
+        click.echo(json.dumps([_record_data(record) for record in records], indent=2))
         return
-    rows = [_row(one) for one in found]
+    rows = [_format_row(record) for record in records]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
         click.echo("  ".join(cells).rstrip())
 
 
-@catalog_group.command("add")
+@catalog_group.command(
+    "add",
+    cls=GroupedCommand,
+    epilog=format_examples(
+        "postfix-matrix catalog add postfix 3.12.0 --dry-run",
+        "postfix-matrix catalog add openssl 4.0.4 --file openssl-4.0.4.tar.gz",
+    ),
+)
 @click.argument("product", type=click.Choice(PRODUCTS))
 @click.argument("version")
-@click.option("--url", "urls", multiple=True, metavar="URL", help="Another place of the archive.")
-@click.option(
+@grouped_option(
+    OptionGroup.SOURCES,
+    "--url",
+    "urls",
+    multiple=True,
+    metavar="URL",
+    help="Another URL of the archive.",
+)
+@grouped_option(
+    OptionGroup.SOURCES,
     "--file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The archive itself. The catalog's own mirrors are not asked then.",
+    help="The archive itself; the catalog's mirrors are not used then.",
 )
-@click.option("--sha256", metavar="HEX", help="The hash that it must have, if you have it.")
-@click.option(
+@grouped_option(
+    OptionGroup.SOURCES,
+    "--sha256",
+    metavar="HEX",
+    help="The hash that it must have, if you know it.",
+)
+@grouped_option(
+    OptionGroup.SOURCES,
     "--mirror",
     "mirrors",
     multiple=True,
     metavar="URL",
-    help="Ask this mirror too: a URL below which the archive has upstream's name (also "
+    help="Use this mirror too: a URL below which the archive has upstream's name (also "
     "POSTFIX_MATRIX_MIRRORS).",
 )
-@click.option("--dry-run", is_flag=True, help="Print the record, and write nothing.")
+@grouped_option(
+    OptionGroup.OUTPUT, "--dry-run", is_flag=True, help="Print the record, and write nothing."
+)
 def add_command(
     product: str,
     version: str,
@@ -89,61 +131,61 @@ def add_command(
     mirrors: tuple[str, ...],
     dry_run: bool,
 ) -> None:
-    """Fetch VERSION of PRODUCT, verify it, and write its record into the catalog.
+    """Fetch and verify a release, and add its record.
 
-    All places that have the archive must give the same bytes, and the source in it must say that it
-    is this version. Nothing of it is run.
+    All places that have the archive must give the same bytes, and its source must state the
+    VERSION. Nothing of it is run.
     """
-    wanted = Wanted(product, version, urls, read_mirrors(mirrors), file, _hash(sha256))
+    request = Wanted(product, version, urls, read_mirrors(mirrors), file, _parse_hash(sha256))
     sources = cache_dir() / "sources"
     sources.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".adding-", dir=sources) as folder:
-        found = verified(wanted, load(product), Path(folder), _say)
-        for reason in found.failed:
-            _say(f"not had from {reason}")
+        result = verified(request, load(product), Path(folder), _print_note)
+        for reason in result.failed:
+            _print_note(f"not fetched from {reason}")
         if not dry_run:
-            write(data_file(product), found.record)
-            keep(found, cache_dir())
-    click.echo(str(found.record), nl=False)
-    _close(wanted, found, dry_run=dry_run)
+            write(data_file(product), result.record)
+            keep(result, cache_dir())
+    click.echo(str(result.record), nl=False)
+    _print_summary(request, result, dry_run=dry_run)
 
 
-def _say(text: str) -> None:
+def _print_note(text: str) -> None:
     click.echo(text, err=True)
 
 
-def _hash(text: str | None) -> str:
+def _parse_hash(text: str | None) -> str:
     if text is not None and not _SHA256.fullmatch(text.strip()):
         raise click.BadParameter("it must have 64 hex digits", param_hint="--sha256")
     return (text or "").strip().lower()
 
 
-def _close(wanted: Wanted, found: Verified, *, dry_run: bool) -> None:
-    """What was done, how far it can be believed, and what to do next."""
-    number = len(found.record.places)
+def _print_summary(request: Wanted, result: Verified, *, dry_run: bool) -> None:
+    """Print what was done, how trustworthy the hash is, and what to do next."""
+    number = len(result.record.places)
     if number < 2:
-        _say(f"its hash: {corroboration(number)}; compare it with upstream's announcement")
+        _print_note(f"its hash: {corroboration(number)}; compare it with upstream's announcement")
     if dry_run:
-        _say("nothing was written")
+        _print_note("nothing was written")
         return
-    _say(f"written to {data_file(wanted.product)}; its archive is in the cache of sources")
+    _print_note(f"written to {data_file(request.product)}; its archive is in the cache of sources")
     pair = {
-        "postfix": f"{wanted.id}+openssl-VERSION",
-        "openssl": f"postfix-VERSION+{wanted.id}",
-    }.get(wanted.product)
+        "postfix": f"{request.id}+openssl-VERSION",
+        "openssl": f"postfix-VERSION+{request.id}",
+    }.get(request.product)
     if pair:
-        _say(f"next: postfix-matrix images build {pair}")
+        _print_note(f"next: postfix-matrix images build {pair}")
 
 
-def _row(one: Release | Package) -> tuple[str, str, str, str]:
-    if isinstance(one, Package):
-        return one.id, "-", "-", f"packages {one.package} of Debian {one.suite}"
-    vouched = corroboration(max(source.corroborated for source in one.sources))
-    where = dict.fromkeys(_place(source) for source in one.sources)
-    return one.id, str(one.date or "-"), vouched, ", ".join(where)
+def _format_row(record: Release | Package) -> tuple[str, str, str, str]:
+    if isinstance(record, Package):
+        return record.id, "-", "-", f"packages {record.package} of Debian {record.suite}"
+    vouched = corroboration(max(source.corroborated for source in record.sources))
+    where = dict.fromkeys(_describe_place(source) for source in record.sources)
+    return record.id, str(record.date or "-"), vouched, ", ".join(where)
 
 
-def _place(source: Source) -> str:
+def _describe_place(source: Source) -> str:
     match source.kind:
         case SourceKind.URL:
             return "upstream"
@@ -155,10 +197,10 @@ def _place(source: Source) -> str:
             return str(source)
 
 
-def _json(one: Release | Package) -> dict[str, Any]:
-    about = {"id": one.id, "product": one.product, "version": one.version}
-    if isinstance(one, Package):
-        return {**about, "package": one.package, "suite": one.suite}
+def _record_data(record: Release | Package) -> dict[str, Any]:
+    about = {"id": record.id, "product": record.product, "version": record.version}
+    if isinstance(record, Package):
+        return {**about, "package": record.package, "suite": record.suite}
     sources = [
         {
             "kind": source.kind.value,
@@ -166,6 +208,6 @@ def _json(one: Release | Package) -> dict[str, Any]:
             "sha256": source.sha256,
             "corroborated": source.corroborated,
         }
-        for source in one.sources
+        for source in record.sources
     ]
-    return {**about, "date": one.date.isoformat() if one.date else None, "sources": sources}
+    return {**about, "date": record.date.isoformat() if record.date else None, "sources": sources}

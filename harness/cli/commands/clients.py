@@ -1,4 +1,4 @@
-"""``postfix-matrix clients``: the fleet, and the conformance test for anybody's client."""
+"""``postfix-matrix clients``: lists the catalog's clients, and checks any client image."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from harness.catalog.clients import (
     client,
     is_of_a_build,
 )
+from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.progress import Display
-from harness.cli.signals import terminable
+from harness.cli.signals import handle_signals
 from harness.clients.driver import role_of
 from harness.conformance.client_checks import ClientReport
 from harness.conformance.client_trial import (
@@ -42,53 +43,76 @@ from harness.targets.postfix import PostfixTarget
 from harness.targets.sasl import start_sasl
 
 
-@click.group("clients")
+@click.group(
+    "clients",
+    epilog=format_examples(
+        "postfix-matrix clients list", "postfix-matrix clients check registry.example/my-client:1"
+    ),
+)
 def clients_group() -> None:
-    """Real SMTP clients: those of the catalog, and your own."""
+    """List SMTP clients, or check your own."""
 
 
-@clients_group.command("check")
+@clients_group.command(
+    "check",
+    cls=GroupedCommand,
+    epilog=format_examples(
+        "postfix-matrix clients check openssl-1.0.2h",
+        "postfix-matrix clients check registry.example/my-client:1 --json",
+    ),
+)
 @click.argument("image")
-@click.option("--json", "as_json", is_flag=True, help="The checks as JSON on standard output.")
-@click.option("--quiet", "-q", is_flag=True, help="No progress; the checks only.")
+@grouped_option(
+    OptionGroup.OUTPUT,
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the checks as JSON.",
+)
+@grouped_option(
+    OptionGroup.OUTPUT, "--quiet", "-q", is_flag=True, help="Print the checks only, no progress."
+)
 def check_command(image: str, as_json: bool, quiet: bool) -> int:
-    """Hold a client against the client contract, point by point.
+    """Check a client against the client contract.
 
-    IMAGE is a client of the catalog, or the reference of an image of your own. It is tried on
-    servers that are known for sure. Exit code 1 where it does not keep the contract.
+    IMAGE is a client of the catalog, or the reference of your own image. It is tried on servers
+    whose behaviour is known. The exit code is 1 where it does not keep the contract.
     """
-    with Display(quiet=quiet) as display, terminable(), ExitStack() as stack:
+    with Display(quiet=quiet) as display, handle_signals(), ExitStack() as stack:
         session = stack.enter_context(DockerSession(connect()))
         lab = stack.enter_context(Lab(session))
-        report = asyncio.run(_try_out(image, lab, open_builder(session, display.take)))
-    click.echo(json.dumps(asdict(report), indent=2) if as_json else _told(report))
+        report = asyncio.run(_try_out(image, lab, open_builder(session, display.show_event)))
+    click.echo(json.dumps(asdict(report), indent=2) if as_json else _format_report(report))
     return ExitCode.OK if report.ok else ExitCode.DIFFERS
 
 
-@clients_group.command("list")
+@clients_group.command(
+    "list",
+    cls=GroupedCommand,
+    epilog=format_examples("postfix-matrix clients list", "postfix-matrix clients list | grep php"),
+)
 def list_command() -> None:
-    """The clients of the catalog, a line each."""
-    for one in all_clients():
-        click.echo(
-            f"{one.name:24} {one.about}{'' if one.pins else ' (cannot be told what to offer)'}"
-        )
+    """List the clients of the catalog, one per line."""
+    for entry in all_clients():
+        note = "" if entry.pins else " (cannot be told what to offer)"
+        click.echo(f"{entry.name:24} {entry.about}{note}")
 
 
-async def _try_out(image: str, lab: Lab, shop: ImageBuilder) -> ClientReport:
+async def _try_out(image: str, lab: Lab, builder: ImageBuilder) -> ClientReport:
     """Start the servers, then the trial."""
-    named = {one.name for one in all_clients()}
+    named = {entry.name for entry in all_clients()}
     known = client(image) if image in named or is_of_a_build(image) else None
-    made = partial(_image_id, image, shop, known)
+    made = partial(_find_image_id, image, builder, known)
     image_id = await asyncio.to_thread(made)
-    dovecot = await asyncio.to_thread(shop.ensure, recipes.sasl_recipe())
+    dovecot = await asyncio.to_thread(builder.ensure, recipes.sasl_recipe())
     sasl = await asyncio.to_thread(start_sasl, lab, dovecot.id)
     loop = asyncio.get_running_loop()
     controls = all_controls()
-    start = partial(_start, lab, shop, sasl, loop)
-    servers = await asyncio.gather(*(asyncio.to_thread(start, one) for one in controls))
+    start = partial(_start_control_server, lab, builder, sasl, loop)
+    servers = await asyncio.gather(*(asyncio.to_thread(start, control) for control in controls))
     try:
-        permissive = tuple(one for one in servers if not one.control.forbids)
-        forbidding = next(one for one in servers if one.control.forbids)
+        permissive = tuple(server for server in servers if not server.control.forbids)
+        forbidding = next(server for server in servers if server.control.forbids)
         servers_of = Servers(permissive, forbidding)
         return await Trial(lab, servers_of, image, image_id, role_of(known)).run()
     finally:
@@ -96,22 +120,22 @@ async def _try_out(image: str, lab: Lab, shop: ImageBuilder) -> ClientReport:
             server.target.close()
 
 
-def _image_id(image: str, shop: ImageBuilder, known: Client | None) -> str:
+def _find_image_id(image: str, builder: ImageBuilder, known: Client | None) -> str:
     if known is not None:
-        return shop.ensure(recipes.client_recipe(known)).id
-    return str(present(connect(), image, shop.cancelling)["Id"])
+        return builder.ensure(recipes.client_recipe(known)).id
+    return str(present(connect(), image, builder.cancelling)["Id"])
 
 
-def _start(
-    lab: Lab, shop: ImageBuilder, sasl: str, loop: asyncio.AbstractEventLoop, control: Control
+def _start_control_server(
+    lab: Lab, builder: ImageBuilder, sasl: str, loop: asyncio.AbstractEventLoop, control: Control
 ) -> ControlServer:
-    image = shop.ensure(recipes.control_recipe(control.name))
+    image = builder.ensure(recipes.control_recipe(control.name))
     target = PostfixTarget.start(lab, control.name, image.id, loop)
     return start_control(lab, control, target, sasl)
 
 
-def _told(report: ClientReport) -> str:
-    """The checks and what they come to. What an image says is a stranger's word."""
+def _format_report(report: ClientReport) -> str:
+    """The checks and their result. Text that comes from the image is printed without markup."""
     verdict = "keeps" if report.ok else "does not keep"
     checks = "\n".join(str(check) for check in report.checks)
     closing = f"{report.reference} {verdict} the client contract (docs/client-contract.md)"

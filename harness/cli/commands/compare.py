@@ -1,4 +1,4 @@
-"""``postfix-matrix compare``: two runs beside each other."""
+"""``postfix-matrix compare``: what differs between two runs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from harness.cli.grouped_help import GroupedCommand, format_examples
 from harness.errors import ExitCode
 from harness.observations.record import Observation
 from harness.observations.run_folder import load_run
@@ -20,42 +21,52 @@ from harness.verdicts.comparison import (
 from harness.verdicts.observation_diff import cipher_of
 
 
-@click.command("compare")
+@click.command(
+    "compare",
+    cls=GroupedCommand,
+    epilog=format_examples(
+        "postfix-matrix compare runs/20260101T120000Z-1a2b",
+        "postfix-matrix compare runs/20260101T120000Z-1a2b runs/20260201T120000Z-3c4d",
+    ),
+)
 @click.argument("before", type=click.Path(path_type=Path))
 @click.argument("after", type=click.Path(path_type=Path), required=False)
 def compare_command(before: Path, after: Path | None) -> int:
-    """Tell what differs between the run in BEFORE and the one in AFTER (the latest).
+    """Compare two runs: which cells and verdicts differ.
 
-    Cells are compared by outcome, reason, protocol, cipher and group, verdicts by name. A cell that
-    differs under one configuration and image is flaky. Exit code 1 where anything differs.
+    BEFORE and AFTER (default: the latest) are their folders. Cells are compared by outcome, reason,
+    protocol, cipher and group, verdicts by name. A cell that differs under the same configuration
+    and image is flaky. The exit code is 1 where anything differs.
     """
-    found = compare_runs(load_run(run_folder(before)), load_run(run_folder(after)))
-    for line in _lines(found):
+    comparison = compare_runs(load_run(run_folder(before)), load_run(run_folder(after)))
+    for line in _describe_comparison(comparison):
         click.echo(plain(line))
-    return ExitCode.DIFFERS if found.differing or found.turned else ExitCode.OK
+    return ExitCode.DIFFERS if comparison.differing or comparison.turned else ExitCode.OK
 
 
-def _lines(found: Comparison) -> list[str]:
-    lines = [line for one in found.differing for line in _differing(one)]
-    lines += [f"{t.scenario} on {t.build}: {t.before}, then {t.after}" for t in found.turned]
-    both = found.same + len(found.differing)
-    lines.append(f"{len(found.differing)} of {both} cells differ")
-    lines.append(f"{len(found.turned)} of {found.verdicts} verdicts differ")
-    for cells, which in ((found.only_before, "first"), (found.only_after, "second")):
+def _describe_comparison(comparison: Comparison) -> list[str]:
+    lines = [
+        line for difference in comparison.differing for line in _describe_difference(difference)
+    ]
+    lines += [f"{t.scenario} on {t.build}: {t.before}, then {t.after}" for t in comparison.turned]
+    both = comparison.same + len(comparison.differing)
+    lines.append(f"{len(comparison.differing)} of {both} cells differ")
+    lines.append(f"{len(comparison.turned)} of {comparison.verdicts} verdicts differ")
+    for cells, which in ((comparison.only_before, "first"), (comparison.only_after, "second")):
         if cells:
-            lines.append(f"{len(cells)} cells are of the {which} run only, such as {cells[0]}")
+            lines.append(f"{len(cells)} cells are in the {which} run only, such as {cells[0]}")
     return lines
 
 
-def _differing(one: Differing) -> list[str]:
-    kind = "flaky" if one.flaky else "another configuration or image"
+def _describe_difference(difference: Differing) -> list[str]:
+    kind = "flaky" if difference.flaky else "another configuration or image"
     return [
-        f"{one.before.cell}: {', '.join(one.names)} ({kind})",
-        f"  first:  {_said(one.before)}",
-        f"  second: {_said(one.after)}",
+        f"{difference.before.cell}: {', '.join(difference.names)} ({kind})",
+        f"  first:  {_describe_observation(difference.before)}",
+        f"  second: {_describe_observation(difference.after)}",
     ]
 
 
-def _said(seen: Observation) -> str:
-    cipher = cipher_of(seen)
-    return sentence(seen) + (f", {cipher}" if cipher else "")
+def _describe_observation(observation: Observation) -> str:
+    cipher = cipher_of(observation)
+    return sentence(observation) + (f", {cipher}" if cipher else "")

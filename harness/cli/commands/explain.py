@@ -1,4 +1,4 @@
-"""``postfix-matrix explain``: which line of a candidate does what."""
+"""``postfix-matrix explain``: which line of a candidate changes what."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import click
 
 from harness.cli.candidate import named_candidate
 from harness.cli.candidate_options import CandidateOptions, candidate_options
-from harness.cli.confirmation import agreed
+from harness.cli.confirmation import confirm_measuring
+from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import (
     MeasureOptions,
-    setting_options,
+    measuring_options,
+    service_option,
+    verbose_option,
 )
-from harness.cli.signals import terminable
+from harness.cli.signals import handle_signals
 from harness.errors import NothingSelectedError, UsageError
 from harness.observations.run_folder import (
     RunData,
@@ -33,7 +36,6 @@ from harness.scenarios.variants import (
     lines_of,
     variant,
 )
-from harness.tls import INBOUND
 from harness.verdicts.line_effects import (
     distinct,
     explain,
@@ -44,26 +46,26 @@ from harness.verdicts.line_effects import (
 
 TEXT, JSON, MARKDOWN = "text", "json", "markdown"
 
-verbose_option = click.option(
-    "--verbose", "-v", is_flag=True, help="Each setting that a stand-in took the place of, and why."
-)
-service_option = click.option(
-    "--service",
-    type=click.Choice([str(one) for one in INBOUND]),
-    help="Whose options lines that begin with -o are.",
-)
 
-
-@click.command("explain")
+@click.command(
+    "explain",
+    cls=GroupedCommand,
+    epilog=format_examples(
+        "postfix-matrix explain answer-1-protocols",
+        "postfix-matrix explain /etc/postfix -b debian-12 --format markdown",
+    ),
+)
 @click.argument("names", nargs=-1, metavar="[SCENARIO | FILES | FOLDER | TAR]")
 @service_option
-@click.option(
+@grouped_option(
+    OptionGroup.SOURCES,
     "--run",
     "folder",
     type=click.Path(path_type=Path),
-    help="Explain by a run of 'explain' that is there, without Docker.",
+    help="The folder of an earlier run of 'explain'; nothing is measured, and no Docker needed.",
 )
-@click.option(
+@grouped_option(
+    OptionGroup.OUTPUT,
     "--format",
     "form",
     type=click.Choice((TEXT, JSON, MARKDOWN)),
@@ -72,9 +74,15 @@ service_option = click.option(
     help="Markdown is a table: what each line does for each service.",
 )
 @candidate_options(redacting=True)
-@click.option("--yes", "-y", is_flag=True, help="Do not ask, however long it takes.")
+@grouped_option(
+    OptionGroup.MEASURING,
+    "--yes",
+    "-y",
+    is_flag=True,
+    help="Measure without asking, even if it takes long.",
+)
 @verbose_option
-@setting_options
+@measuring_options
 def explain_command(
     names: tuple[str, ...],
     service: str | None,
@@ -83,68 +91,76 @@ def explain_command(
     reading: CandidateOptions,
     yes: bool,
     verbose: bool,
-    setting: MeasureOptions,
+    measuring: MeasureOptions,
 ) -> int:
-    """Tell what each line of a candidate does: which cells change without it, and by it alone.
+    """Show what each line of a configuration changes.
 
-    The candidate is a scenario, or a configuration in any form that 'verify' reads.
-    Settings that come to the same are measured once. Pairs of lines are tried where one line alone
-    does not show who acts with whom. Lines that cannot bear on what is asked are left out, and what
-    takes longer than a minute is asked first.
+    For each line: which cells change without it, and which change by it alone. The candidate is a
+    scenario, or a configuration in any form that 'verify' reads.
+
+    Lines that have the same effect on a build's settings are measured once. Pairs of lines are
+    tried where single lines leave open which of them act jointly. Lines that cannot matter for the
+    selected services are left out. You are asked before a measurement of more than a minute.
     """
     if folder is not None:
         data = load_run(run_folder(folder))
-        name = names[0] if names else _explained(data)
+        name = names[0] if names else _find_explained(data)
     else:
-        scenarios = read_scenarios(setting.scenarios_dir)
+        scenarios = read_scenarios(measuring.scenarios_dir)
         candidate = named_candidate(names, scenarios, service, options=reading)
         name = candidate.id
-        control = None if candidate.whole else _control(candidate, scenarios)
-        data = _measured(candidate, control, setting, yes=yes)
-    found = explain(data, name)
+        baseline = None if candidate.whole else _find_baseline(candidate, scenarios)
+        data = _measure_candidate(candidate, baseline, measuring, yes=yes)
+    effects = explain(data, name)
     if form == JSON:
-        click.echo(json.dumps(explanation_data(data, found), ensure_ascii=False, indent=1))
+        click.echo(json.dumps(explanation_data(data, effects), ensure_ascii=False, indent=1))
     elif form == MARKDOWN:
         replaced = stand_ins_markdown(stand_ins_of(data, name), verbose=verbose)
-        click.echo("\n\n".join(part for part in (replaced, table(data, found)) if part))
+        click.echo("\n\n".join(part for part in (replaced, table(data, effects)) if part))
     else:
-        click.echo("\n".join(explanation(data, found, verbose=verbose)))
+        click.echo("\n".join(explanation(data, effects, verbose=verbose)))
     click.echo(f"\nThe run is in {data.folder}", err=True)
-    if told := trouble(data):
-        click.echo(told, err=True)
+    if problems := trouble(data):
+        click.echo(problems, err=True)
     return exit_code(data)
 
 
-def _measured(
-    candidate: Scenario, control: Scenario | None, setting: MeasureOptions, *, yes: bool
+def _measure_candidate(
+    candidate: Scenario, control: Scenario | None, measuring: MeasureOptions, *, yes: bool
 ) -> RunData:
-    """Measure the candidate, its control, and what shows its lines; then what it takes besides.
+    """Measure the candidate, its baseline configuration and its variants, then what they call for.
 
-    Those are pairs of lines, and once more the configurations by which a line seems to act.
-    ``control`` is None for a whole configuration: its lines are held against itself.
+    The latter are pairs of lines, and repeats of the configurations in which a line has an effect.
+    ``baseline`` is None for a whole configuration: its variants are compared with itself.
     """
     first = [candidate] if control is None else [control, candidate]
-    numbers = _numbers(candidate, setting)
-    wanted = [*first, *distinct(variants(candidate, control, numbers), first)]
-    agreed("explain", len(setting.plan(wanted)), yes=yes, quiet=setting.quiet)
-    with setting.display() as display, terminable(), setting.engine(display) as engine:
-        data = setting.measured(engine, wanted)
-        found = explain(data, candidate.id)
-        more = list(repeats(found, candidate))
+    numbers = _choose_lines(candidate, measuring)
+    scenarios = [*first, *distinct(variants(candidate, control, numbers), first)]
+    confirm_measuring(
+        "explain", len(measuring.plan_scenarios(scenarios)), yes=yes, quiet=measuring.quiet
+    )
+    with (
+        measuring.make_display() as display,
+        handle_signals(),
+        measuring.make_engine(display) as engine,
+    ):
+        data = measuring.measure_scenarios(engine, scenarios)
+        effects = explain(data, candidate.id)
+        more = list(repeats(effects, candidate))
         if control is not None:
-            tried = [variant(candidate, control, kind, pair) for kind, pair in pairs(found)]
-            more += distinct(tried, wanted)
+            tried = [variant(candidate, control, kind, pair) for kind, pair in pairs(effects)]
+            more += distinct(tried, scenarios)
         if more:
-            data = setting.measured(engine, [*wanted, *more], prior=data)
+            data = measuring.measure_scenarios(engine, [*scenarios, *more], prior=data)
     return data
 
 
-def _numbers(candidate: Scenario, setting: MeasureOptions) -> list[int]:
-    """The lines to look at.
+def _choose_lines(candidate: Scenario, measuring: MeasureOptions) -> list[int]:
+    """The numbers of the lines to measure.
 
     Raises:
-        UsageError: there is no line.
-        NothingSelectedError: none that can bear on what is asked.
+        UsageError: the candidate has no line.
+        NothingSelectedError: no line can matter for the selected services.
     """
     lines = lines_of(candidate)
     if not lines:
@@ -152,29 +168,29 @@ def _numbers(candidate: Scenario, setting: MeasureOptions) -> list[int]:
             f"{candidate.id} has no line to explain",
             next_step="name a scenario or a file that sets something",
         )
-    out = left_out(candidate, setting.plan([candidate]).services)
+    out = left_out(candidate, measuring.plan_scenarios([candidate]).services)
     numbers = [line.number for line in lines if line.number not in out]
     if not numbers:
         why = "; ".join(dict.fromkeys(out.values()))
         raise NothingSelectedError(
-            f"no line of {candidate.id} can bear on what is asked: {why}",
+            f"no line of {candidate.id} can matter for the selected services: {why}",
             next_step="select another service (-S)",
         )
     return numbers
 
 
-def _control(candidate: Scenario, scenarios: dict[str, Scenario]) -> Scenario:
+def _find_baseline(candidate: Scenario, scenarios: dict[str, Scenario]) -> Scenario:
     against = candidate.claims.against
     if against not in scenarios or against == candidate.id:
         raise UsageError(
-            f"there is nothing to hold {candidate.id} against: no other scenario {against!r}",
-            next_step="explain a scenario that changes something, or add a control scenario",
+            f"there is nothing to compare {candidate.id} with: no other scenario {against!r}",
+            next_step="explain a scenario that changes something, or add its baseline scenario",
         )
     return scenarios[against]
 
 
-def _explained(data: RunData) -> str:
-    """The scenario that a run of ``explain`` was made for: the one that has variants."""
+def _find_explained(data: RunData) -> str:
+    """The scenario that a run of ``explain`` was made for: it has variants."""
     for name in data.run.scenarios:
         if any(other.startswith(f"{name}--") for other in data.run.scenarios):
             return name

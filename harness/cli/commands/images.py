@@ -1,4 +1,4 @@
-"""``postfix-matrix images``: build, list, check and prune what Docker holds for the harness."""
+"""``postfix-matrix images``: build, list, check and prune the harness's Docker images."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from rich.text import Text
 
 from harness.catalog.builds import Additions, Build
 from harness.catalog.clients import all_clients
-from harness.cli.output import output
+from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
+from harness.cli.output import output_console
 from harness.cli.progress import Display
-from harness.cli.signals import terminable
+from harness.cli.signals import handle_signals
 from harness.cli.source_options import (
     read_additions,
     read_mirrors,
@@ -59,22 +60,44 @@ from harness.run.choosing import (
 from harness.targets.lab import Lab
 
 
-@click.group("images")
+@click.group(
+    "images",
+    epilog=format_examples("postfix-matrix images list", "postfix-matrix images build 'client-*'"),
+)
 def images_group() -> None:
-    """Build, list, check and remove images: Postfix × OpenSSL, clients, controls."""
+    """Build, list, check and remove Docker images."""
 
 
-@images_group.command("build")
+@images_group.command(
+    "build",
+    cls=GroupedCommand,
+    epilog=format_examples(
+        "postfix-matrix images build 'postfix-3.7.11+*'",
+        "postfix-matrix images build --mirror https://mirror.example/sources",
+    ),
+)
 @click.argument("globs", nargs=-1)
 @source_options
-@click.option("--again", is_flag=True, help="Try again what a compiler refused before.")
-@click.option(
+@grouped_option(
+    OptionGroup.MEASURING, "--again", is_flag=True, help="Build again what did not compile before."
+)
+@grouped_option(
+    OptionGroup.MEASURING,
     "--compilers",
     type=click.IntRange(1),
-    help="Builds that compile at a time; each uses all processors (default: by memory, 1 or 2).",
+    help="Builds that compile at the same time; each uses all processors (default: 1 or 2, by the "
+    "memory of the machine).",
 )
-@click.option("--json", "as_json", is_flag=True, help="The results as JSON on standard output.")
-@click.option("--quiet", "-q", is_flag=True, help="No progress; the results only.")
+@grouped_option(
+    OptionGroup.OUTPUT,
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the results as JSON.",
+)
+@grouped_option(
+    OptionGroup.OUTPUT, "--quiet", "-q", is_flag=True, help="Print the results only, no progress."
+)
 def build_command(
     globs: tuple[str, ...],
     sources: tuple[str, ...],
@@ -84,40 +107,52 @@ def build_command(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """Build images: GLOBS choose by name, such as 'postfix-*+openssl-*' or 'client-*'.
+    """Build images, selected by name.
 
-    Without GLOBS, all that 'postfix-matrix run' needs. With a pair comes its OpenSSL, also where
-    its Postfix cannot be had. What is there already is not built again. A pair that does not
-    compile is a finding, and no failure; a source that is not reached is one, and so is a client or
-    a control that does not build.
+    GLOBS are such as 'postfix-*+openssl-*' or 'client-*'; without them, all images that
+    'postfix-matrix run' needs are built. A pair's OpenSSL is built even if its Postfix is
+    unavailable. Existing images are not built again. A pair that does not compile is a result and
+    not a failure. A source that cannot be reached is a failure, and so is a client or a control
+    that does not build.
     """
-    orders = _orders(globs, read_additions(sources))
+    orders = _choose_orders(globs, read_additions(sources))
     places = read_mirrors(mirrors)
     with (
         DockerSession(connect()) as session,
         Display(quiet=quiet) as display,
-        terminable(),
+        handle_signals(),
         talking("building images"),
     ):
-        shop = open_builder(session, display.take, mirrors=places, compilers=compilers, again=again)
-        results = build_all(shop, orders, lambda one: display.step(one.name, ""))
-    by_name = {one.name: one for one in results}
+        builder = open_builder(
+            session, display.show_event, mirrors=places, compilers=compilers, again=again
+        )
+        results = build_all(builder, orders, lambda result: display.show_step(result.name, ""))
+    by_name = {result.name: result for result in results}
     ordered = [by_name[name] for name in orders]
     if as_json:
-        click.echo(json.dumps([_result_json(one) for one in ordered], indent=2))
+        click.echo(json.dumps([_result_json(result) for result in ordered], indent=2))
     else:
-        output().print(_result_table(ordered))
-        _explain(ordered)
-    lacking = any(_is_lacking(orders[one.name], one.state) for one in ordered)
-    return ExitCode.INFRASTRUCTURE if lacking else ExitCode.OK
+        output_console().print(_result_table(ordered))
+        _print_errors(ordered)
+    failed = any(_is_failure(orders[result.name], result.state) for result in ordered)
+    return ExitCode.INFRASTRUCTURE if failed else ExitCode.OK
 
 
-@images_group.command("list")
+@images_group.command(
+    "list",
+    cls=GroupedCommand,
+    epilog=format_examples(
+        "postfix-matrix images list", "postfix-matrix images list 'client-*' --json"
+    ),
+)
 @click.argument("globs", nargs=-1)
 @source_option
-@click.option("--json", "as_json", is_flag=True, help="As JSON on standard output.")
+@grouped_option(OptionGroup.OUTPUT, "--json", "as_json", is_flag=True, help="Print JSON.")
 def list_command(globs: tuple[str, ...], sources: tuple[str, ...], as_json: bool) -> None:
-    """List images that can be built, and which of them are there; GLOBS choose by name."""
+    """List images, and which of them are built.
+
+    GLOBS select by name.
+    """
     additions = read_additions(sources)
     known = catalogue(additions)
     chosen = choose_from("image", globs, known, lambda: known, additions).values()
@@ -126,96 +161,136 @@ def list_command(globs: tuple[str, ...], sources: tuple[str, ...], as_json: bool
         there = our_images(connect())
     rows = survey(chosen, there, Refusals(cache_dir()), images_dir())
     if as_json:
-        click.echo(json.dumps([_entry_json(one) for one in rows], indent=2))
+        click.echo(json.dumps([_entry_json(row) for row in rows], indent=2))
     else:
-        output().print(_entry_table(rows))
+        output_console().print(_entry_table(rows))
 
 
-@images_group.command("check")
+@images_group.command(
+    "check",
+    cls=GroupedCommand,
+    epilog=format_examples(
+        "postfix-matrix images check registry.example/mail:7",
+        "postfix-matrix images check registry.example/mail:7 --json",
+    ),
+)
 @click.argument("reference")
-@click.option("--json", "as_json", is_flag=True, help="The checks as JSON on standard output.")
+@grouped_option(
+    OptionGroup.OUTPUT,
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the checks as JSON.",
+)
 def check_command(reference: str, as_json: bool) -> int:
-    """Hold the image REFERENCE against the image contract, point by point.
+    """Check an image against the image contract.
 
-    It is started as a run would start it. Exit code 1 where it does not keep the contract.
+    The image REFERENCE is started as a run would start it. The exit code is 1 where it does not
+    keep the contract.
     """
     with DockerSession(connect()) as session, Lab(session) as lab, talking("checking the image"):
         report = examine(lab, reference)
     if as_json:
         click.echo(json.dumps(asdict(report), indent=2))
     else:
-        click.echo(_told(report))
+        click.echo(_format_report(report))
     return ExitCode.OK if report.ok else ExitCode.DIFFERS
 
 
-def _told(report: Report) -> str:
-    """The checks and what they come to. What an image says is a stranger's word."""
+def _format_report(report: Report) -> str:
+    """The checks and their result. Text that comes from the image is printed without markup."""
     verdict = "keeps" if report.ok else "does not keep"
     checks = "\n".join(str(check) for check in report.checks)
     closing = f"{report.reference} {verdict} the image contract (docs/image-contract.md)"
     return plain(f"{checks}\n\n{closing}")
 
 
-@images_group.command("prune")
-@click.option("--all", "everything", is_flag=True, help="Also what would be built the same today.")
-@click.option(
-    "--dry-run", is_flag=True, help="Say which images would be removed, and remove nothing."
+@images_group.command(
+    "prune",
+    cls=GroupedCommand,
+    epilog=format_examples(
+        "postfix-matrix images prune --dry-run", "postfix-matrix images prune --all"
+    ),
+)
+@grouped_option(
+    OptionGroup.SELECTION,
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Remove the images that are up to date, too.",
+)
+@grouped_option(
+    OptionGroup.OUTPUT,
+    "--dry-run",
+    is_flag=True,
+    help="Print which images would be removed, and remove nothing.",
 )
 def prune_command(everything: bool, dry_run: bool) -> None:
-    """Remove the project's own images that are out of date, and what killed runs left.
+    """Remove this project's outdated images.
 
-    Images without our label, pulled ones and the engine's build cache are left alone, and so is
-    what a container uses. Those made from a --source of your own are kept without --all.
+    What killed runs left behind is removed, too. Images without our label, pulled images, the
+    engine's build cache and images that a container uses are kept, and without --all those that
+    were made from your own --source.
     """
     client = connect()
     if dry_run:
         with talking("listing images"):
-            for one in _unwanted(client, everything=everything):
-                click.echo(one.reference)
+            for image in _list_unwanted(client, everything=everything):
+                click.echo(image.reference)
         return
-    # A session begins by removing what dead ones left.
+    # A session begins by removing what dead sessions left behind.
     with DockerSession(client), talking("removing images"):
-        unwanted = _unwanted(client, everything=everything)
+        unwanted = _list_unwanted(client, everything=everything)
         removed = remove(client, unwanted, lambda text: click.echo(plain(text), err=True))
     click.echo(f"removed {removed} of {len(unwanted)} images", err=True)
 
 
-def _unwanted(client: docker.DockerClient, *, everything: bool) -> list[Found]:
-    found = our_images(client)
-    return found if everything else outdated(found, images_dir())
+def _list_unwanted(client: docker.DockerClient, *, everything: bool) -> list[Found]:
+    images = our_images(client)
+    return images if everything else outdated(images, images_dir())
 
 
-def _orders(globs: tuple[str, ...], additions: Additions) -> dict[str, Orderable]:
-    """What is to be built, by name: all that a run needs where no glob adds."""
+def _choose_orders(globs: tuple[str, ...], additions: Additions) -> dict[str, Orderable]:
+    """The orders by name; without globs, all that a run needs."""
     listed = catalogue(additions)
 
-    def unasked() -> dict[str, Orderable]:
-        asked = {client_recipe(one).name for one in all_clients() if not one.unasked}
-        helpers = [one for name, one in listed.items() if _is_helper(one) and name not in asked]
+    def default_orders() -> dict[str, Orderable]:
+        default_names = {
+            client_recipe(client).name for client in all_clients() if not client.unasked
+        }
+        helpers = [
+            order
+            for name, order in listed.items()
+            if _is_helper(order) and name not in default_names
+        ]
         default = [*choose_builds((), additions).values(), *helpers]
-        return {name_of(one): one for one in default}
+        return {name_of(order): order for order in default}
 
-    # The hidden ones by their whole names only, such as 'images list' tells of a refusal.
-    wanted = set(split_globs(globs)) - set(listed)
-    hidden = {one.name: one for one in _hidden(listed.values()) if one.name in wanted}
-    chosen = choose_from("image", globs, {**listed, **hidden}, unasked, additions)
+    # Hidden recipes by whole names only, as 'images list' shows them for a failed build.
+    hidden_names = set(split_globs(globs)) - set(listed)
+    hidden = {
+        recipe.name: recipe
+        for recipe in _hidden_recipes(listed.values())
+        if recipe.name in hidden_names
+    }
+    chosen = choose_from("image", globs, {**listed, **hidden}, default_orders, additions)
     orders = with_parts(chosen.values())
     check_used(additions, orders.values())
     return orders
 
 
-def _hidden(orders: Iterable[Orderable]) -> Iterator[Recipe]:
-    """What images stand on."""
-    for one in orders:
-        recipe = build_recipe(one) if isinstance(one, Build) else one
+def _hidden_recipes(orders: Iterable[Orderable]) -> Iterator[Recipe]:
+    """The recipes of the images that these are built on."""
+    for order in orders:
+        recipe = build_recipe(order) if isinstance(order, Build) else order
         for parent in recipe.parents.values():
             yield parent
-            yield from _hidden([parent])
+            yield from _hidden_recipes([parent])
 
 
-def _is_helper(one: Orderable) -> bool:
+def _is_helper(order: Orderable) -> bool:
     """Whether a run needs it to measure any build: a client, a control or the authentication."""
-    return isinstance(one, Recipe) and one.kind in (
+    return isinstance(order, Recipe) and order.kind in (
         RecipeKind.CLIENT,
         RecipeKind.CONTROL,
         RecipeKind.SASL,
@@ -223,8 +298,8 @@ def _is_helper(one: Orderable) -> bool:
     )
 
 
-def _is_lacking(order: Orderable, state: State) -> bool:
-    """Whether a state is a failure. That a build, or its half, does not build is an answer."""
+def _is_failure(order: Orderable, state: State) -> bool:
+    """Whether a state is a failure; a build, or half of one, that does not compile is a result."""
     return state in (State.UNREACHED, State.FAILED) or (
         state is State.REFUSED and _is_helper(order)
     )
@@ -236,37 +311,41 @@ def _result_table(results: list[BuildResult]) -> Table:
         table.add_column(
             title, no_wrap=title != "", justify="right" if title == "after" else "left"
         )
-    for one in results:
-        table.add_row(*_cells(one.name, one.state, f"{one.seconds:.0f} s", _why(one)))
+    for result in results:
+        table.add_row(
+            *_table_cells(
+                result.name, result.state, f"{result.seconds:.0f} s", _failure_reason(result)
+            )
+        )
     return table
 
 
-def _cells(*words: str) -> Iterator[Text]:
-    """Compilers' and labels' words as they are: in a string "[enabled by default]" is markup."""
-    return (Text(plain(word)) for word in words)
+def _table_cells(*texts: str) -> Iterator[Text]:
+    """Compilers' messages as they are: in a plain string "[enabled by default]" is markup."""
+    return (Text(plain(text)) for text in texts)
 
 
-def _why(one: BuildResult) -> str:
-    if isinstance(one.error, DoesNotBuildError):
-        return one.error.reason
-    return one.error.what.splitlines()[0] if one.error else ""
+def _failure_reason(result: BuildResult) -> str:
+    if isinstance(result.error, DoesNotBuildError):
+        return result.error.reason
+    return result.error.what.splitlines()[0] if result.error else ""
 
 
-def _explain(results: list[BuildResult]) -> None:
-    """What to do about what could not be had, whole, on standard error."""
-    for one in results:
-        if one.error:
-            click.echo(plain(f"\n{one.name}: {one.error}"), err=True)
+def _print_errors(results: list[BuildResult]) -> None:
+    """Print on standard error, in full, why images are unavailable, and what to do about it."""
+    for result in results:
+        if result.error:
+            click.echo(plain(f"\n{result.name}: {result.error}"), err=True)
 
 
-def _result_json(one: BuildResult) -> dict[str, Any]:
+def _result_json(result: BuildResult) -> dict[str, Any]:
     return {
-        "name": one.name,
-        "state": one.state,
-        "seconds": round(one.seconds, 1),
-        "reference": one.image.reference if one.image else None,
-        "id": one.image.id if one.image else None,
-        "why": str(one.error) if one.error else None,
+        "name": result.name,
+        "state": result.state,
+        "seconds": round(result.seconds, 1),
+        "reference": result.image.reference if result.image else None,
+        "id": result.image.id if result.image else None,
+        "why": str(result.error) if result.error else None,
     }
 
 
@@ -274,19 +353,21 @@ def _entry_table(rows: list[ImageState]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("image", "state", "Postfix", "OpenSSL", "size", "made"):
         table.add_column(title, no_wrap=title != "state")
-    for one in rows:
-        size = f"{one.size / 1e6:.0f} MB" if one.size else ""
-        table.add_row(*_cells(one.name, one.state, one.postfix, one.openssl, size, one.made[:10]))
+    for row in rows:
+        size = f"{row.size / 1e6:.0f} MB" if row.size else ""
+        table.add_row(
+            *_table_cells(row.name, row.state, row.postfix, row.openssl, size, row.made[:10])
+        )
     return table
 
 
-def _entry_json(one: ImageState) -> dict[str, Any]:
+def _entry_json(row: ImageState) -> dict[str, Any]:
     return {
-        "name": one.name,
-        "state": one.state,
-        "reference": one.reference,
-        "postfix": one.postfix or None,
-        "openssl": one.openssl or None,
-        "bytes": one.size or None,
-        "made": one.made or None,
+        "name": row.name,
+        "state": row.state,
+        "reference": row.reference,
+        "postfix": row.postfix or None,
+        "openssl": row.openssl or None,
+        "bytes": row.size or None,
+        "made": row.made or None,
     }

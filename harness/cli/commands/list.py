@@ -1,4 +1,4 @@
-"""``postfix-matrix list``: what there is on each axis."""
+"""``postfix-matrix list``: what can be selected on each axis."""
 
 from __future__ import annotations
 
@@ -9,69 +9,89 @@ import click
 from harness.catalog.builds import Build, all_builds, known_builds
 from harness.catalog.clients import Control, all_clients, all_controls
 from harness.catalog.peers import all_peers
+from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.run.choosing import read_scenarios
 from harness.scenarios.policies import load_policies
 from harness.tls import NAMED_SERVICES, STANDARD_OFFERS, Offer, Service
 
-AXES = ("builds", "scenarios", "services", "clients", "peers", "offers", "controls", "policies")
+POLICIES = "policies"
+AXES = ("builds", "scenarios", "services", "clients", "peers", "offers", "controls", POLICIES)
 
 
-@click.command("list")
+@click.command(
+    "list",
+    cls=GroupedCommand,
+    epilog=format_examples("postfix-matrix list", "postfix-matrix list policies"),
+)
 @click.argument("axis", type=click.Choice(AXES), required=False)
-@click.option("--scenarios-dir", type=click.Path(path_type=Path), help="A folder of your own.")
+@grouped_option(
+    OptionGroup.SOURCES,
+    "--scenarios-dir",
+    type=click.Path(path_type=Path),
+    help="Your own folder of scenarios.",
+)
 def list_command(axis: str | None, scenarios_dir: Path | None) -> None:
-    """List builds, scenarios, services, clients and offers: what 'run' chooses from.
+    """List builds, scenarios, clients and other choices.
 
-    With AXIS only its names, one a line, for other programs. Builds in brackets are measured only
-    when they are asked for, since few machines reach all their sources.
+    With AXIS, only its names are printed, one per line, for other programs (of policies with what
+    each requires). Builds in brackets are measured only when they are named, since few machines
+    reach all their sources.
     """
-    rows = _rows(scenarios_dir)
-    if axis is not None:
+    rows = _axis_rows(scenarios_dir)
+    if axis == POLICIES:
+        _print_entries(rows[axis])
+    elif axis is not None:
         click.echo("\n".join(name for name, _ in rows[axis]))
-        return
-    for title, entries in rows.items():
-        click.secho(title, bold=True)
-        width = max(len(name) for name, _ in entries)
-        for name, text in entries:
-            click.echo(f"  {name:<{width}}  {text}".rstrip())
+    else:
+        for title, entries in rows.items():
+            click.secho(title, bold=True)
+            _print_entries(entries, indent="  ")
 
 
-def _rows(scenarios: Path | None) -> dict[str, list[tuple[str, str]]]:
+def _print_entries(entries: list[tuple[str, str]], indent: str = "") -> None:
+    width = max(len(name) for name, _ in entries)
+    for name, text in entries:
+        click.echo(f"{indent}{name:<{width}}  {text}".rstrip())
+
+
+def _axis_rows(scenarios: Path | None) -> dict[str, list[tuple[str, str]]]:
     return {
-        "builds": [(build.id, _build(build)) for build in known_builds()],
-        "scenarios": [(one.name, one.title) for one in read_scenarios(scenarios).values()],
-        "services": [(str(service), _service(service)) for service in NAMED_SERVICES],
-        "clients": [(one.name, one.about) for one in all_clients()],
-        "peers": [(one.name, one.about) for one in all_peers()],
-        "offers": [(str(offer), _offer(offer)) for offer in STANDARD_OFFERS],
-        "controls": [(one.name, _grants(one)) for one in all_controls()],
-        "policies": [(one.name, one.about) for one in load_policies(scenarios).values()],
+        "builds": [(build.id, _describe_build(build)) for build in known_builds()],
+        "scenarios": [
+            (scenario.name, scenario.title) for scenario in read_scenarios(scenarios).values()
+        ],
+        "services": [(str(service), _describe_service(service)) for service in NAMED_SERVICES],
+        "clients": [(client.name, client.about) for client in all_clients()],
+        "peers": [(peer.name, peer.about) for peer in all_peers()],
+        "offers": [(str(offer), _describe_offer(offer)) for offer in STANDARD_OFFERS],
+        "controls": [(control.name, _describe_control(control)) for control in all_controls()],
+        POLICIES: [(policy.name, policy.about) for policy in load_policies(scenarios).values()],
     }
 
 
-def _build(build: Build) -> str:
-    text = _what(build)
+def _describe_build(build: Build) -> str:
+    text = _describe_versions(build)
     return text if build in all_builds() else f"({text})"
 
 
-def _what(build: Build) -> str:
+def _describe_versions(build: Build) -> str:
     if build.postfix is None:
         return f"Postfix and OpenSSL as {build.suite} packages them; a run reads their versions"
     return f"Postfix {build.postfix.version} from source with OpenSSL {build.openssl}"
 
 
-def _offer(offer: Offer) -> str:
+def _describe_offer(offer: Offer) -> str:
     return "the client as its user would run it" if offer.is_default else "that version only"
 
 
-def _service(service: Service) -> str:
+def _describe_service(service: Service) -> str:
     if service is Service.OUTBOUND:
         return "mail that Postfix sends; the clients are then peers"
     tls = "implicit TLS" if service.implicit_tls else "STARTTLS"
     return f"port {service.port}, {tls}{', SASL' if service.authenticates else ''}"
 
 
-def _grants(control: Control) -> str:
+def _describe_control(control: Control) -> str:
     if control.forbids:
         return "refuses every handshake"
     return f"grants {control.lowest} to {control.highest}"

@@ -1,4 +1,4 @@
-"""``postfix-matrix report``: make a run's reports anew, or print one table; without Docker."""
+"""``postfix-matrix report``: writes a run's reports again, or prints one table; without Docker."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from harness.cli.output import output
+from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
+from harness.cli.output import output_console
 from harness.errors import UsageError
 from harness.observations.run_folder import load_run
 from harness.reports import write_reports
@@ -18,25 +19,34 @@ TABLES = ("protocols", "clients")
 MARKDOWN, TEXT = "markdown", "text"
 
 
-@click.command("report")
+@click.command(
+    "report",
+    cls=GroupedCommand,
+    epilog=format_examples("postfix-matrix report", "postfix-matrix report --table protocols"),
+)
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
-@click.option(
+@grouped_option(
+    OptionGroup.OUTPUT,
     "--table",
     type=click.Choice(TABLES),
-    help="Print a table instead, and write nothing: 'protocols' has the TLS versions that each "
-    "build accepts, 'clients' what each client can do with each build (Markdown only).",
+    help="Print a table and write nothing: 'protocols' has the TLS versions that each build "
+    "accepts, 'clients' what each client can do with each build (Markdown only).",
 )
-@click.option(
+@grouped_option(
+    OptionGroup.OUTPUT,
     "--format",
     "form",
     type=click.Choice((MARKDOWN, TEXT)),
-    help=f"How --table prints.  [default: {MARKDOWN}]",
+    help=f"The format of --table.  [default: {MARKDOWN}]",
 )
 def report_command(folder: Path | None, table: str | None, form: str | None) -> None:
-    """Make matrix.md, matrix.csv and index.html of the run in FOLDER (the latest) anew."""
+    """Write the reports of a run again, or print a table.
+
+    The reports are matrix.md, matrix.csv and index.html in FOLDER (default: the latest run).
+    """
     if form and not table:
         raise UsageError(
-            "--format is of a table that is printed", next_step="name one with --table protocols"
+            "--format needs a table to print", next_step="name one, such as --table protocols"
         )
     where = run_folder(folder)
     if table is None:
@@ -47,6 +57,6 @@ def report_command(folder: Path | None, table: str | None, form: str | None) -> 
             raise UsageError("the table of clients is Markdown", next_step="leave out --format")
         click.echo(render_clients(load_run(where)), nl=False)
     elif form == TEXT:
-        print_protocols(load_run(where), output())
+        print_protocols(load_run(where), output_console())
     else:
         click.echo(render_protocols(load_run(where)), nl=False)

@@ -1,4 +1,4 @@
-"""``postfix-matrix run``: measure, report, print the matrix."""
+"""``postfix-matrix run``: measures, writes the reports, prints the matrix."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import click
 from harness.catalog.builds import Additions, Build
 from harness.catalog.clients import Client
 from harness.catalog.plan import Plan
+from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import engine_options
-from harness.cli.output import output
+from harness.cli.output import output_console
 from harness.cli.progress import Display
 from harness.cli.selection import axis_options
-from harness.cli.signals import terminable
+from harness.cli.signals import handle_signals
 from harness.cli.source_options import (
     client_option,
     image_option,
@@ -48,17 +49,37 @@ from harness.scenarios.scenario import Scenario
 from harness.verdicts.verdict import judge_run
 
 
-@click.command("run")
+@click.command(
+    "run",
+    cls=GroupedCommand,
+    epilog=format_examples(
+        "postfix-matrix run -b 'debian-*' -s defaults",
+        "postfix-matrix run -S submission -o TLSv1..TLSv1.2 --dry-run",
+    ),
+)
 @axis_options
 @image_option
 @client_option
 @source_options
-@click.option("--dry-run", is_flag=True, help="Print the cells that would be measured, and stop.")
-@click.option(
-    "--resume", type=click.Path(path_type=Path), help="Go on with a run that was stopped."
+@grouped_option(
+    OptionGroup.MEASURING,
+    "--dry-run",
+    is_flag=True,
+    help="Print the cells that would be measured, and stop.",
+)
+@grouped_option(
+    OptionGroup.MEASURING,
+    "--resume",
+    type=click.Path(path_type=Path),
+    help="The folder of a stopped run, which is continued.",
 )
 @engine_options
-@click.option("--keep", is_flag=True, help="Leave containers and network for a look at them.")
+@grouped_option(
+    OptionGroup.MEASURING,
+    "--keep",
+    is_flag=True,
+    help="Do not remove containers and network afterwards.",
+)
 @exit_code_option
 def run_command(
     scenarios_dir: Path | None,
@@ -70,22 +91,23 @@ def run_command(
     keep: bool,
     quiet: bool,
     images: tuple[str, ...],
-    own: tuple[str, ...],
+    user_clients: tuple[str, ...],
     sources: tuple[str, ...],
     mirrors: tuple[str, ...],
     by_verdict: bool,
     **axes: tuple[str, ...],
 ) -> int:
-    """Measure the matrix: builds × scenarios × services × clients × offers.
+    """Measure a matrix of builds, scenarios and clients.
 
-    Each option takes globs with commas between; '!GLOB' takes away. Without options all cells are
-    measured. The matrix is printed on standard output, progress on standard error.
+    A cell is one build, scenario, service, client and offer. Each option of the selection takes
+    globs with commas between; '!GLOB' excludes. Without a selection all cells are measured. The
+    matrix is printed on standard output, progress on standard error.
     """
     scenarios = read_scenarios(scenarios_dir)
     prior = load_run(resume.resolve()) if resume else None
     additions, places = read_additions(sources, images), read_mirrors(mirrors)
-    clients = read_clients(own)
-    plan, builds = _plan(Selection(**axes), scenarios, prior, additions, clients)
+    clients = read_clients(user_clients)
+    plan, builds = _make_run_plan(Selection(**axes), scenarios, prior, additions, clients)
     if dry_run:
         _print_plan(plan)
         return ExitCode.OK
@@ -93,48 +115,48 @@ def run_command(
     job = Job(plan, scenarios, builds, prior, clients)
     with (
         Display(quiet=quiet) as display,
-        terminable(),
-        Engine(listener=display.take, options=options, mirrors=places) as engine,
+        handle_signals(),
+        Engine(listener=display.show_event, options=options, mirrors=places) as engine,
     ):
         folder = measure_job(engine, job, runs)
     data = load_run(folder)
-    print_matrix(data, output())
+    print_matrix(data, output_console())
     click.echo(f"\nThe run is in {folder}: open {folder / 'index.html'}", err=True)
     click.echo("'postfix-matrix show --full' prints every table whole", err=True)
-    if told := trouble(data):
-        click.echo(told, err=True)
-    # What is known to be wrong counts over what could not be measured.
+    if problems := trouble(data):
+        click.echo(problems, err=True)
+    # Advice that is known to be wrong takes precedence over cells that are unmeasured.
     judged = exit_code_of(judge_run(data)) if by_verdict else ExitCode.OK
     return judged if judged == ExitCode.DIFFERS else exit_code(data) or judged
 
 
-def _plan(
+def _make_run_plan(
     selection: Selection,
     scenarios: dict[str, Scenario],
     prior: RunData | None,
     additions: Additions,
-    own: Sequence[Client],
+    user_clients: Sequence[Client],
 ) -> tuple[Plan, dict[str, Build]]:
-    """The plan, and its builds by name."""
+    """The plan of the run, and its builds by name."""
     if prior is None:
         builds = choose_builds(selection.builds, additions)
-        plan = make_plan(selection, scenarios, builds, own)
-        _check_clients_used(own, plan)
+        plan = make_plan(selection, scenarios, builds, user_clients)
+        _check_clients_used(user_clients, plan)
         return plan, builds
     if selection != Selection():
         raise UsageError(
-            "--resume goes on with the run's own axes, and takes no selection",
+            "--resume keeps the selection of the run, and takes no other",
             next_step="leave out the selection, or start a new run",
         )
     _check_unchanged(prior, scenarios)
-    _check_additions(prior, additions, own)
+    _check_additions(prior, additions, user_clients)
     plan = Plan.from_axes(asdict(prior.run.axes))
     return plan, {name: Build.parse(name, additions) for name in plan.builds}
 
 
-def _check_clients_used(own: Iterable[Client], plan: Plan) -> None:
-    """Refuse a client of the user's that was not selected: its silence would mislead."""
-    idle = [one.name for one in own if one.name not in plan.clients]
+def _check_clients_used(user_clients: Iterable[Client], plan: Plan) -> None:
+    """Refuse a user's client that is not selected: results without it would mislead."""
+    idle = [client.name for client in user_clients if client.name not in plan.clients]
     if idle:
         raise UsageError(
             f"no cell of this run is measured by {' or '.join(idle)}",
@@ -143,42 +165,46 @@ def _check_clients_used(own: Iterable[Client], plan: Plan) -> None:
         )
 
 
-def _check_additions(prior: RunData, additions: Additions, own: Iterable[Client] = ()) -> None:
-    """A run with a source or an image of the user's is not gone on with on the catalog's own."""
+def _check_additions(
+    prior: RunData, additions: Additions, user_clients: Iterable[Client] = ()
+) -> None:
+    """Refuse to resume a run with other sources, images or clients of the user's."""
     given = {
         "--source": set(additions.releases),
         "--image": set(additions.images),
-        "--client": {one.name for one in own},
+        "--client": {client.name for client in user_clients},
     }
     for option, now_named in given.items():
-        before = _named(prior.run.command, option)
+        before = _option_names(prior.run.command, option)
         if before != now_named:
+            names = " ".join(sorted(before)) or "not given"
             raise UsageError(
-                f"{prior.folder} was begun with {option} {' '.join(sorted(before)) or 'not given'}",
+                f"{prior.folder} was started with {option} {names}",
                 cause=f"this command names {' '.join(sorted(now_named)) or 'none'}",
                 next_step=f"give {option} as in: {' '.join(prior.run.command)}",
             )
 
 
-def _named(command: Sequence[str], option: str) -> set[str]:
-    """What a command line gave an option: the names before "="."""
+def _option_names(command: Sequence[str], option: str) -> set[str]:
+    """The names before "=" in the values that a command line gave an option."""
     values = [text.partition("=")[2] for text in command if text.startswith(f"{option}=")]
     values += [after for text, after in pairwise(command) if text == option]
     return {value.partition("=")[0] for value in values}
 
 
 def _check_unchanged(data: RunData, scenarios: dict[str, Scenario]) -> None:
-    """A run is of one text of each scenario; another text is another run."""
-    gone = [name for name in data.run.axes.scenarios if name not in scenarios]
+    """Refuse to resume a run whose scenarios have changed."""
+    removed = [name for name in data.run.axes.scenarios if name not in scenarios]
     changed = {
-        seen.scenario
-        for seen in data.observations
-        if seen.scenario in scenarios and seen.config != scenarios[seen.scenario].digest
+        observation.scenario
+        for observation in data.observations
+        if observation.scenario in scenarios
+        and observation.config != scenarios[observation.scenario].digest
     }
-    if gone or changed:
+    if removed or changed:
         raise UsageError(
             f"{data.folder} cannot be resumed: its scenarios changed since: "
-            + ", ".join([*gone, *sorted(changed)]),
+            + ", ".join([*removed, *sorted(changed)]),
             next_step="start a new run",
         )
 
@@ -188,12 +214,15 @@ def _print_plan(plan: Plan) -> None:
         click.echo(cell.id)
     axes = plan.axes()
     unpinned, scopes = axes.pop("unpinned"), axes.pop("scopes")
-    product = " × ".join(_count(len(names), axis) for axis, names in axes.items())
-    less = ", less where a scenario is about something else" if scopes else ""
-    click.echo(f"{_count(len(plan), 'cells')}: {product}{less}", err=True)
+    product = " × ".join(_format_count(len(names), axis) for axis, names in axes.items())
+    less = ", less what scenarios leave out" if scopes else ""
+    click.echo(f"{_format_count(len(plan), 'cells')}: {product}{less}", err=True)
     if unpinned:
-        click.echo(f"only default of what cannot be told: {' '.join(unpinned)}", err=True)
+        click.echo(
+            f"only the offer default of clients without options for it: {' '.join(unpinned)}",
+            err=True,
+        )
 
 
-def _count(number: int, things: str) -> str:
-    return f"{number} {things if number != 1 else things.removesuffix('s')}"
+def _format_count(number: int, noun: str) -> str:
+    return f"{number} {noun if number != 1 else noun.removesuffix('s')}"

@@ -1,4 +1,4 @@
-"""``postfix-matrix scan``: the full map of protocols × ciphers that a server accepts."""
+"""``postfix-matrix scan``: all protocols and ciphers that a server accepts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.candidate_options import CandidateOptions, candidate_options
+from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.errors import ExitCode, UsageError
 from harness.scan.dialogue import ScanTarget
 from harness.scan.scanning import scan
@@ -24,40 +25,73 @@ if TYPE_CHECKING:
 _ADDRESS = re.compile(r"(?P<host>[^/\s]+):(?P<port>\d+)")
 
 
-@click.command("scan")
-@click.argument("what", metavar="BUILD|HOST:PORT")
-@click.option(
-    "--scenario", "-s", help="Of a BUILD: the scenario with its configuration.  [default: defaults]"
+@click.command(
+    "scan",
+    cls=GroupedCommand,
+    epilog=format_examples(
+        "postfix-matrix scan debian-12 --config /etc/postfix",
+        "postfix-matrix scan mail.example.org:25 --ciphers-only",
+    ),
 )
-@click.option(
+@click.argument("what", metavar="BUILD|HOST:PORT")
+@grouped_option(
+    OptionGroup.CONFIGURATION,
+    "--scenario",
+    "-s",
+    help="For a BUILD: the scenario whose configuration it gets.  [default: defaults]",
+)
+@grouped_option(
+    OptionGroup.CONFIGURATION,
     "--config",
     "-C",
     "config",
     multiple=True,
     metavar="FILE|FOLDER|TAR",
-    help="Of a BUILD, in place of a scenario: a configuration in any form that 'verify' reads, "
-    "or '-'. May be given again.",
+    help="For a BUILD, in place of a scenario: a configuration in any form that 'verify' reads, "
+    "or '-'. May be repeated.",
 )
-@click.option(
+@grouped_option(
+    OptionGroup.SOURCES,
     "--scenarios-dir",
     type=click.Path(path_type=Path),
-    help="A folder of scenarios of your own, instead of those that come with the tool.",
+    help="Your own folder of scenarios, instead of those that come with the tool.",
 )
-@click.option(
+@grouped_option(
+    OptionGroup.CONFIGURATION,
     "--service",
     "-S",
     metavar="SERVICE",
-    help="Of a BUILD: which service: smtp, submission, submissions, or any other inet entry by its "
+    help="For a BUILD: the service: smtp, submission, submissions, or any other inet entry by its "
     "port, such as 2525.  [default: smtp]",
 )
-@click.option("--implicit", is_flag=True, help="Of a HOST:PORT: TLS from the start, no STARTTLS.")
-@click.option(
-    "--ciphers-only", is_flag=True, help="No groups, sizes of DH and certificates: half the time."
+@grouped_option(
+    OptionGroup.MEASURING,
+    "--implicit",
+    is_flag=True,
+    help="For a HOST:PORT: TLS from the start, no STARTTLS.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The map as JSON on standard output.")
-@click.option("--quiet", "-q", is_flag=True, help="No progress; the map only.")
-@click.option(
-    "--verbose", "-v", is_flag=True, help="Each setting that a stand-in took the place of, and why."
+@grouped_option(
+    OptionGroup.MEASURING,
+    "--ciphers-only",
+    is_flag=True,
+    help="Skip groups, DH sizes and certificates: half the time.",
+)
+@grouped_option(
+    OptionGroup.OUTPUT,
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the result as JSON.",
+)
+@grouped_option(
+    OptionGroup.OUTPUT, "--quiet", "-q", is_flag=True, help="Print the result only, no progress."
+)
+@grouped_option(
+    OptionGroup.OUTPUT,
+    "--verbose",
+    "-v",
+    is_flag=True,
+    help="List each setting that a stand-in replaces, and why.",
 )
 @candidate_options(redacting=False)
 def scan_command(
@@ -73,11 +107,11 @@ def scan_command(
     verbose: bool,
     reading: CandidateOptions,
 ) -> int:
-    """Map every protocol and cipher that a server accepts, by elimination.
+    """List every protocol and cipher that a server accepts.
 
     A BUILD is started with the configuration of a scenario, or with yours (--config); a HOST:PORT
-    is a server that runs already, and takes no Docker. It takes a handshake for each accepted
-    suite and a few more. Exit code 3 where something could not be measured.
+    is a running server, which needs no Docker. The scan goes by elimination: one handshake for each
+    accepted suite, and a few more. The exit code is 3 where something could not be measured.
     """
     address = _ADDRESS.fullmatch(what)
     of_build = {
@@ -89,42 +123,44 @@ def scan_command(
         "--whole or --lines": reading.footing,
         "--as-is": reading.as_is,
     }
-    _refuse(what, of_build if address else {"--implicit": implicit}, running=bool(address))
+    _refuse_options(what, of_build if address else {"--implicit": implicit}, running=bool(address))
     replaced = None
     if address:
         host, port = address["host"].removeprefix("[").removesuffix("]"), int(address["port"])
         if not 0 < port < 1 << 16:
-            raise UsageError(f"{port} is no port", next_step="name one from 1 to 65535")
-        found = scan(ScanTarget(host, port, implicit, host), ciphers_only=ciphers_only)
+            raise UsageError(f"{port} is not a port", next_step="name one from 1 to 65535")
+        result = scan(ScanTarget(host, port, implicit, host), ciphers_only=ciphers_only)
     else:
-        asked = _service(service or "smtp")
-        wanted = _wanted(scenario, config, scenarios_dir, service, reading)
-        # Docker's client and all that goes with it takes half a second to load.
-        from harness.cli.candidate import tell_reading
+        scanned_service = _parse_service(service or "smtp")
+        scanned = _choose_configuration(scenario, config, scenarios_dir, service, reading)
+        # Docker's client and what it needs take half a second to load.
+        from harness.cli.candidate import print_reading_notes
         from harness.cli.progress import Display
-        from harness.cli.signals import terminable
+        from harness.cli.signals import handle_signals
         from harness.run.engine import Engine
         from harness.run.scan_build import find_build, scan_build
 
         if as_json:
-            tell_reading(wanted)
+            print_reading_notes(scanned)
         build = find_build(what)
         with (
             Display(quiet=quiet) as display,
-            terminable(),
-            Engine(listener=display.take) as engine,
+            handle_signals(),
+            Engine(listener=display.show_event) as engine,
         ):
-            found, replaced = scan_build(engine, build, wanted, asked, ciphers_only=ciphers_only)
+            result, replaced = scan_build(
+                engine, build, scanned, scanned_service, ciphers_only=ciphers_only
+            )
     if as_json:
         from harness.reports.scan_json import render
 
-        click.echo(render(what, found, replaced))
+        click.echo(render(what, result, replaced))
     else:
-        _tell(found, replaced if config or reading.container else None, verbose=verbose)
-    return ExitCode.INFRASTRUCTURE if found.not_measured else ExitCode.OK
+        _print_map(result, replaced if config or reading.container else None, verbose=verbose)
+    return ExitCode.INFRASTRUCTURE if result.not_measured else ExitCode.OK
 
 
-def _wanted(
+def _choose_configuration(
     scenario: str | None,
     config: tuple[str, ...],
     scenarios_dir: Path | None,
@@ -134,7 +170,7 @@ def _wanted(
     """The configuration that a build is started with.
 
     Raises:
-        UsageError: two are named, or one that there is not.
+        UsageError: two are named, or one that does not exist.
     """
     from harness.cli.candidate import config_candidate
     from harness.run.scan_build import find_scenario
@@ -150,8 +186,8 @@ def _wanted(
     return config_candidate(config, service, reading)
 
 
-def _tell(found: Map, replaced: StandIns | None, *, verbose: bool) -> None:
-    """The map as text, below what stand-ins were used for."""
+def _print_map(result: Map, replaced: StandIns | None, *, verbose: bool) -> None:
+    """Print the result as text, below the settings that stand-ins replace."""
     from harness.reports.scan_text import (
         lines,
         text_width,
@@ -163,15 +199,15 @@ def _tell(found: Map, replaced: StandIns | None, *, verbose: bool) -> None:
         for line in stand_ins_text(replaced, verbose=verbose):
             click.echo(line)
         click.echo()
-    for line in lines(found, text_width()):
+    for line in lines(result, text_width()):
         click.echo(line)
 
 
-def _service(text: str) -> Service:
+def _parse_service(text: str) -> Service:
     """The service that an option names.
 
     Raises:
-        UsageError: it is no name of one.
+        UsageError: no service has that name.
     """
     try:
         return read_service(text)
@@ -182,7 +218,7 @@ def _service(text: str) -> Service:
         ) from None
 
 
-def _refuse(what: str, options: Mapping[str, object], *, running: bool) -> None:
+def _refuse_options(what: str, options: Mapping[str, object], *, running: bool) -> None:
     """Refuse options that would have no effect.
 
     Raises:
@@ -190,10 +226,10 @@ def _refuse(what: str, options: Mapping[str, object], *, running: bool) -> None:
     """
     given = [name for name, value in options.items() if value]
     if given:
-        kind, other = ("a server that runs already", "a BUILD")
+        kind, other = ("a running server", "a BUILD")
         if not running:
             kind, other = "a build", "a HOST:PORT"
         raise UsageError(
-            f"{', '.join(given)} cannot go with {what}, which is {kind}",
+            f"{', '.join(given)} cannot be used with {what}, which is {kind}",
             next_step=f"leave it out, or name {other}",
         )

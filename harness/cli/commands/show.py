@@ -1,4 +1,4 @@
-"""``postfix-matrix show``: one cell's evidence, or the matrix of a run."""
+"""``postfix-matrix show``: a cell's evidence, or the matrix of a run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from harness.catalog.cells import Cell
-from harness.cli.output import output
+from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
+from harness.cli.output import output_console
 from harness.errors import NothingSelectedError, UsageError
 from harness.observations.record import Observation
 from harness.observations.run_folder import (
@@ -20,54 +21,73 @@ from harness.reports.labels import build_note
 from harness.reports.terminal import print_matrix
 from harness.run.run_folders import run_folder
 
-#: More cells than this are listed by id instead of shown.
+#: More cells than this are listed by their ids, without their evidence.
 MOST = 3
 
 
-@click.command("show")
-@click.argument("cell", required=False)
-@click.option(
-    "--run", "folder", type=click.Path(path_type=Path), help="A run's folder (the latest)."
+@click.command(
+    "show",
+    cls=GroupedCommand,
+    epilog=format_examples(
+        "postfix-matrix show debian-12/defaults/smtp/openssl-1.0.2h/TLSv1",
+        "postfix-matrix show --full",
+    ),
 )
-@click.option("--controls", is_flag=True, help="With no CELL: the control cells too.")
-@click.option(
+@click.argument("cell", required=False)
+@grouped_option(
+    OptionGroup.SOURCES,
+    "--run",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="The run's folder (default: the latest).",
+)
+@grouped_option(
+    OptionGroup.OUTPUT, "--controls", is_flag=True, help="Without CELL: show the control cells too."
+)
+@grouped_option(
+    OptionGroup.OUTPUT,
     "--full",
     is_flag=True,
-    help="With no CELL: every scenario's whole table, not only what differs from 'defaults'.",
+    help="Without CELL: every scenario's whole table, not only what differs from 'defaults'.",
 )
 def show_command(cell: str | None, folder: Path | None, controls: bool, full: bool) -> None:
-    """Print the evidence of CELL: what the client saw, what Postfix logged, what was delivered.
+    """Print the evidence of a cell, or the matrix of a run.
 
-    CELL is build/scenario/service/client/offer and may be a glob; without it, the run's matrix is
-    printed: the scenario 'defaults', and what differs from it under each other one.
+    The evidence is what the client saw, what Postfix logged and what was delivered. CELL is
+    build/scenario/service/client/offer, and may be a glob. Without it, the run's matrix is printed:
+    the scenario 'defaults', and what differs from it in each other scenario.
     """
     data = load_run(run_folder(folder))
-    console = output()
+    console = output_console()
     if cell is None:
         print_matrix(data, console, controls=controls, full=full)
         return
-    found = _find(data, cell)
-    if len(found) > MOST:
-        for seen in found:
-            note = build_note(data.run.images.get(seen.build))
-            click.echo(f"{seen.cell}  {seen.outcome}" + (f"  ({note})" if note else ""))
+    matches = _find_observations(data, cell)
+    if len(matches) > MOST:
+        for observation in matches:
+            note = build_note(data.run.images.get(observation.build))
+            click.echo(
+                f"{observation.cell}  {observation.outcome}" + (f"  ({note})" if note else "")
+            )
         return
-    for seen in found:
-        show_cell(data, seen, console)
+    for observation in matches:
+        show_cell(data, observation, console)
 
 
-def _find(data: RunData, pattern: str) -> list[Observation]:
+def _find_observations(data: RunData, pattern: str) -> list[Observation]:
     exact = data.find(pattern)
     if exact is not None:
         return [exact]
-    found = [seen for seen in data.observations if fnmatchcase(seen.cell, pattern)]
-    if found:
-        return found
+    matches = [
+        observation for observation in data.observations if fnmatchcase(observation.cell, pattern)
+    ]
+    if matches:
+        return matches
     if not any(mark in pattern for mark in "*?["):
         Cell.parse(pattern)
         raise UsageError(
             f"cell {pattern} was not measured in {data.folder}",
-            cause="the run did not select it, or its build or client could not be had",
-            next_step="'postfix-matrix show' shows the run's matrix and what is missing",
+            cause="the run did not select it, or its build or client was unavailable",
+            next_step="'postfix-matrix show' prints the run's matrix and what is unmeasured",
         )
     raise NothingSelectedError(f"no cell of {data.folder} matches {pattern}")

@@ -1,4 +1,4 @@
-"""``postfix-matrix since``: since which version a cell shows what it shows."""
+"""``postfix-matrix since``: since which version a cell has its result."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 
 import click
 
+from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.progress import Display
-from harness.cli.signals import terminable
+from harness.cli.signals import handle_signals
 from harness.cli.source_options import (
     mirror_option,
     read_mirrors,
@@ -34,37 +35,54 @@ from harness.verdicts.version_dependence_text import (
     sentences,
 )
 
-#: Places that a heading names; the others are counted.
+#: A heading names this many cells; the others are counted.
 MOST_PLACES = 3
 
 
-@click.command("since")
+@click.command(
+    "since",
+    cls=GroupedCommand,
+    epilog=format_examples(
+        "postfix-matrix since 'defaults/smtp/*/TLSv1'",
+        "postfix-matrix since answer-1-protocols --bisect",
+    ),
+)
 @click.argument("place")
 @click.argument("folders", type=click.Path(path_type=Path), nargs=-1)
-@click.option(
+@grouped_option(
+    OptionGroup.MEASURING,
     "--bisect",
     "bisecting",
     is_flag=True,
-    help="Build and measure releases between two that differ, until the border is exact or no "
-    "source is reached.",
+    help="Build and measure releases between two that differ, until the version boundary is exact "
+    "or no source can be reached.",
 )
-@click.option(
+@grouped_option(
+    OptionGroup.MEASURING,
     "--most",
     type=click.IntRange(1),
     default=12,
     show_default=True,
-    help="Builds that --bisect measures at most; each may have to be compiled.",
+    help="How many builds --bisect measures at most; each may have to be compiled.",
 )
-@click.option("--json", "as_json", is_flag=True, help="As JSON on standard output (docs/schemas).")
-@click.option(
+@grouped_option(
+    OptionGroup.OUTPUT,
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print JSON (docs/schemas).",
+)
+@grouped_option(
+    OptionGroup.OUTPUT,
     "--runs",
     type=click.Path(path_type=Path),
-    help="Where the runs of --bisect go; beside the run unless given.",
+    help="The folder that runs of --bisect are written to (default: that of the run).",
 )
-@click.option(
+@grouped_option(
+    OptionGroup.SOURCES,
     "--scenarios-dir",
     type=click.Path(path_type=Path),
-    help="With --bisect: where the run's scenarios are, if they are your own.",
+    help="With --bisect: the folder of the run's scenarios, if they are your own.",
 )
 @mirror_option
 def since_command(
@@ -77,56 +95,57 @@ def since_command(
     scenarios_dir: Path | None,
     mirrors: tuple[str, ...],
 ) -> int:
-    """Tell since which version PLACE of the runs in FOLDERS (the latest) is as it is.
+    """Show since which version a result is what it is.
 
-    PLACE is a scenario, or a glob over scenario/service/client/offer. Cells that change alike are
-    told together. A border lies between two measured neighbours; what lies between is named.
-    Several runs are read as one.
+    PLACE is a scenario, or a glob over scenario/service/client/offer, in the runs in FOLDERS
+    (default: the latest); several runs are read as one. Cells that change in the same way are
+    listed once. A version boundary is between two measured neighbours; the releases between them
+    are named.
     """
     if mirrors and not bisecting:
         raise UsageError("--mirror fetches nothing without --bisect", next_step="add --bisect")
     places = read_mirrors(mirrors) if bisecting else ()
-    named = [run_folder(one) for one in folders] or [run_folder(None)]
-    data = reduce(merge, [load_run(one) for one in named])
-    found = _since(data, place)
+    named = [run_folder(folder) for folder in folders] or [run_folder(None)]
+    data = reduce(merge, [load_run(folder) for folder in named])
+    groups = _find_groups(data, place)
     if bisecting:
         scenarios = read_scenarios(scenarios_dir)
         with (
             Display(quiet=False) as display,
-            terminable(),
-            Engine(listener=display.take, mirrors=places) as engine,
+            handle_signals(),
+            Engine(listener=display.show_event, mirrors=places) as engine,
         ):
             done = bisect(engine, data, place, scenarios, runs or named[0].parent, most)
-        found = _since(done.data, place)
-        _report([*done.notes, *done.describe_open()], place, [*named, *done.folders])
+        groups = _find_groups(done.data, place)
+        _print_notes([*done.notes, *done.describe_open()], place, [*named, *done.folders])
     if as_json:
-        click.echo(json.dumps(since_data(data, place, found), ensure_ascii=False, indent=1))
+        click.echo(json.dumps(since_data(data, place, groups), ensure_ascii=False, indent=1))
     else:
-        for alike in found:
-            click.echo(plain("\n".join(_lines(alike))))
+        for group in groups:
+            click.echo(plain("\n".join(_format_group(group))))
     return ExitCode.OK
 
 
-def _since(data: RunData, place: str) -> tuple[Alike, ...]:
-    found = since(data, place)
-    if not found:
+def _find_groups(data: RunData, place: str) -> tuple[Alike, ...]:
+    groups = since(data, place)
+    if not groups:
         raise NothingSelectedError(
             f"no cell of {data.folder} is at {place}",
             next_step="name a scenario of the run, or a glob such as 'defaults/smtp/*/TLSv1'",
         )
-    return found
+    return groups
 
 
-def _report(notes: Sequence[str], place: str, folders: Sequence[Path]) -> None:
-    """What bisecting could not do, and how to have the same said again without measuring."""
+def _print_notes(notes: Sequence[str], place: str, folders: Sequence[Path]) -> None:
+    """Print what bisecting could not do, and the command that prints this again."""
     for note in dict.fromkeys(notes):
         click.echo(note, err=True)
     again = shlex.join(["postfix-matrix", "since", place, *map(str, folders)])
-    click.echo(f"to read the same again: {again}", err=True)
+    click.echo(f"to print this again without measuring: {again}", err=True)
 
 
-def _lines(alike: Alike) -> list[str]:
-    shown = ", ".join(alike.places[:MOST_PLACES])
-    more = len(alike.places) - MOST_PLACES
-    said = [*sentences(alike.found), *reach(alike.found)]
-    return [shown + (f" and {more} more" if more > 0 else ""), *(f"  {line}" for line in said)]
+def _format_group(group: Alike) -> list[str]:
+    shown = ", ".join(group.places[:MOST_PLACES])
+    more = len(group.places) - MOST_PLACES
+    details = [*sentences(group.found), *reach(group.found)]
+    return [shown + (f" and {more} more" if more > 0 else ""), *(f"  {line}" for line in details)]

@@ -1,4 +1,4 @@
-"""``postfix-matrix verdicts``: what the advice of a run is worth, made from its folder alone."""
+"""``postfix-matrix verdicts``: the verdicts on a run's advice, from its folder alone."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from harness.catalog.selectors import select
+from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.verdict_exit import (
     exit_code_of,
     exit_code_option,
@@ -25,18 +26,38 @@ from harness.verdicts.verdict import ScenarioVerdict, judge_run
 TEXT, MARKDOWN, JSON = "text", "markdown", "json"
 
 
-@click.command("verdicts")
+@click.command(
+    "verdicts",
+    cls=GroupedCommand,
+    epilog=format_examples(
+        "postfix-matrix verdicts -s 'answer-*'",
+        "postfix-matrix verdicts --format markdown --exit-code",
+    ),
+)
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
-@click.option("--scenarios", "-s", multiple=True, metavar="GLOBS", help="Only these scenarios.")
-@click.option(
+@grouped_option(
+    OptionGroup.SELECTION,
+    "--scenarios",
+    "-s",
+    multiple=True,
+    metavar="GLOBS",
+    help="Only these scenarios.",
+)
+@grouped_option(
+    OptionGroup.OUTPUT,
     "--format",
     "form",
     type=click.Choice((TEXT, MARKDOWN, JSON)),
     default=TEXT,
     show_default=True,
-    help="Text names a few cells of each finding, JSON has all (docs/schemas).",
+    help="Text names a few cells of each finding, JSON all of them (docs/schemas).",
 )
-@click.option("--all-cells", is_flag=True, help="Name every cell of a finding, in text too.")
+@grouped_option(
+    OptionGroup.OUTPUT,
+    "--all-cells",
+    is_flag=True,
+    help="Name every cell of a finding, in text too.",
+)
 @exit_code_option
 def verdicts_command(
     folder: Path | None,
@@ -45,12 +66,13 @@ def verdicts_command(
     all_cells: bool,
     by_verdict: bool,
 ) -> int:
-    """Judge the advice of the run in FOLDER (the latest), without Docker.
+    """Judge the advice of a run's scenarios, without Docker.
 
-    What each scenario expects is in the run; so whoever has the folder gets the same verdicts.
+    The run's FOLDER (default: the latest) has what each scenario expects, so the verdicts are the
+    same on every machine.
     """
     data = load_run(run_folder(folder))
-    verdicts = _chosen(data, scenarios)
+    verdicts = _choose_verdicts(data, scenarios)
     if form == JSON:
         click.echo(json.dumps(verdicts_data(data, verdicts), ensure_ascii=False, indent=1))
     elif form == MARKDOWN:
@@ -61,12 +83,12 @@ def verdicts_command(
     return exit_code_of(verdicts) if by_verdict else ExitCode.OK
 
 
-def _chosen(data: RunData, patterns: tuple[str, ...]) -> tuple[ScenarioVerdict, ...]:
-    verdicts = {one.scenario: one for one in judge_run(data)}
+def _choose_verdicts(data: RunData, patterns: tuple[str, ...]) -> tuple[ScenarioVerdict, ...]:
+    verdicts = {verdict.scenario: verdict for verdict in judge_run(data)}
     if not verdicts:
         raise NothingSelectedError(
             f"no scenario of {data.folder} expects anything",
-            cause="a scenario claims by [[expect]] tables, and this run's have none",
-            next_step="docs/writing-a-scenario.md tells how to write one; then run again",
+            cause="expectations are [[expect]] tables, and this run's scenarios have none",
+            next_step="see docs/writing-a-scenario.md on how to write one; then run again",
         )
     return tuple(verdicts[name] for name in select("scenario", list(verdicts), patterns))

@@ -1,4 +1,4 @@
-"""``postfix-matrix verify``: does this configuration meet a policy? Asked in one line."""
+"""``postfix-matrix verify``: whether a configuration meets a policy."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ import click
 
 from harness.cli.candidate import named_candidate
 from harness.cli.candidate_options import CandidateOptions, candidate_options
-from harness.cli.commands.explain import (
+from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
+from harness.cli.measure_options import (
+    MeasureOptions,
+    measuring_options,
     service_option,
     verbose_option,
 )
-from harness.cli.measure_options import (
-    MeasureOptions,
-    setting_options,
-)
-from harness.cli.signals import terminable
+from harness.cli.signals import handle_signals
 from harness.errors import ExitCode, UsageError
 from harness.observations.run_folder import RunData
 from harness.reports.problems import trouble
@@ -54,35 +53,44 @@ from harness.verdicts.policy_answers import (
     overall_standing,
 )
 
-#: What a remedied candidate is called in its run.
+#: The id of a remedied candidate in its run.
 REMEDIED = "candidate-remedied"
 TEXT, JSON, MARKDOWN = "text", "json", "markdown"
 
 
-@click.command("verify")
+@click.command(
+    "verify",
+    cls=GroupedCommand,
+    epilog=format_examples(
+        "postfix-matrix verify /etc/postfix --policy tls12-or-newer",
+        "postconf -n | postfix-matrix verify - -p no-plaintext-auth",
+    ),
+)
 @click.argument("names", nargs=-1, metavar="[FILES | FOLDER | TAR | SCENARIO]")
-@click.option(
+@grouped_option(
+    OptionGroup.SELECTION,
     "--policy",
     "-p",
     "policies",
     multiple=True,
     required=True,
     metavar="NAME[=CLIENTS]",
-    help="What must hold, such as tls12-or-newer or delivers-from='php*,mono*'; "
+    help="The policy, such as tls12-or-newer or delivers-from='php*,mono*'; "
     "'postfix-matrix list policies' shows all.",
 )
 @service_option
 @candidate_options(redacting=True)
-@click.option(
+@grouped_option(
+    OptionGroup.OUTPUT,
     "--format",
     "form",
     type=click.Choice((TEXT, JSON, MARKDOWN)),
     default=TEXT,
     show_default=True,
-    help="JSON has every cell that an answer rests on (docs/schemas).",
+    help="JSON has every cell that an answer depends on (docs/schemas).",
 )
 @verbose_option
-@setting_options
+@measuring_options
 def verify_command(
     names: tuple[str, ...],
     policies: tuple[str, ...],
@@ -90,130 +98,141 @@ def verify_command(
     reading: CandidateOptions,
     form: str,
     verbose: bool,
-    setting: MeasureOptions,
+    measuring: MeasureOptions,
 ) -> int:
-    """Measure whether a configuration, or lines of one on standard input, meet a policy.
+    """Measure whether a configuration meets a policy.
 
-    It may be a folder such as /etc/postfix, a tar of it, main.cf and master.cf, what 'postconf -n'
-    and 'postconf -M' print, commands of 'postconf -e', or a running container's (--container).
+    The configuration is a folder such as /etc/postfix, a tar of it, main.cf and master.cf, the
+    output of 'postconf -n' and 'postconf -M', commands of 'postconf -e', that of a running
+    container (--container), or lines of any of these on standard input.
 
-    The answer is a sentence a service, then a table, then what to change, tried. Exit code 1 where
-    the policy is not met, 3 where that could not be measured.
+    The answer has one sentence per service, then a table, then what to change, after a test. The
+    exit code is 1 where the policy is not met, and 3 where that could not be measured.
     """
-    known = load_policies(setting.scenarios_dir)
-    named = [_named(text, known) for text in policies]
-    scenarios = read_scenarios(setting.scenarios_dir)
+    known = load_policies(measuring.scenarios_dir)
+    named = [_parse_policy(text, known) for text in policies]
+    scenarios = read_scenarios(measuring.scenarios_dir)
     given = named_candidate(names, scenarios, service, options=reading)
-    candidate = _candidate(given, named)
-    if service and not setting.selection.services:
-        selection = replace(setting.selection, services=(service,))
-        setting = replace(setting, selection=selection)
-    # The control configuration shows what a candidate changes, which few policies ask.
+    candidate = _claim_policies(given, named)
+    if service and not measuring.selection.services:
+        selection = replace(measuring.selection, services=(service,))
+        measuring = replace(measuring, selection=selection)
+    # Only the few policies on what a candidate changes need its baseline configuration.
     against = candidate.claims.against
-    compared = any(one.effect is not None for one in candidate.claims.expectations)
-    wanted = [scenarios[against]] if compared and against in scenarios else []
-    wanted.append(candidate)
-    with setting.display() as display, terminable(), setting.engine(display) as engine:
-        data = setting.measured(engine, wanted)
-        found = answers(data, candidate.id)
+    compared = any(expectation.effect is not None for expectation in candidate.claims.expectations)
+    to_measure = [scenarios[against]] if compared and against in scenarios else []
+    to_measure.append(candidate)
+    with (
+        measuring.make_display() as display,
+        handle_signals(),
+        measuring.make_engine(display) as engine,
+    ):
+        data = measuring.measure_scenarios(engine, to_measure)
+        service_answers = answers(data, candidate.id)
         if form == TEXT:
-            # What is known is told before a remedy is tried, which takes as long again.
-            click.echo(verification(data, candidate.id, found, verbose=verbose))
-        remedy, data = _tried(setting, engine, data, wanted, found, [one for one, _ in named])
+            # The answer is printed before a remedy is tried, which takes as long again.
+            click.echo(verification(data, candidate.id, service_answers, verbose=verbose))
+        remedy, data = _try_remedy(
+            measuring, engine, data, to_measure, service_answers, [policy for policy, _ in named]
+        )
     if form == JSON:
-        told = verification_data(data, candidate.id, found, policies, remedy)
-        click.echo(json.dumps(told, ensure_ascii=False, indent=1))
+        document = verification_data(data, candidate.id, service_answers, policies, remedy)
+        click.echo(json.dumps(document, ensure_ascii=False, indent=1))
     elif form == MARKDOWN:
-        click.echo(verification_markdown(data, candidate.id, found, remedy, verbose=verbose))
-    elif remedy is not None and (lines := list(told_remedy(remedy, found))):
+        click.echo(
+            verification_markdown(data, candidate.id, service_answers, remedy, verbose=verbose)
+        )
+    elif remedy is not None and (lines := list(told_remedy(remedy, service_answers))):
         click.echo("\n".join(["", *lines]))
     click.echo(f"\nThe run is in {data.folder}", err=True)
-    if lacking := trouble(data):
-        click.echo(lacking, err=True)
-    return exit_code_of(found)
+    if problems := trouble(data):
+        click.echo(problems, err=True)
+    return exit_code_of(service_answers)
 
 
-def _candidate(
+def _claim_policies(
     given: Scenario, named: Sequence[tuple[Policy, tuple[Expectation, ...]]]
 ) -> Scenario:
-    """What was given, with what the policies expect of it in place of what it claims itself."""
+    """The configuration with the policies' expectations in place of its own claims."""
     claims = Claims(
         services=given.claims.services,
         clients=given.claims.clients,
-        offers=_offers(policy for policy, _ in named),
+        offers=_collect_offers(policy for policy, _ in named),
         against=given.claims.against,
-        expectations=tuple(one for _, expected in named for one in expected),
+        expectations=tuple(expectation for _, expected in named for expectation in expected),
     )
     return replace(given, claims=claims)
 
 
-def _named(text: str, known: dict[str, Policy]) -> tuple[Policy, tuple[Expectation, ...]]:
-    """A policy as the command line names it, and what it expects."""
+def _parse_policy(text: str, known: dict[str, Policy]) -> tuple[Policy, tuple[Expectation, ...]]:
+    """The policy that an option names, and what it expects."""
     name, equals, clients = text.partition("=")
     value: object = {name: clients.split(",")} if equals else name
     try:
-        found = read_policy(value, Where(), known)
+        expectations = read_policy(value, Where(), known)
     except Slip as slip:
         raise UsageError(
             f"--policy {text}: {slip.what}", next_step=f"name one {slip.expected}"
         ) from None
-    return known[name], found
+    return known[name], expectations
 
 
-def _offers(policies: Iterable[Policy]) -> tuple[Offer, ...]:
+def _collect_offers(policies: Iterable[Policy]) -> tuple[Offer, ...]:
     return tuple(dict.fromkeys(offer for policy in policies for offer in policy.offers))
 
 
-def _tried(
-    setting: MeasureOptions,
+def _try_remedy(
+    measuring: MeasureOptions,
     engine: Engine,
     data: RunData,
-    wanted: Sequence[Scenario],
-    found: Sequence[ServiceAnswer],
+    to_measure: Sequence[Scenario],
+    service_answers: Sequence[ServiceAnswer],
     policies: Sequence[Policy],
 ) -> tuple[TriedRemedy | None, RunData]:
-    """A remedy of the services that fail, tried, and the run that it was tried in.
+    """Try a remedy for the services that fail; gives it, and the run that it was tried in.
 
-    None where nothing fails. The last of the scenarios wanted is the candidate.
+    It is None where no service fails. The last scenario of ``to_measure`` is the candidate.
     """
-    candidate = wanted[-1]
-    failing = [one for one in found if one.standing is Standing.FAILS]
+    candidate = to_measure[-1]
+    failing = [answer for answer in service_answers if answer.standing is Standing.FAILS]
     if not failing:
         return None, data
-    failing = [one for one in failing if not one.only_rejected] or failing
-    lines = _lines(data, candidate.id, failing, policies)
+    failing = [answer for answer in failing if not answer.only_rejected] or failing
+    lines = _remedy_lines(data, candidate.id, failing, policies)
     if not lines:
         return TriedRemedy((), why_none=why_no_remedy(failing)), data
     labels = service_labels(data, candidate.id)
-    services = {name for one in failing for name in (one.service, labels[one.service].entry)}
+    services = {
+        name for answer in failing for name in (answer.service, labels[answer.service].entry)
+    }
     tried = remedied(candidate, lines, services, REMEDIED)
-    data = setting.measured(engine, [*wanted, tried], prior=data)
+    data = measuring.measure_scenarios(engine, [*to_measure, tried], prior=data)
     freed = overrides(candidate.master_cf, services, parameters_of(lines))
-    return TriedRemedy(lines, freed, tuple(found), answers(data, tried.id)), data
+    return TriedRemedy(lines, freed, tuple(service_answers), answers(data, tried.id)), data
 
 
-def _lines(
+def _remedy_lines(
     data: RunData,
     scenario: str,
     failing: Sequence[ServiceAnswer],
     policies: Sequence[Policy],
 ) -> tuple[str, ...]:
-    """The lines to try: of each policy, for how each failing service does TLS."""
+    """The lines to try: those of each policy for the TLS level of each failing service."""
     labels = service_labels(data, scenario)
-    wanted = (
+    lines = (
         line
         for policy in policies
-        for one in failing
-        if not one.only_rejected
-        for level in labels[one.service].level.split(" or ")
+        for answer in failing
+        if not answer.only_rejected
+        for level in labels[answer.service].level.split(" or ")
         for line in policy.remedy(level)
     )
-    return tuple(dict.fromkeys(wanted))
+    return tuple(dict.fromkeys(lines))
 
 
-def exit_code_of(found: Sequence[ServiceAnswer]) -> int:
-    """1 where a service does not meet the policies, 3 where that is not known of all."""
-    match overall_standing(found):
+def exit_code_of(service_answers: Sequence[ServiceAnswer]) -> int:
+    """1 where a service does not meet the policies, else 3 where one is unmeasured, else 0."""
+    match overall_standing(service_answers):
         case Standing.FAILS:
             return ExitCode.DIFFERS
         case Standing.HOLDS:

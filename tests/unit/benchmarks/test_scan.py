@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from benchmarks.scan import differences
+from benchmarks.scan import find_differences
 from benchmarks.scanners import nmap_asks, read_nmap, read_ours, read_sslscan, read_sslyze
 from benchmarks.scanners import sslscan_asks as listed
 from harness.tls import Protocol
@@ -38,8 +38,8 @@ def test_each_scanners_words_are_read() -> None:
     part = {"status": "COMPLETED", "result": result}
     sslyze = {"server_scan_results": [{"scan_result": {"tls_1_2_cipher_suites": part}}]}
     assert read_sslyze(json.dumps(sslyze), "accepted_cipher_suites") == {(NEW, 0x2F)}
-    own = {"accepted": [{"protocol": "TLSv1.2", "code": "002f"}]}
-    assert read_ours(json.dumps(own)) == {(NEW, 0x2F)}
+    ours = {"accepted": [{"protocol": "TLSv1.2", "code": "002f"}]}
+    assert read_ours(json.dumps(ours)) == {(NEW, 0x2F)}
 
 
 def test_what_a_scanner_can_ask_for_is_read_from_itself() -> None:
@@ -55,8 +55,8 @@ def test_what_a_scanner_can_ask_for_is_read_from_itself() -> None:
 def test_a_difference_has_a_reason_only_where_the_other_cannot_ask() -> None:
     """Protects from excuses: what the other found and we did not never has one."""
     ours, other = frozenset({(NEW, 0x2F), (NEW, 0x35)}), frozenset({(NEW, 0x35), (NEW, 0xC030)})
-    explained, unexplained = differences(ours, other, asks=other)
+    explained, unexplained = find_differences(ours, other, asks=other)
     assert explained == ["TLSv1.2 TLS_RSA_WITH_AES_128_CBC_SHA: ours alone"]
     assert unexplained == ["TLSv1.2 TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384: not ours"]
-    asked = frozenset({*other, (NEW, 0x2F)})
-    assert differences(ours, other, asked)[0] == []
+    pairs = frozenset({*other, (NEW, 0x2F)})
+    assert find_differences(ours, other, pairs)[0] == []

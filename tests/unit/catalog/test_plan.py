@@ -128,12 +128,14 @@ def test_without_the_default_nothing_is_left_of_such_clients() -> None:
 
 def test_a_dry_run_tells_who_has_the_default_alone() -> None:
     """Protects the count: the product of the axes is not all, and the line below says why."""
-    arguments = ["--dry-run", "-b", "debian-12", "-s", "defaults", "-S", "smtp"]
-    result = CliRunner().invoke(run_command, [*arguments, "-c", "mono-*,openssl-1.0.2h"])
-    assert result.output.count("debian-12/defaults/smtp/") == 8
-    assert "1 build × 1 scenario × 1 service × 2 clients × 7 offers" in result.output
-    assert "only default of what cannot be told: mono-smtpclient" in result.output
-    without = CliRunner().invoke(run_command, [*arguments, "-c", "openssl-1.0.2h"])
+    words = ["--dry-run", "-b", "debian-12", "-s", "defaults", "-S", "smtp"]
+    told = CliRunner().invoke(run_command, [*words, "-c", "mono-*,openssl-1.0.2h"])
+    assert told.output.count("debian-12/defaults/smtp/") == 8
+    assert "1 build × 1 scenario × 1 service × 2 clients × 7 offers" in told.output
+    assert (
+        "only the offer default of clients without options for it: mono-smtpclient" in told.output
+    )
+    without = CliRunner().invoke(run_command, [*words, "-c", "openssl-1.0.2h"])
     assert "only default" not in without.output
 
 

@@ -37,10 +37,10 @@ def installed(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]
         "POSTFIX_MATRIX_MIRRORS": "",
     }
 
-    def call(*words: str, before: str = "") -> subprocess.CompletedProcess[str]:
+    def call(*arguments: str, before: str = "") -> subprocess.CompletedProcess[str]:
         command = ["sh", "-c", f'{before} exec "$@"', "-", sys.executable, "-m", "harness.cli"]
         return subprocess.run(
-            [*command, "catalog", *words],
+            [*command, "catalog", *arguments],
             cwd=tmp_path,
             env=environment,
             capture_output=True,
@@ -70,7 +70,7 @@ def test_the_command_adds_lists_and_refuses(
     assert "computed here, published nowhere; compare it" in done.stderr
     assert catalog.read_text() != before
     cached = list((tmp_path / "cache").rglob("source.tar"))
-    assert [one.read_bytes() for one in cached] == [postfix_archive()]
+    assert [archive.read_bytes() for archive in cached] == [postfix_archive()]
     listed = installed("list", "postfix").stdout.splitlines()
     (row,) = (line for line in listed if line.startswith(f"postfix-{VERSION} "))
     assert "2027-02-28  computed here, published nowhere  " in row
@@ -94,7 +94,7 @@ def test_a_full_disk_leaves_the_catalog_as_it_was(
     assert "cannot write" in done.stderr
     assert sha256(postfix_archive()) in done.stderr
     assert catalog.read_text() == before
-    assert not [one for one in catalog.parent.iterdir() if one.name.startswith(".")]
+    assert not [file for file in catalog.parent.iterdir() if file.name.startswith(".")]
 
 
 def test_the_list_is_for_people_and_for_programs(
@@ -102,11 +102,11 @@ def test_the_list_is_for_people_and_for_programs(
 ) -> None:
     """Each release says how far its hash can be trusted, and how its source can be had."""
     lines = installed("list").stdout.splitlines()
-    found = {line.split()[0]: " ".join(line.split()[1:]) for line in lines}
-    assert found["openssl-1.0.2h"] == "2016-05-03 9 places upstream, npm nodegit@0.20.3"
-    assert found["postfix-3.10.13"] == "2026-08-09 uncorroborated (1 place) upstream, Debian trixie"
-    assert found["openssl-3.0.21"] == "- 4 places upstream"
-    assert found["openssl-4.0.3-debian"] == "- - packages 4.0.3-1 of Debian experimental"
-    told = json.loads(installed("list", "stunnel", "--json").stdout)
-    assert [one["id"] for one in told] == ["stunnel-5.68"]
-    assert [one["kind"] for one in told[0]["sources"]] == ["url", "url", "debian"]
+    facts = {line.split()[0]: " ".join(line.split()[1:]) for line in lines}
+    assert facts["openssl-1.0.2h"] == "2016-05-03 9 places upstream, npm nodegit@0.20.3"
+    assert facts["postfix-3.10.13"] == "2026-08-09 uncorroborated (1 place) upstream, Debian trixie"
+    assert facts["openssl-3.0.21"] == "- 4 places upstream"
+    assert facts["openssl-4.0.3-debian"] == "- - packages 4.0.3-1 of Debian experimental"
+    data = json.loads(installed("list", "stunnel", "--json").stdout)
+    assert [release["id"] for release in data] == ["stunnel-5.68"]
+    assert [source["kind"] for source in data[0]["sources"]] == ["url", "url", "debian"]

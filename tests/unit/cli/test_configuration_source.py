@@ -62,18 +62,18 @@ def candidate(*names: Path | str) -> Scenario:
     return config_candidate(tuple(map(str, names)), None)
 
 
-def told(scenario: Scenario, *words: str) -> bool:
+def has_note(scenario: Scenario, *texts: str) -> bool:
     """Whether a note has all of these words."""
-    return any(all(word in note for word in words) for note in scenario.reading)
+    return any(all(word in note for word in texts) for note in scenario.reading)
 
 
 def test_a_folder_gives_the_files_that_it_names(folder: Path) -> None:
     """Protects tables that were given: at the path that it names; no key, no certificate."""
-    found = candidate(folder)
-    assert dict(found.files) == TAKEN
-    assert (found.main_cf, found.whole) == (MAIN_CF, True)
-    assert told(found, "keys and certificates are not used", "/etc/postfix/key.pem", "ca.pem")
-    assert "secret" not in repr(found)
+    read = candidate(folder)
+    assert dict(read.files) == TAKEN
+    assert (read.main_cf, read.whole) == (MAIN_CF, True)
+    assert has_note(read, "keys and certificates are not used", "/etc/postfix/key.pem", "ca.pem")
+    assert "secret" not in repr(read)
 
 
 @pytest.mark.parametrize(
@@ -94,14 +94,14 @@ def test_a_tar_is_read_wherever_its_main_cf_lies(
             aliases = tarfile.TarInfo(prefix.removesuffix("postfix/") + "aliases")
             aliases.size = 5
             archive.addfile(aliases, io.BytesIO(b"a: b\n"))
-    found = candidate(path)
+    read = candidate(path)
     further = {"/etc/aliases": "a: b\n"} if prefix.endswith("etc/postfix/") else {}
-    assert dict(found.files) == TAKEN | further
-    assert (found.main_cf, found.whole) == (MAIN_CF, True)
+    assert dict(read.files) == TAKEN | further
+    assert (read.main_cf, read.whole) == (MAIN_CF, True)
 
 
 def test_a_tar_may_come_on_standard_input(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects "tar -C /etc -cz postfix | postfix-matrix verify -": told by its first bytes."""
+    """Protects "tar -C /etc -cz postfix | postfix-matrix verify -": by its first bytes."""
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w:gz") as archive:
         archive.add(folder, "postfix")
@@ -110,7 +110,7 @@ def test_a_tar_may_come_on_standard_input(folder: Path, monkeypatch: pytest.Monk
 
 
 def test_links_in_a_tar_lead_within_it(tmp_path: Path) -> None:
-    """Protects links: followed inside of the tar alone, and a circle or a gap is told."""
+    """Protects links: followed inside the tar only; dangling ones are reported."""
     path = tmp_path / "x.tar"
     main_cf = b"a_maps = hash:/etc/postfix/a hash:/etc/postfix/b hash:/etc/postfix/c\n"
     with tarfile.open(path, "w") as archive:
@@ -126,17 +126,17 @@ def test_links_in_a_tar_lead_within_it(tmp_path: Path) -> None:
             if target:
                 member.type, member.linkname = tarfile.SYMTYPE, target
             archive.addfile(member, io.BytesIO(content))
-    found = candidate(path)
-    assert dict(found.files) == {"/etc/postfix/a": "1 2\n"}
-    assert told(found, "/etc/postfix/b", "a link to nothing")
-    assert told(found, "/etc/postfix/c", "in a circle")
+    read = candidate(path)
+    assert dict(read.files) == {"/etc/postfix/a": "1 2\n"}
+    assert has_note(read, "/etc/postfix/b", "a dangling link")
+    assert has_note(read, "/etc/postfix/c", "in a circle")
 
 
 @pytest.mark.parametrize(
-    ("make", "words"),
+    ("make", "message"),
     [
         (lambda path: os.mkfifo(path), "a named pipe"),
-        (lambda path: path.symlink_to("nowhere"), "a link to nothing"),
+        (lambda path: path.symlink_to("nowhere"), "a dangling link"),
         (lambda path: path.symlink_to("/dev/zero"), "a device"),
         (lambda path: path.mkdir(), "a folder"),
         (lambda path: path.write_bytes(b"a\0"), "not a text"),
@@ -145,21 +145,21 @@ def test_links_in_a_tar_lead_within_it(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_file_is_told_and_never_waited_for(
-    folder: Path, make: Callable[[Path], object], words: str
+    folder: Path, make: Callable[[Path], object], message: str
 ) -> None:
-    """Protects from a hang, and from silence: one sentence for each thing that is passed over."""
+    """Protects from a hang, and from silence: one note for each file that is passed over."""
     (folder / "virtual").unlink()
     make(folder / "virtual")
-    found = candidate(folder)
-    assert "/etc/postfix/virtual" not in found.files
-    assert told(found, "/etc/postfix/virtual", words)
+    read = candidate(folder)
+    assert "/etc/postfix/virtual" not in read.files
+    assert has_note(read, "/etc/postfix/virtual", message)
 
 
 @pytest.mark.parametrize(
-    ("make", "words"),
+    ("make", "message"),
     [
         (lambda path: os.mkfifo(path), "is a named pipe"),
-        (lambda path: path.symlink_to("nowhere"), "a link to nothing"),
+        (lambda path: path.symlink_to("nowhere"), "a dangling link"),
         (lambda path: path.symlink_to("/dev/zero"), "is a device"),
         (lambda path: path.mkdir(), "is a folder"),
         (lambda path: path.write_text("# nothing\n"), "sets nothing"),
@@ -167,12 +167,12 @@ def test_what_is_no_file_is_told_and_never_waited_for(
     ],
 )
 def test_a_main_cf_that_is_none_is_refused(
-    folder: Path, make: Callable[[Path], object], words: str
+    folder: Path, make: Callable[[Path], object], message: str
 ) -> None:
     """Protects "bad input": refused by its path, with exit code 4, and not waited for."""
     (folder / "main.cf").unlink()
     make(folder / "main.cf")
-    with pytest.raises(UsageError, match=words) as caught:
+    with pytest.raises(UsageError, match=message) as caught:
         candidate(folder)
     assert caught.value.exit_code == 4
 
@@ -221,8 +221,8 @@ def test_a_scenarios_folder_may_be_named(tmp_path: Path) -> None:
     made.mkdir()
     (made / "scenario.toml").write_text('title = "T"\nsource = "S"\nclaim = "C"\n')
     (made / "main.cf").write_text("smtpd_use_tls = yes\n")
-    found = named_candidate((str(made),), {}, None)
-    assert (found.id, found.title, found.whole) == ("my-advice", "T", False)
+    scenario = named_candidate((str(made),), {}, None)
+    assert (scenario.id, scenario.title, scenario.whole) == ("my-advice", "T", False)
 
 
 def test_paths_are_found_as_postfix_names_them() -> None:
@@ -261,12 +261,12 @@ def test_values_that_grow_without_end_are_left() -> None:
 class OneTree:
     """A tree that has the same at every path."""
 
-    def __init__(self, found: FileFound | FilePassedOver) -> None:
-        self.found = found
+    def __init__(self, result: FileFound | FilePassedOver) -> None:
+        self.result = result
 
     def read(self, path: str) -> FileFound | FilePassedOver | None:
         """What there is."""
-        return self.found if path else None
+        return self.result if path else None
 
 
 def test_nothing_is_put_where_the_builds_own_files_lie() -> None:
@@ -298,9 +298,9 @@ def test_nothing_is_changed_where_it_is_read(folder: Path) -> None:
 
     def state() -> dict[str, tuple[int, int, int]]:
         return {
-            path.name: (found.st_mtime_ns, found.st_size, stat.S_IMODE(found.st_mode))
+            path.name: (status.st_mtime_ns, status.st_size, stat.S_IMODE(status.st_mode))
             for path in folder.iterdir()
-            for found in [path.stat()]
+            for status in [path.stat()]
         }
 
     before = state()
@@ -309,20 +309,20 @@ def test_nothing_is_changed_where_it_is_read(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("arguments", "message"),
     [
         (["verify", "--whole", "--lines", "-p", "tls12-or-newer"], "exclude each other"),
         (["verify", "--container", "x", "main.cf", "-p", "tls12-or-newer"], "both name"),
-        (["scan", "127.0.0.1:25", "--container", "x"], "--container cannot go with"),
+        (["scan", "127.0.0.1:25", "--container", "x"], "--container cannot be used with"),
         (["scan", "debian-12", "--container", "x", "-s", "defaults"], "--container and --scenario"),
     ],
 )
 def test_options_that_contradict_are_refused(
-    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Protects from reading something else than was meant."""
-    assert run_cli(words) == 4
-    assert said in capsys.readouterr().err
+    assert run_cli(arguments) == 4
+    assert message in capsys.readouterr().err
 
 
 def test_what_is_named_for_a_key_is_never_taken(tmp_path: Path) -> None:

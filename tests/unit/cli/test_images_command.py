@@ -17,12 +17,12 @@ from harness.catalog.builds import Additions, Build
 from harness.catalog.clients import all_clients
 from harness.catalog.releases import Release, Source, SourceKind
 from harness.cli.commands.images import (
+    _choose_orders,
     _entry_table,
-    _explain,
-    _is_lacking,
-    _orders,
+    _format_report,
+    _is_failure,
+    _print_errors,
     _result_table,
-    _told,
 )
 from harness.cli.main import run_cli
 from harness.cli.source_options import read_additions
@@ -63,8 +63,8 @@ def _adding(product: str, version: str) -> Additions:
     source = Source(
         SourceKind.LOCAL, "a" * 64, 0, f"{product}-{version}", path="/tmp/x.tar", origin="/home/me"
     )
-    one = Release(product, version, None, (source,))
-    return Additions({one.id: one})
+    release = Release(product, version, None, (source,))
+    return Additions({release.id: release})
 
 
 def _shown(table: object) -> str:
@@ -74,12 +74,14 @@ def _shown(table: object) -> str:
     return console.file.getvalue()
 
 
-@pytest.mark.parametrize("words", [LINKER, WARNING])
-def test_a_compilers_words_are_shown_as_they_are(words: str) -> None:
+@pytest.mark.parametrize("message", [LINKER, WARNING])
+def test_a_compilers_words_are_shown_as_they_are(message: str) -> None:
     """A bracket of a linker's is no markup: it must neither vanish nor end the command."""
-    refused = BuildResult("pair", State.REFUSED, 1.0, error=DoesNotBuildError("pair", words))
-    assert words in _shown(_result_table([refused]))
-    assert words in _shown(_entry_table([ImageState("pair", "r:1", f"does not build: {words}")]))
+    refused = BuildResult("pair", State.REFUSED, 1.0, error=DoesNotBuildError("pair", message))
+    assert message in _shown(_result_table([refused]))
+    assert message in _shown(
+        _entry_table([ImageState("pair", "r:1", f"does not build: {message}")])
+    )
 
 
 def test_no_word_of_a_build_drives_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,27 +91,27 @@ def test_no_word_of_a_build_drives_the_terminal(capsys: pytest.CaptureFixture[st
     )
     assert "\\x1b]0;x" in _shown(_result_table([refused]))
     assert "\\x1b3.7" in _shown(_entry_table([ImageState("pair", "r:1", "there", "\x1b3.7")]))
-    _explain([refused])
+    _print_errors([refused])
     assert "\\x1b]0;x" in capsys.readouterr().err
 
 
 def test_no_word_of_an_image_drives_the_terminal() -> None:
     """'images check' is for strangers' images: what they print is shown, not obeyed."""
     check = Check("quiet", "nothing else is printed", CheckVerdict.FAILED, "it said \x1b]0;x\x07")
-    told = _told(Report("theirs:1", "sha256:0", (check,), None))
-    assert "it said \\x1b]0;x\\x07" in told
-    assert "theirs:1 does not keep the image contract" in told
+    report = _format_report(Report("theirs:1", "sha256:0", (check,), None))
+    assert "it said \\x1b]0;x\\x07" in report
+    assert "theirs:1 does not keep the image contract" in report
 
 
 def test_what_was_refused_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     """Where the whole log is, and how to try again, is of use for a finding too."""
     error = DoesNotBuildError("pair", "x.c: error", next_step="the whole log is /x.log")
-    _explain([BuildResult("pair", State.REFUSED, 1.0, error=error)])
+    _print_errors([BuildResult("pair", State.REFUSED, 1.0, error=error)])
     assert "/x.log" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("name", "state", "lacking"),
+    ("name", "state", "is_failure"),
     [
         (PAIR, State.REFUSED, False),
         ("openssl-1.1.1w-stock", State.REFUSED, False),
@@ -122,10 +124,10 @@ def test_what_was_refused_is_explained(capsys: pytest.CaptureFixture[str]) -> No
     ],
 )
 def test_only_a_build_under_test_may_fail_to_build(
-    name: str, state: State, *, lacking: bool
+    name: str, state: State, *, is_failure: bool
 ) -> None:
     """That a release does not build is an answer; without a client there is none to be had."""
-    assert _is_lacking(catalogue()[name], state) is lacking
+    assert _is_failure(catalogue()[name], state) is is_failure
 
 
 @pytest.mark.parametrize(
@@ -148,14 +150,14 @@ def test_a_run_without_one_of_its_helpers_has_failed(
 
 def test_pairs_by_their_whole_ids_are_chosen_as_run_chooses_them() -> None:
     """What 'run -b' takes, 'images build' takes: also several pairs with commas between."""
-    orders = _orders((",".join(OFF_LIST),), Additions())
+    orders = _choose_orders((",".join(OFF_LIST),), Additions())
     assert [name for name in orders if "+" in name] == list(OFF_LIST)
 
 
 def test_a_glob_that_takes_away_leaves_the_default() -> None:
     """As with 'run': nobody gets every pair of the catalog by leaving one out."""
-    default = _orders((), Additions())
-    without = _orders(("!debian-11",), Additions())
+    default = _choose_orders((), Additions())
+    without = _choose_orders(("!debian-11",), Additions())
     assert list(without) == [name for name in default if name != "debian-11"]
 
 
@@ -163,7 +165,7 @@ def test_a_part_can_be_tried_again_by_its_name() -> None:
     """The next step that a refusal names must work for what no list shows."""
     objects = build_recipe(Build.parse(PAIR)).parents["OBJECTS"]
     assert objects.name not in catalogue()
-    assert [name_of(one) for one in _orders((objects.name,), Additions()).values()] == [
+    assert [name_of(order) for order in _choose_orders((objects.name,), Additions()).values()] == [
         objects.name
     ]
 
@@ -171,10 +173,10 @@ def test_a_part_can_be_tried_again_by_its_name() -> None:
 def test_a_source_that_no_chosen_image_is_made_from_is_told() -> None:
     """Otherwise the catalog's release is built, and taken for the user's tree."""
     with pytest.raises(UsageError, match=r"nothing that was chosen is made from postfix-3\.10\.13"):
-        _orders((PAIR,), _adding("postfix", "3.10.13"))
-    mine = _adding("openssl", "1.1.1w")
-    assert "openssl-1.1.1w-stock" in _orders(("openssl-1.1.1w-stock",), mine)
-    assert PAIR in _orders((PAIR,), mine)
+        _choose_orders((PAIR,), _adding("postfix", "3.10.13"))
+    additions = _adding("openssl", "1.1.1w")
+    assert "openssl-1.1.1w-stock" in _choose_orders(("openssl-1.1.1w-stock",), additions)
+    assert PAIR in _choose_orders((PAIR,), additions)
 
 
 def test_a_name_given_twice_is_refused(
@@ -189,8 +191,8 @@ def test_a_name_given_twice_is_refused(
         tree.mkdir(parents=True)
         (tree / "mail_version.h").write_text('#define MAIL_VERSION_NUMBER "3.7.11"\n')
         (tmp_path / name / "makedefs").write_text("")
-    words = [f"--source=postfix-3.7.11={tmp_path / name}" for name in ("one", "two")]
-    assert run_cli(["images", "list", *words]) == ExitCode.USAGE
+    options = [f"--source=postfix-3.7.11={tmp_path / name}" for name in ("one", "two")]
+    assert run_cli(["images", "list", *options]) == ExitCode.USAGE
     assert "--source names postfix-3.7.11 twice" in capsys.readouterr().err
 
 
@@ -236,7 +238,7 @@ def engine() -> Iterator[docker.DockerClient]:
 
 def test_one_orders_trouble_is_its_own(engine: docker.DockerClient, tmp_path: Path) -> None:
     """The engine's or a file's trouble fails the order that meets it, with an error to act on."""
-    shop = ImageBuilder(
+    builder = ImageBuilder(
         engine, images_dir=images_dir(), cache_dir=tmp_path, on_step=lambda *_: None
     )
     (tmp_path / "locks").rmdir()
@@ -245,21 +247,23 @@ def test_one_orders_trouble_is_its_own(engine: docker.DockerClient, tmp_path: Pa
         "base-bookworm": base_recipe("bookworm"),
         "mine": Build("mine", "image", "", reference="mine:1"),
     }
-    results = {one.name: one for one in build_all(shop, orders, lambda _: None)}
-    assert {name: one.state for name, one in results.items()} == dict.fromkeys(orders, State.FAILED)
-    for name, words in {
+    results = {result.name: result for result in build_all(builder, orders, lambda _: None)}
+    assert {name: result.state for name, result in results.items()} == dict.fromkeys(
+        orders, State.FAILED
+    )
+    for name, message in {
         "base-bookworm": "locks",
         "mine": "Docker: making the image of mine failed",
     }.items():
         error = results[name].error
         assert isinstance(error, InfrastructureError)
-        assert words in error.what
+        assert message in error.what
         assert error.next_step
 
 
 def test_without_a_glob_the_clients_are_those_of_a_run_without_one() -> None:
     """Protects a first build from the whole fleet: clients that must be asked for are not made."""
-    asked = {f"client-{one.name}" for one in all_clients() if not one.unasked}
-    assert asked.isdisjoint(_orders((), Additions()))
-    assert "client-openssl-1.0.2h" in _orders((), Additions())
-    assert asked <= set(_orders(("client-*",), Additions()))
+    default_clients = {f"client-{client.name}" for client in all_clients() if not client.unasked}
+    assert default_clients.isdisjoint(_choose_orders((), Additions()))
+    assert "client-openssl-1.0.2h" in _choose_orders((), Additions())
+    assert default_clients <= set(_choose_orders(("client-*",), Additions()))

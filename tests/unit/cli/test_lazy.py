@@ -32,12 +32,12 @@ def test_an_unknown_command_is_told() -> None:
     assert "No such command 'scam'" in result.output
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["scan", "--help"]])
-def test_a_light_command_loads_nothing_heavy(words: list[str]) -> None:
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["scan", "--help"]])
+def test_a_light_command_loads_nothing_heavy(arguments: list[str]) -> None:
     """Protects the start: help, and the scan of a running server, load neither Docker nor rich."""
     code = (
         "import sys\nfrom harness.cli.main import run_cli\n"
-        f"run_cli({words!r})\n"
+        f"run_cli({arguments!r})\n"
         f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

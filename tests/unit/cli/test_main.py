@@ -20,7 +20,7 @@ def test_a_dry_run_prints_each_cell_and_nothing_else(capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
+    ("arguments", "code", "message"),
     [
         (["-b", "debian-21"], 4, "debian-21"),
         (["-s", "answer-9"], 4, "answer-9"),
@@ -35,13 +35,13 @@ def test_a_dry_run_prints_each_cell_and_nothing_else(capsys: pytest.CaptureFixtu
     ],
 )
 def test_a_wrong_selection_ends_before_anything_runs(
-    capsys: pytest.CaptureFixture[str], words: list[str], code: int, told: str
+    capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, message: str
 ) -> None:
     """Protects exit codes 4 and 5: what is wrong is named, and standard output stays empty."""
-    assert run_cli(["run", "--dry-run", *words]) == code
+    assert run_cli(["run", "--dry-run", *arguments]) == code
     out, err = capsys.readouterr()
     assert out == ""
-    assert told in err
+    assert message in err
 
 
 def test_a_range_of_versions_is_an_offer(capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,10 +65,10 @@ def test_every_error_of_every_scenario_is_told_with_its_line(
 
 
 def test_list_gives_names_alone_to_other_programs(capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects scripts: with an axis, one name a line."""
+    """Protects scripts: with an axis, one name per line."""
     assert run_cli(["list", "builds"]) == 0
     names = capsys.readouterr().out.splitlines()
-    assert names == [one.id for one in known_builds()]
+    assert names == [build.id for build in known_builds()]
     assert {"debian-12", "postfix-3.7.11+openssl-1.1.1w"} <= set(names)
 
 
@@ -80,7 +80,7 @@ def test_a_fault_of_the_harness_is_exit_code_3(
     def broken(_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("harness.cli.commands.list._rows", broken)
+    monkeypatch.setattr("harness.cli.commands.list._axis_rows", broken)
     assert run_cli(["list"]) == 3
     assert "please report it" in capsys.readouterr().err
 
@@ -100,4 +100,4 @@ def test_an_option_about_a_configuration_is_refused_for_a_running_server(
 ) -> None:
     """An option without effect would pass for one that had it."""
     assert run_cli(["scan", option, "mx.example.org:25"]) == 4
-    assert "which is a server that runs already" in capsys.readouterr().err
+    assert "which is a running server" in capsys.readouterr().err

@@ -19,7 +19,7 @@ from tests.unit import sample_run
 LIBRARIES = r"OpenSSL|GnuTLS|JSSE|crypto/tls|BoringSSL|rustls|Mono"
 
 
-def said(command: object, *arguments: str) -> str:
+def run_command_line(command: object, *arguments: str) -> str:
     """What a command prints, which must end well."""
     result = CliRunner().invoke(command, arguments, terminal_width=100)  # type: ignore[arg-type]
     assert result.exit_code == 0, result.output
@@ -28,16 +28,22 @@ def said(command: object, *arguments: str) -> str:
 
 def test_list_says_what_each_client_is() -> None:
     """A reader learns a client's TLS library and whether it sends mail without running it."""
-    text = said(list_command)
-    for one in all_clients():
-        assert re.search(rf"^  {re.escape(one.name)} +{re.escape(one.about)}$", text, re.MULTILINE)
-        assert re.search(LIBRARIES, one.about), one.name
-        assert re.search(r"sends (?:no|a) mail", one.about)
+    text = run_command_line(list_command)
+    for client in all_clients():
+        assert re.search(
+            rf"^  {re.escape(client.name)} +{re.escape(client.about)}$", text, re.MULTILINE
+        )
+        assert re.search(LIBRARIES, client.about), client.name
+        assert re.search(r"sends (?:no|a) mail", client.about)
 
 
 def test_list_says_which_versions_a_build_has_where_they_are_known() -> None:
-    """A pair is told with both versions; a distribution's are not made up."""
-    lines = dict(line.split(maxsplit=1) for line in said(list_command).splitlines() if " " in line)
+    """A pair has both its versions; a distribution's are not invented."""
+    lines = dict(
+        line.split(maxsplit=1)
+        for line in run_command_line(list_command).splitlines()
+        if " " in line
+    )
     for build in all_builds():
         if build.postfix and build.openssl:
             assert lines[build.id].startswith(f"Postfix {build.postfix.version} ")
@@ -48,21 +54,23 @@ def test_list_says_which_versions_a_build_has_where_they_are_known() -> None:
 
 
 def test_list_of_one_axis_stays_bare_names() -> None:
-    """Other programs read names, one a line, and nothing else."""
-    assert said(list_command, "clients").split() == [one.name for one in all_clients()]
+    """Other programs read names, one per line, and nothing else."""
+    assert run_command_line(list_command, "clients").split() == [
+        client.name for client in all_clients()
+    ]
 
 
 @pytest.mark.parametrize("option", ["--builds", "--scenarios", "--services", "--clients"])
 def test_each_axis_options_help_is_a_sentence(option: str) -> None:
     """The help reads as a sentence about that axis."""
-    text = " ".join(said(run_command, "--help").split())
+    text = " ".join(run_command_line(run_command, "--help").split())
     assert f"{option} GLOBS Only these {option[2:]}" in text
     assert "Only these what" not in text
 
 
 def test_the_offers_help_names_all_three_forms() -> None:
     """A version, a range, and default can be asked for."""
-    text = " ".join(said(run_command, "--help").split())
+    text = " ".join(run_command_line(run_command, "--help").split())
     help_text = text.split("--offers GLOBS ")[1].split(" --")[0]
     assert all(form in help_text for form in ("TLSv1.2,", "TLSv1..TLSv1.2,", "default"))
 
@@ -70,8 +78,8 @@ def test_the_offers_help_names_all_three_forms() -> None:
 def test_show_prints_differences_and_full_prints_all(tmp_path: Path) -> None:
     """The run's matrix is what differs from defaults; --full has every table whole."""
     folder = sample_run.write_sample_run(tmp_path / "run")
-    brief = said(show_command, "--run", str(folder))
-    full = said(show_command, "--run", str(folder), "--full")
+    brief = run_command_line(show_command, "--run", str(folder))
+    full = run_command_line(show_command, "--run", str(folder), "--full")
     assert "Differs from defaults in" in brief
     assert "✗*version" in brief
     assert brief.count("\ndebian-12 ") < full.count("\ndebian-12 ") == 12

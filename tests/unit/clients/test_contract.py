@@ -44,13 +44,15 @@ def test_a_request_is_one_line_of_the_contracts_json() -> None:
 
 def test_the_drivers_own_copy_of_the_contract_speaks_the_same_words() -> None:
     """Protects both sides of the pipe: an image stands without our package, so it has a copy."""
-    theirs: Any = importlib.import_module("common.contract")
-    assert tuple(Protocol) == theirs.PROTOCOLS
-    read = theirs.Request.parse(REQUEST.to_json())
+    driver_contract: Any = importlib.import_module("common.contract")
+    assert tuple(Protocol) == driver_contract.PROTOCOLS
+    read = driver_contract.Request.parse(REQUEST.to_json())
     assert (read.id, read.host, read.port) == (REQUEST.id, REQUEST.host, REQUEST.port)
     assert (read.offer.lowest, read.offer.highest) == ("TLSv1", "TLSv1.2")
-    said = theirs.result("c", theirs.Ending("timeout", "banner", "slow"), theirs.Trace(), 0.5)
-    assert ClientResult.from_json(json.dumps(said)).outcome == "timeout"
+    output = driver_contract.result(
+        "c", driver_contract.Ending("timeout", "banner", "slow"), driver_contract.Trace(), 0.5
+    )
+    assert ClientResult.from_json(json.dumps(output)).outcome == "timeout"
 
 
 def test_evidence_carries_no_password() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from harness.adaptation.hops import follow_ports
 from harness.clients.contract import ClientResult, Request
-from harness.clients.driver import lacking_words
+from harness.clients.driver import describe_unavailable
 from harness.observations.certificates import certificate_view, client_trust
 from harness.observations.decide import ControlEvidence, ServerWords, decide, resumed
 from harness.observations.record import CertificateView, Observation, Outcome, Stage
@@ -71,20 +71,20 @@ def test_a_request_without_extras_is_as_it_always_was(offer: str) -> None:
 
 def test_a_request_with_extras_says_them_and_a_driver_reads_them() -> None:
     """Protects the contract: both ends mean the same by it."""
-    asked = request("default+cert=listed+sni=none+hangup=data")
-    read = contract.Request.parse(asked.to_json())
+    sent = request("default+cert=listed+sni=none+hangup=data")
+    read = contract.Request.parse(sent.to_json())
     assert read.extras.certificate == "/run/postfix-matrix/client-listed.pem"
     assert read.extras.key == "/run/postfix-matrix/client-listed.key"
     assert read.extras.server_name("mx.test") is None
-    assert read.extras.abilities() == list(asked.offer.extras.abilities)
+    assert read.extras.abilities() == list(sent.offer.extras.abilities)
     assert contract.Request.parse(request("default").to_json()).extras == contract.Extras()
 
 
 def test_a_driver_refuses_extras_that_it_has_never_heard_of() -> None:
     """Protects truth: what would be passed over is an error, not a measurement."""
-    told = {**request("TLSv1.2+resume").to_dict(), "extras": {"colour": "red"}}
+    data = {**request("TLSv1.2+resume").to_dict(), "extras": {"colour": "red"}}
     with pytest.raises(contract.BadRequest, match="colour"):
-        contract.Request.parse(json.dumps(told))
+        contract.Request.parse(json.dumps(data))
 
 
 class Able:
@@ -105,17 +105,17 @@ class Able:
 )
 def test_a_client_that_cannot_says_so_in_a_sentence(offer: str, implicit: bool, why: str) -> None:
     """Protects cells from clients that ignore what they are told."""
-    asked = contract.Request.parse(replace(request(offer), implicit_tls=implicit).to_json())
-    said = contract.hindrance(Able(), asked)
-    assert (why in said) if why else said == ""
+    parsed = contract.Request.parse(replace(request(offer), implicit_tls=implicit).to_json())
+    reason = contract.hindrance(Able(), parsed)
+    assert (why in reason) if why else reason == ""
 
 
 def test_the_harness_says_the_same_of_an_image_that_declares_nothing() -> None:
     """Protects old images: nothing is asked of them that they do not know."""
     needed = Offer.parse("TLSv1.2+cert=trusted+sni=a.test").extras.abilities
-    said = lacking_words(needed, frozenset({"cert"}))
-    assert said == "this client cannot be told which server name to send"
-    assert lacking_words(needed, frozenset(needed)) == ""
+    reason = describe_unavailable(needed, frozenset({"cert"}))
+    assert reason == "this client cannot be told which server name to send"
+    assert describe_unavailable(needed, frozenset(needed)) == ""
 
 
 def _wire(hangup: str) -> Any:
@@ -158,7 +158,7 @@ def test_a_mailer_that_hung_up_was_refused_by_nobody() -> None:
 
 def test_a_tuned_context_sends_the_name_it_was_told() -> None:
     """Protects +sni=: the name in the hello is the context's, whatever the library asks for."""
-    for name, wanted in (("mx2.test", b"mx2.test"), (None, None)):
+    for name, expected in (("mx2.test", b"mx2.test"), (None, None)):
         made = tuned.TunedContext(ssl.PROTOCOL_TLS_CLIENT)
         made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
         tuned.tune(made, sends_name=True, name=name)
@@ -167,16 +167,16 @@ def test_a_tuned_context_sends_the_name_it_was_told() -> None:
             made.wrap_bio(ssl.MemoryBIO(), out, server_hostname="mx.test").do_handshake()
         hello = out.read()
         assert b"mx.test" not in hello
-        assert wanted is None or wanted in hello
+        assert expected is None or expected in hello
 
 
 def test_the_client_certificates_are_what_they_are_called(pki: Pki) -> None:
     """Protects +cert=: two are of the run's CA and differ, one is of another."""
     views = {}
-    for one in ClientCertificate:
-        if one is not ClientCertificate.NONE:
-            views[one] = certificate_view(pki.client_pair(one).certificate)
-    issuers = {one: view.issuer for one, view in views.items() if view is not None}
+    for which in ClientCertificate:
+        if which is not ClientCertificate.NONE:
+            views[which] = certificate_view(pki.client_pair(which).certificate)
+    issuers = {which: view.issuer for which, view in views.items() if view is not None}
     assert issuers[ClientCertificate.TRUSTED] == issuers[ClientCertificate.LISTED]
     assert issuers[ClientCertificate.UNTRUSTED] != issuers[ClientCertificate.LISTED]
     assert len({view.sha256 for view in views.values() if view}) == 3
@@ -220,7 +220,7 @@ OFFER = Offer.parse("TLSv1.2+resume")
 
 
 @pytest.mark.parametrize(
-    ("told", "control", "is_control", "expected"),
+    ("was_resumed", "control", "is_control", "expected"),
     [
         (True, ControlEvidence(None, True), False, True),
         (False, ControlEvidence(None, True, resumes=True), False, False),
@@ -231,10 +231,10 @@ OFFER = Offer.parse("TLSv1.2+resume")
     ],
 )
 def test_a_session_that_was_not_resumed_says_something_only_beside_a_control(
-    told: bool | None, control: ControlEvidence, is_control: bool, expected: bool | None
+    was_resumed: bool | None, control: ControlEvidence, is_control: bool, expected: bool | None
 ) -> None:
     """Protects truth: a client that cannot resume makes no server one that does not."""
-    result = replace(schema_samples.RESULT, resumed=told)
+    result = replace(schema_samples.RESULT, resumed=was_resumed)
     assert resumed(OFFER, result, control, is_control=is_control) is expected
     assert resumed(Offer(), result, control, is_control=is_control) is None
 
@@ -243,8 +243,8 @@ def test_a_client_that_hung_up_is_no_refusal() -> None:
     """Protects the vocabulary: the client decided it, and there is no reason."""
     result = ClientResult("c", "hung-up", "data", error="the client hung up, as it was told")
     offer = Offer.parse("TLSv1.2+hangup=data")
-    found = decide(offer, result, ServerWords(), ControlEvidence("c", True))
-    assert (found.outcome, found.stage, found.reason, found.decided_by) == (
+    decision = decide(offer, result, ServerWords(), ControlEvidence("c", True))
+    assert (decision.outcome, decision.stage, decision.reason, decision.decided_by) == (
         Outcome.HUNG_UP,
         Stage.DATA,
         None,
@@ -252,7 +252,7 @@ def test_a_client_that_hung_up_is_no_refusal() -> None:
     )
 
 
-def seen(**more: Any) -> Observation:
+def make_observation(**more: Any) -> Observation:
     """An accepted cell."""
     return replace(schema_samples.observation(schema_samples.accepted()), **more)
 
@@ -261,24 +261,24 @@ VIEW = CertificateView("a" * 64, ("mx.test", "*.mx.test"), "CA")
 
 
 @pytest.mark.parametrize(
-    ("asked", "one", "wrong"),
+    ("expected", "measured", "wrong"),
     [
-        ({"certificate": "mx.test"}, seen(certificate=VIEW), ""),
-        ({"certificate": "mx2.*"}, seen(certificate=VIEW), "a certificate for mx.test"),
-        ({"certificate": "mx.test"}, seen(), None),
-        ({"resumed": True}, seen(resumed=True), ""),
-        ({"resumed": True}, seen(resumed=False), "no session resumed"),
-        ({"resumed": False}, seen(resumed=True), "the session resumed"),
-        ({"resumed": False}, seen(), None),
+        ({"certificate": "mx.test"}, make_observation(certificate=VIEW), ""),
+        ({"certificate": "mx2.*"}, make_observation(certificate=VIEW), "a certificate for mx.test"),
+        ({"certificate": "mx.test"}, make_observation(), None),
+        ({"resumed": True}, make_observation(resumed=True), ""),
+        ({"resumed": True}, make_observation(resumed=False), "no session resumed"),
+        ({"resumed": False}, make_observation(resumed=True), "the session resumed"),
+        ({"resumed": False}, make_observation(), None),
     ],
 )
 def test_certificates_and_sessions_can_be_expected(
-    asked: dict[str, Any], one: Observation, wrong: str | None
+    expected: dict[str, Any], measured: Observation, wrong: str | None
 ) -> None:
     """Protects scenarios: what is expected holds, fails, or cannot be told."""
-    expectation = Expectation(**read_expected(asked))
-    found = contradiction(expectation, one)
-    assert (wrong in found) if wrong and found else found == wrong
+    expectation = Expectation(**read_expected(expected))
+    problem = contradiction(expectation, measured)
+    assert (wrong in problem) if wrong and problem else problem == wrong
     assert Expectation.from_data(expectation.to_data()) == expectation
 
 
@@ -291,15 +291,17 @@ def test_what_is_no_answer_to_resumed_is_the_writers_error() -> None:
 def test_another_certificate_is_an_effect() -> None:
     """Protects verdicts: a map that changes only the certificate changes something."""
     other = replace(VIEW, names=("mx2.test",))
-    assert changes(seen(certificate=VIEW), seen(certificate=other)) == ("certificate",)
-    assert changes(seen(resumed=True), seen(resumed=False)) == ("resumed",)
-    assert changes(seen(certificate=VIEW), seen()) == ()
+    assert changes(make_observation(certificate=VIEW), make_observation(certificate=other)) == (
+        "certificate",
+    )
+    assert changes(make_observation(resumed=True), make_observation(resumed=False)) == ("resumed",)
+    assert changes(make_observation(certificate=VIEW), make_observation()) == ()
 
 
 def test_an_observation_with_a_certificate_reads_back() -> None:
     """Protects run folders: the new fields are read as they were written."""
-    one = seen(certificate=VIEW, resumed=False)
-    assert Observation.from_json(one.to_json()) == one
+    observation = make_observation(certificate=VIEW, resumed=False)
+    assert Observation.from_json(observation.to_json()) == observation
 
 
 def test_a_reference_follows_the_entry_that_got_another_port() -> None:
@@ -336,9 +338,9 @@ def test_headers_are_of_messages_that_postfix_sends(
 ) -> None:
     """Protects from headers that nobody would send, and from quotes in a shell's script."""
     head = 'title = "t"\nsource = "s"\nclaim = "c"\n'
-    found, errors = describe(head + text, tmp_path / "scenario.toml")
+    scenario, errors = describe(head + text, tmp_path / "scenario.toml")
     if wrong is None:
-        assert found is not None
-        assert found.headers == ("TLS-Required: no",)
+        assert scenario is not None
+        assert scenario.headers == ("TLS-Required: no",)
     else:
         assert wrong in str(errors[0])

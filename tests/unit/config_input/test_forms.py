@@ -341,7 +341,7 @@ def test_removals_take_out_what_was_set() -> None:
 
 
 def test_options_that_come_first_are_of_the_service_that_is_named() -> None:
-    """Protects --service: -o lines alone, and no guess without it."""
+    """Protects --for-service: -o lines alone, and no guess without it."""
     read = pasted("  -o smtpd_tls_security_level=encrypt\n", Service.SUBMISSIONS)
     (entry,) = parse_master_cf(read.master_cf).entries
     assert (entry.name, read.overlay) == ("submissions", Overlay.MERGE)

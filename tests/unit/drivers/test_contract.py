@@ -55,8 +55,8 @@ class Client:
 def answer(hold: Any) -> dict[str, Any]:
     """The result of one request to a client that does this."""
     request = contract.Request.parse(json.dumps(REQUEST))
-    found: dict[str, Any] = asyncio.run(contract.run_one(Client(hold), request))
-    return found
+    result: dict[str, Any] = asyncio.run(contract.run_one(Client(hold), request))
+    return result
 
 
 def test_a_request_is_read_as_the_contract_has_it() -> None:
@@ -95,10 +95,10 @@ def test_an_exception_of_the_driver_is_an_error_and_shows_where() -> None:
         trace.stage = "auth"
         raise KeyError("what was this")
 
-    found = answer(hold)
-    assert (found["outcome"], found["stage"]) == ("error", "auth")
-    assert "what was this" in found["error"]
-    assert Path(__file__).name in found["error"]
+    result = answer(hold)
+    assert (result["outcome"], result["stage"]) == ("error", "auth")
+    assert "what was this" in result["error"]
+    assert Path(__file__).name in result["error"]
 
 
 def test_a_dialogue_that_hangs_ends_in_its_time_with_what_was_said() -> None:
@@ -110,10 +110,10 @@ def test_a_dialogue_that_hangs_ends_in_its_time_with_what_was_said() -> None:
         trace.said("C", "EHLO client.test")
         await asyncio.sleep(60)
 
-    found = answer(hold)
-    assert (found["outcome"], found["stage"]) == ("timeout", "ehlo")
-    assert found["dialogue"] == ["C: EHLO client.test"]
-    assert 0.04 < found["seconds"] < 5
+    result = answer(hold)
+    assert (result["outcome"], result["stage"]) == ("timeout", "ehlo")
+    assert result["dialogue"] == ["C: EHLO client.test"]
+    assert 0.04 < result["seconds"] < 5
 
 
 def test_a_reply_is_shown_as_it_looks_on_the_wire() -> None:
@@ -125,9 +125,9 @@ def test_a_reply_is_shown_as_it_looks_on_the_wire() -> None:
 
 def test_message_ids_are_valid_and_distinct() -> None:
     """Protects the joining of messages to cells: ids that differ in punctuation stay apart."""
-    one, other = contract.message_id("a/b+c/TLSv1.2"), contract.message_id("a/b.c/TLSv1.2")
-    assert one != other
-    for each in (one, other):
+    first, other = contract.message_id("a/b+c/TLSv1.2"), contract.message_id("a/b.c/TLSv1.2")
+    assert first != other
+    for each in (first, other):
         local, _, domain = each.strip("<>").partition("@")
         assert domain == "client.test"
         assert all(
@@ -136,11 +136,11 @@ def test_message_ids_are_valid_and_distinct() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "found"), [("2.0.0 Ok: queued as 4BXYZ", "4BXYZ"), ("2.0.0 Ok", None)]
+    ("text", "queue_id"), [("2.0.0 Ok: queued as 4BXYZ", "4BXYZ"), ("2.0.0 Ok", None)]
 )
-def test_the_queue_id_is_postfix_own(text: str, found: str | None) -> None:
+def test_the_queue_id_is_postfix_own(text: str, queue_id: str | None) -> None:
     """Protects the joining of a message to its log lines."""
-    assert contract.queue_id(text) == found
+    assert contract.queue_id(text) == queue_id
 
 
 def drive(lines: list[str], *arguments: str) -> list[dict[str, Any]]:
@@ -165,11 +165,11 @@ def asking(name: str, seconds: float) -> str:
 def test_the_loop_answers_each_line_as_it_is_done_and_ends_with_its_input() -> None:
     """Protects the warm driver: many requests over one pipe, none lost, bad ones named."""
     slow, quick = asking("slow", 0.5), asking("quick", 0)
-    found = drive([slow, "{}", "", "no json", quick])
-    by_id = {one["id"]: one["outcome"] for one in found}
+    results = drive([slow, "{}", "", "no json", quick])
+    by_id = {result["id"]: result["outcome"] for result in results}
     assert by_id == {"slow": "accepted", "quick": "accepted", "": "error"}
-    assert [one["outcome"] for one in found].count("error") == 2
-    assert found[-1]["id"] == "slow"
+    assert [result["outcome"] for result in results].count("error") == 2
+    assert results[-1]["id"] == "slow"
 
 
 def test_describe_prints_one_object_with_the_contract() -> None:

@@ -59,24 +59,24 @@ def test_a_circumflex_in_a_password_is_one() -> None:
 
 def test_a_delivery_has_the_servers_reply() -> None:
     """Protects the queue id: it is in what the server said last."""
-    told = read(
+    report = read(
         "LOG: MAIN\n  <= a@b U=client P=local S=288\nLOG: MAIN\n  => b@sink.test R=out T=out "
         "H=mx.test [127.0.0.1] X=TLS1.3:ECDHE_SECP256R1:256 CV=yes "
         'C="250 2.0.0 Ok: queued as 9F2"\n'
     )
-    assert told.sent
-    assert told.reply is not None
-    assert (told.reply.code, told.reply.text) == (250, "2.0.0 Ok: queued as 9F2")
+    assert report.sent
+    assert report.reply is not None
+    assert (report.reply.code, report.reply.text) == (250, "2.0.0 Ok: queued as 9F2")
 
 
 def test_a_failure_has_its_words() -> None:
     """Protects causes: GnuTLS's words, as Exim passes them on."""
-    told = read(
+    report = read(
         "LOG: MAIN\n  H=mx.test [127.0.0.1] TLS session: (gnutls_handshake): A TLS fatal alert has "
         "been received: Error in protocol version\nLOG: MAIN\n  == b@sink.test R=out T=out defer "
         "(-37) H=mx.test [127.0.0.1]: failure while setting up TLS session\n"
     )
-    assert not told.sent
-    assert told.error is not None
-    assert "gnutls_handshake" in told.error.splitlines()[0]
-    assert "<= " not in told.error
+    assert not report.sent
+    assert report.error is not None
+    assert "gnutls_handshake" in report.error.splitlines()[0]
+    assert "<= " not in report.error

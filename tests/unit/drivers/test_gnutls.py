@@ -36,7 +36,7 @@ def test_suites_are_read_by_their_numbers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "parts"),
     [
         ("TLS_RSA_ARCFOUR_128_SHA1", ["+RSA", "+ARCFOUR-128", "+SHA1"]),
         ("TLS_RSA_NULL_MD5", ["+RSA", "+NULL", "+MD5"]),
@@ -48,9 +48,9 @@ def test_suites_are_read_by_their_numbers() -> None:
         ("TLS_AES_128_GCM_SHA256", ["+AES-128-GCM", "+AEAD"]),
     ],
 )
-def test_a_suite_is_told_by_its_parts(name: str, words: list[str]) -> None:
+def test_a_suite_is_told_by_its_parts(name: str, parts: list[str]) -> None:
     """Protects cipher offers: GnuTLS takes key exchange, cipher and MAC, each by a word."""
-    assert gnutls.suite_words(name) == words
+    assert gnutls.suite_words(name) == parts
 
 
 def test_a_cipher_that_gnutls_never_had_is_not_offered() -> None:
@@ -67,6 +67,8 @@ def test_a_cipher_that_gnutls_never_had_is_not_offered() -> None:
 
 def test_what_went_wrong_is_told_without_the_rest() -> None:
     """Protects evidence: the library's error is not buried under what it says of a success."""
-    said = "Processed 0 CA certificate(s).\n*** Fatal error: A TLS fatal alert has been received.\n"
-    assert driver.words(said) == "*** Fatal error: A TLS fatal alert has been received."
+    output = (
+        "Processed 0 CA certificate(s).\n*** Fatal error: A TLS fatal alert has been received.\n"
+    )
+    assert driver.words(output) == "*** Fatal error: A TLS fatal alert has been received."
     assert "No or insufficient" in driver.words("Error in priorities: No or insufficient ones")

@@ -29,8 +29,8 @@ def talk(lowest: ssl.TLSVersion, highest: ssl.TLSVersion, tmp_path: Path) -> tup
     server.load_cert_chain(*pair)
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
-    for one in (server, client):
-        one.set_ciphers("ALL:@SECLEVEL=0")
+    for side in (server, client):
+        side.set_ciphers("ALL:@SECLEVEL=0")
     client.minimum_version, client.maximum_version = lowest, highest
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     ends = [client.wrap_bio(to_client, to_server), server.wrap_bio(to_server, to_client, True)]

@@ -46,12 +46,12 @@ def request(offer: Any = None, username: str | None = None) -> Any:
     )
 
 
-def judged(pieces: Any, said: Any, offer: Any = None, username: str | None = None) -> Any:
+def judged(pieces: Any, report: Any, offer: Any = None, username: str | None = None) -> Any:
     """The ending of a dialogue of these pieces."""
     wire = relay.Wire(contract.Trace(stage="banner"), False, once=False, connected=True)
     for who, data in pieces:
         (wire.from_server if who == "S" else wire.from_client)(data)
-    return mailer.judge(request(offer, username), wire, said)
+    return mailer.judge(request(offer, username), wire, report)
 
 
 TLS12 = contract.Offer("TLSv1.2", "TLSv1.2")
@@ -127,7 +127,7 @@ def test_what_nothing_explains_is_an_error_of_the_drivers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "code"),
+    ("text", "code"),
     [
         ("msmtp: server message: 535 5.7.8 Error: authentication failed", 535),
         ("< 250 2.1.0 Ok\n< 554 5.7.1 <c@d>: Access denied", 554),
@@ -135,10 +135,10 @@ def test_what_nothing_explains_is_an_error_of_the_drivers() -> None:
         ("error 0.535 5.7 x", None),
     ],
 )
-def test_a_reply_is_found_in_a_programs_words(words: str, code: int | None) -> None:
+def test_a_reply_is_found_in_a_programs_words(text: str, code: int | None) -> None:
     """Protects reasons: the server's own reply is what refused, whatever stands around it."""
-    found = mailer.reply_in(words)
-    assert (found.code if found else None) == code
+    reply = mailer.reply_in(text)
+    assert (reply.code if reply else None) == code
 
 
 def test_workers_stay_warm_and_a_bad_one_fails_its_own_job_alone() -> None:
@@ -149,15 +149,15 @@ def test_workers_stay_warm_and_a_bad_one_fails_its_own_job_alone() -> None:
         jobs = [
             {"do": do, "n": n} for n, do in enumerate(("work", "die", "work", "babble", "work"))
         ]
-        told = await asyncio.gather(*(workers.ask(job) for job in jobs), return_exceptions=True)
+        answers = await asyncio.gather(*(workers.ask(job) for job in jobs), return_exceptions=True)
         await workers.close()
-        return told
+        return answers
 
     results = asyncio.run(asyncio.wait_for(all_jobs(), 20))
-    assert [one["n"] for one in results if isinstance(one, dict)] == [0, 2, 4]
-    said = [str(one) for one in results if isinstance(one, worker.WorkerFailed)]
-    assert "out of cheese" in said[0]
-    assert "rubbish" in said[1]
+    assert [result["n"] for result in results if isinstance(result, dict)] == [0, 2, 4]
+    messages = [str(result) for result in results if isinstance(result, worker.WorkerFailed)]
+    assert "out of cheese" in messages[0]
+    assert "rubbish" in messages[1]
 
 
 def test_a_worker_that_died_while_idle_is_replaced_before_it_is_asked() -> None:
@@ -202,5 +202,5 @@ def test_a_worker_can_say_that_it_cannot() -> None:
     """Protects client-incapable: the reason is passed on, and nothing is sent."""
     with pytest.raises(mailer.Incapable, match="no such version"):
         worker.said_by({"incapable": "no such version"})
-    said = worker.said_by({"sent": False, "code": 535, "text": "5.7.8 no", "stage": "auth"})
-    assert (said.reply.code, said.stage, said.sent) == (535, "auth", False)
+    report = worker.said_by({"sent": False, "code": 535, "text": "5.7.8 no", "stage": "auth"})
+    assert (report.reply.code, report.stage, report.sent) == (535, "auth", False)

@@ -42,8 +42,8 @@ def test_a_range_that_a_library_cannot_make_whole_is_not_made(
     library: str, lowest: str, highest: str, why: str | None
 ) -> None:
     """Protects accepted cells: a version that is lacking is not passed over in silence."""
-    found = offer.hindrance(job(), library, inside(lowest, highest))
-    assert (found is None) if why is None else (why in found)
+    hindrance = offer.hindrance(job(), library, inside(lowest, highest))
+    assert (hindrance is None) if why is None else (why in hindrance)
 
 
 def test_groups_are_the_modern_librarys() -> None:
@@ -53,8 +53,8 @@ def test_groups_are_the_modern_librarys() -> None:
     )
     tls13 = inside("TLSv1.3", "TLSv1.3")
     assert "ffdhe2048" in offer.hindrance(job(groups=("ffdhe2048",)), "modern", tls13)
-    told = offer.told(job(groups=("X25519", "secp384r1")), "modern", tls13)
-    assert told.groups == (1034, 715)
+    settings = offer.told(job(groups=("X25519", "secp384r1")), "modern", tls13)
+    assert settings.groups == (1034, 715)
 
 
 @pytest.mark.parametrize(
@@ -70,9 +70,9 @@ def test_only_the_versions_of_the_range_are_left(
     library: str, lowest: str, highest: str, version: str, off: set[str]
 ) -> None:
     """Protects pinned cells: every other version is switched off by its option."""
-    told = offer.told(job(), library, inside(lowest, highest))
-    assert told.version == version
-    assert {name for name, bit in offer.NO.items() if told.options & bit} == off
+    settings = offer.told(job(), library, inside(lowest, highest))
+    assert settings.version == version
+    assert {name for name, bit in offer.NO.items() if settings.options & bit} == off
 
 
 @pytest.mark.parametrize(
@@ -95,9 +95,9 @@ def test_a_version_none_of_whose_ciphers_is_named_is_not_offered(
 ) -> None:
     """Protects cells of one cipher: no other can be negotiated by way of the other kind's list."""
     highest = "TLSv1.3" if library == "modern" else "TLSv1.2"
-    told = offer.told(job(*ciphers), library, inside("TLSv1.2", highest))
-    assert (told.ciphers, told.suites) == (list_, suites)
-    assert {name for name in ("TLSv1.2", "TLSv1.3") if told.options & offer.NO[name]} == off
+    settings = offer.told(job(*ciphers), library, inside("TLSv1.2", highest))
+    assert (settings.ciphers, settings.suites) == (list_, suites)
+    assert {name for name in ("TLSv1.2", "TLSv1.3") if settings.options & offer.NO[name]} == off
 
 
 def test_the_library_is_called_by_its_own_line() -> None:

@@ -52,14 +52,18 @@ def test_a_runtime_is_called_by_its_true_library(tmp_path: Path) -> None:
     """Protects provenance: no cell of BoringSSL's or rustls' is put down to an OpenSSL."""
     program = tmp_path / "program"
     program.write_bytes(PATHS)
-    told = [driver.identity(versions, program) for versions in (NODE, BUN, DENO)]
-    assert [one["tls_version"] for one in told] == [
+    identities = [driver.identity(versions, program) for versions in (NODE, BUN, DENO)]
+    assert [identity["tls_version"] for identity in identities] == [
         "OpenSSL 3.5.8",
         "BoringSSL fe703e9f",
         "rustls 0.23.40",
     ]
-    assert [one["runtime"] for one in told] == ["Node.js 22.23.3", "Bun 1.4.5", "Deno 2.9.6"]
-    assert [one["offers"][0] for one in told] == ["TLSv1", "TLSv1", "TLSv1.2"]
+    assert [identity["runtime"] for identity in identities] == [
+        "Node.js 22.23.3",
+        "Bun 1.4.5",
+        "Deno 2.9.6",
+    ]
+    assert [identity["offers"][0] for identity in identities] == ["TLSv1", "TLSv1", "TLSv1.2"]
 
 
 def test_a_library_that_does_not_tell_its_version_is_given_none(tmp_path: Path) -> None:

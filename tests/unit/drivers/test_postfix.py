@@ -77,7 +77,7 @@ def test_by_default_it_is_as_its_users_run_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("build", "offer", "words"),
+    ("build", "offer", "message"),
     [
         (OLD, offered("TLSv1.3"), "unknown option -tls1_3"),
         (NEW, offered("SSLv3"), "unknown option -ssl3"),
@@ -86,9 +86,9 @@ def test_by_default_it_is_as_its_users_run_it() -> None:
         (NEW, replace(offered("TLSv1.3"), ciphers=("TLS_AES_128_GCM_SHA256",)), "no option"),
     ],
 )
-def test_what_it_cannot_be_told_it_says(build: Build, offer: Offer, words: str) -> None:
+def test_what_it_cannot_be_told_it_says(build: Build, offer: Offer, message: str) -> None:
     """Protects refusals: what this Postfix has no word for is the client's own doing."""
-    with pytest.raises(Incapable, match=words):
+    with pytest.raises(Incapable, match=message):
         tls_settings(replace(WAY, offer=offer), build)
 
 
@@ -148,12 +148,16 @@ def test_a_delivery_is_found_by_its_message_and_tells_of_its_tls() -> None:
     """Protects the client's view: protocol, cipher, bits and group are smtp(8)'s own line's."""
     log = Log()
     assert [log.feed(line) for line in (CLEANUP, TLS_LINE, SENT)] == [None, None, "<1@client.test>"]
-    told = log.take("<1@client.test>")
-    assert told is not None
-    assert (told.sent, told.protocol, told.cipher) == (True, "TLSv1.3", "TLS_AES_256_GCM_SHA384")
-    assert (told.bits, told.group) == (256, "x25519")
-    assert told.reply is not None
-    assert told.reply.text == "2.0.0 Ok: queued as 9F2"
+    report = log.take("<1@client.test>")
+    assert report is not None
+    assert (report.sent, report.protocol, report.cipher) == (
+        True,
+        "TLSv1.3",
+        "TLS_AES_256_GCM_SHA384",
+    )
+    assert (report.bits, report.group) == (256, "x25519")
+    assert report.reply is not None
+    assert report.reply.text == "2.0.0 Ok: queued as 9F2"
     assert log.take("<1@client.test>") is None
 
 
@@ -162,12 +166,12 @@ def test_a_failure_has_its_words_and_its_librarys() -> None:
     log = Log()
     for line in (CLEANUP, PROBLEM, DEFERRED):
         log.feed(line)
-    told = log.take("<1@client.test>")
-    assert told is not None
-    assert not told.sent
-    assert told.error is not None
-    assert told.error.splitlines()[0] == "Cannot start TLS: handshake failure"
-    assert "unsupported protocol" in told.error
+    report = log.take("<1@client.test>")
+    assert report is not None
+    assert not report.sent
+    assert report.error is not None
+    assert report.error.splitlines()[0] == "Cannot start TLS: handshake failure"
+    assert "unsupported protocol" in report.error
 
 
 def test_lines_of_another_process_are_anothers() -> None:
@@ -175,35 +179,35 @@ def test_lines_of_another_process_are_anothers() -> None:
     log = Log()
     for line in (CLEANUP, PROBLEM.replace("[9]", "[10]"), DEFERRED):
         log.feed(line)
-    told = log.take("<1@client.test>")
-    assert told is not None
-    assert told.error == "Cannot start TLS: handshake failure"
+    report = log.take("<1@client.test>")
+    assert report is not None
+    assert report.error == "Cannot start TLS: handshake failure"
 
 
 def test_a_refusal_brings_the_servers_reply() -> None:
     """Protects stages: what the server said is told with its code."""
     log = Log()
-    said = DEFERRED.replace(
+    line = DEFERRED.replace(
         "Cannot start TLS: handshake failure",
         "host mx.test[127.0.0.1] said: 454 4.7.0 TLS not available due to local problem (in reply "
         "to STARTTLS command)",
     )
     log.feed(CLEANUP)
-    log.feed(said)
-    told = log.take("<1@client.test>")
-    assert told is not None
-    assert told.reply is not None
-    assert told.reply.code == 454
+    log.feed(line)
+    report = log.take("<1@client.test>")
+    assert report is not None
+    assert report.reply is not None
+    assert report.reply.code == 454
 
 
 def test_posttls_finger_is_told_the_same() -> None:
     """Protects both tools of a build from offering different things."""
-    words = command(REQUEST, 4000, OLD)
-    assert words[-1] == "[mx.test]:4000"
-    assert words[words.index("-l") + 1] == "encrypt"
-    assert words[words.index("-p") + 1] == "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1"
-    assert "tls_medium_cipherlist=ALL:COMPLEMENTOFALL" in words
-    assert "-w" not in words
+    arguments = command(REQUEST, 4000, OLD)
+    assert arguments[-1] == "[mx.test]:4000"
+    assert arguments[arguments.index("-l") + 1] == "encrypt"
+    assert arguments[arguments.index("-p") + 1] == "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1"
+    assert "tls_medium_cipherlist=ALL:COMPLEMENTOFALL" in arguments
+    assert "-w" not in arguments
 
 
 def test_posttls_fingers_lines_are_read() -> None:

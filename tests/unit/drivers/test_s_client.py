@@ -56,12 +56,12 @@ EHLO_REPLY = b"250-mx.test\r\n250-STARTTLS\r\n250 CHUNKING\r\n"
 
 def options(tool: Any, lowest: str, highest: str) -> list[str]:
     """The command line's words for an offer, without the ciphers."""
-    words: list[str] = tool.offer_options(contract.Offer(lowest, highest))
-    return [word for word in words if word.startswith(("-ssl", "-tls", "-no_"))]
+    arguments: list[str] = tool.offer_options(contract.Offer(lowest, highest))
+    return [word for word in arguments if word.startswith(("-ssl", "-tls", "-no_"))]
 
 
 @pytest.mark.parametrize(
-    ("tool", "lowest", "highest", "words"),
+    ("tool", "lowest", "highest", "arguments"),
     [
         (OLD, "SSLv2", "SSLv2", ["-ssl2"]),
         (OLD, "TLSv1.1", "TLSv1.1", ["-tls1_1"]),
@@ -70,10 +70,10 @@ def options(tool: Any, lowest: str, highest: str) -> list[str]:
     ],
 )
 def test_exactly_the_offered_versions_are_asked_for(
-    tool: Any, lowest: str, highest: str, words: list[str]
+    tool: Any, lowest: str, highest: str, arguments: list[str]
 ) -> None:
     """Protects the offer: one version by its own option, a range by leaving out the others."""
-    assert options(tool, lowest, highest) == words
+    assert options(tool, lowest, highest) == arguments
 
 
 @pytest.mark.parametrize(

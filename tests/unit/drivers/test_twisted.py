@@ -45,8 +45,8 @@ def test_a_range_with_a_version_that_is_lacking_is_not_offered(
     library: Any, lowest: str, highest: str, why: str | None
 ) -> None:
     """Protects accepted cells: OpenSSL would pass the version over, and offer the rest."""
-    found = offer.hindrance(job(), library, inside(lowest, highest))
-    assert (found is None) if why is None else (why in found)
+    hindrance = offer.hindrance(job(), library, inside(lowest, highest))
+    assert (hindrance is None) if why is None else (why in hindrance)
 
 
 @pytest.mark.parametrize(
@@ -72,10 +72,10 @@ def test_groups_cannot_be_told() -> None:
 
 def test_only_the_versions_of_the_range_are_left() -> None:
     """Protects pinned cells: every other version is switched off by its option."""
-    told = offer.told(job(), NEW, inside("TLSv1.1", "TLSv1.2"))
-    off = {name for name, bit in offer.NO.items() if told.options & bit}
+    settings = offer.told(job(), NEW, inside("TLSv1.1", "TLSv1.2"))
+    off = {name for name, bit in offer.NO.items() if settings.options & bit}
     assert off == {"SSLv3", "TLSv1", "TLSv1.3"}
-    assert (told.ciphers, told.suites) == ("ALL:COMPLEMENTOFALL:@SECLEVEL=0", None)
+    assert (settings.ciphers, settings.suites) == ("ALL:COMPLEMENTOFALL:@SECLEVEL=0", None)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_version_none_of_whose_ciphers_is_named_is_not_offered(
     ciphers: tuple[str, ...], list_: str, suites: str, off: set[str]
 ) -> None:
     """Protects cells of one cipher: no other can be negotiated by way of the other kind's list."""
-    told = offer.told(job(*ciphers), NEW, inside("TLSv1.2", "TLSv1.3"))
-    assert (told.ciphers, told.suites) == (list_, suites)
-    left = {name for name in ("TLSv1.2", "TLSv1.3") if told.options & offer.NO[name]}
+    settings = offer.told(job(*ciphers), NEW, inside("TLSv1.2", "TLSv1.3"))
+    assert (settings.ciphers, settings.suites) == (list_, suites)
+    left = {name for name in ("TLSv1.2", "TLSv1.3") if settings.options & offer.NO[name]}
     assert left == off

@@ -41,18 +41,18 @@ def test_what_is_no_client_hello_does_not_count_as_one(first_bytes: bytes) -> No
 @given(cuts=st.lists(st.integers(0, len(EHLO)), max_size=6))
 def test_replies_do_not_depend_on_how_the_stream_is_cut(cuts: list[int]) -> None:
     """Protects the dialogue from TCP: a reply in several segments is still one reply."""
-    replies, found, start = wire.Replies(), [], 0
+    replies, complete, start = wire.Replies(), [], 0
     for end in [*sorted(cuts), len(EHLO)]:
-        found += replies.feed(EHLO[start:end])
+        complete += replies.feed(EHLO[start:end])
         start = end
-    assert [(one.code, one.text) for one in found] == [
+    assert [(reply.code, reply.text) for reply in complete] == [
         (250, "mx.test\nSIZE 10240000\nSTARTTLS\nCHUNKING")
     ]
 
 
 def test_a_line_that_is_no_reply_ends_as_code_zero() -> None:
     """Protects against waiting for ever on a server that does not speak SMTP."""
-    assert [one.code for one in wire.Replies().feed(b"SSH-2.0-OpenSSH\r\n")] == [0]
+    assert [reply.code for reply in wire.Replies().feed(b"SSH-2.0-OpenSSH\r\n")] == [0]
 
 
 @pytest.mark.parametrize(

@@ -79,12 +79,12 @@ def test_it_fits_eighty_columns() -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["127.0.0.1:25", "-s", "defaults"], "--scenario cannot go with 127.0.0.1:25"),
-        (["127.0.0.1:25", "-S", "smtp"], "--service cannot go with 127.0.0.1:25"),
-        (["127.0.0.1:65536"], "65536 is no port"),
-        (["debian-12", "--implicit"], "--implicit cannot go with debian-12"),
+        (["127.0.0.1:25", "-s", "defaults"], "--scenario cannot be used with 127.0.0.1:25"),
+        (["127.0.0.1:25", "-S", "smtp"], "--service cannot be used with 127.0.0.1:25"),
+        (["127.0.0.1:65536"], "65536 is not a port"),
+        (["debian-12", "--implicit"], "--implicit cannot be used with debian-12"),
         (["debian-12", "-s", "no-such"], "unknown scenario 'no-such'"),
-        (["127.0.0.1:25", "--config", "main.cf"], "--config cannot go with 127.0.0.1:25"),
+        (["127.0.0.1:25", "--config", "main.cf"], "--config cannot be used with 127.0.0.1:25"),
         (["debian-12", "--config", "main.cf", "-s", "defaults"], "--config and --scenario both"),
         (["debian-12", "--config", "no-such.cf"], "no-such.cf is neither a file nor"),
     ],

@@ -39,7 +39,7 @@ def _run(*words: str) -> RunData:
 def test_a_run_goes_on_with_what_it_began_with(words: tuple[str, ...]) -> None:
     """Otherwise the catalog's release would go on in the place of a user's, without its mark."""
     _check_additions(_run(*words), _MINE)
-    with pytest.raises(UsageError, match=r"was begun with --source postfix-3\.1\.0") as caught:
+    with pytest.raises(UsageError, match=r"was started with --source postfix-3\.1\.0") as caught:
         _check_additions(_run(*words), NOTHING_ADDED)
     assert " ".join(words) in caught.value.next_step
 
@@ -47,5 +47,5 @@ def test_a_run_goes_on_with_what_it_began_with(words: tuple[str, ...]) -> None:
 def test_nothing_is_added_to_a_run_half_way() -> None:
     """A run of the catalog's releases stays one."""
     _check_additions(_run("-b", "debian-12"), NOTHING_ADDED)
-    with pytest.raises(UsageError, match="begun with --source not given"):
+    with pytest.raises(UsageError, match="started with --source not given"):
         _check_additions(_run("-b", "debian-12"), _MINE)

@@ -19,37 +19,33 @@ from hypothesis import strategies as st
 
 from harness.catalog.ciphers import all_ciphers
 from harness.scan import certificates
+from harness.scan.choice import Choice
 from harness.scan.client_hello import (
     GROUPS,
     ClientHello,
-    client_hello,
+    encode_client_hello,
 )
 from harness.scan.coroutines import (
     NotMeasuredError,
-    play,
+    run_parts,
 )
 from harness.scan.details import (
     Details,
-    groups,
-    primes,
+    find_certificates,
+    find_groups,
+    find_primes,
 )
-from harness.scan.details import certificates as certificate_parts
 from harness.scan.elimination import (
     VersionSuites,
-    eliminate,
+    find_suites,
 )
-from harness.scan.server_hello import (
-    Alert,
-    Answer,
-    Choice,
-    answer,
-)
+from harness.scan.server_hello import Alert, Answer, parse_answer
 from harness.targets.dh_groups import dh_parameters
 from harness.targets.pki import Pki
 from harness.tls import Protocol
 
 NEW, OLD = Protocol.TLSv1_3, Protocol.TLSv1_2
-BY_NAME = {one.name: one for one in all_ciphers()}
+BY_NAME = {cipher.name: cipher for cipher in all_ciphers()}
 #: A suite of each kind that is asked for by itself.
 RSA_SUITES = ["ECDHE-RSA-AES128-GCM-SHA256", "DHE-RSA-AES256-GCM-SHA384", "AES128-SHA"]
 
@@ -81,35 +77,38 @@ def of(server: ssl.SSLContext) -> Callable[[ClientHello], Answer]:
     def ask(question: ClientHello) -> Answer:
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         end = server.wrap_bio(incoming, outgoing, server_side=True)
-        hello = client_hello(question, "mx.test")
+        hello = encode_client_hello(question, "mx.test")
         incoming.write(hello)
         with contextlib.suppress(ssl.SSLError):
             end.do_handshake()
-        return answer(outgoing.read(), question, hello) or Alert(-1)
+        return parse_answer(outgoing.read(), question, hello) or Alert(-1)
 
     return ask
 
 
 def scanned(server: Callable[[ClientHello], Answer]) -> Details:
     """All details of a server of the two newest versions."""
-    versions, found = [VersionSuites(OLD), VersionSuites(NEW)], Details()
-    play((eliminate(version) for version in versions), server)
-    play([*groups(found, versions), *primes(found, versions)], server)
-    play(certificate_parts(found, versions), server)
-    return found
+    versions, details = [VersionSuites(OLD), VersionSuites(NEW)], Details()
+    run_parts((find_suites(version) for version in versions), server)
+    run_parts([*find_groups(details, versions), *find_primes(details, versions)], server)
+    run_parts(find_certificates(details, versions), server)
+    return details
 
 
-def keys(found: Details) -> dict[str, tuple[Protocol, ...]]:
+def keys(details: Details) -> dict[str, tuple[Protocol, ...]]:
     """By key, the versions in which a certificate was seen."""
-    read = [certificates.read(der, seen) for der, seen in found.certificates.items()]
-    return {f"{one.key} {one.bits}": one.seen for one in read}
+    read = [
+        certificates.read_certificate(der, versions)
+        for der, versions in details.certificates.items()
+    ]
+    return {f"{certificate.key} {certificate.bits}": certificate.seen for certificate in read}
 
 
 def test_a_real_servers_certificates_are_seen_in_both_versions(tmp_path: Path) -> None:
     """Protects the certificates: one of each key, TLSv1.3's own too, which comes encrypted."""
-    found = scanned(of(context(tmp_path, "RSA", "EC")))
-    assert keys(found) == {"RSA 2048": (OLD, NEW), "EC secp256r1 256": (OLD, NEW)}
-    assert found.not_measured == {}
+    details = scanned(of(context(tmp_path, "RSA", "EC")))
+    assert keys(details) == {"RSA 2048": (OLD, NEW), "EC secp256r1 256": (OLD, NEW)}
+    assert details.not_measured == {}
 
 
 def test_a_server_of_one_key_and_one_version_has_one_certificate(tmp_path: Path) -> None:
@@ -129,19 +128,19 @@ def test_every_cipher_and_curve_of_tls13_opens_the_certificate(
     server = context(tmp_path, "RSA")
     server.minimum_version = ssl.TLSVersion.TLSv1_3
     server.set_ecdh_curve(curve)
-    version, found = VersionSuites(NEW, [BY_NAME[suite]]), Details()
-    play(groups(found, [version]), of(server))
-    play(certificate_parts(found, [version]), of(server))
-    assert keys(found) == {"RSA 2048": (NEW,)}
+    version, details = VersionSuites(NEW, [BY_NAME[suite]]), Details()
+    run_parts(find_groups(details, [version]), of(server))
+    run_parts(find_certificates(details, [version]), of(server))
+    assert keys(details) == {"RSA 2048": (NEW,)}
 
 
 def test_a_real_servers_groups_and_prime_are_found(tmp_path: Path) -> None:
     """Protects groups: what set_ecdh_curve leaves is what both versions tell; DH has its size."""
     server = context(tmp_path, "RSA")
     server.set_ecdh_curve("secp384r1")
-    found = scanned(of(server))
-    assert found.groups == {NEW: ["secp384r1"], OLD: ["secp384r1"]}
-    assert found.dh_bits["DHE"] == {2048}
+    details = scanned(of(server))
+    assert details.groups == {NEW: ["secp384r1"], OLD: ["secp384r1"]}
+    assert details.dh_bits["DHE"] == {2048}
 
 
 @given(chosen=st.lists(st.sampled_from(list(GROUPS)), unique=True), prefers=st.booleans())
@@ -149,7 +148,7 @@ def test_groups_are_found_by_elimination(chosen: list[int], prefers: bool) -> No
     """Protects truth: whatever groups a server has, in whatever order, these and no more."""
 
     def ask(question: ClientHello) -> Answer:
-        common = [one for one in question.groups if one in chosen]
+        common = [group for group in question.groups if group in chosen]
         if not common:
             return Alert(40)
         best = min(common, key=chosen.index) if prefers else common[0]
@@ -159,13 +158,13 @@ def test_groups_are_found_by_elimination(chosen: list[int], prefers: bool) -> No
         VersionSuites(OLD, [BY_NAME[RSA_SUITES[0]]]),
         VersionSuites(NEW, [BY_NAME["TLS_AES_128_GCM_SHA256"]]),
     ]
-    found = Details()
-    asked = play(groups(found, versions), ask)
-    for names in found.groups.values():
-        assert sorted(names) == sorted(GROUPS[one] for one in chosen)
+    details = Details()
+    count = run_parts(find_groups(details, versions), ask)
+    for names in details.groups.values():
+        assert sorted(names) == sorted(GROUPS[group] for group in chosen)
         if prefers:
-            assert names == [GROUPS[one] for one in chosen]
-    assert asked <= 2 * (len(chosen) + 1)
+            assert names == [GROUPS[group] for group in chosen]
+    assert count <= 2 * (len(chosen) + 1)
 
 
 @given(suites=st.sets(st.sampled_from(RSA_SUITES)))
@@ -177,10 +176,10 @@ def test_a_kind_without_suites_is_not_asked_for(suites: set[str]) -> None:
         assert {BY_NAME[name].code for name in suites} >= set(question.ciphers)
         return Alert(40)
 
-    found = Details()
-    asked = play([*groups(found, versions), *primes(found, versions)], ask)
-    asked += play(certificate_parts(found, versions), ask)
-    assert asked == ("ECDHE" in str(suites)) + ("'DHE" in str(suites)) + bool(suites)
+    details = Details()
+    count = run_parts([*find_groups(details, versions), *find_primes(details, versions)], ask)
+    count += run_parts(find_certificates(details, versions), ask)
+    assert count == ("ECDHE" in str(suites)) + ("'DHE" in str(suites)) + bool(suites)
 
 
 def test_what_came_to_nothing_is_told_by_name() -> None:
@@ -190,10 +189,10 @@ def test_what_came_to_nothing_is_told_by_name() -> None:
         raise NotMeasuredError("no answer in 5 s")
 
     versions = [VersionSuites(OLD, [BY_NAME[name] for name in RSA_SUITES])]
-    found = Details()
-    play([*groups(found, versions), *primes(found, versions)], ask)
-    play(certificate_parts(found, versions), ask)
-    assert set(found.not_measured) == {
+    details = Details()
+    run_parts([*find_groups(details, versions), *find_primes(details, versions)], ask)
+    run_parts(find_certificates(details, versions), ask)
+    assert set(details.not_measured) == {
         "TLSv1.2 groups",
         "size of DH of DHE suites",
         "TLSv1.2 RSA certificate",
@@ -242,17 +241,17 @@ def test_a_certificates_key_and_signature_are_told(
     key: PrivateKey, named: str, bits: int, signature: str
 ) -> None:
     """Protects the facts of each kind of key; a stranger's name cannot drive the terminal."""
-    found = certificates.read(signed(key), [NEW, OLD])
-    assert (found.key, found.bits, found.signature) == (named, bits, signature)
-    assert found.expires == "2026-01-02"
-    assert found.seen == (OLD, NEW)
-    assert "\x1b" not in found.subject
+    certificate = certificates.read_certificate(signed(key), [NEW, OLD])
+    assert (certificate.key, certificate.bits, certificate.signature) == (named, bits, signature)
+    assert certificate.expires == "2026-01-02"
+    assert certificate.seen == (OLD, NEW)
+    assert "\x1b" not in certificate.subject
 
 
 def test_what_is_no_certificate_is_an_error_that_is_caught() -> None:
     """Protects the scan of strangers: rubbish in the place of a certificate is a ValueError."""
     with pytest.raises(ValueError, match=r"."):
-        certificates.read(b"\x30\x03abc", [])
+        certificates.read_certificate(b"\x30\x03abc", [])
 
 
 def test_records_that_do_not_open_are_no_answer(tmp_path: Path) -> None:
@@ -263,7 +262,7 @@ def test_records_that_do_not_open_are_no_answer(tmp_path: Path) -> None:
     def ask(question: ClientHello) -> Answer:
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         end = server.wrap_bio(incoming, outgoing, server_side=True)
-        hello = client_hello(question, "mx.test")
+        hello = encode_client_hello(question, "mx.test")
         incoming.write(hello)
         with contextlib.suppress(ssl.SSLError):
             end.do_handshake()
@@ -272,14 +271,14 @@ def test_records_that_do_not_open_are_no_answer(tmp_path: Path) -> None:
             data[-1] ^= 1
             data[200] ^= 1
         try:
-            return answer(bytes(data), question, hello) or Alert(-1)
+            return parse_answer(bytes(data), question, hello) or Alert(-1)
         except ValueError as error:
             broken.append(NotMeasuredError(str(error)))
             raise broken[-1] from error
 
-    version, found = VersionSuites(NEW, [BY_NAME["TLS_AES_128_GCM_SHA256"]]), Details()
-    found.groups[NEW] = ["X25519"]
-    play(certificate_parts(found, [version]), ask)
-    assert found.certificates == {}
+    version, details = VersionSuites(NEW, [BY_NAME["TLS_AES_128_GCM_SHA256"]]), Details()
+    details.groups[NEW] = ["X25519"]
+    run_parts(find_certificates(details, [version]), ask)
+    assert details.certificates == {}
     assert broken
-    assert "does not open" in found.not_measured["TLSv1.3 RSA certificate"]
+    assert "cannot be decrypted" in details.not_measured["TLSv1.3 RSA certificate"]

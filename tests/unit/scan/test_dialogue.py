@@ -14,7 +14,7 @@ from harness.scan.concurrency import (
     FAR,
     NEAR,
     SPACING_MOST,
-    Pace,
+    Concurrency,
 )
 from harness.scan.coroutines import NotMeasuredError
 from harness.scan.dialogue import (
@@ -43,48 +43,48 @@ ALERT = bytes([21, 3, 3, 0, 2, 2, 40])
 def test_replies_may_come_in_any_pieces(cuts: set[int]) -> None:
     """Protects from half a reply: each thing is said once, after a whole reply, and in order."""
     dialogue = ScanDialogue(PLACE, QUESTION)
-    assert dialogue.opening == b""
-    for reply, said in zip(REPLIES, (EHLO, STARTTLS, None), strict=True):
+    assert dialogue.first_data == b""
+    for reply, sent in zip(REPLIES, (EHLO, STARTTLS, None), strict=True):
         ends = [*sorted(cut for cut in cuts if cut < len(reply)), len(reply)]
         starts = [0, *ends[:-1]]
-        got = [dialogue.hear(reply[a:b]) for a, b in zip(starts, ends, strict=True)]
+        got = [dialogue.take_data(reply[a:b]) for a, b in zip(starts, ends, strict=True)]
         assert got[:-1] == [None] * (len(got) - 1)
-        assert got[-1] == said if said else isinstance(got[-1], bytes) and got[-1][0] == 22
-    assert dialogue.hear(ALERT[:3]) is None
-    assert dialogue.hear(ALERT[3:]) == Alert(40)
+        assert got[-1] == sent if sent else isinstance(got[-1], bytes) and got[-1][0] == 22
+    assert dialogue.take_data(ALERT[:3]) is None
+    assert dialogue.take_data(ALERT[3:]) == Alert(40)
 
 
 def test_tls_from_the_start_says_hello_first() -> None:
     """Protects submissions: the client speaks first; a close is the server's no."""
     dialogue = ScanDialogue(ScanTarget("mx.test", 465, implicit=True), QUESTION)
-    assert dialogue.opening[0] == 22
-    assert dialogue.hear(b"") == CLOSED
+    assert dialogue.first_data[0] == 22
+    assert dialogue.take_data(b"") == CLOSED
 
 
 @pytest.mark.parametrize(
-    ("heard", "error", "words"),
+    ("received", "error", "message"),
     [
         ([b"421 4.7.0 too many connections\r\n"], NotMeasuredError, "too many connections"),
         ([b"554 no\r\n"], NotMeasuredError, "554 no"),
         ([b""], NotMeasuredError, "before TLS"),
         ([REPLIES[0], b""], NotMeasuredError, "before TLS"),
         ([*REPLIES[:2], b"454 4.7.0 TLS not available\r\n"], NotMeasuredError, "454 4.7.0"),
-        ([*REPLIES, b"HTTP/1.1 400"], NotMeasuredError, "no TLS"),
-        ([b"SSH-2.0-OpenSSH_9\r\n"], InfrastructureError, "no SMTP server"),
+        ([*REPLIES, b"HTTP/1.1 400"], NotMeasuredError, "not TLS"),
+        ([b"SSH-2.0-OpenSSH_9\r\n"], InfrastructureError, "not an SMTP server"),
         ([REPLIES[0], b"250 mx.test\r\n"], InfrastructureError, "announces no STARTTLS"),
         ([b"220-x\r\n" * 40000], NotMeasuredError, "too much"),
     ],
 )
 def test_what_is_no_answer_is_told_in_the_servers_words(
-    heard: list[bytes], error: type[Exception], words: str
+    received: list[bytes], error: type[Exception], message: str
 ) -> None:
     """Protects refusals: a server that is busy, closed or something else refuses no suite."""
     dialogue = ScanDialogue(PLACE, QUESTION)
-    *before, last = heard
+    *before, last = received
     for data in before:
-        dialogue.hear(data)
-    with pytest.raises(error, match=words):
-        dialogue.hear(last)
+        dialogue.take_data(data)
+    with pytest.raises(error, match=message):
+        dialogue.take_data(last)
 
 
 @given(data=st.binary(max_size=60))
@@ -93,8 +93,8 @@ def test_whatever_a_stranger_says_is_taken(data: bytes) -> None:
     for before in ((), REPLIES):
         dialogue = ScanDialogue(PLACE, QUESTION)
         with contextlib.suppress(NotMeasuredError, InfrastructureError):
-            for one in (*before, data):
-                dialogue.hear(one)
+            for received in (*before, data):
+                dialogue.take_data(received)
 
 
 def test_far_servers_get_more_connections_and_careful_ones_fewer() -> None:
@@ -103,19 +103,19 @@ def test_far_servers_get_more_connections_and_careful_ones_fewer() -> None:
     One quick reply shows a near server, however slow others were; after a failure there are never
     more again.
     """
-    pace = Pace()
-    assert pace.width == NEAR
-    pace.heard(0.03)
-    assert (pace.width, pace.spacing) == (FAR, 0.0)
-    pace.heard(0.0002)
-    pace.heard(0.03)
-    assert pace.width == NEAR
-    far = Pace()
-    far.heard(0.03)
-    seen = []
+    concurrency = Concurrency()
+    assert concurrency.width == NEAR
+    concurrency.note_reply(0.03)
+    assert (concurrency.width, concurrency.spacing) == (FAR, 0.0)
+    concurrency.note_reply(0.0002)
+    concurrency.note_reply(0.03)
+    assert concurrency.width == NEAR
+    far = Concurrency()
+    far.note_reply(0.03)
+    states = []
     for _ in range(8):
-        far.failed()
-        far.heard(0.03)
-        seen.append((far.width, far.spacing))
-    assert [width for width, _ in seen[:4]] == [4, 2, 1, 1]
-    assert seen[-1] == (1, SPACING_MOST)
+        far.note_failure()
+        far.note_reply(0.03)
+        states.append((far.width, far.spacing))
+    assert [width for width, _ in states[:4]] == [4, 2, 1, 1]
+    assert states[-1] == (1, SPACING_MOST)

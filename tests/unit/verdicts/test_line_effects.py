@@ -231,11 +231,11 @@ def test_an_unknown_policy_is_refused_before_anything_runs() -> None:
 
 def test_nothing_to_explain_is_said_so() -> None:
     """Protects from a run of nothing."""
-    result = CliRunner().invoke(explain_command, ["no-such-thing"])
-    assert isinstance(result.exception, UsageError)
-    assert "neither a file nor a scenario" in str(result.exception)
-    result = CliRunner().invoke(explain_command, ["defaults"])
-    assert "nothing to hold defaults against" in str(result.exception)
+    told = CliRunner().invoke(explain_command, ["no-such-thing"])
+    assert isinstance(told.exception, UsageError)
+    assert "neither a file nor a scenario" in str(told.exception)
+    told = CliRunner().invoke(explain_command, ["defaults"])
+    assert "nothing to compare defaults with" in str(told.exception)
 
 
 KNOWN = Known(("debian-11", "debian-12"), ("openssl-3.5.7", "aiosmtplib-debian12"))

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from harness.cli.confirmation import (
-    agreed,
+    confirm_measuring,
     expected_seconds,
 )
 from harness.errors import NothingSelectedError, UsageError
@@ -193,12 +193,12 @@ def test_what_seems_to_act_is_measured_once_more_where_it_changes() -> None:
 def test_what_takes_long_is_asked_or_refused(capsys: pytest.CaptureFixture[str]) -> None:
     """Protects an hour: on no terminal a long measurement needs --yes, and says so."""
     assert expected_seconds(0) > 0
-    agreed("explain", 100, yes=False)
+    confirm_measuring("explain", 100, yes=False)
     assert "explain measures 100 cells, in about 10 seconds" in capsys.readouterr().err
-    agreed("explain", 100_000, yes=True)
+    confirm_measuring("explain", 100_000, yes=True)
     assert "83 minutes" in capsys.readouterr().err
     with pytest.raises(UsageError) as caught:
-        agreed("explain", 100_000, yes=False)
+        confirm_measuring("explain", 100_000, yes=False)
     assert "--yes" in str(caught.value)
     assert caught.value.exit_code == 4
 

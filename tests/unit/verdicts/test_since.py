@@ -160,14 +160,18 @@ def test_bisecting_goes_on_with_what_is_left_and_names_what_is_not() -> None:
     while name := bisection.next_build():
         bisection.tried.add(name)
         release = name.partition("+")[0]
-        bisection.note_unavailable(name, State.UNREACHED, f"no place gave the source of {release}\n    a place")
+        bisection.note_unavailable(
+            name, State.UNREACHED, f"no place gave the source of {release}\n    a place"
+        )
     lost = ["postfix-3.6.2", "postfix-3.6.1", "postfix-3.6.3", "postfix-3.6.0"]
     assert bisection.notes == [f"{build}: source not reached" for build in lost]
     assert list(bisection.describe_open()) == [
         "not exact along Postfix: 3.5.25 is the newest measured before 3.6.4; "
         "4 releases lie between"
     ]
-    bisection.note_unavailable("postfix-3.6.2+openssl-1.1.1w", State.REFUSED, "tls.h: no such file\nmore")
+    bisection.note_unavailable(
+        "postfix-3.6.2+openssl-1.1.1w", State.REFUSED, "tls.h: no such file\nmore"
+    )
     assert (
         bisection.notes[-1] == "postfix-3.6.2+openssl-1.1.1w: does not build: tls.h: no such file"
     )
