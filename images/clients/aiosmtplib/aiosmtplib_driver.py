@@ -91,7 +91,7 @@ def pinned(offer: Offer, ca_file: str) -> TunedContext:
     made.options &= ~(ssl.OP_NO_SSLv3 | ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1)
     made.options |= OP_LEGACY_SERVER_CONNECT
     try:
-        _restrict(made, offer)
+        _restrict_context(made, offer)
         made.minimum_version = getattr(ssl.TLSVersion, version_name(offer.lowest))
         made.maximum_version = getattr(ssl.TLSVersion, version_name(offer.highest))
     except (AttributeError, ValueError, ssl.SSLError) as exc:
@@ -99,7 +99,7 @@ def pinned(offer: Offer, ca_file: str) -> TunedContext:
     return made
 
 
-def _restrict(made: ssl.SSLContext, offer: Offer) -> None:
+def _restrict_context(made: ssl.SSLContext, offer: Offer) -> None:
     """Offer the named ciphers and group alone, else all that there are.
 
     Raises:
@@ -132,11 +132,11 @@ def letter(request: Request) -> MIMEText:
 
 def words(exc: BaseException) -> str:
     """The library's error as it was, and what it was raised from where that says something else."""
-    said = [f"{type(exc).__name__}: {exc}"]
+    lines = [f"{type(exc).__name__}: {exc}"]
     cause = exc.__cause__
-    if cause is not None and str(cause) not in said[0]:
-        said.append(f"from {type(cause).__name__}: {cause}")
-    return "; ".join(said)
+    if cause is not None and str(cause) not in lines[0]:
+        lines.append(f"from {type(cause).__name__}: {cause}")
+    return "; ".join(lines)
 
 
 def has_tls_error(exc: BaseException | None) -> bool:
@@ -172,7 +172,7 @@ def judge(exc: Exception, dialogue: Dialogue) -> Ending:
     if isinstance(exc, ConnectionError):
         return Ending("refused", trace.stage, words(exc))
     if type(exc) is aiosmtplib.SMTPException and dialogue.last_ehlo is not None:
-        return _missing(exc, dialogue)
+        return _name_unavailable(exc, dialogue)
     raise exc
 
 
@@ -188,7 +188,7 @@ def _handshake_failed(exc: Exception, outcome: str) -> Ending:
     return Ending(outcome, "handshake", words(exc))
 
 
-def _missing(exc: Exception, dialogue: Dialogue) -> Ending:
+def _name_unavailable(exc: Exception, dialogue: Dialogue) -> Ending:
     """aiosmtplib stops by itself where the server does not announce what it needs."""
     ehlo = dialogue.last_ehlo
     assert ehlo is not None
@@ -220,28 +220,28 @@ class Aiosmtplib:
 
     async def run(self, request: Request, trace: Trace) -> Ending:
         """Send the message."""
-        dialogue = self._dialogue(request, trace)
+        dialogue = self._have_dialogue(request, trace)
         try:
             chosen = settings(request)
             if request.extras.resume:
                 await _connect_first(chosen, dialogue)
                 dialogue.close()
                 trace.lines.append("[the client connects again, with the session it had]")
-                dialogue = self._dialogue(request, trace)
+                dialogue = self._have_dialogue(request, trace)
             if request.extras.hangup == "data":
                 return await _hang_up(chosen, dialogue)
-            _, said = await aiosmtplib.send(letter(request), **chosen)
+            _, reply_text = await aiosmtplib.send(letter(request), **chosen)
         except Exception as exc:
             return judge(exc, dialogue)
         finally:
             dialogue.close()
-        trace.queue_id = queue_id(said)
+        trace.queue_id = queue_id(reply_text)
         # aiosmtplib returns the last reply's text; it has checked that the code is 250.
         outcome = "accepted" if dialogue.over_tls else "plaintext"
-        return Ending(outcome, reply=Reply(250, said))
+        return Ending(outcome, reply=Reply(250, reply_text))
 
     @staticmethod
-    def _dialogue(request: Request, trace: Trace) -> Dialogue:
+    def _have_dialogue(request: Request, trace: Trace) -> Dialogue:
         """A connection that is to be made, watched from here on."""
         made = Dialogue(request, trace)
         CURRENT.set(made)

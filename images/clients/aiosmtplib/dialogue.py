@@ -97,10 +97,10 @@ class Dialogue:
             self.trace.said("C", _WITHHELD[asked_for].format(len(data)))
             return
         line = data.split(b"\r\n", 1)[0].decode("utf-8", "replace")
-        words = line.split()
-        verb = words[0].upper() if words else ""
+        parts = line.split()
+        verb = parts[0].upper() if parts else ""
         if verb == "AUTH":
-            line = " ".join([*words[:2], *["(credentials)"] * (len(words) > 2)])
+            line = " ".join([*parts[:2], *["(credentials)"] * (len(parts) > 2)])
         self.trace.said("C", line)
         self.trace.stage = STAGES.get(verb, self.trace.stage)
 

@@ -81,14 +81,14 @@ class Request:
             data = json.loads(line)
             if data["contract"] != CONTRACT:
                 raise BadRequest(f"contract {data['contract']!r}; this driver speaks {CONTRACT}")
-            return _request(data)
+            return _read_request(data)
         except BadRequest:
             raise
         except (KeyError, TypeError, ValueError) as exc:
             raise BadRequest(f"{type(exc).__name__}: {exc}") from exc
 
 
-def _request(data: Mapping[str, Any]) -> Request:
+def _read_request(data: Mapping[str, Any]) -> Request:
     if data["tls"] not in ("starttls", "implicit", "none"):
         raise BadRequest(f"tls is {data['tls']!r}; use 'starttls', 'implicit' or 'none'")
     credentials = data["credentials"] or {"username": None, "password": None}
@@ -99,7 +99,7 @@ def _request(data: Mapping[str, Any]) -> Request:
         port=int(data["port"]),
         server_name=data["server_name"],
         implicit_tls=data["tls"] == "implicit",
-        offer=_offer(data["offer"]),
+        offer=_read_offer(data["offer"]),
         ca_file=data["ca_file"],
         username=credentials["username"],
         password=credentials["password"],
@@ -112,7 +112,7 @@ def _request(data: Mapping[str, Any]) -> Request:
     )
 
 
-def _offer(data: Mapping[str, Any] | None) -> Offer | None:
+def _read_offer(data: Mapping[str, Any] | None) -> Offer | None:
     if data is None:
         return None
     named = {key: tuple(map(str, data.get(key) or ())) for key in ("ciphers", "groups")}
@@ -240,8 +240,8 @@ def message_id(request_id: str) -> str:
 
 def queue_id(text: str) -> str | None:
     """The queue id in Postfix's final reply, ``2.0.0 Ok: queued as 4BXYZ``; None where none is."""
-    found = re.search(r"queued as (\S+)", text)
-    return found.group(1) if found else None
+    match = re.search(r"queued as (\S+)", text)
+    return match.group(1) if match else None
 
 
 def abilities(client: Client) -> frozenset[str]:
@@ -253,9 +253,11 @@ def hindrance(client: Client, request: Request) -> str:
     """Which extras of a request a client cannot be told; "": none."""
     if request.implicit_tls and request.extras.hangup == "starttls":
         return "this client cannot be told to hang up after STARTTLS where TLS comes first"
-    lacking = [one for one in request.extras.abilities() if one not in abilities(client)]
-    told = " or ".join(ABILITIES.get(one, one) for one in lacking)
-    return f"this client cannot be told {told}" if told else ""
+    unavailable = [
+        ability for ability in request.extras.abilities() if ability not in abilities(client)
+    ]
+    description = " or ".join(ABILITIES.get(ability, ability) for ability in unavailable)
+    return f"this client cannot be told {description}" if description else ""
 
 
 async def run_one(client: Client, request: Request) -> dict[str, Any]:
@@ -268,7 +270,7 @@ async def run_one(client: Client, request: Request) -> dict[str, Any]:
     if why:
         return result(request.id, Ending("client-incapable", "handshake", why), trace, None)
     try:
-        ending = await _within(request.time_limit, client.run(request, trace))
+        ending = await _wait_within(request.time_limit, client.run(request, trace))
     except TimeoutError:
         ending = Ending("timeout", trace.stage, f"no end after {request.time_limit:g} s")
     except Exception as exc:
@@ -278,7 +280,7 @@ async def run_one(client: Client, request: Request) -> dict[str, Any]:
     return result(request.id, ending, trace, seconds)
 
 
-async def _within(seconds: float, dialogue: Coroutine[Any, Any, Ending]) -> Ending:
+async def _wait_within(seconds: float, dialogue: Coroutine[Any, Any, Ending]) -> Ending:
     """The dialogue's ending, or TimeoutError once ``seconds`` are over.
 
     asyncio.wait_for would go on to wait for whatever the client does when it is cancelled: some say
@@ -304,19 +306,19 @@ def _bad_request(line: bytes, exc: BadRequest) -> dict[str, Any]:
     return result(request_id, Ending("error", None, f"bad request: {exc}"), Trace(), None)
 
 
-def _write(data: Mapping[str, Any]) -> None:
+def _write_line(data: Mapping[str, Any]) -> None:
     sys.stdout.write(json.dumps(data, ensure_ascii=False, separators=(",", ":")) + "\n")
     sys.stdout.flush()
 
 
-async def _answer(client: Client, line: bytes, turn: asyncio.Semaphore) -> None:
+async def _answer_line(client: Client, line: bytes, turn: asyncio.Semaphore) -> None:
     try:
         request = Request.parse(line)
     except BadRequest as exc:
-        _write(_bad_request(line, exc))
+        _write_line(_bad_request(line, exc))
         return
     async with turn:
-        _write(await run_one(client, request))
+        _write_line(await run_one(client, request))
 
 
 async def serve(client: Client, jobs: int = JOBS) -> None:
@@ -337,7 +339,7 @@ async def serve(client: Client, jobs: int = JOBS) -> None:
     under_way: set[asyncio.Task[None]] = set()
     while (line := await lines.get()) is not None:
         if line.strip():
-            task = asyncio.create_task(_answer(client, line, turn))
+            task = asyncio.create_task(_answer_line(client, line, turn))
             under_way.add(task)
             task.add_done_callback(under_way.discard)
     if under_way:
@@ -354,7 +356,7 @@ async def main(
     """
     if sys.argv[1:] == ["--describe"]:
         extras = sorted(abilities(client))
-        _write({"contract": CONTRACT, **await client.describe(), "extras": extras})
+        _write_line({"contract": CONTRACT, **await client.describe(), "extras": extras})
     elif sys.argv[1:]:
         sys.exit(f"usage: driver [--describe]; got {' '.join(sys.argv[1:])}")
     else:

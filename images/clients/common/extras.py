@@ -39,7 +39,7 @@ class Extras:
             "renegotiate": self.renegotiate,
             f"hangup={self.hangup}": self.hangup is not None,
         }
-        return [name for name, asked in needed.items() if asked]
+        return [name for name, is_needed in needed.items() if is_needed]
 
     def server_name(self, usual: str) -> str | None:
         """The server name to send, where one is usually sent; None: none."""

@@ -98,12 +98,14 @@ def offered(body: bytes) -> Offered | None:
         reader.vector(1)
         ciphers = len(reader.vector(2)) // 2
         reader.vector(1)
-        listed = _extensions(reader).get(SUPPORTED_VERSIONS)
+        listed = _read_extensions(reader).get(SUPPORTED_VERSIONS)
     except IndexError:
         return None
     if listed:
         pairs = [tuple(listed[place : place + 2]) for place in range(1, len(listed) - 1, 2)]
-        return Offered(_sorted([VERSIONS[pair] for pair in pairs if pair in VERSIONS]), ciphers)
+        return Offered(
+            _sort_versions([VERSIONS[pair] for pair in pairs if pair in VERSIONS]), ciphers
+        )
     # Without the extension the field is the highest that the client can; how low it would go
     # cannot be told.
     known = VERSIONS.get((highest[0], highest[1]))
@@ -119,7 +121,7 @@ def chosen(body: bytes) -> Chosen | None:
         reader.vector(1)
         cipher = reader.number(2)
         reader.take(1)
-        extensions = _extensions(reader)
+        extensions = _read_extensions(reader)
     except IndexError:
         return None
     share = extensions.get(KEY_SHARE, b"")
@@ -144,12 +146,12 @@ def group_name(number: int) -> str:
 
 def cipher_name(code: int) -> tuple[str, int | None]:
     """A cipher as OpenSSL names it (else as the registry does), and its strength in bits."""
-    return _names().get(code, (f"0x{code:04X}", None))
+    return _read_names().get(code, (f"0x{code:04X}", None))
 
 
 def cipher_code(name: str) -> int:
     """The registry's number of a cipher, by OpenSSL's name. KeyError: there is none."""
-    return {known: code for code, (known, _) in _names().items()}[name]
+    return {known: code for code, (known, _) in _read_names().items()}[name]
 
 
 def group_code(name: str) -> int:
@@ -158,26 +160,26 @@ def group_code(name: str) -> int:
 
 
 @functools.cache
-def _names() -> dict[int, tuple[str, int | None]]:
-    found: dict[int, tuple[str, int | None]] = {}
+def _read_names() -> dict[int, tuple[str, int | None]]:
+    names: dict[int, tuple[str, int | None]] = {}
     with TABLE.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file, delimiter="\t"):
             if len(row["code"]) == 4:
                 name = row["iana"] if row["openssl"] == "-" else row["openssl"]
                 bits = int(row["bits"]) if row["bits"].isdigit() else None
-                found[int(row["code"], 16)] = name, bits
-    return found
+                names[int(row["code"], 16)] = name, bits
+    return names
 
 
-def _extensions(reader: _Reader) -> dict[int, bytes]:
-    found: dict[int, bytes] = {}
+def _read_extensions(reader: _Reader) -> dict[int, bytes]:
+    extensions: dict[int, bytes] = {}
     if reader.data:
         rest = _Reader(reader.vector(2))
         while rest.data:
             kind = rest.number(2)
-            found[kind] = rest.vector(2)
-    return found
+            extensions[kind] = rest.vector(2)
+    return extensions
 
 
-def _sorted(versions: Sequence[str]) -> tuple[str, ...]:
+def _sort_versions(versions: Sequence[str]) -> tuple[str, ...]:
     return tuple(version for version in VERSIONS.values() if version in versions)

@@ -93,21 +93,21 @@ class Relayed:
         )
         try:
             async with Relay(wire, request.host, request.port) as relay:
-                said = await self._mailer.send(request, relay.port)
+                report = await self._mailer.send(request, relay.port)
         except ConnectionRefusedError as exc:
             return Ending("refused", "connect", f"ConnectionRefusedError: {exc}")
         except Incapable as exc:
             return Ending("client-incapable", "handshake", str(exc))
-        view(trace, said, wire)
-        return judge(request, wire, said)
+        view(trace, report, wire)
+        return judge(request, wire, report)
 
 
-def view(trace: Trace, said: Said, wire: Wire) -> None:
+def view(trace: Trace, report: Said, wire: Wire) -> None:
     """Put into the trace what was negotiated: as the software says, else as the wire shows."""
-    trace.peer_certificate = said.peer_certificate
-    if not (said.sent or wire.handshake_done) or not wire.in_tls:
+    trace.peer_certificate = report.peer_certificate
+    if not (report.sent or wire.handshake_done) or not wire.in_tls:
         return
-    trace.resumed = said.resumed
+    trace.resumed = report.resumed
     chosen = wire.chosen
     if chosen is not None:
         trace.protocol = chosen.version
@@ -115,79 +115,81 @@ def view(trace: Trace, said: Said, wire: Wire) -> None:
         trace.group = wire.group
     elif wire.is_ssl2:
         trace.protocol = "SSLv2"
-    trace.protocol = said.protocol or trace.protocol
-    trace.cipher = said.cipher or trace.cipher
-    trace.bits = said.bits if said.bits is not None else trace.bits
-    trace.group = said.group or trace.group
+    trace.protocol = report.protocol or trace.protocol
+    trace.cipher = report.cipher or trace.cipher
+    trace.bits = report.bits if report.bits is not None else trace.bits
+    trace.group = report.group or trace.group
 
 
-def judge(request: Request, wire: Wire, said: Said) -> Ending:
+def judge(request: Request, wire: Wire, report: Said) -> Ending:
     """What a dialogue comes to, once the software has given up or is through.
 
     Raises:
         RuntimeError: it failed, and nothing on the wire says why: the driver's trouble, nobody's
             refusal.
     """
-    if wire.hung_up or said.hung_up:
+    if wire.hung_up or report.hung_up:
         stage = wire.trace.stage if wire.hung_up else "data"
         return Ending("hung-up", stage, "the client hung up, as it was told")
-    if said.sent:
-        return _sent(wire, said)
+    if report.sent:
+        return _judge_sent(wire, report)
     if wire.earlier is not None and wire.earlier.hello_sent and not wire.hello_sent:
         # It was turned away in the handshake, and came again for nothing: the first tells why.
         wire = wire.earlier
         wire.trace.local_address = wire.address
     if not wire.connected:
-        return _unconnected(request, said)
+        return _judge_unconnected(request, report)
     if wire.in_tls:
-        return _failed_in_tls(wire, said)
-    return _failed_in_the_clear(request, wire, said)
+        return _judge_failure_in_tls(wire, report)
+    return _judge_failure_in_the_clear(request, wire, report)
 
 
-def _sent(wire: Wire, said: Said) -> Ending:
-    reply = said.reply if wire.in_tls else _queued(wire) or said.reply
-    wire.trace.queue_id = said.queue_id or (queue_id(reply.text) if reply else None)
+def _judge_sent(wire: Wire, report: Said) -> Ending:
+    reply = report.reply if wire.in_tls else _final_reply(wire) or report.reply
+    wire.trace.queue_id = report.queue_id or (queue_id(reply.text) if reply else None)
     return Ending("accepted" if wire.in_tls else "plaintext", reply=reply)
 
 
-def _queued(wire: Wire) -> Reply | None:
+def _final_reply(wire: Wire) -> Reply | None:
     """The reply that took the message, of a dialogue in the clear."""
-    found = re.findall(r"^S: 250 (.*queued as .*)$", "\n".join(wire.trace.lines), re.M)
-    return Reply(250, found[-1]) if found else None
+    replies = re.findall(r"^S: 250 (.*queued as .*)$", "\n".join(wire.trace.lines), re.M)
+    return Reply(250, replies[-1]) if replies else None
 
 
-def _unconnected(request: Request, said: Said) -> Ending:
+def _judge_unconnected(request: Request, report: Said) -> Ending:
     if request.offer is None:
-        raise RuntimeError(f"the client did not connect: {said.error}")
-    return Ending("client-incapable", "handshake", said.error or "it did not connect")
+        raise RuntimeError(f"the client did not connect: {report.error}")
+    return Ending("client-incapable", "handshake", report.error or "it did not connect")
 
 
-def _failed_in_tls(wire: Wire, said: Said) -> Ending:
+def _judge_failure_in_tls(wire: Wire, report: Said) -> Ending:
     if not wire.hello_sent:
-        return Ending("client-incapable", "handshake", said.error)
+        return Ending("client-incapable", "handshake", report.error)
     if wire.handshake_done:
-        stage = said.stage if said.stage not in (None, "handshake") else stage_of(said.reply)
-        return Ending("refused", stage, said.error, said.reply)
-    return Ending("refused", "handshake", with_alerts(said.error, wire))
+        stage = report.stage if report.stage not in (None, "handshake") else stage_of(report.reply)
+        return Ending("refused", stage, report.error, report.reply)
+    return Ending("refused", "handshake", with_alerts(report.error, wire))
 
 
-def _failed_in_the_clear(request: Request, wire: Wire, said: Said) -> Ending:
+def _judge_failure_in_the_clear(request: Request, wire: Wire, report: Said) -> Ending:
     if request.offer is not None and not wire.offered:
-        return Ending("not-offered", "ehlo", said.error, wire.ehlo)
+        return Ending("not-offered", "ehlo", report.error, wire.ehlo)
     if wire.refusal is not None:
-        return Ending("refused", wire.refused_at, said.error, wire.refusal)
+        return Ending("refused", wire.refused_at, report.error, wire.refusal)
     if wire.server_closed:
-        return Ending("refused", wire.trace.stage, said.error or "the server closed the connection")
+        return Ending(
+            "refused", wire.trace.stage, report.error or "the server closed the connection"
+        )
     if request.offer is not None:
-        return Ending("client-incapable", "handshake", said.error)
-    if not wire.offered and said.stage != "auth":
+        return Ending("client-incapable", "handshake", report.error)
+    if not wire.offered and report.stage != "auth":
         # Left to itself this client wants TLS, too.
-        return Ending("not-offered", "ehlo", said.error, wire.ehlo)
+        return Ending("not-offered", "ehlo", report.error, wire.ehlo)
     ehlo = wire.ehlo
     if request.username is not None and ehlo is not None and not announces(ehlo, "AUTH"):
         # It will not go on where it cannot log in; no client is told that by a reply.
-        return Ending("refused", "auth", said.error, ehlo)
-    raise RuntimeError(f"the client gave up by itself: {said.error}")
+        return Ending("refused", "auth", report.error, ehlo)
+    raise RuntimeError(f"the client gave up by itself: {report.error}")
 
 
 def stage_of(reply: Reply | None) -> str:
@@ -226,5 +228,5 @@ def letter(request: Request) -> bytes:
 
 def reply_in(text: str) -> Reply | None:
     """The last SMTP reply that says no, in a program's own words: ``535 5.7.8 Error: ...``."""
-    found = re.findall(r"(?<![\d.])([45]\d\d)[ -]([245]\.\d{1,3}\.\d{1,3} [^\r\n]*)", text)
-    return Reply(int(found[-1][0]), found[-1][1].strip()) if found else None
+    replies = re.findall(r"(?<![\d.])([45]\d\d)[ -]([245]\.\d{1,3}\.\d{1,3} [^\r\n]*)", text)
+    return Reply(int(replies[-1][0]), replies[-1][1].strip()) if replies else None

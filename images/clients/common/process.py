@@ -40,19 +40,19 @@ class Process:
         self._loop = asyncio.get_running_loop()
         self._on_output = on_output
         self.ended: asyncio.Future[None] = self._loop.create_future()
-        ours, theirs = _pipes()
-        self._input, self._output, self._errors = ours
-        actions = [(os.POSIX_SPAWN_DUP2, each, number) for number, each in enumerate(theirs)]
+        our_ends, program_ends = _make_pipes()
+        self._input, self._output, self._errors = our_ends
+        actions = [(os.POSIX_SPAWN_DUP2, each, number) for number, each in enumerate(program_ends)]
         try:
             self._pid = os.posix_spawn(command[0], list(command), environment, file_actions=actions)
         except BaseException:
-            _close(ours)
+            _close_all(our_ends)
             raise
         finally:
-            _close(theirs)
+            _close_all(program_ends)
         self._open = {self._output, self._errors}
         for each in self._open:
-            self._loop.add_reader(each, self._read, each)
+            self._loop.add_reader(each, self._read_pipe, each)
 
     def write(self, data: bytes) -> None:
         """Give the program something to read; a program that is gone reads nothing."""
@@ -70,19 +70,19 @@ class Process:
         if self._open:
             os.kill(self._pid, signal.SIGKILL)
             for each in tuple(self._open):
-                self._done(each)
+                self._close_pipe(each)
 
-    def _read(self, pipe: int) -> None:
+    def _read_pipe(self, pipe: int) -> None:
         data = os.read(pipe, CHUNK)
         if not data:
-            self._done(pipe)
+            self._close_pipe(pipe)
         elif pipe == self._output:
             self.output += data
             self._on_output(self)
         else:
             self.errors += data
 
-    def _done(self, pipe: int) -> None:
+    def _close_pipe(self, pipe: int) -> None:
         self._loop.remove_reader(pipe)
         os.close(pipe)
         self._open.discard(pipe)
@@ -94,7 +94,7 @@ class Process:
                 self.ended.set_result(None)
 
 
-def _pipes() -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+def _make_pipes() -> tuple[tuple[int, int, int], tuple[int, int, int]]:
     """Our ends and the program's ends of standard input, output and error."""
     their_input, our_input = os.pipe()
     our_output, their_output = os.pipe()
@@ -102,7 +102,7 @@ def _pipes() -> tuple[tuple[int, int, int], tuple[int, int, int]]:
     return (our_input, our_output, our_errors), (their_input, their_output, their_errors)
 
 
-def _close(pipes: Sequence[int]) -> None:
+def _close_all(pipes: Sequence[int]) -> None:
     for each in pipes:
         os.close(each)
 

@@ -154,7 +154,7 @@ class Wire:
         """Note bytes that the client sent."""
         if self.in_tls:
             self.first_bytes += data[: 16 - len(self.first_bytes)]
-            self._show("C", self._client_records.feed(data))
+            self._show_records("C", self._client_records.feed(data))
         elif self._withheld:
             # Once for all that it sends, and never what it says.
             if self._withheld in WITHHELD:
@@ -163,18 +163,18 @@ class Wire:
         else:
             *lines, self._commands = (self._commands + data).split(b"\n")
             for line in lines:
-                self._command(line.decode("utf-8", "replace").rstrip("\r"))
+                self._take_command(line.decode("utf-8", "replace").rstrip("\r"))
 
     def from_server(self, data: bytes) -> None:
         """Note bytes that the server sent."""
         if self.in_tls:
-            self._show("S", self._server_records.feed(data))
+            self._show_records("S", self._server_records.feed(data))
             # The server has answered the hello: now it waits for the client's end of the handshake.
             if self.hangup == "handshake" and not (self.hung_up or self.server_alert):
                 self._hang_up("handshake")
             return
         for reply in self._replies.feed(data):
-            self._reply(reply)
+            self._take_reply(reply)
 
     def _hang_up(self, stage: str) -> None:
         """The client is gone from here on."""
@@ -182,20 +182,20 @@ class Wire:
         self.trace.stage = stage
         self.trace.lines.append("[the client hangs up]")
 
-    def _command(self, line: str) -> None:
-        words = line.split()
-        verb = words[0].upper() if words else ""
+    def _take_command(self, line: str) -> None:
+        parts = line.split()
+        verb = parts[0].upper() if parts else ""
         if verb == "AUTH":
-            line = " ".join([*words[:2], *["(credentials)"] * (len(words) > 2)])
+            line = " ".join([*parts[:2], *["(credentials)"] * (len(parts) > 2)])
         self.trace.said("C", line)
         self.trace.stage = STAGES.get(verb, self.trace.stage)
         self._pending.append(self.trace.stage)
 
-    def _reply(self, reply: Reply) -> None:
+    def _take_reply(self, reply: Reply) -> None:
         self.trace.replied(reply)
         self.last = reply
         self._withheld = reply.code if reply.code in WITHHELD else 0
-        stage = self._answered(reply)
+        stage = self._answered_stage(reply)
         consequence = self._consequences > 0
         self._consequences -= consequence
         if not 200 <= reply.code < 400:
@@ -213,13 +213,13 @@ class Wire:
             if self.hangup == "starttls":
                 self._hang_up("starttls")
 
-    def _answered(self, reply: Reply) -> str | None:
+    def _answered_stage(self, reply: Reply) -> str | None:
         """The stage of the command that a reply belongs to; a 334 or 354 leaves it unanswered."""
         if not self._pending:
             return self.trace.stage
         return self._pending[0] if reply.code in WITHHELD else self._pending.pop(0)
 
-    def _show(self, who: str, names: list[str]) -> None:
+    def _show_records(self, who: str, names: list[str]) -> None:
         for name in names:
             self.trace.said(who, name)
 
@@ -255,11 +255,11 @@ class Relay:
             OSError: the server cannot be reached.
         """
         try:
-            await self._dial()
+            await self._dial_server()
             self._listener.setblocking(False)
             self._listener.bind(("127.0.0.1", 0))
             self._listener.listen(1)
-            self._loop.add_reader(self._listener, self._accept)
+            self._loop.add_reader(self._listener, self._accept_client)
         except BaseException:
             self.close()
             raise
@@ -280,52 +280,52 @@ class Relay:
         if self._again is not None:
             self._again.cancel()
         for each in (self._listener, self._inner, self._outer):
-            self._shut(each)
+            self._close_socket(each)
 
-    def _shut(self, sock: socket.socket | None) -> None:
+    def _close_socket(self, sock: socket.socket | None) -> None:
         if sock is not None and sock.fileno() >= 0:
             self._loop.remove_reader(sock)
             sock.close()
 
-    async def _dial(self) -> None:
+    async def _dial_server(self) -> None:
         self._outer = await dial(*self._target, self.wire.trace, socket.socket)
         if self.wire.implicit_tls:
             self.wire.trace.stage = "handshake"
 
-    def _accept(self) -> None:
+    def _accept_client(self) -> None:
         inner, _ = self._listener.accept()
         if self.wire.once:
-            self._shut(self._listener)
+            self._close_socket(self._listener)
         if not self.wire.connected:
             self.wire.connected = True
-            self._join(inner)
+            self._join_sockets(inner)
         else:
-            self._again = self._loop.create_task(self._reconnect(inner))
+            self._again = self._loop.create_task(self._reconnect_client(inner))
 
-    async def _reconnect(self, inner: socket.socket) -> None:
+    async def _reconnect_client(self, inner: socket.socket) -> None:
         """Give a client's further connection one of its own to the server."""
         for each in (self._inner, self._outer):
-            self._shut(each)
+            self._close_socket(each)
         self._inner = inner
         self.wire.again()
         try:
-            await self._dial()
+            await self._dial_server()
         except OSError:
             # As the client would have it from the server itself.
-            self._shut(inner)
+            self._close_socket(inner)
         else:
-            self._join(inner)
+            self._join_sockets(inner)
 
-    def _join(self, inner: socket.socket) -> None:
+    def _join_sockets(self, inner: socket.socket) -> None:
         assert self._outer is not None
         inner.setblocking(False)
         inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._inner = inner
         outer, wire = self._outer, self.wire
-        self._loop.add_reader(inner, lambda: self._pass(inner, outer, wire.from_client))
-        self._loop.add_reader(outer, lambda: self._pass(outer, inner, wire.from_server))
+        self._loop.add_reader(inner, lambda: self._pass_data(inner, outer, wire.from_client))
+        self._loop.add_reader(outer, lambda: self._pass_data(outer, inner, wire.from_server))
 
-    def _pass(
+    def _pass_data(
         self, source: socket.socket, sink: socket.socket, note: Callable[[bytes], None]
     ) -> None:
         try:
@@ -338,7 +338,7 @@ class Relay:
         if data:
             self._hand_on(data, sink, note)
         else:
-            self._end(source, sink)
+            self._end_side(source, sink)
 
     def _hand_on(self, data: bytes, sink: socket.socket, note: Callable[[bytes], None]) -> None:
         note(data)
@@ -357,7 +357,7 @@ class Relay:
             self._failure = RuntimeError(f"the relay could pass on {sent} of {len(data)} bytes")
             self.close()
 
-    def _end(self, source: socket.socket, sink: socket.socket) -> None:
+    def _end_side(self, source: socket.socket, sink: socket.socket) -> None:
         """One side has closed; the other may still have something to say."""
         self._loop.remove_reader(source)
         if source is self._outer:

@@ -57,36 +57,36 @@ class Speaker:
         self._lines = ()
         self.replies.append(reply)
         self.trace.replied(reply)
-        return self._next()
+        return self._next_command()
 
     @property
-    def _spoken(self) -> int:
+    def _reply_count(self) -> int:
         """How many replies there are, with the banner that STARTTLS's side read in the clear."""
         return len(self.replies) + (not self.implicit_tls)
 
     @property
     def wants_handshake(self) -> bool:
         """Whether it is time for a second handshake."""
-        return self.renegotiates and self._spoken == 2
+        return self.renegotiates and self._reply_count == 2
 
     def go_on(self) -> bytes:
         """What to say once the second handshake has been begun."""
         self.trace.said("C", NOOP.decode().rstrip())
         return NOOP
 
-    def _next(self) -> bytes:
+    def _next_command(self) -> bytes:
         """After the banner comes EHLO, after EHLO's reply QUIT, whatever they say."""
         steps = {1: (EHLO, "ehlo"), 2: (QUIT, "quit")}
         if self.renegotiates:
             steps = {1: (EHLO, "ehlo"), 2: (b"", "handshake"), 3: (SMALL_QUIT, "quit")}
-        say, self.trace.stage = steps.get(self._spoken, (b"", self.trace.stage))
+        say, self.trace.stage = steps.get(self._reply_count, (b"", self.trace.stage))
         if say:
             self.trace.said("C", say.decode().rstrip())
         return say
 
 
-def ending(wire: Wire, speaker: Speaker, words: str) -> Ending:
-    """What an ended program comes to, from both sides of it: the wire, and its own ``words``.
+def ending(wire: Wire, speaker: Speaker, output: str) -> Ending:
+    """What an ended program comes to, from both sides of it: the wire, and its own ``output``.
 
     Where the wire alone decides, they are left out: they only tell of the relay's end.
     """
@@ -97,7 +97,7 @@ def ending(wire: Wire, speaker: Speaker, words: str) -> Ending:
     if not wire.offered:
         return Ending("not-offered", "ehlo", reply=wire.ehlo)
     if not wire.connected:
-        return Ending("client-incapable", "handshake", words or "it did not connect")
+        return Ending("client-incapable", "handshake", output or "it did not connect")
     if not wire.in_tls:
         return Ending("refused", wire.trace.stage, "the server closed the connection")
     stages = ("banner", "ehlo") if wire.implicit_tls else ("ehlo",)
@@ -106,16 +106,16 @@ def ending(wire: Wire, speaker: Speaker, words: str) -> Ending:
             return Ending("refused", stages[place], None, reply)
     if len(speaker.replies) == len(stages) and speaker.renegotiates:
         # It was told to renegotiate, and the dialogue ended with that.
-        return Ending("refused", "handshake", _with_alert(words or "no second handshake", wire))
+        return Ending("refused", "handshake", _with_alert(output or "no second handshake", wire))
     if len(speaker.replies) >= len(stages):
         return Ending("accepted", reply=speaker.replies[len(stages) - 1])
     outcome = "refused" if wire.hello_sent else "client-incapable"
-    return Ending(outcome, "handshake", _with_alert(words, wire))
+    return Ending(outcome, "handshake", _with_alert(output, wire))
 
 
-def _with_alert(said: str, wire: Wire) -> str:
+def _with_alert(error: str, wire: Wire) -> str:
     """The error, and the alert that a program does not always name."""
     alerts = [f"server's alert: {wire.server_alert}"] if wire.server_alert else []
     alerts += [f"client's alert: {wire.client_alert}"] if wire.client_alert else []
     closed = ["the server closed the connection"] if wire.server_closed and not alerts else []
-    return "\n".join([*([said] if said else []), *alerts, *closed])
+    return "\n".join([*([error] if error else []), *alerts, *closed])

@@ -21,7 +21,7 @@ class TunedContext(ssl.SSLContext):
     name: str | None = None
     session: ssl.SSLSession | None = None
 
-    def _told(self, named: dict[str, Any]) -> dict[str, Any]:
+    def _add_settings(self, named: dict[str, Any]) -> dict[str, Any]:
         if self.sends_name:
             named["server_hostname"] = self.name
         if self.session is not None:
@@ -30,11 +30,11 @@ class TunedContext(ssl.SSLContext):
 
     def wrap_socket(self, *args: Any, **named: Any) -> ssl.SSLSocket:
         """As SSLContext.wrap_socket."""
-        return super().wrap_socket(*args, **self._told(named))
+        return super().wrap_socket(*args, **self._add_settings(named))
 
     def wrap_bio(self, *args: Any, **named: Any) -> ssl.SSLObject:
         """As SSLContext.wrap_bio."""
-        return super().wrap_bio(*args, **self._told(named))
+        return super().wrap_bio(*args, **self._add_settings(named))
 
 
 def default_context(ca_file: str) -> TunedContext:

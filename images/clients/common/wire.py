@@ -135,12 +135,12 @@ class Records:
         names: list[str] = []
         while (size := _record_size(self._buffer)) and len(self._buffer) >= size:
             record, self._buffer = self._buffer[:size], self._buffer[size:]
-            name = self._name(record)
+            name = self._name_record(record)
             if name:
                 names.append(name)
         return names
 
-    def _name(self, record: bytes) -> str | None:
+    def _name_record(self, record: bytes) -> str | None:
         self.data += record[0] == APPLICATION_DATA
         if self._sealed:
             return None
@@ -153,7 +153,9 @@ class Records:
             self.alert = ALERTS.get(body[1], f"number {body[1]}")
             return f"[{version} alert: {level} {self.alert}]"
         if record[0] == HANDSHAKE:
-            names = ", ".join(self._read(kind, part) for kind, part in _handshakes(body))
+            names = ", ".join(
+                self._read_message(kind, part) for kind, part in _split_handshakes(body)
+            )
             return f"[{version} {names or 'handshake'}, {len(record)} bytes]"
         if record[0] == CHANGE_CIPHER_SPEC and self.chosen and self.chosen.version == "TLSv1.3":
             # There it changes nothing (RFC 8446 D.4), and another ServerHello may follow.
@@ -162,7 +164,7 @@ class Records:
         self._sealed = True
         return f"[{version} sealed from here on]"
 
-    def _read(self, kind: int, body: bytes) -> str:
+    def _read_message(self, kind: int, body: bytes) -> str:
         """Keep what a handshake message tells; its name, and for a ClientHello what it offers."""
         if kind == _CLIENT_HELLO:
             self.offered = offered(body)
@@ -196,11 +198,11 @@ def _record_size(buffer: bytes) -> int:
     return 0
 
 
-def _handshakes(body: bytes) -> list[tuple[int, bytes]]:
+def _split_handshakes(body: bytes) -> list[tuple[int, bytes]]:
     """Type and body of the handshake messages that begin in a record's body."""
-    found: list[tuple[int, bytes]] = []
+    messages: list[tuple[int, bytes]] = []
     while len(body) >= 4 and body[0] in HANDSHAKES:
         end = 4 + int.from_bytes(body[1:4], "big")
-        found.append((body[0], body[4:end]))
+        messages.append((body[0], body[4:end]))
         body = body[end:]
-    return found
+    return messages

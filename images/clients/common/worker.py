@@ -33,9 +33,9 @@ class _Worker:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.errors: deque[str] = deque(maxlen=TAIL)
-        self._listening = asyncio.create_task(self._listen())
+        self._listening = asyncio.create_task(self._read_errors())
 
-    async def _listen(self) -> None:
+    async def _read_errors(self) -> None:
         assert self.process.stderr is not None
         async for line in self.process.stderr:
             self.errors.append(line.decode("utf-8", "replace").rstrip())
@@ -125,7 +125,7 @@ class Workers:
         """
         self._slots = self._slots or asyncio.Semaphore(self._most)
         async with self._slots:
-            worker = await self._free()
+            worker = await self._take_idle()
             try:
                 answer = await worker.ask(job)
             except BaseException:
@@ -138,7 +138,7 @@ class Workers:
                 self._idle.append(worker)
             return answer
 
-    async def _free(self) -> _Worker:
+    async def _take_idle(self) -> _Worker:
         """An idle worker that lives, else a fresh one."""
         while self._idle:
             worker = self._idle.pop()
@@ -148,9 +148,9 @@ class Workers:
             await worker.process.wait()
             code = worker.process.returncode
             print(f"a worker died while idle ({code}): {worker.words}", file=sys.stderr)
-        return await self._start()
+        return await self._start_worker()
 
-    async def _start(self) -> _Worker:
+    async def _start_worker(self) -> _Worker:
         pipe = asyncio.subprocess.PIPE
         worker = _Worker(
             await asyncio.create_subprocess_exec(

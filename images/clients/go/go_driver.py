@@ -48,12 +48,12 @@ class NetSmtp:
 
     async def describe(self) -> dict[str, Any]:
         """What this is; ``offers`` are those that it has constants for and still uses."""
-        told = json.loads(subprocess.check_output([*COMMAND, "describe"], env=ENVIRONMENT))
+        description = json.loads(subprocess.check_output([*COMMAND, "describe"], env=ENVIRONMENT))
         return {
             "client": "net/smtp",
-            "version": told["go"].removeprefix("go"),
+            "version": description["go"].removeprefix("go"),
             "tls_library": "crypto/tls",
-            "tls_version": told["go"],
+            "tls_version": description["go"],
             "offers": list(PROTOCOLS[2:]),
             "sends_mail": True,
         }

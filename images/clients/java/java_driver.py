@@ -33,8 +33,8 @@ def told() -> dict[str, str]:
     done = subprocess.run(
         [*UNHINDERED, "describe"], env=ENVIRONMENT, capture_output=True, check=True
     )
-    found: dict[str, str] = json.loads(done.stdout)
-    return found
+    description: dict[str, str] = json.loads(done.stdout)
+    return description
 
 
 def restrictions(offer: Offer) -> dict[str, str]:

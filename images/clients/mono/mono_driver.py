@@ -33,12 +33,12 @@ class SmtpClient:
 
     async def describe(self) -> dict[str, Any]:
         """What this is."""
-        told = json.loads(subprocess.check_output([*COMMAND, "describe"], env=ENVIRONMENT))
+        description = json.loads(subprocess.check_output([*COMMAND, "describe"], env=ENVIRONMENT))
         return {
             "client": "System.Net.Mail.SmtpClient",
-            "version": f"Mono {told['mono']}",
+            "version": f"Mono {description['mono']}",
             "tls_library": "BoringSSL",
-            "tls_version": f"btls of Mono {told['mono']}",
+            "tls_version": f"btls of Mono {description['mono']}",
             "offers": [],
             "sends_mail": True,
         }

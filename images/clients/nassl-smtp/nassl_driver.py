@@ -35,13 +35,13 @@ class Nassl:
     async def describe(self) -> dict[str, Any]:
         """What this is; ``offers`` are the versions that the library was built with."""
         command = [*self._command, "--describe"]
-        told = json.loads(subprocess.check_output(command, env=self._environment))
+        description = json.loads(subprocess.check_output(command, env=self._environment))
         return {
             "client": "nassl",
-            "version": told["version"],
+            "version": description["version"],
             "tls_library": "OpenSSL",
-            "tls_version": told["openssl"],
-            "offers": told["offers"],
+            "tls_version": description["openssl"],
+            "offers": description["offers"],
             "sends_mail": True,
         }
 

@@ -55,9 +55,9 @@ class Told(NamedTuple):
 
 def hindrance(job: dict[str, Any], library: str, inside: Sequence[str]) -> str | None:
     """Why no such offer can be made; None where it can. ``inside``: the versions of its range."""
-    lacking = [name for name in inside if name not in VERSIONS[library]]
-    if lacking:
-        return f"nassl's {library} OpenSSL never had {lacking[0]}"
+    unavailable = [name for name in inside if name not in VERSIONS[library]]
+    if unavailable:
+        return f"nassl's {library} OpenSSL never had {unavailable[0]}"
     if "SSLv2" in inside and len(inside) > 1:
         # The hello would be in SSLv2's framing, which has no room for extensions.
         return "nassl cannot be told here to offer SSLv2 beside others"
@@ -91,5 +91,5 @@ def told(job: dict[str, Any], library: str, inside: Sequence[str]) -> Told:
 
 def version_in(data: bytes) -> str:
     """The OpenSSL in a program's bytes, by its own line there; "" if there is none."""
-    found = re.search(rb"OpenSSL \d\.\d\.\d[a-z]* +\d+ [A-Z][a-z]{2} \d{4}", data)
-    return found.group().decode() if found else ""
+    match = re.search(rb"OpenSSL \d\.\d\.\d[a-z]* +\d+ [A-Z][a-z]{2} \d{4}", data)
+    return match.group().decode() if match else ""

@@ -41,35 +41,35 @@ def tls(job: dict[str, Any], library: str) -> Any:
         Incapable: the library refuses the offer, or cannot be told of it.
     """
     make, _ = LIBRARIES[library]
-    own: dict[str, Any] = {}
+    constants: dict[str, Any] = {}
     if job["certificate"]:
-        own = {
+        constants = {
             "client_certificate_chain": Path(job["certificate"]),
             "client_key": Path(job["key"]),
         }
     if job["lowest"] is None:
-        client = make(ssl_verify_locations=Path(job["ca_file"]), **own)
+        client = make(ssl_verify_locations=Path(job["ca_file"]), **constants)
         name_server(client, job)
         return client
     why = hindrance(job, library, job["inside"])
     if why is not None:
         raise Incapable(why)
-    wanted = told(job, library, job["inside"])
+    settings = told(job, library, job["inside"])
     try:
         client = make(
-            ssl_version=OpenSslVersionEnum[wanted.version],
+            ssl_version=OpenSslVersionEnum[settings.version],
             ssl_verify=OpenSslVerifyEnum.NONE,
-            **own,
+            **constants,
         )
-        client._ssl.set_options(wanted.options)
-        client.set_cipher_list(wanted.ciphers)
-        if wanted.suites is not None:
-            client.set_ciphersuites(wanted.suites)
-        if wanted.groups is not None:
-            client.set_groups(list(wanted.groups))
+        client._ssl.set_options(settings.options)
+        client.set_cipher_list(settings.ciphers)
+        if settings.suites is not None:
+            client.set_ciphersuites(settings.suites)
+        if settings.groups is not None:
+            client.set_groups(list(settings.groups))
     except (*TLS_ERRORS, ValueError, NotImplementedError) as exc:
         raise Incapable(words(exc)) from exc
-    if wanted.version != "SSLV2":  # which has no server name
+    if settings.version != "SSLV2":  # which has no server name
         name_server(client, job)
     return client
 
@@ -172,33 +172,33 @@ def letter(job: dict[str, Any]) -> EmailMessage:
     return message
 
 
-def send(job: dict[str, Any], library: str, said: dict[str, Any]) -> None:
-    """One dialogue; ``said`` is filled as it goes on."""
+def send(job: dict[str, Any], library: str, result: dict[str, Any]) -> None:
+    """One dialogue; ``result`` is filled as it goes on."""
     client = None if job["plaintext"] else tls(job, library)
     where = {"host": job["host"], "port": job["port"], "timeout": job["time_limit"]}
-    said["stage"] = "handshake" if job["implicit"] else "banner"
+    result["stage"] = "handshake" if job["implicit"] else "banner"
     mail = Implicit(client, **where) if job["implicit"] else Mail(**where)
     try:
-        said["stage"] = "ehlo"
+        result["stage"] = "ehlo"
         mail.ehlo("client.test")
         if client is not None and not job["implicit"]:
-            said["stage"] = "starttls"
+            result["stage"] = "starttls"
             mail.secure(client)
-            said["stage"] = "ehlo"
+            result["stage"] = "ehlo"
             mail.ehlo("client.test")
         if client is not None:
-            said["cipher"] = client.get_current_cipher_name()
-            said["bits"] = client.get_current_cipher_bits()
+            result["cipher"] = client.get_current_cipher_name()
+            result["bits"] = client.get_current_cipher_bits()
         if job["username"]:
-            said["stage"] = "auth"
+            result["stage"] = "auth"
             mail.login(job["username"], job["password"])
-        said["stage"] = "mail"
+        result["stage"] = "mail"
         mail.send_message(letter(job))
-        said.update(sent=True, code=mail.code, text=mail.text)
+        result.update(sent=True, code=mail.code, text=mail.text)
         mail.quit()
     except smtplib.SMTPRecipientsRefused as exc:
-        (said["code"], text), *_ = exc.recipients.values()
-        said.update(stage="rcpt", text=text.decode("utf-8", "replace"))
+        (result["code"], text), *_ = exc.recipients.values()
+        result.update(stage="rcpt", text=text.decode("utf-8", "replace"))
         raise
     finally:
         mail.close()
@@ -211,19 +211,19 @@ def words(exc: BaseException) -> str:
 
 def answer(job: dict[str, Any], library: str) -> dict[str, Any]:
     """One job's answer."""
-    said: dict[str, Any] = {"sent": False}
+    result: dict[str, Any] = {"sent": False}
     try:
-        send(job, library, said)
+        send(job, library, result)
     except Incapable as exc:
         return {"incapable": str(exc)}
     except smtplib.SMTPResponseException as exc:
         text = exc.smtp_error
-        said["code"] = exc.smtp_code
-        said["text"] = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
-        said["error"] = words(exc)
+        result["code"] = exc.smtp_code
+        result["text"] = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+        result["error"] = words(exc)
     except (*TLS_ERRORS, OSError, smtplib.SMTPException) as exc:
-        said["error"] = words(exc)
-    return said
+        result["error"] = words(exc)
+    return result
 
 
 def describe(library: str) -> dict[str, Any]:

@@ -36,8 +36,8 @@ ENVIRONMENT = {
 
 def command(programs: Path = PROGRAMS) -> list[str]:
     """The worker's command line, on the one runtime that the image has."""
-    (found,) = (name for name in RUNTIMES if (programs / name).exists())
-    return [str(programs / found), *RUNTIMES[found], WORKER]
+    (runtime,) = (name for name in RUNTIMES if (programs / name).exists())
+    return [str(programs / runtime), *RUNTIMES[runtime], WORKER]
 
 
 def node_offers(node: str) -> tuple[str, ...]:
@@ -59,8 +59,8 @@ def rustls_of(program: Path) -> str:
         program.open("rb") as file,
         mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
     ):
-        found = re.search(rb"/rustls-([0-9.]+)/src/", data)
-        return found.group(1).decode() if found else "of unknown version"
+        match = re.search(rb"/rustls-([0-9.]+)/src/", data)
+        return match.group(1).decode() if match else "of unknown version"
 
 
 def identity(versions: Mapping[str, str], program: Path) -> dict[str, Any]:
@@ -102,8 +102,10 @@ def extras_of(runtime: str) -> frozenset[str]:
     """The extras that a runtime was seen to do: Node.js's from 10 on take both as options."""
     if runtime != "node":
         return frozenset()
-    told = subprocess.run([PROGRAMS / "node", "--version"], capture_output=True, check=True).stdout
-    major = int(told.decode().lstrip("v").split(".")[0])
+    version = subprocess.run(
+        [PROGRAMS / "node", "--version"], capture_output=True, check=True
+    ).stdout
+    major = int(version.decode().lstrip("v").split(".")[0])
     return frozenset({"cert", "sni"}) if major >= 10 else frozenset()
 
 
@@ -119,15 +121,15 @@ class Nodemailer:
 
     async def describe(self) -> dict[str, Any]:
         """What this is; ``offers`` are the versions that the runtime's library has."""
-        told = json.loads(
+        description = json.loads(
             subprocess.run(
                 [*self._command, "--describe"], env=ENVIRONMENT, capture_output=True, check=True
             ).stdout
         )
-        who = identity(told["versions"], Path(self._command[0]))
+        who = identity(description["versions"], Path(self._command[0]))
         return {
             "client": "nodemailer",
-            "version": f"{told['nodemailer']} on {who.pop('runtime')}",
+            "version": f"{description['nodemailer']} on {who.pop('runtime')}",
             **who,
             "sends_mail": True,
         }

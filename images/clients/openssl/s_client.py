@@ -35,9 +35,9 @@ class Tool:
         options = frozenset(re.findall(r"(?<![\w-])-([a-zA-Z][\w]*)", usage))
         bits = {}
         for line in ciphers.splitlines():
-            found = re.match(r"(\S+)\s.*\bEnc=\S*?(?:\((\d+)\)|None)", line)
-            if found:
-                bits[found[1]] = int(found[2] or 0)
+            match = re.match(r"(\S+)\s.*\bEnc=\S*?(?:\((\d+)\)|None)", line)
+            if match:
+                bits[match[1]] = int(match[2] or 0)
         return cls(path, version, options, bits)
 
     @property
@@ -59,18 +59,18 @@ class Tool:
         (``again``). With -ign_eof a line R would be sent to the server; to renegotiate by it,
         s_client must read commands.
         """
-        words = [self.path, "s_client", "-connect", f"127.0.0.1:{port}"]
-        words += [] if request.extras.renegotiate else ["-ign_eof"]
-        words += ["-CAfile", request.ca_file]
-        words += self._name_options(request)
+        arguments = [self.path, "s_client", "-connect", f"127.0.0.1:{port}"]
+        arguments += [] if request.extras.renegotiate else ["-ign_eof"]
+        arguments += ["-CAfile", request.ca_file]
+        arguments += self._name_options(request)
         if not request.implicit_tls:
-            words += ["-starttls", "smtp"]
+            arguments += ["-starttls", "smtp"]
         if request.extras.certificate:
-            words += ["-cert", request.extras.certificate, "-key", str(request.extras.key)]
+            arguments += ["-cert", request.extras.certificate, "-key", str(request.extras.key)]
         if session is not None:
             # The file is written by the first connection, and read by the second.
-            words += ["-sess_in" if again else "-sess_out", session]
-        return words + self.offer_options(request.offer)
+            arguments += ["-sess_in" if again else "-sess_out", session]
+        return arguments + self.offer_options(request.offer)
 
     def _name_options(self, request: Request) -> list[str]:
         """The server name to send. There is none in SSLv2, and s_client takes none for it.
@@ -96,19 +96,22 @@ class Tool:
         inside = offer.versions()
         unknown = [v for v in inside if OPTIONS[v] not in self.options]
         if len(inside) == 1 or unknown:
-            words = [f"-{OPTIONS[(unknown or inside)[0]]}"]
+            arguments = [f"-{OPTIONS[(unknown or inside)[0]]}"]
         else:
             outside = [f"no_{OPTIONS[v]}" for v in PROTOCOLS if v not in inside]
-            words = [f"-{option}" for option in outside if option in self.options]
-        words += self._cipher_options(offer)
+            arguments = [f"-{option}" for option in outside if option in self.options]
+        arguments += self._cipher_options(offer)
         if offer.groups:
             # 1.0.2 calls them curves; a tool that has neither refuses in its own words.
-            words += ["-groups" if "groups" in self.options else "-curves", ":".join(offer.groups)]
+            arguments += [
+                "-groups" if "groups" in self.options else "-curves",
+                ":".join(offer.groups),
+            ]
         # From 3.0 on the default is to turn away from servers without RFC 5746; the option that
         # 1.1.1 has by that name is refused (there it is a server's).
         if "legacy_server_connect" in self.options and not self.number.startswith("1."):
-            words += ["-legacy_server_connect"]
-        return words
+            arguments += ["-legacy_server_connect"]
+        return arguments
 
     def _cipher_options(self, offer: Offer) -> list[str]:
         """The ciphers of an offer, or all there are; TLSv1.3's have an option of their own."""
@@ -117,12 +120,12 @@ class Tool:
         old = [name for name in named if name not in new]
         everything = [] if offer.ciphers else ["ALL:COMPLEMENTOFALL"]
         level = ["@SECLEVEL=0"] * self.has_security_levels
-        words = ["-cipher", ":".join([*everything, *old, *level])] if everything or old else []
+        arguments = ["-cipher", ":".join([*everything, *old, *level])] if everything or old else []
         if "ciphersuites" in self.options and (new or not offer.ciphers):
-            words += ["-ciphersuites", ":".join(new) or SUITES]
+            arguments += ["-ciphersuites", ":".join(new) or SUITES]
         # A value among the ciphers on the wire (RFC 7507), an option of its own here.
-        words += ["-fallback_scsv"] * (FALLBACK_SCSV in offer.ciphers)
-        return words
+        arguments += ["-fallback_scsv"] * (FALLBACK_SCSV in offer.ciphers)
+        return arguments
 
     def view(self, output: str, trace: Trace) -> None:
         """Put what s_client says was negotiated into the trace.
@@ -136,11 +139,11 @@ class Tool:
         named = re.search(r"^Negotiated TLS1\.3 group: (\S+)", output, re.M)
         if cipher is None or cipher[2] == "(NONE)":
             return
-        trace.protocol = _version(protocol[1] if protocol else cipher[1])
+        trace.protocol = _find_version(protocol[1] if protocol else cipher[1])
         trace.cipher = cipher[2]
         trace.bits = self.bits.get(cipher[2])
         if named or group:
-            trace.group = named[1] if named else _group(group[1] if group else "")
+            trace.group = named[1] if named else _find_group(group[1] if group else "")
 
 
 def reused(output: str) -> bool:
@@ -150,15 +153,15 @@ def reused(output: str) -> bool:
 
 def certificate_in(output: str) -> str | None:
     """The server's own certificate, which s_client prints; None: it got none."""
-    found = re.search(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", output, re.S)
-    return found.group() if found else None
+    match = re.search(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", output, re.S)
+    return match.group() if match else None
 
 
-def _version(text: str) -> str:
+def _find_version(text: str) -> str:
     return "TLSv1" if text == "TLSv1.0" else text
 
 
-def _group(text: str) -> str:
+def _find_group(text: str) -> str:
     """``P-256`` of ``ECDH, P-256, 256 bits``, ``X25519`` of ``X25519, 253 bits``; DH as it is."""
     kind, *rest = text.split(", ")
     if kind == "ECDH" and rest:
@@ -169,8 +172,8 @@ def _group(text: str) -> str:
 def words(errors: str) -> str:
     """The library's own errors; where it has none, what the tool says, without its usage."""
     lines = [line.strip() for line in errors.partition("\nusage:")[0].splitlines() if line.strip()]
-    own = [line for line in lines if "error:" in line or "errno=" in line]
-    return "\n".join((own or lines)[:6])
+    messages = [line for line in lines if "error:" in line or "errno=" in line]
+    return "\n".join((messages or lines)[:6])
 
 
 def judge(wire: Wire, speaker: Speaker, errors: str) -> Ending:

@@ -73,16 +73,16 @@ class SClient:
         if offer is not None and offer.lowest == "SSLv2" and offer.highest != "SSLv2":
             return Ending("client-incapable", "handshake", "s_client offers SSLv2 only by itself")
         if not request.extras.resume:
-            return await self._connect(request, trace)
+            return await self._connect_once(request, trace)
         with tempfile.TemporaryDirectory() as folder:
             session = str(Path(folder) / "session")
-            first = await self._connect(request, trace, session)
+            first = await self._connect_once(request, trace, session)
             if first.outcome != "accepted" or not Path(session).exists():
                 return first
             trace.lines.append("[the client connects again, with the session it had]")
-            return await self._connect(request, trace, session, again=True)
+            return await self._connect_once(request, trace, session, again=True)
 
-    async def _connect(
+    async def _connect_once(
         self, request: Request, trace: Trace, session: str | None = None, *, again: bool = False
     ) -> Ending:
         """One connection. ``session`` is a file for its session; ``again``: to read it from."""
@@ -91,7 +91,7 @@ class SClient:
         try:
             async with Relay(wire, request.host, request.port) as relay:
                 command = self._openssl.command(request, relay.port, session, again=again)
-                process = await self._run(request, command, speaker)
+                process = await self._run_program(request, command, speaker)
         except ConnectionRefusedError as exc:
             return Ending("refused", "connect", f"ConnectionRefusedError: {exc}")
         ending = judge(wire, speaker, process.errors.decode("utf-8", "replace"))
@@ -103,12 +103,12 @@ class SClient:
             trace.resumed = again and reused(output)
         return ending
 
-    async def _run(self, request: Request, command: list[str], speaker: Speaker) -> Process:
-        heard = 0
+    async def _run_program(self, request: Request, command: list[str], speaker: Speaker) -> Process:
+        size = 0
 
         def hear(running: Process) -> None:
-            nonlocal heard
-            new, heard = running.output[heard:], len(running.output)
+            nonlocal size
+            new, size = running.output[size:], len(running.output)
             answer = speaker.hear(new)
             if answer:
                 running.write(answer)
@@ -120,14 +120,14 @@ class SClient:
         try:
             process.write(speaker.first_words())
             if request.extras.renegotiate:
-                await _renegotiate(process, speaker)
+                await _start_renegotiation(process, speaker)
             await process.ended
         finally:
             process.kill()
         return process
 
 
-async def _renegotiate(process: Process, speaker: Speaker) -> None:
+async def _start_renegotiation(process: Process, speaker: Speaker) -> None:
     """Give s_client its command R after EHLO's reply, and go on once it has taken it up.
 
     A line that came together with the R would be taken for a part of it (s_client(1), "CONNECTED

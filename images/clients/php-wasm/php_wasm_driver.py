@@ -29,16 +29,16 @@ class Shop:
 
     async def describe(self) -> dict[str, Any]:
         """What this is."""
-        told = json.loads(subprocess.check_output([*COMMAND, "--describe"], env=ENVIRONMENT))
+        description = json.loads(subprocess.check_output([*COMMAND, "--describe"], env=ENVIRONMENT))
         way = WAYS[Path("/opt/client/starttls").read_text("ascii")]
         return {
             "client": "phpmailer",
-            "version": f"PHPMailer {told['library']} ({way}) on PHP {told['php']}",
+            "version": f"PHPMailer {description['library']} ({way}) on PHP {description['php']}",
             "tls_library": "OpenSSL",
-            "tls_version": told["openssl"],
+            "tls_version": description["openssl"],
             "offers": [],
             "sends_mail": True,
-            "STREAM_CRYPTO_METHOD_TLS_CLIENT": told["constant"],
+            "STREAM_CRYPTO_METHOD_TLS_CLIENT": description["constant"],
         }
 
     async def warm(self) -> None:

@@ -27,12 +27,12 @@ class Php:
 
     async def describe(self) -> dict[str, Any]:
         """What this is; ``offers`` are the versions that Debian's OpenSSL has."""
-        told = json.loads(subprocess.check_output([*COMMAND, "--describe"], env=ENVIRONMENT))
+        description = json.loads(subprocess.check_output([*COMMAND, "--describe"], env=ENVIRONMENT))
         return {
-            "client": told["client"],
-            "version": f"{told['library']} on PHP {told['php']}",
+            "client": description["client"],
+            "version": f"{description['library']} on PHP {description['php']}",
             "tls_library": "OpenSSL",
-            "tls_version": told["openssl"],
+            "tls_version": description["openssl"],
             "offers": list(PROTOCOLS[2:]),
             "sends_mail": True,
         }

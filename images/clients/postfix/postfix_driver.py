@@ -53,7 +53,7 @@ def read_build() -> Build:
     """What this image's Postfix is."""
     daemons = default("daemon_directory")
     programs = [Path(daemons, "smtp"), *Path("/usr/lib").rglob("libpostfix-tls.so*")]
-    text = b"".join(one.read_bytes() for one in programs if one.is_file())
+    text = b"".join(program.read_bytes() for program in programs if program.is_file())
     # Their names are strings of the code that reads protocol lists; a linker may have one string
     # be the end of another.
     names = [name for name in PROTOCOLS if name.encode() + b"\0" in text]
@@ -68,7 +68,7 @@ def read_build() -> Build:
 
 
 class Finger:
-    """The mailer of posttls-postfix_finger."""
+    """The mailer of posttls-finger."""
 
     plaintext = False
 
@@ -106,32 +106,32 @@ class Sender:
 
     async def send(self, request: Request, port: int) -> Said:
         """Hand the message to sendmail(1), and wait for the line that says what came of it."""
-        self._listen()
+        self._listen_to_log()
         way = Way.of(request)
-        text = main_cf(way, self._build, str(self._folder(way)), request.ca_file)
+        text = main_cf(way, self._build, str(self._folder_of(way)), request.ca_file)
         if way not in self._started:
-            self._started[way] = asyncio.create_task(self._start(way, text))
+            self._started[way] = asyncio.create_task(self._start_instance(way, text))
         folder = await asyncio.shield(self._started[way])
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Said] = loop.create_future()
         token = message_id(request.id)
         self._waiting[token] = future
         header = f"{NEXT_HOP}: [{request.server_name}]:{port}\r\n".encode()
-        words = ["/usr/sbin/sendmail", "-C", str(folder / "etc"), "-i", "-f", request.sender]
+        command = ["/usr/sbin/sendmail", "-C", str(folder / "etc"), "-i", "-f", request.sender]
         try:
             given = (header + letter(request)).replace(b"\r\n", b"\n")
-            ended = await run([*words, request.recipient], ENVIRONMENT, given)
+            ended = await run([*command, request.recipient], ENVIRONMENT, given)
             if ended.status != 0:
                 raise RuntimeError(f"sendmail(1) took no message: {ended.words}")
             return await future
         finally:
             self._waiting.pop(token, None)
 
-    def _folder(self, way: Way) -> Path:
+    def _folder_of(self, way: Way) -> Path:
         number = list(self._started).index(way) if way in self._started else len(self._started)
         return ROOT / str(number)
 
-    def _listen(self) -> None:
+    def _listen_to_log(self) -> None:
         """Be the system's log: Postfix logs to /dev/log by syslog(3)."""
         if self._socket is not None:
             return
@@ -139,9 +139,9 @@ class Sender:
         self._socket.bind("/dev/log")
         Path("/dev/log").chmod(0o666)
         self._socket.setblocking(False)
-        asyncio.get_running_loop().add_reader(self._socket, self._take)
+        asyncio.get_running_loop().add_reader(self._socket, self._take_lines)
 
-    def _take(self) -> None:
+    def _take_lines(self) -> None:
         assert self._socket is not None
         while True:
             try:
@@ -149,17 +149,17 @@ class Sender:
             except BlockingIOError:
                 return
             if started := re.search(r"daemon started .*configuration (\S+)", line):
-                self._event(started[1]).set()
+                self._started_event(started[1]).set()
             if (message := self._log.feed(line)) is not None:
-                told = self._log.take(message)
+                report = self._log.take(message)
                 future = self._waiting.get(message)
-                if told is not None and future is not None and not future.done():
-                    future.set_result(told)
+                if report is not None and future is not None and not future.done():
+                    future.set_result(report)
 
-    def _event(self, folder: str) -> asyncio.Event:
+    def _started_event(self, folder: str) -> asyncio.Event:
         return self._up.setdefault(folder, asyncio.Event())
 
-    async def _start(self, way: Way, text: str) -> Path:
+    async def _start_instance(self, way: Way, text: str) -> Path:
         """Set an instance up and start its master.
 
         Raises:
@@ -167,8 +167,8 @@ class Sender:
         """
         folder = ROOT / str(list(self._started).index(way))
         etc = folder / "etc"
-        self._write(folder, text)
-        started = self._event(str(etc))
+        self._write_files(folder, text)
+        started = self._started_event(str(etc))
         master = f"{default('daemon_directory')}/master"
         self._masters.append(
             subprocess.Popen(
@@ -185,10 +185,10 @@ class Sender:
             raise RuntimeError(f"master(8) did not start: {ask(master, '-c', str(etc))}") from None
         return folder
 
-    def _write(self, folder: Path, text: str) -> None:
+    def _write_files(self, folder: Path, text: str) -> None:
         etc, queue = folder / "etc", folder / "queue"
-        for one in (etc, folder / "data", *(queue / name for name in QUEUE)):
-            one.mkdir(parents=True, mode=0o755)
+        for made in (etc, folder / "data", *(queue / name for name in QUEUE)):
+            made.mkdir(parents=True, mode=0o755)
         for name in ("maildrop", "public", "pid"):
             (queue / name).mkdir(mode=0o730 if name == "maildrop" else 0o755)
         stock = Path(default("config_directory"), "master.cf").read_text("utf-8", "replace")
@@ -213,20 +213,26 @@ def described(name: str, build: Build) -> dict[str, Any]:
         "version": ".".join(map(str, build.version)),
         "tls_library": "OpenSSL",
         "tls_version": build.openssl,
-        "offers": [one for one in build.protocols if one not in build.lacking],
+        "offers": [protocol for protocol in build.protocols if protocol not in build.lacking],
     }
 
 
 def lacking(openssl: str) -> dict[str, str]:
     """The versions that this OpenSSL was built without, and its words for it, or what shows it."""
-    found = {}
+    unavailable = {}
     for version, option in OPTIONS.items():
-        said = ask("openssl", "s_client", f"-{option}", "-connect", "127.0.0.1:1")
-        if match := re.search(r"^.*unknown option.*$", said, re.M | re.I):
-            found[version] = match[0]
-    if re.match(r"OpenSSL 1\.0\.", openssl) and "SSLv3" not in found and first_hello() != SSL3:
-        found["SSLv3"] = f"{openssl}: built without SSLv3, it offers more when told of nothing else"
-    return found
+        output = ask("openssl", "s_client", f"-{option}", "-connect", "127.0.0.1:1")
+        if match := re.search(r"^.*unknown option.*$", output, re.M | re.I):
+            unavailable[version] = match[0]
+    if (
+        re.match(r"OpenSSL 1\.0\.", openssl)
+        and "SSLv3" not in unavailable
+        and first_hello() != SSL3
+    ):
+        unavailable["SSLv3"] = (
+            f"{openssl}: built without SSLv3, it offers more when told of nothing else"
+        )
+    return unavailable
 
 
 def first_hello() -> bytes:
@@ -235,12 +241,12 @@ def first_hello() -> bytes:
     By the way that Postfix uses OpenSSL 1.0.x: one method for all versions, and some left out. A
     library without SSLv3 (Debian's, Ubuntu's) still has a method of SSLv3 alone.
     """
-    words = ["openssl", "s_client", "-no_ssl2", "-no_tls1", "-no_tls1_1", "-no_tls1_2"]
+    command = ["openssl", "s_client", "-no_ssl2", "-no_tls1", "-no_tls1_1", "-no_tls1_2"]
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(START_PATIENCE)
-        words += ["-connect", f"127.0.0.1:{server.getsockname()[1]}"]
+        command += ["-connect", f"127.0.0.1:{server.getsockname()[1]}"]
         with subprocess.Popen(
-            words,
+            command,
             env=ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

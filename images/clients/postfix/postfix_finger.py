@@ -19,19 +19,19 @@ def command(request: Request, port: int, build: Build) -> list[str]:
         Incapable: this release has no option for it.
     """
     settings = tls_settings(Way.of(request), build)
-    words = [FINGER, "-c", "-t", f"{request.time_limit:.0f}", "-T", f"{request.time_limit:.0f}"]
-    words += ["-L", "summary", "-l", settings.pop("smtp_tls_security_level")]
-    words += ["-h", "native", "-F", request.ca_file]
+    arguments = [FINGER, "-c", "-t", f"{request.time_limit:.0f}", "-T", f"{request.time_limit:.0f}"]
+    arguments += ["-L", "summary", "-l", settings.pop("smtp_tls_security_level")]
+    arguments += ["-h", "native", "-F", request.ca_file]
     if settings.pop("smtp_tls_wrappermode", "no") == "yes":
-        words.append("-w")
+        arguments.append("-w")
     if (listed := settings.pop("smtp_tls_mandatory_protocols", None)) is not None:
-        words += ["-p", listed]
+        arguments += ["-p", listed]
     if (grade := settings.pop("smtp_tls_mandatory_ciphers", None)) is not None:
-        words += ["-g", grade]
+        arguments += ["-g", grade]
     # What it has no option for is a parameter of its own, of the same name as everybody's.
-    own = [f"{name}={value}" for name, value in settings.items() if name.startswith("tls_")]
-    words += [word for setting in own for word in ("-o", setting)]
-    return [*words, f"[{request.server_name}]:{port}"]
+    parameters = [f"{name}={value}" for name, value in settings.items() if name.startswith("tls_")]
+    arguments += [word for setting in parameters for word in ("-o", setting)]
+    return [*arguments, f"[{request.server_name}]:{port}"]
 
 
 def read(output: str) -> Said:
@@ -39,9 +39,9 @@ def read(output: str) -> Said:
     lines = [line.partition(": ")[2] for line in output.splitlines()]
     if any(ESTABLISHED.search(line) for line in lines):
         return negotiated(lines)
-    told = [line for line in lines if not re.match(r"[<>] |Connected to|using DANE", line)]
+    messages = [line for line in lines if not re.match(r"[<>] |Connected to|using DANE", line)]
     refused = reply_in("\n".join(line[2:] for line in lines if line.startswith("< ")))
-    return Said(False, "\n".join(told) or None, refused)
+    return Said(False, "\n".join(messages) or None, refused)
 
 
 def must_have_tool(there: bool) -> None:

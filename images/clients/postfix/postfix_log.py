@@ -45,22 +45,22 @@ class Log:
         if status is None:
             return None
         lines = self._lines.pop(process)
-        found = self._queued.pop(status["queue"], None)
-        if found is not None:
-            self._ended[found] = said(status["status"], status["words"], lines)
-        return found
+        message_id = self._queued.pop(status["queue"], None)
+        if message_id is not None:
+            self._ended[message_id] = said(status["status"], status["words"], lines)
+        return message_id
 
     def take(self, message: str) -> Said | None:
         """What came of a message, once."""
         return self._ended.pop(message, None)
 
 
-def said(status: str, words: str, lines: list[str]) -> Said:
+def said(status: str, text: str, lines: list[str]) -> Said:
     """What smtp(8) says of a delivery: its status line, and the lines of its process before it."""
     sent = status == "sent"
     if not sent:
-        return Said(False, "\n".join([words, *_troubles(lines)]), reply_in(words))
-    return negotiated(lines, _taken(words))
+        return Said(False, "\n".join([text, *_find_troubles(lines)]), reply_in(text))
+    return negotiated(lines, _read_reply(text))
 
 
 def negotiated(lines: list[str], reply: Reply | None = None) -> Said:
@@ -78,12 +78,12 @@ def negotiated(lines: list[str], reply: Reply | None = None) -> Said:
     )
 
 
-def _taken(words: str) -> Reply | None:
-    match = re.match(r"(\d{3}) (.*)", words, re.S)
+def _read_reply(text: str) -> Reply | None:
+    match = re.match(r"(\d{3}) (.*)", text, re.S)
     return Reply(int(match[1]), match[2]) if match else None
 
 
-def _troubles(lines: list[str]) -> list[str]:
+def _find_troubles(lines: list[str]) -> list[str]:
     """The lines that a library or Postfix complains in."""
     troubles = re.compile(r"TLS library problem|SSL_connect error|warning:")
     return [line for line in lines if troubles.search(line)]

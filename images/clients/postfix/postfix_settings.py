@@ -67,12 +67,12 @@ def tls_settings(way: Way, build: Build) -> dict[str, str]:
     """
     if way.plaintext:
         return {"smtp_tls_security_level": "none"}
-    found = {"smtp_tls_security_level": "may" if way.offer is None else "encrypt"}
+    settings = {"smtp_tls_security_level": "may" if way.offer is None else "encrypt"}
     if way.implicit_tls:
         if build.version < (3, 0):
             raise Incapable("smtp_tls_wrappermode: Postfix never had it before 3.0")
-        found |= {"smtp_tls_wrappermode": "yes", "smtp_tls_security_level": "encrypt"}
-    return found if way.offer is None else {**found, **offer_settings(way.offer, build)}
+        settings |= {"smtp_tls_wrappermode": "yes", "smtp_tls_security_level": "encrypt"}
+    return settings if way.offer is None else {**settings, **offer_settings(way.offer, build)}
 
 
 def offer_settings(offer: Offer, build: Build) -> dict[str, str]:
@@ -85,7 +85,7 @@ def offer_settings(offer: Offer, build: Build) -> dict[str, str]:
         raise Incapable("Postfix has no option for the ciphers of TLSv1.3")
     level = ":@SECLEVEL=0" if build.has_levels else ""
     named = ":".join(offer.ciphers) or "ALL:COMPLEMENTOFALL"
-    found = {
+    settings = {
         "smtp_tls_mandatory_protocols": protocols(offer, build),
         "smtp_tls_mandatory_ciphers": "medium",
         "smtp_tls_mandatory_exclude_ciphers": "",
@@ -95,8 +95,8 @@ def offer_settings(offer: Offer, build: Build) -> dict[str, str]:
     if offer.groups:
         if build.version < (3, 2):
             raise Incapable("tls_eecdh_auto_curves: Postfix never had it before 3.2")
-        found["tls_eecdh_auto_curves"] = " ".join(offer.groups)
-    return found
+        settings["tls_eecdh_auto_curves"] = " ".join(offer.groups)
+    return settings
 
 
 def protocols(offer: Offer, build: Build) -> str:
@@ -106,12 +106,12 @@ def protocols(offer: Offer, build: Build) -> str:
         Incapable: a version of the offer has no name in this release, or all are lacking in its
             OpenSSL (1.0.x would offer what was left out instead, and turn away from the answer).
     """
-    if all(one in build.lacking for one in offer.versions()):
+    if all(version in build.lacking for version in offer.versions()):
         raise Incapable(build.lacking[offer.highest])
-    unnamed = [one for one in offer.versions() if one not in build.protocols]
+    unnamed = [version for version in offer.versions() if version not in build.protocols]
     if unnamed:
         raise Incapable(f"{unnamed[0]}: this Postfix's lists never had that name")
-    outside = [f"!{one}" for one in build.protocols if one not in offer.versions()]
+    outside = [f"!{version}" for version in build.protocols if version not in offer.versions()]
     return ", ".join(outside)
 
 
@@ -146,14 +146,14 @@ def main_cf(way: Way, build: Build, folder: str, ca_file: str) -> str:
         "smtp_tls_loglevel": "1",
         "smtp_tls_CAfile": ca_file,
         **tls_settings(way, build),
-        **_login(way, build),
+        **_login_settings(way, build),
     }
     if build.version >= (3, 0):
         lines |= {"compatibility_level": "2", "smtputf8_enable": "no"}
     return "".join(f"{name} = {value}".rstrip() + "\n" for name, value in lines.items())
 
 
-def _login(way: Way, build: Build) -> dict[str, str]:
+def _login_settings(way: Way, build: Build) -> dict[str, str]:
     if way.login is None:
         return {}
     if not build.sasl:

@@ -23,14 +23,14 @@ _STAGES = {67: "auth"}
 def command(request: Request, port: int) -> list[str]:
     """The command line: TLS asked for, a file sent; with an offer what it takes to make it."""
     scheme = "smtps" if request.implicit_tls else "smtp"
-    words = [CURL, "-q", "--silent", "--show-error", "--verbose", "--upload-file", "-"]
-    words += ["--url", f"{scheme}://{request.server_name}:{port}/client.test", "--ssl-reqd"]
-    words += ["--mail-from", request.sender, "--mail-rcpt", request.recipient]
+    arguments = [CURL, "-q", "--silent", "--show-error", "--verbose", "--upload-file", "-"]
+    arguments += ["--url", f"{scheme}://{request.server_name}:{port}/client.test", "--ssl-reqd"]
+    arguments += ["--mail-from", request.sender, "--mail-rcpt", request.recipient]
     if request.username is not None:
-        words += ["--user", f"{request.username}:{request.password}"]
+        arguments += ["--user", f"{request.username}:{request.password}"]
     if request.offer is None:
-        return [*words, "--cacert", request.ca_file]
-    return [*words, "--insecure", *offer_options(request.offer)]
+        return [*arguments, "--cacert", request.ca_file]
+    return [*arguments, "--insecure", *offer_options(request.offer)]
 
 
 def offer_options(offer: Offer) -> list[str]:
@@ -42,15 +42,15 @@ def offer_options(offer: Offer) -> list[str]:
             )
         if offer.highest != offer.lowest:
             raise Incapable(f"curl has no range from {offer.lowest} on")
-        words = [LOWEST[offer.lowest]]
+        arguments = [LOWEST[offer.lowest]]
     else:
         lowest = "--tlsv1.0" if offer.lowest == "TLSv1" else LOWEST[offer.lowest]
-        words = [lowest, "--tls-max", HIGHEST[offer.highest]]
+        arguments = [lowest, "--tls-max", HIGHEST[offer.highest]]
     new = [name for name in offer.ciphers if name.startswith("TLS_")]
     old = [name for name in offer.ciphers if name not in new] or ["ALL", "COMPLEMENTOFALL"]
-    words += ["--ciphers", ":".join([*old, "@SECLEVEL=0"])]
-    words += ["--tls13-ciphers", ":".join(new)] if new else []
-    return [*words, "--curves", ":".join(offer.groups)] if offer.groups else words
+    arguments += ["--ciphers", ":".join([*old, "@SECLEVEL=0"])]
+    arguments += ["--tls13-ciphers", ":".join(new)] if new else []
+    return [*arguments, "--curves", ":".join(offer.groups)] if offer.groups else arguments
 
 
 @functools.cache
@@ -61,14 +61,14 @@ def curl_version() -> str:
 
 def read(status: int, errors: str) -> Said:
     """What curl's own words come to; ``errors`` has its verbose transcript."""
-    said = "\n".join(line for line in errors.splitlines() if line.startswith("curl: ("))
+    message = "\n".join(line for line in errors.splitlines() if line.startswith("curl: ("))
     view = re.search(r"SSL connection using (\S+) / (\S+)", errors)
     protocol, cipher = (view[1], view[2]) if view else (None, None)
-    found = re.findall(r"^< (\d{3}) (.*?)\r?$", errors, re.M)
-    taken = [Reply(250, text) for code, text in found if code == "250" and "queued as" in text]
+    replies = re.findall(r"^< (\d{3}) (.*?)\r?$", errors, re.M)
+    taken = [Reply(250, text) for code, text in replies if code == "250" and "queued as" in text]
     reply = taken[-1] if status == 0 and taken else reply_in(errors)
     protocol = "TLSv1" if protocol == "TLSv1.0" else protocol
-    return Said(status == 0, said or None, reply, _STAGES.get(status), protocol, cipher)
+    return Said(status == 0, message or None, reply, _STAGES.get(status), protocol, cipher)
 
 
 class Curl:
@@ -76,12 +76,12 @@ class Curl:
 
     async def describe(self) -> dict[str, Any]:
         """What this is."""
-        told = ask(CURL, "--version")
+        output = ask(CURL, "--version")
         return {
             "client": "curl",
             "version": curl_version(),
             "tls_library": "OpenSSL",
-            "tls_version": "OpenSSL " + first(r"OpenSSL/(\S+)", told),
+            "tls_version": "OpenSSL " + first(r"OpenSSL/(\S+)", output),
             "offers": list(PROTOCOLS[2:]),
             "sends_mail": True,
         }

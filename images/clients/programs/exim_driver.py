@@ -61,7 +61,7 @@ def configuration(request: Request, port: int, folder: str, group: int) -> str:
             *(f"  {line}" for line in transport(request)),
             "begin retry",
             "begin authenticators",
-            *_login(request),
+            *_login_section(request),
             "",
         ]
     )
@@ -79,15 +79,15 @@ def transport(request: Request) -> list[str]:
     if request.implicit_tls:
         lines.append("protocol = smtps")
     if request.offer is not None:
-        wanted = priorities(request.offer)
+        string = priorities(request.offer)
         lines += ["hosts_require_tls = *", "tls_try_verify_hosts ="]
-        lines.append(f"tls_require_ciphers = {wanted}")
+        lines.append(f"tls_require_ciphers = {string}")
     if request.username is not None:
         lines.append("hosts_require_auth = *")
     return lines
 
 
-def _login(request: Request) -> list[str]:
+def _login_section(request: Request) -> list[str]:
     if request.username is None:
         return []
     # "^" is NUL in client_send, so one that is meant is doubled.
@@ -104,10 +104,10 @@ def read(output: str) -> Said:
     """What Exim's log lines, which -v prints, come to."""
     if sent := _SENT.search(output):
         return Said(True, reply=Reply(int(sent["code"]), sent["text"]))
-    told = [line.strip() for line in output.splitlines() if _TROUBLE.match(line)]
-    words = "\n".join(dict.fromkeys(told)) or output.strip() or None
-    stage = "auth" if re.search(r"authenticat", words or "") else None
-    return Said(False, words, reply_in(words or ""), stage)
+    troubles = [line.strip() for line in output.splitlines() if _TROUBLE.match(line)]
+    message = "\n".join(dict.fromkeys(troubles)) or output.strip() or None
+    stage = "auth" if re.search(r"authenticat", message or "") else None
+    return Said(False, message, reply_in(message or ""), stage)
 
 
 class Exim:
@@ -132,9 +132,9 @@ class Exim:
         with tempfile.TemporaryDirectory(prefix="exim-") as folder:
             conf = Path(folder, "exim.conf")
             conf.write_text(configuration(request, port, folder, os.getgid()))
-            words = [EXIM, "-C", str(conf), "-odf", "-oi", "-v", "-f", request.sender]
+            command = [EXIM, "-C", str(conf), "-odf", "-oi", "-v", "-f", request.sender]
             given = letter(request).replace(b"\r\n", b"\n")
-            ended = await start([*words, request.recipient], given)
+            ended = await start([*command, request.recipient], given)
         return read(ended.output + "\n" + ended.errors)
 
 

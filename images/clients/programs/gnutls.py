@@ -63,14 +63,14 @@ def cipher_priorities(offer: Offer, known: Mapping[int, str]) -> str:
     Raises:
         Incapable: GnuTLS has no such cipher, or no word for something.
     """
-    words = ["NONE", "+COMP-NULL", "+SIGN-ALL"]
-    words += [f"+VERS-{_version(version)}" for version in offer.versions()]
-    words += [f"+GROUP-{_group(name)}" for name in offer.groups] or ["+GROUP-ALL"]
+    parts = ["NONE", "+COMP-NULL", "+SIGN-ALL"]
+    parts += [f"+VERS-{_version_name(version)}" for version in offer.versions()]
+    parts += [f"+GROUP-{_group_name(name)}" for name in offer.groups] or ["+GROUP-ALL"]
     for number in sorted(cipher_numbers(offer)):
         if number not in known:
             raise Incapable(f"GnuTLS never had the cipher 0x{number:04X}")
-        words += [word for word in suite_words(known[number]) if word not in words]
-    return ":".join([*words, "%COMPAT"])
+        parts += [word for word in suite_words(known[number]) if word not in parts]
+    return ":".join([*parts, "%COMPAT"])
 
 
 def suite_words(name: str) -> list[str]:
@@ -95,21 +95,21 @@ def priorities(offer: Offer) -> str:
         raise Incapable(
             "GnuTLS chooses by key exchange, cipher and MAC, not by cipher suites' names"
         )
-    words = ["NORMAL", "+ARCFOUR-128", "+3DES-CBC", "+RSA", "+DHE-RSA", "+SHA1", "+SIGN-ALL"]
-    words += ["-VERS-ALL", *(f"+VERS-{_version(version)}" for version in offer.versions())]
+    parts = ["NORMAL", "+ARCFOUR-128", "+3DES-CBC", "+RSA", "+DHE-RSA", "+SHA1", "+SIGN-ALL"]
+    parts += ["-VERS-ALL", *(f"+VERS-{_version_name(version)}" for version in offer.versions())]
     if offer.groups:
-        words += ["-GROUP-ALL", *(f"+GROUP-{_group(name)}" for name in offer.groups)]
-    return ":".join([*words, "%COMPAT"])
+        parts += ["-GROUP-ALL", *(f"+GROUP-{_group_name(name)}" for name in offer.groups)]
+    return ":".join([*parts, "%COMPAT"])
 
 
-def _version(version: str) -> str:
+def _version_name(version: str) -> str:
     try:
         return VERSIONS[version]
     except KeyError:
         raise Incapable(f"GnuTLS never had {version}") from None
 
 
-def _group(name: str) -> str:
+def _group_name(name: str) -> str:
     try:
         return GROUPS[name]
     except KeyError:

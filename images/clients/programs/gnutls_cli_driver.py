@@ -24,16 +24,16 @@ GNUTLS_CLI = "/usr/bin/gnutls-cli"
 
 def command(request: Request, port: int, priority: str | None) -> list[str]:
     """The command line: as the manual has it for SMTP, and an offer's besides."""
-    words = [GNUTLS_CLI, f"--port={port}", "--logfile=/dev/stderr"]
-    words += [f"--x509cafile={request.ca_file}"]
-    words += [] if request.implicit_tls else ["--starttls-proto=smtp"]
-    words += [] if priority is None else ["--insecure", f"--priority={priority}"]
+    arguments = [GNUTLS_CLI, f"--port={port}", "--logfile=/dev/stderr"]
+    arguments += [f"--x509cafile={request.ca_file}"]
+    arguments += [] if request.implicit_tls else ["--starttls-proto=smtp"]
+    arguments += [] if priority is None else ["--insecure", f"--priority={priority}"]
     extras = request.extras
     if extras.certificate is not None:
-        words += [f"--x509certfile={extras.certificate}", f"--x509keyfile={extras.key}"]
+        arguments += [f"--x509certfile={extras.certificate}", f"--x509keyfile={extras.key}"]
     if extras.sends_name:
-        words += ["--disable-sni"] if extras.name is None else [f"--sni-hostname={extras.name}"]
-    return [*words, request.server_name]
+        arguments += ["--disable-sni"] if extras.name is None else [f"--sni-hostname={extras.name}"]
+    return [*arguments, request.server_name]
 
 
 @cache
@@ -52,9 +52,9 @@ def priority_of(offer: Offer) -> str:
     if not offer.ciphers:
         return priorities(offer)
     string = cipher_priorities(offer, listed())
-    wanted, found = cipher_numbers(offer), listed(f"--priority={string}")
-    if set(found) != wanted:
-        names = " ".join(found.values()) or "none"
+    requested, offered = cipher_numbers(offer), listed(f"--priority={string}")
+    if set(offered) != requested:
+        names = " ".join(offered.values()) or "none"
         raise Incapable(f"GnuTLS cannot be told of these ciphers alone: it would offer {names}")
     return string
 
@@ -62,8 +62,8 @@ def priority_of(offer: Offer) -> str:
 def words(errors: str) -> str:
     """What gnutls-cli says went wrong; all that it says where that is nothing."""
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
-    own = [line for line in lines if re.match(r"\*\*\*|Error|Syntax|- Status: .*NOT", line)]
-    return "\n".join((own or lines)[-6:])
+    messages = [line for line in lines if re.match(r"\*\*\*|Error|Syntax|- Status: .*NOT", line)]
+    return "\n".join((messages or lines)[-6:])
 
 
 class GnutlsCli:
@@ -93,7 +93,7 @@ class GnutlsCli:
         speaker = Speaker(trace, request.implicit_tls, [])
         try:
             async with Relay(wire, request.host, request.port) as relay:
-                process = await self._run(command(request, relay.port, priority), speaker)
+                process = await self._run_program(command(request, relay.port, priority), speaker)
         except ConnectionRefusedError as exc:
             return Ending("refused", "connect", f"ConnectionRefusedError: {exc}")
         done = ending(wire, speaker, words(process.errors.decode("utf-8", "replace")))
@@ -101,17 +101,17 @@ class GnutlsCli:
             view(trace, Said(sent=True), wire)
         return done
 
-    async def _run(self, words: list[str], speaker: Speaker) -> Process:
-        heard = 0
+    async def _run_program(self, arguments: list[str], speaker: Speaker) -> Process:
+        size = 0
 
         def hear(running: Process) -> None:
-            nonlocal heard
-            new, heard = running.output[heard:], len(running.output)
+            nonlocal size
+            new, size = running.output[size:], len(running.output)
             answer = speaker.hear(new)
             if answer:
                 running.write(answer)
 
-        process = Process(words, ENVIRONMENT, hear)
+        process = Process(arguments, ENVIRONMENT, hear)
         try:
             process.write(speaker.first_words())
             await process.ended

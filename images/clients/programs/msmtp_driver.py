@@ -25,22 +25,22 @@ _STAGES = {
 
 def command(request: Request, port: int) -> list[str]:
     """The command line; as its manual's first account has it (tls on), and an offer's besides."""
-    words = [MSMTP, "--file=/dev/null", f"--host={request.server_name}", f"--port={port}"]
-    words += [f"--from={request.sender}", "--domain=client.test", "--tls=on"]
-    words += [f"--tls-starttls={'off' if request.implicit_tls else 'on'}"]
+    arguments = [MSMTP, "--file=/dev/null", f"--host={request.server_name}", f"--port={port}"]
+    arguments += [f"--from={request.sender}", "--domain=client.test", "--tls=on"]
+    arguments += [f"--tls-starttls={'off' if request.implicit_tls else 'on'}"]
     if request.offer is None:
-        words += [f"--tls-trust-file={request.ca_file}"]
+        arguments += [f"--tls-trust-file={request.ca_file}"]
     else:
-        words += ["--tls-certcheck=off", f"--tls-priorities={priorities(request.offer)}"]
+        arguments += ["--tls-certcheck=off", f"--tls-priorities={priorities(request.offer)}"]
     if request.username is not None:
-        words += ["--auth=on", f"--user={request.username}"]
-        words += [f"--passwordeval=printenv {PASSWORD}"]
-    return [*words, "--", request.recipient]
+        arguments += ["--auth=on", f"--user={request.username}"]
+        arguments += [f"--passwordeval=printenv {PASSWORD}"]
+    return [*arguments, "--", request.recipient]
 
 
-def stage_in(words: str) -> str | None:
+def stage_in(message: str) -> str | None:
     """Where msmtp says that it was turned away."""
-    return next((stage for sign, stage in _STAGES.items() if sign in words), None)
+    return next((stage for sign, stage in _STAGES.items() if sign in message), None)
 
 
 class Msmtp:
@@ -48,11 +48,11 @@ class Msmtp:
 
     async def describe(self) -> dict[str, Any]:
         """What this is; ``offers`` leaves out SSLv3, of which GnuTLS has the word only."""
-        told = ask(MSMTP, "--version")
+        output = ask(MSMTP, "--version")
         library = package_version("libgnutls30") or package_version("libgnutls30t64")
         return {
             "client": "msmtp",
-            "version": first(r"msmtp version (\S+)", told),
+            "version": first(r"msmtp version (\S+)", output),
             "tls_library": "GnuTLS",
             "tls_version": f"GnuTLS {library}",
             "offers": list(PROTOCOLS[2:]),

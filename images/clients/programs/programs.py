@@ -26,8 +26,8 @@ def package_version(package: str) -> str:
 
 def first(pattern: str, text: str) -> str:
     """The first group of the first match, or ""."""
-    found = re.search(pattern, text)
-    return found[1] if found else ""
+    match = re.search(pattern, text)
+    return match[1] if match else ""
 
 
 async def start(

@@ -25,15 +25,23 @@ _STAGES = {
 
 def command(request: Request, port: int) -> list[str]:
     """The command line: TLS asked for; with an offer what it takes to make it."""
-    words = [SWAKS, "--server", request.server_name, "--port", str(port), "--helo", "client.test"]
-    words += ["--from", request.sender, "--to", request.recipient, "--data", "-"]
+    arguments = [
+        SWAKS,
+        "--server",
+        request.server_name,
+        "--port",
+        str(port),
+        "--helo",
+        "client.test",
+    ]
+    arguments += ["--from", request.sender, "--to", request.recipient, "--data", "-"]
     if not request.plaintext:
-        words += ["--tls-on-connect" if request.implicit_tls else "--tls"]
-        words += ["--tls-sni", request.server_name, "--tls-ca-path", request.ca_file]
+        arguments += ["--tls-on-connect" if request.implicit_tls else "--tls"]
+        arguments += ["--tls-sni", request.server_name, "--tls-ca-path", request.ca_file]
     if request.username is not None:
-        words += ["--auth", "PLAIN,LOGIN", "--auth-user", request.username]
-        words += ["--auth-password", str(request.password)]
-    return words if request.offer is None else [*words, *offer_options(request.offer)]
+        arguments += ["--auth", "PLAIN,LOGIN", "--auth-user", request.username]
+        arguments += ["--auth-password", str(request.password)]
+    return arguments if request.offer is None else [*arguments, *offer_options(request.offer)]
 
 
 def offer_options(offer: Offer) -> list[str]:
@@ -49,7 +57,7 @@ def read(status: int, output: str) -> Said:
     """What swaks's transcript comes to: "<-" is the server, "<~" the server in TLS, "*" no."""
     view = re.search(r"^=== TLS started with cipher ([^:\s]+):([^:\s]+):(\d+)", output, re.M)
     protocol, cipher, bits = (view[1], view[2], int(view[3])) if view else (None, None, None)
-    said = "\n".join(re.findall(r"^\*\*\* (.*)$", output, re.M)) or None
+    message = "\n".join(re.findall(r"^\*\*\* (.*)$", output, re.M)) or None
     replies = re.findall(r"^<[-~](\*\*| ) +(\d{3})[ -](.*)$", output, re.M)
     refused = [Reply(int(code), text) for mark, code, text in replies if mark == "**"]
     taken = [Reply(int(code), text) for _, code, text in replies if "queued as" in text]
@@ -59,7 +67,7 @@ def read(status: int, output: str) -> Said:
     reply = deciding[-1] if deciding else None
     if protocol == "TLSv1.0":
         protocol = "TLSv1"
-    return Said(status == 0, said, reply, stage, protocol, cipher, bits)
+    return Said(status == 0, message, reply, stage, protocol, cipher, bits)
 
 
 class Swaks:

@@ -29,8 +29,8 @@ class Incapable(Exception):
 
 def version(name: str) -> ssl.TLSVersion:
     """``TLSv1.2`` as ssl.TLSVersion has it."""
-    found: ssl.TLSVersion = getattr(ssl.TLSVersion, name.replace(".", "_"))
-    return found
+    version_constant: ssl.TLSVersion = getattr(ssl.TLSVersion, name.replace(".", "_"))
+    return version_constant
 
 
 def context(job: dict[str, Any]) -> TunedContext:
@@ -107,98 +107,98 @@ def letter(job: dict[str, Any]) -> EmailMessage:
     return message
 
 
-def connect(job: dict[str, Any], chosen: ssl.SSLContext, told: dict[str, Any]) -> Any:
+def connect(job: dict[str, Any], chosen: ssl.SSLContext, result: dict[str, Any]) -> Any:
     """A client that is connected, has shaken hands and has said EHLO."""
-    told["stage"] = "banner"
+    result["stage"] = "banner"
     limit = job["time_limit"]
     if job["implicit"]:
-        told["stage"] = "handshake"
+        result["stage"] = "handshake"
         client: Any = Implicit(job["host"], job["port"], context=chosen, timeout=limit)
     else:
         client = Plain(job["host"], job["port"], timeout=limit)
     try:
-        told["stage"] = "ehlo"
+        result["stage"] = "ehlo"
         client.ehlo("client.test")
         # The documentation's way: whoever wants TLS asks for it, and fails without.
         if not job["implicit"] and not job["plaintext"]:
-            told["stage"] = "starttls"
+            result["stage"] = "starttls"
             client.starttls(context=chosen)
-            told["stage"] = "ehlo"
+            result["stage"] = "ehlo"
             client.ehlo("client.test")
         if not job["plaintext"]:
-            told["protocol"] = client.sock.version()
-            told["cipher"], _, told["bits"] = client.sock.cipher()
-            told["peer_certificate"] = pem_of(client.sock)
+            result["protocol"] = client.sock.version()
+            result["cipher"], _, result["bits"] = client.sock.cipher()
+            result["peer_certificate"] = pem_of(client.sock)
     except BaseException:
         client.close()
         raise
     return client
 
 
-def send(job: dict[str, Any], told: dict[str, Any]) -> None:
-    """One dialogue; ``told`` is filled as it goes on."""
+def send(job: dict[str, Any], result: dict[str, Any]) -> None:
+    """One dialogue; ``result`` is filled as it goes on."""
     chosen = context(job)
     if job["resume"]:
         # The session is there once the server has said something: TLSv1.3's comes after the
         # handshake (RFC 8446, section 4.6.1).
-        first = connect(job, chosen, told)
+        first = connect(job, chosen, result)
         chosen.session = first.sock.session
         first.quit()
-    client = connect(job, chosen, told)
+    client = connect(job, chosen, result)
     if job["resume"]:
-        told["resumed"] = bool(client.sock.session_reused)
+        result["resumed"] = bool(client.sock.session_reused)
     try:
         if job["username"]:
-            told["stage"] = "auth"
+            result["stage"] = "auth"
             client.login(job["username"], job["password"])
-        told["stage"] = "mail"
+        result["stage"] = "mail"
         if job["hangup"] == "data":
-            hang_up(client, job, told)
+            hang_up(client, job, result)
             return
         client.send_message(letter(job))
-        told.update(sent=True, code=client.code, text=client.text)
+        result.update(sent=True, code=client.code, text=client.text)
         client.quit()
     except smtplib.SMTPRecipientsRefused as exc:
-        (told["code"], text), *_ = exc.recipients.values()
-        told.update(stage="rcpt", text=text.decode("utf-8", "replace"))
+        (result["code"], text), *_ = exc.recipients.values()
+        result.update(stage="rcpt", text=text.decode("utf-8", "replace"))
         raise
     finally:
         client.close()
 
 
-def hang_up(client: Any, job: dict[str, Any], told: dict[str, Any]) -> None:
+def hang_up(client: Any, job: dict[str, Any], result: dict[str, Any]) -> None:
     """Close the connection in the middle of the message (RFC 5321, section 4.1.1.4)."""
     for stage, command in (("mail", client.mail), ("rcpt", client.rcpt)):
-        told["stage"] = stage
+        result["stage"] = stage
         code, text = command(job["from"] if stage == "mail" else job["to"])
         if code != 250:
             raise smtplib.SMTPResponseException(code, text)
-    told["stage"] = "data"
+    result["stage"] = "data"
     code, text = client.docmd("DATA")
     if code != 354:
         raise smtplib.SMTPResponseException(code, text)
     client.send(f"Subject: {job['subject']}\r\n")
     client.close()
-    told["hung_up"] = True
+    result["hung_up"] = True
 
 
 def answer(job: dict[str, Any]) -> dict[str, Any]:
     """One job's answer."""
-    told: dict[str, Any] = {"sent": False}
+    result: dict[str, Any] = {"sent": False}
     try:
-        send(job, told)
+        send(job, result)
     except Incapable as exc:
         return {"incapable": str(exc)}
     except smtplib.SMTPResponseException as exc:
         text = exc.smtp_error
-        told["code"] = exc.smtp_code
-        told["text"] = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
-        told["error"] = f"{type(exc).__name__}: {exc}"
+        result["code"] = exc.smtp_code
+        result["text"] = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+        result["error"] = f"{type(exc).__name__}: {exc}"
     except (OSError, smtplib.SMTPException) as exc:
-        told["error"] = f"{type(exc).__name__}: {exc}"
-    if told.get("protocol") == "TLSv1.0":
-        told["protocol"] = "TLSv1"
-    return told
+        result["error"] = f"{type(exc).__name__}: {exc}"
+    if result.get("protocol") == "TLSv1.0":
+        result["protocol"] = "TLSv1"
+    return result
 
 
 if __name__ == "__main__":

@@ -55,9 +55,9 @@ def hindrance(job: dict[str, Any], library: Library, inside: Sequence[str]) -> s
 
     The library would pass over a version that it lacks, and offer the others of the range.
     """
-    lacking = [name for name in inside if name not in library.versions]
-    if lacking:
-        return f"cryptography's wheel never had {lacking[0]}"
+    unavailable = [name for name in inside if name not in library.versions]
+    if unavailable:
+        return f"cryptography's wheel never had {unavailable[0]}"
     if job["groups"]:
         return "pyOpenSSL has no option for groups"
     if job["ciphers"] and "TLSv1.3" in inside and not library.has_suites:

@@ -35,13 +35,13 @@ class Twisted:
 
     async def describe(self) -> dict[str, Any]:
         """What this is, by what its packages say of themselves."""
-        told = json.loads(subprocess.check_output([*COMMAND, "--describe"], env=ENVIRONMENT))
+        description = json.loads(subprocess.check_output([*COMMAND, "--describe"], env=ENVIRONMENT))
         return {
             "client": "twisted",
-            "version": told["version"],
+            "version": description["version"],
             "tls_library": "OpenSSL",
-            "tls_version": told["openssl"],
-            "offers": told["offers"],
+            "tls_version": description["openssl"],
+            "offers": description["offers"],
             "sends_mail": True,
         }
 

@@ -55,15 +55,15 @@ class Pinned:
         why = hindrance(job, LIBRARY, job["inside"])
         if why is not None:
             raise Incapable(why)
-        wanted = told(job, LIBRARY, job["inside"])
+        settings = told(job, LIBRARY, job["inside"])
         self._name = job["host"].encode()
         # "Any version" by its old name, which all of pyOpenSSL's ages have.
         self._context = SSL.Context(SSL.SSLv23_METHOD)
-        self._context.set_options(wanted.options)
+        self._context.set_options(settings.options)
         try:
-            self._context.set_cipher_list(wanted.ciphers.encode())
-            if wanted.suites is not None:
-                self._context.set_tls13_ciphersuites(wanted.suites.encode())
+            self._context.set_cipher_list(settings.ciphers.encode())
+            if settings.suites is not None:
+                self._context.set_tls13_ciphersuites(settings.suites.encode())
         except SSL.Error as exc:
             raise Incapable(words(exc)) from exc
 
