@@ -14,6 +14,40 @@ from harness.cli.grouped_help import OptionGroup, grouped_option
 from harness.config_input.forms import Footing
 from harness.errors import UsageError
 
+_OPTIONS = [
+    grouped_option(
+        OptionGroup.CONFIGURATION,
+        "--container",
+        metavar="NAME",
+        help="Read the configuration, and the files it names, out of a running container.",
+    ),
+    grouped_option(
+        OptionGroup.CONFIGURATION,
+        "--whole",
+        is_flag=True,
+        help="It is a whole configuration: nothing is added.",
+    ),
+    grouped_option(
+        OptionGroup.CONFIGURATION,
+        "--lines",
+        is_flag=True,
+        help="It is lines to be added to a configuration.",
+    ),
+    grouped_option(
+        OptionGroup.CONFIGURATION,
+        "--as-is",
+        is_flag=True,
+        help="Do not replace tables, daemons and other systems by stand-ins.",
+    ),
+]
+_REDACT = grouped_option(
+    OptionGroup.CONFIGURATION,
+    "--redact",
+    "redacted",
+    is_flag=True,
+    help="Replace host names, domains and addresses before anything is written.",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class CandidateOptions:
@@ -48,42 +82,7 @@ def candidate_options(*, redacting: bool) -> Callable[[Callable[..., int]], Call
             options = CandidateOptions(container, footing, redacted, as_is)
             return command(*arguments, reading=options, **others)
 
-        decorators = [
-            grouped_option(
-                OptionGroup.CONFIGURATION,
-                "--container",
-                metavar="NAME",
-                help="Read the configuration, and the files it names, out of a running container.",
-            ),
-            grouped_option(
-                OptionGroup.CONFIGURATION,
-                "--whole",
-                is_flag=True,
-                help="It is a whole configuration: nothing is added.",
-            ),
-            grouped_option(
-                OptionGroup.CONFIGURATION,
-                "--lines",
-                is_flag=True,
-                help="It is lines to be added to a configuration.",
-            ),
-            grouped_option(
-                OptionGroup.CONFIGURATION,
-                "--as-is",
-                is_flag=True,
-                help="Do not replace tables, daemons and other systems by stand-ins.",
-            ),
-        ]
-        if redacting:
-            decorators.append(
-                grouped_option(
-                    OptionGroup.CONFIGURATION,
-                    "--redact",
-                    "redacted",
-                    is_flag=True,
-                    help="Replace host names, domains and addresses before anything is written.",
-                )
-            )
+        decorators = [*_OPTIONS, _REDACT] if redacting else _OPTIONS
         for decorator in reversed(decorators):
             wrapped = decorator(wrapped)
         return wrapped

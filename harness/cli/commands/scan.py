@@ -126,10 +126,7 @@ def scan_command(
     _refuse_options(what, of_build if address else {"--implicit": implicit}, running=bool(address))
     replaced = None
     if address:
-        host, port = address["host"].removeprefix("[").removesuffix("]"), int(address["port"])
-        if not 0 < port < 1 << 16:
-            raise UsageError(f"{port} is not a port", next_step="name one from 1 to 65535")
-        result = scan(ScanTarget(host, port, implicit, host), ciphers_only=ciphers_only)
+        result = scan(_make_target(address, implicit=implicit), ciphers_only=ciphers_only)
     else:
         scanned_service = _parse_service(service or "smtp")
         scanned = _choose_configuration(scenario, config, scenarios_dir, service, reading)
@@ -158,6 +155,18 @@ def scan_command(
     else:
         _print_map(result, replaced if config or reading.container else None, verbose=verbose)
     return ExitCode.INFRASTRUCTURE if result.not_measured else ExitCode.OK
+
+
+def _make_target(address: re.Match[str], *, implicit: bool) -> ScanTarget:
+    """The server at an address.
+
+    Raises:
+        UsageError: its port is not a port.
+    """
+    host, port = address["host"].removeprefix("[").removesuffix("]"), int(address["port"])
+    if not 0 < port < 1 << 16:
+        raise UsageError(f"{port} is not a port", next_step="name one from 1 to 65535")
+    return ScanTarget(host, port, implicit, host)
 
 
 def _choose_configuration(
