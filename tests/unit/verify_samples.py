@@ -62,7 +62,7 @@ def refused_later(
 def candidate_run(
     services: Mapping[str, Results], policy: str = "tls12-or-newer", folder: Path | None = None
 ) -> RunData:
-    """A run of ``candidate`` on one build, which is held against a policy."""
+    """A run of ``candidate`` on one build, which is compared with a policy."""
     return run_of(
         {"candidate": services},
         expectations(policy),

@@ -1,4 +1,4 @@
-"""What stood in a cell's way, from what the build's own controls show."""
+"""What stood in a cell's way, from what the permissive copies of the build show."""
 
 from __future__ import annotations
 
