@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from harness.catalog.cells import Cell
 from harness.catalog.peers import meets
 from harness.errors import NothingSelectedError
-from harness.tls import NEVER_PLAINTEXT, Offer, Service
+from harness.tls import NEVER_PLAINTEXT, Offer, Service, in_table_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,15 @@ class Scope:
             services=tuple(Service(name) for name in axes["services"]),
             clients=tuple(axes["clients"]),
             offers=tuple(Offer.parse(text) for text in axes["offers"]),
+        )
+
+    @classmethod
+    def of_cells(cls, cells: Sequence[Cell]) -> Scope:
+        """The smallest scope that has all of these cells."""
+        return cls(
+            services=in_table_order({cell.service for cell in cells}),
+            clients=tuple(dict.fromkeys(cell.client for cell in cells)),
+            offers=tuple(dict.fromkeys(cell.offer for cell in cells)),
         )
 
 
@@ -134,3 +143,21 @@ class Plan:
             unpinned=frozenset(axes.get("unpinned", ())),
             scopes={name: Scope.from_axes(scope) for name, scope in axes.get("scopes", {}).items()},
         )
+
+
+def plan_of_cells(cells: Iterable[Cell]) -> Plan:
+    """The smallest plan that has all of these cells: each scenario with axes of its own."""
+    cells = list(cells)
+    whole = Scope.of_cells(cells)
+    names = dict.fromkeys(cell.scenario for cell in cells)
+    scopes = {
+        name: Scope.of_cells([cell for cell in cells if cell.scenario == name]) for name in names
+    }
+    return Plan(
+        builds=tuple(dict.fromkeys(cell.build for cell in cells)),
+        scenarios=tuple(names),
+        services=whole.services,
+        clients=whole.clients,
+        offers=whole.offers,
+        scopes={name: scope for name, scope in scopes.items() if scope != whole},
+    )

@@ -181,7 +181,7 @@ class _Collected:
         if self.service is None:
             raise FileError(
                 FileLocation(given.path, part.line),
-                "-o options have no entry",
+                "there are -o options without an entry",
                 expected="an entry of master.cf before them, or --for-service (scan: --service)",
             )
         self.options.append(part.text)

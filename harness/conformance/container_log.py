@@ -78,12 +78,14 @@ def judge_short(mark: str, lines: Sequence[str], time_limit: float, output: str)
         )
         lost = f"a message of postlog did not come out in {time_limit:g} s"
         return CheckFinding(
-            f"{lost}; postlog printed: {_shorten(output)}" if output else lost, advice
+            f"{lost}; postlog printed: {_shorten_line(output)}" if output else lost, advice
         )
     parsed = LogLine.parse(line)
     if parsed is None or parsed.text != mark or not parsed.pid:
-        return CheckFinding(f"it writes {_shorten(line)!r}", f"have it write the form {_EXAMPLE}")
-    return CheckFinding(_shorten(line))
+        return CheckFinding(
+            f"it writes {_shorten_line(line)!r}", f"have it write the form {_EXAMPLE}"
+        )
+    return CheckFinding(_shorten_line(line))
 
 
 def judge_long(messages: Sequence[str], lines: Sequence[str]) -> CheckFinding:
@@ -108,7 +110,7 @@ def judge_quiet(lines: Sequence[str]) -> CheckFinding:
         return CheckFinding(f"{len(lines)} lines, all of them from syslog")
     return CheckFinding(
         f"{len(noise)} of {len(lines)} lines are not from syslog, "
-        f"the first is {_shorten(noise[0])!r}",
+        f"the first is {_shorten_line(noise[0])!r}",
         "let the image's command, and what it starts, write everything else to standard error",
     )
 
@@ -143,5 +145,5 @@ def _lines_of(tag: str, lines: Sequence[str]) -> list[LogLine]:
     return [line for line in parsed if line is not None and line.tag == tag]
 
 
-def _shorten(line: str) -> str:
+def _shorten_line(line: str) -> str:
     return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}…"

@@ -122,8 +122,8 @@ def judge_versions(
     }
 
 
-def _make_finding(found: str, problems: list[str], advice: str) -> CheckFinding:
-    return CheckFinding("; ".join(problems), advice) if problems else CheckFinding(found)
+def _make_finding(result: str, problems: list[str], advice: str) -> CheckFinding:
+    return CheckFinding("; ".join(problems), advice) if problems else CheckFinding(result)
 
 
 def _find_on_path(facts: Mapping[str, str], *programs: str) -> CheckFinding:

@@ -84,14 +84,16 @@ class BaselineComparison:
     @property
     def word(self) -> str:
         """A cell's label, or what changed where the cell would otherwise look the same."""
-        if self.changed and _appearance(self.observation) == _appearance(self.baseline):
+        if self.changed and _describe_appearance(self.observation) == _describe_appearance(
+            self.baseline
+        ):
             return self.changed[0]
         return short_word(self.observation)
 
     @property
     def text(self) -> str:
         """A cell's sign, mark and label: ``✗*version``, ``✓*cipher``; no mark where the same."""
-        disagree = DISAGREE if _appearance(self.observation)[2] else ""
+        disagree = DISAGREE if _describe_appearance(self.observation)[2] else ""
         glyph = SIGNS[outcome_of(self.observation)].glyph
         return f"{glyph}{self.mark or ' '}{self.word}".rstrip() + disagree
 
@@ -234,7 +236,7 @@ def _compare_cells(cell: GridCell, other: GridCell | None) -> BaselineComparison
     return BaselineComparison(cell.observation, other.observation, why_none)
 
 
-def _appearance(observation: Observation | None) -> tuple[str, str, bool]:
+def _describe_appearance(observation: Observation | None) -> tuple[str, str, bool]:
     disagrees = observation is not None and observation.agree is False
     return outcome_of(observation), short_word(observation), disagrees
 

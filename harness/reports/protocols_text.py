@@ -65,7 +65,7 @@ def render_protocols(data: RunData) -> str:
     notes = "\n".join(f"- {markdown(line)}" for line in _note_lines(data, tables))
     unavailable = "\n".join(f"- {markdown(line)}" for line in _unavailable_lines(data))
     parts += [notes, "Unavailable:\n\n" + unavailable if unavailable else ""]
-    parts += ["Made with", fence_code(_commands(data))]
+    parts += ["Made with", fence_code(_format_commands(data))]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -79,7 +79,7 @@ def print_protocols(data: RunData, console: Console) -> None:
         console.print()
     unavailable = (f"unavailable: {line}" for line in _unavailable_lines(data))
     lines = [*_note_lines(data, tables), *unavailable]
-    for line in [*lines, f"made with: {_commands(data)}".replace("\n", "; ")]:
+    for line in [*lines, f"made with: {_format_commands(data)}".replace("\n", "; ")]:
         console.print(Text(plain(line)), highlight=False)
 
 
@@ -171,6 +171,6 @@ def _unavailable_lines(data: RunData) -> Iterator[str]:
             yield f"{entry.kind} {entry.name}, {group.title}: {brief_reason(entry)}"
 
 
-def _commands(data: RunData) -> str:
+def _format_commands(data: RunData) -> str:
     command = shlex.join(data.run.command)
     return "\n".join([*([command] if command else []), _COMMAND])

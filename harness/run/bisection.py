@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.catalog.builds import Build
 from harness.catalog.cells import Cell
-from harness.catalog.plan import Plan, Scope
+from harness.catalog.plan import Plan, plan_of_cells
 from harness.errors import UsageError
 from harness.images.batch_build import (
     State,
@@ -22,7 +22,6 @@ from harness.observations.run_folder import (
 from harness.run.engine import Engine
 from harness.run.job import Job, measure_job
 from harness.scenarios.scenario import Scenario
-from harness.tls import in_table_order
 from harness.verdicts.bisection_steps import (
     candidates,
     named_releases,
@@ -124,35 +123,12 @@ def job_of(plan: Plan, scenarios: Mapping[str, Scenario], build: Build) -> Job:
 
 
 def narrow_plan(data: RunData, place: str) -> Plan:
-    """The places' cells, and no more than the axes make of them; on the run's builds."""
-    cells = [
-        Cell.parse(f"{data.run.axes.builds[0]}/{one}")
-        for alike in since(data, place)
-        for one in alike.places
-    ]
-    scopes = {
-        name: _scope([cell for cell in cells if cell.scenario == name])
-        for name in dict.fromkeys(cell.scenario for cell in cells)
-    }
-    whole = _scope(cells)
-    return Plan(
-        builds=data.run.axes.builds,
-        scenarios=tuple(scopes),
-        services=whole.services,
-        clients=whole.clients,
-        offers=whole.offers,
-        unpinned=frozenset(data.run.axes.unpinned),
-        scopes={name: scope for name, scope in scopes.items() if scope != whole},
-    )
-
-
-def _scope(cells: list[Cell]) -> Scope:
-    services = {cell.service for cell in cells}
-    return Scope(
-        services=in_table_order(services),
-        clients=tuple(dict.fromkeys(cell.client for cell in cells)),
-        offers=tuple(dict.fromkeys(cell.offer for cell in cells)),
-    )
+    """The cells of the places that a pattern selects, and no more than the axes make of them."""
+    build = data.run.axes.builds[0]
+    cells = [Cell.parse(f"{build}/{path}") for group in since(data, place) for path in group.places]
+    plan = plan_of_cells(cells)
+    unpinned = frozenset(data.run.axes.unpinned)
+    return replace(plan, builds=data.run.axes.builds, unpinned=unpinned)
 
 
 def _check_same(data: RunData, plan: Plan, scenarios: Mapping[str, Scenario]) -> None:

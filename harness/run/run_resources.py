@@ -159,7 +159,7 @@ class RunResources:
     def report_unavailable(self, name: str, kind: str, error: HarnessError) -> None:
         """Record a thing as unavailable, once."""
         if all((known.kind, known.name) != (kind, name) for known in self.missing):
-            missing = Missing(name, kind, str(error), _categorize(error))
+            missing = Missing(name, kind, str(error), _categorize_error(error))
             self.missing.append(missing)
             self._listener(missing)
             self._on_change()
@@ -209,7 +209,7 @@ def _find_control(name: str) -> Control:
     return next(known for known in all_controls() if known.name == name)
 
 
-def _categorize(error: HarnessError) -> str:
+def _categorize_error(error: HarnessError) -> str:
     """Which kind of trouble it is, in the labels of the run folder (docs/run-folder.md)."""
     kinds = {DoesNotBuildError: "does-not-build", SourceError: "source", ContractError: "image"}
     return next((label for kind, label in kinds.items() if isinstance(error, kind)), "other")

@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.catalog.builds import Build
 from harness.catalog.cells import Cell
 from harness.catalog.clients import Client
-from harness.catalog.plan import Plan, Scope
+from harness.catalog.plan import plan_of_cells
 from harness.errors import InfrastructureError, UsageError
 from harness.observations.journal import Journal
 from harness.observations.record import Observation
@@ -22,7 +22,7 @@ from harness.run.instances import HeldInstance
 from harness.run.run_resources import RunResources
 from harness.run.shared_tasks import SharedTasks
 from harness.scenarios.scenario import Scenario
-from harness.tls import Offer, Service, in_table_order
+from harness.tls import Offer, Service
 
 
 class SessionRun:
@@ -126,7 +126,7 @@ class SessionRun:
         """Write run.json; a run without a cell has none, for it has no axes."""
         if not self._cells:
             return
-        plan = plan_of(self._cells)
+        plan = plan_of_cells(self._cells)
         opening = Opening(self.folder.name, sys.argv, plan, self._scenarios, self._started)
         closing = None
         if is_finished:
@@ -134,30 +134,6 @@ class SessionRun:
             closing = summary(plan, self.observations, measured, seconds)
         resources = self._resources
         self._journal.write_run(opening.record(resources.images, resources.missing, closing))
-
-
-def plan_of(cells: Iterable[Cell]) -> Plan:
-    """The smallest plan that has all of these cells: each scenario with its own axes."""
-    cells = list(cells)
-    whole = _scope_of(cells)
-    names = dict.fromkeys(cell.scenario for cell in cells)
-    scopes = {name: _scope_of([cell for cell in cells if cell.scenario == name]) for name in names}
-    return Plan(
-        builds=tuple(dict.fromkeys(cell.build for cell in cells)),
-        scenarios=tuple(names),
-        services=whole.services,
-        clients=whole.clients,
-        offers=whole.offers,
-        scopes={name: scope for name, scope in scopes.items() if scope != whole},
-    )
-
-
-def _scope_of(cells: list[Cell]) -> Scope:
-    return Scope(
-        services=in_table_order(cell.service for cell in cells),
-        clients=tuple(dict.fromkeys(cell.client for cell in cells)),
-        offers=tuple(dict.fromkeys(cell.offer for cell in cells)),
-    )
 
 
 def parse_cell(build: Build, scenario: Scenario, service: str, client: str, offer: str) -> Cell:

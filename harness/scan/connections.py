@@ -149,7 +149,7 @@ class Connections:
 
     def _handle_event(self, connection: _Connection) -> None:
         try:
-            got = self._receive(connection)
+            got = self._receive_bytes(connection)
             if isinstance(got, bytes):
                 connection.sock.sendall(got)
                 connection.sent = time.monotonic()
@@ -164,7 +164,7 @@ class Connections:
                 self._close_connection(connection)
                 self._advance_part(connection.probe.part, got)
 
-    def _receive(self, connection: _Connection) -> bytes | Answer | None:
+    def _receive_bytes(self, connection: _Connection) -> bytes | Answer | None:
         if not connection.opened and self.target.implicit:
             connection.opened = True
             if error := connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):

@@ -314,19 +314,19 @@ class _Measurements:
         changed, same, unmeasured, unsteady = [], 0, 0, 0
         for place in self._places:
             here, there = cells.get(place), other_cells.get(place)
-            if not self._settled(self._cells[self.scenario.id][place]):
+            if not self._are_settled(self._cells[self.scenario.id][place]):
                 continue
-            if here is None or there is None or not self._settled(here, there):
+            if here is None or there is None or not self._are_settled(here, there):
                 unmeasured += 1
             elif not (names := changes(here, there)):
                 same += 1
-            elif self._repeats(place, here, there):
+            elif self._is_repeated(place, here, there):
                 changed.append(Change(*place, names, here, there))
             else:
                 unsteady += 1
         return Compared(tuple(changed), same, unmeasured, unsteady)
 
-    def _settled(self, *observations: Observation) -> bool:
+    def _are_settled(self, *observations: Observation) -> bool:
         """Whether all cells have a result of the server's that is no chance of timing.
 
         A client that cannot make an offer shows nothing about a server, whatever its error text.
@@ -335,11 +335,13 @@ class _Measurements:
         """
         return not any(
             observation.outcome in INCONCLUSIVE
-            or (observation.outcome is Outcome.CONFIG_REJECTED and self._serves(observation))
+            or (
+                observation.outcome is Outcome.CONFIG_REJECTED and self._served_another(observation)
+            )
             for observation in observations
         )
 
-    def _serves(self, rejected: Observation) -> bool:
+    def _served_another(self, rejected: Observation) -> bool:
         """Whether the service that rejected a cell did serve another client."""
         return any(
             cell.outcome in (Outcome.ACCEPTED, Outcome.REFUSED, Outcome.PLAINTEXT)
@@ -347,13 +349,13 @@ class _Measurements:
             if (build, service) == (rejected.build, rejected.service)
         )
 
-    def _repeats(self, place: tuple[str, Spot], here: Observation, there: Observation) -> bool:
+    def _is_repeated(self, place: tuple[str, Spot], here: Observation, there: Observation) -> bool:
         """Whether a change is also there in the second measurement of both; True if not made."""
         first = self._cells.get(f"{here.scenario}{AGAIN}", {}).get(place)
         second = self._cells.get(f"{there.scenario}{AGAIN}", {}).get(place)
         if first is None or second is None:
             return True
-        return self._settled(first, second) and bool(changes(first, second))
+        return self._are_settled(first, second) and bool(changes(first, second))
 
     def _find_measured(self, kind: LineKind, numbers: tuple[int, ...]) -> str | None:
         """The measured configuration that a variant is equal to; None where there is none."""

@@ -151,7 +151,7 @@ def is_rejected(observations: Iterable[Observation]) -> bool:
 
     One dialogue with a result shows that it does.
     """
-    outcomes = {observation.outcome for observation in _conclusive(observations)}
+    outcomes = {observation.outcome for observation in _conclusive_cells(observations)}
     return outcomes == {Outcome.CONFIG_REJECTED}
 
 
@@ -161,7 +161,7 @@ def offers_no_tls(observations: Iterable[Observation]) -> bool:
     The request is also in vain where Postfix announces STARTTLS, or listens for TLS from the start,
     but has disabled TLS, because it has no certificate, for example.
     """
-    requests = [cell for cell in _conclusive(observations) if cell.offer != PLAINTEXT]
+    requests = [cell for cell in _conclusive_cells(observations) if cell.offer != PLAINTEXT]
     in_vain = [cell for cell in requests if _has_disabled_tls(cell)]
     others = [cell for cell in requests if cell not in in_vain]
     return bool(in_vain) and not any(
@@ -182,7 +182,7 @@ def _has_disabled_tls(observation: Observation) -> bool:
     return observation.outcome is Outcome.NOT_OFFERED or (refused and disabled)
 
 
-def _conclusive(observations: Iterable[Observation]) -> Iterator[Observation]:
+def _conclusive_cells(observations: Iterable[Observation]) -> Iterator[Observation]:
     """The cells that show anything about the server."""
     return (cell for cell in observations if cell.outcome not in INCONCLUSIVE)
 

@@ -226,7 +226,7 @@ def _find_combination(points: Sequence[Point]) -> VersionCombination | None:
 def _all_combinations(points: Sequence[Point]) -> Iterator[VersionCombination]:
     """All combinations that explain every label, each set of builds once."""
     known_builds: set[frozenset[str]] = set()
-    axes = (sorted(_versions(points, axis))[1:] for axis in Axis)
+    axes = (sorted(_list_versions(points, axis))[1:] for axis in Axis)
     for lowest, lower in product(*axes):
         for sides in product((True, False), repeat=2):
             inside, outside = _split_builds(points, lowest, lower, sides)
@@ -260,11 +260,11 @@ def _combination_around(
 
 
 def _edge_of(axis: Axis, newer: bool, inside: Iterable[Point]) -> Edge:
-    versions = _versions(inside, axis)
+    versions = _list_versions(inside, axis)
     return Edge(axis, newer, min(versions) if newer else max(versions), None)
 
 
-def _versions(points: Iterable[Point], axis: Axis) -> set[Version]:
+def _list_versions(points: Iterable[Point], axis: Axis) -> set[Version]:
     return {version for point in points if (version := point.version_on(axis)) is not None}
 
 

@@ -36,10 +36,13 @@ def find_forbidden_names(modules: Iterable[Module]) -> Iterator[str]:
 
 
 def find_one_word_helpers(modules: Iterable[Module]) -> Iterator[str]:
-    """Private functions and methods whose name is one word; a verb and a noun say what they do."""
+    """Private functions and methods whose name is one word; a verb and a noun say what they do.
+
+    Names with underscores on both sides are Python's (``_missing_`` of an enumeration).
+    """
     for module in modules:
         for node in functions(module.tree):
-            if node.name.startswith("_") and is_one_word(node.name):
+            if node.name.startswith("_") and not node.name.endswith("_") and is_one_word(node.name):
                 yield f"{module.path}:{node.lineno}: {node.name}"
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.catalog.cells import Cell
-from harness.run.session_run import plan_of
+from harness.catalog.plan import plan_of_cells
 from harness.tls import Offer, Service
 
 CELLS = st.builds(
@@ -22,7 +22,7 @@ CELLS = st.builds(
 @given(st.lists(CELLS, min_size=1, unique_by=lambda cell: cell.id))
 def test_the_plan_has_every_cell_that_was_measured(cells: list[Cell]) -> None:
     """Protects the reports: a cell outside of the recorded axes would be shown nowhere."""
-    planned = {cell.id for cell in plan_of(cells).cells()}
+    planned = {cell.id for cell in plan_of_cells(cells).cells()}
     assert {cell.id for cell in cells} <= planned
 
 
@@ -32,4 +32,4 @@ def test_each_scenario_has_its_own_axes() -> None:
         Cell("debian-12", "test-a", Service.SMTP, "openssl-1.0.2h", Offer.parse("TLSv1")),
         Cell("debian-12", "test-b", Service.SUBMISSION, "openssl-3.5.7", Offer.parse("default")),
     ]
-    assert list(plan_of(cells).cells()) == cells
+    assert list(plan_of_cells(cells).cells()) == cells
