@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.figures import format_table
-from harness.catalog.selectors import select
+from harness.catalog.selectors import select_names
 from harness.docker_engine.session import (
     DockerSession,
     connect,
@@ -28,12 +28,12 @@ from harness.docker_engine.session import (
 from harness.errors import ExitCode, HarnessError
 from harness.images.batch_build import (
     BuildResult,
+    add_parts,
     build_all,
-    catalogue,
-    with_parts,
+    list_orderables,
 )
 from harness.images.image_builder import ImageBuilder
-from harness.images.pruning import our_images, remove
+from harness.images.pruning import our_images, remove_images
 from harness.paths import images_dir
 
 PAIRS = "postfix-*+openssl-*"
@@ -80,10 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_cold(globs: Sequence[str]) -> Cold:
     """Remove our images, build those that the globs choose, and read the kept logs."""
-    known = catalogue()
-    orders = with_parts([known[name] for name in select("image", list(known), globs)])
+    known = list_orderables()
+    orders = add_parts([known[name] for name in select_names("image", list(known), globs)])
     with DockerSession(connect()) as session, tempfile.TemporaryDirectory() as folder:
-        remove(session.client, our_images(session.client), _print_progress)
+        remove_images(session.client, our_images(session.client), _print_progress)
         builder = ImageBuilder(
             session.client,
             images_dir=images_dir(),

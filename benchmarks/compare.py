@@ -17,9 +17,9 @@ from typing import Any
 from benchmarks.figures import Round
 from harness.catalog.builds import Build
 from harness.catalog.cells import Cell
-from harness.catalog.clients import client
+from harness.catalog.clients import find_client
 from harness.clients.driver import Driver
-from harness.docker_engine.session import talking
+from harness.docker_engine.session import engine_errors
 from harness.errors import InfrastructureError
 from harness.observations.decide import ControlEvidence
 from harness.observations.journal import Journal
@@ -86,7 +86,7 @@ async def compare_sides(
             tempfile.TemporaryDirectory() as folder,
             closing(Journal(Path(folder))) as journal,
         ):
-            drivers = {name: await engine.resources.client(client(name)) for name in LOOPS}
+            drivers = {name: await engine.resources.client(find_client(name)) for name in LOOPS}
             course = Course(engine.lab, held.endpoint, drivers, journal)
             for name, service in product(LOOPS, SERVICES):
                 text = f"{rounds} pairs of {count} dialogues"
@@ -188,11 +188,11 @@ class Course:
         return {"client": used[0], "server": used[1] + used[2]}
 
     def _run_in_container(self, name: str, command: list[str]) -> Any:
-        with talking(f"running the bare loop in {name}"):
+        with engine_errors(f"running the bare loop in {name}"):
             return self._find_container(name).exec_run(command)
 
     def _read_cpu_seconds(self, name: str) -> float:
-        with talking(f"reading the processor time of {name}"):
+        with engine_errors(f"reading the processor time of {name}"):
             stats = self._find_container(name).stats(stream=False, one_shot=True)
         return float(stats["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9
 

@@ -51,7 +51,7 @@ def our_scanner(*options: str) -> Scanner:
     """Our own scan, as users call it."""
     command = [str(Path(sys.executable).with_name("postfix-matrix")), "scan", "--json", *options]
     every = frozenset(
-        (p, cipher.code) for p in Protocol for cipher in all_ciphers() if cipher.speaks(p)
+        (p, cipher.code) for p in Protocol for cipher in all_ciphers() if cipher.belongs_to(p)
     )
     return Scanner(
         " ".join(["scan", *options]),
@@ -167,7 +167,7 @@ def _pairs_of(codes: set[int], protocols: tuple[Protocol, ...]) -> Pairs:
         (protocol, cipher.code)
         for protocol in protocols
         for cipher in all_ciphers()
-        if cipher.speaks(protocol) and cipher.code in codes
+        if cipher.belongs_to(protocol) and cipher.code in codes
     )
 
 

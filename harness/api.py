@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.catalog.builds import Build
-from harness.catalog.clients import Client, own_client
+from harness.catalog.clients import Client, user_client
 from harness.cli.configuration_source import ConfigurationSource, read_source
 from harness.config_input.forms import Footing
 from harness.config_input.text import STDIN
@@ -80,7 +80,7 @@ def open_engine(
         InfrastructureError: no Docker engine answers.
     """
     options = Options(jobs=jobs, time_limit=time_limit)
-    own = tuple(own_client(name, image) for name, image in (clients or {}).items())
+    own = tuple(user_client(name, image) for name, image in (clients or {}).items())
     return MatrixEngine(
         Engine(listener=listener, options=options, mirrors=mirrors), Path(runs), own
     )

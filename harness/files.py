@@ -52,7 +52,7 @@ def replace_file(path: Path, text: str, *, mode: int) -> None:
         raise
 
 
-def digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
     """A file's SHA-256, in lower-case hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -16,15 +16,15 @@ from harness.observations.run_folder import (
     RunData,
     load_run,
 )
-from harness.reports.plain_text import markdown
+from harness.reports.plain_text import escape_markdown
 from harness.reports.service_labels import service_labels
 from harness.reports.stand_ins import stand_ins_of
-from harness.reports.verify_findings import findings, rejection
+from harness.reports.verify_findings import rejection_line, service_findings
 from harness.tls import INBOUND
 from harness.verdicts.policy_answers import (
     PolicyAnswer,
     ServiceAnswer,
-    answers,
+    judge_services,
 )
 
 PAGE = Path(__file__).parents[1] / "docs/real-configurations.md"
@@ -85,7 +85,9 @@ def table(data: RunData, build: str) -> Iterator[str]:
     yield "| configuration | 25 | 587 | 465 | other services | why | stand-ins |"
     yield "|---|---|---|---|---|---|---|"
     for name, origin in ORIGINS.items():
-        service_answers = [answer for answer in answers(data, name) if build in answer.builds]
+        service_answers = [
+            answer for answer in judge_services(data, name) if build in answer.builds
+        ]
         by_service = {answer.service: answer.builds[build].answer for answer in service_answers}
         cells = [_format_answer(name, service, by_service.get(service)) for service in INBOUND]
         labels = service_labels(data, name)
@@ -104,7 +106,7 @@ def table(data: RunData, build: str) -> Iterator[str]:
             _find_reason(data, name, build, service_answers),
             str(replaced),
         )
-        yield "| " + " | ".join(markdown(cell) for cell in row) + " |"
+        yield "| " + " | ".join(escape_markdown(cell) for cell in row) + " |"
 
 
 def _format_answer(name: str, service: str, answer: PolicyAnswer | None) -> str:
@@ -117,11 +119,11 @@ def _find_reason(data: RunData, name: str, build: str, service_answers: list[Ser
     """The reason of the first answer that is not yes: Postfix's line, or what was negotiated."""
     for service_answer in service_answers:
         if service_answer.builds[build].answer is PolicyAnswer.CONFIG_REJECTED:
-            line = rejection(data, build, name, service_answer.service)
+            line = rejection_line(data, build, name, service_answer.service)
             return line[line.find("fatal:") :] if "fatal:" in line else line
         if service_answer.is_local:
             continue
-        for finding in findings(data, service_answer):
+        for finding in service_findings(data, service_answer):
             if build in finding.builds:
                 return finding.what
     return ""

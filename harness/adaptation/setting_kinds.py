@@ -65,7 +65,7 @@ class SettingGroup:
 
 
 #: A name that Postfix does not know: a macro, a restriction class, or a transport's limit.
-USERS_OWN = SettingRule(
+USER_DEFINED = SettingRule(
     SettingKind.SURROUNDINGS,
     Treatment.TABLES,
     "the configuration's own name, such as a restriction class (postconf(5), $name expansion)",
@@ -74,7 +74,7 @@ USERS_OWN = SettingRule(
 
 def rule_of(name: str) -> SettingRule:
     """The rule for a parameter; :data:`USERS_OWN` where postconf(5) has no such name."""
-    return _rules_by_name().get(deciding_name(name) or "", USERS_OWN)
+    return _rules_by_name().get(deciding_name(name) or "", USER_DEFINED)
 
 
 def deciding_name(name: str) -> str | None:

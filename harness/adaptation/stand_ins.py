@@ -22,7 +22,7 @@ from harness.adaptation.setting_kinds import (
 )
 from harness.catalog.versions import Version
 from harness.postfix_config.logical_lines import (
-    ended,
+    end_line,
     split_chunks,
 )
 from harness.postfix_config.lookup_tables import (
@@ -215,7 +215,7 @@ def _adapt_master(
             pieces.append(piece)
         elif context.whole and _is_unknown_type(piece, context, changes):
             continue
-        elif piece.text in of_candidate or ended(piece.text) in of_candidate or context.whole:
+        elif piece.text in of_candidate or end_line(piece.text) in of_candidate or context.whole:
             pieces.append(_adapt_entry(piece, context, changes, loopback=at in loopback))
         elif piece.key in merged:
             pieces.append(_adapt_options(piece, changes, merged[piece.key]))
@@ -243,7 +243,7 @@ def _adapt_entry(
     reason = _ON_THE_MACHINE if loopback else _OF_THE_NETWORKS
     if loopback or _serves_only_mynetworks(entry):
         changes.add_replacement(where, "mynetworks", "", "0.0.0.0/0", (_SURROUNDINGS, reason))
-        entry = parse_entry(f"{ended(entry.text)}  -o mynetworks=0.0.0.0/0\n", entry.line)
+        entry = parse_entry(f"{end_line(entry.text)}  -o mynetworks=0.0.0.0/0\n", entry.line)
     return entry
 
 
@@ -318,4 +318,4 @@ def set_last(main_cf: str, name: str, value: str) -> str:
     """A main.cf that sets a parameter exactly once, at its end."""
     pieces = split_chunks(main_cf, Path("main.cf"))
     kept = [c.text for c in pieces if not c.logical or read_setting(c.text, 1).name != name]
-    return ended("".join(kept)) + f"{name} = {value}\n"
+    return end_line("".join(kept)) + f"{name} = {value}\n"

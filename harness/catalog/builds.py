@@ -17,7 +17,7 @@ from itertools import product
 from typing import Literal
 
 from harness.catalog.cells import is_control
-from harness.catalog.releases import Package, Release, load, package, release
+from harness.catalog.releases import Package, Release, find_package, find_release, load_data
 from harness.catalog.rules import find_mismatch
 from harness.errors import UsageError
 
@@ -64,7 +64,7 @@ class OpenSSL:
 
 
 @dataclass(frozen=True, slots=True)
-class Additions:
+class UserAdditions:
     """What a command line adds to the catalog: the user's releases, by id, and images.
 
     ``images`` are image references by the name of the build.
@@ -79,10 +79,10 @@ class Additions:
         Raises:
             UsageError: there is no such release.
         """
-        return self.releases.get(f"{name}-{version}") or release(name, version)
+        return self.releases.get(f"{name}-{version}") or find_release(name, version)
 
 
-NOTHING_ADDED = Additions()
+NO_ADDITIONS = UserAdditions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class Build:
         )
 
     @classmethod
-    def parse(cls, text: str, additions: Additions = NOTHING_ADDED) -> Build:
+    def parse(cls, text: str, additions: UserAdditions = NO_ADDITIONS) -> Build:
         """Read an id; ``str(build)`` reproduces it.
 
         Raises:
@@ -124,12 +124,12 @@ class Build:
             return cls(text, "image", "", reference=additions.images[text])
         if pair := _PAIR.fullmatch(text):
             return _parse_pair(
-                text, pair["postfix"], openssl(pair["openssl"], additions), additions
+                text, pair["postfix"], find_openssl(pair["openssl"], additions), additions
             )
-        for listed in distributions():
+        for listed in all_distributions():
             if listed.id == text:
                 return cls(text, "distribution", listed.suite)
-        known = " ".join(distribution.id for distribution in distributions())
+        known = " ".join(distribution.id for distribution in all_distributions())
         raise UsageError(
             f"unknown build {text!r}",
             next_step=f"use one of {known}, a pair like postfix-3.7.11+openssl-1.1.1w, "
@@ -137,7 +137,7 @@ class Build:
         )
 
 
-def openssl(text: str, additions: Additions = NOTHING_ADDED) -> OpenSSL:
+def find_openssl(text: str, additions: UserAdditions = NO_ADDITIONS) -> OpenSSL:
     """The OpenSSL named in a pair's id: ``1.0.2h``, ``1.0.2h-legacy``, ``4.0.3-debian``.
 
     Raises:
@@ -150,19 +150,24 @@ def openssl(text: str, additions: Additions = NOTHING_ADDED) -> OpenSSL:
         )
     version, flavour = match["version"], match["flavour"] or STOCK
     if flavour == DEBIAN:
-        return OpenSSL(package("openssl", version), flavour)
+        return OpenSSL(find_package("openssl", version), flavour)
     return OpenSSL(additions.release("openssl", version), flavour)
 
 
-def check_name(name: str) -> str:
+def check_image_name(name: str) -> str:
     """Check the name of a user's image, which becomes a part of cells' ids, and return it.
 
     Raises:
         UsageError: it is not valid, or it is already in use.
     """
-    ids = {distribution.id for distribution in distributions()}
+    ids = {distribution.id for distribution in all_distributions()}
     # Other images of a run have names, too: its authentication service, and the clients.
-    helpers = {"sasl", "dns", "peer", *(record["name"] for record in load("clients")["client"])}
+    helpers = {
+        "sasl",
+        "dns",
+        "peer",
+        *(record["name"] for record in load_data("clients")["client"]),
+    }
     taken = is_control(name) or _PAIR.fullmatch(name) or name in ids | helpers
     if taken or not _NAME.fullmatch(name):
         raise UsageError(
@@ -177,9 +182,9 @@ def check_name(name: str) -> str:
 
 
 @cache
-def distributions() -> tuple[Distribution, ...]:
+def all_distributions() -> tuple[Distribution, ...]:
     """The distributions of the catalog, oldest first."""
-    records = load("distributions")["distribution"]
+    records = load_data("distributions")["distribution"]
     unsorted = (Distribution(**record) for record in records)
     return tuple(sorted(unsorted, key=lambda distribution: distribution.released or date.max))
 
@@ -187,19 +192,19 @@ def distributions() -> tuple[Distribution, ...]:
 @cache
 def all_builds() -> tuple[Build, ...]:
     """The builds of a run that selects none: those of distributions, then those from source."""
-    data = load("builds")
+    data = load_data("builds")
     return tuple(Build.parse(text) for text in [*data["distributions"], *data["pairs"]])
 
 
-def known_builds(additions: Additions = NOTHING_ADDED) -> tuple[Build, ...]:
+def known_builds(additions: UserAdditions = NO_ADDITIONS) -> tuple[Build, ...]:
     """All builds that globs select from: distributions by age, the catalog's pairs, and images.
 
     Any other pair of the catalog's releases can be selected by its full id.
     """
-    ids = [distribution.id for distribution in distributions()]
+    ids = [distribution.id for distribution in all_distributions()]
     ids += [
         f"postfix-{postfix}+openssl-{linked}"
-        for group in load("builds")["known"]
+        for group in load_data("builds")["known"]
         for postfix, linked in product(group["postfix"], group["openssl"])
     ]
     ids += [*(build.id for build in all_builds()), *additions.images]
@@ -209,11 +214,11 @@ def known_builds(additions: Additions = NOTHING_ADDED) -> tuple[Build, ...]:
 @cache
 def base_suite() -> str:
     """The suite on which images are based that name none."""
-    suite: str = load("builds")["base_suite"]
+    suite: str = load_data("builds")["base_suite"]
     return suite
 
 
-def _parse_pair(text: str, postfix: str, linked: OpenSSL, additions: Additions) -> Build:
+def _parse_pair(text: str, postfix: str, linked: OpenSSL, additions: UserAdditions) -> Build:
     release_of_postfix = additions.release("postfix", postfix)
     # A user's source may be patched for a release with which its version is not compatible.
     rule = None if release_of_postfix.unverified else find_mismatch(postfix, linked.version)

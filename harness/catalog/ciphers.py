@@ -29,7 +29,7 @@ class Cipher:
     ssl2: bool = False
     iana: str = ""
 
-    def speaks(self, protocol: Protocol) -> bool:
+    def belongs_to(self, protocol: Protocol) -> bool:
         """Whether it belongs to this version: to SSLv2, to TLSv1.3, or to those between."""
         if self.ssl2 or protocol is Protocol.SSLv2:
             return self.ssl2 and protocol is Protocol.SSLv2

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
 
-from harness.catalog.builds import Build, base_suite, known_builds, openssl
+from harness.catalog.builds import Build, base_suite, find_openssl, known_builds
 from harness.catalog.cells import CONTROL_PREFIX, is_control
 from harness.catalog.peers import all_peers
-from harness.catalog.releases import load, release
+from harness.catalog.releases import find_release, load_data
 from harness.errors import UsageError
 from harness.tls import Protocol
 
@@ -21,8 +21,8 @@ class Client:
     """An SMTP client.
 
     ``recipe`` is its folder under ``images/``; ``common`` are folders there whose files are added
-    to its build context, each under the last part of its name. ``openssl`` (with ``flavour``) is
-    the release with which it is linked, None where its packages have their own TLS library.
+    to its build context, each under the last part of its name. ``openssl`` (with ``flavour``)
+    is the release with which it is linked, None where its packages have their own TLS library.
     ``lock`` is a folder under ``images/`` with a lock file of packages that the harness fetches
     (harness/sources/registries.py), and ``args`` are further arguments of its Dockerfile. ``about``
     describes it in a few words, and whether it sends mail.
@@ -57,8 +57,8 @@ class Control:
     """A control: a TLS server of the harness in front of a plain Postfix, that of ``build``.
 
     It accepts ``lowest`` to ``highest``; one that ``forbids`` speaks these, and refuses every
-    handshake. ``openssl`` (with ``flavour``) and ``stunnel`` are the releases of the TLS server;
-    None for the distribution's.
+    handshake. ``openssl`` (with ``flavour``) and ``stunnel`` are the releases of the TLS
+    server; None for the distribution's.
     """
 
     name: str
@@ -91,13 +91,13 @@ _Named = TypeVar("_Named", Client, Control)
 @cache
 def all_clients() -> tuple[Client, ...]:
     """The clients, in the catalog's order."""
-    return tuple(_read_client(record) for record in load("clients")["client"])
+    return tuple(_read_client(record) for record in load_data("clients")["client"])
 
 
 @cache
 def all_controls() -> tuple[Control, ...]:
     """The controls, in the catalog's order."""
-    return tuple(_read_control(record) for record in load("clients")["control"])
+    return tuple(_read_control(record) for record in load_data("clients")["control"])
 
 
 def build_client(tool: str, build: str) -> Client:
@@ -119,12 +119,12 @@ def build_clients() -> tuple[Client, ...]:
     return tuple(build_client(tool, build.id) for tool in _TOOLS for build in known_builds())
 
 
-def is_of_a_build(name: str) -> bool:
+def is_build_client(name: str) -> bool:
     """Whether a client's name, or a glob for one, denotes a build's Postfix."""
     return name.startswith(tuple(f"{tool}-" for tool in _TOOLS))
 
 
-def own_client(name: str, reference: str) -> Client:
+def user_client(name: str, reference: str) -> Client:
     """A user's client, from an image that keeps the client contract.
 
     Its driver reports for each offer whether it can make it.
@@ -137,7 +137,12 @@ def own_client(name: str, reference: str) -> Client:
         *(peer.name for peer in all_peers()),
         *_RESERVED,
     ]
-    if name in taken or is_of_a_build(name) or is_control(name) or not CLIENT_NAME.fullmatch(name):
+    if (
+        name in taken
+        or is_build_client(name)
+        or is_control(name)
+        or not CLIENT_NAME.fullmatch(name)
+    ):
         raise UsageError(
             f"{name!r} cannot be the name of a client",
             cause="the tool already has that name"
@@ -148,7 +153,7 @@ def own_client(name: str, reference: str) -> Client:
     return Client(name, "", "", "an image of the user's own", reference=reference)
 
 
-def client(name: str) -> Client:
+def find_client(name: str) -> Client:
     """One client of the catalog.
 
     Raises:
@@ -160,7 +165,7 @@ def client(name: str) -> Client:
     return _find_by_name("client", name, all_clients())
 
 
-def control(name: str) -> Control:
+def find_control(name: str) -> Control:
     """One control.
 
     Raises:
@@ -181,7 +186,7 @@ def _read_client(record: dict[str, Any]) -> Client:
     filled = {"suite": base_suite(), **record, "common": tuple(record.get("common", ()))}
     result = Client(**filled)
     if result.openssl:
-        openssl(
+        find_openssl(
             result.openssl if result.flavour == "stock" else f"{result.openssl}-{result.flavour}"
         )
     return result
@@ -192,7 +197,7 @@ def _read_control(record: dict[str, Any]) -> Control:
     result = Control(**{**record, **bounds})
     Build.parse(result.build)
     if result.openssl:
-        release("openssl", result.openssl)
+        find_release("openssl", result.openssl)
     if result.stunnel:
-        release("stunnel", result.stunnel)
+        find_release("stunnel", result.stunnel)
     return result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def corroboration(places: int) -> str:
+def describe_corroboration(places: int) -> str:
     """The label of a hash that this many independent places publish."""
     if places == 0:
         return "computed here, published nowhere"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 
-from harness.catalog.releases import load
+from harness.catalog.releases import load_data
 from harness.errors import UsageError
 from harness.tls import Offer, Protocol, Service
 
@@ -74,7 +74,7 @@ def is_peer(name: str) -> bool:
     return name.startswith(PEER_PREFIX)
 
 
-def meets(client: str, service: Service) -> bool:
+def has_cells_of(client: str, service: Service) -> bool:
     """Whether a client or peer can have cells of a service: peers only have those of outbound."""
     return is_peer(client) == (service is Service.OUTBOUND)
 
@@ -100,11 +100,11 @@ def all_peers() -> tuple[Peer, ...]:
                 "tlsa": Tlsa(record["tlsa"]),
             }
         )
-        for record in load("peers")["peer"]
+        for record in load_data("peers")["peer"]
     )
 
 
-def peer(name: str) -> Peer:
+def find_peer(name: str) -> Peer:
     """One peer.
 
     Raises:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.catalog.cells import Cell
-from harness.catalog.peers import meets
+from harness.catalog.peers import has_cells_of
 from harness.errors import NothingSelectedError
 from harness.tls import NEVER_PLAINTEXT, Offer, Service, in_table_order
 
@@ -100,7 +100,7 @@ class Plan:
         return tuple(
             offer
             for offer in scope.offers
-            if meets(client, service)
+            if has_cells_of(client, service)
             and (offer.is_default or client not in self.unpinned)
             and not (offer.plaintext and service in NEVER_PLAINTEXT)
             and not (offer.extras and service is Service.OUTBOUND)

@@ -42,9 +42,9 @@ class Source:
     ``sha256`` is that of the archive, in lower-case hex. ``corroborated`` is the number of
     independent places that publish that hash; 0: we computed it and no place publishes it.
     ``subdir`` is the source's root inside the archive. By kind: URL has ``url``; DEBIAN has
-    ``suite`` (of the distribution ``family``), ``package`` (the source package) and ``file`` (the
-    name of its upstream archive); NPM has ``package`` (NAME@VERSION); LOCAL has ``path``, a user's
-    tarball, or one made from a user's folder, and ``origin``, the path that the user gave.
+    ``suite`` (of the distribution ``family``), ``package`` (the source package) and ``file``
+    (the name of its upstream archive); NPM has ``package`` (NAME@VERSION); LOCAL has ``path``,
+    a user's tarball, or one made from a user's folder, and ``origin``, the path that the user gave.
     ``archive`` is upstream's name for the file, which is requested from mirrors.
     """
 
@@ -128,8 +128,8 @@ class Release:
 class Package:
     """A release as packaged in a Debian suite, for releases whose source is unavailable.
 
-    ``package`` is the version of the packages (``4.0.3-1``), ``suite`` has them, and ``base`` is
-    the suite on which they are installed.
+    ``package`` is the version of the packages (``4.0.3-1``), ``suite`` has them, and ``base``
+    is the suite on which they are installed.
     """
 
     product: str
@@ -144,7 +144,7 @@ class Package:
         return f"{self.product}-{self.version}-debian"
 
 
-def load(name: str) -> dict[str, Any]:
+def load_data(name: str) -> dict[str, Any]:
     """The data of one of the catalog's files, ``data/NAME.toml``."""
     text = resources.files("harness.catalog").joinpath("data", f"{name}.toml").read_text("utf-8")
     return tomllib.loads(text)
@@ -164,35 +164,35 @@ def parse_releases(data: Mapping[str, Any]) -> tuple[Release, ...]:
 
 
 @cache
-def releases(product: str) -> tuple[Release, ...]:
+def all_releases(product: str) -> tuple[Release, ...]:
     """All releases of a product, oldest first."""
-    return tuple(sorted(parse_releases(load(product)), key=lambda release: release.order))
+    return tuple(sorted(parse_releases(load_data(product)), key=lambda release: release.order))
 
 
 @cache
-def packages(product: str) -> tuple[Package, ...]:
+def all_packages(product: str) -> tuple[Package, ...]:
     """The releases that Debian's suites package, oldest first."""
-    records = load(product).get("package", [])
+    records = load_data(product).get("package", [])
     unsorted = (Package(product=product, **record) for record in records)
     return tuple(sorted(unsorted, key=lambda packaged: Version.parse(packaged.version)))
 
 
-def package(product: str, version: str) -> Package:
+def find_package(product: str, version: str) -> Package:
     """One packaged release.
 
     Raises:
         UsageError: the catalog does not have it; the message names what it has.
     """
-    return _find_by_version(packages(product), f"packaged release {product}", version)
+    return _find_by_version(all_packages(product), f"packaged release {product}", version)
 
 
-def release(product: str, version: str) -> Release:
+def find_release(product: str, version: str) -> Release:
     """One release.
 
     Raises:
         UsageError: the catalog does not have it; the message names what it has.
     """
-    return _find_by_version(releases(product), f"release {product}", version)
+    return _find_by_version(all_releases(product), f"release {product}", version)
 
 
 _Versioned = TypeVar("_Versioned", Release, Package)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from harness.catalog.releases import load
+from harness.catalog.releases import load_data
 from harness.catalog.versions import Constraint
 
 
@@ -50,14 +50,14 @@ class Requirement:
 
 
 @cache
-def needs(product: str, version: str, flavour: str = "stock") -> tuple[Need, ...]:
+def find_needs(product: str, version: str, flavour: str = "stock") -> tuple[Need, ...]:
     """What this version needs in order to build in this flavour, in the file's order."""
     return tuple(need for need in _all_needs(product) if need.applies(version, flavour))
 
 
 @cache
 def _all_needs(product: str) -> tuple[Need, ...]:
-    return tuple(_read_need(record) for record in load(product).get("need", []))
+    return tuple(_read_need(record) for record in load_data(product).get("need", []))
 
 
 def find_mismatch(postfix: str, openssl: str) -> Requirement | None:
@@ -74,7 +74,7 @@ def find_mismatch(postfix: str, openssl: str) -> Requirement | None:
 
 @cache
 def _all_requirements() -> tuple[Requirement, ...]:
-    return tuple(_read_requirement(record) for record in load("postfix").get("requires", []))
+    return tuple(_read_requirement(record) for record in load_data("postfix").get("requires", []))
 
 
 def _allows_any(versions: tuple[Constraint, ...], version: str) -> bool:

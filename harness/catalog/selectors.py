@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from harness.errors import NothingSelectedError, UsageError
 
 
-def select(axis: str, available: Sequence[str], patterns: Sequence[str]) -> tuple[str, ...]:
+def select_names(axis: str, available: Sequence[str], patterns: Sequence[str]) -> tuple[str, ...]:
     """The names that the patterns select, in the order of ``available``.
 
     Each pattern is one or several globs separated by commas; ``!glob`` excludes. If no glob

@@ -87,7 +87,7 @@ class Version:
         return hash(self.key)
 
 
-def follows(first: Version, second: Version) -> bool:
+def is_next_version(first: Version, second: Version) -> bool:
     """Whether the numbering permits no release between the two.
 
     So it is for two patch levels of one branch (3.7.10 and 3.7.11), and for two letters of an

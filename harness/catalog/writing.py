@@ -69,7 +69,7 @@ def data_file(product: str) -> Path:
     return Path(str(resources.files("harness.catalog").joinpath("data", f"{product}.toml")))
 
 
-def insert(text: str, record: Record) -> str:
+def insert_record(text: str, record: Record) -> str:
     """A product's file with one more record, in the order of versions.
 
     Raises:
@@ -97,7 +97,7 @@ def insert(text: str, record: Record) -> str:
     return made
 
 
-def write(path: Path, record: Record) -> None:
+def write_record(path: Path, record: Record) -> None:
     """Add a record to a product's file, which is replaced in one step.
 
     Raises:
@@ -105,7 +105,7 @@ def write(path: Path, record: Record) -> None:
             the record.
     """
     try:
-        made = insert(path.read_text("utf-8"), record)
+        made = insert_record(path.read_text("utf-8"), record)
         target = path.resolve()
         replace_file(target, made, mode=target.stat().st_mode & 0o7777)
     except OSError as error:

@@ -16,7 +16,7 @@ from harness.scenarios.candidate import read_candidate
 from harness.scenarios.claims import Claims
 from harness.scenarios.configuration_files import collect_files
 from harness.scenarios.instance import key_paths
-from harness.scenarios.redaction import redact
+from harness.scenarios.redaction import redact_scenario
 from harness.scenarios.scenario import (
     TOML,
     Scenario,
@@ -50,7 +50,7 @@ def named_candidate(
     elif options.footing is not None:
         candidate = replace(candidate, whole=options.footing is Footing.WHOLE)
     candidate = replace(candidate, as_is=candidate.as_is or options.as_is)
-    return redact(candidate) if options.redacted else candidate
+    return redact_scenario(candidate) if options.redacted else candidate
 
 
 def config_candidate(

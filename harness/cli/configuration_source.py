@@ -28,7 +28,7 @@ from harness.config_input.text import (
 )
 from harness.errors import FileError, FileLocation, UsageError
 from harness.scenarios.configuration_files import (
-    CONFIG_DIRECTORY,
+    DEFAULT_CONFIG_DIRECTORY,
     MOST_FILE_BYTES,
     FileFound,
     FilePassedOver,
@@ -196,13 +196,13 @@ def _stated_directory(main_cf: str) -> str:
         name, equals, value = line.partition("=")
         if equals and name.strip() == "config_directory" and value.strip().startswith("/"):
             return value.strip()
-    return CONFIG_DIRECTORY
+    return DEFAULT_CONFIG_DIRECTORY
 
 
 def _path_inside(path: str, config_directory: str) -> str | None:
     """A path relative to the configuration directory; None where it is not below it."""
     clean = posixpath.normpath(path)
-    for directory in (config_directory.rstrip("/"), CONFIG_DIRECTORY):
+    for directory in (config_directory.rstrip("/"), DEFAULT_CONFIG_DIRECTORY):
         if clean.startswith(f"{directory}/"):
             return clean[len(directory) + 1 :]
     return None
@@ -318,13 +318,13 @@ class TarTree:
     archive: tarfile.TarFile
     members: dict[str, tarfile.TarInfo]
     base: str = ""
-    directory: str = CONFIG_DIRECTORY
+    directory: str = DEFAULT_CONFIG_DIRECTORY
     root: str = ""
 
     def set_place(self, base: str, directory: str) -> None:
         """Set where in the tar the configuration is, and which directory that stands for."""
         self.base, self.directory = base, directory
-        for ending in (directory, CONFIG_DIRECTORY):
+        for ending in (directory, DEFAULT_CONFIG_DIRECTORY):
             if f"/{base}".endswith(ending):
                 self.root = f"/{base}".removesuffix(ending).strip("/")
                 return

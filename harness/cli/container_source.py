@@ -24,12 +24,12 @@ from harness.config_input.text import MOST_BYTES
 from harness.docker_engine.session import connect
 from harness.errors import UsageError
 from harness.scenarios.configuration_files import (
-    CONFIG_DIRECTORY,
+    DEFAULT_CONFIG_DIRECTORY,
     MOST_FILE_BYTES,
     FileFound,
     FilePassedOver,
 )
-from harness.scenarios.scenario import OWN
+from harness.scenarios.scenario import CONFIG_DIRECTORY
 
 #: In seconds, for one call to the engine.
 _TIME_LIMIT = 60.0
@@ -88,14 +88,14 @@ def _find_container(name: str) -> Container:
 def _config_directory(container: Container) -> str:
     """The configuration's folder by the container's own postconf, else the default."""
     try:
-        answer: Any = container.exec_run(["postconf", "-h", OWN], demux=True)
+        answer: Any = container.exec_run(["postconf", "-h", CONFIG_DIRECTORY], demux=True)
     except (DockerException, RequestException):
-        return CONFIG_DIRECTORY
+        return DEFAULT_CONFIG_DIRECTORY
     out = (answer.output[0] or b"").decode("utf-8", "replace").strip()
     # Without postconf in it, the output is the runtime's error text, with exit code 126 or 127.
     if answer.exit_code == 0 and out.startswith("/") and "\n" not in out:
         return posixpath.normpath(out)
-    return CONFIG_DIRECTORY
+    return DEFAULT_CONFIG_DIRECTORY
 
 
 def _engine_message(error: Exception) -> str:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from harness.catalog.cells import is_control
 from harness.observations.record import Outcome
-from harness.reports.plain_text import plain
+from harness.reports.plain_text import escape_controls
 from harness.run.events import (
     Event,
     Missing,
@@ -128,7 +128,7 @@ class Display:
 
     def _print_line(self, text: str, style: str = "") -> None:
         console = self._live.console if self._live is not None else self._console
-        console.print(Text(plain(text), style=style), soft_wrap=True)
+        console.print(Text(escape_controls(text), style=style), soft_wrap=True)
 
     def _render_live(self) -> RenderableType:
         now = time.monotonic()

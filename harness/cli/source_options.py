@@ -6,14 +6,14 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
-from harness.catalog.builds import Additions, check_name
-from harness.catalog.clients import Client, own_client
+from harness.catalog.builds import UserAdditions, check_image_name
+from harness.catalog.clients import Client, user_client
 from harness.catalog.releases import Release
 from harness.cli.grouped_help import OptionGroup, grouped_option
 from harness.errors import UsageError
 from harness.paths import cache_dir
 from harness.sources.archives import mirrors_from
-from harness.sources.user_sources import parse_local
+from harness.sources.user_sources import parse_user_source
 
 T = TypeVar("T")
 
@@ -74,7 +74,7 @@ def _parse_client(value: str) -> tuple[str, Client]:
         raise UsageError(
             f"--client {value} names no image", next_step="write it as --client NAME=REFERENCE"
         )
-    return name, own_client(name, reference)
+    return name, user_client(name, reference)
 
 
 def source_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -97,13 +97,13 @@ def image_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return _IMAGE(command)
 
 
-def read_additions(sources: Iterable[str], images: Iterable[str] = ()) -> Additions:
+def read_additions(sources: Iterable[str], images: Iterable[str] = ()) -> UserAdditions:
     """The additions to the catalog that the options make.
 
     Raises:
         UsageError: a value is wrong, or two of them have the same name.
     """
-    return Additions(
+    return UserAdditions(
         releases=_index_by_name(
             "--source", ((release.id, release) for release in _parse_releases(sources))
         ),
@@ -121,7 +121,7 @@ def read_mirrors(options: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _parse_releases(values: Iterable[str]) -> Iterator[Release]:
-    return (parse_local(value, cache_dir()) for value in values)
+    return (parse_user_source(value, cache_dir()) for value in values)
 
 
 def _index_by_name(option: str, named: Iterable[tuple[str, T]]) -> dict[str, T]:
@@ -136,4 +136,4 @@ def _index_by_name(option: str, named: Iterable[tuple[str, T]]) -> dict[str, T]:
 def _parse_image(value: str) -> tuple[str, str]:
     """``NAME=REFERENCE``, or a reference that is a valid name itself."""
     name, equals, reference = value.partition("=")
-    return check_name(name), reference if equals else name
+    return check_image_name(name), reference if equals else name

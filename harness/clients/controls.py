@@ -35,10 +35,10 @@ def first_controls(offers: Iterable[Offer], controls: Iterable[Control]) -> tupl
     known = tuple(controls)
     tls = [offer for offer in offers if not offer.plaintext]
     permissive = [granting[0] for offer in tls if (granting := controls_for(offer, known))]
-    return tuple(dict.fromkeys((*permissive, *(forbidding(known) if tls else ()))))
+    return tuple(dict.fromkeys((*permissive, *(forbidding_controls(known) if tls else ()))))
 
 
-def forbidding(controls: Iterable[Control]) -> tuple[Control, ...]:
+def forbidding_controls(controls: Iterable[Control]) -> tuple[Control, ...]:
     """The controls that refuse every handshake."""
     return tuple(control for control in controls if control.forbids)
 
@@ -49,7 +49,7 @@ def control_cell(control: Control, service: Service, client: str, offer: Offer) 
     return Cell(control.name, scenario, service, client, offer)
 
 
-def own_cell(build: str, scenario: str, client: str, offer: Offer) -> Cell:
+def permissive_copy_cell(build: str, scenario: str, client: str, offer: Offer) -> Cell:
     """The cell that measures the permissive copy of a build; TLS is the same on every service."""
     return Cell(f"{CONTROL_PREFIX}{build}", scenario, Service.SMTP, client, offer)
 

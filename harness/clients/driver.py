@@ -20,7 +20,7 @@ from harness.clients.contract import (
     ClientResult,
     Request,
 )
-from harness.docker_engine.session import talking
+from harness.docker_engine.session import engine_errors
 from harness.errors import InfrastructureError
 from harness.scenarios.lab_names import CLIENT_DOMAIN
 from harness.targets.lab import (
@@ -29,7 +29,7 @@ from harness.targets.lab import (
     FileSpec,
     Lab,
     Role,
-    attach,
+    attach_socket,
     put_files,
 )
 from harness.targets.pki import SERVER_NAME
@@ -47,7 +47,7 @@ ROLE = Role(interactive=True, hosts={SERVER_NAME: "127.0.0.1"}, domain=CLIENT_DO
 DAEMON_ROLE = replace(ROLE, capabilities=POSTFIX_CAPABILITIES)
 
 
-def role_of(client: Client | None) -> Role:
+def client_role(client: Client | None) -> Role:
     """The role of a client's container; None: a client that the catalog does not know."""
     return DAEMON_ROLE if client is not None and client.is_daemon else ROLE
 
@@ -146,7 +146,7 @@ class Driver:
         return described
 
     def _run_describe(self) -> bytes:
-        with talking(f"asking client {self.name} for its description"):
+        with engine_errors(f"asking client {self.name} for its description"):
             output: bytes = self._container.exec_run(["driver", "--describe"], stderr=False).output
         return output
 
@@ -172,7 +172,7 @@ class Driver:
         def on_end() -> None:
             self._loop.call_soon_threadsafe(self._handle_end, stream)
 
-        stream = LineStream(attach(container, stdin=True), on_lines, on_end, name=self.name)
+        stream = LineStream(attach_socket(container, stdin=True), on_lines, on_end, name=self.name)
         return stream
 
     def _take_lines(self, lines: list[str]) -> None:

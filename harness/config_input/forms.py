@@ -32,7 +32,7 @@ from harness.config_input.text import (
     clean_text,
 )
 from harness.errors import FileError, FileLocation
-from harness.postfix_config.logical_lines import ended
+from harness.postfix_config.logical_lines import end_line
 from harness.postfix_config.master_cf import (
     parse_entry,
     parse_master_cf,
@@ -188,7 +188,7 @@ class _Collected:
 
     def finish(self) -> tuple[str, str, Overlay]:
         """main.cf, master.cf, and how its entries are combined with those of a build."""
-        master = [ended(part.text) for part in self.master]
+        master = [end_line(part.text) for part in self.master]
         for target, options in self.loose.items():
             master.append(_entry_head(target) + "".join(f"  -o {option}\n" for option in options))
         if self.options and self.service is not None:
@@ -196,7 +196,7 @@ class _Collected:
             lines = "".join(f"  {text.strip()}\n" for text in self.options)
             master.append(_entry_head(f"{name}/inet") + lines)
         merged = bool(self.options or self.loose)
-        main_cf = "".join(ended(part.text) for part in self.main)
+        main_cf = "".join(end_line(part.text) for part in self.main)
         return main_cf, "".join(master), Overlay.MERGE if merged else Overlay.REPLACE
 
 
@@ -242,7 +242,7 @@ class _Editor:
     def _append_entry(self, text: str, line: int) -> None:
         entry = parse_entry(text)
         self._places.setdefault(f"{entry.name}/{entry.type}", []).append(len(self._entries))
-        self._entries.append([ended(text)])
+        self._entries.append([end_line(text)])
         self._lines.append(line)
 
     def _add_note(self, edit: Edit, what: str) -> None:

@@ -37,7 +37,7 @@ _SILENT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Servers:
+class TrialServers:
     """The servers that a driver is tried on."""
 
     permissive: tuple[ControlServer, ...]
@@ -51,11 +51,11 @@ class Servers:
         return None
 
 
-class Trial:
+class ClientTrial:
     """The trial of one driver; ``run`` carries it out."""
 
     def __init__(
-        self, lab: Lab, servers: Servers, reference: str, image_id: str, role: Role = ROLE
+        self, lab: Lab, servers: TrialServers, reference: str, image_id: str, role: Role = ROLE
     ) -> None:
         self._driver = Driver(lab, "conformance", image_id, role)
         self._servers = servers

@@ -165,7 +165,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ImageReport:
     """The results of an image: ``id`` is the image's, ``checks`` has one for each requirement.
 
     ``versions`` are those that were read back, None if its Postfix does not report them.
@@ -186,7 +186,7 @@ class Report:
         """The checks that failed; those not checked are not among them."""
         return tuple(check for check in self.checks if check.verdict is CheckVerdict.FAILED)
 
-    def must_pass(self) -> None:
+    def raise_if_failed(self) -> None:
         """Refuse an image that does not keep the contract.
 
         Raises:

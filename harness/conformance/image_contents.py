@@ -26,10 +26,10 @@ from harness.conformance.image_judging import (
     judge_versions,
 )
 from harness.docker_engine.cancel import Cancel
-from harness.docker_engine.containers import finished
+from harness.docker_engine.containers import run_container
 from harness.errors import BuildError, InfrastructureError
 from harness.images.image import labels_of
-from harness.images.provenance import Versions, read_back
+from harness.images.provenance import Versions, read_versions
 
 _MARK = "@@"
 _END = "end"
@@ -108,7 +108,7 @@ def look_into(
     versions = None
     if not find_blockers("tls", findings):
         try:
-            versions = read_back(client, image, labels=run_labels, cancel=cancel)
+            versions = read_versions(client, image, labels=run_labels, cancel=cancel)
         except BuildError:
             # It has no TLS, or does not report the version of the library: that is a finding.
             cancel.check()
@@ -134,7 +134,7 @@ def _collect_facts(
     command = ["/bin/sh", "-c", _SCRIPT]
     advice = "install a POSIX shell for this machine's processor as /bin/sh; dash or busybox's do"
     try:
-        with finished(client, image, command, labels=run_labels, cancel=cancel) as done:
+        with run_container(client, image, command, labels=run_labels, cancel=cancel) as done:
             facts = parse_facts(done.out)
     except InfrastructureError as error:
         cancel.check()

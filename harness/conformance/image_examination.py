@@ -16,19 +16,19 @@ from harness.conformance.image_checks import (
     REQUIREMENTS,
     Check,
     CheckVerdict,
-    Report,
+    ImageReport,
     weigh_findings,
 )
 from harness.conformance.image_contents import look_into
-from harness.conformance.image_trial import try_out
+from harness.conformance.image_trial import try_image
 from harness.docker_engine.cancel import Cancel
-from harness.docker_engine.pulling import present
+from harness.docker_engine.pulling import ensure_present
 from harness.files import replace_file
 from harness.images.provenance import Versions
 from harness.targets.lab import Lab
 
 
-def examine(lab: Lab, reference: str, *, cancel: Cancel | None = None) -> Report:
+def examine_image(lab: Lab, reference: str, *, cancel: Cancel | None = None) -> ImageReport:
     """Check an image by the whole contract; pull it if it is not there. Blocks for about 3 s.
 
     Its containers carry the session's labels, are on the laboratory's network, which has no
@@ -39,19 +39,19 @@ def examine(lab: Lab, reference: str, *, cancel: Cancel | None = None) -> Report
         Cancelled: the user cancelled the work.
     """
     stop = cancel or Cancel()
-    attrs = present(lab.session.client, reference, stop)
+    attrs = ensure_present(lab.session.client, reference, stop)
     return _examine_image(lab, reference, attrs, stop)
 
 
-def examine_once(
+def examine_image_once(
     lab: Lab, reference: str, cache_dir: Path, *, cancel: Cancel | None = None
-) -> Report:
-    """Like ``examine``, but an image that passed before is not examined again (by its id).
+) -> ImageReport:
+    """Like ``examine_image``, but an image that passed before is not examined again (by its id).
 
     An image that failed is examined again each time.
     """
     stop = cancel or Cancel()
-    attrs = present(lab.session.client, reference, stop)
+    attrs = ensure_present(lab.session.client, reference, stop)
     record = _record_path(cache_dir, str(attrs["Id"]))
     earlier = _read_report(record, reference)
     if earlier is not None:
@@ -62,16 +62,16 @@ def examine_once(
     return report
 
 
-def _examine_image(lab: Lab, reference: str, attrs: dict[str, Any], cancel: Cancel) -> Report:
+def _examine_image(lab: Lab, reference: str, attrs: dict[str, Any], cancel: Cancel) -> ImageReport:
     client, image = lab.session.client, str(attrs["Id"])
     contents = look_into(client, attrs, run_labels=lab.session.labels, cancel=cancel)
-    trial_findings = try_out(lab, image, attrs, contents.findings, cancel)
-    return Report(
+    trial_findings = try_image(lab, image, attrs, contents.findings, cancel)
+    return ImageReport(
         reference, image, weigh_findings({**contents.findings, **trial_findings}), contents.versions
     )
 
 
-def _read_report(record: Path, reference: str) -> Report | None:
+def _read_report(record: Path, reference: str) -> ImageReport | None:
     """The report in a file; None if there is none, or if it is of other requirements."""
     try:
         data = json.loads(record.read_text("utf-8"))
@@ -81,12 +81,12 @@ def _read_report(record: Path, reference: str) -> Report | None:
             Check(**{**entry, "verdict": CheckVerdict(entry["verdict"])})
             for entry in data["checks"]
         )
-        return Report(reference, data["id"], tuple(checks), Versions(**data["versions"]))
+        return ImageReport(reference, data["id"], tuple(checks), Versions(**data["versions"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _write_report(record: Path, report: Report) -> None:
+def _write_report(record: Path, report: ImageReport) -> None:
     record.parent.mkdir(parents=True, exist_ok=True)
     # Two processes may write at once: each writes a file of its own, and the last rename wins.
     replace_file(record, json.dumps({**asdict(report), "requirements": _DIGEST}), mode=0o600)

@@ -32,11 +32,11 @@ from harness.conformance.image_checks import (
 from harness.docker_engine.cancel import Cancel
 from harness.docker_engine.session import (
     LABEL_RUN,
-    talking,
+    engine_errors,
 )
 from harness.errors import HarnessError, InfrastructureError
 from harness.scenarios.scenario import Scenario
-from harness.targets.lab import Lab, attach
+from harness.targets.lab import Lab, attach_socket
 from harness.targets.postfix import ROLE, ROOT, Instance, PostfixTarget
 from harness.targets.shell import Shell
 from harness.targets.stream import LineStream
@@ -67,7 +67,7 @@ _NO_SASL = "inet:127.0.0.1:12345"
 _SENT = "BEGIN CERTIFICATE"
 
 
-def try_out(
+def try_image(
     lab: Lab,
     image: str,
     attrs: Mapping[str, Any],
@@ -120,7 +120,9 @@ class _ImageTrial:
         Raises:
             InfrastructureError: the container does not answer.
         """
-        stream = LineStream(attach(self.container, stdin=False), self.output.add, name=self._name)
+        stream = LineStream(
+            attach_socket(self.container, stdin=False), self.output.add, name=self._name
+        )
         stream.start()
         with closing(stream), closing(Shell(self.container)) as shell:
             if not find_blockers("syslog", self.findings):
@@ -253,7 +255,7 @@ def _start_error(lab: Lab, name: str) -> str:
 
 def _list_by_name(lab: Lab, name: str) -> list[Any]:
     session = lab.session
-    with talking("looking for the container of a check"):
+    with engine_errors("looking for the container of a check"):
         return session.client.containers.list(
             all=True,
             ignore_removed=True,
@@ -263,7 +265,7 @@ def _list_by_name(lab: Lab, name: str) -> list[Any]:
 
 def _check_running(container: Any) -> CheckFinding:
     """Whether a container runs, and if not, how it ended."""
-    with talking("asking how a container is"):
+    with engine_errors("asking how a container is"):
         container.reload()
         state = container.attrs["State"]
         if state["Running"]:

@@ -27,7 +27,7 @@ class FinishedCommand:
 
 
 @contextmanager
-def finished(
+def run_container(
     client: docker.DockerClient,
     image: str,
     command: Sequence[str],

@@ -18,7 +18,7 @@ from harness.errors import HarnessError, InfrastructureError
 TIME_LIMITS = (5.0, 60.0)
 
 
-def present(client: docker.DockerClient, reference: str, cancel: Cancel) -> dict[str, Any]:
+def ensure_present(client: docker.DockerClient, reference: str, cancel: Cancel) -> dict[str, Any]:
     """What the engine reports about an image, which is pulled if it is not there.
 
     Raises:

@@ -56,7 +56,7 @@ def connect(time_limit: float = 600.0) -> docker.DockerClient:
 
 
 @contextmanager
-def talking(what: str) -> Iterator[None]:
+def engine_errors(what: str) -> Iterator[None]:
     """Turn an error of the engine, or of the connection to it, into an InfrastructureError.
 
     ``what`` names the action, in a form that can follow "Docker: ".
@@ -106,14 +106,14 @@ class DockerSession:
     def __enter__(self) -> DockerSession:
         self._dir.mkdir(parents=True, exist_ok=True)
         self._lock.acquire()
-        with talking("removing what a killed run left"):
+        with engine_errors("removing what a killed run left"):
             remove_leftovers(self.client, self._dir)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         try:
             if not self.keep:
-                with talking("removing the run's containers and network"):
+                with engine_errors("removing the run's containers and network"):
                     remove_labelled(self.client, {LABEL_RUN: self.id})
             # Only now: after a lock file that is not locked, the next session removes the rest.
             self._lock_path(self.id).unlink(missing_ok=True)

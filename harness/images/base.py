@@ -12,7 +12,7 @@ from pathlib import Path
 import docker
 from docker.errors import DockerException, ImageNotFound
 
-from harness.catalog.builds import Distribution, distributions
+from harness.catalog.builds import Distribution, all_distributions
 from harness.docker_engine.cancel import Cancel
 from harness.docker_engine.pulling import pull_error
 from harness.errors import InfrastructureError
@@ -42,7 +42,7 @@ class Origin:
         return {names.ORIGIN: self.how} | {key: value for key, value in known.items() if value}
 
 
-def origin(
+def find_origin(
     client: docker.DockerClient,
     suite: str,
     temp_dir: Path,
@@ -55,7 +55,7 @@ def origin(
         InfrastructureError: none of these is available; the message has both reasons.
         Cancelled: the user cancelled the work.
     """
-    known = next((entry for entry in distributions() if entry.suite == suite), None)
+    known = next((entry for entry in all_distributions() if entry.suite == suite), None)
     family = known.family if known else "debian"
     name = image_name(family, suite)
     say(f"pulling {name}")

@@ -8,10 +8,10 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.catalog.builds import NOTHING_ADDED, Additions, Build, base_suite, known_builds
+from harness.catalog.builds import NO_ADDITIONS, Build, UserAdditions, base_suite, known_builds
 from harness.catalog.clients import all_clients, all_controls
 from harness.docker_engine.cancel import Cancelled
-from harness.docker_engine.session import talking
+from harness.docker_engine.session import engine_errors
 from harness.errors import DoesNotBuildError, HarnessError, InfrastructureError, SourceError
 from harness.images.image import Image
 from harness.images.image_builder import ImageBuilder
@@ -33,7 +33,7 @@ _THREADS = 64
 Orderable = Build | Recipe
 
 
-class State(StrEnum):
+class BuildState(StrEnum):
     """The outcome of an order."""
 
     BUILT = "built"
@@ -48,13 +48,13 @@ class BuildResult:
     """The outcome of an order; ``seconds`` since it was placed, waiting included."""
 
     name: str
-    state: State
+    state: BuildState
     seconds: float
     image: Image | None = None
     error: HarnessError | None = None
 
 
-def catalogue(additions: Additions = NOTHING_ADDED) -> dict[str, Orderable]:
+def list_orderables(additions: UserAdditions = NO_ADDITIONS) -> dict[str, Orderable]:
     """All images that can be ordered by name: builds, the OpenSSL of each pair, a run's helpers."""
     builds = known_builds(additions)
     others = [
@@ -76,7 +76,7 @@ def openssl_parts(build: Build) -> tuple[Recipe, ...]:
     return (openssl_recipe(build.openssl),) if build.openssl else ()
 
 
-def with_parts(orders: Iterable[Orderable]) -> dict[str, Orderable]:
+def add_parts(orders: Iterable[Orderable]) -> dict[str, Orderable]:
     """The orders, with each pair's OpenSSL first: it takes longest, and several pairs wait for it.
 
     The very first is the toolchain, which nearly all of them need.
@@ -85,10 +85,10 @@ def with_parts(orders: Iterable[Orderable]) -> dict[str, Orderable]:
     first = [part for order in chosen if isinstance(order, Build) for part in openssl_parts(order)]
     if first:
         first.insert(0, toolchain_recipe(base_suite()))
-    return {name_of(order): order for order in [*first, *chosen]}
+    return {order_name(order): order for order in [*first, *chosen]}
 
 
-def name_of(order: Orderable) -> str:
+def order_name(order: Orderable) -> str:
     """A build's id, or a recipe's name."""
     return order.id if isinstance(order, Build) else order.name
 
@@ -122,19 +122,19 @@ def _make_image(builder: ImageBuilder, name: str, order: Orderable) -> BuildResu
     started = time.monotonic()
     image: Image | None = None
     failure: HarnessError | None = None
-    state = State.THERE
+    state = BuildState.THERE
     try:
-        with talking(f"making the image of {name}"):
+        with engine_errors(f"making the image of {name}"):
             image = builder.find(order)
             if image is None:
                 image = builder.build(order) if isinstance(order, Build) else builder.ensure(order)
-                state = State.BUILT
+                state = BuildState.BUILT
     except Cancelled:
         raise
     except HarnessError as error:
         failure, state = error, _failure_state(error)
     except OSError as error:
-        failure, state = _cache_error(name, error), State.FAILED
+        failure, state = _cache_error(name, error), BuildState.FAILED
     return BuildResult(name, state, time.monotonic() - started, image, failure)
 
 
@@ -147,7 +147,7 @@ def _cache_error(name: str, error: OSError) -> InfrastructureError:
     )
 
 
-def _failure_state(error: HarnessError) -> State:
+def _failure_state(error: HarnessError) -> BuildState:
     if isinstance(error, DoesNotBuildError):
-        return State.REFUSED
-    return State.UNREACHED if isinstance(error, SourceError) else State.FAILED
+        return BuildState.REFUSED
+    return BuildState.UNREACHED if isinstance(error, SourceError) else BuildState.FAILED

@@ -25,15 +25,20 @@ from harness.catalog.builds import Build
 from harness.catalog.releases import SourceKind
 from harness.docker_engine.cancel import Cancel
 from harness.docker_engine.locks import exclusive_lock
-from harness.docker_engine.pulling import present
+from harness.docker_engine.pulling import ensure_present
 from harness.errors import DoesNotBuildError, InfrastructureError
 from harness.files import is_full_disk
 from harness.images import labels as names
-from harness.images.base import origin
+from harness.images.base import find_origin
 from harness.images.context import context_files, dockerfile_tar, write_tar
 from harness.images.docker_build import BuildOrder, build_image, full_disk_error
 from harness.images.image import Image, labels_of
-from harness.images.provenance import check, compare_labels, read_back, remember_versions
+from harness.images.provenance import (
+    check_versions,
+    compare_labels,
+    read_versions,
+    remember_versions,
+)
 from harness.images.recipes import Recipe, RecipeKind, base_recipe, build_recipe
 from harness.images.refusals import Refusals, file_name, list_inputs
 from harness.images.stamping import make_labels
@@ -133,7 +138,7 @@ class ImageBuilder:
         return recipe.tag(self._images_dir)
 
     @property
-    def cancelling(self) -> Cancel:
+    def cancel_flag(self) -> Cancel:
         """The flag that ``cancel`` raises."""
         return self._cancel
 
@@ -150,7 +155,7 @@ class ImageBuilder:
             As ``ensure``.
         """
         if build.reference:
-            return self.adopt(build.id, build.reference, checked=True)
+            return self.use_user_image(build.id, build.reference, checked=True)
         return self.ensure(build_recipe(build))
 
     def log_of(self, image: Image) -> Path | None:
@@ -168,13 +173,13 @@ class ImageBuilder:
             raise InfrastructureError(f"the Docker engine does not answer: {error}") from error
         return self._describe_image(recipe.name, reference, attrs, checked=recipe.is_build)
 
-    def adopt(self, name: str, reference: str, *, checked: bool) -> Image:
+    def use_user_image(self, name: str, reference: str, *, checked: bool) -> Image:
         """A user's image, as it is; ``checked``: its labels are compared with its versions.
 
         Raises:
             As ``ensure``.
         """
-        attrs = present(self._client, reference, self._cancel)
+        attrs = ensure_present(self._client, reference, self._cancel)
         return self._describe_image(name, reference, attrs, checked=checked)
 
     def _describe_image(
@@ -183,7 +188,7 @@ class ImageBuilder:
         image_id, labels = str(attrs["Id"]), labels_of(attrs)
         versions = None
         if checked:
-            versions = check(
+            versions = check_versions(
                 self._client,
                 image_id,
                 reference,
@@ -287,7 +292,7 @@ class ImageBuilder:
         if recipe.lock:
             labels[names.PACKAGES] = registries.describe_packages(self._images_dir / recipe.lock)
         if recipe.kind is RecipeKind.BASE:
-            base = origin(
+            base = find_origin(
                 self._client,
                 args["SUITE"],
                 self.cache_dir / "tmp",
@@ -303,7 +308,7 @@ class ImageBuilder:
     ) -> str:
         """Check a build's labels against its versions, or add those that were read back."""
         self._on_step(recipe.name, "reading back its versions")
-        versions = read_back(self._client, image, labels=self._run_labels, cancel=self._cancel)
+        versions = read_versions(self._client, image, labels=self._run_labels, cancel=self._cancel)
         checked_labels = {names.POSTFIX: versions.postfix, names.OPENSSL: versions.openssl_loaded}
         compare_labels(recipe.name, {**checked_labels, **labels}, versions)
         if recipe.kind is RecipeKind.DISTRIBUTION:

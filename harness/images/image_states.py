@@ -10,9 +10,9 @@ from harness.catalog.builds import STOCK, Build
 from harness.images import labels as names
 from harness.images.batch_build import (
     Orderable,
-    name_of,
+    order_name,
 )
-from harness.images.pruning import Found
+from harness.images.pruning import TaggedImage
 from harness.images.recipes import build_recipe
 from harness.images.refusals import Refusals
 
@@ -30,8 +30,8 @@ class ImageState:
     made: str = ""
 
 
-def survey(
-    orders: Iterable[Orderable], existing: Iterable[Found], refusals: Refusals, images: Path
+def list_states(
+    orders: Iterable[Orderable], existing: Iterable[TaggedImage], refusals: Refusals, images: Path
 ) -> list[ImageState]:
     """The state of each order's image; ``images`` is the folder of the recipes."""
     by_tag = {image.reference: image for image in existing}
@@ -39,9 +39,9 @@ def survey(
 
 
 def _describe_state(
-    order: Orderable, by_tag: dict[str, Found], refusals: Refusals, images: Path
+    order: Orderable, by_tag: dict[str, TaggedImage], refusals: Refusals, images: Path
 ) -> ImageState:
-    name = name_of(order)
+    name = order_name(order)
     reference = (build_recipe(order) if isinstance(order, Build) else order).tag(images)
     image = by_tag.get(reference)
     if image is None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import docker
 
 from harness.docker_engine.cancel import Cancel
-from harness.docker_engine.containers import finished
+from harness.docker_engine.containers import run_container
 from harness.errors import BuildError
 from harness.files import replace_file
 from harness.images import labels as names
@@ -55,7 +55,7 @@ class Versions:
     packages: str = ""
 
 
-def read_back(
+def read_versions(
     client: docker.DockerClient,
     reference: str,
     *,
@@ -70,7 +70,7 @@ def read_back(
     """
     command = ["/bin/sh", "-c", _SCRIPT]
     stop = cancel or Cancel()
-    with finished(client, reference, command, labels=labels or {}, cancel=stop) as done:
+    with run_container(client, reference, command, labels=labels or {}, cancel=stop) as done:
         versions = parse_versions(done.out)
     if not (versions.postfix and versions.openssl_loaded):
         missing = "its Postfix" if not versions.postfix else "the OpenSSL that its Postfix loads"
@@ -131,7 +131,7 @@ def compare_labels(name: str, labels: Mapping[str, str], versions: Versions) -> 
         )
 
 
-def check(
+def check_versions(
     client: docker.DockerClient,
     image_id: str,
     name: str,
@@ -150,7 +150,7 @@ def check(
     try:
         versions = Versions(**json.loads(_record_path(cache_dir, image_id).read_text("utf-8")))
     except (OSError, ValueError, TypeError):
-        versions = read_back(client, image_id, labels=run_labels, cancel=cancel)
+        versions = read_versions(client, image_id, labels=run_labels, cancel=cancel)
         remember_versions(cache_dir, image_id, versions)
     compare_labels(name, labels, versions)
     return versions

@@ -18,13 +18,13 @@ from docker.errors import APIError
 from harness.catalog.builds import Build
 from harness.errors import UsageError
 from harness.images import labels as names
-from harness.images.batch_build import catalogue
+from harness.images.batch_build import list_orderables
 from harness.images.image import labels_of
 from harness.images.recipes import REPOSITORY, Recipe, build_recipe
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class TaggedImage:
     """One of our tags: ``reference``, the image's id, size in bytes, and its labels."""
 
     reference: str
@@ -33,10 +33,10 @@ class Found:
     labels: dict[str, str]
 
 
-def our_images(client: docker.DockerClient) -> list[Found]:
+def our_images(client: docker.DockerClient) -> list[TaggedImage]:
     """All of our tags that the engine has, sorted."""
     images = [
-        Found(tag, str(image.id), int(image.attrs["Size"]), labels_of(image.attrs))
+        TaggedImage(tag, str(image.id), int(image.attrs["Size"]), labels_of(image.attrs))
         for image in client.images.list(filters={"reference": f"{REPOSITORY}/*"})
         for tag in image.tags
         if is_ours(tag, labels_of(image.attrs))
@@ -50,14 +50,14 @@ def is_ours(tag: str, labels: Mapping[str, str]) -> bool:
     return tag.startswith(f"{REPOSITORY}/") and tag.rpartition(":")[2] == recipe[:12] != ""
 
 
-def outdated(existing: Collection[Found], images: Path) -> list[Found]:
+def find_outdated(existing: Collection[TaggedImage], images: Path) -> list[TaggedImage]:
     """The images whose recipe has changed since; ``images`` is the folder of the recipes.
 
     A pair may have been requested by its whole id, without being listed: an image's label names its
     build. Images with a user's source are kept: whether they are current depends on that source,
     which is not read here.
     """
-    orders = {**_builds_of_labels(existing), **catalogue()}.values()
+    orders = {**_builds_of_labels(existing), **list_orderables()}.values()
     recipes = [build_recipe(order) if isinstance(order, Build) else order for order in orders]
     current = {tag for recipe in recipes for tag in _list_tags(recipe, images)}
     return [
@@ -73,7 +73,7 @@ def _list_tags(recipe: Recipe, images: Path) -> set[str]:
     return tags.union(*(_list_tags(parent, images) for parent in recipe.parents.values()))
 
 
-def _builds_of_labels(existing: Iterable[Found]) -> dict[str, Build]:
+def _builds_of_labels(existing: Iterable[TaggedImage]) -> dict[str, Build]:
     """The builds that the labels of the images name; a control's name, for example, is none."""
     builds = {}
     for name in {image.labels.get(names.BUILD, "") for image in existing}:
@@ -82,8 +82,8 @@ def _builds_of_labels(existing: Iterable[Found]) -> dict[str, Build]:
     return builds
 
 
-def remove(
-    client: docker.DockerClient, unwanted: Collection[Found], say: Callable[[str], None]
+def remove_images(
+    client: docker.DockerClient, unwanted: Collection[TaggedImage], say: Callable[[str], None]
 ) -> int:
     """Untag images, which removes those that nothing else uses; return how many were untagged.
 

@@ -16,12 +16,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from harness.catalog import clients
-from harness.catalog.builds import LEGACY, STOCK, Build, OpenSSL, base_suite, openssl
+from harness.catalog.builds import LEGACY, STOCK, Build, OpenSSL, base_suite, find_openssl
 from harness.catalog.clients import Client, Control
-from harness.catalog.releases import Package, Release, release
-from harness.catalog.rules import needs
+from harness.catalog.releases import Package, Release, find_release
+from harness.catalog.rules import find_needs
 from harness.errors import UsageError
-from harness.files import digest
+from harness.files import file_digest
 from harness.images import labels as names
 from harness.images.context import context_files
 
@@ -104,7 +104,7 @@ class Recipe:
             "parents": {arg: parent.content_hash(images) for arg, parent in self.parents.items()},
             "sources": {name: _source_hashes(source) for name, source in self.sources.items()},
             "files": [
-                [file.name, file.mode, digest(file.path)]
+                [file.name, file.mode, file_digest(file.path)]
                 for file in context_files(images / self.folder, self.extra_folders(images))
             ],
         }
@@ -146,7 +146,7 @@ def openssl_recipe(library: OpenSSL) -> Recipe:
     if isinstance(library.of, Package):
         return _packaged_recipe(library.of)
     flavour = effective_flavour(library)
-    requirements = needs("openssl", library.version, flavour)
+    requirements = find_needs("openssl", library.version, flavour)
     return Recipe(
         f"openssl-{library.version}-{flavour}",
         RecipeKind.PART,
@@ -170,7 +170,7 @@ def effective_flavour(library: OpenSSL) -> str:
     """The flavour that is built: legacy is the same as stock if stock leaves nothing out."""
     if library.flavour != LEGACY:
         return library.flavour
-    extra = needs("openssl", library.version, LEGACY) != needs("openssl", library.version)
+    extra = find_needs("openssl", library.version, LEGACY) != find_needs("openssl", library.version)
     return LEGACY if extra else STOCK
 
 
@@ -212,7 +212,7 @@ def control_recipe(name: str) -> Recipe:
     Raises:
         UsageError: no such control.
     """
-    control = clients.control(name)
+    control = clients.find_control(name)
     plain = build_recipe(Build.parse(control.build))
     common = {names.KIND: str(RecipeKind.CONTROL), names.BUILD: control.name}
     if not (control.openssl and control.stunnel):
@@ -318,7 +318,7 @@ def _unverified_label(source_release: Release) -> dict[str, str]:
 
 
 def _postfix_args(version: str) -> dict[str, str]:
-    requirements = needs("postfix", version)
+    requirements = find_needs("postfix", version)
     return {
         "POSTFIX_VERSION": version,
         "CCARGS_EXTRA": _join_options(need.ccargs for need in requirements),
@@ -343,7 +343,7 @@ def _packaged_recipe(package: Package) -> Recipe:
 
 
 def _find_flavour(version: str, flavour: str) -> OpenSSL:
-    return openssl(version if flavour == STOCK else f"{version}-{flavour}")
+    return find_openssl(version if flavour == STOCK else f"{version}-{flavour}")
 
 
 def _join_options(groups: Iterable[tuple[str, ...]]) -> str:
@@ -365,7 +365,7 @@ def _fronted_recipe(
             "TOOLCHAIN": toolchain_recipe(base_suite()),
             "OPENSSL": openssl_recipe(_find_flavour(version, control.flavour)),
         },
-        sources={SOURCE_FILE: release("stunnel", stunnel)},
+        sources={SOURCE_FILE: find_release("stunnel", stunnel)},
         labels={**labels, names.FRONT: front},
     )
 

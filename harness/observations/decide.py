@@ -67,7 +67,7 @@ class ControlEvidence:
 
 
 @dataclass(frozen=True, slots=True)
-class ServerWords:
+class ServerLog:
     """What the server logged: lines of this connection, and of processes that died before it."""
 
     session: Sequence[str] = ()
@@ -89,8 +89,8 @@ class Decision:
     notes: tuple[str, ...] = ()
 
 
-def decide(
-    offer: Offer, result: ClientResult, server: ServerWords, control: ControlEvidence
+def decide_cell(
+    offer: Offer, result: ClientResult, server: ServerLog, control: ControlEvidence
 ) -> Decision:
     """Judge one cell's evidence."""
     base = _combine_views(result, server)
@@ -120,7 +120,7 @@ def decide(
     return _decide_refused(base, offer, result, server, control)
 
 
-def resumed(
+def session_resumed(
     offer: Offer, result: ClientResult, control: ControlEvidence, *, is_control: bool
 ) -> bool | None:
     """Whether a second connection resumed the first one's session; None where this is unknown.
@@ -149,7 +149,7 @@ def reject_config(deaths: Sequence[str], views: Decision | None = None) -> Decis
     )
 
 
-def _fatal_lines(result: ClientResult, server: ServerWords) -> Sequence[str]:
+def _fatal_lines(result: ClientResult, server: ServerLog) -> Sequence[str]:
     """The lines by which the server's process died, before this client came or with it."""
     with_client = [line for line in server.session if _DIES.search(line)]
     if with_client:
@@ -161,14 +161,14 @@ def _fatal_lines(result: ClientResult, server: ServerWords) -> Sequence[str]:
 
 
 def decide_control(
-    offer: Offer, result: ClientResult, server: ServerWords, *, may_refuse: bool = False
+    offer: Offer, result: ClientResult, server: ServerLog, *, may_refuse: bool = False
 ) -> Decision:
     """Decide a control's cell: what fails at a permissive server is the client's doing.
 
     At one that ``may_refuse``, as the refusing control and a permissive copy, it is the server's.
     """
     # A permissive server refuses no offer: a client that fails there could not make the offer.
-    return decide(offer, result, server, ControlEvidence(None, works=may_refuse))
+    return decide_cell(offer, result, server, ControlEvidence(None, works=may_refuse))
 
 
 def server_view(lines: Sequence[str]) -> TlsView | None:
@@ -215,7 +215,7 @@ def _key_strength(view: TlsView) -> int | None:
     return 112 if view.bits == 168 else view.bits
 
 
-def _combine_views(result: ClientResult, server: ServerWords) -> Decision:
+def _combine_views(result: ClientResult, server: ServerLog) -> Decision:
     """Both sides' views, without a decision."""
     client = None
     if result.protocol is not None:
@@ -265,7 +265,7 @@ def _negotiated_within(base: Decision, offer: Offer) -> bool:
     return view is not None and outside_offer(offer, view) is None
 
 
-def _is_not_tls(base: Decision, offer: Offer, server: ServerWords) -> bool:
+def _is_not_tls(base: Decision, offer: Offer, server: ServerLog) -> bool:
     """Whether one side spoke SMTP where the other had TLS from the start.
 
     A TLS library calls the first bytes of such a peer a wrong version, which is misleading: the
@@ -283,7 +283,7 @@ def _decide_refused(
     base: Decision,
     offer: Offer,
     result: ClientResult,
-    server: ServerWords,
+    server: ServerLog,
     control: ControlEvidence,
 ) -> Decision:
     # A client may give up after a positive reply, such as an EHLO reply without AUTH.

@@ -11,7 +11,7 @@ from harness.observations.run_folder import (
 )
 
 
-def merge(first: RunData, second: RunData) -> RunData:
+def merge_runs(first: RunData, second: RunData) -> RunData:
     """Both runs as one: the builds of both; a cell that both have is taken from the second.
 
     Raises:

@@ -84,7 +84,7 @@ def needs_grounds(decision: Decision) -> bool:
     )
 
 
-def obstacles(decision: Decision, offer: Offer, grounds: Grounds) -> tuple[Obstacle, ...]:
+def find_obstacles(decision: Decision, offer: Offer, grounds: Grounds) -> tuple[Obstacle, ...]:
     """The known obstacles of a cell; empty where it was not refused."""
     match decision.outcome:
         case Outcome.CLIENT_INCAPABLE:

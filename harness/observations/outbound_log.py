@@ -47,7 +47,7 @@ TRANSPORT_DIED = re.compile(r"(?:unknown mail transport error|mail transport una
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentMessage:
     """A delivery: its ``status`` and text, and what the process logged about it, in order."""
 
     status: str
@@ -62,7 +62,7 @@ def trust_of(lines: Sequence[str]) -> tuple[str | None, TlsView | None]:
 
 
 def decide_sent(
-    sent: Sent | None,
+    sent: SentMessage | None,
     peer_saw: TlsView | None,
     *,
     wrapper: bool = False,
@@ -108,7 +108,7 @@ def _stage_of_reply(text: str) -> Stage | None:
 
 
 def _decide_refused(
-    sent: Sent, view: TlsView | None, trust: str | None, *, wrapper: bool
+    sent: SentMessage, view: TlsView | None, trust: str | None, *, wrapper: bool
 ) -> Decision:
     if _UNREACHABLE.search(sent.text):
         # The name server and the peers are ours: failing to reach them says nothing of Postfix.
@@ -125,7 +125,9 @@ def _decide_refused(
     )
 
 
-def _refusal_reason(by_status: str | None, sent: Sent, trust: str | None, *, wrapper: bool) -> str:
+def _refusal_reason(
+    by_status: str | None, sent: SentMessage, trust: str | None, *, wrapper: bool
+) -> str:
     """Why a message was not sent: by its status, or, where that is vague, by earlier log lines."""
     if by_status is not None and by_status not in _VAGUE:
         return by_status

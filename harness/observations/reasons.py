@@ -1,7 +1,7 @@
 """One name for each cause, whatever a server, a client or a library calls it.
 
-The spellings are data (``spellings.toml``), each with where it was observed. They are read from the
-top: the first pattern that occurs decides. A text that no pattern matches is reported as
+The spellings are data (``read_spellings.toml``), each with where it was observed. They are read
+from the top: the first pattern that occurs decides. A text that no pattern matches is reported as
 ``unrecognised``, together with the text; nothing is guessed.
 """
 
@@ -26,7 +26,7 @@ KINDS_OF_CERTIFICATE = frozenset(
 #: The other side spoke SMTP in the clear where TLS was to come first, or the other way round.
 NOT_TLS = "not-tls"
 #: Reasons by which a client reports that it is incapable, whatever the server supports.
-CLIENTS_OWN_WORDS = frozenset(
+CLIENT_REPORTED = frozenset(
     {"no-ciphers-available", "no-protocols-available", "version-not-built", "unknown-option",
      "no-implicit-tls"}
 )  # fmt: skip
@@ -62,7 +62,7 @@ class Spelling:
 
 
 @cache
-def spellings() -> tuple[Spelling, ...]:
+def read_spellings() -> tuple[Spelling, ...]:
     """All known spellings, in the order in which they decide."""
     text = resources.files(__package__).joinpath("spellings.toml").read_text("utf-8")
     return tuple(Spelling(**record) for record in tomllib.loads(text)["spelling"])
@@ -107,6 +107,6 @@ def first_reason(side: str, text: str) -> str | None:
 def _compile_patterns(side: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
     return tuple(
         (spelling.reason, re.compile(spelling.pattern, re.IGNORECASE | re.MULTILINE))
-        for spelling in spellings()
+        for spelling in read_spellings()
         if spelling.side == side
     )

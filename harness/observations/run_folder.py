@@ -20,7 +20,7 @@ from harness.catalog.peers import is_peer
 from harness.errors import FileError, FileLocation, UsageError
 from harness.observations.record import Observation
 from harness.postfix_config.master_cf_overlay import Overlay
-from harness.scenarios.claims import CONTROL
+from harness.scenarios.claims import BASELINE
 from harness.scenarios.expectations import (
     Expectation,
     Where,
@@ -110,7 +110,7 @@ class Claimed:
     """What a scenario says and promises, as verdicts need it (scenarios.claims, .scenario)."""
 
     expectations: tuple[Expectation, ...] = ()
-    against: str = CONTROL
+    against: str = BASELINE
     applies: Where = field(default_factory=Where)
     main_cf: str = ""
     master_cf: str = ""
@@ -132,7 +132,7 @@ class ScenarioInfo:
     main_cf: str = ""
     master_cf: str = ""
     overlay: str = Overlay.REPLACE.value
-    against: str = CONTROL
+    against: str = BASELINE
     applies: Mapping[str, Any] = field(default_factory=dict)
     expect: tuple[Mapping[str, Any], ...] = ()
 

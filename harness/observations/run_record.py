@@ -22,7 +22,7 @@ from harness.scenarios.scenario import Scenario
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class RunOpening:
     """What is known of a run before its first cell."""
 
     id: str
@@ -45,7 +45,7 @@ class Opening:
             "host": {"system": platform.platform(), "processors": os.cpu_count()},
             "command": list(self.command),
             "started": self.started,
-            "finished": now() if summary is not None else None,
+            "finished": utc_now() if summary is not None else None,
             "axes": self.plan.axes(),
             "scenarios": {
                 name: _describe_scenario(self.scenarios[name]) for name in self.plan.scenarios
@@ -56,7 +56,7 @@ class Opening:
         }
 
 
-def summary(
+def closing_figures(
     plan: Plan, observations: Iterable[Observation], measured_now: int, seconds: float | None
 ) -> dict[str, Any]:
     """The closing figures. Control cells are not counted.
@@ -76,7 +76,7 @@ def summary(
     }
 
 
-def now() -> str:
+def utc_now() -> str:
     """The time in UTC, to the second, in ISO 8601."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 

@@ -67,7 +67,7 @@ class Listener:
         }
 
 
-def listeners(
+def find_listeners(
     main: Mapping[str, str], master: MasterCf, interfaces: str = ""
 ) -> tuple[Listener, ...]:
     """The services of a configuration, in the order of master.cf; the last of two on one port.

@@ -115,6 +115,6 @@ def join_lines(text: str) -> tuple[str, list[int]]:
     return "".join(kept), offsets
 
 
-def ended(text: str) -> str:
+def end_line(text: str) -> str:
     """The text with a line feed at its end, so that another line can follow it."""
     return text if not text or text.endswith("\n") else text + "\n"

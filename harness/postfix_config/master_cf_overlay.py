@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from enum import StrEnum
 
-from harness.postfix_config.logical_lines import ended
+from harness.postfix_config.logical_lines import end_line
 from harness.postfix_config.master_cf import (
     FIELDS,
     Argument,
@@ -24,7 +24,7 @@ class Overlay(StrEnum):
     APPEND = "append"
 
 
-def overlay(stock: MasterCf, candidate: MasterCf, mode: Overlay) -> MasterCf:
+def overlay_entries(stock: MasterCf, candidate: MasterCf, mode: Overlay) -> MasterCf:
     """Lay the candidate's entries over the stock ones; its comments between entries are left out.
 
     ``replace``: they take the place of the stock entries of the same service and type.
@@ -45,11 +45,13 @@ def overlay(stock: MasterCf, candidate: MasterCf, mode: Overlay) -> MasterCf:
 
 
 def _append_entries(master: MasterCf, entries: Iterable[MasterEntry]) -> MasterCf:
-    tail = tuple(replace(entry, text=ended(entry.text)) for entry in entries)
+    tail = tuple(replace(entry, text=end_line(entry.text)) for entry in entries)
     if tail and master.pieces:
         last = master.pieces[-1]
         closed = (
-            replace(last, text=ended(last.text)) if isinstance(last, MasterEntry) else ended(last)
+            replace(last, text=end_line(last.text))
+            if isinstance(last, MasterEntry)
+            else end_line(last)
         )
         return MasterCf((*master.pieces[:-1], closed, *tail))
     return MasterCf((*master.pieces, *tail))
@@ -71,7 +73,7 @@ def _replace_entries(
     positions = _entry_positions(master, key)
     if not positions:
         return _append_entries(master, entries)
-    new = tuple(replace(entry, text=ended(entry.text)) for entry in entries)
+    new = tuple(replace(entry, text=end_line(entry.text)) for entry in entries)
     rest = [piece for i, piece in enumerate(master.pieces) if i not in positions]
     return MasterCf((*rest[: positions[0]], *new, *rest[positions[0] :]))
 
@@ -96,5 +98,5 @@ def _with_argument(entry: MasterEntry, argument: Argument, new_text: str) -> Mas
     if same:
         text = entry.text[: same[-1].start] + new_text + entry.text[same[-1].end :]
     else:
-        text = f"{ended(entry.text)}  {new_text}\n"
+        text = f"{end_line(entry.text)}  {new_text}\n"
     return parse_entry(text, entry.line)

@@ -92,7 +92,7 @@ def interfaces_of(main_cf: str) -> str:
     return parse_main_cf(main_cf).values.get("inet_interfaces", "")
 
 
-def places_beside_services(master: MasterCf, interfaces: str = "") -> tuple[str, ...]:
+def unregistered_places(master: MasterCf, interfaces: str = "") -> tuple[str, ...]:
     """The names of the places that belong to no registered service, in the file's order."""
     names = (place.name for place in listening_places(master, interfaces).values())
     return tuple(dict.fromkeys(name for name in names if name not in INBOUND))

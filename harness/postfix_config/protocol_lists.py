@@ -36,7 +36,7 @@ class ProtocolList:
         return f"{self.parameter} = {self.value}".rstrip()
 
 
-def excluded(text: str, mail_version: str, *, ssl2: bool) -> frozenset[Protocol] | None:
+def excluded_protocols(text: str, mail_version: str, *, ssl2: bool) -> frozenset[Protocol] | None:
     """The protocols that a list excludes; None if this release of Postfix cannot read the list.
 
     An empty list excludes nothing, and no list excludes TLSv1.3 in a release before 3.3.2. A
@@ -84,7 +84,7 @@ def _find_protocol(name: str, *, bounds: bool) -> Protocol | None:
     return _NAMES.get(name.lower())
 
 
-def protocol_list(settings: Mapping[str, str]) -> ProtocolList | None:
+def find_protocol_list(settings: Mapping[str, str]) -> ProtocolList | None:
     """The protocol list in effect for a service, given all its settings; None: it does no TLS.
 
     At level may it is smtpd_tls_protocols, at any other and with implicit TLS

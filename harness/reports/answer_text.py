@@ -9,10 +9,10 @@ from harness.observations.run_folder import (
     RunData,
     ScenarioInfo,
 )
-from harness.postfix_config.logical_lines import ended
+from harness.postfix_config.logical_lines import end_line
 from harness.reports.plain_text import (
+    escape_markdown,
     fence_code,
-    markdown,
 )
 from harness.verdicts.judging import (
     Mismatch,
@@ -48,7 +48,7 @@ def render_answer(data: RunData, verdict: ScenarioVerdict) -> str:
 def _answer_sentences(data: RunData, verdict: ScenarioVerdict) -> Iterator[str]:
     measured = [build for build in verdict.builds if build.verdict is not Verdict.UNMEASURED]
     count = f"{len(measured)} build{'' if len(measured) == 1 else 's'} of Postfix and OpenSSL"
-    claim = markdown(data.run.scenarios[verdict.scenario].claim)
+    claim = escape_markdown(data.run.scenarios[verdict.scenario].claim)
     yield f"Claim: {claim}"
     if verdict.verdict is Verdict.DEPENDS:
         yield f"Measured on {count}, it depends: {'; '.join(describe_dependence(verdict))}."
@@ -62,7 +62,8 @@ def _example_sentence(builds: Sequence[BuildVerdict]) -> str:
     """The cell that shows most: what became worse, or what is not as promised."""
     for build in builds:
         for regression in build.regressions:
-            return f"For example {_describe_cell(regression.cell)}: {markdown(regression.what)}."
+            change = escape_markdown(regression.what)
+            return f"For example {_describe_cell(regression.cell)}: {change}."
     wrong = [
         mismatch
         for build in builds
@@ -71,7 +72,7 @@ def _example_sentence(builds: Sequence[BuildVerdict]) -> str:
         if _shows_cause(mismatch)
     ]
     if wrong:
-        return f"For example {_describe_cell(wrong[0].cell)}: {markdown(wrong[0].what)}."
+        return f"For example {_describe_cell(wrong[0].cell)}: {escape_markdown(wrong[0].what)}."
     return ""
 
 
@@ -88,11 +89,11 @@ def _coverage_sentence(builds: Sequence[BuildVerdict]) -> str:
 
 def _describe_cell(cell: str) -> str:
     build, _, service, client, offer = cell.split("/", 4)
-    return f"`{client}` offering {markdown(offer)} to {service} of {markdown(build)}"
+    return f"`{client}` offering {escape_markdown(offer)} to {service} of {escape_markdown(build)}"
 
 
 def _settings_text(info: ScenarioInfo) -> str:
-    main = ended(info.main_cf)
+    main = end_line(info.main_cf)
     return main + (f"# master.cf\n{info.master_cf}" if info.master_cf else "")
 
 
@@ -102,7 +103,7 @@ def _verdict_table(verdict: ScenarioVerdict) -> str:
         why = build.why.replace(f"{build.build}/{verdict.scenario}/", "")
         versions = (str(build.postfix or ""), str(build.openssl or ""))
         cells = (build.build, *versions, build.verdict, why)
-        lines.append("| " + " | ".join(markdown(cell) for cell in cells) + " |")
+        lines.append("| " + " | ".join(escape_markdown(cell) for cell in cells) + " |")
     return "\n".join(lines)
 
 

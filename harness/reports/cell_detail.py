@@ -33,10 +33,10 @@ from harness.reports.labels import (
     WARNINGS,
     build_note,
     build_notes,
+    describe_result,
     obstacles_text,
-    sentence,
 )
-from harness.reports.plain_text import plain
+from harness.reports.plain_text import escape_controls
 from harness.reports.provenance import image_provenance
 
 
@@ -46,7 +46,7 @@ def show_cell(run: RunData, observation: Observation, console: Console) -> None:
     sign = SIGNS[observation.outcome]
     note = build_note(run.run.images.get(observation.build))
     _print_line(console, observation.cell + (f" ({note})" if note else ""), "bold")
-    _print_line(console, f"{sign.glyph} {sentence(observation)}", "bold")
+    _print_line(console, f"{sign.glyph} {describe_result(observation)}", "bold")
     _print_facts(run, observation, console)
     console.print(Padding(_views_table(observation), (1, 0, 0, 2), expand=False))
     _print_line(
@@ -76,20 +76,20 @@ def _print_facts(run: RunData, observation: Observation, console: Console) -> No
         _add_image_facts(facts, observation.build, image)
     scenario = run.run.scenarios.get(observation.scenario)
     if scenario:
-        facts.add_row("claim", Text(plain(scenario.claim)))
+        facts.add_row("claim", Text(escape_controls(scenario.claim)))
     if observation.decided_by:
-        facts.add_row("decided by", Text(plain(observation.decided_by)))
+        facts.add_row("decided by", Text(escape_controls(observation.decided_by)))
     if observation.obstacles:
-        facts.add_row("obstacles", Text(plain(obstacles_text(observation))))
+        facts.add_row("obstacles", Text(escape_controls(obstacles_text(observation))))
         _add_grounds(run, observation, facts)
     if observation.trust:
         facts.add_row("certificate", Text(observation.trust))
     if observation.control:
         control = run.find(observation.control)
-        outcome = sentence(control) if control else "not in this run"
-        facts.add_row("control", Text(plain(f"{observation.control}: {outcome}")))
+        outcome = describe_result(control) if control else "not in this run"
+        facts.add_row("control", Text(escape_controls(f"{observation.control}: {outcome}")))
     if comparison := compare_with_baseline(run, observation):
-        facts.add_row(BASELINE, Text(plain(comparison.sentence)))
+        facts.add_row(BASELINE, Text(escape_controls(comparison.sentence)))
     if observation.seconds is not None:
         facts.add_row("took", f"{observation.seconds * 1000:.0f} ms")
     console.print(Padding(facts, (0, 0, 0, 2), expand=False))
@@ -99,24 +99,26 @@ def _add_grounds(run: RunData, observation: Observation, facts: Table) -> None:
     """How the obstacles are known: the list in effect, and the permissive copies of the build."""
     grounds = (run.evidence(observation) or {}).get("grounds") or {}
     if its_list := grounds.get("list"):
-        facts.add_row("protocol list", Text(plain(str(its_list))))
+        facts.add_row("protocol list", Text(escape_controls(str(its_list))))
     if files := grounds.get("files"):
-        facts.add_row("system files", Text(plain(", ".join(map(str, files)))))
+        facts.add_row("system files", Text(escape_controls(", ".join(map(str, files)))))
     for cell, outcome in (grounds.get("controls") or {}).items():
-        facts.add_row("permissive copy", Text(plain(f"{cell}: {outcome}")))
+        facts.add_row("permissive copy", Text(escape_controls(f"{cell}: {outcome}")))
 
 
 def _add_image_facts(facts: Table, name: str, image: ImageInfo) -> None:
     if image.postfix:
-        facts.add_row("build", Text(plain(f"Postfix {image.postfix}, OpenSSL {image.openssl}")))
+        facts.add_row(
+            "build", Text(escape_controls(f"Postfix {image.postfix}, OpenSSL {image.openssl}"))
+        )
     for note in build_notes(image):
         style = "bold yellow" if note in WARNINGS else "bold"
         facts.add_row("", Text.assemble((note, style), f": {BUILD_NOTES[note]}"))
     for line in image_provenance(name, image).origin:
-        facts.add_row("made from", Text(plain(line)))
-    facts.add_row("image", Text(plain(f"{image.reference} {image.id}")))
+        facts.add_row("made from", Text(escape_controls(line)))
+    facts.add_row("image", Text(escape_controls(f"{image.reference} {image.id}")))
     if image.build_log:
-        facts.add_row("build log", Text(plain(image.build_log)))
+        facts.add_row("build log", Text(escape_controls(image.build_log)))
 
 
 def _views_table(observation: Observation) -> Table:
@@ -134,7 +136,7 @@ def _view_fields(view: TlsView | None) -> Iterable[str | int | None]:
 
 
 def _format_value(value: str | int | None) -> Text:
-    return Text("-", "bright_black") if value is None else Text(plain(str(value)))
+    return Text("-", "bright_black") if value is None else Text(escape_controls(str(value)))
 
 
 def _show_evidence(evidence: Evidence, control: bool, console: Console) -> None:
@@ -183,7 +185,7 @@ def _show_check(check: str, console: Console) -> None:
     _print_line(console, f"\n{CHECK}", "bold cyan")
     for line in lines or ["(nothing)"]:
         style = "bold yellow" if COMPLAINT.search(line) else ""
-        console.print(Padding(Text(plain(line), style), (0, 0, 0, 2), expand=False))
+        console.print(Padding(Text(escape_controls(line), style), (0, 0, 0, 2), expand=False))
 
 
 def _as_mapping(value: Any) -> Mapping[str, Any]:
@@ -194,11 +196,11 @@ def _as_mapping(value: Any) -> Mapping[str, Any]:
 def _print_block(console: Console, title: str, content: Any, empty: str = "") -> None:
     """Print a heading and indented lines; nothing if there are no lines and no ``empty`` text."""
     lines = content if isinstance(content, list) else str(content or "").splitlines()
-    text = "\n".join(plain(str(line)) for line in lines) or empty
+    text = "\n".join(escape_controls(str(line)) for line in lines) or empty
     if text:
         _print_line(console, f"\n{title}", "bold cyan")
         console.print(Padding(Text(text), (0, 0, 0, 2), expand=False))
 
 
 def _print_line(console: Console, text: str, style: str = "") -> None:
-    console.print(Text(plain(text), style), highlight=False)
+    console.print(Text(escape_controls(text), style), highlight=False)

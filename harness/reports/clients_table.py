@@ -20,8 +20,8 @@ from harness.reports.labels import (
     short_word,
 )
 from harness.reports.plain_text import (
+    escape_markdown,
     fence_code,
-    markdown,
 )
 from harness.tls import DEFAULT, Protocol
 
@@ -109,7 +109,7 @@ def _document_parts(data: RunData) -> Iterator[str]:
         for service in axes.services:
             cells = cells_by_client(data, scenario, service)
             if cells:
-                yield f"**{markdown(scenario)}, {service}**"
+                yield f"**{escape_markdown(scenario)}, {service}**"
                 yield _markdown_table(data, cells, seconds)
     yield "\n".join(f"- {line}" for line in _LEGEND)
     yield "Made with"
@@ -120,12 +120,12 @@ def _markdown_table(
     data: RunData, cells: Mapping[tuple[str, str], TableCell], seconds: Mapping[str, float]
 ) -> str:
     builds = data.run.axes.builds
-    head = ["client", "TLS library", *(markdown(build) for build in builds), "seconds"]
+    head = ["client", "TLS library", *(escape_markdown(build) for build in builds), "seconds"]
     lines = [_format_row(head), _format_row(["---"] * len(head))]
     for client in data.run.axes.clients:
         texts = [str(cells[client, b]) if (client, b) in cells else "?" for b in builds]
         cost = f"{seconds[client]:.3f}" if client in seconds else ""
-        names = (markdown(client), markdown(_tls_library(data, client)))
+        names = (escape_markdown(client), escape_markdown(_tls_library(data, client)))
         lines.append(_format_row([*names, *texts, cost]))
     return "\n".join(lines)
 

@@ -20,12 +20,12 @@ from harness.reports.grid import BASELINE, Grid, GridCell, Row, ScenarioGrid, Se
 from harness.reports.labels import (
     DISAGREE,
     SIGNS,
+    describe_result,
     outcome_of,
-    sentence,
     short_word,
 )
 from harness.verdicts.observation_diff import (
-    changes,
+    changed_fields,
     cipher_of,
 )
 
@@ -72,7 +72,7 @@ class BaselineComparison:
         """What differs, by name; empty where one of the two was not measured."""
         if self.observation is None or self.baseline is None:
             return ()
-        return changes(self.observation, self.baseline)
+        return changed_fields(self.observation, self.baseline)
 
     @property
     def mark(self) -> str:
@@ -105,11 +105,11 @@ class BaselineComparison:
                 return f"the same as under {BASELINE}"
             case DifferenceStanding.DIFFERS:
                 cipher = cipher_of(self.baseline) if "cipher" in self.changed else None
-                other = sentence(self.baseline) + (f", {cipher}" if cipher else "")
+                other = describe_result(self.baseline) + (f", {cipher}" if cipher else "")
                 return f"differs in {', '.join(self.changed)}; under {BASELINE}: {other}"
             case _:
                 side = BASELINE if self.observation is not None else "this cell"
-                return f"not compared with {BASELINE}: {side} {sentence(None, self.why)}"
+                return f"not compared with {BASELINE}: {side} {describe_result(None, self.why)}"
 
 
 @dataclass(frozen=True, slots=True)

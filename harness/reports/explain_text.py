@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from harness.observations.record import Outcome
 from harness.observations.run_folder import RunData
-from harness.reports.labels import sentence
-from harness.reports.plain_text import plain
+from harness.reports.labels import describe_result
+from harness.reports.plain_text import escape_controls
 from harness.reports.service_labels import service_labels
 from harness.reports.stand_ins import stand_ins_of, stand_ins_text
 from harness.reports.wrapping import wrap_text
@@ -24,7 +24,9 @@ from harness.verdicts.observation_diff import cipher_of
 MOST_CHANGES = 3
 
 
-def explanation(data: RunData, effects: Explanation, *, verbose: bool = False) -> Iterator[str]:
+def explanation_lines(
+    data: RunData, effects: Explanation, *, verbose: bool = False
+) -> Iterator[str]:
     """The whole answer, one line of text at a time, none wider than a terminal of 80 columns."""
     if stand_ins := stand_ins_text(stand_ins_of(data, effects.scenario), verbose=verbose):
         yield from stand_ins
@@ -90,7 +92,7 @@ def _qualified_name(effect: LineEffect) -> str:
     return line.name if line.entry is None else f"{line.name} under {line.entry}"
 
 
-def table(data: RunData, explanation: Explanation) -> str:
+def explanation_table(data: RunData, explanation: Explanation) -> str:
     """Lines × services as a Markdown table; each service with how it does TLS."""
     services = list(data.run.axes.scope(explanation.scenario).services)
     head = ["line", *(label.text for label in service_labels(data, explanation.scenario).values())]
@@ -126,7 +128,7 @@ def _describe_whole(whole: Compared) -> str:
 def _describe_line(
     effect: LineEffect, explanation: Explanation, builds: Sequence[str]
 ) -> Iterator[str]:
-    yield plain(f"{effect.line.number}  {effect.line.text}")
+    yield escape_controls(f"{effect.line.number}  {effect.line.text}")
     match effect.part:
         case LinePart.ACTS:
             yield f"   acts: without it {_describe_places(effect.removed, builds)}"
@@ -208,13 +210,15 @@ def _example_lines(changes: Sequence[Change]) -> Iterator[str]:
         text = f"{_describe_result(change, with_it=True)}; without it {before}"
         shown.setdefault(f"{service} {text}", f"   {service}, {client}, {offer}: {text}")
     for line in list(shown.values())[:MOST_CHANGES]:
-        yield plain(f"  {line}")
+        yield escape_controls(f"  {line}")
 
 
 def _describe_result(change: Change, *, with_it: bool) -> str:
     observation = change.with_it if with_it else change.without_it
     cipher = cipher_of(observation)
-    return sentence(observation) + (f", {cipher}" if cipher and "cipher" in change.names else "")
+    return describe_result(observation) + (
+        f", {cipher}" if cipher and "cipher" in change.names else ""
+    )
 
 
 def _list_partners(effect: LineEffect) -> str:

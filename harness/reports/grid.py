@@ -24,8 +24,8 @@ from harness.reports.labels import (
     DISAGREE,
     SIGNS,
     build_notes,
+    describe_result,
     outcome_of,
-    sentence,
     short_word,
 )
 from harness.reports.problems import first_line
@@ -97,7 +97,7 @@ class GridCell:
     @property
     def sentence(self) -> str:
         """The same in a sentence."""
-        return sentence(self.observation, self.why)
+        return describe_result(self.observation, self.why)
 
     @property
     def disagrees(self) -> bool:

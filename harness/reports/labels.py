@@ -242,7 +242,7 @@ def negotiated_beyond_offer(observation: Observation) -> str:
     return ("" if protocol == observation.offer else protocol) + mark
 
 
-def sentence(observation: Observation | None, why: str | None = None) -> str:
+def describe_result(observation: Observation | None, why: str | None = None) -> str:
     """A cell's result in one line: ``refused at handshake: protocol version``."""
     if observation is None:
         return f"not measured: {why}" if why else "not measured"

@@ -16,8 +16,8 @@ from harness.reports.labels import (
     SIGNS,
 )
 from harness.reports.plain_text import (
+    escape_markdown,
     fence_code,
-    markdown,
 )
 from harness.reports.problems import brief_reason, group_unavailable
 from harness.reports.provenance import Provenance, build_provenances, other_provenances
@@ -56,7 +56,7 @@ def _header_lines(data: RunData, grid: Grid) -> Iterator[str]:
     if summary.obstacles:
         yield f"- Refused by: {summary.obstacles}"
     yield f"- Client and server: {summary.agreement}"
-    yield from (f"- Note: {markdown(note)}" for note in data.notes)
+    yield from (f"- Note: {escape_markdown(note)}" for note in data.notes)
     yield from _unavailable_lines(data)
 
 
@@ -67,10 +67,10 @@ def _unavailable_lines(data: RunData) -> Iterator[str]:
     for group in group_unavailable(data.run.missing):
         yield f"\n{group.title.capitalize()}:\n"
         for entry in group.entries:
-            yield f"- {entry.kind} `{entry.name}`: {markdown(brief_reason(entry))}"
+            yield f"- {entry.kind} `{entry.name}`: {escape_markdown(brief_reason(entry))}"
             if "\n" in entry.why.strip():
                 yield f"\n{fence_code(entry.why.strip(), '  ')}\n"
-        yield from (f"\nNext step: {markdown(step)}" for step in group.advice)
+        yield from (f"\nNext step: {escape_markdown(step)}" for step in group.advice)
 
 
 def _legend_lines(grid: Grid) -> Iterator[str]:
@@ -84,17 +84,17 @@ def _legend_lines(grid: Grid) -> Iterator[str]:
     yield "\n`default`: the client as its user would run it. Every other column: that version only."
     if grid.notes:
         yield "\nIn brackets beside a build's name:\n"
-    yield from (f"- **{note}**: {markdown(BUILD_NOTES[note])}" for note in grid.notes)
+    yield from (f"- **{note}**: {escape_markdown(BUILD_NOTES[note])}" for note in grid.notes)
 
 
 def _contents_lines(grid: Grid, comparisons: Mapping[str, Differences]) -> Iterator[str]:
     yield "\n## Scenarios\n"
     for scenario in grid.all_scenarios:
         difference = comparisons.get(scenario.id)
-        statement = f": {markdown(difference.statement)}" if difference else ""
-        yield f"- [{markdown(scenario.info.title)}](#{scenario.id}){statement}"
+        statement = f": {escape_markdown(difference.statement)}" if difference else ""
+        yield f"- [{escape_markdown(scenario.info.title)}](#{scenario.id}){statement}"
     if comparisons:
-        yield f"\n{markdown(DEFINITION)}"
+        yield f"\n{escape_markdown(DEFINITION)}"
 
 
 def _scenario_lines(
@@ -102,16 +102,16 @@ def _scenario_lines(
 ) -> Iterator[str]:
     info = scenario.info
     yield f"\n## {scenario.id}\n"
-    yield f"**{markdown(info.title)}**"
+    yield f"**{escape_markdown(info.title)}**"
     if info.claim:
-        yield f"\n> {markdown(info.claim)}"
+        yield f"\n> {escape_markdown(info.claim)}"
     if info.source:
         link = f" <{quote(info.url, safe=':/?#=&%~+,;@.-_')}>" if info.url else ""
-        yield f"\nFrom {markdown(info.source)}.{link}"
+        yield f"\nFrom {escape_markdown(info.source)}.{link}"
     if verdict is not None:
-        yield f"\n**Verdict:** {markdown(verdict)}"
+        yield f"\n**Verdict:** {escape_markdown(verdict)}"
     if difference is not None:
-        yield f"\n{markdown(difference.statement)}"
+        yield f"\n{escape_markdown(difference.statement)}"
     for table in scenario.tables:
         yield from _table_lines(table, scenario)
 
@@ -128,7 +128,7 @@ def _table_lines(table: ServiceTable, scenario: ScenarioGrid) -> Iterator[str]:
 
 def _row_lines(row: Row, clients: Sequence[str]) -> Iterator[str]:
     if row.missing:
-        yield f"| {row.build} | not measured: {markdown(row.missing_brief)} |"
+        yield f"| {row.build} | not measured: {escape_markdown(row.missing_brief)} |"
         return
     for client in clients:
         if not any(cell.planned for cell in row.of_client(client)):
@@ -139,11 +139,11 @@ def _row_lines(row: Row, clients: Sequence[str]) -> Iterator[str]:
 
 def build_with_notes(build: str, notes: Sequence[str]) -> str:
     """A build's name with its notes, for a table."""
-    return f"{markdown(build)} **({', '.join(notes)})**" if notes else markdown(build)
+    return f"{escape_markdown(build)} **({', '.join(notes)})**" if notes else escape_markdown(build)
 
 
 def _cell_link(cell: GridCell) -> str:
-    text = markdown(cell.text)
+    text = escape_markdown(cell.text)
     if cell.observation is None or not cell.observation.evidence:
         return text
     return f"[{text}]({quote(cell.observation.evidence)})"
@@ -156,11 +156,11 @@ def _provenance_lines(data: RunData) -> Iterator[str]:
         versions = (f"{each.number} ({each.known})" for each in (build.postfix, build.openssl))
         texts = (*versions, "; ".join(build.origin), _describe_base(build))
         name = build_with_notes(build.name, build.notes)
-        yield f"| {name} | {' | '.join(map(markdown, texts))} | {_describe_image(build)} |"
+        yield f"| {name} | {' | '.join(map(escape_markdown, texts))} | {_describe_image(build)} |"
     yield "\n| other image | kind | what it is | image | id |\n" + "|:--" * 5 + "|"
     for other in other_provenances(data.run):
         texts = (other.name, other.image.kind, "; ".join(other.origin))
-        yield f"| {' | '.join(map(markdown, texts))} | {_describe_image(other)} |"
+        yield f"| {' | '.join(map(escape_markdown, texts))} | {_describe_image(other)} |"
     yield "\n`run.json` has every label, with flags, packages and the sources' full hashes."
 
 

@@ -10,20 +10,20 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~])")
 
 
-def plain(text: str) -> str:
+def escape_controls(text: str) -> str:
     """Control characters as ``\\x1b``, so that no log line can control the reader's terminal."""
     return _CONTROL.sub(lambda match: f"\\x{ord(match[0]) & 0xFF:02x}", text)
 
 
 def fence_code(text: str, indent: str = "") -> str:
     """Lines as a block of code in Markdown, with a fence that none of the lines can close."""
-    lines = plain(text).splitlines()
+    lines = escape_controls(text).splitlines()
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return "\n".join(f"{indent}{line}".rstrip() for line in (fence, *lines, fence))
 
 
-def markdown(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Text that looks unchanged inside a table of GitHub's Markdown, on one line."""
-    one_line = " ".join(plain(text).split())
+    one_line = " ".join(escape_controls(text).split())
     return _MARKDOWN.sub(r"\\\1", one_line).replace("\\<", "&lt;").replace("\\>", "&gt;")

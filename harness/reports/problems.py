@@ -10,7 +10,7 @@ from harness.catalog.cells import is_control
 from harness.observations.record import Outcome
 from harness.observations.run_folder import Missing, RunData, UnavailableCategory
 from harness.reports.labels import REASONS, build_note
-from harness.reports.plain_text import plain
+from harness.reports.plain_text import escape_controls
 
 _TITLES = {
     UnavailableCategory.DOES_NOT_BUILD: "does not build",
@@ -36,7 +36,7 @@ class UnavailableGroup:
     advice: tuple[str, ...]
 
 
-def trouble(data: RunData) -> str:
+def describe_problems(data: RunData) -> str:
     """What went wrong, in a line or two, to explain exit code 3; empty where nothing did.
 
     One line counts the error cells, control cells included, with the most frequent reason and an
@@ -86,7 +86,7 @@ def _error_lines(data: RunData) -> Iterator[str]:
     note = build_note(data.run.images.get(example.build))
     often = "" if times == len(errors) else f" in {times} of them"
     number = "1 cell" if len(errors) == 1 else f"{len(errors)} cells"
-    yield plain(
+    yield escape_controls(
         f"{number}{among} ended in an error of the harness, which is no result: "
         f"{_describe_reason(reason)}{often}; see 'postfix-matrix show {example.cell}'"
         + (f" ({note})" if note else "")
@@ -104,7 +104,7 @@ def _unavailable_lines(data: RunData) -> Iterator[str]:
     for group in group_unavailable(data.run.missing):
         entries = ", ".join(f"{e.kind} {e.name} ({brief_reason(e)})" for e in group.entries)
         steps = "".join(f"; next step: {step}" for step in group.advice)
-        yield plain(f"unavailable, {group.title}: {entries}{steps}")
+        yield escape_controls(f"unavailable, {group.title}: {entries}{steps}")
 
 
 def _collect_advice(category: UnavailableCategory, entries: Iterable[Missing]) -> tuple[str, ...]:

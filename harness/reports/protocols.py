@@ -22,7 +22,7 @@ from harness.reports.labels import (
     DISAGREE,
     REASONS,
     SIGNS,
-    sentence,
+    describe_result,
     short_word,
 )
 from harness.tls import Protocol
@@ -84,7 +84,7 @@ class ProtocolTable:
     def exceptions(self) -> tuple[str, ...]:
         """The clients that were refused a version that another client negotiated, as text."""
         return tuple(
-            f"{row.build}, {cell.service}, {cell.offer}, {cell.client}: {sentence(cell)}"
+            f"{row.build}, {cell.service}, {cell.offer}, {cell.client}: {describe_result(cell)}"
             for row in self.rows
             for verdict in row.verdicts
             for cell in verdict.exceptions

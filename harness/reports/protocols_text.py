@@ -23,9 +23,9 @@ from harness.reports.labels import (
 )
 from harness.reports.markdown import build_with_notes
 from harness.reports.plain_text import (
+    escape_controls,
+    escape_markdown,
     fence_code,
-    markdown,
-    plain,
 )
 from harness.reports.problems import brief_reason, group_unavailable
 from harness.reports.protocols import (
@@ -62,8 +62,8 @@ def render_protocols(data: RunData) -> str:
     tables = protocol_tables(data)
     versions = _brief_versions(data)
     parts = [part for table in tables for part in _markdown_table(table, versions)]
-    notes = "\n".join(f"- {markdown(line)}" for line in _note_lines(data, tables))
-    unavailable = "\n".join(f"- {markdown(line)}" for line in _unavailable_lines(data))
+    notes = "\n".join(f"- {escape_markdown(line)}" for line in _note_lines(data, tables))
+    unavailable = "\n".join(f"- {escape_markdown(line)}" for line in _unavailable_lines(data))
     parts += [notes, "Unavailable:\n\n" + unavailable if unavailable else ""]
     parts += ["Made with", fence_code(_format_commands(data))]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -80,11 +80,11 @@ def print_protocols(data: RunData, console: Console) -> None:
     unavailable = (f"unavailable: {line}" for line in _unavailable_lines(data))
     lines = [*_note_lines(data, tables), *unavailable]
     for line in [*lines, f"made with: {_format_commands(data)}".replace("\n", "; ")]:
-        console.print(Text(plain(line)), highlight=False)
+        console.print(Text(escape_controls(line)), highlight=False)
 
 
 def _table_title(table: ProtocolTable) -> str:
-    return plain(f"{table.scenario}: {table.info.title}")
+    return escape_controls(f"{table.scenario}: {table.info.title}")
 
 
 def _brief_versions(data: RunData) -> dict[str, tuple[str, str]]:
@@ -92,7 +92,7 @@ def _brief_versions(data: RunData) -> dict[str, tuple[str, str]]:
 
 
 def _markdown_table(table: ProtocolTable, versions: dict[str, tuple[str, str]]) -> Iterator[str]:
-    yield f"**{markdown(table.scenario)}**: {markdown(table.info.title)}"
+    yield f"**{escape_markdown(table.scenario)}**: {escape_markdown(table.info.title)}"
     rows = [_HEAD, *(_row_cells(row, versions) for row in table.rows)]
     widths = [max(len(row[at]) for row in rows) for at in range(len(_HEAD))]
     lines = [" | ".join(cell.ljust(widths[at]) for at, cell in enumerate(row)) for row in rows]
@@ -103,7 +103,7 @@ def _markdown_table(table: ProtocolTable, versions: dict[str, tuple[str, str]]) 
 def _row_cells(row: ProtocolRow, versions: dict[str, tuple[str, str]]) -> tuple[str, ...]:
     versions_of_build = versions.get(row.build, ("", ""))
     cells = (*versions_of_build, row.label, *(verdict.text for verdict in row.verdicts))
-    return (build_with_notes(row.build, row.notes), *map(markdown, cells))
+    return (build_with_notes(row.build, row.notes), *map(escape_markdown, cells))
 
 
 def _terminal_table(table: ProtocolTable, versions: dict[str, tuple[str, str]]) -> Table:
@@ -112,7 +112,7 @@ def _terminal_table(table: ProtocolTable, versions: dict[str, tuple[str, str]]) 
         grid.add_column(title, overflow="fold")
     for row in table.rows:
         notes = [f"({note})" for note in row.notes]
-        label = Text("\n".join([*map(plain, build_label(row.build)), *notes]))
+        label = Text("\n".join([*map(escape_controls, build_label(row.build)), *notes]))
         postfix_openssl = map(Text, _row_cells(row, versions)[1:3])
         services = "\n".join(row.label.split(", "))
         grid.add_row(label, *postfix_openssl, services, *(v.text for v in row.verdicts))

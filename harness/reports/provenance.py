@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from harness.catalog.corroboration import corroboration
+from harness.catalog.corroboration import describe_corroboration
 from harness.images import labels as names
 from harness.observations.run_folder import (
     ImageInfo,
@@ -133,7 +133,7 @@ def _describe_corroboration(text: str) -> str:
     match = _CORROBORATED.fullmatch(text)
     if match is None:
         return text
-    return f"{corroboration(int(match['places']))}{match['place'] or ''}"
+    return f"{describe_corroboration(int(match['places']))}{match['place'] or ''}"
 
 
 def _collect_facts(image: ImageInfo) -> tuple[Fact, ...]:

@@ -11,19 +11,19 @@ from harness.reports.stand_ins import StandIns
 from harness.scan.result import (
     Accepted,
     Certificate,
-    Map,
+    ScanResult,
 )
 from harness.tls import Protocol
 
 SCHEMA = 1
 
 
-def render(server: str, result: Map, replaced: StandIns | None = None) -> str:
+def render_scan(server: str, result: ScanResult, replaced: StandIns | None = None) -> str:
     """The map of a server as JSON, with the name that the command line used, and its stand-ins."""
-    return json.dumps(document(server, result, replaced), indent=1)
+    return json.dumps(scan_data(server, result, replaced), indent=1)
 
 
-def document(server: str, result: Map, replaced: StandIns | None = None) -> dict[str, Any]:
+def scan_data(server: str, result: ScanResult, replaced: StandIns | None = None) -> dict[str, Any]:
     """The same, as JSON's own types."""
     replaced = replaced or StandIns()
     marks = {protocol: result.weakest(protocol) for protocol in Protocol}

@@ -13,7 +13,7 @@ from harness.reports.wrapping import FILE_WIDTH
 from harness.scan.result import (
     CLASSES,
     Accepted,
-    Map,
+    ScanResult,
 )
 from harness.tls import Protocol
 
@@ -26,7 +26,7 @@ def text_width() -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else FILE_WIDTH
 
 
-def lines(result: Map, width: int) -> Iterator[str]:
+def scan_lines(result: ScanResult, width: int) -> Iterator[str]:
     """The page, line by line, with a terminal's styles (click removes them elsewhere)."""
     for protocol in Protocol:
         if suites := result.of(protocol):
@@ -68,15 +68,15 @@ def _section_lines(heading: str, rows: list[tuple[str, str]], width: int) -> Ite
         )
 
 
-def _group_rows(result: Map) -> list[tuple[str, str]]:
+def _group_rows(result: ScanResult) -> list[tuple[str, str]]:
     return [(protocol, ", ".join(names)) for protocol, names in result.groups.items() if names]
 
 
-def _prime_rows(result: Map) -> list[tuple[str, str]]:
+def _prime_rows(result: ScanResult) -> list[tuple[str, str]]:
     return [(kind, ", ".join(map(str, bits))) for kind, bits in result.dh_bits.items()]
 
 
-def _certificate_rows(result: Map) -> list[tuple[str, str]]:
+def _certificate_rows(result: ScanResult) -> list[tuple[str, str]]:
     rows = []
     for certificate in result.certificates:
         sized = certificate.bits is not None and certificate.key in ("RSA", "RSA-PSS", "DSA")
@@ -90,11 +90,13 @@ def _certificate_rows(result: Map) -> list[tuple[str, str]]:
     return rows
 
 
-def _weakest_rows(result: Map) -> list[tuple[str, str]]:
+def _weakest_rows(result: ScanResult) -> list[tuple[str, str]]:
     return [(name, ", ".join(parts)) for name, parts in result.weakest_of_all().items()]
 
 
-def _version_lines(result: Map, protocol: Protocol, suites: tuple[Accepted, ...]) -> Iterator[str]:
+def _version_lines(
+    result: ScanResult, protocol: Protocol, suites: tuple[Accepted, ...]
+) -> Iterator[str]:
     order = result.order.get(protocol.value)
     preference = {
         "server": ", in the server's order: its preference counts",

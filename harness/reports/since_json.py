@@ -7,22 +7,22 @@ from typing import Any
 
 from harness.catalog.versions import Version
 from harness.observations.run_folder import RunData
-from harness.verdicts.since import Alike
+from harness.verdicts.since import PlaceGroup
 from harness.verdicts.version_boundaries import (
     AlongAxis,
-    Border,
+    VersionBoundary,
     VersionCombination,
 )
 from harness.verdicts.version_dependence_text import (
-    reach,
-    sentences,
+    coverage_sentences,
+    dependence_sentences,
 )
 
 #: Version of the form; raised when a field changes its meaning.
 SCHEMA = 1
 
 
-def since_data(data: RunData, place: str, groups: Iterable[Alike]) -> dict[str, Any]:
+def since_data(data: RunData, place: str, groups: Iterable[PlaceGroup]) -> dict[str, Any]:
     """Every group of cells that change alike, with its boundaries and the builds of each label."""
     return {
         "schema": SCHEMA,
@@ -32,7 +32,7 @@ def since_data(data: RunData, place: str, groups: Iterable[Alike]) -> dict[str, 
     }
 
 
-def _group_data(group: Alike) -> dict[str, Any]:
+def _group_data(group: PlaceGroup) -> dict[str, Any]:
     dependence = group.found
     return {
         "places": list(group.places),
@@ -45,7 +45,7 @@ def _group_data(group: Alike) -> dict[str, Any]:
         "corner": _combination_data(dependence.combination) if dependence.combination else None,
         "kinds": dict(dependence.kinds) if dependence.kinds is not None else None,
         "same_versions_differ": [list(builds) for builds in dependence.same_versions],
-        "sentences": [*sentences(dependence), *reach(dependence)],
+        "sentences": [*dependence_sentences(dependence), *coverage_sentences(dependence)],
     }
 
 
@@ -60,7 +60,7 @@ def _axis_data(along: AlongAxis) -> dict[str, Any]:
     }
 
 
-def _boundary_data(boundary: Border) -> dict[str, Any]:
+def _boundary_data(boundary: VersionBoundary) -> dict[str, Any]:
     return {
         "last_before": str(boundary.before.last),
         "first_after": str(boundary.after.first),

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.adaptation.setting_kinds import (
-    USERS_OWN,
+    USER_DEFINED,
     SettingKind,
     Treatment,
     rule_of,
 )
 from harness.observations.run_folder import RunData
-from harness.reports.plain_text import markdown
+from harness.reports.plain_text import escape_markdown
 from harness.reports.wrapping import wrap_text
 from harness.tls import Service
 
@@ -109,9 +109,11 @@ def stand_ins_text(stand_ins: StandIns, *, verbose: bool = False) -> list[str]:
 
 def stand_ins_markdown(stand_ins: StandIns, *, verbose: bool = False) -> str:
     """The same as Markdown."""
-    text = "\n\n".join(markdown(sentence) for sentence in _stand_in_sentences(stand_ins))
+    text = "\n\n".join(escape_markdown(sentence) for sentence in _stand_in_sentences(stand_ins))
     if verbose:
-        items = [f"- {markdown(_describe_replacement(entry))}" for entry in stand_ins.replaced]
+        items = [
+            f"- {escape_markdown(_describe_replacement(entry))}" for entry in stand_ins.replaced
+        ]
         text = "\n\n".join(part for part in (text, "\n".join(items)) if part)
     return text
 
@@ -208,7 +210,7 @@ def _may_decide_tls(setting: str, replacement: Mapping[str, str]) -> bool:
 
 
 def _group_of(setting: str) -> str:
-    if rule_of(setting) is USERS_OWN:
+    if rule_of(setting) is USER_DEFINED:
         return _OWN
     return next((name for name, parts in _GROUPS if any(p in setting for p in parts)), _REST)
 

@@ -10,7 +10,7 @@ from harness.observations.record import Observation, Outcome, TlsView
 from harness.observations.run_folder import RunData
 from harness.reports.grid import GridCell, build_grid
 from harness.reports.labels import build_note
-from harness.reports.plain_text import plain
+from harness.reports.plain_text import escape_controls
 from harness.verdicts.observation_diff import without_certificate
 
 _VIEW = ("protocol", "cipher", "bits", "group")
@@ -82,5 +82,5 @@ def _escape_row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _escape_text(text: str) -> str:
-    one_line = " ".join(plain(text).split())
+    one_line = " ".join(escape_controls(text).split())
     return f"'{one_line}" if one_line.startswith(_FORMULA) else one_line

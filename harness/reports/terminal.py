@@ -25,7 +25,7 @@ from harness.reports.labels import (
     SIGNS,
     WARNINGS,
 )
-from harness.reports.plain_text import plain
+from harness.reports.plain_text import escape_controls
 from harness.reports.problems import brief_reason, group_unavailable
 from harness.reports.summary import Summary
 from harness.reports.terminal_table import STYLES, scenario_table, short_names, short_offers
@@ -57,7 +57,7 @@ def print_summary(data: RunData, console: Console, summary: Summary) -> None:
     _print_rule(console, Text("summary", style="bold"))
     _print_unavailable(data, console)
     for note in data.notes:
-        _print_text(console, Text(f"note: {plain(note)}", style="yellow"))
+        _print_text(console, Text(f"note: {escape_controls(note)}", style="yellow"))
     _print_text(console, Text(_format_cells(summary)))
     _print_text(console, _format_outcomes(summary))
     if summary.obstacles:
@@ -75,9 +75,9 @@ def _print_unavailable(data: RunData, console: Console) -> None:
         _print_text(console, Text(f"unavailable, {group.title}:", style="bold yellow"))
         for entry in group.entries:
             line = f"  {entry.kind} {entry.name}: {brief_reason(entry)}"
-            _print_text(console, Text(plain(line)))
+            _print_text(console, Text(escape_controls(line)))
         for step in group.advice:
-            _print_text(console, Text(plain(f"  next step: {step}")))
+            _print_text(console, Text(escape_controls(f"  next step: {step}")))
     if any("\n" in entry.why.strip() for entry in data.run.missing):
         text = "  matrix.md and the page have the reasons in full"
         _print_text(console, Text(text, "bright_black"))
@@ -117,29 +117,34 @@ def _print_scenario(
     if comparison is not None and not full:
         _print_cipher_changes(comparison, console)
     for build, why in _unavailable_rows(scenario):
-        _print_text(console, Text(f"{build} not measured: {plain(why)}", style="yellow"))
+        _print_text(console, Text(f"{build} not measured: {escape_controls(why)}", style="yellow"))
     console.print()
 
 
 def _print_heading(
     scenario: ScenarioGrid, grid: Grid, console: Console, verdict: str | None
 ) -> None:
-    title = Text(scenario.id, style="bold").append(f"  {plain(scenario.info.title)}", "not bold")
+    title = Text(scenario.id, style="bold").append(
+        f"  {escape_controls(scenario.info.title)}", "not bold"
+    )
     _print_rule(console, title)
     if scenario.info.claim:
         lead = "" if scenario in grid.controls else "Claim: "
-        _print_text(console, Text(f"{lead}{plain(scenario.info.claim)}", style="italic"))
+        _print_text(console, Text(f"{lead}{escape_controls(scenario.info.claim)}", style="italic"))
     if scenario.info.source:
-        _print_text(console, Text(f"From: {plain(scenario.info.source)}", style="bright_black"))
+        _print_text(
+            console, Text(f"From: {escape_controls(scenario.info.source)}", style="bright_black")
+        )
     if verdict is not None:
-        _print_text(console, Text(f"Verdict: {plain(verdict)}", style="bold"))
+        _print_text(console, Text(f"Verdict: {escape_controls(verdict)}", style="bold"))
 
 
 def _print_cipher_changes(comparison: Differences, console: Console) -> None:
     for (before, after), times in comparison.cipher_changes.items():
         where = f"{times} cell{'s' if times > 1 else ''}"
         _print_text(
-            console, Text(plain(f"{DIFFERS}cipher: {after} instead of {before}, in {where}"))
+            console,
+            Text(escape_controls(f"{DIFFERS}cipher: {after} instead of {before}, in {where}")),
         )
 
 
@@ -172,7 +177,7 @@ def _print_legend(grid: Grid, comparisons: Mapping[str, Differences], console: C
     )
     for offer, label in short_offers(grid.offers).items():
         if label != offer:
-            table.add_row(label, Text(plain(offer)))
+            table.add_row(label, Text(escape_controls(offer)))
     console.print(table)
     console.print()
 

@@ -22,7 +22,7 @@ from harness.reports.labels import (
     NOT_MEASURED,
     WARNINGS,
 )
-from harness.reports.plain_text import plain
+from harness.reports.plain_text import escape_controls
 from harness.tls import INBOUND, Service
 
 STYLES: dict[str, str] = {
@@ -113,7 +113,7 @@ class _Lines:
             style += " bold underline" if compared.standing is DifferenceStanding.DIFFERS else ""
         if len(text) > _CELL_WIDTH and not cell.disagrees:
             text = text[: _CELL_WIDTH - 1] + "…"
-        return Text(plain(text), style="bold red" if cell.disagrees else style)
+        return Text(escape_controls(text), style="bold red" if cell.disagrees else style)
 
 
 def _add_block(table: Table, block: ServiceTable, lines: _Lines) -> None:

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 
 from harness.observations.run_folder import RunData
 from harness.reports.plain_text import (
+    escape_controls,
+    escape_markdown,
     fence_code,
-    markdown,
-    plain,
 )
 from harness.verdicts.judging import (
     Judged,
@@ -64,12 +64,14 @@ def _reason_of_first(verdict: ScenarioVerdict, builds: Sequence[BuildVerdict]) -
 def verdict_table(data: RunData, verdicts: Sequence[ScenarioVerdict]) -> str:
     """The verdicts as a Markdown table: one row per scenario, one column per build."""
     builds = [name for name in data.run.axes.builds if _has_build(verdicts, name)]
-    head = ["advice", "over all", *map(markdown, builds)]
+    head = ["advice", "over all", *map(escape_markdown, builds)]
     lines = [_format_row(head), _format_row(["---"] * len(head))]
     for verdict in verdicts:
         by_build = {build.build: build.verdict for build in verdict.builds}
         cells = [by_build[name].value if name in by_build else "" for name in builds]
-        lines.append(_format_row([markdown(verdict.scenario), f"**{verdict.verdict}**", *cells]))
+        lines.append(
+            _format_row([escape_markdown(verdict.scenario), f"**{verdict.verdict}**", *cells])
+        )
     return "\n".join(lines)
 
 
@@ -78,11 +80,11 @@ def finding_table(data: RunData, verdicts: Sequence[ScenarioVerdict]) -> str:
     head = ["advice", "it claims", "verdict", "what was found"]
     lines = [_format_row(head), _format_row(["---"] * len(head))]
     for verdict in verdicts:
-        claim = markdown(data.run.scenarios[verdict.scenario].claim)
+        claim = escape_markdown(data.run.scenarios[verdict.scenario].claim)
         boundaries = (_shorten_boundary(line) for line in describe_dependence(verdict))
         finding = "; ".join(boundaries) or _summarise_finding(verdict)
-        name = markdown(verdict.scenario)
-        lines.append(_format_row([name, claim, f"**{verdict.verdict}**", markdown(finding)]))
+        name = escape_markdown(verdict.scenario)
+        lines.append(_format_row([name, claim, f"**{verdict.verdict}**", escape_markdown(finding)]))
     return "\n".join(lines)
 
 
@@ -100,11 +102,13 @@ def _summarise_finding(verdict: ScenarioVerdict) -> str:
     return _reason_of_first(verdict, agreeing) + without
 
 
-def findings(data: RunData, verdict: ScenarioVerdict, *, every_cell: bool = False) -> Iterator[str]:
+def finding_lines(
+    data: RunData, verdict: ScenarioVerdict, *, every_cell: bool = False
+) -> Iterator[str]:
     """One scenario's finding, one line at a time: the claim, the result, the cells that show it."""
     info = data.run.scenarios[verdict.scenario]
-    yield plain(f"{verdict.scenario}: {verdict.verdict}. {info.title}")
-    yield plain(f"  claim: {info.claim}")
+    yield escape_controls(f"{verdict.scenario}: {verdict.verdict}. {info.title}")
+    yield escape_controls(f"  claim: {info.claim}")
     for line in describe_dependence(verdict):
         yield f"  {line}"
     for group in _group_builds(verdict.builds):
@@ -115,21 +119,21 @@ def _group_lines(group: Sequence[BuildVerdict], *, every_cell: bool) -> Iterator
     """Builds with the same verdict, as the first of them shows it."""
     first = group[0]
     names = ", ".join(build.build for build in group)
-    yield plain(f"  {names}: {first.verdict} – {first.why}")
+    yield escape_controls(f"  {names}: {first.verdict} – {first.why}")
     for judged in first.judged:
         yield from _expectation_lines(judged, every_cell=every_cell)
     for regression in first.regressions[: None if every_cell else MOST_CELLS]:
-        yield plain(f"    {regression.kind}: {regression.cell}: {regression.what}")
+        yield escape_controls(f"    {regression.kind}: {regression.cell}: {regression.what}")
 
 
 def _expectation_lines(judged: Judged, *, every_cell: bool) -> Iterator[str]:
     marks = {Standing.HOLDS: "so", Standing.FAILS: "not so", Standing.UNMEASURED: "not measured"}
     count = f"{len(judged.witnesses)} cells" if judged.standing is Standing.HOLDS else ""
     why = judged.why or count or f"{len(judged.mismatches)} cells"
-    yield plain(f"    {marks[judged.standing]}: {judged.expectation.text} ({why})")
+    yield escape_controls(f"    {marks[judged.standing]}: {judged.expectation.text} ({why})")
     shown = judged.mismatches[: None if every_cell else MOST_CELLS]
     for mismatch in shown:
-        yield plain(f"      {mismatch.cell}: {mismatch.what}")
+        yield escape_controls(f"      {mismatch.cell}: {mismatch.what}")
     if len(shown) < len(judged.mismatches):
         yield f"      and {len(judged.mismatches) - len(shown)} more"
 
@@ -171,8 +175,10 @@ def render_verdicts(data: RunData, verdicts: Sequence[ScenarioVerdict]) -> str:
 
 def _markdown_findings(data: RunData, verdict: ScenarioVerdict) -> str:
     info = data.run.scenarios[verdict.scenario]
-    lines = list(findings(data, verdict))[2:]
-    head = f"**{markdown(verdict.scenario)}: {verdict.verdict}.** {markdown(info.claim)}"
+    lines = list(finding_lines(data, verdict))[2:]
+    head = (
+        f"**{escape_markdown(verdict.scenario)}: {verdict.verdict}.** {escape_markdown(info.claim)}"
+    )
     return "\n\n".join([head, fence_code("\n".join(line.removeprefix("  ") for line in lines))])
 
 

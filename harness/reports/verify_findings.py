@@ -56,11 +56,11 @@ class VerifyFinding:
         return by_clients
 
 
-def findings(data: RunData, answer: ServiceAnswer) -> tuple[VerifyFinding, ...]:
+def service_findings(data: RunData, answer: ServiceAnswer) -> tuple[VerifyFinding, ...]:
     """What a service's answer rests on, where it is not "yes": contradictions, then the unknown.
 
     What is unknown is reported only for builds that nothing contradicts. For a build that rejects
-    the configuration there is nothing else to report (:func:`rejection`).
+    the configuration there is nothing else to report (:func:`rejection_line`).
     """
     grouped: dict[tuple[bool, str, str], list[str]] = {}
     requirements: dict[tuple[bool, str, str], dict[str, None]] = {}
@@ -121,7 +121,7 @@ def reply_and_log(
     return text, decisive_line(lines, question) or ""
 
 
-def rejection(data: RunData, build: str, scenario: str, service: str) -> str:
+def rejection_line(data: RunData, build: str, scenario: str, service: str) -> str:
     """Why Postfix does not serve with a configuration: the line of its log that says so, or "".
 
     A process that died logs it in the cells that it should have served; if the master did not

@@ -8,7 +8,7 @@ from typing import Any
 from harness.observations.run_folder import RunData
 from harness.reports.service_labels import ServiceLabel, service_labels
 from harness.reports.stand_ins import stand_ins_of
-from harness.reports.verify_findings import VerifyFinding, findings
+from harness.reports.verify_findings import VerifyFinding, service_findings
 from harness.reports.verify_remedy import TriedRemedy, outcome_of_remedy
 from harness.reports.verify_text import rejected_places
 from harness.verdicts.policy_answers import (
@@ -61,7 +61,7 @@ def _service_data(data: RunData, answer: ServiceAnswer, label: ServiceLabel) -> 
         "local": answer.is_local,
         "standing": answer.standing.value,
         "builds": {name: build.answer.value for name, build in answer.builds.items()},
-        "findings": [_finding_data(finding) for finding in findings(data, answer)],
+        "findings": [_finding_data(finding) for finding in service_findings(data, answer)],
         "witnesses": [
             cell
             for build in answer.builds.values()

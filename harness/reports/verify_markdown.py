@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.observations.run_folder import RunData
-from harness.reports.plain_text import fence_code, markdown
+from harness.reports.plain_text import escape_markdown, fence_code
 from harness.reports.stand_ins import stand_ins_markdown
 from harness.reports.verify_remedy import TriedRemedy
 from harness.reports.verify_text import VerifyReport, make_report
@@ -34,6 +34,8 @@ def verification_markdown(
 
 def _markdown_table(report: VerifyReport) -> str:
     head = ["service", *report.builds]
-    rows = [[markdown(label.text), *map(markdown, cells)] for label, cells in report.rows]
+    rows = [
+        [escape_markdown(label.text), *map(escape_markdown, cells)] for label, cells in report.rows
+    ]
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.observations.run_folder import RunData
 from harness.reports.service_labels import ServiceLabel, service_labels
 from harness.reports.stand_ins import StandIns, stand_ins_of, stand_ins_text
-from harness.reports.verify_findings import VerifyFinding, findings, rejection
+from harness.reports.verify_findings import VerifyFinding, rejection_line, service_findings
 from harness.reports.verify_remedy import TriedRemedy, outcome_of_remedy
 from harness.reports.wrapping import table_lines, wrap_text
 from harness.verdicts.judging import Standing
@@ -61,11 +61,11 @@ def make_report(
         builds=builds,
         rows=tuple(rows),
         answers=tuple(answer_lines(data, scenario, answers)),
-        remedy=tuple(told_remedy(remedy, answers)) if remedy is not None else (),
+        remedy=tuple(remedy_lines(remedy, answers)) if remedy is not None else (),
     )
 
 
-def verification(
+def verification_text(
     data: RunData,
     scenario: str,
     answers: Sequence[ServiceAnswer],
@@ -120,7 +120,7 @@ def rejected_places(
     for answer in answers:
         for name, build in answer.builds.items():
             if build.answer is PolicyAnswer.CONFIG_REJECTED:
-                line = rejection(data, name, scenario, answer.service)
+                line = rejection_line(data, name, scenario, answer.service)
                 key = line.partition("]: ")[2] or line
                 grouped.setdefault(key, (line, []))[1].append((answer.service, name))
     return dict(grouped.values())
@@ -149,7 +149,7 @@ def describe_builds(builds: Sequence[str], every: Sequence[str]) -> str:
 
 def _finding_lines(data: RunData, answer: ServiceAnswer) -> Iterator[str]:
     """What an answer rests on; the requirement, and the log line, once for each requirement."""
-    every = findings(data, answer)
+    every = service_findings(data, answer)
     requirements: set[str] = set()
     for finding in every[:MOST]:
         first = finding.required not in requirements
@@ -174,7 +174,7 @@ def _format_finding(finding: VerifyFinding, builds: int, *, first: bool) -> Iter
             yield from wrap_text(text, "    ") if text else ()
 
 
-def told_remedy(remedy: TriedRemedy, answers: Sequence[ServiceAnswer]) -> Iterator[str]:
+def remedy_lines(remedy: TriedRemedy, answers: Sequence[ServiceAnswer]) -> Iterator[str]:
     """What to change, where it was tried and helps; else what was tried without success."""
     failing = [answer.service for answer in answers if answer.standing is Standing.FAILS]
     if not remedy.lines:

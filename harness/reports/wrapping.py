@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
-from harness.reports.plain_text import plain
+from harness.reports.plain_text import escape_controls
 
 WIDTH = 80
 #: Columns of output that goes to a file or a pipe, or to a CI log.
@@ -18,7 +18,7 @@ def wrap_text(text: str, indent: str = "", more: str | None = None) -> list[str]
     A word that is longer than a line stays whole: it may be a path to be copied.
     """
     return textwrap.wrap(
-        plain(text),
+        escape_controls(text),
         WIDTH,
         initial_indent=indent,
         subsequent_indent=indent if more is None else more,

@@ -11,10 +11,10 @@ from harness.catalog.cells import Cell
 from harness.catalog.plan import Plan, plan_of_cells
 from harness.errors import UsageError
 from harness.images.batch_build import (
-    State,
+    BuildState,
     build_all,
 )
-from harness.observations.merging import merge
+from harness.observations.merging import merge_runs
 from harness.observations.run_folder import (
     RunData,
     load_run,
@@ -23,19 +23,19 @@ from harness.run.engine import Engine
 from harness.run.job import Job, measure_job
 from harness.scenarios.scenario import Scenario
 from harness.verdicts.bisection_steps import (
-    candidates,
+    candidate_builds,
     named_releases,
-    open_borders,
+    open_boundaries,
     other_axis,
-    partners,
+    partner_versions,
 )
-from harness.verdicts.since import known_releases, since
-from harness.verdicts.verdict import versions
+from harness.verdicts.since import group_places, known_releases
+from harness.verdicts.verdict import build_versions
 from harness.verdicts.version_boundaries import (
-    Border,
-    Point,
+    LabelledBuild,
+    VersionBoundary,
 )
-from harness.verdicts.version_dependence_text import between
+from harness.verdicts.version_dependence_text import describe_boundary
 
 
 @dataclass(slots=True)
@@ -55,21 +55,22 @@ class Bisection:
     def next_build(self) -> str | None:
         """The build to try next; None where nothing is left."""
         points = [
-            Point(build, *versions(self.data, build), None) for build in self.data.run.axes.builds
+            LabelledBuild(build, *build_versions(self.data, build), None)
+            for build in self.data.run.axes.builds
         ]
         for border in self.open():
-            others = partners(points, border, known_releases()[other_axis(border.axis)])
-            for name in candidates(border, others, self.tried, self.unreached):
+            others = partner_versions(points, border, known_releases()[other_axis(border.axis)])
+            for name in candidate_builds(border, others, self.tried, self.unreached):
                 return name
         return None
 
-    def open(self) -> list[Border]:
+    def open(self) -> list[VersionBoundary]:
         """The borders that are not as exact as the catalog allows."""
-        return open_borders(group.found for group in since(self.data, self.place))
+        return open_boundaries(group.found for group in group_places(self.data, self.place))
 
     def note_unavailable(self, name: str, state: str, why: str) -> None:
         """Note a build that is unavailable; a release without a source is not asked again."""
-        named = named_releases(name, why) if state == State.UNREACHED else ()
+        named = named_releases(name, why) if state == BuildState.UNREACHED else ()
         self.unreached |= set(named)
         first = why.partition("\n")[0]
         self.notes += [f"{release}: {state}" for release in named] or [f"{name}: {state}: {first}"]
@@ -80,12 +81,12 @@ class Bisection:
         for missing in more.run.missing:
             first = missing.why.partition("\n")[0]
             self.notes.append(f"{missing.name}: {first}")
-        self.data = merge(self.data, more)
+        self.data = merge_runs(self.data, more)
 
     def describe_open(self) -> Iterator[str]:
         """What is still open, in sentences."""
         for border in self.open():
-            yield f"not exact along {border.axis}: {between(border)}"
+            yield f"not exact along {border.axis}: {describe_boundary(border)}"
 
 
 def bisect(
@@ -125,7 +126,11 @@ def job_of(plan: Plan, scenarios: Mapping[str, Scenario], build: Build) -> Job:
 def narrow_plan(data: RunData, place: str) -> Plan:
     """The cells of the places that a pattern selects, and no more than the axes make of them."""
     build = data.run.axes.builds[0]
-    cells = [Cell.parse(f"{build}/{path}") for group in since(data, place) for path in group.places]
+    cells = [
+        Cell.parse(f"{build}/{path}")
+        for group in group_places(data, place)
+        for path in group.places
+    ]
     plan = plan_of_cells(cells)
     unpinned = frozenset(data.run.axes.unpinned)
     return replace(plan, builds=data.run.axes.builds, unpinned=unpinned)

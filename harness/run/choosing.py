@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from harness.catalog.builds import NOTHING_ADDED, Additions, Build, all_builds, known_builds
+from harness.catalog.builds import NO_ADDITIONS, Build, UserAdditions, all_builds, known_builds
 from harness.catalog.clients import (
     Client,
     all_clients,
     build_clients,
-    client,
-    is_of_a_build,
+    find_client,
+    is_build_client,
 )
-from harness.catalog.peers import Peer, all_peers, meets
+from harness.catalog.peers import Peer, all_peers, has_cells_of
 from harness.catalog.releases import Release
-from harness.catalog.selectors import select
+from harness.catalog.selectors import select_names
 from harness.errors import NothingSelectedError, UsageError
 from harness.images.recipes import Recipe
 from harness.paths import scenarios_dir
-from harness.scenarios.claims import CONTROL
+from harness.scenarios.claims import BASELINE
 from harness.scenarios.scenario import (
     Scenario,
     load_scenarios,
@@ -83,7 +83,7 @@ def _match_scenarios(glob: str, scenarios: Mapping[str, Scenario]) -> set[str]:
         for scenario in scenarios.values()
         if scenario.name.count("/") == glob.count("/")
     }
-    return {level[name] for name in select("scenario", list(level), [glob])}
+    return {level[name] for name in select_names("scenario", list(level), [glob])}
 
 
 def measurable_clients(user_clients: Sequence[Client] = ()) -> Pool:
@@ -116,24 +116,27 @@ def choose_clients(
         default_names = [
             candidate.name for candidate in pool if _is_default(candidate, has_users=has_users)
         ]
-        globs = [*(name for name in default_names if any(meets(name, s) for s in services)), *globs]
+        globs = [
+            *(name for name in default_names if any(has_cells_of(name, s) for s in services)),
+            *globs,
+        ]
     expanded = [name for word in globs for name in _expand_build_glob(word)]
     plain = [candidate.name for candidate in pool]
-    build_names = dict.fromkeys(name for name in expanded if is_of_a_build(name))
-    chosen = select("client", [*plain, *build_names], expanded)
+    build_names = dict.fromkeys(name for name in expanded if is_build_client(name))
+    chosen = select_names("client", [*plain, *build_names], expanded)
     # "*" has the peers of outbound mail too, of which an inbound cell has none.
-    return tuple(name for name in chosen if any(meets(name, s) for s in services)) or chosen
+    return tuple(name for name in chosen if any(has_cells_of(name, s) for s in services)) or chosen
 
 
 def _expand_build_glob(word: str) -> list[str]:
     """A glob for the builds' own smtp(8) as the names that it chooses; any other glob as it is."""
     glob = word.removeprefix("!")
-    if not is_of_a_build(glob):
+    if not is_build_client(glob):
         return [word]
     known = [of_build.name for of_build in build_clients()]
     if glob not in known and "+" in glob and not any(c in glob for c in "*?["):
-        known.append(client(glob).name)
-    return [word[: len(word) - len(glob)] + name for name in select("client", known, [glob])]
+        known.append(find_client(glob).name)
+    return [word[: len(word) - len(glob)] + name for name in select_names("client", known, [glob])]
 
 
 def _is_default(candidate: Client | Peer, *, has_users: bool) -> bool:
@@ -150,11 +153,11 @@ def read_scenarios(folder: Path | None) -> dict[str, Scenario]:
 
     A folder without the scenario that others are compared with by default has the tool's.
     """
-    return load_scenarios(folder or scenarios_dir(), baseline=scenarios_dir() / CONTROL)
+    return load_scenarios(folder or scenarios_dir(), baseline=scenarios_dir() / BASELINE)
 
 
 def choose_builds(
-    patterns: Iterable[str], additions: Additions = NOTHING_ADDED
+    patterns: Iterable[str], additions: UserAdditions = NO_ADDITIONS
 ) -> dict[str, Build]:
     """Builds by glob over all that are known, and any other pair by its whole id.
 
@@ -179,7 +182,7 @@ def choose_from(
     patterns: Iterable[str],
     known: Mapping[str, T],
     defaults: Callable[[], Mapping[str, T]],
-    additions: Additions,
+    additions: UserAdditions,
 ) -> dict[str, T | Build]:
     """What patterns choose of what is known, and any pair that is not by its whole id.
 
@@ -195,10 +198,10 @@ def choose_from(
     for word in globs:
         if "+" in word and word not in pool and not any(c in word for c in "*?[!"):
             pool[word] = Build.parse(word, additions)
-    return {name: pool[name] for name in select(axis, list(pool), globs)}
+    return {name: pool[name] for name in select_names(axis, list(pool), globs)}
 
 
-def check_used(additions: Additions, chosen: Iterable[Build | Recipe]) -> None:
+def check_used(additions: UserAdditions, chosen: Iterable[Build | Recipe]) -> None:
     """Refuse an addition that nothing of what was chosen is made from: its silence would mislead.
 
     Raises:
@@ -224,7 +227,7 @@ def _find_additions(item: Build | Recipe) -> set[str]:
     return {item.id} | {each.id for each in of if isinstance(each, Release) and each.unverified}
 
 
-def _default_builds(known: Mapping[str, Build], additions: Additions) -> list[str]:
+def _default_builds(known: Mapping[str, Build], additions: UserAdditions) -> list[str]:
     """The builds of a command that names none."""
     added = [build.id for build in known.values() if build.unverified or build.reference]
     if additions.releases and not any(known[name].unverified for name in added):
@@ -245,7 +248,7 @@ def choose_offers(patterns: Iterable[str]) -> tuple[Offer, ...]:
     names += [PLAINTEXT] if PLAINTEXT in globs else []
     # As written an offer may be another spelling of itself.
     globs = [str(Offer.parse(word)) if ".." in word or "+" in word else word for word in globs]
-    return tuple(Offer.parse(name) for name in select("offer", names, globs or standard))
+    return tuple(Offer.parse(name) for name in select_names("offer", names, globs or standard))
 
 
 def split_globs(patterns: Iterable[str]) -> list[str]:

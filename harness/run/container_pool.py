@@ -18,7 +18,7 @@ from typing import Any
 import docker
 
 from harness.catalog.builds import Build
-from harness.docker_engine.session import talking
+from harness.docker_engine.session import engine_errors
 from harness.errors import HarnessError
 from harness.scenarios.instance import candidate_files
 from harness.scenarios.scenario import Scenario
@@ -32,7 +32,7 @@ _FEWEST_CONTAINERS = 8
 
 def most_containers(client: docker.DockerClient) -> int:
     """How many containers of builds the engine's machine bears, by its memory and cores."""
-    with talking("asking for the memory and cores of its machine"):
+    with engine_errors("asking for the memory and cores of its machine"):
         info = client.info()
     by_memory = int(info.get("MemTotal") or 0) // _MEMORY_PER_CONTAINER
     by_cores = int(info.get("NCPU") or 1) * _CONTAINERS_PER_CORE

@@ -12,15 +12,15 @@ from dataclasses import replace
 
 from harness.catalog.cells import Cell
 from harness.catalog.clients import Control, all_controls
-from harness.clients.controls import FORBIDDING, control_cell, controls_for, forbidding
+from harness.clients.controls import FORBIDDING, control_cell, controls_for, forbidding_controls
 from harness.errors import HarnessError
 from harness.observations.decide import CANNOT_REFUSE, ControlEvidence
-from harness.observations.reasons import CLIENTS_OWN_WORDS
+from harness.observations.reasons import CLIENT_REPORTED
 from harness.observations.record import Observation, Outcome
 from harness.run.measure import Dialogue, Endpoint, Measured
 from harness.run.run_resources import RunResources
 from harness.run.shared_tasks import SharedTasks
-from harness.targets.control import suites_lacking
+from harness.targets.control import find_unsupported_suites
 from harness.tls import Offer, Service
 
 #: Measures a cell on an endpoint; None where its client is unavailable.
@@ -84,7 +84,7 @@ class ControlChecks:
                 return replace(proof, resumes=bool(observation.resumed))
             if observation is None or observation.outcome is not Outcome.CLIENT_INCAPABLE:
                 unsettled.append(note)
-            elif observation.reason in CLIENTS_OWN_WORDS:
+            elif observation.reason in CLIENT_REPORTED:
                 refusing_cell = observation.cell
             elif suites := await self._find_absent_suites(control, service, offer):
                 short.append(f"{control.name} has not {', '.join(suites)}")
@@ -102,7 +102,7 @@ class ControlChecks:
 
         Left to itself it may do without TLS there; what it may not do is to report TLS.
         """
-        for control in forbidding(all_controls()):
+        for control in forbidding_controls(all_controls()):
             cell = control_cell(control, service, client, offer)
             observation, note = await self._observe_control(cell)
             if observation is not None and observation.outcome is Outcome.ACCEPTED:
@@ -122,7 +122,7 @@ class ControlChecks:
         target = endpoint.target
         suites: tuple[str, ...] = await self._tasks.result(
             ("absent suites", control.name, service, offer),
-            lambda: asyncio.to_thread(suites_lacking, target, offer, service),
+            lambda: asyncio.to_thread(find_unsupported_suites, target, offer, service),
         )
         return suites
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from harness.clients.contract import ClientResult
-from harness.observations.decide import ServerWords
+from harness.observations.decide import ServerLog
 from harness.postfix_config.listeners import (
     POSTSCREEN,
     Listener,
@@ -18,7 +18,7 @@ from harness.postfix_config.main_cf import parse_main_cf
 from harness.postfix_config.master_cf import parse_master_cf
 from harness.postfix_config.protocol_lists import (
     ProtocolList,
-    protocol_list,
+    find_protocol_list,
 )
 from harness.run.measure import (
     BANNER_PATIENCE,
@@ -34,8 +34,8 @@ from harness.targets.control import (
     PERMISSIVE,
     ControlServer,
     backend_peer,
-    front_closed,
     front_lines,
+    is_front_closed,
 )
 from harness.targets.mail_log import (
     Death,
@@ -112,7 +112,7 @@ class PostfixEndpoint:
 
     def protocol_list(self, service: Service) -> ProtocolList | None:
         """The list that a service goes by; None: it does no TLS, or its release has no lists."""
-        return protocol_list({**self.target.facts.protocol_lists, **self.settings(service)})
+        return find_protocol_list({**self.target.facts.protocol_lists, **self.settings(service)})
 
     def mark(self) -> int:
         """A connection is found by its port here, so no mark is needed."""
@@ -120,7 +120,7 @@ class PostfixEndpoint:
 
     def startup(self) -> list[str]:
         """What the instance's master has logged so far."""
-        return [str(line) for line in self.target.join.log.masters(self.instance.pids)]
+        return [str(line) for line in self.target.join.log.master_lines(self.instance.pids)]
 
     async def server_side(self, trace: DialogueTrace, result: ClientResult) -> ServerSide:
         """The log lines of the dialogue's connection, and the message's trace header."""
@@ -130,9 +130,9 @@ class PostfixEndpoint:
             session = await self.target.join.session(result.local_address, trace.since, patience)
             if session is not None:
                 self._served.add(trace.cell.service)
-        self.target.must_live()
+        self.target.check_alive()
         log = [str(line) for line in (*session.preamble, *session.lines)] if session else []
-        message = ServerWords(tuple(log), await self._find_deaths(trace, result, session))
+        message = ServerLog(tuple(log), await self._find_deaths(trace, result, session))
         received = None
         if result.queue_id is not None:
             delivery = await self.target.join.delivery(result.queue_id, DELIVERY_PATIENCE)
@@ -224,7 +224,7 @@ class PostfixEndpoint:
         log, pids = self.target.join.log, self.instance.pids
         if session is not None:
             # What smtpd asks for a client may have died: cleanup(8), trivial-rewrite(8) and others.
-            lines = log.last_words(pids, trace.since, but="smtpd")
+            lines = log.other_deaths(pids, trace.since, but="smtpd")
             return tuple(str(line) for line in lines)
         if result.stage == "connect" and result.outcome != "timeout":
             # Nothing listens there, which a process that died cannot be the reason of.
@@ -245,7 +245,7 @@ class PostfixEndpoint:
             # A process that dies sleeps for a second before it ends (util/msg.c), and master tells
             # of it then.
             is_its_death = partial(is_of_service, pids=pids, tag=tag)
-            await self.target.join.death(is_its_death, DEATH_PATIENCE if log.dying(tag) else 0)
+            await self.target.join.death(is_its_death, DEATH_PATIENCE if log.is_dying(tag) else 0)
         return self._note_deaths(trace.cell.service)
 
 
@@ -281,18 +281,18 @@ class ControlEndpoint:
     async def server_side(self, trace: DialogueTrace, result: ClientResult) -> ServerSide:
         """What stunnel logged of the connection, once it has logged its end."""
         if result.local_address is None:
-            return ServerSide(ServerWords(), ())
+            return ServerSide(ServerLog(), ())
         end = time.monotonic() + CONTROL_PATIENCE
         while True:
             log = self.target.join.log.other.get("stunnel", [])[trace.mark :]
             lines = front_lines(log, result.local_address)
-            if front_closed(lines) or time.monotonic() > end:
+            if is_front_closed(lines) or time.monotonic() > end:
                 break
             await asyncio.sleep(0.01)
-        self.target.must_live()
+        self.target.check_alive()
         log_lines = tuple(str(line) for line in lines)
         behind = await self._read_backend_log(lines, trace.since)
-        return ServerSide(ServerWords(session=log_lines), [*log_lines, *behind])
+        return ServerSide(ServerLog(session=log_lines), [*log_lines, *behind])
 
     def known_deaths(self, _service: Service) -> Sequence[str]:
         """Nothing: what does not start is no control."""

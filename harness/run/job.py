@@ -19,7 +19,7 @@ from harness.errors import ExitCode, HarnessError, InfrastructureError, UsageErr
 from harness.observations.journal import Journal
 from harness.observations.record import Outcome
 from harness.observations.run_folder import RunData, load_run
-from harness.observations.run_record import Opening, now, summary
+from harness.observations.run_record import RunOpening, closing_figures, utc_now
 from harness.reports import write_reports
 from harness.run.engine import Engine
 from harness.run.matrix_run import MatrixRun
@@ -91,7 +91,7 @@ def measure_job(engine: Engine, job: Job, runs: Path) -> Path:
             raise
         journal.close()
         observations = load_run(folder).observations
-        write_record(summary(job.plan, observations, run.cells.measured, run.cells.seconds))
+        write_record(closing_figures(job.plan, observations, run.cells.measured, run.cells.seconds))
         write_reports(folder)
     return folder
 
@@ -112,12 +112,12 @@ def _prior_images(prior: RunData | None) -> dict[str, dict[str, Any]]:
     }
 
 
-def _open_record(folder: Path, job: Job) -> Opening:
+def _open_record(folder: Path, job: Job) -> RunOpening:
     if job.prior is None:
         command = ["postfix-matrix", *sys.argv[1:]]
-        return Opening(folder.name, command, job.plan, job.scenarios, now())
+        return RunOpening(folder.name, command, job.plan, job.scenarios, utc_now())
     run = job.prior.run
-    return Opening(run.id, run.command, job.plan, job.scenarios, run.started)
+    return RunOpening(run.id, run.command, job.plan, job.scenarios, run.started)
 
 
 @contextmanager

@@ -22,11 +22,11 @@ from harness.observations.certificates import certificate_view, client_trust
 from harness.observations.decide import (
     ControlEvidence,
     Decision,
-    ServerWords,
-    decide,
+    ServerLog,
+    decide_cell,
     decide_control,
     reject_config,
-    resumed,
+    session_resumed,
 )
 from harness.observations.journal import evidence_path
 from harness.observations.record import Observation
@@ -46,7 +46,7 @@ DELIVERY_PATIENCE = 8.0
 class ServerSide:
     """What the server logged of one dialogue, and delivered."""
 
-    words: ServerWords
+    words: ServerLog
     log: Sequence[str]
     received: str | None = None
 
@@ -166,7 +166,7 @@ async def measure(
     result = await _race_dialogue(endpoint, driver, request, cell.service)
     if not isinstance(result, ClientResult):
         decision = reject_config(result)
-        side = ServerSide(ServerWords(deaths=result), result)
+        side = ServerSide(ServerLog(deaths=result), result)
         return Measured(
             _make_observation(cell, endpoint.config_digest, decision, None),
             cell_evidence(cell, request, None, side, decision),
@@ -177,12 +177,12 @@ async def measure(
         may_refuse = cell.scenario != PERMISSIVE
         decision = decide_control(cell.offer, result, side.words, may_refuse=may_refuse)
     else:
-        decision = decide(cell.offer, result, side.words, control)
+        decision = decide_cell(cell.offer, result, side.words, control)
     observation = replace(
         _make_observation(cell, endpoint.config_digest, decision, result),
         trust=client_trust(side.words.session) if cell.offer.extras.cert else None,
         certificate=certificate_view(result.peer_certificate),
-        resumed=resumed(cell.offer, result, control, is_control=cell.is_control),
+        resumed=session_resumed(cell.offer, result, control, is_control=cell.is_control),
     )
     return Measured(
         observation,

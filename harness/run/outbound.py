@@ -10,7 +10,7 @@ from email.utils import formatdate
 from harness.catalog.cells import Cell
 from harness.observations.decide import Decision, reject_config, server_view
 from harness.observations.journal import evidence_path
-from harness.observations.outbound_log import TRANSPORT_DIED, Sent, decide_sent
+from harness.observations.outbound_log import TRANSPORT_DIED, SentMessage, decide_sent
 from harness.observations.record import Observation, Outcome
 from harness.run.endpoints import PostfixEndpoint
 from harness.run.measure import (
@@ -65,7 +65,7 @@ async def measure_outbound(
             return _make_measured(cell, endpoint, reject_config(deaths), None, seconds, log, [])
     if delivery is not None:
         lines = [str(line) for line in delivery.lines]
-        sent = Sent(delivery.status, delivery.text, lines)
+        sent = SentMessage(delivery.status, delivery.text, lines)
         session = await peer.target.join.session_of_message(delivery.text, PEER_PATIENCE)
     peer_lines = [str(line) for line in session.lines] if session else []
     wrapper = endpoint.settings(cell.service).get("smtp_tls_wrappermode", "no") == "yes"

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from harness.catalog.cells import CONTROL_PREFIX, Cell
-from harness.clients.controls import own_cell
+from harness.clients.controls import permissive_copy_cell
 from harness.errors import HarnessError
 from harness.observations.decide import ControlEvidence
 from harness.observations.journal import Journal
-from harness.observations.obstacles import Grounds, all_excluded, needs_grounds, obstacles
+from harness.observations.obstacles import Grounds, all_excluded, find_obstacles, needs_grounds
 from harness.observations.record import Observation, Outcome, Stage
-from harness.postfix_config.protocol_lists import ProtocolList, excluded
+from harness.postfix_config.protocol_lists import ProtocolList, excluded_protocols
 from harness.run.container_pool import BuildContainer
 from harness.run.control_checks import MeasureCell, RecordCell
 from harness.run.endpoints import PostfixEndpoint, instance_evidence
@@ -25,7 +25,7 @@ from harness.run.instances import HeldInstance
 from harness.run.measure import Measured
 from harness.run.run_resources import RunResources
 from harness.run.shared_tasks import SharedTasks
-from harness.scenarios.permissive_copy import Kept, Library, opened
+from harness.scenarios.permissive_copy import BuildLibrary, KeptPart, make_permissive_copy
 from harness.scenarios.scenario import Scenario
 from harness.tls import Protocol
 
@@ -78,7 +78,7 @@ class PermissiveChecks:
     ) -> Measured:
         """What was measured, with what stood in the cell's way."""
         if not needs_grounds(measured.decision):
-            return measured.explained(obstacles(measured.decision, cell.offer, Grounds()))
+            return measured.explained(find_obstacles(measured.decision, cell.offer, Grounds()))
         endpoint = held.endpoint
         protocols = endpoint.protocol_list(cell.service)
         left_out = _left_out(protocols, endpoint)
@@ -91,13 +91,13 @@ class PermissiveChecks:
         }
         if grounds.with_files is False:
             evidence["files"] = sorted(candidate.system_files)
-        return measured.explained(obstacles(measured.decision, cell.offer, grounds), evidence)
+        return measured.explained(find_obstacles(measured.decision, cell.offer, grounds), evidence)
 
     async def _find_grounds(self, case: _Case, grounds: Grounds) -> tuple[Grounds, dict[str, str]]:
         """What the copies show, asked as far as they can tell; and their outcomes by cell."""
         outcomes: dict[str, str] = {}
 
-        async def grants(kept: Kept) -> bool | None:
+        async def grants(kept: KeptPart) -> bool | None:
             try:
                 observation = await self._observe_copy(case, kept)
             except HarnessError:
@@ -107,31 +107,31 @@ class PermissiveChecks:
                 outcomes[observation.cell] = str(observation.outcome)
             return _is_granted(observation)
 
-        grounds = replace(grounds, opened=await grants(Kept.NOTHING))
+        grounds = replace(grounds, opened=await grants(KeptPart.NOTHING))
         if not grounds.opened:
             return grounds, outcomes
         if case.candidate.system_files:
-            grounds = replace(grounds, with_files=await grants(Kept.FILES))
+            grounds = replace(grounds, with_files=await grants(KeptPart.FILES))
             if grounds.with_files is False:
                 # With these files there nothing else of the candidate's can be told apart.
                 return grounds, outcomes
         settings = "".join(case.settings.values())
         if _library_of(case.held.endpoint).has_levels and "@SECLEVEL" not in settings:
-            grounds = replace(grounds, with_level=await grants(Kept.LEVEL))
+            grounds = replace(grounds, with_level=await grants(KeptPart.LEVEL))
         if grounds.with_level is not False and not all_excluded(case.cell.offer, grounds.excluded):
-            grounds = replace(grounds, with_keys=await grants(Kept.KEYS))
+            grounds = replace(grounds, with_keys=await grants(KeptPart.KEYS))
         return grounds, outcomes
 
-    async def _observe_copy(self, case: _Case, kept: Kept) -> Observation | None:
+    async def _observe_copy(self, case: _Case, kept: KeptPart) -> Observation | None:
         """The cell of a permissive copy, measured once by a client with an offer."""
-        copy = opened(
+        copy = make_permissive_copy(
             case.candidate,
             kept,
             case.settings,
             case.cell.offer.groups,
             _library_of(case.held.endpoint),
         )
-        cell = own_cell(case.cell.build, copy.id, case.cell.client, case.cell.offer)
+        cell = permissive_copy_cell(case.cell.build, copy.id, case.cell.client, case.cell.offer)
         if cell.id in self._prior:
             return self._prior[cell.id]
         observation: Observation | None = await self._tasks.result(
@@ -140,7 +140,7 @@ class PermissiveChecks:
         return observation
 
     async def _measure_copy(
-        self, case: _Case, kept: Kept, cell: Cell, copy: Scenario
+        self, case: _Case, kept: KeptPart, cell: Cell, copy: Scenario
     ) -> Observation | None:
         container = case.held.container
         if kept.beside(case.candidate):
@@ -171,12 +171,12 @@ def _left_out(
     library = _library_of(endpoint)
     if protocols is None:
         return None
-    return excluded(protocols.value, library.mail_version, ssl2=not library.has_levels)
+    return excluded_protocols(protocols.value, library.mail_version, ssl2=not library.has_levels)
 
 
-def _library_of(endpoint: PostfixEndpoint) -> Library:
+def _library_of(endpoint: PostfixEndpoint) -> BuildLibrary:
     facts = endpoint.target.facts
-    return Library(facts.mail_version, facts.openssl)
+    return BuildLibrary(facts.mail_version, facts.openssl)
 
 
 def _is_granted(observation: Observation | None) -> bool | None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from harness.catalog.builds import known_builds
 from harness.catalog.clients import Client
 from harness.catalog.plan import Plan, Scope
-from harness.catalog.selectors import select
+from harness.catalog.selectors import select_names
 from harness.errors import NothingSelectedError
 from harness.run.choosing import (
     Pool,
@@ -129,7 +129,7 @@ def _with_service_names(selection: Selection, scenarios: Sequence[Scenario]) -> 
     )
     patterns = [_normalize_pattern(pattern) for pattern in split_globs(selection.services)]
     known = list(in_table_order((*NAMED_SERVICES, *services)))
-    return replace(selection, services=select("service", known, patterns))
+    return replace(selection, services=select_names("service", known, patterns))
 
 
 def _normalize_pattern(pattern: str) -> str:

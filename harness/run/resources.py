@@ -16,9 +16,9 @@ from typing import Any
 from harness.catalog.builds import Build
 from harness.catalog.clients import Client, Control
 from harness.catalog.peers import PEER_BUILD
-from harness.clients.driver import Driver, role_of
-from harness.conformance.image_examination import examine_once
-from harness.docker_engine.session import talking
+from harness.clients.driver import Driver, client_role
+from harness.conformance.image_examination import examine_image_once
+from harness.docker_engine.session import engine_errors
 from harness.errors import ContractError
 from harness.images import labels, recipes
 from harness.images.image import Image
@@ -185,18 +185,18 @@ class Resources:
         return ("peers", pins), lambda: self._start_peers(pins)
 
     def _make_image(self, name: str, source: Source) -> Image:
-        with talking(f"making the image of {name}"):
+        with engine_errors(f"making the image of {name}"):
             if isinstance(source, Client):
-                return self._builder.adopt(name, source.reference, checked=False)
+                return self._builder.use_user_image(name, source.reference, checked=False)
             if isinstance(source, Recipe):
                 return self._builder.ensure(source)
             return self._examine_image(source) if source.reference else self._builder.build(source)
 
     def _examine_image(self, build: Build) -> Image:
         """The user's image of a build, after it was tested against the image contract."""
-        examine = partial(examine_once, cancel=self._builder.cancelling)
+        examine = partial(examine_image_once, cancel=self._builder.cancel_flag)
         report = examine(self._lab, build.reference, self._builder.cache_dir)
-        report.must_pass()
+        report.raise_if_failed()
         image = self._builder.build(build)
         if image.id != report.id:
             raise ContractError(
@@ -250,7 +250,7 @@ class Resources:
             of.name, source, "client", lambda _: {"foreign": True} if is_users else {}
         )
         self._listener(Step(of.name, "starting the client"))
-        driver = Driver(self._lab, of.name, image.id, role_of(None if is_users else of))
+        driver = Driver(self._lab, of.name, image.id, client_role(None if is_users else of))
         self._closers.append(driver.close)
         await driver.start()
         self.records[of.name]["describe"] = await driver.describe()

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from harness.catalog.builds import Build, base_suite
-from harness.catalog.clients import Client, Control, all_controls, client
-from harness.catalog.peers import is_peer, peer
+from harness.catalog.clients import Client, Control, all_controls, find_client
+from harness.catalog.peers import find_peer, is_peer
 from harness.catalog.plan import Plan
 from harness.clients.controls import first_controls
 from harness.clients.driver import Driver
@@ -72,7 +72,7 @@ class RunResources:
         """
         resources = self._engine.resources
         outbound = [cell for cell in plan.cells() if cell.service is Service.OUTBOUND]
-        self._pins = frozenset((peer(cell.client), cell.offer) for cell in outbound)
+        self._pins = frozenset((find_peer(cell.client), cell.offer) for cell in outbound)
         self._needs_names = needs_names
         builds = sorted((self._builds[name] for name in plan.builds), key=_sort_key)
         resources.prepare_build(builds[0])
@@ -202,7 +202,7 @@ class RunResources:
             )
 
     def _find_client(self, name: str) -> Client:
-        return self._user_clients.get(name) or client(name)
+        return self._user_clients.get(name) or find_client(name)
 
 
 def _find_control(name: str) -> Control:

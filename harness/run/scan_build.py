@@ -15,15 +15,15 @@ from harness.run.choosing import (
 from harness.run.endpoints import PostfixEndpoint
 from harness.run.engine import Engine
 from harness.scan.dialogue import ScanTarget
-from harness.scan.result import Map
-from harness.scan.scanning import scan
+from harness.scan.result import ScanResult
+from harness.scan.scanning import scan_server
 from harness.scenarios.scenario import Scenario
 from harness.tls import Service
 
 
 def scan_build(
     engine: Engine, build: Build, scenario: Scenario, service: Service, *, ciphers_only: bool
-) -> tuple[Map, StandIns]:
+) -> tuple[ScanResult, StandIns]:
     """The map of a build's service with a configuration, and what was replaced of it.
 
     Raises:
@@ -61,7 +61,7 @@ def find_scenario(folder: Path | None, name: str) -> Scenario:
 
 async def _scan_build(
     engine: Engine, build: Build, scenario: Scenario, service: Service, ciphers_only: bool
-) -> tuple[Map, StandIns]:
+) -> tuple[ScanResult, StandIns]:
     held = await engine.instances.hold(build, scenario)
     try:
         instance = held.endpoint.instance
@@ -72,7 +72,7 @@ async def _scan_build(
                 next_step="run the scenario: its cells have Postfix's own log lines",
             )
         target = await _find_target(engine, held.endpoint, service)
-        result = await asyncio.to_thread(scan, target, ciphers_only=ciphers_only)
+        result = await asyncio.to_thread(scan_server, target, ciphers_only=ciphers_only)
         replaced = tuple(change.to_dict() for change in instance.config.replaced)
         return result, StandIns(replaced, instance.config.base, scenario.reading)
     finally:

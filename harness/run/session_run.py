@@ -14,7 +14,7 @@ from harness.catalog.plan import plan_of_cells
 from harness.errors import InfrastructureError, UsageError
 from harness.observations.journal import Journal
 from harness.observations.record import Observation
-from harness.observations.run_record import Opening, now, summary
+from harness.observations.run_record import RunOpening, closing_figures, utc_now
 from harness.run.cell_measurer import CellMeasurer
 from harness.run.endpoints import instance_evidence
 from harness.run.engine import Engine
@@ -38,7 +38,7 @@ class SessionRun:
         self._scenarios: dict[str, Scenario] = {}
         self._cells: list[Cell] = []
         self._tasks = SharedTasks()
-        self._started = now()
+        self._started = utc_now()
         self._journal = Journal(folder)
         self._resources = RunResources(
             engine,
@@ -127,11 +127,11 @@ class SessionRun:
         if not self._cells:
             return
         plan = plan_of_cells(self._cells)
-        opening = Opening(self.folder.name, sys.argv, plan, self._scenarios, self._started)
+        opening = RunOpening(self.folder.name, sys.argv, plan, self._scenarios, self._started)
         closing = None
         if is_finished:
             measured, seconds = self._measurer.measured, self._measurer.seconds
-            closing = summary(plan, self.observations, measured, seconds)
+            closing = closing_figures(plan, self.observations, measured, seconds)
         resources = self._resources
         self._journal.write_run(opening.record(resources.images, resources.missing, closing))
 

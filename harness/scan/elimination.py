@@ -58,7 +58,7 @@ class VersionSuites:
 def find_suites(version: VersionSuites) -> ScanPart:
     """Find a version's suites."""
     protocol = version.protocol
-    left = {cipher.code: cipher for cipher in all_ciphers() if cipher.speaks(protocol)}
+    left = {cipher.code: cipher for cipher in all_ciphers() if cipher.belongs_to(protocol)}
     try:
         last = yield from _offer_all(version, left)
     except NotMeasuredError as error:

@@ -58,7 +58,7 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
-class Map:
+class ScanResult:
     """What a server accepts; the scan took ``handshakes`` in ``seconds``.
 
     ``order``: for each version with two suites or more, whose preference counts, the "server"'s
@@ -82,7 +82,7 @@ class Map:
 
     def weakest(self, protocol: Protocol) -> dict[str, frozenset[str]]:
         """For each class, the weakest suites of a version."""
-        return weakest(self.of(protocol))
+        return find_weakest(self.of(protocol))
 
     def weakest_of_all(self) -> dict[str, tuple[str, ...]]:
         """For each class and for "protocol", the weakest parts of all accepted suites."""
@@ -97,7 +97,7 @@ class Map:
         return parts_by_class
 
 
-def weakest(accepted: Iterable[Accepted]) -> dict[str, frozenset[str]]:
+def find_weakest(accepted: Iterable[Accepted]) -> dict[str, frozenset[str]]:
     """For each class, the names of the suites that are weakest in it.
 
     A class in which all suites are equally strong is left out.

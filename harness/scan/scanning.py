@@ -14,17 +14,17 @@ from harness.scan.elimination import (
 )
 from harness.scan.result import (
     Accepted,
-    Map,
+    ScanResult,
 )
 from harness.tls import Protocol
 
 
-def scan(
+def scan_server(
     target: ScanTarget,
     protocols: Sequence[Protocol] = tuple(Protocol),
     *,
     ciphers_only: bool = False,
-) -> Map:
+) -> ScanResult:
     """Scan a server; ``ciphers_only``: no groups, sizes of DH or certificates.
 
     Raises:
@@ -35,7 +35,7 @@ def scan(
     with Connections(target) as connections:
         # The newest first: it has the most suites, so it should not be started last.
         connections.run(find_suites(version) for version in reversed(versions))
-        result = Map(
+        result = ScanResult(
             accepted=list_accepted(versions),
             order={v.protocol.value: v.order for v in versions if v.order and len(v.suites) > 1},
             not_measured={key: why for v in versions for key, why in v.not_measured.items()},
@@ -46,7 +46,9 @@ def scan(
     return replace(result, handshakes=handshakes, seconds=time.monotonic() - began)
 
 
-def _with_details(result: Map, connections: Connections, versions: Sequence[VersionSuites]) -> Map:
+def _with_details(
+    result: ScanResult, connections: Connections, versions: Sequence[VersionSuites]
+) -> ScanResult:
     # The library that reads certificates takes as long to load as half a scan.
     from harness.scan import details as parts
     from harness.scan.certificates import read_certificate

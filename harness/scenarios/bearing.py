@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Mapping
 
 from harness.adaptation.setting_kinds import (
-    USERS_OWN,
+    USER_DEFINED,
     SettingKind,
     rule_of,
 )
@@ -103,7 +103,7 @@ def _reason_left_out(line: Line, candidate: Scenario, services: Collection[Servi
     if line.name.startswith(_SERVER_NAMES) and not takes:
         return OF_RECEIVING
     rule = rule_of(line.name)
-    if candidate.as_is or rule is USERS_OWN:
+    if candidate.as_is or rule is USER_DEFINED:
         return None if candidate.as_is else OF_SURROUNDINGS
     return {SettingKind.MACHINE: OF_MACHINE, SettingKind.SURROUNDINGS: OF_SURROUNDINGS}.get(
         rule.kind

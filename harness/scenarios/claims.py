@@ -12,7 +12,7 @@ from harness.scenarios.expectations import (
     EXPECTED,
     SELECTORS,
     Expectation,
-    Slip,
+    ExpectationError,
     Where,
     read_applies,
     read_expected,
@@ -31,7 +31,7 @@ from harness.scenarios.toml_schema import (
 from harness.tls import NAMED_SERVICES, Offer, Service, read_service
 
 #: The baseline configuration: others are compared with it unless they name another.
-CONTROL = "defaults"
+BASELINE = "defaults"
 _KEYS = ("says", *SELECTORS, *EXPECTED, "policy")
 
 
@@ -47,7 +47,7 @@ class Claims:
     services: tuple[Service, ...] = ()
     clients: tuple[str, ...] = ()
     offers: tuple[Offer, ...] = ()
-    against: str = CONTROL
+    against: str = BASELINE
     applies: Where = field(default_factory=Where)
     expectations: tuple[Expectation, ...] = ()
 
@@ -108,7 +108,7 @@ class _ClaimsReader:
     def read_applies(self, table: Mapping[str, Any]) -> Where:
         try:
             return read_applies(table)
-        except Slip as slip:
+        except ExpectationError as slip:
             place = self._locate_in_table("applies", 0, slip.key)
             self.errors.append(FileError(place, slip.what, expected=slip.expected))
             return Where()
@@ -117,7 +117,7 @@ class _ClaimsReader:
         """The expectation of one ``[[expect]]`` table, or those of the policy that it names."""
         try:
             return self._read_expectations(number, table)
-        except Slip as slip:
+        except ExpectationError as slip:
             place = self._locate_in_table("expect", number, slip.key)
             self.errors.append(FileError(place, slip.what, expected=slip.expected))
             return ()
@@ -125,7 +125,7 @@ class _ClaimsReader:
     def _read_expectations(self, number: int, table: Mapping[str, Any]) -> tuple[Expectation, ...]:
         for key in table:
             if key not in _KEYS:
-                raise Slip(key, "unknown key", suggest_among(key, _KEYS))
+                raise ExpectationError(key, "unknown key", suggest_among(key, _KEYS))
         where, expected, line = (
             read_where(table),
             read_expected(table),
@@ -135,11 +135,13 @@ class _ClaimsReader:
         if "policy" in table:
             if expected:
                 what = "cannot be combined with a policy"
-                raise Slip(next(iter(expected)), what, "a separate [[expect]]")
+                raise ExpectationError(next(iter(expected)), what, "a separate [[expect]]")
             expectations = read_policy(table["policy"], where, self._policies)
             return tuple(replace(expectation, line=line) for expectation in expectations)
         if not expected:
-            raise Slip("", "expects nothing", f"one of {', '.join((*EXPECTED, 'policy'))}")
+            raise ExpectationError(
+                "", "expects nothing", f"one of {', '.join((*EXPECTED, 'policy'))}"
+            )
         wheres = () if where == Where() else (where,)
         return (Expectation(where=wheres, says=says, line=line, **expected),)
 
@@ -158,4 +160,4 @@ class _ClaimsReader:
 def _read_says(value: object) -> str | None:
     if value is None or (isinstance(value, str) and value.strip() and "\n" not in value.strip()):
         return value.strip() if isinstance(value, str) else None
-    raise Slip("says", f"cannot be {value!r}", "one line of text")
+    raise ExpectationError("says", f"cannot be {value!r}", "one line of text")

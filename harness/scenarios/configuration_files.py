@@ -19,17 +19,17 @@ from harness.postfix_config.lookup_tables import expand_references
 from harness.postfix_config.main_cf import parse_main_cf
 from harness.postfix_config.master_cf import parse_master_cf
 from harness.scenarios.scenario import (
+    CONFIG_DIRECTORY,
     FORBIDDEN_PLACES,
-    OWN,
 )
 
 #: A larger file is skipped; in bytes.
 MOST_FILE_BYTES = 1 << 20
 #: Postfix's default config_directory.
-CONFIG_DIRECTORY = "/etc/postfix"
+DEFAULT_CONFIG_DIRECTORY = "/etc/postfix"
 
 #: Stands for the configuration directory while paths are extracted.
-_MARK = f"/{OWN}"
+_MARK = f"/{CONFIG_DIRECTORY}"
 #: A path after the start, whitespace, a comma, "=", a brace, or a table's type and its colon.
 _PATH = re.compile(r"(?:(?<=[\s,={}(])|(?<=\w:)|^)(/[^\s,{}()]+)")
 _SOCKET = re.compile(r"(?<![a-z])(?:unix|inet|local|fifo):$")
@@ -80,8 +80,10 @@ def named_paths(main_cf: str, master_cf: str, directory: str | None = None) -> d
     ``directory`` is the value of that; None: main.cf's value, or /etc/postfix.
     """
     values = parse_main_cf(main_cf).values
-    config_directory = (directory or values.get(OWN, "")).rstrip("/") or CONFIG_DIRECTORY
-    known = {**values, OWN: _MARK}
+    config_directory = (directory or values.get(CONFIG_DIRECTORY, "")).rstrip(
+        "/"
+    ) or DEFAULT_CONFIG_DIRECTORY
+    known = {**values, CONFIG_DIRECTORY: _MARK}
     sources: list[Mapping[str, str]] = [values]
     sources += [entry.options for entry in parse_master_cf(master_cf).entries]
     places: dict[str, str] = {}
@@ -93,7 +95,7 @@ def named_paths(main_cf: str, master_cf: str, directory: str | None = None) -> d
                 for path in _absolute_paths(value, known):
                     inside = path.removeprefix(f"{_MARK}/")
                     if path != inside:
-                        places[f"{OWN}/{inside}"] = f"{config_directory}/{inside}"
+                        places[f"{CONFIG_DIRECTORY}/{inside}"] = f"{config_directory}/{inside}"
                     else:
                         places[path] = path
     return places

@@ -182,7 +182,7 @@ class Expectation:
         )
 
 
-class Slip(Exception):
+class ExpectationError(Exception):
     """An error in a key of an ``[[expect]]`` table."""
 
     def __init__(self, key: str, what: str, expected: str) -> None:
@@ -205,7 +205,7 @@ def read_where(table: Mapping[str, Any]) -> Where:
         named = any(fnmatchcase(service, glob) for service in NAMED_SERVICES)
         if not named and not any(character.isdigit() for character in glob):
             expected = f"of {', '.join(NAMED_SERVICES)}, or a port"
-            raise Slip("services", f"no service matches {glob!r}", expected)
+            raise ExpectationError("services", f"no service matches {glob!r}", expected)
     return Where(
         builds=_read_globs(table, "builds"),
         postfix=_read_constraint(table, "postfix"),
@@ -241,17 +241,17 @@ def _check_together(expected: Mapping[str, Any]) -> None:
     # nevertheless, and the trust in the certificate is in the log.
     if "trust" in expected and outcomes and not {Outcome.ACCEPTED, Outcome.REFUSED} & set(outcomes):
         what = f"no certificate is judged where the outcome is {' or '.join(outcomes)}"
-        raise Slip("trust", what, 'outcome = "accepted" or "refused", or no such key')
+        raise ExpectationError("trust", what, 'outcome = "accepted" or "refused", or no such key')
     negotiated = [key for key in _KEYS_OF_A_SESSION if key in expected]
     if outcomes and negotiated and Outcome.ACCEPTED not in outcomes:
         what = f"nothing is negotiated where the outcome is {' or '.join(outcomes)}"
-        raise Slip(negotiated[0], what, 'outcome = "accepted", or no such key')
+        raise ExpectationError(negotiated[0], what, 'outcome = "accepted", or no such key')
     if "reason" in expected and outcomes and set(outcomes) <= set(DELIVERED):
         what = "a delivered message has no reason"
-        raise Slip("reason", what, 'outcome = "refused", or no such key')
+        raise ExpectationError("reason", what, 'outcome = "refused", or no such key')
     if expected.get("effect") is not None and len(expected) > 1:
         what = "an effect cannot be combined with other keys"
-        raise Slip("effect", what, "a separate [[expect]]")
+        raise ExpectationError("effect", what, "a separate [[expect]]")
 
 
 def _read_outcomes(key: str, value: object) -> tuple[Outcome, ...]:
@@ -278,9 +278,9 @@ def _read_protocol_range(key: str, text: str) -> set[Protocol]:
         first, last = Protocol.parse(low.strip()), Protocol.parse(high.strip())
     except UsageError as error:
         expected = f"one of {', '.join(Protocol)}, or one with >= or <= before it"
-        raise Slip(key, error.what, expected) from None
+        raise ExpectationError(key, error.what, expected) from None
     if last.rank < first.rank:
-        raise Slip(key, f"{text!r} is the wrong way round", f"{last}..{first}")
+        raise ExpectationError(key, f"{text!r} is the wrong way round", f"{last}..{first}")
     return {protocol for protocol in Protocol if first.rank <= protocol.rank <= last.rank}
 
 
@@ -291,27 +291,27 @@ def _read_trusts(key: str, value: object) -> tuple[Trust, ...]:
 
 def _read_resumed(key: str, value: object) -> bool:
     if not isinstance(value, bool):
-        raise Slip(key, f"cannot be {value!r}", "true or false, without quotes")
+        raise ExpectationError(key, f"cannot be {value!r}", "true or false, without quotes")
     return value
 
 
 def _read_effect(key: str, value: object) -> Effect:
     (text, *more) = _read_texts(key, value)
     if more:
-        raise Slip(key, f"cannot be {value!r}", '"none" or "some"')
+        raise ExpectationError(key, f"cannot be {value!r}", '"none" or "some"')
     return _find_allowed(key, text, {str(effect): effect for effect in Effect})
 
 
 def _find_allowed(key: str, text: str, allowed: Mapping[str, T]) -> T:
     if text not in allowed:
-        raise Slip(key, f"cannot be {text!r}", f"of {', '.join(allowed)}")
+        raise ExpectationError(key, f"cannot be {text!r}", f"of {', '.join(allowed)}")
     return allowed[text]
 
 
 def _read_texts(key: str, value: object) -> tuple[str, ...]:
     values = value if isinstance(value, list) else [value]
     if not values or not all(isinstance(text, str) and text.strip() for text in values):
-        raise Slip(key, f"cannot be {value!r}", _EXPECTED_TEXTS)
+        raise ExpectationError(key, f"cannot be {value!r}", _EXPECTED_TEXTS)
     return tuple(str(text).strip() for text in values)
 
 
@@ -321,13 +321,15 @@ def _read_constraint(table: Mapping[str, Any], key: str) -> Constraint | None:
         return None
     expected = 'operators and versions, such as ">=2.5,<3.6"'
     if not isinstance(value, str):
-        raise Slip(key, f"cannot be {value!r}", expected)
+        raise ExpectationError(key, f"cannot be {value!r}", expected)
     try:
         constraint = Constraint.parse(value)
     except UsageError as error:
-        raise Slip(key, error.what, expected) from None
+        raise ExpectationError(key, error.what, expected) from None
     if constraint.impossible:
-        raise Slip(key, f"no version is {value!r}: the range is the wrong way round", expected)
+        raise ExpectationError(
+            key, f"no version is {value!r}: the range is the wrong way round", expected
+        )
     return constraint
 
 
@@ -353,7 +355,7 @@ def read_applies(table: Mapping[str, Any]) -> Where:
     """
     for key in table:
         if key not in ("postfix", "openssl"):
-            raise Slip(key, "unknown key", "postfix or openssl")
+            raise ExpectationError(key, "unknown key", "postfix or openssl")
     return read_where(table)
 
 

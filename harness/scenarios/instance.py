@@ -43,9 +43,9 @@ from harness.postfix_config.key_files import (
 )
 from harness.postfix_config.listeners import (
     Listener,
-    listeners,
+    find_listeners,
 )
-from harness.postfix_config.logical_lines import ended
+from harness.postfix_config.logical_lines import end_line
 from harness.postfix_config.lookup_tables import (
     TYPES,
     GivenTable,
@@ -60,20 +60,20 @@ from harness.postfix_config.master_cf import (
 from harness.postfix_config.master_cf_overlay import (
     Overlay,
     append_entry,
-    overlay,
+    overlay_entries,
 )
 from harness.postfix_config.ports import (
     interfaces_of,
     number_ports,
-    places_beside_services,
     rewrite_ports,
+    unregistered_places,
 )
 from harness.postfix_config.stock_master_cf import (
     enable_services,
     mua_names,
 )
 from harness.scenarios.scenario import (
-    OWN,
+    CONFIG_DIRECTORY,
     Scenario,
 )
 from harness.tls import INBOUND
@@ -82,7 +82,7 @@ __all__ = [
     "FileKind",
     "InstanceConfig",
     "InstanceContext",
-    "assemble",
+    "assemble_instance",
     "candidate_files",
     "has_whole_master",
     "key_paths",
@@ -116,9 +116,9 @@ class InstanceContext:
 class InstanceConfig:
     """The files to write below ``directory``, and what was done to the candidate.
 
-    ``base`` has the base settings before a candidate of single lines; ``added`` every line that
-    the harness added after it, and every change of a port; ``replaced`` the candidate's settings
-    that are not applied as written. ``listeners`` are the services. ``files`` maps each path that
+    ``base`` has the base settings before a candidate of single lines; ``added`` every line that the
+    harness added after it, and every change of a port; ``replaced`` the candidate's settings that
+    are not applied as written. ``listeners`` are the services. ``files`` maps each path that
     the effective configuration names for keys, certificates and DH parameters to the kind of file;
     ``texts`` has the further files of candidate and harness by path; ``tables`` are those to
     compile. ``notes`` state how the candidate's text was read; ``digest`` is that of the candidate.
@@ -147,7 +147,7 @@ class _LaidOver:
     enabled: tuple[str, ...] = field(default=())
 
 
-def assemble(scenario: Scenario, context: InstanceContext) -> InstanceConfig:
+def assemble_instance(scenario: Scenario, context: InstanceContext) -> InstanceConfig:
     """Combine the parts of one instance's configuration.
 
     Raises:
@@ -159,7 +159,7 @@ def assemble(scenario: Scenario, context: InstanceContext) -> InstanceConfig:
     base, added, main_cf = _build_main_cf(scenario, context, adapted, laid)
     values = parse_main_cf(main_cf).values
     interfaces = interfaces_of(scenario.main_cf)
-    services = listeners(values, adapted.master, interfaces)
+    services = find_listeners(values, adapted.master, interfaces)
     master, rewrites = rewrite_ports(
         adapted.master, context.ports, interfaces=interfaces, keep_hosts=scenario.as_is
     )
@@ -203,19 +203,19 @@ def places_of(scenario: Scenario, stock_master: str, mail_version: str) -> tuple
     """
     context = InstanceContext(scenario.id, mail_version, "/", {}, "", stock_master)
     master = _lay_over(scenario, context).master
-    return places_beside_services(master, interfaces_of(scenario.main_cf))
+    return unregistered_places(master, interfaces_of(scenario.main_cf))
 
 
 def candidate_files(scenario: Scenario) -> Mapping[str, FileKind]:
     """The files that a candidate names for keys, without a build to apply it to.
 
-    They are those of :func:`assemble`, without the ones that an image's master.cf may name. Paths
-    below the instance's folder differ between scenarios here, too.
+    They are those of :func:`assemble_instance`, without the ones that an image's master.cf may
+    name. Paths below the instance's folder differ between scenarios here, too.
     """
     registered = {str(service): service.port for service in INBOUND}
     ports = number_ports(registered, places_of(scenario, "", "3.10"))
     nowhere = InstanceContext(scenario.id, "3.10", f"/{scenario.id}", ports, "inet:sasl:1", "")
-    return assemble(scenario, nowhere).files
+    return assemble_instance(scenario, nowhere).files
 
 
 def _is_in_effect(change: Replacement, in_effect: Mapping[str, str]) -> bool:
@@ -228,7 +228,7 @@ def _library_settings(
     values: Mapping[str, str], given: Collection[str], context: InstanceContext
 ) -> dict[str, str]:
     """An empty file where tls_config_file names one that was not given (Postfix 3.9)."""
-    known = {OWN: f"{context.directory}/etc", **values}
+    known = {CONFIG_DIRECTORY: f"{context.directory}/etc", **values}
     path = expand_references(values.get("tls_config_file", ""), known)
     return {path: ""} if path.startswith("/") and "$" not in path and path not in given else {}
 
@@ -242,14 +242,14 @@ def key_paths(scenario: Scenario) -> frozenset[str]:
     """The paths that a candidate names for keys and certificates, in the form of Scenario.files."""
     folder = f"/{scenario.id}/etc/"
     return frozenset(
-        f"{OWN}/{path.removeprefix(folder)}" if path.startswith(folder) else path
+        f"{CONFIG_DIRECTORY}/{path.removeprefix(folder)}" if path.startswith(folder) else path
         for path, kind in candidate_files(scenario).items()
         if not kind.value.startswith("DH parameters")
     )
 
 
 def _target_path(path: str, context: InstanceContext) -> str:
-    beside_main = path.removeprefix(f"{OWN}/")
+    beside_main = path.removeprefix(f"{CONFIG_DIRECTORY}/")
     return path if beside_main == path else f"{context.directory}/etc/{beside_main}"
 
 
@@ -297,7 +297,7 @@ def _build_main_cf(
     sections = sections if base else []
     sections += [
         f"\n# candidate: {scenario.id}\n",
-        ended(adapted.main_cf),
+        end_line(adapted.main_cf),
         "\n# added by postfix-matrix, for a container\n",
         _format_lines(added),
     ]
@@ -320,12 +320,12 @@ def _lay_over(scenario: Scenario, context: InstanceContext) -> _LaidOver:
         return _LaidOver(candidate, candidate)
     stock = parse_master_cf(context.stock_master)
     if scenario.whole and candidate.entries:
-        return _LaidOver(overlay(stock, candidate, scenario.overlay), candidate)
+        return _LaidOver(overlay_entries(stock, candidate, scenario.overlay), candidate)
     present = {entry.service for entry in stock.entries if entry.service}
     if scenario.overlay is Overlay.REPLACE:
         present |= {entry.service for entry in candidate.entries if entry.service}
     base, enabled = enable_services(stock, present, Version.parse(context.mail_version))
-    laid = overlay(base, candidate, scenario.overlay)
+    laid = overlay_entries(base, candidate, scenario.overlay)
     # Undefined names are empty too, but postconf(1) warns of them. Names to which the candidate
     # itself refers are left to it.
     undefined = (mua_names(base) & mua_names(laid)) - mua_names(candidate)

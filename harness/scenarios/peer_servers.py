@@ -115,16 +115,16 @@ def tlsa_data(kind: Tlsa, digest: str) -> str | None:
     return f"3 1 1 {'0' * 64 if kind is Tlsa.WRONG else digest}"
 
 
-def bogus(addresses: Iterable[Address]) -> tuple[str, ...]:
+def bogus_zones(addresses: Iterable[Address]) -> tuple[str, ...]:
     """The zones with invalid signatures: each has the TLSA records of one mail exchanger."""
     broken = (address for address in addresses if address.peer.tlsa is Tlsa.BROKEN)
     return tuple(dict.fromkeys(f"_tcp.{address.peer.mx_of(address.offer)}" for address in broken))
 
 
-def zones(addresses: Iterable[Address], name_server: str) -> Mapping[str, str]:
+def make_zones(addresses: Iterable[Address], name_server: str) -> Mapping[str, str]:
     """The zones by name, as master files (RFC 1035, section 5); ``name_server`` is an address."""
     addresses = list(addresses)
-    records: dict[str, dict[str, None]] = {zone: {} for zone in (*ZONES, *bogus(addresses))}
+    records: dict[str, dict[str, None]] = {zone: {} for zone in (*ZONES, *bogus_zones(addresses))}
     for address in addresses:
         domain, mx = address.peer.domain_of(address.offer), address.peer.mx_of(address.offer)
         records[_zone_of(domain)][f"{domain}. IN MX 10 {mx}."] = None

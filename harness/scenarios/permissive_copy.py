@@ -30,7 +30,7 @@ _BOTH_PAIRS = {
 }
 
 
-class Kept(StrEnum):
+class KeptPart(StrEnum):
     """What a permissive copy keeps from the candidate."""
 
     NOTHING = "nothing"
@@ -40,11 +40,11 @@ class Kept(StrEnum):
 
     def beside(self, candidate: Scenario) -> bool:
         """Whether a copy that keeps this can run in the candidate's container."""
-        return self in (Kept.FILES, Kept.KEYS) or not candidate.system_files
+        return self in (KeptPart.FILES, KeptPart.KEYS) or not candidate.system_files
 
 
 @dataclass(frozen=True, slots=True)
-class Library:
+class BuildLibrary:
     """The versions of a build: Postfix's release, and the output of ``openssl version``."""
 
     mail_version: str
@@ -56,12 +56,12 @@ class Library:
         return not re.match(r"OpenSSL (?:0\.|1\.0\.)", self.openssl)
 
 
-def opened(
+def make_permissive_copy(
     candidate: Scenario,
-    kept: Kept,
+    kept: KeptPart,
     settings: Mapping[str, str],
     groups: tuple[str, ...],
-    library: Library,
+    library: BuildLibrary,
 ) -> Scenario:
     """The scenario of a permissive copy that keeps ``kept``; equal copies have equal ids.
 
@@ -69,9 +69,9 @@ def opened(
     exactly these: each library would understand a list of all groups in a different way.
     """
     pairs = _BOTH_PAIRS
-    if kept is Kept.KEYS:
+    if kept is KeptPart.KEYS:
         pairs = {name: value for name, value in settings.items() if _KEYS.fullmatch(name)}
-    level = ":@SECLEVEL=0" if library.has_levels and kept is not Kept.LEVEL else ""
+    level = ":@SECLEVEL=0" if library.has_levels and kept is not KeptPart.LEVEL else ""
     lines = {
         "smtpd_tls_security_level": "may",
         "smtpd_tls_protocols": "",
@@ -83,7 +83,7 @@ def opened(
     }
     main_cf = "".join(f"{name} = {value}".rstrip() + "\n" for name, value in lines.items())
     # The candidate's further files may be its keys.
-    files = {Kept.KEYS: candidate.files, Kept.FILES: candidate.system_files}.get(kept, {})
+    files = {KeptPart.KEYS: candidate.files, KeptPart.FILES: candidate.system_files}.get(kept, {})
     made = replace(
         candidate,
         id="open",
@@ -93,7 +93,7 @@ def opened(
         main_cf=main_cf,
         master_cf="",
         files=files,
-        kinds=candidate.kinds if kept is Kept.KEYS else {},
+        kinds=candidate.kinds if kept is KeptPart.KEYS else {},
         collection=None,
         whole=False,
         as_is=False,
@@ -101,7 +101,7 @@ def opened(
     return replace(made, id=_make_id(made, kept, groups))
 
 
-def _curve_settings(groups: tuple[str, ...], library: Library) -> dict[str, str]:
+def _curve_settings(groups: tuple[str, ...], library: BuildLibrary) -> dict[str, str]:
     if not groups:
         return {}
     if Version.parse(library.mail_version) >= _AUTO_CURVES_SINCE:
@@ -109,10 +109,10 @@ def _curve_settings(groups: tuple[str, ...], library: Library) -> dict[str, str]
     return {"smtpd_tls_eecdh_grade": "strong", "tls_eecdh_strong_curve": groups[0]}
 
 
-def _make_id(made: Scenario, kept: Kept, groups: tuple[str, ...]) -> str:
+def _make_id(made: Scenario, kept: KeptPart, groups: tuple[str, ...]) -> str:
     parts = ["open"]
-    if kept is not Kept.NOTHING:
-        parts.append("with-files" if kept is Kept.FILES else f"but-{kept}")
-    if kept in (Kept.KEYS, Kept.FILES) or groups:
+    if kept is not KeptPart.NOTHING:
+        parts.append("with-files" if kept is KeptPart.FILES else f"but-{kept}")
+    if kept in (KeptPart.KEYS, KeptPart.FILES) or groups:
         parts.append(hashlib.sha256(made.digest.encode()).hexdigest()[:6])
     return "-".join(parts)

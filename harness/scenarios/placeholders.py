@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from harness.scenarios.instance import (
     InstanceConfig,
     InstanceContext,
-    assemble,
+    assemble_instance,
 )
 from harness.scenarios.scenario import Scenario
 
@@ -30,7 +30,7 @@ WHOSE = ("listed-client", "peer", "self-signed-peer")
 _PLACEHOLDER = re.compile(r"\{\{([a-z0-9-]+)\}\}")
 
 
-def fingerprints(whose: str, certificate: str) -> dict[str, str]:
+def fingerprint_values(whose: str, certificate: str) -> dict[str, str]:
     """The values of a certificate's placeholders, by name; ``certificate`` is PEM."""
     read = x509.load_pem_x509_certificate(certificate.encode())
     key = read.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -47,22 +47,22 @@ def _with_colons(digits: str) -> str:
     return ":".join(pairs).upper()
 
 
-def fill(text: str, values: Mapping[str, str]) -> str:
+def fill_text(text: str, values: Mapping[str, str]) -> str:
     """The text with its placeholders replaced by values; unknown ones stay."""
     return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), text)
 
 
-def filled(scenario: Scenario, values: Mapping[str, str]) -> Scenario:
+def fill_scenario(scenario: Scenario, values: Mapping[str, str]) -> Scenario:
     """The scenario with the placeholders in all its texts replaced by values."""
     return replace(
         scenario,
-        main_cf=fill(scenario.main_cf, values),
-        master_cf=fill(scenario.master_cf, values),
-        files={path: fill(text, values) for path, text in scenario.files.items()},
+        main_cf=fill_text(scenario.main_cf, values),
+        master_cf=fill_text(scenario.master_cf, values),
+        files={path: fill_text(text, values) for path, text in scenario.files.items()},
     )
 
 
-def uses(scenario: Scenario) -> tuple[str, ...]:
+def used_placeholders(scenario: Scenario) -> tuple[str, ...]:
     """The names of the known placeholders in a scenario's texts, in order, each once."""
     texts = "\n".join((scenario.main_cf, scenario.master_cf, *scenario.files.values()))
     known = {
@@ -80,12 +80,12 @@ def assemble_filled(
     """An instance's configuration with its placeholders, if it has any, replaced by ``values``.
 
     The digest is over the text with its placeholders, so it is the same in each run. Raises what
-    :func:`assemble` raises.
+    :func:`assemble_instance` raises.
     """
-    names = uses(scenario)
+    names = used_placeholders(scenario)
     if not names:
-        return assemble(scenario, context)
+        return assemble_instance(scenario, context)
     known = values()
-    config = assemble(filled(scenario, known), context)
+    config = assemble_instance(fill_scenario(scenario, known), context)
     replaced = tuple(f"{{{{{name}}}}} → {known[name]}" for name in names)
     return replace(config, digest=scenario.digest, added=(*config.added, *replaced))

@@ -17,7 +17,7 @@ from harness.scenarios.expectations import (
     EXPECTED,
     SELECTORS,
     Expectation,
-    Slip,
+    ExpectationError,
     Where,
     read_expected,
     read_where,
@@ -57,7 +57,9 @@ class Policy:
             line for remedy in self.remedies if level in remedy.levels for line in remedy.lines
         )
 
-    def within(self, where: Where, clients: tuple[str, ...] = ()) -> Iterator[Expectation]:
+    def expectations_within(
+        self, where: Where, clients: tuple[str, ...] = ()
+    ) -> Iterator[Expectation]:
         """Its expectations, restricted by selectors, and by these clients if it takes any."""
         taken = (Where(clients=clients),) if clients else ()
         outer = () if where == Where() else (where,)
@@ -95,12 +97,14 @@ def read_policy(
     """
     name, clients = _parse_reference(value)
     if name not in policies:
-        raise Slip("policy", f"there is no policy {name!r}", f"of {', '.join(policies)}")
+        raise ExpectationError(
+            "policy", f"there is no policy {name!r}", f"of {', '.join(policies)}"
+        )
     policy = policies[name]
     if bool(policy.takes) != (clients is not None):
         form = f'{{{name} = ["GLOB", ...]}}' if policy.takes else f'"{name}"'
-        raise Slip("policy", f"cannot be {value!r}", form)
-    return tuple(policy.within(where, clients or ()))
+        raise ExpectationError("policy", f"cannot be {value!r}", form)
+    return tuple(policy.expectations_within(where, clients or ()))
 
 
 def _parse_reference(value: object) -> tuple[str, tuple[str, ...] | None]:
@@ -110,7 +114,7 @@ def _parse_reference(value: object) -> tuple[str, tuple[str, ...] | None]:
         ((name, clients),) = value.items()
         if isinstance(clients, list) and clients and all(isinstance(c, str) for c in clients):
             return str(name), tuple(clients)
-    raise Slip("policy", f"cannot be {value!r}", 'a name, or {name = ["GLOB", ...]}')
+    raise ExpectationError("policy", f"cannot be {value!r}", 'a name, or {name = ["GLOB", ...]}')
 
 
 def _read_file(path: Path) -> dict[str, Policy]:
@@ -148,7 +152,7 @@ def _read_table(path: Path, table: Mapping[str, Any]) -> Policy:
         parts = tuple(_read_expect(part) for part in table.get("expect", ()))
     except UsageError as error:
         raise FileError(FileLocation(path, key=f"{where}.offers"), error.what) from None
-    except Slip as slip:
+    except ExpectationError as slip:
         key = f"{where}.expect.{slip.key}"
         raise FileError(FileLocation(path, key=key), slip.what, expected=slip.expected) from None
     if not parts:
@@ -170,8 +174,8 @@ def _read_remedy(path: Path, where: str, table: Mapping[str, Any]) -> PolicyReme
 def _read_expect(table: Mapping[str, Any]) -> Expectation:
     for key in table:
         if key not in _PARTS:
-            raise Slip(key, "unknown key", f"one of {', '.join(_PARTS)}")
+            raise ExpectationError(key, "unknown key", f"one of {', '.join(_PARTS)}")
     expected = read_expected(table)
     if not expected:
-        raise Slip("expect", "expects nothing", f"one of {', '.join(EXPECTED)}")
+        raise ExpectationError("expect", "expects nothing", f"one of {', '.join(EXPECTED)}")
     return Expectation(where=(read_where(table),), says=table.get("says"), **expected)

@@ -106,7 +106,7 @@ _FIRST_V6 = int(ipaddress.IPv6Address("2001:db8::"))
 _MOST_NAMES = 500
 
 
-def redact(scenario: Scenario) -> Scenario:
+def redact_scenario(scenario: Scenario) -> Scenario:
     """The scenario with main.cf, master.cf, further files and notes redacted."""
     redactor = Redactor()
     main_cf = redactor.redact_main_cf(scenario.main_cf)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from harness.postfix_config.logical_lines import ended
+from harness.postfix_config.logical_lines import end_line
 from harness.postfix_config.main_cf import parse_main_cf
 from harness.postfix_config.master_cf import (
     MasterEntry,
@@ -35,10 +35,10 @@ class Override:
 
 def parameters_of(lines: Iterable[str]) -> frozenset[str]:
     """The parameters that lines of main.cf set."""
-    return frozenset(parse_main_cf("".join(map(ended, lines))).values)
+    return frozenset(parse_main_cf("".join(map(end_line, lines))).values)
 
 
-def overrides(
+def find_overrides(
     master_cf: str, services: Collection[str], parameters: Collection[str]
 ) -> tuple[Override, ...]:
     """The options of some services' entries that set some parameters, in the file's order.
@@ -68,7 +68,7 @@ def _is_of(entry: MasterEntry, services: Collection[str]) -> bool:
     return entry.name in services or (entry.service is not None and str(entry.service) in services)
 
 
-def remedied(
+def apply_remedy(
     candidate: Scenario, lines: Sequence[str], services: Collection[str], name: str
 ) -> Scenario:
     """The candidate with lines that replace those of main.cf that set the same parameters.
@@ -77,11 +77,13 @@ def remedied(
     """
     parameters = parameters_of(lines)
     kept = [s.text for s in parse_main_cf(candidate.main_cf).settings if s.name not in parameters]
-    main = "".join(map(ended, kept)) + "".join(map(ended, lines))
+    main = "".join(map(end_line, kept)) + "".join(map(end_line, lines))
     master = candidate.master_cf
-    if overrides(master, services, parameters):
+    if find_overrides(master, services, parameters):
         entries = parse_master_cf(master).entries
-        master = "".join(ended(_remove_options(entry, services, parameters)) for entry in entries)
+        master = "".join(
+            end_line(_remove_options(entry, services, parameters)) for entry in entries
+        )
     title = "the candidate with the remedy"
     return replace(candidate, id=name, title=title, main_cf=main, master_cf=master)
 

@@ -34,8 +34,8 @@ from harness.scenarios.toml_schema import (
     Description,
     Extent,
     SurroundingsMode,
-    describe,
     line_in_table,
+    parse_description,
     suggest_among,
 )
 
@@ -43,7 +43,7 @@ _ID = re.compile(r"[a-z0-9][a-z0-9-]*")
 TOML, _MAIN, _MASTER = "scenario.toml", "main.cf", "master.cf"
 _FILES = (TOML, _MAIN, _MASTER)
 #: In place of an absolute path: the folder of the instance's main.cf.
-OWN = "config_directory"
+CONFIG_DIRECTORY = "config_directory"
 #: The folder of further files, each at its target path: files/etc/postfix/tls_policy.
 FURTHER_FILES = "files"
 #: Folders in which a scenario must not put files: they would replace what is measured.
@@ -116,7 +116,7 @@ class Scenario:
         return {
             path: text
             for path, text in self.files.items()
-            if not path.startswith(f"{OWN}/") and path not in named
+            if not path.startswith(f"{CONFIG_DIRECTORY}/") and path not in named
         }
 
     @property
@@ -263,7 +263,7 @@ def _read_folder(
         except FileError as error:
             errors.append(error)
     description, more_errors = (
-        (None, []) if TOML not in texts else describe(texts[TOML], folder / TOML)
+        (None, []) if TOML not in texts else parse_description(texts[TOML], folder / TOML)
     )
     errors += more_errors
     if description is None:
@@ -290,7 +290,7 @@ def _read_further_files(root: Path) -> tuple[dict[str, str], list[FileError]]:
         if not path.is_file():
             continue
         inside = path.relative_to(root).as_posix()
-        target = inside if inside.startswith(f"{OWN}/") else f"/{inside}"
+        target = inside if inside.startswith(f"{CONFIG_DIRECTORY}/") else f"/{inside}"
         try:
             files[target] = read_text(path)
         except FileError as error:
@@ -312,10 +312,10 @@ def _check_kinds(
     errors: list[FileError] = []
     for path, kind in description.files.items():
         place = FileLocation(toml, line_in_table(texts[TOML], "files", 0, path), f"files.{path}")
-        if not path.startswith(("/", f"{OWN}/")) or path.startswith(_PROGRAMS):
-            expected = f"an absolute path such as /etc/ssl/key.pem, or {OWN}/NAME"
+        if not path.startswith(("/", f"{CONFIG_DIRECTORY}/")) or path.startswith(_PROGRAMS):
+            expected = f"an absolute path such as /etc/ssl/key.pem, or {CONFIG_DIRECTORY}/NAME"
             errors.append(FileError(place, "no file can be put there", expected=expected))
-        elif path.removeprefix(OWN) not in named:
+        elif path.removeprefix(CONFIG_DIRECTORY) not in named:
             what = "is not named in main.cf, master.cf or a further file"
             errors.append(FileError(place, what, expected="a path that they name"))
         elif path in files:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.postfix_config.listeners import listeners
+from harness.postfix_config.listeners import find_listeners
 from harness.postfix_config.main_cf import parse_main_cf
 from harness.postfix_config.master_cf import parse_master_cf
 from harness.postfix_config.ports import interfaces_of
@@ -21,7 +21,7 @@ def services_of(scenario: Scenario) -> tuple[Service, ...]:
     main = parse_main_cf(scenario.main_cf).values
     master = parse_master_cf(scenario.master_cf)
     candidate_services = [
-        each.service for each in listeners(main, master, interfaces_of(scenario.main_cf))
+        each.service for each in find_listeners(main, master, interfaces_of(scenario.main_cf))
     ]
     if has_whole_master(scenario):
         return in_table_order(candidate_services)

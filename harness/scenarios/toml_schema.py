@@ -87,7 +87,7 @@ _EXPECTED = {
 }
 
 
-def describe(text: str, path: Path) -> tuple[Description | None, list[FileError]]:
+def parse_description(text: str, path: Path) -> tuple[Description | None, list[FileError]]:
     """Read a scenario.toml's text: the description, or None and all errors in it."""
     try:
         description = Description.model_validate(tomllib.loads(text))

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from harness.postfix_config.logical_lines import ended
+from harness.postfix_config.logical_lines import end_line
 from harness.postfix_config.main_cf import parse_main_cf
 from harness.postfix_config.master_cf import (
     FIELDS,
@@ -26,7 +26,7 @@ from harness.scenarios.expectations import Where
 from harness.scenarios.scenario import Scenario
 
 
-class LineKind(StrEnum):
+class VariantKind(StrEnum):
     """How a variant is made from its scenario."""
 
     WITHOUT = "without"
@@ -69,12 +69,12 @@ def lines_of(scenario: Scenario) -> tuple[Line, ...]:
     return tuple(Line(n, *parts) for n, parts in enumerate(lines, start=1))
 
 
-def without(scenario: Scenario, numbers: Iterable[int]) -> Scenario:
+def without_lines(scenario: Scenario, numbers: Iterable[int]) -> Scenario:
     """The scenario without some lines."""
     return _keep_lines(scenario, {line.number for line in lines_of(scenario)} - set(numbers))
 
 
-def only(scenario: Scenario, baseline: Scenario, numbers: Sequence[int]) -> Scenario:
+def only_lines(scenario: Scenario, baseline: Scenario, numbers: Sequence[int]) -> Scenario:
     """The baseline configuration with some lines of the scenario.
 
     Options are added to those of the baseline's entry, which itself does not change.
@@ -82,21 +82,23 @@ def only(scenario: Scenario, baseline: Scenario, numbers: Sequence[int]) -> Scen
     alone = _keep_lines(scenario, set(numbers))
     return replace(
         alone,
-        main_cf=ended(baseline.main_cf) + alone.main_cf,
+        main_cf=end_line(baseline.main_cf) + alone.main_cf,
         master_cf=_merge_options(baseline, _entries_with_options(alone.master_cf)),
         overlay=Overlay.MERGE if alone.master_cf else baseline.overlay,
     )
 
 
-def variant(
-    scenario: Scenario, baseline: Scenario, kind: LineKind, numbers: Sequence[int]
+def make_variant(
+    scenario: Scenario, baseline: Scenario, kind: VariantKind, numbers: Sequence[int]
 ) -> Scenario:
     """A variant as a scenario without expectations: ``answer-1-protocols--without-3``.
 
     It is measured with the same services, clients and offers as the original scenario.
     """
     made = (
-        only(scenario, baseline, numbers) if kind is LineKind.ONLY else without(scenario, numbers)
+        only_lines(scenario, baseline, numbers)
+        if kind is VariantKind.ONLY
+        else without_lines(scenario, numbers)
     )
     texts = [line.text for line in lines_of(scenario) if line.number in numbers]
     return replace(
@@ -107,7 +109,7 @@ def variant(
     )
 
 
-def likeness(scenario: Scenario) -> str:
+def settings_digest(scenario: Scenario) -> str:
     """A digest that is equal for scenarios with the same effective settings."""
     values = {name: " ".join(text.split()) for name, text in _main_cf_values(scenario).items()}
     entries = [
@@ -133,11 +135,11 @@ def _keep_lines(scenario: Scenario, numbers: set[int]) -> Scenario:
     for setting in main.settings:
         counts = bool(setting.name) and setting.line not in void
         if not counts or next(lines).number in numbers:
-            kept.append(ended(setting.text))
+            kept.append(end_line(setting.text))
     master = []
     for entry in parse_master_cf(scenario.master_cf).entries:
         removed = [a for a in entry.arguments if a.name and next(lines).number not in numbers]
-        master.append(ended(_remove_arguments(entry, removed)))
+        master.append(end_line(_remove_arguments(entry, removed)))
     return replace(scenario, main_cf="".join(kept), master_cf="".join(master))
 
 
@@ -168,6 +170,6 @@ def _merge_options(baseline: Scenario, options: str) -> str:
             f"  {addition.text[a.start : a.end]}\n" for a in addition.arguments if a.name
         )
         base = entries.get(addition.key)
-        text = ended(base.text) + below if base else addition.text
+        text = end_line(base.text) + below if base else addition.text
         entries[addition.key] = parse_entry(text)
-    return "".join(ended(entry.text) for entry in entries.values())
+    return "".join(end_line(entry.text) for entry in entries.values())

@@ -24,10 +24,10 @@ from harness.docker_engine.cancel import (
 )
 from harness.docker_engine.locks import exclusive_lock
 from harness.errors import HarnessError, SourceError, UsageError
-from harness.files import digest, is_full_disk
+from harness.files import file_digest, is_full_disk
 from harness.sources.downloads import (
     Attempt,
-    Places,
+    UnreachedPlaces,
     discard_part,
     download,
 )
@@ -70,7 +70,7 @@ class SourceStore:
         self._cache = cache_dir
         self._fetchers = fetchers
         self._mirrors = tuple(mirrors)
-        self._places = Places()
+        self._places = UnreachedPlaces()
 
     def fetch(self, release: Release, cancel: Cancel, say: Callable[[str], None]) -> Archive:
         """The release's archive, from the cache or from the first source that gives it.
@@ -106,7 +106,7 @@ class SourceStore:
             if source.kind is SourceKind.LOCAL:
                 return _check_user_archive(source)
             path = self.path_of(source)
-            if path.is_file() and digest(path) == source.sha256:
+            if path.is_file() and file_digest(path) == source.sha256:
                 return Archive(path, source)
         return None
 
@@ -228,7 +228,7 @@ def verify_archive(path: Path, source: Source) -> None:
     Raises:
         SourceError: it is not the pinned archive; the message has both hashes.
     """
-    if digest(path) != source.sha256:
+    if file_digest(path) != source.sha256:
         raise SourceError(f"gave {_describe_difference(path, source)}")
 
 
@@ -252,9 +252,9 @@ def fetch_url(source: Source, path: Path, attempt: Attempt) -> None:
         SourceError, OSError: not reached, or an HTTP error.
     """
     # An earlier process was killed after the last byte, before the file was renamed.
-    if path.is_file() and digest(path) == source.sha256:
+    if path.is_file() and file_digest(path) == source.sha256:
         return
-    if download(source.url, path, attempt) and digest(path) != source.sha256:
+    if download(source.url, path, attempt) and file_digest(path) != source.sha256:
         # The beginning, which may be from another server, was not this file's.
         discard_part(path)
         download(source.url, path, attempt)
@@ -292,7 +292,7 @@ def _check_user_archive(source: Source) -> Archive:
     again = "start again: then it is read again"
     if not path.is_file():
         raise SourceError(f"{source} is gone: there is no {path}", next_step=again)
-    if digest(path) != source.sha256:
+    if file_digest(path) != source.sha256:
         raise SourceError(
             f"{source} changed since it was read: {path} has {_describe_difference(path, source)}",
             next_step=again,
@@ -301,7 +301,9 @@ def _check_user_archive(source: Source) -> Archive:
 
 
 def _describe_difference(path: Path, source: Source) -> str:
-    return f"other bytes than the pinned ones: SHA-256 {digest(path)} instead of {source.sha256}"
+    return (
+        f"other bytes than the pinned ones: SHA-256 {file_digest(path)} instead of {source.sha256}"
+    )
 
 
 def _move_verified(fetched: Path, path: Path, source: Source) -> None:

@@ -21,7 +21,7 @@ from harness.catalog.writing import Record
 from harness.docker_engine.cancel import Cancel
 from harness.docker_engine.locks import exclusive_lock
 from harness.errors import SourceError, UsageError
-from harness.files import digest
+from harness.files import file_digest
 from harness.sources.archive_identity import (
     identify,
     is_archive,
@@ -33,7 +33,7 @@ from harness.sources.archives import (
 )
 from harness.sources.downloads import (
     Attempt,
-    Places,
+    UnreachedPlaces,
     discard_part,
     download,
 )
@@ -43,7 +43,7 @@ _UNKNOWN = "0" * 64
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RequestedRelease:
     """The requested release, and where to look besides the product's own mirrors.
 
     ``urls`` point to the archive itself, ``mirrors`` are base URLs. With a user's ``file`` the
@@ -65,7 +65,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class VerifiedArchive:
     """A verified archive, its record, and the errors of the places that did not give it."""
 
     record: Record
@@ -82,13 +82,13 @@ class _ArchiveCopy:
     sha256: str
 
 
-def verified(
-    request: Wanted,
+def fetch_and_verify(
+    request: RequestedRelease,
     data: Mapping[str, Any],
     folder: Path,
     say: Callable[[str], None],
     cancel: Cancel | None = None,
-) -> Verified:
+) -> VerifiedArchive:
     """Fetch a release that the catalog does not have into ``folder``, and verify it.
 
     ``data`` is the product's catalog file, as ``load`` returns it.
@@ -121,10 +121,10 @@ def verified(
         places=_list_vouchers(request, release, copies),
         urls=_list_lasting_urls(request, release, copies),
     )
-    return Verified(record, copies[0].path, tuple(failed))
+    return VerifiedArchive(record, copies[0].path, tuple(failed))
 
 
-def keep(archive: Verified, cache_dir: Path) -> Path:
+def cache_archive(archive: VerifiedArchive, cache_dir: Path) -> Path:
     """Put the archive into the cache of sources, so that a build does not fetch it again."""
     path = archive_path(cache_dir, archive.record.sha256)
     with exclusive_lock(lock_path(cache_dir, archive.record.sha256), Cancel(), lambda: None):
@@ -134,7 +134,7 @@ def keep(archive: Verified, cache_dir: Path) -> Path:
     return path
 
 
-def _template_release(request: Wanted, data: Mapping[str, Any]) -> Release:
+def _template_release(request: RequestedRelease, data: Mapping[str, Any]) -> Release:
     """The release as its record will have it, except for the hash."""
     record = {"version": request.version, "sha256": _UNKNOWN, "corroborated": 0}
     try:
@@ -147,7 +147,7 @@ def _template_release(request: Wanted, data: Mapping[str, Any]) -> Release:
         ) from error
 
 
-def _list_urls(request: Wanted, release: Release) -> tuple[str, ...]:
+def _list_urls(request: RequestedRelease, release: Release) -> tuple[str, ...]:
     """All URLs to try: the user's, then those of the product's templates."""
     for url in request.urls:
         _check_url(url)
@@ -174,7 +174,7 @@ def _check_url(url: str) -> None:
         )
 
 
-def _examine_user_file(request: Wanted) -> Iterator[_ArchiveCopy]:
+def _examine_user_file(request: RequestedRelease) -> Iterator[_ArchiveCopy]:
     if request.file is None:
         return
     if not is_archive(request.file):
@@ -183,11 +183,11 @@ def _examine_user_file(request: Wanted) -> Iterator[_ArchiveCopy]:
             cause="a web page was saved under its name",
             next_step="fetch the archive again",
         )
-    yield _ArchiveCopy(str(request.file), request.file, digest(request.file))
+    yield _ArchiveCopy(str(request.file), request.file, file_digest(request.file))
 
 
 def _gather_copies(
-    request: Wanted,
+    request: RequestedRelease,
     urls: tuple[str, ...],
     folder: Path,
     failed: list[str],
@@ -195,7 +195,7 @@ def _gather_copies(
     cancel: Cancel,
 ) -> Iterator[_ArchiveCopy]:
     """The copy of each place; the reasons of places that fail are added to ``failed``."""
-    attempt = Attempt(cancel, lambda _: None, Places())
+    attempt = Attempt(cancel, lambda _: None, UnreachedPlaces())
     for number, url in enumerate(urls):
         say(f"fetching {request.id} from {url}")
         path = folder / f"{number}.tar"
@@ -204,7 +204,7 @@ def _gather_copies(
             failed.append(f"{url}: {reason}")
             discard_part(path)
         else:
-            yield _ArchiveCopy(url, path, digest(path))
+            yield _ArchiveCopy(url, path, file_digest(path))
 
 
 def _try_url(url: str, path: Path, attempt: Attempt) -> str:
@@ -214,7 +214,7 @@ def _try_url(url: str, path: Path, attempt: Attempt) -> str:
     return "" if is_archive(path) else "gave no archive, perhaps a web page"
 
 
-def _unavailable_error(request: Wanted, failed: list[str]) -> SourceError:
+def _unavailable_error(request: RequestedRelease, failed: list[str]) -> SourceError:
     listed = "\n".join(f"    {reason}" for reason in failed)
     return SourceError(
         f"no place gave {request.id}:\n{listed}",
@@ -224,7 +224,7 @@ def _unavailable_error(request: Wanted, failed: list[str]) -> SourceError:
     )
 
 
-def _find_common_hash(request: Wanted, copies: list[_ArchiveCopy]) -> str:
+def _find_common_hash(request: RequestedRelease, copies: list[_ArchiveCopy]) -> str:
     """The hash that all copies share, and that the user expects."""
     places_by_hash = defaultdict(list)
     for copy in copies:
@@ -269,7 +269,7 @@ def _refuse_known(data: Mapping[str, Any], release: Release, sha256: str) -> Non
     )
 
 
-def _read_date(request: Wanted, archive: Path, root: str) -> date | None:
+def _read_date(request: RequestedRelease, archive: Path, root: str) -> date | None:
     """The release's date as its source states it, None if it states none."""
     try:
         identity = identify(archive, request.product, root)
@@ -290,7 +290,7 @@ def _read_date(request: Wanted, archive: Path, root: str) -> date | None:
 
 
 def _list_vouchers(
-    request: Wanted, release: Release, copies: list[_ArchiveCopy]
+    request: RequestedRelease, release: Release, copies: list[_ArchiveCopy]
 ) -> tuple[str, ...]:
     """The places that publish the hash: upstream, and where the user has the hash from.
 
@@ -304,7 +304,7 @@ def _list_vouchers(
 
 
 def _list_lasting_urls(
-    request: Wanted, release: Release, copies: list[_ArchiveCopy]
+    request: RequestedRelease, release: Release, copies: list[_ArchiveCopy]
 ) -> tuple[str, ...]:
     """The URLs that others can fetch from too, and that the product's templates do not have."""
     template_urls = {source.url for source in release.sources}

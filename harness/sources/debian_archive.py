@@ -23,7 +23,7 @@ from harness.catalog.releases import Source
 from harness.docker_engine.cancel import Cancel
 from harness.docker_engine.containers import (
     FinishedCommand,
-    finished,
+    run_container,
 )
 from harness.errors import SourceError
 from harness.sources.downloads import Attempt
@@ -120,7 +120,7 @@ class DebianFetcher:
             attempt.places.check(source.place)
             if source in self._final_reasons:
                 raise SourceError(self._final_reasons[source])
-            with finished(
+            with run_container(
                 self._client,
                 image,
                 command,

@@ -37,7 +37,7 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
 _UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH)
 
 
-class Places:
+class UnreachedPlaces:
     """Places that did not answer, each with the reason, so that no download waits for one again.
 
     A place is a host, or the package index of a suite: if it is not reached, all requests to it
@@ -72,7 +72,7 @@ class Attempt:
 
     cancel: Cancel
     say: Callable[[str], None]
-    places: Places
+    places: UnreachedPlaces
 
 
 class Progress:
@@ -132,7 +132,7 @@ def local_path(url: str) -> Path:
 class _Adapter(HTTPAdapter):
     """Sends each request, also those that follow a redirection; skips hosts that do not answer."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: UnreachedPlaces) -> None:
         super().__init__()
         self._places = places
 
@@ -147,7 +147,7 @@ class _Adapter(HTTPAdapter):
             raise
 
 
-def _open_session(places: Places) -> requests.Session:
+def _open_session(places: UnreachedPlaces) -> requests.Session:
     session = requests.Session()
     for scheme in ("http://", "https://"):
         session.mount(scheme, _Adapter(places))

@@ -23,7 +23,7 @@ from harness.catalog.versions import Version
 from harness.docker_engine.cancel import Cancel
 from harness.docker_engine.locks import exclusive_lock
 from harness.errors import InfrastructureError, UsageError
-from harness.files import digest
+from harness.files import file_digest
 from harness.sources.archives import (
     archive_path,
     lock_path,
@@ -71,7 +71,7 @@ class _Option:
         return UsageError(f"--source {self.value}: {what}", next_step=next_step)
 
 
-def parse_local(value: str, cache_dir: Path) -> Release:
+def parse_user_source(value: str, cache_dir: Path) -> Release:
     """Read ``PRODUCT-VERSION=PATH``, the value of ``--source``.
 
     A tarball (plain, gzip, bzip2 or xz) is used where it is. A folder is packed into the cache,
@@ -132,7 +132,7 @@ def _source_of_tarball(option: _Option) -> Source:
             f"this is no whole tar archive: {str(error).partition(chr(10))[0]}",
             "name a tarball (plain, gzip, bzip2 or xz), or an unpacked folder",
         ) from error
-    return _local_source(digest(option.path), subdir, option.path, what)
+    return _local_source(file_digest(option.path), subdir, option.path, what)
 
 
 def _source_of_folder(option: _Option, cache_dir: Path) -> Source:
@@ -147,7 +147,7 @@ def _source_of_folder(option: _Option, cache_dir: Path) -> Source:
     path = archive_path(cache_dir, sha256)
     try:
         with exclusive_lock(lock_path(cache_dir, sha256), Cancel(), lambda: None):
-            if not (path.is_file() and digest(path) == sha256):
+            if not (path.is_file() and file_digest(path) == sha256):
                 _cache_packed(option, sha256, path)
     except OSError as error:
         if error.filename and Path(str(error.filename)).is_relative_to(folder):

@@ -186,12 +186,14 @@ def backend_peer(lines: Iterable[LogLine]) -> str | None:
     return None
 
 
-def front_closed(lines: Iterable[LogLine]) -> bool:
+def is_front_closed(lines: Iterable[LogLine]) -> bool:
     """Whether stunnel has logged the end of a connection."""
     return any(re.search(r"Connection (?:closed|reset)", line.text) for line in lines)
 
 
-def suites_lacking(target: PostfixTarget, offer: Offer, service: Service) -> tuple[str, ...]:
+def find_unsupported_suites(
+    target: PostfixTarget, offer: Offer, service: Service
+) -> tuple[str, ...]:
     """The suites of an offer that a control does not accept from its own openssl. Blocks.
 
     A refusal of these says nothing about a client: the control may not support the suite.

@@ -21,7 +21,7 @@ from testcontainers.core.network import Network
 
 from harness.docker_engine.session import (
     DockerSession,
-    talking,
+    engine_errors,
 )
 from harness.targets.pki import SERVER_NAME, Pki
 
@@ -81,7 +81,9 @@ class Lab:
         self._calls: list[Callable[[], None]] = [self._network._docker.client.close]
 
     def __enter__(self) -> Lab:
-        with talking("making the run's network ('docker network prune' frees address ranges)"):
+        with engine_errors(
+            "making the run's network ('docker network prune' frees address ranges)"
+        ):
             self._network.create()
         return self
 
@@ -108,7 +110,7 @@ class Lab:
         self._calls.append(spec.get_docker_client().client.close)
         for path, options in (role.tmpfs or {}).items():
             spec.with_tmpfs_mount(path, options)
-        with talking(f"starting container {name} ({reference})"):
+        with engine_errors(f"starting container {name} ({reference})"):
             spec.start()
             container = spec.get_wrapped_container()
             container.reload()
@@ -116,7 +118,7 @@ class Lab:
 
     def client_addresses(self) -> list[str]:
         """The addresses that the network's containers can have: Docker assigns the lowest first."""
-        with talking("looking at the run's network"):
+        with engine_errors("looking at the run's network"):
             network = self._network._docker.client.networks.get(self._network.id or "")
         subnet = ipaddress.ip_network(network.attrs["IPAM"]["Config"][0]["Subnet"])
         return [str(address) for address in islice(subnet.hosts(), _MOST_CONTAINERS)]
@@ -143,14 +145,14 @@ def put_files(container: Any, files: Mapping[str, FileSpec]) -> None:
             entry = tarfile.TarInfo(path.lstrip("/"))
             entry.size, entry.mode, entry.uid = len(data), spec.mode, spec.uid
             archive.addfile(entry, io.BytesIO(data))
-    with talking(f"copying files into container {container.name}"):
+    with engine_errors(f"copying files into container {container.name}"):
         container.put_archive("/", buffer.getvalue())
 
 
-def attach(container: Any, *, stdin: bool) -> Any:
+def attach_socket(container: Any, *, stdin: bool) -> Any:
     """A socket on the container's streams; output just before it may be lost."""
     params = {"stdin": int(stdin), "stdout": 1, "stderr": 1, "stream": 1, "logs": 1}
-    with talking(f"attaching to container {container.name}"):
+    with engine_errors(f"attaching to container {container.name}"):
         return container.attach_socket(params=params)
 
 

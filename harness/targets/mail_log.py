@@ -145,7 +145,7 @@ class MailLog:
         done = line.process == "qmgr" and line.text.endswith(_REMOVED)
         return Events(removed=queued["id"] if done else None, line=line)
 
-    def masters(self, pids: range) -> list[LogLine]:
+    def master_lines(self, pids: range) -> list[LogLine]:
         """The lines of the master(8) with one of these process ids.
 
         By process id, since before it has read its configuration it logs as ``postfix/master``,
@@ -173,11 +173,11 @@ class MailLog:
             for line in death.lines
         ]
 
-    def dying(self, tag: str) -> bool:
+    def is_dying(self, tag: str) -> bool:
         """Whether a process with this tag logged a fatal error, and master has not reported it."""
         return any(line.tag == tag for lines in self._last_lines.values() for line in lines)
 
-    def last_words(self, pids: range, since: float, but: str) -> list[LogLine]:
+    def other_deaths(self, pids: range, since: float, but: str) -> list[LogLine]:
         """The lines of deaths in an instance since then, except those of one program."""
         return [
             line

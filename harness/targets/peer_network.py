@@ -22,10 +22,10 @@ from harness.scenarios.peer_servers import (
     OWN_CERTIFICATE,
     OWN_KEY,
     Address,
-    bogus,
+    bogus_zones,
+    make_zones,
     peer_scenario,
     tlsa_data,
-    zones,
 )
 from harness.targets.control import handshake_command, is_accepted
 from harness.targets.lab import PKI_DIR, FileSpec, Lab, put_files
@@ -150,9 +150,9 @@ def _start_dns(lab: Lab, addresses: list[Address], image: str, number: int) -> s
     return start_resolver(
         lab,
         image,
-        lambda dns_address: zones(addresses, dns_address),
+        lambda dns_address: make_zones(addresses, dns_address),
         insecure=INSECURE,
-        bogus=bogus(addresses),
+        bogus=bogus_zones(addresses),
         probe=probe,
         name=f"dns-peers-{number}",
     )

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.x509.oid import NameOID
 
 from harness.postfix_config.key_files import FileKind
-from harness.scenarios.placeholders import fingerprints
+from harness.scenarios.placeholders import fingerprint_values
 from harness.targets.dh_groups import dh_parameters
 from harness.tls import ClientCertificate
 
@@ -101,7 +101,7 @@ class Pki:
         return {
             name: value
             for whose, text in certificates.items()
-            for name, value in fingerprints(whose, text).items()
+            for name, value in fingerprint_values(whose, text).items()
         }
 
     def text(self, kind: FileKind) -> str:

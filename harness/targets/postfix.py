@@ -38,7 +38,7 @@ from harness.targets.lab import (
     FileSpec,
     Lab,
     Role,
-    attach,
+    attach_socket,
     host_name,
     put_files,
 )
@@ -133,7 +133,7 @@ class PostfixTarget:
         self._check_shell: Shell | None = None
         self._check_lock = threading.Lock()
         self._stream = LineStream(
-            attach(container, stdin=False),
+            attach_socket(container, stdin=False),
             self._take_log,
             name=f"log {name}",
         )
@@ -174,7 +174,7 @@ class PostfixTarget:
             await asyncio.sleep(0.02)
         return self.ended
 
-    def must_live(self) -> None:
+    def check_alive(self) -> None:
         """Check that the container still runs: otherwise a client's failure has no meaning.
 
         Raises:

@@ -6,7 +6,7 @@ import threading
 from itertools import count
 from typing import Any
 
-from harness.docker_engine.session import talking
+from harness.docker_engine.session import engine_errors
 from harness.errors import InfrastructureError
 from harness.targets.lab import FileSpec, Lab, Role, host_name, put_files
 
@@ -48,7 +48,7 @@ class ProxyServer:
         path = f"{_FOLDER}/{port}.cfg"
         text = _CONFIG.format(patience=_PATIENCE, port=port, address=address, target=target)
         put_files(self._container, {path: FileSpec(text)})
-        with talking("starting HAProxy before a service"):
+        with engine_errors("starting HAProxy before a service"):
             started = self._container.exec_run(["haproxy", "-D", "-f", path])
         if started.exit_code != 0:
             output = started.output.decode(errors="replace").strip()

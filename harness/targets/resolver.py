@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from harness.adaptation.harness_settings import SENDER_DOMAIN
-from harness.docker_engine.session import talking
+from harness.docker_engine.session import engine_errors
 from harness.errors import InfrastructureError
 from harness.scenarios.lab_names import name_server_data
 from harness.targets.lab import FileSpec, Lab, Role, put_files
@@ -53,7 +53,7 @@ def start_resolver(
 def _await_answer(container: Any, name: str, *, time_limit: float = 20.0) -> None:
     end = time.monotonic() + time_limit
     while True:
-        with talking("asking the name server"):
+        with engine_errors("asking the name server"):
             query = container.exec_run(["drill", "-p", "53", "@127.0.0.1", name, "A"])
         if "rcode: NOERROR" in query.output.decode(errors="replace"):
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from harness.docker_engine.session import talking
+from harness.docker_engine.session import engine_errors
 from harness.errors import InfrastructureError
 from harness.targets.lab import Lab, Role
 
@@ -37,5 +37,5 @@ def start_sasl(lab: Lab, reference: str, *, time_limit: float = 20.0) -> str:
 
 def _is_listening(container: Any) -> bool:
     listening = ["grep", "-qi", f":{PORT:04X} 00000000:0000 0A", "/proc/net/tcp"]
-    with talking("looking whether Dovecot listens"):
+    with engine_errors("looking whether Dovecot listens"):
         return bool(container.exec_run(listening).exit_code == 0)

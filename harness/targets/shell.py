@@ -12,7 +12,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from harness.docker_engine.session import talking
+from harness.docker_engine.session import engine_errors
 from harness.errors import InfrastructureError
 from harness.targets.stream import LineStream
 
@@ -33,7 +33,7 @@ class Shell:
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._lock = threading.Lock()
         api = container.client.api
-        with talking(f"opening a shell in container {container.name}"):
+        with engine_errors(f"opening a shell in container {container.name}"):
             created = api.exec_create(container.id, ["/bin/sh"], stdin=True)
             sock = api.exec_start(created["Id"], socket=True)
         self._stream = LineStream(

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 
-from harness.catalog.builds import DEBIAN, Build, distributions
-from harness.catalog.releases import SourceKind, packages, release
+from harness.catalog.builds import DEBIAN, Build, all_distributions
+from harness.catalog.releases import SourceKind, all_packages, find_release
 from harness.catalog.versions import Version
 from harness.errors import UsageError
 from harness.verdicts.version_boundaries import (
     Axis,
-    Border,
-    Point,
+    LabelledBuild,
+    VersionBoundary,
     VersionDependence,
 )
 
 
-def open_borders(dependences: Iterable[VersionDependence]) -> list[Border]:
+def open_boundaries(dependences: Iterable[VersionDependence]) -> list[VersionBoundary]:
     """The boundaries between which releases lie that were not measured, each once."""
     boundaries = (
         boundary
@@ -29,8 +29,8 @@ def open_borders(dependences: Iterable[VersionDependence]) -> list[Border]:
     return list({(b.axis, b.before.last, b.after.first): b for b in boundaries}.values())
 
 
-def partners(
-    points: Iterable[Point], boundary: Border, known: Collection[Version]
+def partner_versions(
+    points: Iterable[LabelledBuild], boundary: VersionBoundary, known: Collection[Version]
 ) -> list[Version]:
     """Versions of the other axis to pair a boundary's releases with, the preferred first.
 
@@ -49,8 +49,8 @@ def partners(
     return sorted(sides_by_version, key=lambda version: -len(sides_by_version[version]))
 
 
-def candidates(
-    boundary: Border,
+def candidate_builds(
+    boundary: VersionBoundary,
     partner_versions: Sequence[Version],
     tried: Collection[str],
     unreached: Collection[str] = (),
@@ -85,7 +85,7 @@ def _paired_builds(
     postfix, openssl = (version, other) if axis is Axis.POSTFIX else (other, version)
     packaged = [
         f"{openssl}-{DEBIAN}"
-        for package in packages("openssl")
+        for package in all_packages("openssl")
         if Version.parse(package.version) == openssl
     ]
     for linked in (str(openssl), *packaged):
@@ -99,10 +99,10 @@ def _distribution_builds(axis: Axis, version: Version) -> Iterator[str]:
     """The distributions whose source package is this release, according to the catalog."""
     suites = {
         (source.family, source.suite)
-        for source in release(axis.lower(), str(version)).sources
+        for source in find_release(axis.lower(), str(version)).sources
         if source.kind is SourceKind.DEBIAN
     }
-    yield from (build.id for build in distributions() if (build.family, build.suite) in suites)
+    yield from (build.id for build in all_distributions() if (build.family, build.suite) in suites)
 
 
 def named_releases(build: str, why: str) -> tuple[str, ...]:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from harness.catalog.cells import is_control
 from harness.observations.record import Observation
 from harness.observations.run_folder import RunData
-from harness.verdicts.observation_diff import changes
+from harness.verdicts.observation_diff import changed_fields
 from harness.verdicts.verdict import Verdict, judge_run
 
 
 @dataclass(frozen=True, slots=True)
-class Differing:
+class DifferingCell:
     """A cell of both runs that differs; ``flaky``: with the same configuration and image."""
 
     before: Observation
@@ -36,38 +36,38 @@ class ChangedVerdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class RunComparison:
     """``same`` counts the cells that are equal in both; the other fields keep the runs' order."""
 
     same: int
-    differing: tuple[Differing, ...]
+    differing: tuple[DifferingCell, ...]
     only_before: tuple[str, ...]
     only_after: tuple[str, ...]
-    turned: tuple[ChangedVerdict, ...]
+    changed_verdicts: tuple[ChangedVerdict, ...]
     verdicts: int
 
 
-def compare_runs(before: RunData, after: RunData) -> Comparison:
+def compare_runs(before: RunData, after: RunData) -> RunComparison:
     """Compare two runs; control cells are left out."""
     old, new = _cells_by_id(before), _cells_by_id(after)
     differing = []
     for cell in (cell for cell in old if cell in new):
-        if names := changes(new[cell], old[cell]):
+        if names := changed_fields(new[cell], old[cell]):
             same_image = _same_image(before, after, old[cell].build)
             flaky = old[cell].config == new[cell].config and same_image
-            differing.append(Differing(old[cell], new[cell], names, flaky))
+            differing.append(DifferingCell(old[cell], new[cell], names, flaky))
     was, now = _verdicts_by_build(before), _verdicts_by_build(after)
     turned = [
         ChangedVerdict(*place, was[place], now[place])
         for place in was
         if place in now and was[place] is not now[place]
     ]
-    return Comparison(
+    return RunComparison(
         same=len(old.keys() & new.keys()) - len(differing),
         differing=tuple(differing),
         only_before=tuple(cell for cell in old if cell not in new),
         only_after=tuple(cell for cell in new if cell not in old),
-        turned=tuple(turned),
+        changed_verdicts=tuple(turned),
         verdicts=len(was.keys() & now.keys()),
     )
 

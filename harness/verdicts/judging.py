@@ -19,7 +19,7 @@ from harness.scenarios.expectations import (
     Expectation,
 )
 from harness.verdicts.observation_diff import (
-    changes,
+    changed_fields,
     cipher_of,
     protocol_of,
 )
@@ -147,7 +147,7 @@ def _judge_cell(
     assert observation is not None
     if expectation.policy is not None and (why := unrelated_refusal(expectation, observation)):
         return UnmeasuredCell(compared.cell, why)
-    problem = contradiction(expectation, observation)
+    problem = find_contradiction(expectation, observation)
     if problem is None:
         return False
     return Mismatch(compared.cell, problem) if problem else True
@@ -232,7 +232,7 @@ def find_unmeasured(
     return None
 
 
-def contradiction(expectation: Expectation, observation: Observation) -> str | None:
+def find_contradiction(expectation: Expectation, observation: Observation) -> str | None:
     """What contradicts the expectation; "" for nothing, None where the cell cannot show it."""
     if observation.outcome is Outcome.CLIENT_INCAPABLE:
         return None
@@ -347,4 +347,4 @@ def compare_cell(compared: ComparedCell) -> tuple[str, ...] | UnmeasuredCell:
     baseline = compared.baseline
     if baseline is None or baseline.outcome in (Outcome.ERROR, Outcome.TIMEOUT):
         return UnmeasuredCell(compared.cell, "the baseline configuration was not measured there")
-    return changes(compared.observation, baseline)
+    return changed_fields(compared.observation, baseline)

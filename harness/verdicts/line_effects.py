@@ -23,14 +23,14 @@ from harness.scenarios.claims import Claims
 from harness.scenarios.scenario import Scenario
 from harness.scenarios.variants import (
     Line,
-    LineKind,
-    likeness,
+    VariantKind,
     lines_of,
-    variant,
+    make_variant,
+    settings_digest,
 )
 from harness.tls import Offer, Service
 from harness.verdicts.judging import INCONCLUSIVE
-from harness.verdicts.observation_diff import changes
+from harness.verdicts.observation_diff import changed_fields
 
 #: At most this many pairs are tried: with so many lines a pair shows little.
 MOST_PAIRS = 40
@@ -145,7 +145,7 @@ def scenario_of(name: str, info: ScenarioInfo) -> Scenario:
     )
 
 
-def variants(
+def line_variants(
     scenario: Scenario, baseline: Scenario | None, numbers: Iterable[int] | None = None
 ) -> Iterator[Scenario]:
     """The candidate without each line, and the baseline with each line alone.
@@ -160,12 +160,12 @@ def variants(
     for line in lines_of(scenario):
         if requested is not None and line.number not in requested:
             continue
-        yield variant(scenario, scenario, LineKind.WITHOUT, (line.number,))
+        yield make_variant(scenario, scenario, VariantKind.WITHOUT, (line.number,))
         if baseline is not None:
-            yield variant(scenario, baseline, LineKind.ONLY, (line.number,))
+            yield make_variant(scenario, baseline, VariantKind.ONLY, (line.number,))
 
 
-def repeats(explanation: Explanation, scenario: Scenario) -> list[Scenario]:
+def repeated_scenarios(explanation: Explanation, scenario: Scenario) -> list[Scenario]:
     """What to measure again, so that no line seems to act by a chance of timing.
 
     The candidate, and the candidate without each line that seems to act, in the cells that change.
@@ -179,7 +179,7 @@ def repeats(explanation: Explanation, scenario: Scenario) -> list[Scenario]:
     repeated = [_repeat_scenario(scenario, scenario.id, changed)] if acting else []
     for effect in acting:
         spots = [change.spot for change in effect.removed.changes]
-        without = variant(scenario, scenario, LineKind.WITHOUT, (effect.line.number,))
+        without = make_variant(scenario, scenario, VariantKind.WITHOUT, (effect.line.number,))
         repeated.append(_repeat_scenario(without, str(effect.without), spots))
     return list({repeat.id: repeat for repeat in repeated}.values())
 
@@ -196,18 +196,18 @@ def _repeat_scenario(scenario: Scenario, measured: str, spots: Iterable[Spot]) -
     return replace(scenario, id=f"{measured}{AGAIN}", claims=claims)
 
 
-def distinct(scenarios: Iterable[Scenario], known: Iterable[Scenario]) -> list[Scenario]:
+def distinct_scenarios(scenarios: Iterable[Scenario], known: Iterable[Scenario]) -> list[Scenario]:
     """Those whose effective settings are not among the known, each once."""
-    likenesses = {likeness(scenario) for scenario in known}
+    likenesses = {settings_digest(scenario) for scenario in known}
     fresh = []
     for scenario in scenarios:
-        if (like := likeness(scenario)) not in likenesses:
+        if (like := settings_digest(scenario)) not in likenesses:
             likenesses.add(like)
             fresh.append(scenario)
     return fresh
 
 
-def explain(data: RunData, name: str) -> Explanation:
+def explain_lines(data: RunData, name: str) -> Explanation:
     """What each line of a scenario does, according to the variants that a run has.
 
     Raises:
@@ -230,15 +230,17 @@ def explain(data: RunData, name: str) -> Explanation:
     return Explanation(name, info.against, whole, lines)
 
 
-def pairs(explanation: Explanation) -> list[tuple[LineKind, tuple[int, int]]]:
+def next_pairs(explanation: Explanation) -> list[tuple[VariantKind, tuple[int, int]]]:
     """The pairs of lines to try next, where single lines do not show which act with which."""
     covered = [e.line.number for e in explanation.lines if e.part is LinePart.COVERED]
     dependent = [e.line.number for e in explanation.lines if e.needs_partner]
     others = [e.line.number for e in explanation.lines]
-    tries: list[tuple[LineKind, tuple[int, int]]] = []
-    tries += [(LineKind.WITHOUT, pair) for pair in combinations(covered, 2)]
+    tries: list[tuple[VariantKind, tuple[int, int]]] = []
+    tries += [(VariantKind.WITHOUT, pair) for pair in combinations(covered, 2)]
     for number in dependent:
-        tries += [(LineKind.ONLY, (min(number, o), max(number, o))) for o in others if o != number]
+        tries += [
+            (VariantKind.ONLY, (min(number, o), max(number, o))) for o in others if o != number
+        ]
     return list(dict.fromkeys(tries))[:MOST_PAIRS]
 
 
@@ -264,7 +266,7 @@ class _Measurements:
             ],
         )
         self._by_likeness = {
-            likeness(scenario_of(name, info)): name
+            settings_digest(scenario_of(name, info)): name
             for name, info in reversed(list(data.run.scenarios.items()))
             if name in self._cells and not name.endswith(AGAIN)
         }
@@ -273,14 +275,14 @@ class _Measurements:
 
     def line_effect(self, line: Line) -> LineEffect:
         """A line's effects, as far as they were measured; its partners are not known yet."""
-        without = self._find_measured(LineKind.WITHOUT, (line.number,))
+        without = self._find_measured(VariantKind.WITHOUT, (line.number,))
         if without is None and line.number in self._left_out:
             why = self._left_out[line.number]
             return LineEffect(line, Compared(), None, left_out=why)
         removed = self.compare(self.scenario.id, without)
         alone = None
         if self.baseline is not None:
-            only = self._find_measured(LineKind.ONLY, (line.number,))
+            only = self._find_measured(VariantKind.ONLY, (line.number,))
             alone = self.compare(only, self.baseline.id)
         return LineEffect(line, removed, alone, without=without)
 
@@ -294,12 +296,14 @@ class _Measurements:
                 continue
             if effect.part is LinePart.COVERED and other.part is LinePart.COVERED:
                 compared = self.compare(
-                    self.scenario.id, self._find_measured(LineKind.WITHOUT, pair)
+                    self.scenario.id, self._find_measured(VariantKind.WITHOUT, pair)
                 )
                 if compared.spots & effect.alone.spots:
                     partners.append(other.line.number)
             elif effect.needs_partner and self.baseline is not None:
-                compared = self.compare(self._find_measured(LineKind.ONLY, pair), self.baseline.id)
+                compared = self.compare(
+                    self._find_measured(VariantKind.ONLY, pair), self.baseline.id
+                )
                 if compared.spots - other.alone.spots:
                     partners.append(other.line.number)
         return replace(effect, partners=tuple(partners))
@@ -318,7 +322,7 @@ class _Measurements:
                 continue
             if here is None or there is None or not self._are_settled(here, there):
                 unmeasured += 1
-            elif not (names := changes(here, there)):
+            elif not (names := changed_fields(here, there)):
                 same += 1
             elif self._is_repeated(place, here, there):
                 changed.append(Change(*place, names, here, there))
@@ -355,9 +359,9 @@ class _Measurements:
         second = self._cells.get(f"{there.scenario}{AGAIN}", {}).get(place)
         if first is None or second is None:
             return True
-        return self._are_settled(first, second) and bool(changes(first, second))
+        return self._are_settled(first, second) and bool(changed_fields(first, second))
 
-    def _find_measured(self, kind: LineKind, numbers: tuple[int, ...]) -> str | None:
+    def _find_measured(self, kind: VariantKind, numbers: tuple[int, ...]) -> str | None:
         """The measured configuration that a variant is equal to; None where there is none."""
-        measured = variant(self.scenario, self.baseline or self.scenario, kind, numbers)
-        return self._by_likeness.get(likeness(measured))
+        measured = make_variant(self.scenario, self.baseline or self.scenario, kind, numbers)
+        return self._by_likeness.get(settings_digest(measured))

@@ -45,7 +45,7 @@ def _first_reported(observation: Observation | None, field: str) -> str | None:
     return next((value for view in views if view and (value := getattr(view, field))), None)
 
 
-def changes(observation: Observation, other: Observation) -> tuple[str, ...]:
+def changed_fields(observation: Observation, other: Observation) -> tuple[str, ...]:
     """The names of what differs; optional values only where both cells have them."""
     values, other_values = _compared_values(observation), _compared_values(other)
     differing = [name for name, value in values.items() if value != other_values[name]]

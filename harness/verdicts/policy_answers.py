@@ -21,7 +21,7 @@ from harness.verdicts.judging import (
     judge_expectation,
     negotiated_protocol,
 )
-from harness.verdicts.verdict import compared_cells, versions
+from harness.verdicts.verdict import build_versions, compared_cells
 
 
 class PolicyAnswer(StrEnum):
@@ -98,7 +98,7 @@ class ServiceAnswer:
         return {answer: builds for answer, builds in given.items() if builds}
 
 
-def answers(data: RunData, scenario: str) -> tuple[ServiceAnswer, ...]:
+def judge_services(data: RunData, scenario: str) -> tuple[ServiceAnswer, ...]:
     """A scenario's expectations, judged for each service that they are about."""
     by_cell = {observation.cell: observation for observation in data.observations}
     expectations = data.run.scenarios[scenario].claimed.expectations
@@ -106,7 +106,7 @@ def answers(data: RunData, scenario: str) -> tuple[ServiceAnswer, ...]:
     for service in data.run.axes.scope(scenario).services:
         builds = {}
         for build in data.run.axes.builds:
-            postfix, openssl = versions(data, build)
+            postfix, openssl = build_versions(data, build)
             cells = [
                 c for c in compared_cells(data, build, scenario, by_cell) if c.service == service
             ]

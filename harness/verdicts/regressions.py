@@ -19,7 +19,7 @@ from harness.scenarios.expectations import (
 from harness.tls import DEFAULT, Protocol
 from harness.verdicts.judging import (
     ComparedCell,
-    contradiction,
+    find_contradiction,
     find_unmeasured,
 )
 from harness.verdicts.observation_diff import (
@@ -122,8 +122,8 @@ def _is_claimed(compared: ComparedCell, expectations: tuple[Expectation, ...]) -
     assert compared.observation is not None
     assert compared.baseline is not None
     return any(
-        contradiction(expectation, compared.observation) == ""
-        and bool(contradiction(expectation, compared.baseline))
+        find_contradiction(expectation, compared.observation) == ""
+        and bool(find_contradiction(expectation, compared.baseline))
         for expectation in expectations
         if expectation.effect is None
         and expectation.fits_place(compared.service, compared.client, compared.offer)

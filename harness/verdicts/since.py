@@ -8,31 +8,31 @@ from fnmatch import fnmatchcase
 from functools import cache
 
 from harness.catalog.cells import is_control
-from harness.catalog.releases import releases
+from harness.catalog.releases import all_releases
 from harness.catalog.versions import Version
 from harness.observations.record import Observation, Outcome
 from harness.observations.run_folder import RunData
 from harness.verdicts.judging import INCONCLUSIVE
 from harness.verdicts.observation_diff import cipher_of, protocol_of
-from harness.verdicts.verdict import SILENT, ScenarioVerdict, versions
+from harness.verdicts.verdict import SILENT, ScenarioVerdict, build_versions
 from harness.verdicts.version_boundaries import (
     Axis,
-    Point,
+    LabelledBuild,
     VersionDependence,
     find_dependence,
 )
-from harness.verdicts.version_dependence_text import sentences
+from harness.verdicts.version_dependence_text import dependence_sentences
 
 
 @dataclass(frozen=True, slots=True)
-class Alike:
+class PlaceGroup:
     """Places (scenario/service/client/offer) whose cells show the same on every build."""
 
     places: tuple[str, ...]
     found: VersionDependence
 
 
-def since(data: RunData, pattern: str) -> tuple[Alike, ...]:
+def group_places(data: RunData, pattern: str) -> tuple[PlaceGroup, ...]:
     """The places that a glob selects, grouped where they change alike; without control cells.
 
     ``pattern`` is a scenario's id, or a glob over ``scenario/service/client/offer``.
@@ -44,14 +44,14 @@ def since(data: RunData, pattern: str) -> tuple[Alike, ...]:
         if not is_control(observation.build) and fnmatchcase(place, glob):
             by_place.setdefault(place, {})[observation.build] = observation
     groups: dict[tuple[object, ...], list[str]] = {}
-    points_by_key: dict[tuple[object, ...], list[Point]] = {}
+    points_by_key: dict[tuple[object, ...], list[LabelledBuild]] = {}
     for place, by_build in by_place.items():
         points = _label_builds(data, by_build)
         key = tuple((point.build, point.label) for point in points)
         groups.setdefault(key, []).append(place)
         points_by_key[key] = points
     return tuple(
-        Alike(tuple(places), find_dependence(points_by_key[key], known_releases()))
+        PlaceGroup(tuple(places), find_dependence(points_by_key[key], known_releases()))
         for key, places in groups.items()
     )
 
@@ -74,7 +74,7 @@ def shown_result(observation: Observation | None) -> str | None:
 def verdict_dependence(verdict: ScenarioVerdict) -> VersionDependence:
     """How a scenario's verdict depends on the builds' versions; silent verdicts are left out."""
     points = [
-        Point(
+        LabelledBuild(
             build.build,
             build.postfix,
             build.openssl,
@@ -88,14 +88,14 @@ def verdict_dependence(verdict: ScenarioVerdict) -> VersionDependence:
 
 def describe_dependence(verdict: ScenarioVerdict) -> Iterator[str]:
     """A verdict's version boundaries as text; nothing where all builds have one verdict."""
-    yield from sentences(verdict_dependence(verdict))
+    yield from dependence_sentences(verdict_dependence(verdict))
 
 
 @cache
 def known_releases() -> Mapping[Axis, Sequence[Version]]:
     """Every release of the catalog, by axis."""
     return {
-        axis: tuple(Version.parse(release.version) for release in releases(axis.lower()))
+        axis: tuple(Version.parse(release.version) for release in all_releases(axis.lower()))
         for axis in Axis
     }
 
@@ -107,10 +107,10 @@ def kind_of_build(build: str) -> str:
     return "as the distribution packages it"
 
 
-def _label_builds(data: RunData, by_build: Mapping[str, Observation]) -> list[Point]:
+def _label_builds(data: RunData, by_build: Mapping[str, Observation]) -> list[LabelledBuild]:
     points = []
     for build in data.run.axes.builds:
-        postfix, openssl = versions(data, build)
+        postfix, openssl = build_versions(data, build)
         label = shown_result(by_build.get(build))
-        points.append(Point(build, postfix, openssl, label, kind_of_build(build)))
+        points.append(LabelledBuild(build, postfix, openssl, label, kind_of_build(build)))
     return points

@@ -140,7 +140,7 @@ def _judge_build(
     unknown: set[str],
 ) -> BuildVerdict:
     claimed = data.run.scenarios[scenario].claimed
-    postfix, openssl = versions(data, build)
+    postfix, openssl = build_versions(data, build)
     if (postfix or openssl) and not claimed.applies.fits_build(build, postfix, openssl):
         why = f"the advice is for {_applicable_versions(claimed)}"
         return BuildVerdict(
@@ -255,7 +255,7 @@ def compared_cells(
                 yield ComparedCell(cell, service, client, offer, by_cell.get(cell), baseline, why)
 
 
-def versions(data: RunData, build: str) -> tuple[Version | None, Version | None]:
+def build_versions(data: RunData, build: str) -> tuple[Version | None, Version | None]:
     """The Postfix and OpenSSL versions of a build, as its running image reported them."""
     image = data.run.images.get(build)
     if image is None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise, product
 
-from harness.catalog.versions import Version, follows
+from harness.catalog.versions import Version, is_next_version
 
 #: A rule with this many boundaries along an axis is easy to remember, whatever the labels.
 FEW_BOUNDARIES = 2
@@ -26,7 +26,7 @@ class Axis(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class LabelledBuild:
     """A build and its label; None: not measured. ``kind`` says as text who built it."""
 
     build: str
@@ -50,7 +50,7 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Border:
+class VersionBoundary:
     """A change between two measured neighbours; ``between`` are unmeasured catalog releases."""
 
     axis: Axis
@@ -61,7 +61,7 @@ class Border:
     @property
     def exact(self) -> bool:
         """Whether no release lies between the two, as they are numbered."""
-        return not self.between and follows(self.before.last, self.after.first)
+        return not self.between and is_next_version(self.before.last, self.after.first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class AlongAxis:
 
     axis: Axis
     segments: tuple[Segment, ...]
-    boundaries: tuple[Border, ...]
+    boundaries: tuple[VersionBoundary, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ class VersionDependence:
 
 
 def find_dependence(
-    points: Iterable[Point], known: Mapping[Axis, Sequence[Version]]
+    points: Iterable[LabelledBuild], known: Mapping[Axis, Sequence[Version]]
 ) -> VersionDependence:
     """Find how the labels depend on the versions.
 
@@ -163,7 +163,7 @@ def find_dependence(
     return VersionDependence(groups, axes, combination, kinds=kinds, unmeasured=unmeasured)
 
 
-def _labels_by_kind(points: Sequence[Point]) -> dict[str, Hashable] | None:
+def _labels_by_kind(points: Sequence[LabelledBuild]) -> dict[str, Hashable] | None:
     """The label of each kind of build; None where one kind has two."""
     labels: dict[str, set[Hashable]] = {}
     for point in points:
@@ -173,9 +173,9 @@ def _labels_by_kind(points: Sequence[Point]) -> dict[str, Hashable] | None:
     return {kind: distinct.pop() for kind, distinct in labels.items()}
 
 
-def _same_versions(points: Sequence[Point]) -> Iterator[tuple[str, ...]]:
+def _same_versions(points: Sequence[LabelledBuild]) -> Iterator[tuple[str, ...]]:
     """Builds of the same versions that have different labels."""
-    by_pair: dict[tuple[Version | None, Version | None], list[Point]] = {}
+    by_pair: dict[tuple[Version | None, Version | None], list[LabelledBuild]] = {}
     for point in points:
         by_pair.setdefault((point.postfix, point.openssl), []).append(point)
     for same in by_pair.values():
@@ -183,7 +183,9 @@ def _same_versions(points: Sequence[Point]) -> Iterator[tuple[str, ...]]:
             yield tuple(point.build for point in same)
 
 
-def _along_axis(axis: Axis, points: Sequence[Point], known: Sequence[Version]) -> AlongAxis | None:
+def _along_axis(
+    axis: Axis, points: Sequence[LabelledBuild], known: Sequence[Version]
+) -> AlongAxis | None:
     """The segments along an axis; None where one version has two labels, or there are too many."""
     labels: dict[Version, set[Hashable]] = {}
     for point in points:
@@ -197,7 +199,9 @@ def _along_axis(axis: Axis, points: Sequence[Point], known: Sequence[Version]) -
     if len(segments) - 1 > max(FEW_BOUNDARIES, len({segment.label for segment in segments})):
         return None
     boundaries = tuple(
-        Border(axis, older, newer, tuple(v for v in sorted(known) if older.last < v < newer.first))
+        VersionBoundary(
+            axis, older, newer, tuple(v for v in sorted(known) if older.last < v < newer.first)
+        )
         for older, newer in pairwise(segments)
     )
     return AlongAxis(axis, tuple(segments), boundaries)
@@ -215,7 +219,7 @@ def _join_segments(labels: Mapping[Version, Hashable]) -> list[Segment]:
     return segments
 
 
-def _find_combination(points: Sequence[Point]) -> VersionCombination | None:
+def _find_combination(points: Sequence[LabelledBuild]) -> VersionCombination | None:
     """A label that depends on both versions: it has all builds of a combination, and no other."""
     if len({point.label for point in points}) != 2:
         return None
@@ -223,7 +227,7 @@ def _find_combination(points: Sequence[Point]) -> VersionCombination | None:
     return replace(combinations[0], unique=len(combinations) == 1) if combinations else None
 
 
-def _all_combinations(points: Sequence[Point]) -> Iterator[VersionCombination]:
+def _all_combinations(points: Sequence[LabelledBuild]) -> Iterator[VersionCombination]:
     """All combinations that explain every label, each set of builds once."""
     known_builds: set[frozenset[str]] = set()
     axes = (sorted(_list_versions(points, axis))[1:] for axis in Axis)
@@ -239,7 +243,7 @@ def _all_combinations(points: Sequence[Point]) -> Iterator[VersionCombination]:
 
 
 def _combination_around(
-    inside: Sequence[Point], outside: Sequence[Point], sides: tuple[bool, ...]
+    inside: Sequence[LabelledBuild], outside: Sequence[LabelledBuild], sides: tuple[bool, ...]
 ) -> VersionCombination:
     """The combination of these builds: it ends with the last of them, not half-way to others."""
     rough = [_edge_of(axis, newer, inside) for axis, newer in zip(Axis, sides, strict=True)]
@@ -259,21 +263,21 @@ def _combination_around(
     return VersionCombination(inside[0].label, outside[0].label, postfix, openssl, len(inside))
 
 
-def _edge_of(axis: Axis, newer: bool, inside: Iterable[Point]) -> Edge:
+def _edge_of(axis: Axis, newer: bool, inside: Iterable[LabelledBuild]) -> Edge:
     versions = _list_versions(inside, axis)
     return Edge(axis, newer, min(versions) if newer else max(versions), None)
 
 
-def _list_versions(points: Iterable[Point], axis: Axis) -> set[Version]:
+def _list_versions(points: Iterable[LabelledBuild], axis: Axis) -> set[Version]:
     return {version for point in points if (version := point.version_on(axis)) is not None}
 
 
 def _split_builds(
-    points: Iterable[Point], postfix: Version, openssl: Version, sides: tuple[bool, ...]
-) -> tuple[list[Point], list[Point]]:
+    points: Iterable[LabelledBuild], postfix: Version, openssl: Version, sides: tuple[bool, ...]
+) -> tuple[list[LabelledBuild], list[LabelledBuild]]:
     """The builds inside a combination, new or old on either axis, and those outside it."""
-    inside: list[Point] = []
-    outside: list[Point] = []
+    inside: list[LabelledBuild] = []
+    outside: list[LabelledBuild] = []
     for point in points:
         assert point.postfix is not None
         assert point.openssl is not None

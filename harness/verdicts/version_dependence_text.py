@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from harness.verdicts.version_boundaries import (
     AlongAxis,
-    Border,
     Edge,
+    VersionBoundary,
     VersionCombination,
     VersionDependence,
 )
@@ -16,7 +16,7 @@ from harness.verdicts.version_boundaries import (
 MOST_NAMED = 6
 
 
-def sentences(dependence: VersionDependence) -> Iterator[str]:
+def dependence_sentences(dependence: VersionDependence) -> Iterator[str]:
     """The dependence as text, one line each; nothing where the label is constant."""
     if dependence.constant:
         return
@@ -32,7 +32,7 @@ def sentences(dependence: VersionDependence) -> Iterator[str]:
         yield from _describe_groups(dependence)
 
 
-def reach(dependence: VersionDependence) -> Iterator[str]:
+def coverage_sentences(dependence: VersionDependence) -> Iterator[str]:
     """For how many builds a constant label is known, and of which builds nothing is known."""
     measured = sum(len(builds) for builds in dependence.groups.values())
     if not measured:
@@ -75,10 +75,10 @@ def _describe_axis(along: AlongAxis) -> str:
             for segment in rest[:-1]
         ]
         text = ", ".join([*parts, f"{rest[-1].label} from {rest[-1].first}"])
-    return text + "".join(f" ({between(boundary)})" for boundary in along.boundaries)
+    return text + "".join(f" ({describe_boundary(boundary)})" for boundary in along.boundaries)
 
 
-def between(boundary: Border) -> str:
+def describe_boundary(boundary: VersionBoundary) -> str:
     """What is known of a boundary's place."""
     last, first = boundary.before.last, boundary.after.first
     if boundary.exact:

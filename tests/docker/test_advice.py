@@ -123,7 +123,7 @@ def test_two_runs_in_a_row_have_the_same_verdicts(judged: tuple[Finished, Finish
     """Protects repeatability; a cell that differs would be told with both observations."""
     first, second = judged
     found = compare_runs(first.data, second.data)
-    assert (found.differing, found.turned) == ((), ())
+    assert (found.differing, found.changed_verdicts) == ((), ())
     assert found.same == len([o for o in first.data.observations if "control-" not in o.build])
     told = cli("compare", str(first.folder), str(second.folder))
     assert (told.returncode, told.stdout.splitlines()[-1]) == (0, "0 of 7 verdicts differ")

@@ -19,15 +19,15 @@ import pytest
 from docker.errors import DockerException
 
 from harness.catalog.builds import Build, base_suite
-from harness.catalog.releases import release
+from harness.catalog.releases import find_release
 from harness.conformance.image_checks import (
     REQUIREMENTS,
     CheckVerdict,
-    Report,
+    ImageReport,
 )
 from harness.conformance.image_examination import (
-    examine,
-    examine_once,
+    examine_image,
+    examine_image_once,
 )
 from harness.docker_engine.cancel import (
     Cancel,
@@ -41,7 +41,7 @@ from harness.errors import ContractError, HarnessError, InfrastructureError
 from harness.images import labels as names
 from harness.images.image import Image
 from harness.images.image_builder import ImageBuilder
-from harness.images.provenance import read_back
+from harness.images.provenance import read_versions
 from harness.images.recipes import (
     SOURCE_FILE,
     Recipe,
@@ -127,11 +127,11 @@ def prepared(workshop: Workshop, good: Image) -> str:
 
 
 @pytest.fixture(scope="module")
-def reports(workshop: Workshop, prepared: str) -> dict[str, Report]:
+def reports(workshop: Workshop, prepared: str) -> dict[str, ImageReport]:
     """What each fault's image came to, several at a time, since some have to wait for a log."""
 
-    def one(fault: Fault) -> Report:
-        return examine(workshop.lab, workshop.derive(prepared, fault.lines))
+    def one(fault: Fault) -> ImageReport:
+        return examine_image(workshop.lab, workshop.derive(prepared, fault.lines))
 
     with ThreadPoolExecutor(4) as pool:
         return dict(zip(FAULTS, pool.map(one, FAULTS.values()), strict=True))
@@ -145,7 +145,7 @@ def bare(shop: ImageBuilder, tmp_path_factory: pytest.TempPathFactory) -> Image:
     """
     folder = tmp_path_factory.mktemp("bare")
     (folder / "Dockerfile").write_text(BARE)
-    toolchain, postfix = toolchain_recipe(base_suite()), release("postfix", "3.7.11")
+    toolchain, postfix = toolchain_recipe(base_suite()), find_release("postfix", "3.7.11")
     return shop.ensure(
         Recipe(
             "test-bare-postfix",
@@ -157,19 +157,19 @@ def bare(shop: ImageBuilder, tmp_path_factory: pytest.TempPathFactory) -> Image:
     )
 
 
-def failed(report: Report) -> list[str]:
+def failed(report: ImageReport) -> list[str]:
     """Names of the checks that failed."""
     return [check.name for check in report.failures]
 
 
-def found(report: Report, name: str) -> str:
+def found(report: ImageReport, name: str) -> str:
     """What was found for a check."""
     return next(check.found for check in report.checks if check.name == name)
 
 
 def test_our_own_image_passes_every_check(workshop: Workshop, good: Image) -> None:
     """The contract is one that a real image can keep, and the good one's versions are told."""
-    report = examine(workshop.lab, good.reference)
+    report = examine_image(workshop.lab, good.reference)
     assert failed(report) == []
     assert report.ok
     assert report.id == good.id
@@ -180,7 +180,7 @@ def test_our_own_image_passes_every_check(workshop: Workshop, good: Image) -> No
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_refused_with_its_reason_and_no_other(
-    reports: dict[str, Report], name: str
+    reports: dict[str, ImageReport], name: str
 ) -> None:
     """What is wrong is named, exactly; what follows from it is not held against the image."""
     report, fault = reports[name], FAULTS[name]
@@ -189,10 +189,10 @@ def test_a_fault_is_refused_with_its_reason_and_no_other(
         assert re.search(reason, found(report, check), re.DOTALL), found(report, check)
     assert all(check.advice for check in report.failures)
     with pytest.raises(ContractError):
-        report.must_pass()
+        report.raise_if_failed()
 
 
-def test_what_follows_from_a_fault_says_from_which(reports: dict[str, Report]) -> None:
+def test_what_follows_from_a_fault_says_from_which(reports: dict[str, ImageReport]) -> None:
     """The reader of a report without syslog, or without postconf, sees one cause."""
     for name, cause in (("no-syslog", "syslog"), ("no-postconf", "postconf"), ("exits", "command")):
         rest = [one for one in reports[name].checks if one.verdict is CheckVerdict.NOT_CHECKED]
@@ -200,7 +200,9 @@ def test_what_follows_from_a_fault_says_from_which(reports: dict[str, Report]) -
         assert {one.found for one in rest} == {f"needs {cause}"}
 
 
-def test_nothing_that_was_started_stays(workshop: Workshop, reports: dict[str, Report]) -> None:
+def test_nothing_that_was_started_stays(
+    workshop: Workshop, reports: dict[str, ImageReport]
+) -> None:
     """Also of images whose command does not start, dies or never logs, no container is left."""
     assert len(reports) == len(FAULTS)
     assert workshop.leftovers() == []
@@ -209,7 +211,7 @@ def test_nothing_that_was_started_stays(workshop: Workshop, reports: dict[str, R
 def test_a_postfix_without_tls_and_sasl_is_refused(workshop: Workshop, bare: Image) -> None:
     """A Postfix that was built without TLS has nothing that could be measured."""
     lines = "RUN mv /bare/postconf /usr/sbin/ && mv /bare/smtpd /usr/lib/postfix/sbin/"
-    report = examine(workshop.lab, workshop.derive(bare.id, f"{lines}\n{_labels(bare)}"))
+    report = examine_image(workshop.lab, workshop.derive(bare.id, f"{lines}\n{_labels(bare)}"))
     assert failed(report) == ["sasl", "tls"]
     assert found(report, "tls").startswith("smtpd has no TLS")
     assert found(report, "sasl") == "postconf -a lists nothing"
@@ -221,7 +223,7 @@ def test_an_smtpd_without_tls_is_not_hidden_by_its_postconf(
 ) -> None:
     """postconf speaks for another program: a smtpd of another build is found out by talking."""
     lines = "RUN mv /bare/smtpd /usr/lib/postfix/sbin/"
-    report = examine(workshop.lab, workshop.derive(bare.id, f"{lines}\n{_labels(bare)}"))
+    report = examine_image(workshop.lab, workshop.derive(bare.id, f"{lines}\n{_labels(bare)}"))
     assert failed(report) == ["starttls"]
     assert "TLS support is not compiled in" in found(report, "starttls")
 
@@ -234,7 +236,7 @@ def test_every_check_has_been_seen_to_fail() -> None:
 
 def test_the_listed_tools_suffice_and_busyboxs_will_do(workshop: Workshop, prepared: str) -> None:
     """With no other program on PATH an image passes, so the contract's list of them is whole."""
-    report = examine(workshop.lab, workshop.derive(prepared, ONLY_LISTED))
+    report = examine_image(workshop.lab, workshop.derive(prepared, ONLY_LISTED))
     assert failed(report) == []
     assert report.ok
 
@@ -250,9 +252,9 @@ def test_the_documents_dockerfile_makes_an_image_that_passes(
     dockerfile = f"FROM {base}\n{rest}"
     # The packages may be newer than the document; what they are is read back, and claimed.
     image = workshop.build(dockerfile)
-    real = read_back(workshop.client, image, labels=workshop.session.labels)
+    real = read_versions(workshop.client, image, labels=workshop.session.labels)
     true = workshop.build(dockerfile, POSTFIX=real.postfix, OPENSSL=real.openssl_loaded)
-    report = examine(workshop.lab, true)
+    report = examine_image(workshop.lab, true)
     assert failed(report) == []
     assert report.ok
 
@@ -260,7 +262,7 @@ def test_the_documents_dockerfile_makes_an_image_that_passes(
 def test_an_image_that_is_not_there_is_told_with_what_to_do(workshop: Workshop) -> None:
     """A mistyped reference is no verdict on an image."""
     with pytest.raises(InfrastructureError, match="there is no image") as caught:
-        examine(workshop.lab, "localhost:1/postfix-matrix-test:none")
+        examine_image(workshop.lab, "localhost:1/postfix-matrix-test:none")
     assert caught.value.next_step
 
 
@@ -268,19 +270,19 @@ def test_an_image_that_passed_is_believed_and_one_that_failed_is_not(
     workshop: Workshop, good: Image, tmp_path: Path
 ) -> None:
     """An image is examined once for all runs, but whoever repairs one is not told old news."""
-    report = examine_once(workshop.lab, good.reference, tmp_path)
+    report = examine_image_once(workshop.lab, good.reference, tmp_path)
     (record,) = (tmp_path / "checked").iterdir()
-    assert examine_once(workshop.lab, good.reference, tmp_path) == report
+    assert examine_image_once(workshop.lab, good.reference, tmp_path) == report
     # The second time nothing was asked but the record.
     record.write_text(record.read_text().replace("all there", "as before"))
-    assert found(examine_once(workshop.lab, good.id, tmp_path), "tools") == "as before"
+    assert found(examine_image_once(workshop.lab, good.id, tmp_path), "tools") == "as before"
     # A record that was cut off counts for nothing.
     record.write_text(record.read_text()[:-20])
-    again = examine_once(workshop.lab, good.reference, tmp_path)
+    again = examine_image_once(workshop.lab, good.reference, tmp_path)
     assert again.ok
     assert found(again, "tools") == "all there"
     spoilt = workshop.derive(good.id, FAULTS["no-postconf"].lines)
-    assert failed(examine_once(workshop.lab, spoilt, tmp_path)) == ["postconf"]
+    assert failed(examine_image_once(workshop.lab, spoilt, tmp_path)) == ["postconf"]
     assert [one.name for one in (tmp_path / "checked").iterdir()] == [record.name]
 
 
@@ -291,7 +293,7 @@ def test_an_examination_can_be_broken_off(workshop: Workshop, good: Image) -> No
 
     def run() -> None:
         try:
-            examine(workshop.lab, silent, cancel=cancel)
+            examine_image(workshop.lab, silent, cancel=cancel)
         except HarnessError as error:
             errors.append(error)
 

@@ -25,7 +25,7 @@ from harness.errors import BuildError, ExitCode, HarnessError
 from harness.images import labels as names
 from harness.images.image import Image
 from harness.images.image_builder import ImageBuilder
-from harness.images.provenance import check, read_back
+from harness.images.provenance import check_versions, read_versions
 from harness.images.recipes import Recipe, RecipeKind, base_recipe, build_recipe
 from harness.paths import images_dir
 
@@ -324,7 +324,7 @@ def test_a_lying_image_under_the_right_tag_is_refused(
 
 def test_a_distributions_versions_are_read_back(client: docker.DockerClient, parent: Image) -> None:
     """The labels of a distribution's build are what runs in it, down to its packages."""
-    found = read_back(client, parent.reference)
+    found = read_versions(client, parent.reference)
     assert parent.labels[names.POSTFIX] == found.postfix
     assert parent.labels[names.OPENSSL] == found.openssl_loaded == found.openssl_cli
     assert f"postfix {found.postfix}-" in parent.labels[names.PACKAGES]
@@ -336,9 +336,9 @@ def test_what_was_checked_is_not_run_again(
     client: docker.DockerClient, parent: Image, tmp_path: Path
 ) -> None:
     """The check of a warm run costs a file, not a container: half a second for each build."""
-    check(client, parent.id, "debian-12", parent.labels, tmp_path)
+    check_versions(client, parent.id, "debian-12", parent.labels, tmp_path)
     started = time.monotonic()
-    check(client, parent.id, "debian-12", parent.labels, tmp_path)
+    check_versions(client, parent.id, "debian-12", parent.labels, tmp_path)
     assert time.monotonic() - started < 0.05
 
 
@@ -346,12 +346,12 @@ def test_an_image_without_postfix_is_refused(client: docker.DockerClient) -> Non
     """What has no Postfix to ask is told as such."""
     base = _real_shop(client).ensure(base_recipe(base_suite()))
     with pytest.raises(BuildError, match="its Postfix could not be read back"):
-        read_back(client, base.reference)
+        read_versions(client, base.reference)
 
 
 def test_no_container_of_a_read_back_stays(client: docker.DockerClient, parent: Image) -> None:
     """What was started to ask an image is removed, with the labels it was given until then."""
     label = f"org.postfix-matrix.run=test-{secrets.token_hex(4)}"
     key, _, value = label.partition("=")
-    read_back(client, parent.reference, labels={key: value})
+    read_versions(client, parent.reference, labels={key: value})
     assert client.containers.list(all=True, filters={"label": label}) == []

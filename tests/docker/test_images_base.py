@@ -10,7 +10,7 @@ import pytest
 
 from harness.docker_engine.cancel import Cancel
 from harness.errors import InfrastructureError
-from harness.images.base import Origin, origin
+from harness.images.base import Origin, find_origin
 
 pytestmark = pytest.mark.docker
 
@@ -21,7 +21,7 @@ def test_no_base_image_says_what_to_install(
     """With no registry and no mmdebstrap there is one clear error, with both reasons."""
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InfrastructureError) as caught:
-        origin(engine, "no-such-suite", tmp_path, Cancel(), lambda _: None)
+        find_origin(engine, "no-such-suite", tmp_path, Cancel(), lambda _: None)
     assert "debian:no-such-suite-slim: no registry gave it" in caught.value.what
     assert re.search(r"\n +registry: .*\w", caught.value.what)
     assert "\n    bootstrap: mmdebstrap is not installed" in caught.value.what
@@ -40,7 +40,7 @@ def test_a_failed_bootstrap_shows_its_words(
     work = tmp_path / "work"
     work.mkdir()
     with pytest.raises(InfrastructureError, match=r"failed \(25\)") as caught:
-        origin(engine, "no-such-suite", work, Cancel(), lambda _: None)
+        find_origin(engine, "no-such-suite", work, Cancel(), lambda _: None)
     assert "E: apt-get update failed" in caught.value.what
     assert re.search(r"\n +registry: .*\w", caught.value.what)
     assert list(work.iterdir()) == []
@@ -48,7 +48,7 @@ def test_a_failed_bootstrap_shows_its_words(
 
 def _tried(client: docker.DockerClient, suite: str, folder: Path) -> Origin | InfrastructureError:
     try:
-        return origin(client, suite, folder, Cancel(), lambda _: None)
+        return find_origin(client, suite, folder, Cancel(), lambda _: None)
     except InfrastructureError as error:
         return error
 

@@ -27,7 +27,7 @@ from harness.docker_engine.session import (
 from harness.errors import DoesNotBuildError, ExitCode
 from harness.images import labels as names
 from harness.images.image_builder import ImageBuilder
-from harness.images.pruning import Found, our_images, outdated, remove
+from harness.images.pruning import TaggedImage, find_outdated, our_images, remove_images
 from harness.images.recipes import Recipe, RecipeKind, base_recipe, build_recipe
 from harness.paths import cache_dir, images_dir
 
@@ -81,7 +81,7 @@ def _there(engine: docker.DockerClient, reference: str) -> bool:
     return True
 
 
-def _own(engine: docker.DockerClient, repository: str) -> list[Found]:
+def _own(engine: docker.DockerClient, repository: str) -> list[TaggedImage]:
     """What is found of the test's own images."""
     return [one for one in our_images(engine) if one.reference.startswith(repository)]
 
@@ -151,8 +151,8 @@ def test_a_dry_run_names_what_is_out_of_date_and_removes_nothing(
 def test_pruning_removes_what_is_out_of_date(engine: docker.DockerClient, stale: str) -> None:
     """An image of a recipe that has changed since is of no more use."""
     said: list[str] = []
-    (found,) = outdated(_own(engine, stale), images_dir())
-    assert remove(engine, [found], said.append) == 1
+    (found,) = find_outdated(_own(engine, stale), images_dir())
+    assert remove_images(engine, [found], said.append) == 1
     assert said == [f"removed {stale}"]
     assert not _there(engine, stale)
 
@@ -172,7 +172,7 @@ def test_an_image_that_a_container_uses_is_kept(engine: docker.DockerClient, sta
     said: list[str] = []
     holder = engine.containers.create(stale, ["true"])
     try:
-        assert remove(engine, _own(engine, stale), said.append) == 0
+        assert remove_images(engine, _own(engine, stale), said.append) == 0
         assert _there(engine, stale)
     finally:
         holder.remove(force=True)
@@ -185,7 +185,7 @@ def test_todays_image_is_not_out_of_date(engine: docker.DockerClient) -> None:
     _shop(engine).build(Build.parse("debian-12"))
     found = _own(engine, reference)
     assert [one.reference for one in found] == [reference]
-    assert outdated(found, images_dir()) == []
+    assert find_outdated(found, images_dir()) == []
 
 
 @pytest.fixture

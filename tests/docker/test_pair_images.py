@@ -12,7 +12,7 @@ import pytest
 
 from harness.catalog.builds import Build
 from harness.docker_engine.cancel import Cancel
-from harness.docker_engine.containers import finished
+from harness.docker_engine.containers import run_container
 from harness.images.image import Image
 from harness.images.image_builder import ImageBuilder
 from harness.images.recipes import build_recipe
@@ -55,7 +55,7 @@ def pair(shop: ImageBuilder) -> Image:
 def _say(engine: docker.DockerClient, image: Image, script: str) -> str:
     """What a shell in the image says."""
     command = ["/bin/sh", "-c", script]
-    with finished(engine, image.reference, command, labels={}, cancel=Cancel()) as done:
+    with run_container(engine, image.reference, command, labels={}, cancel=Cancel()) as done:
         assert done.code == 0, done.err
         return done.out
 

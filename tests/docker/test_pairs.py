@@ -13,15 +13,15 @@ import docker
 import platformdirs
 import pytest
 
-from harness.catalog.builds import Additions, Build
-from harness.catalog.releases import release
+from harness.catalog.builds import Build, UserAdditions
+from harness.catalog.releases import find_release
 from harness.docker_engine.cancel import Cancel
 from harness.errors import DoesNotBuildError
 from harness.images import labels as names
 from harness.images.image_builder import ImageBuilder
 from harness.images.recipes import SOURCE_FILE, build_recipe
 from harness.paths import images_dir
-from harness.sources.user_sources import parse_local
+from harness.sources.user_sources import parse_user_source
 from tests.docker.conftest import Finished, run_cli
 
 pytestmark = pytest.mark.docker
@@ -80,7 +80,7 @@ def test_what_a_compiler_refuses_is_data_and_tried_once(shop: ImageBuilder) -> N
 @pytest.fixture(scope="module")
 def tree(shop: ImageBuilder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Postfix 3.10.13 as a folder of the user's, with a log message of their own."""
-    archive = shop.sources.fetch(release("postfix", "3.10.13"), Cancel(), lambda _: None)
+    archive = shop.sources.fetch(find_release("postfix", "3.10.13"), Cancel(), lambda _: None)
     folder = tmp_path_factory.mktemp("tree")
     with tarfile.open(archive.path) as tar:
         tar.extractall(folder, filter="data")
@@ -140,8 +140,8 @@ def test_the_same_tree_is_the_same_image_and_another_is_not(
 
 
 def _recipe_of(word: str, shop: ImageBuilder) -> str:
-    mine = parse_local(word, shop.cache_dir)
-    build = Build.parse(LOCAL, Additions({mine.id: mine}))
+    mine = parse_user_source(word, shop.cache_dir)
+    build = Build.parse(LOCAL, UserAdditions({mine.id: mine}))
     recipe = build_recipe(build)
     assert recipe.sources[SOURCE_FILE] == mine
     return shop.reference(recipe)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness.observations.run_folder import RunData
-from harness.verdicts.policy_answers import answers
+from harness.verdicts.policy_answers import judge_services
 from tests.docker.conftest import Finished, run_cli
 
 CONFIGURATIONS = Path(__file__).parents[1] / "data" / "configurations"
@@ -81,7 +81,7 @@ def answer_texts(data: RunData, scenario: str, build: str) -> dict[str, str]:
     """The policy's answer by service."""
     return {
         each.service: str(each.builds[build].answer)
-        for each in answers(data, scenario)
+        for each in judge_services(data, scenario)
         if build in each.builds
     }
 

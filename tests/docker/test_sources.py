@@ -24,7 +24,7 @@ from harness.sources.archives import SourceStore
 from harness.sources.debian_archive import DebianFetcher
 from harness.sources.downloads import (
     Attempt,
-    Places,
+    UnreachedPlaces,
 )
 
 pytestmark = pytest.mark.docker
@@ -162,7 +162,7 @@ def made(client: docker.DockerClient, tmp_path: Path, parent: Image, mark: str) 
 
 
 def _attempt() -> Attempt:
-    return Attempt(Cancel(), lambda _: None, Places())
+    return Attempt(Cancel(), lambda _: None, UnreachedPlaces())
 
 
 def _thing(version: str, suite: str = "bookworm") -> Source:

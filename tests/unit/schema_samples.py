@@ -27,8 +27,8 @@ from harness.images.provenance import Versions
 from harness.observations.decide import (
     ControlEvidence,
     Decision,
-    ServerWords,
-    decide,
+    ServerLog,
+    decide_cell,
     decide_control,
 )
 from harness.observations.journal import evidence_path
@@ -37,11 +37,11 @@ from harness.observations.run_folder import (
     Missing,
     UnavailableCategory,
 )
-from harness.observations.run_record import Opening, now, summary
+from harness.observations.run_record import RunOpening, closing_figures, utc_now
 from harness.outcomes import Outcome
 from harness.paths import scenarios_dir
 from harness.postfix_config.key_files import FileKind
-from harness.reports.scan_json import document
+from harness.reports.scan_json import scan_data
 from harness.reports.since_json import since_data
 from harness.reports.verdicts_json import verdicts_data
 from harness.run.endpoints import (
@@ -55,7 +55,7 @@ from harness.run.measure import (
 from harness.scan.result import (
     Accepted,
     Certificate,
-    Map,
+    ScanResult,
 )
 from harness.scenarios.expectations import (
     Effect,
@@ -63,14 +63,14 @@ from harness.scenarios.expectations import (
 )
 from harness.scenarios.instance import (
     InstanceContext,
-    assemble,
+    assemble_instance,
 )
 from harness.scenarios.scenario import load_scenarios
 from harness.targets.log_join import LogJoin
 from harness.targets.log_tags import service_tags
 from harness.targets.postfix import Instance, PostfixTarget
 from harness.tls import INBOUND, Offer, Protocol, Service
-from harness.verdicts.since import since
+from harness.verdicts.since import group_places
 from harness.verdicts.verdict import judge_run
 from tests.unit import verify_samples
 from tests.unit.sample_verdicts import run_of
@@ -114,14 +114,14 @@ def decisions() -> Iterator[Decision]:
         ControlEvidence(None, None, "no image"),
     )
     server_logs = (
-        ServerWords(),
-        ServerWords((ESTABLISHED,)),
-        ServerWords(deaths=("Nov 22 23:34:29 postfix/smtpd[7]: fatal: bad boolean: maybe",)),
+        ServerLog(),
+        ServerLog((ESTABLISHED,)),
+        ServerLog(deaths=("Nov 22 23:34:29 postfix/smtpd[7]: fatal: bad boolean: maybe",)),
     )
     for result, server in product(results(), server_logs):
         yield decide_control(CELL.offer, result, server)
         for evidence in controls:
-            yield decide(CELL.offer, result, server, evidence)
+            yield decide_cell(CELL.offer, result, server, evidence)
 
 
 def observation(decision: Decision) -> Observation:
@@ -138,19 +138,21 @@ def observation(decision: Decision) -> Observation:
 
 def accepted() -> Decision:
     """A cell that went through, with both sides' views."""
-    return decide(CELL.offer, RESULT, ServerWords((ESTABLISHED,)), ControlEvidence(None, None))
+    return decide_cell(CELL.offer, RESULT, ServerLog((ESTABLISHED,)), ControlEvidence(None, None))
 
 
 def evidence() -> dict[str, Any]:
     """A cell's evidence."""
-    log = ServerWords((ESTABLISHED,))
+    log = ServerLog((ESTABLISHED,))
     side = ServerSide(log, log.session, "Received: from client.test (unknown [172.21.0.5])")
     return cell_evidence(CELL, REQUEST, RESULT, side, accepted())
 
 
 def run(*, finished: bool = True) -> dict[str, Any]:
     """``run.json``, at a run's beginning or at its end; images as the runner describes them."""
-    opening = Opening("20261122T231500Z-1a2b", ["postfix-matrix", "run"], PLAN, SCENARIOS, now())
+    opening = RunOpening(
+        "20261122T231500Z-1a2b", ["postfix-matrix", "run"], PLAN, SCENARIOS, utc_now()
+    )
     if not finished:
         return opening.record({}, ())
     observations = [observation(decision) for decision in decisions()]
@@ -158,7 +160,9 @@ def run(*, finished: bool = True) -> dict[str, Any]:
         Missing(category, "build", "no room on the disk", category)
         for category in UnavailableCategory
     ]
-    return opening.record(_images(), missing, summary(PLAN, observations, len(observations), 31.2))
+    return opening.record(
+        _images(), missing, closing_figures(PLAN, observations, len(observations), 31.2)
+    )
 
 
 def _images() -> dict[str, dict[str, Any]]:
@@ -202,7 +206,7 @@ def instance(*, started: bool = True) -> dict[str, object]:
     scenario = SCENARIOS[CELL.scenario]
     ports = dict(zip(INBOUND, (20010, 20011, 20012), strict=True))
     directory = f"/srv/postfix-matrix/{scenario.id}"
-    config = assemble(
+    config = assemble_instance(
         scenario,
         InstanceContext(
             scenario.id, "3.7.11", directory, {str(name): port for name, port in ports.items()},
@@ -260,10 +264,10 @@ def borders() -> dict[str, Any]:
             "postfix-3.6.4+openssl-1.1.1w": {"defaults": {"smtp": changed}},
         },
     )
-    return since_data(data, "defaults", since(data, "defaults"))
+    return since_data(data, "defaults", group_places(data, "defaults"))
 
 
-def scanned() -> Map:
+def scanned() -> ScanResult:
     """A map with something of everything, and something that came to nothing."""
     suites = [
         cipher for cipher in all_ciphers() if cipher.name in ("RC4-MD5", "AES128-SHA", "AES256-SHA")
@@ -278,12 +282,12 @@ def scanned() -> Map:
         sha256="0" * 64,
         seen=(Protocol.TLSv1,),
     )
-    return Map(
+    return ScanResult(
         accepted=tuple(
             Accepted(protocol, suite)
             for protocol in (Protocol.SSLv2, Protocol.TLSv1)
             for suite in suites
-            if suite.speaks(protocol)
+            if suite.belongs_to(protocol)
         ),
         order={"TLSv1": "server"},
         groups={"TLSv1.3": ("X25519",)},
@@ -309,6 +313,6 @@ def samples() -> dict[str, Any]:
         "verify": verify_samples.refused_recipients(),
         "explain": verify_samples.explained(),
         "since": borders(),
-        "scan": document("debian-12", scanned()),
+        "scan": scan_data("debian-12", scanned()),
     }
     return {name: json.loads(json.dumps(sample)) for name, sample in data.items()}

@@ -21,8 +21,8 @@ from harness.scenarios.expectations import (
 )
 from harness.scenarios.policies import load_policies
 from harness.scenarios.remedies import Override
-from harness.verdicts.line_effects import explain
-from harness.verdicts.policy_answers import answers
+from harness.verdicts.line_effects import explain_lines
+from harness.verdicts.policy_answers import judge_services
 from tests.unit.sample_verdicts import Results, run_of
 
 ESTABLISHED = (
@@ -45,7 +45,7 @@ REPLACED = [
 
 def expectations(policy: str) -> tuple[Expectation, ...]:
     """A policy's expectations."""
-    return tuple(load_policies()[policy].within(Where()))
+    return tuple(load_policies()[policy].expectations_within(Where()))
 
 
 def refused_later(
@@ -111,7 +111,7 @@ def refused_recipients() -> dict[str, Any]:
     data = with_evidence(
         replace(data, observations=observations), [ESTABLISHED, REJECT], reply, instance
     )
-    services = answers(data, "candidate")
+    services = judge_services(data, "candidate")
     override = Override("25", "smtpd_tls_protocols", "TLSv1", 12)
     remedy = TriedRemedy(("smtpd_tls_protocols = !TLSv1",), (override,), services, services)
     return verification_data(data, "candidate", services, ["tls12-or-newer"], remedy)
@@ -124,4 +124,4 @@ def explained() -> dict[str, Any]:
         {"defaults": {"smtp": {"TLSv1": "TLSv1"}}, "advice": strict},
         texts={"advice": "smtpd_tls_protocols = !TLSv1\n"},
     )
-    return explanation_data(data, explain(data, "advice"))
+    return explanation_data(data, explain_lines(data, "advice"))

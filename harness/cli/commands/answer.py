@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.catalog.selectors import select
+from harness.catalog.selectors import select_names
 from harness.cli.grouped_help import GroupedCommand, format_examples
 from harness.observations.run_folder import load_run
 from harness.reports.answer_text import render_answer
@@ -32,5 +32,5 @@ def answer_command(scenario: str, folder: Path | None) -> None:
     """
     data = load_run(run_folder(folder))
     verdicts = {verdict.scenario: verdict for verdict in judge_run(data)}
-    (name, *_) = select("scenario", list(verdicts), [scenario])
+    (name, *_) = select_names("scenario", list(verdicts), [scenario])
     click.echo(render_answer(data, verdicts[name]), nl=False)

@@ -10,26 +10,26 @@ from typing import Any
 
 import click
 
-from harness.catalog.corroboration import corroboration
+from harness.catalog.corroboration import describe_corroboration
 from harness.catalog.releases import (
     PRODUCTS,
     Package,
     Release,
     Source,
     SourceKind,
-    load,
-    releases,
+    all_releases,
+    load_data,
 )
 from harness.catalog.releases import packages as packaged
-from harness.catalog.writing import data_file, write
+from harness.catalog.writing import data_file, write_record
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.source_options import read_mirrors
 from harness.paths import cache_dir
 from harness.sources.catalog_add import (
-    Verified,
-    Wanted,
-    keep,
-    verified,
+    RequestedRelease,
+    VerifiedArchive,
+    cache_archive,
+    fetch_and_verify,
 )
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -69,7 +69,7 @@ def list_command(product: str | None, as_json: bool) -> None:
     names = [product] if product else list(PRODUCTS)
     records: list[Release | Package] = []
     for name in names:
-        records += [*releases(name), *packaged(name)]
+        records += [*all_releases(name), *packaged(name)]
     if as_json:
         click.echo(json.dumps([_record_data(record) for record in records], indent=2))
         return
@@ -136,16 +136,18 @@ def add_command(
     All places that have the archive must give the same bytes, and its source must state the
     VERSION. Nothing of it is run.
     """
-    request = Wanted(product, version, urls, read_mirrors(mirrors), file, _parse_hash(sha256))
+    request = RequestedRelease(
+        product, version, urls, read_mirrors(mirrors), file, _parse_hash(sha256)
+    )
     sources = cache_dir() / "sources"
     sources.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".adding-", dir=sources) as folder:
-        result = verified(request, load(product), Path(folder), _print_note)
+        result = fetch_and_verify(request, load_data(product), Path(folder), _print_note)
         for reason in result.failed:
             _print_note(f"not fetched from {reason}")
         if not dry_run:
-            write(data_file(product), result.record)
-            keep(result, cache_dir())
+            write_record(data_file(product), result.record)
+            cache_archive(result, cache_dir())
     click.echo(str(result.record), nl=False)
     _print_summary(request, result, dry_run=dry_run)
 
@@ -160,11 +162,13 @@ def _parse_hash(text: str | None) -> str:
     return (text or "").strip().lower()
 
 
-def _print_summary(request: Wanted, result: Verified, *, dry_run: bool) -> None:
+def _print_summary(request: RequestedRelease, result: VerifiedArchive, *, dry_run: bool) -> None:
     """Print what was done, how trustworthy the hash is, and what to do next."""
     number = len(result.record.places)
     if number < 2:
-        _print_note(f"its hash: {corroboration(number)}; compare it with upstream's announcement")
+        _print_note(
+            f"its hash: {describe_corroboration(number)}; compare it with upstream's announcement"
+        )
     if dry_run:
         _print_note("nothing was written")
         return
@@ -180,7 +184,7 @@ def _print_summary(request: Wanted, result: Verified, *, dry_run: bool) -> None:
 def _format_row(record: Release | Package) -> tuple[str, str, str, str]:
     if isinstance(record, Package):
         return record.id, "-", "-", f"packages {record.package} of Debian {record.suite}"
-    vouched = corroboration(max(source.corroborated for source in record.sources))
+    vouched = describe_corroboration(max(source.corroborated for source in record.sources))
     where = dict.fromkeys(_describe_place(source) for source in record.sources)
     return record.id, str(record.date or "-"), vouched, ", ".join(where)
 

@@ -15,19 +15,19 @@ from harness.catalog.clients import (
     Control,
     all_clients,
     all_controls,
-    client,
-    is_of_a_build,
+    find_client,
+    is_build_client,
 )
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.progress import Display
 from harness.cli.signals import handle_signals
-from harness.clients.driver import role_of
+from harness.clients.driver import client_role
 from harness.conformance.client_checks import ClientReport
 from harness.conformance.client_trial import (
-    Servers,
-    Trial,
+    ClientTrial,
+    TrialServers,
 )
-from harness.docker_engine.pulling import present
+from harness.docker_engine.pulling import ensure_present
 from harness.docker_engine.session import (
     DockerSession,
     connect,
@@ -35,7 +35,7 @@ from harness.docker_engine.session import (
 from harness.errors import ExitCode
 from harness.images import recipes
 from harness.images.image_builder import ImageBuilder
-from harness.reports.plain_text import plain
+from harness.reports.plain_text import escape_controls
 from harness.run.builders import open_builder
 from harness.targets.control import ControlServer, start_control
 from harness.targets.lab import Lab
@@ -101,7 +101,7 @@ def list_command() -> None:
 async def _try_out(image: str, lab: Lab, builder: ImageBuilder) -> ClientReport:
     """Start the servers, then the trial."""
     named = {entry.name for entry in all_clients()}
-    known = client(image) if image in named or is_of_a_build(image) else None
+    known = find_client(image) if image in named or is_build_client(image) else None
     made = partial(_find_image_id, image, builder, known)
     image_id = await asyncio.to_thread(made)
     dovecot = await asyncio.to_thread(builder.ensure, recipes.sasl_recipe())
@@ -113,8 +113,8 @@ async def _try_out(image: str, lab: Lab, builder: ImageBuilder) -> ClientReport:
     try:
         permissive = tuple(server for server in servers if not server.control.forbids)
         forbidding = next(server for server in servers if server.control.forbids)
-        servers_of = Servers(permissive, forbidding)
-        return await Trial(lab, servers_of, image, image_id, role_of(known)).run()
+        servers_of = TrialServers(permissive, forbidding)
+        return await ClientTrial(lab, servers_of, image, image_id, client_role(known)).run()
     finally:
         for server in servers:
             server.target.close()
@@ -123,7 +123,7 @@ async def _try_out(image: str, lab: Lab, builder: ImageBuilder) -> ClientReport:
 def _find_image_id(image: str, builder: ImageBuilder, known: Client | None) -> str:
     if known is not None:
         return builder.ensure(recipes.client_recipe(known)).id
-    return str(present(connect(), image, builder.cancelling)["Id"])
+    return str(ensure_present(connect(), image, builder.cancel_flag)["Id"])
 
 
 def _start_control_server(
@@ -139,4 +139,4 @@ def _format_report(report: ClientReport) -> str:
     verdict = "keeps" if report.ok else "does not keep"
     checks = "\n".join(str(check) for check in report.checks)
     closing = f"{report.reference} {verdict} the client contract (docs/client-contract.md)"
-    return plain(f"{checks}\n\n{closing}")
+    return escape_controls(f"{checks}\n\n{closing}")

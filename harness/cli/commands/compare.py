@@ -10,12 +10,12 @@ from harness.cli.grouped_help import GroupedCommand, format_examples
 from harness.errors import ExitCode
 from harness.observations.record import Observation
 from harness.observations.run_folder import load_run
-from harness.reports.labels import sentence
-from harness.reports.plain_text import plain
+from harness.reports.labels import describe_result
+from harness.reports.plain_text import escape_controls
 from harness.run.run_folders import run_folder
 from harness.verdicts.comparison import (
-    Comparison,
-    Differing,
+    DifferingCell,
+    RunComparison,
     compare_runs,
 )
 from harness.verdicts.observation_diff import cipher_of
@@ -40,25 +40,28 @@ def compare_command(before: Path, after: Path | None) -> int:
     """
     comparison = compare_runs(load_run(run_folder(before)), load_run(run_folder(after)))
     for line in _describe_comparison(comparison):
-        click.echo(plain(line))
-    return ExitCode.DIFFERS if comparison.differing or comparison.turned else ExitCode.OK
+        click.echo(escape_controls(line))
+    return ExitCode.DIFFERS if comparison.differing or comparison.changed_verdicts else ExitCode.OK
 
 
-def _describe_comparison(comparison: Comparison) -> list[str]:
+def _describe_comparison(comparison: RunComparison) -> list[str]:
     lines = [
         line for difference in comparison.differing for line in _describe_difference(difference)
     ]
-    lines += [f"{t.scenario} on {t.build}: {t.before}, then {t.after}" for t in comparison.turned]
+    lines += [
+        f"{t.scenario} on {t.build}: {t.before}, then {t.after}"
+        for t in comparison.changed_verdicts
+    ]
     both = comparison.same + len(comparison.differing)
     lines.append(f"{len(comparison.differing)} of {both} cells differ")
-    lines.append(f"{len(comparison.turned)} of {comparison.verdicts} verdicts differ")
+    lines.append(f"{len(comparison.changed_verdicts)} of {comparison.verdicts} verdicts differ")
     for cells, which in ((comparison.only_before, "first"), (comparison.only_after, "second")):
         if cells:
             lines.append(f"{len(cells)} cells are in the {which} run only, such as {cells[0]}")
     return lines
 
 
-def _describe_difference(difference: Differing) -> list[str]:
+def _describe_difference(difference: DifferingCell) -> list[str]:
     kind = "flaky" if difference.flaky else "another configuration or image"
     return [
         f"{difference.before.cell}: {', '.join(difference.names)} ({kind})",
@@ -69,4 +72,4 @@ def _describe_difference(difference: Differing) -> list[str]:
 
 def _describe_observation(observation: Observation) -> str:
     cipher = cipher_of(observation)
-    return sentence(observation) + (f", {cipher}" if cipher else "")
+    return describe_result(observation) + (f", {cipher}" if cipher else "")

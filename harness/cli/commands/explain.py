@@ -24,8 +24,8 @@ from harness.observations.run_folder import (
     load_run,
 )
 from harness.reports.explain_json import explanation_data
-from harness.reports.explain_text import explanation, table
-from harness.reports.problems import trouble
+from harness.reports.explain_text import explanation_lines, explanation_table
+from harness.reports.problems import describe_problems
 from harness.reports.stand_ins import stand_ins_markdown, stand_ins_of
 from harness.run.choosing import read_scenarios
 from harness.run.job import exit_code
@@ -34,14 +34,14 @@ from harness.scenarios.bearing import left_out
 from harness.scenarios.scenario import Scenario
 from harness.scenarios.variants import (
     lines_of,
-    variant,
+    make_variant,
 )
 from harness.verdicts.line_effects import (
-    distinct,
-    explain,
-    pairs,
-    repeats,
-    variants,
+    distinct_scenarios,
+    explain_lines,
+    line_variants,
+    next_pairs,
+    repeated_scenarios,
 )
 
 TEXT, JSON, MARKDOWN = "text", "json", "markdown"
@@ -111,16 +111,18 @@ def explain_command(
         name = candidate.id
         baseline = None if candidate.whole else _find_baseline(candidate, scenarios)
         data = _measure_candidate(candidate, baseline, measuring, yes=yes)
-    effects = explain(data, name)
+    effects = explain_lines(data, name)
     if form == JSON:
         click.echo(json.dumps(explanation_data(data, effects), ensure_ascii=False, indent=1))
     elif form == MARKDOWN:
         replaced = stand_ins_markdown(stand_ins_of(data, name), verbose=verbose)
-        click.echo("\n\n".join(part for part in (replaced, table(data, effects)) if part))
+        click.echo(
+            "\n\n".join(part for part in (replaced, explanation_table(data, effects)) if part)
+        )
     else:
-        click.echo("\n".join(explanation(data, effects, verbose=verbose)))
+        click.echo("\n".join(explanation_lines(data, effects, verbose=verbose)))
     click.echo(f"\nThe run is in {data.folder}", err=True)
-    if problems := trouble(data):
+    if problems := describe_problems(data):
         click.echo(problems, err=True)
     return exit_code(data)
 
@@ -135,7 +137,7 @@ def _measure_candidate(
     """
     first = [candidate] if control is None else [control, candidate]
     numbers = _choose_lines(candidate, measuring)
-    scenarios = [*first, *distinct(variants(candidate, control, numbers), first)]
+    scenarios = [*first, *distinct_scenarios(line_variants(candidate, control, numbers), first)]
     confirm_measuring(
         "explain", len(measuring.plan_scenarios(scenarios)), yes=yes, quiet=measuring.quiet
     )
@@ -145,11 +147,13 @@ def _measure_candidate(
         measuring.make_engine(display) as engine,
     ):
         data = measuring.measure_scenarios(engine, scenarios)
-        effects = explain(data, candidate.id)
-        more = list(repeats(effects, candidate))
+        effects = explain_lines(data, candidate.id)
+        more = list(repeated_scenarios(effects, candidate))
         if control is not None:
-            tried = [variant(candidate, control, kind, pair) for kind, pair in pairs(effects)]
-            more += distinct(tried, scenarios)
+            tried = [
+                make_variant(candidate, control, kind, pair) for kind, pair in next_pairs(effects)
+            ]
+            more += distinct_scenarios(tried, scenarios)
         if more:
             data = measuring.measure_scenarios(engine, [*scenarios, *more], prior=data)
     return data

@@ -12,7 +12,7 @@ import docker
 from rich.table import Table
 from rich.text import Text
 
-from harness.catalog.builds import Additions, Build
+from harness.catalog.builds import Build, UserAdditions
 from harness.catalog.clients import all_clients
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.output import output_console
@@ -24,32 +24,32 @@ from harness.cli.source_options import (
     source_option,
     source_options,
 )
-from harness.conformance.image_checks import Report
-from harness.conformance.image_examination import examine
+from harness.conformance.image_checks import ImageReport
+from harness.conformance.image_examination import examine_image
 from harness.docker_engine.session import (
     DockerSession,
     connect,
-    talking,
+    engine_errors,
 )
 from harness.errors import DoesNotBuildError, ExitCode
 from harness.images.batch_build import (
     BuildResult,
+    BuildState,
     Orderable,
-    State,
+    add_parts,
     build_all,
-    catalogue,
-    name_of,
-    with_parts,
+    list_orderables,
+    order_name,
 )
 from harness.images.image_states import (
     ImageState,
-    survey,
+    list_states,
 )
-from harness.images.pruning import Found, our_images, outdated, remove
+from harness.images.pruning import TaggedImage, find_outdated, our_images, remove_images
 from harness.images.recipes import Recipe, RecipeKind, build_recipe, client_recipe
 from harness.images.refusals import Refusals
 from harness.paths import cache_dir, images_dir
-from harness.reports.plain_text import plain
+from harness.reports.plain_text import escape_controls
 from harness.run.builders import open_builder
 from harness.run.choosing import (
     check_used,
@@ -121,7 +121,7 @@ def build_command(
         DockerSession(connect()) as session,
         Display(quiet=quiet) as display,
         handle_signals(),
-        talking("building images"),
+        engine_errors("building images"),
     ):
         builder = open_builder(
             session, display.show_event, mirrors=places, compilers=compilers, again=again
@@ -154,12 +154,12 @@ def list_command(globs: tuple[str, ...], sources: tuple[str, ...], as_json: bool
     GLOBS select by name.
     """
     additions = read_additions(sources)
-    known = catalogue(additions)
+    known = list_orderables(additions)
     chosen = choose_from("image", globs, known, lambda: known, additions).values()
     check_used(additions, chosen)
-    with talking("listing images"):
+    with engine_errors("listing images"):
         there = our_images(connect())
-    rows = survey(chosen, there, Refusals(cache_dir()), images_dir())
+    rows = list_states(chosen, there, Refusals(cache_dir()), images_dir())
     if as_json:
         click.echo(json.dumps([_entry_json(row) for row in rows], indent=2))
     else:
@@ -188,8 +188,12 @@ def check_command(reference: str, as_json: bool) -> int:
     The image REFERENCE is started as a run would start it. The exit code is 1 where it does not
     keep the contract.
     """
-    with DockerSession(connect()) as session, Lab(session) as lab, talking("checking the image"):
-        report = examine(lab, reference)
+    with (
+        DockerSession(connect()) as session,
+        Lab(session) as lab,
+        engine_errors("checking the image"),
+    ):
+        report = examine_image(lab, reference)
     if as_json:
         click.echo(json.dumps(asdict(report), indent=2))
     else:
@@ -197,12 +201,12 @@ def check_command(reference: str, as_json: bool) -> int:
     return ExitCode.OK if report.ok else ExitCode.DIFFERS
 
 
-def _format_report(report: Report) -> str:
+def _format_report(report: ImageReport) -> str:
     """The checks and their result. Text that comes from the image is printed without markup."""
     verdict = "keeps" if report.ok else "does not keep"
     checks = "\n".join(str(check) for check in report.checks)
     closing = f"{report.reference} {verdict} the image contract (docs/image-contract.md)"
-    return plain(f"{checks}\n\n{closing}")
+    return escape_controls(f"{checks}\n\n{closing}")
 
 
 @images_group.command(
@@ -234,25 +238,27 @@ def prune_command(everything: bool, dry_run: bool) -> None:
     """
     client = connect()
     if dry_run:
-        with talking("listing images"):
+        with engine_errors("listing images"):
             for image in _list_unwanted(client, everything=everything):
                 click.echo(image.reference)
         return
     # A session begins by removing what dead sessions left behind.
-    with DockerSession(client), talking("removing images"):
+    with DockerSession(client), engine_errors("removing images"):
         unwanted = _list_unwanted(client, everything=everything)
-        removed = remove(client, unwanted, lambda text: click.echo(plain(text), err=True))
+        removed = remove_images(
+            client, unwanted, lambda text: click.echo(escape_controls(text), err=True)
+        )
     click.echo(f"removed {removed} of {len(unwanted)} images", err=True)
 
 
-def _list_unwanted(client: docker.DockerClient, *, everything: bool) -> list[Found]:
+def _list_unwanted(client: docker.DockerClient, *, everything: bool) -> list[TaggedImage]:
     images = our_images(client)
-    return images if everything else outdated(images, images_dir())
+    return images if everything else find_outdated(images, images_dir())
 
 
-def _choose_orders(globs: tuple[str, ...], additions: Additions) -> dict[str, Orderable]:
+def _choose_orders(globs: tuple[str, ...], additions: UserAdditions) -> dict[str, Orderable]:
     """The orders by name; without globs, all that a run needs."""
-    listed = catalogue(additions)
+    listed = list_orderables(additions)
 
     def default_orders() -> dict[str, Orderable]:
         default_names = {
@@ -264,7 +270,7 @@ def _choose_orders(globs: tuple[str, ...], additions: Additions) -> dict[str, Or
             if _is_helper(order) and name not in default_names
         ]
         default = [*choose_builds((), additions).values(), *helpers]
-        return {name_of(order): order for order in default}
+        return {order_name(order): order for order in default}
 
     # Hidden recipes by whole names only, as 'images list' shows them for a failed build.
     hidden_names = set(split_globs(globs)) - set(listed)
@@ -274,7 +280,7 @@ def _choose_orders(globs: tuple[str, ...], additions: Additions) -> dict[str, Or
         if recipe.name in hidden_names
     }
     chosen = choose_from("image", globs, {**listed, **hidden}, default_orders, additions)
-    orders = with_parts(chosen.values())
+    orders = add_parts(chosen.values())
     check_used(additions, orders.values())
     return orders
 
@@ -298,10 +304,10 @@ def _is_helper(order: Orderable) -> bool:
     )
 
 
-def _is_failure(order: Orderable, state: State) -> bool:
+def _is_failure(order: Orderable, state: BuildState) -> bool:
     """Whether a state is a failure; a build, or half of one, that does not compile is a result."""
-    return state in (State.UNREACHED, State.FAILED) or (
-        state is State.REFUSED and _is_helper(order)
+    return state in (BuildState.UNREACHED, BuildState.FAILED) or (
+        state is BuildState.REFUSED and _is_helper(order)
     )
 
 
@@ -322,7 +328,7 @@ def _result_table(results: list[BuildResult]) -> Table:
 
 def _table_cells(*texts: str) -> Iterator[Text]:
     """Compilers' messages as they are: in a plain string "[enabled by default]" is markup."""
-    return (Text(plain(text)) for text in texts)
+    return (Text(escape_controls(text)) for text in texts)
 
 
 def _failure_reason(result: BuildResult) -> str:
@@ -335,7 +341,7 @@ def _print_errors(results: list[BuildResult]) -> None:
     """Print on standard error, in full, why images are unavailable, and what to do about it."""
     for result in results:
         if result.error:
-            click.echo(plain(f"\n{result.name}: {result.error}"), err=True)
+            click.echo(escape_controls(f"\n{result.name}: {result.error}"), err=True)
 
 
 def _result_json(result: BuildResult) -> dict[str, Any]:

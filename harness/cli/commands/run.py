@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from harness.catalog.builds import Additions, Build
+from harness.catalog.builds import Build, UserAdditions
 from harness.catalog.clients import Client
 from harness.catalog.plan import Plan
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
@@ -35,7 +35,7 @@ from harness.observations.run_folder import (
     RunData,
     load_run,
 )
-from harness.reports.problems import trouble
+from harness.reports.problems import describe_problems
 from harness.reports.terminal import print_matrix
 from harness.run.choosing import (
     Selection,
@@ -123,7 +123,7 @@ def run_command(
     print_matrix(data, output_console())
     click.echo(f"\nThe run is in {folder}: open {folder / 'index.html'}", err=True)
     click.echo("'postfix-matrix show --full' prints every table whole", err=True)
-    if problems := trouble(data):
+    if problems := describe_problems(data):
         click.echo(problems, err=True)
     # Advice that is known to be wrong takes precedence over cells that are unmeasured.
     judged = exit_code_of(judge_run(data)) if by_verdict else ExitCode.OK
@@ -134,7 +134,7 @@ def _make_run_plan(
     selection: Selection,
     scenarios: dict[str, Scenario],
     prior: RunData | None,
-    additions: Additions,
+    additions: UserAdditions,
     user_clients: Sequence[Client],
 ) -> tuple[Plan, dict[str, Build]]:
     """The plan of the run, and its builds by name."""
@@ -166,7 +166,7 @@ def _check_clients_used(user_clients: Iterable[Client], plan: Plan) -> None:
 
 
 def _check_additions(
-    prior: RunData, additions: Additions, user_clients: Iterable[Client] = ()
+    prior: RunData, additions: UserAdditions, user_clients: Iterable[Client] = ()
 ) -> None:
     """Refuse to resume a run with other sources, images or clients of the user's."""
     given = {

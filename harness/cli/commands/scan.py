@@ -14,12 +14,12 @@ from harness.cli.candidate_options import CandidateOptions, candidate_options
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.errors import ExitCode, UsageError
 from harness.scan.dialogue import ScanTarget
-from harness.scan.scanning import scan
+from harness.scan.scanning import scan_server
 from harness.tls import Service, read_service
 
 if TYPE_CHECKING:
     from harness.reports.stand_ins import StandIns
-    from harness.scan.result import Map
+    from harness.scan.result import ScanResult
     from harness.scenarios.scenario import Scenario
 
 _ADDRESS = re.compile(r"(?P<host>[^/\s]+):(?P<port>\d+)")
@@ -126,7 +126,7 @@ def scan_command(
     _refuse_options(what, of_build if address else {"--implicit": implicit}, running=bool(address))
     replaced = None
     if address:
-        result = scan(_make_target(address, implicit=implicit), ciphers_only=ciphers_only)
+        result = scan_server(_make_target(address, implicit=implicit), ciphers_only=ciphers_only)
     else:
         scanned_service = _parse_service(service or "smtp")
         scanned = _choose_configuration(scenario, config, scenarios_dir, service, reading)
@@ -149,9 +149,9 @@ def scan_command(
                 engine, build, scanned, scanned_service, ciphers_only=ciphers_only
             )
     if as_json:
-        from harness.reports.scan_json import render
+        from harness.reports.scan_json import render_scan
 
-        click.echo(render(what, result, replaced))
+        click.echo(render_scan(what, result, replaced))
     else:
         _print_map(result, replaced if config or reading.container else None, verbose=verbose)
     return ExitCode.INFRASTRUCTURE if result.not_measured else ExitCode.OK
@@ -195,10 +195,10 @@ def _choose_configuration(
     return config_candidate(config, service, reading)
 
 
-def _print_map(result: Map, replaced: StandIns | None, *, verbose: bool) -> None:
+def _print_map(result: ScanResult, replaced: StandIns | None, *, verbose: bool) -> None:
     """Print the result as text, below the settings that stand-ins replace."""
     from harness.reports.scan_text import (
-        lines,
+        scan_lines,
         text_width,
     )
 
@@ -208,7 +208,7 @@ def _print_map(result: Map, replaced: StandIns | None, *, verbose: bool) -> None
         for line in stand_ins_text(replaced, verbose=verbose):
             click.echo(line)
         click.echo()
-    for line in lines(result, text_width()):
+    for line in scan_lines(result, text_width()):
         click.echo(line)
 
 

@@ -18,21 +18,21 @@ from harness.cli.source_options import (
     read_mirrors,
 )
 from harness.errors import ExitCode, NothingSelectedError, UsageError
-from harness.observations.merging import merge
+from harness.observations.merging import merge_runs
 from harness.observations.run_folder import (
     RunData,
     load_run,
 )
-from harness.reports.plain_text import plain
+from harness.reports.plain_text import escape_controls
 from harness.reports.since_json import since_data
 from harness.run.bisection import bisect
 from harness.run.choosing import read_scenarios
 from harness.run.engine import Engine
 from harness.run.run_folders import run_folder
-from harness.verdicts.since import Alike, since
+from harness.verdicts.since import PlaceGroup, group_places
 from harness.verdicts.version_dependence_text import (
-    reach,
-    sentences,
+    coverage_sentences,
+    dependence_sentences,
 )
 
 #: A heading names this many cells; the others are counted.
@@ -106,7 +106,7 @@ def since_command(
         raise UsageError("--mirror fetches nothing without --bisect", next_step="add --bisect")
     places = read_mirrors(mirrors) if bisecting else ()
     named = [run_folder(folder) for folder in folders] or [run_folder(None)]
-    data = reduce(merge, [load_run(folder) for folder in named])
+    data = reduce(merge_runs, [load_run(folder) for folder in named])
     groups = _find_groups(data, place)
     if bisecting:
         scenarios = read_scenarios(scenarios_dir)
@@ -122,12 +122,12 @@ def since_command(
         click.echo(json.dumps(since_data(data, place, groups), ensure_ascii=False, indent=1))
     else:
         for group in groups:
-            click.echo(plain("\n".join(_format_group(group))))
+            click.echo(escape_controls("\n".join(_format_group(group))))
     return ExitCode.OK
 
 
-def _find_groups(data: RunData, place: str) -> tuple[Alike, ...]:
-    groups = since(data, place)
+def _find_groups(data: RunData, place: str) -> tuple[PlaceGroup, ...]:
+    groups = group_places(data, place)
     if not groups:
         raise NothingSelectedError(
             f"no cell of {data.folder} is at {place}",
@@ -144,8 +144,8 @@ def _print_notes(notes: Sequence[str], place: str, folders: Sequence[Path]) -> N
     click.echo(f"to print this again without measuring: {again}", err=True)
 
 
-def _format_group(group: Alike) -> list[str]:
+def _format_group(group: PlaceGroup) -> list[str]:
     shown = ", ".join(group.places[:MOST_PLACES])
     more = len(group.places) - MOST_PLACES
-    details = [*sentences(group.found), *reach(group.found)]
+    details = [*dependence_sentences(group.found), *coverage_sentences(group.found)]
     return [shown + (f" and {more} more" if more > 0 else ""), *(f"  {line}" for line in details)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from harness.catalog.selectors import select
+from harness.catalog.selectors import select_names
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.verdict_exit import (
     exit_code_of,
@@ -19,7 +19,7 @@ from harness.observations.run_folder import (
     load_run,
 )
 from harness.reports.verdicts_json import verdicts_data
-from harness.reports.verdicts_text import findings, render_verdicts
+from harness.reports.verdicts_text import finding_lines, render_verdicts
 from harness.run.run_folders import run_folder
 from harness.verdicts.verdict import ScenarioVerdict, judge_run
 
@@ -79,7 +79,7 @@ def verdicts_command(
         click.echo(render_verdicts(data, verdicts), nl=False)
     else:
         for verdict in verdicts:
-            click.echo("\n".join(findings(data, verdict, every_cell=all_cells)) + "\n")
+            click.echo("\n".join(finding_lines(data, verdict, every_cell=all_cells)) + "\n")
     return exit_code_of(verdicts) if by_verdict else ExitCode.OK
 
 
@@ -91,4 +91,4 @@ def _choose_verdicts(data: RunData, patterns: tuple[str, ...]) -> tuple[Scenario
             cause="expectations are [[expect]] tables, and this run's scenarios have none",
             next_step="see docs/writing-a-scenario.md on how to write one; then run again",
         )
-    return tuple(verdicts[name] for name in select("scenario", list(verdicts), patterns))
+    return tuple(verdicts[name] for name in select_names("scenario", list(verdicts), patterns))

@@ -20,18 +20,18 @@ from harness.cli.measure_options import (
 from harness.cli.signals import handle_signals
 from harness.errors import ExitCode, UsageError
 from harness.observations.run_folder import RunData
-from harness.reports.problems import trouble
+from harness.reports.problems import describe_problems
 from harness.reports.service_labels import service_labels
 from harness.reports.verify_json import verification_data
 from harness.reports.verify_markdown import verification_markdown
 from harness.reports.verify_remedy import TriedRemedy, why_no_remedy
-from harness.reports.verify_text import told_remedy, verification
+from harness.reports.verify_text import remedy_lines, verification_text
 from harness.run.choosing import read_scenarios
 from harness.run.engine import Engine
 from harness.scenarios.claims import Claims
 from harness.scenarios.expectations import (
     Expectation,
-    Slip,
+    ExpectationError,
     Where,
 )
 from harness.scenarios.policies import (
@@ -40,16 +40,16 @@ from harness.scenarios.policies import (
     read_policy,
 )
 from harness.scenarios.remedies import (
-    overrides,
+    apply_remedy,
+    find_overrides,
     parameters_of,
-    remedied,
 )
 from harness.scenarios.scenario import Scenario
 from harness.tls import Offer
 from harness.verdicts.judging import Standing
 from harness.verdicts.policy_answers import (
     ServiceAnswer,
-    answers,
+    judge_services,
     overall_standing,
 )
 
@@ -128,10 +128,10 @@ def verify_command(
         measuring.make_engine(display) as engine,
     ):
         data = measuring.measure_scenarios(engine, to_measure)
-        service_answers = answers(data, candidate.id)
+        service_answers = judge_services(data, candidate.id)
         if form == TEXT:
             # The answer is printed before a remedy is tried, which takes as long again.
-            click.echo(verification(data, candidate.id, service_answers, verbose=verbose))
+            click.echo(verification_text(data, candidate.id, service_answers, verbose=verbose))
         remedy, data = _try_remedy(
             measuring, engine, data, to_measure, service_answers, [policy for policy, _ in named]
         )
@@ -142,10 +142,10 @@ def verify_command(
         click.echo(
             verification_markdown(data, candidate.id, service_answers, remedy, verbose=verbose)
         )
-    elif remedy is not None and (lines := list(told_remedy(remedy, service_answers))):
+    elif remedy is not None and (lines := list(remedy_lines(remedy, service_answers))):
         click.echo("\n".join(["", *lines]))
     click.echo(f"\nThe run is in {data.folder}", err=True)
-    if problems := trouble(data):
+    if problems := describe_problems(data):
         click.echo(problems, err=True)
     return exit_code_of(service_answers)
 
@@ -170,7 +170,7 @@ def _parse_policy(text: str, known: dict[str, Policy]) -> tuple[Policy, tuple[Ex
     value: object = {name: clients.split(",")} if equals else name
     try:
         expectations = read_policy(value, Where(), known)
-    except Slip as slip:
+    except ExpectationError as slip:
         raise UsageError(
             f"--policy {text}: {slip.what}", next_step=f"name one {slip.expected}"
         ) from None
@@ -205,10 +205,10 @@ def _try_remedy(
     services = {
         name for answer in failing for name in (answer.service, labels[answer.service].entry)
     }
-    tried = remedied(candidate, lines, services, REMEDIED)
+    tried = apply_remedy(candidate, lines, services, REMEDIED)
     data = measuring.measure_scenarios(engine, [*to_measure, tried], prior=data)
-    freed = overrides(candidate.master_cf, services, parameters_of(lines))
-    return TriedRemedy(lines, freed, tuple(service_answers), answers(data, tried.id)), data
+    freed = find_overrides(candidate.master_cf, services, parameters_of(lines))
+    return TriedRemedy(lines, freed, tuple(service_answers), judge_services(data, tried.id)), data
 
 
 def _remedy_lines(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.adaptation.setting_kinds import (
-    USERS_OWN,
+    USER_DEFINED,
     SettingGroup,
     SettingKind,
     Treatment,
@@ -136,7 +136,7 @@ def test_single_settings_have_the_treatment_that_a_container_needs(
 def test_a_name_that_postfix_does_not_know_is_the_users_own() -> None:
     """Protects restriction classes: they hold as written, with stand-ins for their tables."""
     assert deciding_name("greylisting") is None
-    assert rule_of("greylisting") == USERS_OWN
+    assert rule_of("greylisting") == USER_DEFINED
 
 
 def test_the_page_is_what_the_table_says() -> None:

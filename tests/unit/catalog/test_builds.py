@@ -10,14 +10,14 @@ from harness.catalog.builds import (
     DEBIAN,
     LEGACY,
     STOCK,
-    Additions,
     Build,
+    UserAdditions,
     all_builds,
-    check_name,
+    check_image_name,
+    find_openssl,
     known_builds,
-    openssl,
 )
-from harness.catalog.releases import Package, Release, Source, SourceKind, release
+from harness.catalog.releases import Package, Release, Source, SourceKind, find_release
 from harness.errors import UsageError
 from harness.run.choosing import choose_builds
 
@@ -29,8 +29,8 @@ def _local(product: str, version: str) -> Release:
     return Release(product, version, None, (source,))
 
 
-def _adding(*releases: Release, images: Mapping[str, str] | None = None) -> Additions:
-    return Additions({added.id: added for added in releases}, images or {})
+def _adding(*releases: Release, images: Mapping[str, str] | None = None) -> UserAdditions:
+    return UserAdditions({added.id: added for added in releases}, images or {})
 
 
 def test_each_known_build_round_trips() -> None:
@@ -51,7 +51,7 @@ def test_each_known_build_round_trips() -> None:
 )
 def test_an_openssl_has_a_flavour(text: str, version: str, flavour: str) -> None:
     """Upstream's, the permissive and Debian's OpenSSL are never taken for one another."""
-    parsed = openssl(text)
+    parsed = find_openssl(text)
     assert (parsed.version, parsed.flavour, str(parsed)) == (version, flavour, text)
     assert isinstance(parsed.of, Package) == (flavour == DEBIAN)
 
@@ -77,7 +77,7 @@ def test_a_source_of_the_users_own_overrides_rule_and_catalog() -> None:
     assert not Build.parse("postfix-3.7.11+openssl-1.1.1w").unverified
     from_user = Build.parse("postfix-3.7.11+openssl-1.1.1w", _adding(_local("openssl", "1.1.1w")))
     assert from_user.unverified
-    assert from_user.postfix == release("postfix", "3.7.11")
+    assert from_user.postfix == find_release("postfix", "3.7.11")
 
 
 def test_a_version_that_only_the_user_has_can_be_built() -> None:
@@ -115,7 +115,7 @@ def test_an_image_of_the_users_own_is_a_build_by_its_name() -> None:
 def test_a_name_that_would_mislead_is_refused(name: str) -> None:
     """A name is a part of cells' ids, and must not be taken for a build of the catalog's."""
     with pytest.raises(UsageError, match="cannot be the name"):
-        check_name(name)
+        check_image_name(name)
 
 
 def test_a_command_without_globs_has_the_default_builds() -> None:
@@ -170,7 +170,7 @@ def test_an_added_source_that_no_known_build_uses_is_told() -> None:
     ],
 )
 def test_an_addition_that_no_selected_build_uses_is_refused(
-    added: Additions, patterns: tuple[str, ...]
+    added: UserAdditions, patterns: tuple[str, ...]
 ) -> None:
     """An option without effect would suggest that the user's source was measured."""
     with pytest.raises(UsageError, match="nothing that was chosen is made from"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.catalog.corroboration import corroboration
+from harness.catalog.corroboration import describe_corroboration
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ from harness.catalog.corroboration import corroboration
 )
 def test_none_one_and_several_places_have_different_labels(places: int, label: str) -> None:
     """The label shows whether any place other than this catalog publishes a hash."""
-    assert corroboration(places) == label
+    assert describe_corroboration(places) == label

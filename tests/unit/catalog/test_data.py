@@ -8,23 +8,23 @@ from typing import Any
 
 import pytest
 
-from harness.catalog.builds import Build, all_builds, base_suite, distributions
+from harness.catalog.builds import Build, all_builds, all_distributions, base_suite
 from harness.catalog.cells import CONTROL_PREFIX
-from harness.catalog.clients import Control, all_clients, all_controls, client, control
+from harness.catalog.clients import Control, all_clients, all_controls, find_client, find_control
 from harness.catalog.releases import (
     PRODUCTS,
     Release,
     SourceKind,
-    load,
+    all_releases,
+    find_release,
+    load_data,
     parse_releases,
-    release,
-    releases,
 )
-from harness.catalog.rules import needs
+from harness.catalog.rules import find_needs
 from harness.errors import UsageError
 from harness.tls import Protocol
 
-EVERY_RELEASE = [item for product in PRODUCTS for item in releases(product)]
+EVERY_RELEASE = [item for product in PRODUCTS for item in all_releases(product)]
 
 
 @pytest.mark.parametrize("item", EVERY_RELEASE, ids=lambda item: item.id)
@@ -37,13 +37,13 @@ def test_each_release_can_be_fetched_and_verified(item: Release) -> None:
             "a template was not filled in"
         )
         assert source.kind in SourceKind
-    assert releases(item.product).count(item) == 1
-    assert release(item.product, item.version) is item
+    assert all_releases(item.product).count(item) == 1
+    assert find_release(item.product, item.version) is item
 
 
 def test_releases_are_sorted_by_version_not_by_text() -> None:
     """Lists that users see are in the order of age: 3.10 after 3.9."""
-    data = load("postfix")
+    data = load_data("postfix")
     record = data["release"][0]
     data["release"] = [{**record, "version": version} for version in ("3.10.1", "3.9.2", "3.9.10")]
     ordered = sorted(parse_releases(data), key=lambda item: item.order)
@@ -52,16 +52,16 @@ def test_releases_are_sorted_by_version_not_by_text() -> None:
 
 def test_upstream_comes_first_and_templates_are_filled() -> None:
     """The preferred source is upstream's file, found from the version alone."""
-    first = release("openssl", "1.0.2h").sources[0]
+    first = find_release("openssl", "1.0.2h").sources[0]
     assert first.kind is SourceKind.URL
     assert first.url == "https://www.openssl.org/source/old/1.0.2/openssl-1.0.2h.tar.gz"
-    github = release("openssl", "1.1.1w").sources[1]
+    github = find_release("openssl", "1.1.1w").sources[1]
     assert "/OpenSSL_1_1_1w/openssl-1.1.1w.tar.gz" in github.url
 
 
 def test_another_archive_of_a_release_has_its_own_hash_and_root() -> None:
     """A package that vendors OpenSSL is another archive: upstream's hash cannot stand for it."""
-    packaged = release("openssl", "1.0.2h")
+    packaged = find_release("openssl", "1.0.2h")
     upstream, vendored = packaged.sources[0], packaged.sources[-1]
     assert vendored.kind is SourceKind.NPM
     assert vendored.sha256 != upstream.sha256
@@ -70,7 +70,7 @@ def test_another_archive_of_a_release_has_its_own_hash_and_root() -> None:
 
 
 def _broken(change: dict[str, Any]) -> dict[str, Any]:
-    data = copy.deepcopy(load("postfix"))
+    data = copy.deepcopy(load_data("postfix"))
     for key, value in change.items():
         data["release"][0][key] = value
     return data
@@ -98,7 +98,7 @@ def test_a_malformed_record_is_refused(change: dict[str, Any]) -> None:
 
 def test_a_release_that_is_there_twice_is_refused() -> None:
     """Two records of one version would leave it to chance which hash is checked."""
-    data = load("postfix")
+    data = load_data("postfix")
     data["release"] = [data["release"][0]] * 2
     with pytest.raises(ValueError, match="twice"):
         parse_releases(data)
@@ -106,7 +106,7 @@ def test_a_release_that_is_there_twice_is_refused() -> None:
 
 def test_a_release_without_source_is_refused() -> None:
     """A record that leads nowhere is a slip."""
-    data = load("postfix")
+    data = load_data("postfix")
     del data["mirrors"]
     data["release"][0].pop("source", None)
     with pytest.raises(ValueError, match="no source"):
@@ -115,9 +115,9 @@ def test_a_release_without_source_is_refused() -> None:
 
 def test_needs_go_by_version() -> None:
     """Old Postfix releases stop at a Linux they do not know; the newest must build as it is."""
-    assert any("uname26" in need.switches for need in needs("postfix", "3.7.11"))
-    assert not any("uname26" in need.switches for need in needs("postfix", "3.11.0"))
-    assert all(need.why for need in needs("postfix", "3.7.11"))
+    assert any("uname26" in need.switches for need in find_needs("postfix", "3.7.11"))
+    assert not any("uname26" in need.switches for need in find_needs("postfix", "3.11.0"))
+    assert all(need.why for need in find_needs("postfix", "3.7.11"))
 
 
 @pytest.mark.parametrize("build", all_builds(), ids=str)
@@ -133,7 +133,7 @@ def test_the_default_builds_are_distributions_and_a_pair() -> None:
     assert "source" in kinds
     pair = Build.parse("postfix-3.7.11+openssl-1.1.1w")
     assert (pair.postfix, str(pair.openssl), pair.suite) == (
-        release("postfix", "3.7.11"),
+        find_release("postfix", "3.7.11"),
         "1.1.1w",
         base_suite(),
     )
@@ -171,7 +171,7 @@ def test_names_are_unique() -> None:
     """A name in a cell's id means one thing."""
     for names in (
         [build.id for build in all_builds()],
-        [distribution.id for distribution in distributions()],
+        [distribution.id for distribution in all_distributions()],
         [item.name for item in all_clients()],
         [server.name for server in all_controls()],
     ):
@@ -180,9 +180,9 @@ def test_names_are_unique() -> None:
 
 def test_clients_and_controls_by_name() -> None:
     """Names find their records, and a wrong one is the user's error that lists the right ones."""
-    assert client("openssl-1.0.2h").openssl == "1.0.2h"
-    assert control("control-openssl-1.0.2h").stunnel == "5.68"
-    for find in (client, control):
+    assert find_client("openssl-1.0.2h").openssl == "1.0.2h"
+    assert find_control("control-openssl-1.0.2h").stunnel == "5.68"
+    for find in (find_client, find_control):
         with pytest.raises(UsageError) as caught:
             find("nobody")
         assert "use one of" in caught.value.next_step

@@ -9,8 +9,16 @@ from itertools import pairwise
 
 import pytest
 
-from harness.catalog.releases import Release, SourceKind, load, package, packages, release, releases
-from harness.catalog.rules import Need, find_mismatch, needs
+from harness.catalog.releases import (
+    Release,
+    SourceKind,
+    all_packages,
+    all_releases,
+    find_package,
+    find_release,
+    load_data,
+)
+from harness.catalog.rules import Need, find_mismatch, find_needs
 
 PINNED = {
     "postfix-3.1.0": "88ac3e92755629077d9363319b1fa0db406efb10c2f22cdbb941bd8ab36fd733",
@@ -40,15 +48,15 @@ SHIPPED = [
 
 
 def _ccargs(version: str) -> set[str]:
-    return {word for need in needs("postfix", version) for word in need.ccargs}
+    return {word for need in find_needs("postfix", version) for word in need.ccargs}
 
 
 def _switches(product: str, version: str) -> set[str]:
-    return {word for need in needs(product, version) for word in need.switches}
+    return {word for need in find_needs(product, version) for word in need.switches}
 
 
 def _legacy(version: str) -> list[str]:
-    legacy_needs = needs("openssl", version, "legacy")
+    legacy_needs = find_needs("openssl", version, "legacy")
     return [word for need in legacy_needs if need.flavour == "legacy" for word in need.configure]
 
 
@@ -62,14 +70,14 @@ def _branch(item: Release) -> str:
 def test_these_releases_have_these_hashes(name: str, sha256: str) -> None:
     """A hash that packagers agree on must not change unnoticed; of two, the right one is in."""
     product, version = name.split("-")
-    assert release(product, version).sources[0].sha256 == sha256
+    assert find_release(product, version).sources[0].sha256 == sha256
 
 
 @pytest.mark.parametrize("product", ["postfix", "openssl", "stunnel"])
 def test_no_hash_is_that_of_two_releases(product: str) -> None:
     """A hash that was copied to a neighbour would let one release pass for another."""
     owners = defaultdict(set)
-    for item in releases(product):
+    for item in all_releases(product):
         for source in item.sources:
             owners[source.sha256].add(item.version)
     assert [names for names in owners.values() if len(names) > 1] == []
@@ -79,7 +87,7 @@ def test_no_hash_is_that_of_two_releases(product: str) -> None:
 def test_dates_rise_within_a_branch(product: str) -> None:
     """A mistyped date shows as a release that is older than the one before it."""
     branches = defaultdict(list)
-    for item in releases(product):
+    for item in all_releases(product):
         if item.date:
             branches[_branch(item)].append((item.date, item.version))
     assert len(branches) > 10
@@ -94,17 +102,17 @@ def test_dates_rise_within_a_branch(product: str) -> None:
 
 def test_dates_are_real_ones_or_left_out() -> None:
     """A date that no source states is left out rather than guessed."""
-    assert release("postfix", "3.1.0").date == date(2016, 2, 24)
-    assert release("openssl", "1.0.2h").date == date(2016, 5, 3)
-    assert release("openssl", "3.0.21").date is None
-    assert release("postfix", "3.11.7").date is None
+    assert find_release("postfix", "3.1.0").date == date(2016, 2, 24)
+    assert find_release("openssl", "1.0.2h").date == date(2016, 5, 3)
+    assert find_release("openssl", "3.0.21").date is None
+    assert find_release("postfix", "3.11.7").date is None
 
 
 def test_the_files_are_in_the_order_of_versions() -> None:
     """Who looks for a release finds it, and 'catalog add' puts the next one in its place."""
     for product in ("postfix", "openssl"):
-        written = [record["version"] for record in load(product)["release"]]
-        assert written == [item.version for item in releases(product)]
+        written = [record["version"] for record in load_data(product)["release"]]
+        assert written == [item.version for item in all_releases(product)]
 
 
 @pytest.mark.parametrize(
@@ -124,15 +132,15 @@ def test_releases_can_be_had_elsewhere_than_from_upstream(
     name: str, kind: SourceKind, suite: str
 ) -> None:
     """Machines that reach packages but not upstream have sources too."""
-    last = release(*name.split("-")).sources[-1]
+    last = find_release(*name.split("-")).sources[-1]
     assert (last.kind, last.suite) == (kind, suite)
     assert "{" not in last.file
 
 
 def test_packaged_releases_stand_on_a_suite() -> None:
     """If a source is unavailable, Debian's packages are used, on the suite of those packages."""
-    assert [packaged.version for packaged in packages("openssl")] == ["3.6.5", "4.0.3"]
-    newest = package("openssl", "4.0.3")
+    assert [packaged.version for packaged in all_packages("openssl")] == ["3.6.5", "4.0.3"]
+    newest = find_package("openssl", "4.0.3")
     assert (newest.package, newest.suite, newest.base) == ("4.0.3-1", "experimental", "forky")
 
 
@@ -207,14 +215,14 @@ def test_flags_end_where_upstream_mended_it(word: str, without: str, with_it: st
 
 def test_each_postfix_is_compiled_as_one_dialect_of_c() -> None:
     """With two -std options, their order would decide."""
-    for item in releases("postfix"):
+    for item in all_releases("postfix"):
         standards = [word for word in _ccargs(item.version) if word.startswith("-std=")]
         assert len(standards) <= 1, item.version
 
 
 def test_the_newest_postfix_builds_as_it_is() -> None:
     """What today's tools know needs nothing; a flag left on for ever would hide that."""
-    assert needs("postfix", "3.11.7") == ()
+    assert find_needs("postfix", "3.11.7") == ()
     assert _switches("postfix", "3.10.13") == {"uname26"}
     assert _ccargs("3.10.13") == set()
 
@@ -266,7 +274,7 @@ def test_openssl_is_built_as_its_time_wants_it(version: str, switches: set[str])
 )
 def test_configure_gets_only_words_that_it_knows(version: str, expected: list[str]) -> None:
     """Configure stops at an option that came later."""
-    arguments = [word for need in needs("openssl", version) for word in need.configure]
+    arguments = [word for need in find_needs("openssl", version) for word in need.configure]
     assert arguments == expected
 
 
@@ -287,7 +295,7 @@ def test_configure_gets_only_words_that_it_knows(version: str, expected: list[st
 def test_legacy_brings_back_what_the_release_leaves_out(version: str, expected: list[str]) -> None:
     """A permissive control has every feature; if stock has them all, it is stock."""
     assert _legacy(version) == expected
-    same = needs("openssl", version, "legacy") == needs("openssl", version)
+    same = find_needs("openssl", version, "legacy") == find_needs("openssl", version)
     assert same == (expected == [])
 
 
@@ -295,7 +303,9 @@ def test_each_need_has_a_reason_and_a_release() -> None:
     """A flag without a reason stays for ever; one that no release gets is a mistyped constraint."""
     for product in ("postfix", "openssl"):
         given: set[Need] = set()
-        for item in releases(product):
-            given.update(needs(product, item.version), needs(product, item.version, "legacy"))
-        assert len(given) == len(load(product)["need"])
+        for item in all_releases(product):
+            given.update(
+                find_needs(product, item.version), find_needs(product, item.version, "legacy")
+            )
+        assert len(given) == len(load_data(product)["need"])
         assert all(need.why for need in given)

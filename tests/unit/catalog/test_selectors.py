@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.catalog.selectors import select
+from harness.catalog.selectors import select_names
 from harness.errors import ExitCode, NothingSelectedError, UsageError
 
 BUILDS = ("debian-11", "debian-12", "debian-13", "postfix-3.7.11+openssl-1.1.1w")
@@ -31,13 +31,13 @@ BUILDS = ("debian-11", "debian-12", "debian-13", "postfix-3.7.11+openssl-1.1.1w"
 )
 def test_select(patterns: list[str], chosen: tuple[str, ...]) -> None:
     """Globs include, !globs exclude in any position, and the order of the axis stays."""
-    assert select("build", BUILDS, patterns) == chosen
+    assert select_names("build", BUILDS, patterns) == chosen
 
 
 def test_a_pattern_that_matches_nothing_is_an_error_that_helps() -> None:
     """A misspelt build must not shrink the matrix in silence; the message names the way out."""
     with pytest.raises(UsageError) as caught:
-        select("build", BUILDS, ["debian-11", "debain-12"])
+        select_names("build", BUILDS, ["debian-11", "debain-12"])
     assert caught.value.exit_code is ExitCode.USAGE
     for word in ("build", "'debain-12'", "debian-12", "postfix-matrix list"):
         assert word in str(caught.value)
@@ -46,20 +46,20 @@ def test_a_pattern_that_matches_nothing_is_an_error_that_helps() -> None:
 def test_an_exclusion_that_matches_nothing_is_an_error_too() -> None:
     """With a misspelt exclusion, the build would be measured although it should be left out."""
     with pytest.raises(UsageError, match="!debian-21"):
-        select("build", BUILDS, ["!debian-21"])
+        select_names("build", BUILDS, ["!debian-21"])
 
 
 def test_nothing_left_has_its_own_exit_code() -> None:
     """CI must see "nothing selected" (5), not success, when exclusions empty an axis."""
     with pytest.raises(NothingSelectedError) as caught:
-        select("build", BUILDS, ["debian-12", "!debian-*"])
+        select_names("build", BUILDS, ["debian-12", "!debian-*"])
     assert caught.value.exit_code is ExitCode.NOTHING_SELECTED
 
 
 def test_an_empty_axis_is_nothing_selected() -> None:
     """An axis with nothing on it cannot make a cell, whatever the patterns."""
     with pytest.raises(NothingSelectedError):
-        select("client", (), [])
+        select_names("client", (), [])
 
 
 @given(
@@ -70,6 +70,6 @@ def test_a_choice_is_what_matches_in_order(names: list[str], globs: list[str]) -
     """Nothing is chosen that no glob matches, nothing is left out that one matches."""
     expected = [n for n in names if not globs or any(fnmatchcase(n, g) for g in globs)]
     try:
-        assert list(select("client", names, globs)) == expected
+        assert list(select_names("client", names, globs)) == expected
     except UsageError:
         assert any(not any(fnmatchcase(n, g) for n in names) for g in globs)

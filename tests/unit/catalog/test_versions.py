@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.catalog.versions import Constraint, Version, follows
+from harness.catalog.versions import Constraint, Version, is_next_version
 from harness.errors import ExitCode, UsageError
 
 POSTFIX = [
@@ -147,8 +147,8 @@ def test_what_is_no_constraint_is_refused(text: str) -> None:
 )
 def test_releases_between_which_no_number_is_left(first: str, second: str) -> None:
     """A border between these is exact, whatever the catalog has."""
-    assert follows(Version.parse(first), Version.parse(second))
-    assert not follows(Version.parse(second), Version.parse(first))
+    assert is_next_version(Version.parse(first), Version.parse(second))
+    assert not is_next_version(Version.parse(second), Version.parse(first))
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_releases_between_which_no_number_is_left(first: str, second: str) -> No
 )
 def test_releases_between_which_there_may_be_more(first: str, second: str) -> None:
     """No gap is reported as closed if a release may lie between."""
-    assert not follows(Version.parse(first), Version.parse(second))
+    assert not is_next_version(Version.parse(first), Version.parse(second))
 
 
 @given(st.integers(2, 4), st.integers(0, 12), st.integers(0, 30), st.integers(1, 3))
@@ -177,4 +177,4 @@ def test_patch_levels_follow_where_none_sorts_between(
     """The numbering agrees with the order."""
     branch = [Version.parse(f"{major}.{minor}.{number}") for number in range(patch + step + 1)]
     first, last = branch[patch], branch[-1]
-    assert follows(first, last) is not any(first < other < last for other in branch)
+    assert is_next_version(first, last) is not any(first < other < last for other in branch)

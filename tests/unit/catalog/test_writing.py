@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.catalog.releases import parse_releases
-from harness.catalog.writing import Record, data_file, insert, write
+from harness.catalog.writing import Record, data_file, insert_record, write_record
 from harness.errors import InfrastructureError
 from tests.unit.sample_archives import VERSION
 
@@ -22,7 +22,7 @@ def test_a_record_goes_to_its_place_and_nothing_else_changes(product: str, versi
     """Comments and the order of the file are kept."""
     text = data_file(product).read_text("utf-8")
     record = Record(version, date(2027, 1, 2), "d" * 64, ("one.example", "two.example"))
-    made = insert(text, record)
+    made = insert_record(text, record)
     versions = [item.version for item in parse_releases(tomllib.loads(made))]
     ordered = [item.version for item in sorted(parse_releases(tomllib.loads(made)), key=_order)]
     assert versions == ordered
@@ -49,7 +49,7 @@ RELEASE = f'[[release]]\nversion = "1.0"\nsha256 = "{"a" * 64}"\ncorroborated = 
 @pytest.mark.parametrize("version", ["0.9", "1.1"])
 def test_a_record_is_inserted_into_a_handwritten_file(text: str, version: str) -> None:
     """A missing end of line or blank line is no reason to break the file, or to lose a comment."""
-    made = insert(text, Record(version, None, "b" * 64))
+    made = insert_record(text, Record(version, None, "b" * 64))
     data = tomllib.loads(made)
     assert sorted(item["version"] for item in data["release"]) == sorted(["1.0", version])
     for comment, table in (("# About 1.0.", "[[release]]"), ("# About needs.", "[[need]]")):
@@ -64,7 +64,7 @@ def test_a_file_of_another_layout_is_left_alone(tmp_path: Path) -> None:
     path.write_text(text)
     record = Record("1.1", None, "b" * 64)
     with pytest.raises(InfrastructureError, match="cannot be inserted") as caught:
-        write(path, record)
+        write_record(path, record)
     assert str(record) in caught.value.next_step
     assert path.read_text() == text
     assert list(tmp_path.iterdir()) == [path]
@@ -76,7 +76,7 @@ def test_a_file_is_replaced_in_one_step_with_its_mode(tmp_path: Path) -> None:
     shutil.copy(data_file("postfix"), path)
     path.chmod(0o664)
     with path.open("rb") as old:
-        write(path, Record(VERSION, None, "b" * 64))
+        write_record(path, Record(VERSION, None, "b" * 64))
         assert VERSION.encode() not in old.read()
     assert VERSION in path.read_text()
     assert path.stat().st_mode & 0o777 == 0o664
@@ -86,5 +86,5 @@ def test_a_file_is_replaced_in_one_step_with_its_mode(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_told_with_the_record(tmp_path: Path) -> None:
     """Who cannot write the installation gets the record to write it elsewhere."""
     with pytest.raises(InfrastructureError, match="cannot write") as caught:
-        write(tmp_path / "none.toml", Record(VERSION, None, "b" * 64))
+        write_record(tmp_path / "none.toml", Record(VERSION, None, "b" * 64))
     assert VERSION in caught.value.next_step

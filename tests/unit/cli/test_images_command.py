@@ -13,7 +13,7 @@ import docker
 import pytest
 from rich.console import Console
 
-from harness.catalog.builds import Additions, Build
+from harness.catalog.builds import Build, UserAdditions
 from harness.catalog.clients import all_clients
 from harness.catalog.releases import Release, Source, SourceKind
 from harness.cli.commands.images import (
@@ -29,16 +29,16 @@ from harness.cli.source_options import read_additions
 from harness.conformance.image_checks import (
     Check,
     CheckVerdict,
-    Report,
+    ImageReport,
 )
 from harness.errors import DoesNotBuildError, ExitCode, InfrastructureError, UsageError
 from harness.images.batch_build import (
     BuildResult,
+    BuildState,
     Orderable,
-    State,
     build_all,
-    catalogue,
-    name_of,
+    list_orderables,
+    order_name,
 )
 from harness.images.image_builder import ImageBuilder
 from harness.images.image_states import ImageState
@@ -59,12 +59,12 @@ LINKER = "[/usr/lib/x.a(y.o)]: undefined reference"
 WARNING = "x.c:1: error: no [enabled by default]"
 
 
-def _adding(product: str, version: str) -> Additions:
+def _adding(product: str, version: str) -> UserAdditions:
     source = Source(
         SourceKind.LOCAL, "a" * 64, 0, f"{product}-{version}", path="/tmp/x.tar", origin="/home/me"
     )
     release = Release(product, version, None, (source,))
-    return Additions({release.id: release})
+    return UserAdditions({release.id: release})
 
 
 def _shown(table: object) -> str:
@@ -77,7 +77,7 @@ def _shown(table: object) -> str:
 @pytest.mark.parametrize("message", [LINKER, WARNING])
 def test_a_compilers_words_are_shown_as_they_are(message: str) -> None:
     """A bracket of a linker's is no markup: it must neither vanish nor end the command."""
-    refused = BuildResult("pair", State.REFUSED, 1.0, error=DoesNotBuildError("pair", message))
+    refused = BuildResult("pair", BuildState.REFUSED, 1.0, error=DoesNotBuildError("pair", message))
     assert message in _shown(_result_table([refused]))
     assert message in _shown(
         _entry_table([ImageState("pair", "r:1", f"does not build: {message}")])
@@ -87,7 +87,7 @@ def test_a_compilers_words_are_shown_as_they_are(message: str) -> None:
 def test_no_word_of_a_build_drives_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """A log or a label may hold a terminal's escapes; they are shown, not obeyed."""
     refused = BuildResult(
-        "pair", State.REFUSED, 1.0, error=DoesNotBuildError("pair", "\x1b]0;x\x07")
+        "pair", BuildState.REFUSED, 1.0, error=DoesNotBuildError("pair", "\x1b]0;x\x07")
     )
     assert "\\x1b]0;x" in _shown(_result_table([refused]))
     assert "\\x1b3.7" in _shown(_entry_table([ImageState("pair", "r:1", "there", "\x1b3.7")]))
@@ -98,7 +98,7 @@ def test_no_word_of_a_build_drives_the_terminal(capsys: pytest.CaptureFixture[st
 def test_no_word_of_an_image_drives_the_terminal() -> None:
     """'images check' is for strangers' images: what they print is shown, not obeyed."""
     check = Check("quiet", "nothing else is printed", CheckVerdict.FAILED, "it said \x1b]0;x\x07")
-    report = _format_report(Report("theirs:1", "sha256:0", (check,), None))
+    report = _format_report(ImageReport("theirs:1", "sha256:0", (check,), None))
     assert "it said \\x1b]0;x\\x07" in report
     assert "theirs:1 does not keep the image contract" in report
 
@@ -106,28 +106,28 @@ def test_no_word_of_an_image_drives_the_terminal() -> None:
 def test_what_was_refused_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     """Where the whole log is, and how to try again, is of use for a finding too."""
     error = DoesNotBuildError("pair", "x.c: error", next_step="the whole log is /x.log")
-    _print_errors([BuildResult("pair", State.REFUSED, 1.0, error=error)])
+    _print_errors([BuildResult("pair", BuildState.REFUSED, 1.0, error=error)])
     assert "/x.log" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("name", "state", "is_failure"),
     [
-        (PAIR, State.REFUSED, False),
-        ("openssl-1.1.1w-stock", State.REFUSED, False),
-        ("client-openssl-1.0.2h", State.REFUSED, True),
-        ("control-openssl-1.0.2h", State.REFUSED, True),
-        ("sasl", State.REFUSED, True),
-        ("sasl", State.BUILT, False),
-        (PAIR, State.UNREACHED, True),
-        (PAIR, State.FAILED, True),
+        (PAIR, BuildState.REFUSED, False),
+        ("openssl-1.1.1w-stock", BuildState.REFUSED, False),
+        ("client-openssl-1.0.2h", BuildState.REFUSED, True),
+        ("control-openssl-1.0.2h", BuildState.REFUSED, True),
+        ("sasl", BuildState.REFUSED, True),
+        ("sasl", BuildState.BUILT, False),
+        (PAIR, BuildState.UNREACHED, True),
+        (PAIR, BuildState.FAILED, True),
     ],
 )
 def test_only_a_build_under_test_may_fail_to_build(
-    name: str, state: State, *, is_failure: bool
+    name: str, state: BuildState, *, is_failure: bool
 ) -> None:
     """That a release does not build is an answer; without a client there is none to be had."""
-    assert _is_failure(catalogue()[name], state) is is_failure
+    assert _is_failure(list_orderables()[name], state) is is_failure
 
 
 @pytest.mark.parametrize(
@@ -150,24 +150,24 @@ def test_a_run_without_one_of_its_helpers_has_failed(
 
 def test_pairs_by_their_whole_ids_are_chosen_as_run_chooses_them() -> None:
     """What 'run -b' takes, 'images build' takes: also several pairs with commas between."""
-    orders = _choose_orders((",".join(OFF_LIST),), Additions())
+    orders = _choose_orders((",".join(OFF_LIST),), UserAdditions())
     assert [name for name in orders if "+" in name] == list(OFF_LIST)
 
 
 def test_a_glob_that_takes_away_leaves_the_default() -> None:
     """As with 'run': nobody gets every pair of the catalog by leaving one out."""
-    default = _choose_orders((), Additions())
-    without = _choose_orders(("!debian-11",), Additions())
+    default = _choose_orders((), UserAdditions())
+    without = _choose_orders(("!debian-11",), UserAdditions())
     assert list(without) == [name for name in default if name != "debian-11"]
 
 
 def test_a_part_can_be_tried_again_by_its_name() -> None:
     """The next step that a refusal names must work for what no list shows."""
     objects = build_recipe(Build.parse(PAIR)).parents["OBJECTS"]
-    assert objects.name not in catalogue()
-    assert [name_of(order) for order in _choose_orders((objects.name,), Additions()).values()] == [
-        objects.name
-    ]
+    assert objects.name not in list_orderables()
+    assert [
+        order_name(order) for order in _choose_orders((objects.name,), UserAdditions()).values()
+    ] == [objects.name]
 
 
 def test_a_source_that_no_chosen_image_is_made_from_is_told() -> None:
@@ -249,7 +249,7 @@ def test_one_orders_trouble_is_its_own(engine: docker.DockerClient, tmp_path: Pa
     }
     results = {result.name: result for result in build_all(builder, orders, lambda _: None)}
     assert {name: result.state for name, result in results.items()} == dict.fromkeys(
-        orders, State.FAILED
+        orders, BuildState.FAILED
     )
     for name, message in {
         "base-bookworm": "locks",
@@ -264,6 +264,6 @@ def test_one_orders_trouble_is_its_own(engine: docker.DockerClient, tmp_path: Pa
 def test_without_a_glob_the_clients_are_those_of_a_run_without_one() -> None:
     """Protects a first build from the whole fleet: clients that must be asked for are not made."""
     default_clients = {f"client-{client.name}" for client in all_clients() if not client.unasked}
-    assert default_clients.isdisjoint(_choose_orders((), Additions()))
-    assert "client-openssl-1.0.2h" in _choose_orders((), Additions())
-    assert default_clients <= set(_choose_orders(("client-*",), Additions()))
+    assert default_clients.isdisjoint(_choose_orders((), UserAdditions()))
+    assert "client-openssl-1.0.2h" in _choose_orders((), UserAdditions())
+    assert default_clients <= set(_choose_orders(("client-*",), UserAdditions()))

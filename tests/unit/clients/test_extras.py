@@ -16,7 +16,7 @@ from harness.adaptation.hops import follow_ports
 from harness.clients.contract import ClientResult, Request
 from harness.clients.driver import describe_unavailable
 from harness.observations.certificates import certificate_view, client_trust
-from harness.observations.decide import ControlEvidence, ServerWords, decide, resumed
+from harness.observations.decide import ControlEvidence, ServerLog, decide_cell, session_resumed
 from harness.observations.record import CertificateView, Observation, Outcome, Stage
 from harness.postfix_config.key_files import (
     FileKind,
@@ -25,21 +25,21 @@ from harness.postfix_config.key_files import (
 from harness.postfix_config.ports import Rewrite
 from harness.scenarios.expectations import (
     Expectation,
-    Slip,
+    ExpectationError,
     read_expected,
 )
 from harness.scenarios.placeholders import (
-    fill,
-    filled,
-    fingerprints,
-    uses,
+    fill_scenario,
+    fill_text,
+    fingerprint_values,
+    used_placeholders,
 )
 from harness.scenarios.scenario import Scenario
-from harness.scenarios.toml_schema import describe
+from harness.scenarios.toml_schema import parse_description
 from harness.targets.pki import Pki
 from harness.tls import ClientCertificate, Offer
-from harness.verdicts.judging import contradiction
-from harness.verdicts.observation_diff import changes
+from harness.verdicts.judging import find_contradiction
+from harness.verdicts.observation_diff import changed_fields
 from tests.unit import schema_samples
 
 CLIENTS = Path(__file__).resolve().parents[3] / "images" / "clients"
@@ -197,16 +197,16 @@ def test_a_certificate_can_be_for_any_name(pki: Pki) -> None:
 
 def test_fingerprints_are_filled_in_and_nothing_else_is(pki: Pki) -> None:
     """Protects "applied to the letter": templates of others in braces stay as they are."""
-    values = fingerprints("peer", pki.pair("RSA").certificate)
+    values = fingerprint_values("peer", pki.pair("RSA").certificate)
     text = "a = {{peer-certificate-sha256}} {{ ansible }} {{peer-certificate-crc}}"
-    done = fill(text, values)
+    done = fill_text(text, values)
     assert done == f"a = {values['peer-certificate-sha256']} {{{{ ansible }}}} " + (
         "{{peer-certificate-crc}}"
     )
     assert len(values["peer-certificate-sha256"]) == 32 * 3 - 1
     scenario = Scenario("s", "t", "s", "c", main_cf=text, files={"/m": "{{peer-key-sha1}} x"})
-    assert uses(scenario) == ("peer-certificate-sha256", "peer-key-sha1")
-    assert filled(scenario, values).files["/m"] == f"{values['peer-key-sha1']} x"
+    assert used_placeholders(scenario) == ("peer-certificate-sha256", "peer-key-sha1")
+    assert fill_scenario(scenario, values).files["/m"] == f"{values['peer-key-sha1']} x"
 
 
 def test_what_smtpd_says_of_a_client_certificate_is_read() -> None:
@@ -235,15 +235,15 @@ def test_a_session_that_was_not_resumed_says_something_only_beside_a_control(
 ) -> None:
     """Protects truth: a client that cannot resume makes no server one that does not."""
     result = replace(schema_samples.RESULT, resumed=was_resumed)
-    assert resumed(OFFER, result, control, is_control=is_control) is expected
-    assert resumed(Offer(), result, control, is_control=is_control) is None
+    assert session_resumed(OFFER, result, control, is_control=is_control) is expected
+    assert session_resumed(Offer(), result, control, is_control=is_control) is None
 
 
 def test_a_client_that_hung_up_is_no_refusal() -> None:
     """Protects the vocabulary: the client decided it, and there is no reason."""
     result = ClientResult("c", "hung-up", "data", error="the client hung up, as it was told")
     offer = Offer.parse("TLSv1.2+hangup=data")
-    decision = decide(offer, result, ServerWords(), ControlEvidence("c", True))
+    decision = decide_cell(offer, result, ServerLog(), ControlEvidence("c", True))
     assert (decision.outcome, decision.stage, decision.reason, decision.decided_by) == (
         Outcome.HUNG_UP,
         Stage.DATA,
@@ -277,25 +277,27 @@ def test_certificates_and_sessions_can_be_expected(
 ) -> None:
     """Protects scenarios: what is expected holds, fails, or cannot be told."""
     expectation = Expectation(**read_expected(expected))
-    problem = contradiction(expectation, measured)
+    problem = find_contradiction(expectation, measured)
     assert (wrong in problem) if wrong and problem else problem == wrong
     assert Expectation.from_data(expectation.to_data()) == expectation
 
 
 def test_what_is_no_answer_to_resumed_is_the_writers_error() -> None:
     """Protects from a slip: a word in quotes is no true or false."""
-    with pytest.raises(Slip):
+    with pytest.raises(ExpectationError):
         read_expected({"resumed": "yes"})
 
 
 def test_another_certificate_is_an_effect() -> None:
     """Protects verdicts: a map that changes only the certificate changes something."""
     other = replace(VIEW, names=("mx2.test",))
-    assert changes(make_observation(certificate=VIEW), make_observation(certificate=other)) == (
-        "certificate",
+    assert changed_fields(
+        make_observation(certificate=VIEW), make_observation(certificate=other)
+    ) == ("certificate",)
+    assert changed_fields(make_observation(resumed=True), make_observation(resumed=False)) == (
+        "resumed",
     )
-    assert changes(make_observation(resumed=True), make_observation(resumed=False)) == ("resumed",)
-    assert changes(make_observation(certificate=VIEW), make_observation()) == ()
+    assert changed_fields(make_observation(certificate=VIEW), make_observation()) == ()
 
 
 def test_an_observation_with_a_certificate_reads_back() -> None:
@@ -338,7 +340,7 @@ def test_headers_are_of_messages_that_postfix_sends(
 ) -> None:
     """Protects from headers that nobody would send, and from quotes in a shell's script."""
     head = 'title = "t"\nsource = "s"\nclaim = "c"\n'
-    scenario, errors = describe(head + text, tmp_path / "scenario.toml")
+    scenario, errors = parse_description(head + text, tmp_path / "scenario.toml")
     if wrong is None:
         assert scenario is not None
         assert scenario.headers == ("TLS-Required: no",)

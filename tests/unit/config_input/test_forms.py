@@ -23,7 +23,7 @@ from harness.errors import FileError, UsageError
 from harness.postfix_config.main_cf import parse_main_cf
 from harness.postfix_config.master_cf import parse_master_cf
 from harness.postfix_config.master_cf_overlay import Overlay
-from harness.scenarios.redaction import redact
+from harness.scenarios.redaction import redact_scenario
 from harness.scenarios.scenario import Scenario
 from harness.tls import Service
 
@@ -374,7 +374,7 @@ def test_no_text_makes_the_reader_fail(parts: list[str], name: str) -> None:
     except UsageError:
         return
     scenario = Scenario("x", "x", "x", "x", main_cf=read.main_cf, master_cf=read.master_cf)
-    redact(scenario)
+    redact_scenario(scenario)
 
 
 @settings(max_examples=100, deadline=None)
@@ -405,7 +405,9 @@ def test_the_reader_takes_time_in_proportion_to_the_text(unit: str) -> None:
                 read = read_configuration({STDIN: head + text}, Service.SMTP)
             except UsageError:
                 continue
-            redact(Scenario("x", "x", "x", "x", main_cf=read.main_cf, master_cf=read.master_cf))
+            redact_scenario(
+                Scenario("x", "x", "x", "x", main_cf=read.main_cf, master_cf=read.master_cf)
+            )
         seconds.append(time.process_time() - begin)
     assert seconds[1] < 25 * max(seconds[0], 0.02), seconds
 

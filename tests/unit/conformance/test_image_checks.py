@@ -21,7 +21,7 @@ from harness.conformance.image_checks import (
     Check,
     CheckFinding,
     CheckVerdict,
-    Report,
+    ImageReport,
     weigh_findings,
 )
 from harness.conformance.image_contents import parse_facts
@@ -122,22 +122,22 @@ def test_requirements_come_after_those_that_they_need() -> None:
 
 def test_an_image_that_keeps_the_contract_passes_every_check() -> None:
     """Protects from a check that nothing can pass."""
-    report = Report("r", "sha256:1", weigh_findings(findings()), VERSIONS)
+    report = ImageReport("r", "sha256:1", weigh_findings(findings()), VERSIONS)
     assert report.ok
     assert len(report.checks) == len(REQUIREMENTS)
-    report.must_pass()
+    report.raise_if_failed()
 
 
 @pytest.mark.parametrize("name", [requirement.name for requirement in REQUIREMENTS])
 def test_each_requirement_alone_refuses_an_image(name: str) -> None:
     """Protects from a check that is made and not counted."""
-    report = Report(
+    report = ImageReport(
         "mail:7", "sha256:1", weigh_findings(findings() | {name: CheckFinding("bad", "do")}), None
     )
     assert not report.ok
     assert [check.name for check in report.failures] == [name]
     with pytest.raises(ContractError, match=f"image mail:7 .*\n- {name}: bad") as caught:
-        report.must_pass()
+        report.raise_if_failed()
     assert "images check mail:7" in caught.value.next_step
 
 

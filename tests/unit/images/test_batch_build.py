@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from harness.catalog.builds import Additions, Build, openssl
+from harness.catalog.builds import Build, UserAdditions, find_openssl
 from harness.catalog.releases import Release, Source, SourceKind
 from harness.errors import DoesNotBuildError
 from harness.images import labels as names
 from harness.images.batch_build import (
-    catalogue,
-    name_of,
-    with_parts,
+    add_parts,
+    list_orderables,
+    order_name,
 )
 from harness.images.image import Image
-from harness.images.image_states import survey
-from harness.images.pruning import Found
+from harness.images.image_states import list_states
+from harness.images.pruning import TaggedImage
 from harness.images.recipes import SOURCE_FILE, Recipe, build_recipe, openssl_recipe
 from harness.images.refusals import Refusals, file_name, list_inputs
 from harness.images.stamping import make_labels
@@ -32,8 +32,8 @@ WHEN = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
 
 def test_everything_in_the_catalog_can_be_ordered_by_a_name_of_its_own() -> None:
     """Each name that a glob of 'images build' matches stands for one image."""
-    known = catalogue()
-    assert all(name_of(order) == name for name, order in known.items())
+    known = list_orderables()
+    assert all(order_name(order) == name for name, order in known.items())
     assert {PAIR, "debian-12", "openssl-1.0.2h-stock", "openssl-1.0.2h-legacy", "sasl"} <= set(
         known
     )
@@ -41,14 +41,14 @@ def test_everything_in_the_catalog_can_be_ordered_by_a_name_of_its_own() -> None
 
 def test_a_pair_brings_its_openssl_first() -> None:
     """The half that takes longest begins at once, and is built also where the other is missing."""
-    ordered = list(with_parts([Build.parse("debian-12"), Build.parse(PAIR)]))
+    ordered = list(add_parts([Build.parse("debian-12"), Build.parse(PAIR)]))
     assert ordered == ["toolchain-bookworm", "openssl-1.1.1w-stock", "debian-12", PAIR]
 
 
 def test_a_release_that_leaves_nothing_out_has_one_image_for_both_flavours() -> None:
     """OpenSSL 1.0.1e has every protocol by itself: 'legacy' would be the same bytes again."""
-    assert openssl_recipe(openssl("1.0.1e-legacy")) == openssl_recipe(openssl("1.0.1e"))
-    assert openssl_recipe(openssl("1.0.2h-legacy")) != openssl_recipe(openssl("1.0.2h"))
+    assert openssl_recipe(find_openssl("1.0.1e-legacy")) == openssl_recipe(find_openssl("1.0.1e"))
+    assert openssl_recipe(find_openssl("1.0.2h-legacy")) != openssl_recipe(find_openssl("1.0.2h"))
 
 
 def test_postfix_objects_are_shared_by_the_pairs_of_a_release() -> None:
@@ -120,13 +120,15 @@ def test_survey_reports_built_images_missing_ones_and_refusals(tmp_path: Path) -
     pair, other = Build.parse(PAIR), Build.parse("postfix-3.10.13+openssl-1.1.1w")
     tag = build_recipe(pair).tag(images_dir())
     labels = {names.POSTFIX: "3.7.11", names.OPENSSL: "1.1.1w", names.OCI_CREATED: "2026-11-23"}
-    stale = Found(tag[:-12] + "0" * 12, "sha256:0", 7, labels)
+    stale = TaggedImage(tag[:-12] + "0" * 12, "sha256:0", 7, labels)
     refusals = Refusals(tmp_path)
     refused = build_recipe(other).tag(images_dir())
     refusals.remember(refused, DoesNotBuildError("x", "y.c: error"), INPUTS, tmp_path / "log")
-    entries = survey([pair, other], [stale], refusals, images_dir())
+    entries = list_states([pair, other], [stale], refusals, images_dir())
     assert [entry.state for entry in entries] == ["not built", "does not build: y.c: error"]
-    (entry,) = survey([pair], [stale, Found(tag, "sha256:1", 9, labels)], refusals, images_dir())
+    (entry,) = list_states(
+        [pair], [stale, TaggedImage(tag, "sha256:1", 9, labels)], refusals, images_dir()
+    )
     assert (entry.state, entry.size, entry.postfix, entry.made) == (
         "there",
         9,
@@ -179,7 +181,7 @@ def test_an_image_of_an_unverified_source_says_so() -> None:
     """The mark is in the image, so that it cannot be lost between a build and a report."""
     source = Source(SourceKind.LOCAL, "a" * 64, 0, "postfix-3.7.11", path="/x", origin="/home/me/x")
     user_release = Release("postfix", "3.7.11", None, (source,))
-    build = Build.parse(PAIR, Additions({user_release.id: user_release}))
+    build = Build.parse(PAIR, UserAdditions({user_release.id: user_release}))
     labels = _make_labels(build, SourceKind.LOCAL)
     assert labels[names.UNVERIFIED] == "yes"
     assert "unverified, /home/me/x" in labels[names.SOURCE]
@@ -188,9 +190,9 @@ def test_an_image_of_an_unverified_source_says_so() -> None:
     )
 
 
-@pytest.mark.parametrize("name", sorted(catalogue()))
+@pytest.mark.parametrize("name", sorted(list_orderables()))
 def test_each_image_has_a_recipe(name: str) -> None:
     """A record without a recipe would otherwise fail only when it is ordered."""
-    order = catalogue()[name]
+    order = list_orderables()[name]
     recipe: Recipe = build_recipe(order) if isinstance(order, Build) else order
     assert recipe.tag(images_dir()).startswith("postfix-matrix/")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.catalog.builds import Build, Distribution, distributions
+from harness.catalog.builds import Build, Distribution, all_distributions
 from harness.images import labels as names
 from harness.images.base import Origin, image_name
 from harness.images.bootstrap import describe_bootstrap, explain_failure
@@ -17,7 +17,7 @@ from harness.images.recipes import RecipeKind, build_recipe
 from harness.paths import images_dir
 
 SCRIPTS = images_dir() / "base"
-ALL = distributions()
+ALL = all_distributions()
 
 
 def test_distributions_are_told_apart_and_sorted_by_age() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.catalog.builds import Additions, Build, known_builds
+from harness.catalog.builds import Build, UserAdditions, known_builds
 from harness.catalog.releases import Release, Source, SourceKind
 from harness.images import labels as names
-from harness.images.pruning import Found, is_ours, outdated
+from harness.images.pruning import TaggedImage, find_outdated, is_ours
 from harness.images.recipes import Recipe, build_recipe
 from harness.paths import images_dir
 
@@ -15,21 +15,23 @@ OFF_LIST = "postfix-3.4.27+openssl-1.0.2h"
 HASH = "0123456789ab" + "c" * 52
 
 
-def _current_image(recipe: Recipe) -> Found:
+def _current_image(recipe: Recipe) -> TaggedImage:
     """The recipe's image as it is today."""
-    return Found(recipe.tag(images_dir()), "sha256:0", 1, dict(recipe.labels))
+    return TaggedImage(recipe.tag(images_dir()), "sha256:0", 1, dict(recipe.labels))
 
 
-def _outdated_image(image: Found) -> Found:
+def _outdated_image(image: TaggedImage) -> TaggedImage:
     """The same image with an older recipe's tag."""
-    return Found(f"{image.reference[:-12]}{'0' * 12}", image.id, image.size, image.labels)
+    return TaggedImage(f"{image.reference[:-12]}{'0' * 12}", image.id, image.size, image.labels)
 
 
 @pytest.mark.parametrize("name", ["debian-12", "postfix-3.7.11+openssl-1.1.1w"])
 def test_an_image_of_an_older_recipe_is_out_of_date(name: str) -> None:
     """prune is for these; what would be built the same today stays."""
     current = _current_image(build_recipe(Build.parse(name)))
-    assert outdated([current, _outdated_image(current)], images_dir()) == [_outdated_image(current)]
+    assert find_outdated([current, _outdated_image(current)], images_dir()) == [
+        _outdated_image(current)
+    ]
 
 
 def test_a_pair_that_is_not_listed_is_kept_with_its_parents() -> None:
@@ -40,8 +42,8 @@ def test_a_pair_that_is_not_listed_is_kept_with_its_parents() -> None:
         _current_image(recipe),
         *(_current_image(parent) for parent in recipe.parents.values()),
     ]
-    assert outdated(images, images_dir()) == []
-    assert outdated([_outdated_image(images[0])], images_dir()) == [_outdated_image(images[0])]
+    assert find_outdated(images, images_dir()) == []
+    assert find_outdated([_outdated_image(images[0])], images_dir()) == [_outdated_image(images[0])]
 
 
 def test_what_is_made_from_a_source_of_the_users_is_kept() -> None:
@@ -49,10 +51,10 @@ def test_what_is_made_from_a_source_of_the_users_is_kept() -> None:
     source = Source(SourceKind.LOCAL, "a" * 64, 0, "postfix-3.7.11", path="/x", origin="/home/me/x")
     user_release = Release("postfix", "3.7.11", None, (source,))
     recipe = build_recipe(
-        Build.parse("postfix-3.7.11+openssl-1.1.1w", Additions({user_release.id: user_release}))
+        Build.parse("postfix-3.7.11+openssl-1.1.1w", UserAdditions({user_release.id: user_release}))
     )
     assert recipe.labels[names.UNVERIFIED]
-    assert outdated([_current_image(recipe)], images_dir()) == []
+    assert find_outdated([_current_image(recipe)], images_dir()) == []
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.catalog.builds import Build, all_builds, openssl
+from harness.catalog.builds import Build, all_builds, find_openssl
 from harness.catalog.clients import all_clients, all_controls
-from harness.catalog.releases import Source, SourceKind, release
+from harness.catalog.releases import Source, SourceKind, find_release
 from harness.errors import InfrastructureError, SourceError
-from harness.files import digest
+from harness.files import file_digest
 from harness.images import labels as names
 from harness.images.context import context_files, write_tar
 from harness.images.recipes import (
@@ -68,7 +68,7 @@ def _make_recipe(**changes: object) -> Recipe:
         "thing",
         args={"A": "1", "B": "2"},
         parents={"BASE": Recipe("parent", RecipeKind.BASE, "thing", args={"SUITE": "x"})},
-        sources={SOURCE_FILE: release("postfix", "3.7.11")},
+        sources={SOURCE_FILE: find_release("postfix", "3.7.11")},
         labels={"one": "1", "two": "2"},
     )
     return replace(plain, **changes)  # type: ignore[arg-type]  # the tests name real fields
@@ -112,8 +112,8 @@ def test_other_arguments_or_labels_are_another_image(
         {"name": "thing-1.1"},
         {"kind": RecipeKind.CLIENT},
         {"sources": {}},
-        {"sources": {SOURCE_FILE: release("stunnel", "5.68")}},
-        {"sources": {"other.tar.gz": release("postfix", "3.7.11")}},
+        {"sources": {SOURCE_FILE: find_release("stunnel", "5.68")}},
+        {"sources": {"other.tar.gz": find_release("postfix", "3.7.11")}},
         {"parents": {}},
         {"parents": {"BASE": Recipe("parent", RecipeKind.BASE, "thing", args={"SUITE": "y"})}},
         {"parents": {"ORIGIN": Recipe("parent", RecipeKind.BASE, "thing", args={"SUITE": "x"})}},
@@ -210,8 +210,8 @@ def test_what_is_built_from_is_hashed_as_it_is_sent(tmp_path: Path) -> None:
     source.write_bytes(b"archive")
     files = context_files(_make_folder(tmp_path / "a"), {})
     written = write_tar(io.BytesIO(), files, {SOURCE_FILE: source})
-    assert written == {SOURCE_FILE: digest(source)}
-    pinned = Source(SourceKind.LOCAL, digest(source), 0, "x", path=str(source))
+    assert written == {SOURCE_FILE: file_digest(source)}
+    pinned = Source(SourceKind.LOCAL, file_digest(source), 0, "x", path=str(source))
     check_unchanged(Archive(source, pinned), written[SOURCE_FILE])
     source.write_bytes(b"another")
     written = write_tar(io.BytesIO(), files, {SOURCE_FILE: source})
@@ -268,7 +268,7 @@ def test_a_pair_is_labelled_from_the_catalog_and_shares_its_parents() -> None:
     assert recipe.labels[names.OPENSSL] == "1.1.1w"
     assert recipe.labels[names.CONTRACT] == "1"
     assert "uname26" in recipe.args["SWITCHES"].split()
-    assert recipe.parents["OPENSSL"] == openssl_recipe(openssl("1.1.1w"))
+    assert recipe.parents["OPENSSL"] == openssl_recipe(find_openssl("1.1.1w"))
     assert recipe.parents["BASE"] == base_recipe("bookworm")
 
 

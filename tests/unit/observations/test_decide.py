@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from harness.clients.contract import ClientResult, Reply
-from harness.observations.decide import ControlEvidence, ServerWords, decide, decide_control
+from harness.observations.decide import ControlEvidence, ServerLog, decide_cell, decide_control
 from harness.observations.reasons import reason_of
 from harness.observations.record import Outcome, Stage
 from harness.tls import Offer, Protocol
@@ -28,12 +28,12 @@ UNSUPPORTED = (
 ACCEPTED = ClientResult("c", "accepted", protocol="TLSv1", cipher="ECDHE-RSA-AES256-SHA", bits=256)
 REFUSED = ClientResult("c", "refused", "handshake", error="tlsv1 alert protocol version")
 INCAPABLE = ClientResult("c", "client-incapable", "handshake", error="NO_PROTOCOLS_AVAILABLE")
-ON_LOG = ServerWords((CONNECT, ESTABLISHED))
+ON_LOG = ServerLog((CONNECT, ESTABLISHED))
 
 
 def test_an_accepted_cell_has_both_views_and_they_agree() -> None:
     """Protects the matrix's first promise: what the client saw is what Postfix logged."""
-    decision = decide(TLS1, ACCEPTED, ON_LOG, WORKS)
+    decision = decide_cell(TLS1, ACCEPTED, ON_LOG, WORKS)
     assert decision.outcome is Outcome.ACCEPTED
     assert decision.agree is True
     assert decision.server_saw is not None
@@ -46,26 +46,26 @@ def test_an_accepted_cell_has_both_views_and_they_agree() -> None:
 )
 def test_a_disagreement_is_a_finding(tale: ClientResult) -> None:
     """Protects against a client that reports wrong values: any difference is shown."""
-    decision = decide(Offer(), tale, ON_LOG, WORKS)
+    decision = decide_cell(Offer(), tale, ON_LOG, WORKS)
     assert decision.outcome is Outcome.ACCEPTED
     assert decision.agree is False
 
 
 def test_without_the_servers_word_there_is_no_agreement() -> None:
     """Protects "not measured says so": a missing log line is neither yes nor no."""
-    assert decide(TLS1, ACCEPTED, ServerWords((CONNECT,)), WORKS).agree is None
+    assert decide_cell(TLS1, ACCEPTED, ServerLog((CONNECT,)), WORKS).agree is None
 
 
 def test_a_client_that_ignores_its_offer_is_incapable_of_it() -> None:
     """Protects against curl --sslv3, which negotiates TLSv1.3: the server's view decides."""
     offer = Offer(Protocol.SSLv3, Protocol.SSLv3)
-    decision = decide(offer, replace(ACCEPTED, protocol="SSLv3"), ON_LOG, FAILS)
+    decision = decide_cell(offer, replace(ACCEPTED, protocol="SSLv3"), ON_LOG, FAILS)
     assert (decision.outcome, decision.reason) == (Outcome.CLIENT_INCAPABLE, "ignored-offer")
 
 
 def test_a_refusal_is_believed_beside_a_control_that_works() -> None:
     """Protects the meaning of refused: the same client and offer got through elsewhere."""
-    decision = decide(TLS1, REFUSED, ServerWords((CONNECT, UNSUPPORTED)), WORKS)
+    decision = decide_cell(TLS1, REFUSED, ServerLog((CONNECT, UNSUPPORTED)), WORKS)
     assert (decision.outcome, decision.stage) == (Outcome.REFUSED, Stage.HANDSHAKE)
     assert (decision.reason, decision.decided_by) == ("protocol-version", "server")
     assert decision.control == WORKS.cell
@@ -74,7 +74,7 @@ def test_a_refusal_is_believed_beside_a_control_that_works() -> None:
 @pytest.mark.parametrize("result", [REFUSED, INCAPABLE], ids=["refused", "incapable"])
 def test_where_the_control_fails_too_it_is_the_client(result: ClientResult) -> None:
     """Protects servers from blame for what a client's own library will not do."""
-    decision = decide(TLS1, result, ServerWords(), FAILS)
+    decision = decide_cell(TLS1, result, ServerLog(), FAILS)
     assert (decision.outcome, decision.decided_by) == (Outcome.CLIENT_INCAPABLE, "client")
     assert decision.control == FAILS.cell
 
@@ -84,7 +84,7 @@ def test_who_negotiated_tls_has_made_the_offer() -> None:
     result = ClientResult(
         "c", "refused", "rcpt", protocol="TLSv1", reply=Reply(554, "5.7.1 rejected")
     )
-    decision = decide(TLS1, result, ON_LOG, FAILS)
+    decision = decide_cell(TLS1, result, ON_LOG, FAILS)
     assert (decision.outcome, decision.reason) == (Outcome.REFUSED, "rejected")
 
 
@@ -97,7 +97,7 @@ def test_a_control_that_fails_after_tls_proves_no_inability() -> None:
 def test_a_certificate_that_the_client_rejects_is_the_clients_no() -> None:
     """Protects the blame: the server logged nothing, and no client is incapable."""
     error = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed"
-    decision = decide(TLS1, replace(REFUSED, error=error), ServerWords((CONNECT,)), WORKS)
+    decision = decide_cell(TLS1, replace(REFUSED, error=error), ServerLog((CONNECT,)), WORKS)
     assert (decision.reason, decision.decided_by) == ("certificate", "client")
 
 
@@ -105,31 +105,31 @@ def test_one_group_has_many_names_and_no_group_is_no_disagreement() -> None:
     """Protects agreement: prime256v1 is P-256; what one side does not say is not compared."""
     tls13 = ESTABLISHED.replace("TLSv1 with", "TLSv1.3 with") + " key-exchange ECDHE (P-256)"
     ours = replace(ACCEPTED, protocol="TLSv1.3", group="prime256v1")
-    assert decide(Offer(), ours, ServerWords((tls13,)), WORKS).agree is True
+    assert decide_cell(Offer(), ours, ServerLog((tls13,)), WORKS).agree is True
     other = replace(ours, group="X25519")
-    assert decide(Offer(), other, ServerWords((tls13,)), WORKS).agree is False
-    assert decide(Offer(), replace(ours, group=None), ServerWords((tls13,)), WORKS).agree is True
-    assert decide(Offer(), replace(ours, bits=128), ServerWords((tls13,)), WORKS).agree is False
+    assert decide_cell(Offer(), other, ServerLog((tls13,)), WORKS).agree is False
+    assert decide_cell(Offer(), replace(ours, group=None), ServerLog((tls13,)), WORKS).agree is True
+    assert decide_cell(Offer(), replace(ours, bits=128), ServerLog((tls13,)), WORKS).agree is False
 
 
 @pytest.mark.parametrize("result", [REFUSED, INCAPABLE], ids=["refused", "incapable"])
 def test_without_a_control_nothing_is_believed(result: ClientResult) -> None:
     """Protects against a refusal that only our missing control makes one."""
-    decision = decide(TLS1, result, ServerWords(), NONE)
+    decision = decide_cell(TLS1, result, ServerLog(), NONE)
     assert (decision.outcome, decision.reason) == (Outcome.ERROR, "no-control")
     assert "did not build" in decision.notes[0]
 
 
 def test_a_client_that_contradicts_its_control_is_an_error() -> None:
     """Protects against a driver that gives up where it need not."""
-    decision = decide(TLS1, INCAPABLE, ServerWords(), WORKS)
+    decision = decide_cell(TLS1, INCAPABLE, ServerLog(), WORKS)
     assert (decision.outcome, decision.reason) == (Outcome.ERROR, "contradicts-control")
 
 
 def test_a_reply_before_tls_needs_no_control() -> None:
     """Protects plain refusals: 454 to STARTTLS came before the client could offer anything."""
     result = ClientResult("c", "refused", "starttls", reply=Reply(454, "4.7.0 TLS not available"))
-    decision = decide(TLS1, result, ServerWords((CONNECT,)), NONE)
+    decision = decide_cell(TLS1, result, ServerLog((CONNECT,)), NONE)
     assert (decision.outcome, decision.reason) == (Outcome.REFUSED, "tls-not-available")
 
 
@@ -137,26 +137,26 @@ def test_a_service_that_died_rejected_the_config() -> None:
     """Protects config-rejected: a close without a banner rejects the configuration."""
     result = ClientResult("c", "refused", "banner", error="closed")
     deaths = ("postfix/smtpd[9]: fatal: bad numerical configuration: x = y",)
-    decision = decide(TLS1, result, ServerWords(deaths=deaths), WORKS)
+    decision = decide_cell(TLS1, result, ServerLog(deaths=deaths), WORKS)
     assert (decision.outcome, decision.reason) == (Outcome.CONFIG_REJECTED, "fatal-parameter")
 
 
 def test_a_death_elsewhere_does_not_reject_a_session_that_was_served() -> None:
     """Protects cells whose smtpd did answer from another process's death in the same instance."""
-    log = ServerWords((CONNECT, UNSUPPORTED), deaths=("fatal: something",))
-    assert decide(TLS1, REFUSED, log, WORKS).outcome is Outcome.REFUSED
+    log = ServerLog((CONNECT, UNSUPPORTED), deaths=("fatal: something",))
+    assert decide_cell(TLS1, REFUSED, log, WORKS).outcome is Outcome.REFUSED
 
 
 def test_not_offered_tells_why_where_the_log_does() -> None:
     """Protects the reason of a bad protocol list, which shows as a missing STARTTLS only."""
     result = ClientResult("c", "not-offered", "ehlo")
     bad = 'warning: Invalid TLS protocol list "!TLSv9": disabling TLS support'
-    decision = decide(TLS1, result, ServerWords((bad, CONNECT)), WORKS)
+    decision = decide_cell(TLS1, result, ServerLog((bad, CONNECT)), WORKS)
     assert (decision.outcome, decision.reason) == (
         Outcome.NOT_OFFERED,
         "tls-disabled-bad-protocol-list",
     )
-    assert decide(TLS1, result, ServerWords((CONNECT,)), WORKS).reason is None
+    assert decide_cell(TLS1, result, ServerLog((CONNECT,)), WORKS).reason is None
 
 
 @pytest.mark.parametrize(
@@ -165,8 +165,8 @@ def test_not_offered_tells_why_where_the_log_does() -> None:
 )
 def test_what_is_no_refusal_never_becomes_one(outcome: str, expected: Outcome) -> None:
     """Protects the closed vocabulary: a time-out or a failed driver says nothing of the server."""
-    decision = decide(
-        TLS1, ClientResult("c", outcome, "handshake", error="x"), ServerWords(), FAILS
+    decision = decide_cell(
+        TLS1, ClientResult("c", outcome, "handshake", error="x"), ServerLog(), FAILS
     )
     assert decision.outcome is expected
 
@@ -174,7 +174,7 @@ def test_what_is_no_refusal_never_becomes_one(outcome: str, expected: Outcome) -
 @pytest.mark.parametrize("result", [REFUSED, INCAPABLE], ids=["refused", "incapable"])
 def test_a_control_that_refuses_proves_inability(result: ClientResult) -> None:
     """Protects the control's own cells: its server is permissive by proof."""
-    assert decide_control(TLS1, result, ServerWords()).outcome is Outcome.CLIENT_INCAPABLE
+    assert decide_control(TLS1, result, ServerLog()).outcome is Outcome.CLIENT_INCAPABLE
     assert decide_control(TLS1, ACCEPTED, ON_LOG).outcome is Outcome.ACCEPTED
 
 
@@ -213,20 +213,18 @@ def test_a_cause_has_one_name(
 def test_an_alert_of_the_clients_own_is_the_clients_decision() -> None:
     """Protects servers: a client that gives up with an unknown error text was not refused."""
     tale = replace(REFUSED, error="no words\nclient's alert: access_denied")
-    decision = decide(TLS1, tale, ServerWords((CONNECT,)), WORKS)
+    decision = decide_cell(TLS1, tale, ServerLog((CONNECT,)), WORKS)
     assert (decision.outcome, decision.reason) == (Outcome.REFUSED, "unrecognised")
     assert decision.decided_by == "client"
 
 
 def test_the_servers_own_words_beat_a_client_that_calls_itself_incapable() -> None:
     """Protects refusals: some software says "no error information" of a server that hangs up."""
-    log = ServerWords(
-        (CONNECT, 'warning: x: invalid TLS cipher list: "HIGH:@SECLEVEL=2": aborting')
-    )
-    decision = decide(TLS1, INCAPABLE, log, WORKS)
+    log = ServerLog((CONNECT, 'warning: x: invalid TLS cipher list: "HIGH:@SECLEVEL=2": aborting'))
+    decision = decide_cell(TLS1, INCAPABLE, log, WORKS)
     assert (decision.outcome, decision.decided_by) == (Outcome.REFUSED, "server")
     assert decision.reason == "tls-disabled-bad-cipher-list"
-    silent = decide(TLS1, INCAPABLE, ServerWords((CONNECT,)), WORKS)
+    silent = decide_cell(TLS1, INCAPABLE, ServerLog((CONNECT,)), WORKS)
     assert (silent.outcome, silent.reason) == (Outcome.ERROR, "contradicts-control")
 
 
@@ -234,16 +232,16 @@ def test_the_servers_own_words_beat_a_client_that_calls_itself_incapable() -> No
 def test_a_key_that_is_too_short_for_the_client_is_its_decision(reason: str) -> None:
     """Protects "whose decision": the same text in the server's log makes it the server's."""
     tale = replace(REFUSED, error=f"SSL routines::{reason}")
-    by_client = decide(TLS1, tale, ServerWords((CONNECT,)), WORKS)
+    by_client = decide_cell(TLS1, tale, ServerLog((CONNECT,)), WORKS)
     assert (by_client.outcome, by_client.decided_by) == (Outcome.REFUSED, "client")
-    by_server = decide(TLS1, tale, ServerWords((CONNECT, f"warning: error:1:{reason}")), WORKS)
+    by_server = decide_cell(TLS1, tale, ServerLog((CONNECT, f"warning: error:1:{reason}")), WORKS)
     assert by_server.decided_by == "server"
 
 
 def test_a_fallback_that_is_inappropriate_needs_no_control() -> None:
     """Protects RFC 7507's cells: a permissive control says the same, and proves nothing."""
-    log = ServerWords((CONNECT, "warning: TLS library problem: inappropriate fallback"))
-    decision = decide(TLS1, REFUSED, log, FAILS)
+    log = ServerLog((CONNECT, "warning: TLS library problem: inappropriate fallback"))
+    decision = decide_cell(TLS1, REFUSED, log, FAILS)
     assert (decision.outcome, decision.decided_by) == (Outcome.REFUSED, "server")
 
 
@@ -253,7 +251,7 @@ def test_a_fallback_that_is_inappropriate_needs_no_control() -> None:
 )
 def test_a_cipher_that_was_not_named_is_an_ignored_pin(offer: str, outcome: Outcome) -> None:
     """Protects offers of ciphers: software without an option for them accepts any cipher."""
-    decision = decide(Offer.parse(offer), ACCEPTED, ON_LOG, WORKS)
+    decision = decide_cell(Offer.parse(offer), ACCEPTED, ON_LOG, WORKS)
     assert decision.outcome is outcome
 
 
@@ -266,7 +264,7 @@ KILLED = "Nov 22 23:34:29 postfix/master[9]: warning: process /x/smtpd pid 215 k
 def test_a_process_that_dies_with_its_client_is_the_configs_doing(line: str, outcome: str) -> None:
     """Protects "one cause, one outcome": closed, hung or refused is a matter of timing."""
     result = ClientResult("c", outcome, "ehlo", protocol="TLSv1", error="connection closed")
-    decision = decide(TLS1, result, ServerWords((CONNECT, ESTABLISHED, line)), WORKS)
+    decision = decide_cell(TLS1, result, ServerLog((CONNECT, ESTABLISHED, line)), WORKS)
     assert (decision.outcome, decision.stage) == (Outcome.CONFIG_REJECTED, None)
     assert decision.decided_by == "server"
     # What was negotiated before was negotiated.
@@ -276,9 +274,9 @@ def test_a_process_that_dies_with_its_client_is_the_configs_doing(line: str, out
 def test_what_smtpd_asks_may_be_what_died() -> None:
     """Protects from "unrecognised": a 451 beside a cleanup(8) that died is the config's."""
     deaths = ("Nov 22 postfix/cleanup[3]: fatal: unsupported dictionary type: bogus",)
-    log = ServerWords((CONNECT, ESTABLISHED), deaths)
+    log = ServerLog((CONNECT, ESTABLISHED), deaths)
     reply = Reply(451, "4.3.0 Error: queue file write error")
     refused = ClientResult("c", "refused", "data", reply=reply)
-    assert decide(TLS1, refused, log, WORKS).reason == "fatal-parameter"
+    assert decide_cell(TLS1, refused, log, WORKS).reason == "fatal-parameter"
     other = replace(refused, reply=Reply(554, "5.7.1 Access denied"))
-    assert decide(TLS1, other, log, WORKS).outcome is Outcome.REFUSED
+    assert decide_cell(TLS1, other, log, WORKS).outcome is Outcome.REFUSED

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from harness.observations.decide import Decision
-from harness.observations.obstacles import Grounds, needs_grounds, obstacles
+from harness.observations.obstacles import Grounds, find_obstacles, needs_grounds
 from harness.observations.record import Outcome, Stage
 from harness.tls import Offer, Protocol
 
@@ -46,13 +46,13 @@ def test_a_refused_handshake_is_explained_by_what_was_measured(
     decision: Decision, grounds: Grounds, names: str
 ) -> None:
     """Protects "never guessed": each obstacle has a measurement or a list behind it."""
-    assert " ".join(obstacles(decision, TLS1, grounds)) == names
+    assert " ".join(find_obstacles(decision, TLS1, grounds)) == names
 
 
 def test_a_list_that_leaves_out_only_part_of_an_offer_is_no_obstacle() -> None:
     """Protects ranges: who offers TLSv1 to TLSv1.2 is not stopped by a list without TLSv1."""
     wide = Offer.parse("TLSv1..TLSv1.2")
-    assert obstacles(CIPHER, wide, LISTED) == ("cipher-list",)
+    assert find_obstacles(CIPHER, wide, LISTED) == ("cipher-list",)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_list_that_leaves_out_only_part_of_an_offer_is_no_obstacle() -> None:
 def test_what_was_decided_elsewhere_needs_no_controls(decision: Decision, names: str) -> None:
     """Protects speed and sense: only a server's refusal in the handshake asks the controls."""
     assert not needs_grounds(decision)
-    assert " ".join(obstacles(decision, TLS1, Grounds())) == names
+    assert " ".join(find_obstacles(decision, TLS1, Grounds())) == names
 
 
 def test_a_servers_refusal_in_the_handshake_needs_them() -> None:

@@ -6,18 +6,18 @@ import asyncio
 
 import pytest
 
-from harness.catalog.peers import all_peers, is_peer, meets, peer, pin_label
+from harness.catalog.peers import all_peers, find_peer, has_cells_of, is_peer, pin_label
 from harness.catalog.plan import Plan
-from harness.observations.outbound_log import Sent, decide_sent, trust_of
+from harness.observations.outbound_log import SentMessage, decide_sent, trust_of
 from harness.observations.record import TlsView
 from harness.outcomes import Outcome
 from harness.postfix_config.main_cf import parse_main_cf
 from harness.run.choosing import choose_clients
 from harness.scenarios.peer_servers import (
     Address,
+    make_zones,
     peer_scenario,
     tlsa_data,
-    zones,
 )
 from harness.targets.log_join import LogJoin
 from harness.tls import Offer, Service
@@ -53,17 +53,17 @@ def test_the_words_for_a_certificate_are_told_apart(
 
 def test_what_was_sent_over_tls_is_accepted_with_both_views() -> None:
     """Protects agreement: the sender's log and the peer's are two sides of one session."""
-    decision, trust = decide_sent(Sent("sent", "250 2.0.0 Ok", [QUESTION]), PEER)
+    decision, trust = decide_sent(SentMessage("sent", "250 2.0.0 Ok", [QUESTION]), PEER)
     assert (decision.outcome, decision.agree, trust) == (Outcome.ACCEPTED, True, "Trusted")
     other = TlsView("TLSv1.3", "TLS_AES_256_GCM_SHA384", 256)
-    assert decide_sent(Sent("sent", "250 Ok", [QUESTION]), other)[0].agree is False
+    assert decide_sent(SentMessage("sent", "250 Ok", [QUESTION]), other)[0].agree is False
 
 
 def test_what_was_sent_without_tls_is_plaintext_even_after_a_failed_handshake() -> None:
     """Protects "may": it falls back to plaintext, and that is no TLS."""
-    assert decide_sent(Sent("sent", "250 Ok", []), None)[0].outcome is Outcome.PLAINTEXT
+    assert decide_sent(SentMessage("sent", "250 Ok", []), None)[0].outcome is Outcome.PLAINTEXT
     lines = [VERIFIED, "ABC: Cannot start TLS: handshake failure"]
-    decision, trust = decide_sent(Sent("sent", "250 Ok", lines), None)
+    decision, trust = decide_sent(SentMessage("sent", "250 Ok", lines), None)
     assert (decision.outcome, trust) == (Outcome.PLAINTEXT, None)
 
 
@@ -82,7 +82,7 @@ def test_what_was_sent_without_tls_is_plaintext_even_after_a_failed_handshake() 
 )  # fmt: skip
 def test_why_a_message_was_not_sent_is_named(text: str, stage: str, reason: str) -> None:
     """Protects causes: Postfix's status texts, and "unrecognised" where they are new."""
-    decision, _ = decide_sent(Sent("deferred", text, []), None)
+    decision, _ = decide_sent(SentMessage("deferred", text, []), None)
     assert (decision.outcome, decision.decided_by) == (Outcome.REFUSED, "client")
     assert (str(decision.stage), decision.reason) == (stage, reason)
 
@@ -141,12 +141,12 @@ def test_the_peers_session_is_found_by_the_queue_id_in_its_reply() -> None:
 
 def test_a_peer_is_pinned_as_the_offer_says() -> None:
     """Protects the axis: every other version is excluded, for optional and mandatory TLS."""
-    mx = peer("peer-mx")
+    mx = find_peer("peer-mx")
     values = parse_main_cf(peer_scenario(mx.server, Offer.parse("TLSv1.2")).main_cf).values
     assert values["smtpd_tls_protocols"] == "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1, !TLSv1.3"
     assert values["smtpd_tls_mandatory_protocols"] == values["smtpd_tls_protocols"]
     assert "smtpd_tls_protocols" not in peer_scenario(mx.server, Offer()).main_cf
-    plain = peer_scenario(peer("peer-plaintext").server, Offer()).main_cf
+    plain = peer_scenario(find_peer("peer-plaintext").server, Offer()).main_cf
     assert "smtpd_tls_security_level = none" in plain
     first, other = (pin_label(Offer.parse(f"TLSv1.2+ciphers={c}")) for c in ("A", "B"))
     assert first != other
@@ -157,7 +157,7 @@ def test_the_zones_lead_to_every_peer() -> None:
     addresses = [
         Address(p, Offer(), "192.0.2.9", tlsa_data(p.tlsa, "ab" * 32)) for p in all_peers()
     ]
-    records = zones(addresses, "192.0.2.53")
+    records = make_zones(addresses, "192.0.2.53")
     assert "any.mx.test. IN MX 10 any.mx.test." in records["mx.test"]
     assert f"_25._tcp.any.mx.test. IN TLSA 3 1 1 {'ab' * 32}" in records["mx.test"]
     assert f"_25._tcp.wrong-tlsa.mx.test. IN TLSA 3 1 1 {'0' * 64}" in records["mx.test"]
@@ -184,7 +184,7 @@ def test_clients_and_peers_never_meet() -> None:
         "b/s/outbound/peer-plaintext/default",
     ]
     assert len(plan) == 5
-    assert all(meets(name, Service.OUTBOUND) is is_peer(name) for name in plan.clients)
+    assert all(has_cells_of(name, Service.OUTBOUND) is is_peer(name) for name in plan.clients)
 
 
 def test_a_run_without_globs_has_peers_only_where_mail_goes_out() -> None:
@@ -251,7 +251,7 @@ def test_what_is_vague_in_the_status_is_told_by_the_log(
     text: str, lines: list[str], wrapper: bool, reason: str
 ) -> None:
     """Protects causes of mail that stays: one name each, or the general one."""
-    decision, _ = decide_sent(Sent("deferred", text, lines), None, wrapper=wrapper)
+    decision, _ = decide_sent(SentMessage("deferred", text, lines), None, wrapper=wrapper)
     assert decision.reason == reason
 
 

@@ -14,7 +14,7 @@ from types import ModuleType
 
 import pytest
 
-from harness.observations.reasons import spellings
+from harness.observations.reasons import read_spellings
 from harness.observations.record import Outcome
 
 ROOT = Path(__file__).parents[3]
@@ -71,14 +71,14 @@ def test_each_reason_is_provoked_or_explained(rows: list[Row]) -> None:
     """Protects the vocabulary: a new reason needs a real server that gives it, or an explanation,
     and an explanation that is no longer true has to go.
     """
-    vocabulary = {spelling.reason for spelling in spellings()}
+    vocabulary = {spelling.reason for spelling in read_spellings()}
     provoked = {row.reason for row in rows if row.reason}
     assert vocabulary - provoked == set(unprovoked())
 
 
 def test_each_provoked_reason_has_a_neighbour(rows: list[Row]) -> None:
     """Protects causes: the same client, in the same test, once meets another end."""
-    vocabulary = {spelling.reason for spelling in spellings()}
+    vocabulary = {spelling.reason for spelling in read_spellings()}
     provoked = {row.reason for row in rows if row.reason in vocabulary}
     assert provoked - {row.reason for row in rows if _has_neighbour(row, rows)} == set()
 

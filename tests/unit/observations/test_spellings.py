@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 
-from harness.observations.reasons import SIDES, UNRECOGNISED, first_reason, reason_of, spellings
+from harness.observations.reasons import (
+    SIDES,
+    UNRECOGNISED,
+    first_reason,
+    read_spellings,
+    reason_of,
+)
 from harness.reports.labels import REASONS
 
 DATA = Path(__file__).parents[1].joinpath("data")
@@ -42,7 +48,7 @@ def test_unknown_words_stay_visible() -> None:
 
 def test_spellings_are_whole() -> None:
     """Protects the table: each names a side, its software, and a pattern that is one."""
-    for spelling in spellings():
+    for spelling in read_spellings():
         assert spelling.side in SIDES
         assert spelling.seen
         re.compile(spelling.pattern)
@@ -50,7 +56,7 @@ def test_spellings_are_whole() -> None:
 
 def test_every_reason_has_words_for_readers() -> None:
     """Protects reports: a reason that the table can give is explained in the legend."""
-    assert {spelling.reason for spelling in spellings()} <= set(REASONS)
+    assert {spelling.reason for spelling in read_spellings()} <= set(REASONS)
 
 
 def test_the_fleets_libraries_are_among_the_real_words() -> None:

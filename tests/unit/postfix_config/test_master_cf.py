@@ -16,13 +16,13 @@ from harness.postfix_config.master_cf import (
 )
 from harness.postfix_config.master_cf_overlay import (
     Overlay,
-    overlay,
+    overlay_entries,
 )
 from harness.postfix_config.ports import (
     listening_places,
     number_ports,
-    places_beside_services,
     rewrite_ports,
+    unregistered_places,
 )
 from harness.tls import Service
 
@@ -47,7 +47,7 @@ def entry(text: str) -> MasterEntry:
 
 def laid_over(candidate: str, mode: Overlay, stock: str = STOCK) -> MasterCf:
     """The candidate's text over the stock's."""
-    return overlay(parse_master_cf(stock), parse_master_cf(candidate), mode)
+    return overlay_entries(parse_master_cf(stock), parse_master_cf(candidate), mode)
 
 
 def test_fields_options_and_lines() -> None:
@@ -182,7 +182,7 @@ def test_a_continuation_of_nothing_is_refused_with_its_line() -> None:
 
 def numbered(master: MasterCf) -> dict[str, int]:
     """Ports for all that a master.cf listens on."""
-    return number_ports(PORTS, places_beside_services(master))
+    return number_ports(PORTS, unregistered_places(master))
 
 
 def test_ports_change_and_nothing_else_does() -> None:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from harness.postfix_config.protocol_lists import (
     MANDATORY,
     OPPORTUNISTIC,
-    excluded,
-    protocol_list,
+    excluded_protocols,
+    find_protocol_list,
 )
 from harness.tls import Protocol
 
@@ -20,7 +20,7 @@ OLD, MIDDLE, NEW = "3.1.0", "3.5.25", "3.6.0"
 
 def left(text: str, release: str) -> str | None:
     """What a list allows, in one string."""
-    out = excluded(text, release, ssl2=release == OLD)
+    out = excluded_protocols(text, release, ssl2=release == OLD)
     return None if out is None else " ".join(p for p in Protocol if p not in out)
 
 
@@ -66,17 +66,17 @@ def test_lists_are_read_as_postfix_reads_them(text: str, release: str, allowed: 
 )
 def test_a_list_that_cannot_be_read_has_no_result(text: str, release: str) -> None:
     """Protects against guessing: with such a list Postfix disables TLS, and logs it."""
-    assert excluded(text, release, ssl2=False) is None
+    assert excluded_protocols(text, release, ssl2=False) is None
 
 
 @given(st.sets(st.sampled_from(list(Protocol))))
 def test_naming_what_is_left_out_leaves_just_that_out(out: set[Protocol]) -> None:
     """Protects the commonest form, and its opposite: names alone allow just these."""
-    assert excluded(" ".join(f"!{protocol}" for protocol in out), MIDDLE, ssl2=True) == frozenset(
-        out
-    )
+    assert excluded_protocols(
+        " ".join(f"!{protocol}" for protocol in out), MIDDLE, ssl2=True
+    ) == frozenset(out)
     if out:
-        assert excluded(",".join(out), NEW, ssl2=True) == ALL - out
+        assert excluded_protocols(",".join(out), NEW, ssl2=True) == ALL - out
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_naming_what_is_left_out_leaves_just_that_out(out: set[Protocol]) -> Non
 def test_the_level_chooses_the_list(settings: dict[str, str], parameter: str | None) -> None:
     """Protects what the question's answers got wrong: each level has its own list."""
     defaults = {OPPORTUNISTIC: "!SSLv2", MANDATORY: "${smtpd_tls_protocols}, !SSLv3"}
-    result = protocol_list({**defaults, **settings})
+    result = find_protocol_list({**defaults, **settings})
     assert (result.parameter if result else None) == parameter
     if parameter == MANDATORY:
         assert result is not None

@@ -28,8 +28,8 @@ from harness.reports import write_reports
 from harness.reports.html import render_html
 from harness.reports.markdown import render_markdown
 from harness.reports.plain_text import (
-    markdown,
-    plain,
+    escape_controls,
+    escape_markdown,
 )
 from harness.reports.table_csv import COLUMNS, render_csv
 from tests.unit import sample_run
@@ -106,7 +106,7 @@ def test_bytes_that_are_no_text_do_not_stop_a_report(tmp_path: Path) -> None:
     page = write_reports(folder)[-1].read_text(encoding="utf-8")
     result = blocks_of(page)[observation.scenario]["cells"][observation.cell]["evidence"]
     assert result["log"] == bad["log"]
-    path = write_atomically(tmp_path / "x.md", f"a {plain(chr(0xDCFF))} \udcfe")
+    path = write_atomically(tmp_path / "x.md", f"a {escape_controls(chr(0xDCFF))} \udcfe")
     assert path.read_text(encoding="utf-8") == "a \\xff \\udcfe"
 
 
@@ -186,7 +186,7 @@ def test_markdown_says_what_each_scenario_changes(data: RunData) -> None:
 
 def test_markdown_of_outside_words_is_inert() -> None:
     """Pipes, HTML and line ends in a claim or reason cannot break a table or the page."""
-    assert markdown("a|b\n<img> `x` [l](u)") == r"a\|b &lt;img&gt; \`x\` \[l\](u)"
+    assert escape_markdown("a|b\n<img> `x` [l](u)") == r"a\|b &lt;img&gt; \`x\` \[l\](u)"
 
 
 class Tags(HTMLParser):

@@ -20,13 +20,13 @@ from harness.observations.run_folder import (
     RunData,
     load_run,
 )
-from harness.observations.run_record import summary
+from harness.observations.run_record import closing_figures
 from harness.reports.differences import differences
 from harness.reports.grid import Grid, GridCell, build_grid
 from harness.reports.labels import (
     REASONS,
     SIGNS,
-    sentence,
+    describe_result,
     short_word,
 )
 from harness.reports.summary import summarise_run
@@ -132,7 +132,9 @@ def test_the_runners_closing_figures_are_the_reports() -> None:
     """What run.json says and what a report counts cannot be two stories."""
     data = sample()
     axes = asdict(data.run.axes)
-    closing = summary(Plan.from_axes(axes), data.observations, measured_now=504, seconds=10.0)
+    closing = closing_figures(
+        Plan.from_axes(axes), data.observations, measured_now=504, seconds=10.0
+    )
     counts = summarise_run(data).counts
     for figure in ("measured", "outcomes", "views_compared", "disagreements"):
         assert closing[figure] == getattr(counts, figure)
@@ -203,10 +205,10 @@ def test_every_word_of_the_vocabulary_fits_a_terminal_cell() -> None:
 def test_the_sentence_spells_out_stage_reason_and_disagreement() -> None:
     """The sentence has everything that the glyph and the label stand for."""
     refused = observation(Outcome.REFUSED, stage=Stage.HANDSHAKE, reason="no-shared-cipher")
-    assert sentence(refused) == "refused at handshake: no shared cipher"
+    assert describe_result(refused) == "refused at handshake: no shared cipher"
     both = observation(Outcome.ACCEPTED, client_saw=TlsView("TLSv1"), agree=False)
-    assert sentence(both) == "accepted, TLSv1 (client and server disagree)"
-    assert sentence(None, "no disk") == "not measured: no disk"
+    assert describe_result(both) == "accepted, TLSv1 (client and server disagree)"
+    assert describe_result(None, "no disk") == "not measured: no disk"
 
 
 def test_a_client_that_cannot_be_told_leaves_no_gap() -> None:

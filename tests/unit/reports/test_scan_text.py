@@ -11,10 +11,10 @@ from harness.catalog.ciphers import all_ciphers
 from harness.cli.candidate import config_candidate
 from harness.cli.main import run_cli
 from harness.errors import UsageError
-from harness.reports.scan_text import lines
+from harness.reports.scan_text import scan_lines
 from harness.scan.result import (
     Accepted,
-    Map,
+    ScanResult,
 )
 from harness.tls import Protocol
 from tests.unit.schema_samples import scanned
@@ -22,9 +22,9 @@ from tests.unit.schema_samples import scanned
 BY_NAME = {cipher.name: cipher for cipher in all_ciphers() if not cipher.ssl2}
 
 
-def page(scan_map: Map, width: int = 110) -> list[str]:
+def page(scan_map: ScanResult, width: int = 110) -> list[str]:
     """The lines without a terminal's styles."""
-    return [click.unstyle(line) for line in lines(scan_map, width)]
+    return [click.unstyle(line) for line in scan_lines(scan_map, width)]
 
 
 def version(protocol: Protocol, *names: str) -> tuple[Accepted, ...]:
@@ -35,7 +35,7 @@ def version(protocol: Protocol, *names: str) -> tuple[Accepted, ...]:
 def test_the_weakest_part_of_each_class_is_marked_where_it_stands() -> None:
     """Protects the marks: in the class's own column, never the suite's name, and in the text."""
     names = ("DES-CBC3-SHA", "ECDHE-RSA-AES256-GCM-SHA384", "ADH-AES256-SHA")
-    rows = page(Map(version(Protocol.TLSv1_2, *names)))
+    rows = page(ScanResult(version(Protocol.TLSv1_2, *names)))
     (heading,) = (row for row in rows if row.startswith("TLSv1.2"))
     assert heading == "TLSv1.2: 3 ciphers"
     result = {row.split()[0]: " ".join(row.split()[1:]) for row in rows if row.startswith("  ")}
@@ -50,7 +50,7 @@ def test_the_weakest_part_of_each_class_is_marked_where_it_stands() -> None:
 def test_the_servers_order_is_kept_where_its_preference_counts(order: str, first: str) -> None:
     """Protects the order: the server's own, else the strongest first."""
     suites = version(Protocol.TLSv1, "AES128-SHA", "AES256-SHA")
-    rows = page(Map(suites, order={"TLSv1": order}))
+    rows = page(ScanResult(suites, order={"TLSv1": order}))
     (at,) = (number for number, row in enumerate(rows) if row.startswith("TLSv1:"))
     assert f"{order}'s" in rows[at]
     assert rows[at + 2].split()[0] == first
@@ -58,7 +58,7 @@ def test_the_servers_order_is_kept_where_its_preference_counts(order: str, first
 
 def test_what_was_not_measured_is_not_told_as_refused() -> None:
     """Protects from a false refusal: a version whose questions came to nothing is named as such."""
-    rows = page(Map((), not_measured={"TLSv1.2 order": "no answer in 5 s"}))
+    rows = page(ScanResult((), not_measured={"TLSv1.2 order": "no answer in 5 s"}))
     assert "TLSv1.2: refused" not in rows
     assert "TLSv1.1: refused" in rows
     assert "not measured: TLSv1.2 order: no answer in 5 s" in rows
@@ -67,7 +67,7 @@ def test_what_was_not_measured_is_not_told_as_refused() -> None:
 def test_it_fits_eighty_columns() -> None:
     """Protects the terminal: suites of the longest usual names, and many groups, do not wrap."""
     longest = [cipher.name for cipher in BY_NAME.values() if cipher.name.startswith("ECDHE-ECDSA")]
-    scan_map = Map(
+    scan_map = ScanResult(
         version(Protocol.TLSv1_2, *longest, "ADH-AES256-GCM-SHA384"),
         groups={"TLSv1.3": tuple(f"brainpoolP{number}r1tls13" for number in range(20))},
         certificates=scanned().certificates,

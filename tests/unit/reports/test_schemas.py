@@ -164,7 +164,7 @@ def test_versions_are_the_codes() -> None:
 def test_every_reason_keeps_the_pattern() -> None:
     """Protects scripts that match reasons: all the code's are lower-case words with hyphens."""
     pattern = at("observation", "properties reason pattern")
-    names = {spelling.reason for spelling in reasons.spellings()}
+    names = {spelling.reason for spelling in reasons.read_spellings()}
     assert len(names) > 20
     assert [name for name in names if not re.search(pattern, name)] == []
 

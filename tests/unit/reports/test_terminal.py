@@ -18,7 +18,7 @@ from harness.observations.run_folder import (
     RunData,
     load_run,
 )
-from harness.reports.plain_text import plain
+from harness.reports.plain_text import escape_controls
 from harness.reports.terminal import print_matrix, show_cell
 from harness.reports.terminal_table import build_label, short_names
 from tests.unit import sample_run
@@ -206,7 +206,7 @@ def test_words_from_outside_cannot_drive_the_terminal(data: RunData, tmp_path: P
 
 def test_plain_keeps_lines_tabs_and_letters() -> None:
     """Only control characters are rewritten."""
-    assert plain("a\tb\nü…\r\x00") == "a\tb\nü…\\x0d\\x00"
+    assert escape_controls("a\tb\nü…\r\x00") == "a\tb\nü…\\x0d\\x00"
 
 
 def test_show_cell_prints_both_sides_and_the_configuration(data: RunData) -> None:

@@ -13,7 +13,7 @@ from harness.run.endpoints import PostfixEndpoint
 from harness.run.measure import DialogueTrace
 from harness.scenarios.instance import (
     InstanceContext,
-    assemble,
+    assemble_instance,
     places_of,
 )
 from harness.scenarios.scenario import Scenario
@@ -45,7 +45,7 @@ class LivingTarget(PostfixTarget):
     def __init__(self) -> None:
         self.name, self.join = "debian-12", LogJoin()
 
-    def must_live(self) -> None:
+    def check_alive(self) -> None:
         """It does."""
 
 
@@ -53,7 +53,9 @@ def bench(master: str) -> PostfixEndpoint:
     """The bench of a configuration that started."""
     candidate = Scenario("c", "T", "S", "C", master_cf=master + REST, whole=True)
     by_place = number_ports(NUMBERS, places_of(candidate, "", "3.7.11"))
-    config = assemble(candidate, InstanceContext("c", "3.7.11", "/i", by_place, "inet:s:1", ""))
+    config = assemble_instance(
+        candidate, InstanceContext("c", "3.7.11", "/i", by_place, "inet:s:1", "")
+    )
     ports = {service: NUMBERS[service] for service in INBOUND}
     instance = Instance(
         scenario="c",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.catalog.clients import is_of_a_build, own_client
+from harness.catalog.clients import is_build_client, user_client
 from harness.catalog.peers import is_peer
 from harness.cli.source_options import read_clients
 from harness.errors import UsageError
@@ -17,7 +17,7 @@ from harness.run.planning import make_plan
 from harness.scenarios.scenario import Scenario
 from harness.tls import INBOUND, Service
 
-MINE = own_client("mine", "registry.example/mine:3")
+MINE = user_client("mine", "registry.example/mine:3")
 
 
 def test_alone_it_is_what_a_run_measures_with() -> None:
@@ -70,7 +70,7 @@ def test_every_client_is_no_peer_where_postfix_is_the_server() -> None:
 
 def test_builds_own_postfix_is_chosen_by_its_tools_name() -> None:
     """Protects '*': there are two such clients for every build, and each is an image."""
-    assert not any(map(is_of_a_build, choose_clients(["*"], INBOUND)))
+    assert not any(map(is_build_client, choose_clients(["*"], INBOUND)))
     chosen = choose_clients(["smtp-debian-1*,!smtp-debian-10,openssl-1.0.2h"], INBOUND)
     assert chosen == ("openssl-1.0.2h", "smtp-debian-11", "smtp-debian-12", "smtp-debian-13")
     other = "posttls-finger-postfix-3.5.25+openssl-1.1.1w"

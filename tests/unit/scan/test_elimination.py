@@ -28,8 +28,8 @@ from harness.scan.elimination import (
 )
 from harness.scan.result import (
     Accepted,
-    Map,
-    weakest,
+    ScanResult,
+    find_weakest,
 )
 from harness.scan.scanning import list_accepted
 from harness.scan.server_hello import Alert, Answer, Ssl2Choice, parse_answer
@@ -39,7 +39,7 @@ from harness.tls import Protocol
 
 #: SSLv2's first: TLS has suites of the same names.
 BY_NAME = {cipher.name: cipher for cipher in sorted(all_ciphers(), key=lambda cipher: -cipher.ssl2)}
-OLD = [cipher for cipher in all_ciphers() if cipher.speaks(Protocol.TLSv1)]
+OLD = [cipher for cipher in all_ciphers() if cipher.belongs_to(Protocol.TLSv1)]
 
 
 @pytest.fixture(scope="module")
@@ -258,13 +258,13 @@ def test_alerts_end_what_they_end(server: ssl.SSLContext) -> None:
 def test_every_suite_belongs_to_a_version_and_to_one_part() -> None:
     """Protects the table: no suite is asked twice in a version, and none is forgotten."""
     for protocol in Protocol:
-        speaking = [cipher for cipher in all_ciphers() if cipher.speaks(protocol)]
+        speaking = [cipher for cipher in all_ciphers() if cipher.belongs_to(protocol)]
         parts = parts_of(protocol, speaking)
         codes = [cipher.code for part in parts.values() for cipher in part]
         assert sorted(codes) == sorted(cipher.code for cipher in speaking)
         assert len(codes) == len(set(codes)) > 0
-    assert BY_NAME["TLS_AES_128_GCM_SHA256"].speaks(Protocol.TLSv1_3)
-    assert not BY_NAME["TLS_AES_128_GCM_SHA256"].speaks(Protocol.TLSv1_2)
+    assert BY_NAME["TLS_AES_128_GCM_SHA256"].belongs_to(Protocol.TLSv1_3)
+    assert not BY_NAME["TLS_AES_128_GCM_SHA256"].belongs_to(Protocol.TLSv1_2)
 
 
 @pytest.mark.parametrize(
@@ -298,13 +298,13 @@ def test_every_suite_has_parts_in_every_class() -> None:
 def test_the_weakest_of_each_class_are_marked() -> None:
     """Protects the marks: each class has its own weakest, and none where all are alike."""
     names = ["ECDHE-RSA-AES256-GCM-SHA384", "ADH-AES256-SHA", "DES-CBC3-SHA", "AES256-SHA"]
-    weakest_by_class = weakest(Accepted(Protocol.TLSv1_2, BY_NAME[name]) for name in names)
+    weakest_by_class = find_weakest(Accepted(Protocol.TLSv1_2, BY_NAME[name]) for name in names)
     assert weakest_by_class == {
         "key exchange": {"ADH-AES256-SHA"},
         "cipher": {"DES-CBC3-SHA"},
         "MAC": {"ADH-AES256-SHA", "DES-CBC3-SHA", "AES256-SHA"},
     }
-    assert weakest([Accepted(Protocol.TLSv1, BY_NAME["AES256-SHA"])]) == {}
+    assert find_weakest([Accepted(Protocol.TLSv1, BY_NAME["AES256-SHA"])]) == {}
 
 
 def test_a_map_tells_the_suites_of_one_version_in_the_servers_order() -> None:
@@ -312,7 +312,7 @@ def test_a_map_tells_the_suites_of_one_version_in_the_servers_order() -> None:
     first, second = BY_NAME["AES256-SHA"], BY_NAME["AES128-SHA"]
     of_client = VersionSuites(Protocol.TLSv1, [first, second], "client")
     of_server = VersionSuites(Protocol.TLSv1_1, [first, second], "server")
-    result = Map(list_accepted([of_client, of_server]))
+    result = ScanResult(list_accepted([of_client, of_server]))
     assert [suite.cipher for suite in result.of(Protocol.TLSv1)] == [
         "AES128-SHA",
         "AES256-SHA",

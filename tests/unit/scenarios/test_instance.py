@@ -17,7 +17,7 @@ from harness.scenarios.instance import (
     FileKind,
     InstanceConfig,
     InstanceContext,
-    assemble,
+    assemble_instance,
     places_of,
 )
 from harness.scenarios.scenario import Scenario
@@ -78,7 +78,7 @@ def config(
     scenario = Scenario("some", "T", "S", "C", main_cf=main, master_cf=master, overlay=mode)
     ports = number_ports(PORTS, places_of(scenario, stock, version))
     around = InstanceContext("some", version, "/srv/some", ports, "inet:192.0.2.1:12345", stock)
-    return assemble(scenario, around)
+    return assemble_instance(scenario, around)
 
 
 def inet(built: InstanceConfig) -> dict[str, MasterEntry]:

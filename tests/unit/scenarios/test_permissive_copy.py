@@ -6,9 +6,9 @@ import pytest
 
 from harness.postfix_config.main_cf import parse_main_cf
 from harness.scenarios.permissive_copy import (
-    Kept,
-    Library,
-    opened,
+    BuildLibrary,
+    KeptPart,
+    make_permissive_copy,
 )
 from harness.scenarios.scenario import Scenario
 
@@ -30,20 +30,26 @@ SETTINGS = {
     "smtpd_tls_mandatory_protocols": "TLSv1.2",
     "smtp_tls_cert_file": "/etc/other.pem",
 }
-OLD = Library("3.1.0", "OpenSSL 1.0.2g  1 Mar 2016")
-NEW = Library("3.10.13", "OpenSSL 3.5.9 29 Sep 2026 (Library: OpenSSL 3.5.9 29 Sep 2026)")
+OLD = BuildLibrary("3.1.0", "OpenSSL 1.0.2g  1 Mar 2016")
+NEW = BuildLibrary("3.10.13", "OpenSSL 3.5.9 29 Sep 2026 (Library: OpenSSL 3.5.9 29 Sep 2026)")
 
 
-def values(kept: Kept, library: Library = NEW, groups: tuple[str, ...] = ()) -> dict[str, str]:
+def values(
+    kept: KeptPart, library: BuildLibrary = NEW, groups: tuple[str, ...] = ()
+) -> dict[str, str]:
     """The settings of a permissive copy."""
-    return dict(parse_main_cf(opened(CANDIDATE, kept, SETTINGS, groups, library).main_cf).values)
+    return dict(
+        parse_main_cf(
+            make_permissive_copy(CANDIDATE, kept, SETTINGS, groups, library).main_cf
+        ).values
+    )
 
 
 def test_every_restriction_is_lifted_and_nothing_of_the_candidate_is_kept() -> None:
     """Protects the proof: what this refuses, no setting can bring about."""
-    made = opened(CANDIDATE, Kept.NOTHING, SETTINGS, (), NEW)
+    made = make_permissive_copy(CANDIDATE, KeptPart.NOTHING, SETTINGS, (), NEW)
     assert (made.id, made.master_cf, made.collection, dict(made.files)) == ("open", "", None, {})
-    settings = values(Kept.NOTHING)
+    settings = values(KeptPart.NOTHING)
     assert settings["smtpd_tls_protocols"] == settings["smtpd_tls_exclude_ciphers"] == ""
     assert settings["tls_medium_cipherlist"] == "ALL:COMPLEMENTOFALL:@SECLEVEL=0"
     assert "smtpd_tls_eccert_file" in settings
@@ -51,15 +57,15 @@ def test_every_restriction_is_lifted_and_nothing_of_the_candidate_is_kept() -> N
 
 
 @pytest.mark.parametrize(("library", "ends"), [(OLD, "ALL"), (NEW, "@SECLEVEL=0")])
-def test_only_a_library_with_levels_is_told_one(library: Library, ends: str) -> None:
+def test_only_a_library_with_levels_is_told_one(library: BuildLibrary, ends: str) -> None:
     """Protects OpenSSL 1.0: it takes @SECLEVEL for an error, and would have no cipher at all."""
-    assert values(Kept.NOTHING, library)["tls_medium_cipherlist"].endswith(ends)
-    assert values(Kept.LEVEL, library)["tls_medium_cipherlist"] == "ALL:COMPLEMENTOFALL"
+    assert values(KeptPart.NOTHING, library)["tls_medium_cipherlist"].endswith(ends)
+    assert values(KeptPart.LEVEL, library)["tls_medium_cipherlist"] == "ALL:COMPLEMENTOFALL"
 
 
 def test_the_candidates_keys_are_kept_and_nothing_else() -> None:
     """Protects the obstacle keys: certificates, keys and DH parameters are the candidate's."""
-    settings = values(Kept.KEYS)
+    settings = values(KeptPart.KEYS)
     kept = {name: value for name, value in SETTINGS.items() if settings.get(name) == value}
     assert set(kept) == {
         "smtpd_tls_cert_file",
@@ -67,25 +73,27 @@ def test_the_candidates_keys_are_kept_and_nothing_else() -> None:
         "smtpd_tls_dh1024_param_file",
     }
     assert "smtpd_tls_eccert_file" not in settings
-    assert opened(CANDIDATE, Kept.KEYS, SETTINGS, (), NEW).files == CANDIDATE.files
+    assert (
+        make_permissive_copy(CANDIDATE, KeptPart.KEYS, SETTINGS, (), NEW).files == CANDIDATE.files
+    )
 
 
 def test_groups_are_those_of_the_offer() -> None:
     """Protects offers of groups: before 3.2 a server has one curve (tls_eecdh_strong_curve)."""
     groups = ("X25519", "secp384r1")
-    assert values(Kept.NOTHING, NEW, groups)["tls_eecdh_auto_curves"] == "X25519 secp384r1"
-    assert values(Kept.NOTHING, OLD, groups)["tls_eecdh_strong_curve"] == "X25519"
+    assert values(KeptPart.NOTHING, NEW, groups)["tls_eecdh_auto_curves"] == "X25519 secp384r1"
+    assert values(KeptPart.NOTHING, OLD, groups)["tls_eecdh_strong_curve"] == "X25519"
 
 
 def test_what_differs_has_another_name() -> None:
     """Protects sharing: cells share a control where it is the same, and nowhere else."""
     other = {**SETTINGS, "smtpd_tls_cert_file": "/etc/other.pem"}
     made = [
-        opened(CANDIDATE, Kept.NOTHING, SETTINGS, (), NEW),
-        opened(CANDIDATE, Kept.NOTHING, SETTINGS, ("X25519",), NEW),
-        opened(CANDIDATE, Kept.LEVEL, SETTINGS, (), NEW),
-        opened(CANDIDATE, Kept.KEYS, SETTINGS, (), NEW),
-        opened(CANDIDATE, Kept.KEYS, other, (), NEW),
+        make_permissive_copy(CANDIDATE, KeptPart.NOTHING, SETTINGS, (), NEW),
+        make_permissive_copy(CANDIDATE, KeptPart.NOTHING, SETTINGS, ("X25519",), NEW),
+        make_permissive_copy(CANDIDATE, KeptPart.LEVEL, SETTINGS, (), NEW),
+        make_permissive_copy(CANDIDATE, KeptPart.KEYS, SETTINGS, (), NEW),
+        make_permissive_copy(CANDIDATE, KeptPart.KEYS, other, (), NEW),
     ]
     assert len({copy.id for copy in made}) == len(made)
-    assert opened(CANDIDATE, Kept.NOTHING, other, (), NEW).id == made[0].id
+    assert make_permissive_copy(CANDIDATE, KeptPart.NOTHING, other, (), NEW).id == made[0].id

@@ -12,7 +12,7 @@ from harness.postfix_config.main_cf import parse_main_cf
 from harness.postfix_config.master_cf import parse_master_cf
 from harness.scenarios.redaction import (
     Redactor,
-    redact,
+    redact_scenario,
 )
 from harness.scenarios.scenario import Scenario
 
@@ -55,7 +55,7 @@ def test_a_whole_configuration_is_redacted_consistently() -> None:
         "  -o smtpd_tls_protocols=!TLSv1\n"
     )
     files = {"/etc/postfix/transport": "corp.co.uk smtp:[192.168.7.9]\n"}
-    redacted = redact(scenario(main_cf, master_cf, files))
+    redacted = redact_scenario(scenario(main_cf, master_cf, files))
     values = parse_main_cf(redacted.main_cf).values
     assert values["myhostname"] == "mail.example1.test"
     assert values["mydomain"] == "example1.test"
@@ -79,7 +79,7 @@ def test_a_whole_configuration_is_redacted_consistently() -> None:
 
 def test_what_decides_tls_is_untouched() -> None:
     """Protects the measurement: a redacted configuration is the same one to TLS."""
-    redacted = redact(scenario(f"myhostname = high.may\nmydomain = may\n{TLS}"))
+    redacted = redact_scenario(scenario(f"myhostname = high.may\nmydomain = may\n{TLS}"))
     assert redacted.main_cf.endswith(TLS)
     assert Redactor().redact_setting("tls_high_cipherlist", "kDHE.high") == "kDHE.high"
     assert Redactor().redact_setting("myhostname", "kDHE.high") != "kDHE.high"
@@ -95,7 +95,7 @@ def test_reserved_and_generic_names_are_kept() -> None:
         "mydestination = localhost.localdomain, $myhostname, localhost\ninet_interfaces = all\n"
         "compatibility_level = 3.6\n"
     ).replace(", nis:mail.aliases", "")
-    assert redact(scenario(text)).main_cf == text
+    assert redact_scenario(scenario(text)).main_cf == text
 
 
 LABELS = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=3, max_size=8).map("q{}".format)
@@ -139,7 +139,7 @@ def test_no_name_and_no_address_is_left(
     for address in addresses:
         lines.append(f"mynetworks = {address if address.version == 4 else f'[{address}]'}")
     master = f"{names[-1]}:smtp inet n - n - - smtpd\n  -o myhostname={names[-1]}\n"
-    redacted = redact(scenario("\n".join(lines) + f"\n{TLS}", master))
+    redacted = redact_scenario(scenario("\n".join(lines) + f"\n{TLS}", master))
     written = (redacted.main_cf + redacted.master_cf).lower()
     for name in names:
         assert name not in written

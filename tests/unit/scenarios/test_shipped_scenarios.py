@@ -15,7 +15,7 @@ from harness.postfix_config.ports import number_ports
 from harness.scenarios.instance import (
     InstanceConfig,
     InstanceContext,
-    assemble,
+    assemble_instance,
     places_of,
 )
 from harness.scenarios.scenario import (
@@ -61,7 +61,7 @@ def built(scenario: Scenario, version: str = "3.7.11", chroot: str = "y") -> Ins
     around = InstanceContext(
         scenario.id, version, f"/srv/{scenario.id}", ports, "inet:192.0.2.1:12345", STOCKS[chroot]
     )
-    return assemble(scenario, around)
+    return assemble_instance(scenario, around)
 
 
 def submission(name: str) -> list[MasterEntry]:

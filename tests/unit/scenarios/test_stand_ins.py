@@ -19,7 +19,7 @@ from harness.scenarios.candidate import read_candidate
 from harness.scenarios.instance import (
     InstanceConfig,
     InstanceContext,
-    assemble,
+    assemble_instance,
     places_of,
 )
 from harness.scenarios.scenario import Scenario
@@ -65,7 +65,7 @@ def built(
     context = InstanceContext(
         "c", version, "/i", ports, "inet:192.0.2.1:1", STOCK, TYPES - {"pcre"}
     )
-    return assemble(candidate, context)
+    return assemble_instance(candidate, context)
 
 
 def values(config: InstanceConfig) -> dict[str, str]:
@@ -272,7 +272,9 @@ def test_options_that_are_laid_below_the_builds_entries_get_stand_ins_too() -> N
     options = "-o smtpd_sasl_path=private/auth\n-o smtpd_tls_security_level=encrypt\n"
     candidate = read_candidate({STDIN: options}, Service.SUBMISSION)
     ports = number_ports(PORTS, places_of(candidate, STOCK, "3.7.11"))
-    config = assemble(candidate, InstanceContext("c", "3.7.11", "/i", ports, "inet:s:1", STOCK))
+    config = assemble_instance(
+        candidate, InstanceContext("c", "3.7.11", "/i", ports, "inet:s:1", STOCK)
+    )
     submission = entries(config)[str(PORTS["submission"])]
     assert "smtpd_sasl_path" not in submission.options
     assert submission.options["smtpd_tls_security_level"] == "encrypt"

@@ -10,10 +10,10 @@ from harness.postfix_config.master_cf import parse_master_cf
 from harness.postfix_config.master_cf_overlay import Overlay
 from harness.scenarios.scenario import Scenario
 from harness.scenarios.variants import (
-    likeness,
     lines_of,
-    only,
-    without,
+    only_lines,
+    settings_digest,
+    without_lines,
 )
 
 MASTER = (
@@ -48,7 +48,7 @@ def test_the_lines_are_told_as_they_are_written() -> None:
 
 def test_a_line_is_taken_out_and_nothing_else() -> None:
     """Protects the measurement: all else stays to the letter, continuation lines go with theirs."""
-    made = without(scenario("a = 1\nb = x,\n  y\nc = 3\n", MASTER), [2, 5])
+    made = without_lines(scenario("a = 1\nb = x,\n  y\nc = 3\n", MASTER), [2, 5])
     assert made.main_cf == "a = 1\nc = 3\n"
     first, second = parse_master_cf(made.master_cf).entries
     assert first.options == {
@@ -61,12 +61,12 @@ def test_a_line_is_taken_out_and_nothing_else() -> None:
 
 def test_an_option_alone_is_laid_below_the_controls_entry() -> None:
     """Protects "the baseline with only this line": its entry keeps its options."""
-    alone = only(scenario("a = 1\n", MASTER), CONTROL, [4])
+    alone = only_lines(scenario("a = 1\n", MASTER), CONTROL, [4])
     assert (alone.main_cf, alone.overlay) == ("", Overlay.MERGE)
     (entry,) = parse_master_cf(alone.master_cf).entries
     assert entry.options == {"smtp_tls_mandatory_protocols": "TLSv1"}
     control = scenario("z = 9\n", "submission inet n - - - - smtpd\n  -o own=1\n")
-    joined = only(scenario("a = 1\n", MASTER), control, [1, 4])
+    joined = only_lines(scenario("a = 1\n", MASTER), control, [1, 4])
     assert parse_main_cf(joined.main_cf).values == {"z": "9", "a": "1"}
     assert parse_master_cf(joined.master_cf).entries[0].options == {
         "own": "1",
@@ -77,12 +77,12 @@ def test_an_option_alone_is_laid_below_the_controls_entry() -> None:
 def test_what_is_the_same_in_effect_is_known() -> None:
     """Protects from measuring one configuration twice."""
     pair = scenario("a = 1\nb = 2\n")
-    assert likeness(pair) == likeness(scenario("# x\nb =  2\na = 0\na =1\n"))
-    assert likeness(without(pair, [1, 2])) == likeness(CONTROL)
+    assert settings_digest(pair) == settings_digest(scenario("# x\nb =  2\na = 0\na =1\n"))
+    assert settings_digest(without_lines(pair, [1, 2])) == settings_digest(CONTROL)
     single = scenario(master="submission inet n - - - - smtpd\n -o a=1\n", overlay=Overlay.MERGE)
-    assert likeness(only(single, CONTROL, [1])) == likeness(single)
-    assert likeness(without(single, [1])) == likeness(CONTROL)
-    assert likeness(pair) != likeness(without(pair, [1]))
+    assert settings_digest(only_lines(single, CONTROL, [1])) == settings_digest(single)
+    assert settings_digest(without_lines(single, [1])) == settings_digest(CONTROL)
+    assert settings_digest(pair) != settings_digest(without_lines(pair, [1]))
 
 
 NAMES = st.lists(st.sampled_from("abcdef"), unique=True, max_size=5)
@@ -94,7 +94,7 @@ def test_without_and_only_are_complements(names: list[str], data: st.DataObject)
     whole = scenario("".join(f"{name} = {name}\n" for name in names))
     numbers = [line.number for line in lines_of(whole)]
     some = data.draw(st.lists(st.sampled_from(numbers), unique=True)) if numbers else []
-    left, taken = without(whole, some), only(whole, CONTROL, some)
+    left, taken = without_lines(whole, some), only_lines(whole, CONTROL, some)
     kept = {line.name for line in lines_of(left)}
     assert kept | {line.name for line in lines_of(taken)} == set(names)
     assert kept & {line.name for line in lines_of(taken)} == set()

@@ -15,15 +15,15 @@ from urllib.parse import unquote
 
 import pytest
 
-from harness.catalog.releases import load, parse_releases
-from harness.catalog.writing import data_file, insert
+from harness.catalog.releases import load_data, parse_releases
+from harness.catalog.writing import data_file, insert_record
 from harness.errors import SourceError, UsageError
 from harness.sources.archive_identity import identify
 from harness.sources.catalog_add import (
-    Verified,
-    Wanted,
-    keep,
-    verified,
+    RequestedRelease,
+    VerifiedArchive,
+    cache_archive,
+    fetch_and_verify,
 )
 from tests.unit.sample_archives import VERSION, archive, postfix_archive, sha256
 
@@ -73,7 +73,10 @@ class Mirrors:
 
     def data(self) -> dict[str, Any]:
         """The catalog's file of Postfix, with these as its mirrors."""
-        return {**load("postfix"), "mirrors": [f"{url}/official/{{archive}}" for url in self.urls]}
+        return {
+            **load_data("postfix"),
+            "mirrors": [f"{url}/official/{{archive}}" for url in self.urls],
+        }
 
     def url(self, number: int) -> str:
         """Where a server has the release."""
@@ -99,14 +102,16 @@ def mirrors() -> Iterator[Mirrors]:
 
 
 @pytest.fixture
-def look(mirrors: Mirrors, tmp_path: Path) -> Callable[..., Verified]:
+def look(mirrors: Mirrors, tmp_path: Path) -> Callable[..., VerifiedArchive]:
     """Look for a release; the arguments are those of Wanted."""
 
-    def call(version: str = VERSION, **rest: Any) -> Verified:
+    def call(version: str = VERSION, **rest: Any) -> VerifiedArchive:
         folder = tmp_path / "downloads"
         folder.mkdir(exist_ok=True)
         data = rest.pop("data", None) or mirrors.data()
-        return verified(Wanted("postfix", version, **rest), data, folder, lambda _: None)
+        return fetch_and_verify(
+            RequestedRelease("postfix", version, **rest), data, folder, lambda _: None
+        )
 
     return call
 
@@ -118,7 +123,7 @@ def _file(tmp_path: Path, content: bytes) -> Path:
 
 
 def test_a_release_that_all_places_agree_on_gets_a_record(
-    mirrors: Mirrors, look: Callable[..., Verified]
+    mirrors: Mirrors, look: Callable[..., VerifiedArchive]
 ) -> None:
     """The source states its date; upstream's mirrors count as one place, however many agree."""
     content = postfix_archive()
@@ -134,13 +139,13 @@ def test_a_release_that_all_places_agree_on_gets_a_record(
 
 
 def test_a_place_of_the_users_is_kept_in_the_record(
-    mirrors: Mirrors, look: Callable[..., Verified]
+    mirrors: Mirrors, look: Callable[..., VerifiedArchive]
 ) -> None:
     """Where only that place has the archive, the next machine must find it there too."""
     mirrors.files[0]["/else{where}/a.tgz"] = postfix_archive()
     url = f"{mirrors.urls[0]}/else{{where}}/a.tgz"
     result = look(urls=(url,))
-    made = insert(data_file("postfix").read_text("utf-8"), result.record)
+    made = insert_record(data_file("postfix").read_text("utf-8"), result.record)
     added = next(one for one in parse_releases(tomllib.loads(made)) if one.version == VERSION)
     assert added.sources[-1].url == url
     assert added.sources[-1].sha256 == result.record.sha256
@@ -150,7 +155,7 @@ def test_a_place_of_the_users_is_kept_in_the_record(
 
 
 def test_a_mirror_of_the_users_is_asked_by_upstreams_name(
-    mirrors: Mirrors, look: Callable[..., Verified]
+    mirrors: Mirrors, look: Callable[..., VerifiedArchive]
 ) -> None:
     """A closed network has archives in a folder of its own, which does not concern others."""
     mirrors.files[1][f"/closed/postfix-{VERSION}.tar.gz"] = postfix_archive()
@@ -161,7 +166,7 @@ def test_a_mirror_of_the_users_is_asked_by_upstreams_name(
 
 
 def test_one_changed_byte_is_refused_with_both_hashes(
-    mirrors: Mirrors, look: Callable[..., Verified]
+    mirrors: Mirrors, look: Callable[..., VerifiedArchive]
 ) -> None:
     """A forged archive on one of two mirrors is found, whichever of the two is tried first."""
     good = postfix_archive()
@@ -175,7 +180,9 @@ def test_one_changed_byte_is_refused_with_both_hashes(
     assert caught.value.next_step
 
 
-def test_a_hash_that_was_given_must_match(mirrors: Mirrors, look: Callable[..., Verified]) -> None:
+def test_a_hash_that_was_given_must_match(
+    mirrors: Mirrors, look: Callable[..., VerifiedArchive]
+) -> None:
     """The hash of an announcement beats all mirrors together; both are named."""
     content = postfix_archive()
     mirrors.give(content, content)
@@ -189,7 +196,7 @@ def test_a_hash_that_was_given_must_match(mirrors: Mirrors, look: Callable[..., 
 
 
 def test_a_file_of_the_user_corroborates_nothing(
-    mirrors: Mirrors, look: Callable[..., Verified], tmp_path: Path
+    mirrors: Mirrors, look: Callable[..., VerifiedArchive], tmp_path: Path
 ) -> None:
     """A hash that only this machine computed counts for nothing, and the mirrors are not used."""
     mirrors.give(postfix_archive(inside="3.99.2"))
@@ -204,7 +211,7 @@ def test_a_file_of_the_user_corroborates_nothing(
 
 
 def test_a_web_page_and_an_error_are_no_archives(
-    mirrors: Mirrors, look: Callable[..., Verified]
+    mirrors: Mirrors, look: Callable[..., VerifiedArchive]
 ) -> None:
     """A moved mirror answers 200 with a web page: that is reported, but is no disagreement."""
     mirrors.give(PAGE, postfix_archive())
@@ -216,7 +223,7 @@ def test_a_web_page_and_an_error_are_no_archives(
 
 
 def test_a_release_that_no_place_has_is_reported_place_by_place(
-    mirrors: Mirrors, look: Callable[..., Verified]
+    mirrors: Mirrors, look: Callable[..., VerifiedArchive]
 ) -> None:
     """A user who mistyped a version sees which places were tried, and what to do."""
     mirrors.give(PAGE)
@@ -240,7 +247,7 @@ def test_a_release_that_no_place_has_is_reported_place_by_place(
     ids=["version", "root", "silent", "cut", "page", "outside"],
 )
 def test_an_archive_of_something_else_is_refused(
-    look: Callable[..., Verified], tmp_path: Path, content: bytes, expected: str
+    look: Callable[..., VerifiedArchive], tmp_path: Path, content: bytes, expected: str
 ) -> None:
     """A name proves nothing: what is in the archive must be the requested release."""
     with pytest.raises(SourceError, match=r"the archive is not postfix-3\.99\.1") as caught:
@@ -250,7 +257,7 @@ def test_an_archive_of_something_else_is_refused(
 
 
 def test_a_file_that_is_no_archive_is_reported(
-    look: Callable[..., Verified], tmp_path: Path
+    look: Callable[..., VerifiedArchive], tmp_path: Path
 ) -> None:
     """A browser that saved the mirror's error page gives a file of the right name."""
     with pytest.raises(SourceError, match="no tar archive"):
@@ -258,7 +265,7 @@ def test_a_file_that_is_no_archive_is_reported(
 
 
 def test_what_is_there_already_is_not_added_again(
-    mirrors: Mirrors, look: Callable[..., Verified]
+    mirrors: Mirrors, look: Callable[..., VerifiedArchive]
 ) -> None:
     """The same hash: nothing to do. Another one: an error that names both."""
     content = postfix_archive()
@@ -283,7 +290,7 @@ def test_what_is_there_already_is_not_added_again(
 
 @pytest.mark.parametrize("version", ["", "three", "3", "3.1.0;x", "../3.1.0", "3.1.0 ", "3.1.0\n"])
 def test_a_malformed_version_is_refused_before_anything_is_asked(
-    look: Callable[..., Verified], version: str
+    look: Callable[..., VerifiedArchive], version: str
 ) -> None:
     """A slip must not become a path, a URL or a line of the catalog."""
     with pytest.raises(UsageError, match="is no version of postfix"):
@@ -294,7 +301,7 @@ def test_a_malformed_version_is_refused_before_anything_is_asked(
     "url", ["ftp://example.org/a.tgz", "https://me:secret@example.org/a.tgz", "a.tgz", "http://[/a"]
 )
 def test_a_place_that_cannot_be_written_down_is_refused(
-    look: Callable[..., Verified], url: str
+    look: Callable[..., VerifiedArchive], url: str
 ) -> None:
     """A password would be published with the catalog, and other values are no places."""
     with pytest.raises(UsageError, match="--url") as caught:
@@ -349,12 +356,12 @@ def test_stunnel_is_known_by_its_folder_alone(tmp_path: Path) -> None:
 
 
 def test_the_archive_is_kept_for_the_build(
-    mirrors: Mirrors, look: Callable[..., Verified], tmp_path: Path
+    mirrors: Mirrors, look: Callable[..., VerifiedArchive], tmp_path: Path
 ) -> None:
     """What was fetched to be verified is not fetched again to be built."""
     mirrors.give(postfix_archive())
     result = look()
-    path = keep(result, tmp_path / "cache")
+    path = cache_archive(result, tmp_path / "cache")
     assert path == tmp_path / "cache" / "sources" / result.record.sha256 / "source.tar"
     assert path.read_bytes() == postfix_archive()
     assert [entry.name for entry in path.parent.iterdir() if entry.name != ".lock"] == [path.name]

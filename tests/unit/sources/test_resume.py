@@ -21,8 +21,8 @@ from harness.errors import HarnessError, SourceError
 from harness.sources import downloads
 from harness.sources.downloads import (
     Attempt,
-    Places,
     Progress,
+    UnreachedPlaces,
     download,
     format_sizes,
 )
@@ -122,7 +122,7 @@ def test_a_range_that_was_not_asked_for_is_not_taken(
     """A server that counts wrongly gets a request for the whole file."""
     part = _leave(tmp_path, CONTENT[:HALF])
     server.answers["/real"] = answer
-    attempt = Attempt(Cancel(), quiet, Places())
+    attempt = Attempt(Cancel(), quiet, UnreachedPlaces())
     assert not download(f"{server.url}/real", part, attempt), "the download was not resumed"
     assert part.read_bytes() == CONTENT
     assert [request.range for request in server.requests] == [f"bytes={HALF}-", None]

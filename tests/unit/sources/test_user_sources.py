@@ -14,7 +14,7 @@ import pytest
 from harness.catalog.releases import Source, SourceKind
 from harness.docker_engine.cancel import Cancel
 from harness.errors import ExitCode, InfrastructureError, SourceError, UsageError
-from harness.sources.user_sources import parse_local
+from harness.sources.user_sources import parse_user_source
 from tests.unit.sources_server import quiet, store
 
 VERSION_FILE = "src/global/mail_version.h"
@@ -39,7 +39,7 @@ def _make_tree(folder: Path, version: str = "3.1.0") -> Path:
 
 
 def _parse_source(value: str, cache: Path) -> Source:
-    (source,) = parse_local(value, cache).sources
+    (source,) = parse_user_source(value, cache).sources
     return source
 
 
@@ -57,7 +57,7 @@ def _read_members(source: Source) -> dict[str, tarfile.TarInfo]:
 def test_a_tree_becomes_a_release(tmp_path: Path) -> None:
     """Builds from it are distinguished from the catalog's, and the origin names its path."""
     tree = _make_tree(tmp_path / "postfix")
-    release = parse_local(f"postfix-3.1.0={tree}", tmp_path / "cache")
+    release = parse_user_source(f"postfix-3.1.0={tree}", tmp_path / "cache")
     assert (release.id, release.date, release.unverified) == ("postfix-3.1.0", None, True)
     (source,) = release.sources
     assert (source.kind, source.corroborated) == (SourceKind.LOCAL, 0)
@@ -163,14 +163,16 @@ def test_a_damaged_pack_is_made_again(tmp_path: Path) -> None:
     tree = _make_tree(tmp_path / "postfix")
     source = _parse_source(f"postfix-3.1.0={tree}", tmp_path / "cache")
     Path(source.path).write_bytes(b"damaged")
-    again = parse_local(f"postfix-3.1.0={tree}", tmp_path / "cache")
+    again = parse_user_source(f"postfix-3.1.0={tree}", tmp_path / "cache")
     archive = store(tmp_path / "cache").fetch(again, Cancel(), quiet)
     assert hashlib.sha256(archive.path.read_bytes()).hexdigest() == source.sha256
 
 
 def test_a_pack_that_changed_since_is_refused(tmp_path: Path) -> None:
     """Both hashes are named: that of the packed archive, and the current one."""
-    release = parse_local(f"postfix-3.1.0={_make_tree(tmp_path / 'postfix')}", tmp_path / "cache")
+    release = parse_user_source(
+        f"postfix-3.1.0={_make_tree(tmp_path / 'postfix')}", tmp_path / "cache"
+    )
     path = Path(release.sources[0].path)
     packed = bytearray(path.read_bytes())
     packed[1000] ^= 1
@@ -200,7 +202,7 @@ def test_a_tarball_with_several_folders_is_refused(tmp_path: Path) -> None:
         for name in ("one", "other"):
             tar.add(_make_tree(tmp_path / name), name)
     with pytest.raises(UsageError, match=r"at its top the archive has one, other"):
-        parse_local(f"postfix-3.1.0={path}", tmp_path)
+        parse_user_source(f"postfix-3.1.0={path}", tmp_path)
 
 
 def test_a_tarball_without_a_folder_is_refused(tmp_path: Path) -> None:
@@ -209,11 +211,11 @@ def test_a_tarball_without_a_folder_is_refused(tmp_path: Path) -> None:
     with tarfile.open(path, "w") as tar:
         tar.add(tree / "makedefs", "makedefs")
     with pytest.raises(UsageError, match="at its top the archive has makedefs"):
-        parse_local(f"postfix-3.1.0={path}", tmp_path)
+        parse_user_source(f"postfix-3.1.0={path}", tmp_path)
     with tarfile.open(path, "w"):
         pass
     with pytest.raises(UsageError, match="at its top the archive has nothing"):
-        parse_local(f"postfix-3.1.0={path}", tmp_path)
+        parse_user_source(f"postfix-3.1.0={path}", tmp_path)
 
 
 @pytest.mark.parametrize("cut", [0.5, 0.0], ids=["cut", "empty"])
@@ -225,7 +227,7 @@ def test_half_a_tarball_is_refused(tmp_path: Path, cut: float) -> None:
     packed = path.read_bytes()
     path.write_bytes(packed[: int(len(packed) * cut)])
     with pytest.raises(UsageError, match=f"--source postfix-3.1.0={path}: "):
-        parse_local(f"postfix-3.1.0={path}", tmp_path)
+        parse_user_source(f"postfix-3.1.0={path}", tmp_path)
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["tree", "tarball"])
@@ -235,7 +237,7 @@ def test_the_source_has_the_last_word_on_its_version(tmp_path: Path, packed: boo
     if packed:
         path = _pack_folder(tmp_path / "some.tar", "w", path, "postfix-3.1.0")
     with pytest.raises(UsageError, match=r"says that it is postfix 3\.1\.1, not 3\.1\.0") as caught:
-        parse_local(f"postfix-3.1.0={path}", tmp_path / "cache")
+        parse_user_source(f"postfix-3.1.0={path}", tmp_path / "cache")
     assert caught.value.exit_code is ExitCode.USAGE
     assert not (tmp_path / "cache").exists()
 
@@ -247,7 +249,7 @@ def test_a_tree_of_openssl(tmp_path: Path) -> None:
     source = _parse_source(f"openssl-3.0.20={tmp_path / 'o'}", tmp_path / "cache")
     assert source.subdir == "openssl-3.0.20"
     with pytest.raises(UsageError, match=r"does not say which postfix it is: it has no src/global"):
-        parse_local(f"postfix-3.1.0={tmp_path / 'o'}", tmp_path / "cache")
+        parse_user_source(f"postfix-3.1.0={tmp_path / 'o'}", tmp_path / "cache")
 
 
 def test_a_home_folder_may_be_written_short(
@@ -276,7 +278,7 @@ def test_a_home_folder_may_be_written_short(
 def test_a_malformed_value_is_named(tmp_path: Path, value: str, expected: str) -> None:
     """Which option is wrong, and in what, before anything is built."""
     with pytest.raises(UsageError, match=f"^--source {value}: ") as caught:
-        parse_local(value, tmp_path)
+        parse_user_source(value, tmp_path)
     assert expected in str(caught.value)
 
 
@@ -284,12 +286,12 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     """Not a traceback; a link that leads nowhere but to itself cannot be read even by root."""
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(UsageError, match="loop cannot be read: Too many levels"):
-        parse_local(f"postfix-3.1.0={tmp_path / 'loop'}", tmp_path)
+        parse_user_source(f"postfix-3.1.0={tmp_path / 'loop'}", tmp_path)
 
 
 def test_a_cache_that_cannot_be_written_is_not_the_trees_fault(tmp_path: Path) -> None:
     """A full or read-only disk under the cache is another problem, with another way out."""
     (tmp_path / "cache").write_text("a file where a folder should be\n")
     with pytest.raises(InfrastructureError, match="cannot be written") as caught:
-        parse_local(f"postfix-3.1.0={_make_tree(tmp_path / 'postfix')}", tmp_path / "cache")
+        parse_user_source(f"postfix-3.1.0={_make_tree(tmp_path / 'postfix')}", tmp_path / "cache")
     assert str(tmp_path / "cache") in caught.value.what

@@ -137,7 +137,10 @@ def test_a_masters_first_words_are_its_own_under_any_name() -> None:
     log.feed(f"{HOST} postfix/master[5]: warning: duplicate master.cf entry")
     log.feed(f"{HOST} postfix-a/master[5]: daemon started -- version 3.7.11")
     log.feed(f"{HOST} postfix/master[9]: fatal: somebody else's")
-    assert [line.tag for line in log.masters(range(4, 8))] == ["postfix/master", "postfix-a/master"]
+    assert [line.tag for line in log.master_lines(range(4, 8))] == [
+        "postfix/master",
+        "postfix-a/master",
+    ]
 
 
 def test_a_session_goes_to_who_waits_for_it_whichever_comes_first() -> None:
@@ -221,10 +224,10 @@ def test_other_processes_of_the_instance_die_too() -> None:
     log.feed(
         f"{HOST} postfix-a/master[5]: warning: process /x/cleanup pid 12 exit status 1", now=2.0
     )
-    lines = log.last_words(range(5, 6), 1.5, but="smtpd")
+    lines = log.other_deaths(range(5, 6), 1.5, but="smtpd")
     assert [line.process for line in lines] == ["cleanup", "master"]
-    assert log.last_words(range(5, 6), 2.5, but="smtpd") == []
-    assert log.last_words(range(6, 7), 1.5, but="smtpd") == []
+    assert log.other_deaths(range(5, 6), 2.5, but="smtpd") == []
+    assert log.other_deaths(range(6, 7), 1.5, but="smtpd") == []
 
 
 def test_a_waiter_gets_the_death_it_waits_for() -> None:

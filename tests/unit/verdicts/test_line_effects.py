@@ -17,9 +17,9 @@ from harness.outcomes import Outcome
 from harness.postfix_config.master_cf import parse_master_cf
 from harness.postfix_config.master_cf_overlay import Overlay
 from harness.postfix_config.tls_levels import service_levels
-from harness.reports.explain_text import explanation, table
+from harness.reports.explain_text import explanation_lines, explanation_table
 from harness.reports.verify_remedy import TriedRemedy
-from harness.reports.verify_text import answer_lines, told_remedy
+from harness.reports.verify_text import answer_lines, remedy_lines
 from harness.scenarios.candidate import read_candidate
 from harness.scenarios.claims import Claims
 from harness.scenarios.expectations import (
@@ -36,19 +36,19 @@ from harness.scenarios.validation import (
     check_claims,
 )
 from harness.scenarios.variants import (
-    LineKind,
-    variant,
+    VariantKind,
+    make_variant,
 )
 from harness.tls import Service
 from harness.verdicts.judging import Standing
 from harness.verdicts.line_effects import (
     LinePart,
-    distinct,
-    explain,
-    pairs,
-    variants,
+    distinct_scenarios,
+    explain_lines,
+    line_variants,
+    next_pairs,
 )
-from harness.verdicts.policy_answers import answers
+from harness.verdicts.policy_answers import judge_services
 from tests.unit.sample_verdicts import Results, run_of
 
 OPEN = {"TLSv1": "TLSv1", "TLSv1.2": "TLSv1.2"}
@@ -70,7 +70,7 @@ def measured(lines: list[str], cells: Mapping[str, Mapping[str, Results]]) -> Ru
             scenarios["advice"] = results
             continue
         kind, *numbers = name.split("-")
-        made = variant(advice, control, LineKind(kind), [int(n) for n in numbers])
+        made = make_variant(advice, control, VariantKind(kind), [int(n) for n in numbers])
         scenarios[made.id] = results
         texts[made.id] = made.main_cf
     return run_of(scenarios, texts=texts)
@@ -83,25 +83,27 @@ def test_a_line_that_acts_and_one_that_does_not_are_told_apart() -> None:
         ["smtpd_tls_protocols = !TLSv1", "smtp_tls_protocols = !TLSv1"],
         {"advice": strict_smtp, "without-1": BOTH, "without-2": strict_smtp, "only-2": BOTH},
     )
-    effects = explain(data, "advice")
+    effects = explain_lines(data, "advice")
     first, second = effects.lines
     assert (first.part, second.part) == (LinePart.ACTS, LinePart.NONE)
     assert {change.spot[0] for change in first.removed.changes} == {"smtp"}
     assert len(first.removed.changes) == 3
-    text = "\n".join(explanation(data, effects))
+    text = "\n".join(explanation_lines(data, effects))
     assert "acts: without it 3 cells change: smtp TLSv1; all 3 builds" in text
     assert "smtp_tls_protocols is a parameter of smtp(8)" in text
-    assert "| `smtpd_tls_protocols = !TLSv1` | acts | no effect |" in table(data, effects)
+    assert "| `smtpd_tls_protocols = !TLSv1` | acts | no effect |" in explanation_table(
+        data, effects
+    )
 
 
 def test_configurations_that_come_to_the_same_are_measured_once() -> None:
     """Protects time: of two lines' variants half are the advice, the control or each other."""
     advice = Scenario("advice", "T", "S", "C", main_cf="a = 1\nb = 2\n")
     control = Scenario("defaults", "T", "S", "C")
-    made = distinct(variants(advice, control), [control, advice])
+    made = distinct_scenarios(line_variants(advice, control), [control, advice])
     assert [scenario.id for scenario in made] == ["advice--without-1", "advice--only-1"]
     single = Scenario("one", "T", "S", "C", main_cf="a = 1\n")
-    assert distinct(variants(single, control), [control, single]) == []
+    assert distinct_scenarios(line_variants(single, control), [control, single]) == []
 
 
 def test_two_lines_that_cover_each_other_are_found_by_their_pair() -> None:
@@ -112,14 +114,14 @@ def test_two_lines_that_cover_each_other_are_found_by_their_pair() -> None:
         "advice": strict, "without-1": strict, "without-2": strict, "without-3": strict,
         "only-1": strict, "only-2": strict, "only-3": plain,
     }  # fmt: skip
-    effects = explain(measured(lines, cells), "advice")
+    effects = explain_lines(measured(lines, cells), "advice")
     assert [effect.part for effect in effects.lines] == [
         LinePart.COVERED,
         LinePart.COVERED,
         LinePart.NONE,
     ]
-    assert pairs(effects) == [(LineKind.WITHOUT, (1, 2))]
-    effects = explain(measured(lines, cells | {"without-1-2": plain}), "advice")
+    assert next_pairs(effects) == [(VariantKind.WITHOUT, (1, 2))]
+    effects = explain_lines(measured(lines, cells | {"without-1-2": plain}), "advice")
     assert [effect.partners for effect in effects.lines] == [(2,), (1,), ()]
 
 
@@ -131,19 +133,19 @@ def test_a_line_that_acts_only_together_with_another_is_found() -> None:
         "advice": strict, "without-1": plain, "without-2": plain, "without-3": strict,
         "only-1": plain, "only-2": plain, "only-3": plain,
     }  # fmt: skip
-    effects = explain(measured(lines, cells), "advice")
+    effects = explain_lines(measured(lines, cells), "advice")
     assert [effect.needs_partner for effect in effects.lines] == [True, True, False]
-    assert (LineKind.ONLY, (1, 2)) in pairs(effects)
+    assert (VariantKind.ONLY, (1, 2)) in next_pairs(effects)
     data = measured(lines, cells | {"only-1-2": strict})
-    effects = explain(data, "advice")
+    effects = explain_lines(data, "advice")
     assert [effect.partners for effect in effects.lines] == [(2,), (1,), ()]
-    assert "only together with line 2" in "\n".join(explanation(data, effects))
+    assert "only together with line 2" in "\n".join(explanation_lines(data, effects))
 
 
 def test_a_line_that_was_not_measured_has_no_verdict() -> None:
     """Protects truth: a variant that is missing is no proof of "no effect"."""
     lines = ["smtpd_tls_ciphers = high", "smtpd_tls_protocols = !TLSv1"]
-    effects = explain(measured(lines, {"advice": {"smtp": STRICT}}), "advice")
+    effects = explain_lines(measured(lines, {"advice": {"smtp": STRICT}}), "advice")
     assert [effect.part for effect in effects.lines] == [
         LinePart.UNMEASURED,
         LinePart.UNMEASURED,
@@ -203,20 +205,20 @@ def test_how_a_service_does_tls_is_read_from_its_entry() -> None:
 def test_a_policy_is_answered_service_by_service() -> None:
     """Protects "a sentence per service": what fails is named, with where."""
     policy = load_policies()["tls12-or-newer"]
-    expect = tuple(policy.within(Where()))
+    expect = tuple(policy.expectations_within(Where()))
     data = run_of({"defaults": BOTH, "candidate": {"smtp": OPEN, "submission": STRICT}}, expect)
-    smtp, submission = answers(data, "candidate")
+    smtp, submission = judge_services(data, "candidate")
     assert (smtp.standing, submission.standing) == (Standing.FAILS, Standing.HOLDS)
     text = "\n".join(answer_lines(data, "candidate", [smtp, submission]))
     assert "smtp: no, on all 3 builds" in text
     assert "with TLSv1: negotiated TLSv1, not TLSv1.2 or TLSv1.3" in text
     assert "submission: yes, on all 3 builds" in text
     fixed = run_of({"candidate": {"smtp": STRICT, "submission": STRICT}}, expect)
-    after = answers(replace(fixed), "candidate")
+    after = judge_services(replace(fixed), "candidate")
     lines = policy.remedy("may")
     assert lines == ("smtpd_tls_protocols = !SSLv2, !SSLv3, !TLSv1, !TLSv1.1",)
     tried = TriedRemedy(lines, (), (smtp, submission), after)
-    message = "\n".join(told_remedy(tried, [smtp, submission]))
+    message = "\n".join(remedy_lines(tried, [smtp, submission]))
     assert "What to change, in main.cf:" in message
     assert "tried: smtp then meets the policy" in message
     assert "submission then" not in message

@@ -14,7 +14,7 @@ from harness.cli.confirmation import (
 from harness.errors import NothingSelectedError, UsageError
 from harness.observations.run_folder import RunData
 from harness.reports.explain_json import explanation_data
-from harness.reports.explain_text import explanation
+from harness.reports.explain_text import explanation_lines
 from harness.run.choosing import Selection
 from harness.run.planning import make_plan
 from harness.scenarios.bearing import (
@@ -27,17 +27,17 @@ from harness.scenarios.bearing import (
 )
 from harness.scenarios.scenario import Scenario
 from harness.scenarios.variants import (
-    LineKind,
+    VariantKind,
     lines_of,
-    variant,
+    make_variant,
 )
 from harness.tls import INBOUND, Service
 from harness.verdicts.line_effects import (
     AGAIN,
     LinePart,
-    explain,
-    repeats,
-    variants,
+    explain_lines,
+    line_variants,
+    repeated_scenarios,
 )
 from tests.schema_files import faults
 from tests.unit.sample_verdicts import Results, run_of
@@ -113,7 +113,7 @@ def whole_run(cells: Mapping[str, Results]) -> RunData:
             scenarios[name] = {"smtp": results}
             continue
         number = int(name.split("-")[1])
-        made = variant(candidate, candidate, LineKind.WITHOUT, [number])
+        made = make_variant(candidate, candidate, VariantKind.WITHOUT, [number])
         suffix = AGAIN if name.endswith(AGAIN) else ""
         scenarios[made.id + suffix] = {"smtp": results}
         texts[made.id + suffix] = made.main_cf
@@ -123,16 +123,16 @@ def whole_run(cells: Mapping[str, Results]) -> RunData:
 def test_a_whole_configuration_is_held_against_itself() -> None:
     """Protects from nonsense: no line of a whole configuration is tried alone over a base."""
     candidate = Scenario("whole", "T", "S", "C", main_cf=LINES, whole=True)
-    made = list(variants(candidate, None, [1, 2]))
+    made = list(line_variants(candidate, None, [1, 2]))
     assert [scenario.id for scenario in made] == ["whole--without-1", "whole--without-2"]
     data = whole_run({"without-1": OPEN, "without-2": STRICT})
-    effects = explain(data, "whole")
+    effects = explain_lines(data, "whole")
     assert [effect.part for effect in effects.lines] == [
         LinePart.ACTS,
         LinePart.NONE,
         LinePart.LEFT_OUT,
     ]
-    text = "\n".join(explanation(data, effects))
+    text = "\n".join(explanation_lines(data, effects))
     assert "1  smtpd_tls_protocols = !TLSv1\n   acts: without it 1 cell change" in text
     assert "No observable effect (1 line; the 2 cells are the same without each)" in text
     assert "Left out (1 line)" in text
@@ -144,13 +144,15 @@ def test_a_change_that_does_not_repeat_is_no_act() -> None:
     """Protects from chance: a cell that changed once, and not again, makes no line act."""
     cells = {"without-1": OPEN, "without-2": OPEN, "whole--again": STRICT}
     data = whole_run(cells | {f"without-1{AGAIN}": OPEN, f"without-2{AGAIN}": STRICT})
-    effects = explain(data, "whole")
+    effects = explain_lines(data, "whole")
     assert [effect.part for effect in effects.lines] == [
         LinePart.ACTS,
         LinePart.UNMEASURED,
         LinePart.LEFT_OUT,
     ]
-    assert "changed once, and not when measured again" in "\n".join(explanation(data, effects))
+    assert "changed once, and not when measured again" in "\n".join(
+        explanation_lines(data, effects)
+    )
 
 
 @pytest.mark.parametrize("result", ["timeout", "error", "config-rejected fatal"])
@@ -158,7 +160,7 @@ def test_trouble_makes_no_line_act(result: str) -> None:
     """Protects from "acts" by a time-out, or by a process that died while another served."""
     without = STRICT | {"TLSv1.2": result}
     data = whole_run({"without-1": OPEN, "without-2": without})
-    effects = explain(data, "whole")
+    effects = explain_lines(data, "whole")
     assert effects.lines[1].part is LinePart.UNMEASURED
     assert effects.lines[1].removed.unmeasured == 1
 
@@ -166,7 +168,7 @@ def test_trouble_makes_no_line_act(result: str) -> None:
 def test_a_line_without_which_postfix_does_not_serve_acts() -> None:
     """Protects the other side: where no client is served at all, the line is needed."""
     dead = dict.fromkeys(STRICT, "config-rejected fatal")
-    effects = explain(whole_run({"without-1": OPEN, "without-2": dead}), "whole")
+    effects = explain_lines(whole_run({"without-1": OPEN, "without-2": dead}), "whole")
     assert effects.lines[1].part is LinePart.ACTS
 
 
@@ -177,14 +179,14 @@ def test_a_cell_that_the_candidate_has_no_result_of_tells_of_no_line() -> None:
         cell for cell in data.observations if cell.scenario == "whole" and cell.offer == "default"
     ]
     assert observations == []
-    assert explain(data, "whole").lines[1].part is LinePart.NONE
+    assert explain_lines(data, "whole").lines[1].part is LinePart.NONE
 
 
 def test_what_seems_to_act_is_measured_once_more_where_it_changes() -> None:
     """Protects time: only the cells that changed, of the lines that seem to act."""
     candidate = Scenario("whole", "T", "S", "C", main_cf=LINES, whole=True)
-    effects = explain(whole_run({"without-1": OPEN, "without-2": STRICT}), "whole")
-    again = repeats(effects, candidate)
+    effects = explain_lines(whole_run({"without-1": OPEN, "without-2": STRICT}), "whole")
+    again = repeated_scenarios(effects, candidate)
     assert [scenario.id for scenario in again] == ["whole--again", "whole--without-1--again"]
     assert {str(offer) for scenario in again for offer in scenario.claims.offers} == {"TLSv1"}
     assert again[1].main_cf == LINES.partition("\n")[2]

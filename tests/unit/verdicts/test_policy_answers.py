@@ -24,12 +24,12 @@ from harness.reports.stand_ins import (
 )
 from harness.reports.verify_json import verification_data
 from harness.reports.verify_markdown import verification_markdown
-from harness.reports.verify_text import verification
+from harness.reports.verify_text import verification_text
 from harness.reports.wrapping import WIDTH, table_lines
 from harness.scenarios.expectations import Expectation
 from harness.scenarios.remedies import (
-    overrides,
-    remedied,
+    apply_remedy,
+    find_overrides,
 )
 from harness.scenarios.scenario import Scenario
 from harness.verdicts.decisive_lines import (
@@ -46,7 +46,7 @@ from harness.verdicts.judging import (
 from harness.verdicts.policy_answers import (
     PolicyAnswer,
     ServiceAnswer,
-    answers,
+    judge_services,
 )
 from harness.verdicts.verdict import judge_run
 from tests.schema_files import faults
@@ -70,7 +70,8 @@ DEAD = dict.fromkeys(MODERN, "config-rejected fatal")
 def answered(data: RunData) -> dict[str, PolicyAnswer]:
     """The answer of each service of a run on its one build."""
     return {
-        answer.service: answer.builds["debian-12"].answer for answer in answers(data, "candidate")
+        answer.service: answer.builds["debian-12"].answer
+        for answer in judge_services(data, "candidate")
     }
 
 
@@ -256,9 +257,9 @@ def test_a_message_that_was_not_queued_never_gets_through(observation: Observati
 def test_exit_codes_say_what_the_answer_says(cells: dict[str, str], code: int) -> None:
     """Protects scripts: no TLS is not met, trouble is not measured, and one "no" is enough."""
     data = candidate_run({"smtp": cells})
-    assert exit_code_of_answers(answers(data, "candidate")) == code
+    assert exit_code_of_answers(judge_services(data, "candidate")) == code
     both = candidate_run({"smtp": cells, "submission": MODERN | {"TLSv1": "TLSv1"}})
-    assert exit_code_of_answers(answers(both, "candidate")) == 1
+    assert exit_code_of_answers(judge_services(both, "candidate")) == 1
     assert exit_code_of_answers([]) == ExitCode.INFRASTRUCTURE
 
 
@@ -309,7 +310,7 @@ def test_the_line_that_decided_stands_in_the_answer(
 
 def told(data: RunData) -> str:
     """The answer as text, no line of it wider than a terminal, however long its names are."""
-    text = verification(data, "candidate", answers(data, "candidate"))
+    text = verification_text(data, "candidate", judge_services(data, "candidate"))
     assert max(map(len, text.splitlines())) <= WIDTH
     return text
 
@@ -383,11 +384,11 @@ def test_a_setting_of_many_entries_is_counted_once() -> None:
 def test_a_service_that_only_its_own_machine_reaches_does_not_count() -> None:
     """Protects from exit code 1 for a content filter's way back, which has no need of TLS."""
     data = candidate_run({"smtp": MODERN, "127.0.0.1:10025": NO_TLS})
-    services = answers(data, "candidate")
+    services = judge_services(data, "candidate")
     assert exit_code_of_answers(services) == 0
     assert "only its own machine reaches it" in " ".join(told(data).split())
     alone = candidate_run({"127.0.0.1:10025": NO_TLS})
-    assert exit_code_of_answers(answers(alone, "candidate")) == 1
+    assert exit_code_of_answers(judge_services(alone, "candidate")) == 1
 
 
 def test_some_services_that_postfix_rejects_are_told_together() -> None:
@@ -448,7 +449,7 @@ def test_machine_output_is_by_the_schema() -> None:
     """Protects other programs: each kind of answer is valid, and a wrong value is not."""
     for cells in (MODERN, NO_TLS, DEAD, MODERN | {"TLSv1": "TLSv1", "TLSv1.2": "timeout"}):
         data = candidate_run({"smtp": cells, "submission": MODERN})
-        answer = verification_data(data, "candidate", answers(data, "candidate"), ["x"])
+        answer = verification_data(data, "candidate", judge_services(data, "candidate"), ["x"])
         assert faults("verify", answer) == []
     full = verify_samples.refused_recipients()
     assert faults("verify", full) == []
@@ -462,7 +463,7 @@ def test_machine_output_is_by_the_schema() -> None:
 def test_markdown_has_the_table_and_the_words() -> None:
     """Protects who answers in a forum: the table shows, and no log line can break it."""
     data = candidate_run({"smtp": MODERN | {"TLSv1": "TLSv1"}, "2525": NO_TLS})
-    text = verification_markdown(data, "candidate", answers(data, "candidate"))
+    text = verification_markdown(data, "candidate", judge_services(data, "candidate"))
     assert "| smtp | no |" in text
     assert "| 2525 | none |" in text
     assert "smtp: no, on debian-12" in text
@@ -480,17 +481,17 @@ def test_an_option_that_stands_in_a_remedy_s_way_is_named_and_taken_out() -> Non
     """Protects the remedy: a line of main.cf changes nothing below a -o option of the entry."""
     lines = ["smtpd_tls_mandatory_protocols = !TLSv1"]
     names = ["smtpd_tls_mandatory_protocols"]
-    (override,) = overrides(MASTER, {"submission"}, names)
+    (override,) = find_overrides(MASTER, {"submission"}, names)
     assert override.text == (
         "-o smtpd_tls_mandatory_protocols=TLSv1 under submission (line 4 of master.cf)"
     )
-    assert overrides(MASTER, {"smtp"}, names) == ()
+    assert find_overrides(MASTER, {"smtp"}, names) == ()
     given = Scenario("candidate", "T", "S", "C", main_cf="a = 1\n", master_cf=MASTER)
-    better = remedied(given, lines, {"submission"}, "better")
+    better = apply_remedy(given, lines, {"submission"}, "better")
     assert better.main_cf == "a = 1\nsmtpd_tls_mandatory_protocols = !TLSv1\n"
     assert "mandatory_protocols" not in better.master_cf
     assert "syslog_name=postfix/submission" in better.master_cf
-    assert remedied(given, lines, {"smtp"}, "x").master_cf == MASTER
+    assert apply_remedy(given, lines, {"smtp"}, "x").master_cf == MASTER
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from harness.catalog.builds import Build
 from harness.catalog.versions import Version
 from harness.cli.main import run_cli
 from harness.errors import ExitCode, UsageError
-from harness.images.batch_build import State
-from harness.observations.merging import merge
+from harness.images.batch_build import BuildState
+from harness.observations.merging import merge_runs
 from harness.observations.run_folder import (
     RunData,
     ScopeAxes,
@@ -26,18 +26,18 @@ from harness.run.bisection import (
     narrow_plan,
 )
 from harness.verdicts.bisection_steps import (
-    candidates,
+    candidate_builds,
     middle_first,
     named_releases,
-    open_borders,
-    partners,
+    open_boundaries,
+    partner_versions,
 )
-from harness.verdicts.since import known_releases, since
+from harness.verdicts.since import group_places, known_releases
 from harness.verdicts.version_boundaries import (
     Axis,
-    Border,
-    Point,
+    LabelledBuild,
     Segment,
+    VersionBoundary,
 )
 from tests.unit.sample_verdicts import run_of
 
@@ -58,13 +58,13 @@ def run(builds: dict[str, tuple[str, str]] = PAIRS) -> RunData:
 
 def test_cells_that_change_alike_are_told_together() -> None:
     """Protects readers: one version boundary is one sentence, however many cells it concerns."""
-    constant, changing = since(run(), "defaults")
+    constant, changing = group_places(run(), "defaults")
     assert constant.found.constant
     assert [place.rpartition("/")[2] for place in changing.places] == ["TLSv1", "TLSv1.1"]
     (border,) = changing.found.axes[0].boundaries
     assert (str(border.before.last), str(border.after.first)) == ("3.5.25", "3.10.13")
     assert not border.exact
-    assert since(run(), "defaults/submission/*") == ()
+    assert group_places(run(), "defaults/submission/*") == ()
 
 
 def test_what_both_sides_do_not_agree_on_says_nothing() -> None:
@@ -72,38 +72,38 @@ def test_what_both_sides_do_not_agree_on_says_nothing() -> None:
     (first, *others) = run().observations
     assert first.outcome is Outcome.ACCEPTED
     data = replace(run(), observations=(replace(first, agree=False), *others))
-    constant, _ = since(data, "defaults")
+    constant, _ = group_places(data, "defaults")
     assert constant.found.unmeasured == (OLD,)
 
 
-def border(axis: Axis, before: str, after: str) -> Border:
+def border(axis: Axis, before: str, after: str) -> VersionBoundary:
     """A boundary between two releases, with what the catalog has between."""
     old, new = Version.parse(before), Version.parse(after)
     between = tuple(version for version in known_releases()[axis] if old < version < new)
-    return Border(axis, Segment("a", old, old), Segment("b", new, new), between)
+    return VersionBoundary(axis, Segment("a", old, old), Segment("b", new, new), between)
 
 
 def test_the_next_build_halves_the_border_and_pairs_what_can_be_paired() -> None:
     """Protects time: the middle release first, with an OpenSSL that it can be built with."""
-    (edge,) = open_borders(group.found for group in since(run(), "defaults"))
+    (edge,) = open_boundaries(group.found for group in group_places(run(), "defaults"))
     others = [Version.parse("1.0.2h"), Version.parse("1.1.1w")]
-    names = list(candidates(edge, others, tried=PAIRS))
+    names = list(candidate_builds(edge, others, tried=PAIRS))
     middle = edge.between[len(edge.between) // 2]
     assert names[0] == f"postfix-{middle}+openssl-1.1.1w"
     assert not any("1.0.2h" in name for name in names if name.startswith("postfix-3.9"))
-    assert next(candidates(edge, others, tried={*PAIRS, names[0]})) != names[0]
+    assert next(candidate_builds(edge, others, tried={*PAIRS, names[0]})) != names[0]
 
 
 def test_a_release_without_a_source_is_not_asked_for_again() -> None:
     """Protects time: with another OpenSSL its source is not reached either."""
     edge = border(Axis.POSTFIX, "3.8.6", "3.8.12")
     others = [Version.parse("1.1.1w"), Version.parse("3.0.20")]
-    assert list(candidates(edge, others, ())) == [
+    assert list(candidate_builds(edge, others, ())) == [
         "postfix-3.8.9+openssl-1.1.1w",
         "postfix-3.8.9+openssl-3.0.20",
     ]
-    assert list(candidates(edge, others, (), {"postfix-3.8.9"})) == []
-    assert list(candidates(edge, others, (), {"openssl-1.1.1w"})) == [
+    assert list(candidate_builds(edge, others, (), {"postfix-3.8.9"})) == []
+    assert list(candidate_builds(edge, others, (), {"openssl-1.1.1w"})) == [
         "postfix-3.8.9+openssl-3.0.20"
     ]
 
@@ -112,15 +112,15 @@ def test_an_openssl_is_also_had_as_debian_packages_it() -> None:
     """Protects reach: where there is no source, there may be packages of that version."""
     edge = border(Axis.OPENSSL, "3.6.4", "4.0.0")
     packaged = "postfix-3.10.13+openssl-3.6.5-debian"
-    names = list(candidates(edge, [Version.parse("3.10.13")], ()))
+    names = list(candidate_builds(edge, [Version.parse("3.10.13")], ()))
     assert names[:2] == ["postfix-3.10.13+openssl-3.6.5", packaged]
-    assert packaged in candidates(edge, [Version.parse("3.10.13")], (), {"openssl-3.6.5"})
+    assert packaged in candidate_builds(edge, [Version.parse("3.10.13")], (), {"openssl-3.6.5"})
 
 
 def test_a_distribution_that_has_the_release_comes_last() -> None:
     """Protects the other axis: a distribution brings its own OpenSSL, so pairs go before it."""
     edge = border(Axis.POSTFIX, "3.6.3", "3.6.5")
-    names = list(candidates(edge, [Version.parse("1.1.1w")], ()))
+    names = list(candidate_builds(edge, [Version.parse("1.1.1w")], ()))
     assert names == ["postfix-3.6.4+openssl-1.1.1w", "ubuntu-22.04"]
 
 
@@ -134,8 +134,8 @@ def test_partners_of_both_sides_come_before_others() -> None:
         ("3.5.25", "1.1.1w"),
         ("3.5.25", "1.1.1-pre8"),
     ]
-    points = [Point("", Version.parse(p), Version.parse(o), None) for p, o in measured]
-    versions = partners(points, edge, known_releases()[Axis.OPENSSL])
+    points = [LabelledBuild("", Version.parse(p), Version.parse(o), None) for p, o in measured]
+    versions = partner_versions(points, edge, known_releases()[Axis.OPENSSL])
     assert [str(version) for version in versions] == ["1.1.1w", "3.0.20", "3.5.7"]
 
 
@@ -161,7 +161,7 @@ def test_bisecting_goes_on_with_what_is_left_and_names_what_is_not() -> None:
         bisection.tried.add(name)
         release = name.partition("+")[0]
         bisection.note_unavailable(
-            name, State.UNREACHED, f"no place gave the source of {release}\n    a place"
+            name, BuildState.UNREACHED, f"no place gave the source of {release}\n    a place"
         )
     lost = ["postfix-3.6.2", "postfix-3.6.1", "postfix-3.6.3", "postfix-3.6.0"]
     assert bisection.notes == [f"{build}: source not reached" for build in lost]
@@ -170,7 +170,7 @@ def test_bisecting_goes_on_with_what_is_left_and_names_what_is_not() -> None:
         "4 releases lie between"
     ]
     bisection.note_unavailable(
-        "postfix-3.6.2+openssl-1.1.1w", State.REFUSED, "tls.h: no such file\nmore"
+        "postfix-3.6.2+openssl-1.1.1w", BuildState.REFUSED, "tls.h: no such file\nmore"
     )
     assert (
         bisection.notes[-1] == "postfix-3.6.2+openssl-1.1.1w: does not build: tls.h: no such file"
@@ -209,7 +209,7 @@ def test_measuring_the_middle_always_ends(versions: list[Version], at: int) -> N
         below = max(v for v in measured if v < edge)
         above = min(v for v in measured if v >= edge)
         between = tuple(v for v in versions if below < v < above)
-        border = Border(
+        border = VersionBoundary(
             Axis.POSTFIX, Segment("a", below, below), Segment("b", above, above), between
         )
         if not border.between:
@@ -221,21 +221,21 @@ def test_measuring_the_middle_always_ends(versions: list[Version], at: int) -> N
 def test_two_runs_are_read_as_one() -> None:
     """Protects bisecting: more builds stand beside the first ones, each cell once."""
     more = {"postfix-3.7.11+openssl-1.1.1w": ("3.7.11", "1.1.1w")}
-    both = merge(run(), run(more))
+    both = merge_runs(run(), run(more))
     assert both.run.axes.builds == (*PAIRS, *more)
     assert len(both.observations) == 9
-    assert merge(both, run(more)) == both
+    assert merge_runs(both, run(more)) == both
     other = replace(
         run(more), observations=tuple(replace(o, config="x") for o in run(more).observations)
     )
     with pytest.raises(UsageError, match="differ in defaults"):
-        merge(run(), other)
+        merge_runs(run(), other)
 
 
 def test_a_build_that_moved_on_is_not_read_with_what_it_was() -> None:
     """Protects boundaries: the first run's cells would get the second's versions."""
     with pytest.raises(UsageError, match=f"have other versions of {re.escape(OLD)}"):
-        merge(run(), run({OLD: ("3.5.27", "1.1.1w")}))
+        merge_runs(run(), run({OLD: ("3.5.27", "1.1.1w")}))
 
 
 def test_reading_a_narrow_run_too_does_not_narrow_the_first() -> None:
@@ -243,7 +243,7 @@ def test_reading_a_narrow_run_too_does_not_narrow_the_first() -> None:
     more = run({"postfix-3.7.11+openssl-1.1.1w": ("3.7.11", "1.1.1w")})
     scope = ScopeAxes(("smtp",), ("openssl-3.5.7",), ("TLSv1",))
     narrow = replace(more.run, axes=replace(more.run.axes, scopes={"defaults": scope}))
-    assert merge(run(), replace(more, run=narrow)).run.axes.scopes == {}
+    assert merge_runs(run(), replace(more, run=narrow)).run.axes.scopes == {}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from harness.observations.record import Observation, TlsView
 from harness.observations.run_folder import RunData
 from harness.outcomes import Outcome
 from harness.reports.answer_text import render_answer
-from harness.reports.verdicts_text import findings, render_verdicts
+from harness.reports.verdicts_text import finding_lines, render_verdicts
 from harness.scenarios.expectations import (
     Effect,
     Expectation,
@@ -245,7 +245,7 @@ def test_two_runs_are_held_against_each_other() -> None:
     (cell,) = comparison.differing
     assert cell.flaky
     assert (cell.before.outcome, cell.after.outcome) == (Outcome.REFUSED, Outcome.ACCEPTED)
-    assert [(t.build, t.before, t.after) for t in comparison.turned] == [
+    assert [(t.build, t.before, t.after) for t in comparison.changed_verdicts] == [
         ("debian-12", Verdict.CONFIRMED, Verdict.NO_EFFECT)
     ]
     moved = tuple(replace(cell, config="sha256:other") for cell in again.observations)
@@ -261,7 +261,7 @@ def test_the_reports_name_the_cells_they_rest_on() -> None:
     )
     judged = verdict(data)
     cell = f"debian-11/advice/smtp/{CLIENT}/default"
-    assert any(cell in line for line in findings(data, judged))
+    assert any(cell in line for line in finding_lines(data, judged))
     assert "| advice | **harmful** | harmful | harmful | harmful |" in render_verdicts(
         data, [judged]
     )

@@ -12,13 +12,13 @@ from harness.catalog.versions import Version
 from harness.verdicts.since import known_releases
 from harness.verdicts.version_boundaries import (
     Axis,
-    Point,
+    LabelledBuild,
     VersionDependence,
     find_dependence,
 )
 from harness.verdicts.version_dependence_text import (
-    reach,
-    sentences,
+    coverage_sentences,
+    dependence_sentences,
 )
 
 POSTFIX = ("2.11.5", "3.1.0", "3.5.25", "3.6.4", "3.7.11", "3.10.13")
@@ -29,15 +29,15 @@ PAIRS = st.lists(
 )
 
 
-def point(postfix: str, openssl: str, label: object, kind: str = "") -> Point:
+def point(postfix: str, openssl: str, label: object, kind: str = "") -> LabelledBuild:
     """A build of these versions."""
     name = f"postfix-{postfix}+openssl-{openssl}"
-    return Point(name, Version.parse(postfix), Version.parse(openssl), label, kind)
+    return LabelledBuild(name, Version.parse(postfix), Version.parse(openssl), label, kind)
 
 
-def told(points: list[Point]) -> str:
+def told(points: list[LabelledBuild]) -> str:
     """The dependence as text."""
-    return "\n".join(sentences(find_dependence(points, known_releases())))
+    return "\n".join(dependence_sentences(find_dependence(points, known_releases())))
 
 
 def labelled(
@@ -91,7 +91,7 @@ def test_no_explanation_contradicts_a_measurement(
             assert edge.outside == ((max if edge.newer else min)(between) if between else None)
 
 
-def on(labelled_build: Point, axis: Axis) -> Version:
+def on(labelled_build: LabelledBuild, axis: Axis) -> Version:
     """A build's version on an axis."""
     version = labelled_build.version_on(axis)
     assert version is not None
@@ -102,7 +102,7 @@ def on(labelled_build: Point, axis: Axis) -> Version:
 def test_what_is_unmeasured_says_nothing(pairs: list[tuple[str, str]]) -> None:
     """A build without a label moves no boundary, and is named as unmeasured."""
     rule = [point(p, o, p >= "3.6") for p, o in pairs]
-    gap = Point("gap", Version.parse("3.6.0"), Version.parse("3.0.0"), None)
+    gap = LabelledBuild("gap", Version.parse("3.6.0"), Version.parse("3.0.0"), None)
     dependence = find_dependence([*rule, gap], NONE)
     assert dependence.unmeasured == ("gap",)
     assert replace(dependence, unmeasured=()) == find_dependence(rule, NONE)
@@ -169,7 +169,7 @@ def test_what_the_catalog_does_not_have_may_lie_between_all_the_same() -> None:
     (border,) = find_dependence(points, NONE).axes[0].boundaries
     assert border.between == ()
     assert not border.exact
-    text = "\n".join(sentences(find_dependence(points, NONE)))
+    text = "\n".join(dependence_sentences(find_dependence(points, NONE)))
     assert "no release lies between" not in text
     assert text.endswith(
         "(3.7.4 is the newest measured before 3.7.11; the catalog has no release that lies between)"
@@ -201,15 +201,17 @@ def test_a_constant_label_is_told_with_the_builds_it_was_measured_on() -> None:
     """One build that accepts and many that say nothing are not "every build"."""
     known = point("3.11.7", "3.6.5", "accepted")
     gaps = [point("3.7.11", build, None) for build in OPENSSL]
-    assert list(reach(find_dependence([known, *gaps], NONE))) == [
+    assert list(coverage_sentences(find_dependence([known, *gaps], NONE))) == [
         "on postfix-3.11.7+openssl-3.6.5, the one build measured: accepted",
         "nothing is known of 4 builds: " + ", ".join(gap.build for gap in gaps),
     ]
     two = [known, point("3.7.11", "3.5.7", "accepted")]
-    assert list(reach(find_dependence(two, NONE))) == ["the same on every build: accepted"]
-    (text, _) = reach(find_dependence([*two, *gaps], NONE))
+    assert list(coverage_sentences(find_dependence(two, NONE))) == [
+        "the same on every build: accepted"
+    ]
+    (text, _) = coverage_sentences(find_dependence([*two, *gaps], NONE))
     assert text == "the same on the 2 builds measured: accepted"
-    assert list(reach(find_dependence(gaps, NONE))) == ["measured on no build"]
+    assert list(coverage_sentences(find_dependence(gaps, NONE))) == ["measured on no build"]
 
 
 def test_several_borders_along_an_axis_are_told_in_order() -> None:
@@ -218,7 +220,7 @@ def test_several_borders_along_an_axis_are_told_in_order() -> None:
     dependence = find_dependence([point("3.7.11", o, label) for o, label in labels.items()], NONE)
     (along,) = dependence.axes
     assert [segment.label for segment in along.segments] == ["TLSv1", "a", "b", "c"]
-    (text,) = sentences(dependence)
+    (text,) = dependence_sentences(dependence)
     assert text.startswith("TLSv1 up to OpenSSL 1.1.1w, a with 3.0.2, b with 3.0.20, c from 3.5.7 ")
 
 
@@ -227,7 +229,7 @@ def test_what_changes_to_and_fro_is_no_rule() -> None:
     points = [point(p, "1.1.1w", "ab"[number % 2]) for number, p in enumerate(POSTFIX)]
     dependence = find_dependence(points, NONE)
     assert dependence.axes == ()
-    assert [line.partition(":")[0] for line in sentences(dependence)] == ["a", "b"]
+    assert [line.partition(":")[0] for line in dependence_sentences(dependence)] == ["a", "b"]
 
 
 def test_a_combination_ends_with_a_build_that_was_measured_in_it() -> None:
@@ -241,7 +243,7 @@ def test_a_combination_ends_with_a_build_that_was_measured_in_it() -> None:
         ("3.10.13", "3.0.20"): "b",
     }
     dependence = find_dependence([point(*pair, label) for pair, label in pairs.items()], NONE)
-    assert list(sentences(dependence)) == [
+    assert list(dependence_sentences(dependence)) == [
         "b on the 2 builds measured with Postfix ≥ 3.10.6 and OpenSSL ≥ 3.0.20 together, a "
         "elsewhere (with such an OpenSSL the nearest Postfix measured beside it is 3.9.0; with "
         "such a Postfix the nearest OpenSSL measured beside it is 1.1.1w)"
