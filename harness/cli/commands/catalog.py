@@ -20,7 +20,7 @@ from harness.catalog.releases import (
     all_releases,
     load_data,
 )
-from harness.catalog.releases import packages as packaged
+from harness.catalog.releases import all_packages
 from harness.catalog.writing import data_file, write_record
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.source_options import read_mirrors
@@ -69,7 +69,7 @@ def list_command(product: str | None, as_json: bool) -> None:
     names = [product] if product else list(PRODUCTS)
     records: list[Release | Package] = []
     for name in names:
-        records += [*all_releases(name), *packaged(name)]
+        records += [*all_releases(name), *all_packages(name)]
     if as_json:
         click.echo(json.dumps([_record_data(record) for record in records], indent=2))
         return
