@@ -22,7 +22,6 @@ from pathlib import Path
 
 from harness.catalog.builds import Build
 from harness.catalog.clients import Client, user_client
-from harness.cli.configuration_source import ConfigurationSource, read_source
 from harness.config_input.forms import Footing
 from harness.config_input.text import STDIN
 from harness.errors import HarnessError, UsageError
@@ -35,6 +34,10 @@ from harness.run.run_folders import RUNS
 from harness.run.session_run import SessionRun, parse_cell
 from harness.scenarios.candidate import read_candidate
 from harness.scenarios.configuration_files import collect_files
+from harness.scenarios.configuration_source import (
+    ConfigurationSource,
+    read_source,
+)
 from harness.scenarios.instance import key_paths
 from harness.scenarios.scenario import Scenario
 

@@ -8,13 +8,16 @@ from pathlib import Path
 import click
 
 from harness.cli.candidate_options import CandidateOptions
-from harness.cli.configuration_source import ConfigurationSource, read_source
 from harness.config_input.forms import Footing
 from harness.config_input.text import STDIN
 from harness.errors import UsageError
 from harness.scenarios.candidate import read_candidate
 from harness.scenarios.claims import Claims
 from harness.scenarios.configuration_files import collect_files
+from harness.scenarios.configuration_source import (
+    ConfigurationSource,
+    read_source,
+)
 from harness.scenarios.instance import key_paths
 from harness.scenarios.redaction import redact_scenario
 from harness.scenarios.scenario import (
@@ -104,8 +107,12 @@ def _make_candidate(
 
 def _read_named(names: tuple[str, ...], options: CandidateOptions) -> ConfigurationSource:
     if options.container is None:
-        return read_source(names or (str(STDIN),))
+        return read_source(names or (str(STDIN),), on_terminal=_print_prompt)
     # Docker's client takes half a second to load.
     from harness.cli.container_source import read_container
 
     return read_container(options.container)
+
+
+def _print_prompt() -> None:
+    click.echo("reading lines of main.cf or master.cf; end with Ctrl-D", err=True)

@@ -19,7 +19,6 @@ from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
 from requests import RequestException
 
-from harness.cli.configuration_source import CONFIG_FILES, ConfigurationSource
 from harness.config_input.text import MOST_BYTES
 from harness.docker_engine.session import connect
 from harness.errors import UsageError
@@ -28,6 +27,10 @@ from harness.scenarios.configuration_files import (
     MOST_FILE_BYTES,
     FileFound,
     FilePassedOver,
+)
+from harness.scenarios.configuration_source import (
+    CONFIG_FILES,
+    ConfigurationSource,
 )
 from harness.scenarios.scenario import CONFIG_DIRECTORY
 

@@ -21,10 +21,6 @@ from docker.errors import DockerException
 from harness.errors import InfrastructureError
 from harness.postfix_config.lookup_tables import GivenTable
 from harness.postfix_config.ports import number_ports
-from harness.postfix_config.protocol_lists import (
-    MANDATORY,
-    OPPORTUNISTIC,
-)
 from harness.scenarios.instance import (
     FileKind,
     InstanceConfig,
@@ -33,6 +29,7 @@ from harness.scenarios.instance import (
 )
 from harness.scenarios.placeholders import assemble_filled
 from harness.scenarios.scenario import Scenario
+from harness.targets.build_facts import read_facts
 from harness.targets.lab import (
     POSTFIX_CAPABILITIES,
     FileSpec,
@@ -62,30 +59,8 @@ _CHROOT = """
 mkdir -p etc
 cp /etc/resolv.conf /etc/services /etc/hosts etc/
 cp /etc/nsswitch.conf etc/ 2>/dev/null || true"""
-#: Parameters whose default values are facts of the image.
-_FACTS = ("mail_version", "mail_owner", "setgid_group", "daemon_directory", "config_directory")
 #: Queue folders that belong to mail_owner (conf/postfix-files of any release).
 _QUEUE_OWNED = "active bounce corrupt defer deferred flush hold incoming private saved trace"
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """The defaults of the image's Postfix (postconf -d), and its OpenSSL.
-
-    ``protocol_lists`` are the defaults of smtpd's two lists, ``openssl`` the output of ``openssl
-    version`` (docs/image-contract.md: the one that Postfix loads), ``table_types`` that of
-    ``postconf -m``.
-    """
-
-    mail_version: str
-    mail_owner: str
-    setgid_group: str
-    daemon_directory: str
-    config_directory: str
-    master_cf: str
-    protocol_lists: Mapping[str, str]
-    openssl: str
-    table_types: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +114,7 @@ class PostfixTarget:
         )
         self._stream.start()
         try:
-            self.facts = self._read_facts()
+            self.facts = read_facts(self._shell, name)
         except BaseException:
             self.close()
             raise
@@ -312,35 +287,6 @@ mv "$@" ../cur/"""
             resolves=self._resolves,
         )
         return assemble_filled(scenario, context, self._lab.pki.fingerprints)
-
-    def _read_facts(self) -> Facts:
-        values = {name: self._read_default(name) for name in _FACTS}
-        config = shlex.quote(values["config_directory"])
-        # A release that has only one of the lists, or none (before 2.3), warns on standard error.
-        lists = self._shell.run(f"postconf -d {OPPORTUNISTIC} {MANDATORY} 2>/dev/null").output
-        settings = (line.partition(" =") for line in lists.splitlines() if " =" in line)
-        return Facts(
-            **values,
-            master_cf=self._shell.run(f"cat {config}/master.cf").output,
-            protocol_lists={name: value.strip() for name, _, value in settings},
-            openssl=self._shell.run("openssl version").output.strip(),
-            table_types=frozenset(self._shell.run("postconf -m 2>/dev/null").output.split()),
-        )
-
-    def _read_default(self, name: str) -> str:
-        """The image's default of a parameter that every Postfix has.
-
-        Raises:
-            InfrastructureError: postconf failed.
-        """
-        answer = self._shell.run(f"postconf -d -h {name}")
-        if answer.status != 0:
-            raise InfrastructureError(
-                f"{self.name}: 'postconf -d -h {name}' failed: {answer.output}",
-                cause="the image does not keep the image contract",
-                next_step="see docs/image-contract.md",
-            )
-        return answer.output.strip()
 
     def _list_files(self, directory: str, config: InstanceConfig) -> dict[str, FileSpec]:
         files = {

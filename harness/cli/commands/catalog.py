@@ -17,10 +17,10 @@ from harness.catalog.releases import (
     Release,
     Source,
     SourceKind,
+    all_packages,
     all_releases,
     load_data,
 )
-from harness.catalog.releases import all_packages
 from harness.catalog.writing import data_file, write_record
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.source_options import read_mirrors

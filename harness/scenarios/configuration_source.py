@@ -12,12 +12,10 @@ import posixpath
 import stat
 import sys
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
-
-import click
 
 from harness.config_input.text import (
     MAIN_CF,
@@ -70,8 +68,12 @@ class ConfigurationSource:
         self.notes += notes
 
 
-def read_source(names: Iterable[str]) -> ConfigurationSource:
+def read_source(
+    names: Iterable[str], on_terminal: Callable[[], None] = lambda: None
+) -> ConfigurationSource:
     """Read the names of a command line; ``-`` is standard input.
+
+    ``on_terminal`` is called before lines are read from a terminal.
 
     Raises:
         UsageError: a name that is neither a file nor a folder, a folder or tar without a
@@ -80,12 +82,14 @@ def read_source(names: Iterable[str]) -> ConfigurationSource:
     source = ConfigurationSource()
     for name in names:
         if name == str(STDIN):
-            _add_stream(source, sys.stdin.buffer, prompt=sys.stdin.isatty())
+            if sys.stdin.isatty():
+                on_terminal()
+            _add_stream(source, sys.stdin.buffer)
         elif Path(name).is_dir():
             _add_folder(source, Path(name))
         elif name.startswith(_OPENED):
             with _open_file(name) as file:
-                _add_stream(source, file, prompt=False)
+                _add_stream(source, file)
         else:
             data = _read_regular_file(Path(name))
             if name.endswith(_TAR_ENDINGS):
@@ -102,10 +106,8 @@ def _open_file(name: str) -> IO[bytes]:
         raise UsageError(f"{name} cannot be read: {error.strerror}") from error
 
 
-def _add_stream(source: ConfigurationSource, file: IO[bytes], *, prompt: bool) -> None:
+def _add_stream(source: ConfigurationSource, file: IO[bytes]) -> None:
     """Read a pipe to its end: text, or a tar."""
-    if prompt:
-        click.echo("reading lines of main.cf or master.cf; end with Ctrl-D", err=True)
     data = file.read(MOST_TAR_BYTES + 1)
     if _is_tar(data):
         _add_tar(source, STDIN, data)

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from harness.cli.candidate import config_candidate, named_candidate
-from harness.cli.configuration_source import read_source
 from harness.cli.main import run_cli
 from harness.errors import UsageError
 from harness.scenarios.configuration_files import (
@@ -21,6 +20,7 @@ from harness.scenarios.configuration_files import (
     collect_files,
     named_paths,
 )
+from harness.scenarios.configuration_source import read_source
 from harness.scenarios.scenario import Scenario
 
 MAIN_CF = """\
