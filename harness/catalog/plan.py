@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.catalog.cells import Cell
@@ -14,15 +14,20 @@ from harness.tls import NEVER_PLAINTEXT, Offer, Service, in_table_order
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The services, clients and offers of one scenario, where they are fewer than the run's."""
+    """The services, clients and offers of one scenario, where they are fewer than the run's.
+
+    ``builds`` are its builds, where these are fewer than the run's; () are all.
+    """
 
     services: tuple[Service, ...]
     clients: tuple[str, ...]
     offers: tuple[Offer, ...]
+    builds: tuple[str, ...] = ()
 
     def axes(self) -> dict[str, list[str]]:
         """The scope as JSON values."""
         return {
+            **({"builds": list(self.builds)} if self.builds else {}),
             "services": [str(service) for service in self.services],
             "clients": list(self.clients),
             "offers": [str(offer) for offer in self.offers],
@@ -35,6 +40,7 @@ class Scope:
             services=tuple(Service(name) for name in axes["services"]),
             clients=tuple(axes["clients"]),
             offers=tuple(Offer.parse(text) for text in axes["offers"]),
+            builds=tuple(axes.get("builds", ())),
         )
 
     @classmethod
@@ -44,6 +50,7 @@ class Scope:
             services=in_table_order({cell.service for cell in cells}),
             clients=tuple(dict.fromkeys(cell.client for cell in cells)),
             offers=tuple(dict.fromkeys(cell.offer for cell in cells)),
+            builds=tuple(dict.fromkeys(cell.build for cell in cells)),
         )
 
 
@@ -79,8 +86,8 @@ class Plan:
             )
 
     def __len__(self) -> int:
-        return len(self.builds) * sum(
-            len(self._offers_of_client(client, service, scope))
+        return sum(
+            len(scope.builds or self.builds) * len(self._offers_of_client(client, service, scope))
             for scope in map(self.scope, self.scenarios)
             for service in scope.services
             for client in scope.clients
@@ -110,6 +117,8 @@ class Plan:
         """One build's cells, scenario by scenario."""
         for scenario in self.scenarios:
             scope = self.scope(scenario)
+            if scope.builds and build not in scope.builds:
+                continue
             for service in scope.services:
                 for client in scope.clients:
                     for offer in self._offers_of_client(client, service, scope):
@@ -148,13 +157,18 @@ class Plan:
 def plan_of_cells(cells: Iterable[Cell]) -> Plan:
     """The smallest plan that has all of these cells: each scenario with axes of its own."""
     cells = list(cells)
-    whole = Scope.of_cells(cells)
+    whole = replace(Scope.of_cells(cells), builds=())
+    builds = tuple(dict.fromkeys(cell.build for cell in cells))
     names = dict.fromkeys(cell.scenario for cell in cells)
     scopes = {
         name: Scope.of_cells([cell for cell in cells if cell.scenario == name]) for name in names
     }
+    scopes = {
+        name: replace(scope, builds=()) if set(scope.builds) == set(builds) else scope
+        for name, scope in scopes.items()
+    }
     return Plan(
-        builds=tuple(dict.fromkeys(cell.build for cell in cells)),
+        builds=builds,
         scenarios=tuple(names),
         services=whole.services,
         clients=whole.clients,

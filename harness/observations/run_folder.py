@@ -43,11 +43,15 @@ Evidence = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ScopeAxes:
-    """What one scenario was measured with, where that is less than the run's axes."""
+    """What one scenario was measured with, where that is less than the run's axes.
+
+    ``builds`` are its builds, where these are fewer than the run's; () are all.
+    """
 
     services: tuple[str, ...] = ()
     clients: tuple[str, ...] = ()
     offers: tuple[str, ...] = ()
+    builds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,10 @@ class Axes:
         """What a scenario was to be measured with."""
         return self.scopes.get(scenario) or ScopeAxes(self.services, self.clients, self.offers)
 
+    def builds_of(self, scenario: str) -> tuple[str, ...]:
+        """The builds that a scenario was to be measured on."""
+        return self.scope(scenario).builds or self.builds
+
     def offers_for(self, scenario: str, service: str, client: str) -> tuple[str, ...]:
         """The offers that a client makes at a service under a scenario."""
         return tuple(
@@ -80,8 +88,8 @@ class Axes:
 
     def planned(self) -> int:
         """How many cells the axes make."""
-        return len(self.builds) * sum(
-            len(self.offers_for(name, service, client))
+        return sum(
+            len(self.builds_of(name)) * len(self.offers_for(name, service, client))
             for name in self.scenarios
             for service in self.scope(name).services
             for client in self.scope(name).clients

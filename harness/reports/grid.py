@@ -270,6 +270,8 @@ def _scenario_grid(
     clients = tuple(client for client in whole.clients if client in used_clients)
     offers = tuple(offer for offer in whole.offers if offer in used_offers)
     pivot = _make_pivot(data, clients, offers)
+    if scope.builds:
+        builds = _merge_names(scope.builds, [cell.build for cell in cells])
     tables = tuple(
         pivot.service_table(name, service, builds)
         for service in services

@@ -30,6 +30,6 @@ def test_each_scenario_has_its_own_axes() -> None:
     """Protects against cells that nothing asked for: they would be shown as not measured."""
     cells = [
         Cell("debian-12", "test-a", Service.SMTP, "openssl-1.0.2h", Offer.parse("TLSv1")),
-        Cell("debian-12", "test-b", Service.SUBMISSION, "openssl-3.5.7", Offer.parse("default")),
+        Cell("debian-11", "test-b", Service.SUBMISSION, "openssl-3.5.7", Offer.parse("default")),
     ]
     assert list(plan_of_cells(cells).cells()) == cells
