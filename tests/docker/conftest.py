@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
 import docker
 import pytest
 
+from harness.cli.commands.run import make_job, run_command
+from harness.cli.output import output_console
 from harness.docker_engine.session import (
     LABEL_RUN,
     connect,
@@ -20,6 +24,11 @@ from harness.observations.run_folder import (
     RunData,
     load_run,
 )
+from harness.reports.problems import describe_problems
+from harness.reports.terminal import print_matrix
+from harness.run.choosing import Selection
+from harness.run.engine import Engine
+from harness.run.job import exit_code, measure_job
 
 CLI = [sys.executable, "-m", "harness.cli"]
 
@@ -39,8 +48,60 @@ class Finished:
         return load_run(self.folder)
 
 
-def run_cli(runs: Path, *words: str, env: dict[str, str] | None = None) -> Finished:
-    """``postfix-matrix run`` with its runs in a folder of the test's own."""
+#: Options of ``run`` that are of the engine: a run with one of them has an engine of its own.
+_ENGINE_OPTIONS = {"--jobs", "--time-limit", "--keep", "--mirror", "--image", "--client"}
+
+
+class SharedEngine:
+    """The engine that runs of the tests share: opened by the first one, closed after the last."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._engine: Engine | None = None
+
+    def open(self) -> Engine:
+        """The engine."""
+        if self._engine is None:
+            self._engine = self._stack.enter_context(Engine())
+        return self._engine
+
+    def close(self) -> None:
+        """Remove its containers, if it was opened."""
+        self._stack.close()
+        self._engine = None
+
+
+_SHARED = SharedEngine()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_engine() -> Iterator[SharedEngine]:
+    """Closes the shared engine after the last test."""
+    yield _SHARED
+    _SHARED.close()
+
+
+def run_cli(runs: Path, *words: str) -> Finished:
+    """What ``postfix-matrix run`` measures, on the engine that all tests share.
+
+    An option of the engine's own needs a process: :func:`run_process`.
+    """
+    options = {word.partition("=")[0] for word in words}
+    assert not options & _ENGINE_OPTIONS, "use run_process"
+    context = run_command.make_context("run", ["--runs", str(runs), *words])
+    params = context.params
+    axes = ("builds", "scenarios", "services", "clients", "offers")
+    selection = Selection(**{axis: params[axis] for axis in axes})
+    job = make_job(selection, params["scenarios_dir"], params["resume"])
+    folder = measure_job(_SHARED.open(), job, runs)
+    data, out = load_run(folder), io.StringIO()
+    with redirect_stdout(out):
+        print_matrix(data, output_console())
+    return Finished(exit_code(data), out.getvalue(), describe_problems(data), folder)
+
+
+def run_process(runs: Path, *words: str, env: dict[str, str] | None = None) -> Finished:
+    """``postfix-matrix run`` as a process, with its runs in a folder of the test's own."""
     done = subprocess.run(
         [*CLI, "run", "--runs", str(runs), *words],
         capture_output=True,
@@ -96,4 +157,4 @@ def engine() -> Iterator[docker.DockerClient]:
 @pytest.fixture(scope="session")
 def matrix(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """The whole matrix, measured once for all tests of what is in it."""
-    return run_cli(tmp_path_factory.mktemp("runs"))
+    return run_process(tmp_path_factory.mktemp("runs"))

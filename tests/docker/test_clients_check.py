@@ -13,7 +13,7 @@ import pytest
 
 from harness.images.recipes import base_recipe
 from harness.paths import images_dir
-from tests.docker.conftest import CLI, run_cli
+from tests.docker.conftest import CLI, run_process
 
 pytestmark = pytest.mark.docker
 
@@ -81,7 +81,7 @@ def test_a_client_of_ones_own_is_measured_as_any_other(
     assert code is not None
     mine = f"mine={image(engine, tmp_path, code[1])}"
     words = ("-b", "debian-12", "-s", "defaults", "-S", "smtp", "-o", "TLSv1.2,TLSv1.3,default")
-    done = run_cli(tmp_path / "runs", "--client", mine, *words)
+    done = run_process(tmp_path / "runs", "--client", mine, *words)
     assert done.code == 0, done.err[-2000:]
     cells = [one for one in done.data.observations if one.build == "debian-12"]
     assert [(one.client, one.outcome, one.agree) for one in cells] == [

@@ -8,7 +8,7 @@ import pytest
 
 from harness.catalog.clients import all_clients
 from harness.observations.record import Observation, Outcome
-from tests.docker.conftest import Finished, run_cli
+from tests.docker.conftest import Finished, run_process
 
 pytestmark = pytest.mark.docker
 
@@ -20,7 +20,7 @@ SCENARIOS = "defaults,asker-submission,answer-1-protocols"
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """Every client of the catalog, under no advice, the asker's entry and the first answer."""
     # Dozens of images may be made beside it: slow is no finding here.
-    return run_cli(
+    return run_process(
         tmp_path_factory.mktemp("fleet"),
         *("-b", "debian-12", "-s", SCENARIOS, "-c", "*", "--time-limit", "30"),
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from harness.observations.record import Observation, Outcome
-from tests.docker.conftest import Finished, run_cli
+from tests.docker.conftest import Finished, run_process
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.nightly]
 
 PHP = ("phpmailer-php7.4", "phpmailer-php8.2", "phpmailer-php8.4", "symfony-mailer-php8.2")
 TWISTED = tuple(f"twisted-openssl{age}" for age in ("1.1.0", "1.1.1", "3.2", "4.0"))
@@ -23,7 +23,7 @@ RC4, AES, GROUP = (
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """Each of these clients with a cipher that is weak, one that all have, and a group."""
-    return run_cli(
+    return run_process(
         tmp_path_factory.mktemp("told"),
         *("-b", "debian-12", "-s", "defaults", "-S", "smtp,submissions"),
         *("-c", ",".join((*PHP, *TWISTED, *NASSL, *GNUTLS)), "-o", f"{RC4},{AES},{GROUP}"),

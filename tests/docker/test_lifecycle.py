@@ -12,7 +12,7 @@ import docker
 import pytest
 
 from harness.observations.run_folder import load_run
-from tests.docker.conftest import CLI, leftovers, run_cli
+from tests.docker.conftest import CLI, leftovers, run_process
 
 pytestmark = pytest.mark.docker
 
@@ -88,7 +88,7 @@ def test_a_killed_run_is_swept_at_the_next_start_and_can_go_on(
     before = {one.cell: one for one in load_run(folder).observations}
     assert len(before) >= 20
     assert leftovers(engine, folder.name) != [], "the kill came too late to prove anything"
-    resumed = run_cli(tmp_path, "--resume", str(folder))
+    resumed = run_process(tmp_path, "--resume", str(folder))
     assert resumed.code == 0, resumed.err[-2000:]
     assert leftovers(engine, folder.name) == []
     after = {one.cell: one for one in load_run(folder).observations}
@@ -101,7 +101,7 @@ def test_a_killed_run_is_swept_at_the_next_start_and_can_go_on(
 def test_a_run_does_not_touch_another_living_one(tmp_path: Path) -> None:
     """Protects parallel runs: the sweep of one leaves the containers of the other alone."""
     first = begin(tmp_path / "first")
-    other = run_cli(tmp_path / "second", *AXES, "-s", "defaults", "-o", "TLSv1.2")
+    other = run_process(tmp_path / "second", *AXES, "-s", "defaults", "-o", "TLSv1.2")
     assert other.code == 0, other.err[-2000:]
     assert ended(first) == 0
     data = load_run(tmp_path / "first" / "latest")
@@ -143,9 +143,9 @@ def test_a_killed_build_leaves_the_others_alone(
 def test_a_finished_run_can_be_resumed_and_keeps_its_provenance(tmp_path: Path) -> None:
     """Protects provenance: going on with nothing left to do changes no image, start or cell."""
     axes = [*AXES, "-s", "defaults", "-o", "TLSv1.2"]
-    assert run_cli(tmp_path, *axes).code == 0
+    assert run_process(tmp_path, *axes).code == 0
     before = load_run((tmp_path / "latest").resolve())
-    assert run_cli(tmp_path, "--resume", str(tmp_path / "latest")).code == 0
+    assert run_process(tmp_path, "--resume", str(tmp_path / "latest")).code == 0
     after = load_run((tmp_path / "latest").resolve())
     assert after.folder == before.folder
     assert after.run.started == before.run.started
@@ -155,7 +155,7 @@ def test_a_finished_run_can_be_resumed_and_keeps_its_provenance(tmp_path: Path) 
 
 def test_without_an_engine_nothing_runs_and_the_next_step_is_named(tmp_path: Path) -> None:
     """Protects exit code 3: no Docker is told in a sentence, and no run folder is made."""
-    done = run_cli(tmp_path / "runs", env={"DOCKER_HOST": "unix:///nonexistent.sock"})
+    done = run_process(tmp_path / "runs", env={"DOCKER_HOST": "unix:///nonexistent.sock"})
     assert done.code == 3
     assert "no Docker engine answers at unix:///nonexistent.sock" in done.err
     assert "next step" in done.err
@@ -167,11 +167,11 @@ def test_kept_containers_stay_until_they_are_removed(
     tmp_path: Path, engine: docker.DockerClient
 ) -> None:
     """Protects --keep: what was to be looked at survives this run and the next one's sweep."""
-    run_cli(tmp_path, *AXES, "-s", "defaults", "-o", "TLSv1.2", "--keep")
+    run_process(tmp_path, *AXES, "-s", "defaults", "-o", "TLSv1.2", "--keep")
     session = (tmp_path / "latest").resolve().name
     try:
         assert any("debian-12" in name for name in leftovers(engine, session))
-        run_cli(tmp_path / "next", *AXES, "-s", "defaults", "-o", "TLSv1.2")
+        run_process(tmp_path / "next", *AXES, "-s", "defaults", "-o", "TLSv1.2")
         assert leftovers(engine, session) != []
     finally:
         for container in engine.containers.list(

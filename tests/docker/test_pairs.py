@@ -22,7 +22,7 @@ from harness.images.image_builder import ImageBuilder
 from harness.images.recipes import SOURCE_FILE, build_recipe
 from harness.paths import images_dir
 from harness.sources.user_sources import parse_user_source
-from tests.docker.conftest import Finished, run_cli
+from tests.docker.conftest import Finished, run_process
 
 pytestmark = pytest.mark.docker
 
@@ -96,7 +96,7 @@ def tree(shop: ImageBuilder, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """A small run of a pair that is made from that folder."""
-    return run_cli(
+    return run_process(
         tmp_path_factory.mktemp("runs"),
         *("--source", f"postfix-3.10.13={tree}", "-b", LOCAL, "-s", "defaults", "-S", "smtp"),
         *("-c", "aiosmtplib-debian12", "-o", "TLSv1.2"),
@@ -152,7 +152,7 @@ def test_an_image_of_the_users_own_is_measured_and_marked(
 ) -> None:
     """Any image that keeps the contract can be tested, under a name of the user's."""
     reference = shop.build(Build.parse("debian-12")).reference
-    done = run_cli(
+    done = run_process(
         tmp_path,
         *("--image", f"mine={reference}", "-s", "defaults", "-S", "smtp"),
         *("-c", "aiosmtplib-debian12", "-o", "TLSv1.2"),
@@ -173,7 +173,9 @@ def test_an_image_that_does_not_keep_the_contract_is_not_measured(
         rm=True,
     )
     try:
-        done = run_cli(tmp_path, "--image", f"liar={wrong.id}", "-s", "defaults", "-o", "TLSv1.2")
+        done = run_process(
+            tmp_path, "--image", f"liar={wrong.id}", "-s", "defaults", "-o", "TLSv1.2"
+        )
         assert done.code == 3
         (missing,) = [one for one in done.data.run.missing if one.name == "liar"]
         assert missing.category == "image"

@@ -16,7 +16,7 @@ from harness.docker_engine.session import DockerSession
 from harness.observations.record import Observation
 from harness.targets.lab import Lab
 from harness.tls import Offer
-from tests.docker.conftest import Finished, run_cli, write_scenarios
+from tests.docker.conftest import Finished, run_process, write_scenarios
 
 pytestmark = pytest.mark.docker
 
@@ -37,7 +37,7 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """One run of all troublesome configurations against Debian 12."""
     root = tmp_path_factory.mktemp("trouble")
     folder = write_scenarios(root, SCENARIOS)
-    return run_cli(
+    return run_process(
         root / "runs",
         *("--scenarios-dir", str(folder), "-b", "debian-12"),
         *("-c", "aiosmtplib-debian12", "-o", "TLSv1.2,default", "--time-limit", "3"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from harness.catalog.builds import Build, UserAdditions
+from harness.catalog.builds import NO_ADDITIONS, Build, UserAdditions
 from harness.catalog.clients import Client
 from harness.catalog.plan import Plan
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
@@ -103,16 +103,14 @@ def run_command(
     globs with commas between; '!GLOB' excludes. Without a selection all cells are measured. The
     matrix is printed on standard output, progress on standard error.
     """
-    scenarios = read_scenarios(scenarios_dir)
-    prior = load_run(resume.resolve()) if resume else None
-    additions, places = read_additions(sources, images), read_mirrors(mirrors)
-    clients = read_clients(user_clients)
-    plan, builds = _make_run_plan(Selection(**axes), scenarios, prior, additions, clients)
+    places = read_mirrors(mirrors)
+    job = make_job(
+        Selection(**axes), scenarios_dir, resume, read_additions(sources, images), user_clients
+    )
     if dry_run:
-        _print_plan(plan)
+        _print_plan(job.plan)
         return ExitCode.OK
     options = Options(jobs=jobs, time_limit=time_limit, keep=keep)
-    job = Job(plan, scenarios, builds, prior, clients)
     with (
         Display(quiet=quiet) as display,
         handle_signals(),
@@ -128,6 +126,25 @@ def run_command(
     # Advice that is known to be wrong takes precedence over cells that are unmeasured.
     judged = exit_code_of(judge_run(data)) if by_verdict else ExitCode.OK
     return judged if judged == ExitCode.DIFFERS else exit_code(data) or judged
+
+
+def make_job(
+    selection: Selection,
+    scenarios_dir: Path | None = None,
+    resume: Path | None = None,
+    additions: UserAdditions = NO_ADDITIONS,
+    user_clients: Sequence[str] = (),
+) -> Job:
+    """What the options of the command select, to be measured on an engine.
+
+    Raises:
+        UsageError: a pattern that matches nothing, or a run that cannot be resumed with these.
+    """
+    scenarios = read_scenarios(scenarios_dir)
+    prior = load_run(resume.resolve()) if resume else None
+    clients = read_clients(user_clients)
+    plan, builds = _make_run_plan(selection, scenarios, prior, additions, clients)
+    return Job(plan, scenarios, builds, prior, clients)
 
 
 def _make_run_plan(
