@@ -21,6 +21,13 @@ VAGUE = FORBIDDEN | {
     *("seen", "wanted", "own", "asked", "gone", "heard", "lack", "lacking", "theirs", "mine"),
     *("thing", "things", "anew", "apart", "together", "alike", "beside"),
 }
+#: The modules that a cell passes on its way from the command line to the journal, in order
+#: (docs/architecture.md, "How one cell travels"; a unit test compares the two).
+CELL_WAY = (
+    *("cli.main", "cli.commands.run", "run.planning", "catalog.plan", "run.job", "run.matrix_run"),
+    *("run.cell_measurer", "run.control_checks", "run.measure", "clients.driver", "run.endpoints"),
+    *("targets.log_join", "observations.decide", "observations.journal"),
+)
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -107,6 +114,18 @@ def _reachable_modules(graph: dict[str, set[str]], start: str) -> set[str]:
     return reached
 
 
+def upward_imports(modules: Iterable[Module], root: Path) -> tuple[int, int]:
+    """Imports between the modules of a cell's way: all, and those of an earlier module."""
+    places = {f"{root.name}.{name}": place for place, name in enumerate(CELL_WAY)}
+    steps = []
+    for module in modules:
+        name = ".".join(module.path.relative_to(root.parent).with_suffix("").parts)
+        if name in places:
+            targets = set(_imports(module.tree)) & set(places)
+            steps += [places[target] - places[name] for target in targets]
+    return len(steps), sum(step < 0 for step in steps)
+
+
 def measure_folder(folder: Path) -> dict[str, str]:
     """The figures of one folder, by what they measure."""
     modules = read_modules(folder)
@@ -123,9 +142,19 @@ def measure_folder(folder: Path) -> dict[str, str]:
         "with one-word names": f"{100 * one_word / len(defined):.0f} %",
         "class names used twice": str(len(repeated_classes(modules))),
         "modules in import circles": str(import_circles(modules, folder)),
+        **_measure_way(modules, folder),
         "lines of a file, median / max": f"{statistics.median(lines):.0f} / {max(lines)}",
         "lines of a function, median / max": f"{statistics.median(lengths):.0f} / {max(lengths)}",
     }
+
+
+def _measure_way(modules: list[Module], folder: Path) -> dict[str, str]:
+    """The figures of a cell's way, of which only this package has one."""
+    rows = ("modules on a cell's way", "imports between them / upward")
+    if folder.name != "harness":
+        return dict.fromkeys(rows, "")
+    imports, upward = upward_imports(modules, folder)
+    return dict(zip(rows, (str(len(CELL_WAY)), f"{imports} / {upward}"), strict=True))
 
 
 def main(folders: list[str]) -> None:

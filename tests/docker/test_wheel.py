@@ -28,7 +28,7 @@ def test_the_documented_example_runs_from_the_wheel(
 ) -> None:
     """Protects other projects: what they install has the API, typed, and leaves no container."""
     text = (ROOT / "docs" / "api.md").read_text("utf-8")
-    (example,) = re.findall(r"```python run\n(.*?)```", text, re.DOTALL)
+    (example,) = re.findall(r"```python docker\n(.*?)```", text, re.DOTALL)
     assert len([line for line in example.splitlines() if line.strip()]) <= 10
     (tmp_path / "example.py").write_text(example, encoding="utf-8")
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "-q")
