@@ -121,7 +121,7 @@ def upward_imports(modules: Iterable[Module], root: Path) -> tuple[int, int]:
     for module in modules:
         name = ".".join(module.path.relative_to(root.parent).with_suffix("").parts)
         if name in places:
-            targets = set(_imports(module.tree)) & set(places)
+            targets = set(_imported_names(module.tree)) & set(places)
             steps += [places[target] - places[name] for target in targets]
     return len(steps), sum(step < 0 for step in steps)
 
