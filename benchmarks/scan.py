@@ -41,8 +41,8 @@ from harness.docker_engine.session import (
 )
 from harness.errors import ExitCode, HarnessError, InfrastructureError, UsageError
 from harness.images import recipes
-from harness.run.builders import open_builder
 from harness.run.choosing import read_scenarios
+from harness.run.session_builder import open_builder
 from harness.targets.lab import Lab
 from harness.targets.postfix import PostfixTarget
 from harness.targets.sasl import start_sasl
@@ -201,7 +201,7 @@ async def measure_build(
         try:
             instance = target.start_instance(configuration, sasl, PORTS)
             if not instance.started:
-                raise InfrastructureError(f"{build} does not start: {instance.words}")
+                raise InfrastructureError(f"{build} does not start: {instance.start_output}")
             host = lab.address(target.container)
             # Reading the server's log would take processor time from the scanners.
             target.close()

@@ -73,7 +73,7 @@ USER_DEFINED = SettingRule(
 
 
 def rule_of(name: str) -> SettingRule:
-    """The rule for a parameter; :data:`USERS_OWN` where postconf(5) has no such name."""
+    """The rule for a parameter; :data:`USER_DEFINED` where postconf(5) has no such name."""
     return _rules_by_name().get(deciding_name(name) or "", USER_DEFINED)
 
 

@@ -1,6 +1,6 @@
 """One name for each cause, whatever a server, a client or a library calls it.
 
-The spellings are data (``read_spellings.toml``), each with where it was observed. They are read
+The spellings are data (``spellings.toml``), each with where it was observed. They are read
 from the top: the first pattern that occurs decides. A text that no pattern matches is reported as
 ``unrecognised``, together with the text; nothing is guessed.
 """

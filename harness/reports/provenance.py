@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from harness.catalog.corroboration import describe_corroboration
+from harness.catalog.checksum_trust import describe_corroboration
 from harness.images import labels as names
 from harness.observations.run_folder import (
     ImageInfo,

@@ -20,11 +20,11 @@ from typing import Any, TypeVar
 
 from harness.docker_engine.session import DockerSession, connect
 from harness.errors import UsageError
-from harness.run.builders import open_builder
 from harness.run.container_pool import ContainerPool, most_containers
 from harness.run.events import Listener
 from harness.run.instances import Instances
 from harness.run.resources import Resources
+from harness.run.session_builder import open_builder
 from harness.targets.lab import Lab
 
 T = TypeVar("T")

@@ -95,8 +95,13 @@ class Instances:
             del self._shared[key]
             shared.stopped.set()
 
-    async def start_beside(self, container: BuildContainer, scenario: Scenario) -> PostfixEndpoint:
-        """Start an instance in a container, without HAProxy before it; it holds the container."""
+    async def start_permissive_copy(
+        self, container: BuildContainer, scenario: Scenario
+    ) -> PostfixEndpoint:
+        """Start a permissive copy in a container, which it holds; no HAProxy stands before it.
+
+        It does not count among :data:`MOST_INSTANCES`: the cells that wait for it hold instances.
+        """
         self._containers.hold_again(container)
         try:
             instance = await self._start_in(container.target, scenario)
@@ -105,8 +110,10 @@ class Instances:
             raise
         return PostfixEndpoint(container.target, instance)
 
-    async def stop_beside(self, container: BuildContainer, endpoint: PostfixEndpoint) -> None:
-        """Stop an instance of :meth:`start_beside`, and give back its container."""
+    async def stop_permissive_copy(
+        self, container: BuildContainer, endpoint: PostfixEndpoint
+    ) -> None:
+        """Stop a permissive copy, and give back its container."""
         try:
             await self._stop_instance(endpoint)
         finally:

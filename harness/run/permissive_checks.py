@@ -70,7 +70,7 @@ class PermissiveChecks:
         """Stop what is being measured, and the copies."""
         await self._tasks.cancel()
         for container, copy in self._copies:
-            await self._engine.instances.stop_beside(container, copy)
+            await self._engine.instances.stop_permissive_copy(container, copy)
         self._copies.clear()
 
     async def explain(
@@ -158,7 +158,7 @@ class PermissiveChecks:
 
     async def _start_copy(self, container: BuildContainer, copy: Scenario) -> PostfixEndpoint:
         """Start a permissive copy in a container of its build."""
-        endpoint = await self._engine.instances.start_beside(container, copy)
+        endpoint = await self._engine.instances.start_permissive_copy(container, copy)
         self._copies.append((container, endpoint))
         name = f"{CONTROL_PREFIX}{endpoint.target.name}"
         self._journal.write_instance(name, copy.id, instance_evidence(endpoint, ""))

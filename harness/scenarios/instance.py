@@ -13,6 +13,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from harness.adaptation.content_filters import (
+    follow_disabled,
+    follow_ports,
+)
 from harness.adaptation.harness_settings import (
     UPGRADED,
     SinkFiles,
@@ -23,10 +27,6 @@ from harness.adaptation.harness_settings import (
     sink_entry,
     soft_settings,
     with_test_addresses,
-)
-from harness.adaptation.hops import (
-    follow_disabled,
-    follow_ports,
 )
 from harness.adaptation.replacement import Replacement
 from harness.adaptation.stand_ins import (

@@ -74,7 +74,8 @@ class Instance:
     started: bool
     postconf_n: str
     warnings: tuple[str, ...]
-    words: str
+    #: What master printed where it did not start.
+    start_output: str
     #: Its master's process id; if it did not start, the ids that were assigned meanwhile.
     pids: range
     #: The log tag of each service's smtpd.
@@ -205,7 +206,7 @@ class PostfixTarget:
             started=answer.status == 0,
             postconf_n=values,
             warnings=warnings,
-            words=answer.output,
+            start_output=answer.output,
             pids=pids,
             tags=service_tags(config.main_cf, config.master_cf, values, ports),
         )

@@ -18,8 +18,8 @@ from harness.observations.run_folder import (
     ScenarioInfo,
 )
 from harness.postfix_config.master_cf_overlay import Overlay
-from harness.scenarios.bearing import left_out
 from harness.scenarios.claims import Claims
+from harness.scenarios.relevant_lines import left_out
 from harness.scenarios.scenario import Scenario
 from harness.scenarios.variants import (
     Line,

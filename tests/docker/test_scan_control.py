@@ -18,7 +18,7 @@ from harness.catalog.clients import all_controls
 from harness.cli.progress import Display
 from harness.docker_engine.session import DockerSession
 from harness.images import recipes
-from harness.run.builders import open_builder
+from harness.run.session_builder import open_builder
 from harness.targets.control import ControlServer, start_control
 from harness.targets.lab import Lab
 from harness.targets.postfix import PostfixTarget

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from harness.catalog.corroboration import describe_corroboration
+from harness.catalog.checksum_trust import describe_corroboration
 from harness.catalog.releases import (
     PRODUCTS,
     Package,

@@ -36,7 +36,7 @@ from harness.errors import ExitCode
 from harness.images import recipes
 from harness.images.image_builder import ImageBuilder
 from harness.reports.plain_text import escape_controls
-from harness.run.builders import open_builder
+from harness.run.session_builder import open_builder
 from harness.targets.control import ControlServer, start_control
 from harness.targets.lab import Lab
 from harness.targets.postfix import PostfixTarget

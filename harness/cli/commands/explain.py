@@ -30,7 +30,7 @@ from harness.reports.stand_ins import stand_ins_markdown, stand_ins_of
 from harness.run.choosing import read_scenarios
 from harness.run.job import exit_code
 from harness.run.run_folders import run_folder
-from harness.scenarios.bearing import left_out
+from harness.scenarios.relevant_lines import left_out
 from harness.scenarios.scenario import Scenario
 from harness.scenarios.variants import (
     lines_of,

@@ -50,13 +50,13 @@ from harness.images.recipes import Recipe, RecipeKind, build_recipe, client_reci
 from harness.images.refusals import Refusals
 from harness.paths import cache_dir, images_dir
 from harness.reports.plain_text import escape_controls
-from harness.run.builders import open_builder
 from harness.run.choosing import (
     check_used,
     choose_builds,
     choose_from,
     split_globs,
 )
+from harness.run.session_builder import open_builder
 from harness.targets.lab import Lab
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from harness.adaptation.hops import follow_ports
+from harness.adaptation.content_filters import follow_ports
 from harness.clients.contract import ClientResult, Request
 from harness.clients.driver import describe_unavailable
 from harness.observations.certificates import certificate_view, client_trust

@@ -65,7 +65,7 @@ def bench(master: str) -> PostfixEndpoint:
         started=True,
         postconf_n="",
         warnings=(),
-        words="",
+        start_output="",
         pids=range(5, 6),
         tags=service_tags(config.main_cf, config.master_cf, "", ports),
     )

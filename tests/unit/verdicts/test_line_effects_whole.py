@@ -17,7 +17,7 @@ from harness.reports.explain_json import explanation_data
 from harness.reports.explain_text import explanation_lines
 from harness.run.choosing import Selection
 from harness.run.planning import make_plan
-from harness.scenarios.bearing import (
+from harness.scenarios.relevant_lines import (
     FEW_LINES,
     OF_MACHINE,
     OF_OTHERS,
@@ -64,7 +64,7 @@ WHOLE = Scenario("whole", "T", "S", "C", main_cf=MAIN, master_cf=MASTER, whole=T
 @pytest.fixture(autouse=True)
 def long_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take these short candidates for long ones, of which lines are left out."""
-    monkeypatch.setattr("harness.scenarios.bearing.FEW_LINES", 0)
+    monkeypatch.setattr("harness.scenarios.relevant_lines.FEW_LINES", 0)
 
 
 def looked_at(scenario: Scenario, *services: Service) -> list[str]:
@@ -235,7 +235,7 @@ def test_a_service_that_the_configuration_does_not_have_is_said_so() -> None:
 
 def test_each_line_of_an_answer_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     """That a client's parameter does nothing under a server's service is measured, not argued."""
-    monkeypatch.setattr("harness.scenarios.bearing.FEW_LINES", FEW_LINES)
+    monkeypatch.setattr("harness.scenarios.relevant_lines.FEW_LINES", FEW_LINES)
     advice = Scenario("a", "T", "S", "C", main_cf="smtp_tls_mandatory_protocols = TLSv1\n")
     assert left_out(advice, (Service.SMTP,)) == {}
     many = advice.main_cf + "".join(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.catalog.corroboration import describe_corroboration
+from harness.catalog.checksum_trust import describe_corroboration
 
 
 @pytest.mark.parametrize(
