@@ -30,7 +30,7 @@ class Extras:
     renegotiate: bool = False
     hangup: str | None = None
 
-    def abilities(self) -> list[str]:
+    def list_abilities(self) -> list[str]:
         """What a client must be able to, in the words of its description."""
         needed = {
             "cert": self.certificate is not None,

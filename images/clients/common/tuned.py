@@ -47,7 +47,7 @@ def default_context(ca_file: str) -> TunedContext:
     return made
 
 
-def tune(
+def tune_context(
     made: TunedContext,
     *,
     certificate: str | None = None,
@@ -64,7 +64,7 @@ def tune(
         made.check_hostname = False
 
 
-def pem_of(session: Any) -> str | None:
+def read_certificate(session: Any) -> str | None:
     """The server's own certificate, of an SSLSocket or SSLObject; None: it got none."""
     der = session.getpeercert(binary_form=True)
     return None if der is None else ssl.DER_cert_to_PEM_cert(der)

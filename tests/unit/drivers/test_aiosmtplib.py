@@ -27,9 +27,9 @@ def after(*pieces: str | tuple[int, str]) -> Any:
     held = dialogue.Dialogue(None, contract.Trace(stage="banner"))
     for piece in pieces:
         if isinstance(piece, str):
-            held.wrote(piece.encode() + b"\r\n")
+            held.note_sent(piece.encode() + b"\r\n")
         else:
-            held.read(contract.Reply(*piece))
+            held.note_reply(contract.Reply(*piece))
     return held
 
 

@@ -55,7 +55,7 @@ class Client:
 def answer(hold: Any) -> dict[str, Any]:
     """The result of one request to a client that does this."""
     request = contract.Request.parse(json.dumps(REQUEST))
-    result: dict[str, Any] = asyncio.run(contract.run_one(Client(hold), request))
+    result: dict[str, Any] = asyncio.run(contract.run_request(Client(hold), request))
     return result
 
 
@@ -63,7 +63,7 @@ def test_a_request_is_read_as_the_contract_has_it() -> None:
     """Protects the contract's field names and meanings."""
     request = contract.Request.parse(json.dumps(REQUEST))
     assert (request.host, request.port, request.implicit_tls) == ("debian-12.mx.test", 20011, False)
-    assert request.offer.versions() == ("TLSv1", "TLSv1.1", "TLSv1.2")
+    assert request.offer.list_versions() == ("TLSv1", "TLSv1.1", "TLSv1.2")
     assert (request.username, request.sender, request.recipient) == (
         "webshop",
         "shop@webshop.test",
@@ -105,9 +105,9 @@ def test_a_dialogue_that_hangs_ends_in_its_time_with_what_was_said() -> None:
     """Protects the run from a server that does not answer, and keeps the evidence."""
 
     async def hold(_request: Any, trace: Any) -> Any:
-        trace.start()
+        trace.start_clock()
         trace.stage = "ehlo"
-        trace.said("C", "EHLO client.test")
+        trace.note_line("C", "EHLO client.test")
         await asyncio.sleep(60)
 
     result = answer(hold)
@@ -119,13 +119,16 @@ def test_a_dialogue_that_hangs_ends_in_its_time_with_what_was_said() -> None:
 def test_a_reply_is_shown_as_it_looks_on_the_wire() -> None:
     """Protects the evidence: several lines of a reply keep their hyphens."""
     trace = contract.Trace()
-    trace.replied(contract.Reply(250, "mx.test\nSTARTTLS"))
+    trace.note_reply(contract.Reply(250, "mx.test\nSTARTTLS"))
     assert trace.lines == ["S: 250-mx.test", "S: 250 STARTTLS"]
 
 
 def test_message_ids_are_valid_and_distinct() -> None:
     """Protects the joining of messages to cells: ids that differ in punctuation stay apart."""
-    first, other = contract.message_id("a/b+c/TLSv1.2"), contract.message_id("a/b.c/TLSv1.2")
+    first, other = (
+        contract.make_message_id("a/b+c/TLSv1.2"),
+        contract.make_message_id("a/b.c/TLSv1.2"),
+    )
     assert first != other
     for each in (first, other):
         local, _, domain = each.strip("<>").partition("@")
@@ -140,7 +143,7 @@ def test_message_ids_are_valid_and_distinct() -> None:
 )
 def test_the_queue_id_is_postfix_own(text: str, queue_id: str | None) -> None:
     """Protects the joining of a message to its log lines."""
-    assert contract.queue_id(text) == queue_id
+    assert contract.find_queue_id(text) == queue_id
 
 
 def drive(lines: list[str], *arguments: str) -> list[dict[str, Any]]:

@@ -83,9 +83,9 @@ def test_a_range_is_read_whole_and_its_highest_is_chosen(tmp_path: Path) -> None
 @given(body=st.binary(max_size=120))
 def test_any_bytes_are_read_without_failing(body: bytes) -> None:
     """Protects the relay: a hello that is none is no hello, and no trouble."""
-    assert hello.offered(body) is None or hello.offered(body).ciphers >= 0
-    hello.chosen(body)
-    hello.named_curve(body)
+    assert hello.read_client_hello(body) is None or hello.read_client_hello(body).ciphers >= 0
+    hello.read_server_hello(body)
+    hello.read_named_curve(body)
 
 
 def test_numbers_and_names_lead_to_each_other() -> None:

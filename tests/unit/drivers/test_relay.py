@@ -70,8 +70,8 @@ def test_without_starttls_the_relay_hangs_up() -> None:
     wire, _, _ = said(
         [("S", b"220 mx.test\r\n"), ("C", b"EHLO x\r\n"), ("S", b"250-mx.test\r\n250 SIZE\r\n")]
     )
-    assert wire.over
-    assert not wire.offered
+    assert wire.is_over
+    assert not wire.offers_starttls
 
 
 def test_implicit_tls_is_not_taken_for_smtp() -> None:
@@ -103,7 +103,7 @@ def test_a_programs_outputs_are_kept_apart_and_its_input_reaches_it() -> None:
     async def talk() -> Any:
         def hear(running: Any) -> None:
             if running.output == b"ready\n":
-                running.write(b"hello\n")
+                running.write_input(b"hello\n")
 
         script = 'echo ready; read word; echo "got $word"; echo trouble >&2'
         started = process.Process(["/bin/sh", "-c", script], {}, hear)

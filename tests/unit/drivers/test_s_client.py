@@ -47,8 +47,10 @@ ECDHE-RSA-AES256-SHA    SSLv3 Kx=ECDH     Au=RSA  Enc=AES(256)  Mac=SHA1
 NULL-SHA                SSLv3 Kx=RSA      Au=RSA  Enc=None      Mac=SHA1
 TLS_CHACHA20_POLY1305_SHA256   TLSv1.3 Kx=any      Au=any   Enc=CHACHA20/POLY1305(256) Mac=AEAD
 """
-OLD = s_client.Tool.read("/o", "OpenSSL 1.0.2h  3 May 2016", USAGE_1_0_2, CIPHERS)
-NEW = s_client.Tool.read("/o", "OpenSSL 3.0.22 25 Aug 2026 (Library: …)", USAGE_3_0, CIPHERS)
+OLD = s_client.Tool.from_outputs("/o", "OpenSSL 1.0.2h  3 May 2016", USAGE_1_0_2, CIPHERS)
+NEW = s_client.Tool.from_outputs(
+    "/o", "OpenSSL 3.0.22 25 Aug 2026 (Library: …)", USAGE_3_0, CIPHERS
+)
 HELLO = bytes.fromhex("16030101100100010c0301")
 GREETING = b"220 mx.test ESMTP Postfix\r\n"
 EHLO_REPLY = b"250-mx.test\r\n250-STARTTLS\r\n250 CHUNKING\r\n"
@@ -107,7 +109,7 @@ def test_no_policy_of_the_library_stands_in_the_way_of_an_offer() -> None:
 def test_the_session_is_read_and_not_the_ciphers_class() -> None:
     """Protects the protocol: OpenSSL prints "New, TLSv1.0" for a session of TLSv1.1."""
     trace = contract.Trace()
-    NEW.view(
+    NEW.note_negotiated(
         "Server Temp Key: ECDH, prime256v1, 256 bits\n"
         "New, TLSv1.0, Cipher is ECDHE-RSA-AES256-SHA\n"
         "SSL-Session:\n    Protocol  : TLSv1.1\n    Cipher    : ECDHE-RSA-AES256-SHA\n",
@@ -124,7 +126,7 @@ def test_the_session_is_read_and_not_the_ciphers_class() -> None:
 def test_a_tls13_view_needs_no_session() -> None:
     """Protects TLSv1.3, where the session comes later or never."""
     trace = contract.Trace()
-    NEW.view(
+    NEW.note_negotiated(
         "Negotiated TLS1.3 group: X25519MLKEM768\n"
         "New, TLSv1.3, Cipher is TLS_CHACHA20_POLY1305_SHA256\n",
         trace,
@@ -135,7 +137,9 @@ def test_a_tls13_view_needs_no_session() -> None:
 def test_a_failed_handshake_shows_no_view() -> None:
     """Protects from s_client's habit of printing a session for a handshake that failed."""
     trace = contract.Trace()
-    OLD.view("New, (NONE), Cipher is (NONE)\n    Protocol  : TLSv1.2\n    Cipher : 0000\n", trace)
+    OLD.note_negotiated(
+        "New, (NONE), Cipher is (NONE)\n    Protocol  : TLSv1.2\n    Cipher : 0000\n", trace
+    )
     assert (trace.protocol, trace.cipher) == (None, None)
 
 
@@ -151,7 +155,7 @@ def judged(wire: Any, *replies: tuple[int, str], errors: str = "") -> tuple[str,
     """Outcome and stage, with these replies inside TLS."""
     inside = [contract.Reply(code, text) for code, text in replies]
     speaker = speaker_module.Speaker(wire.trace, wire.implicit_tls, inside)
-    ending = s_client.judge(wire, speaker, errors)
+    ending = s_client.judge_ended(wire, speaker, errors)
     return ending.outcome, ending.stage
 
 
@@ -197,7 +201,7 @@ def test_a_tool_that_never_connected_is_incapable_in_its_own_words() -> None:
     """Protects client-incapable: a usage error is the client's, and its usage is not repeated."""
     wire = relay.Wire(contract.Trace(), False)
     speaker = speaker_module.Speaker(wire.trace, False, [])
-    ending = s_client.judge(wire, speaker, USAGE_1_0_2.replace("-help", "-tls1_3"))
+    ending = s_client.judge_ended(wire, speaker, USAGE_1_0_2.replace("-help", "-tls1_3"))
     assert (ending.outcome, ending.error) == ("client-incapable", "unknown option -tls1_3")
 
 
@@ -212,10 +216,10 @@ def test_a_refusal_inside_tls_has_its_reply_and_stage() -> None:
 def test_the_speaker_answers_replies_and_nothing_else() -> None:
     """Protects the dialogue inside TLS: s_client's remarks, and a certificate's lines, are none."""
     speaker = speaker_module.Speaker(contract.Trace(), True, [])
-    assert speaker.first_words() == b""
-    assert speaker.hear(b"558pf4PzyWM0G9PlFjEEByiBuaEf\nread R BLOCK\n") == b""
-    assert speaker.hear(b"220 mx.te") == b""
-    assert speaker.hear(b"st ESMTP\r\n") == b"EHLO client.test\r\n"
-    assert speaker.hear(b"250-mx.test\r\n250 CHUNKING\r\n") == b"QUIT\r\n"
-    assert speaker.hear(b"221 2.0.0 Bye\r\n") == b""
+    assert speaker.first_input() == b""
+    assert speaker.take_output(b"558pf4PzyWM0G9PlFjEEByiBuaEf\nread R BLOCK\n") == b""
+    assert speaker.take_output(b"220 mx.te") == b""
+    assert speaker.take_output(b"st ESMTP\r\n") == b"EHLO client.test\r\n"
+    assert speaker.take_output(b"250-mx.test\r\n250 CHUNKING\r\n") == b"QUIT\r\n"
+    assert speaker.take_output(b"221 2.0.0 Bye\r\n") == b""
     assert [reply.code for reply in speaker.replies] == [220, 250, 221]
