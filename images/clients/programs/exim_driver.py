@@ -101,7 +101,7 @@ def _login_section(request: Request) -> list[str]:
 
 
 def read_output(output: str) -> Report:
-    """What Exim's log lines, which -v prints, come to."""
+    """What Exim's log lines, which -v prints, report of the delivery."""
     if sent := _SENT.search(output):
         return Report(True, reply=Reply(int(sent["code"]), sent["text"]))
     troubles = [line.strip() for line in output.splitlines() if _TROUBLE.match(line)]

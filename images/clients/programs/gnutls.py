@@ -56,9 +56,9 @@ def cipher_numbers(offer: Offer) -> set[int]:
 
 
 def make_cipher_priorities(offer: Offer, known: Mapping[int, str]) -> str:
-    """An offer's versions, ciphers and groups. What else the words bring in has to be looked at.
+    """An offer's versions, ciphers and groups. Check which other suites the string allows.
 
-    GnuTLS chooses by key exchange, cipher and MAC: the words of two suites may allow a third.
+    GnuTLS chooses by key exchange, cipher and MAC: the parts of two suites may allow a third.
 
     Raises:
         Incapable: GnuTLS has no such cipher, or no word for something.

@@ -54,7 +54,7 @@ def offer_options(offer: Offer) -> list[str]:
 
 
 def read_output(status: int, output: str) -> Report:
-    """What swaks's transcript comes to: "<-" is the server, "<~" the server in TLS, "*" no."""
+    """What swaks's transcript reports: "<-" is the server, "<~" the server in TLS, "*" no."""
     view = re.search(r"^=== TLS started with cipher ([^:\s]+):([^:\s]+):(\d+)", output, re.M)
     protocol, cipher, bits = (view[1], view[2], int(view[3])) if view else (None, None, None)
     message = "\n".join(re.findall(r"^\*\*\* (.*)$", output, re.M)) or None

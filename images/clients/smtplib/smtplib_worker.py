@@ -24,7 +24,7 @@ OP_LEGACY_SERVER_CONNECT = 0x4
 
 
 class SmtplibIncapable(Exception):
-    """Python's ssl module will not make this offer; its words are the cause's."""
+    """Python's ssl module will not make this offer; the message is the cause's."""
 
 
 def parse_version(name: str) -> ssl.TLSVersion:

@@ -43,7 +43,7 @@ OF_AUTH = (smtp.AUTHRequiredError, smtp.AUTHDeclinedError, smtp.AuthenticationEr
 
 
 class PyOpenSslIncapable(Exception):
-    """pyOpenSSL will not make this offer; its words are the cause's."""
+    """pyOpenSSL will not make this offer; the message is the cause's."""
 
 
 @implementer(IOpenSSLClientConnectionCreator)
@@ -145,7 +145,7 @@ def begin_dialogue(job: dict[str, Any]) -> Factory:
 
 
 def describe_error(exc: BaseException) -> str:
-    """An exception in its own words, without Twisted's log of the dialogue: passwords are in it."""
+    """An exception's type and message, without Twisted's log of the dialogue: it has passwords."""
     if isinstance(exc, smtp.SMTPClientError):
         text = exc.resp.decode("utf-8", "replace") if isinstance(exc.resp, bytes) else exc.resp
         return f"{type(exc).__name__}: {exc.code} {text}"

@@ -52,7 +52,7 @@ class Client:
         self.run = hold
 
 
-def answer(hold: Any) -> dict[str, Any]:
+def answer_request(hold: Any) -> dict[str, Any]:
     """The result of one request to a client that does this."""
     request = contract.Request.parse(json.dumps(REQUEST))
     result: dict[str, Any] = asyncio.run(contract.run_request(Client(hold), request))
@@ -95,7 +95,7 @@ def test_an_exception_of_the_driver_is_an_error_and_shows_where() -> None:
         trace.stage = "auth"
         raise KeyError("what was this")
 
-    result = answer(hold)
+    result = answer_request(hold)
     assert (result["outcome"], result["stage"]) == ("error", "auth")
     assert "what was this" in result["error"]
     assert Path(__file__).name in result["error"]
@@ -110,7 +110,7 @@ def test_a_dialogue_that_hangs_ends_in_its_time_with_what_was_said() -> None:
         trace.note_line("C", "EHLO client.test")
         await asyncio.sleep(60)
 
-    result = answer(hold)
+    result = answer_request(hold)
     assert (result["outcome"], result["stage"]) == ("timeout", "ehlo")
     assert result["dialogue"] == ["C: EHLO client.test"]
     assert 0.04 < result["seconds"] < 5
@@ -146,7 +146,7 @@ def test_the_queue_id_is_postfix_own(text: str, queue_id: str | None) -> None:
     assert contract.find_queue_id(text) == queue_id
 
 
-def drive(lines: list[str], *arguments: str) -> list[dict[str, Any]]:
+def run_echo(lines: list[str], *arguments: str) -> list[dict[str, Any]]:
     """What the driver ECHO prints for these lines of standard input."""
     done = subprocess.run(
         [sys.executable, "-c", ECHO, *arguments, str(CLIENTS)],
@@ -159,7 +159,7 @@ def drive(lines: list[str], *arguments: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def asking(name: str, seconds: float) -> str:
+def make_line(name: str, seconds: float) -> str:
     """A request that ECHO answers after so many seconds."""
     message = {**REQUEST["message"], "subject": str(seconds)}
     return json.dumps(REQUEST | {"id": name, "message": message, "time_limit": 10})
@@ -167,8 +167,8 @@ def asking(name: str, seconds: float) -> str:
 
 def test_the_loop_answers_each_line_as_it_is_done_and_ends_with_its_input() -> None:
     """Protects the warm driver: many requests over one pipe, none lost, bad ones named."""
-    slow, quick = asking("slow", 0.5), asking("quick", 0)
-    results = drive([slow, "{}", "", "no json", quick])
+    slow, quick = make_line("slow", 0.5), make_line("quick", 0)
+    results = run_echo([slow, "{}", "", "no json", quick])
     by_id = {result["id"]: result["outcome"] for result in results}
     assert by_id == {"slow": "accepted", "quick": "accepted", "": "error"}
     assert [result["outcome"] for result in results].count("error") == 2
@@ -177,4 +177,4 @@ def test_the_loop_answers_each_line_as_it_is_done_and_ends_with_its_input() -> N
 
 def test_describe_prints_one_object_with_the_contract() -> None:
     """Protects the harness's first question to a client."""
-    assert drive([], "--describe") == [{"contract": 1, "client": "echo", "extras": []}]
+    assert run_echo([], "--describe") == [{"contract": 1, "client": "echo", "extras": []}]

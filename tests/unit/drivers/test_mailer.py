@@ -39,19 +39,19 @@ for line in sys.stdin:
 """
 
 
-def request(offer: Any = None, username: str | None = None) -> Any:
+def make_request(offer: Any = None, username: str | None = None) -> Any:
     """A request with what is judged by."""
     return contract.Request(
         *("id", "h", 25, "mx.test", False, offer, "/ca", username, username, "a@b", "c@d", "s", 9.0)
     )
 
 
-def judged(pieces: Any, report: Any, offer: Any = None, username: str | None = None) -> Any:
+def judge_pieces(pieces: Any, report: Any, offer: Any = None, username: str | None = None) -> Any:
     """The ending of a dialogue of these pieces."""
     wire = relay.Wire(contract.Trace(stage="banner"), False, once=False, connected=True)
     for who, data in pieces:
         (wire.from_server if who == "S" else wire.from_client)(data)
-    return mailer.judge_dialogue(request(offer, username), wire, report)
+    return mailer.judge_dialogue(make_request(offer, username), wire, report)
 
 
 TLS12 = contract.Offer("TLSv1.2", "TLSv1.2")
@@ -78,7 +78,7 @@ def test_each_failure_has_its_own_outcome_and_stage(
     pieces: Any, offer: Any, outcome: str, stage: str
 ) -> None:
     """Protects the vocabulary for all software behind the relay: the wire tells them apart."""
-    ending = judged(pieces, FAILED, offer)
+    ending = judge_pieces(pieces, FAILED, offer)
     assert (ending.outcome, ending.stage) == (outcome, stage)
 
 
@@ -88,7 +88,7 @@ def test_a_message_without_tls_is_plaintext_with_its_queue_id() -> None:
     wire = relay.Wire(contract.Trace(stage="banner"), False, once=False, connected=True)
     for who, data in pieces:
         (wire.from_server if who == "S" else wire.from_client)(data)
-    ending = mailer.judge_dialogue(request(), wire, mailer.Report(sent=True))
+    ending = mailer.judge_dialogue(make_request(), wire, mailer.Report(sent=True))
     assert ending.outcome == "plaintext"
     assert wire.trace.queue_id == "4BXYZ"
 
@@ -114,7 +114,7 @@ def test_a_client_that_comes_again_for_nothing_is_judged_by_its_refusal() -> Non
         (wire.from_server if who == "S" else wire.from_client)(data)
     wire.start_again()
     wire.trace.local_address = "10.0.0.1:2"
-    ending = mailer.judge_dialogue(request(TLS12), wire, FAILED)
+    ending = mailer.judge_dialogue(make_request(TLS12), wire, FAILED)
     assert (ending.outcome, ending.stage) == ("refused", "handshake")
     assert "protocol_version" in ending.error
     assert wire.trace.local_address == "10.0.0.1:1"
@@ -123,7 +123,7 @@ def test_a_client_that_comes_again_for_nothing_is_judged_by_its_refusal() -> Non
 def test_what_nothing_explains_is_an_error_of_the_drivers() -> None:
     """Protects from invented refusals: a client that gives up by itself was refused by nobody."""
     with pytest.raises(RuntimeError, match="gave up by itself"):
-        judged(GREETED, FAILED)
+        judge_pieces(GREETED, FAILED)
 
 
 @pytest.mark.parametrize(

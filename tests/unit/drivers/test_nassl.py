@@ -17,12 +17,12 @@ contract: Any = importlib.import_module("common.contract")
 offer: Any = importlib.import_module("nassl_offer")
 
 
-def job(*ciphers: str, groups: tuple[str, ...] = ()) -> dict[str, Any]:
+def make_job(*ciphers: str, groups: tuple[str, ...] = ()) -> dict[str, Any]:
     """What of a job is looked at."""
     return {"ciphers": list(ciphers), "groups": list(groups)}
 
 
-def inside(lowest: str, highest: str) -> Any:
+def list_versions(lowest: str, highest: str) -> Any:
     """The versions of a range."""
     return contract.Offer(lowest, highest).list_versions()
 
@@ -42,20 +42,20 @@ def test_a_range_that_a_library_cannot_make_whole_is_not_made(
     library: str, lowest: str, highest: str, why: str | None
 ) -> None:
     """Protects accepted cells: a version that is lacking is not passed over in silence."""
-    hindrance = offer.explain_impossible_offer(job(), library, inside(lowest, highest))
+    hindrance = offer.explain_impossible_offer(make_job(), library, list_versions(lowest, highest))
     assert (hindrance is None) if why is None else (why in hindrance)
 
 
 def test_groups_are_the_modern_librarys() -> None:
     """Protects cells of one group: each is told by its number, or the offer is not made."""
     assert "groups" in offer.explain_impossible_offer(
-        job(groups=("prime256v1",)), "legacy", inside("TLSv1.2", "TLSv1.2")
+        make_job(groups=("prime256v1",)), "legacy", list_versions("TLSv1.2", "TLSv1.2")
     )
-    tls13 = inside("TLSv1.3", "TLSv1.3")
+    tls13 = list_versions("TLSv1.3", "TLSv1.3")
     assert "ffdhe2048" in offer.explain_impossible_offer(
-        job(groups=("ffdhe2048",)), "modern", tls13
+        make_job(groups=("ffdhe2048",)), "modern", tls13
     )
-    settings = offer.choose_settings(job(groups=("X25519", "secp384r1")), "modern", tls13)
+    settings = offer.choose_settings(make_job(groups=("X25519", "secp384r1")), "modern", tls13)
     assert settings.groups == (1034, 715)
 
 
@@ -72,7 +72,7 @@ def test_only_the_versions_of_the_range_are_left(
     library: str, lowest: str, highest: str, version: str, off: set[str]
 ) -> None:
     """Protects pinned cells: every other version is switched off by its option."""
-    settings = offer.choose_settings(job(), library, inside(lowest, highest))
+    settings = offer.choose_settings(make_job(), library, list_versions(lowest, highest))
     assert settings.version == version
     assert {name for name, bit in offer.NO.items() if settings.options & bit} == off
 
@@ -97,7 +97,7 @@ def test_a_version_none_of_whose_ciphers_is_named_is_not_offered(
 ) -> None:
     """Protects cells of one cipher: no other can be negotiated by way of the other kind's list."""
     highest = "TLSv1.3" if library == "modern" else "TLSv1.2"
-    settings = offer.choose_settings(job(*ciphers), library, inside("TLSv1.2", highest))
+    settings = offer.choose_settings(make_job(*ciphers), library, list_versions("TLSv1.2", highest))
     assert (settings.ciphers, settings.suites) == (list_, suites)
     assert {name for name in ("TLSv1.2", "TLSv1.3") if settings.options & offer.NO[name]} == off
 

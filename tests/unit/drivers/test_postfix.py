@@ -24,14 +24,14 @@ OLD = Build(
     "OpenSSL 1.0.2g  1 Mar 2016",
     ("SSLv2", "SSLv3", *TLS),
     sasl=True,
-    lacking={"SSLv2": "unknown option -ssl2", "TLSv1.3": "unknown option -tls1_3"},
+    unavailable={"SSLv2": "unknown option -ssl2", "TLSv1.3": "unknown option -tls1_3"},
 )
 NEW = Build(
     (3, 10, 13),
     "OpenSSL 3.5.9",
     ("SSLv2", "SSLv3", *TLS, "TLSv1.3"),
     sasl=False,
-    lacking={"SSLv2": "Option unknown option -ssl2", "SSLv3": "Option unknown option -ssl3"},
+    unavailable={"SSLv2": "Option unknown option -ssl2", "SSLv3": "Option unknown option -ssl3"},
 )
 REQUEST = Request(
     id="a/b/smtp/c/TLSv1.2",
@@ -51,7 +51,7 @@ REQUEST = Request(
 WAY = Way.for_request(REQUEST)
 
 
-def offered(text: str) -> Offer:
+def parse_offer(text: str) -> Offer:
     """``TLSv1..TLSv1.2``."""
     low, _, high = text.partition("..")
     return Offer(low, high or low)
@@ -63,7 +63,7 @@ def test_an_offer_leaves_out_all_other_versions_by_name() -> None:
         make_tls_settings(WAY, OLD)["smtp_tls_mandatory_protocols"]
         == "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1"
     )
-    wide = make_tls_settings(replace(WAY, offer=offered("TLSv1..TLSv1.2")), NEW)
+    wide = make_tls_settings(replace(WAY, offer=parse_offer("TLSv1..TLSv1.2")), NEW)
     assert wide["smtp_tls_mandatory_protocols"] == "!SSLv2, !SSLv3, !TLSv1.3"
     assert wide["smtp_tls_security_level"] == "encrypt"
 
@@ -73,7 +73,7 @@ def test_an_offer_leaves_out_all_other_versions_by_name() -> None:
 )
 def test_only_a_library_with_levels_is_told_one(build: Build, ciphers: str) -> None:
     """Protects OpenSSL 1.0: @SECLEVEL would leave it without any cipher."""
-    offer = replace(offered("TLSv1.2"), ciphers=("AES128-SHA",))
+    offer = replace(parse_offer("TLSv1.2"), ciphers=("AES128-SHA",))
     assert make_tls_settings(replace(WAY, offer=offer), build)["tls_medium_cipherlist"] == ciphers
 
 
@@ -87,11 +87,11 @@ def test_by_default_it_is_as_its_users_run_it() -> None:
 @pytest.mark.parametrize(
     ("build", "offer", "message"),
     [
-        (OLD, offered("TLSv1.3"), "unknown option -tls1_3"),
-        (NEW, offered("SSLv3"), "unknown option -ssl3"),
-        (replace(OLD, lacking={}), offered("TLSv1.3"), "never had that name"),
-        (OLD, replace(offered("TLSv1.2"), groups=("X25519",)), "never had it before 3.2"),
-        (NEW, replace(offered("TLSv1.3"), ciphers=("TLS_AES_128_GCM_SHA256",)), "no option"),
+        (OLD, parse_offer("TLSv1.3"), "unknown option -tls1_3"),
+        (NEW, parse_offer("SSLv3"), "unknown option -ssl3"),
+        (replace(OLD, unavailable={}), parse_offer("TLSv1.3"), "never had that name"),
+        (OLD, replace(parse_offer("TLSv1.2"), groups=("X25519",)), "never had it before 3.2"),
+        (NEW, replace(parse_offer("TLSv1.3"), ciphers=("TLS_AES_128_GCM_SHA256",)), "no option"),
     ],
 )
 def test_what_it_cannot_be_told_it_says(build: Build, offer: Offer, message: str) -> None:

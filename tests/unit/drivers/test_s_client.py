@@ -56,7 +56,7 @@ GREETING = b"220 mx.test ESMTP Postfix\r\n"
 EHLO_REPLY = b"250-mx.test\r\n250-STARTTLS\r\n250 CHUNKING\r\n"
 
 
-def options(tool: Any, lowest: str, highest: str) -> list[str]:
+def list_options(tool: Any, lowest: str, highest: str) -> list[str]:
     """The command line's words for an offer, without the ciphers."""
     arguments: list[str] = tool.offer_options(contract.Offer(lowest, highest))
     return [word for word in arguments if word.startswith(("-ssl", "-tls", "-no_"))]
@@ -75,7 +75,7 @@ def test_exactly_the_offered_versions_are_asked_for(
     tool: Any, lowest: str, highest: str, arguments: list[str]
 ) -> None:
     """Protects the offer: one version by its own option, a range by leaving out the others."""
-    assert options(tool, lowest, highest) == arguments
+    assert list_options(tool, lowest, highest) == arguments
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_version_that_the_tool_does_not_know_is_asked_for_all_the_same(
     tool: Any, lowest: str, highest: str, word: str
 ) -> None:
     """Protects client-incapable: the tool's own refusal is the evidence, not our table."""
-    assert options(tool, lowest, highest) == [word]
+    assert list_options(tool, lowest, highest) == [word]
 
 
 def test_the_default_offer_has_no_options() -> None:
@@ -151,7 +151,7 @@ def wire_after(*pieces: tuple[str, bytes], implicit: bool = False) -> Any:
     return wire
 
 
-def judged(wire: Any, *replies: tuple[int, str], errors: str = "") -> tuple[str, str | None]:
+def judge_outcome(wire: Any, *replies: tuple[int, str], errors: str = "") -> tuple[str, str | None]:
     """Outcome and stage, with these replies inside TLS."""
     inside = [contract.Reply(code, text) for code, text in replies]
     speaker = speaker_module.Speaker(wire.trace, wire.implicit_tls, inside)
@@ -170,8 +170,8 @@ STARTED = (
 
 def test_a_handshake_is_accepted_only_with_an_answer_inside_it() -> None:
     """Protects accepted: a client of TLSv1.3 believes in handshakes that are about to fail."""
-    assert judged(wire_after(*STARTED, ("C", HELLO)), (250, "mx.test")) == ("accepted", None)
-    assert judged(wire_after(*STARTED, ("C", HELLO))) == ("refused", "handshake")
+    assert judge_outcome(wire_after(*STARTED, ("C", HELLO)), (250, "mx.test")) == ("accepted", None)
+    assert judge_outcome(wire_after(*STARTED, ("C", HELLO))) == ("refused", "handshake")
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_each_way_to_fail_has_its_own_outcome_and_stage(
     pieces: tuple[tuple[str, bytes], ...], ending: tuple[str, str]
 ) -> None:
     """Protects the vocabulary: no outcome is taken for another."""
-    assert judged(wire_after(*pieces)) == ending
+    assert judge_outcome(wire_after(*pieces)) == ending
 
 
 def test_a_tool_that_never_connected_is_incapable_in_its_own_words() -> None:
@@ -208,9 +208,9 @@ def test_a_tool_that_never_connected_is_incapable_in_its_own_words() -> None:
 def test_a_refusal_inside_tls_has_its_reply_and_stage() -> None:
     """Protects implicit TLS: a banner that says no is no failed handshake."""
     wire = wire_after(("C", HELLO), implicit=True)
-    assert judged(wire, (421, "4.7.0 no")) == ("refused", "banner")
-    assert judged(wire, (220, "mx.test"), (554, "5.7.1 no")) == ("refused", "ehlo")
-    assert judged(wire, (220, "mx.test"), (250, "mx.test")) == ("accepted", None)
+    assert judge_outcome(wire, (421, "4.7.0 no")) == ("refused", "banner")
+    assert judge_outcome(wire, (220, "mx.test"), (554, "5.7.1 no")) == ("refused", "ehlo")
+    assert judge_outcome(wire, (220, "mx.test"), (250, "mx.test")) == ("accepted", None)
 
 
 def test_the_speaker_answers_replies_and_nothing_else() -> None:
