@@ -30,16 +30,10 @@ from common.contract import (
     main,
     make_message_id,
 )
-from common.tuned import TunedContext, default_context, tune_context
+from common.tuned import REFUSALS, TunedContext, default_context, make_pinned_context, tune_context
 from common.wire import announces_keyword
 from dialogue import Dialogue
 from observing import CURRENT, DiallingLoop, install_protocol
-
-#: Everything the library has, at the level where OpenSSL 3 still allows TLSv1.
-ALL_CIPHERS = "ALL:COMPLEMENTOFALL:@SECLEVEL=0"
-#: SSL_OP_LEGACY_SERVER_CONNECT, which ssl names from Python 3.12 on: OpenSSL 3 else turns away from
-#: servers without secure renegotiation (RFC 5746).
-OP_LEGACY_SERVER_CONNECT = 0x4
 
 
 class AiosmtplibIncapable(Exception):
@@ -54,18 +48,18 @@ def version_name(protocol: str) -> str:
 @functools.cache
 def get_shared_context(offer: Offer, ca_file: str) -> ssl.SSLContext:
     """The TLS context for an offer without extras. One for all its requests."""
-    return make_pinned_context(offer, ca_file)
+    return make_offer_context(offer, ca_file)
 
 
 def make_tuned_context(request: Request) -> TunedContext:
     """A context of its own for a request with extras.
 
     Raises:
-        Incapable: see `make_pinned_context`.
+        AiosmtplibIncapable: see `make_offer_context`.
     """
     extras = request.extras
     offer, ca_file = request.offer, request.ca_file
-    made = default_context(ca_file) if offer is None else make_pinned_context(offer, ca_file)
+    made = default_context(ca_file) if offer is None else make_offer_context(offer, ca_file)
     tune_context(
         made,
         certificate=extras.certificate,
@@ -76,44 +70,19 @@ def make_tuned_context(request: Request) -> TunedContext:
     return made
 
 
-def make_pinned_context(offer: Offer, ca_file: str) -> TunedContext:
+def make_offer_context(offer: Offer, ca_file: str) -> TunedContext:
     """A TLS context that lets nothing but the offer decide.
 
-    The certificate is not checked: an offer asks what is negotiated, not who is trusted.
-
     Raises:
-        Incapable: Python or its OpenSSL refuses the versions, or has never heard of them.
+        AiosmtplibIncapable: Python or its OpenSSL refuses the offer, or has never heard of it.
     """
-    made = TunedContext(ssl.PROTOCOL_TLS_CLIENT)
-    made.check_hostname = False
-    made.verify_mode = ssl.CERT_NONE
-    made.load_verify_locations(cafile=ca_file)
-    made.options &= ~(ssl.OP_NO_SSLv3 | ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1)
-    made.options |= OP_LEGACY_SERVER_CONNECT
     try:
-        _restrict_context(made, offer)
-        made.minimum_version = getattr(ssl.TLSVersion, version_name(offer.lowest))
-        made.maximum_version = getattr(ssl.TLSVersion, version_name(offer.highest))
-    except (AttributeError, ValueError, ssl.SSLError) as exc:
+        versions = offer.lowest, offer.highest
+        made = make_pinned_context(versions, offer.ciphers, offer.groups)
+    except REFUSALS as exc:
         raise AiosmtplibIncapable from exc
+    made.load_verify_locations(cafile=ca_file)
     return made
-
-
-def _restrict_context(made: ssl.SSLContext, offer: Offer) -> None:
-    """Offer the named ciphers and group alone, else all that there are.
-
-    Raises:
-        ValueError: Python's ssl has no way to say it.
-        ssl.SSLError: the library knows no such cipher.
-    """
-    if any(name.startswith("TLS_") for name in offer.ciphers):
-        raise ValueError("Python's ssl module cannot choose among the ciphers of TLSv1.3")
-    named = ":".join(offer.ciphers)
-    made.set_ciphers(f"{named}:@SECLEVEL=0" if named else ALL_CIPHERS)
-    if len(offer.groups) > 1:
-        raise ValueError("Python's ssl module can be told one group, not several")
-    for group in offer.groups:
-        made.set_ecdh_curve(group)
 
 
 def compose_message(request: Request) -> MIMEText:
@@ -289,7 +258,7 @@ def make_send_arguments(request: Request) -> dict[str, Any]:
     """The arguments for ``aiosmtplib.send``.
 
     Raises:
-        Incapable: see `get_shared_context`.
+        AiosmtplibIncapable: see `make_offer_context`.
     """
     chosen: dict[str, Any] = {
         "hostname": request.server_name,

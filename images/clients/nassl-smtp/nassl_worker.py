@@ -38,7 +38,7 @@ def make_client(job: dict[str, Any], library: str) -> Any:
     """nassl's client as it comes, checking the certificate; or as the offer has it, and no more.
 
     Raises:
-        Incapable: the library refuses the offer, or cannot be told of it.
+        NasslIncapable: the library refuses the offer, or cannot be told of it.
     """
     make, _ = LIBRARIES[library]
     constants: dict[str, Any] = {}

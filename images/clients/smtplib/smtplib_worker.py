@@ -14,32 +14,34 @@ import warnings
 from email.message import EmailMessage
 from typing import Any
 
-from common.tuned import TunedContext, default_context, read_certificate, tune_context
-
-ALL_CIPHERS = "ALL:COMPLEMENTOFALL"
-#: OpenSSL 1.1.0 brought security levels, and forbids old versions at the default one from 3.0 on.
-LEVEL = ":@SECLEVEL=0"
-#: SSL_OP_LEGACY_SERVER_CONNECT, which ssl names from Python 3.12 on.
-OP_LEGACY_SERVER_CONNECT = 0x4
+from common.tuned import (
+    REFUSALS,
+    TunedContext,
+    default_context,
+    make_pinned_context,
+    read_certificate,
+    tune_context,
+)
 
 
 class SmtplibIncapable(Exception):
     """Python's ssl module will not make this offer; the message is the cause's."""
 
 
-def parse_version(name: str) -> ssl.TLSVersion:
-    """``TLSv1.2`` as ssl.TLSVersion has it."""
-    version_constant: ssl.TLSVersion = getattr(ssl.TLSVersion, name.replace(".", "_"))
-    return version_constant
-
-
 def make_context(job: dict[str, Any]) -> TunedContext:
     """The context of a job, with the certificate and the server name that it wants.
 
     Raises:
-        Incapable: Python or its OpenSSL refuses the offer, or has never heard of it.
+        SmtplibIncapable: Python or its OpenSSL refuses the offer, or has never heard of it.
     """
-    made = default_context(job["ca_file"]) if job["lowest"] is None else make_pinned_context(job)
+    if job["lowest"] is None:
+        made = default_context(job["ca_file"])
+    else:
+        try:
+            versions = job["lowest"], job["highest"]
+            made = make_pinned_context(versions, job["ciphers"], job["groups"])
+        except REFUSALS as exc:
+            raise SmtplibIncapable(f"{type(exc).__name__}: {exc}") from exc
     tune_context(
         made,
         certificate=job["certificate"],
@@ -48,33 +50,6 @@ def make_context(job: dict[str, Any]) -> TunedContext:
         name=job["sni"],
     )
     return made
-
-
-def make_pinned_context(job: dict[str, Any]) -> TunedContext:
-    """A context that lets nothing but the offer decide."""
-    made = TunedContext(ssl.PROTOCOL_TLS_CLIENT)
-    made.check_hostname = False
-    made.verify_mode = ssl.CERT_NONE
-    made.options &= ~(ssl.OP_NO_SSLv3 | ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1)
-    made.options |= OP_LEGACY_SERVER_CONNECT
-    try:
-        restrict_context(made, job["ciphers"], job["groups"])
-        made.minimum_version = parse_version(job["lowest"])
-        made.maximum_version = parse_version(job["highest"])
-    except (AttributeError, ValueError, ssl.SSLError) as exc:
-        raise SmtplibIncapable(f"{type(exc).__name__}: {exc}") from exc
-    return made
-
-
-def restrict_context(made: ssl.SSLContext, ciphers: list[str], groups: list[str]) -> None:
-    """Offer the named ciphers and group alone, else all that there are."""
-    if any(name.startswith("TLS_") for name in ciphers):
-        raise ValueError("Python's ssl module cannot choose among the ciphers of TLSv1.3")
-    made.set_ciphers((":".join(ciphers) or ALL_CIPHERS) + LEVEL)
-    if len(groups) > 1:
-        raise ValueError("Python's ssl module can be told one group, not several")
-    for group in groups:
-        made.set_ecdh_curve(group)
 
 
 class Watched:

@@ -51,7 +51,7 @@ class Pinned:
     """TLS as the offer has it, and nothing else."""
 
     def __init__(self, job: dict[str, Any]) -> None:
-        """Raises Incapable: the library refuses the offer, or cannot be told of it."""
+        """Raises PyOpenSslIncapable: the library refuses the offer, or cannot be told of it."""
         why = explain_impossible_offer(job, LIBRARY, job["inside"])
         if why is not None:
             raise PyOpenSslIncapable(why)
