@@ -26,24 +26,18 @@ from common.contract import (
     Reply,
     Request,
     Trace,
+    find_queue_id,
     main,
-    message_id,
-    queue_id,
+    make_message_id,
 )
-from common.tuned import TunedContext, default_context, tune
-from common.wire import announces
+from common.tuned import REFUSALS, TunedContext, default_context, make_pinned_context, tune_context
+from common.wire import announces_keyword
 from dialogue import Dialogue
-from observing import CURRENT, DiallingLoop, install
-
-#: Everything the library has, at the level where OpenSSL 3 still allows TLSv1.
-ALL_CIPHERS = "ALL:COMPLEMENTOFALL:@SECLEVEL=0"
-#: SSL_OP_LEGACY_SERVER_CONNECT, which ssl names from Python 3.12 on: OpenSSL 3 else turns away from
-#: servers without secure renegotiation (RFC 5746).
-OP_LEGACY_SERVER_CONNECT = 0x4
+from observing import CURRENT, DiallingLoop, install_protocol
 
 
-class Incapable(Exception):
-    """Python's ssl module will not make this offer; its words are the cause's."""
+class AiosmtplibIncapable(Exception):
+    """Python's ssl module will not make this offer; the message is the cause's."""
 
 
 def version_name(protocol: str) -> str:
@@ -52,21 +46,21 @@ def version_name(protocol: str) -> str:
 
 
 @functools.cache
-def context(offer: Offer, ca_file: str) -> ssl.SSLContext:
+def get_shared_context(offer: Offer, ca_file: str) -> ssl.SSLContext:
     """The TLS context for an offer without extras. One for all its requests."""
-    return pinned(offer, ca_file)
+    return make_offer_context(offer, ca_file)
 
 
-def tuned(request: Request) -> TunedContext:
+def make_tuned_context(request: Request) -> TunedContext:
     """A context of its own for a request with extras.
 
     Raises:
-        Incapable: see `pinned`.
+        AiosmtplibIncapable: see `make_offer_context`.
     """
     extras = request.extras
     offer, ca_file = request.offer, request.ca_file
-    made = default_context(ca_file) if offer is None else pinned(offer, ca_file)
-    tune(
+    made = default_context(ca_file) if offer is None else make_offer_context(offer, ca_file)
+    tune_context(
         made,
         certificate=extras.certificate,
         key=extras.key,
@@ -76,47 +70,22 @@ def tuned(request: Request) -> TunedContext:
     return made
 
 
-def pinned(offer: Offer, ca_file: str) -> TunedContext:
+def make_offer_context(offer: Offer, ca_file: str) -> TunedContext:
     """A TLS context that lets nothing but the offer decide.
 
-    The certificate is not checked: an offer asks what is negotiated, not who is trusted.
-
     Raises:
-        Incapable: Python or its OpenSSL refuses the versions, or has never heard of them.
+        AiosmtplibIncapable: Python or its OpenSSL refuses the offer, or has never heard of it.
     """
-    made = TunedContext(ssl.PROTOCOL_TLS_CLIENT)
-    made.check_hostname = False
-    made.verify_mode = ssl.CERT_NONE
-    made.load_verify_locations(cafile=ca_file)
-    made.options &= ~(ssl.OP_NO_SSLv3 | ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1)
-    made.options |= OP_LEGACY_SERVER_CONNECT
     try:
-        _restrict_context(made, offer)
-        made.minimum_version = getattr(ssl.TLSVersion, version_name(offer.lowest))
-        made.maximum_version = getattr(ssl.TLSVersion, version_name(offer.highest))
-    except (AttributeError, ValueError, ssl.SSLError) as exc:
-        raise Incapable from exc
+        versions = offer.lowest, offer.highest
+        made = make_pinned_context(versions, offer.ciphers, offer.groups)
+    except REFUSALS as exc:
+        raise AiosmtplibIncapable from exc
+    made.load_verify_locations(cafile=ca_file)
     return made
 
 
-def _restrict_context(made: ssl.SSLContext, offer: Offer) -> None:
-    """Offer the named ciphers and group alone, else all that there are.
-
-    Raises:
-        ValueError: Python's ssl has no way to say it.
-        ssl.SSLError: the library knows no such cipher.
-    """
-    if any(name.startswith("TLS_") for name in offer.ciphers):
-        raise ValueError("Python's ssl module cannot choose among the ciphers of TLSv1.3")
-    named = ":".join(offer.ciphers)
-    made.set_ciphers(f"{named}:@SECLEVEL=0" if named else ALL_CIPHERS)
-    if len(offer.groups) > 1:
-        raise ValueError("Python's ssl module can be told one group, not several")
-    for group in offer.groups:
-        made.set_ecdh_curve(group)
-
-
-def letter(request: Request) -> MIMEText:
+def compose_message(request: Request) -> MIMEText:
     """The message: small, with an id that leads back to the cell.
 
     Not an EmailMessage, which takes longer to write than the TLS handshake does.
@@ -126,11 +95,11 @@ def letter(request: Request) -> MIMEText:
     message["To"] = request.recipient
     message["Subject"] = request.subject
     message["Date"] = formatdate()
-    message["Message-ID"] = message_id(request.id)
+    message["Message-ID"] = make_message_id(request.id)
     return message
 
 
-def words(exc: BaseException) -> str:
+def describe_error(exc: BaseException) -> str:
     """The library's error as it was, and what it was raised from where that says something else."""
     lines = [f"{type(exc).__name__}: {exc}"]
     cause = exc.__cause__
@@ -148,7 +117,7 @@ def has_tls_error(exc: BaseException | None) -> bool:
     return False
 
 
-def judge(exc: Exception, dialogue: Dialogue) -> Ending:
+def judge_failure(exc: Exception, dialogue: Dialogue) -> Ending:
     """What the failure of ``aiosmtplib.send`` comes to.
 
     Raises:
@@ -157,20 +126,20 @@ def judge(exc: Exception, dialogue: Dialogue) -> Ending:
     trace, refusal = dialogue.trace, dialogue.refusal
     if isinstance(exc, TimeoutError):
         raise exc
-    if isinstance(exc, Incapable):
+    if isinstance(exc, AiosmtplibIncapable):
         cause = exc.__cause__
         return Ending("client-incapable", "handshake", f"{type(cause).__name__}: {cause}")
     if isinstance(exc, OSError) and trace.local_address is None:
         return _not_connected(exc)
     if refusal is not None:
         stage, reply = refusal
-        return Ending("refused", stage, words(exc), reply)
+        return Ending("refused", stage, describe_error(exc), reply)
     believed_in = trace.stage == "ehlo" and dialogue.over_tls and not dialogue.replies_over_tls
     if trace.stage == "handshake" or (believed_in and has_tls_error(exc)):
         outcome = "refused" if dialogue.hello_sent else "client-incapable"
         return _handshake_failed(exc, outcome)
     if isinstance(exc, ConnectionError):
-        return Ending("refused", trace.stage, words(exc))
+        return Ending("refused", trace.stage, describe_error(exc))
     if type(exc) is aiosmtplib.SMTPException and dialogue.last_ehlo is not None:
         return _name_unavailable(exc, dialogue)
     raise exc
@@ -179,23 +148,23 @@ def judge(exc: Exception, dialogue: Dialogue) -> Ending:
 def _not_connected(exc: OSError) -> Ending:
     if not isinstance(exc.__cause__, ConnectionRefusedError):
         raise exc
-    return Ending("refused", "connect", words(exc))
+    return Ending("refused", "connect", describe_error(exc))
 
 
 def _handshake_failed(exc: Exception, outcome: str) -> Ending:
     if not isinstance(exc, OSError | aiosmtplib.SMTPException):
         raise exc
-    return Ending(outcome, "handshake", words(exc))
+    return Ending(outcome, "handshake", describe_error(exc))
 
 
 def _name_unavailable(exc: Exception, dialogue: Dialogue) -> Ending:
     """aiosmtplib stops by itself where the server does not announce what it needs."""
     ehlo = dialogue.last_ehlo
     assert ehlo is not None
-    if not dialogue.over_tls and dialogue.request.offer and not announces(ehlo, "STARTTLS"):
-        return Ending("not-offered", "ehlo", words(exc), ehlo)
-    if dialogue.request.username is not None and not announces(ehlo, "AUTH"):
-        return Ending("refused", "auth", words(exc), ehlo)
+    if not dialogue.over_tls and dialogue.request.offer and not announces_keyword(ehlo, "STARTTLS"):
+        return Ending("not-offered", "ehlo", describe_error(exc), ehlo)
+    if dialogue.request.username is not None and not announces_keyword(ehlo, "AUTH"):
+        return Ending("refused", "auth", describe_error(exc), ehlo)
     raise exc
 
 
@@ -222,7 +191,7 @@ class Aiosmtplib:
         """Send the message."""
         dialogue = self._have_dialogue(request, trace)
         try:
-            chosen = settings(request)
+            chosen = make_send_arguments(request)
             if request.extras.resume:
                 await _connect_first(chosen, dialogue)
                 dialogue.close()
@@ -230,12 +199,12 @@ class Aiosmtplib:
                 dialogue = self._have_dialogue(request, trace)
             if request.extras.hangup == "data":
                 return await _hang_up(chosen, dialogue)
-            _, reply_text = await aiosmtplib.send(letter(request), **chosen)
+            _, reply_text = await aiosmtplib.send(compose_message(request), **chosen)
         except Exception as exc:
-            return judge(exc, dialogue)
+            return judge_failure(exc, dialogue)
         finally:
             dialogue.close()
-        trace.queue_id = queue_id(reply_text)
+        trace.queue_id = find_queue_id(reply_text)
         # aiosmtplib returns the last reply's text; it has checked that the code is 250.
         outcome = "accepted" if dialogue.over_tls else "plaintext"
         return Ending(outcome, reply=Reply(250, reply_text))
@@ -285,11 +254,11 @@ def ignore_lost_connections(loop: asyncio.AbstractEventLoop, context: dict[str, 
         loop.default_exception_handler(context)
 
 
-def settings(request: Request) -> dict[str, Any]:
+def make_send_arguments(request: Request) -> dict[str, Any]:
     """The arguments for ``aiosmtplib.send``.
 
     Raises:
-        Incapable: see `context`.
+        AiosmtplibIncapable: see `make_offer_context`.
     """
     chosen: dict[str, Any] = {
         "hostname": request.server_name,
@@ -303,12 +272,12 @@ def settings(request: Request) -> dict[str, Any]:
         chosen["start_tls"] = False
     if request.implicit_tls:
         chosen["use_tls"] = True
-    if request.extras.abilities():
-        chosen["tls_context"] = tuned(request)
+    if request.extras.list_abilities():
+        chosen["tls_context"] = make_tuned_context(request)
     elif request.offer is None:
         chosen["cert_bundle"] = request.ca_file
     else:
-        chosen["tls_context"] = context(request.offer, request.ca_file)
+        chosen["tls_context"] = get_shared_context(request.offer, request.ca_file)
     if request.offer is not None:
         chosen["start_tls"] = None if request.implicit_tls else True
     return chosen
@@ -317,7 +286,7 @@ def settings(request: Request) -> dict[str, Any]:
 if __name__ == "__main__":
     # The old versions are the point here.
     warnings.simplefilter("ignore", DeprecationWarning)
-    install()
+    install_protocol()
     with asyncio.Runner(loop_factory=DiallingLoop) as runner:
         runner.get_loop().set_exception_handler(ignore_lost_connections)
         runner.run(main(Aiosmtplib()))

@@ -8,9 +8,9 @@ import ssl
 from typing import Any
 
 from common.contract import Reply, Request, Trace
-from common.dial import acknowledge_at_once, dial
+from common.dial import acknowledge_at_once, connect_socket
 from common.relay import STAGES
-from common.tuned import pem_of
+from common.tuned import read_certificate
 from common.wire import is_client_hello
 
 #: What the client says after these replies is not shown (RFC 4954 4, RFC 5321 4.1.1.4).
@@ -56,10 +56,10 @@ class Dialogue:
         """What a later connection can take up; None: no TLS, or no session yet."""
         return self._tls.session if self._tls is not None else None
 
-    async def dial(self) -> WatchedSocket:
+    async def connect_to_server(self) -> WatchedSocket:
         """Connect to the request's host and port."""
         request = self.request
-        self.socket = await dial(request.host, request.port, self.trace, WatchedSocket)
+        self.socket = await connect_socket(request.host, request.port, self.trace, WatchedSocket)
         return self.socket
 
     def close(self) -> None:
@@ -75,11 +75,11 @@ class Dialogue:
         if self.socket is not None:
             self.socket.tls_begun = True
 
-    def tls_made(self, transport: asyncio.BaseTransport, stage: str) -> None:
+    def note_handshake(self, transport: asyncio.BaseTransport, stage: str) -> None:
         """The handshake is done, as far as the client can tell."""
         session: ssl.SSLObject = transport.get_extra_info("ssl_object")
         self._tls = session
-        self.trace.peer_certificate = pem_of(session)
+        self.trace.peer_certificate = read_certificate(session)
         if self.request.extras.resume:
             self.trace.resumed = bool(session.session_reused)
         cipher = session.cipher()
@@ -90,23 +90,23 @@ class Dialogue:
         self.trace.lines.append(f"[{session.version()}, {self.trace.cipher}]")
         self.over_tls = True
 
-    def wrote(self, data: bytes) -> None:
+    def note_sent(self, data: bytes) -> None:
         """Note what the client says, but for credentials: what AUTH carries, or answers a 334."""
         asked_for = self.trace.reply.code if self.trace.reply is not None else 0
         if asked_for in (334, 354):
-            self.trace.said("C", _WITHHELD[asked_for].format(len(data)))
+            self.trace.note_line("C", _WITHHELD[asked_for].format(len(data)))
             return
         line = data.split(b"\r\n", 1)[0].decode("utf-8", "replace")
         parts = line.split()
         verb = parts[0].upper() if parts else ""
         if verb == "AUTH":
             line = " ".join([*parts[:2], *["(credentials)"] * (len(parts) > 2)])
-        self.trace.said("C", line)
+        self.trace.note_line("C", line)
         self.trace.stage = STAGES.get(verb, self.trace.stage)
 
-    def read(self, reply: Reply) -> None:
+    def note_reply(self, reply: Reply) -> None:
         """Note what the server says, and the first time that it says no."""
-        self.trace.replied(reply)
+        self.trace.note_reply(reply)
         self.replies_over_tls += self.over_tls
         if self.trace.stage == "ehlo":
             self.last_ehlo = reply

@@ -28,13 +28,13 @@ class ObservedProtocol(SMTPProtocol):
 
     def write(self, data: bytes) -> None:
         """As SMTPProtocol.write."""
-        self._dialogue.wrote(data)
+        self._dialogue.note_sent(data)
         super().write(data)
 
     async def read_response(self, timeout: float | None = None) -> Any:
         """As SMTPProtocol.read_response."""
         response = await super().read_response(timeout)
-        self._dialogue.read(Reply(response.code, response.message))
+        self._dialogue.note_reply(Reply(response.code, response.message))
         return response
 
 
@@ -50,7 +50,7 @@ class DiallingLoop(asyncio.SelectorEventLoop):
     ) -> Any:
         """As loop.create_connection, for the dialogue of the running task."""
         dialogue = CURRENT.get()
-        connected = await dialogue.dial()
+        connected = await dialogue.connect_to_server()
         context = keywords.get("ssl")
         if context is None:
             made = await super().create_connection(factory, sock=connected)
@@ -65,7 +65,7 @@ class DiallingLoop(asyncio.SelectorEventLoop):
             ssl_handshake_timeout=keywords.get("ssl_handshake_timeout"),
         )
         dialogue.transport = made[0]
-        dialogue.tls_made(made[0], "banner")
+        dialogue.note_handshake(made[0], "banner")
         return made
 
     async def start_tls(self, *args: Any, **keywords: Any) -> Any:
@@ -74,10 +74,10 @@ class DiallingLoop(asyncio.SelectorEventLoop):
         dialogue.begin_tls()
         transport = await super().start_tls(*args, **keywords)
         if transport is not None:
-            dialogue.tls_made(transport, "ehlo")
+            dialogue.note_handshake(transport, "ehlo")
         return transport
 
 
-def install() -> None:
+def install_protocol() -> None:
     """Have aiosmtplib make its connections with the protocol that notes."""
     vars(aiosmtplib.smtp)["SMTPProtocol"] = ObservedProtocol

@@ -42,7 +42,7 @@ class Offer:
     ciphers: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
 
-    def versions(self) -> tuple[str, ...]:
+    def list_versions(self) -> tuple[str, ...]:
         """Every version from the lowest to the highest, oldest first."""
         return PROTOCOLS[PROTOCOLS.index(self.lowest) : PROTOCOLS.index(self.highest) + 1]
 
@@ -120,7 +120,7 @@ def _read_offer(data: Mapping[str, Any] | None) -> Offer | None:
     for version in (offer.lowest, offer.highest):
         if version not in PROTOCOLS:
             raise BadRequest(f"unknown protocol {version!r}; use one of {' '.join(PROTOCOLS)}")
-    if not offer.versions():
+    if not offer.list_versions():
         raise BadRequest(f"offer {offer.lowest}..{offer.highest} is the wrong way round")
     return offer
 
@@ -160,15 +160,15 @@ class Trace:
     started: float | None = None
     lines: list[str] = field(default_factory=list)
 
-    def start(self) -> None:
+    def start_clock(self) -> None:
         """Start the clock: the connection is about to be made."""
         self.started = time.monotonic()
 
-    def said(self, who: str, text: str) -> None:
+    def note_line(self, who: str, text: str) -> None:
         """Note one line of the dialogue; ``who`` is ``C`` or ``S``."""
         self.lines.append(f"{who}: {text}")
 
-    def replied(self, reply: Reply) -> None:
+    def note_reply(self, reply: Reply) -> None:
         """Note a reply, line by line, as it looks on the wire."""
         self.reply = reply
         *first, last = reply.text.split("\n")
@@ -204,7 +204,9 @@ class Client(Protocol):
         ...
 
 
-def result(request_id: str, ending: Ending, trace: Trace, seconds: float | None) -> dict[str, Any]:
+def make_result(
+    request_id: str, ending: Ending, trace: Trace, seconds: float | None
+) -> dict[str, Any]:
     """The contract's result, ready for JSON."""
     reply = ending.reply
     return {
@@ -227,7 +229,7 @@ def result(request_id: str, ending: Ending, trace: Trace, seconds: float | None)
     }
 
 
-def message_id(request_id: str) -> str:
+def make_message_id(request_id: str) -> str:
     """A Message-ID that can be read, and is unique where the id is (RFC 5322 3.6.4).
 
     Slashes and whatever else may not stand there become dots; the digest keeps apart what that
@@ -238,37 +240,39 @@ def message_id(request_id: str) -> str:
     return f"<{readable}.{digest}@{EHLO_NAME}>"
 
 
-def queue_id(text: str) -> str | None:
+def find_queue_id(text: str) -> str | None:
     """The queue id in Postfix's final reply, ``2.0.0 Ok: queued as 4BXYZ``; None where none is."""
     match = re.search(r"queued as (\S+)", text)
     return match.group(1) if match else None
 
 
-def abilities(client: Client) -> frozenset[str]:
+def list_abilities(client: Client) -> frozenset[str]:
     """The extras that a client can be told."""
     return frozenset(getattr(client, "extras", ()))
 
 
-def hindrance(client: Client, request: Request) -> str:
+def explain_unavailable_extras(client: Client, request: Request) -> str:
     """Which extras of a request a client cannot be told; "": none."""
     if request.implicit_tls and request.extras.hangup == "starttls":
         return "this client cannot be told to hang up after STARTTLS where TLS comes first"
     unavailable = [
-        ability for ability in request.extras.abilities() if ability not in abilities(client)
+        ability
+        for ability in request.extras.list_abilities()
+        if ability not in list_abilities(client)
     ]
     description = " or ".join(ABILITIES.get(ability, ability) for ability in unavailable)
     return f"this client cannot be told {description}" if description else ""
 
 
-async def run_one(client: Client, request: Request) -> dict[str, Any]:
+async def run_request(client: Client, request: Request) -> dict[str, Any]:
     """One request's result, whatever happens."""
     trace = Trace()
     if request.plaintext and not getattr(client, "plaintext", False):
         why = "there is no way to tell this client to do without TLS"
-        return result(request.id, Ending("client-incapable", "starttls", why), trace, None)
-    why = hindrance(client, request)
+        return make_result(request.id, Ending("client-incapable", "starttls", why), trace, None)
+    why = explain_unavailable_extras(client, request)
     if why:
-        return result(request.id, Ending("client-incapable", "handshake", why), trace, None)
+        return make_result(request.id, Ending("client-incapable", "handshake", why), trace, None)
     try:
         ending = await _wait_within(request.time_limit, client.run(request, trace))
     except TimeoutError:
@@ -277,7 +281,7 @@ async def run_one(client: Client, request: Request) -> dict[str, Any]:
         lines = "".join(traceback.format_exception(type(exc), exc, exc.__traceback__)).strip()
         ending = Ending("error", trace.stage, "\n".join(lines.splitlines()[-6:]))
     seconds = None if trace.started is None else time.monotonic() - trace.started
-    return result(request.id, ending, trace, seconds)
+    return make_result(request.id, ending, trace, seconds)
 
 
 async def _wait_within(seconds: float, dialogue: Coroutine[Any, Any, Ending]) -> Ending:
@@ -303,7 +307,7 @@ def _bad_request(line: bytes, exc: BadRequest) -> dict[str, Any]:
         request_id = str(json.loads(line)["id"])
     except (ValueError, KeyError, TypeError):
         request_id = ""
-    return result(request_id, Ending("error", None, f"bad request: {exc}"), Trace(), None)
+    return make_result(request_id, Ending("error", None, f"bad request: {exc}"), Trace(), None)
 
 
 def _write_line(data: Mapping[str, Any]) -> None:
@@ -318,10 +322,10 @@ async def _answer_line(client: Client, line: bytes, turn: asyncio.Semaphore) -> 
         _write_line(_bad_request(line, exc))
         return
     async with turn:
-        _write_line(await run_one(client, request))
+        _write_line(await run_request(client, request))
 
 
-async def serve(client: Client, jobs: int = JOBS) -> None:
+async def serve_requests(client: Client, jobs: int = JOBS) -> None:
     """Answer each line of standard input, ``jobs`` at a time, until it ends.
 
     A thread reads, since standard input may be a file, which no event loop can wait for.
@@ -355,11 +359,11 @@ async def main(
     ``jobs`` requests are worked on at a time, and the clock of a further one does not run yet.
     """
     if sys.argv[1:] == ["--describe"]:
-        extras = sorted(abilities(client))
+        extras = sorted(list_abilities(client))
         _write_line({"contract": CONTRACT, **await client.describe(), "extras": extras})
     elif sys.argv[1:]:
         sys.exit(f"usage: driver [--describe]; got {' '.join(sys.argv[1:])}")
     else:
         if warm is not None:
             await warm()
-        await serve(client, jobs)
+        await serve_requests(client, jobs)

@@ -39,7 +39,7 @@ async def _look_up(host: str, port: int) -> tuple[tuple[int, int, int], Any]:
     return (family, kind, number), address
 
 
-async def dial(
+async def connect_socket(
     host: str, port: int, trace: Trace, make: Callable[[int, int, int], Socket]
 ) -> Socket:
     """Connect; the trace's clock starts, and its local address is known afterwards.
@@ -48,7 +48,7 @@ async def dial(
         OSError: no such host, nothing listens there, or no way to it.
     """
     trace.stage = "connect"
-    trace.start()
+    trace.start_clock()
     kind, address = await _look_up(host, port)
     made = make(*kind)
     made.setblocking(False)

@@ -30,8 +30,8 @@ class Extras:
     renegotiate: bool = False
     hangup: str | None = None
 
-    def abilities(self) -> list[str]:
-        """What a client must be able to, in the words of its description."""
+    def list_abilities(self) -> list[str]:
+        """What a client must be able to, as its description names it."""
         needed = {
             "cert": self.certificate is not None,
             "sni": self.sends_name,
@@ -46,7 +46,7 @@ class Extras:
         return self.name if self.sends_name else usual
 
 
-#: What a client that lacks an ability cannot be told, in words.
+#: What a client that lacks an ability cannot be told, as the end of a sentence.
 ABILITIES = {
     "cert": "to present a certificate",
     "sni": "which server name to send",

@@ -76,28 +76,28 @@ class _Reader:
     def __init__(self, data: bytes) -> None:
         self.data = data
 
-    def take(self, count: int) -> bytes:
+    def take_bytes(self, count: int) -> bytes:
         if count > len(self.data):
             raise IndexError
         taken, self.data = self.data[:count], self.data[count:]
         return taken
 
-    def number(self, size: int) -> int:
-        return int.from_bytes(self.take(size), "big")
+    def take_number(self, size: int) -> int:
+        return int.from_bytes(self.take_bytes(size), "big")
 
-    def vector(self, size: int) -> bytes:
-        return self.take(self.number(size))
+    def take_vector(self, size: int) -> bytes:
+        return self.take_bytes(self.take_number(size))
 
 
-def offered(body: bytes) -> Offered | None:
+def read_client_hello(body: bytes) -> Offered | None:
     """Read a ClientHello (the message's body); None where it is not whole."""
     try:
         reader = _Reader(body)
-        highest = tuple(reader.take(2))
-        reader.take(32)
-        reader.vector(1)
-        ciphers = len(reader.vector(2)) // 2
-        reader.vector(1)
+        highest = tuple(reader.take_bytes(2))
+        reader.take_bytes(32)
+        reader.take_vector(1)
+        ciphers = len(reader.take_vector(2)) // 2
+        reader.take_vector(1)
         listed = _read_extensions(reader).get(SUPPORTED_VERSIONS)
     except IndexError:
         return None
@@ -112,15 +112,15 @@ def offered(body: bytes) -> Offered | None:
     return Offered((f"up to {known}",) if known else (), ciphers)
 
 
-def chosen(body: bytes) -> Chosen | None:
+def read_server_hello(body: bytes) -> Chosen | None:
     """Read a ServerHello (the message's body); None where it is not whole."""
     try:
         reader = _Reader(body)
-        version = tuple(reader.take(2))
-        random = reader.take(32)
-        reader.vector(1)
-        cipher = reader.number(2)
-        reader.take(1)
+        version = tuple(reader.take_bytes(2))
+        random = reader.take_bytes(32)
+        reader.take_vector(1)
+        cipher = reader.take_number(2)
+        reader.take_bytes(1)
         extensions = _read_extensions(reader)
     except IndexError:
         return None
@@ -134,7 +134,7 @@ def chosen(body: bytes) -> Chosen | None:
     return Chosen(named, cipher, group, random == RETRY)
 
 
-def named_curve(body: bytes) -> int | None:
+def read_named_curve(body: bytes) -> int | None:
     """The group of an elliptic ServerKeyExchange (RFC 8422 5.4); None of any other."""
     return int.from_bytes(body[1:3], "big") if len(body) > 4 and body[0] == NAMED_CURVE else None
 
@@ -174,10 +174,10 @@ def _read_names() -> dict[int, tuple[str, int | None]]:
 def _read_extensions(reader: _Reader) -> dict[int, bytes]:
     extensions: dict[int, bytes] = {}
     if reader.data:
-        rest = _Reader(reader.vector(2))
+        rest = _Reader(reader.take_vector(2))
         while rest.data:
-            kind = rest.number(2)
-            extensions[kind] = rest.vector(2)
+            kind = rest.take_number(2)
+            extensions[kind] = rest.take_vector(2)
     return extensions
 
 

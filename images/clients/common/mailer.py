@@ -1,7 +1,7 @@
 """Clients that are driven from outside: a program or a library's worker behind the relay.
 
 A mailer knows how to have one message sent to a port of this machine, and what its software says of
-it. What happened is then told from both: the wire, which does not lie, and the software's words.
+it. What happened is then judged from both: the wire, which does not lie, and the software's report.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any, Protocol
 
-from common.contract import Ending, Reply, Request, Trace, message_id, queue_id
+from common.contract import Ending, Reply, Request, Trace, find_queue_id, make_message_id
 from common.hello import cipher_name
 from common.relay import Relay, Wire
-from common.wire import announces
+from common.wire import announces_keyword
 
 _CODES = {"530": "mail", "534": "auth", "535": "auth", "538": "auth", "503": "auth"}
 
 
 class Incapable(Exception):
-    """The software cannot be told to make this offer; its words, or why there is no way."""
+    """The software cannot be told to make this offer; its message, or why there is no way."""
 
 
 @dataclass(frozen=True)
-class Said:
+class Report:
     """What the client's software says came of its message.
 
     ``sent``: it believes that the server took the message. ``reply`` is the server's, where it
@@ -60,7 +60,7 @@ class Mailer(Protocol):
         """What ``driver --describe`` prints."""
         ...
 
-    async def send(self, request: Request, port: int) -> Said:
+    async def send_message(self, request: Request, port: int) -> Report:
         """Have the request's message sent to ``request.server_name``, which is here, at ``port``.
 
         Raises:
@@ -93,16 +93,16 @@ class Relayed:
         )
         try:
             async with Relay(wire, request.host, request.port) as relay:
-                report = await self._mailer.send(request, relay.port)
+                report = await self._mailer.send_message(request, relay.port)
         except ConnectionRefusedError as exc:
             return Ending("refused", "connect", f"ConnectionRefusedError: {exc}")
         except Incapable as exc:
             return Ending("client-incapable", "handshake", str(exc))
-        view(trace, report, wire)
-        return judge(request, wire, report)
+        note_negotiated(trace, report, wire)
+        return judge_dialogue(request, wire, report)
 
 
-def view(trace: Trace, report: Said, wire: Wire) -> None:
+def note_negotiated(trace: Trace, report: Report, wire: Wire) -> None:
     """Put into the trace what was negotiated: as the software says, else as the wire shows."""
     trace.peer_certificate = report.peer_certificate
     if not (report.sent or wire.handshake_done) or not wire.in_tls:
@@ -121,7 +121,7 @@ def view(trace: Trace, report: Said, wire: Wire) -> None:
     trace.group = report.group or trace.group
 
 
-def judge(request: Request, wire: Wire, report: Said) -> Ending:
+def judge_dialogue(request: Request, wire: Wire, report: Report) -> Ending:
     """What a dialogue comes to, once the software has given up or is through.
 
     Raises:
@@ -144,9 +144,9 @@ def judge(request: Request, wire: Wire, report: Said) -> Ending:
     return _judge_failure_in_the_clear(request, wire, report)
 
 
-def _judge_sent(wire: Wire, report: Said) -> Ending:
+def _judge_sent(wire: Wire, report: Report) -> Ending:
     reply = report.reply if wire.in_tls else _final_reply(wire) or report.reply
-    wire.trace.queue_id = report.queue_id or (queue_id(reply.text) if reply else None)
+    wire.trace.queue_id = report.queue_id or (find_queue_id(reply.text) if reply else None)
     return Ending("accepted" if wire.in_tls else "plaintext", reply=reply)
 
 
@@ -156,23 +156,25 @@ def _final_reply(wire: Wire) -> Reply | None:
     return Reply(250, replies[-1]) if replies else None
 
 
-def _judge_unconnected(request: Request, report: Said) -> Ending:
+def _judge_unconnected(request: Request, report: Report) -> Ending:
     if request.offer is None:
         raise RuntimeError(f"the client did not connect: {report.error}")
     return Ending("client-incapable", "handshake", report.error or "it did not connect")
 
 
-def _judge_failure_in_tls(wire: Wire, report: Said) -> Ending:
+def _judge_failure_in_tls(wire: Wire, report: Report) -> Ending:
     if not wire.hello_sent:
         return Ending("client-incapable", "handshake", report.error)
     if wire.handshake_done:
-        stage = report.stage if report.stage not in (None, "handshake") else stage_of(report.reply)
+        stage = (
+            report.stage if report.stage not in (None, "handshake") else find_stage(report.reply)
+        )
         return Ending("refused", stage, report.error, report.reply)
-    return Ending("refused", "handshake", with_alerts(report.error, wire))
+    return Ending("refused", "handshake", add_alerts(report.error, wire))
 
 
-def _judge_failure_in_the_clear(request: Request, wire: Wire, report: Said) -> Ending:
-    if request.offer is not None and not wire.offered:
+def _judge_failure_in_the_clear(request: Request, wire: Wire, report: Report) -> Ending:
+    if request.offer is not None and not wire.offers_starttls:
         return Ending("not-offered", "ehlo", report.error, wire.ehlo)
     if wire.refusal is not None:
         return Ending("refused", wire.refused_at, report.error, wire.refusal)
@@ -182,17 +184,17 @@ def _judge_failure_in_the_clear(request: Request, wire: Wire, report: Said) -> E
         )
     if request.offer is not None:
         return Ending("client-incapable", "handshake", report.error)
-    if not wire.offered and report.stage != "auth":
+    if not wire.offers_starttls and report.stage != "auth":
         # Left to itself this client wants TLS, too.
         return Ending("not-offered", "ehlo", report.error, wire.ehlo)
     ehlo = wire.ehlo
-    if request.username is not None and ehlo is not None and not announces(ehlo, "AUTH"):
+    if request.username is not None and ehlo is not None and not announces_keyword(ehlo, "AUTH"):
         # It will not go on where it cannot log in; no client is told that by a reply.
         return Ending("refused", "auth", report.error, ehlo)
     raise RuntimeError(f"the client gave up by itself: {report.error}")
 
 
-def stage_of(reply: Reply | None) -> str:
+def find_stage(reply: Reply | None) -> str:
     """Where a reply belongs that came inside TLS, by its code (RFC 4954 6, RFC 5321 4.2.3)."""
     if reply is None:
         return "ehlo"
@@ -201,7 +203,7 @@ def stage_of(reply: Reply | None) -> str:
     return _CODES.get(str(reply.code), "rcpt" if reply.code in (450, 550, 554) else "mail")
 
 
-def with_alerts(error: str | None, wire: Wire) -> str:
+def add_alerts(error: str | None, wire: Wire) -> str:
     """The software's error, and the alert that it may not name."""
     lines = [error] if error else []
     lines += [f"server's alert: {wire.server_alert}"] if wire.server_alert else []
@@ -211,14 +213,14 @@ def with_alerts(error: str | None, wire: Wire) -> str:
     return "\n".join(lines)
 
 
-def letter(request: Request) -> bytes:
+def format_message(request: Request) -> bytes:
     """The message for a program that takes one as it is to be sent (RFC 5322), with CRLF."""
     lines = (
         f"From: {request.sender}",
         f"To: {request.recipient}",
         f"Subject: {request.subject}",
         f"Date: {formatdate()}",
-        f"Message-ID: {message_id(request.id)}",
+        f"Message-ID: {make_message_id(request.id)}",
         "",
         request.id,
         "",
@@ -226,7 +228,7 @@ def letter(request: Request) -> bytes:
     return "\r\n".join(lines).encode()
 
 
-def reply_in(text: str) -> Reply | None:
-    """The last SMTP reply that says no, in a program's own words: ``535 5.7.8 Error: ...``."""
+def find_refusal(text: str) -> Reply | None:
+    """The last SMTP reply that refuses, in a program's output: ``535 5.7.8 Error: ...``."""
     replies = re.findall(r"(?<![\d.])([45]\d\d)[ -]([245]\.\d{1,3}\.\d{1,3} [^\r\n]*)", text)
     return Reply(int(replies[-1][0]), replies[-1][1].strip()) if replies else None

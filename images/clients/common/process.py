@@ -54,7 +54,7 @@ class Process:
         for each in self._open:
             self._loop.add_reader(each, self._read_pipe, each)
 
-    def write(self, data: bytes) -> None:
+    def write_input(self, data: bytes) -> None:
         """Give the program something to read; a program that is gone reads nothing."""
         with suppress(BrokenPipeError):
             os.write(self._input, data)
@@ -116,12 +116,14 @@ class Ended:
     errors: str
 
     @property
-    def words(self) -> str:
+    def both_outputs(self) -> str:
         """Both outputs, errors first."""
         return "\n".join(text for text in (self.errors.strip(), self.output.strip()) if text)
 
 
-async def run(command: Sequence[str], environment: Mapping[str, str], given: bytes = b"") -> Ended:
+async def run_program(
+    command: Sequence[str], environment: Mapping[str, str], given: bytes = b""
+) -> Ended:
     """Run a program with ``given`` as its whole standard input (up to a pipe's size, 64 KiB).
 
     Cancelled, it is killed.
@@ -131,7 +133,7 @@ async def run(command: Sequence[str], environment: Mapping[str, str], given: byt
     """
     process = Process(command, environment, lambda _: None)
     try:
-        process.write(given)
+        process.write_input(given)
         process.close_input()
         await process.ended
     finally:

@@ -15,9 +15,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from common.contract import Reply, Trace
-from common.dial import acknowledge_at_once, dial
+from common.dial import acknowledge_at_once, connect_socket
 from common.hello import Chosen, group_name
-from common.wire import Records, Replies, announces, is_client_hello
+from common.wire import Records, Replies, announces_keyword, is_client_hello
 
 #: The stage that a command leads to (RFC 5321 4.1, RFC 3207, RFC 4954).
 STAGES = {
@@ -90,19 +90,19 @@ class Wire:
         return bool(self.first_bytes[:1] >= b"\x80") and self.first_bytes[3:5] == b"\x00\x02"
 
     @property
-    def offered(self) -> bool:
+    def offers_starttls(self) -> bool:
         """False only where EHLO's reply is there and has no STARTTLS."""
-        return self.ehlo is None or announces(self.ehlo, "STARTTLS")
+        return self.ehlo is None or announces_keyword(self.ehlo, "STARTTLS")
 
     @property
-    def over(self) -> bool:
+    def is_over(self) -> bool:
         """Whether there is nothing more to be learnt: no TLS will come of this dialogue."""
         if self.hung_up:
             return True
         if self.in_tls:
             return False
         refused = self.once and self.refusal is not None
-        return refused or ((self.once or self.needs_tls) and not self.offered)
+        return refused or ((self.once or self.needs_tls) and not self.offers_starttls)
 
     @property
     def server_alert(self) -> str | None:
@@ -137,7 +137,7 @@ class Wire:
         least = 2 if self.chosen is not None and self.chosen.version == "TLSv1.3" else 1
         return self.chosen is not None and self._client_records.data >= least
 
-    def again(self) -> None:
+    def start_again(self) -> None:
         """The client connects once more; what it was refused before is kept in the dialogue."""
         self.trace.lines.append("[the client connects again]")
         self.address = self.trace.local_address
@@ -158,7 +158,7 @@ class Wire:
         elif self._withheld:
             # Once for all that it sends, and never what it says.
             if self._withheld in WITHHELD:
-                self.trace.said("C", WITHHELD[self._withheld])
+                self.trace.note_line("C", WITHHELD[self._withheld])
             self._withheld = -1
         else:
             *lines, self._commands = (self._commands + data).split(b"\n")
@@ -187,12 +187,12 @@ class Wire:
         verb = parts[0].upper() if parts else ""
         if verb == "AUTH":
             line = " ".join([*parts[:2], *["(credentials)"] * (len(parts) > 2)])
-        self.trace.said("C", line)
+        self.trace.note_line("C", line)
         self.trace.stage = STAGES.get(verb, self.trace.stage)
         self._pending.append(self.trace.stage)
 
     def _take_reply(self, reply: Reply) -> None:
-        self.trace.replied(reply)
+        self.trace.note_reply(reply)
         self.last = reply
         self._withheld = reply.code if reply.code in WITHHELD else 0
         stage = self._answered_stage(reply)
@@ -221,14 +221,14 @@ class Wire:
 
     def _show_records(self, who: str, names: list[str]) -> None:
         for name in names:
-            self.trace.said(who, name)
+            self.trace.note_line(who, name)
 
 
 class Relay:
     """A dialogue's relay. Use ``async with``: on entry it listens, on exit all is closed.
 
-    It ends by itself where `Wire.over` says that nothing will come of it; the client then sees the
-    connection closed. A client may connect again when its first connection has come to nothing
+    It ends by itself where `Wire.is_over` says that nothing will come of it; the client then sees
+    the connection closed. A client may connect again when its first connection has come to nothing
     (some go on without TLS), unless the wire is for ``once``: then the last connection counts.
     """
 
@@ -288,7 +288,7 @@ class Relay:
             sock.close()
 
     async def _dial_server(self) -> None:
-        self._outer = await dial(*self._target, self.wire.trace, socket.socket)
+        self._outer = await connect_socket(*self._target, self.wire.trace, socket.socket)
         if self.wire.implicit_tls:
             self.wire.trace.stage = "handshake"
 
@@ -307,7 +307,7 @@ class Relay:
         for each in (self._inner, self._outer):
             self._close_socket(each)
         self._inner = inner
-        self.wire.again()
+        self.wire.start_again()
         try:
             await self._dial_server()
         except OSError:
@@ -342,7 +342,7 @@ class Relay:
 
     def _hand_on(self, data: bytes, sink: socket.socket, note: Callable[[bytes], None]) -> None:
         note(data)
-        if self.wire.over:
+        if self.wire.is_over:
             self.close()
             return
         try:

@@ -30,11 +30,11 @@ class Speaker:
     _rest: bytes = b""
     _lines: tuple[str, ...] = ()
 
-    def first_words(self) -> bytes:
+    def first_input(self) -> bytes:
         """What lies in its standard input from the start; it reads after the handshake."""
         return b"" if self.implicit_tls else EHLO
 
-    def hear(self, output: bytes) -> bytes:
+    def take_output(self, output: bytes) -> bytes:
         """Take a piece of output; give what is to be said now.
 
         A program writes remarks of its own in between: only lines that are part of a reply count
@@ -52,11 +52,11 @@ class Speaker:
         if line[3] == "-":
             return b""
         if not self.replies and not self.implicit_tls:
-            self.trace.said("C", f"EHLO {EHLO_NAME}")
+            self.trace.note_line("C", f"EHLO {EHLO_NAME}")
         reply = Reply(int(line[:3]), "\n".join(self._lines))
         self._lines = ()
         self.replies.append(reply)
-        self.trace.replied(reply)
+        self.trace.note_reply(reply)
         return self._next_command()
 
     @property
@@ -71,7 +71,7 @@ class Speaker:
 
     def go_on(self) -> bytes:
         """What to say once the second handshake has been begun."""
-        self.trace.said("C", NOOP.decode().rstrip())
+        self.trace.note_line("C", NOOP.decode().rstrip())
         return NOOP
 
     def _next_command(self) -> bytes:
@@ -81,11 +81,11 @@ class Speaker:
             steps = {1: (EHLO, "ehlo"), 2: (b"", "handshake"), 3: (SMALL_QUIT, "quit")}
         say, self.trace.stage = steps.get(self._reply_count, (b"", self.trace.stage))
         if say:
-            self.trace.said("C", say.decode().rstrip())
+            self.trace.note_line("C", say.decode().rstrip())
         return say
 
 
-def ending(wire: Wire, speaker: Speaker, output: str) -> Ending:
+def judge_program(wire: Wire, speaker: Speaker, output: str) -> Ending:
     """What an ended program comes to, from both sides of it: the wire, and its own ``output``.
 
     Where the wire alone decides, they are left out: they only tell of the relay's end.
@@ -94,7 +94,7 @@ def ending(wire: Wire, speaker: Speaker, output: str) -> Ending:
         return Ending("hung-up", wire.trace.stage, "the client hung up, as it was told")
     if wire.refusal is not None:
         return Ending("refused", wire.refused_at, reply=wire.refusal)
-    if not wire.offered:
+    if not wire.offers_starttls:
         return Ending("not-offered", "ehlo", reply=wire.ehlo)
     if not wire.connected:
         return Ending("client-incapable", "handshake", output or "it did not connect")

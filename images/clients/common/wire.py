@@ -9,7 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from common.contract import Reply
-from common.hello import VERSIONS, Chosen, Offered, chosen, named_curve, offered
+from common.hello import (
+    VERSIONS,
+    Chosen,
+    Offered,
+    read_client_hello,
+    read_named_curve,
+    read_server_hello,
+)
 
 #: Alert descriptions: RFC 8446 B.2, and RFC 2246 7.2 and RFC 5246 7.2 for the retired ones.
 ALERTS = {
@@ -103,7 +110,7 @@ class Replies:
         return self._buffer
 
 
-def announces(ehlo: Reply, keyword: str) -> bool:
+def announces_keyword(ehlo: Reply, keyword: str) -> bool:
     """Whether an EHLO reply has this keyword (RFC 5321 4.1.1.1: on its own line, any case)."""
     return any(line.upper().split()[:1] == [keyword.upper()] for line in ehlo.text.split("\n")[1:])
 
@@ -167,14 +174,14 @@ class Records:
     def _read_message(self, kind: int, body: bytes) -> str:
         """Keep what a handshake message tells; its name, and for a ClientHello what it offers."""
         if kind == _CLIENT_HELLO:
-            self.offered = offered(body)
+            self.offered = read_client_hello(body)
             return f"ClientHello ({self.offered})" if self.offered else HANDSHAKES[kind]
         if kind == _SERVER_HELLO:
-            self.chosen = chosen(body)
+            self.chosen = read_server_hello(body)
             if self.chosen and self.chosen.retry:
                 return "HelloRetryRequest"
         if kind == _SERVER_KEY_EXCHANGE:
-            self.curve = named_curve(body)
+            self.curve = read_named_curve(body)
         return HANDSHAKES[kind]
 
     def _ssl2_name(self, record: bytes) -> str:

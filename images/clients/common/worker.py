@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any
 
 from common.contract import Reply, Request
-from common.mailer import Incapable, Said
+from common.mailer import Incapable, Report
 
 #: Workers at a time; further jobs wait. Two processors are kept busy by fewer.
 MOST = 4
@@ -40,7 +40,7 @@ class _Worker:
         async for line in self.process.stderr:
             self.errors.append(line.decode("utf-8", "replace").rstrip())
 
-    async def ask(self, job: Mapping[str, Any]) -> dict[str, Any]:
+    async def run_job(self, job: Mapping[str, Any]) -> dict[str, Any]:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.errors.clear()
@@ -52,17 +52,17 @@ class _Worker:
         if not line:
             await self.process.wait()
             await self._listening
-            raise WorkerFailed(f"the worker died ({self.process.returncode}): {self.words}")
+            raise WorkerFailed(f"the worker died ({self.process.returncode}): {self.error_text}")
         try:
             answer = json.loads(line)
         except ValueError:
-            raise WorkerFailed(f"the worker printed {line[:200]!r}; {self.words}") from None
+            raise WorkerFailed(f"the worker printed {line[:200]!r}; {self.error_text}") from None
         if not isinstance(answer, dict):
             raise WorkerFailed(f"the worker's answer is no object: {line[:200]!r}")
         return answer
 
     @property
-    def listens(self) -> bool:
+    def is_listening(self) -> bool:
         """Whether somebody still reads the worker's standard input.
 
         The kernel tells it at once: the event loop may not yet have heard that the worker died.
@@ -77,7 +77,7 @@ class _Worker:
         return not poll.poll(0)
 
     @property
-    def words(self) -> str:
+    def error_text(self) -> str:
         return "; ".join(self.errors) or "it said nothing on standard error"
 
     def kill(self) -> None:
@@ -104,9 +104,9 @@ class Workers:
         """Workers at a time."""
         return self._most
 
-    async def warm(self, job: Mapping[str, Any]) -> None:
+    async def warm_up(self, job: Mapping[str, Any]) -> None:
         """Start all workers, and wait until each has answered a job that does nothing."""
-        await asyncio.gather(*(self.ask(job) for _ in range(self._most)))
+        await asyncio.gather(*(self.run_job(job) for _ in range(self._most)))
 
     async def close(self) -> None:
         """End all workers. A driver ends with its container and has no need of it; a test has."""
@@ -114,7 +114,7 @@ class Workers:
             worker.kill()
         await asyncio.gather(*(worker.process.wait() for worker in self._all))
 
-    async def ask(self, job: Mapping[str, Any]) -> dict[str, Any]:
+    async def run_job(self, job: Mapping[str, Any]) -> dict[str, Any]:
         """Have one job done. A worker whose answer has ``last`` does no further one.
 
         One that died while it was idle is replaced before anything of the job is written; one that
@@ -127,7 +127,7 @@ class Workers:
         async with self._slots:
             worker = await self._take_idle()
             try:
-                answer = await worker.ask(job)
+                answer = await worker.run_job(job)
             except BaseException:
                 # Cancelled in the middle of a job, its answer would be taken for the next one's.
                 worker.kill()
@@ -142,12 +142,12 @@ class Workers:
         """An idle worker that lives, else a fresh one."""
         while self._idle:
             worker = self._idle.pop()
-            if worker.listens:
+            if worker.is_listening:
                 return worker
             worker.kill()
             await worker.process.wait()
             code = worker.process.returncode
-            print(f"a worker died while idle ({code}): {worker.words}", file=sys.stderr)
+            print(f"a worker died while idle ({code}): {worker.error_text}", file=sys.stderr)
         return await self._start_worker()
 
     async def _start_worker(self) -> _Worker:
@@ -166,7 +166,7 @@ class Workers:
         return worker
 
 
-def job_of(request: Request, port: int, **more: Any) -> dict[str, Any]:
+def make_job(request: Request, port: int, **more: Any) -> dict[str, Any]:
     """A worker's job: the request in flat JSON, with the relay's port.
 
     ``lowest`` and ``highest`` are null for the client as it comes; ``ciphers`` and ``groups`` are
@@ -200,7 +200,7 @@ def job_of(request: Request, port: int, **more: Any) -> dict[str, Any]:
     }
 
 
-def said_by(answer: Mapping[str, Any]) -> Said:
+def read_answer(answer: Mapping[str, Any]) -> Report:
     """A worker's answer: ``sent``, and where it tells ``error``, ``code``, ``text``, ``stage``,
     ``protocol``, ``cipher``, ``bits``, ``group``, ``queue_id``, ``peer_certificate``, ``resumed``,
     ``hung_up``.
@@ -217,7 +217,7 @@ def said_by(answer: Mapping[str, Any]) -> Said:
         *("error", "stage", "protocol", "cipher", "bits", "group", "queue_id"),
         *("peer_certificate", "resumed", "hung_up"),
     )
-    return Said(
+    return Report(
         sent=bool(answer.get("sent")),
         reply=Reply(int(code), str(answer.get("text") or "")) if code else None,
         **{name: answer[name] for name in names if answer.get(name) is not None},

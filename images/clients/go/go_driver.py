@@ -10,14 +10,14 @@ from typing import Any
 
 from common.contract import PROTOCOLS, Offer, Request, main
 from common.hello import cipher_code, group_code
-from common.mailer import Incapable, Relayed, Said
-from common.worker import MOST, Workers, job_of, said_by
+from common.mailer import Incapable, Relayed, Report
+from common.worker import MOST, Workers, make_job, read_answer
 
 COMMAND = ["/opt/client/worker"]
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
 
 
-def numbers(offer: Offer | None) -> dict[str, list[int]]:
+def look_up_numbers(offer: Offer | None) -> dict[str, list[int]]:
     """The registry's numbers of an offer's ciphers and groups, as crypto/tls takes them.
 
     Raises:
@@ -58,10 +58,10 @@ class NetSmtp:
             "sends_mail": True,
         }
 
-    async def send(self, request: Request, port: int) -> Said:
+    async def send_message(self, request: Request, port: int) -> Report:
         """Have a worker send the message."""
-        job = job_of(request, port, **numbers(request.offer))
-        return said_by(await self._workers.ask(job))
+        job = make_job(request, port, **look_up_numbers(request.offer))
+        return read_answer(await self._workers.run_job(job))
 
 
 if __name__ == "__main__":

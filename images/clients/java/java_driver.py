@@ -14,8 +14,8 @@ import subprocess
 from typing import Any
 
 from common.contract import PROTOCOLS, Offer, Request, main
-from common.mailer import Incapable, Relayed, Said
-from common.worker import Workers, job_of, said_by
+from common.mailer import Incapable, Relayed, Report
+from common.worker import Workers, make_job, read_answer
 
 CLASSES = "/opt/client:/usr/share/java/javax.mail.jar"
 JAVA = ["/usr/bin/java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx128m"]
@@ -28,7 +28,7 @@ MOST = 2
 
 
 @functools.cache
-def told() -> dict[str, str]:
+def describe_runtime() -> dict[str, str]:
     """What the runtime without its policy says of itself: versions, protocols, suites."""
     done = subprocess.run(
         [*UNHINDERED, "describe"], env=ENVIRONMENT, capture_output=True, check=True
@@ -37,7 +37,7 @@ def told() -> dict[str, str]:
     return description
 
 
-def restrictions(offer: Offer) -> dict[str, str]:
+def make_restrictions(offer: Offer) -> dict[str, str]:
     """What JavaMail is told of an offer: protocols in Postfix's spelling, suites by the registry.
 
     Raises:
@@ -45,8 +45,8 @@ def restrictions(offer: Offer) -> dict[str, str]:
     """
     if offer.ciphers or offer.groups:
         raise Incapable("this driver chooses no cipher suites or groups for JSSE")
-    suites = [name for name in told()["suites"].split() if not name.endswith("_SCSV")]
-    return {"protocols": " ".join(offer.versions()), "suites": " ".join(suites)}
+    suites = [name for name in describe_runtime()["suites"].split() if not name.endswith("_SCSV")]
+    return {"protocols": " ".join(offer.list_versions()), "suites": " ".join(suites)}
 
 
 class JavaMail:
@@ -58,7 +58,7 @@ class JavaMail:
 
     async def describe(self) -> dict[str, Any]:
         """What this is; ``offers`` are the versions that JSSE supports without its policy."""
-        runtime = told()
+        runtime = describe_runtime()
         return {
             "client": "javamail",
             "version": f"JavaMail {runtime['mail']} on OpenJDK {runtime['java']}",
@@ -68,19 +68,19 @@ class JavaMail:
             "sends_mail": True,
         }
 
-    async def warm(self) -> None:
+    async def warm_up(self) -> None:
         """Have the runtimes started: each takes most of a second."""
         for workers in (self._default, self._unhindered):
-            await workers.warm({"warm": True})
+            await workers.warm_up({"warm": True})
 
-    async def send(self, request: Request, port: int) -> Said:
+    async def send_message(self, request: Request, port: int) -> Report:
         """Have a worker send the message."""
         if request.offer is None:
-            return said_by(await self._default.ask(job_of(request, port)))
-        job = job_of(request, port, **restrictions(request.offer))
-        return said_by(await self._unhindered.ask(job))
+            return read_answer(await self._default.run_job(make_job(request, port)))
+        job = make_job(request, port, **make_restrictions(request.offer))
+        return read_answer(await self._unhindered.run_job(job))
 
 
 if __name__ == "__main__":
     mailer = JavaMail()
-    asyncio.run(main(Relayed(mailer), MOST, mailer.warm))
+    asyncio.run(main(Relayed(mailer), MOST, mailer.warm_up))

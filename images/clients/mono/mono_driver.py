@@ -13,9 +13,9 @@ import subprocess
 from typing import Any
 
 from common.contract import Request, main
-from common.mailer import Incapable, Relayed, Said
-from common.process import run
-from common.worker import Workers, job_of, said_by
+from common.mailer import Incapable, Relayed, Report
+from common.process import run_program
+from common.worker import Workers, make_job, read_answer
 
 COMMAND = ["/usr/bin/mono", "/opt/client/worker.exe"]
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/home/client"}
@@ -43,7 +43,7 @@ class SmtpClient:
             "sends_mail": True,
         }
 
-    async def send(self, request: Request, port: int) -> Said:
+    async def send_message(self, request: Request, port: int) -> Report:
         """Have a worker send the message."""
         if request.implicit_tls:
             raise Incapable("SmtpClient has STARTTLS only")
@@ -52,11 +52,13 @@ class SmtpClient:
         async with self._trusting:
             if request.ca_file not in self._trusted:
                 # Mono's own way to have a user trust an authority.
-                trusting = await run(["/usr/bin/cert-sync", "--user", request.ca_file], ENVIRONMENT)
+                trusting = await run_program(
+                    ["/usr/bin/cert-sync", "--user", request.ca_file], ENVIRONMENT
+                )
                 if trusting.status != 0:
-                    raise RuntimeError(f"cert-sync: {trusting.words}")
+                    raise RuntimeError(f"cert-sync: {trusting.both_outputs}")
                 self._trusted.add(request.ca_file)
-        return said_by(await self._workers.ask(job_of(request, port)))
+        return read_answer(await self._workers.run_job(make_job(request, port)))
 
 
 if __name__ == "__main__":

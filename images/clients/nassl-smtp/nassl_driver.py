@@ -10,8 +10,8 @@ import subprocess
 from typing import Any
 
 from common.contract import Request, main
-from common.mailer import Relayed, Said
-from common.worker import MOST, Workers, job_of, said_by
+from common.mailer import Relayed, Report
+from common.worker import MOST, Workers, make_job, read_answer
 
 COMMAND = ["/usr/bin/python3", "/opt/driver/nassl_worker.py"]
 
@@ -45,10 +45,10 @@ class Nassl:
             "sends_mail": True,
         }
 
-    async def send(self, request: Request, port: int) -> Said:
+    async def send_message(self, request: Request, port: int) -> Report:
         """Have a worker send the message."""
-        inside = list(request.offer.versions()) if request.offer else []
-        return said_by(await self._workers.ask(job_of(request, port, inside=inside)))
+        inside = list(request.offer.list_versions()) if request.offer else []
+        return read_answer(await self._workers.run_job(make_job(request, port, inside=inside)))
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ SUITES = (
 )
 
 
-class Told(NamedTuple):
+class NasslSettings(NamedTuple):
     """What makes an offer. ``suites``, ``groups``: None where they are left as they are.
 
     ``version`` is the one, by its name in OpenSslVersionEnum; SSLV23 for more than one.
@@ -53,7 +53,9 @@ class Told(NamedTuple):
     groups: tuple[int, ...] | None
 
 
-def hindrance(job: dict[str, Any], library: str, inside: Sequence[str]) -> str | None:
+def explain_impossible_offer(
+    job: dict[str, Any], library: str, inside: Sequence[str]
+) -> str | None:
     """Why no such offer can be made; None where it can. ``inside``: the versions of its range."""
     unavailable = [name for name in inside if name not in VERSIONS[library]]
     if unavailable:
@@ -67,7 +69,7 @@ def hindrance(job: dict[str, Any], library: str, inside: Sequence[str]) -> str |
     return f"nassl has no number for the group {unknown[0]}" if unknown else None
 
 
-def told(job: dict[str, Any], library: str, inside: Sequence[str]) -> Told:
+def choose_settings(job: dict[str, Any], library: str, inside: Sequence[str]) -> NasslSettings:
     """What the library is told of an offer that can be made."""
     options = sum(bit for name, bit in NO.items() if name not in inside)
     new = [name for name in job["ciphers"] if name.startswith("TLS_")]
@@ -78,7 +80,7 @@ def told(job: dict[str, Any], library: str, inside: Sequence[str]) -> Told:
         options |= NO["TLSv1"] | NO["TLSv1.1"] | NO["TLSv1.2"]
     if modern and old and not new:
         options |= NO["TLSv1.3"]
-    return Told(
+    return NasslSettings(
         inside[0].upper().replace(".", "_") if len(inside) == 1 else "SSLV23",
         options,
         # The legacy library has no ciphers of TLSv1.3: it says so itself.
@@ -89,7 +91,7 @@ def told(job: dict[str, Any], library: str, inside: Sequence[str]) -> Told:
     )
 
 
-def version_in(data: bytes) -> str:
+def find_version(data: bytes) -> str:
     """The OpenSSL in a program's bytes, by its own line there; "" if there is none."""
     match = re.search(rb"OpenSSL \d\.\d\.\d[a-z]* +\d+ [A-Z][a-z]{2} \d{4}", data)
     return match.group().decode() if match else ""

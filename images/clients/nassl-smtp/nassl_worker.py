@@ -24,21 +24,21 @@ from nassl.ssl_client import (  # type: ignore[import-not-found]
     OpenSslVersionEnum,
     SslClient,
 )
-from nassl_offer import VERSIONS, hindrance, told, version_in
+from nassl_offer import VERSIONS, choose_settings, explain_impossible_offer, find_version
 
 LIBRARIES = {"legacy": (LegacySslClient, _nassl_legacy), "modern": (SslClient, _nassl)}
 TLS_ERRORS = (_nassl.OpenSSLError, ClientCertificateRequested)
 
 
-class Incapable(Exception):
-    """nassl will not make this offer; its words are the cause's."""
+class NasslIncapable(Exception):
+    """nassl will not make this offer; the message is the cause's."""
 
 
-def tls(job: dict[str, Any], library: str) -> Any:
+def make_client(job: dict[str, Any], library: str) -> Any:
     """nassl's client as it comes, checking the certificate; or as the offer has it, and no more.
 
     Raises:
-        Incapable: the library refuses the offer, or cannot be told of it.
+        NasslIncapable: the library refuses the offer, or cannot be told of it.
     """
     make, _ = LIBRARIES[library]
     constants: dict[str, Any] = {}
@@ -51,10 +51,10 @@ def tls(job: dict[str, Any], library: str) -> Any:
         client = make(ssl_verify_locations=Path(job["ca_file"]), **constants)
         name_server(client, job)
         return client
-    why = hindrance(job, library, job["inside"])
+    why = explain_impossible_offer(job, library, job["inside"])
     if why is not None:
-        raise Incapable(why)
-    settings = told(job, library, job["inside"])
+        raise NasslIncapable(why)
+    settings = choose_settings(job, library, job["inside"])
     try:
         client = make(
             ssl_version=OpenSslVersionEnum[settings.version],
@@ -68,7 +68,7 @@ def tls(job: dict[str, Any], library: str) -> Any:
         if settings.groups is not None:
             client.set_groups(list(settings.groups))
     except (*TLS_ERRORS, ValueError, NotImplementedError) as exc:
-        raise Incapable(words(exc)) from exc
+        raise NasslIncapable(describe_error(exc)) from exc
     if settings.version != "SSLV2":  # which has no server name
         name_server(client, job)
     return client
@@ -129,7 +129,7 @@ class Stream(io.RawIOBase):
         super().close()
 
 
-class Mail(smtplib.SMTP):
+class NasslSmtp(smtplib.SMTP):
     """smtplib.SMTP, whose TLS is nassl's; it keeps its last reply."""
 
     code: int = 0
@@ -141,7 +141,7 @@ class Mail(smtplib.SMTP):
         self.code, self.text = code, text.decode("utf-8", "replace")
         return code, text
 
-    def secure(self, client: Any) -> None:
+    def start_tls(self, client: Any) -> None:
         """STARTTLS, as SMTP.starttls has it."""
         code, text = self.docmd("STARTTLS")
         if code != 220:
@@ -153,7 +153,7 @@ class Mail(smtplib.SMTP):
         self.does_esmtp = False
 
 
-class Implicit(Mail):
+class NasslSmtps(NasslSmtp):
     """The same with TLS from the start."""
 
     def __init__(self, client: Any, *args: Any, **options: Any) -> None:
@@ -164,7 +164,7 @@ class Implicit(Mail):
         return Stream(self._client, super()._get_socket(*args))  # type: ignore[misc]
 
 
-def letter(job: dict[str, Any]) -> EmailMessage:
+def compose_message(job: dict[str, Any]) -> EmailMessage:
     """The message."""
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = job["from"], job["to"], job["subject"]
@@ -172,18 +172,18 @@ def letter(job: dict[str, Any]) -> EmailMessage:
     return message
 
 
-def send(job: dict[str, Any], library: str, result: dict[str, Any]) -> None:
+def hold_dialogue(job: dict[str, Any], library: str, result: dict[str, Any]) -> None:
     """One dialogue; ``result`` is filled as it goes on."""
-    client = None if job["plaintext"] else tls(job, library)
+    client = None if job["plaintext"] else make_client(job, library)
     where = {"host": job["host"], "port": job["port"], "timeout": job["time_limit"]}
     result["stage"] = "handshake" if job["implicit"] else "banner"
-    mail = Implicit(client, **where) if job["implicit"] else Mail(**where)
+    mail = NasslSmtps(client, **where) if job["implicit"] else NasslSmtp(**where)
     try:
         result["stage"] = "ehlo"
         mail.ehlo("client.test")
         if client is not None and not job["implicit"]:
             result["stage"] = "starttls"
-            mail.secure(client)
+            mail.start_tls(client)
             result["stage"] = "ehlo"
             mail.ehlo("client.test")
         if client is not None:
@@ -193,7 +193,7 @@ def send(job: dict[str, Any], library: str, result: dict[str, Any]) -> None:
             result["stage"] = "auth"
             mail.login(job["username"], job["password"])
         result["stage"] = "mail"
-        mail.send_message(letter(job))
+        mail.send_message(compose_message(job))
         result.update(sent=True, code=mail.code, text=mail.text)
         mail.quit()
     except smtplib.SMTPRecipientsRefused as exc:
@@ -204,41 +204,41 @@ def send(job: dict[str, Any], library: str, result: dict[str, Any]) -> None:
         mail.close()
 
 
-def words(exc: BaseException) -> str:
-    """An exception in its own words; OpenSSL's come line by line."""
+def describe_error(exc: BaseException) -> str:
+    """An exception's type and message; OpenSSL's messages have a line each."""
     return f"{type(exc).__name__}: {str(exc).strip()}"
 
 
-def answer(job: dict[str, Any], library: str) -> dict[str, Any]:
+def answer_job(job: dict[str, Any], library: str) -> dict[str, Any]:
     """One job's answer."""
     result: dict[str, Any] = {"sent": False}
     try:
-        send(job, library, result)
-    except Incapable as exc:
+        hold_dialogue(job, library, result)
+    except NasslIncapable as exc:
         return {"incapable": str(exc)}
     except smtplib.SMTPResponseException as exc:
         text = exc.smtp_error
         result["code"] = exc.smtp_code
         result["text"] = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
-        result["error"] = words(exc)
+        result["error"] = describe_error(exc)
     except (*TLS_ERRORS, OSError, smtplib.SMTPException) as exc:
-        result["error"] = words(exc)
+        result["error"] = describe_error(exc)
     return result
 
 
-def describe(library: str) -> dict[str, Any]:
+def describe_library(library: str) -> dict[str, Any]:
     """What this is. nassl tells its OpenSSL's version nowhere but in the program's bytes."""
     program = Path(LIBRARIES[library][1].__file__)
     return {
         "version": f"{metadata.version('nassl')} on Python {platform.python_version()}",
-        "openssl": version_in(program.read_bytes()),
+        "openssl": find_version(program.read_bytes()),
         "offers": list(VERSIONS[library]),
     }
 
 
 if __name__ == "__main__":
     if sys.argv[2:] == ["--describe"]:
-        print(json.dumps(describe(sys.argv[1])))
+        print(json.dumps(describe_library(sys.argv[1])))
     else:
         for line in sys.stdin:
-            print(json.dumps(answer(json.loads(line), sys.argv[1])), flush=True)
+            print(json.dumps(answer_job(json.loads(line), sys.argv[1])), flush=True)

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from common.contract import PROTOCOLS, Offer, Request, main
-from common.mailer import Incapable, Relayed, Said
-from common.worker import MOST, Workers, job_of, said_by
+from common.mailer import Incapable, Relayed, Report
+from common.worker import MOST, Workers, make_job, read_answer
 
 PROGRAMS = Path("/usr/local/bin")
 WORKER = "/opt/client/worker.js"
@@ -34,13 +34,13 @@ ENVIRONMENT = {
 }
 
 
-def command(programs: Path = PROGRAMS) -> list[str]:
+def find_command(programs: Path = PROGRAMS) -> list[str]:
     """The worker's command line, on the one runtime that the image has."""
     (runtime,) = (name for name in RUNTIMES if (programs / name).exists())
     return [str(programs / runtime), *RUNTIMES[runtime], WORKER]
 
 
-def node_offers(node: str) -> tuple[str, ...]:
+def list_node_offers(node: str) -> tuple[str, ...]:
     """What a release of Node.js was built with, and its API can be told (tried, each of them)."""
     major, minor = (int(part) for part in node.split(".")[:2])
     if (major, minor) < (0, 10):
@@ -50,7 +50,7 @@ def node_offers(node: str) -> tuple[str, ...]:
     return PROTOCOLS[2:]
 
 
-def rustls_of(program: Path) -> str:
+def find_rustls(program: Path) -> str:
     """The release of rustls in a Rust program, by the paths of its source in the panic messages.
 
     Nothing else tells it: ``process.versions.openssl`` is made up by Deno and by Bun alike.
@@ -63,18 +63,18 @@ def rustls_of(program: Path) -> str:
         return match.group(1).decode() if match else "of unknown version"
 
 
-def identity(versions: Mapping[str, str], program: Path) -> dict[str, Any]:
+def identify_runtime(versions: Mapping[str, str], program: Path) -> dict[str, Any]:
     """What a runtime is, by its ``process.versions``: its name, its TLS library, its offers."""
     offers: tuple[str, ...]
     if "deno" in versions:
-        runtime, library, tls = f"Deno {versions['deno']}", "rustls", rustls_of(program)
+        runtime, library, tls = f"Deno {versions['deno']}", "rustls", find_rustls(program)
         offers = PROTOCOLS[4:]
     elif "bun" in versions:
         runtime, library, tls = f"Bun {versions['bun']}", "BoringSSL", versions["boringssl"]
         offers = PROTOCOLS[2:]
     else:
         runtime, library, tls = f"Node.js {versions['node']}", "OpenSSL", versions["openssl"]
-        offers = node_offers(versions["node"])
+        offers = list_node_offers(versions["node"])
     return {
         "runtime": runtime,
         "tls_library": library,
@@ -83,7 +83,7 @@ def identity(versions: Mapping[str, str], program: Path) -> dict[str, Any]:
     }
 
 
-def hindrance(runtime: str, offer: Offer | None) -> str | None:
+def explain_impossible_offer(runtime: str, offer: Offer | None) -> str | None:
     """Why a runtime cannot be told of an offer's ciphers or groups; None where it can.
 
     Both were seen to take the names without a word and to offer what they offer anyway, so that a
@@ -98,7 +98,7 @@ def hindrance(runtime: str, offer: Offer | None) -> str | None:
     return None
 
 
-def extras_of(runtime: str) -> frozenset[str]:
+def find_extras(runtime: str) -> frozenset[str]:
     """The extras that a runtime was seen to do: Node.js's from 10 on take both as options."""
     if runtime != "node":
         return frozenset()
@@ -115,8 +115,8 @@ class Nodemailer:
     plaintext = True
 
     def __init__(self) -> None:
-        self._command = command()
-        self.extras = extras_of(Path(self._command[0]).name)
+        self._command = find_command()
+        self.extras = find_extras(Path(self._command[0]).name)
         self._workers = Workers(self._command, ENVIRONMENT)
 
     async def describe(self) -> dict[str, Any]:
@@ -126,7 +126,7 @@ class Nodemailer:
                 [*self._command, "--describe"], env=ENVIRONMENT, capture_output=True, check=True
             ).stdout
         )
-        who = identity(description["versions"], Path(self._command[0]))
+        who = identify_runtime(description["versions"], Path(self._command[0]))
         return {
             "client": "nodemailer",
             "version": f"{description['nodemailer']} on {who.pop('runtime')}",
@@ -134,16 +134,16 @@ class Nodemailer:
             "sends_mail": True,
         }
 
-    async def send(self, request: Request, port: int) -> Said:
+    async def send_message(self, request: Request, port: int) -> Report:
         """Have a worker send the message.
 
         Raises:
             Incapable: the runtime would make another offer, and not say so.
         """
-        why = hindrance(Path(self._command[0]).name, request.offer)
+        why = explain_impossible_offer(Path(self._command[0]).name, request.offer)
         if why is not None:
             raise Incapable(why)
-        return said_by(await self._workers.ask(job_of(request, port)))
+        return read_answer(await self._workers.run_job(make_job(request, port)))
 
 
 if __name__ == "__main__":

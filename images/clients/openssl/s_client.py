@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from common.contract import PROTOCOLS, Ending, Offer, Request, Trace
 from common.relay import Wire
-from common.speaker import Speaker, ending
+from common.speaker import Speaker, judge_program
 
 #: s_client's option for a version: alone ``-tls1_2``, left out of a range ``-no_tls1_2``.
 OPTIONS = dict(zip(PROTOCOLS, ("ssl2", "ssl3", "tls1", "tls1_1", "tls1_2", "tls1_3"), strict=True))
@@ -30,7 +30,7 @@ class Tool:
     bits: dict[str, int]
 
     @classmethod
-    def read(cls, path: str, version: str, usage: str, ciphers: str) -> Tool:
+    def from_outputs(cls, path: str, version: str, usage: str, ciphers: str) -> Tool:
         """From ``openssl version``, ``s_client -help`` and ``ciphers -v ALL:COMPLEMENTOFALL``."""
         options = frozenset(re.findall(r"(?<![\w-])-([a-zA-Z][\w]*)", usage))
         bits = {}
@@ -50,7 +50,7 @@ class Tool:
         """Security levels came with OpenSSL 1.1.0 (its CHANGES)."""
         return not self.number.startswith(("0.", "1.0."))
 
-    def command(
+    def make_command(
         self, request: Request, port: int, session: str | None = None, *, again: bool = False
     ) -> list[str]:
         """The command line for a request, against a port of this machine.
@@ -88,12 +88,12 @@ class Tool:
     def offer_options(self, offer: Offer | None) -> list[str]:
         """The options that make an offer; none at all for the default.
 
-        A version that the tool has never heard of is asked for all the same: it then refuses in
-        its own words.
+        A version that the tool has never heard of is asked for all the same: it then refuses
+        with its own message.
         """
         if offer is None:
             return []
-        inside = offer.versions()
+        inside = offer.list_versions()
         unknown = [v for v in inside if OPTIONS[v] not in self.options]
         if len(inside) == 1 or unknown:
             arguments = [f"-{OPTIONS[(unknown or inside)[0]]}"]
@@ -102,7 +102,7 @@ class Tool:
             arguments = [f"-{option}" for option in outside if option in self.options]
         arguments += self._cipher_options(offer)
         if offer.groups:
-            # 1.0.2 calls them curves; a tool that has neither refuses in its own words.
+            # 1.0.2 calls them curves; a tool that has neither refuses by itself.
             arguments += [
                 "-groups" if "groups" in self.options else "-curves",
                 ":".join(offer.groups),
@@ -127,7 +127,7 @@ class Tool:
         arguments += ["-fallback_scsv"] * (FALLBACK_SCSV in offer.ciphers)
         return arguments
 
-    def view(self, output: str, trace: Trace) -> None:
+    def note_negotiated(self, output: str, trace: Trace) -> None:
         """Put what s_client says was negotiated into the trace.
 
         The version is that of the session: "New, TLSv1.0, Cipher is" names the cipher's class.
@@ -146,12 +146,12 @@ class Tool:
             trace.group = named[1] if named else _find_group(group[1] if group else "")
 
 
-def reused(output: str) -> bool:
+def is_reused(output: str) -> bool:
     """Whether s_client says that it took up the session that it was given."""
     return re.search(r"^Reused, \S+, Cipher is ", output, re.M) is not None
 
 
-def certificate_in(output: str) -> str | None:
+def find_certificate(output: str) -> str | None:
     """The server's own certificate, which s_client prints; None: it got none."""
     match = re.search(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", output, re.S)
     return match.group() if match else None
@@ -169,13 +169,13 @@ def _find_group(text: str) -> str:
     return text if kind == "DH" else kind
 
 
-def words(errors: str) -> str:
+def extract_errors(errors: str) -> str:
     """The library's own errors; where it has none, what the tool says, without its usage."""
     lines = [line.strip() for line in errors.partition("\nusage:")[0].splitlines() if line.strip()]
     messages = [line for line in lines if "error:" in line or "errno=" in line]
     return "\n".join((messages or lines)[:6])
 
 
-def judge(wire: Wire, speaker: Speaker, errors: str) -> Ending:
+def judge_ended(wire: Wire, speaker: Speaker, errors: str) -> Ending:
     """What an ended s_client comes to. Where the wire alone decides, its errors are left out."""
-    return ending(wire, speaker, words(errors))
+    return judge_program(wire, speaker, extract_errors(errors))

@@ -17,7 +17,7 @@ from common.contract import Ending, Request, Trace, main
 from common.process import Process
 from common.relay import Relay, Wire
 from common.speaker import Speaker
-from s_client import OPTIONS, Tool, certificate_in, judge, reused
+from s_client import OPTIONS, Tool, find_certificate, is_reused, judge_ended
 
 OPENSSL = "/usr/local/bin/openssl"
 #: Seconds between two looks at what a program has said.
@@ -27,7 +27,7 @@ STEP = 0.01
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "RANDFILE": "/dev/null", "LC_ALL": "C"}
 
 
-def ask(*arguments: str) -> str:
+def ask_openssl(*arguments: str) -> str:
     """What ``openssl`` says to this, on whichever of its outputs."""
     done = subprocess.run(
         [OPENSSL, *arguments], env=ENVIRONMENT, capture_output=True, text=True, check=False
@@ -35,13 +35,13 @@ def ask(*arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-def tool() -> Tool:
+def read_tool() -> Tool:
     """The image's own OpenSSL, asked about itself."""
-    return Tool.read(
+    return Tool.from_outputs(
         OPENSSL,
-        version=ask("version").strip(),
-        usage=ask("s_client", "-help"),
-        ciphers=ask("ciphers", "-v", "ALL:COMPLEMENTOFALL"),
+        version=ask_openssl("version").strip(),
+        usage=ask_openssl("s_client", "-help"),
+        ciphers=ask_openssl("ciphers", "-v", "ALL:COMPLEMENTOFALL"),
     )
 
 
@@ -90,17 +90,17 @@ class SClient:
         speaker = Speaker(trace, request.implicit_tls, [], request.extras.renegotiate)
         try:
             async with Relay(wire, request.host, request.port) as relay:
-                command = self._openssl.command(request, relay.port, session, again=again)
+                command = self._openssl.make_command(request, relay.port, session, again=again)
                 process = await self._run_program(request, command, speaker)
         except ConnectionRefusedError as exc:
             return Ending("refused", "connect", f"ConnectionRefusedError: {exc}")
-        ending = judge(wire, speaker, process.errors.decode("utf-8", "replace"))
+        ending = judge_ended(wire, speaker, process.errors.decode("utf-8", "replace"))
         output = process.output.decode("utf-8", "replace")
-        trace.peer_certificate = certificate_in(output)
+        trace.peer_certificate = find_certificate(output)
         if ending.outcome == "accepted" or speaker.wants_handshake:
-            self._openssl.view(output, trace)
+            self._openssl.note_negotiated(output, trace)
         if request.extras.resume and ending.outcome == "accepted":
-            trace.resumed = again and reused(output)
+            trace.resumed = again and is_reused(output)
         return ending
 
     async def _run_program(self, request: Request, command: list[str], speaker: Speaker) -> Process:
@@ -109,16 +109,16 @@ class SClient:
         def hear(running: Process) -> None:
             nonlocal size
             new, size = running.output[size:], len(running.output)
-            answer = speaker.hear(new)
+            answer = speaker.take_output(new)
             if answer:
-                running.write(answer)
+                running.write_input(answer)
 
         environment = dict(ENVIRONMENT)
         if request.offer is not None:
             environment["OPENSSL_CONF"] = "/dev/null"
         process = Process(command, environment, hear)
         try:
-            process.write(speaker.first_words())
+            process.write_input(speaker.first_input())
             if request.extras.renegotiate:
                 await _start_renegotiation(process, speaker)
             await process.ended
@@ -137,12 +137,12 @@ async def _start_renegotiation(process: Process, speaker: Speaker) -> None:
         await asyncio.sleep(STEP)
     if process.ended.done():
         return
-    process.write(b"R\n")
+    process.write_input(b"R\n")
     while b"RENEGOTIATING" not in process.errors and not process.ended.done():
         await asyncio.sleep(STEP)
     if not process.ended.done():
-        process.write(speaker.go_on())
+        process.write_input(speaker.go_on())
 
 
 if __name__ == "__main__":
-    asyncio.run(main(SClient(tool())))
+    asyncio.run(main(SClient(read_tool())))

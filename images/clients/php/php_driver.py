@@ -9,8 +9,8 @@ import subprocess
 from typing import Any
 
 from common.contract import PROTOCOLS, Request, main
-from common.mailer import Relayed, Said
-from common.worker import MOST, Workers, job_of, said_by
+from common.mailer import Relayed, Report
+from common.worker import MOST, Workers, make_job, read_answer
 
 COMMAND = ["/usr/bin/php", "-d", "memory_limit=64M", "/opt/client/worker.php"]
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
@@ -37,10 +37,10 @@ class Php:
             "sends_mail": True,
         }
 
-    async def send(self, request: Request, port: int) -> Said:
+    async def send_message(self, request: Request, port: int) -> Report:
         """Have a worker send the message."""
         workers = self._default if request.offer is None else self._unhindered
-        return said_by(await workers.ask(job_of(request, port)))
+        return read_answer(await workers.run_job(make_job(request, port)))
 
 
 if __name__ == "__main__":

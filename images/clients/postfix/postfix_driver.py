@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import postfix_finger
-from common.contract import PROTOCOLS, Request, main, message_id
-from common.mailer import Relayed, Said, letter
-from common.process import Ended, run
+from common.contract import PROTOCOLS, Request, main, make_message_id
+from common.mailer import Relayed, Report, format_message
+from common.process import Ended, run_program
 from postfix_log import Log
-from postfix_settings import NEXT_HOP, Build, Way, main_cf, master_cf, version_of
+from postfix_settings import NEXT_HOP, Build, Way, make_main_cf, make_master_cf, parse_version
 
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -36,7 +36,7 @@ SSL3 = b"\3\0"
 START_PATIENCE = 8.0
 
 
-def ask(*command: str, environment: Mapping[str, str] = ENVIRONMENT) -> str:
+def ask_program(*command: str, environment: Mapping[str, str] = ENVIRONMENT) -> str:
     """What a program says of itself, on whichever of its outputs."""
     done = subprocess.run(
         command, env=dict(environment), capture_output=True, text=True, check=False, timeout=20
@@ -44,26 +44,26 @@ def ask(*command: str, environment: Mapping[str, str] = ENVIRONMENT) -> str:
     return (done.stdout + done.stderr).strip()
 
 
-def default(name: str) -> str:
+def read_default(name: str) -> str:
     """A parameter's own value."""
-    return ask("postconf", "-d", "-h", name)
+    return ask_program("postconf", "-d", "-h", name)
 
 
 def read_build() -> Build:
     """What this image's Postfix is."""
-    daemons = default("daemon_directory")
+    daemons = read_default("daemon_directory")
     programs = [Path(daemons, "smtp"), *Path("/usr/lib").rglob("libpostfix-tls.so*")]
     text = b"".join(program.read_bytes() for program in programs if program.is_file())
     # Their names are strings of the code that reads protocol lists; a linker may have one string
     # be the end of another.
     names = [name for name in PROTOCOLS if name.encode() + b"\0" in text]
-    openssl = ask("openssl", "version")
+    openssl = ask_program("openssl", "version")
     return Build(
-        version_of(default("mail_version")),
+        parse_version(read_default("mail_version")),
         openssl,
         tuple(names),
-        "cyrus" in ask("postconf", "-A").split(),
-        lacking(openssl),
+        "cyrus" in ask_program("postconf", "-A").split(),
+        find_unavailable_versions(openssl),
     )
 
 
@@ -77,16 +77,18 @@ class Finger:
 
     async def describe(self) -> dict[str, Any]:
         """What this is."""
-        return {**described("posttls-finger", self._build), "sends_mail": False}
+        return {**describe_build("posttls-finger", self._build), "sends_mail": False}
 
-    async def send(self, request: Request, port: int) -> Said:
+    async def send_message(self, request: Request, port: int) -> Report:
         """Run it once."""
-        postfix_finger.must_have_tool(os.access(postfix_finger.FINGER, os.X_OK))
-        ended: Ended = await run(postfix_finger.command(request, port, self._build), ENVIRONMENT)
-        return postfix_finger.read(ended.words)
+        postfix_finger.require_tool(os.access(postfix_finger.FINGER, os.X_OK))
+        ended: Ended = await run_program(
+            postfix_finger.make_command(request, port, self._build), ENVIRONMENT
+        )
+        return postfix_finger.read_output(ended.both_outputs)
 
 
-class Sender:
+class SmtpSender:
     """The mailer of smtp(8): one Postfix for each way of sending, started when first asked for."""
 
     plaintext = True
@@ -94,7 +96,7 @@ class Sender:
     def __init__(self, build: Build) -> None:
         self._build = build
         self._log = Log()
-        self._waiting: dict[str, asyncio.Future[Said]] = {}
+        self._waiting: dict[str, asyncio.Future[Report]] = {}
         self._started: dict[Way, asyncio.Task[Path]] = {}
         self._masters: list[subprocess.Popen[bytes]] = []
         self._up: dict[str, asyncio.Event] = {}
@@ -102,27 +104,27 @@ class Sender:
 
     async def describe(self) -> dict[str, Any]:
         """What this is."""
-        return {**described("smtp(8)", self._build), "sends_mail": True}
+        return {**describe_build("smtp(8)", self._build), "sends_mail": True}
 
-    async def send(self, request: Request, port: int) -> Said:
+    async def send_message(self, request: Request, port: int) -> Report:
         """Hand the message to sendmail(1), and wait for the line that says what came of it."""
         self._listen_to_log()
-        way = Way.of(request)
-        text = main_cf(way, self._build, str(self._folder_of(way)), request.ca_file)
+        way = Way.for_request(request)
+        text = make_main_cf(way, self._build, str(self._folder_of(way)), request.ca_file)
         if way not in self._started:
             self._started[way] = asyncio.create_task(self._start_instance(way, text))
         folder = await asyncio.shield(self._started[way])
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Said] = loop.create_future()
-        token = message_id(request.id)
+        future: asyncio.Future[Report] = loop.create_future()
+        token = make_message_id(request.id)
         self._waiting[token] = future
         header = f"{NEXT_HOP}: [{request.server_name}]:{port}\r\n".encode()
         command = ["/usr/sbin/sendmail", "-C", str(folder / "etc"), "-i", "-f", request.sender]
         try:
-            given = (header + letter(request)).replace(b"\r\n", b"\n")
-            ended = await run([*command, request.recipient], ENVIRONMENT, given)
+            given = (header + format_message(request)).replace(b"\r\n", b"\n")
+            ended = await run_program([*command, request.recipient], ENVIRONMENT, given)
             if ended.status != 0:
-                raise RuntimeError(f"sendmail(1) took no message: {ended.words}")
+                raise RuntimeError(f"sendmail(1) took no message: {ended.both_outputs}")
             return await future
         finally:
             self._waiting.pop(token, None)
@@ -151,7 +153,7 @@ class Sender:
             if started := re.search(r"daemon started .*configuration (\S+)", line):
                 self._started_event(started[1]).set()
             if (message := self._log.feed(line)) is not None:
-                report = self._log.take(message)
+                report = self._log.take_report(message)
                 future = self._waiting.get(message)
                 if report is not None and future is not None and not future.done():
                     future.set_result(report)
@@ -169,7 +171,7 @@ class Sender:
         etc = folder / "etc"
         self._write_files(folder, text)
         started = self._started_event(str(etc))
-        master = f"{default('daemon_directory')}/master"
+        master = f"{read_default('daemon_directory')}/master"
         self._masters.append(
             subprocess.Popen(
                 [master, "-c", str(etc)],
@@ -182,7 +184,9 @@ class Sender:
         try:
             await asyncio.wait_for(started.wait(), START_PATIENCE)
         except TimeoutError:
-            raise RuntimeError(f"master(8) did not start: {ask(master, '-c', str(etc))}") from None
+            raise RuntimeError(
+                f"master(8) did not start: {ask_program(master, '-c', str(etc))}"
+            ) from None
         return folder
 
     def _write_files(self, folder: Path, text: str) -> None:
@@ -191,43 +195,43 @@ class Sender:
             made.mkdir(parents=True, mode=0o755)
         for name in ("maildrop", "public", "pid"):
             (queue / name).mkdir(mode=0o730 if name == "maildrop" else 0o755)
-        stock = Path(default("config_directory"), "master.cf").read_text("utf-8", "replace")
+        stock = Path(read_default("config_directory"), "master.cf").read_text("utf-8", "replace")
         files = {
             "main.cf": text,
-            "master.cf": master_cf(stock),
+            "master.cf": make_master_cf(stock),
             "next_hop": f"/^{NEXT_HOP}: (\\S+)$/ FILTER smtp:$1\n",
             "strip": f"/^{NEXT_HOP}:/ IGNORE\n",
         }
         for name, content in files.items():
             (etc / name).write_text(content)
-        owner, group = default("mail_owner"), default("setgid_group")
+        owner, group = read_default("mail_owner"), read_default("setgid_group")
         owned = [folder / "data", *(queue / name for name in (*QUEUE, "maildrop", "public"))]
-        ask("chown", owner, *map(str, owned))
-        ask("chgrp", group, str(queue / "maildrop"), str(queue / "public"))
+        ask_program("chown", owner, *map(str, owned))
+        ask_program("chgrp", group, str(queue / "maildrop"), str(queue / "public"))
 
 
-def described(name: str, build: Build) -> dict[str, Any]:
+def describe_build(name: str, build: Build) -> dict[str, Any]:
     """What both tools say of the build."""
     return {
         "client": name,
         "version": ".".join(map(str, build.version)),
         "tls_library": "OpenSSL",
         "tls_version": build.openssl,
-        "offers": [protocol for protocol in build.protocols if protocol not in build.lacking],
+        "offers": [protocol for protocol in build.protocols if protocol not in build.unavailable],
     }
 
 
-def lacking(openssl: str) -> dict[str, str]:
-    """The versions that this OpenSSL was built without, and its words for it, or what shows it."""
+def find_unavailable_versions(openssl: str) -> dict[str, str]:
+    """The versions that this OpenSSL was built without, with its message, or what shows it."""
     unavailable = {}
     for version, option in OPTIONS.items():
-        output = ask("openssl", "s_client", f"-{option}", "-connect", "127.0.0.1:1")
+        output = ask_program("openssl", "s_client", f"-{option}", "-connect", "127.0.0.1:1")
         if match := re.search(r"^.*unknown option.*$", output, re.M | re.I):
             unavailable[version] = match[0]
     if (
         re.match(r"OpenSSL 1\.0\.", openssl)
         and "SSLv3" not in unavailable
-        and first_hello() != SSL3
+        and read_first_hello() != SSL3
     ):
         unavailable["SSLv3"] = (
             f"{openssl}: built without SSLv3, it offers more when told of nothing else"
@@ -235,7 +239,7 @@ def lacking(openssl: str) -> dict[str, str]:
     return unavailable
 
 
-def first_hello() -> bytes:
+def read_first_hello() -> bytes:
     """The version in the hello of an ``openssl s_client`` that may do nothing but SSLv3.
 
     By the way that Postfix uses OpenSSL 1.0.x: one method for all versions, and some left out. A
@@ -260,4 +264,4 @@ def first_hello() -> bytes:
 if __name__ == "__main__":
     this = read_build()
     is_finger = os.environ.get("POSTFIX_MATRIX_TOOL") == "posttls-finger"
-    asyncio.run(main(Relayed(Finger(this) if is_finger else Sender(this))))
+    asyncio.run(main(Relayed(Finger(this) if is_finger else SmtpSender(this))))

@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 
 from common.contract import Request
-from common.mailer import Incapable, Said, reply_in
-from postfix_log import ESTABLISHED, negotiated
-from postfix_settings import Build, Way, tls_settings
+from common.mailer import Incapable, Report, find_refusal
+from postfix_log import ESTABLISHED, read_handshake
+from postfix_settings import Build, Way, make_tls_settings
 
 FINGER = "/usr/sbin/posttls-finger"
 
 
-def command(request: Request, port: int, build: Build) -> list[str]:
+def make_command(request: Request, port: int, build: Build) -> list[str]:
     """The command line.
 
     Raises:
         Incapable: this release has no option for it.
     """
-    settings = tls_settings(Way.of(request), build)
+    settings = make_tls_settings(Way.for_request(request), build)
     arguments = [FINGER, "-c", "-t", f"{request.time_limit:.0f}", "-T", f"{request.time_limit:.0f}"]
     arguments += ["-L", "summary", "-l", settings.pop("smtp_tls_security_level")]
     arguments += ["-h", "native", "-F", request.ca_file]
@@ -34,17 +34,17 @@ def command(request: Request, port: int, build: Build) -> list[str]:
     return [*arguments, f"[{request.server_name}]:{port}"]
 
 
-def read(output: str) -> Said:
-    """What its lines come to."""
+def read_output(output: str) -> Report:
+    """What its output reports of the handshake."""
     lines = [line.partition(": ")[2] for line in output.splitlines()]
     if any(ESTABLISHED.search(line) for line in lines):
-        return negotiated(lines)
+        return read_handshake(lines)
     messages = [line for line in lines if not re.match(r"[<>] |Connected to|using DANE", line)]
-    refused = reply_in("\n".join(line[2:] for line in lines if line.startswith("< ")))
-    return Said(False, "\n".join(messages) or None, refused)
+    refused = find_refusal("\n".join(line[2:] for line in lines if line.startswith("< ")))
+    return Report(False, "\n".join(messages) or None, refused)
 
 
-def must_have_tool(there: bool) -> None:
+def require_tool(there: bool) -> None:
     """See that the build has the tool.
 
     Raises:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from common.contract import Reply
-from common.mailer import Said, reply_in
+from common.mailer import Report, find_refusal
 
 # "<22>Nov 26 22:50:01 postfix/smtp[123]: ...": the priority and time are syslog(3)'s.
 _LINE = re.compile(
@@ -28,7 +28,7 @@ class Log:
     """Takes syslog's lines; tells what came of a message by its Message-ID."""
 
     _queued: dict[str, str] = field(default_factory=dict)
-    _ended: dict[str, Said] = field(default_factory=dict)
+    _ended: dict[str, Report] = field(default_factory=dict)
     _lines: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def feed(self, line: str) -> str | None:
@@ -47,28 +47,28 @@ class Log:
         lines = self._lines.pop(process)
         message_id = self._queued.pop(status["queue"], None)
         if message_id is not None:
-            self._ended[message_id] = said(status["status"], status["words"], lines)
+            self._ended[message_id] = read_delivery(status["status"], status["words"], lines)
         return message_id
 
-    def take(self, message: str) -> Said | None:
+    def take_report(self, message: str) -> Report | None:
         """What came of a message, once."""
         return self._ended.pop(message, None)
 
 
-def said(status: str, text: str, lines: list[str]) -> Said:
+def read_delivery(status: str, text: str, lines: list[str]) -> Report:
     """What smtp(8) says of a delivery: its status line, and the lines of its process before it."""
     sent = status == "sent"
     if not sent:
-        return Said(False, "\n".join([text, *_find_troubles(lines)]), reply_in(text))
-    return negotiated(lines, _read_reply(text))
+        return Report(False, "\n".join([text, *_find_troubles(lines)]), find_refusal(text))
+    return read_handshake(lines, _read_reply(text))
 
 
-def negotiated(lines: list[str], reply: Reply | None = None) -> Said:
+def read_handshake(lines: list[str], reply: Reply | None = None) -> Report:
     """A success, with what the lines tell of its TLS; the last handshake's."""
     view = next((m for line in reversed(lines) if (m := ESTABLISHED.search(line))), None)
     if view is None:
-        return Said(True, reply=reply)
-    return Said(
+        return Report(True, reply=reply)
+    return Report(
         sent=True,
         reply=reply,
         protocol=view["protocol"],

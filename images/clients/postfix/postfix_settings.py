@@ -17,15 +17,15 @@ NEXT_HOP = "X-Postfix-Matrix-Next-Hop"
 class Build:
     """A build, as it says itself: mail_version, ``openssl version``, and what it can do.
 
-    ``protocols`` are the names that its protocol lists know, ``lacking`` the versions that its
-    OpenSSL was built without, with its words for that; ``sasl``: it has a client's side.
+    ``protocols`` are the names that its protocol lists know, ``unavailable`` the versions that its
+    OpenSSL was built without, with its message for each; ``sasl``: it has a client's side.
     """
 
     version: tuple[int, ...]
     openssl: str
     protocols: tuple[str, ...]
     sasl: bool
-    lacking: Mapping[str, str]
+    unavailable: Mapping[str, str]
 
     @property
     def has_levels(self) -> bool:
@@ -43,7 +43,7 @@ class Way:
     login: tuple[str, str] | None
 
     @classmethod
-    def of(cls, request: Request) -> Way:
+    def for_request(cls, request: Request) -> Way:
         """The way of a request."""
         login = None
         if request.username is not None:
@@ -51,12 +51,12 @@ class Way:
         return cls(request.offer, request.implicit_tls, request.plaintext, login)
 
 
-def version_of(text: str) -> tuple[int, ...]:
+def parse_version(text: str) -> tuple[int, ...]:
     """``3.7.11`` or ``3.12-20260101`` in numbers."""
     return tuple(int(part) for part in re.findall(r"\d+", text.partition("-")[0]))
 
 
-def tls_settings(way: Way, build: Build) -> dict[str, str]:
+def make_tls_settings(way: Way, build: Build) -> dict[str, str]:
     """The smtp_tls_* settings of a way, by the names of smtp(8).
 
     Left to itself Postfix does TLS where it is offered, at level may, as its users run it; with an
@@ -72,10 +72,10 @@ def tls_settings(way: Way, build: Build) -> dict[str, str]:
         if build.version < (3, 0):
             raise Incapable("smtp_tls_wrappermode: Postfix never had it before 3.0")
         settings |= {"smtp_tls_wrappermode": "yes", "smtp_tls_security_level": "encrypt"}
-    return settings if way.offer is None else {**settings, **offer_settings(way.offer, build)}
+    return settings if way.offer is None else {**settings, **make_offer_settings(way.offer, build)}
 
 
-def offer_settings(offer: Offer, build: Build) -> dict[str, str]:
+def make_offer_settings(offer: Offer, build: Build) -> dict[str, str]:
     """The settings that pin an offer.
 
     Raises:
@@ -86,7 +86,7 @@ def offer_settings(offer: Offer, build: Build) -> dict[str, str]:
     level = ":@SECLEVEL=0" if build.has_levels else ""
     named = ":".join(offer.ciphers) or "ALL:COMPLEMENTOFALL"
     settings = {
-        "smtp_tls_mandatory_protocols": protocols(offer, build),
+        "smtp_tls_mandatory_protocols": make_protocol_list(offer, build),
         "smtp_tls_mandatory_ciphers": "medium",
         "smtp_tls_mandatory_exclude_ciphers": "",
         "smtp_tls_exclude_ciphers": "",
@@ -99,23 +99,23 @@ def offer_settings(offer: Offer, build: Build) -> dict[str, str]:
     return settings
 
 
-def protocols(offer: Offer, build: Build) -> str:
+def make_protocol_list(offer: Offer, build: Build) -> str:
     """The protocol list of an offer: what is outside is left out by its name.
 
     Raises:
-        Incapable: a version of the offer has no name in this release, or all are lacking in its
-            OpenSSL (1.0.x would offer what was left out instead, and turn away from the answer).
+        Incapable: a version of the offer has no name in this release, or its OpenSSL has none
+            of them (1.0.x would offer what was left out instead, and turn away from the answer).
     """
-    if all(version in build.lacking for version in offer.versions()):
-        raise Incapable(build.lacking[offer.highest])
-    unnamed = [version for version in offer.versions() if version not in build.protocols]
+    if all(version in build.unavailable for version in offer.list_versions()):
+        raise Incapable(build.unavailable[offer.highest])
+    unnamed = [version for version in offer.list_versions() if version not in build.protocols]
     if unnamed:
         raise Incapable(f"{unnamed[0]}: this Postfix's lists never had that name")
-    outside = [f"!{version}" for version in build.protocols if version not in offer.versions()]
+    outside = [f"!{version}" for version in build.protocols if version not in offer.list_versions()]
     return ", ".join(outside)
 
 
-def main_cf(way: Way, build: Build, folder: str, ca_file: str) -> str:
+def make_main_cf(way: Way, build: Build, folder: str, ca_file: str) -> str:
     """An instance's main.cf.
 
     Raises:
@@ -145,7 +145,7 @@ def main_cf(way: Way, build: Build, folder: str, ca_file: str) -> str:
         "smtp_connection_cache_on_demand": "no",
         "smtp_tls_loglevel": "1",
         "smtp_tls_CAfile": ca_file,
-        **tls_settings(way, build),
+        **make_tls_settings(way, build),
         **_login_settings(way, build),
     }
     if build.version >= (3, 0):
@@ -165,7 +165,7 @@ def _login_settings(way: Way, build: Build) -> dict[str, str]:
     }
 
 
-def master_cf(stock: str) -> str:
+def make_master_cf(stock: str) -> str:
     """The image's own master.cf: nothing listens, and nothing is chrooted."""
     lines: list[str] = []
     for line in stock.splitlines():

@@ -9,8 +9,8 @@ import re
 from typing import Any
 
 from common.contract import PROTOCOLS, Offer, Reply, Request, main
-from common.mailer import Incapable, Relayed, Said, letter, reply_in
-from programs import ask, first, start
+from common.mailer import Incapable, Relayed, Report, find_refusal, format_message
+from programs import ask_program, find_first, run_mail_program
 
 CURL = "/usr/bin/curl"
 #: -2 and -3 are options too; from 7.77.0 on curl passes them over (curl(1)).
@@ -20,7 +20,7 @@ HIGHEST = {"TLSv1": "1.0", "TLSv1.1": "1.1", "TLSv1.2": "1.2", "TLSv1.3": "1.3"}
 _STAGES = {67: "auth"}
 
 
-def command(request: Request, port: int) -> list[str]:
+def make_command(request: Request, port: int) -> list[str]:
     """The command line: TLS asked for, a file sent; with an offer what it takes to make it."""
     scheme = "smtps" if request.implicit_tls else "smtp"
     arguments = [CURL, "-q", "--silent", "--show-error", "--verbose", "--upload-file", "-"]
@@ -56,19 +56,19 @@ def offer_options(offer: Offer) -> list[str]:
 @functools.cache
 def curl_version() -> str:
     """The release, ``7.88.1``."""
-    return first(r"^curl (\S+)", ask(CURL, "--version"))
+    return find_first(r"^curl (\S+)", ask_program(CURL, "--version"))
 
 
-def read(status: int, errors: str) -> Said:
-    """What curl's own words come to; ``errors`` has its verbose transcript."""
+def read_output(status: int, errors: str) -> Report:
+    """What curl reports of its message; ``errors`` has its verbose transcript."""
     message = "\n".join(line for line in errors.splitlines() if line.startswith("curl: ("))
     view = re.search(r"SSL connection using (\S+) / (\S+)", errors)
     protocol, cipher = (view[1], view[2]) if view else (None, None)
     replies = re.findall(r"^< (\d{3}) (.*?)\r?$", errors, re.M)
     taken = [Reply(250, text) for code, text in replies if code == "250" and "queued as" in text]
-    reply = taken[-1] if status == 0 and taken else reply_in(errors)
+    reply = taken[-1] if status == 0 and taken else find_refusal(errors)
     protocol = "TLSv1" if protocol == "TLSv1.0" else protocol
-    return Said(status == 0, message or None, reply, _STAGES.get(status), protocol, cipher)
+    return Report(status == 0, message or None, reply, _STAGES.get(status), protocol, cipher)
 
 
 class Curl:
@@ -76,22 +76,22 @@ class Curl:
 
     async def describe(self) -> dict[str, Any]:
         """What this is."""
-        output = ask(CURL, "--version")
+        output = ask_program(CURL, "--version")
         return {
             "client": "curl",
             "version": curl_version(),
             "tls_library": "OpenSSL",
-            "tls_version": "OpenSSL " + first(r"OpenSSL/(\S+)", output),
+            "tls_version": "OpenSSL " + find_first(r"OpenSSL/(\S+)", output),
             "offers": list(PROTOCOLS[2:]),
             "sends_mail": True,
         }
 
-    async def send(self, request: Request, port: int) -> Said:
+    async def send_message(self, request: Request, port: int) -> Report:
         """Run curl once."""
         # The distribution's openssl.cnf may forbid what is to be offered.
         free = {} if request.offer is None else {"OPENSSL_CONF": "/dev/null"}
-        ended = await start(command(request, port), letter(request), free)
-        return read(ended.status, ended.errors)
+        ended = await run_mail_program(make_command(request, port), format_message(request), free)
+        return read_output(ended.status, ended.errors)
 
 
 if __name__ == "__main__":

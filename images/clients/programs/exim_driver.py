@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from common.contract import EHLO_NAME, PROTOCOLS, Reply, Request, main
-from common.mailer import Relayed, Said, letter, reply_in
-from gnutls import priorities
-from programs import ask, first, package_version, start
+from common.mailer import Relayed, Report, find_refusal, format_message
+from gnutls import make_priorities
+from programs import ask_program, find_first, package_version, run_mail_program
 
 EXIM = "/usr/sbin/exim4"
 #: "=> b@sink.test R=out T=out H=mx.test [127.0.0.1] X=TLS1.3:... C="250 2.0.0 Ok: queued as 9F2""
@@ -22,7 +22,7 @@ _SENT = re.compile(r'^ *=> .* C="(?P<code>\d{3}) (?P<text>.*)"', re.M)
 _TROUBLE = re.compile(r"^ *(?:==|\*\*|H=|.*(?:TLS|SMTP) error|.*gnutls_)")
 
 
-def configuration(request: Request, port: int, folder: str, group: int) -> str:
+def make_configuration(request: Request, port: int, folder: str, group: int) -> str:
     """A whole exim.conf for one message: everything goes to the relay, and nothing else is done.
 
     TLS is the smtp transport's own default (where it is offered) unless there is an offer; with one
@@ -58,7 +58,7 @@ def configuration(request: Request, port: int, folder: str, group: int) -> str:
             "begin transports",
             "out:",
             "  driver = smtp",
-            *(f"  {line}" for line in transport(request)),
+            *(f"  {line}" for line in make_transport_options(request)),
             "begin retry",
             "begin authenticators",
             *_login_section(request),
@@ -67,7 +67,7 @@ def configuration(request: Request, port: int, folder: str, group: int) -> str:
     )
 
 
-def transport(request: Request) -> list[str]:
+def make_transport_options(request: Request) -> list[str]:
     """The options of the smtp transport that a request needs.
 
     Raises:
@@ -79,7 +79,7 @@ def transport(request: Request) -> list[str]:
     if request.implicit_tls:
         lines.append("protocol = smtps")
     if request.offer is not None:
-        string = priorities(request.offer)
+        string = make_priorities(request.offer)
         lines += ["hosts_require_tls = *", "tls_try_verify_hosts ="]
         lines.append(f"tls_require_ciphers = {string}")
     if request.username is not None:
@@ -100,14 +100,14 @@ def _login_section(request: Request) -> list[str]:
     ]
 
 
-def read(output: str) -> Said:
-    """What Exim's log lines, which -v prints, come to."""
+def read_output(output: str) -> Report:
+    """What Exim's log lines, which -v prints, report of the delivery."""
     if sent := _SENT.search(output):
-        return Said(True, reply=Reply(int(sent["code"]), sent["text"]))
+        return Report(True, reply=Reply(int(sent["code"]), sent["text"]))
     troubles = [line.strip() for line in output.splitlines() if _TROUBLE.match(line)]
     message = "\n".join(dict.fromkeys(troubles)) or output.strip() or None
     stage = "auth" if re.search(r"authenticat", message or "") else None
-    return Said(False, message, reply_in(message or ""), stage)
+    return Report(False, message, find_refusal(message or ""), stage)
 
 
 class Exim:
@@ -120,22 +120,22 @@ class Exim:
         library = package_version("libgnutls30") or package_version("libgnutls30t64")
         return {
             "client": "Exim",
-            "version": first(r"Exim version (\S+)", ask(EXIM, "-bV")),
+            "version": find_first(r"Exim version (\S+)", ask_program(EXIM, "-bV")),
             "tls_library": "GnuTLS",
             "tls_version": f"GnuTLS {library}",
             "offers": list(PROTOCOLS[2:]),
             "sends_mail": True,
         }
 
-    async def send(self, request: Request, port: int) -> Said:
+    async def send_message(self, request: Request, port: int) -> Report:
         """Deliver once, in the foreground, from a spool of its own: nothing is tried again."""
         with tempfile.TemporaryDirectory(prefix="exim-") as folder:
             conf = Path(folder, "exim.conf")
-            conf.write_text(configuration(request, port, folder, os.getgid()))
+            conf.write_text(make_configuration(request, port, folder, os.getgid()))
             command = [EXIM, "-C", str(conf), "-odf", "-oi", "-v", "-f", request.sender]
-            given = letter(request).replace(b"\r\n", b"\n")
-            ended = await start([*command, request.recipient], given)
-        return read(ended.output + "\n" + ended.errors)
+            given = format_message(request).replace(b"\r\n", b"\n")
+            ended = await run_mail_program([*command, request.recipient], given)
+        return read_output(ended.output + "\n" + ended.errors)
 
 
 if __name__ == "__main__":

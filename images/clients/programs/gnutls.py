@@ -37,7 +37,7 @@ EXCHANGES = {
 }
 
 
-def suites(listed: str) -> dict[int, str]:
+def parse_suites(listed: str) -> dict[int, str]:
     """``gnutls-cli --list``: the names that GnuTLS has for cipher suites, by their numbers."""
     rows = re.findall(r"^(TLS_\w+)\s+0x(\w\w), 0x(\w\w)", listed, re.M)
     return {int(high + low, 16): name for name, high, low in rows}
@@ -55,25 +55,25 @@ def cipher_numbers(offer: Offer) -> set[int]:
         raise Incapable(f"the cipher {exc} has no number in TLS") from None
 
 
-def cipher_priorities(offer: Offer, known: Mapping[int, str]) -> str:
-    """An offer's versions, ciphers and groups. What else the words bring in has to be looked at.
+def make_cipher_priorities(offer: Offer, known: Mapping[int, str]) -> str:
+    """An offer's versions, ciphers and groups. Check which other suites the string allows.
 
-    GnuTLS chooses by key exchange, cipher and MAC: the words of two suites may allow a third.
+    GnuTLS chooses by key exchange, cipher and MAC: the parts of two suites may allow a third.
 
     Raises:
         Incapable: GnuTLS has no such cipher, or no word for something.
     """
     parts = ["NONE", "+COMP-NULL", "+SIGN-ALL"]
-    parts += [f"+VERS-{_version_name(version)}" for version in offer.versions()]
+    parts += [f"+VERS-{_version_name(version)}" for version in offer.list_versions()]
     parts += [f"+GROUP-{_group_name(name)}" for name in offer.groups] or ["+GROUP-ALL"]
     for number in sorted(cipher_numbers(offer)):
         if number not in known:
             raise Incapable(f"GnuTLS never had the cipher 0x{number:04X}")
-        parts += [word for word in suite_words(known[number]) if word not in parts]
+        parts += [word for word in split_suite(known[number]) if word not in parts]
     return ":".join([*parts, "%COMPAT"])
 
 
-def suite_words(name: str) -> list[str]:
+def split_suite(name: str) -> list[str]:
     """A suite's key exchange (none in TLSv1.3), cipher and MAC, each as a word that adds it."""
     rest = name.removeprefix("TLS_")
     fitting = [begin for begin in EXCHANGES if rest.startswith(begin + "_")]
@@ -85,7 +85,7 @@ def suite_words(name: str) -> list[str]:
     return [f"+{part}" for part in parts if part]
 
 
-def priorities(offer: Offer) -> str:
+def make_priorities(offer: Offer) -> str:
     """An offer's versions, and groups, with every cipher and signature that the library has.
 
     Raises:
@@ -96,7 +96,10 @@ def priorities(offer: Offer) -> str:
             "GnuTLS chooses by key exchange, cipher and MAC, not by cipher suites' names"
         )
     parts = ["NORMAL", "+ARCFOUR-128", "+3DES-CBC", "+RSA", "+DHE-RSA", "+SHA1", "+SIGN-ALL"]
-    parts += ["-VERS-ALL", *(f"+VERS-{_version_name(version)}" for version in offer.versions())]
+    parts += [
+        "-VERS-ALL",
+        *(f"+VERS-{_version_name(version)}" for version in offer.list_versions()),
+    ]
     if offer.groups:
         parts += ["-GROUP-ALL", *(f"+GROUP-{_group_name(name)}" for name in offer.groups)]
     return ":".join([*parts, "%COMPAT"])

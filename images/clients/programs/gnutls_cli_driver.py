@@ -12,17 +12,17 @@ from functools import cache
 from typing import Any
 
 from common.contract import PROTOCOLS, Ending, Offer, Request, Trace, main
-from common.mailer import Incapable, Said, view
+from common.mailer import Incapable, Report, note_negotiated
 from common.process import Process
 from common.relay import Relay, Wire
-from common.speaker import Speaker, ending
-from gnutls import cipher_numbers, cipher_priorities, priorities, suites
-from programs import ENVIRONMENT, ask, first, package_version
+from common.speaker import Speaker, judge_program
+from gnutls import cipher_numbers, make_cipher_priorities, make_priorities, parse_suites
+from programs import ENVIRONMENT, ask_program, find_first, package_version
 
 GNUTLS_CLI = "/usr/bin/gnutls-cli"
 
 
-def command(request: Request, port: int, priority: str | None) -> list[str]:
+def make_command(request: Request, port: int, priority: str | None) -> list[str]:
     """The command line: as the manual has it for SMTP, and an offer's besides."""
     arguments = [GNUTLS_CLI, f"--port={port}", "--logfile=/dev/stderr"]
     arguments += [f"--x509cafile={request.ca_file}"]
@@ -37,12 +37,12 @@ def command(request: Request, port: int, priority: str | None) -> list[str]:
 
 
 @cache
-def listed(*options: str) -> dict[int, str]:
+def list_suites(*options: str) -> dict[int, str]:
     """The cipher suites that gnutls-cli lists: all, or those of a priority string."""
-    return suites(ask(GNUTLS_CLI, "--list", *options))
+    return parse_suites(ask_program(GNUTLS_CLI, "--list", *options))
 
 
-def priority_of(offer: Offer) -> str:
+def find_priority(offer: Offer) -> str:
     """The priority string of an offer.
 
     Raises:
@@ -50,16 +50,16 @@ def priority_of(offer: Offer) -> str:
             tells.
     """
     if not offer.ciphers:
-        return priorities(offer)
-    string = cipher_priorities(offer, listed())
-    requested, offered = cipher_numbers(offer), listed(f"--priority={string}")
+        return make_priorities(offer)
+    string = make_cipher_priorities(offer, list_suites())
+    requested, offered = cipher_numbers(offer), list_suites(f"--priority={string}")
     if set(offered) != requested:
         names = " ".join(offered.values()) or "none"
         raise Incapable(f"GnuTLS cannot be told of these ciphers alone: it would offer {names}")
     return string
 
 
-def words(errors: str) -> str:
+def extract_errors(errors: str) -> str:
     """What gnutls-cli says went wrong; all that it says where that is nothing."""
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
     messages = [line for line in lines if re.match(r"\*\*\*|Error|Syntax|- Status: .*NOT", line)]
@@ -76,7 +76,7 @@ class GnutlsCli:
         library = package_version("libgnutls30") or package_version("libgnutls30t64")
         return {
             "client": "gnutls-cli",
-            "version": first(r"gnutls-cli (\S+)", ask(GNUTLS_CLI, "--version")),
+            "version": find_first(r"gnutls-cli (\S+)", ask_program(GNUTLS_CLI, "--version")),
             "tls_library": "GnuTLS",
             "tls_version": f"GnuTLS {library}",
             "offers": list(PROTOCOLS[2:]),
@@ -86,19 +86,23 @@ class GnutlsCli:
     async def run(self, request: Request, trace: Trace) -> Ending:
         """One gnutls-cli, from start to end."""
         try:
-            priority = priority_of(request.offer) if request.offer else None
+            priority = find_priority(request.offer) if request.offer else None
         except Incapable as exc:
             return Ending("client-incapable", "handshake", str(exc))
         wire = Wire(trace, request.implicit_tls, hangup=request.extras.hangup)
         speaker = Speaker(trace, request.implicit_tls, [])
         try:
             async with Relay(wire, request.host, request.port) as relay:
-                process = await self._run_program(command(request, relay.port, priority), speaker)
+                process = await self._run_program(
+                    make_command(request, relay.port, priority), speaker
+                )
         except ConnectionRefusedError as exc:
             return Ending("refused", "connect", f"ConnectionRefusedError: {exc}")
-        done = ending(wire, speaker, words(process.errors.decode("utf-8", "replace")))
+        done = judge_program(
+            wire, speaker, extract_errors(process.errors.decode("utf-8", "replace"))
+        )
         if done.outcome == "accepted":
-            view(trace, Said(sent=True), wire)
+            note_negotiated(trace, Report(sent=True), wire)
         return done
 
     async def _run_program(self, arguments: list[str], speaker: Speaker) -> Process:
@@ -107,13 +111,13 @@ class GnutlsCli:
         def hear(running: Process) -> None:
             nonlocal size
             new, size = running.output[size:], len(running.output)
-            answer = speaker.hear(new)
+            answer = speaker.take_output(new)
             if answer:
-                running.write(answer)
+                running.write_input(answer)
 
         process = Process(arguments, ENVIRONMENT, hear)
         try:
-            process.write(speaker.first_words())
+            process.write_input(speaker.first_input())
             await process.ended
         finally:
             process.kill()

@@ -6,12 +6,12 @@ import re
 import subprocess
 from collections.abc import Mapping, Sequence
 
-from common.process import Ended, run
+from common.process import Ended, run_program
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin:/usr/sbin", "LC_ALL": "C", "HOME": "/nonexistent"}
 
 
-def ask(*command: str) -> str:
+def ask_program(*command: str) -> str:
     """What a program says of itself, on whichever of its outputs."""
     done = subprocess.run(
         command, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=20
@@ -21,17 +21,17 @@ def ask(*command: str) -> str:
 
 def package_version(package: str) -> str:
     """The version of an installed package, ``1.8.23-1``; "" where it is not installed."""
-    return ask("/usr/bin/dpkg-query", "-W", "-f", "${Version}", package).strip()
+    return ask_program("/usr/bin/dpkg-query", "-W", "-f", "${Version}", package).strip()
 
 
-def first(pattern: str, text: str) -> str:
+def find_first(pattern: str, text: str) -> str:
     """The first group of the first match, or ""."""
     match = re.search(pattern, text)
     return match[1] if match else ""
 
 
-async def start(
+async def run_mail_program(
     command: Sequence[str], given: bytes, environment: Mapping[str, str] | None = None
 ) -> Ended:
     """Run a program with its whole standard input, in an environment that says nothing of TLS."""
-    return await run(command, {**ENVIRONMENT, **(environment or {})}, given)
+    return await run_program(command, {**ENVIRONMENT, **(environment or {})}, given)

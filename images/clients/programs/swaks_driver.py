@@ -8,8 +8,8 @@ import re
 from typing import Any
 
 from common.contract import PROTOCOLS, Offer, Reply, Request, main
-from common.mailer import Incapable, Relayed, Said, letter
-from programs import ask, first, start
+from common.mailer import Incapable, Relayed, Report, format_message
+from programs import ask_program, find_first, run_mail_program
 
 SWAKS = "/usr/bin/swaks"
 _STAGES = {
@@ -23,7 +23,7 @@ _STAGES = {
 }
 
 
-def command(request: Request, port: int) -> list[str]:
+def make_command(request: Request, port: int) -> list[str]:
     """The command line: TLS asked for; with an offer what it takes to make it."""
     arguments = [
         SWAKS,
@@ -48,13 +48,13 @@ def offer_options(offer: Offer) -> list[str]:
     """The options of an offer; swaks has none for groups, and for TLSv1.3's ciphers."""
     if offer.groups or any(name.startswith("TLS_") for name in offer.ciphers):
         raise Incapable("swaks has no option for groups, nor for the ciphers of TLSv1.3")
-    versions = ",".join(version.lower().replace(".", "_") for version in offer.versions())
+    versions = ",".join(version.lower().replace(".", "_") for version in offer.list_versions())
     named = ":".join(offer.ciphers) or "ALL:COMPLEMENTOFALL"
     return ["--tls-protocol", versions, "--tls-cipher", f"{named}:@SECLEVEL=0"]
 
 
-def read(status: int, output: str) -> Said:
-    """What swaks's transcript comes to: "<-" is the server, "<~" the server in TLS, "*" no."""
+def read_output(status: int, output: str) -> Report:
+    """What swaks's transcript reports: "<-" is the server, "<~" the server in TLS, "*" no."""
     view = re.search(r"^=== TLS started with cipher ([^:\s]+):([^:\s]+):(\d+)", output, re.M)
     protocol, cipher, bits = (view[1], view[2], int(view[3])) if view else (None, None, None)
     message = "\n".join(re.findall(r"^\*\*\* (.*)$", output, re.M)) or None
@@ -67,7 +67,7 @@ def read(status: int, output: str) -> Said:
     reply = deciding[-1] if deciding else None
     if protocol == "TLSv1.0":
         protocol = "TLSv1"
-    return Said(status == 0, message, reply, stage, protocol, cipher, bits)
+    return Report(status == 0, message, reply, stage, protocol, cipher, bits)
 
 
 class Swaks:
@@ -80,18 +80,18 @@ class Swaks:
         perl = "use Net::SSLeay; print Net::SSLeay::SSLeay_version(0)"
         return {
             "client": "swaks",
-            "version": first(r"swaks version (\S+)", ask(SWAKS, "--version")),
+            "version": find_first(r"swaks version (\S+)", ask_program(SWAKS, "--version")),
             "tls_library": "OpenSSL",
-            "tls_version": ask("/usr/bin/perl", "-e", perl).strip(),
+            "tls_version": ask_program("/usr/bin/perl", "-e", perl).strip(),
             "offers": list(PROTOCOLS[2:]),
             "sends_mail": True,
         }
 
-    async def send(self, request: Request, port: int) -> Said:
+    async def send_message(self, request: Request, port: int) -> Report:
         """Run swaks once."""
         free = {} if request.offer is None else {"OPENSSL_CONF": "/dev/null"}
-        ended = await start(command(request, port), letter(request), free)
-        return read(ended.status, ended.output + "\n" + ended.errors)
+        ended = await run_mail_program(make_command(request, port), format_message(request), free)
+        return read_output(ended.status, ended.output + "\n" + ended.errors)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ import ssl
 from typing import Any
 
 from common.contract import PROTOCOLS, Request, main
-from common.mailer import Relayed, Said
-from common.worker import MOST, Workers, job_of, said_by
+from common.mailer import Relayed, Report
+from common.worker import MOST, Workers, make_job, read_answer
 
 COMMAND = ["/usr/bin/python3", "/opt/driver/smtplib_worker.py"]
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "PYTHONUTF8": "1"}
@@ -37,9 +37,9 @@ class Smtplib:
             "sends_mail": True,
         }
 
-    async def send(self, request: Request, port: int) -> Said:
+    async def send_message(self, request: Request, port: int) -> Report:
         """Have a worker send the message."""
-        return said_by(await self._workers.ask(job_of(request, port)))
+        return read_answer(await self._workers.run_job(make_job(request, port)))
 
 
 if __name__ == "__main__":

@@ -14,33 +14,35 @@ import warnings
 from email.message import EmailMessage
 from typing import Any
 
-from common.tuned import TunedContext, default_context, pem_of, tune
-
-ALL_CIPHERS = "ALL:COMPLEMENTOFALL"
-#: OpenSSL 1.1.0 brought security levels, and forbids old versions at the default one from 3.0 on.
-LEVEL = ":@SECLEVEL=0"
-#: SSL_OP_LEGACY_SERVER_CONNECT, which ssl names from Python 3.12 on.
-OP_LEGACY_SERVER_CONNECT = 0x4
-
-
-class Incapable(Exception):
-    """Python's ssl module will not make this offer; its words are the cause's."""
+from common.tuned import (
+    REFUSALS,
+    TunedContext,
+    default_context,
+    make_pinned_context,
+    read_certificate,
+    tune_context,
+)
 
 
-def version(name: str) -> ssl.TLSVersion:
-    """``TLSv1.2`` as ssl.TLSVersion has it."""
-    version_constant: ssl.TLSVersion = getattr(ssl.TLSVersion, name.replace(".", "_"))
-    return version_constant
+class SmtplibIncapable(Exception):
+    """Python's ssl module will not make this offer; the message is the cause's."""
 
 
-def context(job: dict[str, Any]) -> TunedContext:
+def make_context(job: dict[str, Any]) -> TunedContext:
     """The context of a job, with the certificate and the server name that it wants.
 
     Raises:
-        Incapable: Python or its OpenSSL refuses the offer, or has never heard of it.
+        SmtplibIncapable: Python or its OpenSSL refuses the offer, or has never heard of it.
     """
-    made = default_context(job["ca_file"]) if job["lowest"] is None else pinned(job)
-    tune(
+    if job["lowest"] is None:
+        made = default_context(job["ca_file"])
+    else:
+        try:
+            versions = job["lowest"], job["highest"]
+            made = make_pinned_context(versions, job["ciphers"], job["groups"])
+        except REFUSALS as exc:
+            raise SmtplibIncapable(f"{type(exc).__name__}: {exc}") from exc
+    tune_context(
         made,
         certificate=job["certificate"],
         key=job["key"],
@@ -48,33 +50,6 @@ def context(job: dict[str, Any]) -> TunedContext:
         name=job["sni"],
     )
     return made
-
-
-def pinned(job: dict[str, Any]) -> TunedContext:
-    """A context that lets nothing but the offer decide."""
-    made = TunedContext(ssl.PROTOCOL_TLS_CLIENT)
-    made.check_hostname = False
-    made.verify_mode = ssl.CERT_NONE
-    made.options &= ~(ssl.OP_NO_SSLv3 | ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1)
-    made.options |= OP_LEGACY_SERVER_CONNECT
-    try:
-        restrict(made, job["ciphers"], job["groups"])
-        made.minimum_version = version(job["lowest"])
-        made.maximum_version = version(job["highest"])
-    except (AttributeError, ValueError, ssl.SSLError) as exc:
-        raise Incapable(f"{type(exc).__name__}: {exc}") from exc
-    return made
-
-
-def restrict(made: ssl.SSLContext, ciphers: list[str], groups: list[str]) -> None:
-    """Offer the named ciphers and group alone, else all that there are."""
-    if any(name.startswith("TLS_") for name in ciphers):
-        raise ValueError("Python's ssl module cannot choose among the ciphers of TLSv1.3")
-    made.set_ciphers((":".join(ciphers) or ALL_CIPHERS) + LEVEL)
-    if len(groups) > 1:
-        raise ValueError("Python's ssl module can be told one group, not several")
-    for group in groups:
-        made.set_ecdh_curve(group)
 
 
 class Watched:
@@ -91,15 +66,15 @@ class Watched:
         return code, text
 
 
-class Plain(Watched, smtplib.SMTP):
+class WatchedSmtp(Watched, smtplib.SMTP):
     """smtplib.SMTP, watched."""
 
 
-class Implicit(Watched, smtplib.SMTP_SSL):
+class WatchedSmtps(Watched, smtplib.SMTP_SSL):
     """smtplib.SMTP_SSL, watched."""
 
 
-def letter(job: dict[str, Any]) -> EmailMessage:
+def compose_message(job: dict[str, Any]) -> EmailMessage:
     """The message."""
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = job["from"], job["to"], job["subject"]
@@ -107,15 +82,15 @@ def letter(job: dict[str, Any]) -> EmailMessage:
     return message
 
 
-def connect(job: dict[str, Any], chosen: ssl.SSLContext, result: dict[str, Any]) -> Any:
+def connect_client(job: dict[str, Any], chosen: ssl.SSLContext, result: dict[str, Any]) -> Any:
     """A client that is connected, has shaken hands and has said EHLO."""
     result["stage"] = "banner"
     limit = job["time_limit"]
     if job["implicit"]:
         result["stage"] = "handshake"
-        client: Any = Implicit(job["host"], job["port"], context=chosen, timeout=limit)
+        client: Any = WatchedSmtps(job["host"], job["port"], context=chosen, timeout=limit)
     else:
-        client = Plain(job["host"], job["port"], timeout=limit)
+        client = WatchedSmtp(job["host"], job["port"], timeout=limit)
     try:
         result["stage"] = "ehlo"
         client.ehlo("client.test")
@@ -128,23 +103,23 @@ def connect(job: dict[str, Any], chosen: ssl.SSLContext, result: dict[str, Any])
         if not job["plaintext"]:
             result["protocol"] = client.sock.version()
             result["cipher"], _, result["bits"] = client.sock.cipher()
-            result["peer_certificate"] = pem_of(client.sock)
+            result["peer_certificate"] = read_certificate(client.sock)
     except BaseException:
         client.close()
         raise
     return client
 
 
-def send(job: dict[str, Any], result: dict[str, Any]) -> None:
+def hold_dialogue(job: dict[str, Any], result: dict[str, Any]) -> None:
     """One dialogue; ``result`` is filled as it goes on."""
-    chosen = context(job)
+    chosen = make_context(job)
     if job["resume"]:
         # The session is there once the server has said something: TLSv1.3's comes after the
         # handshake (RFC 8446, section 4.6.1).
-        first = connect(job, chosen, result)
+        first = connect_client(job, chosen, result)
         chosen.session = first.sock.session
         first.quit()
-    client = connect(job, chosen, result)
+    client = connect_client(job, chosen, result)
     if job["resume"]:
         result["resumed"] = bool(client.sock.session_reused)
     try:
@@ -155,7 +130,7 @@ def send(job: dict[str, Any], result: dict[str, Any]) -> None:
         if job["hangup"] == "data":
             hang_up(client, job, result)
             return
-        client.send_message(letter(job))
+        client.send_message(compose_message(job))
         result.update(sent=True, code=client.code, text=client.text)
         client.quit()
     except smtplib.SMTPRecipientsRefused as exc:
@@ -182,12 +157,12 @@ def hang_up(client: Any, job: dict[str, Any], result: dict[str, Any]) -> None:
     result["hung_up"] = True
 
 
-def answer(job: dict[str, Any]) -> dict[str, Any]:
+def answer_job(job: dict[str, Any]) -> dict[str, Any]:
     """One job's answer."""
     result: dict[str, Any] = {"sent": False}
     try:
-        send(job, result)
-    except Incapable as exc:
+        hold_dialogue(job, result)
+    except SmtplibIncapable as exc:
         return {"incapable": str(exc)}
     except smtplib.SMTPResponseException as exc:
         text = exc.smtp_error
@@ -204,4 +179,4 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
 if __name__ == "__main__":
     warnings.simplefilter("ignore", DeprecationWarning)
     for line in sys.stdin:
-        print(json.dumps(answer(json.loads(line))), flush=True)
+        print(json.dumps(answer_job(json.loads(line))), flush=True)

@@ -42,7 +42,7 @@ class Library(NamedTuple):
         return tuple(name for name in NO if name != "SSLv3")[: 4 if self.has_tls13 else 3]
 
 
-class Told(NamedTuple):
+class PyOpenSslSettings(NamedTuple):
     """What makes an offer. ``suites`` is None where they are left as they are."""
 
     options: int
@@ -50,7 +50,9 @@ class Told(NamedTuple):
     suites: str | None
 
 
-def hindrance(job: dict[str, Any], library: Library, inside: Sequence[str]) -> str | None:
+def explain_impossible_offer(
+    job: dict[str, Any], library: Library, inside: Sequence[str]
+) -> str | None:
     """Why no such offer can be made; None where it can. ``inside``: the versions of its range.
 
     The library would pass over a version that it lacks, and offer the others of the range.
@@ -65,7 +67,9 @@ def hindrance(job: dict[str, Any], library: Library, inside: Sequence[str]) -> s
     return None
 
 
-def told(job: dict[str, Any], library: Library, inside: Sequence[str]) -> Told:
+def choose_settings(
+    job: dict[str, Any], library: Library, inside: Sequence[str]
+) -> PyOpenSslSettings:
     """The options, the ciphers up to TLSv1.2 and those of TLSv1.3, of an offer that can be made."""
     options = LEGACY_SERVER_CONNECT
     for name, bit in NO.items():
@@ -78,4 +82,4 @@ def told(job: dict[str, Any], library: Library, inside: Sequence[str]) -> Told:
     if old and not new:
         options |= NO["TLSv1.3"]
     suites = ":".join(new or SUITES) if library.has_suites and "TLSv1.3" in inside else None
-    return Told(options, (":".join(old) or ALL_CIPHERS) + LEVEL, suites)
+    return PyOpenSslSettings(options, (":".join(old) or ALL_CIPHERS) + LEVEL, suites)

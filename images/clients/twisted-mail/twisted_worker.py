@@ -19,7 +19,7 @@ import twisted  # type: ignore[import-not-found]
 from cryptography import __version__ as cryptography
 from cryptography.hazmat.backends.openssl import backend
 from OpenSSL import SSL
-from pyopenssl_offer import Library, hindrance, told
+from pyopenssl_offer import Library, choose_settings, explain_impossible_offer
 from twisted.internet import defer, reactor, ssl, stdio  # type: ignore[import-not-found]
 from twisted.internet.interfaces import (  # type: ignore[import-not-found]
     IOpenSSLClientConnectionCreator,
@@ -42,8 +42,8 @@ INVENTED = (
 OF_AUTH = (smtp.AUTHRequiredError, smtp.AUTHDeclinedError, smtp.AuthenticationError)
 
 
-class Incapable(Exception):
-    """pyOpenSSL will not make this offer; its words are the cause's."""
+class PyOpenSslIncapable(Exception):
+    """pyOpenSSL will not make this offer; the message is the cause's."""
 
 
 @implementer(IOpenSSLClientConnectionCreator)
@@ -51,11 +51,11 @@ class Pinned:
     """TLS as the offer has it, and nothing else."""
 
     def __init__(self, job: dict[str, Any]) -> None:
-        """Raises Incapable: the library refuses the offer, or cannot be told of it."""
-        why = hindrance(job, LIBRARY, job["inside"])
+        """Raises PyOpenSslIncapable: the library refuses the offer, or cannot be told of it."""
+        why = explain_impossible_offer(job, LIBRARY, job["inside"])
         if why is not None:
-            raise Incapable(why)
-        settings = told(job, LIBRARY, job["inside"])
+            raise PyOpenSslIncapable(why)
+        settings = choose_settings(job, LIBRARY, job["inside"])
         self._name = job["host"].encode()
         # "Any version" by its old name, which all of pyOpenSSL's ages have.
         self._context = SSL.Context(SSL.SSLv23_METHOD)
@@ -65,7 +65,7 @@ class Pinned:
             if settings.suites is not None:
                 self._context.set_tls13_ciphersuites(settings.suites.encode())
         except SSL.Error as exc:
-            raise Incapable(words(exc)) from exc
+            raise PyOpenSslIncapable(describe_error(exc)) from exc
 
     def clientConnectionForTLS(self, _protocol: Any) -> Any:
         """As the interface has it."""
@@ -74,7 +74,7 @@ class Pinned:
         return connection
 
 
-class Sender(smtp.ESMTPSender):  # type: ignore[misc]
+class TwistedSender(smtp.ESMTPSender):  # type: ignore[misc]
     """Twisted's sender, which keeps the reply that took the message."""
 
     def sentMail(self, code: int, resp: bytes, *more: Any) -> None:
@@ -86,7 +86,7 @@ class Sender(smtp.ESMTPSender):  # type: ignore[misc]
 class Factory(smtp.ESMTPSenderFactory):  # type: ignore[misc]
     """Twisted's factory, which also tells when the connection has gone."""
 
-    protocol = Sender
+    protocol = TwistedSender
     domain = b"client.test"
     noisy = False
 
@@ -106,7 +106,7 @@ class Factory(smtp.ESMTPSenderFactory):  # type: ignore[misc]
         self.gone.callback(None)
 
 
-def letter(job: dict[str, Any]) -> BytesIO:
+def compose_message(job: dict[str, Any]) -> BytesIO:
     """The message."""
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = job["from"], job["to"], job["subject"]
@@ -115,7 +115,7 @@ def letter(job: dict[str, Any]) -> BytesIO:
     return BytesIO(message.as_bytes())
 
 
-def security(job: dict[str, Any]) -> Any:
+def make_context_factory(job: dict[str, Any]) -> Any:
     """TLS as the documentation has it, or as the offer; None for none."""
     if job["plaintext"]:
         return None
@@ -125,12 +125,12 @@ def security(job: dict[str, Any]) -> Any:
     return ssl.optionsForClientTLS(job["host"], trustRoot=authority)
 
 
-def dial(job: dict[str, Any]) -> Factory:
+def begin_dialogue(job: dict[str, Any]) -> Factory:
     """Begin a dialogue; its factory's ``result`` and ``gone`` tell the rest."""
-    context = security(job)
+    context = make_context_factory(job)
     login = [job[name].encode() if job[name] else None for name in ("username", "password")]
     factory = Factory(
-        *(*login, job["from"], job["to"], letter(job), defer.Deferred()),
+        *(*login, job["from"], job["to"], compose_message(job), defer.Deferred()),
         retries=0,
         timeout=job["time_limit"],
         contextFactory=context,
@@ -144,17 +144,17 @@ def dial(job: dict[str, Any]) -> Factory:
     return factory
 
 
-def words(exc: BaseException) -> str:
-    """An exception in its own words, without Twisted's log of the dialogue: passwords are in it."""
+def describe_error(exc: BaseException) -> str:
+    """An exception's type and message, without Twisted's log of the dialogue: it has passwords."""
     if isinstance(exc, smtp.SMTPClientError):
         text = exc.resp.decode("utf-8", "replace") if isinstance(exc.resp, bytes) else exc.resp
         return f"{type(exc).__name__}: {exc.code} {text}"
     return f"{type(exc).__name__}: {exc}"
 
 
-def failed(exc: BaseException) -> dict[str, Any]:
+def describe_failure(exc: BaseException) -> dict[str, Any]:
     """The answer of a dialogue that came to nothing."""
-    answer: dict[str, Any] = {"sent": False, "error": words(exc)}
+    answer: dict[str, Any] = {"sent": False, "error": describe_error(exc)}
     if isinstance(exc, OF_AUTH):
         answer["stage"] = "auth"
     elif isinstance(exc, smtp.SMTPDeliveryError) and exc.addresses:
@@ -165,16 +165,16 @@ def failed(exc: BaseException) -> dict[str, Any]:
 
 
 @defer.inlineCallbacks  # type: ignore[untyped-decorator]
-def send(job: dict[str, Any]) -> Any:
+def answer_job(job: dict[str, Any]) -> Any:
     """One job's answer, when its connection has gone."""
     try:
-        factory = dial(job)
-    except Incapable as exc:
+        factory = begin_dialogue(job)
+    except PyOpenSslIncapable as exc:
         return {"incapable": str(exc)}
     try:
         yield factory.result
     except Exception as exc:
-        answer = failed(exc)
+        answer = describe_failure(exc)
     else:
         code, text = factory.taken or (0, b"")
         answer = {"sent": True, "code": code, "text": text.decode("utf-8", "replace")}
@@ -191,7 +191,7 @@ class Jobs(LineOnlyReceiver):  # type: ignore[misc]
     @defer.inlineCallbacks  # type: ignore[untyped-decorator]
     def lineReceived(self, line: bytes) -> Any:
         """A job."""
-        answer = yield send(json.loads(line))
+        answer = yield answer_job(json.loads(line))
         self.sendLine(json.dumps(answer).encode())
 
     def connectionLost(self, _reason: Any) -> None:
@@ -200,7 +200,7 @@ class Jobs(LineOnlyReceiver):  # type: ignore[misc]
             reactor.stop()
 
 
-def describe() -> dict[str, Any]:
+def describe_library() -> dict[str, Any]:
     """What this is, as the packages say."""
     return {
         "version": f"{twisted.__version__} on pyOpenSSL {OpenSSL.__version__}"
@@ -212,7 +212,7 @@ def describe() -> dict[str, Any]:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--describe"]:
-        print(json.dumps(describe()))
+        print(json.dumps(describe_library()))
     else:
         stdio.StandardIO(Jobs())
         reactor.run()

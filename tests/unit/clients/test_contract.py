@@ -49,7 +49,7 @@ def test_the_drivers_own_copy_of_the_contract_speaks_the_same_words() -> None:
     read = driver_contract.Request.parse(REQUEST.to_json())
     assert (read.id, read.host, read.port) == (REQUEST.id, REQUEST.host, REQUEST.port)
     assert (read.offer.lowest, read.offer.highest) == ("TLSv1", "TLSv1.2")
-    output = driver_contract.result(
+    output = driver_contract.make_result(
         "c", driver_contract.Ending("timeout", "banner", "slow"), driver_contract.Trace(), 0.5
     )
     assert ClientResult.from_json(json.dumps(output)).outcome == "timeout"

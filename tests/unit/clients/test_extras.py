@@ -76,7 +76,7 @@ def test_a_request_with_extras_says_them_and_a_driver_reads_them() -> None:
     assert read.extras.certificate == "/run/postfix-matrix/client-listed.pem"
     assert read.extras.key == "/run/postfix-matrix/client-listed.key"
     assert read.extras.server_name("mx.test") is None
-    assert read.extras.abilities() == list(sent.offer.extras.abilities)
+    assert read.extras.list_abilities() == list(sent.offer.extras.abilities)
     assert contract.Request.parse(request("default").to_json()).extras == contract.Extras()
 
 
@@ -106,7 +106,7 @@ class Able:
 def test_a_client_that_cannot_says_so_in_a_sentence(offer: str, implicit: bool, why: str) -> None:
     """Protects cells from clients that ignore what they are told."""
     parsed = contract.Request.parse(replace(request(offer), implicit_tls=implicit).to_json())
-    reason = contract.hindrance(Able(), parsed)
+    reason = contract.explain_unavailable_extras(Able(), parsed)
     assert (why in reason) if why else reason == ""
 
 
@@ -129,9 +129,9 @@ def test_the_relay_hangs_up_after_starttls() -> None:
     wire.from_client(b"EHLO c\r\n")
     wire.from_server(b"250-mx\r\n250 STARTTLS\r\n")
     wire.from_client(b"STARTTLS\r\n")
-    assert not wire.over
+    assert not wire.is_over
     wire.from_server(b"220 go on\r\n")
-    assert wire.over
+    assert wire.is_over
     assert wire.hung_up
 
 
@@ -141,7 +141,7 @@ def test_the_relay_hangs_up_in_the_handshake_but_not_over_a_refusal() -> None:
     for answer, hung_up in ((hello, True), (alert, False)):
         wire = relay.Wire(contract.Trace(), True, hangup="handshake")
         wire.from_client(bytes.fromhex("16030101100100010c0301"))
-        assert not wire.over
+        assert not wire.is_over
         wire.from_server(answer)
         assert wire.hung_up is hung_up
 
@@ -150,9 +150,9 @@ def test_a_mailer_that_hung_up_was_refused_by_nobody() -> None:
     """Protects the outcome: it stands before all that the software complains of afterwards."""
     wire = _wire("starttls")
     wire.hung_up, wire.trace.stage = True, "starttls"
-    ending = mailer.judge(None, wire, mailer.Said(sent=False, error="connection lost"))
+    ending = mailer.judge_dialogue(None, wire, mailer.Report(sent=False, error="connection lost"))
     assert (ending.outcome, ending.stage) == ("hung-up", "starttls")
-    ending = mailer.judge(None, _wire("data"), mailer.Said(sent=False, hung_up=True))
+    ending = mailer.judge_dialogue(None, _wire("data"), mailer.Report(sent=False, hung_up=True))
     assert (ending.outcome, ending.stage) == ("hung-up", "data")
 
 
@@ -161,7 +161,7 @@ def test_a_tuned_context_sends_the_name_it_was_told() -> None:
     for name, expected in (("mx2.test", b"mx2.test"), (None, None)):
         made = tuned.TunedContext(ssl.PROTOCOL_TLS_CLIENT)
         made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
-        tuned.tune(made, sends_name=True, name=name)
+        tuned.tune_context(made, sends_name=True, name=name)
         out = ssl.MemoryBIO()
         with pytest.raises(ssl.SSLWantReadError):
             made.wrap_bio(ssl.MemoryBIO(), out, server_hostname="mx.test").do_handshake()

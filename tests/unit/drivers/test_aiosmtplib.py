@@ -22,14 +22,14 @@ PASSWORD = base64.b64encode(b"s3cret").decode()
 BOTH = base64.b64encode(b"\0webshop\0s3cret").decode()
 
 
-def after(*pieces: str | tuple[int, str]) -> Any:
+def hold_dialogue(*pieces: str | tuple[int, str]) -> Any:
     """A dialogue in which this was said: lines by the client, replies by the server."""
     held = dialogue.Dialogue(None, contract.Trace(stage="banner"))
     for piece in pieces:
         if isinstance(piece, str):
-            held.wrote(piece.encode() + b"\r\n")
+            held.note_sent(piece.encode() + b"\r\n")
         else:
-            held.read(contract.Reply(*piece))
+            held.note_reply(contract.Reply(*piece))
     return held
 
 
@@ -44,7 +44,7 @@ def after(*pieces: str | tuple[int, str]) -> Any:
 )
 def test_credentials_never_reach_the_dialogue(pieces: tuple[Any, ...]) -> None:
     """Protects the user's password in whatever way it is sent: evidence is published."""
-    held = after(*pieces, "MAIL FROM:<a@b.test>")
+    held = hold_dialogue(*pieces, "MAIL FROM:<a@b.test>")
     shown = "\n".join(held.trace.lines)
     assert not any(secret in shown for secret in (USER, PASSWORD, BOTH))
     assert "C: MAIL FROM:<a@b.test>" in held.trace.lines
@@ -53,7 +53,7 @@ def test_credentials_never_reach_the_dialogue(pieces: tuple[Any, ...]) -> None:
 
 def test_the_first_refusal_and_its_stage_stay() -> None:
     """Protects the stage of a refusal from what aiosmtplib does to clean up after it."""
-    held = after(
+    held = hold_dialogue(
         "MAIL FROM:<a@b.test>",
         (250, "ok"),
         "RCPT TO:<c@d.test>",
@@ -69,6 +69,6 @@ def test_the_first_refusal_and_its_stage_stay() -> None:
 
 def test_the_message_is_counted_and_not_repeated() -> None:
     """Protects the dialogue from a message's text, whose lines may look like commands."""
-    held = after("DATA", (354, "go on"), "AUTH in a message\r\n\r\ntext\r\n.")
+    held = hold_dialogue("DATA", (354, "go on"), "AUTH in a message\r\n\r\ntext\r\n.")
     assert held.trace.lines[-1] == "C: (30 bytes of message)"
     assert held.trace.stage == "data"

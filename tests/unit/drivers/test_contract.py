@@ -52,10 +52,10 @@ class Client:
         self.run = hold
 
 
-def answer(hold: Any) -> dict[str, Any]:
+def answer_request(hold: Any) -> dict[str, Any]:
     """The result of one request to a client that does this."""
     request = contract.Request.parse(json.dumps(REQUEST))
-    result: dict[str, Any] = asyncio.run(contract.run_one(Client(hold), request))
+    result: dict[str, Any] = asyncio.run(contract.run_request(Client(hold), request))
     return result
 
 
@@ -63,7 +63,7 @@ def test_a_request_is_read_as_the_contract_has_it() -> None:
     """Protects the contract's field names and meanings."""
     request = contract.Request.parse(json.dumps(REQUEST))
     assert (request.host, request.port, request.implicit_tls) == ("debian-12.mx.test", 20011, False)
-    assert request.offer.versions() == ("TLSv1", "TLSv1.1", "TLSv1.2")
+    assert request.offer.list_versions() == ("TLSv1", "TLSv1.1", "TLSv1.2")
     assert (request.username, request.sender, request.recipient) == (
         "webshop",
         "shop@webshop.test",
@@ -95,7 +95,7 @@ def test_an_exception_of_the_driver_is_an_error_and_shows_where() -> None:
         trace.stage = "auth"
         raise KeyError("what was this")
 
-    result = answer(hold)
+    result = answer_request(hold)
     assert (result["outcome"], result["stage"]) == ("error", "auth")
     assert "what was this" in result["error"]
     assert Path(__file__).name in result["error"]
@@ -105,12 +105,12 @@ def test_a_dialogue_that_hangs_ends_in_its_time_with_what_was_said() -> None:
     """Protects the run from a server that does not answer, and keeps the evidence."""
 
     async def hold(_request: Any, trace: Any) -> Any:
-        trace.start()
+        trace.start_clock()
         trace.stage = "ehlo"
-        trace.said("C", "EHLO client.test")
+        trace.note_line("C", "EHLO client.test")
         await asyncio.sleep(60)
 
-    result = answer(hold)
+    result = answer_request(hold)
     assert (result["outcome"], result["stage"]) == ("timeout", "ehlo")
     assert result["dialogue"] == ["C: EHLO client.test"]
     assert 0.04 < result["seconds"] < 5
@@ -119,13 +119,16 @@ def test_a_dialogue_that_hangs_ends_in_its_time_with_what_was_said() -> None:
 def test_a_reply_is_shown_as_it_looks_on_the_wire() -> None:
     """Protects the evidence: several lines of a reply keep their hyphens."""
     trace = contract.Trace()
-    trace.replied(contract.Reply(250, "mx.test\nSTARTTLS"))
+    trace.note_reply(contract.Reply(250, "mx.test\nSTARTTLS"))
     assert trace.lines == ["S: 250-mx.test", "S: 250 STARTTLS"]
 
 
 def test_message_ids_are_valid_and_distinct() -> None:
     """Protects the joining of messages to cells: ids that differ in punctuation stay apart."""
-    first, other = contract.message_id("a/b+c/TLSv1.2"), contract.message_id("a/b.c/TLSv1.2")
+    first, other = (
+        contract.make_message_id("a/b+c/TLSv1.2"),
+        contract.make_message_id("a/b.c/TLSv1.2"),
+    )
     assert first != other
     for each in (first, other):
         local, _, domain = each.strip("<>").partition("@")
@@ -140,10 +143,10 @@ def test_message_ids_are_valid_and_distinct() -> None:
 )
 def test_the_queue_id_is_postfix_own(text: str, queue_id: str | None) -> None:
     """Protects the joining of a message to its log lines."""
-    assert contract.queue_id(text) == queue_id
+    assert contract.find_queue_id(text) == queue_id
 
 
-def drive(lines: list[str], *arguments: str) -> list[dict[str, Any]]:
+def run_echo(lines: list[str], *arguments: str) -> list[dict[str, Any]]:
     """What the driver ECHO prints for these lines of standard input."""
     done = subprocess.run(
         [sys.executable, "-c", ECHO, *arguments, str(CLIENTS)],
@@ -156,7 +159,7 @@ def drive(lines: list[str], *arguments: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def asking(name: str, seconds: float) -> str:
+def make_line(name: str, seconds: float) -> str:
     """A request that ECHO answers after so many seconds."""
     message = {**REQUEST["message"], "subject": str(seconds)}
     return json.dumps(REQUEST | {"id": name, "message": message, "time_limit": 10})
@@ -164,8 +167,8 @@ def asking(name: str, seconds: float) -> str:
 
 def test_the_loop_answers_each_line_as_it_is_done_and_ends_with_its_input() -> None:
     """Protects the warm driver: many requests over one pipe, none lost, bad ones named."""
-    slow, quick = asking("slow", 0.5), asking("quick", 0)
-    results = drive([slow, "{}", "", "no json", quick])
+    slow, quick = make_line("slow", 0.5), make_line("quick", 0)
+    results = run_echo([slow, "{}", "", "no json", quick])
     by_id = {result["id"]: result["outcome"] for result in results}
     assert by_id == {"slow": "accepted", "quick": "accepted", "": "error"}
     assert [result["outcome"] for result in results].count("error") == 2
@@ -174,4 +177,4 @@ def test_the_loop_answers_each_line_as_it_is_done_and_ends_with_its_input() -> N
 
 def test_describe_prints_one_object_with_the_contract() -> None:
     """Protects the harness's first question to a client."""
-    assert drive([], "--describe") == [{"contract": 1, "client": "echo", "extras": []}]
+    assert run_echo([], "--describe") == [{"contract": 1, "client": "echo", "extras": []}]

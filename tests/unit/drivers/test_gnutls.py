@@ -29,7 +29,7 @@ Protocols: VERS-TLS1.2
 
 def test_suites_are_read_by_their_numbers() -> None:
     """Protects cipher offers: what GnuTLS would offer is compared by number, not by name."""
-    assert gnutls.suites(LISTED) == {
+    assert gnutls.parse_suites(LISTED) == {
         0x0005: "TLS_RSA_ARCFOUR_128_SHA1",
         0xC02F: "TLS_ECDHE_RSA_AES_128_GCM_SHA256",
     }
@@ -50,18 +50,19 @@ def test_suites_are_read_by_their_numbers() -> None:
 )
 def test_a_suite_is_told_by_its_parts(name: str, parts: list[str]) -> None:
     """Protects cipher offers: GnuTLS takes key exchange, cipher and MAC, each by a word."""
-    assert gnutls.suite_words(name) == parts
+    assert gnutls.split_suite(name) == parts
 
 
 def test_a_cipher_that_gnutls_never_had_is_not_offered() -> None:
     """Protects client-incapable: the library's lack is no server's refusal."""
     offer = contract.Offer("TLSv1.2", "TLSv1.2", ciphers=("RC4-SHA",))
-    string = gnutls.cipher_priorities(offer, gnutls.suites(LISTED))
+    string = gnutls.make_cipher_priorities(offer, gnutls.parse_suites(LISTED))
     assert string.startswith("NONE:")
     assert "+RSA:+ARCFOUR-128:+SHA1" in string
     with pytest.raises(mailer.Incapable, match="never had the cipher 0x002F"):
-        gnutls.cipher_priorities(
-            contract.Offer("TLSv1.2", "TLSv1.2", ciphers=("AES128-SHA",)), gnutls.suites(LISTED)
+        gnutls.make_cipher_priorities(
+            contract.Offer("TLSv1.2", "TLSv1.2", ciphers=("AES128-SHA",)),
+            gnutls.parse_suites(LISTED),
         )
 
 
@@ -70,5 +71,7 @@ def test_what_went_wrong_is_told_without_the_rest() -> None:
     output = (
         "Processed 0 CA certificate(s).\n*** Fatal error: A TLS fatal alert has been received.\n"
     )
-    assert driver.words(output) == "*** Fatal error: A TLS fatal alert has been received."
-    assert "No or insufficient" in driver.words("Error in priorities: No or insufficient ones")
+    assert driver.extract_errors(output) == "*** Fatal error: A TLS fatal alert has been received."
+    assert "No or insufficient" in driver.extract_errors(
+        "Error in priorities: No or insufficient ones"
+    )

@@ -22,7 +22,9 @@ hello: Any = importlib.import_module("common.hello")
 wire: Any = importlib.import_module("common.wire")
 
 
-def talk(lowest: ssl.TLSVersion, highest: ssl.TLSVersion, tmp_path: Path) -> tuple[Any, Any, Any]:
+def shake_hands(
+    lowest: ssl.TLSVersion, highest: ssl.TLSVersion, tmp_path: Path
+) -> tuple[Any, Any, Any]:
     """A handshake in memory: the records of both sides as read, and the client's own view."""
     pair = _server_files(tmp_path)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -64,7 +66,7 @@ def test_what_the_server_chose_is_what_the_library_says(
     version: ssl.TLSVersion, name: str, tmp_path: Path
 ) -> None:
     """Protects the view of clients that report nothing: version and cipher come off the wire."""
-    offered, chosen, client = talk(version, version, tmp_path)
+    offered, chosen, client = shake_hands(version, version, tmp_path)
     cipher, _, bits = client.cipher()
     assert chosen.chosen.version == name == client.version()
     assert hello.cipher_name(chosen.chosen.cipher) == (cipher, bits)
@@ -73,7 +75,7 @@ def test_what_the_server_chose_is_what_the_library_says(
 
 def test_a_range_is_read_whole_and_its_highest_is_chosen(tmp_path: Path) -> None:
     """Protects the evidence of what was offered: each version of the range is named."""
-    offered, chosen, _ = talk(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3, tmp_path)
+    offered, chosen, _ = shake_hands(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3, tmp_path)
     assert offered.offered.versions == ("TLSv1.2", "TLSv1.3")
     assert chosen.chosen.version == "TLSv1.3"
     group = chosen.chosen.group
@@ -83,9 +85,9 @@ def test_a_range_is_read_whole_and_its_highest_is_chosen(tmp_path: Path) -> None
 @given(body=st.binary(max_size=120))
 def test_any_bytes_are_read_without_failing(body: bytes) -> None:
     """Protects the relay: a hello that is none is no hello, and no trouble."""
-    assert hello.offered(body) is None or hello.offered(body).ciphers >= 0
-    hello.chosen(body)
-    hello.named_curve(body)
+    assert hello.read_client_hello(body) is None or hello.read_client_hello(body).ciphers >= 0
+    hello.read_server_hello(body)
+    hello.read_named_curve(body)
 
 
 def test_numbers_and_names_lead_to_each_other() -> None:

@@ -39,23 +39,23 @@ for line in sys.stdin:
 """
 
 
-def request(offer: Any = None, username: str | None = None) -> Any:
+def make_request(offer: Any = None, username: str | None = None) -> Any:
     """A request with what is judged by."""
     return contract.Request(
         *("id", "h", 25, "mx.test", False, offer, "/ca", username, username, "a@b", "c@d", "s", 9.0)
     )
 
 
-def judged(pieces: Any, report: Any, offer: Any = None, username: str | None = None) -> Any:
+def judge_pieces(pieces: Any, report: Any, offer: Any = None, username: str | None = None) -> Any:
     """The ending of a dialogue of these pieces."""
     wire = relay.Wire(contract.Trace(stage="banner"), False, once=False, connected=True)
     for who, data in pieces:
         (wire.from_server if who == "S" else wire.from_client)(data)
-    return mailer.judge(request(offer, username), wire, report)
+    return mailer.judge_dialogue(make_request(offer, username), wire, report)
 
 
 TLS12 = contract.Offer("TLSv1.2", "TLSv1.2")
-FAILED = mailer.Said(sent=False, error="no")
+FAILED = mailer.Report(sent=False, error="no")
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_each_failure_has_its_own_outcome_and_stage(
     pieces: Any, offer: Any, outcome: str, stage: str
 ) -> None:
     """Protects the vocabulary for all software behind the relay: the wire tells them apart."""
-    ending = judged(pieces, FAILED, offer)
+    ending = judge_pieces(pieces, FAILED, offer)
     assert (ending.outcome, ending.stage) == (outcome, stage)
 
 
@@ -88,7 +88,7 @@ def test_a_message_without_tls_is_plaintext_with_its_queue_id() -> None:
     wire = relay.Wire(contract.Trace(stage="banner"), False, once=False, connected=True)
     for who, data in pieces:
         (wire.from_server if who == "S" else wire.from_client)(data)
-    ending = mailer.judge(request(), wire, mailer.Said(sent=True))
+    ending = mailer.judge_dialogue(make_request(), wire, mailer.Report(sent=True))
     assert ending.outcome == "plaintext"
     assert wire.trace.queue_id == "4BXYZ"
 
@@ -112,9 +112,9 @@ def test_a_client_that_comes_again_for_nothing_is_judged_by_its_refusal() -> Non
     wire.trace.local_address = "10.0.0.1:1"
     for who, data in (*STARTED, ("C", HELLO), ALERT):
         (wire.from_server if who == "S" else wire.from_client)(data)
-    wire.again()
+    wire.start_again()
     wire.trace.local_address = "10.0.0.1:2"
-    ending = mailer.judge(request(TLS12), wire, FAILED)
+    ending = mailer.judge_dialogue(make_request(TLS12), wire, FAILED)
     assert (ending.outcome, ending.stage) == ("refused", "handshake")
     assert "protocol_version" in ending.error
     assert wire.trace.local_address == "10.0.0.1:1"
@@ -123,7 +123,7 @@ def test_a_client_that_comes_again_for_nothing_is_judged_by_its_refusal() -> Non
 def test_what_nothing_explains_is_an_error_of_the_drivers() -> None:
     """Protects from invented refusals: a client that gives up by itself was refused by nobody."""
     with pytest.raises(RuntimeError, match="gave up by itself"):
-        judged(GREETED, FAILED)
+        judge_pieces(GREETED, FAILED)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_what_nothing_explains_is_an_error_of_the_drivers() -> None:
 )
 def test_a_reply_is_found_in_a_programs_words(text: str, code: int | None) -> None:
     """Protects reasons: the server's own reply is what refused, whatever stands around it."""
-    reply = mailer.reply_in(text)
+    reply = mailer.find_refusal(text)
     assert (reply.code if reply else None) == code
 
 
@@ -149,7 +149,9 @@ def test_workers_stay_warm_and_a_bad_one_fails_its_own_job_alone() -> None:
         jobs = [
             {"do": do, "n": n} for n, do in enumerate(("work", "die", "work", "babble", "work"))
         ]
-        answers = await asyncio.gather(*(workers.ask(job) for job in jobs), return_exceptions=True)
+        answers = await asyncio.gather(
+            *(workers.run_job(job) for job in jobs), return_exceptions=True
+        )
         await workers.close()
         return answers
 
@@ -165,14 +167,14 @@ def test_a_worker_that_died_while_idle_is_replaced_before_it_is_asked() -> None:
 
     async def killed_between() -> tuple[Any, Any]:
         workers = worker.Workers([sys.executable, "-c", WORKER], {"PATH": "/usr/bin"}, most=1)
-        first = await workers.ask({"do": "work", "n": 1})
+        first = await workers.run_job({"do": "work", "n": 1})
         (idle,) = workers._idle
         os.kill(idle.process.pid, signal.SIGKILL)
         # It is dead, and the event loop has had no turn to hear of it. asyncio's own thread may
         # have fetched its status first.
         with suppress(ChildProcessError):
             os.waitid(os.P_PID, idle.process.pid, os.WEXITED | os.WNOWAIT)
-        second = await workers.ask({"do": "work", "n": 2})
+        second = await workers.run_job({"do": "work", "n": 2})
         await workers.close()
         return first, second
 
@@ -188,8 +190,8 @@ def test_a_worker_that_dies_on_its_job_is_not_tried_again(tmp_path: Path) -> Non
     async def warm_then_die() -> None:
         workers = worker.Workers([sys.executable, "-c", counted], {"PATH": "/usr/bin"}, most=1)
         try:
-            await workers.ask({"do": "work", "n": 1})
-            await workers.ask({"do": "die", "n": 2})
+            await workers.run_job({"do": "work", "n": 1})
+            await workers.run_job({"do": "die", "n": 2})
         finally:
             await workers.close()
 
@@ -201,6 +203,6 @@ def test_a_worker_that_dies_on_its_job_is_not_tried_again(tmp_path: Path) -> Non
 def test_a_worker_can_say_that_it_cannot() -> None:
     """Protects client-incapable: the reason is passed on, and nothing is sent."""
     with pytest.raises(mailer.Incapable, match="no such version"):
-        worker.said_by({"incapable": "no such version"})
-    report = worker.said_by({"sent": False, "code": 535, "text": "5.7.8 no", "stage": "auth"})
+        worker.read_answer({"incapable": "no such version"})
+    report = worker.read_answer({"sent": False, "code": 535, "text": "5.7.8 no", "stage": "auth"})
     assert (report.reply.code, report.stage, report.sent) == (535, "auth", False)

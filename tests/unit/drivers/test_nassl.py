@@ -17,14 +17,14 @@ contract: Any = importlib.import_module("common.contract")
 offer: Any = importlib.import_module("nassl_offer")
 
 
-def job(*ciphers: str, groups: tuple[str, ...] = ()) -> dict[str, Any]:
+def make_job(*ciphers: str, groups: tuple[str, ...] = ()) -> dict[str, Any]:
     """What of a job is looked at."""
     return {"ciphers": list(ciphers), "groups": list(groups)}
 
 
-def inside(lowest: str, highest: str) -> Any:
+def list_versions(lowest: str, highest: str) -> Any:
     """The versions of a range."""
-    return contract.Offer(lowest, highest).versions()
+    return contract.Offer(lowest, highest).list_versions()
 
 
 @pytest.mark.parametrize(
@@ -42,18 +42,20 @@ def test_a_range_that_a_library_cannot_make_whole_is_not_made(
     library: str, lowest: str, highest: str, why: str | None
 ) -> None:
     """Protects accepted cells: a version that is lacking is not passed over in silence."""
-    hindrance = offer.hindrance(job(), library, inside(lowest, highest))
+    hindrance = offer.explain_impossible_offer(make_job(), library, list_versions(lowest, highest))
     assert (hindrance is None) if why is None else (why in hindrance)
 
 
 def test_groups_are_the_modern_librarys() -> None:
     """Protects cells of one group: each is told by its number, or the offer is not made."""
-    assert "groups" in offer.hindrance(
-        job(groups=("prime256v1",)), "legacy", inside("TLSv1.2", "TLSv1.2")
+    assert "groups" in offer.explain_impossible_offer(
+        make_job(groups=("prime256v1",)), "legacy", list_versions("TLSv1.2", "TLSv1.2")
     )
-    tls13 = inside("TLSv1.3", "TLSv1.3")
-    assert "ffdhe2048" in offer.hindrance(job(groups=("ffdhe2048",)), "modern", tls13)
-    settings = offer.told(job(groups=("X25519", "secp384r1")), "modern", tls13)
+    tls13 = list_versions("TLSv1.3", "TLSv1.3")
+    assert "ffdhe2048" in offer.explain_impossible_offer(
+        make_job(groups=("ffdhe2048",)), "modern", tls13
+    )
+    settings = offer.choose_settings(make_job(groups=("X25519", "secp384r1")), "modern", tls13)
     assert settings.groups == (1034, 715)
 
 
@@ -70,7 +72,7 @@ def test_only_the_versions_of_the_range_are_left(
     library: str, lowest: str, highest: str, version: str, off: set[str]
 ) -> None:
     """Protects pinned cells: every other version is switched off by its option."""
-    settings = offer.told(job(), library, inside(lowest, highest))
+    settings = offer.choose_settings(make_job(), library, list_versions(lowest, highest))
     assert settings.version == version
     assert {name for name, bit in offer.NO.items() if settings.options & bit} == off
 
@@ -95,7 +97,7 @@ def test_a_version_none_of_whose_ciphers_is_named_is_not_offered(
 ) -> None:
     """Protects cells of one cipher: no other can be negotiated by way of the other kind's list."""
     highest = "TLSv1.3" if library == "modern" else "TLSv1.2"
-    settings = offer.told(job(*ciphers), library, inside("TLSv1.2", highest))
+    settings = offer.choose_settings(make_job(*ciphers), library, list_versions("TLSv1.2", highest))
     assert (settings.ciphers, settings.suites) == (list_, suites)
     assert {name for name in ("TLSv1.2", "TLSv1.3") if settings.options & offer.NO[name]} == off
 
@@ -103,5 +105,5 @@ def test_a_version_none_of_whose_ciphers_is_named_is_not_offered(
 def test_the_library_is_called_by_its_own_line() -> None:
     """Protects provenance: the version is read off the program, and none is made up."""
     line = b"\0OpenSSL 1.0.2e 3 Dec 2015\0not this OpenSSL 1.0.2\0"
-    assert offer.version_in(line) == "OpenSSL 1.0.2e 3 Dec 2015"
-    assert offer.version_in(b"\0OpenSSL\0") == ""
+    assert offer.find_version(line) == "OpenSSL 1.0.2e 3 Dec 2015"
+    assert offer.find_version(b"\0OpenSSL\0") == ""

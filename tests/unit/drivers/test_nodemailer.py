@@ -28,7 +28,7 @@ PATHS = b"\0/tokio-rustls-0.26.0/src/lib.rs\0/registry/rustls-0.23.40/src/conn.r
 def test_the_runtime_of_the_image_is_run(runtime: str, tmp_path: Path) -> None:
     """Protects the images: one driver serves all, and runs what is there."""
     (tmp_path / runtime).touch()
-    first, *options, last = driver.command(tmp_path)
+    first, *options, last = driver.find_command(tmp_path)
     assert (first, last) == (str(tmp_path / runtime), "/opt/client/worker.js")
     assert ("--allow-all" in options) is (runtime == "deno")
 
@@ -45,14 +45,14 @@ def test_the_runtime_of_the_image_is_run(runtime: str, tmp_path: Path) -> None:
 )
 def test_each_age_of_node_has_its_versions(node: str, lowest: str, highest: str) -> None:
     """Protects the description: what a release's library has, and its API can be told."""
-    assert driver.node_offers(node) == contract.Offer(lowest, highest).versions()
+    assert driver.list_node_offers(node) == contract.Offer(lowest, highest).list_versions()
 
 
 def test_a_runtime_is_called_by_its_true_library(tmp_path: Path) -> None:
     """Protects provenance: no cell of BoringSSL's or rustls' is put down to an OpenSSL."""
     program = tmp_path / "program"
     program.write_bytes(PATHS)
-    identities = [driver.identity(versions, program) for versions in (NODE, BUN, DENO)]
+    identities = [driver.identify_runtime(versions, program) for versions in (NODE, BUN, DENO)]
     assert [identity["tls_version"] for identity in identities] == [
         "OpenSSL 3.5.8",
         "BoringSSL fe703e9f",
@@ -70,7 +70,7 @@ def test_a_library_that_does_not_tell_its_version_is_given_none(tmp_path: Path) 
     """Protects honesty: tokio-rustls' version is not taken for that of rustls."""
     program = tmp_path / "program"
     program.write_bytes(b"\0/tokio-rustls-0.26.0/src/lib.rs\0")
-    assert driver.rustls_of(program) == "of unknown version"
+    assert driver.find_rustls(program) == "of unknown version"
 
 
 @pytest.mark.parametrize(
@@ -90,4 +90,4 @@ def test_names_that_would_be_passed_over_are_not_offered(
     runtime: str, offer: Any, can: bool
 ) -> None:
     """Protects accepted cells: none stands for a cipher or group that was not the only one."""
-    assert (driver.hindrance(runtime, offer) is None) is can
+    assert (driver.explain_impossible_offer(runtime, offer) is None) is can

@@ -7,9 +7,16 @@ from dataclasses import replace
 import pytest
 from common.contract import Offer, Request
 from common.mailer import Incapable
-from postfix_finger import command, read
+from postfix_finger import make_command, read_output
 from postfix_log import Log
-from postfix_settings import Build, Way, main_cf, master_cf, tls_settings, version_of
+from postfix_settings import (
+    Build,
+    Way,
+    make_main_cf,
+    make_master_cf,
+    make_tls_settings,
+    parse_version,
+)
 
 TLS = ("TLSv1", "TLSv1.1", "TLSv1.2")
 OLD = Build(
@@ -17,14 +24,14 @@ OLD = Build(
     "OpenSSL 1.0.2g  1 Mar 2016",
     ("SSLv2", "SSLv3", *TLS),
     sasl=True,
-    lacking={"SSLv2": "unknown option -ssl2", "TLSv1.3": "unknown option -tls1_3"},
+    unavailable={"SSLv2": "unknown option -ssl2", "TLSv1.3": "unknown option -tls1_3"},
 )
 NEW = Build(
     (3, 10, 13),
     "OpenSSL 3.5.9",
     ("SSLv2", "SSLv3", *TLS, "TLSv1.3"),
     sasl=False,
-    lacking={"SSLv2": "Option unknown option -ssl2", "SSLv3": "Option unknown option -ssl3"},
+    unavailable={"SSLv2": "Option unknown option -ssl2", "SSLv3": "Option unknown option -ssl3"},
 )
 REQUEST = Request(
     id="a/b/smtp/c/TLSv1.2",
@@ -41,10 +48,10 @@ REQUEST = Request(
     subject="s",
     time_limit=10,
 )
-WAY = Way.of(REQUEST)
+WAY = Way.for_request(REQUEST)
 
 
-def offered(text: str) -> Offer:
+def parse_offer(text: str) -> Offer:
     """``TLSv1..TLSv1.2``."""
     low, _, high = text.partition("..")
     return Offer(low, high or low)
@@ -53,9 +60,10 @@ def offered(text: str) -> Offer:
 def test_an_offer_leaves_out_all_other_versions_by_name() -> None:
     """Protects pins on every release: lists with bounds came with 3.6 only."""
     assert (
-        tls_settings(WAY, OLD)["smtp_tls_mandatory_protocols"] == "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1"
+        make_tls_settings(WAY, OLD)["smtp_tls_mandatory_protocols"]
+        == "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1"
     )
-    wide = tls_settings(replace(WAY, offer=offered("TLSv1..TLSv1.2")), NEW)
+    wide = make_tls_settings(replace(WAY, offer=parse_offer("TLSv1..TLSv1.2")), NEW)
     assert wide["smtp_tls_mandatory_protocols"] == "!SSLv2, !SSLv3, !TLSv1.3"
     assert wide["smtp_tls_security_level"] == "encrypt"
 
@@ -65,47 +73,47 @@ def test_an_offer_leaves_out_all_other_versions_by_name() -> None:
 )
 def test_only_a_library_with_levels_is_told_one(build: Build, ciphers: str) -> None:
     """Protects OpenSSL 1.0: @SECLEVEL would leave it without any cipher."""
-    offer = replace(offered("TLSv1.2"), ciphers=("AES128-SHA",))
-    assert tls_settings(replace(WAY, offer=offer), build)["tls_medium_cipherlist"] == ciphers
+    offer = replace(parse_offer("TLSv1.2"), ciphers=("AES128-SHA",))
+    assert make_tls_settings(replace(WAY, offer=offer), build)["tls_medium_cipherlist"] == ciphers
 
 
 def test_by_default_it_is_as_its_users_run_it() -> None:
     """Protects the cells of default: TLS where it is offered, and nothing pinned."""
-    assert tls_settings(replace(WAY, offer=None), NEW) == {"smtp_tls_security_level": "may"}
+    assert make_tls_settings(replace(WAY, offer=None), NEW) == {"smtp_tls_security_level": "may"}
     plain = replace(WAY, offer=None, plaintext=True)
-    assert tls_settings(plain, NEW) == {"smtp_tls_security_level": "none"}
+    assert make_tls_settings(plain, NEW) == {"smtp_tls_security_level": "none"}
 
 
 @pytest.mark.parametrize(
     ("build", "offer", "message"),
     [
-        (OLD, offered("TLSv1.3"), "unknown option -tls1_3"),
-        (NEW, offered("SSLv3"), "unknown option -ssl3"),
-        (replace(OLD, lacking={}), offered("TLSv1.3"), "never had that name"),
-        (OLD, replace(offered("TLSv1.2"), groups=("X25519",)), "never had it before 3.2"),
-        (NEW, replace(offered("TLSv1.3"), ciphers=("TLS_AES_128_GCM_SHA256",)), "no option"),
+        (OLD, parse_offer("TLSv1.3"), "unknown option -tls1_3"),
+        (NEW, parse_offer("SSLv3"), "unknown option -ssl3"),
+        (replace(OLD, unavailable={}), parse_offer("TLSv1.3"), "never had that name"),
+        (OLD, replace(parse_offer("TLSv1.2"), groups=("X25519",)), "never had it before 3.2"),
+        (NEW, replace(parse_offer("TLSv1.3"), ciphers=("TLS_AES_128_GCM_SHA256",)), "no option"),
     ],
 )
 def test_what_it_cannot_be_told_it_says(build: Build, offer: Offer, message: str) -> None:
     """Protects refusals: what this Postfix has no word for is the client's own doing."""
     with pytest.raises(Incapable, match=message):
-        tls_settings(replace(WAY, offer=offer), build)
+        make_tls_settings(replace(WAY, offer=offer), build)
 
 
 def test_implicit_tls_came_with_3_0() -> None:
     """Protects port 465: smtp_tls_wrappermode is of Postfix 3.0 (postconf(5))."""
     implicit = replace(WAY, implicit_tls=True)
-    assert tls_settings(implicit, NEW)["smtp_tls_wrappermode"] == "yes"
+    assert make_tls_settings(implicit, NEW)["smtp_tls_wrappermode"] == "yes"
     with pytest.raises(Incapable, match=r"before 3\.0"):
-        tls_settings(implicit, replace(OLD, version=(2, 11, 0)))
+        make_tls_settings(implicit, replace(OLD, version=(2, 11, 0)))
 
 
 def test_logging_in_takes_cyrus() -> None:
     """Protects submission: a Postfix without a client's SASL is not made to look refused."""
     login = replace(WAY, login=("user", "secret"))
-    assert "static:user:secret" in main_cf(login, OLD, "/run/0", "/run/ca.pem")
+    assert "static:user:secret" in make_main_cf(login, OLD, "/run/0", "/run/ca.pem")
     with pytest.raises(Incapable, match="postconf -A"):
-        main_cf(login, NEW, "/run/0", "/run/ca.pem")
+        make_main_cf(login, NEW, "/run/0", "/run/ca.pem")
 
 
 def test_the_images_own_services_listen_nowhere_and_are_not_chrooted() -> None:
@@ -115,7 +123,7 @@ def test_the_images_own_services_listen_nowhere_and_are_not_chrooted() -> None:
         "  -o content_filter=x\npickup unix n - y 60 1 pickup\n"
         "smtp      unix  -       -       y       -       -       smtp\n  -o a=b\n"
     )
-    made = master_cf(stock).split("\n")
+    made = make_master_cf(stock).split("\n")
     assert [line for line in made if line] == [
         "pickup unix n - n 60 1 pickup",
         "smtp unix - - n - - smtp",
@@ -148,7 +156,7 @@ def test_a_delivery_is_found_by_its_message_and_tells_of_its_tls() -> None:
     """Protects the client's view: protocol, cipher, bits and group are smtp(8)'s own line's."""
     log = Log()
     assert [log.feed(line) for line in (CLEANUP, TLS_LINE, SENT)] == [None, None, "<1@client.test>"]
-    report = log.take("<1@client.test>")
+    report = log.take_report("<1@client.test>")
     assert report is not None
     assert (report.sent, report.protocol, report.cipher) == (
         True,
@@ -158,7 +166,7 @@ def test_a_delivery_is_found_by_its_message_and_tells_of_its_tls() -> None:
     assert (report.bits, report.group) == (256, "x25519")
     assert report.reply is not None
     assert report.reply.text == "2.0.0 Ok: queued as 9F2"
-    assert log.take("<1@client.test>") is None
+    assert log.take_report("<1@client.test>") is None
 
 
 def test_a_failure_has_its_words_and_its_librarys() -> None:
@@ -166,7 +174,7 @@ def test_a_failure_has_its_words_and_its_librarys() -> None:
     log = Log()
     for line in (CLEANUP, PROBLEM, DEFERRED):
         log.feed(line)
-    report = log.take("<1@client.test>")
+    report = log.take_report("<1@client.test>")
     assert report is not None
     assert not report.sent
     assert report.error is not None
@@ -179,7 +187,7 @@ def test_lines_of_another_process_are_anothers() -> None:
     log = Log()
     for line in (CLEANUP, PROBLEM.replace("[9]", "[10]"), DEFERRED):
         log.feed(line)
-    report = log.take("<1@client.test>")
+    report = log.take_report("<1@client.test>")
     assert report is not None
     assert report.error == "Cannot start TLS: handshake failure"
 
@@ -194,7 +202,7 @@ def test_a_refusal_brings_the_servers_reply() -> None:
     )
     log.feed(CLEANUP)
     log.feed(line)
-    report = log.take("<1@client.test>")
+    report = log.take_report("<1@client.test>")
     assert report is not None
     assert report.reply is not None
     assert report.reply.code == 454
@@ -202,7 +210,7 @@ def test_a_refusal_brings_the_servers_reply() -> None:
 
 def test_posttls_finger_is_told_the_same() -> None:
     """Protects both tools of a build from offering different things."""
-    arguments = command(REQUEST, 4000, OLD)
+    arguments = make_command(REQUEST, 4000, OLD)
     assert arguments[-1] == "[mx.test]:4000"
     assert arguments[arguments.index("-l") + 1] == "encrypt"
     assert arguments[arguments.index("-p") + 1] == "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1"
@@ -212,13 +220,15 @@ def test_posttls_finger_is_told_the_same() -> None:
 
 def test_posttls_fingers_lines_are_read() -> None:
     """Protects the probe: its own summary line is the view, else its complaints are."""
-    good = read(
+    good = read_output(
         "posttls-finger: Connected to mx.test[127.0.0.1]:4000\nposttls-finger: < 220 x ESMTP\n"
         + "posttls-finger: "
         + TLS_LINE.partition("]: ")[2]
     )
     assert (good.sent, good.protocol, good.bits) == (True, "TLSv1.3", 256)
-    bad = read("posttls-finger: < 220 x ESMTP\nposttls-finger: SSL_connect error to mx.test: -1\n")
+    bad = read_output(
+        "posttls-finger: < 220 x ESMTP\nposttls-finger: SSL_connect error to mx.test: -1\n"
+    )
     assert (bad.sent, bad.error) == (False, "SSL_connect error to mx.test: -1")
 
 
@@ -227,4 +237,4 @@ def test_posttls_fingers_lines_are_read() -> None:
 )
 def test_versions_are_compared_as_numbers(text: str, version: tuple[int, ...]) -> None:
     """Protects 3.10 from coming before 3.2."""
-    assert version_of(text) == version
+    assert parse_version(text) == version

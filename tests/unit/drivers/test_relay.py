@@ -41,14 +41,14 @@ async def _dialogue(pieces: list[tuple[str, bytes]], implicit: bool) -> tuple[An
     return wire, peer, whole
 
 
-def said(pieces: list[tuple[str, bytes]], implicit: bool = False) -> tuple[Any, str, bool]:
+def run_dialogue(pieces: list[tuple[str, bytes]], implicit: bool = False) -> tuple[Any, str, bool]:
     """`_dialogue`, within a time."""
     return asyncio.run(asyncio.wait_for(_dialogue(pieces, implicit), SECONDS))
 
 
 def test_bytes_pass_and_the_servers_view_of_the_address_is_known() -> None:
     """Protects the joining of cells to log lines, and that the relay changes nothing."""
-    wire, peer, whole = said(
+    wire, peer, whole = run_dialogue(
         [
             ("S", b"220 mx.test ESMTP\r\n"),
             ("C", b"EHLO client.test\r\n"),
@@ -67,16 +67,16 @@ def test_bytes_pass_and_the_servers_view_of_the_address_is_known() -> None:
 
 def test_without_starttls_the_relay_hangs_up() -> None:
     """Protects not-offered: OpenSSL 1.0.2 would start TLS all the same, into a server's face."""
-    wire, _, _ = said(
+    wire, _, _ = run_dialogue(
         [("S", b"220 mx.test\r\n"), ("C", b"EHLO x\r\n"), ("S", b"250-mx.test\r\n250 SIZE\r\n")]
     )
-    assert wire.over
-    assert not wire.offered
+    assert wire.is_over
+    assert not wire.offers_starttls
 
 
 def test_implicit_tls_is_not_taken_for_smtp() -> None:
     """Protects port 465: the first bytes there are the handshake's."""
-    wire, _, whole = said([("C", bytes.fromhex("802501000200180000"))], implicit=True)
+    wire, _, whole = run_dialogue([("C", bytes.fromhex("802501000200180000"))], implicit=True)
     assert whole
     assert wire.hello_sent
 
@@ -103,7 +103,7 @@ def test_a_programs_outputs_are_kept_apart_and_its_input_reaches_it() -> None:
     async def talk() -> Any:
         def hear(running: Any) -> None:
             if running.output == b"ready\n":
-                running.write(b"hello\n")
+                running.write_input(b"hello\n")
 
         script = 'echo ready; read word; echo "got $word"; echo trouble >&2'
         started = process.Process(["/bin/sh", "-c", script], {}, hear)

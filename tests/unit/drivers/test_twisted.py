@@ -21,14 +21,14 @@ MIDDLE = offer.Library(has_tls13=True, has_suites=False)
 NEW = offer.Library(has_tls13=True, has_suites=True)
 
 
-def job(*ciphers: str, groups: tuple[str, ...] = ()) -> dict[str, Any]:
+def make_job(*ciphers: str, groups: tuple[str, ...] = ()) -> dict[str, Any]:
     """What of a job is looked at."""
     return {"ciphers": list(ciphers), "groups": list(groups)}
 
 
-def inside(lowest: str, highest: str) -> Any:
+def list_versions(lowest: str, highest: str) -> Any:
     """The versions of a range."""
-    return contract.Offer(lowest, highest).versions()
+    return contract.Offer(lowest, highest).list_versions()
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_range_with_a_version_that_is_lacking_is_not_offered(
     library: Any, lowest: str, highest: str, why: str | None
 ) -> None:
     """Protects accepted cells: OpenSSL would pass the version over, and offer the rest."""
-    hindrance = offer.hindrance(job(), library, inside(lowest, highest))
+    hindrance = offer.explain_impossible_offer(make_job(), library, list_versions(lowest, highest))
     assert (hindrance is None) if why is None else (why in hindrance)
 
 
@@ -62,17 +62,24 @@ def test_ciphers_that_would_be_passed_over_are_not_offered(
     library: Any, ciphers: tuple[str, ...], highest: str, can: bool
 ) -> None:
     """Protects accepted cells: an old pyOpenSSL offers all of TLSv1.3, whatever is named."""
-    assert (offer.hindrance(job(*ciphers), library, inside("TLSv1.2", highest)) is None) is can
+    assert (
+        offer.explain_impossible_offer(
+            make_job(*ciphers), library, list_versions("TLSv1.2", highest)
+        )
+        is None
+    ) is can
 
 
 def test_groups_cannot_be_told() -> None:
     """Protects accepted cells: no group is taken for the only one that was offered."""
-    assert "groups" in offer.hindrance(job(groups=("X25519",)), NEW, inside("TLSv1.3", "TLSv1.3"))
+    assert "groups" in offer.explain_impossible_offer(
+        make_job(groups=("X25519",)), NEW, list_versions("TLSv1.3", "TLSv1.3")
+    )
 
 
 def test_only_the_versions_of_the_range_are_left() -> None:
     """Protects pinned cells: every other version is switched off by its option."""
-    settings = offer.told(job(), NEW, inside("TLSv1.1", "TLSv1.2"))
+    settings = offer.choose_settings(make_job(), NEW, list_versions("TLSv1.1", "TLSv1.2"))
     off = {name for name, bit in offer.NO.items() if settings.options & bit}
     assert off == {"SSLv3", "TLSv1", "TLSv1.3"}
     assert (settings.ciphers, settings.suites) == ("ALL:COMPLEMENTOFALL:@SECLEVEL=0", None)
@@ -101,7 +108,7 @@ def test_a_version_none_of_whose_ciphers_is_named_is_not_offered(
     ciphers: tuple[str, ...], list_: str, suites: str, off: set[str]
 ) -> None:
     """Protects cells of one cipher: no other can be negotiated by way of the other kind's list."""
-    settings = offer.told(job(*ciphers), NEW, inside("TLSv1.2", "TLSv1.3"))
+    settings = offer.choose_settings(make_job(*ciphers), NEW, list_versions("TLSv1.2", "TLSv1.3"))
     assert (settings.ciphers, settings.suites) == (list_, suites)
     left = {name for name in ("TLSv1.2", "TLSv1.3") if settings.options & offer.NO[name]}
     assert left == off

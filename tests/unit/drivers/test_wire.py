@@ -69,7 +69,7 @@ def test_a_line_that_is_no_reply_ends_as_code_zero() -> None:
 def test_starttls_is_announced_by_its_own_line_alone(reply: str, announced: bool) -> None:
     """Protects not-offered: neither the server's name nor another keyword announces STARTTLS."""
     contract: Any = importlib.import_module("common.contract")
-    assert wire.announces(contract.Reply(250, reply), "STARTTLS") is announced
+    assert wire.announces_keyword(contract.Reply(250, reply), "STARTTLS") is announced
 
 
 def test_an_alert_in_the_clear_is_named() -> None:
