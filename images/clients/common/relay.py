@@ -241,6 +241,7 @@ class Relay:
         self._outer: socket.socket | None = None
         self._again: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
+        self._client_ended = False
 
     @property
     def port(self) -> int:
@@ -307,6 +308,7 @@ class Relay:
         for each in (self._inner, self._outer):
             self._close_socket(each)
         self._inner = inner
+        self._client_ended = False
         self.wire.start_again()
         try:
             await self._dial_server()
@@ -360,7 +362,10 @@ class Relay:
     def _end_side(self, source: socket.socket, sink: socket.socket) -> None:
         """One side has closed; the other may still have something to say."""
         self._loop.remove_reader(source)
-        if source is self._outer:
+        if source is self._inner:
+            self._client_ended = True
+        elif not self._client_ended:
+            # A server that closes after its client did only answers: that is no refusal.
             self.wire.server_closed = True
         # A side that is gone already needs no telling.
         with suppress(OSError):

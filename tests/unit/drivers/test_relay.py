@@ -74,6 +74,30 @@ def test_without_starttls_the_relay_hangs_up() -> None:
     assert not wire.offers_starttls
 
 
+@pytest.mark.parametrize(("first", "server_closed"), [("client", False), ("server", True)])
+def test_only_a_server_that_closes_first_has_closed_the_connection(
+    first: str, server_closed: bool
+) -> None:
+    """Protects not-offered: a server that closes because its client did refuses nothing."""
+
+    async def close_in_order() -> bool:
+        wire = relay.Wire(contract.Trace(), False)
+        accepted: asyncio.Queue[Any] = asyncio.Queue()
+        server = await asyncio.start_server(lambda *both: accepted.put_nowait(both), "127.0.0.1")
+        port = server.sockets[0].getsockname()[1]
+        async with server, relay.Relay(wire, "127.0.0.1", port) as between:
+            client = await asyncio.open_connection("127.0.0.1", between.port)
+            outside = await accepted.get()
+            sides = (client, outside) if first == "client" else (outside, client)
+            for _, writer in sides:
+                writer.close()
+                await asyncio.sleep(0.05)
+        return bool(wire.server_closed)
+
+    closed = asyncio.run(asyncio.wait_for(close_in_order(), SECONDS))
+    assert closed is server_closed
+
+
 def test_implicit_tls_is_not_taken_for_smtp() -> None:
     """Protects port 465: the first bytes there are the handshake's."""
     wire, _, whole = run_dialogue([("C", bytes.fromhex("802501000200180000"))], implicit=True)
