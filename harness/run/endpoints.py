@@ -84,6 +84,11 @@ class PostfixEndpoint:
         """The build's container."""
         return self.target.host
 
+    @property
+    def is_proxied(self) -> bool:
+        """Whether HAProxy is before some of its services."""
+        return bool(self._proxied)
+
     def address(self, service: Service) -> tuple[str, int]:
         """The build's container and the instance's own port, or the HAProxy before it."""
         return self._proxied.get(service, (self.host, self.instance.ports[service]))

@@ -146,7 +146,7 @@ class PermissiveChecks:
         if kept.beside(case.candidate):
             self._engine.containers.hold_again(container)
         else:
-            container = await self._resources.plain_container(case.cell.build)
+            container = await self._resources.plain_container(case.cell.build, case.candidate)
         try:
             endpoint = await self._tasks.result(
                 (container.target.host, copy.id), lambda: self._start_copy(container, copy)
