@@ -43,7 +43,7 @@ from harness.targets.log_join import LogJoin
 from harness.targets.log_tags import service_tags
 from harness.targets.port_pool import PortPool
 from harness.targets.shell import Shell
-from harness.targets.start_script import start_script
+from harness.targets.start_script import replace_script, start_script
 from harness.targets.stream import LineStream
 from harness.tls import INBOUND, Service
 
@@ -317,8 +317,10 @@ mv "$@" ../cur/"""
         removed = " ".join(map(shlex.quote, missing))
         return f"""set -e
 umask 022
+{replace_script(directory)}
 mkdir -p {directory}/etc {directory}/queue {directory}/data {directory}/mail
 cp -R {_stage_dir(directory)}/. /
+rm -rf {_stage_dir(directory)}
 rm -f -- {removed}
 touch -t {_OLD_TIME} {directory}/etc/*
 chown {facts.mail_owner} {directory}/data
