@@ -74,18 +74,23 @@ class Resources:
 
     def prepare_client(self, of: Client) -> None:
         """Begin to make a client's image, and to start it."""
+        self._tasks.begin(*self._image_task(of.name, _client_source(of)))
         self._tasks.begin(*self._client_task(of))
 
     def prepare_sasl(self) -> None:
         """Begin to make Dovecot's image, and to start it."""
+        self._tasks.begin(*self._image_task("sasl", recipes.sasl_recipe()))
         self._tasks.begin(*self._sasl_task())
 
     def prepare_control(self, control: Control) -> None:
         """Begin to make a control's image, to start it and to try it."""
+        source = recipes.control_recipe(control.name)
+        self._tasks.begin(*self._image_task(control.name, source))
         self._tasks.begin(*self._control_task(control))
 
     def prepare_resolver(self) -> None:
         """Begin to make the name server's image, and to start it."""
+        self._tasks.begin(*self._image_task("dns", recipes.dns_recipe()))
         self._tasks.begin(*self._resolver_task())
 
     def prepare_peers(self, pins: frozenset[Pin]) -> None:
@@ -266,9 +271,8 @@ class Resources:
 
     async def _start_client(self, of: Client) -> Driver:
         is_users = bool(of.reference)
-        source = of if is_users else recipes.client_recipe(of)
         image = await self._record_image(
-            of.name, source, "client", lambda _: {"foreign": True} if is_users else {}
+            of.name, _client_source(of), "client", lambda _: {"foreign": True} if is_users else {}
         )
         self._listener(Step(of.name, "starting the client"))
         driver = Driver(self._lab, of.name, image.id, client_role(None if is_users else of))
@@ -324,6 +328,11 @@ class Resources:
             "read_back": asdict(image.versions) if image.versions else None,
             "build_log": str(log) if log else None,
         }
+
+
+def _client_source(of: Client) -> Recipe | Client:
+    """What a client's image is made from; a user's is there already."""
+    return of if of.reference else recipes.client_recipe(of)
 
 
 async def _start_in_thread(start: Callable[[], PostfixTarget]) -> PostfixTarget:
