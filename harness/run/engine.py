@@ -10,6 +10,7 @@ the Python API are others. Closing it ends everything, from any thread.
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import CancelledError as FutureCancelledError
@@ -101,7 +102,8 @@ class Engine:
             self.session = self._stack.enter_context(DockerSession(client, keep=keep))
             self.lab = self._stack.enter_context(Lab(self.session))
             self.builder = open_builder(self.session, self.listener, mirrors=self._mirrors)
-            limit = most_containers(client)
+            # What is kept for a look must not make room for others.
+            limit = sys.maxsize if keep else most_containers(client)
             started: Future[None] = Future()
             thread = threading.Thread(
                 target=self._run_loop,
@@ -178,8 +180,10 @@ class Engine:
             await self._ending.wait()
         finally:
             await self._cancel_callers()
-            await self.resources.close()
-            await self.containers.close()
+            try:
+                await self.resources.close()
+            finally:
+                await self.containers.close()
 
     async def _run_caller(self, work: Coroutine[Any, Any, T], ended: threading.Event) -> T:
         """One caller's coroutine, known here so that closing the engine ends it."""
