@@ -42,7 +42,7 @@ def replace_script(directory: str) -> str:
     """The script that makes room for an instance in the directory of an earlier one of its name.
 
     The earlier one's master may not have ended yet, and its lock would keep the new one from
-    starting; its process id must not be taken for the new one's, nor its tables be read.
+    starting; its process id must not be taken for the new one's, nor its tables and mail be read.
     """
     pid_file = f"{directory}/queue/pid/master.pid"
     return f"""if [ -e {pid_file} ]; then
@@ -51,5 +51,5 @@ def replace_script(directory: str) -> str:
         tries=$((tries + 1))
         sleep 0.05
     done
-    rm -rf {directory}/etc {directory}/data {directory}/queue/pid
+    rm -rf {directory}/etc {directory}/data {directory}/mail {directory}/queue/pid || true
 fi"""
