@@ -294,11 +294,13 @@ mv "$@" ../cur/"""
             f"{directory}/etc/master.cf": FileSpec(config.master_cf),
         }
         # A file is written once, for all instances that name it: while another instance's smtpd
-        # reads it, it must not be half-written.
+        # reads it, it must not be half-written. What is below its own directory went with the
+        # earlier instance of its name.
         fresh = {
             path: kind
             for path, kind in config.files.items()
-            if path not in self._placed and path not in config.texts
+            if (path not in self._placed or path.startswith(f"{directory}/"))
+            and path not in config.texts
         }
         self._placed |= fresh
         files |= {path: FileSpec(text) for path, text in config.texts.items()}

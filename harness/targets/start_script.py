@@ -43,11 +43,14 @@ def replace_script(directory: str) -> str:
 
     The earlier one's master may not have ended yet, and its lock would keep the new one from
     starting; its process id must not be taken for the new one's, nor its tables and mail be read.
+    A process id may be another process's by now, so only one that was started with this directory
+    is ended.
     """
     pid_file = f"{directory}/queue/pid/master.pid"
     return f"""if [ -e {pid_file} ]; then
-    pid=$(cat {pid_file}) tries=0
-    while [ -n "$pid" ] && kill $pid 2>/dev/null && [ $tries -lt {_TRIES} ]; do
+    pid=$(echo $(cat {pid_file})) tries=0
+    while grep -qs {directory}/etc /proc/$pid/cmdline && [ $tries -lt {_TRIES} ]; do
+        kill $pid 2>/dev/null || true
         tries=$((tries + 1))
         sleep 0.05
     done

@@ -52,7 +52,8 @@ def test_an_instance_takes_the_place_of_an_earlier_one_of_its_name(tmp_path: Pat
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/main.cf").touch()
     # As master(8) writes it. The process is the shell's orphan, so that init reaps it.
-    begin = f"sleep 60 >/dev/null 2>&1 & printf '%10d\\n' $! >{pid_file}"
+    process = f"tail -f {tmp_path}/etc/main.cf"
+    begin = f"{process} >/dev/null 2>&1 & printf '%10d\\n' $! >{pid_file}"
     subprocess.run(["sh", "-c", begin], check=True)
     earlier = int(pid_file.read_text())
     script = f"set -e\n{replace_script(str(tmp_path))}\necho done"
@@ -62,6 +63,18 @@ def test_an_instance_takes_the_place_of_an_earlier_one_of_its_name(tmp_path: Pat
     assert not status.exists() or status.read_text().split()[2] == "Z"
     assert not (tmp_path / "etc").exists()
     assert not pid_file.exists()
+
+
+def test_another_process_of_the_same_id_is_left_alone(tmp_path: Path) -> None:
+    """In a long-lived container the id of a master that has ended is given to another process."""
+    pid_file = tmp_path / "queue/pid/master.pid"
+    pid_file.parent.mkdir(parents=True)
+    with subprocess.Popen(["sleep", "60"]) as other:
+        pid_file.write_text(f"{other.pid}\n")
+        script = f"set -e\n{replace_script(str(tmp_path))}\n"
+        subprocess.run(["sh", "-c", script], check=True)
+        assert other.poll() is None
+        other.kill()
 
 
 @pytest.mark.parametrize("text", [None, "", "\n"])
