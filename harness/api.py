@@ -54,8 +54,8 @@ __all__ = [
 ]
 
 #: Settings by name; the text of a main.cf, or in any form that ``verify`` reads on standard input;
-#: the path of a file, of a folder such as /etc/postfix, or of a tar of one; several such paths; or
-#: a scenario.
+#: the Path of a file, of a folder such as /etc/postfix, or of a tar of one; several such paths; or
+#: a scenario. A string is never taken for a path.
 Configuration = Mapping[str, str] | str | Path | Sequence[Path] | Scenario
 _LONGEST_SLUG = 40
 
@@ -73,14 +73,15 @@ def open_engine(
 
     Args:
         runs: where the folder with the evidence of all cells is made.
-        jobs: how many dialogues there are at a time.
+        jobs: how many dialogues there are at a time, 64 at most.
         time_limit: of one dialogue, in seconds.
         mirrors: URLs that sources are looked for at first.
         clients: client images of your own by name (docs/client-contract.md).
         listener: gets each step, and each cell that was measured.
 
     Raises:
-        InfrastructureError: no Docker engine answers.
+        UsageError: an option, or the name of a client, is not valid.
+        InfrastructureError: no Docker engine answers, or the folder cannot be written.
     """
     options = Options(jobs=jobs, time_limit=time_limit)
     own = tuple(user_client(name, image) for name, image in (clients or {}).items())
@@ -120,6 +121,8 @@ class MatrixEngine:
     ) -> ConfiguredPostfix:
         """Start a build's Postfix with a configuration; to be used as a context manager.
 
+        At most 96 instances are up at a time; a further call waits until one is released.
+
         Args:
             build: a build's id, such as ``debian-12`` or ``postfix-3.1.0+openssl-1.0.2h``.
             configuration: what it is configured with (:data:`Configuration`).
@@ -127,6 +130,8 @@ class MatrixEngine:
             whole: True for a whole configuration, to which nothing is added that decides TLS; False
                 for lines of one; None: as the text shows.
             as_is: nothing is replaced that needs another machine's surroundings.
+
+        A scenario has ``name``, ``whole`` and ``as_is`` of its own; those given here do not count.
 
         Raises:
             UsageError: there is no such build, or the configuration cannot be read.
@@ -206,6 +211,8 @@ class ConfiguredPostfix:
     ) -> Observation:
         """Have a client connect to a service and make an offer; gives what happened.
 
+        The same cell is measured once for the engine, unless that ended with an error.
+
         Args:
             service: smtp, submission or submissions, or the port of any other entry.
             client: a client's name ('postfix-matrix list clients').
@@ -238,14 +245,22 @@ def read_scenario(
 ) -> Scenario:
     """A configuration as a scenario, with an id of its own: ``test-NAME-DIGEST``.
 
+    A scenario stays as it is; ``name``, ``whole`` and ``as_is`` are parts of it.
+
     Raises:
         UsageError: it cannot be read, or sets nothing.
     """
     if isinstance(configuration, Scenario):
         return configuration
     if isinstance(configuration, Mapping):
-        configuration = "".join(f"{key} = {value}\n" for key, value in configuration.items())
+        configuration = "".join(map(_format_setting, configuration, configuration.values()))
     if isinstance(configuration, str):
+        if re.fullmatch(r"[^\s=]+", configuration):
+            raise UsageError(
+                f"{configuration!r} is no configuration",
+                cause="a string is taken for the text of one",
+                next_step=f"for a file or folder, give Path({configuration!r})",
+            )
         source = ConfigurationSource({STDIN: configuration})
     else:
         paths = [configuration] if isinstance(configuration, Path) else configuration
@@ -269,6 +284,20 @@ def read_scenario(
         title=name or candidate.title,
     )
     return replace(scenario, id=_id_of(name, scenario.digest))
+
+
+def _format_setting(name: str, value: str) -> str:
+    """A line of main.cf; each further line of the value begins with a space, as postconf(5) has it.
+
+    Raises:
+        UsageError: the value is no string.
+    """
+    if not isinstance(value, str):
+        raise UsageError(
+            f"the value of {name} is no string: {value!r}",
+            next_step="write it as in main.cf, such as 'yes' or '3600s'",
+        )
+    return f"{name} = {value}".rstrip().replace("\n", "\n ") + "\n"
 
 
 def _id_of(name: str, digest: str) -> str:

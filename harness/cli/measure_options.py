@@ -29,8 +29,8 @@ from harness.run.choosing import (
     Selection,
     choose_builds,
 )
-from harness.run.engine import Engine, Options
-from harness.run.job import MOST_JOBS, Job, measure_job
+from harness.run.engine import MOST_JOBS, Engine, Options
+from harness.run.job import Job, measure_job
 from harness.run.planning import make_plan
 from harness.run.run_folders import RUNS
 from harness.scenarios.scenario import Scenario

@@ -8,6 +8,7 @@ from harness.errors import UsageError
 from harness.observations.run_folder import (
     Axes,
     RunData,
+    ScopeAxes,
 )
 
 
@@ -67,6 +68,14 @@ def _merge_axes(older: Axes, newer: Axes) -> Axes:
         scopes={
             # A scenario that the first run measured completely is not narrowed by the second.
             **{name: scope for name, scope in newer.scopes.items() if name not in older.scenarios},
-            **older.scopes,
+            **{name: _add_builds(name, scope, newer) for name, scope in older.scopes.items()},
         },
     )
+
+
+def _add_builds(scenario: str, scope: ScopeAxes, newer: Axes) -> ScopeAxes:
+    """A scenario's scope, with the builds that it was measured on in a second run as well."""
+    if not scope.builds or scenario not in newer.scenarios:
+        return scope
+    builds = dict.fromkeys((*scope.builds, *newer.builds_of(scenario)))
+    return replace(scope, builds=tuple(builds))

@@ -58,14 +58,15 @@ class Bisection:
             LabelledBuild(build, *build_versions(self.data, build), None)
             for build in self.data.run.axes.builds
         ]
-        for border in self.open():
-            others = partner_versions(points, border, known_releases()[other_axis(border.axis)])
-            for name in candidate_builds(border, others, self.tried, self.unreached):
+        for boundary in self.open():
+            releases = known_releases()[other_axis(boundary.axis)]
+            others = partner_versions(points, boundary, releases)
+            for name in candidate_builds(boundary, others, self.tried, self.unreached):
                 return name
         return None
 
     def open(self) -> list[VersionBoundary]:
-        """The borders that are not as exact as the catalog allows."""
+        """The version boundaries that are not as exact as the catalog allows."""
         return open_boundaries(group.found for group in group_places(self.data, self.place))
 
     def note_unavailable(self, name: str, state: str, why: str) -> None:
@@ -85,8 +86,8 @@ class Bisection:
 
     def describe_open(self) -> Iterator[str]:
         """What is still open, in sentences."""
-        for border in self.open():
-            yield f"not exact along {border.axis}: {describe_boundary(border)}"
+        for boundary in self.open():
+            yield f"not exact along {boundary.axis}: {describe_boundary(boundary)}"
 
 
 def bisect(

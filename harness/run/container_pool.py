@@ -19,7 +19,6 @@ import docker
 
 from harness.catalog.builds import Build
 from harness.docker_engine.session import engine_errors
-from harness.errors import HarnessError
 from harness.scenarios.instance import candidate_files
 from harness.scenarios.scenario import Scenario
 from harness.targets.postfix import PostfixTarget
@@ -41,7 +40,10 @@ def most_containers(client: docker.DockerClient) -> int:
 
 @dataclass(frozen=True, slots=True)
 class NameServer:
-    """A name server that containers are to ask; ``address`` waits until it is up."""
+    """A name server that containers are to ask.
+
+    ``address`` waits until it is up; "": there is none, and the containers go without.
+    """
 
     name: str
     address: Callable[[], Awaitable[str]] = field(compare=False)
@@ -192,16 +194,19 @@ class ContainerPool:
         while len(self._containers) >= self._limit:
             idle = [known for known in self._containers if known.holders == 0]
             if idle:
-                oldest = min(idle, key=lambda known: known.idle_since)
-                self._forget_container(oldest)
-                # One that did not start left nothing to remove.
-                with suppress(HarnessError):
-                    await asyncio.to_thread((await oldest.starting).remove)
+                await self._remove_container(min(idle, key=lambda known: known.idle_since))
             elif any(known.build == build for known in self._containers):
                 return
             else:
                 self._changed.clear()
                 await self._changed.wait()
+
+    async def _remove_container(self, container: BuildContainer) -> None:
+        """Remove a container that has no holder; one that did not start left nothing to remove."""
+        self._forget_container(container)
+        await asyncio.wait([container.starting])
+        if not container.starting.cancelled() and container.starting.exception() is None:
+            await asyncio.to_thread(container.target.remove)
 
     def _forget_container(self, container: BuildContainer) -> None:
         with suppress(ValueError):

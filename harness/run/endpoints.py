@@ -48,7 +48,7 @@ from harness.tls import Service
 
 #: How long, in seconds, to wait for the end of a connection in stunnel's log.
 CONTROL_PATIENCE = 2.0
-#: How long, in seconds, until master(8) tells of a process that has said its last words.
+#: How long, in seconds, until master(8) reports a process that has logged a fatal error.
 DEATH_PATIENCE = 3.0
 #: The processes that outgoing mail passes (OVERVIEW of Postfix), by program.
 _SENDERS = frozenset(
@@ -83,6 +83,11 @@ class PostfixEndpoint:
     def host(self) -> str:
         """The build's container."""
         return self.target.host
+
+    @property
+    def is_proxied(self) -> bool:
+        """Whether HAProxy is before some of its services."""
+        return bool(self._proxied)
 
     def address(self, service: Service) -> tuple[str, int]:
         """The build's container and the instance's own port, or the HAProxy before it."""
@@ -243,8 +248,8 @@ class PostfixEndpoint:
         if is_others:
             return ()
         if not log.deaths(pids, tag):
-            # A process that dies sleeps for a second before it ends (util/msg.c), and master tells
-            # of it then.
+            # A process that dies sleeps for a second before it ends (util/msg.c), and master
+            # reports it then.
             is_its_death = partial(is_of_service, pids=pids, tag=tag)
             await self.target.join.death(is_its_death, DEATH_PATIENCE if log.is_dying(tag) else 0)
         return self._note_deaths(trace.cell.service)

@@ -10,10 +10,11 @@ the Python API are others. Closing it ends everything, from any thread.
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import CancelledError as FutureCancelledError
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -28,8 +29,11 @@ from harness.run.session_builder import open_builder
 from harness.targets.lab import Lab
 
 T = TypeVar("T")
-#: Blocking calls that may wait at once: images being made, containers starting, mailboxes read.
+#: Blocking calls that may wait at once: containers starting, mailboxes read.
 THREADS = 32
+#: As many requests as a driver works on at a time (images/clients/common/contract.py); more would
+#: only wait there, with the harness's clock running.
+MOST_JOBS = 64
 #: Seconds that the end of a cancelled coroutine is waited for.
 CANCEL_LIMIT = 30.0
 
@@ -44,6 +48,18 @@ class Options:
     jobs: int = 8
     time_limit: float = 10.0
     keep: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.jobs <= MOST_JOBS:
+            raise UsageError(
+                f"{self.jobs} dialogues at a time are not possible",
+                next_step=f"name a number of jobs from 1 to {MOST_JOBS}",
+            )
+        if self.time_limit <= 0:
+            raise UsageError(
+                f"no dialogue ends within {self.time_limit:g} s",
+                next_step="name a time limit above 0 s",
+            )
 
 
 class EngineClosedError(UsageError):
@@ -70,6 +86,7 @@ class Engine:
         self._stack = ExitStack()
         self._lock = threading.Lock()
         self._closed = False
+        self._thread: threading.Thread | None = None
         self._callers: set[asyncio.Task[Any]] = set()
 
     def __enter__(self) -> Engine:
@@ -85,7 +102,8 @@ class Engine:
             self.session = self._stack.enter_context(DockerSession(client, keep=keep))
             self.lab = self._stack.enter_context(Lab(self.session))
             self.builder = open_builder(self.session, self.listener, mirrors=self._mirrors)
-            limit = most_containers(client)
+            # What is kept for a look must not make room for others.
+            limit = sys.maxsize if keep else most_containers(client)
             started: Future[None] = Future()
             thread = threading.Thread(
                 target=self._run_loop,
@@ -93,8 +111,9 @@ class Engine:
                 name="postfix-matrix engine",
                 daemon=True,
             )
+            self._thread = thread
             thread.start()
-            self._stack.callback(self._end_loop, thread)
+            self._stack.callback(self._end_loop, thread, started)
             started.result()
             self._stack = self._stack.pop_all()
         return self
@@ -110,6 +129,9 @@ class Engine:
         Raises:
             EngineClosedError: the engine is closed, or was meanwhile.
         """
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise RuntimeError("the engine's own thread, such as a listener, cannot wait for it")
         ended = threading.Event()
         with self._lock:
             if self._closed:
@@ -135,9 +157,15 @@ class Engine:
 
     def _run_loop(self, started: Future[None], limit: int) -> None:
         """The engine's thread: its loop, until it is told to end."""
-        with asyncio.Runner() as runner:
-            self._loop = runner.get_loop()
-            runner.run(self._serve_callers(started, limit))
+        try:
+            with asyncio.Runner() as runner:
+                self._loop = runner.get_loop()
+                runner.run(self._serve_callers(started, limit))
+        except BaseException as error:
+            if started.done():
+                raise
+            # Who opens the engine waits for it.
+            started.set_exception(error)
 
     async def _serve_callers(self, started: Future[None], limit: int) -> None:
         executor = ThreadPoolExecutor(THREADS, thread_name_prefix="postfix-matrix")
@@ -152,8 +180,10 @@ class Engine:
             await self._ending.wait()
         finally:
             await self._cancel_callers()
-            await self.resources.close()
-            await self.containers.close()
+            try:
+                await self.resources.close()
+            finally:
+                await self.containers.close()
 
     async def _run_caller(self, work: Coroutine[Any, Any, T], ended: threading.Event) -> T:
         """One caller's coroutine, known here so that closing the engine ends it."""
@@ -172,8 +202,10 @@ class Engine:
             task.cancel()
         await asyncio.gather(*callers, return_exceptions=True)
 
-    def _end_loop(self, thread: threading.Thread) -> None:
-        # A loop that could not start, or has ended already, needs no word.
-        with suppress(RuntimeError, AttributeError):
-            self._loop.call_soon_threadsafe(self._ending.set)
+    def _end_loop(self, thread: threading.Thread, started: Future[None]) -> None:
+        wait([started])
+        # A loop that could not start, or has ended already, need not be told.
+        if started.exception() is None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._ending.set)
         thread.join()

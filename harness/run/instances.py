@@ -69,7 +69,8 @@ class Instances:
                 work = self._start_instance(build, scenario, name_server)
                 shared = _Shared(scenario, asyncio.create_task(work))
                 self._shared[key] = shared
-            if shared.scenario == scenario and not shared.is_stopping:
+            # What it is called, and how it was read, makes no other instance of it.
+            if shared.scenario.digest == scenario.digest and not shared.is_stopping:
                 break
             await shared.stopped.wait()
         shared.holders += 1

@@ -26,10 +26,6 @@ from harness.run.matrix_run import MatrixRun
 from harness.run.run_folders import point_latest
 from harness.scenarios.scenario import Scenario
 
-#: As many requests as a driver works on at a time (images/clients/common/contract.py); more would
-#: only wait there, with the harness's clock running.
-MOST_JOBS = 64
-
 
 @dataclass(frozen=True, slots=True)
 class Job:

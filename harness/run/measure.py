@@ -121,7 +121,7 @@ class Measured:
     def explained(
         self, obstacles: Sequence[str], grounds: Mapping[str, Any] | None = None
     ) -> Measured:
-        """With what stood in its way, and what tells so (docs/run-folder.md)."""
+        """With its obstacles, and what they rest on (docs/run-folder.md)."""
         more = {} if grounds is None else {"grounds": dict(grounds)}
         return replace(
             self,
@@ -192,9 +192,9 @@ async def measure(
 
 
 def _may_log_in(cell: Cell) -> bool:
-    """Whether the client logs in where one can: not where its certificate is to open the door.
+    """Whether the client logs in where it can: not where its certificate is to permit relaying.
 
-    A control's door is opened by the log-in alone.
+    A control permits relaying by the login alone.
     """
     return cell.is_control or not cell.offer.extras.presents_certificate
 

@@ -7,11 +7,12 @@ Which copies there are is decided in ``scenarios.permissive_copy``, what they sh
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from harness.catalog.cells import CONTROL_PREFIX, Cell
 from harness.clients.controls import permissive_copy_cell
-from harness.errors import HarnessError
+from harness.errors import HarnessError, InfrastructureError
 from harness.observations.decide import ControlEvidence
 from harness.observations.journal import Journal
 from harness.observations.obstacles import Grounds, all_excluded, find_obstacles, needs_grounds
@@ -70,7 +71,9 @@ class PermissiveChecks:
         """Stop what is being measured, and the copies."""
         await self._tasks.cancel()
         for container, copy in self._copies:
-            await self._engine.instances.stop_permissive_copy(container, copy)
+            # One that does not end by itself ends with its container, and takes no result away.
+            with suppress(InfrastructureError):
+                await self._engine.instances.stop_permissive_copy(container, copy)
         self._copies.clear()
 
     async def explain(
@@ -146,7 +149,7 @@ class PermissiveChecks:
         if kept.beside(case.candidate):
             self._engine.containers.hold_again(container)
         else:
-            container = await self._resources.plain_container(case.cell.build)
+            container = await self._resources.plain_container(case.cell.build, case.candidate)
         try:
             endpoint = await self._tasks.result(
                 (container.target.host, copy.id), lambda: self._start_copy(container, copy)

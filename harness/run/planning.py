@@ -1,4 +1,4 @@
-"""The plan that a selection comes to: which scenarios are measured with which cells."""
+"""The plan of a selection: which scenarios are measured with which cells."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def make_plan(
     builds: Iterable[str],
     user_clients: Sequence[Client] = (),
 ) -> Plan:
-    """The cells that a selection comes to, with the builds that were chosen before.
+    """The cells that a selection has, with the builds that were chosen before.
 
     A scenario that says what it is about is measured with that: with its services among those that
     are selected, and with its clients and offers unless the selection names others. The scenario

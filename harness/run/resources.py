@@ -7,7 +7,9 @@ closed. What is unavailable stays so: all who ask get the same error.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine, Hashable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
@@ -19,7 +21,7 @@ from harness.catalog.peers import PEER_BUILD
 from harness.clients.driver import Driver, client_role
 from harness.conformance.image_examination import examine_image_once
 from harness.docker_engine.session import engine_errors
-from harness.errors import ContractError
+from harness.errors import ContractError, HarnessError
 from harness.images import labels, recipes
 from harness.images.image import Image
 from harness.images.image_builder import ImageBuilder
@@ -38,6 +40,8 @@ from harness.targets.resolver import start_resolver
 from harness.targets.sasl import start_sasl
 
 Source = Recipe | Build | Client
+#: Images that may be made, or waited for, at a time.
+IMAGE_THREADS = 32
 #: The key of a task, and what begins it.
 Task = tuple[tuple[str, Hashable], Callable[[], Coroutine[Any, Any, Any]]]
 
@@ -57,6 +61,9 @@ class Resources:
         self._tasks = SharedTasks()
         self._closers: list[Callable[[], None]] = []
         self._peer_networks = 0
+        self._control_starts: Counter[str] = Counter()
+        # Threads of their own: what stops an instance must not wait for images to be made.
+        self._image_threads = ThreadPoolExecutor(IMAGE_THREADS, thread_name_prefix="images")
 
     def prepare_build(self, build: Build) -> None:
         """Begin to make a build's image.
@@ -67,18 +74,23 @@ class Resources:
 
     def prepare_client(self, of: Client) -> None:
         """Begin to make a client's image, and to start it."""
+        self._tasks.begin(*self._image_task(of.name, _client_source(of)))
         self._tasks.begin(*self._client_task(of))
 
     def prepare_sasl(self) -> None:
         """Begin to make Dovecot's image, and to start it."""
+        self._tasks.begin(*self._image_task("sasl", recipes.sasl_recipe()))
         self._tasks.begin(*self._sasl_task())
 
     def prepare_control(self, control: Control) -> None:
         """Begin to make a control's image, to start it and to try it."""
+        source = recipes.control_recipe(control.name)
+        self._tasks.begin(*self._image_task(control.name, source))
         self._tasks.begin(*self._control_task(control))
 
     def prepare_resolver(self) -> None:
         """Begin to make the name server's image, and to start it."""
+        self._tasks.begin(*self._image_task("dns", recipes.dns_recipe()))
         self._tasks.begin(*self._resolver_task())
 
     def prepare_peers(self, pins: frozenset[Pin]) -> None:
@@ -100,11 +112,16 @@ class Resources:
         self._listener(Step(build.id, "starting Postfix"))
         loop = asyncio.get_running_loop()
         called = f"{build.id}-{number}" if number > 1 else ""
-        target = await asyncio.to_thread(
-            PostfixTarget.start, self._lab, build.id, image.id, loop, called=called
+        target = await _start_in_thread(
+            partial(PostfixTarget.start, self._lab, build.id, image.id, loop, called=called)
         )
-        if name_server is not None:
-            await asyncio.to_thread(target.use_resolver, await name_server.address())
+        try:
+            if name_server is not None and (address := await name_server.address()):
+                await asyncio.to_thread(target.use_resolver, address)
+        except BaseException:
+            await asyncio.to_thread(target.remove)
+            raise
+        self._listener(Step(build.id, ""))
         return target
 
     async def client(self, of: Client) -> Driver:
@@ -149,7 +166,11 @@ class Resources:
         """The name server that leads to the peers with these pins."""
 
         async def address() -> str:
-            return (await self.peers(pins)).resolver
+            try:
+                return (await self.peers(pins)).resolver
+            except HarnessError:
+                # Who sends mail to them reports it; mail that comes in can be measured without.
+                return ""
 
         return NameServer(f"dns of {len(pins)} peers {hash(pins)}", address)
 
@@ -162,12 +183,13 @@ class Resources:
         """Stop what is still being made, and let go of every container's streams."""
         self._builder.cancel()
         await self._tasks.cancel()
+        await asyncio.to_thread(self._image_threads.shutdown)
         for close in self._closers:
             with suppress(OSError):
                 await asyncio.to_thread(close)
 
     def _image_task(self, name: str, source: Source) -> Task:
-        return ("image", name), lambda: asyncio.to_thread(self._make_image, name, source)
+        return ("image", name), lambda: self._make_in_thread(name, source)
 
     def _client_task(self, of: Client) -> Task:
         return ("client", of.name), lambda: self._start_client(of)
@@ -183,6 +205,10 @@ class Resources:
 
     def _peers_task(self, pins: frozenset[Pin]) -> Task:
         return ("peers", pins), lambda: self._start_peers(pins)
+
+    async def _make_in_thread(self, name: str, source: Source) -> Image:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._image_threads, self._make_image, name, source)
 
     def _make_image(self, name: str, source: Source) -> Image:
         with engine_errors(f"making the image of {name}"):
@@ -245,9 +271,8 @@ class Resources:
 
     async def _start_client(self, of: Client) -> Driver:
         is_users = bool(of.reference)
-        source = of if is_users else recipes.client_recipe(of)
         image = await self._record_image(
-            of.name, source, "client", lambda _: {"foreign": True} if is_users else {}
+            of.name, _client_source(of), "client", lambda _: {"foreign": True} if is_users else {}
         )
         self._listener(Step(of.name, "starting the client"))
         driver = Driver(self._lab, of.name, image.id, client_role(None if is_users else of))
@@ -278,8 +303,12 @@ class Resources:
         )
         self._listener(Step(control.name, "starting the control and trying it"))
         loop = asyncio.get_running_loop()
-        target = await asyncio.to_thread(
-            PostfixTarget.start, self._lab, control.name, image.id, loop
+        self._control_starts[control.name] += 1
+        # A container that was killed keeps its name until the session ends.
+        number = self._control_starts[control.name]
+        called = f"{control.name}-{number}" if number > 1 else ""
+        target = await _start_in_thread(
+            partial(PostfixTarget.start, self._lab, control.name, image.id, loop, called=called)
         )
         self._closers.append(target.close)
         sasl = await self.sasl()
@@ -299,3 +328,23 @@ class Resources:
             "read_back": asdict(image.versions) if image.versions else None,
             "build_log": str(log) if log else None,
         }
+
+
+def _client_source(of: Client) -> Recipe | Client:
+    """What a client's image is made from; a user's is there already."""
+    return of if of.reference else recipes.client_recipe(of)
+
+
+async def _start_in_thread(start: Callable[[], PostfixTarget]) -> PostfixTarget:
+    """Start a container in a thread, which a cancellation cannot interrupt.
+
+    Without its end being waited for, no one would close the streams of what it started.
+    """
+    starting = asyncio.create_task(asyncio.to_thread(start))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.wait([starting])
+        if not starting.cancelled() and starting.exception() is None:
+            await asyncio.to_thread(starting.result().close)
+        raise

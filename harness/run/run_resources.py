@@ -26,8 +26,10 @@ from harness.run.endpoints import ControlEndpoint
 from harness.run.engine import Engine
 from harness.run.events import Listener, Missing
 from harness.run.instances import HeldInstance
+from harness.scenarios.lab_names import needs_names
 from harness.scenarios.scenario import Scenario
 from harness.targets.peer_network import PeerNetwork, Pin
+from harness.targets.proxy import NAME as HAPROXY
 from harness.tls import Service
 
 T = TypeVar("T")
@@ -83,7 +85,7 @@ class RunResources:
         resources.prepare_sasl()
         for name in plan.clients:
             if not is_peer(name):
-                resources.prepare_client(self._find_client(name))
+                resources.prepare_client(self.find_client(name))
         for build in builds[1:]:
             resources.prepare_build(build)
         inbound = (cell for cell in plan.cells() if cell.service is not Service.OUTBOUND)
@@ -93,7 +95,7 @@ class RunResources:
 
     async def driver(self, name: str) -> Driver | None:
         """A client's warm driver."""
-        work = self._engine.resources.client(self._find_client(name))
+        work = self._engine.resources.client(self.find_client(name))
         return await self._unless_unavailable("client", name, work)
 
     async def control(self, name: str) -> ControlEndpoint | None:
@@ -104,22 +106,23 @@ class RunResources:
     async def peers(self) -> PeerNetwork | None:
         """The peers that the plan's outbound cells have, and their name server."""
         work = self._engine.resources.peers(self._pins)
-        network = await self._unless_unavailable("client", "peers", work)
-        self._note_images("peer", "dns")
-        return network
+        return await self._unless_unavailable("client", "peers", work, images=("peer", "dns"))
 
     async def build_image(self, name: str) -> bool:
         """Whether a build's image is there, which is waited for."""
         work = self._engine.resources.build_image(self._builds[name])
         return await self._unless_unavailable("build", name, work) is not None
 
-    async def plain_container(self, build: str) -> BuildContainer:
+    async def plain_container(self, build: str, beside: Scenario) -> BuildContainer:
         """A container of a build without files for all of its programs, to be given back.
+
+        It asks the name server that the instance of the scenario ``beside`` it asks.
 
         Raises:
             HarnessError: it is unavailable.
         """
-        return await self._hold_container(build, None)
+        containers = self._engine.containers
+        return await containers.hold(self._builds[build], None, self._name_server(beside))
 
     async def container(self, build: str, scenario: Scenario) -> BuildContainer:
         """The container of a build that a scenario's instance will be in, to be given back.
@@ -127,7 +130,8 @@ class RunResources:
         Raises:
             HarnessError: it is unavailable.
         """
-        return await self._hold_container(build, scenario)
+        containers = self._engine.containers
+        return await containers.hold(self._builds[build], scenario, self._name_server(scenario))
 
     async def instance(self, build: str, scenario: Scenario) -> HeldInstance:
         """The scenario's instance on a build, to be released with :meth:`release`.
@@ -135,26 +139,43 @@ class RunResources:
         Raises:
             HarnessError: the build, Dovecot or the name server is unavailable.
         """
+        name_server = self._name_server(scenario)
+        used = [build, "sasl"]
+        if name_server is not None:
+            used += ["peer", "dns"] if self._pins else ["dns"]
         instances = self._engine.instances
         try:
-            return await instances.hold(self._builds[build], scenario, self._name_server())
-        finally:
-            self._note_images(build, "sasl", "dns", "peer", "haproxy")
+            held = await instances.hold(self._builds[build], scenario, name_server)
+        except HarnessError:
+            self._note_images(*used)
+            raise
+        try:
+            self._note_images(*used, *([HAPROXY] if held.endpoint.is_proxied else []))
+        except BaseException:
+            await self.release(build, scenario)
+            raise
+        return held
 
     async def release(self, build: str, scenario: Scenario) -> None:
         """The run needs an instance no longer."""
         instances = self._engine.instances
-        await instances.release(self._builds[build], scenario, self._name_server())
+        await instances.release(self._builds[build], scenario, self._name_server(scenario))
 
-    async def _hold_container(self, build: str, scenario: Scenario | None) -> BuildContainer:
-        containers = self._engine.containers
-        return await containers.hold(self._builds[build], scenario, self._name_server())
+    def find_client(self, name: str) -> Client:
+        """The user's client of this name, or else the catalog's.
 
-    def _name_server(self) -> NameServer | None:
-        """The name server that instances ask: the peers' where there are any."""
+        Raises:
+            UsageError: there is none.
+        """
+        return self._user_clients.get(name) or find_client(name)
+
+    def _name_server(self, scenario: Scenario) -> NameServer | None:
+        """The name server that a scenario's instance asks: the peers' where there are any."""
         if self._pins:
             return self._engine.resources.peers_name_server(self._pins)
-        return self._engine.resources.name_server() if self._needs_names else None
+        if self._needs_names or needs_names(scenario):
+            return self._engine.resources.name_server()
+        return None
 
     def report_unavailable(self, name: str, kind: str, error: HarnessError) -> None:
         """Record a thing as unavailable, once."""
@@ -168,41 +189,49 @@ class RunResources:
         """Why a thing is unavailable."""
         return next((known.why for known in self.missing if known.name == name), "not asked for")
 
-    async def _unless_unavailable(self, kind: str, name: str, work: Awaitable[T]) -> T | None:
+    async def _unless_unavailable(
+        self, kind: str, name: str, work: Awaitable[T], images: Iterable[str] = ()
+    ) -> T | None:
+        """The result, recorded with its ``images``: the thing's own, unless others are named."""
+        used = tuple(images) or (name,)
         try:
-            result = await work
-            self._note_images(name)
-            self._check_image(name)
+            try:
+                result = await work
+            except HarnessError:
+                self._note_images(*used)
+                raise
+            self._note_images(*used)
         except HarnessError as error:
-            self._note_images(name)
             self.report_unavailable(name, kind, error)
             return None
         return result
 
     def _note_images(self, *names: str) -> None:
-        """Record the images of things that the run asked for."""
-        records = self._engine.resources.records
-        fresh = {name: records[name] for name in names if name in records}
-        if any(self.images.get(name) != record for name, record in fresh.items()):
-            self.images |= {name: dict(record) for name, record in fresh.items()}
-            self._on_change()
+        """Record the images of things that the run asked for.
 
-    def _check_image(self, name: str) -> None:
-        """See that a resumed run goes on with the image that it began with.
+        A resumed run goes on with the images that it began with: what was recorded of another one
+        stays, so that resuming it once more does not go on with the other either.
 
         Raises:
-            UsageError: it is another one.
+            UsageError: an image is another one.
         """
-        record = self.images.get(name)
-        if record is not None and self._image_ids.get(name, record["id"]) != record["id"]:
+        records = self._engine.resources.records
+        fresh = {name: records[name] for name in names if name in records}
+        others = [
+            name
+            for name, record in fresh.items()
+            if self._image_ids.get(name, record["id"]) != record["id"]
+        ]
+        known = {name: dict(record) for name, record in fresh.items() if name not in others}
+        if any(self.images.get(name) != record for name, record in known.items()):
+            self.images |= known
+            self._on_change()
+        if others:
             raise UsageError(
-                f"the image of {name} is not the one that this run began with",
+                f"the image of {others[0]} is not the one that this run began with",
                 cause="the image, or what it is made from, has changed since",
                 next_step="start a new run",
             )
-
-    def _find_client(self, name: str) -> Client:
-        return self._user_clients.get(name) or find_client(name)
 
 
 def _find_control(name: str) -> Control:

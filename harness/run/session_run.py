@@ -11,13 +11,13 @@ from harness.catalog.builds import Build
 from harness.catalog.cells import Cell
 from harness.catalog.clients import Client
 from harness.catalog.plan import plan_of_cells
-from harness.errors import InfrastructureError, UsageError
+from harness.errors import HarnessError, InfrastructureError, UsageError
 from harness.observations.journal import Journal
 from harness.observations.record import Observation
 from harness.observations.run_record import RunOpening, closing_figures, utc_now
 from harness.run.cell_measurer import CellMeasurer
 from harness.run.endpoints import instance_evidence
-from harness.run.engine import Engine
+from harness.run.engine import Engine, EngineClosedError
 from harness.run.instances import HeldInstance
 from harness.run.run_resources import RunResources
 from harness.run.shared_tasks import SharedTasks
@@ -37,9 +37,17 @@ class SessionRun:
         self._builds: dict[str, Build] = {}
         self._scenarios: dict[str, Scenario] = {}
         self._cells: list[Cell] = []
+        self._known: set[object] = set()
+        self._is_closed = False
         self._tasks = SharedTasks()
         self._started = utc_now()
-        self._journal = Journal(folder)
+        try:
+            self._journal = Journal(folder)
+        except OSError as error:
+            raise InfrastructureError(
+                f"the run's folder {folder} cannot be written: {error.strerror}",
+                next_step="name another place for the runs",
+            ) from error
         self._resources = RunResources(
             engine,
             self._builds,
@@ -53,10 +61,18 @@ class SessionRun:
         """The scenario's instance on a build, until it is released; its evidence is kept at once.
 
         Raises:
+            UsageError: another scenario of the same id was measured.
             HarnessError: the build is unavailable.
         """
+        self._check_open()
         self._builds[build.id] = build
-        self._scenarios[scenario.id] = scenario
+        known = self._scenarios.setdefault(scenario.id, scenario)
+        if known.digest != scenario.digest:
+            raise UsageError(
+                f"the scenario {scenario.id} is another one than before",
+                cause="results are told apart by the scenario's id",
+                next_step="give the scenario another id",
+            )
         held = await self._resources.instance(build.id, scenario)
         self._write_instance(build, scenario, held, "")
         return held
@@ -76,10 +92,14 @@ class SessionRun:
     async def measure(self, held: HeldInstance, scenario: Scenario, cell: Cell) -> Observation:
         """Measure a cell of an instance; one that was measured before is not measured again.
 
+        One that failed with an error is measured anew when it is asked for again.
+
         Raises:
-            UsageError: the configuration has no such service, or the cell is of outgoing mail.
+            UsageError: there is no such client, the configuration has no such service, or the cell
+                is of outgoing mail.
             InfrastructureError: the client is unavailable, or the container has died.
         """
+        self._check_open()
         if cell.service is Service.OUTBOUND:
             raise UsageError(
                 "mail that goes out cannot be measured on a single instance",
@@ -91,13 +111,20 @@ class SessionRun:
                 f"the configuration has no service {cell.service}",
                 next_step=f"name one that it has: {', '.join(services) or 'it has none'}",
             )
-        observation: Observation = await self._tasks.result(
-            cell.id, lambda: self._measure_once(held, scenario, cell)
-        )
+        # Found out now: else controls would be made and started for it first.
+        self._resources.find_client(cell.client)
+        try:
+            observation: Observation = await self._tasks.result(
+                cell.id, lambda: self._measure_once(held, scenario, cell)
+            )
+        except HarnessError:
+            self._tasks.forget(cell.id)
+            raise
         return observation
 
     async def close(self) -> None:
         """End what is being measured, and complete the run folder."""
+        self._is_closed = True
         await self._tasks.cancel()
         await self._measurer.close()
         self._journal.close()
@@ -106,7 +133,7 @@ class SessionRun:
     async def _measure_once(
         self, held: HeldInstance, scenario: Scenario, cell: Cell
     ) -> Observation:
-        self._cells.append(cell)
+        self._note_cell(cell)
         observation = await self._measurer.measure_cell(cell, held, scenario)
         if observation is None:
             raise InfrastructureError(
@@ -115,6 +142,20 @@ class SessionRun:
             )
         self.observations.append(observation)
         return observation
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise EngineClosedError
+
+    def _note_cell(self, cell: Cell) -> None:
+        """Keep a cell for the plan; run.json is written anew where it has no such axis yet."""
+        if cell not in self._known:
+            self._cells.append(cell)
+        parts: set[object] = {cell, *cell.id.split("/")}
+        is_new = not {*cell.id.split("/")} <= self._known
+        self._known |= parts
+        if is_new:
+            self._write_record()
 
     def _write_instance(
         self, build: Build, scenario: Scenario, held: HeldInstance, check: str

@@ -25,8 +25,13 @@ class SharedTasks:
         return await asyncio.shield(self._tasks[key])
 
     def forget(self, key: Hashable) -> None:
-        """Let the task of a key be begun anew."""
-        self._tasks.pop(key, None)
+        """Let the task of a key be begun anew, if it has ended.
+
+        Several callers may be dissatisfied with one result; what the first of them has begun anew
+        is the others' as well.
+        """
+        if key in self._tasks and self._tasks[key].done():
+            del self._tasks[key]
 
     def tasks(self, kind: str) -> list[asyncio.Task[Any]]:
         """The tasks whose key is a tuple that begins with this."""

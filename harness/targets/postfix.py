@@ -43,7 +43,7 @@ from harness.targets.log_join import LogJoin
 from harness.targets.log_tags import service_tags
 from harness.targets.port_pool import PortPool
 from harness.targets.shell import Shell
-from harness.targets.start_script import start_script
+from harness.targets.start_script import replace_script, start_script
 from harness.targets.stream import LineStream
 from harness.tls import INBOUND, Service
 
@@ -295,11 +295,13 @@ mv "$@" ../cur/"""
             f"{directory}/etc/master.cf": FileSpec(config.master_cf),
         }
         # A file is written once, for all instances that name it: while another instance's smtpd
-        # reads it, it must not be half-written.
+        # reads it, it must not be half-written. What is below its own directory went with the
+        # earlier instance of its name.
         fresh = {
             path: kind
             for path, kind in config.files.items()
-            if path not in self._placed and path not in config.texts
+            if (path not in self._placed or path.startswith(f"{directory}/"))
+            and path not in config.texts
         }
         self._placed |= fresh
         files |= {path: FileSpec(text) for path, text in config.texts.items()}
@@ -318,8 +320,10 @@ mv "$@" ../cur/"""
         removed = " ".join(map(shlex.quote, missing))
         return f"""set -e
 umask 022
+{replace_script(directory)}
 mkdir -p {directory}/etc {directory}/queue {directory}/data {directory}/mail
 cp -R {_stage_dir(directory)}/. /
+rm -rf {_stage_dir(directory)}
 rm -f -- {removed}
 touch -t {_OLD_TIME} {directory}/etc/*
 chown {facts.mail_owner} {directory}/data

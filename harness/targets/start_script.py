@@ -1,4 +1,4 @@
-"""The shell scripts that start a Postfix instance and wait for it, by release."""
+"""The shell scripts that make room for a Postfix instance, start it and wait for it."""
 
 from __future__ import annotations
 
@@ -36,3 +36,23 @@ until grep -qsw $pid "$(postconf -c {directory} -h queue_directory)/pid/master.p
     [ $tries -lt {_TRIES} ] && kill -0 $pid || exit 1
     sleep 0.05
 done"""
+
+
+def replace_script(directory: str) -> str:
+    """The script that makes room for an instance in the directory of an earlier one of its name.
+
+    The earlier one's master may not have ended yet, and its lock would keep the new one from
+    starting; its process id must not be taken for the new one's, nor its tables and mail be read.
+    A process id may be another process's by now, so only one that was started with this directory
+    is ended.
+    """
+    pid_file = f"{directory}/queue/pid/master.pid"
+    return f"""if [ -e {pid_file} ]; then
+    pid=$(echo $(cat {pid_file})) tries=0
+    while grep -qs {directory}/etc /proc/$pid/cmdline && [ $tries -lt {_TRIES} ]; do
+        kill $pid 2>/dev/null || true
+        tries=$((tries + 1))
+        sleep 0.05
+    done
+    rm -rf {directory}/etc {directory}/data {directory}/mail {directory}/queue/pid || true
+fi"""

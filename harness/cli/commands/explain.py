@@ -62,7 +62,7 @@ TEXT, JSON, MARKDOWN = "text", "json", "markdown"
     "--run",
     "folder",
     type=click.Path(path_type=Path),
-    help="The folder of an earlier run of 'explain'; nothing is measured, and no Docker needed.",
+    help="The folder of an earlier run of 'explain'; nothing is measured, without Docker.",
 )
 @grouped_option(
     OptionGroup.OUTPUT,
@@ -128,16 +128,16 @@ def explain_command(
 
 
 def _measure_candidate(
-    candidate: Scenario, control: Scenario | None, measuring: MeasureOptions, *, yes: bool
+    candidate: Scenario, baseline: Scenario | None, measuring: MeasureOptions, *, yes: bool
 ) -> RunData:
     """Measure the candidate, its baseline configuration and its variants, then what they call for.
 
     The latter are pairs of lines, and repeats of the configurations in which a line has an effect.
     ``baseline`` is None for a whole configuration: its variants are compared with itself.
     """
-    first = [candidate] if control is None else [control, candidate]
+    first = [candidate] if baseline is None else [baseline, candidate]
     numbers = _choose_lines(candidate, measuring)
-    scenarios = [*first, *distinct_scenarios(line_variants(candidate, control, numbers), first)]
+    scenarios = [*first, *distinct_scenarios(line_variants(candidate, baseline, numbers), first)]
     confirm_measuring(
         "explain", len(measuring.plan_scenarios(scenarios)), yes=yes, quiet=measuring.quiet
     )
@@ -149,9 +149,9 @@ def _measure_candidate(
         data = measuring.measure_scenarios(engine, scenarios)
         effects = explain_lines(data, candidate.id)
         more = list(repeated_scenarios(effects, candidate))
-        if control is not None:
+        if baseline is not None:
             tried = [
-                make_variant(candidate, control, kind, pair) for kind, pair in next_pairs(effects)
+                make_variant(candidate, baseline, kind, pair) for kind, pair in next_pairs(effects)
             ]
             more += distinct_scenarios(tried, scenarios)
         if more:

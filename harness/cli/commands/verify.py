@@ -106,8 +106,9 @@ def verify_command(
     output of 'postconf -n' and 'postconf -M', commands of 'postconf -e', that of a running
     container (--container), or lines of any of these on standard input.
 
-    The answer has one sentence per service, then a table, then what to change, after a test. The
-    exit code is 1 where the policy is not met, and 3 where that could not be measured.
+    The answer has one sentence per service, then a table, then a change that was tried, where the
+    policy is not met. The exit code is 1 where it is not met, and 3 where that could not be
+    measured.
     """
     known = load_policies(measuring.scenarios_dir)
     named = [_parse_policy(text, known) for text in policies]

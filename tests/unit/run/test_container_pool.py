@@ -223,3 +223,27 @@ def test_one_that_does_not_start_is_tried_anew_by_the_next_caller() -> None:
         assert (await pool.hold(OTHER)).holders == 1
 
     run(work())
+
+
+def test_one_that_fails_after_its_caller_has_left_makes_room() -> None:
+    """Its error, of whatever kind, is not that of the caller who needs the room."""
+
+    async def work() -> None:
+        fails = asyncio.Event()
+
+        async def start(build: Build, _number: int, _asked: NameServer | None) -> PostfixTarget:
+            if build is BUILD:
+                await fails.wait()
+                raise OSError("too many open files")
+            return cast("PostfixTarget", Target(build.id))
+
+        pool = ContainerPool(start, limit=1)
+        left = asyncio.ensure_future(pool.hold(BUILD))
+        await asyncio.sleep(0)
+        left.cancel()
+        waiting = asyncio.ensure_future(pool.hold(OTHER))
+        await asyncio.sleep(0.01)
+        fails.set()
+        assert (await waiting).build == OTHER.id
+
+    run(work())

@@ -72,6 +72,23 @@ def test_all_who_ask_get_the_same_error_until_it_is_forgotten() -> None:
     asyncio.run(ask())
 
 
+def test_what_was_begun_anew_is_not_begun_once_more() -> None:
+    """Two callers may find that a control has died; the first of them starts another."""
+
+    async def ask() -> None:
+        tasks, work = SharedTasks(), Work()
+        work.end.set()
+        await tasks.result("a", work.run)
+        work.end.clear()
+        tasks.forget("a")
+        tasks.begin("a", work.run)
+        tasks.forget("a")
+        work.end.set()
+        assert await tasks.result("a", work.run) == 2
+
+    asyncio.run(ask())
+
+
 def test_cancelling_ends_all_of_them() -> None:
     """Protects the end of an engine: nothing is left running on its loop."""
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from harness.targets.log_tags import service_tags
-from harness.targets.start_script import start_script
+from harness.targets.start_script import replace_script, start_script
 from harness.tls import Service
 
 
@@ -40,3 +43,47 @@ def test_the_log_tag_behind_postscreen_is_that_of_the_smtpd_that_takes_its_clien
     ports = {Service.SMTP: 20010}
     tags = service_tags("mail_name = Post\n", master, "", ports)
     assert tags == {Service.SMTP: "Post/second/smtpd"}
+
+
+def test_an_instance_takes_the_place_of_an_earlier_one_of_its_name(tmp_path: Path) -> None:
+    """The earlier one's lock, process id and tables would be taken for the new one's."""
+    pid_file = tmp_path / "queue/pid/master.pid"
+    pid_file.parent.mkdir(parents=True)
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/main.cf").touch()
+    # As master(8) writes it. The process is the shell's orphan, so that init reaps it.
+    process = f"tail -f {tmp_path}/etc/main.cf"
+    begin = f"{process} >/dev/null 2>&1 & printf '%10d\\n' $! >{pid_file}"
+    subprocess.run(["sh", "-c", begin], check=True)
+    earlier = int(pid_file.read_text())
+    script = f"set -e\n{replace_script(str(tmp_path))}\necho done"
+    output = subprocess.run(["sh", "-c", script], check=True, capture_output=True, text=True)
+    assert (output.stdout, output.stderr) == ("done\n", "")
+    status = Path(f"/proc/{earlier}/stat")
+    assert not status.exists() or status.read_text().split()[2] == "Z"
+    assert not (tmp_path / "etc").exists()
+    assert not pid_file.exists()
+
+
+def test_another_process_of_the_same_id_is_left_alone(tmp_path: Path) -> None:
+    """In a long-lived container the id of a master that has ended is given to another process."""
+    pid_file = tmp_path / "queue/pid/master.pid"
+    pid_file.parent.mkdir(parents=True)
+    with subprocess.Popen(["sleep", "60"]) as other:
+        pid_file.write_text(f"{other.pid}\n")
+        script = f"set -e\n{replace_script(str(tmp_path))}\n"
+        subprocess.run(["sh", "-c", script], check=True)
+        assert other.poll() is None
+        other.kill()
+
+
+@pytest.mark.parametrize("text", [None, "", "\n"])
+def test_a_directory_without_an_earlier_master_is_taken(tmp_path: Path, text: str | None) -> None:
+    """Most directories are new, and a master that was killed early has written no process id."""
+    pid_file = tmp_path / "queue/pid/master.pid"
+    if text is not None:
+        pid_file.parent.mkdir(parents=True)
+        pid_file.write_text(text)
+    script = f"set -e\n{replace_script(str(tmp_path))}\necho done"
+    output = subprocess.run(["sh", "-c", script], check=True, capture_output=True, text=True)
+    assert (output.stdout, output.stderr) == ("done\n", "")

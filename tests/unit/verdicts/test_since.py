@@ -232,6 +232,20 @@ def test_two_runs_are_read_as_one() -> None:
         merge_runs(run(), other)
 
 
+def test_a_scenario_s_builds_of_two_runs_are_read_as_one() -> None:
+    """Cells that were measured, of a build that only one run had it on, would not be planned."""
+
+    def with_scope(data: RunData, build: str) -> RunData:
+        axes = data.run.axes
+        scope = ScopeAxes(axes.services, axes.clients, axes.offers, (build,))
+        return replace(data, run=replace(data.run, axes=replace(axes, scopes={"defaults": scope})))
+
+    more = "postfix-3.7.11+openssl-1.1.1w"
+    first, second = with_scope(run(), OLD), with_scope(run({more: ("3.7.11", "1.1.1w")}), more)
+    assert merge_runs(first, second).run.axes.builds_of("defaults") == (OLD, more)
+    assert merge_runs(first, first).run.axes == first.run.axes
+
+
 def test_a_build_that_moved_on_is_not_read_with_what_it_was() -> None:
     """Protects boundaries: the first run's cells would get the second's versions."""
     with pytest.raises(UsageError, match=f"have other versions of {re.escape(OLD)}"):
