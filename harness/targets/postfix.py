@@ -74,7 +74,7 @@ class Instance:
     started: bool
     postconf_n: str
     warnings: tuple[str, ...]
-    words: str
+    output: str
     #: Its master's process id; if it did not start, the ids that were assigned meanwhile.
     pids: range
     #: The log tag of each service's smtpd.
@@ -180,7 +180,7 @@ class PostfixTarget:
         """Write a configuration, start its ``master`` and wait until it listens. Blocks.
 
         ``fixed_ports`` are those of the registered services, if they must be known beforehand. A
-        Postfix that will not start is a result, not an error: see ``started`` and ``words``.
+        Postfix that will not start is a result, not an error: see ``started`` and ``output``.
         """
         directory = f"{ROOT}/{scenario.id}"
         places = places_of(scenario, self.facts.master_cf, self.facts.mail_version)
@@ -205,7 +205,7 @@ class PostfixTarget:
             started=answer.status == 0,
             postconf_n=values,
             warnings=warnings,
-            words=answer.output,
+            output=answer.output,
             pids=pids,
             tags=service_tags(config.main_cf, config.master_cf, values, ports),
         )
