@@ -107,6 +107,7 @@ class PostfixTarget:
         #: A second shell for what takes long, so that instances need not wait for it.
         self._check_shell: Shell | None = None
         self._check_lock = threading.Lock()
+        self._start_lock = threading.Lock()
         self._stream = LineStream(
             attach_socket(container, stdin=False),
             self._take_log,
@@ -187,14 +188,18 @@ class PostfixTarget:
         numbers = fixed_ports or self._ports.take(scenario.id, len(INBOUND) + len(places))
         by_place = number_ports({str(name): port for name, port in numbers.items()}, places)
         config = self._assemble_config(scenario, directory, by_place, sasl)
-        put_files(self.container, self._list_files(directory, config))
         missing = [path for path, kind in config.files.items() if kind is FileKind.MISSING]
-        self._run_or_fail(self._setup_script(directory, missing, config.tables))
         ports = {Service(name): port for name, port in by_place.items()}
-        first = self._next_pid()
         master = f"{self.facts.daemon_directory}/master"
-        answer = self._shell.run(start_script(master, f"{directory}/etc", self.facts.mail_version))
-        pids = self._find_pids(directory, first)
+        command = start_script(master, f"{directory}/etc", self.facts.mail_version)
+        # One after another: an instance must not start before another has put a file in place that
+        # both name, and the process ids of one that does not start must not be another's.
+        with self._start_lock:
+            put_files(self.container, self._list_files(directory, config))
+            self._run_or_fail(self._setup_script(directory, missing, config.tables))
+            first = self._next_pid()
+            answer = self._shell.run(command)
+            pids = self._find_pids(directory, first)
         postconf = self._shell.run(f"postconf -c {directory}/etc -n")
         values, warnings = _split_warnings(postconf.output)
         return Instance(
