@@ -201,7 +201,7 @@ async def measure_build(
         try:
             instance = target.start_instance(configuration, sasl, PORTS)
             if not instance.started:
-                raise InfrastructureError(f"{build} does not start: {instance.start_output}")
+                raise InfrastructureError(f"{build} does not start: {instance.output}")
             host = lab.address(target.container)
             # Reading the server's log would take processor time from the scanners.
             target.close()

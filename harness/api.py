@@ -204,7 +204,7 @@ class ConfiguredPostfix:
     def startup_log(self) -> tuple[str, ...]:
         """What master(8) has logged, and printed where it did not start."""
         instance = self._held.endpoint.instance
-        return (*self._held.endpoint.startup(), *instance.start_output.splitlines())
+        return (*self._held.endpoint.startup(), *instance.output.splitlines())
 
     def measure(
         self, service: str = "smtp", *, client: str = "openssl-3.5.7", offer: str = "default"

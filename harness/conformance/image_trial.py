@@ -168,7 +168,7 @@ class _ImageTrial:
 
     def _judge_instance(self, instance: Instance) -> None:
         if not instance.started:
-            errors = "; ".join([*instance.start_output.split("\n"), *self._wait_for_complaints()])
+            errors = "; ".join([*instance.output.split("\n"), *self._wait_for_complaints()])
             self.findings["master"] = _master_finding(errors.strip("; "))
             return
         self.findings["master"] = CheckFinding(f"in {instance.directory}")

@@ -148,8 +148,7 @@ class PostfixEndpoint:
     def known_deaths(self, service: Service) -> Sequence[str]:
         """Why master did not start, or died, or no process of the service takes a client."""
         if not self.instance.started:
-            output = [*self.startup(), *self.instance.start_output.splitlines()]
-            return output or ["master did not start"]
+            return [*self.startup(), *self.instance.output.splitlines()] or ["master did not start"]
         dead = [line for line in self.startup() if MASTER_DIES.search(line)]
         return dead or self._dead.get(service, ())
 
@@ -321,7 +320,7 @@ def instance_evidence(endpoint: PostfixEndpoint, check: str) -> dict[str, object
     instance = endpoint.instance
     messages = [*instance.warnings, *check.splitlines()]
     if not instance.started:
-        messages += instance.start_output.splitlines()
+        messages += instance.output.splitlines()
     return {
         "build": endpoint.target.name,
         "scenario": instance.scenario,

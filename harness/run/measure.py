@@ -46,7 +46,7 @@ DELIVERY_PATIENCE = 8.0
 class ServerSide:
     """What the server logged of one dialogue, and delivered."""
 
-    words: ServerLog
+    server_log: ServerLog
     log: Sequence[str]
     received: str | None = None
 
@@ -175,12 +175,12 @@ async def measure(
     side = await endpoint.server_side(trace, result)
     if cell.is_control:
         may_refuse = cell.scenario != PERMISSIVE
-        decision = decide_control(cell.offer, result, side.words, may_refuse=may_refuse)
+        decision = decide_control(cell.offer, result, side.server_log, may_refuse=may_refuse)
     else:
-        decision = decide_cell(cell.offer, result, side.words, control)
+        decision = decide_cell(cell.offer, result, side.server_log, control)
     observation = replace(
         _make_observation(cell, endpoint.config_digest, decision, result),
-        trust=client_trust(side.words.session) if cell.offer.extras.cert else None,
+        trust=client_trust(side.server_log.session) if cell.offer.extras.cert else None,
         certificate=certificate_view(result.peer_certificate),
         resumed=session_resumed(cell.offer, result, control, is_control=cell.is_control),
     )

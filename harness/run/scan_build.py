@@ -67,7 +67,7 @@ async def _scan_build(
         instance = held.endpoint.instance
         if not instance.started:
             raise InfrastructureError(
-                f"{build.id} does not start with {scenario.id}: {instance.start_output}",
+                f"{build.id} does not start with {scenario.id}: {instance.output}",
                 cause="Postfix rejects this configuration",
                 next_step="run the scenario: its cells have Postfix's own log lines",
             )

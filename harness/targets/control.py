@@ -81,9 +81,7 @@ def start_control(lab: Lab, control: Control, target: PostfixTarget, sasl: str) 
     )
     instance = target.start_instance(PERMISSIVE, sasl, BACKEND_PORTS)
     if not instance.started:
-        raise InfrastructureError(
-            f"{control.name}: its Postfix does not start: {instance.start_output}"
-        )
+        raise InfrastructureError(f"{control.name}: its Postfix does not start: {instance.output}")
     front = target.run(f"stunnel /etc/postfix-matrix/{_front_name(control)}.conf")
     if front:
         raise InfrastructureError(f"{control.name}: its stunnel does not start: {front}")

@@ -114,7 +114,7 @@ def _start_server(
     scenario = peer_scenario(kind, offer, f"{ROOT}/peer")
     instance = target.start_instance(scenario, _NO_SASL, _PORTS)
     if not instance.started:
-        raise InfrastructureError(f"the peer for {offer} does not start: {instance.start_output}")
+        raise InfrastructureError(f"the peer for {offer} does not start: {instance.output}")
     if kind is ServerKind.UNKNOWN_CA:
         untrusted = Pki().pair("RSA")
         put_files(

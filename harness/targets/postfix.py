@@ -74,8 +74,7 @@ class Instance:
     started: bool
     postconf_n: str
     warnings: tuple[str, ...]
-    #: What master printed where it did not start.
-    start_output: str
+    output: str
     #: Its master's process id; if it did not start, the ids that were assigned meanwhile.
     pids: range
     #: The log tag of each service's smtpd.
@@ -108,6 +107,7 @@ class PostfixTarget:
         #: A second shell for what takes long, so that instances need not wait for it.
         self._check_shell: Shell | None = None
         self._check_lock = threading.Lock()
+        self._start_lock = threading.Lock()
         self._stream = LineStream(
             attach_socket(container, stdin=False),
             self._take_log,
@@ -181,21 +181,25 @@ class PostfixTarget:
         """Write a configuration, start its ``master`` and wait until it listens. Blocks.
 
         ``fixed_ports`` are those of the registered services, if they must be known beforehand. A
-        Postfix that will not start is a result, not an error: see ``started`` and ``words``.
+        Postfix that will not start is a result, not an error: see ``started`` and ``output``.
         """
         directory = f"{ROOT}/{scenario.id}"
         places = places_of(scenario, self.facts.master_cf, self.facts.mail_version)
         numbers = fixed_ports or self._ports.take(scenario.id, len(INBOUND) + len(places))
         by_place = number_ports({str(name): port for name, port in numbers.items()}, places)
         config = self._assemble_config(scenario, directory, by_place, sasl)
-        put_files(self.container, self._list_files(directory, config))
         missing = [path for path, kind in config.files.items() if kind is FileKind.MISSING]
-        self._run_or_fail(self._setup_script(directory, missing, config.tables))
         ports = {Service(name): port for name, port in by_place.items()}
-        first = self._next_pid()
         master = f"{self.facts.daemon_directory}/master"
-        answer = self._shell.run(start_script(master, f"{directory}/etc", self.facts.mail_version))
-        pids = self._find_pids(directory, first)
+        command = start_script(master, f"{directory}/etc", self.facts.mail_version)
+        # One after another: an instance must not start before another has put a file in place that
+        # both name, and the process ids of one that does not start must not be another's.
+        with self._start_lock:
+            put_files(self.container, self._list_files(directory, config))
+            self._run_or_fail(self._setup_script(directory, missing, config.tables))
+            first = self._next_pid()
+            answer = self._shell.run(command)
+            pids = self._find_pids(directory, first)
         postconf = self._shell.run(f"postconf -c {directory}/etc -n")
         values, warnings = _split_warnings(postconf.output)
         return Instance(
@@ -206,7 +210,7 @@ class PostfixTarget:
             started=answer.status == 0,
             postconf_n=values,
             warnings=warnings,
-            start_output=answer.output,
+            output=answer.output,
             pids=pids,
             tags=service_tags(config.main_cf, config.master_cf, values, ports),
         )

@@ -226,7 +226,7 @@ def instance(*, started: bool = True) -> dict[str, object]:
             config.main_cf, config.master_cf, "syslog_name = postfix-defaults", ports
         ),
         warnings=("postconf: warning: unused parameter: x=y",),
-        start_output="postfix: fatal: no",
+        output="postfix: fatal: no",
         pids=range(1),
     )
     target = object.__new__(PostfixTarget)

@@ -65,7 +65,7 @@ def bench(master: str) -> PostfixEndpoint:
         started=True,
         postconf_n="",
         warnings=(),
-        start_output="",
+        output="",
         pids=range(5, 6),
         tags=service_tags(config.main_cf, config.master_cf, "", ports),
     )
@@ -80,7 +80,7 @@ def asked() -> DialogueTrace:
 
 async def deaths(at: PostfixEndpoint, result: ClientResult) -> tuple[str, ...]:
     """What a dialogue's death is told by."""
-    return tuple((await at.server_side(asked(), result)).words.deaths)
+    return tuple((await at.server_side(asked(), result)).server_log.deaths)
 
 
 @pytest.mark.parametrize(("served", "died"), [(True, 0), (False, 2)])

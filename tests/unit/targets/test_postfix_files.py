@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from harness.postfix_config.key_files import FileKind
+from harness.scenarios.scenario import Scenario
+from harness.targets import postfix as module
+from harness.targets.port_pool import PortPool
 from harness.targets.postfix import ROOT, PostfixTarget
 
 DIRECTORY = f"{ROOT}/some-advice"
@@ -26,3 +34,40 @@ def test_a_later_instance_of_a_name_gets_its_own_files_again() -> None:
     assert {stage + OWN, stage + SHARED} <= set(first)
     assert stage + OWN in second
     assert stage + SHARED not in second
+
+
+def test_instances_start_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that starts before a file that both name lies there is measured without it."""
+    steps: list[str] = []
+
+    def put(_container: Any, files: dict[str, Any]) -> None:
+        time.sleep(0.02)
+        steps.append(f"files {next(iter(files))}")
+
+    def set_up(directory: str, *_: Any) -> str:
+        return f"set up {directory}"
+
+    monkeypatch.setattr(module, "put_files", put)
+    monkeypatch.setattr(module, "places_of", lambda *_: ())
+    target = cast("Any", object.__new__(PostfixTarget))
+    target._start_lock = threading.Lock()
+    target._ports = PortPool()
+    target.container = None
+    target.facts = SimpleNamespace(
+        master_cf="", mail_version="3.7.11", daemon_directory="/usr/lib/postfix"
+    )
+    config = SimpleNamespace(files={}, tables=(), main_cf="", master_cf="")
+    target._assemble_config = lambda *_: config
+    target._list_files = lambda directory, _: {directory: ""}
+    target._setup_script = set_up
+    target._run_or_fail = steps.append
+    target._next_pid = lambda: 1
+    target._find_pids = lambda *_: range(1, 2)
+    output = SimpleNamespace(status=0, output="")
+    target._shell = SimpleNamespace(run=lambda _: output)
+    scenarios = [Scenario(name, "T", "S", "C") for name in ("a", "b")]
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda scenario: target.start_instance(scenario, ""), scenarios))
+    assert sorted([steps[:2], steps[2:]]) == [
+        [f"files {ROOT}/{name}", f"set up {ROOT}/{name}"] for name in ("a", "b")
+    ]
