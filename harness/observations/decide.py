@@ -279,6 +279,16 @@ def _is_not_tls(base: Decision, offer: Offer, server: ServerLog) -> bool:
     )
 
 
+def _failed_before_hello(base: Decision, result: ClientResult, server: ServerLog) -> bool:
+    """Whether STARTTLS was granted, and the server's library failed before the client's hello came.
+
+    A library without any version left fails at once: whether the hello has passed the relay by then
+    is a matter of timing, and must not decide the cell.
+    """
+    granted = base.stage is Stage.STARTTLS and result.reply is None
+    return granted and any("SSL_accept error" in line for line in server.session)
+
+
 def _decide_refused(
     base: Decision,
     offer: Offer,
@@ -286,6 +296,8 @@ def _decide_refused(
     server: ServerLog,
     control: ControlEvidence,
 ) -> Decision:
+    if _failed_before_hello(base, result, server):
+        base = replace(base, stage=Stage.HANDSHAKE)
     # A client may give up after a positive reply, such as an EHLO reply without AUTH.
     rejection = result.reply if result.reply and result.reply.code >= 400 else None
     reply = f"{rejection.code} {rejection.text}" if rejection else None

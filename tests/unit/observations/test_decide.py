@@ -280,3 +280,20 @@ def test_what_smtpd_asks_may_be_what_died() -> None:
     assert decide_cell(TLS1, refused, log, WORKS).reason == "fatal-parameter"
     other = replace(refused, reply=Reply(554, "5.7.1 Access denied"))
     assert decide_cell(TLS1, other, log, WORKS).outcome is Outcome.REFUSED
+
+
+@pytest.mark.parametrize("stage", ["starttls", "handshake"])
+def test_a_library_that_fails_at_once_is_judged_alike_whenever_the_hello_came(stage: str) -> None:
+    """Protects against chance: smtpd without a version left closes before, or after, the hello."""
+    log = [
+        "postfix/smtpd[7]: connect from unknown[172.21.0.5]:40001",
+        "postfix/smtpd[7]: SSL_accept error from unknown[172.21.0.5]:40001: -1",
+        "postfix/smtpd[7]: warning: TLS library problem: error:0A0000BF:SSL routines::"
+        "no protocols available:../ssl/statem/statem_lib.c:102:",
+        "postfix/smtpd[7]: lost connection after STARTTLS from unknown[172.21.0.5]:40001",
+    ]
+    result = ClientResult("c", "refused", stage, error="SMTPServerDisconnected: Connection lost")
+    works = ControlEvidence("control/permissive/smtp/c/TLSv1.2", works=True)
+    decision = decide_cell(Offer.parse("TLSv1.2"), result, ServerLog(log), works)
+    assert (decision.outcome, decision.stage) == (Outcome.REFUSED, Stage.HANDSHAKE)
+    assert (decision.reason, decision.control) == ("no-protocols-available", works.cell)
