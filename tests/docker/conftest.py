@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import docker
@@ -33,6 +34,12 @@ from harness.run.job import exit_code, measure_job
 CLI = [sys.executable, "-m", "harness.cli"]
 
 
+@cache
+def _load_run(folder: Path, _changed: int) -> RunData:
+    """A run folder in one state, told by the time at which its run.json was written."""
+    return load_run(folder)
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
     """A run of the command line that has ended."""
@@ -44,8 +51,9 @@ class Finished:
 
     @property
     def data(self) -> RunData:
-        """The run that it left."""
-        return load_run(self.folder)
+        """The run that it left; read once, since a fleet's takes seconds."""
+        folder = self.folder.resolve()
+        return _load_run(folder, (folder / "run.json").stat().st_mtime_ns)
 
 
 #: Options of ``run`` that are of the engine: a run with one of them has an engine of its own.
