@@ -49,6 +49,18 @@ class NameServer:
     address: Callable[[], Awaitable[str]] = field(compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class FileNeeds:
+    """The files that a scenario needs; none: a container without ``system_files`` will do.
+
+    ``system_files`` apply to every program of the container, sorted by path; ``placed_files`` lie
+    at fixed places, kind or text by path.
+    """
+
+    system_files: tuple[tuple[str, str], ...] = ()
+    placed_files: Mapping[str, str] = field(default_factory=dict)
+
+
 @dataclass(eq=False, slots=True)
 class BuildContainer:
     """A container of a build. ``holders``: how many instances, or callers, keep it from ending.
@@ -71,20 +83,11 @@ class BuildContainer:
         """The running container."""
         return self.starting.result()
 
-    def fits(self, scenario: Scenario | None, name_server: NameServer | None) -> bool:
-        """Whether a scenario can be an instance here; None stands for one without any file."""
-        if self.name_server != name_server:
+    def fits(self, needs: FileNeeds, name_server: NameServer | None) -> bool:
+        """Whether a scenario with these needs can be an instance here."""
+        if self.name_server != name_server or self.system_files != needs.system_files:
             return False
-        if scenario is None:
-            return not self.system_files
-        if self.system_files != system_files_of(scenario):
-            return False
-        return bool(self.system_files) or files_fit(self.files, placed_files(scenario))
-
-
-def system_files_of(scenario: Scenario) -> tuple[tuple[str, str], ...]:
-    """The files that a scenario brings for the whole container, sorted by path."""
-    return tuple(sorted(scenario.system_files.items()))
+        return bool(self.system_files) or files_fit(self.files, needs.placed_files)
 
 
 def placed_files(scenario: Scenario) -> dict[str, str]:
@@ -116,6 +119,7 @@ class ContainerPool:
         self._containers: list[BuildContainer] = []
         self._numbers: dict[str, int] = {}
         self._changed = asyncio.Event()
+        self._needs: dict[tuple[str, str], FileNeeds] = {}
 
     async def hold(
         self, build: Build, scenario: Scenario | None = None, name_server: NameServer | None = None
@@ -128,18 +132,18 @@ class ContainerPool:
         Raises:
             HarnessError: its image cannot be made, or it does not start.
         """
+        needs = self._find_needs(scenario)
         while True:
-            container = self._find_fitting(build.id, scenario, name_server)
+            container = self._find_fitting(build.id, needs, name_server)
             if container is None:
                 await self._await_room(build.id)
                 # While this waited, another caller may have started one that fits.
                 container = self._find_fitting(
-                    build.id, scenario, name_server
+                    build.id, needs, name_server
                 ) or self._start_container(build, name_server)
             container.holders += 1
-            if scenario is not None:
-                container.system_files = system_files_of(scenario)
-                container.files |= placed_files(scenario)
+            container.system_files = needs.system_files
+            container.files |= needs.placed_files
             try:
                 # Shielded: one caller's cancellation must not take it from the others.
                 target = await asyncio.shield(container.starting)
@@ -175,11 +179,21 @@ class ContainerPool:
                 with suppress(OSError):
                     await asyncio.to_thread(target.close)
 
+    def _find_needs(self, scenario: Scenario | None) -> FileNeeds:
+        """A scenario's needs, found once: that puts a whole instance together, for each build."""
+        if scenario is None:
+            return FileNeeds()
+        key = (scenario.id, scenario.digest)
+        if key not in self._needs:
+            system_files = tuple(sorted(scenario.system_files.items()))
+            self._needs[key] = FileNeeds(system_files, placed_files(scenario))
+        return self._needs[key]
+
     def _find_fitting(
-        self, build: str, scenario: Scenario | None, name_server: NameServer | None
+        self, build: str, needs: FileNeeds, name_server: NameServer | None
     ) -> BuildContainer | None:
         of_build = (known for known in self._containers if known.build == build)
-        return next((known for known in of_build if known.fits(scenario, name_server)), None)
+        return next((known for known in of_build if known.fits(needs, name_server)), None)
 
     def _start_container(self, build: Build, name_server: NameServer | None) -> BuildContainer:
         number = self._numbers[build.id] = self._numbers.get(build.id, 0) + 1
