@@ -168,7 +168,7 @@ async def measure(
         decision = reject_config(result)
         side = ServerSide(ServerLog(deaths=result), result)
         return Measured(
-            _make_observation(cell, endpoint.config_digest, decision, None),
+            make_observation(cell, endpoint.config_digest, decision, None),
             cell_evidence(cell, request, None, side, decision),
             decision,
         )
@@ -179,7 +179,7 @@ async def measure(
     else:
         decision = decide_cell(cell.offer, result, side.server_log, control)
     observation = replace(
-        _make_observation(cell, endpoint.config_digest, decision, result),
+        make_observation(cell, endpoint.config_digest, decision, result.seconds),
         trust=client_trust(side.server_log.session) if cell.offer.extras.cert else None,
         certificate=certificate_view(result.peer_certificate),
         resumed=session_resumed(cell.offer, result, control, is_control=cell.is_control),
@@ -227,9 +227,10 @@ def recipient_token(cell: Cell) -> str:
     return "c" + hashlib.sha256(cell.id.encode()).hexdigest()[:15]
 
 
-def _make_observation(
-    cell: Cell, config: str, decision: Decision, result: ClientResult | None
+def make_observation(
+    cell: Cell, config: str, decision: Decision, seconds: float | None
 ) -> Observation:
+    """A cell's decision as the record has it; ``config`` is the candidate's digest."""
     return Observation(
         cell=cell.id,
         build=cell.build,
@@ -246,7 +247,7 @@ def _make_observation(
         server_saw=decision.server_saw,
         agree=decision.agree,
         control=decision.control,
-        seconds=result.seconds if result else None,
+        seconds=seconds,
         evidence=evidence_path(cell.id),
     )
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from email.utils import formatdate
 
 from harness.catalog.cells import Cell
 from harness.observations.decide import Decision, reject_config, server_view
-from harness.observations.journal import evidence_path
 from harness.observations.outbound_log import TRANSPORT_DIED, SentMessage, decide_sent
-from harness.observations.record import Observation, Outcome
+from harness.observations.record import Outcome
 from harness.run.endpoints import PostfixEndpoint
 from harness.run.measure import (
     Measured,
+    make_observation,
     recipient_token,
 )
 from harness.targets.peer_network import PeerServer
@@ -119,25 +120,8 @@ def _make_measured(
     log: list[str],
     peer_log: list[str],
 ) -> Measured:
-    observation = Observation(
-        cell=cell.id,
-        build=cell.build,
-        scenario=cell.scenario,
-        config=endpoint.config_digest,
-        service=str(cell.service),
-        client=cell.client,
-        offer=str(cell.offer),
-        outcome=decision.outcome,
-        stage=decision.stage,
-        reason=decision.reason,
-        decided_by=decision.decided_by,
-        client_saw=decision.client_saw,
-        server_saw=decision.server_saw,
-        agree=decision.agree,
-        seconds=round(seconds, 6) if seconds is not None else None,
-        evidence=evidence_path(cell.id),
-        trust=trust,
-    )
+    rounded = round(seconds, 6) if seconds is not None else None
+    observation = make_observation(cell, endpoint.config_digest, decision, rounded)
     evidence = {
         "cell": cell.id,
         "request": None,
@@ -147,4 +131,4 @@ def _make_measured(
         "received": None,
         "notes": list(decision.notes),
     }
-    return Measured(observation, evidence, decision)
+    return Measured(replace(observation, trust=trust), evidence, decision)
