@@ -29,7 +29,8 @@ MeasureCell = Callable[[Cell, Endpoint, ControlEvidence], Awaitable[Measured | N
 RecordCell = Callable[[Measured], Observation]
 #: The outcomes of a client at the control that forbids; one that is told to hang up may do so.
 _WITHOUT_TLS = frozenset({Outcome.REFUSED, Outcome.PLAINTEXT, Outcome.HUNG_UP})
-_UNPROVED = ControlEvidence(None, None)
+#: With what a control's own cells are measured: nothing is shown of their client yet.
+UNPROVED = ControlEvidence(None, None)
 
 
 class ControlChecks:
@@ -142,7 +143,7 @@ class ControlChecks:
         """Measure a control's cell; a failure must happen twice before it counts as inability."""
         expected = Outcome.REFUSED if cell.scenario == FORBIDDING else Outcome.ACCEPTED
         expected = Outcome.HUNG_UP if cell.offer.extras.hangup else expected
-        measured = await self._measure(cell, endpoint, _UNPROVED)
+        measured = await self._measure(cell, endpoint, UNPROVED)
         if measured is not None and measured.observation.outcome is not expected:
-            measured = await self._measure(cell, endpoint, _UNPROVED)
+            measured = await self._measure(cell, endpoint, UNPROVED)
         return None if measured is None else self._record(measured)

@@ -13,13 +13,12 @@ from dataclasses import dataclass, replace
 from harness.catalog.cells import CONTROL_PREFIX, Cell
 from harness.clients.controls import permissive_copy_cell
 from harness.errors import HarnessError, InfrastructureError
-from harness.observations.decide import ControlEvidence
 from harness.observations.journal import Journal
 from harness.observations.obstacles import Grounds, all_excluded, find_obstacles, needs_grounds
 from harness.observations.record import Observation, Outcome, Stage
 from harness.postfix_config.protocol_lists import ProtocolList, excluded_protocols
 from harness.run.container_pool import BuildContainer
-from harness.run.control_checks import MeasureCell, RecordCell
+from harness.run.control_checks import UNPROVED, MeasureCell, RecordCell
 from harness.run.endpoints import PostfixEndpoint, instance_evidence
 from harness.run.engine import Engine
 from harness.run.instances import HeldInstance
@@ -29,8 +28,6 @@ from harness.run.shared_tasks import SharedTasks
 from harness.scenarios.permissive_copy import BuildLibrary, KeptPart, make_permissive_copy
 from harness.scenarios.scenario import Scenario
 from harness.tls import Protocol
-
-_UNPROVED = ControlEvidence(None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +153,7 @@ class PermissiveChecks:
             )
         finally:
             self._engine.containers.give_back(container)
-        measured = await self._measure(cell, endpoint, _UNPROVED)
+        measured = await self._measure(cell, endpoint, UNPROVED)
         return None if measured is None else self._record(measured)
 
     async def _start_copy(self, container: BuildContainer, copy: Scenario) -> PostfixEndpoint:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from harness.catalog.builds import Build, base_suite
-from harness.catalog.clients import Client, Control, all_controls, find_client
+from harness.catalog.clients import Client, all_controls, find_client, find_control
 from harness.catalog.peers import find_peer, is_peer
 from harness.catalog.plan import Plan
 from harness.clients.controls import first_controls
@@ -100,7 +100,7 @@ class RunResources:
 
     async def control(self, name: str) -> ControlEndpoint | None:
         """A control server that has proved itself."""
-        work = self._engine.resources.control(_find_control(name))
+        work = self._engine.resources.control(find_control(name))
         return await self._unless_unavailable("control", name, work)
 
     async def peers(self) -> PeerNetwork | None:
@@ -232,10 +232,6 @@ class RunResources:
                 cause="the image, or what it is made from, has changed since",
                 next_step="start a new run",
             )
-
-
-def _find_control(name: str) -> Control:
-    return next(known for known in all_controls() if known.name == name)
 
 
 def _categorize_error(error: HarnessError) -> str:

@@ -36,8 +36,8 @@ class SessionRun:
         self.observations: list[Observation] = []
         self._builds: dict[str, Build] = {}
         self._scenarios: dict[str, Scenario] = {}
-        self._cells: list[Cell] = []
-        self._known: set[object] = set()
+        self._cells: dict[Cell, None] = {}
+        self._axes: set[str] = set()
         self._is_closed = False
         self._tasks = SharedTasks()
         self._started = utc_now()
@@ -149,12 +149,10 @@ class SessionRun:
 
     def _note_cell(self, cell: Cell) -> None:
         """Keep a cell for the plan; run.json is written anew where it has no such axis yet."""
-        if cell not in self._known:
-            self._cells.append(cell)
-        parts: set[object] = {cell, *cell.id.split("/")}
-        is_new = not {*cell.id.split("/")} <= self._known
-        self._known |= parts
-        if is_new:
+        self._cells[cell] = None
+        axes = set(cell.id.split("/"))
+        if not axes <= self._axes:
+            self._axes |= axes
             self._write_record()
 
     def _write_instance(
