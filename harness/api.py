@@ -32,13 +32,11 @@ from harness.run.events import Event, Listener
 from harness.run.instances import HeldInstance
 from harness.run.run_folders import RUNS
 from harness.run.session_run import SessionRun, parse_cell
-from harness.scenarios.candidate import read_candidate
-from harness.scenarios.configuration_files import collect_files
+from harness.scenarios.candidate import make_candidate
 from harness.scenarios.configuration_source import (
     ConfigurationSource,
     read_source,
 )
-from harness.scenarios.instance import key_paths
 from harness.scenarios.scenario import Scenario
 
 __all__ = [
@@ -268,21 +266,8 @@ def read_scenario(
     footing = None
     if whole is not None:
         footing = Footing.WHOLE if whole else Footing.LINES
-    candidate = read_candidate(source.texts, None, footing=footing, notes=source.notes)
-    files = collect_files(
-        candidate.main_cf,
-        candidate.master_cf,
-        source.trees,
-        source.directory,
-        key_paths(candidate).__contains__,
-    )
-    scenario = replace(
-        candidate,
-        files=files.files,
-        reading=(*candidate.reading, *files.notes),
-        as_is=as_is,
-        title=name or candidate.title,
-    )
+    candidate = make_candidate(source, footing=footing)
+    scenario = replace(candidate, as_is=as_is, title=name or candidate.title)
     return replace(scenario, id=_id_of(name, scenario.digest))
 
 

@@ -11,14 +11,12 @@ from harness.cli.candidate_options import CandidateOptions
 from harness.config_input.forms import Footing
 from harness.config_input.text import STDIN
 from harness.errors import UsageError
-from harness.scenarios.candidate import read_candidate
+from harness.scenarios.candidate import make_candidate
 from harness.scenarios.claims import Claims
-from harness.scenarios.configuration_files import collect_files
 from harness.scenarios.configuration_source import (
     ConfigurationSource,
     read_source,
 )
-from harness.scenarios.instance import key_paths
 from harness.scenarios.redaction import redact_scenario
 from harness.scenarios.scenario import (
     TOML,
@@ -86,23 +84,13 @@ def _find_scenario(names: tuple[str, ...], scenarios: dict[str, Scenario]) -> Sc
 def _make_candidate(
     names: tuple[str, ...], service: str | None, claims: Claims | None, options: CandidateOptions
 ) -> Scenario:
-    source = _read_named(names, options)
-    candidate = read_candidate(
-        source.texts,
+    return make_candidate(
+        _read_named(names, options),
         Service(service) if service else None,
         claims,
         footing=options.footing,
-        notes=source.notes,
         source=f"the container {options.container}" if options.container else "",
     )
-    further = collect_files(
-        candidate.main_cf,
-        candidate.master_cf,
-        source.trees,
-        source.directory,
-        key_paths(candidate).__contains__,
-    )
-    return replace(candidate, files=further.files, reading=(*candidate.reading, *further.notes))
 
 
 def _read_named(names: tuple[str, ...], options: CandidateOptions) -> ConfigurationSource:

@@ -36,6 +36,22 @@ from harness.run.run_folders import RUNS
 from harness.scenarios.scenario import Scenario
 from harness.tls import INBOUND
 
+TEXT, JSON, MARKDOWN = "text", "json", "markdown"
+
+
+def format_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """--format, as ``form``; ``text`` is its help."""
+    return grouped_option(
+        OptionGroup.OUTPUT,
+        "--format",
+        "form",
+        type=click.Choice((TEXT, JSON, MARKDOWN)),
+        default=TEXT,
+        show_default=True,
+        help=text,
+    )
+
+
 #: For candidates, whose lines may be of one service, and whose answers list the stand-ins.
 verbose_option = grouped_option(
     OptionGroup.OUTPUT,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from harness.config_input.forms import (
@@ -12,6 +13,9 @@ from harness.config_input.forms import (
 from harness.config_input.text import STDIN
 from harness.postfix_config.master_cf import parse_master_cf
 from harness.scenarios.claims import Claims
+from harness.scenarios.configuration_files import collect_files
+from harness.scenarios.configuration_source import ConfigurationSource
+from harness.scenarios.instance import key_paths
 from harness.scenarios.scenario import Scenario
 from harness.tls import Service
 
@@ -53,3 +57,29 @@ def read_candidate(
         reading=read.notes,
         claims=claims or Claims(),
     )
+
+
+def make_candidate(
+    given: ConfigurationSource,
+    service: Service | None = None,
+    claims: Claims | None = None,
+    *,
+    footing: Footing | None = None,
+    source: str = "",
+) -> Scenario:
+    """Read a candidate with the further files that it names; arguments as :func:`read_candidate`.
+
+    Raises:
+        FileError: options under no entry, or a text that sets nothing.
+    """
+    candidate = read_candidate(
+        given.texts, service, claims, footing=footing, notes=given.notes, source=source
+    )
+    further = collect_files(
+        candidate.main_cf,
+        candidate.master_cf,
+        given.trees,
+        given.directory,
+        key_paths(candidate).__contains__,
+    )
+    return replace(candidate, files=further.files, reading=(*candidate.reading, *further.notes))

@@ -12,7 +12,10 @@ from harness.cli.candidate_options import CandidateOptions, candidate_options
 from harness.cli.confirmation import confirm_measuring
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import (
+    JSON,
+    MARKDOWN,
     MeasureOptions,
+    format_option,
     measuring_options,
     service_option,
     verbose_option,
@@ -44,8 +47,6 @@ from harness.verdicts.line_effects import (
     repeated_scenarios,
 )
 
-TEXT, JSON, MARKDOWN = "text", "json", "markdown"
-
 
 @click.command(
     "explain",
@@ -64,15 +65,7 @@ TEXT, JSON, MARKDOWN = "text", "json", "markdown"
     type=click.Path(path_type=Path),
     help="The folder of an earlier run of 'explain'; nothing is measured, without Docker.",
 )
-@grouped_option(
-    OptionGroup.OUTPUT,
-    "--format",
-    "form",
-    type=click.Choice((TEXT, JSON, MARKDOWN)),
-    default=TEXT,
-    show_default=True,
-    help="Markdown is a table: what each line does for each service.",
-)
+@format_option("Markdown is a table: what each line does for each service.")
 @candidate_options(redacting=True)
 @grouped_option(
     OptionGroup.MEASURING,

@@ -12,7 +12,11 @@ from harness.cli.candidate import named_candidate
 from harness.cli.candidate_options import CandidateOptions, candidate_options
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import (
+    JSON,
+    MARKDOWN,
+    TEXT,
     MeasureOptions,
+    format_option,
     measuring_options,
     service_option,
     verbose_option,
@@ -55,7 +59,6 @@ from harness.verdicts.policy_answers import (
 
 #: The id of a remedied candidate in its run.
 REMEDIED = "candidate-remedied"
-TEXT, JSON, MARKDOWN = "text", "json", "markdown"
 
 
 @click.command(
@@ -80,15 +83,7 @@ TEXT, JSON, MARKDOWN = "text", "json", "markdown"
 )
 @service_option
 @candidate_options(redacting=True)
-@grouped_option(
-    OptionGroup.OUTPUT,
-    "--format",
-    "form",
-    type=click.Choice((TEXT, JSON, MARKDOWN)),
-    default=TEXT,
-    show_default=True,
-    help="JSON has every cell that an answer depends on (docs/schemas).",
-)
+@format_option("JSON has every cell that an answer depends on (docs/schemas).")
 @verbose_option
 @measuring_options
 def verify_command(
