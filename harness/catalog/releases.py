@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -17,6 +17,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, TypeVar
 
+from harness.catalog.pools import find_pool, list_pool_urls
 from harness.catalog.versions import Version
 from harness.errors import UsageError
 
@@ -30,6 +31,7 @@ class SourceKind(StrEnum):
     """How an archive is obtained."""
 
     URL = "url"
+    POOL = "pool"
     DEBIAN = "debian"
     NPM = "npm"
     LOCAL = "local"
@@ -41,7 +43,8 @@ class Source:
 
     ``sha256`` is that of the archive, in lower-case hex. ``corroborated`` is the number of
     independent places that publish that hash; 0: we computed it and no place publishes it.
-    ``subdir`` is the source's root inside the archive. By kind: URL has ``url``; DEBIAN has
+    ``subdir`` is the source's root inside the archive. By kind: URL has ``url``; POOL has ``url``
+    too, of a source package's upstream archive in the distribution's ``pool``; DEBIAN has
     ``suite`` (of the distribution ``family``), ``package`` (the source package) and ``file``
     (the name of its upstream archive); NPM has ``package`` (NAME@VERSION); LOCAL has ``path``,
     a user's tarball, or one made from a user's folder, and ``origin``, the path that the user gave.
@@ -53,6 +56,7 @@ class Source:
     corroborated: int
     subdir: str
     url: str = ""
+    pool: str = ""
     suite: str = ""
     package: str = ""
     file: str = ""
@@ -63,7 +67,9 @@ class Source:
 
     @property
     def place(self) -> str:
-        """``Debian bookworm``, for a source from a suite."""
+        """``Debian bookworm``, for a source from a suite; ``Ubuntu's pool`` for one from there."""
+        if self.kind is SourceKind.POOL:
+            return find_pool(self.pool).title
         return f"{self.family.capitalize()} {self.suite}"
 
     def __post_init__(self) -> None:
@@ -73,6 +79,7 @@ class Source:
             raise ValueError(f"{self}: corroborated is a count, not {self.corroborated}")
         needed = {
             SourceKind.URL: (self.url,),
+            SourceKind.POOL: (self.url, self.pool),
             SourceKind.DEBIAN: (self.suite, self.package, self.file),
             SourceKind.NPM: (self.package,),
             SourceKind.LOCAL: (self.path,),
@@ -84,6 +91,8 @@ class Source:
         match self.kind:
             case SourceKind.URL:
                 return self.url
+            case SourceKind.POOL:
+                return f"{self.place}, {self.url}"
             case SourceKind.DEBIAN:
                 return f"{self.place}'s source package {self.package} ({self.file})"
             case SourceKind.NPM:
@@ -221,8 +230,9 @@ def _read_release(data: Mapping[str, Any], record: Mapping[str, Any]) -> Release
     common |= {"subdir": data["subdir"], "archive": data["archive"]}
     urls = [{"kind": "url", "url": url} for url in data.get("mirrors", [])]
     sources = tuple(
-        _read_source({**common, **entry}, template_values)
+        source
         for entry in [*urls, *record.get("source", [])]
+        for source in _read_sources({**common, **entry}, template_values)
     )
     return Release(product, version, record.get("date"), sources)
 
@@ -240,9 +250,17 @@ def _template_values(data: Mapping[str, Any], version: str) -> dict[str, str]:
     return {"version": version, "archive": archive, "branch": branch, "tag": tag}
 
 
-def _read_source(record: Mapping[str, Any], template_values: Mapping[str, str]) -> Source:
+def _read_sources(
+    record: Mapping[str, Any], template_values: Mapping[str, str]
+) -> Iterator[Source]:
+    """The sources of a record: one for each place of a pool, one for any other record."""
     filled: dict[str, Any] = {
         key: value.format_map(template_values) if isinstance(value, str) else value
         for key, value in record.items()
     }
-    return Source(**{**filled, "kind": SourceKind(filled["kind"])})
+    filled["kind"] = SourceKind(filled["kind"])
+    if filled["kind"] is SourceKind.POOL:
+        urls = list_pool_urls(filled["pool"], filled["package"], filled["file"])
+        yield from (Source(**{**filled, "url": url}) for url in urls)
+    else:
+        yield Source(**filled)

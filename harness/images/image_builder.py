@@ -93,6 +93,7 @@ class ImageBuilder:
         debian = DebianFetcher(docker_client, self._base_reference, self._run_labels)
         fetchers: dict[SourceKind, Fetcher] = {
             SourceKind.URL: fetch_url,
+            SourceKind.POOL: fetch_url,
             SourceKind.NPM: fetch_npm,
             SourceKind.DEBIAN: debian,
         }

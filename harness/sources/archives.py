@@ -44,8 +44,8 @@ _UNREACHED = re.compile(
 #: The environment variable with mirrors, separated by spaces.
 MIRRORS_VARIABLE = "POSTFIX_MATRIX_MIRRORS"
 
-#: Writes a source's archive into a file; raises OSError or SourceError if it cannot. For sources of
-#: kind URL the file may exist: it is the beginning that an earlier try received.
+#: Writes a source's archive into a file; raises OSError or SourceError if it cannot. For sources
+#: with a URL the file may exist: it is the beginning that an earlier try received.
 Fetcher = Callable[[Source, Path, Attempt], None]
 
 
@@ -152,7 +152,7 @@ class SourceStore:
     def _fetch_from(self, source: Source, attempt: Attempt) -> None:
         path = self.path_of(source)
         part = path.with_name(".part")
-        if source.kind is SourceKind.URL:
+        if source.url:
             self._fetchers[source.kind](source, part, attempt)
             _move_verified(part, path, source)
         else:
@@ -246,7 +246,7 @@ def mirrors_from(options: Sequence[str], environ: Mapping[str, str]) -> tuple[st
 
 
 def fetch_url(source: Source, path: Path, attempt: Attempt) -> None:
-    """Download upstream's file; resume from the bytes that ``path`` has already.
+    """Download the file at the source's URL; resume from the bytes that ``path`` has already.
 
     Raises:
         SourceError, OSError: not reached, or an HTTP error.

@@ -193,7 +193,7 @@ def _describe_place(source: Source) -> str:
     match source.kind:
         case SourceKind.URL:
             return "upstream"
-        case SourceKind.DEBIAN:
+        case SourceKind.POOL | SourceKind.DEBIAN:
             return source.place
         case SourceKind.NPM:
             return f"npm {source.package}"

@@ -11,6 +11,7 @@ import pytest
 from harness.catalog.builds import Build, all_builds, all_distributions, base_suite
 from harness.catalog.cells import CONTROL_PREFIX
 from harness.catalog.clients import Control, all_clients, all_controls, find_client, find_control
+from harness.catalog.pools import list_pool_urls
 from harness.catalog.releases import (
     PRODUCTS,
     Release,
@@ -69,6 +70,27 @@ def test_another_archive_of_a_release_has_its_own_hash_and_root() -> None:
     assert vendored.subdir != upstream.subdir
 
 
+def test_a_file_of_a_pool_has_the_url_of_each_place_that_may_keep_it() -> None:
+    """A distribution moves files to its archive, where they are found without an index."""
+    first, second = [
+        source
+        for source in find_release("openssl", "1.0.2n").sources
+        if source.kind is SourceKind.POOL
+    ]
+    path = "ubuntu/pool/main/o/openssl1.0/openssl1.0_1.0.2n.orig.tar.gz"
+    assert first.url == f"http://archive.ubuntu.com/{path}"
+    assert second.url == f"http://old-releases.ubuntu.com/{path}"
+    assert str(first) == f"Ubuntu's pool, {first.url}"
+    upstream = find_release("openssl", "1.0.2n").sources[0]
+    assert (first.sha256, first.subdir) == (upstream.sha256, upstream.subdir)
+
+
+def test_libraries_lie_in_folders_of_four_letters() -> None:
+    """A pool has so many packages whose names begin with "lib" that they are divided further."""
+    (url, _) = list_pool_urls("debian", "libspf2", "libspf2_1.2.10.orig.tar.gz")
+    assert url.endswith("/pool/main/libs/libspf2/libspf2_1.2.10.orig.tar.gz")
+
+
 def _broken(change: dict[str, Any]) -> dict[str, Any]:
     data = copy.deepcopy(load_data("postfix"))
     for key, value in change.items():
@@ -86,6 +108,7 @@ def _broken(change: dict[str, Any]) -> dict[str, Any]:
         {"source": [{"kind": "ftp"}]},
         {"source": [{"kind": "debian", "suite": "bookworm", "package": "postfix"}]},
         {"source": [{"kind": "npm"}]},
+        {"source": [{"kind": "pool", "pool": "fedora", "package": "postfix", "file": "x"}]},
     ],
     ids=str,
 )

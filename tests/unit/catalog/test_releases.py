@@ -137,6 +137,15 @@ def test_releases_can_be_had_elsewhere_than_from_upstream(
     assert "{" not in last.file
 
 
+@pytest.mark.parametrize("product", ["postfix", "openssl"])
+def test_what_a_suite_has_is_in_a_pool_too(product: str) -> None:
+    """A pool keeps a file for longer than an index names it, and needs no apt and no container."""
+    for item in all_releases(product):
+        kinds = [source.kind for source in item.sources]
+        if SourceKind.DEBIAN in kinds:
+            assert kinds.index(SourceKind.POOL) < kinds.index(SourceKind.DEBIAN), item.id
+
+
 def test_packaged_releases_stand_on_a_suite() -> None:
     """If a source is unavailable, Debian's packages are used, on the suite of those packages."""
     assert [packaged.version for packaged in all_packages("openssl")] == ["3.6.5", "4.0.3"]

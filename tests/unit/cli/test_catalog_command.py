@@ -104,7 +104,10 @@ def test_the_list_is_for_people_and_for_programs(
     lines = installed("list").stdout.splitlines()
     facts = {line.split()[0]: " ".join(line.split()[1:]) for line in lines}
     assert facts["openssl-1.0.2h"] == "2016-05-03 9 places upstream, npm nodegit@0.20.3"
-    assert facts["postfix-3.10.13"] == "2026-08-09 uncorroborated (1 place) upstream, Debian trixie"
+    assert (
+        facts["postfix-3.10.13"]
+        == "2026-08-09 uncorroborated (1 place) upstream, Debian's pool, Debian trixie"
+    )
     assert facts["openssl-3.0.21"] == "- 4 places upstream"
     assert facts["openssl-4.0.3-debian"] == "- - packages 4.0.3-1 of Debian experimental"
     data = json.loads(installed("list", "stunnel", "--json").stdout)
