@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.catalog.builds import Build
+from harness.catalog.builds import NO_ADDITIONS, Build, UserAdditions
 from harness.catalog.cells import Cell
 from harness.catalog.plan import Plan, plan_of_cells
 from harness.errors import UsageError
@@ -42,11 +43,13 @@ from harness.verdicts.version_dependence_text import describe_boundary
 class Bisection:
     """A run, what was measured besides, and what was unavailable.
 
-    ``tried`` are the ids of builds, ``unreached`` those of releases without a source in reach.
+    ``additions`` are the user's releases, which may be measured too. ``tried`` are the ids of
+    builds, ``unreached`` those of releases without a source in reach.
     """
 
     data: RunData
     place: str
+    additions: UserAdditions = NO_ADDITIONS
     folders: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     tried: set[str] = field(default_factory=set)
@@ -54,20 +57,39 @@ class Bisection:
 
     def next_build(self) -> str | None:
         """The build to try next; None where nothing is left."""
+        absent = set(self.sourceless_builds())
         points = [
             LabelledBuild(build, *build_versions(self.data, build), None)
             for build in self.data.run.axes.builds
+            if build not in absent
         ]
         for boundary in self.open():
-            releases = known_releases()[other_axis(boundary.axis)]
+            releases = known_releases(self.additions)[other_axis(boundary.axis)]
             others = partner_versions(points, boundary, releases)
-            for name in candidate_builds(boundary, others, self.tried, self.unreached):
+            for name in candidate_builds(
+                boundary, others, self.tried, self.unreached, self.additions
+            ):
                 return name
         return None
 
     def open(self) -> list[VersionBoundary]:
         """The version boundaries that are not as exact as the catalog allows."""
-        return open_boundaries(group.found for group in group_places(self.data, self.place))
+        groups = group_places(self.data, self.place, self.additions)
+        return open_boundaries(group.found for group in groups)
+
+    def sourceless_builds(self) -> Iterator[str]:
+        """The run's builds from a source of the user's that was not named again.
+
+        The catalog's release of the same version may be another, so these have no partner.
+        """
+        for name in self.data.run.axes.builds:
+            image = self.data.run.images.get(name)
+            if image is None or not image.unverified:
+                continue
+            with suppress(UsageError):
+                if Build.parse(name, self.additions).unverified:
+                    continue
+            yield name
 
     def note_unavailable(self, name: str, state: str, why: str) -> None:
         """Note a build that is unavailable; a release without a source is not asked again."""
@@ -86,8 +108,14 @@ class Bisection:
 
     def describe_open(self) -> Iterator[str]:
         """What is still open, in sentences."""
-        for boundary in self.open():
+        boundaries = self.open()
+        for boundary in boundaries:
             yield f"not exact along {boundary.axis}: {describe_boundary(boundary)}"
+        if boundaries and (absent := [*self.sourceless_builds()]):
+            yield (
+                f"no build was paired with the versions of {', '.join(absent)}: name their sources "
+                "again with --source"
+            )
 
 
 def bisect(
@@ -97,18 +125,21 @@ def bisect(
     scenarios: Mapping[str, Scenario],
     runs: Path,
     most: int,
+    additions: UserAdditions = NO_ADDITIONS,
 ) -> Bisection:
     """Measure what lies between the version boundaries of a place, on ``most`` builds at most.
+
+    The user's releases, ``additions``, are measured where they lie between.
 
     Raises:
         UsageError: a scenario of the place is another than the run measured, or is not there.
     """
-    bisection = Bisection(data, place, tried=set(data.run.axes.builds))
+    bisection = Bisection(data, place, additions, tried=set(data.run.axes.builds))
     plan = narrow_plan(data, place)
     _check_same(data, plan, scenarios)
     while len(bisection.folders) < most and (name := bisection.next_build()):
         bisection.tried.add(name)
-        build = Build.parse(name)
+        build = Build.parse(name, additions)
         (image,) = build_all(engine.builder, {name: build}, lambda _: None)
         if image.error is not None:
             bisection.note_unavailable(name, image.state, str(image.error))

@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 
-from harness.catalog.builds import DEBIAN, Build, all_distributions
-from harness.catalog.releases import SourceKind, all_packages, find_release
+from harness.catalog.builds import (
+    DEBIAN,
+    NO_ADDITIONS,
+    Build,
+    UserAdditions,
+    all_distributions,
+)
+from harness.catalog.releases import SourceKind, all_packages, all_releases
 from harness.catalog.versions import Version
 from harness.errors import UsageError
 from harness.verdicts.version_boundaries import (
@@ -35,8 +41,8 @@ def partner_versions(
     """Versions of the other axis to pair a boundary's releases with, the preferred first.
 
     First those that were measured on both sides of the boundary, so that the other axis does not
-    change; then those of one side, then all others that were measured. A version that the catalog
-    does not have cannot be built with.
+    change; then those of one side, then all others that were measured. A version that is not among
+    ``known`` cannot be built with.
     """
     sides_by_version: dict[Version, set[bool]] = {}
     for point in points:
@@ -54,6 +60,7 @@ def candidate_builds(
     partner_versions: Sequence[Version],
     tried: Collection[str],
     unreached: Collection[str] = (),
+    additions: UserAdditions = NO_ADDITIONS,
 ) -> Iterator[str]:
     """Builds of the releases within a boundary, the middle first; without those tried before.
 
@@ -64,23 +71,26 @@ def candidate_builds(
         partner_versions: versions of the other axis to pair them with, the preferred first.
         tried: ids of builds that were measured, or were unavailable.
         unreached: ids of releases whose source was unavailable, such as ``postfix-3.9.0``.
+        additions: the user's releases, which take the place of the catalog's.
     """
-    versions = middle_first(boundary.between)
+    versions, missing = middle_first(boundary.between), set(unreached)
     for version in versions:
         for other in partner_versions:
-            names = _paired_builds(boundary.axis, version, other, unreached)
-            yield from (name for name in names if name not in tried)
+            names = _paired_builds(boundary.axis, version, other, additions)
+            yield from (
+                name for name in names if name not in tried and not missing & set(name.split("+"))
+            )
     for version in versions:
         builds = _distribution_builds(boundary.axis, version)
         yield from (name for name in builds if name not in tried)
 
 
 def _paired_builds(
-    axis: Axis, version: Version, other: Version, unreached: Collection[str]
+    axis: Axis, version: Version, other: Version, additions: UserAdditions
 ) -> Iterator[str]:
     """The builds of the two, first with OpenSSL from source, then as Debian packages it.
 
-    None where the two cannot be built with each other, or a source is unavailable.
+    None where the two cannot be built with each other.
     """
     postfix, openssl = (version, other) if axis is Axis.POSTFIX else (other, version)
     packaged = [
@@ -89,17 +99,17 @@ def _paired_builds(
         if Version.parse(package.version) == openssl
     ]
     for linked in (str(openssl), *packaged):
-        if {f"postfix-{postfix}", f"openssl-{linked}"} & set(unreached):
-            continue
         with suppress(UsageError):
-            yield Build.parse(f"postfix-{postfix}+openssl-{linked}").id
+            yield Build.parse(f"postfix-{postfix}+openssl-{linked}", additions).id
 
 
 def _distribution_builds(axis: Axis, version: Version) -> Iterator[str]:
     """The distributions whose source package is this release, according to the catalog."""
     suites = {
         (source.family, source.suite)
-        for source in find_release(axis.lower(), str(version)).sources
+        for release in all_releases(axis.lower())
+        if release.order == version
+        for source in release.sources
         if source.kind is SourceKind.DEBIAN
     }
     yield from (build.id for build in all_distributions() if (build.family, build.suite) in suites)
@@ -117,11 +127,10 @@ def other_axis(axis: Axis) -> Axis:
 
 
 def middle_first(versions: Sequence[Version]) -> list[Version]:
-    """The versions in the order in which a bisection measures them."""
-    if not versions:
-        return []
+    """The versions in the order in which a bisection tries them: by their distance from the middle.
+
+    Where the middle is unavailable, its neighbour divides the rest almost as well.
+    """
     middle = len(versions) // 2
-    left, right = middle_first(versions[:middle]), middle_first(versions[middle + 1 :])
-    mixed = [version for pair in zip(left, right, strict=False) for version in pair]
-    rest = left[len(right) :] + right[len(left) :]
-    return [versions[middle], *mixed, *rest]
+    order = sorted(range(len(versions)), key=lambda index: abs(index - middle))
+    return [versions[index] for index in order]

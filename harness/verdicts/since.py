@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 
+from harness.catalog.builds import NO_ADDITIONS, UserAdditions
 from harness.catalog.cells import is_control
 from harness.catalog.releases import all_releases
 from harness.catalog.versions import Version
@@ -32,11 +33,15 @@ class PlaceGroup:
     found: VersionDependence
 
 
-def group_places(data: RunData, pattern: str) -> tuple[PlaceGroup, ...]:
+def group_places(
+    data: RunData, pattern: str, additions: UserAdditions = NO_ADDITIONS
+) -> tuple[PlaceGroup, ...]:
     """The places that a glob selects, grouped where they change alike; without control cells.
 
-    ``pattern`` is a scenario's id, or a glob over ``scenario/service/client/offer``.
+    ``pattern`` is a scenario's id, or a glob over ``scenario/service/client/offer``. The releases
+    of ``additions`` count among those that may lie within a boundary.
     """
+    known = known_releases(additions)
     glob = pattern if "/" in pattern else f"{pattern}/*"
     by_place: dict[str, dict[str, Observation]] = {}
     for observation in data.observations:
@@ -51,7 +56,7 @@ def group_places(data: RunData, pattern: str) -> tuple[PlaceGroup, ...]:
         groups.setdefault(key, []).append(place)
         points_by_key[key] = points
     return tuple(
-        PlaceGroup(tuple(places), find_dependence(points_by_key[key], known_releases()))
+        PlaceGroup(tuple(places), find_dependence(points_by_key[key], known))
         for key, places in groups.items()
     )
 
@@ -91,9 +96,25 @@ def describe_dependence(verdict: ScenarioVerdict) -> Iterator[str]:
     yield from dependence_sentences(verdict_dependence(verdict))
 
 
+def known_releases(additions: UserAdditions = NO_ADDITIONS) -> Mapping[Axis, Sequence[Version]]:
+    """Every release of the catalog and of the user, by axis, oldest first."""
+    users = {
+        axis: [
+            Version.parse(release.version)
+            for release in additions.releases.values()
+            if release.product == axis.lower()
+        ]
+        for axis in Axis
+    }
+    # A release that both have is named as the catalog names it.
+    return {
+        axis: tuple(sorted({version: version for version in (*users[axis], *listed)}.values()))
+        for axis, listed in _catalog_releases().items()
+    }
+
+
 @cache
-def known_releases() -> Mapping[Axis, Sequence[Version]]:
-    """Every release of the catalog, by axis."""
+def _catalog_releases() -> Mapping[Axis, Sequence[Version]]:
     return {
         axis: tuple(Version.parse(release.version) for release in all_releases(axis.lower()))
         for axis in Axis

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import click
 
+from harness.catalog.builds import UserAdditions
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.progress import Display
 from harness.cli.signals import handle_signals
 from harness.cli.source_options import (
-    mirror_option,
+    read_additions,
     read_mirrors,
+    source_options,
 )
 from harness.errors import ExitCode, NothingSelectedError, UsageError
 from harness.observations.merging import merge_runs
@@ -84,7 +86,7 @@ MOST_PLACES = 3
     type=click.Path(path_type=Path),
     help="With --bisect: the folder of the run's scenarios, if they are your own.",
 )
-@mirror_option
+@source_options
 def since_command(
     place: str,
     folders: tuple[Path, ...],
@@ -93,6 +95,7 @@ def since_command(
     as_json: bool,
     runs: Path | None,
     scenarios_dir: Path | None,
+    sources: tuple[str, ...],
     mirrors: tuple[str, ...],
 ) -> int:
     """Show since which version a result is what it is.
@@ -102,12 +105,14 @@ def since_command(
     listed once. A version boundary is between two measured neighbours; the releases between them
     are named.
     """
-    if mirrors and not bisecting:
-        raise UsageError("--mirror fetches nothing without --bisect", next_step="add --bisect")
+    for option, values in (("--source", sources), ("--mirror", mirrors)):
+        if values and not bisecting:
+            raise UsageError(f"{option} has no use without --bisect", next_step="add --bisect")
     places = read_mirrors(mirrors) if bisecting else ()
+    additions = read_additions(sources)
     named = [run_folder(folder) for folder in folders] or [run_folder(None)]
     data = reduce(merge_runs, [load_run(folder) for folder in named])
-    groups = _find_groups(data, place)
+    groups = _find_groups(data, place, additions)
     if bisecting:
         scenarios = read_scenarios(scenarios_dir)
         with (
@@ -115,8 +120,8 @@ def since_command(
             handle_signals(),
             Engine(listener=display.show_event, mirrors=places) as engine,
         ):
-            done = bisect(engine, data, place, scenarios, runs or named[0].parent, most)
-        groups = _find_groups(done.data, place)
+            done = bisect(engine, data, place, scenarios, runs or named[0].parent, most, additions)
+        groups = _find_groups(done.data, place, additions)
         _print_notes([*done.notes, *done.describe_open()], place, [*named, *done.folders])
     if as_json:
         click.echo(json.dumps(since_data(data, place, groups), ensure_ascii=False, indent=1))
@@ -126,8 +131,8 @@ def since_command(
     return ExitCode.OK
 
 
-def _find_groups(data: RunData, place: str) -> tuple[PlaceGroup, ...]:
-    groups = group_places(data, place)
+def _find_groups(data: RunData, place: str, additions: UserAdditions) -> tuple[PlaceGroup, ...]:
+    groups = group_places(data, place, additions)
     if not groups:
         raise NothingSelectedError(
             f"no cell of {data.folder} is at {place}",

@@ -263,7 +263,9 @@ def test_reading_a_narrow_run_too_does_not_narrow_the_first() -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["--mirror", "https://mirror.example.org"], "without --bisect"),
+        (["--mirror", "https://mirror.example.org"], "--mirror has no use without --bisect"),
+        (["--source", "postfix-3.6.1=/nowhere"], "--source has no use without --bisect"),
+        (["--bisect", "--source", "postfix-3.6.1=/nowhere"], "/nowhere cannot be read"),
         (["--bisect", "--mirror", "mirror.example.org"], "mirror.example.org"),
     ],
 )
