@@ -8,6 +8,9 @@ from fnmatch import fnmatchcase
 
 from harness.errors import NothingSelectedError, UsageError
 
+#: The commands that list what ``list`` does not.
+_COMMANDS = {"image": "images list", "release": "catalog list"}
+
 
 def select_names(axis: str, available: Sequence[str], patterns: Sequence[str]) -> tuple[str, ...]:
     """The names that the patterns select, in the order of ``available``.
@@ -61,5 +64,5 @@ def _check_glob(axis: str, available: Sequence[str], glob: str) -> None:
 
 
 def _list_hint(axis: str) -> str:
-    command = "images list" if axis == "image" else "list"
+    command = _COMMANDS.get(axis, "list")
     return f"'postfix-matrix {command}' shows each {axis}"

@@ -77,16 +77,6 @@ def _parse_client(value: str) -> tuple[str, Client]:
     return name, user_client(name, reference)
 
 
-def source_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --source to a command."""
-    return _SOURCE(command)
-
-
-def mirror_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --mirror to a command that fetches."""
-    return _MIRROR(command)
-
-
 def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --source and --mirror to a command that fetches."""
     return _SOURCE(_MIRROR(command))

@@ -182,6 +182,12 @@ def archive_path(cache_dir: Path, sha256: str) -> Path:
     return cache_dir / "sources" / sha256 / "source.tar"
 
 
+def is_cached(cache_dir: Path, release: Release) -> bool:
+    """Whether one of the release's archives is in the cache, whole."""
+    paths = {archive_path(cache_dir, source.sha256): source.sha256 for source in release.sources}
+    return any(path.is_file() and file_digest(path) == sha256 for path, sha256 in paths.items())
+
+
 def try_fetch(fetch: Callable[[], object]) -> str | None:
     """Call ``fetch``; the reason why it failed, None if it did not.
 

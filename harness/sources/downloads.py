@@ -142,8 +142,8 @@ class _Adapter(HTTPAdapter):
         try:
             return super().send(request, *args, **options)
         except requests.RequestException as error:
-            if _is_unreached(_innermost_error(error)):
-                raise self._places.mark_unreached(str(host), _describe_error(error)) from error
+            if is_unreached(innermost_error(error)):
+                raise self._places.mark_unreached(str(host), describe_error(error)) from error
             raise
 
 
@@ -166,7 +166,7 @@ def _request_from(
             url, stream=True, timeout=TIME_LIMITS, headers=_request_headers(url, part, received)
         )
     except requests.RequestException as error:
-        raise SourceError(_describe_error(error)) from error
+        raise SourceError(describe_error(error)) from error
     with closing(response), attempt.cancel.closing(lambda: _shut_down(response)):
         offset = _response_offset(response, received)
         if offset is None:
@@ -216,7 +216,7 @@ def _receive_body(response: requests.Response, part: Path, offset: int, attempt:
     except HTTPError as error:
         # Also raised where the response ends before Content-Length (urllib3 counts).
         raise SourceError(
-            f"interrupted at {format_sizes(done, total)}: {_describe_error(error)}; "
+            f"interrupted at {format_sizes(done, total)}: {describe_error(error)}; "
             "what arrived is kept, and the next try resumes from there"
         ) from error
 
@@ -259,20 +259,20 @@ def _shut_down(response: requests.Response) -> None:
         response.raw.shutdown()
 
 
-def _innermost_error(error: BaseException) -> BaseException:
+def innermost_error(error: BaseException) -> BaseException:
     """The innermost error of a chain of wrapped ones."""
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
     return error
 
 
-def _describe_error(error: Exception) -> str:
-    cause = _innermost_error(error)
+def describe_error(error: Exception) -> str:
+    cause = innermost_error(error)
     text = (cause.strerror if isinstance(cause, OSError) else None) or str(cause)
     return text or type(cause).__name__
 
 
-def _is_unreached(error: BaseException) -> bool:
+def is_unreached(error: BaseException) -> bool:
     """Whether no host answered; a host that answers with an error was reached."""
     if isinstance(error, ConnectionRefusedError | TimeoutError | socket.gaierror):
         return True

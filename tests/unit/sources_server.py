@@ -30,7 +30,8 @@ class Answer:
 
     ``cuts`` are the bytes of body after which it ends the connection, one for each of the first
     responses. It waits for ``gate`` after ``before_gate`` bytes. ``shift``: a range begins so many
-    bytes later than requested. ``length``: whether it sends the size.
+    bytes later than requested. ``length``: whether it sends the size. ``head``: whether it answers
+    HEAD requests.
     """
 
     body: bytes = CONTENT
@@ -42,6 +43,7 @@ class Answer:
     before_gate: int = 0
     shift: int = 0
     length: bool = True
+    head: bool = True
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -81,10 +83,18 @@ class _Handler(BaseHTTPRequestHandler):
         self._head(206 if start else 200, headers)
         self._send(body, answer)
 
+    def do_HEAD(self) -> None:
+        self.of.heads.append(self.path)
+        answer = self.of.answers.get(self.path, Answer(PAGE, headers={"Content-Type": "text/html"}))
+        if answer.gate:
+            answer.gate.wait(30)
+        with suppress(OSError):
+            self._head(answer.status if answer.head else 405, answer.headers)
+
     def _start(self, answer: Answer, received: ReceivedRequest) -> int:
         if not (answer.ranges and received.range) or received.if_range not in (None, answer.etag):
             return 0
-        return int(received.range.removeprefix("bytes=").removesuffix("-")) + answer.shift
+        return int(received.range.removeprefix("bytes=").partition("-")[0]) + answer.shift
 
     def _head(self, status: int, headers: dict[str, str]) -> None:
         self.send_response(status)
@@ -111,11 +121,15 @@ class _Quiet(ThreadingHTTPServer):
 
 
 class Server:
-    """Its answers by path (else: a web page with status 200), and the requests it received."""
+    """Its answers by path (else: a web page with status 200), and the requests it received.
+
+    ``heads`` are the paths of HEAD requests, ``requests`` all others.
+    """
 
     def __init__(self, port: int = 0) -> None:
         self.answers: dict[str, Answer] = {"/real": Answer(), "/gone": Answer(status=404)}
         self.requests: list[ReceivedRequest] = []
+        self.heads: list[str] = []
         self.http = _Quiet(("127.0.0.1", port), partial(_Handler, self))
 
     @property

@@ -17,11 +17,11 @@ from harness.catalog.clients import all_clients
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.output import output_console
 from harness.cli.progress import Display
+from harness.cli.reachable import print_reachable
 from harness.cli.signals import handle_signals
 from harness.cli.source_options import (
     read_additions,
     read_mirrors,
-    source_option,
     source_options,
 )
 from harness.conformance.image_checks import ImageReport
@@ -31,7 +31,7 @@ from harness.docker_engine.session import (
     connect,
     engine_errors,
 )
-from harness.errors import DoesNotBuildError, ExitCode
+from harness.errors import DoesNotBuildError, ExitCode, UsageError
 from harness.images.batch_build import (
     BuildResult,
     BuildState,
@@ -142,18 +142,37 @@ def build_command(
     "list",
     cls=GroupedCommand,
     epilog=format_examples(
-        "postfix-matrix images list", "postfix-matrix images list 'client-*' --json"
+        "postfix-matrix images list 'client-*' --json",
+        "postfix-matrix images list --reachable",
     ),
 )
 @click.argument("globs", nargs=-1)
-@source_option
+@source_options
+@grouped_option(
+    OptionGroup.SOURCES,
+    "--reachable",
+    is_flag=True,
+    help="Ask where each release's source is to be had, and list by branch what this machine can "
+    "build, and why not the rest. Nothing is fetched.",
+)
 @grouped_option(OptionGroup.OUTPUT, "--json", "as_json", is_flag=True, help="Print JSON.")
-def list_command(globs: tuple[str, ...], sources: tuple[str, ...], as_json: bool) -> None:
+def list_command(
+    globs: tuple[str, ...],
+    sources: tuple[str, ...],
+    mirrors: tuple[str, ...],
+    reachable: bool,
+    as_json: bool,
+) -> None:
     """List images, and which of them are built.
 
-    GLOBS select by name.
+    GLOBS select by name; with --reachable, releases such as 'openssl-1.1*'.
     """
+    if mirrors and not reachable:
+        raise UsageError("--mirror has no use without --reachable", next_step="add --reachable")
     additions = read_additions(sources)
+    if reachable:
+        print_reachable(globs, additions, read_mirrors(mirrors), as_json=as_json)
+        return
     known = list_orderables(additions)
     chosen = choose_from("image", globs, known, lambda: known, additions).values()
     check_used(additions, chosen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -51,6 +52,7 @@ from harness.observations.run_folder import (
 from harness.paths import images_dir
 from harness.run.job import exit_code
 from tests.unit.sample_run import write_sample_run
+from tests.unit.sources_server import Answer, Server, serving
 
 PAIR = "postfix-3.7.11+openssl-1.1.1w"
 OFF_LIST = ("postfix-3.4.27+openssl-1.0.2h", "postfix-3.4.27+openssl-1.0.2u")
@@ -267,3 +269,56 @@ def test_without_a_glob_the_clients_are_those_of_a_run_without_one() -> None:
     assert default_clients.isdisjoint(_choose_orders((), UserAdditions()))
     assert "client-openssl-1.0.2h" in _choose_orders((), UserAdditions())
     assert default_clients <= set(_choose_orders(("client-*",), UserAdditions()))
+
+
+@pytest.fixture
+def internet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
+    """A server that stands for all hosts: the proxy that every request goes to. No archive is here.
+
+    It passes no https on, so these hosts are not reached.
+    """
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("no_proxy", raising=False)
+    with serving() as server:
+        for name in ("http_proxy", "https_proxy"):
+            monkeypatch.setenv(name, server.url)
+            monkeypatch.delenv(name.upper(), raising=False)
+        yield server
+
+
+def test_what_is_reachable_is_listed_without_an_engine(
+    internet: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects a user who chooses what to build: one command says what there is, and what is not.
+
+    Standard output has the list alone; which places are asked is on standard error.
+    """
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    pool = "http://archive.ubuntu.com/ubuntu/pool/main/o/openssl/openssl_1.1.0g.orig.tar.gz"
+    internet.answers[pool] = Answer()
+    assert run_cli(["images", "list", "--reachable", "openssl-1.1.0*"]) == ExitCode.OK
+    listed, shown = capsys.readouterr()
+    assert "looking for 9 files at www.openssl.org" in shown
+    (row,) = [line for line in listed.splitlines() if line.startswith("1.1.0")]
+    assert row.split() == ["1.1.0", "9", "1", "8", "0", "Ubuntu's", "pool:", "1.1.0g"]
+    assert "www.openssl.org, github.com: Tunnel connection failed: 501" in listed
+    assert internet.heads == [pool]
+    assert internet.requests == []
+    assert run_cli(["images", "list", "--reachable", "openssl-1.1.0g", "--json"]) == ExitCode.OK
+    data = json.loads(capsys.readouterr().out)
+    assert data["branches"][0]["releases"][0]["place"] == "Ubuntu's pool"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--mirror", "https://mirror.example.org"], "--mirror has no use without --reachable"),
+        (["--reachable", "openssl-9*"], "'postfix-matrix catalog list' shows each release"),
+    ],
+)
+def test_a_selection_without_effect_is_refused(
+    arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects against a silent nothing: it is reported before any place is asked."""
+    assert run_cli(["images", "list", *arguments]) == ExitCode.USAGE
+    assert text in capsys.readouterr().err

@@ -65,7 +65,7 @@ def test_a_name_that_is_not_known_counts_as_not_reached() -> None:
     """A machine without DNS fails by look-ups, each of which takes seconds."""
     with pytest.raises(socket.gaierror) as caught:
         socket.getaddrinfo("127.0.0.1", 80, family=socket.AF_INET6)
-    assert downloads._is_unreached(caught.value)
+    assert downloads.is_unreached(caught.value)
 
 
 def test_a_host_that_hangs_up_was_reached(tmp_path: Path) -> None:
