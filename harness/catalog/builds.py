@@ -33,7 +33,8 @@ class Distribution:
     """A distribution's release; ``suite`` is its name in the package archive.
 
     ``released`` is None for one that is not yet released. ``archived``: its packages have moved
-    from the ordinary mirrors to the distribution's archive.
+    from the ordinary mirrors to the distribution's archive. ``files`` names the data file with the
+    package files from which its base is made (``package_files``); "" if the mirrors have its index.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Distribution:
     released: date | None = None
     family: Literal["debian", "ubuntu"] = "debian"
     archived: bool = False
+    files: str = ""
 
     def __post_init__(self) -> None:
         if is_control(self.id) or "/" in self.id:

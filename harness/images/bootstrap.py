@@ -53,7 +53,13 @@ _XENIAL = (
     'pam_permit.so" >"$1/etc/pam.d/common-$kind"; done',
     '--customize-hook=chroot "$1" pam-auth-update --package --force',
 )
-_HOOKS = {"xenial": _XENIAL}
+# dpkg 1.17 does not make the list that it reads, and Ubuntu 14.04 configures base-files, passwd and
+# login before base-passwd, which brings the users and groups that these expect.
+_TRUSTY = (
+    '--extract-hook=touch "$1/var/lib/dpkg/available"; for kind in passwd group; do '
+    'cp "$1/usr/share/base-passwd/$kind.master" "$1/etc/$kind"; done',
+)
+_HOOKS = {"xenial": _XENIAL, "trusty": _TRUSTY}
 
 #: The path where mmdebstrap looks for Ubuntu's keys, and Debian's package and suite with them.
 _UBUNTU_KEYS = Path("/usr/share/keyrings/ubuntu-archive-keyring.gpg")
@@ -95,6 +101,26 @@ def bootstrap(
         InfrastructureError: the engine failed, or the disk is full.
         Cancelled: the user cancelled the work.
     """
+    program = find_mmdebstrap()
+    with tempfile.TemporaryDirectory(dir=temp_dir, prefix=f"base-{suite}-") as name:
+        tar = Path(name) / "base.tar"
+        options = [*list_options(family, suite, "minbase"), f"--customize-hook={_KEEP_LISTS}"]
+        if family == "ubuntu" and not _UBUNTU_KEYS.exists():
+            options += [f"--keyring={_extract_ubuntu_keys(program, tar.parent, cancel)}", _AS_ROOT]
+        run_mmdebstrap(program, options, suite, tar, cancel)
+        say(f"importing {family.title()} {suite}")
+        image = import_image(client, tar, cancel)
+        return BootstrappedImage(
+            image, describe_bootstrap(suite, _read_kept_lists(tar), datetime.now(UTC))
+        )
+
+
+def find_mmdebstrap() -> str:
+    """The path of mmdebstrap(1).
+
+    Raises:
+        NoBootstrapError: it is not installed.
+    """
     program = shutil.which("mmdebstrap")
     if program is None:
         raise NoBootstrapError(
@@ -103,25 +129,16 @@ def bootstrap(
             next_step="install mmdebstrap (on Debian and Ubuntu: apt-get install mmdebstrap "
             "debian-archive-keyring)",
         )
-    with tempfile.TemporaryDirectory(dir=temp_dir, prefix=f"base-{suite}-") as name:
-        tar = Path(name) / "base.tar"
-        options = _list_options(family, suite)
-        if family == "ubuntu" and not _UBUNTU_KEYS.exists():
-            options += [f"--keyring={_extract_ubuntu_keys(program, tar.parent, cancel)}", _AS_ROOT]
-        _run_mmdebstrap(program, options, suite, tar, cancel)
-        say(f"importing {family.title()} {suite}")
-        image = _import_image(client, tar, cancel)
-        return BootstrappedImage(
-            image, describe_bootstrap(suite, _read_kept_lists(tar), datetime.now(UTC))
-        )
+    return program
 
 
-def _list_options(family: str, suite: str) -> list[str]:
+def list_options(family: str, suite: str, variant: str) -> list[str]:
+    """The options of mmdebstrap for a small system; ``variant`` is the set of packages."""
     # Ubuntu's minimal set of packages does not contain apt.
-    options = ["--variant=minbase", "--include=apt", f"--aptopt={_APT}"]
+    options = [f"--variant={variant}", "--include=apt", f"--aptopt={_APT}"]
     options += [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _LEFT_OUT[family]]
     options += ["--dpkgopt=path-include=/usr/share/doc/*/copyright", "--dpkgopt=force-unsafe-io"]
-    return [*options, *_HOOKS.get(suite, ()), f"--customize-hook={_KEEP_LISTS}"]
+    return [*options, *_HOOKS.get(suite, ())]
 
 
 def _extract_ubuntu_keys(program: str, folder: Path, cancel: Cancel) -> Path:
@@ -131,7 +148,7 @@ def _extract_ubuntu_keys(program: str, folder: Path, cancel: Cancel) -> Path:
     """
     tar = folder / "keys.tar"
     options = ["--variant=extract", f"--include={_KEYS_PACKAGE}", f"--aptopt={_APT}"]
-    _run_mmdebstrap(program, options, _KEYS_SUITE, tar, cancel)
+    run_mmdebstrap(program, options, _KEYS_SUITE, tar, cancel)
     keys = folder / _UBUNTU_KEYS.name
     try:
         keys.write_bytes(_read_member(tar, f".{_UBUNTU_KEYS}"))
@@ -143,10 +160,22 @@ def _extract_ubuntu_keys(program: str, folder: Path, cancel: Cancel) -> Path:
     return keys
 
 
-def _run_mmdebstrap(
-    program: str, options: Sequence[str], suite: str, tar: Path, cancel: Cancel
+def run_mmdebstrap(
+    program: str,
+    options: Sequence[str],
+    suite: str,
+    tar: Path,
+    cancel: Cancel,
+    *sources: str,
 ) -> None:
-    command = [program, *options, suite, str(tar)]
+    """Run mmdebstrap; ``sources`` are lines of sources.list(5), by default those of its mirror.
+
+    Raises:
+        NoBootstrapError: it failed.
+        InfrastructureError: the disk is full.
+        Cancelled: the user cancelled the work.
+    """
+    command = [program, *options, suite, str(tar), *sources]
     try:
         code, output = run_program(command, cancel, time_limit=TIME_LIMIT, cwd=tar.parent)
     except (OSError, TimeoutError) as error:
@@ -180,7 +209,7 @@ def explain_failure(output: str, suite: str) -> tuple[str, str]:
     return "the lines above usually name it", "resolve what they report"
 
 
-def _import_image(client: docker.DockerClient, tar: Path, cancel: Cancel) -> str:
+def import_image(client: docker.DockerClient, tar: Path, cancel: Cancel) -> str:
     """POST /images/create; the last status is the new image's id.
 
     Raises:

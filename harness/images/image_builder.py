@@ -52,6 +52,7 @@ from harness.sources.archives import (
     fetch_url,
 )
 from harness.sources.debian_archive import DebianFetcher
+from harness.sources.package_fetch import PackageFetcher
 
 #: Builds at a time that wait for the network rather than the processor.
 _LIGHT = 4
@@ -98,6 +99,9 @@ class ImageBuilder:
             SourceKind.DEBIAN: debian,
         }
         self.sources = SourceStore(cache_dir, fetchers, mirrors)
+        self._package_files = PackageFetcher(
+            docker_client, self._base_reference, self._run_labels, cache_dir
+        )
         self._refusals = Refusals(cache_dir)
         self._again = again
         self._retried: set[str] = set()
@@ -299,6 +303,7 @@ class ImageBuilder:
                 self.cache_dir / "tmp",
                 self._cancel,
                 lambda text: self._on_step(recipe.name, text),
+                self._package_files,
             )
             args["ORIGIN"] = base.image
             labels |= base.labels

@@ -18,6 +18,7 @@ from pathlib import Path
 from harness.catalog import clients
 from harness.catalog.builds import LEGACY, STOCK, Build, OpenSSL, base_suite, find_openssl
 from harness.catalog.clients import Client, Control
+from harness.catalog.package_files import PackageFile, package_files_of
 from harness.catalog.releases import Package, Release, find_release
 from harness.catalog.rules import find_needs
 from harness.errors import UsageError
@@ -35,6 +36,9 @@ _LOCK = "lock"
 
 #: Increased when the way of building changes, which the content of a recipe does not show.
 _GENERATION = 3
+
+#: The same for a base that is made from package files.
+_ASSEMBLY = 1
 
 
 class RecipeKind(StrEnum):
@@ -61,7 +65,8 @@ class Recipe:
     ``sources`` are the releases whose archive the context needs, by file name; the argument SUBDIR,
     the root inside the archive, belongs to the source that is reached, so the builder adds it.
     ``lock`` is a folder below ``images/`` with lock files of registries' packages, which go into
-    the context as archives (``registries.py``).
+    the context as archives (``registries.py``). ``packages`` are the files that a base is made from
+    (``package_base.py``), if it is not made from a suite's index.
     """
 
     name: str
@@ -73,6 +78,7 @@ class Recipe:
     extra: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     lock: str | None = None
+    packages: tuple[PackageFile, ...] = ()
 
     @property
     def is_build(self) -> bool:
@@ -107,8 +113,16 @@ class Recipe:
                 [file.name, file.mode, file_digest(file.path)]
                 for file in context_files(images / self.folder, self.extra_folders(images))
             ],
+            **self._packages_content(),
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def _packages_content(self) -> dict[str, object]:
+        """What the hash has of package files: nothing without any, so that other tags stay."""
+        if not self.packages:
+            return {}
+        files = sorted([file.path, file.sha256] for file in self.packages)
+        return {"packages": files, "assembly": _ASSEMBLY}
 
     def extra_folders(self, images: Path) -> dict[str, Path]:
         """The paths of the extra folders, by prefix."""
@@ -131,13 +145,24 @@ def safe_name(name: str) -> str:
 
 def base_recipe(suite: str) -> Recipe:
     """A suite of Debian or Ubuntu. Its argument ORIGIN is added when it is built (base.py)."""
-    return Recipe(f"base-{suite}", RecipeKind.BASE, "base", args={"SUITE": suite})
+    return Recipe(
+        f"base-{suite}",
+        RecipeKind.BASE,
+        "base",
+        args={"SUITE": suite},
+        packages=package_files_of(suite),
+    )
 
 
 def toolchain_recipe(suite: str) -> Recipe:
-    """Compilers and headers on a suite."""
+    """Compilers and headers on a suite; on one that is made from package files, those it has."""
+    base = base_recipe(suite)
     return Recipe(
-        f"toolchain-{suite}", RecipeKind.PART, "toolchain", parents={"BASE": base_recipe(suite)}
+        f"toolchain-{suite}",
+        RecipeKind.PART,
+        "toolchain-packages" if base.packages else "toolchain",
+        parents={"BASE": base},
+        extra={"common": "toolchain"} if base.packages else {},
     )
 
 

@@ -111,7 +111,7 @@ class DebianFetcher:
             InfrastructureError: the base image is unavailable, or the engine failed.
             Cancelled: the user cancelled the work.
         """
-        system = base_suite() if source.family == "debian" else _UBUNTU
+        system = fetching_suite(source.family)
         image = self._base_image(system)
         command = ["/bin/sh", "-c", _SCRIPT, "fetch"]
         command += [source.suite, system, source.package, source.file]
@@ -153,6 +153,11 @@ class DebianFetcher:
         if final:
             self._final_reasons[source] = reason
         return SourceError(reason)
+
+
+def fetching_suite(family: str) -> str:
+    """The suite whose image fetches from the archive of a distribution's family."""
+    return base_suite() if family == "debian" else _UBUNTU
 
 
 def explain_refusal(source: Source, listed: str, output: str) -> tuple[str, bool]:
@@ -200,7 +205,7 @@ def _find_errors(output: str) -> str:
 
 def _unpack_single_file(chunks: Iterable[bytes], path: Path) -> None:
     """Unpack the engine's archive of a single file into ``path``."""
-    with tarfile.open(fileobj=_Stream(chunks), mode="r|") as tar:
+    with tarfile.open(fileobj=ChunkReader(chunks), mode="r|") as tar:
         for member in tar:
             content = tar.extractfile(member)
             if content is not None:
@@ -209,7 +214,7 @@ def _unpack_single_file(chunks: Iterable[bytes], path: Path) -> None:
                         file.write(block)
 
 
-class _Stream(RawIOBase):
+class ChunkReader(RawIOBase):
     """A readable file over chunks of bytes."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
