@@ -1,7 +1,8 @@
 """Builds: one Postfix with one OpenSSL, by id.
 
-``debian-12`` is a distribution's pair, ``postfix-3.7.11+openssl-1.1.1w`` one from source, and
-any other name a user's image. An OpenSSL has a flavour: stock, as upstream configures it;
+``debian-12`` is a distribution's pair, ``postfix-3.7.11+openssl-1.1.1w`` one from source,
+``ubuntu-16.04+openssl-1.0.2h`` the distribution's Postfix on another OpenSSL, and any other name a
+user's image. An OpenSSL has a flavour: stock, as upstream configures it;
 ``1.0.2h-legacy``, with every old protocol and weak cipher that it supports; ``4.0.3-debian``,
 Debian's packages of it.
 """
@@ -17,6 +18,7 @@ from itertools import product
 from typing import Literal
 
 from harness.catalog.cells import is_control
+from harness.catalog.openssl_abi import describe_abi, openssl_abi
 from harness.catalog.releases import Package, Release, find_package, find_release, load_data
 from harness.catalog.rules import find_mismatch
 from harness.errors import UsageError
@@ -24,6 +26,7 @@ from harness.errors import UsageError
 STOCK, LEGACY, DEBIAN = "stock", "legacy", "debian"
 
 _PAIR = re.compile(r"postfix-(?P<postfix>[^+/]+)\+openssl-(?P<openssl>[^+/]+)")
+_DISTRIBUTION_PAIR = re.compile(r"(?P<distribution>[^+/]+)\+openssl-(?P<openssl>[^+/]+)")
 _FLAVOUR = re.compile(r"(?P<version>.+?)(?:-(?P<flavour>legacy|debian))?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
@@ -35,6 +38,7 @@ class Distribution:
     ``released`` is None for one that is not yet released. ``archived``: its packages have moved
     from the ordinary mirrors to the distribution's archive. ``files`` names the data file with the
     package files from which its base is made (``package_files``); "" if the mirrors have its index.
+    ``openssl_abi`` is the one that its Postfix was linked with (``openssl_abi.py``).
     """
 
     id: str
@@ -43,6 +47,7 @@ class Distribution:
     family: Literal["debian", "ubuntu"] = "debian"
     archived: bool = False
     files: str = ""
+    openssl_abi: str = ""
 
     def __post_init__(self) -> None:
         if is_control(self.id) or "/" in self.id:
@@ -92,8 +97,9 @@ class Build:
     """What an image of one Postfix and one OpenSSL is made from.
 
     ``postfix`` and ``openssl`` are those of a pair from source, None for other builds, whose
-    versions are read from the image. ``suite`` is the one on which it is based; "" for a user's
-    image, which has a ``reference`` instead.
+    versions are read from the image; a distribution's Postfix on another OpenSSL has ``openssl``
+    alone, and ``distribution``, the id of the distribution's own pair. ``suite`` is the one on
+    which it is based; "" for a user's image, which has a ``reference`` instead.
     """
 
     id: str
@@ -102,9 +108,15 @@ class Build:
     postfix: Release | None = None
     openssl: OpenSSL | None = None
     reference: str = ""
+    distribution: str = ""
 
     def __str__(self) -> str:
         return self.id
+
+    @property
+    def replaces_openssl(self) -> bool:
+        """Whether it is a distribution's Postfix on another OpenSSL than the distribution's."""
+        return self.kind == "distribution" and self.openssl is not None
 
     @property
     def unverified(self) -> bool:
@@ -128,13 +140,17 @@ class Build:
             return _parse_pair(
                 text, pair["postfix"], find_openssl(pair["openssl"], additions), additions
             )
-        for listed in all_distributions():
-            if listed.id == text:
-                return cls(text, "distribution", listed.suite)
+        if pair := _DISTRIBUTION_PAIR.fullmatch(text):
+            return _parse_distribution_pair(
+                text, pair["distribution"], find_openssl(pair["openssl"], additions)
+            )
+        if listed := _find_distribution(text):
+            return cls(text, "distribution", listed.suite, distribution=text)
         known = " ".join(distribution.id for distribution in all_distributions())
         raise UsageError(
             f"unknown build {text!r}",
             next_step=f"use one of {known}, a pair like postfix-3.7.11+openssl-1.1.1w, "
+            "a distribution on another OpenSSL like ubuntu-16.04+openssl-1.0.2h, "
             "or --image NAME=REFERENCE for your own image",
         )
 
@@ -170,7 +186,7 @@ def check_image_name(name: str) -> str:
         "peer",
         *(record["name"] for record in load_data("clients")["client"]),
     }
-    taken = is_control(name) or _PAIR.fullmatch(name) or name in ids | helpers
+    taken = is_control(name) or _DISTRIBUTION_PAIR.fullmatch(name) or name in ids | helpers
     if taken or not _NAME.fullmatch(name):
         raise UsageError(
             f"{name!r} cannot be the name of a build",
@@ -209,6 +225,11 @@ def known_builds(additions: UserAdditions = NO_ADDITIONS) -> tuple[Build, ...]:
         for group in load_data("builds")["known"]
         for postfix, linked in product(group["postfix"], group["openssl"])
     ]
+    ids += [
+        f"{distribution}+openssl-{linked}"
+        for group in load_data("builds")["known_on_distribution"]
+        for distribution, linked in product(group["distribution"], group["openssl"])
+    ]
     ids += [*(build.id for build in all_builds()), *additions.images]
     return tuple(Build.parse(text, additions) for text in dict.fromkeys(ids))
 
@@ -231,3 +252,35 @@ def _parse_pair(text: str, postfix: str, linked: OpenSSL, additions: UserAdditio
         )
     suite = linked.of.base if isinstance(linked.of, Package) else base_suite()
     return Build(text, "source", suite, release_of_postfix, linked)
+
+
+def _parse_distribution_pair(text: str, name: str, library: OpenSSL) -> Build:
+    """A distribution's Postfix on another OpenSSL, which must have the ABI that it was linked with.
+
+    Raises:
+        UsageError: no such distribution, or the OpenSSL cannot take the place of its own.
+    """
+    distribution = _find_distribution(name)
+    if distribution is None:
+        known = " ".join(listed.id for listed in all_distributions())
+        raise UsageError(
+            f"build {text}: no distribution {name} in the catalog", next_step=f"use one of {known}"
+        )
+    if isinstance(library.of, Package):
+        raise UsageError(
+            f"build {text}: Debian's packages of OpenSSL fit no distribution but their own",
+            next_step="name an OpenSSL that is compiled from source, such as openssl-1.0.2h",
+        )
+    abi = openssl_abi(library.version)
+    if abi != distribution.openssl_abi:
+        raise UsageError(
+            f"build {text}: OpenSSL {library.version} is libssl.so.{abi}, the Postfix of {name} "
+            f"loads libssl.so.{distribution.openssl_abi}",
+            cause="programs load only a library with the ABI that they were linked with",
+            next_step=f"name an OpenSSL {describe_abi(distribution.openssl_abi)}",
+        )
+    return Build(text, "distribution", distribution.suite, openssl=library, distribution=name)
+
+
+def _find_distribution(name: str) -> Distribution | None:
+    return next((listed for listed in all_distributions() if listed.id == name), None)

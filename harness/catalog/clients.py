@@ -116,7 +116,8 @@ def build_client(tool: str, build: str) -> Client:
 @cache
 def build_clients() -> tuple[Client, ...]:
     """Those of all builds that the catalog lists; others can be selected by their full name."""
-    return tuple(build_client(tool, build.id) for tool in _TOOLS for build in known_builds())
+    builds = [build.id for build in known_builds() if not build.replaces_openssl]
+    return tuple(build_client(tool, build) for tool in _TOOLS for build in builds)
 
 
 def is_build_client(name: str) -> bool:

@@ -72,8 +72,11 @@ def openssl_parts(build: Build) -> tuple[Recipe, ...]:
     """The images that a build is made from and that are useful without it: its OpenSSL.
 
     If the source of a pair's Postfix is not reached, its OpenSSL is still built, for a later try.
+    One that takes the place of a distribution's is compiled in the build's own image.
     """
-    return (openssl_recipe(build.openssl),) if build.openssl else ()
+    if build.openssl is None or build.replaces_openssl:
+        return ()
+    return (openssl_recipe(build.openssl),)
 
 
 def add_parts(orders: Iterable[Orderable]) -> dict[str, Orderable]:

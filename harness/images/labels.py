@@ -19,6 +19,7 @@ RECIPE = PREFIX + "recipe"
 SOURCE = PREFIX + "source"
 OPENSSL_SOURCE = PREFIX + "openssl-source"
 FLAVOUR = PREFIX + "flavour"
+REPLACES = PREFIX + "replaces"
 FRONT = PREFIX + "front"
 UNVERIFIED = PREFIX + "unverified"
 

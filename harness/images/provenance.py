@@ -30,8 +30,11 @@ library=$(ldd "$smtpd" 2>/dev/null | sed -n 's/.*libcrypto\.so[^ ]* => \([^ ]*\)
 say library "$(grep -aoE 'OpenSSL [0-9]+\.[0-9.]+[a-z]* +[0-9]+ [A-Z][a-z]+ [0-9]{4}' \
     "${library:-$smtpd}" | head -n 1)"
 say cli "$(openssl version)"
+replaced=/usr/share/postfix-matrix/replaced-packages
 command -v dpkg-query >/dev/null && say packages "$(dpkg-query -W \
-    -f '${db:Status-Abbrev}${Package} ${Version};' postfix openssl 'libssl[0-9]*' 2>/dev/null)"
+    -f '${db:Status-Abbrev}${Package} ${Version};' \
+    postfix $([ -e $replaced ] || echo 'openssl libssl[0-9]*') 2>/dev/null)"
+say replaced "$(cat $replaced 2>/dev/null)"
 say unsigned "$(cat /usr/share/postfix-matrix/base/unsigned 2>/dev/null)"
 rm -r "$dir"
 """
@@ -87,7 +90,7 @@ def parse_versions(out: str) -> Versions:
     reported = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
     listed = reported.get("packages", "").split(";")
     installed = [line.removeprefix("ii ").strip() for line in listed if line.startswith("ii ")]
-    installed += [reported["unsigned"]] if reported.get("unsigned") else []
+    installed += [reported[name] for name in ("replaced", "unsigned") if reported.get(name)]
     return Versions(
         postfix=reported.get("postfix", "").strip(),
         openssl_compiled=_openssl_version(reported.get("compiled", "")),
@@ -112,7 +115,8 @@ def compare_labels(name: str, labels: Mapping[str, str], versions: Versions) -> 
         for product in labelled
         if labelled[product] != actual[product]
     ]
-    if labels.get(names.FLAVOUR) and versions.openssl_compiled not in ("", versions.openssl_loaded):
+    from_source = labels.get(names.FLAVOUR) and not labels.get(names.REPLACES)
+    if from_source and versions.openssl_compiled not in ("", versions.openssl_loaded):
         # Usual for a distribution's packages; our pairs are compiled with the OpenSSL they load.
         problems.append(
             f"image {name}: Postfix was compiled with OpenSSL {versions.openssl_compiled}, "

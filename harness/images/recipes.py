@@ -171,16 +171,11 @@ def openssl_recipe(library: OpenSSL) -> Recipe:
     if isinstance(library.of, Package):
         return _packaged_recipe(library.of)
     flavour = effective_flavour(library)
-    requirements = find_needs("openssl", library.version, flavour)
     return Recipe(
         f"openssl-{library.version}-{flavour}",
         RecipeKind.PART,
         "openssl",
-        args={
-            "VERSION": library.version,
-            "CONFIGURE": _join_options(need.configure for need in requirements),
-            "SWITCHES": _join_options(need.switches for need in requirements),
-        },
+        args=_openssl_args(library.version, flavour),
         parents={"TOOLCHAIN": toolchain_recipe(base_suite())},
         sources={SOURCE_FILE: library.of},
         labels={
@@ -205,9 +200,11 @@ def build_recipe(build: Build) -> Recipe:
     Raises:
         UsageError: it is a user's image, which has no recipe.
     """
-    if build.kind == "distribution":
-        return _distribution_recipe(build)
-    return _pair_recipe(build)
+    if build.kind != "distribution":
+        return _pair_recipe(build)
+    if build.openssl:
+        return _distribution_pair_recipe(build, build.openssl)
+    return _distribution_recipe(build)
 
 
 def client_recipe(client: Client) -> Recipe:
@@ -290,6 +287,36 @@ def _distribution_recipe(build: Build) -> Recipe:
     )
 
 
+def _distribution_pair_recipe(build: Build, library: OpenSSL) -> Recipe:
+    """A distribution's Postfix on another OpenSSL, compiled on the distribution's toolchain."""
+    if isinstance(library.of, Package):
+        raise UsageError(f"build {build.id}: {library.of.id} is not made from source")
+    flavour = effective_flavour(library)
+    return Recipe(
+        build.id,
+        RecipeKind.DISTRIBUTION,
+        "distro-openssl",
+        args=_openssl_args(library.version, flavour),
+        parents={
+            "DISTRIBUTION": _distribution_recipe(Build.parse(build.distribution)),
+            "TOOLCHAIN": toolchain_recipe(build.suite),
+        },
+        sources={SOURCE_FILE: library.of},
+        extra={"openssl": "openssl"},
+        labels={
+            **_build_labels(
+                build,
+                f"the distribution's own packages; OpenSSL {flavour}, compiled on the "
+                "distribution's toolchain, in the place of the package's",
+            ),
+            names.OPENSSL: library.version,
+            names.FLAVOUR: flavour,
+            names.REPLACES: "the distribution's OpenSSL",
+            **_unverified_label(library.of),
+        },
+    )
+
+
 def _pair_recipe(build: Build) -> Recipe:
     if build.postfix is None or build.openssl is None:
         raise UsageError(f"build {build.id} is not made from source")
@@ -348,6 +375,15 @@ def _postfix_args(version: str) -> dict[str, str]:
         "POSTFIX_VERSION": version,
         "CCARGS_EXTRA": _join_options(need.ccargs for need in requirements),
         "AUXLIBS_EXTRA": _join_options(need.auxlibs for need in requirements),
+        "SWITCHES": _join_options(need.switches for need in requirements),
+    }
+
+
+def _openssl_args(version: str, flavour: str) -> dict[str, str]:
+    requirements = find_needs("openssl", version, flavour)
+    return {
+        "VERSION": version,
+        "CONFIGURE": _join_options(need.configure for need in requirements),
         "SWITCHES": _join_options(need.switches for need in requirements),
     }
 

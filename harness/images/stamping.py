@@ -42,7 +42,9 @@ def _source_labels(recipe: Recipe, archives: Mapping[str, Archive]) -> dict[str,
     for name, archive in archives.items():
         source = archive.source
         release = recipe.sources[name].id
-        labels[names.SOURCE] = f"{release} sha256:{source.sha256} {_describe_source(source)}"
+        # The label SOURCE is for Postfix's, where both have one; here Postfix is a package.
+        label = names.OPENSSL_SOURCE if names.REPLACES in recipe.labels else names.SOURCE
+        labels[label] = f"{release} sha256:{source.sha256} {_describe_source(source)}"
     return labels
 
 

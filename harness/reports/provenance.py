@@ -102,6 +102,8 @@ def _origin_lines(image: ImageInfo) -> Iterator[str]:
     if image.foreign:
         yield "a user's image"
     sources = [labels[key] for key in (names.SOURCE, names.OPENSSL_SOURCE) if key in labels]
+    if names.REPLACES in labels:
+        yield _mark_label(image, f"the distribution's own packages{_suite_text(labels)}")
     for label in sources:
         match = _SOURCE.fullmatch(label)
         text = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TypeVar
 
@@ -198,7 +199,18 @@ def choose_from(
     for word in globs:
         if "+" in word and word not in pool and not any(c in word for c in "*?[!"):
             pool[word] = Build.parse(word, additions)
-    return {name: pool[name] for name in select_names(axis, list(pool), globs)}
+    available = [name for name, item in pool.items() if _is_offered(item, globs)]
+    return {name: pool[name] for name in select_names(axis, available, globs)}
+
+
+def _is_offered(item: object, globs: Iterable[str]) -> bool:
+    """Whether globs choose from it: ``ubuntu-*`` has only the distributions' own pairs.
+
+    A distribution on another OpenSSL is chosen by a pattern with a "+": ``ubuntu-16.04+*``.
+    """
+    if not (isinstance(item, Build) and item.replaces_openssl):
+        return True
+    return any("+" in glob and fnmatchcase(item.id, glob) for glob in globs)
 
 
 def check_used(additions: UserAdditions, chosen: Iterable[Build | Recipe]) -> None:

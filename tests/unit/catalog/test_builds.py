@@ -13,6 +13,7 @@ from harness.catalog.builds import (
     Build,
     UserAdditions,
     all_builds,
+    all_distributions,
     check_image_name,
     find_openssl,
     known_builds,
@@ -61,6 +62,52 @@ def test_a_pair_with_debians_openssl_stands_on_its_suite() -> None:
     build = Build.parse("postfix-3.10.13+openssl-4.0.3-debian")
     assert build.suite == "forky"
     assert Build.parse("postfix-3.10.13+openssl-1.1.1w").suite == "bookworm"
+
+
+def test_a_distributions_postfix_goes_with_another_openssl() -> None:
+    """The question's own pair has an id, with the distribution's suite and the other OpenSSL."""
+    build = Build.parse("ubuntu-16.04+openssl-1.0.2h")
+    assert (build.kind, build.suite, build.distribution) == (
+        "distribution",
+        "xenial",
+        "ubuntu-16.04",
+    )
+    assert build.postfix is None
+    assert str(build.openssl) == "1.0.2h"
+    assert build.replaces_openssl
+    assert not Build.parse("ubuntu-16.04").replaces_openssl
+    assert not Build.parse("postfix-3.7.11+openssl-1.1.1w").replaces_openssl
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "next_step"),
+    [
+        ("ubuntu-16.04+openssl-1.1.1w", "libssl.so.1.1, .* loads libssl.so.1.0.0", "1.0.2"),
+        ("debian-12+openssl-1.0.2h", "libssl.so.1.0.0, .* loads libssl.so.3", "3.x"),
+        ("debian-13+openssl-4.0.3-debian", "Debian's packages", "compiled from source"),
+        ("debian-99+openssl-1.0.2h", "no distribution debian-99", "ubuntu-16.04"),
+    ],
+)
+def test_an_openssl_of_another_abi_is_refused(text: str, message: str, next_step: str) -> None:
+    """A library that the package's Postfix cannot load is refused before anything is built."""
+    with pytest.raises(UsageError, match=message) as caught:
+        Build.parse(text)
+    assert next_step in caught.value.next_step
+
+
+def test_each_distribution_has_the_abi_of_its_openssl() -> None:
+    """Without it no other OpenSSL could take the place of the distribution's."""
+    assert all(distribution.openssl_abi for distribution in all_distributions())
+
+
+def test_a_glob_for_distributions_leaves_other_openssls_out() -> None:
+    """``ubuntu-*`` compiles nothing; a "+" in the pattern asks for another OpenSSL."""
+    plain = choose_builds(["ubuntu-*"])
+    assert plain
+    assert not any("+" in name for name in plain)
+    assert list(choose_builds(["ubuntu-16.04*+*"])) == ["ubuntu-16.04+openssl-1.0.2h"]
+    both = choose_builds(["ubuntu-16.04,ubuntu-16.04+openssl-1.0.2h"])
+    assert list(both) == ["ubuntu-16.04", "ubuntu-16.04+openssl-1.0.2h"]
 
 
 def test_what_cannot_go_together_is_refused_with_the_rule() -> None:

@@ -73,6 +73,31 @@ def test_unsigned_packages_are_reported() -> None:
     assert versions.packages == "postfix 2.11.3-1; packages of jessie taken unsigned"
 
 
+def test_packages_whose_files_were_replaced_are_told_apart() -> None:
+    """dpkg still lists them; what runs in their place is named instead."""
+    versions = parse_versions(
+        "packages=ii postfix 3.1.0-3ubuntu0.4;\n"
+        "replaced=OpenSSL 1.0.2h in the place of libssl1.0.0 1.0.2g-1ubuntu4.20"
+    )
+    assert versions.packages == (
+        "postfix 3.1.0-3ubuntu0.4; OpenSSL 1.0.2h in the place of libssl1.0.0 1.0.2g-1ubuntu4.20"
+    )
+
+
+def test_a_distribution_may_load_another_openssl_than_it_was_compiled_with() -> None:
+    """That is what such a build is for; the one that it loads must still be the label's."""
+    versions = Versions("3.1.0", "1.0.2g", "1.0.2h", "1.0.2h")
+    labels = {names.POSTFIX: "3.1.0", names.OPENSSL: "1.0.2h", names.FLAVOUR: "stock"}
+    replacing = {**labels, names.REPLACES: "the distribution's OpenSSL"}
+    compare_labels("ubuntu-16.04+openssl-1.0.2h", replacing, versions)
+    with pytest.raises(BuildError, match=r"says OpenSSL 1\.0\.2i"):
+        compare_labels(
+            "ubuntu-16.04+openssl-1.0.2i", {**replacing, names.OPENSSL: "1.0.2i"}, versions
+        )
+    with pytest.raises(BuildError, match="compiled with"):
+        compare_labels("postfix-3.1.0+openssl-1.0.2h", labels, versions)
+
+
 def test_a_pair_compiled_with_another_openssl_is_refused() -> None:
     """Headers of one OpenSSL and the library of another are no pair."""
     versions = parse_versions(DEBIAN_12)

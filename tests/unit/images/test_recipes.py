@@ -33,6 +33,7 @@ from harness.images.recipes import (
     proxy_recipe,
     safe_name,
     sasl_recipe,
+    toolchain_recipe,
 )
 from harness.paths import images_dir
 from harness.sources.archives import (
@@ -277,6 +278,16 @@ def test_a_distribution_is_not_labelled_with_versions_beforehand() -> None:
     recipe = build_recipe(Build.parse("debian-12"))
     assert names.POSTFIX not in recipe.labels
     assert names.OPENSSL not in recipe.labels
+
+
+def test_another_openssl_is_compiled_on_the_distributions_own_toolchain() -> None:
+    """One that is compiled on a newer system needs a newer libc than the distribution has."""
+    recipe = build_recipe(Build.parse("ubuntu-16.04+openssl-1.0.2h"))
+    assert recipe.parents["TOOLCHAIN"] == toolchain_recipe("xenial")
+    assert recipe.parents["DISTRIBUTION"] == build_recipe(Build.parse("ubuntu-16.04"))
+    assert recipe.labels[names.OPENSSL] == "1.0.2h"
+    assert names.POSTFIX not in recipe.labels
+    assert recipe.sources[SOURCE_FILE].id == "openssl-1.0.2h"
 
 
 def test_a_control_never_passes_for_a_build() -> None:
