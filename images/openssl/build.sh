@@ -14,6 +14,7 @@ prefix=/opt/openssl-$VERSION
 begin "OpenSSL $VERSION" "$prefix/share"
 mkdir -p "$prefix/certs"
 
+# Before bash 4.4 an empty array counts as unset: ${ar[@]+...} expands to nothing then.
 target=build_sw depend=no ar=() jobs=$(nproc) shaext=yes
 for switch in $SWITCHES; do
     case $switch in
@@ -48,7 +49,7 @@ make_parts() {
     for part in build_crypto build_engines build_libcrypto build_ssl build_libssl build_apps \
         openssl.pc libssl.pc libcrypto.pc; do
         ! grep -q "^$part:" Makefile \
-            || compile "compile-$part" make MAKE="make -j$jobs" "${ar[@]}" $part
+            || compile "compile-$part" make MAKE="make -j$jobs" ${ar[@]+"${ar[@]}"} $part
     done
 }
 
@@ -56,7 +57,7 @@ make_parts() {
 # without them 3.5.7 takes 195 seconds of processor time instead of 320.
 make_target() {
     ! grep -q 'libcrypto-shlib-' Makefile || libs=(LIBS= INSTALL_LIBS=)
-    compile compile make -j"$jobs" "${libs[@]}" "$target"
+    compile compile make -j"$jobs" ${libs[@]+"${libs[@]}"} "$target"
 }
 
 cd /src
@@ -75,7 +76,7 @@ if grep -q '^build_crypto:' Makefile; then
 else
     make_target
 fi
-step install make "${libs[@]}" install_sw
+step install make ${libs[@]+"${libs[@]}"} install_sw
 [ -e "$prefix/openssl.cnf" ] || cp apps/openssl.cnf "$prefix/openssl.cnf"
 rm -rf "$prefix"/lib/*.a "$prefix/man" "$prefix/share/man" "$prefix/share/doc"
 
