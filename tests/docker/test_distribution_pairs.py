@@ -104,11 +104,18 @@ def test_an_openssl_without_a_needed_symbol_is_refused_by_the_symbol(
         forcerm=True,
     )
     try:
-        command = "bash /missing-symbols.sh /package /opt/openssl-3.0.20/lib"
-        output = engine.containers.run(image, command, remove=True).decode()
+        command = ["bash", "/missing-symbols.sh", "/package", "/opt/openssl-3.0.20"]
+        with run_container(engine, str(image.id), command, labels={}, cancel=Cancel()) as done:
+            output, error, code = done.out, done.err, done.code
     finally:
         image.remove(force=True)
+    assert code == 1
     assert re.search(r"^libpostfix-tls\.so\S* \w+@OPENSSL_3\.[1-9]", output, re.MULTILINE)
+    assert re.search(
+        r"^does not build: Postfix's \S+ needs \w+@OPENSSL_3\S+, which openssl-3\.0\.20 does not",
+        error,
+        re.MULTILINE,
+    )
 
 
 def _make_context(dockerfile: str) -> io.BytesIO:
