@@ -15,8 +15,9 @@ from typing import Any
 from harness.catalog.builds import Distribution, all_distributions
 from harness.catalog.releases import load_data
 
+# Section, first letters of the source package ("libs" for libselinux), source package, file.
 _PATH = re.compile(
-    r"pool/[a-z]+/[a-z0-9]+/[a-z0-9.+-]+/(?P<name>[A-Za-z0-9.+~-]+_[^/_]+_[a-z0-9]+\.deb)"
+    r"pool/[a-z]+/[a-z0-9]+/[a-z0-9][a-z0-9.+-]+/[a-z0-9][a-z0-9.+-]+_[A-Za-z0-9.+~-]+_[a-z0-9]+\.deb"
 )
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 

@@ -7,7 +7,7 @@ registry, so a pull often fails, and must fail fast.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,22 +15,16 @@ import docker
 from docker.errors import DockerException, ImageNotFound
 
 from harness.catalog.builds import Distribution
-from harness.catalog.package_files import PackageFile, find_distribution, package_files_of
+from harness.catalog.package_files import PackageFile, find_distribution
 from harness.docker_engine.cancel import Cancel
 from harness.docker_engine.pulling import pull_error
-from harness.errors import InfrastructureError, SourceError
+from harness.errors import InfrastructureError
 from harness.images import labels as names
 from harness.images.bootstrap import NoBootstrapError, bootstrap
 from harness.images.package_base import assemble_base
-from harness.sources.package_fetch import ChangedPackageError
 
 #: Seconds to reach the engine, and to wait for its next report of progress.
 PULL_TIME_LIMITS = (5.0, 20.0)
-
-#: Gives the paths of a family's package files; raises SourceError where it cannot.
-PackageSource = Callable[
-    [str, Sequence[PackageFile], Cancel, Callable[[str], None]], Mapping[PackageFile, Path]
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,32 +46,39 @@ class Origin:
         return {names.ORIGIN: self.how} | {key: value for key, value in known.items() if value}
 
 
+@dataclass(frozen=True, slots=True)
+class FetchedFiles:
+    """A suite's package files: their paths, or why they were not fetched."""
+
+    paths: Mapping[PackageFile, Path]
+    error: InfrastructureError | None = None
+
+
 def find_origin(
     client: docker.DockerClient,
     suite: str,
     temp_dir: Path,
     cancel: Cancel,
     say: Callable[[str], None],
-    fetch_packages: PackageSource,
+    files: FetchedFiles | None = None,
 ) -> Origin:
     """The suite's image: from package files, pulled, the local image of its name, or bootstrapped.
 
+    ``files`` is None for a suite that is not made from package files.
+
     Raises:
-        ChangedPackageError: a package file has other bytes than the pinned ones.
         InfrastructureError: none of these is available; the message has the reasons.
         Cancelled: the user cancelled the work.
     """
     known = find_distribution(suite)
     family = known.family if known else "debian"
-    files = package_files_of(suite)
-    if not files:
+    if files is None:
         return _find_outside(client, family, suite, temp_dir, cancel, say)
     try:
-        paths = fetch_packages(family, files, cancel, say)
-        assembled = assemble_base(client, family, suite, paths, temp_dir, cancel, say)
-    except ChangedPackageError:
-        raise
-    except (SourceError, NoBootstrapError) as error:
+        if files.error:
+            raise files.error
+        assembled = assemble_base(client, family, suite, files.paths, temp_dir, cancel, say)
+    except InfrastructureError as error:
         return _find_instead(client, image_name(family, suite), cancel, say, error, known)
     return Origin(assembled.image, assembled.how)
 

@@ -33,6 +33,7 @@ from harness.images.base import find_origin
 from harness.images.context import context_files, dockerfile_tar, write_tar
 from harness.images.docker_build import BuildOrder, build_image, full_disk_error
 from harness.images.image import Image, labels_of
+from harness.images.ingredients import IngredientFetcher, Ingredients
 from harness.images.provenance import (
     check_versions,
     compare_labels,
@@ -44,7 +45,6 @@ from harness.images.refusals import Refusals, file_name, list_inputs
 from harness.images.stamping import make_labels
 from harness.sources import registries
 from harness.sources.archives import (
-    Archive,
     Fetcher,
     SourceStore,
     check_unchanged,
@@ -99,8 +99,9 @@ class ImageBuilder:
             SourceKind.DEBIAN: debian,
         }
         self.sources = SourceStore(cache_dir, fetchers, mirrors)
-        self._package_files = PackageFetcher(
-            docker_client, self._base_reference, self._run_labels, cache_dir
+        files = PackageFetcher(docker_client, self._base_reference, self._run_labels, cache_dir)
+        self._ingredients = IngredientFetcher(
+            self.sources, files, images_dir, cache_dir, self._cancel, on_step
         )
         self._refusals = Refusals(cache_dir)
         self._again = again
@@ -206,15 +207,15 @@ class ImageBuilder:
 
     def _make_image(self, recipe: Recipe, reference: str) -> Image:
         # Sources first: do not compile one half of a pair if the other's source is unavailable.
-        archives, packages = self._fetch_sources(recipe), self._fetch_packages(recipe)
+        ingredients = self._ingredients.fetch(recipe)
         parents = {arg: self.ensure(parent) for arg, parent in recipe.parents.items()}
         with self._hold_lock(recipe, reference):
             # Another process or thread may have built it, or tried to, while this one waited.
             if image := self._find_existing(recipe, reference):
                 return image
-            self._raise_refusal(recipe, reference, list_inputs(parents, archives))
+            self._raise_refusal(recipe, reference, list_inputs(parents, ingredients.archives))
             with self._hold_slot(recipe):
-                self._build_and_tag(recipe, reference, parents, archives, packages)
+                self._build_and_tag(recipe, reference, parents, ingredients)
         image = self._find_existing(recipe, reference)
         if image is None:
             raise InfrastructureError(
@@ -233,46 +234,25 @@ class ImageBuilder:
         if refusal := self._refusals.recall(recipe.name, reference, inputs):
             raise refusal
 
-    def _fetch_sources(self, recipe: Recipe) -> dict[str, Archive]:
-        def say(text: str) -> None:
-            self._on_step(recipe.name, text)
-
-        return {
-            name: self.sources.fetch(release, self._cancel, say)
-            for name, release in recipe.sources.items()
-        }
-
-    def _fetch_packages(self, recipe: Recipe) -> dict[str, Path]:
-        """The archives of the recipe's lock files, by their names in the context."""
-        if recipe.lock is None:
-            return {}
-        archives = registries.fetch_packages(
-            self._images_dir / recipe.lock,
-            self.cache_dir,
-            self._cancel,
-            lambda text: self._on_step(recipe.name, text),
-        )
-        return {f"lock/{name}": path for name, path in archives.items()}
-
     def _build_and_tag(
         self,
         recipe: Recipe,
         reference: str,
         parents: Mapping[str, Image],
-        archives: Mapping[str, Archive],
-        packages: Mapping[str, Path],
+        ingredients: Ingredients,
     ) -> None:
         """Build, check the versions, and tag: in this order."""
         started = time.monotonic()
         log = self._log_path(reference)
         log.write_text(f"# {reference}\n", "utf-8")
-        args, labels = self._args_and_labels(recipe, parents, archives)
-        with self._open_context(recipe, archives, packages) as context:
+        args, labels = self._args_and_labels(recipe, parents, ingredients)
+        with self._open_context(recipe, ingredients) as context:
             order = BuildOrder(recipe.name, context, args, labels, yields=recipe.compiles)
             try:
                 image = self._run_build(order, log)
             except DoesNotBuildError as refusal:
-                self._refusals.remember(reference, refusal, list_inputs(parents, archives), log)
+                inputs = list_inputs(parents, ingredients.archives)
+                self._refusals.remember(reference, refusal, inputs, log)
                 raise
         try:
             if recipe.is_build:
@@ -286,13 +266,13 @@ class ImageBuilder:
         self._on_step(recipe.name, f"built in {time.monotonic() - started:.0f} s")
 
     def _args_and_labels(
-        self, recipe: Recipe, parents: Mapping[str, Image], archives: Mapping[str, Archive]
+        self, recipe: Recipe, parents: Mapping[str, Image], ingredients: Ingredients
     ) -> tuple[dict[str, str], dict[str, str]]:
         """Build arguments and labels, with those that are known only now."""
         args = {**recipe.args, **{arg: parent.reference for arg, parent in parents.items()}}
         content = recipe.content_hash(self._images_dir)
-        labels = make_labels(recipe, content, parents, archives, datetime.now(UTC))
-        for archive in archives.values():
+        labels = make_labels(recipe, content, parents, ingredients.archives, datetime.now(UTC))
+        for archive in ingredients.archives.values():
             args["SUBDIR"] = archive.source.subdir
         if recipe.lock:
             labels[names.PACKAGES] = registries.describe_packages(self._images_dir / recipe.lock)
@@ -303,7 +283,7 @@ class ImageBuilder:
                 self.cache_dir / "tmp",
                 self._cancel,
                 lambda text: self._on_step(recipe.name, text),
-                self._package_files,
+                ingredients.base_files,
             )
             args["ORIGIN"] = base.image
             labels |= base.labels
@@ -330,12 +310,14 @@ class ImageBuilder:
         )
 
     @contextmanager
-    def _open_context(
-        self, recipe: Recipe, archives: Mapping[str, Archive], packages: Mapping[str, Path]
-    ) -> Iterator[Any]:
+    def _open_context(self, recipe: Recipe, ingredients: Ingredients) -> Iterator[Any]:
         folder = self._images_dir / recipe.folder
         files = context_files(folder, recipe.extra_folders(self._images_dir))
-        paths = {**{name: archive.path for name, archive in archives.items()}, **packages}
+        archives = ingredients.archives
+        paths = {
+            **{name: archive.path for name, archive in archives.items()},
+            **ingredients.packages,
+        }
         with tempfile.TemporaryFile(dir=self.cache_dir / "tmp") as file:
             written = write_tar(file, files, paths)
             for name, archive in archives.items():

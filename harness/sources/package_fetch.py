@@ -17,6 +17,7 @@ import docker
 from harness.catalog.package_files import PackageFile
 from harness.docker_engine.cancel import Cancel
 from harness.docker_engine.containers import FinishedCommand, run_container
+from harness.docker_engine.locks import exclusive_lock
 from harness.errors import SourceError
 from harness.files import file_digest
 from harness.sources.debian_archive import ChunkReader, fetching_suite
@@ -85,11 +86,24 @@ class PackageFetcher:
         paths = {file: cached_path(self.cache_dir, file) for file in files}
         missing = [file for file, path in paths.items() if not _is_right(file, path)]
         if missing:
-            say(f"fetching {len(missing)} package files")
-            self._fetch_missing(family, missing, cancel)
+            waiting = "waiting: package files are being fetched elsewhere"
+            lock = self.cache_dir / "locks" / "package-files.lock"
+            with exclusive_lock(lock, cancel, lambda: say(waiting)):
+                self._fetch_missing(family, missing, cancel, say)
         return paths
 
-    def _fetch_missing(self, family: str, missing: Sequence[PackageFile], cancel: Cancel) -> None:
+    def _fetch_missing(
+        self,
+        family: str,
+        files: Sequence[PackageFile],
+        cancel: Cancel,
+        say: Callable[[str], None],
+    ) -> None:
+        # Another process may have fetched them while this one waited.
+        missing = [file for file in files if not _is_right(file, cached_path(self.cache_dir, file))]
+        if not missing:
+            return
+        say(f"fetching {_count(missing)}")
         system = fetching_suite(family)
         command = ["/bin/sh", "-c", _SCRIPT, "fetch", system]
         command += [f"{file.path} {file.sha256}" for file in missing]

@@ -8,17 +8,11 @@ from pathlib import Path
 import docker
 import pytest
 
-from harness.catalog.package_files import PackageFile
 from harness.docker_engine.cancel import Cancel
 from harness.errors import InfrastructureError
 from harness.images.base import Origin, find_origin
 
 pytestmark = pytest.mark.docker
-
-
-def _fetch_none(*_: object) -> dict[PackageFile, Path]:
-    """The package files of a suite that has none."""
-    raise AssertionError("this suite has no package files")
 
 
 def test_no_base_image_says_what_to_install(
@@ -27,7 +21,7 @@ def test_no_base_image_says_what_to_install(
     """With no registry and no mmdebstrap there is one clear error, with both reasons."""
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InfrastructureError) as caught:
-        find_origin(engine, "no-such-suite", tmp_path, Cancel(), lambda _: None, _fetch_none)
+        find_origin(engine, "no-such-suite", tmp_path, Cancel(), lambda _: None)
     assert "debian:no-such-suite-slim: no registry gave it" in caught.value.what
     assert re.search(r"\n +registry: .*\w", caught.value.what)
     assert "\n    bootstrap: mmdebstrap is not installed" in caught.value.what
@@ -46,7 +40,7 @@ def test_a_failed_bootstrap_shows_its_words(
     work = tmp_path / "work"
     work.mkdir()
     with pytest.raises(InfrastructureError, match=r"failed \(25\)") as caught:
-        find_origin(engine, "no-such-suite", work, Cancel(), lambda _: None, _fetch_none)
+        find_origin(engine, "no-such-suite", work, Cancel(), lambda _: None)
     assert "E: apt-get update failed" in caught.value.what
     assert re.search(r"\n +registry: .*\w", caught.value.what)
     assert list(work.iterdir()) == []
@@ -54,7 +48,7 @@ def test_a_failed_bootstrap_shows_its_words(
 
 def _tried(client: docker.DockerClient, suite: str, folder: Path) -> Origin | InfrastructureError:
     try:
-        return find_origin(client, suite, folder, Cancel(), lambda _: None, _fetch_none)
+        return find_origin(client, suite, folder, Cancel(), lambda _: None)
     except InfrastructureError as error:
         return error
 

@@ -66,7 +66,7 @@ def test_a_package_file_is_fetched_once(
     for _ in range(2):
         paths = fetch("ubuntu", [_SMALL], Cancel(), said.append)
         assert paths == {_SMALL: cached_path(tmp_path, _SMALL)}
-    assert said == ["fetching 1 package files"]
+    assert said == ["fetching 1 package file"]
 
 
 def test_a_changed_and_a_missing_file_are_named_with_their_hashes(

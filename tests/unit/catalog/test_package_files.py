@@ -46,9 +46,9 @@ def test_a_file_knows_its_name_and_its_package() -> None:
     """The package's name is what stands before the first underscore, whatever follows."""
     file = PackageFile("pool/main/libs/libsepol/libsepol1_2.2-1_amd64.deb", _HASH)
     assert (file.name, file.package) == ("libsepol1_2.2-1_amd64.deb", "libsepol1")
-    assert PackageFile("pool/main/g/gcc-4.8/libstdc++6_4.8.2-19ubuntu1_amd64.deb", _HASH).package == (
-        "libstdc++6"
-    )
+    assert PackageFile(
+        "pool/main/g/gcc-4.8/libstdc++6_4.8.2-19ubuntu1_amd64.deb", _HASH
+    ).package == ("libstdc++6")
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,9 @@ def _make_package(folder: Path, name: str, *, odd: bool = False, form: str = "gz
     with path.open("wb") as file:
         file.write(b"!<arch>\n")
         for member, body in members:
-            file.write(member.ljust(16) + b"0".ljust(32) + f"{len(body)}".encode().ljust(10) + b"`\n")
+            file.write(
+                member.ljust(16) + b"0".ljust(32) + f"{len(body)}".encode().ljust(10) + b"`\n"
+            )
             file.write(body + b"\n" * (len(body) % 2))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return PackageFile(f"pool/main/x/x/{path.name}", digest)
@@ -107,7 +109,9 @@ def test_the_image_keeps_only_what_it_has_not_installed(tmp_path: Path) -> None:
 
 def test_the_label_says_how_the_base_was_made() -> None:
     """Protects provenance: package files and the trust in their hashes are named."""
-    how = describe_assembly("trusty", package_files_of("trusty"), datetime(2026, 11, 30, tzinfo=UTC))
+    how = describe_assembly(
+        "trusty", package_files_of("trusty"), datetime(2026, 11, 30, tzinfo=UTC)
+    )
     assert how.startswith("made by mmdebstrap on 2026-11-30 from 1")
     assert how.endswith(
         "package files of trusty, each pinned by SHA-256 (computed here, published nowhere)"

@@ -35,7 +35,7 @@ def test_a_missing_file_is_named_with_its_hash_and_the_reason() -> None:
 
 
 def test_a_changed_file_is_named_with_both_hashes() -> None:
-    """Protects integrity: other bytes are an error of their own, which nothing takes the place of."""
+    """Protects integrity: other bytes are an error of their own, without any replacement."""
     error = explain_missing(_FILES[:2], f"{_FILES[0].path} {'f' * 64}\n", _404, _CACHE)
     assert isinstance(error, ChangedPackageError)
     assert f"{_FILES[0].path}: SHA-256 {'f' * 64} instead of {'0' * 64}" in error.what
