@@ -103,7 +103,7 @@ class PackageFetcher:
         missing = [file for file in files if not _is_right(file, cached_path(self.cache_dir, file))]
         if not missing:
             return
-        say(f"fetching {_count(missing)}")
+        say(f"fetching {_count_files(missing)}")
         system = fetching_suite(family)
         command = ["/bin/sh", "-c", _SCRIPT, "fetch", system]
         command += [f"{file.path} {file.sha256}" for file in missing]
@@ -160,13 +160,13 @@ def explain_missing(
 
     ``changed`` has a line "PATH SHA256" for each file that had another hash, ``output`` is apt's.
     """
-    found = dict(line.split(" ", 1) for line in changed.splitlines() if " " in line)
+    received = dict(line.split(" ", 1) for line in changed.splitlines() if " " in line)
     by_hand = "put the right file into the cache by hand, at the path above"
-    if wrong := [file for file in missing if file.path in found]:
+    if wrong := [file for file in missing if file.path in received]:
         return ChangedPackageError(
-            f"the archive gave other bytes than the pinned ones for {_count(wrong)}\n"
+            f"the archive gave other bytes than the pinned ones for {_count_files(wrong)}\n"
             + _list_lines(
-                f"{file.path}: SHA-256 {found[file.path]} instead of {file.sha256}\n"
+                f"{file.path}: SHA-256 {received[file.path]} instead of {file.sha256}\n"
                 f"      belongs at {cached_path(cache_dir, file)}"
                 for file in wrong
             ),
@@ -174,7 +174,7 @@ def explain_missing(
             next_step=f"use another mirror, or {by_hand}",
         )
     return SourceError(
-        f"the archive did not give {_count(missing)}\n"
+        f"the archive did not give {_count_files(missing)}\n"
         + _list_lines(
             f"{file.path}: {_find_reason(file, output)}; expected SHA-256 {file.sha256}\n"
             f"      belongs at {cached_path(cache_dir, file)}"
@@ -197,7 +197,7 @@ def _list_lines(lines: Iterable[str]) -> str:
     return "\n".join([*listed[:_SHOWN], *more])
 
 
-def _count(files: Sequence[PackageFile]) -> str:
+def _count_files(files: Sequence[PackageFile]) -> str:
     return "1 package file" if len(files) == 1 else f"{len(files)} package files"
 
 

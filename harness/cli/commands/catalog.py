@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
+from harness.catalog.builds import Distribution, all_distributions
 from harness.catalog.checksum_trust import describe_corroboration
+from harness.catalog.package_files import least_corroborated, package_files_of
 from harness.catalog.releases import (
     PRODUCTS,
     Package,
@@ -33,6 +36,9 @@ from harness.sources.catalog_add import (
 )
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+_DISTRIBUTIONS = "distributions"
+
+_Listed = Release | Package | Distribution
 
 
 @click.group(
@@ -52,7 +58,7 @@ def catalog_group() -> None:
         "postfix-matrix catalog list", "postfix-matrix catalog list postfix --json"
     ),
 )
-@click.argument("product", type=click.Choice(PRODUCTS), required=False)
+@click.argument("product", type=click.Choice([*PRODUCTS, _DISTRIBUTIONS]), required=False)
 @grouped_option(
     OptionGroup.OUTPUT,
     "--json",
@@ -61,15 +67,18 @@ def catalog_group() -> None:
     help="Print the records as JSON.",
 )
 def list_command(product: str | None, as_json: bool) -> None:
-    """List releases: version, date, hash and source.
+    """List releases: version, date, hash and source; and the distributions.
 
     A hash is uncorroborated if only one place publishes it; upstream and its mirrors count as one
-    place.
+    place. A distribution has a hash here if it is made from package files.
     """
-    names = [product] if product else list(PRODUCTS)
-    records: list[Release | Package] = []
+    names = [product] if product else [*PRODUCTS, _DISTRIBUTIONS]
+    records: list[_Listed] = []
     for name in names:
-        records += [*all_releases(name), *all_packages(name)]
+        if name == _DISTRIBUTIONS:
+            records += all_distributions()
+        else:
+            records += [*all_releases(name), *all_packages(name)]
     if as_json:
         click.echo(json.dumps([_record_data(record) for record in records], indent=2))
         return
@@ -181,12 +190,26 @@ def _print_summary(request: RequestedRelease, result: VerifiedArchive, *, dry_ru
         _print_note(f"next: postfix-matrix images build {pair}")
 
 
-def _format_row(record: Release | Package) -> tuple[str, str, str, str]:
+def _format_row(record: _Listed) -> tuple[str, str, str, str]:
+    if isinstance(record, Distribution):
+        trust, packages = _describe_packages(record)
+        return record.id, str(record.released or "-"), trust, packages
     if isinstance(record, Package):
         return record.id, "-", "-", f"packages {record.package} of Debian {record.suite}"
     vouched = describe_corroboration(max(source.corroborated for source in record.sources))
     where = dict.fromkeys(_describe_place(source) for source in record.sources)
     return record.id, str(record.date or "-"), vouched, ", ".join(where)
+
+
+def _describe_packages(distribution: Distribution) -> tuple[str, str]:
+    """The trust in the hashes of a distribution's package files, and where its packages are."""
+    suite = f"{distribution.family.capitalize()} {distribution.suite}"
+    if files := package_files_of(distribution.suite):
+        return describe_corroboration(least_corroborated(files)), (
+            f"{len(files)} package files of {suite}"
+        )
+    archive = ", archived" if distribution.archived else ""
+    return "-", f"packages of {suite}{archive}"
 
 
 def _describe_place(source: Source) -> str:
@@ -201,7 +224,21 @@ def _describe_place(source: Source) -> str:
             return str(source)
 
 
-def _record_data(record: Release | Package) -> dict[str, Any]:
+def _distribution_data(distribution: Distribution) -> dict[str, Any]:
+    """A distribution's record; ``files`` is empty for one that is not made from package files."""
+    return {
+        "id": distribution.id,
+        "product": "distribution",
+        "suite": distribution.suite,
+        "date": distribution.released.isoformat() if distribution.released else None,
+        "archived": distribution.archived,
+        "files": [asdict(file) for file in package_files_of(distribution.suite)],
+    }
+
+
+def _record_data(record: _Listed) -> dict[str, Any]:
+    if isinstance(record, Distribution):
+        return _distribution_data(record)
     about = {"id": record.id, "product": record.product, "version": record.version}
     if isinstance(record, Package):
         return {**about, "package": record.package, "suite": record.suite}

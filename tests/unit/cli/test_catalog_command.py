@@ -110,6 +110,17 @@ def test_the_list_is_for_people_and_for_programs(
     )
     assert facts["openssl-3.0.21"] == "- 4 places upstream"
     assert facts["openssl-4.0.3-debian"] == "- - packages 4.0.3-1 of Debian experimental"
+    assert facts["debian-12"] == "2023-06-10 - packages of Debian bookworm"
+    assert facts["debian-8"] == "2015-04-26 - packages of Debian jessie, archived"
+    assert facts["ubuntu-14.04"].startswith("2014-04-17 computed here, published nowhere 1")
+    assert facts["ubuntu-14.04"].endswith(" package files of Ubuntu trusty")
+    (trusty,) = (
+        record
+        for record in json.loads(installed("list", "distributions", "--json").stdout)
+        if record["files"]
+    )
+    assert (trusty["id"], trusty["suite"], trusty["archived"]) == ("ubuntu-14.04", "trusty", True)
+    assert set(trusty["files"][0]) == {"path", "sha256", "corroborated"}
     data = json.loads(installed("list", "stunnel", "--json").stdout)
     assert [release["id"] for release in data] == ["stunnel-5.68"]
     assert [source["kind"] for source in data[0]["sources"]] == ["url", "url", "debian"]

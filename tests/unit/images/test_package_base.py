@@ -41,7 +41,7 @@ def _make_package(folder: Path, name: str, *, odd: bool = False, form: str = "gz
             )
             file.write(body + b"\n" * (len(body) % 2))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return PackageFile(f"pool/main/x/x/{path.name}", digest)
+    return PackageFile(f"pool/main/x/xz/{path.name}", digest)
 
 
 @pytest.mark.parametrize("form", ["gz", "xz"])
