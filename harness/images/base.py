@@ -1,27 +1,23 @@
-"""The origin of a suite's base image: pinned package files, a registry's image, or a bootstrap.
+"""The origin of a suite's base image: a registry that answers, else a bootstrap.
 
-Package files, where the catalog has them, come first: they are the same on each machine, while a
-registry's image brings the updates of the day. Many machines that run this harness reach no
-registry, so a pull often fails, and must fail fast.
+Many machines that run this harness reach no registry, so a pull often fails, and must fail fast.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import docker
 from docker.errors import DockerException, ImageNotFound
 
-from harness.catalog.builds import Distribution
-from harness.catalog.package_files import PackageFile, find_distribution
+from harness.catalog.builds import Distribution, all_distributions
 from harness.docker_engine.cancel import Cancel
 from harness.docker_engine.pulling import pull_error
 from harness.errors import InfrastructureError
 from harness.images import labels as names
 from harness.images.bootstrap import NoBootstrapError, bootstrap
-from harness.images.package_base import assemble_base
 
 #: Seconds to reach the engine, and to wait for its next report of progress.
 PULL_TIME_LIMITS = (5.0, 20.0)
@@ -46,99 +42,37 @@ class Origin:
         return {names.ORIGIN: self.how} | {key: value for key, value in known.items() if value}
 
 
-@dataclass(frozen=True, slots=True)
-class FetchedFiles:
-    """A suite's package files: their paths, or why they were not fetched."""
-
-    paths: Mapping[PackageFile, Path]
-    error: InfrastructureError | None = None
-
-
 def find_origin(
     client: docker.DockerClient,
     suite: str,
     temp_dir: Path,
     cancel: Cancel,
     say: Callable[[str], None],
-    files: FetchedFiles | None = None,
 ) -> Origin:
-    """The suite's image: from package files, pulled, the local image of its name, or bootstrapped.
-
-    ``files`` is None for a suite that is not made from package files.
+    """The suite's image: pulled, else the local image of that name, else bootstrapped.
 
     Raises:
-        InfrastructureError: none of these is available; the message has the reasons.
+        InfrastructureError: none of these is available; the message has both reasons.
         Cancelled: the user cancelled the work.
     """
-    known = find_distribution(suite)
+    known = next((entry for entry in all_distributions() if entry.suite == suite), None)
     family = known.family if known else "debian"
-    if files is None:
-        return _find_outside(client, family, suite, temp_dir, cancel, say)
-    try:
-        if files.error:
-            raise files.error
-        assembled = assemble_base(client, family, suite, files.paths, temp_dir, cancel, say)
-    except InfrastructureError as error:
-        return _find_instead(client, image_name(family, suite), cancel, say, error, known)
-    return Origin(assembled.image, assembled.how)
-
-
-def _find_outside(
-    client: docker.DockerClient,
-    family: str,
-    suite: str,
-    temp_dir: Path,
-    cancel: Cancel,
-    say: Callable[[str], None],
-) -> Origin:
-    """The suite's image: pulled, else the local image of that name, else bootstrapped."""
-    known, name = find_distribution(suite), image_name(family, suite)
-    registry_error, origin = _find_image(client, name, cancel, say, known)
-    if origin:
-        return origin
-    say(f"bootstrapping {family.title()} {suite} (no registry: {registry_error})")
-    try:
-        bootstrapped = bootstrap(client, family, suite, temp_dir, cancel, say)
-    except NoBootstrapError as error:
-        raise _unavailable_error(name, registry_error, error, known) from error
-    return Origin(bootstrapped.image, bootstrapped.how)
-
-
-def _find_instead(
-    client: docker.DockerClient,
-    name: str,
-    cancel: Cancel,
-    say: Callable[[str], None],
-    error: InfrastructureError,
-    known: Distribution | None,
-) -> Origin:
-    """The image of that name in place of package files, which failed with this error."""
-    first_line = error.what.partition("\n")[0]
-    say(f"no package files ({first_line}): trying an image")
-    registry_error, origin = _find_image(client, name, cancel, say, known)
-    if origin is None:
-        raise _unavailable_error(name, registry_error, error, known) from error
-    return replace(origin, how=f"{origin.how}; not from the pinned package files: {first_line}")
-
-
-def _find_image(
-    client: docker.DockerClient,
-    name: str,
-    cancel: Cancel,
-    say: Callable[[str], None],
-    known: Distribution | None,
-) -> tuple[str, Origin | None]:
-    """Why no registry gave the image ("" if one did), and the origin that is the image."""
+    name = image_name(family, suite)
     say(f"pulling {name}")
     registry_error = pull_error(client, name, cancel, PULL_TIME_LIMITS)
     try:
         attrs = client.images.get(name).attrs
     except ImageNotFound:
-        return registry_error, None
+        say(f"bootstrapping {family.title()} {suite} (no registry: {registry_error})")
     except DockerException as error:
         raise InfrastructureError(f"the Docker engine does not answer: {error}") from error
-    how = "local" if registry_error else "pulled"
-    return registry_error, _describe_origin(name, attrs, how, known)
+    else:
+        return _describe_origin(name, attrs, "local" if registry_error else "pulled", known)
+    try:
+        bootstrapped = bootstrap(client, family, suite, temp_dir, cancel, say)
+    except NoBootstrapError as error:
+        raise _unavailable_error(name, registry_error, error, known) from error
+    return Origin(bootstrapped.image, bootstrapped.how)
 
 
 def image_name(family: str, suite: str) -> str:
@@ -162,14 +96,11 @@ def _describe_origin(
 
 
 def _unavailable_error(
-    name: str, registry_error: str, error: InfrastructureError, known: Distribution | None
+    name: str, registry_error: str, error: NoBootstrapError, known: Distribution | None
 ) -> InfrastructureError:
     """The error for a suite that no registry and no mirror has. Summaries show its first line."""
     bootstrap_error, cause, next_step = "it could not be bootstrapped", error.cause, error.next_step
-    from_files = bool(known and known.files)
-    if known and from_files:
-        bootstrap_error = f"{known.id} could not be made from its package files"
-    elif known and known.archived:
+    if known and known.archived:
         bootstrap_error = f"{known.id} has left the ordinary mirrors"
         cause = (
             "only registries have its image, and only the distribution's archive has its packages; "
@@ -179,7 +110,7 @@ def _unavailable_error(
     return InfrastructureError(
         f"no base image {name}: no registry gave it, and {bootstrap_error}\n"
         f"    registry: {registry_error or 'nothing was pulled'}\n"
-        f"    {'package files' if from_files else 'bootstrap'}: {error.what}",
+        f"    bootstrap: {error.what}",
         cause=cause,
         next_step=f"{next_step}, or load an image of that name: 'docker pull' and 'docker save' it "
         "where a registry is reached, 'docker load' it here; its own package sources are used",

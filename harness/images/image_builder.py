@@ -29,11 +29,11 @@ from harness.docker_engine.pulling import ensure_present
 from harness.errors import DoesNotBuildError, InfrastructureError
 from harness.files import is_full_disk
 from harness.images import labels as names
-from harness.images.base import find_origin
 from harness.images.context import context_files, dockerfile_tar, write_tar
 from harness.images.docker_build import BuildOrder, build_image, full_disk_error
 from harness.images.image import Image, labels_of
 from harness.images.ingredients import IngredientFetcher, Ingredients
+from harness.images.package_origin import choose_origin
 from harness.images.provenance import (
     check_versions,
     compare_labels,
@@ -277,7 +277,7 @@ class ImageBuilder:
         if recipe.lock:
             labels[names.PACKAGES] = registries.describe_packages(self._images_dir / recipe.lock)
         if recipe.kind is RecipeKind.BASE:
-            base = find_origin(
+            base = choose_origin(
                 self._client,
                 args["SUITE"],
                 self.cache_dir / "tmp",

@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.catalog.package_files import find_distribution
 from harness.docker_engine.cancel import Cancel
 from harness.errors import InfrastructureError
-from harness.images.base import FetchedFiles
+from harness.images.package_origin import FetchedFiles
 from harness.images.recipes import Recipe
 from harness.sources import registries
 from harness.sources.archives import Archive, SourceStore

@@ -198,7 +198,8 @@ def _list_lines(lines: Iterable[str]) -> str:
 
 
 def _count_files(files: Sequence[PackageFile]) -> str:
-    return "1 package file" if len(files) == 1 else f"{len(files)} package files"
+    """The name of a single file, else how many there are: summaries show only this."""
+    return files[0].name if len(files) == 1 else f"{len(files)} package files"
 
 
 def _is_right(file: PackageFile, path: Path) -> bool:

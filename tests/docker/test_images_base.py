@@ -9,8 +9,8 @@ import docker
 import pytest
 
 from harness.docker_engine.cancel import Cancel
-from harness.errors import InfrastructureError, SourceError
-from harness.images.base import FetchedFiles, Origin, find_origin
+from harness.errors import InfrastructureError
+from harness.images.base import Origin, find_origin
 
 pytestmark = pytest.mark.docker
 
@@ -46,11 +46,9 @@ def test_a_failed_bootstrap_shows_its_words(
     assert list(work.iterdir()) == []
 
 
-def _tried(
-    client: docker.DockerClient, suite: str, folder: Path, files: FetchedFiles | None = None
-) -> Origin | InfrastructureError:
+def _tried(client: docker.DockerClient, suite: str, folder: Path) -> Origin | InfrastructureError:
     try:
-        return find_origin(client, suite, folder, Cancel(), lambda _: None, files)
+        return find_origin(client, suite, folder, Cancel(), lambda _: None)
     except InfrastructureError as error:
         return error
 
@@ -71,26 +69,4 @@ def test_an_archived_suite_is_had_or_told_to_be_archived(
         assert rest[1].startswith("    bootstrap: mmdebstrap ")
         assert "the distribution's archive" in found.cause
         assert "'docker load' it here" in found.next_step
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_without_its_package_files_a_suite_needs_a_registry(
-    engine: docker.DockerClient, tmp_path: Path
-) -> None:
-    """Protects provenance: an image in the place of package files says so, or both reasons do."""
-    reason = "the archive did not give 2 package files"
-    files = FetchedFiles({}, SourceError(f"{reason}\n    pool/x: 404 Not Found", cause="gone"))
-    result = _tried(engine, "trusty", tmp_path, files)
-    if isinstance(result, Origin):
-        assert "ubuntu:trusty" in result.how
-        assert result.how.endswith(f"not from the pinned package files: {reason}")
-    else:
-        lines = result.what.splitlines()
-        assert lines[0] == (
-            "no base image ubuntu:trusty: no registry gave it, and ubuntu-14.04 could not be made "
-            "from its package files"
-        )
-        assert re.match(r" +registry: .*\w", lines[1])
-        assert lines[2:] == [f"    package files: {reason}", "    pool/x: 404 Not Found"]
-        assert result.cause == "gone"
     assert list(tmp_path.iterdir()) == []

@@ -11,9 +11,11 @@ import pytest
 from harness.catalog.builds import Build
 from harness.catalog.package_files import PackageFile, package_files_of
 from harness.docker_engine.cancel import Cancel
-from harness.errors import SourceError
+from harness.errors import InfrastructureError, SourceError
 from harness.images import labels as names
+from harness.images.base import Origin
 from harness.images.image_builder import ImageBuilder
+from harness.images.package_origin import FetchedFiles, choose_origin
 from harness.images.recipes import base_recipe
 from harness.paths import images_dir
 from harness.sources.package_fetch import ChangedPackageError, PackageFetcher, cached_path
@@ -66,7 +68,7 @@ def test_a_package_file_is_fetched_once(
     for _ in range(2):
         paths = fetch("ubuntu", [_SMALL], Cancel(), said.append)
         assert paths == {_SMALL: cached_path(tmp_path, _SMALL)}
-    assert said == ["fetching 1 package file"]
+    assert said == [f"fetching {_SMALL.name}"]
 
 
 def test_a_changed_and_a_missing_file_are_named_with_their_hashes(
@@ -84,3 +86,35 @@ def test_a_changed_and_a_missing_file_are_named_with_their_hashes(
     assert f"{gone.path}: 404 Not Found" in missing.value.what
     assert f"expected SHA-256 {'1' * 64}" in missing.value.what
     assert not cached_path(tmp_path, changed).exists()
+
+
+def _choose_without_files(
+    engine: docker.DockerClient, folder: Path
+) -> Origin | InfrastructureError:
+    missing = SourceError("the archive did not give x.deb\n    pool/x: 404", cause="gone")
+    try:
+        return choose_origin(
+            engine, "trusty", folder, Cancel(), lambda _: None, FetchedFiles({}, missing)
+        )
+    except InfrastructureError as error:
+        return error
+
+
+def test_an_image_in_the_place_of_package_files_says_so(
+    engine: docker.DockerClient, tmp_path: Path
+) -> None:
+    """Protects provenance: the label says why it is no base of package files, or the error does."""
+    result = _choose_without_files(engine, tmp_path)
+    if isinstance(result, Origin):
+        assert "ubuntu:trusty" in result.how
+        assert result.how.endswith(
+            "not from the pinned package files: the archive did not give x.deb"
+        )
+    else:
+        first, second, third, *rest = result.what.splitlines()
+        assert first == "no base of trusty from package files: the archive did not give x.deb"
+        assert second == "    pool/x: 404"
+        assert third.startswith("  nor an image: no base image ubuntu:trusty: no registry gave it")
+        assert any("registry: " in line for line in rest)
+        assert result.cause == "gone"
+    assert list(tmp_path.iterdir()) == []

@@ -26,7 +26,7 @@ def test_a_missing_file_is_named_with_its_hash_and_the_reason() -> None:
     error = explain_missing(_FILES[1:2], "", _404, _CACHE)
     assert not isinstance(error, ChangedPackageError)
     first, second, third = error.what.splitlines()
-    assert first == "the archive did not give 1 package file"
+    assert first == "the archive did not give p1_1.0-1_amd64.deb"
     assert second == (
         f"    {_FILES[1].path}: 404 Not Found [IP: 192.0.2.1 80]; expected SHA-256 {'1' * 64}"
     )
