@@ -1,10 +1,10 @@
 """Builds: one Postfix with one OpenSSL, by id.
 
-``debian-12`` is a distribution's pair, ``postfix-3.7.11+openssl-1.1.1w`` one from source,
-``ubuntu-16.04+openssl-1.0.2h`` the distribution's Postfix on another OpenSSL, and any other name a
-user's image. An OpenSSL has a flavour: stock, as upstream configures it;
-``1.0.2h-legacy``, with every old protocol and weak cipher that it supports; ``4.0.3-debian``,
-Debian's packages of it.
+``debian-12`` is a distribution's pair, ``rocky-9+policy-LEGACY`` one with another crypto policy of
+its system, ``ubuntu-16.04+openssl-1.0.2h`` the distribution's Postfix on another OpenSSL,
+``postfix-3.7.11+openssl-1.1.1w`` a pair from source, and any other name a user's image. An OpenSSL
+has a flavour: stock, as upstream configures it; ``1.0.2h-legacy``, with every old protocol and weak
+cipher that it supports; ``4.0.3-debian``, Debian's packages of it.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from enum import StrEnum
 from functools import cache
 from itertools import product
-from typing import Literal
+from typing import Any, Literal
 
 from harness.catalog.cells import is_control
 from harness.catalog.openssl_abi import describe_abi, openssl_abi
@@ -27,31 +28,56 @@ STOCK, LEGACY, DEBIAN = "stock", "legacy", "debian"
 
 _PAIR = re.compile(r"postfix-(?P<postfix>[^+/]+)\+openssl-(?P<openssl>[^+/]+)")
 _DISTRIBUTION_PAIR = re.compile(r"(?P<distribution>[^+/]+)\+openssl-(?P<openssl>[^+/]+)")
+_WITH_POLICY = re.compile(r"(?P<distribution>[^+/]+)\+policy-(?P<policy>[^+/]+)")
 _FLAVOUR = re.compile(r"(?P<version>.+?)(?:-(?P<flavour>legacy|debian))?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 
+class PackageFormat(StrEnum):
+    """The format of a distribution's packages, which decides how its image is made."""
+
+    DEB = "deb"
+    RPM = "rpm"
+    APK = "apk"
+
+
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A distribution's release; ``suite`` is its name in the package archive.
+    """A distribution's release; ``suite`` is its name in the package archive, or its id.
 
     ``released`` is None for one that is not yet released. ``archived``: its packages have moved
     from the ordinary mirrors to the distribution's archive. ``files`` names the data file with the
     package files from which its base is made (``package_files``); "" if the mirrors have its index.
-    ``openssl_abi`` is the one that its Postfix was linked with (``openssl_abi.py``).
+    ``openssl_abi`` is the one that its Postfix was linked with (``openssl_abi.py``), "" where no
+    other OpenSSL can take the place of its own. ``image`` is its image in registries, "" where that
+    follows from family and suite. ``policies`` are the crypto policies of its system
+    (crypto-policies(7)), besides the one that it has by default.
     """
 
     id: str
     suite: str
     released: date | None = None
-    family: Literal["debian", "ubuntu"] = "debian"
+    family: str = "debian"
     archived: bool = False
     files: str = ""
     openssl_abi: str = ""
+    package_format: PackageFormat = PackageFormat.DEB
+    image: str = ""
+    policies: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if is_control(self.id) or "/" in self.id:
+        if is_control(self.id) or "/" in self.id or "+" in self.id:
             raise ValueError(f"{self.id!r} cannot be the id of a build")
+
+    @property
+    def can_be_bootstrapped(self) -> bool:
+        """Whether its base image can be made from its packages, without a registry."""
+        return self.package_format is PackageFormat.DEB
+
+    @property
+    def build_ids(self) -> tuple[str, ...]:
+        """The ids of its builds: its own, then one for each further crypto policy."""
+        return (self.id, *(f"{self.id}+policy-{policy}" for policy in self.policies))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +124,9 @@ class Build:
 
     ``postfix`` and ``openssl`` are those of a pair from source, None for other builds, whose
     versions are read from the image; a distribution's Postfix on another OpenSSL has ``openssl``
-    alone, and ``distribution``, the id of the distribution's own pair. ``suite`` is the one on
-    which it is based; "" for a user's image, which has a ``reference`` instead.
+    alone. Those of a distribution have ``distribution``, the id of the distribution's own pair, and
+    ``policy``, the crypto policy that its system is set to, "" for its default. ``suite`` is the
+    one on which a build is based; "" for a user's image, which has a ``reference`` instead.
     """
 
     id: str
@@ -109,6 +136,7 @@ class Build:
     openssl: OpenSSL | None = None
     reference: str = ""
     distribution: str = ""
+    policy: str = ""
 
     def __str__(self) -> str:
         return self.id
@@ -144,7 +172,9 @@ class Build:
             return _parse_distribution_pair(
                 text, pair["distribution"], find_openssl(pair["openssl"], additions)
             )
-        if listed := _find_distribution(text):
+        if match := _WITH_POLICY.fullmatch(text):
+            return _parse_with_policy(text, match["distribution"], match["policy"])
+        if listed := find_distribution(text):
             return cls(text, "distribution", listed.suite, distribution=text)
         known = " ".join(distribution.id for distribution in all_distributions())
         raise UsageError(
@@ -178,7 +208,7 @@ def check_image_name(name: str) -> str:
     Raises:
         UsageError: it is not valid, or it is already in use.
     """
-    ids = {distribution.id for distribution in all_distributions()}
+    ids = {build for distribution in all_distributions() for build in distribution.build_ids}
     # Other images of a run have names, too: its authentication service, and the clients.
     helpers = {
         "sasl",
@@ -203,8 +233,18 @@ def check_image_name(name: str) -> str:
 def all_distributions() -> tuple[Distribution, ...]:
     """The distributions of the catalog, oldest first."""
     records = load_data("distributions")["distribution"]
-    unsorted = (Distribution(**record) for record in records)
+    unsorted = (_read_distribution(record) for record in records)
     return tuple(sorted(unsorted, key=lambda distribution: distribution.released or date.max))
+
+
+def find_distribution(name: str) -> Distribution | None:
+    """The distribution with that id; None if there is none."""
+    return next((entry for entry in all_distributions() if entry.id == name), None)
+
+
+def find_by_suite(suite: str) -> Distribution | None:
+    """The distribution whose suite has that name; None if there is none."""
+    return next((entry for entry in all_distributions() if entry.suite == suite), None)
 
 
 @cache
@@ -217,9 +257,11 @@ def all_builds() -> tuple[Build, ...]:
 def known_builds(additions: UserAdditions = NO_ADDITIONS) -> tuple[Build, ...]:
     """All builds that globs select from: distributions by age, the catalog's pairs, and images.
 
+    A distribution's further crypto policies follow it.
+
     Any other pair of the catalog's releases can be selected by its full id.
     """
-    ids = [distribution.id for distribution in all_distributions()]
+    ids = [name for distribution in all_distributions() for name in distribution.build_ids]
     ids += [
         f"postfix-{postfix}+openssl-{linked}"
         for group in load_data("builds")["known"]
@@ -241,6 +283,34 @@ def base_suite() -> str:
     return suite
 
 
+def _read_distribution(record: dict[str, Any]) -> Distribution:
+    """A record; one without a suite has its id for it, as the name of its base image."""
+    return Distribution(
+        **{
+            "suite": record["id"],
+            **record,
+            "package_format": PackageFormat(record.get("package_format", PackageFormat.DEB)),
+            "policies": tuple(record.get("policies", ())),
+        }
+    )
+
+
+def _parse_with_policy(text: str, name: str, policy: str) -> Build:
+    """A distribution with another crypto policy than its default."""
+    distribution = find_distribution(name)
+    if distribution and policy in distribution.policies:
+        return Build(text, "distribution", distribution.suite, distribution=name, policy=policy)
+    if distribution and distribution.policies:
+        allowed = " or ".join(distribution.build_ids[1:])
+        next_step = f"use {allowed}, or {distribution.id}, which has the policy DEFAULT"
+    else:
+        listed = " ".join(entry.id for entry in all_distributions() if entry.policies)
+        next_step = f"distributions that have crypto policies are {listed}"
+    raise UsageError(
+        f"unknown build {text!r}: {name} has no crypto policy {policy}", next_step=next_step
+    )
+
+
 def _parse_pair(text: str, postfix: str, linked: OpenSSL, additions: UserAdditions) -> Build:
     release_of_postfix = additions.release("postfix", postfix)
     # A user's source may be patched for a release with which its version is not compatible.
@@ -260,7 +330,7 @@ def _parse_distribution_pair(text: str, name: str, library: OpenSSL) -> Build:
     Raises:
         UsageError: no such distribution, or the OpenSSL cannot take the place of its own.
     """
-    distribution = _find_distribution(name)
+    distribution = find_distribution(name)
     if distribution is None:
         known = " ".join(listed.id for listed in all_distributions())
         raise UsageError(
@@ -271,6 +341,13 @@ def _parse_distribution_pair(text: str, name: str, library: OpenSSL) -> Build:
             f"build {text}: Debian's packages of OpenSSL fit no distribution but their own",
             next_step="name an OpenSSL that is compiled from source, such as openssl-1.0.2h",
         )
+    if not distribution.openssl_abi:
+        raise UsageError(
+            f"build {text}: no other OpenSSL can take the place of {name}'s",
+            cause="it would be compiled on the distribution's own toolchain, which this tool has "
+            "for Debian and Ubuntu alone",
+            next_step=f"use {name} as it is, or a pair from source",
+        )
     abi = openssl_abi(library.version)
     if abi != distribution.openssl_abi:
         raise UsageError(
@@ -280,7 +357,3 @@ def _parse_distribution_pair(text: str, name: str, library: OpenSSL) -> Build:
             next_step=f"name an OpenSSL {describe_abi(distribution.openssl_abi)}",
         )
     return Build(text, "distribution", distribution.suite, openssl=library, distribution=name)
-
-
-def _find_distribution(name: str) -> Distribution | None:
-    return next((listed for listed in all_distributions() if listed.id == name), None)

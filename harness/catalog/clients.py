@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
 
-from harness.catalog.builds import Build, base_suite, find_openssl, known_builds
+from harness.catalog.builds import (
+    Build,
+    PackageFormat,
+    base_suite,
+    find_by_suite,
+    find_openssl,
+    known_builds,
+)
 from harness.catalog.cells import CONTROL_PREFIX, is_control
 from harness.catalog.peers import all_peers
 from harness.catalog.releases import find_release, load_data
@@ -116,7 +123,9 @@ def build_client(tool: str, build: str) -> Client:
 @cache
 def build_clients() -> tuple[Client, ...]:
     """Those of all builds that the catalog lists; others can be selected by their full name."""
-    builds = [build.id for build in known_builds() if not build.replaces_openssl]
+    builds = [
+        build.id for build in known_builds() if _can_be_client(build) and not build.replaces_openssl
+    ]
     return tuple(build_client(tool, build) for tool in _TOOLS for build in builds)
 
 
@@ -162,7 +171,14 @@ def find_client(name: str) -> Client:
     """
     for tool in _TOOLS:
         if name.startswith(f"{tool}-"):
-            return build_client(tool, Build.parse(name.removeprefix(f"{tool}-")).id)
+            build = Build.parse(name.removeprefix(f"{tool}-"))
+            if not _can_be_client(build):
+                raise UsageError(
+                    f"{build} cannot be a client",
+                    cause="what smtp(8) needs to log in is installed with apt, which it lacks",
+                    next_step="'postfix-matrix list clients' shows the clients",
+                )
+            return build_client(tool, build.id)
     return _find_by_name("client", name, all_clients())
 
 
@@ -173,6 +189,12 @@ def find_control(name: str) -> Control:
         UsageError: the catalog does not have it; the message names what it has.
     """
     return _find_by_name("control", name, all_controls())
+
+
+def _can_be_client(build: Build) -> bool:
+    """Whether a client's image can be based on the build's: its recipe needs apt."""
+    distribution = find_by_suite(build.suite)
+    return distribution is None or distribution.package_format is PackageFormat.DEB
 
 
 def _find_by_name(kind: str, name: str, known: tuple[_Named, ...]) -> _Named:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -96,5 +96,8 @@ def _record_path(cache_dir: Path, image_id: str) -> Path:
     return cache_dir / "checked" / f"{image_id.removeprefix('sha256:')}.contract.json"
 
 
-#: Changes with the requirements, so that an image is examined again when these have changed.
-_DIGEST = hashlib.sha256(repr(REQUIREMENTS).encode()).hexdigest()
+#: Changes with the requirements and with what is read back, so that an image is examined again
+#: when these have changed.
+_DIGEST = hashlib.sha256(
+    repr((REQUIREMENTS, [entry.name for entry in fields(Versions)])).encode()
+).hexdigest()

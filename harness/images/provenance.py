@@ -1,11 +1,11 @@
-"""The versions that an image really runs, read back from a container, compared with its labels."""
+"""What an image really runs, read back from a container, and compared with its labels."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import docker
@@ -15,11 +15,32 @@ from harness.docker_engine.containers import run_container
 from harness.errors import BuildError
 from harness.files import replace_file
 from harness.images import labels as names
+from harness.images.system_policy import READ_POLICY, describe_system_policy
+
+#: A shell function that prints the installed packages of both: "ii NAME VERSION;" for each. So
+#: begins a line of dpkg-query for a package that is installed.
+LIST_PACKAGES = r"""
+replaced=/usr/share/postfix-matrix/replaced-packages
+packages() {
+    if command -v rpm >/dev/null && rpm -q postfix >/dev/null 2>&1; then
+        rpm -qa --qf 'ii %{NAME} %{VERSION}-%{RELEASE};' \
+            postfix openssl openssl-libs 'libopenssl[0-9]*' crypto-policies
+    elif command -v apk >/dev/null; then
+        apk info -v 2>/dev/null | sed -nE \
+            's/^(postfix|openssl|libssl[0-9.]*)-([0-9][^-]*-r[0-9]+)$/ii \1 \2;/p' | tr -d '\n'
+    elif command -v dpkg-query >/dev/null; then
+        dpkg-query -W -f '${db:Status-Abbrev}${Package} ${Version};' \
+            postfix $([ -e "$replaced" ] || echo 'openssl libssl[0-9]*') 2>/dev/null
+    fi
+}
+"""
 
 # postconf -T needs a main.cf, and old releases do not have the option. For these the version is
 # read from the libcrypto that smtpd(8) loads, which contains its name; in a static program it is in
 # the program itself.
-_SCRIPT = r"""
+_SCRIPT = (
+    LIST_PACKAGES
+    + r"""
 dir=$(mktemp -d) && : >"$dir/main.cf" || exit 1
 say() { printf '%s=%s\n' "$1" "$2"; }
 say postfix "$(postconf -dh mail_version)"
@@ -30,14 +51,13 @@ library=$(ldd "$smtpd" 2>/dev/null | sed -n 's/.*libcrypto\.so[^ ]* => \([^ ]*\)
 say library "$(grep -aoE 'OpenSSL [0-9]+\.[0-9.]+[a-z]* +[0-9]+ [A-Z][a-z]+ [0-9]{4}' \
     "${library:-$smtpd}" | head -n 1)"
 say cli "$(openssl version)"
-replaced=/usr/share/postfix-matrix/replaced-packages
-command -v dpkg-query >/dev/null && say packages "$(dpkg-query -W \
-    -f '${db:Status-Abbrev}${Package} ${Version};' \
-    postfix $([ -e $replaced ] || echo 'openssl libssl[0-9]*') 2>/dev/null)"
-say replaced "$(cat $replaced 2>/dev/null)"
+say packages "$(packages)"
+say replaced "$(cat "$replaced" 2>/dev/null)"
 say unsigned "$(cat /usr/share/postfix-matrix/base/unsigned 2>/dev/null)"
 rm -r "$dir"
 """
+    + READ_POLICY
+)
 
 _OPENSSL = re.compile(r"OpenSSL (\d\S*)")
 
@@ -48,7 +68,8 @@ class Versions:
 
     ``openssl_compiled`` is the OpenSSL that Postfix was compiled with, ``openssl_loaded`` the
     library that its processes load, ``openssl_cli`` that of the openssl(1) on PATH; ``packages``
-    are the distribution's packages of both ("postfix 3.7.11-0+deb12u1; ...").
+    are the distribution's packages of both ("postfix 3.7.11-0+deb12u1; ..."), ``system_policy``
+    what the system's configuration sets for every program that uses OpenSSL.
     """
 
     postfix: str
@@ -56,6 +77,7 @@ class Versions:
     openssl_loaded: str
     openssl_cli: str
     packages: str = ""
+    system_policy: str = ""
 
 
 def read_versions(
@@ -99,6 +121,10 @@ def parse_versions(out: str) -> Versions:
         or _openssl_version(reported.get("library", "")),
         openssl_cli=_openssl_version(reported.get("cli", "")),
         packages="; ".join(installed),
+        system_policy=describe_system_policy(
+            [line.removeprefix("conf=") for line in out.splitlines() if line.startswith("conf=")],
+            reported.get("crypto-policy", ""),
+        ),
     )
 
 
@@ -151,13 +177,21 @@ def check_versions(
         BuildError: labels and versions differ.
         InfrastructureError: it could not be run.
     """
-    try:
-        versions = Versions(**json.loads(_record_path(cache_dir, image_id).read_text("utf-8")))
-    except (OSError, ValueError, TypeError):
+    versions = recall_versions(cache_dir, image_id)
+    if versions is None:
         versions = read_versions(client, image_id, labels=run_labels, cancel=cancel)
         remember_versions(cache_dir, image_id, versions)
     compare_labels(name, labels, versions)
     return versions
+
+
+def recall_versions(cache_dir: Path, image_id: str) -> Versions | None:
+    """The cached versions; None if there are none, or if they lack what is read today."""
+    try:
+        record = json.loads(_record_path(cache_dir, image_id).read_text("utf-8"))
+        return Versions(**{entry.name: record[entry.name] for entry in fields(Versions)})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 def remember_versions(cache_dir: Path, image_id: str, versions: Versions) -> None:

@@ -16,7 +16,16 @@ from enum import StrEnum
 from pathlib import Path
 
 from harness.catalog import clients
-from harness.catalog.builds import LEGACY, STOCK, Build, OpenSSL, base_suite, find_openssl
+from harness.catalog.builds import (
+    LEGACY,
+    STOCK,
+    Build,
+    OpenSSL,
+    PackageFormat,
+    base_suite,
+    find_by_suite,
+    find_openssl,
+)
 from harness.catalog.clients import Client, Control
 from harness.catalog.package_files import PackageFile, package_files_of
 from harness.catalog.releases import Package, Release, find_release
@@ -30,6 +39,13 @@ REPOSITORY = "postfix-matrix"
 
 #: The release's archive in the build context; tar(1) detects its compression.
 SOURCE_FILE = "source.tar"
+
+#: The folders of distributions' builds. The latter two share the first one's syslog daemon.
+_DISTRIBUTION_FOLDERS = {
+    PackageFormat.DEB: "distro",
+    PackageFormat.RPM: "rpm",
+    PackageFormat.APK: "alpine",
+}
 
 #: The folder of the lock files in a context.
 _LOCK = "lock"
@@ -144,11 +160,11 @@ def safe_name(name: str) -> str:
 
 
 def base_recipe(suite: str) -> Recipe:
-    """A suite of Debian or Ubuntu. Its argument ORIGIN is added when it is built (base.py)."""
+    """A distribution's suite. Its argument ORIGIN is added when it is built (base.py)."""
     return Recipe(
         f"base-{suite}",
         RecipeKind.BASE,
-        "base",
+        "base" if _package_format(suite) is PackageFormat.DEB else "registry-base",
         args={"SUITE": suite},
         packages=package_files_of(suite),
     )
@@ -278,12 +294,19 @@ def proxy_recipe() -> Recipe:
 
 
 def _distribution_recipe(build: Build) -> Recipe:
+    packages = _package_format(build.suite)
+    how = "the distribution's own packages"
+    shared = "distro"
     return Recipe(
         build.id,
         RecipeKind.DISTRIBUTION,
-        "distro",
+        _DISTRIBUTION_FOLDERS[packages],
+        args={"POLICY": build.policy} if packages is PackageFormat.RPM else {},
         parents={"BASE": base_recipe(build.suite)},
-        labels=_build_labels(build, "the distribution's own packages"),
+        extra={} if packages is PackageFormat.DEB else {shared: shared},
+        labels=_build_labels(
+            build, f"{how}; crypto policy {build.policy}" if build.policy else how
+        ),
     )
 
 
@@ -315,6 +338,12 @@ def _distribution_pair_recipe(build: Build, library: OpenSSL) -> Recipe:
             **_unverified_label(library.of),
         },
     )
+
+
+def _package_format(suite: str) -> PackageFormat:
+    """The format of a suite's packages; a suite that the catalog does not have is Debian's."""
+    distribution = find_by_suite(suite)
+    return distribution.package_format if distribution else PackageFormat.DEB
 
 
 def _pair_recipe(build: Build) -> Recipe:

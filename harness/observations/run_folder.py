@@ -162,7 +162,8 @@ class ReadBack:
 
     ``openssl_compiled`` is what its Postfix was compiled with, ``openssl_loaded`` the library that
     its processes load, ``openssl_cli`` that of openssl(1) on PATH; ``packages`` are those of a
-    distribution ("postfix 3.7.11-0+deb12u1; ...").
+    distribution ("postfix 3.7.11-0+deb12u1; ..."). ``system_policy`` is what the system's
+    configuration sets for every program that uses OpenSSL ("CipherString = DEFAULT@SECLEVEL=2").
     """
 
     postfix: str = ""
@@ -170,6 +171,7 @@ class ReadBack:
     openssl_loaded: str = ""
     openssl_cli: str = ""
     packages: str = ""
+    system_policy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

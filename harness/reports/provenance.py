@@ -165,6 +165,7 @@ def _every_fact(image: ImageInfo) -> Iterator[Fact]:
     yield Fact("OpenSSL's source", label(names.OPENSSL_SOURCE), literal=True)
     yield Fact("front", label(names.FRONT))
     yield Fact("packages", read.packages or label(names.PACKAGES))
+    yield Fact("system's OpenSSL policy", read.system_policy)
     yield Fact("base image", label(names.OCI_BASE_NAME), literal=True)
     yield Fact("base image's digest", label(names.OCI_BASE_DIGEST), literal=True)
     yield Fact("base system from", f"{label(names.ORIGIN)}{_suite_text(image.labels)}".strip())

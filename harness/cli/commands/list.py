@@ -78,7 +78,9 @@ def _describe_versions(build: Build) -> str:
     if build.replaces_openssl:
         return f"Postfix as {build.suite} packages it, with OpenSSL {build.openssl} from source"
     if build.postfix is None:
-        return f"Postfix and OpenSSL as {build.suite} packages them; a run reads their versions"
+        policy = f", crypto policy {build.policy}" if build.policy else ""
+        packages = f"Postfix and OpenSSL as {build.suite} packages them{policy}"
+        return f"{packages}; a run reads their versions"
     return f"Postfix {build.postfix.version} from source with OpenSSL {build.openssl}"
 
 

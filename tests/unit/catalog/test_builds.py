@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import pytest
@@ -86,6 +87,7 @@ def test_a_distributions_postfix_goes_with_another_openssl() -> None:
         ("debian-12+openssl-1.0.2h", "libssl.so.1.0.0, .* loads libssl.so.3", "3.x"),
         ("debian-13+openssl-4.0.3-debian", "Debian's packages", "compiled from source"),
         ("debian-99+openssl-1.0.2h", "no distribution debian-99", "ubuntu-16.04"),
+        ("rocky-9+openssl-3.5.7", "can take the place of rocky-9's", "pair from source"),
     ],
 )
 def test_an_openssl_of_another_abi_is_refused(text: str, message: str, next_step: str) -> None:
@@ -97,7 +99,8 @@ def test_an_openssl_of_another_abi_is_refused(text: str, message: str, next_step
 
 def test_each_distribution_has_the_abi_of_its_openssl() -> None:
     """Without it no other OpenSSL could take the place of the distribution's."""
-    assert all(distribution.openssl_abi for distribution in all_distributions())
+    for distribution in all_distributions():
+        assert bool(distribution.openssl_abi) == distribution.can_be_bootstrapped
 
 
 def test_a_glob_for_distributions_leaves_other_openssls_out() -> None:
@@ -108,6 +111,31 @@ def test_a_glob_for_distributions_leaves_other_openssls_out() -> None:
     assert list(choose_builds(["ubuntu-16.04*+*"])) == ["ubuntu-16.04+openssl-1.0.2h"]
     both = choose_builds(["ubuntu-16.04,ubuntu-16.04+openssl-1.0.2h"])
     assert list(both) == ["ubuntu-16.04", "ubuntu-16.04+openssl-1.0.2h"]
+
+
+def test_a_crypto_policy_is_a_build_beside_the_distributions_own() -> None:
+    """A glob of the distribution has them all, the plain id only the default policy."""
+    ids = ["rocky-9", "rocky-9+policy-LEGACY", "rocky-9+policy-FUTURE"]
+    assert list(choose_builds(("rocky-9*",))) == ids
+    assert list(choose_builds(("rocky-9",))) == ids[:1]
+    assert [Build.parse(name).policy for name in ids] == ["", "LEGACY", "FUTURE"]
+    assert {Build.parse(name).suite for name in ids} == {"rocky-9"}
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("rocky-9+policy-EASY", r"rocky-9\+policy-LEGACY or rocky-9\+policy-FUTURE, or rocky-9"),
+        ("rocky-9+policy-DEFAULT", "rocky-9, which has the policy DEFAULT"),
+        ("debian-12+policy-LEGACY", "that have crypto policies are .*rocky-9"),
+        ("nowhere-1+policy-LEGACY", "that have crypto policies are .*rocky-9"),
+    ],
+)
+def test_a_policy_that_there_is_not_is_refused(text: str, advice: str) -> None:
+    """One thing has one id, and a mistyped policy costs no download."""
+    with pytest.raises(UsageError, match="has no crypto policy") as caught:
+        choose_builds((text,))
+    assert re.search(advice, caught.value.next_step)
 
 
 def test_what_cannot_go_together_is_refused_with_the_rule() -> None:
@@ -151,6 +179,7 @@ def test_an_image_of_the_users_own_is_a_build_by_its_name() -> None:
         "",
         "a/b",
         "debian-12",
+        "rocky-9+policy-LEGACY",
         "control-x",
         "sasl",
         "openssl-1.0.2h",

@@ -10,7 +10,14 @@ import pytest
 
 from harness.catalog.builds import Build, all_builds, all_distributions, base_suite
 from harness.catalog.cells import CONTROL_PREFIX
-from harness.catalog.clients import Control, all_clients, all_controls, find_client, find_control
+from harness.catalog.clients import (
+    Control,
+    all_clients,
+    all_controls,
+    build_clients,
+    find_client,
+    find_control,
+)
 from harness.catalog.pools import list_pool_urls
 from harness.catalog.releases import (
     PRODUCTS,
@@ -199,6 +206,17 @@ def test_names_are_unique() -> None:
         [server.name for server in all_controls()],
     ):
         assert len(set(names)) == len(names)
+
+
+def test_only_builds_with_apt_are_clients() -> None:
+    """A client's image installs packages with apt: a build that has none is no choice."""
+    names = [client.name for client in build_clients()]
+    assert "smtp-debian-12" in names
+    assert "posttls-finger-postfix-3.7.11+openssl-1.1.1w" in names
+    assert not [name for name in names if "rocky" in name or "alpine" in name]
+    for name in ("smtp-rocky-9+policy-LEGACY", "posttls-finger-alpine-3.22"):
+        with pytest.raises(UsageError, match="cannot be a client"):
+            find_client(name)
 
 
 def test_clients_and_controls_by_name() -> None:

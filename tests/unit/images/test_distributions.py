@@ -9,10 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from harness.catalog.builds import Build, Distribution, all_distributions
+from harness.catalog.builds import (
+    Build,
+    Distribution,
+    PackageFormat,
+    all_distributions,
+    find_by_suite,
+)
 from harness.images import labels as names
 from harness.images.base import Origin, image_name
 from harness.images.bootstrap import describe_bootstrap, explain_failure
+from harness.images.context import context_files
 from harness.images.recipes import RecipeKind, build_recipe
 from harness.paths import images_dir
 
@@ -37,15 +44,58 @@ def test_each_distribution_is_a_build_on_an_image_of_its_own(distribution: Distr
     recipe = build_recipe(Build.parse(distribution.id))
     assert recipe.kind is RecipeKind.DISTRIBUTION
     assert recipe.parents["BASE"].args["SUITE"] == distribution.suite
-    assert image_name(distribution.family, distribution.suite).startswith(
-        f"{distribution.family}:{distribution.suite}"
-    )
+    name, _, tag = image_name(distribution).rpartition(":")
+    assert distribution.family.split("-")[0] in name
+    assert tag.removesuffix("-slim") in (distribution.suite, distribution.id.rpartition("-")[2])
 
 
-def test_images_are_asked_for_by_the_names_that_registries_know() -> None:
-    """Debian's small image has a suffix, Ubuntu's is small as it is."""
-    assert image_name("debian", "buster") == "debian:buster-slim"
-    assert image_name("ubuntu", "xenial") == "ubuntu:xenial"
+def test_images_are_pulled_by_the_names_that_registries_know() -> None:
+    """Debian's small image has a suffix, Ubuntu's is small as it is; a record may have another."""
+    names_by_suite = {
+        "buster": "debian:buster-slim",
+        "xenial": "ubuntu:xenial",
+        "rocky-9": "rockylinux/rockylinux:9",
+        "opensuse-leap-15.6": "opensuse/leap:15.6",
+    }
+    for suite, name in names_by_suite.items():
+        distribution = find_by_suite(suite)
+        assert distribution is not None
+        assert image_name(distribution) == name
+
+
+@pytest.mark.parametrize("distribution", ALL, ids=lambda entry: entry.id)
+def test_the_format_of_its_packages_decides_how_an_image_is_made(
+    distribution: Distribution,
+) -> None:
+    """apt's recipes are for apt's distributions; what cannot be bootstrapped needs a registry."""
+    recipe = build_recipe(Build.parse(distribution.id))
+    folders = (recipe.folder, recipe.parents["BASE"].folder)
+    if distribution.package_format is PackageFormat.DEB:
+        assert folders == ("distro", "base")
+        assert distribution.family in ("debian", "ubuntu")
+        assert (recipe.args, recipe.extra) == ({}, {})
+    else:
+        format_folder = {PackageFormat.RPM: "rpm", PackageFormat.APK: "alpine"}
+        assert folders == (format_folder[distribution.package_format], "registry-base")
+        assert distribution.image
+        assert not distribution.can_be_bootstrapped
+        assert "distro/syslogd.pl" in [
+            file.name
+            for file in context_files(
+                images_dir() / recipe.folder, recipe.extra_folders(images_dir())
+            )
+        ]
+
+
+def test_a_crypto_policy_is_a_build_of_its_own() -> None:
+    """Two policies are two images on one base, and each says which one it has."""
+    plain = build_recipe(Build.parse("rocky-9"))
+    legacy = build_recipe(Build.parse("rocky-9+policy-LEGACY"))
+    assert (plain.args, legacy.args) == ({"POLICY": ""}, {"POLICY": "LEGACY"})
+    assert plain.parents == legacy.parents
+    assert plain.tag(images_dir()) != legacy.tag(images_dir())
+    assert legacy.labels[names.HOW].endswith("crypto policy LEGACY")
+    assert "policy" not in plain.labels[names.HOW]
 
 
 def test_labels_that_others_read_name_the_base_image() -> None:
@@ -267,9 +317,69 @@ def test_the_suite_is_read_off_an_image_of_any_age(
     assert _run_script("codename.sh", tmp_path).strip() == codename
 
 
+@pytest.mark.parametrize(
+    ("release", "os_release", "accepted"),
+    [
+        ("rocky-9", 'ID="rocky"\nVERSION_ID="9.6"', True),
+        ("fedora-43", "ID=fedora\nVERSION_ID=43", True),
+        ("opensuse-leap-15.6", 'ID="opensuse-leap"\nVERSION_ID="15.6"', True),
+        ("alpine-3.22", "ID=alpine\nVERSION_ID=3.22.2", True),
+        ("rocky-9", 'ID="rocky"\nVERSION_ID="8.10"', False),
+        ("rocky-9", 'ID="almalinux"\nVERSION_ID="9.6"', False),
+        ("alpine-3.2", "ID=alpine\nVERSION_ID=3.22.2", False),
+        ("fedora-43", "ID=fedora", False),
+    ],
+)
+def test_a_registrys_image_must_be_of_the_release_that_its_name_says(
+    tmp_path: Path, release: str, os_release: str, accepted: bool
+) -> None:
+    """A loaded image may have any name; results of another release would be attributed to it."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "os-release").write_text(f"{os_release}\n")
+    script = images_dir() / "registry-base" / "release.sh"
+    done = subprocess.run(
+        ["sh", script, release, tmp_path], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode == 0) == accepted
+    assert ("SUITE says" in done.stderr) != accepted
+
+
+CENTOS_7 = """\
+[base]
+name=CentOS-$releasever - Base
+mirrorlist=http://mirrorlist.centos.example/?release=$releasever&arch=$basearch&repo=os
+#baseurl=http://mirror.centos.example/centos/$releasever/os/$basearch/
+gpgcheck=1
+gpgkey=file:///etc/pki/rpm-gpg/RPM-GPG-KEY-CentOS-7
+"""
+
+
+def test_the_repositories_of_centos_7_move_to_its_archive(tmp_path: Path) -> None:
+    """Its mirrors have nothing any more; signatures are still checked, other repositories stay."""
+    base, other = tmp_path / "CentOS-Base.repo", tmp_path / "company.repo"
+    base.write_text(CENTOS_7)
+    other.write_text("baseurl=http://mirror.company.example/\n")
+    script = images_dir() / "rpm" / "move-repositories.sh"
+    for _ in range(2):
+        subprocess.run(["sh", script, tmp_path], check=True)
+        lines = base.read_text().splitlines()
+        assert [line for line in lines if not line.startswith("#")] == [
+            "[base]",
+            "name=CentOS-$releasever - Base",
+            "baseurl=http://vault.centos.example/centos/$releasever/os/$basearch/",
+            "gpgcheck=1",
+            "gpgkey=file:///etc/pki/rpm-gpg/RPM-GPG-KEY-CentOS-7",
+        ]
+        assert other.read_text() == "baseurl=http://mirror.company.example/\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["CentOS-Base.repo", "company.repo"]
+
+
 def test_the_scripts_need_no_more_than_a_posix_shell() -> None:
-    """dash is /bin/sh in all of these suites, and reads the scripts without a complaint."""
+    """dash is /bin/sh in Debian's suites, and reads the scripts without a complaint."""
     shell = shutil.which("dash") or "sh"
-    for script in SCRIPTS.glob("*.sh"):
+    folders = ("base", "registry-base", "rpm", "alpine")
+    scripts = [script for folder in folders for script in (images_dir() / folder).glob("*.sh")]
+    assert len(scripts) > len(folders)
+    for script in scripts:
         done = subprocess.run([shell, "-n", script], capture_output=True, text=True, check=True)
         assert done.stderr == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,11 @@ import pytest
 from harness.errors import BuildError
 from harness.images import labels as names
 from harness.images.provenance import (
+    LIST_PACKAGES,
     Versions,
     compare_labels,
     parse_versions,
+    recall_versions,
     remember_versions,
 )
 
@@ -24,6 +27,14 @@ loaded=OpenSSL 3.0.22 25 Aug 2026
 library=OpenSSL 3.0.22 25 Aug 2026
 cli=OpenSSL 3.0.22 25 Aug 2026 (Library: OpenSSL 3.0.22 25 Aug 2026)
 packages=ii libssl3 3.0.22-1~deb12u2;ii openssl 3.0.22-1~deb12u2;ii postfix 3.7.11-0+deb12u1;
+conf=openssl_conf = openssl_init
+conf=[openssl_init]
+conf=ssl_conf = ssl_sect
+conf=[ssl_sect]
+conf=system_default = system_default_sect
+conf=[system_default_sect]
+conf=CipherString = DEFAULT:@SECLEVEL=2
+crypto-policy=
 """
 WITHOUT_MODE_T = """\
 postfix=3.1.0
@@ -43,6 +54,7 @@ def test_versions_are_read_from_what_an_image_says() -> None:
         openssl_loaded="3.0.22",
         openssl_cli="3.0.22",
         packages="libssl3 3.0.22-1~deb12u2; openssl 3.0.22-1~deb12u2; postfix 3.7.11-0+deb12u1",
+        system_policy="CipherString = DEFAULT:@SECLEVEL=2",
     )
 
 
@@ -57,6 +69,33 @@ def test_packages_that_are_not_installed_are_left_out() -> None:
     assert (
         parse_versions("packages=un libssl3 ;ii libssl3t64 3.5.7-1;").packages
         == "libssl3t64 3.5.7-1"
+    )
+
+
+# What "apk info -v" prints, a line for each package.
+APK = """\
+alpine-baselayout-3.7.0-r0
+libcrypto3-3.5.1-r0
+libssl3-3.5.1-r0
+openssl-3.5.1-r0
+openssl-libs-static-3.5.1-r0
+postfix-3.10.3-r0
+postfix-openrc-3.10.3-r0
+"""
+
+
+def test_packages_of_alpine_are_read() -> None:
+    """apk joins name and version with a hyphen, which names have too."""
+    script = f"""
+    rpm() {{ return 1; }}
+    apk() {{ echo '{APK}'; }}
+    {LIST_PACKAGES}
+    packages
+    """
+    out = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout
+    assert (
+        parse_versions(f"packages={out}").packages
+        == "libssl3 3.5.1-r0; openssl 3.5.1-r0; postfix 3.10.3-r0"
     )
 
 
@@ -152,3 +191,18 @@ def test_versions_are_cached_in_one_whole_file(tmp_path: Path) -> None:
     assert record.name == "0123.json"
     assert Versions(**json.loads(record.read_text("utf-8"))) == versions
     assert record.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_record_that_lacks_what_is_read_today_is_read_again(tmp_path: Path) -> None:
+    """An earlier release of this tool read less; its record must not stand for an empty policy."""
+    versions = parse_versions(DEBIAN_12)
+    remember_versions(tmp_path, "sha256:0123", versions)
+    assert recall_versions(tmp_path, "sha256:0123") == versions
+    (record,) = (tmp_path / "checked").iterdir()
+    data = json.loads(record.read_text("utf-8"))
+    del data["system_policy"]
+    record.write_text(json.dumps(data))
+    assert recall_versions(tmp_path, "sha256:0123") is None
+    record.write_text("{")
+    assert recall_versions(tmp_path, "sha256:0123") is None
+    assert recall_versions(tmp_path, "sha256:4567") is None
