@@ -67,7 +67,7 @@ def catalog_group() -> None:
     help="Print the records as JSON.",
 )
 def list_command(product: str | None, as_json: bool) -> None:
-    """List releases: version, date, hash and source; and the distributions.
+    """List releases and distributions: date, hash and source.
 
     A hash is uncorroborated if only one place publishes it; upstream and its mirrors count as one
     place. A distribution has a hash here if it is made from package files.
