@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -13,33 +14,41 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from harness.catalog.cells import is_control
+from harness.cli.activities import Activities, Activity
 from harness.observations.record import Outcome
 from harness.reports.plain_text import escape_controls
-from harness.run.events import (
-    Event,
-    Missing,
-    Planned,
-    Seen,
-    Step,
-)
+from harness.run.events import BuildBegun, Event, Missing, Notice, Planned, Seen, Step
 
 #: Plain output prints its progress at most this often, in seconds.
 _PLAIN_EVERY = 5.0
-#: An item whose last step is older than this, in seconds, leaves the live display.
-_FORGET = 20.0
-_MOST_STEPS = 6
+#: In plain output, what takes longer than this, in seconds, is printed again and again.
+_HEARTBEAT = 60.0
+#: How often it is looked for such, in seconds.
+_TICK = 5.0
+_MOST_ROWS = 8
+#: Columns of a row on a terminal: the name, and the time.
+_NAME_WIDTH, _TIME_WIDTH = 24, 17
 
 
 class Display:
     """Shows a run's events. A context manager; its methods may be called from any thread."""
 
-    def __init__(self, *, quiet: bool = False, console: Console | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        quiet: bool = False,
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``clock`` gives the time in seconds; what it starts from does not matter."""
         self._console = console or Console(stderr=True)
         self._quiet = quiet
+        self._clock = clock
         self._lock = threading.Lock()
-        self._steps: dict[str, tuple[float, str]] = {}
+        self._activities = Activities()
         self._outcomes: Counter[Outcome] = Counter()
-        self._last_print = time.monotonic()
+        self._last_print = clock()
+        self._ended = threading.Event()
         self._total = 0
         self._controls = 0
         self._bar = Progress(
@@ -65,9 +74,12 @@ class Display:
     def __enter__(self) -> Display:
         if self._live is not None:
             self._live.start()
+        elif not self._quiet:
+            threading.Thread(target=self._watch, name="progress", daemon=True).start()
         return self
 
     def __exit__(self, *exc_info: Any) -> None:
+        self._ended.set()
         if self._live is not None:
             self._live.stop()
 
@@ -82,25 +94,34 @@ class Display:
         with self._lock:
             match event:
                 case Step(name, text):
-                    self._note_step(name, text)
+                    self._log_line(self._activities.note_step(name, text, self._clock()))
+                case BuildBegun(name, expected):
+                    self._log_line(self._activities.begin_build(name, expected, self._clock()))
+                case Notice(name, text):
+                    self._print_line(f"{name}: {text}", style="yellow")
                 case Missing(name=name, kind=kind, why=why):
+                    self._activities.end(name)
                     self._print_line(f"{kind} {name} is unavailable: {why}", style="bold red")
                 case Planned(total, done):
                     self._show_plan(total, done)
                 case Seen(observation):
                     self._count_outcome(observation.outcome, is_control(observation.build))
 
-    def _note_step(self, name: str, text: str) -> None:
-        if self._steps.get(name, (0.0, ""))[1] == text:
-            # Several threads may wait for the same image or container.
-            return
-        announced = ("built", "starting", "fetch", "waiting")
-        if self._live is None and text and (name not in self._steps or text.startswith(announced)):
-            self._print_line(f"{name}: {text}")
-        if text:
-            self._steps[name] = (time.monotonic(), text)
-        else:
-            self._steps.pop(name, None)
+    def print_heartbeats(self) -> None:
+        """Print what has been going on for a minute without a line in the log."""
+        with self._lock:
+            for line in self._activities.take_heartbeats(self._clock(), _HEARTBEAT):
+                self._log_line(line)
+
+    def _watch(self) -> None:
+        """Print heartbeats until the display ends."""
+        while not self._ended.wait(_TICK):
+            self.print_heartbeats()
+
+    def _log_line(self, line: str) -> None:
+        """Print a line of plain output; on a terminal, the rows show the same."""
+        if line and self._live is None:
+            self._print_line(line)
 
     def _show_plan(self, total: int, done: int) -> None:
         self._total = total
@@ -115,8 +136,8 @@ class Display:
             return
         self._outcomes[outcome] += 1
         self._bar.advance(self._task)
-        if self._live is None and time.monotonic() - self._last_print > _PLAIN_EVERY:
-            self._last_print = time.monotonic()
+        if self._live is None and self._clock() - self._last_print > _PLAIN_EVERY:
+            self._last_print = self._clock()
             self._print_line(
                 f"{self._outcomes.total()} of {self._total} cells: {self._describe_counts()}"
             )
@@ -131,15 +152,20 @@ class Display:
         console.print(Text(escape_controls(text), style=style), soft_wrap=True)
 
     def _render_live(self) -> RenderableType:
-        now = time.monotonic()
-        fresh = sorted(
-            ((at, name, text) for name, (at, text) in self._steps.items() if now - at < _FORGET),
-            reverse=True,
-        )[:_MOST_STEPS]
-        width = max(20, self._console.width - 28)
-        lines = [
-            Text.assemble((f"{name[:24]:<25}", "bold"), (text.splitlines()[0][:width], "dim"))
-            for _, name, text in sorted(fresh, key=lambda row: row[1])
-            if text
-        ]
-        return Group(*lines, Text(self._describe_counts()), self._bar)
+        now = self._clock()
+        with self._lock:
+            current = self._activities.list_current(now)
+        rows = [self._make_row(activity, now) for activity in current[:_MOST_ROWS]]
+        if len(current) > _MOST_ROWS:
+            rows.append(Text(f"and {len(current) - _MOST_ROWS} more", style="dim"))
+        counts = [Text(self._describe_counts())] if self._outcomes else []
+        return Group(*rows, *counts, *([self._bar] if self._total else []))
+
+    def _make_row(self, activity: Activity, now: float) -> Text:
+        """One line: the name, the step, the time; cut to the terminal's width."""
+        width = max(20, self._console.width - _NAME_WIDTH - _TIME_WIDTH - 3)
+        name, step = Text(activity.name, style="bold"), Text(activity.text, style="dim")
+        name.truncate(_NAME_WIDTH, overflow="ellipsis", pad=True)
+        step.truncate(width, overflow="ellipsis", pad=True)
+        clock_time = Text(f"{activity.describe_time(now):>{_TIME_WIDTH}}")
+        return Text(" ").join([name, step, clock_time])

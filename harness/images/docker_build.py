@@ -29,7 +29,9 @@ _FULL_DISK = re.compile(r"no space left on device|ENOSPC|disk quota exceeded", r
 #: The last line of build.sh when the compiler, and not its environment, failed (images/README.md).
 _DOES_NOT_BUILD = re.compile(r"^does not build: (?P<reason>.+)$", re.MULTILINE)
 _STEP_IMAGE = re.compile(r"^ ---> ([0-9a-f]{12})$")
-_STEP = re.compile(r"^Step \d+/\d+ : (?P<instruction>\w+)")
+_STEP = re.compile(r"^(?P<number>Step \d+/\d+) : (?P<instruction>\w+)")
+#: How build.sh shows what it does next, minutes long (images/toolchain/steps.sh).
+_COMMAND = re.compile(r"^\+ (?P<command>\S.*)")
 #: Colour codes in programs' output; the engine itself colours standard error red.
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -57,7 +59,8 @@ def build_image(
 ) -> str:
     """Build; return the new image's id.
 
-    The log is appended to ``log``; ``on_line`` is called with each line "Step 3/9".
+    The log is appended to ``log``; ``on_line`` is called with each line "Step 3/9 : RUN ...", and
+    with "Step 3/9 : make -j2" for each command that a build script shows.
 
     Raises:
         DoesNotBuildError: the compiler refused the source.
@@ -140,18 +143,20 @@ def _request_build(
 
 
 class _Progress:
-    """Collects the images of the steps from the engine's output; reports each step's line."""
+    """Collects the images of the steps from the engine's output; reports what is being done."""
 
     def __init__(self, on_line: Callable[[str], None]) -> None:
         self.layers: list[str] = []
         self._on_line = on_line
-        self._instruction = ""
+        self._instruction = self._number = ""
 
     def note(self, text: str) -> None:
         for line in text.splitlines():
             if step := _STEP.match(line):
-                self._instruction = step["instruction"]
+                self._instruction, self._number = step["instruction"], step["number"]
                 self._on_line(line)
+            elif command := _COMMAND.match(line):
+                self._on_line(f"{self._number} : {command['command']}")
             elif (image := _STEP_IMAGE.match(line)) and self._instruction != "FROM":
                 # The image of a FROM existed before, so it must not be removed.
                 self.layers.append(image[1])

@@ -18,6 +18,22 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class BuildBegun:
+    """The build of an image begins; it took ``expected`` seconds before, None: it is the first."""
+
+    name: str
+    expected: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something about an image, or a registry, that the user should read."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
     """How many cells the run has, and how many of them an earlier run of the folder measured."""
 
@@ -32,7 +48,7 @@ class Seen:
     observation: Observation
 
 
-Event = Step | Missing | Planned | Seen
+Event = Step | BuildBegun | Notice | Missing | Planned | Seen
 Listener = Callable[[Event], None]
 
-__all__ = ["Event", "Listener", "Missing", "Planned", "Seen", "Step"]
+__all__ = ["BuildBegun", "Event", "Listener", "Missing", "Notice", "Planned", "Seen", "Step"]
