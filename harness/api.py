@@ -25,6 +25,7 @@ from harness.catalog.clients import Client, user_client
 from harness.config_input.forms import Footing
 from harness.config_input.text import STDIN
 from harness.errors import HarnessError, UsageError
+from harness.images.registry import parse_registry
 from harness.observations.record import Observation, Outcome, Stage
 from harness.reports import write_reports
 from harness.run.engine import Engine, EngineClosedError, Options
@@ -64,6 +65,8 @@ def open_engine(
     jobs: int = 8,
     time_limit: float = 10.0,
     mirrors: Sequence[str] = (),
+    registry: str | None = None,
+    registry_lock: Path | None = None,
     clients: Mapping[str, str] | None = None,
     listener: Listener = lambda _: None,
 ) -> MatrixEngine:
@@ -74,6 +77,8 @@ def open_engine(
         jobs: how many dialogues there are at a time, 64 at most.
         time_limit: of one dialogue, in seconds.
         mirrors: URLs that sources are looked for at first.
+        registry: where images are pulled from, HOST/NAME; what it does not have is built here.
+        registry_lock: a file of digests, without which no image is pulled (docs/builds.md).
         clients: client images of your own by name (docs/client-contract.md).
         listener: gets each step, and each cell that was measured.
 
@@ -83,9 +88,9 @@ def open_engine(
     """
     options = Options(jobs=jobs, time_limit=time_limit)
     own = tuple(user_client(name, image) for name, image in (clients or {}).items())
-    return MatrixEngine(
-        Engine(listener=listener, options=options, mirrors=mirrors), Path(runs), own
-    )
+    pulled_from = parse_registry(registry, registry_lock)
+    engine = Engine(listener=listener, options=options, mirrors=mirrors, registry=pulled_from)
+    return MatrixEngine(engine, Path(runs), own)
 
 
 class MatrixEngine:

@@ -14,6 +14,7 @@ from harness.catalog.builds import Build
 from harness.catalog.plan import Plan
 from harness.cli.grouped_help import OptionGroup, grouped_option
 from harness.cli.progress import Display
+from harness.cli.registry_options import registry_options
 from harness.cli.selection import narrowing_options
 from harness.cli.source_options import (
     image_option,
@@ -21,6 +22,7 @@ from harness.cli.source_options import (
     read_mirrors,
     source_options,
 )
+from harness.images.registry import ImageRegistry
 from harness.observations.run_folder import (
     RunData,
     load_run,
@@ -79,6 +81,7 @@ class MeasureOptions:
     runs: Path
     options: Options
     mirrors: tuple[str, ...]
+    registry: ImageRegistry | None
     quiet: bool
 
     def make_display(self) -> Display:
@@ -102,7 +105,12 @@ class MeasureOptions:
 
     def make_engine(self, display: Display) -> Engine:
         """The engine to measure with, to be opened as a context manager."""
-        return Engine(listener=display.show_event, options=self.options, mirrors=self.mirrors)
+        return Engine(
+            listener=display.show_event,
+            options=self.options,
+            mirrors=self.mirrors,
+            registry=self.registry,
+        )
 
     def measure_scenarios(
         self, engine: Engine, scenarios: Sequence[Scenario], prior: RunData | None = None
@@ -131,6 +139,7 @@ def measuring_options(command: Callable[..., Any]) -> Callable[..., Any]:
         images: tuple[str, ...],
         sources: tuple[str, ...],
         mirrors: tuple[str, ...],
+        registry: ImageRegistry | None,
         **kwargs: Any,
     ) -> Any:
         measuring = MeasureOptions(
@@ -140,11 +149,14 @@ def measuring_options(command: Callable[..., Any]) -> Callable[..., Any]:
             runs=runs,
             options=Options(jobs=jobs, time_limit=time_limit),
             mirrors=read_mirrors(mirrors),
+            registry=registry,
             quiet=quiet,
         )
         return command(*args, measuring=measuring, **kwargs)
 
-    return narrowing_options(engine_options(image_option(source_options(wrapped))))
+    return narrowing_options(
+        engine_options(image_option(source_options(registry_options(wrapped))))
+    )
 
 
 def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -28,6 +28,7 @@ def stream_objects(
     cancel: Cancel,
     *,
     body: BinaryIO | None = None,
+    headers: Mapping[str, str] | None = None,
     time_limits: tuple[float | None, float | None] = (None, None),
 ) -> Generator[dict[str, Any], None, None]:
     """POST to the engine, and yield the JSON objects of its response as they arrive.
@@ -42,7 +43,12 @@ def stream_objects(
     url = f"{api.base_url}/v{api.api_version}{path}"
     try:
         response = api.post(
-            url, params=dict(params), data=body, headers=_TAR, stream=True, timeout=time_limits
+            url,
+            params=dict(params),
+            data=body,
+            headers={**_TAR, **(headers or {})},
+            stream=True,
+            timeout=time_limits,
         )
         with closing(response), cancel.closing(lambda: _shut_down(response)):
             if not response.ok:

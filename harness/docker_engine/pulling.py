@@ -7,12 +7,9 @@ from typing import Any
 import docker
 from docker.errors import DockerException, ImageNotFound
 
-from harness.docker_engine.calls import stream_objects
-from harness.docker_engine.cancel import (
-    Cancel,
-    Cancelled,
-)
-from harness.errors import HarnessError, InfrastructureError
+from harness.docker_engine.cancel import Cancel
+from harness.docker_engine.transfers import pull
+from harness.errors import InfrastructureError
 
 #: Seconds to reach the engine, and to wait for its next report of progress.
 TIME_LIMITS = (5.0, 60.0)
@@ -53,22 +50,9 @@ def pull_image(client: docker.DockerClient, reference: str, cancel: Cancel) -> N
 def pull_error(
     client: docker.DockerClient, reference: str, cancel: Cancel, time_limits: tuple[float, float]
 ) -> str:
-    """Pull an image; the reason why that failed, "" if it did not.
-
-    ``time_limits``: seconds to reach the engine, and to wait for its next report of progress.
+    """Pull an image; the reason why that failed, "" if it did not (as ``transfers.pull``).
 
     Raises:
         Cancelled: the user cancelled the work.
     """
-    tagged = "@" in reference or ":" in reference.rpartition("/")[2]
-    params = {"fromImage": reference if tagged else f"{reference}:latest"}
-    try:
-        items = stream_objects(
-            client.api, "/images/create", params, cancel, time_limits=time_limits
-        )
-        errors = [str(item["error"]) for item in items if "error" in item]
-    except Cancelled:
-        raise
-    except HarnessError as error:
-        return error.what
-    return errors[0] if errors else ""
+    return pull(client, reference, cancel, time_limits).error

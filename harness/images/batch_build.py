@@ -37,6 +37,7 @@ class BuildState(StrEnum):
     """The outcome of an order."""
 
     BUILT = "built"
+    PULLED = "pulled"
     THERE = "there"
     REFUSED = "does not build"
     UNREACHED = "source not reached"
@@ -131,7 +132,7 @@ def _make_image(builder: ImageBuilder, name: str, order: Orderable) -> BuildResu
             image = builder.find(order)
             if image is None:
                 image = builder.build(order) if isinstance(order, Build) else builder.ensure(order)
-                state = BuildState.BUILT
+                state = BuildState.PULLED if image.pulled else BuildState.BUILT
     except Cancelled:
         raise
     except HarnessError as error:

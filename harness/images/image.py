@@ -14,6 +14,7 @@ class Image:
     """An image of the engine; ``name`` is the recipe's, or the one that the user gave the image.
 
     ``versions`` are those that were read back from it, None if it is not a build under test.
+    ``pulled`` is the registry's name for it, ``HOST/NAME@sha256:…``; "" if it was built here.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Image:
     id: str
     labels: Mapping[str, str]
     versions: Versions | None = None
+    pulled: str = ""
 
 
 def labels_of(attrs: Mapping[str, Any]) -> dict[str, str]:

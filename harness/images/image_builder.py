@@ -6,16 +6,12 @@ under test, when its versions have been read back. So an image that has the tag 
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from threading import BoundedSemaphore, Lock
 from typing import Any
 
 import docker
@@ -24,13 +20,15 @@ from docker.errors import DockerException, ImageNotFound
 from harness.catalog.builds import Build
 from harness.catalog.releases import SourceKind
 from harness.docker_engine.cancel import Cancel
-from harness.docker_engine.locks import exclusive_lock
 from harness.docker_engine.pulling import ensure_present
 from harness.errors import DoesNotBuildError, InfrastructureError
 from harness.files import is_full_disk
 from harness.images import labels as names
-from harness.images.context import context_files, dockerfile_tar, write_tar
+from harness.images.build_context import open_context
+from harness.images.build_turns import BuildTurns
+from harness.images.context import dockerfile_tar
 from harness.images.docker_build import BuildOrder, build_image, full_disk_error
+from harness.images.durations import Durations
 from harness.images.image import Image, labels_of
 from harness.images.ingredients import IngredientFetcher, Ingredients
 from harness.images.package_origin import choose_origin
@@ -40,24 +38,21 @@ from harness.images.provenance import (
     read_versions,
     remember_versions,
 )
+from harness.images.pulled_images import PulledRecords
 from harness.images.recipes import Recipe, RecipeKind, base_recipe, build_recipe
 from harness.images.refusals import Refusals, file_name, list_inputs
+from harness.images.registry import ImageRegistry
+from harness.images.registry_puller import RegistryPuller
 from harness.images.stamping import make_labels
 from harness.sources import registries
 from harness.sources.archives import (
     Fetcher,
     SourceStore,
-    check_unchanged,
     fetch_npm,
     fetch_url,
 )
 from harness.sources.debian_archive import DebianFetcher
 from harness.sources.package_fetch import PackageFetcher
-
-#: Builds at a time that wait for the network rather than the processor.
-_LIGHT = 4
-
-_POLL = 0.1
 
 
 class ImageBuilder:
@@ -70,25 +65,33 @@ class ImageBuilder:
         images_dir: Path,
         cache_dir: Path,
         on_step: Callable[[str, str], None],
+        on_begin: Callable[[str, float | None], None] = lambda *_: None,
+        on_notice: Callable[[str, str], None] | None = None,
         compilers: int | None = None,
         run_labels: Mapping[str, str] | None = None,
         mirrors: Sequence[str] = (),
+        registry: ImageRegistry | None = None,
         again: bool = False,
     ) -> None:
         """``on_step`` is called at each step with a recipe's name and a description of the step.
 
-        ``compilers`` limits the builds that compile at one time (default: by the machine's memory).
-        ``run_labels`` go on every container that is started here, so that it can be cleaned up.
-        ``mirrors`` are tried first for sources. ``again``: try what a compiler refused before.
+        An empty description: nothing is being done for that recipe for now. ``on_begin`` is called
+        when a build begins, with the recipe's name and the seconds that it took before, if it was
+        built here before. ``on_notice`` is called with what the user should read, such as that an
+        image of the registry is refused (default: as a step). ``compilers`` limits the builds that
+        compile at one time (default: by the machine's memory). ``run_labels`` go on every container
+        that is started here, so that it can be cleaned up. ``mirrors`` are tried first for sources.
+        Images are pulled from the ``registry``, if it has them. ``again``: try what a compiler
+        refused before.
         """
         self._client = docker_client
         self._images_dir = images_dir
         self.cache_dir = cache_dir
         self._on_step = on_step
+        self._on_begin = on_begin
         self._run_labels = dict(run_labels or {})
         self._cancel = Cancel()
-        self._heavy = BoundedSemaphore(compilers or _compile_slots())
-        self._light = BoundedSemaphore(_LIGHT)
+        self._turns = BuildTurns(cache_dir / "locks", self._cancel, compilers)
         for folder in ("locks", "logs", "tmp"):
             (cache_dir / folder).mkdir(parents=True, exist_ok=True)
         debian = DebianFetcher(docker_client, self._base_reference, self._run_labels)
@@ -106,11 +109,25 @@ class ImageBuilder:
         self._refusals = Refusals(cache_dir)
         self._again = again
         self._retried: set[str] = set()
-        self._thread_locks: defaultdict[str, Lock] = defaultdict(Lock)
-        self._thread_locks_lock = Lock()
+        self._durations = Durations(cache_dir)
+        self._pulled_records = PulledRecords(cache_dir)
+        self._puller: RegistryPuller | None = None
+        if registry is not None:
+            self._puller = RegistryPuller(
+                docker_client,
+                registry,
+                images_dir=images_dir,
+                cache_dir=cache_dir,
+                cancel=self._cancel,
+                run_labels=self._run_labels,
+                on_step=on_step,
+                on_notice=on_notice or on_step,
+            )
 
     def ensure(self, recipe: Recipe) -> Image:
-        """The recipe's image; built, with its parents, if it does not exist. Blocks.
+        """The recipe's image. Blocks.
+
+        If it does not exist, it is pulled from the registry, or else built with its parents.
 
         Raises:
             DoesNotBuildError: a compiler refused it, or one of its parents.
@@ -167,7 +184,7 @@ class ImageBuilder:
     def log_of(self, image: Image) -> Path | None:
         """The log of the image's build; None if it was not built on this machine."""
         path = self._log_path(image.reference)
-        return path if path.is_file() else None
+        return path if path.is_file() and not image.pulled else None
 
     def _find_existing(self, recipe: Recipe, reference: str) -> Image | None:
         self._cancel.check()
@@ -203,27 +220,61 @@ class ImageBuilder:
                 run_labels=self._run_labels,
                 cancel=self._cancel,
             )
-        return Image(name, reference, image_id, labels, versions)
+        pulled = self._pulled_records.recall(image_id)
+        return Image(name, reference, image_id, labels, versions, pulled)
 
     def _make_image(self, recipe: Recipe, reference: str) -> Image:
-        # Sources first: do not compile one half of a pair if the other's source is unavailable.
-        ingredients = self._ingredients.fetch(recipe)
-        parents = {arg: self.ensure(parent) for arg, parent in recipe.parents.items()}
-        with self._hold_lock(recipe, reference):
-            # Another process or thread may have built it, or tried to, while this one waited.
+        with self._turns.hold_among_threads(reference):
+            # Another thread may have made it while this one waited.
             if image := self._find_existing(recipe, reference):
                 return image
-            self._raise_refusal(recipe, reference, list_inputs(parents, ingredients.archives))
-            with self._hold_slot(recipe):
-                self._build_and_tag(recipe, reference, parents, ingredients)
+            if not self._pull_image(recipe, reference):
+                self._build_image(recipe, reference)
         image = self._find_existing(recipe, reference)
         if image is None:
             raise InfrastructureError(
-                f"image {reference} was built, but does not exist any more",
+                f"image {reference} was made, but does not exist any more",
                 cause="something on this machine removes images ('docker image prune'?)",
                 next_step="run again while that is off",
             )
         return image
+
+    def _pull_image(self, recipe: Recipe, reference: str) -> bool:
+        """Whether the registry gave the image, or another process has made it meanwhile."""
+        if self._puller is None:
+            return False
+        with self._hold_file_lock(recipe, reference):
+            return self._find_existing(recipe, reference) is not None or self._puller.pull_image(
+                recipe, reference
+            )
+
+    def _build_image(self, recipe: Recipe, reference: str) -> None:
+        """Build it, unless another process has done so meanwhile."""
+        # Sources first: do not compile one half of a pair if the other's source is unavailable.
+        with self._steps_ended(recipe):
+            ingredients = self._ingredients.fetch(recipe)
+        parents = {arg: self.ensure(parent) for arg, parent in recipe.parents.items()}
+        with self._hold_file_lock(recipe, reference):
+            if self._find_existing(recipe, reference):
+                return
+            self._raise_refusal(recipe, reference, list_inputs(parents, ingredients.archives))
+            with self._turns.hold_slot(is_heavy=recipe.is_heavy):
+                self._build_and_tag(recipe, reference, parents, ingredients)
+
+    @contextmanager
+    def _steps_ended(self, recipe: Recipe) -> Iterator[None]:
+        """What is done inside has ended afterwards, also for who watches the steps."""
+        try:
+            yield
+        finally:
+            self._on_step(recipe.name, "")
+
+    @contextmanager
+    def _hold_file_lock(self, recipe: Recipe, reference: str) -> Iterator[None]:
+        """Be the only process that makes the image; other threads of this one wait already."""
+        elsewhere = partial(self._on_step, recipe.name, "waiting: it is being made elsewhere")
+        with self._steps_ended(recipe), self._turns.hold_among_processes(reference, elsewhere):
+            yield
 
     def _raise_refusal(self, recipe: Recipe, reference: str, inputs: Mapping[str, str]) -> None:
         """Raise a compiler's earlier refusal of the same input; ``again`` forgets it, once."""
@@ -242,11 +293,14 @@ class ImageBuilder:
         ingredients: Ingredients,
     ) -> None:
         """Build, check the versions, and tag: in this order."""
+        self._on_begin(recipe.name, self._durations.recall(recipe.name))
         started = time.monotonic()
         log = self._log_path(reference)
         log.write_text(f"# {reference}\n", "utf-8")
         args, labels = self._args_and_labels(recipe, parents, ingredients)
-        with self._open_context(recipe, ingredients) as context:
+        with open_context(
+            recipe, ingredients, images_dir=self._images_dir, temp_dir=self.cache_dir / "tmp"
+        ) as context:
             order = BuildOrder(recipe.name, context, args, labels, yields=recipe.compiles)
             try:
                 image = self._run_build(order, log)
@@ -263,7 +317,9 @@ class ImageBuilder:
             with suppress(DockerException):
                 self._client.api.remove_image(image)
             raise
-        self._on_step(recipe.name, f"built in {time.monotonic() - started:.0f} s")
+        seconds = time.monotonic() - started
+        self._durations.remember(recipe.name, seconds)
+        self._on_step(recipe.name, f"built in {seconds:.0f} s")
 
     def _args_and_labels(
         self, recipe: Recipe, parents: Mapping[str, Image], ingredients: Ingredients
@@ -309,61 +365,8 @@ class ImageBuilder:
             self._client.api, order, log, self._cancel, lambda line: self._on_step(order.name, line)
         )
 
-    @contextmanager
-    def _open_context(self, recipe: Recipe, ingredients: Ingredients) -> Iterator[Any]:
-        folder = self._images_dir / recipe.folder
-        files = context_files(folder, recipe.extra_folders(self._images_dir))
-        archives = ingredients.archives
-        paths = {
-            **{name: archive.path for name, archive in archives.items()},
-            **ingredients.packages,
-        }
-        with tempfile.TemporaryFile(dir=self.cache_dir / "tmp") as file:
-            written = write_tar(file, files, paths)
-            for name, archive in archives.items():
-                # It may have changed since it was verified minutes ago, above all a user's archive.
-                check_unchanged(archive, written[name])
-            file.seek(0)
-            yield file
-
-    @contextmanager
-    def _hold_lock(self, recipe: Recipe, reference: str) -> Iterator[None]:
-        """Lock the image: first among this process's threads (silently), then among processes."""
-        with self._thread_locks_lock:
-            turn = self._thread_locks[reference]
-        while not turn.acquire(timeout=_POLL):
-            self._cancel.check()
-        try:
-            lock = self.cache_dir / "locks" / f"{file_name(reference)}.lock"
-            elsewhere = partial(self._on_step, recipe.name, "waiting: it is being built elsewhere")
-            with exclusive_lock(lock, self._cancel, elsewhere):
-                yield
-        finally:
-            turn.release()
-
-    @contextmanager
-    def _hold_slot(self, recipe: Recipe) -> Iterator[None]:
-        slots = self._heavy if recipe.is_heavy else self._light
-        while not slots.acquire(timeout=_POLL):
-            self._cancel.check()
-        try:
-            yield
-        finally:
-            slots.release()
-
     def _log_path(self, reference: str) -> Path:
         return self.cache_dir / "logs" / f"{file_name(reference)}.log"
 
     def _base_reference(self, suite: str) -> str:
         return self.ensure(base_recipe(suite)).reference
-
-
-def _compile_slots() -> int:
-    """How many builds may compile at once: each runs as many compilers as there are processors.
-
-    With two, one uses the processors while the other has a single-threaded phase (configure, link,
-    install). Compiling one of these sources takes up to 0.3 GB per compiler.
-    """
-    processors = os.cpu_count() or 1
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    return 2 if memory > 2 * processors * 0.3 + 1 else 1

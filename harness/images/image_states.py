@@ -13,13 +13,17 @@ from harness.images.batch_build import (
     order_name,
 )
 from harness.images.pruning import TaggedImage
+from harness.images.pulled_images import PulledRecords
 from harness.images.recipes import build_recipe
 from harness.images.refusals import Refusals
 
 
 @dataclass(frozen=True, slots=True)
 class ImageState:
-    """The state of an image; "" and 0 for what is not known. ``size`` is in bytes."""
+    """The state of an image; "" and 0 for what is not known. ``size`` is in bytes.
+
+    ``pulled`` is the registry's name for an image that was built elsewhere.
+    """
 
     name: str
     reference: str
@@ -28,18 +32,27 @@ class ImageState:
     openssl: str = ""
     size: int = 0
     made: str = ""
+    pulled: str = ""
 
 
 def list_states(
-    orders: Iterable[Orderable], existing: Iterable[TaggedImage], refusals: Refusals, images: Path
+    orders: Iterable[Orderable],
+    existing: Iterable[TaggedImage],
+    refusals: Refusals,
+    records: PulledRecords,
+    images: Path,
 ) -> list[ImageState]:
     """The state of each order's image; ``images`` is the folder of the recipes."""
     by_tag = {image.reference: image for image in existing}
-    return [_describe_state(order, by_tag, refusals, images) for order in orders]
+    return [_describe_state(order, by_tag, refusals, records, images) for order in orders]
 
 
 def _describe_state(
-    order: Orderable, by_tag: dict[str, TaggedImage], refusals: Refusals, images: Path
+    order: Orderable,
+    by_tag: dict[str, TaggedImage],
+    refusals: Refusals,
+    records: PulledRecords,
+    images: Path,
 ) -> ImageState:
     name = order_name(order)
     reference = (build_recipe(order) if isinstance(order, Build) else order).tag(images)
@@ -49,7 +62,10 @@ def _describe_state(
         state = f"does not build: {refusal.reason}" if refusal else "not built"
         versions = _expected_versions(order)
         return ImageState(name, reference, state, *versions)
+    pulled = records.recall(image.id)
     state = "there, unverified source" if names.UNVERIFIED in image.labels else "there"
+    if pulled:
+        state = "there, pulled"
     return ImageState(
         name,
         reference,
@@ -58,6 +74,7 @@ def _describe_state(
         _openssl_of(image.labels),
         image.size,
         image.labels.get(names.OCI_CREATED, ""),
+        pulled,
     )
 
 

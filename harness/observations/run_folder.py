@@ -181,7 +181,8 @@ class ImageInfo:
     The other fields are for builds, and for runs that recorded them. ``unverified``: made from a
     user's source, which has no checksum in the catalog. ``foreign``: a user's image.
     ``flavour`` is that of the OpenSSL linked with: stock, legacy or debian. ``build_log`` is a
-    path on the machine that made the image.
+    path on the machine that made the image. ``pulled`` is a registry's name for an image that was
+    built elsewhere, HOST/NAME@sha256:…
     """
 
     kind: str
@@ -196,6 +197,7 @@ class ImageInfo:
     flavour: str | None = None
     read_back: ReadBack | None = None
     build_log: str | None = None
+    pulled: str = ""
 
 
 class UnavailableCategory(StrEnum):

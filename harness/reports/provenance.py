@@ -120,6 +120,9 @@ def _origin_lines(image: ImageInfo) -> Iterator[str]:
         yield description
     if not (sources or image.foreign or image.unverified) and labels.get(names.HOW):
         yield f"{labels[names.HOW]}{_suite_text(labels)}"
+    if image.pulled:
+        created = labels.get(names.OCI_CREATED, "")[:10]
+        yield f"pulled, built elsewhere on {created or 'an unknown day'}"
 
 
 def _mark_label(image: ImageInfo, text: str) -> str:
@@ -171,6 +174,7 @@ def _every_fact(image: ImageInfo) -> Iterator[Fact]:
     yield Fact("base system from", f"{label(names.ORIGIN)}{_suite_text(image.labels)}".strip())
     yield Fact("created", label(names.OCI_CREATED))
     yield from _driver_facts(image)
+    yield Fact("pulled from", image.pulled, literal=True)
     yield Fact("image", image.reference, literal=True)
     yield Fact("image's id", image.id, literal=True)
     yield Fact("recipe's hash", label(names.RECIPE), literal=True)

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 from harness.docker_engine.session import DockerSession, connect
 from harness.errors import UsageError
+from harness.images.registry import ImageRegistry
 from harness.run.container_pool import ContainerPool, most_containers
 from harness.run.events import Listener
 from harness.run.instances import Instances
@@ -78,11 +79,16 @@ class Engine:
         listener: Listener = lambda _: None,
         options: Options | None = None,
         mirrors: Sequence[str] = (),
+        registry: ImageRegistry | None = None,
     ) -> None:
-        """``listener`` gets each step of images and containers; ``mirrors`` are asked first."""
+        """``listener`` gets each step of images and containers; ``mirrors`` are asked first.
+
+        Images are pulled from the ``registry``, if it has them.
+        """
         self.options = options or Options()
         self.listener = listener
         self._mirrors = tuple(mirrors)
+        self._registry = registry
         self._stack = ExitStack()
         self._lock = threading.Lock()
         self._closed = False
@@ -101,7 +107,9 @@ class Engine:
             keep = self.options.keep
             self.session = self._stack.enter_context(DockerSession(client, keep=keep))
             self.lab = self._stack.enter_context(Lab(self.session))
-            self.builder = open_builder(self.session, self.listener, mirrors=self._mirrors)
+            self.builder = open_builder(
+                self.session, self.listener, mirrors=self._mirrors, registry=self._registry
+            )
             # What is kept for a look must not make room for others.
             limit = sys.maxsize if keep else most_containers(client)
             started: Future[None] = Future()

@@ -247,6 +247,7 @@ class Resources:
                 "reference": image.reference,
                 "id": image.id,
                 "labels": dict(image.labels),
+                **({"pulled": image.pulled} if image.pulled else {}),
                 **describe(image),
             }
         return image

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from harness.docker_engine.session import DockerSession
 from harness.images.image_builder import ImageBuilder
+from harness.images.registry import ImageRegistry
 from harness.paths import cache_dir, images_dir
-from harness.run.events import Listener, Step
+from harness.run.events import BuildBegun, Listener, Notice, Step
 
 
 def open_builder(
@@ -15,6 +16,7 @@ def open_builder(
     listener: Listener,
     *,
     mirrors: Sequence[str] = (),
+    registry: ImageRegistry | None = None,
     compilers: int | None = None,
     again: bool = False,
 ) -> ImageBuilder:
@@ -24,8 +26,11 @@ def open_builder(
         images_dir=images_dir(),
         cache_dir=cache_dir(),
         on_step=lambda name, text: listener(Step(name, text)),
+        on_begin=lambda name, expected: listener(BuildBegun(name, expected)),
+        on_notice=lambda name, text: listener(Notice(name, text)),
         compilers=compilers,
         run_labels=session.labels,
         mirrors=mirrors,
+        registry=registry,
         again=again,
     )

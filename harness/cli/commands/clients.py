@@ -20,6 +20,7 @@ from harness.catalog.clients import (
 )
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.progress import Display
+from harness.cli.registry_options import registry_options
 from harness.cli.signals import handle_signals
 from harness.clients.driver import client_role
 from harness.conformance.client_checks import ClientReport
@@ -35,6 +36,7 @@ from harness.docker_engine.session import (
 from harness.errors import ExitCode
 from harness.images import recipes
 from harness.images.image_builder import ImageBuilder
+from harness.images.registry import ImageRegistry
 from harness.reports.plain_text import escape_controls
 from harness.run.session_builder import open_builder
 from harness.targets.control import ControlServer, start_control
@@ -72,7 +74,8 @@ def clients_group() -> None:
 @grouped_option(
     OptionGroup.OUTPUT, "--quiet", "-q", is_flag=True, help="Print the checks only, no progress."
 )
-def check_command(image: str, as_json: bool, quiet: bool) -> int:
+@registry_options
+def check_command(image: str, as_json: bool, quiet: bool, registry: ImageRegistry | None) -> int:
     """Check a client against the client contract.
 
     IMAGE is a client of the catalog, or the reference of your own image. It is tried on servers
@@ -81,7 +84,8 @@ def check_command(image: str, as_json: bool, quiet: bool) -> int:
     with Display(quiet=quiet) as display, handle_signals(), ExitStack() as stack:
         session = stack.enter_context(DockerSession(connect()))
         lab = stack.enter_context(Lab(session))
-        report = asyncio.run(_try_out(image, lab, open_builder(session, display.show_event)))
+        builder = open_builder(session, display.show_event, registry=registry)
+        report = asyncio.run(_try_out(image, lab, builder))
     click.echo(json.dumps(asdict(report), indent=2) if as_json else _format_report(report))
     return ExitCode.OK if report.ok else ExitCode.DIFFERS
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -12,12 +12,13 @@ import docker
 from rich.table import Table
 from rich.text import Text
 
-from harness.catalog.builds import Build, UserAdditions
-from harness.catalog.clients import all_clients
+from harness.cli.commands.images_push import push_command
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
+from harness.cli.image_selection import choose_orders, is_helper
 from harness.cli.output import output_console
 from harness.cli.progress import Display
 from harness.cli.reachable import print_reachable
+from harness.cli.registry_options import registry_options
 from harness.cli.signals import handle_signals
 from harness.cli.source_options import (
     read_additions,
@@ -36,26 +37,20 @@ from harness.images.batch_build import (
     BuildResult,
     BuildState,
     Orderable,
-    add_parts,
     build_all,
     list_orderables,
-    order_name,
 )
 from harness.images.image_states import (
     ImageState,
     list_states,
 )
 from harness.images.pruning import TaggedImage, find_outdated, our_images, remove_images
-from harness.images.recipes import Recipe, RecipeKind, build_recipe, client_recipe
+from harness.images.pulled_images import PulledRecords
 from harness.images.refusals import Refusals
+from harness.images.registry import ImageRegistry
 from harness.paths import cache_dir, images_dir
 from harness.reports.plain_text import escape_controls
-from harness.run.choosing import (
-    check_used,
-    choose_builds,
-    choose_from,
-    split_globs,
-)
+from harness.run.choosing import check_used, choose_from
 from harness.run.session_builder import open_builder
 from harness.targets.lab import Lab
 
@@ -78,6 +73,7 @@ def images_group() -> None:
 )
 @click.argument("globs", nargs=-1)
 @source_options
+@registry_options
 @grouped_option(
     OptionGroup.MEASURING, "--again", is_flag=True, help="Build again what did not compile before."
 )
@@ -102,6 +98,7 @@ def build_command(
     globs: tuple[str, ...],
     sources: tuple[str, ...],
     mirrors: tuple[str, ...],
+    registry: ImageRegistry | None,
     again: bool,
     compilers: int | None,
     as_json: bool,
@@ -110,12 +107,13 @@ def build_command(
     """Build images, selected by name.
 
     GLOBS are such as 'postfix-*+openssl-*' or 'client-*'; without them, all images that
-    'postfix-matrix run' needs are built. A pair's OpenSSL is built even if its Postfix is
-    unavailable. Existing images are not built again. A pair that does not compile is a result and
-    not a failure. A source that cannot be reached is a failure, and so is a client or a control
-    that does not build.
+    'postfix-matrix run' needs are built. Without a --registry, a pair's OpenSSL is built even if
+    its Postfix is unavailable. Existing images are not built again. A pair that does not compile is
+    a result and not a failure. A source that cannot be reached is a failure, and so is a client or
+    a control that does not build.
     """
-    orders = _choose_orders(globs, read_additions(sources))
+    # What a registry has needs no parts; those of the rest are built before it.
+    orders = choose_orders(globs, read_additions(sources), parts_first=registry is None)
     places = read_mirrors(mirrors)
     with (
         DockerSession(connect()) as session,
@@ -124,7 +122,12 @@ def build_command(
         engine_errors("building images"),
     ):
         builder = open_builder(
-            session, display.show_event, mirrors=places, compilers=compilers, again=again
+            session,
+            display.show_event,
+            mirrors=places,
+            registry=registry,
+            compilers=compilers,
+            again=again,
         )
         results = build_all(builder, orders, lambda result: display.show_step(result.name, ""))
     by_name = {result.name: result for result in results}
@@ -178,7 +181,8 @@ def list_command(
     check_used(additions, chosen)
     with engine_errors("listing images"):
         there = our_images(connect())
-    rows = list_states(chosen, there, Refusals(cache_dir()), images_dir())
+    cache = cache_dir()
+    rows = list_states(chosen, there, Refusals(cache), PulledRecords(cache), images_dir())
     if as_json:
         click.echo(json.dumps([_entry_json(row) for row in rows], indent=2))
     else:
@@ -275,58 +279,10 @@ def _list_unwanted(client: docker.DockerClient, *, everything: bool) -> list[Tag
     return images if everything else find_outdated(images, images_dir())
 
 
-def _choose_orders(globs: tuple[str, ...], additions: UserAdditions) -> dict[str, Orderable]:
-    """The orders by name; without globs, all that a run needs."""
-    listed = list_orderables(additions)
-
-    def default_orders() -> dict[str, Orderable]:
-        default_names = {
-            client_recipe(client).name for client in all_clients() if not client.unasked
-        }
-        helpers = [
-            order
-            for name, order in listed.items()
-            if _is_helper(order) and name not in default_names
-        ]
-        default = [*choose_builds((), additions).values(), *helpers]
-        return {order_name(order): order for order in default}
-
-    # Hidden recipes by whole names only, as 'images list' shows them for a failed build.
-    hidden_names = set(split_globs(globs)) - set(listed)
-    hidden = {
-        recipe.name: recipe
-        for recipe in _hidden_recipes(listed.values())
-        if recipe.name in hidden_names
-    }
-    chosen = choose_from("image", globs, {**listed, **hidden}, default_orders, additions)
-    orders = add_parts(chosen.values())
-    check_used(additions, orders.values())
-    return orders
-
-
-def _hidden_recipes(orders: Iterable[Orderable]) -> Iterator[Recipe]:
-    """The recipes of the images that these are built on."""
-    for order in orders:
-        recipe = build_recipe(order) if isinstance(order, Build) else order
-        for parent in recipe.parents.values():
-            yield parent
-            yield from _hidden_recipes([parent])
-
-
-def _is_helper(order: Orderable) -> bool:
-    """Whether a run needs it to measure any build: a client, a control or the authentication."""
-    return isinstance(order, Recipe) and order.kind in (
-        RecipeKind.CLIENT,
-        RecipeKind.CONTROL,
-        RecipeKind.SASL,
-        RecipeKind.DNS,
-    )
-
-
 def _is_failure(order: Orderable, state: BuildState) -> bool:
     """Whether a state is a failure; a build, or half of one, that does not compile is a result."""
     return state in (BuildState.UNREACHED, BuildState.FAILED) or (
-        state is BuildState.REFUSED and _is_helper(order)
+        state is BuildState.REFUSED and is_helper(order)
     )
 
 
@@ -395,4 +351,8 @@ def _entry_json(row: ImageState) -> dict[str, Any]:
         "openssl": row.openssl or None,
         "bytes": row.size or None,
         "made": row.made or None,
+        "pulled": row.pulled or None,
     }
+
+
+images_group.add_command(push_command)

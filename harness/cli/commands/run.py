@@ -16,6 +16,7 @@ from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_example
 from harness.cli.measure_options import engine_options
 from harness.cli.output import output_console
 from harness.cli.progress import Display
+from harness.cli.registry_options import registry_options
 from harness.cli.selection import axis_options
 from harness.cli.signals import handle_signals
 from harness.cli.source_options import (
@@ -31,6 +32,7 @@ from harness.cli.verdict_exit import (
     exit_code_option,
 )
 from harness.errors import ExitCode, UsageError
+from harness.images.registry import ImageRegistry
 from harness.observations.run_folder import (
     RunData,
     load_run,
@@ -61,6 +63,7 @@ from harness.verdicts.verdict import judge_run
 @image_option
 @client_option
 @source_options
+@registry_options
 @grouped_option(
     OptionGroup.MEASURING,
     "--dry-run",
@@ -94,6 +97,7 @@ def run_command(
     user_clients: tuple[str, ...],
     sources: tuple[str, ...],
     mirrors: tuple[str, ...],
+    registry: ImageRegistry | None,
     by_verdict: bool,
     **axes: tuple[str, ...],
 ) -> int:
@@ -114,7 +118,9 @@ def run_command(
     with (
         Display(quiet=quiet) as display,
         handle_signals(),
-        Engine(listener=display.show_event, options=options, mirrors=places) as engine,
+        Engine(
+            listener=display.show_event, options=options, mirrors=places, registry=registry
+        ) as engine,
     ):
         folder = measure_job(engine, job, runs)
     data = load_run(folder)

@@ -12,7 +12,9 @@ import click
 
 from harness.cli.candidate_options import CandidateOptions, candidate_options
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
+from harness.cli.registry_options import registry_options
 from harness.errors import ExitCode, UsageError
+from harness.images.registry import ImageRegistry
 from harness.scan.dialogue import ScanTarget
 from harness.scan.scanning import scan_server
 from harness.tls import Service, read_service
@@ -93,6 +95,7 @@ _ADDRESS = re.compile(r"(?P<host>[^/\s]+):(?P<port>\d+)")
     is_flag=True,
     help="List each setting that a stand-in replaces, and why.",
 )
+@registry_options
 @candidate_options(redacting=False)
 def scan_command(
     what: str,
@@ -105,6 +108,7 @@ def scan_command(
     as_json: bool,
     quiet: bool,
     verbose: bool,
+    registry: ImageRegistry | None,
     reading: CandidateOptions,
 ) -> int:
     """List every protocol and cipher that a server accepts.
@@ -143,7 +147,7 @@ def scan_command(
         with (
             Display(quiet=quiet) as display,
             handle_signals(),
-            Engine(listener=display.show_event) as engine,
+            Engine(listener=display.show_event, registry=registry) as engine,
         ):
             result, replaced = scan_build(
                 engine, build, scanned, scanned_service, ciphers_only=ciphers_only

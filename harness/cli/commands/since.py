@@ -13,6 +13,7 @@ import click
 from harness.catalog.builds import UserAdditions
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.progress import Display
+from harness.cli.registry_options import registry_options
 from harness.cli.signals import handle_signals
 from harness.cli.source_options import (
     read_additions,
@@ -20,6 +21,7 @@ from harness.cli.source_options import (
     source_options,
 )
 from harness.errors import ExitCode, NothingSelectedError, UsageError
+from harness.images.registry import ImageRegistry
 from harness.observations.merging import merge_runs
 from harness.observations.run_folder import (
     RunData,
@@ -87,6 +89,7 @@ MOST_PLACES = 3
     help="With --bisect: the folder of the run's scenarios, if they are your own.",
 )
 @source_options
+@registry_options
 def since_command(
     place: str,
     folders: tuple[Path, ...],
@@ -97,6 +100,7 @@ def since_command(
     scenarios_dir: Path | None,
     sources: tuple[str, ...],
     mirrors: tuple[str, ...],
+    registry: ImageRegistry | None,
 ) -> int:
     """Show since which version a result is what it is.
 
@@ -118,7 +122,7 @@ def since_command(
         with (
             Display(quiet=False) as display,
             handle_signals(),
-            Engine(listener=display.show_event, mirrors=places) as engine,
+            Engine(listener=display.show_event, mirrors=places, registry=registry) as engine,
         ):
             done = bisect(engine, data, place, scenarios, runs or named[0].parent, most, additions)
         groups = _find_groups(done.data, place, additions)

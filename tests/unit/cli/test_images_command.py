@@ -18,13 +18,13 @@ from harness.catalog.builds import Build, UserAdditions
 from harness.catalog.clients import all_clients
 from harness.catalog.releases import Release, Source, SourceKind
 from harness.cli.commands.images import (
-    _choose_orders,
     _entry_table,
     _format_report,
     _is_failure,
     _print_errors,
     _result_table,
 )
+from harness.cli.image_selection import choose_orders
 from harness.cli.main import run_cli
 from harness.cli.source_options import read_additions
 from harness.conformance.image_checks import (
@@ -152,14 +152,14 @@ def test_a_run_without_one_of_its_helpers_has_failed(
 
 def test_pairs_by_their_whole_ids_are_chosen_as_run_chooses_them() -> None:
     """What 'run -b' takes, 'images build' takes: also several pairs with commas between."""
-    orders = _choose_orders((",".join(OFF_LIST),), UserAdditions())
+    orders = choose_orders((",".join(OFF_LIST),), UserAdditions())
     assert [name for name in orders if "+" in name] == list(OFF_LIST)
 
 
 def test_a_glob_that_takes_away_leaves_the_default() -> None:
     """As with 'run': nobody gets every pair of the catalog by leaving one out."""
-    default = _choose_orders((), UserAdditions())
-    without = _choose_orders(("!debian-11",), UserAdditions())
+    default = choose_orders((), UserAdditions())
+    without = choose_orders(("!debian-11",), UserAdditions())
     assert list(without) == [name for name in default if name != "debian-11"]
 
 
@@ -168,17 +168,17 @@ def test_a_part_can_be_tried_again_by_its_name() -> None:
     objects = build_recipe(Build.parse(PAIR)).parents["OBJECTS"]
     assert objects.name not in list_orderables()
     assert [
-        order_name(order) for order in _choose_orders((objects.name,), UserAdditions()).values()
+        order_name(order) for order in choose_orders((objects.name,), UserAdditions()).values()
     ] == [objects.name]
 
 
 def test_a_source_that_no_chosen_image_is_made_from_is_told() -> None:
     """Otherwise the catalog's release is built, and taken for the user's tree."""
     with pytest.raises(UsageError, match=r"nothing that was chosen is made from postfix-3\.10\.13"):
-        _choose_orders((PAIR,), _adding("postfix", "3.10.13"))
+        choose_orders((PAIR,), _adding("postfix", "3.10.13"))
     additions = _adding("openssl", "1.1.1w")
-    assert "openssl-1.1.1w-stock" in _choose_orders(("openssl-1.1.1w-stock",), additions)
-    assert PAIR in _choose_orders((PAIR,), additions)
+    assert "openssl-1.1.1w-stock" in choose_orders(("openssl-1.1.1w-stock",), additions)
+    assert PAIR in choose_orders((PAIR,), additions)
 
 
 def test_a_name_given_twice_is_refused(
@@ -266,9 +266,9 @@ def test_one_orders_trouble_is_its_own(engine: docker.DockerClient, tmp_path: Pa
 def test_without_a_glob_the_clients_are_those_of_a_run_without_one() -> None:
     """Protects a first build from the whole fleet: clients that must be asked for are not made."""
     default_clients = {f"client-{client.name}" for client in all_clients() if not client.unasked}
-    assert default_clients.isdisjoint(_choose_orders((), UserAdditions()))
-    assert "client-openssl-1.0.2h" in _choose_orders((), UserAdditions())
-    assert default_clients <= set(_choose_orders(("client-*",), UserAdditions()))
+    assert default_clients.isdisjoint(choose_orders((), UserAdditions()))
+    assert "client-openssl-1.0.2h" in choose_orders((), UserAdditions())
+    assert default_clients <= set(choose_orders(("client-*",), UserAdditions()))
 
 
 @pytest.fixture

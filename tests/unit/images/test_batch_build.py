@@ -19,6 +19,7 @@ from harness.images.batch_build import (
 from harness.images.image import Image
 from harness.images.image_states import list_states
 from harness.images.pruning import TaggedImage
+from harness.images.pulled_images import PulledRecords
 from harness.images.recipes import SOURCE_FILE, Recipe, build_recipe, openssl_recipe
 from harness.images.refusals import Refusals, file_name, list_inputs
 from harness.images.stamping import make_labels
@@ -121,13 +122,13 @@ def test_survey_reports_built_images_missing_ones_and_refusals(tmp_path: Path) -
     tag = build_recipe(pair).tag(images_dir())
     labels = {names.POSTFIX: "3.7.11", names.OPENSSL: "1.1.1w", names.OCI_CREATED: "2026-11-23"}
     stale = TaggedImage(tag[:-12] + "0" * 12, "sha256:0", 7, labels)
-    refusals = Refusals(tmp_path)
+    refusals, records = Refusals(tmp_path), PulledRecords(tmp_path)
     refused = build_recipe(other).tag(images_dir())
     refusals.remember(refused, DoesNotBuildError("x", "y.c: error"), INPUTS, tmp_path / "log")
-    entries = list_states([pair, other], [stale], refusals, images_dir())
+    entries = list_states([pair, other], [stale], refusals, records, images_dir())
     assert [entry.state for entry in entries] == ["not built", "does not build: y.c: error"]
     (entry,) = list_states(
-        [pair], [stale, TaggedImage(tag, "sha256:1", 9, labels)], refusals, images_dir()
+        [pair], [stale, TaggedImage(tag, "sha256:1", 9, labels)], refusals, records, images_dir()
     )
     assert (entry.state, entry.size, entry.postfix, entry.made) == (
         "there",
@@ -196,3 +197,15 @@ def test_each_image_has_a_recipe(name: str) -> None:
     order = list_orderables()[name]
     recipe: Recipe = build_recipe(order) if isinstance(order, Build) else order
     assert recipe.tag(images_dir()).startswith("postfix-matrix/")
+
+
+def test_a_pulled_image_is_listed_as_one(tmp_path: Path) -> None:
+    """A list that says only "there" would hide that another machine built the image."""
+    build, records = Build.parse(PAIR), PulledRecords(tmp_path)
+    existing = [TaggedImage(build_recipe(build).tag(images_dir()), "sha256:1", 9, {})]
+    name = f"registry.example/images@sha256:{'a' * 64}"
+    records.remember("sha256:1", name)
+    for image_id, state, pulled in (("1", "there, pulled", name), ("2", "there", "")):
+        existing = [TaggedImage(existing[0].reference, f"sha256:{image_id}", 9, {})]
+        (entry,) = list_states([build], existing, Refusals(tmp_path), records, images_dir())
+        assert (entry.state, entry.pulled) == (state, pulled)
