@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 #: A result stays in view for this long.
 _LINGER = 5.0
-#: Results of an image's build; after one of them nothing more is being done.
-_RESULTS = ("built in ", "pulled, ")
+#: Results of making an image; after one of them nothing more is being done.
+_RESULTS = ("built in ", "pulled, ", "pushed in ")
 #: In a log, the first step of each activity is printed, and all steps that begin with one of these.
 _ANNOUNCED = (*_RESULTS, "starting", "fetch", "waiting", "pulling", "bootstrapping", "pushing")
 _MOST_TEXT = 60

@@ -75,7 +75,7 @@ class Display:
         if self._live is not None:
             self._live.start()
         elif not self._quiet:
-            threading.Thread(target=self._watch, name="progress", daemon=True).start()
+            threading.Thread(target=self._watch_activities, name="progress", daemon=True).start()
         return self
 
     def __exit__(self, *exc_info: Any) -> None:
@@ -113,7 +113,7 @@ class Display:
             for line in self._activities.take_heartbeats(self._clock(), _HEARTBEAT):
                 self._log_line(line)
 
-    def _watch(self) -> None:
+    def _watch_activities(self) -> None:
         """Print heartbeats until the display ends."""
         while not self._ended.wait(_TICK):
             self.print_heartbeats()

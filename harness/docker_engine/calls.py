@@ -27,11 +27,12 @@ def stream_objects(
     params: Mapping[str, str],
     cancel: Cancel,
     *,
+    method: str = "POST",
     body: BinaryIO | None = None,
     headers: Mapping[str, str] | None = None,
     time_limits: tuple[float | None, float | None] = (None, None),
 ) -> Generator[dict[str, Any], None, None]:
-    """POST to the engine, and yield the JSON objects of its response as they arrive.
+    """Send a request to the engine, and yield the JSON objects of its response as they arrive.
 
     ``time_limits`` are for connecting and for the wait between two chunks, in seconds. Closing the
     generator early ends the connection, and with it the engine's work.
@@ -42,7 +43,8 @@ def stream_objects(
     """
     url = f"{api.base_url}/v{api.api_version}{path}"
     try:
-        response = api.post(
+        response = api.request(
+            method,
             url,
             params=dict(params),
             data=body,

@@ -12,7 +12,13 @@ import docker
 from docker.errors import DockerException
 
 from harness.docker_engine.cancel import Cancel, Cancelled
-from harness.docker_engine.transfers import TIME_LIMITS, Transfer, TransferFault, pull
+from harness.docker_engine.transfers import (
+    ANSWER_LIMITS,
+    Transfer,
+    TransferFault,
+    ask_registry,
+    pull,
+)
 from harness.errors import InfrastructureError
 from harness.images import labels as names
 from harness.images.image import labels_of
@@ -49,8 +55,9 @@ class RegistryPuller:
         run_labels: Mapping[str, str],
         on_step: Callable[[str, str], None],
         on_notice: Callable[[str, str], None],
-        time_limits: tuple[float, float] = TIME_LIMITS,
+        answer_limits: tuple[float, float] = ANSWER_LIMITS,
     ) -> None:
+        """``answer_limits``: seconds to reach the engine, and to wait for the registry's answer."""
         self._client = client
         self._registry = registry
         self._images_dir = images_dir
@@ -59,7 +66,7 @@ class RegistryPuller:
         self._run_labels = run_labels
         self._on_step = on_step
         self._on_notice = on_notice
-        self._time_limits = time_limits
+        self._answer_limits = answer_limits
         self._records = PulledRecords(cache_dir)
         self._slots = BoundedSemaphore(_PULLS)
         self._lock = Lock()
@@ -84,10 +91,24 @@ class RegistryPuller:
         try:
             if self._is_left:
                 return False
-            self._on_step(recipe.name, f"pulling from {self._registry.repository}")
-            transfer = pull(self._client, source, self._cancel, self._time_limits)
+            what = f"pulling from {self._registry.repository}"
+            self._on_step(recipe.name, what)
+            answer = ask_registry(self._client, source, self._cancel, self._answer_limits)
+            if answer.fault is not None:
+                self._report_registry(recipe.name, answer)
+                return False
+            transfer = pull(
+                self._client,
+                source,
+                self._cancel,
+                on_layers=lambda layers: self._on_step(recipe.name, f"{layers}, {what}"),
+            )
             if transfer.fault is not None:
-                self._report_fault(recipe.name, transfer)
+                self._on_notice(
+                    recipe.name,
+                    f"the pull from {self._registry.repository} broke off: {transfer.error}; "
+                    "it is built here",
+                )
                 return False
             return self._accept_image(recipe, reference, source, transfer.digest)
         finally:
@@ -153,26 +174,19 @@ class RegistryPuller:
         except InfrastructureError as error:
             raise RefusedImageError(error.what) from error
 
-    def _report_fault(self, name: str, transfer: Transfer) -> None:
-        """Report a fault of the image by its name, one of the registry once."""
-        fault, repository = transfer.fault, self._registry.repository
-        if fault is TransferFault.BROKEN:
-            self._on_notice(
-                name, f"the pull from {repository} broke off: {transfer.error}; it is built here"
-            )
-            return
+    def _report_registry(self, name: str, answer: Transfer) -> None:
+        """Report, once, what the registry does not give, beginning with the image of ``name``."""
+        fault, repository = answer.fault, self._registry.repository
         with self._lock:
             if fault is None or fault in self._reported:
                 return
             self._reported.add(fault)
             self._is_left = self._is_left or fault is not TransferFault.ABSENT
-        host = repository.partition("/")[0]
-        self._on_notice(
-            repository,
-            {
-                TransferFault.ABSENT: f"it does not have the image of {name}; "
-                "what it does not have is built here",
-                TransferFault.DENIED: f"no permission to pull: {transfer.error}; images are built "
-                f"here ('docker login {host}' gives permission)",
-            }.get(fault, f"it is not reached: {transfer.error}; images are built here"),
-        )
+        if fault is TransferFault.ABSENT:
+            text = f"it does not have the image of {name}; what it does not have is built here"
+        elif fault is TransferFault.DENIED:
+            login = f"'docker login {repository.partition('/')[0]}'"
+            text = f"no permission to pull: {answer.error}; images are built here (see {login})"
+        else:
+            text = f"it is not reached: {answer.error}; images are built here"
+        self._on_notice(repository, text)

@@ -15,7 +15,13 @@ from docker.errors import DockerException
 from harness.catalog.builds import Build
 from harness.docker_engine.cancel import Cancelled
 from harness.docker_engine.session import engine_errors
-from harness.docker_engine.transfers import TIME_LIMITS, Transfer, TransferFault, push
+from harness.docker_engine.transfers import (
+    ANSWER_LIMITS,
+    Transfer,
+    TransferFault,
+    ask_registry,
+    push,
+)
 from harness.errors import HarnessError, InfrastructureError
 from harness.images.batch_build import Orderable
 from harness.images.image import Image
@@ -58,13 +64,14 @@ class RegistryPusher:
         builder: ImageBuilder,
         registry: ImageRegistry,
         on_step: Callable[[str, str], None],
-        time_limits: tuple[float, float] = TIME_LIMITS,
+        answer_limits: tuple[float, float] = ANSWER_LIMITS,
     ) -> None:
+        """``answer_limits``: seconds to reach the engine, and to wait for the registry's answer."""
         self._client = client
         self._builder = builder
         self._registry = registry
         self._on_step = on_step
-        self._time_limits = time_limits
+        self._answer_limits = answer_limits
 
     def push_all(self, orders: Mapping[str, Orderable]) -> list[PushResult]:
         """Push the images that are built; one result for each order, in their order.
@@ -105,11 +112,21 @@ class RegistryPusher:
     def _push_image(self, name: str, image: Image) -> PushResult:
         started = time.monotonic()
         repository, tag = self._registry.repository, self._registry.make_tag(image.reference)
-        self._on_step(name, f"pushing to {repository}")
-        self._client.api.tag(image.id, repository, tag)
+        what = f"pushing to {repository}"
+        self._on_step(name, what)
+        cancel = self._builder.cancel_flag
         try:
+            # Who may not read may perhaps write: registries differ in what they say of a new name.
+            answer = ask_registry(self._client, f"{repository}:{tag}", cancel, self._answer_limits)
+            if answer.fault is TransferFault.OTHER:
+                raise _registry_error(repository, answer)
+            self._client.api.tag(image.id, repository, tag)
             transfer = push(
-                self._client, repository, tag, self._builder.cancel_flag, self._time_limits
+                self._client,
+                repository,
+                tag,
+                cancel,
+                on_layers=lambda layers: self._on_step(name, f"{layers}, {what}"),
             )
         finally:
             with suppress(DockerException):
@@ -117,8 +134,9 @@ class RegistryPusher:
             self._on_step(name, "")
         seconds = time.monotonic() - started
         if transfer.fault is None:
+            self._on_step(name, f"pushed in {seconds:.0f} s")
             return PushResult(name, PushState.PUSHED, seconds, tag, transfer.digest)
-        if transfer.fault is not TransferFault.BROKEN:
+        if transfer.fault is TransferFault.DENIED:
             raise _registry_error(repository, transfer)
         error = InfrastructureError(
             f"the push of {name} to {repository} broke off: {transfer.error}",
@@ -138,8 +156,8 @@ def _registry_error(repository: str, transfer: Transfer) -> InfrastructureError:
             next_step=f"docker login {host}, as a user who may",
         )
     return InfrastructureError(
-        f"{repository} takes no image: {transfer.error}",
-        cause="the registry is not running or not reached, or its name is mistyped",
+        f"{repository} is not reached: {transfer.error}",
+        cause="the registry is not running, or its name is mistyped",
         next_step="see that the engine reaches it; without TLS it must be on 127.0.0.0/8, or among "
         "the engine's insecure-registries",
     )

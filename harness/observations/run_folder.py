@@ -197,7 +197,7 @@ class ImageInfo:
     flavour: str | None = None
     read_back: ReadBack | None = None
     build_log: str | None = None
-    pulled: str = ""
+    pulled: str | None = None
 
 
 class UnavailableCategory(StrEnum):

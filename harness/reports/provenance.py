@@ -174,7 +174,7 @@ def _every_fact(image: ImageInfo) -> Iterator[Fact]:
     yield Fact("base system from", f"{label(names.ORIGIN)}{_suite_text(image.labels)}".strip())
     yield Fact("created", label(names.OCI_CREATED))
     yield from _driver_facts(image)
-    yield Fact("pulled from", image.pulled, literal=True)
+    yield Fact("pulled from", image.pulled or "", literal=True)
     yield Fact("image", image.reference, literal=True)
     yield Fact("image's id", image.id, literal=True)
     yield Fact("recipe's hash", label(names.RECIPE), literal=True)

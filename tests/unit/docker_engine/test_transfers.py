@@ -4,50 +4,63 @@ from __future__ import annotations
 
 import pytest
 
-from harness.docker_engine.transfers import Transfer, TransferFault
+from harness.docker_engine.transfers import Transfer, TransferFault, _Layers
 
 LOOPBACK = "127.0.0.1:5000/images:debian-12-0123456789ab"
 
 
 @pytest.mark.parametrize(
-    ("error", "has_begun", "fault"),
+    ("error", "fault"),
     [
-        ("", True, None),
+        ("", None),
         (
             f"manifest for {LOOPBACK} not found: manifest unknown: manifest unknown",
-            False,
             TransferFault.ABSENT,
         ),
-        ("name unknown: repository name not known to registry", False, TransferFault.ABSENT),
+        ("name unknown: repository name not known to registry", TransferFault.ABSENT),
         (
             "pull access denied for example/images, repository does not exist or may require "
             "'docker login': denied: requested access to the resource is denied",
-            False,
             TransferFault.DENIED,
         ),
-        ("unauthorized: authentication required", False, TransferFault.DENIED),
-        (f'Head "http://{LOOPBACK}": no basic auth credentials', False, TransferFault.DENIED),
-        ("denied: permission_denied: write_package", True, TransferFault.DENIED),
+        ("unauthorized: authentication required", TransferFault.DENIED),
+        (f'Head "http://{LOOPBACK}": no basic auth credentials', TransferFault.DENIED),
+        ("denied: permission_denied: write_package", TransferFault.DENIED),
         (
             'Get "http://127.0.0.1:5000/v2/": dial tcp 127.0.0.1:5000: connect: connection refused',
-            False,
-            TransferFault.UNREACHED,
+            TransferFault.OTHER,
         ),
         (
             'Get "https://registry.invalid/v2/": dial tcp: lookup registry.invalid: no such host',
-            False,
-            TransferFault.UNREACHED,
+            TransferFault.OTHER,
         ),
         (
             'Get "https://10.0.0.1/v2/": net/http: request canceled while waiting for connection',
-            False,
-            TransferFault.UNREACHED,
+            TransferFault.OTHER,
         ),
-        ("filesystem layer verification failed for digest sha256:0", True, TransferFault.BROKEN),
-        ("unexpected EOF", True, TransferFault.BROKEN),
-        ("write /var/lib/docker/tmp/x: no space left on device", True, TransferFault.BROKEN),
+        ("filesystem layer verification failed for digest sha256:0", TransferFault.OTHER),
+        ("unexpected EOF", TransferFault.OTHER),
+        ("write /var/lib/docker/tmp/x: no space left on device", TransferFault.OTHER),
     ],
 )
-def test_a_message_has_its_kind(error: str, has_begun: bool, fault: TransferFault | None) -> None:
+def test_a_message_has_its_kind(error: str, fault: TransferFault | None) -> None:
     """The kind decides whether one image is given up, or the registry."""
-    assert Transfer(error=error, has_begun=has_begun).fault is fault
+    assert Transfer(error=error).fault is fault
+
+
+def test_layers_are_counted_as_they_arrive() -> None:
+    """A download of minutes shows how far it is; the engine reports each layer many times."""
+    reports: list[str] = []
+    layers = _Layers(reports.append)
+    for layer, status in (
+        ("debian-12-0123456789ab", "Pulling from images"),
+        ("aaaaaaaaaaaa", "Pulling fs layer"),
+        ("bbbbbbbbbbbb", "Already exists"),
+        ("aaaaaaaaaaaa", "Downloading"),
+        ("aaaaaaaaaaaa", "Download complete"),
+        ("aaaaaaaaaaaa", "Pull complete"),
+        ("aaaaaaaaaaaa", "Pull complete"),
+    ):
+        layers.note({"id": layer, "status": status})
+    layers.note({"status": "Digest: sha256:0"})
+    assert reports == ["1 of 2 layers", "2 of 2 layers"]

@@ -173,3 +173,15 @@ def test_an_older_runs_images_are_listed(tmp_path: Path) -> None:
            for name, image in data.run.images.items()}  # fmt: skip
     text = render_markdown(replace(data, run=replace(data.run, images=old)))
     assert "| debian-12 | 3.7.11 (by its label) | 3.0.17 (by its label) |" in text
+
+
+def test_an_image_that_was_pulled_says_so() -> None:
+    """Another machine built it: the reader sees the day, and the digest in the registry."""
+    pulled = f"ghcr.io/example/postfix-matrix@sha256:{HEX}"
+    labels = {names.OCI_CREATED: "2026-11-29T01:02:03+00:00", names.HOW: "packages"}
+    shown = image_provenance("debian-12", ImageInfo("build", labels=labels, pulled=pulled))
+    assert shown.origin == ("packages", "pulled, built elsewhere on 2026-11-29")
+    assert ("pulled from", pulled) in [(fact.title, fact.value) for fact in shown.facts]
+    built = image_provenance("debian-12", ImageInfo("build", labels=labels))
+    assert built.origin == ("packages",)
+    assert "pulled from" not in [fact.title for fact in built.facts]
