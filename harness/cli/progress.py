@@ -163,9 +163,13 @@ class Display:
 
     def _make_row(self, activity: Activity, now: float) -> Text:
         """One line: the name, the step, the time; cut to the terminal's width."""
-        width = max(20, self._console.width - _NAME_WIDTH - _TIME_WIDTH - 3)
-        name, step = Text(activity.name, style="bold"), Text(activity.text, style="dim")
+        clock_time = activity.describe_time(now)
+        # A result has no time, and may take its place.
+        time_width = _TIME_WIDTH + 1 if clock_time else 0
+        name = Text(activity.name, style="bold")
         name.truncate(_NAME_WIDTH, overflow="ellipsis", pad=True)
-        step.truncate(width, overflow="ellipsis", pad=True)
-        clock_time = Text(f"{activity.describe_time(now):>{_TIME_WIDTH}}")
-        return Text(" ").join([name, step, clock_time])
+        step = Text(activity.text, style="dim")
+        step_width = max(20, self._console.width - _NAME_WIDTH - time_width - 2)
+        step.truncate(step_width, overflow="ellipsis", pad=True)
+        parts = [name, step, *([Text(clock_time.rjust(_TIME_WIDTH))] if clock_time else [])]
+        return Text(" ").join(parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import secrets
 import signal
 import threading
@@ -167,6 +168,31 @@ def test_what_is_there_is_not_built_again(
     changed = shop.ensure(_recipe(tmp_path, mark, parent.reference, "RUN true && true"))
     assert changed.reference != made.reference
     assert changed.id != made.id
+
+
+def test_a_build_reports_its_begin_its_commands_and_its_end(
+    client: docker.DockerClient, parent: Image, mark: str, tmp_path: Path
+) -> None:
+    """Progress needs the stage of a build script, and an estimate once there is one."""
+    begun: list[tuple[str, float | None]] = []
+    steps: list[str] = []
+    builder = ImageBuilder(
+        client,
+        images_dir=tmp_path / "images",
+        cache_dir=tmp_path / "cache",
+        on_step=lambda _, text: steps.append(text),
+        on_begin=lambda name, expected: begun.append((name, expected)),
+    )
+    recipe = _recipe(tmp_path, mark, parent.reference, "RUN echo '+ make -j2 all'")
+    builder.ensure(recipe)
+    assert begun == [(recipe.name, None)]
+    assert any(re.fullmatch(r"Step 3/\d+ : make -j2 all", step) for step in steps)
+    assert steps[-2].startswith("built in ")
+    assert steps[-1] == "", "nothing is being done any more"
+    builder.ensure(_recipe(tmp_path, mark, parent.reference, "RUN echo '+ make install'"))
+    (_, (name, expected)) = begun
+    assert name == recipe.name
+    assert expected is not None
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=lambda number: number.name)

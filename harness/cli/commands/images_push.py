@@ -23,6 +23,9 @@ from harness.images.registry_pusher import PushResult, PushState, RegistryPusher
 from harness.reports.plain_text import escape_controls
 from harness.run.session_builder import open_builder
 
+#: "sha256:" and twelve digits, as the engine shows an id.
+_SHORT_DIGEST = 19
+
 
 @click.command(
     "push",
@@ -93,14 +96,14 @@ def push_command(
 
 
 def _result_table(results: Iterable[PushResult]) -> Table:
-    """The images that were pushed, and those that failed; the others are counted below."""
+    """One row for each image; its whole digest is in the lock file and in JSON."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("image", "state", "after", "digest"):
         justify: Any = "right" if title == "after" else "left"
-        table.add_column(title, no_wrap=title != "digest", justify=justify)
+        table.add_column(title, no_wrap=True, justify=justify)
     for result in results:
         seconds = f"{result.seconds:.0f} s" if result.seconds else ""
-        cells = (result.name, result.state, seconds, result.digest)
+        cells = (result.name, result.state, seconds, result.digest[:_SHORT_DIGEST])
         table.add_row(*(Text(escape_controls(text)) for text in cells))
     return table
 

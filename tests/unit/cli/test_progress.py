@@ -157,7 +157,9 @@ def test_a_row_stays_until_its_step_ends(terminal: Screen) -> None:
     ]
     assert all(len(row) <= 80 for row in terminal.rows())
     terminal.now += 170
-    terminal.show(Step("debian-12", ""))
+    terminal.show(Step("debian-12", "pulled, built elsewhere on 2026-11-29"))
+    assert terminal.rows()[1] == "debian-12                pulled, built elsewhere on 2026-11-29"
+    terminal.show(Step("debian-12", "starting Postfix"), Step("debian-12", ""))
     assert terminal.rows() == [
         "openssl-1.1.1w-stock     Step 8/17 : make -j2 all                6:02, was 5:10",
     ]
