@@ -110,7 +110,8 @@ class RegistryPuller:
                     "it is built here",
                 )
                 return False
-            return self._accept_image(recipe, reference, source, transfer.digest)
+            digest = transfer.digest or answer.digest
+            return self._accept_image(recipe, reference, source, digest)
         finally:
             self._slots.release()
 
