@@ -33,7 +33,7 @@ from harness.run.events import Event, Listener
 from harness.run.instances import HeldInstance
 from harness.run.run_folders import RUNS
 from harness.run.session_run import SessionRun, parse_cell
-from harness.scenarios.candidate import make_candidate
+from harness.scenarios.candidate import format_setting, make_candidate, make_test_id
 from harness.scenarios.configuration_source import (
     ConfigurationSource,
     read_source,
@@ -56,7 +56,6 @@ __all__ = [
 #: the Path of a file, of a folder such as /etc/postfix, or of a tar of one; several such paths; or
 #: a scenario. A string is never taken for a path.
 Configuration = Mapping[str, str] | str | Path | Sequence[Path] | Scenario
-_LONGEST_SLUG = 40
 
 
 def open_engine(
@@ -256,7 +255,7 @@ def read_scenario(
     if isinstance(configuration, Scenario):
         return configuration
     if isinstance(configuration, Mapping):
-        configuration = "".join(map(_format_setting, configuration, configuration.values()))
+        configuration = "".join(map(format_setting, configuration, configuration.values()))
     if isinstance(configuration, str):
         if re.fullmatch(r"[^\s=]+", configuration):
             raise UsageError(
@@ -273,24 +272,4 @@ def read_scenario(
         footing = Footing.WHOLE if whole else Footing.LINES
     candidate = make_candidate(source, footing=footing)
     scenario = replace(candidate, as_is=as_is, title=name or candidate.title)
-    return replace(scenario, id=_id_of(name, scenario.digest))
-
-
-def _format_setting(name: str, value: str) -> str:
-    """A line of main.cf; each further line of the value begins with a space, as postconf(5) has it.
-
-    Raises:
-        UsageError: the value is no string.
-    """
-    if not isinstance(value, str):
-        raise UsageError(
-            f"the value of {name} is no string: {value!r}",
-            next_step="write it as in main.cf, such as 'yes' or '3600s'",
-        )
-    return f"{name} = {value}".rstrip().replace("\n", "\n ") + "\n"
-
-
-def _id_of(name: str, digest: str) -> str:
-    """An id that is a folder, a part of a host name and of a cell's id: at most 60 characters."""
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:_LONGEST_SLUG].strip("-")
-    return "-".join(filter(None, ("test", slug, digest.removeprefix("sha256:")[:12])))
+    return replace(scenario, id=make_test_id(name, scenario.digest))

@@ -69,7 +69,7 @@ WHOLE_SETTINGS = frozenset(
         *("recipient_delimiter", "relayhost", "setgid_group", "virtual_mailbox_domains"),
     }
 )
-_ENOUGH_SETTINGS = 2
+ENOUGH_SETTINGS = 2
 #: Entries that a complete master.cf must have: without them no mail is delivered.
 WHOLE_ENTRIES = frozenset({"cleanup", "qmgr"})
 _FIELDS_OF_INET = "n - - - - smtpd"
@@ -330,7 +330,7 @@ def _shows_whole(texts: Sequence[ReadText]) -> bool:
         for part in read.parts
         if part.kind is PartKind.MAIN and part.edit is None
     }
-    return len(names & WHOLE_SETTINGS) >= _ENOUGH_SETTINGS
+    return len(names & WHOLE_SETTINGS) >= ENOUGH_SETTINGS
 
 
 def _is_whole(texts: Sequence[ReadText], main_cf: str, master_cf: str) -> bool:

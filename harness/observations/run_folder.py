@@ -268,17 +268,25 @@ class RunData:
 
     def evidence(self, observation: Observation) -> Evidence | None:
         """The evidence of one cell, read now; None where there is no (whole) file of it."""
-        if observation.evidence is None:
-            return None
-        return _read_object(self.folder, observation.evidence)
+        return read_evidence(self.folder, observation)
 
     def instance(self, build: str, scenario: str) -> Evidence | None:
         """The evidence of one Postfix instance, read now; None where there is no (whole) file."""
-        return _read_object(self.folder, f"instances/{build}/{scenario}.json")
+        return read_instance(self.folder, build, scenario)
 
     def find(self, cell_id: str) -> Observation | None:
         """The observation of a cell, if it was made."""
         return next((cell for cell in self.observations if cell.cell == cell_id), None)
+
+
+def read_evidence(folder: Path, observation: Observation) -> Evidence | None:
+    """The evidence of a cell of a run folder; None where there is no (whole) file of it."""
+    return None if observation.evidence is None else _read_object(folder, observation.evidence)
+
+
+def read_instance(folder: Path, build: str, scenario: str) -> Evidence | None:
+    """The evidence of a Postfix instance of a run folder; None where there is no (whole) file."""
+    return _read_object(folder, f"instances/{build}/{scenario}.json")
 
 
 def load_run(folder: Path) -> RunData:

@@ -143,11 +143,11 @@ def _judge_row(row: Row, absent: Collection[str]) -> tuple[ProtocolVerdict, ...]
 
 def _judge_version(cells: Sequence[GridCell]) -> ProtocolVerdict:
     observations = [cell.observation for cell in cells if cell.observation]
-    accepted = [cell for cell in observations if _is_accepted(cell)]
+    accepted = [cell for cell in observations if is_negotiated(cell)]
     if accepted:
         return _judge_accepted(accepted, observations)
     capable = [cell for cell in observations if cell.outcome is not Outcome.CLIENT_INCAPABLE]
-    unproved = [cell for cell in capable if not _is_proved(cell)]
+    unproved = [cell for cell in capable if not is_proved(cell)]
     if unproved or len(observations) < len(cells) or not observations:
         label = short_word(unproved[0]) if unproved else ""
         return ProtocolVerdict(ProtocolStanding.UNMEASURED, f"? {label}".strip())
@@ -164,7 +164,7 @@ def _judge_accepted(
     accepted: Sequence[Observation], observations: Sequence[Observation]
 ) -> ProtocolVerdict:
     refused = tuple(
-        cell for cell in observations if cell.outcome is Outcome.REFUSED and not _is_accepted(cell)
+        cell for cell in observations if cell.outcome is Outcome.REFUSED and not is_negotiated(cell)
     )
     mark = DISAGREE if any(cell.agree is False for cell in accepted) else ""
     if accepted and all(map(without_certificate, accepted)):
@@ -173,7 +173,7 @@ def _judge_accepted(
     return ProtocolVerdict(ProtocolStanding.ACCEPTED, text, refused)
 
 
-def _is_accepted(observation: Observation) -> bool:
+def is_negotiated(observation: Observation) -> bool:
     """Whether the version was negotiated; the message may have been refused after that."""
     if observation.outcome is Outcome.CLIENT_INCAPABLE:
         return False
@@ -183,7 +183,7 @@ def _is_accepted(observation: Observation) -> bool:
     )
 
 
-def _is_proved(observation: Observation) -> bool:
+def is_proved(observation: Observation) -> bool:
     """Whether it shows something about the server, and not about the client or the harness."""
     if observation.outcome is Outcome.REFUSED:
         # A server that refused before the client's offer needs no control as proof.

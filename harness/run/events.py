@@ -48,7 +48,25 @@ class Seen:
     observation: Observation
 
 
-Event = Step | BuildBegun | Notice | Missing | Planned | Seen
+@dataclass(frozen=True, slots=True)
+class ScenarioMeasured:
+    """All cells of a scenario on a build were measured, and its instance's evidence is kept."""
+
+    build: str
+    scenario: str
+
+
+Event = Step | BuildBegun | Notice | Missing | Planned | Seen | ScenarioMeasured
 Listener = Callable[[Event], None]
 
-__all__ = ["BuildBegun", "Event", "Listener", "Missing", "Notice", "Planned", "Seen", "Step"]
+__all__ = [
+    "BuildBegun",
+    "Event",
+    "Listener",
+    "Missing",
+    "Notice",
+    "Planned",
+    "ScenarioMeasured",
+    "Seen",
+    "Step",
+]

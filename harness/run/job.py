@@ -32,7 +32,8 @@ class Job:
     """What one command measures; ``prior`` is the run that it goes on with.
 
     ``builds`` has the plan's, by name; ``user_clients`` are clients of the user's.
-    ``stays_aside``: it only adds to another run, which stays the latest.
+    ``stays_aside``: it only adds to another run, which stays the latest. ``folder`` is where a
+    new run is kept, if it is not to be named after the engine's session.
     """
 
     plan: Plan
@@ -41,6 +42,7 @@ class Job:
     prior: RunData | None = None
     user_clients: tuple[Client, ...] = ()
     stays_aside: bool = False
+    folder: Path | None = None
 
 
 def measure_job(engine: Engine, job: Job, runs: Path) -> Path:
@@ -51,7 +53,7 @@ def measure_job(engine: Engine, job: Job, runs: Path) -> Path:
     Raises:
         HarnessError: something that every cell needs is unavailable, or the folder is not writable.
     """
-    folder = job.prior.folder if job.prior else _new_folder(engine, runs)
+    folder = job.prior.folder if job.prior else job.folder or _new_folder(engine, runs)
     with _hold_folder(folder):
         journal = Journal(folder)
         opening = _open_record(folder, job)

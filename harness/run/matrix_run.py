@@ -19,7 +19,7 @@ from harness.observations.record import Observation
 from harness.run.cell_measurer import CellMeasurer
 from harness.run.endpoints import instance_evidence
 from harness.run.engine import Engine
-from harness.run.events import Listener, Planned, Step
+from harness.run.events import Listener, Planned, ScenarioMeasured, Step
 from harness.run.instances import HeldInstance
 from harness.run.run_resources import RunResources
 from harness.scenarios.lab_names import needs_names
@@ -128,6 +128,7 @@ class MatrixRun:
             check = await asyncio.to_thread(endpoint.target.check, endpoint.instance.directory)
             evidence = instance_evidence(endpoint, check)
             self._journal.write_instance(build, scenario.id, evidence)
+            self._listener(ScenarioMeasured(build, scenario.id))
         finally:
             await self.resources.release(build, scenario)
 

@@ -71,7 +71,7 @@ async def _scan_build(
                 cause="Postfix rejects this configuration",
                 next_step="run the scenario: its cells have Postfix's own log lines",
             )
-        target = await _find_target(engine, held.endpoint, service)
+        target = await find_target(engine, held.endpoint, service)
         result = await asyncio.to_thread(scan_server, target, ciphers_only=ciphers_only)
         replaced = tuple(change.to_dict() for change in instance.config.replaced)
         return result, StandIns(replaced, instance.config.base, scenario.reading)
@@ -79,7 +79,7 @@ async def _scan_build(
         await engine.instances.release(build, scenario)
 
 
-async def _find_target(engine: Engine, endpoint: PostfixEndpoint, service: Service) -> ScanTarget:
+async def find_target(engine: Engine, endpoint: PostfixEndpoint, service: Service) -> ScanTarget:
     """Where a service is reached from here: by HAProxy where it expects its protocol.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from harness.config_input.forms import (
     read_configuration,
 )
 from harness.config_input.text import STDIN
+from harness.errors import UsageError
 from harness.postfix_config.master_cf import parse_master_cf
 from harness.scenarios.claims import Claims
 from harness.scenarios.configuration_files import collect_files
@@ -18,6 +20,8 @@ from harness.scenarios.configuration_source import ConfigurationSource
 from harness.scenarios.instance import key_paths
 from harness.scenarios.scenario import Scenario
 from harness.tls import Service
+
+_LONGEST_SLUG = 40
 
 
 def read_candidate(
@@ -83,3 +87,26 @@ def make_candidate(
         key_paths(candidate).__contains__,
     )
     return replace(candidate, files=further.files, reading=(*candidate.reading, *further.notes))
+
+
+def make_test_id(name: str, digest: str) -> str:
+    """The id of a test's candidate, ``test-NAME-DIGEST``: at most 60 characters.
+
+    It is the name of a folder, and a part of a host name and of each cell's id.
+    """
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:_LONGEST_SLUG].strip("-")
+    return "-".join(filter(None, ("test", slug, digest.removeprefix("sha256:")[:12])))
+
+
+def format_setting(name: str, value: str) -> str:
+    """A line of main.cf; each further line of the value begins with a space, as postconf(5) has it.
+
+    Raises:
+        UsageError: the value is no string.
+    """
+    if not isinstance(value, str):
+        raise UsageError(
+            f"the value of {name} is no string: {value!r}",
+            next_step="write it as in main.cf, such as 'yes' or '3600s'",
+        )
+    return f"{name} = {value}".rstrip().replace("\n", "\n ") + "\n"

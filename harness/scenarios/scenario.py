@@ -132,13 +132,16 @@ class Scenario:
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
-def load_scenario(folder: Path) -> Scenario:
+def load_scenario(folder: Path, policies: Mapping[str, Policy] | None = None) -> Scenario:
     """Read one folder; its name is the scenario's id.
+
+    ``policies`` are those to which it may refer; None: they are read for it.
 
     Raises:
         ScenarioErrors: with all errors in it, each with file, line and key.
     """
-    scenario, errors = _read_folder(folder, load_policies(folder.parent))
+    known = load_policies(folder.parent) if policies is None else policies
+    scenario, errors = _read_folder(folder, known)
     if scenario is None or errors:
         raise ScenarioErrors(errors)
     return scenario

@@ -1,0 +1,86 @@
+"""Whether two servers behave alike: the same clients and offers, cell by cell.
+
+What counts is what a client experiences: the outcome, its reason, the TLS version. Another cipher
+or group is no other behaviour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from harness.observations.record import Observation
+from harness.observations.run_folder import RunData
+from harness.pytest_plugin.engine_requests import CellAnswer
+from harness.pytest_plugin.failures import count_more, describe_place, evidence_command
+from harness.pytest_plugin.not_measured import NotMeasured
+from harness.pytest_plugin.protocol_facts import describe_ending
+from harness.reports.verify_findings import reply_and_log
+from harness.verdicts.judging import INCONCLUSIVE
+from harness.verdicts.observation_diff import protocol_of
+
+
+@dataclass(frozen=True, slots=True)
+class BehaviourPair:
+    """One client's offer to one service of both servers."""
+
+    cell: Observation
+    other: Observation
+
+
+def check_same_behaviour(
+    data: RunData,
+    answers: Mapping[str, CellAnswer],
+    other_answers: Mapping[str, CellAnswer],
+    other_name: str,
+) -> None:
+    """Compare the cells of two servers by service, client and offer.
+
+    Raises:
+        AssertionError: some differ; the text has each with both results.
+        NotMeasured: none differs, and some show nothing on one side only.
+    """
+    differing: list[BehaviourPair] = []
+    unknown: list[str] = []
+    for place, answer in answers.items():
+        cell, other = answer.observation, other_answers[place].observation
+        if cell is None or other is None:
+            unknown.append(f"{place}: {answer.why or other_answers[place].why}")
+        elif _behaviour(cell) == _behaviour(other):
+            continue
+        elif cell.outcome in INCONCLUSIVE or other.outcome in INCONCLUSIVE:
+            ending = cell if cell.outcome in INCONCLUSIVE else other
+            unknown.append(f"{describe_place(ending.cell)}: {describe_ending(ending)}")
+        else:
+            differing.append(BehaviourPair(cell, other))
+    if differing:
+        raise AssertionError("\n".join(_report_differences(data, differing, other_name)))
+    if unknown:
+        raise NotMeasured(f"not measured: {unknown[0]}{count_more(len(unknown) - 1)}")
+
+
+def _report_differences(
+    data: RunData, differing: list[BehaviourPair], other_name: str
+) -> Iterator[str]:
+    first = differing[0]
+    yield (
+        f"{describe_place(first.cell.cell)}: {_describe(first.cell)}, "
+        f"with {other_name}: {_describe(first.other)}{count_more(len(differing) - 1)}"
+    )
+    for pair in differing:
+        yield f"  {describe_place(pair.cell.cell)}"
+        yield f"    here      {_describe(pair.cell)}"
+        yield f"    there     {_describe(pair.other)}"
+        _, log = reply_and_log(data, pair.cell)
+        if log:
+            yield f"    log       {log}"
+        yield f"    evidence  {evidence_command(data.folder, pair.cell.cell)}"
+
+
+def _behaviour(observation: Observation) -> tuple[object, ...]:
+    return (observation.outcome, observation.reason, protocol_of(observation))
+
+
+def _describe(observation: Observation) -> str:
+    protocol = protocol_of(observation)
+    return describe_ending(observation) + (f" with {protocol}" if protocol else "")

@@ -1,0 +1,113 @@
+"""The fixture ``postfix``: a function that starts servers for one test, and stops them after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from harness.errors import HarnessError, UsageError
+from harness.pytest_plugin.configurations import GivenConfiguration, GivenText, read_given
+from harness.pytest_plugin.engine_requests import EngineConnection, HoldServer, PrepareBuild
+from harness.pytest_plugin.plugin_state import describe_for_setup, state_of
+from harness.pytest_plugin.servers import TestedServer
+from harness.reports.labels import COMPLAINT
+
+
+class ServerStarter:
+    """Starts servers on the build that the test runs on."""
+
+    def __init__(
+        self, connection: EngineConnection, build: str, folders: tuple[Path, ...], test: pytest.Item
+    ) -> None:
+        """Use the fixture ``postfix``."""
+        self.build = build
+        self.servers: list[TestedServer] = []
+        self._connection = connection
+        self._folders = folders
+        self._test = test
+        self._name = getattr(test, "originalname", None) or test.name
+
+    def __call__(
+        self,
+        *,
+        main_cf: GivenText | None = None,
+        master_cf: str | Path | None = None,
+        config_dir: str | Path | None = None,
+        scenario: str | Path | None = None,
+        whole: bool | None = None,
+        as_is: bool = False,
+    ) -> TestedServer:
+        """Start a Postfix with a configuration. Paths are relative to the test's folder.
+
+        Args:
+            main_cf: a file, or its text, or settings by name; with or without ``master_cf``.
+            master_cf: a file, or its text.
+            config_dir: a folder such as /etc/postfix, or a tar of one.
+            scenario: a scenario's folder, or the name of one that comes with the tool.
+            whole: True for a whole configuration, to which nothing is added that decides TLS; False
+                for lines of one; None: as the text shows.
+            as_is: nothing is replaced that needs another machine's surroundings.
+
+        Raises:
+            UsageError: the configuration cannot be read.
+            InfrastructureError: the build is unavailable.
+        """
+        given = GivenConfiguration(main_cf, master_cf, config_dir, scenario, whole, as_is)
+        candidate = read_given(given, self._folders, self._name)
+        record = self._connection.ask(HoldServer(self.build, candidate))
+        server = TestedServer(self._connection, record, candidate)
+        self.servers.append(server)
+        self._test.add_report_section("call", "postfix", _describe_start(server))
+        return server
+
+
+def _describe_start(server: TestedServer) -> str:
+    """How a configuration was read, and what Postfix complains about, for the test's report."""
+    complaints = [line for line in server.startup_log if COMPLAINT.search(line)]
+    return "\n".join([repr(server), *server.scenario.reading, *complaints])
+
+
+@contextmanager
+def start_servers(request: pytest.FixtureRequest, build: str) -> Iterator[ServerStarter]:
+    """The fixture's value. Where there is no engine or no build, the test's setup fails."""
+    node = request.node
+    folders = (node.path.parent, Path(request.config.rootpath))
+    connection, trouble = _connect(request.config, build)
+    if connection is None:
+        # Outside of the handler, whose errors pytest would show as this one's causes.
+        pytest.fail(trouble, pytrace=False)
+    starter = ServerStarter(connection, build, folders, node)
+    try:
+        yield starter
+    finally:
+        for server in starter.servers:
+            server.release()
+
+
+def _connect(config: pytest.Config, build: str) -> tuple[EngineConnection | None, str]:
+    """The way to the engine, which can start the build; or None, and why not."""
+    try:
+        connection = state_of(config).connection
+        connection.ask(PrepareBuild(build))
+    except HarnessError as error:
+        return None, describe_for_setup(error)
+    return connection, ""
+
+
+def only_build(request: pytest.FixtureRequest) -> str:
+    """The build of a test that asks for the fixture while it runs, so that it is not repeated.
+
+    Raises:
+        UsageError: several builds are chosen.
+    """
+    marker = request.node.get_closest_marker("postfix_builds")
+    builds = state_of(request.config).builds_of(marker)
+    if len(builds) != 1:
+        raise UsageError(
+            f"a test that asks for 'postfix' while it runs cannot run on {len(builds)} builds",
+            next_step="make 'postfix' an argument of the test, or choose one build",
+        )
+    return builds[0]
