@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from harness.observations.record import Observation
+from harness.observations.record import Observation, Outcome
 from harness.observations.run_folder import RunData
 from harness.pytest_plugin.engine_requests import CellAnswer
 from harness.pytest_plugin.failures import count_more, describe_place, evidence_command
@@ -38,25 +38,32 @@ def check_same_behaviour(
 
     Raises:
         AssertionError: some differ; the text has each with both results.
-        NotMeasured: none differs, and some show nothing on one side only.
+        NotMeasured: none differs, and some show nothing.
     """
-    differing: list[BehaviourPair] = []
+    pairs: list[BehaviourPair] = []
     unknown: list[str] = []
     for place, answer in answers.items():
         cell, other = answer.observation, other_answers[place].observation
         if cell is None or other is None:
             unknown.append(f"{place}: {answer.why or other_answers[place].why}")
-        elif _behaviour(cell) == _behaviour(other):
-            continue
-        elif cell.outcome in INCONCLUSIVE or other.outcome in INCONCLUSIVE:
-            ending = cell if cell.outcome in INCONCLUSIVE else other
-            unknown.append(f"{describe_place(ending.cell)}: {describe_ending(ending)}")
-        else:
-            differing.append(BehaviourPair(cell, other))
+        elif unclear := _find_unclear(cell, other):
+            unknown.append(f"{describe_place(unclear.cell)}: {describe_ending(unclear)}")
+        elif cell.outcome is not Outcome.CLIENT_INCAPABLE:
+            pairs.append(BehaviourPair(cell, other))
+    differing = [pair for pair in pairs if _behaviour(pair.cell) != _behaviour(pair.other)]
     if differing:
         raise AssertionError("\n".join(_report_differences(data, differing, other_name)))
-    if unknown:
-        raise NotMeasured(f"not measured: {unknown[0]}{count_more(len(unknown) - 1)}")
+    if unknown or not pairs:
+        first = unknown[0] if unknown else "no client can make any of the offers"
+        raise NotMeasured(f"not measured: {first}{count_more(len(unknown) - 1)}")
+
+
+def _find_unclear(cell: Observation, other: Observation) -> Observation | None:
+    """The one of two cells that shows nothing; a client that cannot make an offer can to none."""
+    if cell.outcome is other.outcome is Outcome.CLIENT_INCAPABLE:
+        return None
+    pair = (cell, other)
+    return next((e for e in pair if e.outcome in INCONCLUSIVE or e.agree is False), None)
 
 
 def _report_differences(

@@ -49,7 +49,7 @@ class EngineHost:
     """
 
     def __init__(self, runs: Path, time_limit: float = 10.0) -> None:
-        """``runs`` is where the run folders are made; ``time_limit`` is of a dialogue, in seconds."""
+        """``runs`` is where run folders are made; ``time_limit``, in seconds, of a dialogue."""
         self.trouble: HarnessError | None = None
         self._runs, self._time_limit = runs, time_limit
         self._process = os.getpid()

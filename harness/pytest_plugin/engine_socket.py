@@ -23,8 +23,8 @@ from typing import Any
 from harness.errors import InfrastructureError, UsageError
 from harness.pytest_plugin.engine_requests import EngineRequest, ErrorAnswer
 
-#: The longest path of a socket is 107 bytes (unix(7)).
-_LONGEST_FOLDER = 90
+#: Letters of the folder that has ours: the longest path of a socket is 107 bytes (unix(7)).
+_LONGEST_PARENT = 60
 _PREFIX = "postfix-matrix-pytest-"
 _FOLDER = re.compile(rf"{_PREFIX}(?P<process>\d+)-")
 #: What is wrong with a connection whose other end is no more.
@@ -167,7 +167,7 @@ def _no_controller() -> InfrastructureError:
 def _make_folder() -> Path:
     """A folder of the user's own with a short path; what dead processes left is removed."""
     parent = Path(tempfile.gettempdir())
-    if len(str(parent)) > _LONGEST_FOLDER - len(_PREFIX) - 20:
+    if len(str(parent)) > _LONGEST_PARENT:
         parent = Path("/tmp")
     for folder in parent.glob(f"{_PREFIX}*"):
         match = _FOLDER.match(folder.name)

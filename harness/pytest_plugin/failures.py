@@ -58,7 +58,7 @@ def describe_unmeasured(cells: Iterable[UnmeasuredCell]) -> list[str]:
 
 def count_more(number: int) -> str:
     """`` (and 3 more cells)``; "" for none."""
-    return f" (and {number} more cell{'s' if number > 1 else ''})" if number else ""
+    return f" (and {number} more cell{'s' if number > 1 else ''})" if number > 0 else ""
 
 
 def _indent(lines: Iterable[str]) -> list[str]:
