@@ -13,6 +13,7 @@ import click
 import pytest
 
 from harness.cli.main import cli, run_cli
+from postfix_matrix import pytest_plugin
 from tests.schema_files import FOLDER, NAMES, faults
 from tests.unit.project.pages import ROOT, CodeBlock, Page, joined, read_pages, split_command
 from tests.unit.sample_run import write_sample_run
@@ -25,7 +26,10 @@ INFOS = frozenset(
     | {"python run", "text", "toml"}
 )
 #: Options in inline code that are those of other programs, or of a driver.
-FOREIGN_OPTIONS = frozenset({"--describe", "--help", "--list", "--sslv3", "--build-arg", "--delay"})
+FOREIGN_OPTIONS = frozenset(
+    {"--describe", "--help", "--list", "--sslv3", "--build-arg", "--delay"}
+    | {"--collect-only", "--dist", "--tx"}
+)
 #: "a row a cell", "one line a message": what of which.
 _CONTAINERS = "row|line|column|cell|table|sentence|container|process|message|request|build"
 _CONTENTS = "cell|build|client|service|message|config|scenario|pin|thing|version|protocol|row|line"
@@ -134,8 +138,11 @@ def find_unknown_commands(page: Page) -> Iterator[str]:
 
 
 def known_options() -> set[str]:
-    """Every option of every command, and of the benchmarks."""
-    options: set[str] = set()
+    """Every option of every command, and of the pytest plugin."""
+    parser = pytest.Parser(_ispytest=True)
+    pytest_plugin.pytest_addoption(parser)
+    *_, group = parser._groups
+    options = {name for option in group.options for name in option.names()}
     commands: list[click.Command] = [cli]
     while commands:
         command = commands.pop()
