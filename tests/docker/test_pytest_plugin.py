@@ -31,7 +31,7 @@ smtpd_tls_auth_only = yes
 smtpd_tls_protocols = !SSLv2, !SSLv3, !TLSv1, !TLSv1.1
 smtpd_tls_mandatory_protocols = !SSLv2, !SSLv3, !TLSv1, !TLSv1.1
 """
-#: The ten lines that issue 15 asks for, but for the snapshot, which tests/docker/test_snapshots.py has.
+#: The ten lines of docs/pytest.md, and a test that fails.
 TEN_LINES = """\
 import pytest
 pytestmark = pytest.mark.postfix_builds("debian-12,debian-13,ubuntu-16.04")
