@@ -126,7 +126,31 @@ def pytest_configure_node(node: Any) -> None:
     """Give a worker of pytest-xdist the way to the engine, which is in this process."""
     from harness.pytest_plugin.plugin_state import WORKER_KEY, state_of
 
+    plugins = node.config.pluginmanager
+    if not plugins.has_plugin(_LastFailure.NAME):
+        plugins.register(_LastFailure(node.config), _LastFailure.NAME)
     node.workerinput[WORKER_KEY] = state_of(node.config).input_for(node.gateway.spec)
+
+
+class _LastFailure:
+    """Stops what is measured ahead when the failures are as many as ``-x`` or ``--maxfail`` allow.
+
+    pytest-xdist's controller would wait for the tests of its workers, which wait for their cells.
+    """
+
+    NAME = "postfix_matrix-maxfail"
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._left = int(config.getvalue("maxfail"))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count a failure."""
+        if report.failed and not hasattr(report, "wasxfail"):
+            self._left -= 1
+            state = _find_state(self._config)
+            if self._left == 0 and state is not None:
+                state.stop_ahead()
 
 
 @pytest.hookimpl(trylast=True)

@@ -100,6 +100,11 @@ class EngineHost:
         for number in numbers:
             self._release(number)
 
+    def stop_ahead(self) -> None:
+        """Let no test wait for a scenario any more."""
+        if self._opened is not None:
+            self._opened.stop_scenarios()
+
     def close(self) -> list[Path]:
         """End the engine, if it was opened; gives the run folders. May be called again."""
         if os.getpid() != self._process:

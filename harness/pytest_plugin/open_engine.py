@@ -120,6 +120,11 @@ class OpenEngine:
         assert self._scenarios is not None
         return self._scenarios.await_scenario(request)
 
+    def stop_scenarios(self) -> None:
+        """Let no test wait for a scenario any more; closing the engine ends the run itself."""
+        assert self._scenarios is not None
+        self._scenarios.stop()
+
     def facts_of(self, build: str, held: HeldInstance) -> BuildFacts:
         """The versions of a build that has an instance."""
         facts = self._find_facts(build)

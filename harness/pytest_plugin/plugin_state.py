@@ -50,6 +50,8 @@ class PluginState:
         self.config = config
         #: The scenarios that were collected, each with its folder, by id.
         self.scenario_folders: dict[str, Path] = {}
+        #: Why the scenarios cannot be measured; None where they can.
+        self.plan_error: HarnessError | None = None
         self._lock = threading.Lock()
         self._host: EngineHost | None = None
         self._socket: EngineSocket | None = None
@@ -123,6 +125,11 @@ class PluginState:
 
             self._socket = EngineSocket(self._answer, self._release_owner)
         return {"path": self._socket.path, "key": self._socket.key}
+
+    def stop_ahead(self) -> None:
+        """Let no test wait for a scenario any more."""
+        if self._host is not None:
+            self._host.stop_ahead()
 
     def close(self) -> list[Path]:
         """End what this process has of the engine; gives the run folders that have any cell."""

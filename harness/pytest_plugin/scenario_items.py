@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.errors import FileError, HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.paths import scenarios_dir
 from harness.pytest_plugin.engine_requests import AwaitScenario, MeasureAhead, ScenarioRecord
 from harness.pytest_plugin.expectation_names import name_expectations
@@ -80,11 +80,14 @@ class ScenarioItem(pytest.Item):
         Raises:
             HarnessError: they cannot be measured, or show nothing.
         """
-        connection = state_of(self.config).connection
-        record: ScenarioRecord = connection.ask(AwaitScenario(self.build, self.scenario.id))
+        state = state_of(self.config)
+        if state.plan_error is not None:
+            raise state.plan_error
+        record: ScenarioRecord = state.connection.ask(AwaitScenario(self.build, self.scenario.id))
         result = judge_record(self.expectation, self.scenario, record)
         if not result.is_applicable:
-            pytest.skip(f"not applicable to {self.build}: {result.text}")
+            reason = f"not applicable to {self.build}: {result.text}"
+            raise pytest.skip.Exception(reason, _use_item_location=True)
         if result.standing is Standing.UNMEASURED:
             raise NotMeasured(result.text)
         self._result = result
@@ -109,12 +112,15 @@ class ScenarioItem(pytest.Item):
 
     def reportinfo(self) -> tuple[os.PathLike[str], int | None, str]:
         """The line of its [[expect]], counted from 0."""
-        line = self.expectation.line
-        return self.path, None if line is None else line - 1, f"{self.scenario.id}: {self.name}"
+        line = self.expectation.line or 1
+        return self.path, line - 1, f"{self.scenario.id}: {self.name}"
 
 
 def measure_ahead(session: pytest.Session) -> None:
-    """Begin to measure the cells of the selected tests of scenarios, all at once."""
+    """Begin to measure the cells of the selected tests of scenarios, all at once.
+
+    Each test reports in its setup why that was not possible.
+    """
     items = [item for item in session.items if isinstance(item, ScenarioItem)]
     if not items:
         return
@@ -124,16 +130,12 @@ def measure_ahead(session: pytest.Session) -> None:
     selected = [
         SelectedExpectation(item.scenario.id, item.build, item.expectation) for item in items
     ]
+    state = state_of(session.config)
     try:
         plan = plan_selected(selected, scenarios)
-        state_of(session.config).connection.ask(
-            MeasureAhead(plan, {name: scenarios[name] for name in plan.scenarios})
-        )
+        state.connection.ask(MeasureAhead(plan, {name: scenarios[name] for name in plan.scenarios}))
     except HarnessError as error:
-        # Each test asks again for its own, and reports the error in its setup.
-        if not isinstance(error, FileError):
-            return
-        raise pytest.UsageError(str(error)) from None
+        state.plan_error = error
 
 
 def _policies_of(session: pytest.Session, folder: Path) -> dict[str, Policy]:
@@ -154,8 +156,6 @@ def _check_id(state: PluginState, name: str, folder: Path) -> None:
     Raises:
         UsageError: there is one.
     """
-    from harness.errors import UsageError
-
     known = state.scenario_folders.setdefault(name, folder)
     if known != folder:
         raise UsageError(

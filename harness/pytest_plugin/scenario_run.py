@@ -103,6 +103,13 @@ class ScenarioRun:
                 raise InfrastructureError(self._trouble)
             return self._make_record(build, scenario, against, cells)
 
+    def stop(self) -> None:
+        """Let no test wait any more; the run goes on until the engine is closed."""
+        with self._changed:
+            self._trouble = self._trouble or "the session was stopped before it was measured"
+            self._has_ended = True
+            self._changed.notify_all()
+
     def end(self) -> None:
         """Wait for the run's end; the engine was told to end what it measures."""
         if self._thread is not None:
