@@ -76,10 +76,13 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     return ScenarioFile.from_parent(parent, path=file_path)
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Begin to measure the cells of the selected expectations."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Begin to measure the cells of the selected expectations, unless no test will run."""
+    options = session.config.option
+    runs = not session.testsfailed or options.continue_on_collection_errors
     module = sys.modules.get("harness.pytest_plugin.scenario_items")
-    if module is not None and not session.config.option.collectonly:
+    if module is not None and runs and not options.collectonly:
         module.measure_ahead(session)
 
 
@@ -142,7 +145,7 @@ class _LastFailure:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._left = int(config.getvalue("maxfail"))
+        self._left = int(config.getvalue("maxfail") or 0)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count a failure."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.adaptation.setting_kinds import deciding_name
@@ -44,7 +44,8 @@ def judge_record(
     versions = (_parse_version(record.facts.postfix), _parse_version(record.facts.openssl))
     for limits in (scenario.claims.applies, *expectation.where):
         if not limits.fits_build(build, *versions):
-            return ExpectationResult(Standing.UNMEASURED, f"it is about {_limits(limits)}", False)
+            about = str(replace(limits, services=(), clients=(), offers=()))
+            return ExpectationResult(Standing.UNMEASURED, f"it is about builds {about}", False)
     judged = judge_expectation(expectation, _compared_cells(record))
     if judged.standing is Standing.HOLDS:
         return ExpectationResult(judged.standing, "")
@@ -116,10 +117,6 @@ def _unknown_parameters(scenario: Scenario, record: ScenarioRecord) -> set[str]:
     options = {name for entry in entries for name in entry.options}
     candidates = unused & ({*parse_main_cf(scenario.main_cf).values} | options)
     return {name for name in candidates if deciding_name(name) is not None}
-
-
-def _limits(limits: object) -> str:
-    return str(limits).removeprefix("with ").removeprefix("at ")
 
 
 def _parse_version(text: str) -> Version | None:

@@ -202,7 +202,10 @@ def test_scenarios_pass_fail_skip_and_err(project: pytest.Pytester) -> None:
                             "-n", processes, "-rsf")  # fmt: skip
         result.assert_outcomes(passed=2, failed=2, skipped=2)
         text = result.stdout.str()
-        assert "not applicable to debian-11: it is about Postfix >=3.8" in text
+        assert (
+            "scenario.toml:18: not applicable to debian-11: it is about builds with Postfix >=3.8"
+            in text
+        )
         assert "claim: TLSv1 is refused." in text
         assert "at scenarios/no-tls1/scenario.toml:8:" in text
         assert "openssl-1.0.2h TLSv1 → smtp on debian-11: accepted, not refused" in text
