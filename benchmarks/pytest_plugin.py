@@ -124,7 +124,8 @@ def run_process(folder: Path, *arguments: str) -> Usage:
     seconds = time.monotonic() - began
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode not in (0, 1):
-        raise SystemExit(f"{' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}")
+        end = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
+        raise SystemExit(f"{' '.join(arguments)} ended with {done.returncode}:\n{end}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Usage(cpu, seconds, done.stdout)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.errors import HarnessError, UsageError
+from harness.errors import FileError, FileLocation, HarnessError, UsageError
 from harness.paths import scenarios_dir
 from harness.pytest_plugin.engine_requests import AwaitScenario, MeasureAhead, ScenarioRecord
 from harness.pytest_plugin.expectation_names import name_expectations
@@ -168,7 +168,7 @@ def _check_id(state: PluginState, name: str, folder: Path) -> None:
 def _find_baseline(scenario: Scenario, folder: Path) -> Scenario | None:
     """The baseline configuration, where an expectation needs it.
 
-    It lies beside the scenario, or beside its collection, or comes with the tool.
+    It lies beside the scenario, or in another collection beside its own, or comes with the tool.
 
     Raises:
         UsageError: there is none, or it has errors.
@@ -178,6 +178,11 @@ def _find_baseline(scenario: Scenario, folder: Path) -> Scenario | None:
     against = scenario.claims.against
     if against == scenario.id:
         return scenario
-    places = (folder.parent, folder.parent.parent, scenarios_dir())
-    found = next((place for place in places if (place / against / TOML).is_file()), places[0])
-    return load_scenario(found / against)
+    root = folder.parent.parent
+    places = [folder.parent / against, root / against, *sorted(root.glob(f"*/{against}"))]
+    places.append(scenarios_dir() / against)
+    found = next((place for place in places if (place / TOML).is_file()), None)
+    if found is None:
+        place = FileLocation(folder / TOML, key="against")
+        raise FileError(place, f"expects an effect, but there is no scenario {against!r}")
+    return load_scenario(found)
