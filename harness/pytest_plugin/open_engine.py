@@ -89,7 +89,9 @@ class OpenEngine:
             with suppress(HarnessError):
                 self._engine.run(self._test_run().release(Build.parse(build), scenario, held))
 
-        self._releasing.submit(stop_instance)
+        # Closing the engine has begun: it stops the instance.
+        with suppress(RuntimeError):
+            self._releasing.submit(stop_instance)
 
     def measure(
         self, held: HeldInstance, scenario: Scenario, cells: tuple[Cell, ...]
