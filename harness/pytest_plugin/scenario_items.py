@@ -181,8 +181,8 @@ def _find_baseline(scenario: Scenario, folder: Path) -> Scenario | None:
     root = folder.parent.parent
     places = [folder.parent / against, root / against, *sorted(root.glob(f"*/{against}"))]
     places.append(scenarios_dir() / against)
-    found = next((place for place in places if (place / TOML).is_file()), None)
-    if found is None:
+    source = next((place for place in places if (place / TOML).is_file()), None)
+    if source is None:
         place = FileLocation(folder / TOML, key="against")
         raise FileError(place, f"expects an effect, but there is no scenario {against!r}")
-    return load_scenario(found)
+    return load_scenario(source)
