@@ -81,7 +81,7 @@ def compare_collection(folder: Path, rounds: int) -> str:
     for _ in range(rounds):
         plugin = run_pytest(folder, *scenarios).cpu
         pairs.append((plugin, run_pytest(folder, "--collect-only", "-q", str(bare)).cpu))
-    return _describe(f"collecting {count} tests, CPU s: scenarios, bare", pairs)
+    return _describe_pairs(f"collecting {count} tests, CPU s: scenarios, bare", pairs)
 
 
 def compare_measuring(folder: Path, rounds: int) -> str:
@@ -102,7 +102,7 @@ def compare_measuring(folder: Path, rounds: int) -> str:
         pairs.append((plugin.seconds, matrix.seconds))
         cells |= {_count_cells(path) for path in runs.glob("2*/run.json")}
     title = f"measuring {' or '.join(map(str, cells))} cells, s: pytest, run"
-    return _describe(title, pairs)
+    return _describe_pairs(title, pairs)
 
 
 def run_pytest(folder: Path, *arguments: str) -> Usage:
@@ -140,7 +140,7 @@ def _count_cells(path: Path) -> int:
     return int(json.loads(path.read_text())["summary"]["measured"])
 
 
-def _describe(title: str, pairs: Sequence[tuple[float, float]]) -> str:
+def _describe_pairs(title: str, pairs: Sequence[tuple[float, float]]) -> str:
     listed = "  ".join(f"{first:.2f}/{second:.2f}" for first, second in pairs)
     ratio = statistics.median(first / second for first, second in pairs)
     return f"{title}: {listed}  median ratio {ratio:.2f}"

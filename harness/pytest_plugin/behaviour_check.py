@@ -50,7 +50,7 @@ def check_same_behaviour(
             unknown.append(f"{describe_place(unclear.cell)}: {describe_ending(unclear)}")
         elif cell.outcome is not Outcome.CLIENT_INCAPABLE:
             pairs.append(BehaviourPair(cell, other))
-    differing = [pair for pair in pairs if _behaviour(pair.cell) != _behaviour(pair.other)]
+    differing = [pair for pair in pairs if _behaviour_of(pair.cell) != _behaviour_of(pair.other)]
     if differing:
         raise AssertionError("\n".join(_report_differences(data, differing, other_name)))
     if unknown or not pairs:
@@ -71,23 +71,23 @@ def _report_differences(
 ) -> Iterator[str]:
     first = differing[0]
     yield (
-        f"{describe_place(first.cell.cell)}: {_describe(first.cell)}, "
-        f"with {other_name}: {_describe(first.other)}{count_more(len(differing) - 1)}"
+        f"{describe_place(first.cell.cell)}: {_describe_cell(first.cell)}, "
+        f"with {other_name}: {_describe_cell(first.other)}{count_more(len(differing) - 1)}"
     )
     for pair in differing:
         yield f"  {describe_place(pair.cell.cell)}"
-        yield f"    here      {_describe(pair.cell)}"
-        yield f"    there     {_describe(pair.other)}"
+        yield f"    here      {_describe_cell(pair.cell)}"
+        yield f"    there     {_describe_cell(pair.other)}"
         _, log = reply_and_log(data, pair.cell)
         if log:
             yield f"    log       {log}"
         yield f"    evidence  {evidence_command(data.folder, pair.cell.cell)}"
 
 
-def _behaviour(observation: Observation) -> tuple[object, ...]:
+def _behaviour_of(observation: Observation) -> tuple[object, ...]:
     return (observation.outcome, observation.reason, protocol_of(observation))
 
 
-def _describe(observation: Observation) -> str:
+def _describe_cell(observation: Observation) -> str:
     protocol = protocol_of(observation)
     return describe_ending(observation) + (f" with {protocol}" if protocol else "")

@@ -44,33 +44,33 @@ class CellResult:
     @property
     def outcome(self) -> str:
         """``accepted``, ``plaintext``, ``refused``, ``not-offered``, ``config-rejected``, …"""
-        return str(self._conclusive().outcome)
+        return str(self._check_conclusive().outcome)
 
     @property
     def reason(self) -> str | None:
         """The cause of a refusal by one name, such as ``protocol-version``; None if accepted."""
-        return self._conclusive().reason
+        return self._check_conclusive().reason
 
     @property
     def stage(self) -> str | None:
         """Where in the dialogue it ended, such as ``handshake``; None if accepted."""
-        stage = self._conclusive().stage
+        stage = self._check_conclusive().stage
         return None if stage is None else str(stage)
 
     @property
     def protocol(self) -> str | None:
         """The TLS version that was negotiated; None where there was none."""
-        return protocol_of(self._conclusive())
+        return protocol_of(self._check_conclusive())
 
     @property
     def cipher(self) -> str | None:
         """The cipher suite that was negotiated, by OpenSSL's name."""
-        return cipher_of(self._conclusive())
+        return cipher_of(self._check_conclusive())
 
     @property
     def group(self) -> str | None:
         """The group of the key exchange, in small letters; None where neither side reports it."""
-        return group_of(self._conclusive())
+        return group_of(self._check_conclusive())
 
     @property
     def log(self) -> tuple[str, ...]:
@@ -83,7 +83,7 @@ class CellResult:
         """The command that shows all that is known of the cell."""
         return evidence_command(self.folder, self.observation.cell)
 
-    def _conclusive(self) -> Observation:
+    def _check_conclusive(self) -> Observation:
         if self.observation.outcome in INCONCLUSIVE or self.observation.agree is False:
             ending = describe_ending(self.observation)
             if self.observation.agree is False:

@@ -74,19 +74,19 @@ class EngineHost:
                 cause="the engine's threads are in the process that was forked, not in the fork",
                 next_step="measure in the test itself, before or after the fork",
             )
-        engine = self._open()
+        engine = self._open_engine()
         match request:
             case PrepareBuild(build):
                 return engine.prepare_build(build)
             case HoldServer():
-                return self._hold(engine, request, owner)
+                return self._hold_server(engine, request, owner)
             case MeasureCells(number, cells):
-                server = self._find(number)
+                server = self._find_server(number)
                 return engine.measure(server.held, server.scenario, cells)
             case ListCiphers(number, service):
-                return engine.list_ciphers(self._find(number).held, service)
+                return engine.list_ciphers(self._find_server(number).held, service)
             case ReleaseServer(number):
-                return self._release(number)
+                return self._release_server(number)
             case MeasureAhead():
                 return engine.begin_scenarios(request)
             case AwaitScenario():
@@ -98,7 +98,7 @@ class EngineHost:
             self._ended_owners.add(owner)
             numbers = [n for n, server in self._servers.items() if server.owner == owner]
         for number in numbers:
-            self._release(number)
+            self._release_server(number)
 
     def stop_ahead(self) -> None:
         """Let no test wait for a scenario any more."""
@@ -113,7 +113,7 @@ class EngineHost:
             first, self._is_closed = not self._is_closed, True
         return self._opened.close() if first and self._opened is not None else []
 
-    def _open(self) -> OpenEngine:
+    def _open_engine(self) -> OpenEngine:
         """The engine; a failure to open it is the answer to all who ask.
 
         Raises:
@@ -136,7 +136,7 @@ class EngineHost:
                     raise NoEngineError("there is no engine to measure with") from error
             return self._opened
 
-    def _hold(self, engine: OpenEngine, request: HoldServer, owner: str) -> ServerRecord:
+    def _hold_server(self, engine: OpenEngine, request: HoldServer, owner: str) -> ServerRecord:
         held = engine.hold(request.build, request.scenario)
         instance = held.endpoint.instance
         server = _HostedServer(owner, request.build, request.scenario, held)
@@ -145,7 +145,7 @@ class EngineHost:
             self._servers[number] = server
             has_ended = owner in self._ended_owners
         if has_ended:
-            self._release(number)
+            self._release_server(number)
         return ServerRecord(
             number,
             engine.facts_of(request.build, held),
@@ -155,7 +155,7 @@ class EngineHost:
             engine.folder,
         )
 
-    def _find(self, number: int) -> _HostedServer:
+    def _find_server(self, number: int) -> _HostedServer:
         with self._lock:
             server = self._servers.get(number)
         if server is None:
@@ -166,7 +166,7 @@ class EngineHost:
             )
         return server
 
-    def _release(self, number: int) -> None:
+    def _release_server(self, number: int) -> None:
         with self._lock:
             server = self._servers.pop(number, None)
         if server is not None and self._opened is not None:

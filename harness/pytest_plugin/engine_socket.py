@@ -43,12 +43,14 @@ class EngineSocket:
         self._release_owner = release_owner
         self._folder = _make_folder()
         self.path = str(self._folder / "engine")
-        self._listener = Listener(self.path, family="AF_UNIX", backlog=64, authkey=self._authkey)
+        self._listener = Listener(self.path, family="AF_UNIX", backlog=64, authkey=self._auth_key)
         self._is_closing = False
-        threading.Thread(target=self._accept, name="postfix-matrix socket", daemon=True).start()
+        threading.Thread(
+            target=self._accept_connections, name="postfix-matrix socket", daemon=True
+        ).start()
 
     @property
-    def _authkey(self) -> bytes:
+    def _auth_key(self) -> bytes:
         return self.key.encode()
 
     def close(self) -> None:
@@ -56,12 +58,12 @@ class EngineSocket:
         self._is_closing = True
         # The thread waits in accept(2), which the end of the socket would not interrupt.
         with suppress(*_BROKEN):
-            Client(self.path, family="AF_UNIX", authkey=self._authkey).close()
+            Client(self.path, family="AF_UNIX", authkey=self._auth_key).close()
         with suppress(OSError):
             self._listener.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _accept(self) -> None:
+    def _accept_connections(self) -> None:
         while not self._is_closing:
             try:
                 connection = self._listener.accept()
@@ -71,27 +73,30 @@ class EngineSocket:
                     return
                 continue
             threading.Thread(
-                target=self._serve, args=(connection,), name="postfix-matrix worker", daemon=True
+                target=self._serve_connection,
+                args=(connection,),
+                name="postfix-matrix worker",
+                daemon=True,
             ).start()
 
-    def _serve(self, connection: Connection[Any, Any]) -> None:
+    def _serve_connection(self, connection: Connection[Any, Any]) -> None:
         """Answer one connection until it ends."""
         with connection, suppress(*_BROKEN):
             owner, is_watch = connection.recv()
             if is_watch:
-                self._watch(connection, owner)
+                self._watch_process(connection, owner)
                 return
             while True:
                 request: EngineRequest = connection.recv()
-                connection.send(self._answer(request, owner))
+                connection.send(self._answer_worker(request, owner))
 
-    def _watch(self, connection: Connection[Any, Any], owner: str) -> None:
+    def _watch_process(self, connection: Connection[Any, Any], owner: str) -> None:
         """Wait for the end of a process, and release what it held."""
         with suppress(*_BROKEN):
             connection.recv()
         self._release_owner(owner)
 
-    def _answer(self, request: EngineRequest, owner: str) -> Any:
+    def _answer_worker(self, request: EngineRequest, owner: str) -> Any:
         try:
             return self._answer_request(request, owner)
         except BaseException as error:
@@ -106,8 +111,8 @@ class SocketConnection:
         self._process = os.getpid()
         self._lock = threading.Lock()
         self._idle: list[Connection[Any, Any]] = []
-        self._watch = self._connect(is_watch=True)
-        os.register_at_fork(after_in_child=self._forget)
+        self._watch = self._open_connection(is_watch=True)
+        os.register_at_fork(after_in_child=self._close_ends)
 
     def ask(self, request: EngineRequest) -> Any:
         """See :class:`~harness.pytest_plugin.engine_requests.EngineConnection`."""
@@ -119,7 +124,7 @@ class SocketConnection:
             )
         with self._lock:
             connection = self._idle.pop() if self._idle else None
-        connection = connection or self._connect()
+        connection = connection or self._open_connection()
         try:
             connection.send(request)
             answer = connection.recv()
@@ -139,15 +144,15 @@ class SocketConnection:
     def close(self) -> None:
         """End all connections, by which the controller knows that this process needs no more."""
         if os.getpid() == self._process:
-            self._forget()
+            self._close_ends()
 
-    def _forget(self) -> None:
+    def _close_ends(self) -> None:
         """Close this process's ends; in a fork they would hide the end of the process itself."""
         for connection in (self._watch, *self._idle):
             connection.close()
         self._idle.clear()
 
-    def _connect(self, *, is_watch: bool = False) -> Connection[Any, Any]:
+    def _open_connection(self, *, is_watch: bool = False) -> Connection[Any, Any]:
         try:
             connection = Client(self._path, family="AF_UNIX", authkey=self._key)
             connection.send((self._owner, is_watch))

@@ -27,7 +27,7 @@ def describe_judged(data: RunData, judged: Judged) -> list[str]:
     """What is claimed, and each cell that contradicts it."""
     lines = [judged.expectation.text]
     for number, wrong in enumerate(judged.mismatches):
-        lines += _indent(describe_mismatch(data, wrong, in_full=number < _MOST_IN_FULL))
+        lines += _indent_lines(describe_mismatch(data, wrong, in_full=number < _MOST_IN_FULL))
     return lines
 
 
@@ -61,5 +61,5 @@ def count_more(number: int) -> str:
     return f" (and {number} more cell{'s' if number > 1 else ''})" if number > 0 else ""
 
 
-def _indent(lines: Iterable[str]) -> list[str]:
+def _indent_lines(lines: Iterable[str]) -> list[str]:
     return [f"  {line}" for line in lines]

@@ -75,7 +75,7 @@ def start_servers(request: pytest.FixtureRequest, build: str) -> Iterator[Server
     """The fixture's value. Where there is no engine or no build, the test's setup fails."""
     node = request.node
     folders = (node.path.parent, Path(request.config.rootpath))
-    connection, trouble = _connect(request.config, build)
+    connection, trouble = _find_connection(request.config, build)
     if connection is None:
         # Outside of the handler, whose errors pytest would show as this one's causes.
         pytest.fail(trouble, pytrace=False)
@@ -89,7 +89,7 @@ def start_servers(request: pytest.FixtureRequest, build: str) -> Iterator[Server
                 server.release()
 
 
-def _connect(config: pytest.Config, build: str) -> tuple[EngineConnection | None, str]:
+def _find_connection(config: pytest.Config, build: str) -> tuple[EngineConnection | None, str]:
     """The way to the engine, which can start the build; or None, and why not."""
     try:
         connection = state_of(config).connection

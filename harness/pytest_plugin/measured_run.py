@@ -38,14 +38,18 @@ def claim_policies(candidate: Scenario, names: Sequence[str]) -> Scenario:
             "no policy is named", next_step="name one, such as must_meet('tls12-or-newer')"
         )
     known = load_policies()
-    return _claim(candidate, [(known.get(name), _read_policy(name, known)) for name in names])
+    return _claim_expectations(
+        candidate, [(known.get(name), _read_policy(name, known)) for name in names]
+    )
 
 
 def claim_delivery(candidate: Scenario, clients: Sequence[str]) -> Scenario:
     """A candidate that claims that these clients, by globs, get their mail through."""
     known = load_policies()
     reference = {"delivers-from": list(clients)}
-    return _claim(candidate, [(known["delivers-from"], _read_policy(reference, known))])
+    return _claim_expectations(
+        candidate, [(known["delivers-from"], _read_policy(reference, known))]
+    )
 
 
 def plan_candidate(
@@ -116,7 +120,7 @@ def _list_missing(answers: Iterable[CellAnswer]) -> Iterable[Missing]:
     return (Missing(client, "client", why) for client, why in whys.items())
 
 
-def _claim(
+def _claim_expectations(
     candidate: Scenario, named: Sequence[tuple[Policy | None, tuple[Expectation, ...]]]
 ) -> Scenario:
     offers: dict[Offer, None] = {}

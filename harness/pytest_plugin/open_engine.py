@@ -106,7 +106,7 @@ class OpenEngine:
             UsageError: the configuration has no such service.
             InfrastructureError: the server does not answer, or offers no TLS.
         """
-        return self._engine.run(self._scan(held, Service(service)))
+        return self._engine.run(self._scan_service(held, Service(service)))
 
     def begin_scenarios(self, request: MeasureAhead) -> None:
         """Begin to measure scenarios."""
@@ -179,7 +179,7 @@ class OpenEngine:
         )
         return tuple(map(_answer_cell, cells, results))
 
-    async def _scan(self, held: HeldInstance, service: Service) -> CipherAnswer:
+    async def _scan_service(self, held: HeldInstance, service: Service) -> CipherAnswer:
         target = await find_target(self._engine, held.endpoint, service)
         result = await asyncio.to_thread(scan_server, target, ciphers_only=True)
         names = dict.fromkeys(accepted.cipher for accepted in result.accepted)

@@ -78,7 +78,9 @@ class PluginState:
         """
         if self._connection is None:
             given: dict[str, str] | None = getattr(self.config, "workerinput", {}).get(WORKER_KEY)
-            self._connection = LocalConnection(self.host) if given is None else self._join(given)
+            self._connection = (
+                LocalConnection(self.host) if given is None else self._join_controller(given)
+            )
         return self._connection
 
     @property
@@ -123,7 +125,7 @@ class PluginState:
         if self._socket is None:
             from harness.pytest_plugin.engine_socket import EngineSocket
 
-            self._socket = EngineSocket(self._answer, self._release_owner)
+            self._socket = EngineSocket(self._answer_worker, self._release_owner)
         return {"path": self._socket.path, "key": self._socket.key}
 
     def stop_ahead(self) -> None:
@@ -139,14 +141,14 @@ class PluginState:
             self._socket.close()
         return self._host.close() if self._host is not None else []
 
-    def _answer(self, request: EngineRequest, owner: str) -> Any:
+    def _answer_worker(self, request: EngineRequest, owner: str) -> Any:
         return self.host.answer(request, owner)
 
     def _release_owner(self, owner: str) -> None:
         if self._host is not None:
             self._host.release_owner(owner)
 
-    def _join(self, given: dict[str, str]) -> SocketConnection:
+    def _join_controller(self, given: dict[str, str]) -> SocketConnection:
         if "refusal" in given:
             raise UsageError(
                 given["refusal"],

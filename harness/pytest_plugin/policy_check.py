@@ -42,7 +42,7 @@ def _report_failure(
     data: RunData, build: str, scenario: str, services: Sequence[ServiceAnswer]
 ) -> Iterator[str]:
     failing = [s for s in services if s.builds[build].answer.standing is Standing.FAILS]
-    yield _headline(data, build, scenario, failing)
+    yield _write_headline(data, build, scenario, failing)
     for service in failing:
         answer = service.builds[build]
         if answer.answer is PolicyAnswer.CONFIG_REJECTED:
@@ -54,7 +54,9 @@ def _report_failure(
                 yield from (f"  {line}" for line in describe_judged(data, judged))
 
 
-def _headline(data: RunData, build: str, scenario: str, failing: Sequence[ServiceAnswer]) -> str:
+def _write_headline(
+    data: RunData, build: str, scenario: str, failing: Sequence[ServiceAnswer]
+) -> str:
     """The first line, which pytest repeats in its summary."""
     service = failing[0]
     answer = service.builds[build]
@@ -80,10 +82,13 @@ def _name_requirement(judged: Judged) -> str:
 
 def _report_unmeasured(build: str, services: Sequence[ServiceAnswer]) -> Iterator[str]:
     unknown = [
-        cell for answer in _answers(build, services) for j in answer.judged for cell in j.unmeasured
+        cell
+        for answer in _list_answers(build, services)
+        for j in answer.judged
+        for cell in j.unmeasured
     ]
     if not unknown:
-        silent = [j for answer in _answers(build, services) for j in answer.judged]
+        silent = [j for answer in _list_answers(build, services) for j in answer.judged]
         why = silent[0].why if silent else "the configuration has no service that it is about"
         yield f"not measured on {build}: {why}"
         return
@@ -92,5 +97,5 @@ def _report_unmeasured(build: str, services: Sequence[ServiceAnswer]) -> Iterato
     yield from (f"  {line}" for line in lines)
 
 
-def _answers(build: str, services: Sequence[ServiceAnswer]) -> Iterator[BuildAnswer]:
+def _list_answers(build: str, services: Sequence[ServiceAnswer]) -> Iterator[BuildAnswer]:
     return (service.builds[build] for service in services)

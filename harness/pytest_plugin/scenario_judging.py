@@ -94,12 +94,12 @@ def _describe_failure(judged: Judged, scenario: Scenario, record: ScenarioRecord
     claim = scenario.claim.strip()
     lines = [f"{describe_place(wrong.cell)}: {wrong.what}{more}"]
     lines += [f"claim: {claim}"] if claim else []
-    lines += [f"at {_place(scenario, judged.expectation)}:"]
+    lines += [f"at {_name_place(scenario, judged.expectation)}:"]
     lines += describe_judged(data, judged)
     return "\n".join(lines)
 
 
-def _place(scenario: Scenario, expectation: Expectation) -> str:
+def _name_place(scenario: Scenario, expectation: Expectation) -> str:
     """``scenarios/a/scenario.toml:12``."""
     path = scenario.path or Path(scenario.id)
     if path.is_absolute() and path.is_relative_to(Path.cwd()):

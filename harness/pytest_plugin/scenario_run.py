@@ -58,7 +58,7 @@ class ScenarioRun:
                 return
             self._plan, self._scenarios = request.plan, request.scenarios
             self._thread = threading.Thread(
-                target=self._measure, name="postfix-matrix scenarios", daemon=True
+                target=self._measure_plan, name="postfix-matrix scenarios", daemon=True
             )
         self._thread.start()
 
@@ -137,7 +137,7 @@ class ScenarioRun:
     def _read_check(self, build: str, scenario: str) -> str:
         return str((read_instance(self.folder, build, scenario) or {}).get("check", ""))
 
-    def _measure(self) -> None:
+    def _measure_plan(self) -> None:
         assert self._plan is not None
         builds = {name: Build.parse(name) for name in self._plan.builds}
         job = Job(self._plan, dict(self._scenarios), builds, folder=self.folder)

@@ -148,7 +148,7 @@ class TestedServer:
             NotMeasured: nothing contradicts them, and something that they require is unknown.
             UsageError: there is no such policy.
         """
-        self._check(claim_policies(self.scenario, policies), clients, services)
+        self._check_candidate(claim_policies(self.scenario, policies), clients, services)
 
     def must_deliver_from(self, clients: str, *, services: str = "") -> None:
         """Clients, by globs such as ``php*,nodemailer-*``, get their mail through.
@@ -160,7 +160,9 @@ class TestedServer:
             NotMeasured: that is not known of one.
             UsageError: a glob matches no client.
         """
-        self._check(claim_delivery(self.scenario, split_globs([clients])), clients, services)
+        self._check_candidate(
+            claim_delivery(self.scenario, split_globs([clients])), clients, services
+        )
 
     def must_behave_like(self, other: TestedServer, *, clients: str = "") -> None:
         """Clients experience the same as with another server: outcome, reason, TLS version.
@@ -222,7 +224,7 @@ class TestedServer:
         """Stop it, unless another test has the same one."""
         self._connection.ask(ReleaseServer(self._record.number))
 
-    def _check(self, candidate: Scenario, clients: str, services: str) -> None:
+    def _check_candidate(self, candidate: Scenario, clients: str, services: str) -> None:
         """Measure what a candidate claims, and judge it."""
         build = self.facts.build
         plan = plan_candidate(
