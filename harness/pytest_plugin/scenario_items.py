@@ -13,7 +13,6 @@ from harness.errors import FileError, FileLocation, HarnessError, UsageError
 from harness.paths import scenarios_dir
 from harness.pytest_plugin.engine_requests import AwaitScenario, MeasureAhead, ScenarioRecord
 from harness.pytest_plugin.expectation_names import name_expectations
-from harness.pytest_plugin.not_measured import NotMeasured
 from harness.pytest_plugin.plugin_state import PluginState, describe_for_setup, state_of
 from harness.pytest_plugin.scenario_judging import ExpectationResult, judge_record
 from harness.pytest_plugin.scenario_plan import SelectedExpectation, plan_selected
@@ -75,21 +74,16 @@ class ScenarioItem(pytest.Item):
         self._result: ExpectationResult | None = None
 
     def setup(self) -> None:
-        """Wait until its cells are measured.
-
-        Raises:
-            HarnessError: they cannot be measured, or show nothing.
-        """
-        state = state_of(self.config)
-        if state.plan_error is not None:
-            raise state.plan_error
-        record: ScenarioRecord = state.connection.ask(AwaitScenario(self.build, self.scenario.id))
-        result = judge_record(self.expectation, self.scenario, record)
+        """Wait until its cells are measured; fail where they cannot be, or show nothing."""
+        result, trouble = self._find_result()
+        if result is None:
+            # Outside of the handler, whose errors pytest would show as this one's causes.
+            pytest.fail(trouble, pytrace=False)
         if not result.is_applicable:
             reason = f"not applicable to {self.build}: {result.text}"
             raise pytest.skip.Exception(reason, _use_item_location=True)
         if result.standing is Standing.UNMEASURED:
-            raise NotMeasured(result.text)
+            pytest.fail(result.text, pytrace=False)
         self._result = result
 
     def runtest(self) -> None:
@@ -104,11 +98,21 @@ class ScenarioItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """What happened, without a traceback of the plugin's."""
-        if isinstance(excinfo.value, HarnessError):
-            return describe_for_setup(excinfo.value)
         if isinstance(excinfo.value, AssertionError):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
+
+    def _find_result(self) -> tuple[ExpectationResult | None, str]:
+        """What its cells show; or None, and why there are none."""
+        state = state_of(self.config)
+        try:
+            if state.plan_error is not None:
+                raise state.plan_error
+            request = AwaitScenario(self.build, self.scenario.id)
+            record: ScenarioRecord = state.connection.ask(request)
+        except HarnessError as error:
+            return None, describe_for_setup(error)
+        return judge_record(self.expectation, self.scenario, record), ""
 
     def reportinfo(self) -> tuple[os.PathLike[str], int | None, str]:
         """The line of its [[expect]], counted from 0."""

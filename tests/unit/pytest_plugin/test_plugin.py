@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -117,12 +118,10 @@ def test_scenarios_are_collected(project: pytest.Pytester, wire: Tripwire) -> No
     assert len(names) == 6
     assert names[0] == "a-client-TLSv1-is-refused[debian-12]"
     assert not any("@" in name or "::" in name for name in names)
-    for command in (["--fixtures"], ["--help"], ["--markers"], ["-k", "nothing"]):
+    for command in (["--fixtures"], ["--help"], ["--markers"], ["-k", "absent"]):
         result = run_pytest(project, *command)
         assert "postfix" in result.stdout.str() or "deselected" in result.stdout.str()
     assert wire.connections == 0
-    failed = run_pytest(project, "scenarios", "-v", "-k", "a-client")
-    assert "harness" not in failed.stdout.str().partition("postfix-matrix ===")[0]
 
 
 @pytest.mark.parametrize("processes", [(), ("-n", "2")], ids=["alone", "two"])
@@ -137,7 +136,7 @@ def test_without_an_engine_there_is_one_sentence(
     text = result.stdout.str() + result.stderr.str()
     assert text.count("no Docker engine answers") == 1
     assert "Traceback" not in text
-    assert "engine_host.py" not in text
+    assert not re.search(r"\.py:\d+: ", text)
     assert result.stderr.str() == ""
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 
