@@ -70,3 +70,7 @@ def test_the_pytest_plugin_runs_from_the_wheel(version: str, tmp_path: Path) -> 
     for processes in ("0", "2"):
         output = run_command(python, "-m", "pytest", "-n", processes, *options, cwd=folder)
         assert "2 passed" in output
+    fixtures = ("-m", "pytest", "--fixtures", "-q")
+    assert "postfix_build" in run_command(python, *fixtures, cwd=folder)
+    switched_off = run_command(python, *fixtures, "-p", "no:postfix_matrix", cwd=folder)
+    assert "postfix_build" not in switched_off

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.pytest_sessions import LOADING, ROOT, Tripwire, no_docker, prepare, run_pytest
+from tests.pytest_sessions import ROOT, Tripwire, no_docker, prepare, run_pytest
 
 TESTS = """
 import pytest
@@ -179,14 +179,6 @@ def test_the_key_may_be_native_toml(pytester: pytest.Pytester) -> None:
         pytester.makepyprojecttoml(f'[{table}]\npostfix_builds = ["debian-12", "debian-13"]\n')
         result = run_pytest(pytester, "--collect-only", "-q", "--strict-config")
         assert ids(result) == ["test_a[debian-12]", "test_a[debian-13]"]
-
-
-def test_it_can_be_switched_off(pytester: pytest.Pytester) -> None:
-    """Protects projects that do not want it."""
-    pytester.makepyfile("def test_a(postfix): pass")
-    name = LOADING[1] if LOADING else "postfix_matrix"
-    result = run_pytest(pytester, "-p", f"no:{name}")
-    assert "fixture 'postfix' not found" in result.stdout.str()
 
 
 def test_processes_on_other_machines_are_refused(pytester: pytest.Pytester) -> None:
