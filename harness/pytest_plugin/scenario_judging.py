@@ -116,7 +116,7 @@ def _unknown_parameters(scenario: Scenario, record: ScenarioRecord) -> set[str]:
     entries = parse_master_cf(scenario.master_cf).entries
     options = {name for entry in entries for name in entry.options}
     candidates = unused & ({*parse_main_cf(scenario.main_cf).values} | options)
-    return {name for name in candidates if deciding_name(name) is not None}
+    return {name for name in candidates if deciding_name(name) == name}
 
 
 def _parse_version(text: str) -> Version | None:
