@@ -167,13 +167,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Say once why there is no engine, and where the evidence is."""
+    """Say once what is wrong with the engine, and where the evidence is."""
     state = _find_state(config)
-    trouble = state.trouble if state is not None else None
+    troubles = state.troubles if state is not None else []
     folders = config.stash.get(_FOLDERS, [])
-    if trouble is not None or folders:
+    if troubles or folders:
         terminalreporter.section("postfix-matrix")
-    if trouble is not None:
+    for trouble in troubles:
         terminalreporter.write_line(str(trouble))
     for folder in folders:
         terminalreporter.write_line(f"evidence: {folder}")

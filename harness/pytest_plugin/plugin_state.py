@@ -57,6 +57,7 @@ class PluginState:
         self._socket: EngineSocket | None = None
         self._connection: EngineConnection | None = None
         self._worker: SocketConnection | None = None
+        self._end_trouble: HarnessError | None = None
 
     @property
     def runs(self) -> Path:
@@ -64,9 +65,10 @@ class PluginState:
         return Path(self.config.rootpath, self.config.getoption("postfix_runs") or "runs")
 
     @property
-    def trouble(self) -> HarnessError | None:
-        """Why this process's engine could not be opened; None where it could, or has none."""
-        return self._host.trouble if self._host is not None else None
+    def troubles(self) -> list[HarnessError]:
+        """Why this process's engine could not be opened, or not be closed."""
+        opening = self._host.trouble if self._host is not None else None
+        return [trouble for trouble in (opening, self._end_trouble) if trouble is not None]
 
     @property
     def connection(self) -> EngineConnection:
@@ -134,12 +136,19 @@ class PluginState:
             self._host.stop_ahead()
 
     def close(self) -> list[Path]:
-        """End what this process has of the engine; gives the run folders that have any cell."""
+        """End what this process has of the engine; gives the run folders that have any cell.
+
+        What fails then takes no result away: it is among the ``troubles``.
+        """
         if self._worker is not None:
             self._worker.close()
         if self._socket is not None:
             self._socket.close()
-        return self._host.close() if self._host is not None else []
+        try:
+            return self._host.close() if self._host is not None else []
+        except HarnessError as error:
+            self._end_trouble = error
+            return []
 
     def _answer_worker(self, request: EngineRequest, owner: str) -> Any:
         return self.host.answer(request, owner)
