@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _MARKER = "postfix_builds(globs, ...): the builds on which a test of the fixture 'postfix' runs"
 #: The attribute of a report whose test ended because something was not measured.
 _NOT_MEASURED = "is_postfix_not_measured"
-_FOLDERS = pytest.StashKey[list[Path]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -161,7 +160,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """End the engine, and with it whatever is still being measured."""
     state = _find_state(session.config)
     if state is not None:
-        session.config.stash[_FOLDERS] = state.close()
+        state.close()
 
 
 def pytest_terminal_summary(
@@ -170,7 +169,7 @@ def pytest_terminal_summary(
     """Say once what is wrong with the engine, and where the evidence is."""
     state = _find_state(config)
     troubles = state.troubles if state is not None else []
-    folders = config.stash.get(_FOLDERS, [])
+    folders = state.folders if state is not None else []
     if troubles or folders:
         terminalreporter.section("postfix-matrix")
     for trouble in troubles:

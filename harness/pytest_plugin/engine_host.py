@@ -105,13 +105,23 @@ class EngineHost:
         if self._opened is not None:
             self._opened.stop_scenarios()
 
-    def close(self) -> list[Path]:
-        """End the engine, if it was opened; gives the run folders. May be called again."""
+    @property
+    def folders(self) -> list[Path]:
+        """The run folders that have any cell."""
+        return self._opened.folders if self._opened is not None else []
+
+    def close(self) -> None:
+        """End the engine, if it was opened. May be called again.
+
+        Raises:
+            HarnessError: something of it could not be removed.
+        """
         if os.getpid() != self._process:
-            return []
+            return
         with self._opening:
             first, self._is_closed = not self._is_closed, True
-        return self._opened.close() if first and self._opened is not None else []
+        if first and self._opened is not None:
+            self._opened.close()
 
     def _open_engine(self) -> OpenEngine:
         """The engine; a failure to open it is the answer to all who ask.

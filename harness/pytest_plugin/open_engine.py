@@ -133,26 +133,38 @@ class OpenEngine:
         library = held.endpoint.target.facts.openssl
         return BuildFacts(build, facts.postfix, facts.openssl, library, facts.image)
 
-    def close(self) -> list[Path]:
-        """End everything, and write the reports; gives the run folders that have any cell."""
-        with self._lock:
-            tests = self._tests
+    @property
+    def folders(self) -> list[Path]:
+        """The run folders that have any cell."""
+        assert self._scenarios is not None
+        return [
+            folder
+            for folder in (self.folder, self._scenarios.folder)
+            if (folder / "run.json").is_file()
+        ]
+
+    def close(self) -> None:
+        """End everything, and write the reports of what was measured.
+
+        Raises:
+            HarnessError: a container or the network could not be removed; the next session does it.
+        """
         try:
             self._releasing.shutdown()
-            if tests is not None:
-                self._engine.run(tests.close())
+            if self._tests is not None:
+                self._engine.run(self._tests.close())
         finally:
-            self._engine.close()
-            assert self._scenarios is not None
-            self._scenarios.end()
-        folders = []
-        if tests is not None and (self.folder / "run.json").is_file():
+            try:
+                self._engine.close()
+            finally:
+                self._finish_folders()
+
+    def _finish_folders(self) -> None:
+        assert self._scenarios is not None
+        self._scenarios.end()
+        if self.folder in self.folders:
             write_reports(self.folder)
             point_latest(self.folder)
-            folders.append(self.folder)
-        if (self._scenarios.folder / "run.json").is_file():
-            folders.append(self._scenarios.folder)
-        return folders
 
     def _test_run(self) -> SessionRun:
         with self._lock:

@@ -135,8 +135,13 @@ class PluginState:
         if self._host is not None:
             self._host.stop_ahead()
 
-    def close(self) -> list[Path]:
-        """End what this process has of the engine; gives the run folders that have any cell.
+    @property
+    def folders(self) -> list[Path]:
+        """The run folders that have any cell."""
+        return self._host.folders if self._host is not None else []
+
+    def close(self) -> None:
+        """End what this process has of the engine.
 
         What fails then takes no result away: it is among the ``troubles``.
         """
@@ -145,10 +150,10 @@ class PluginState:
         if self._socket is not None:
             self._socket.close()
         try:
-            return self._host.close() if self._host is not None else []
+            if self._host is not None:
+                self._host.close()
         except HarnessError as error:
             self._end_trouble = error
-            return []
 
     def _answer_worker(self, request: EngineRequest, owner: str) -> Any:
         return self.host.answer(request, owner)
