@@ -154,6 +154,18 @@ def test_a_dead_controller_is_an_error_and_no_hang(
     await_that(lambda: "gw0" in answers.ended)
 
 
+def test_closing_never_waits_for_an_answer(answers: Answers) -> None:
+    """Protects the end of a session: the thread may stop accepting before it is woken."""
+    for _ in range(50):
+        made = EngineSocket(answers.answer, answers.ended.append)
+        connection = SocketConnection(made.path, made.key, "gw0")
+        closing = threading.Thread(target=made.close, daemon=True)
+        closing.start()
+        closing.join(PATIENCE)
+        assert not closing.is_alive()
+        connection.close()
+
+
 def test_a_fork_does_not_use_what_it_inherits(
     answers: Answers, engine_socket: EngineSocket
 ) -> None:
