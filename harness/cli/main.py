@@ -22,6 +22,10 @@ COMMANDS = {
         "harness.cli.commands.catalog:catalog_group",
         "List the known releases, or add one to the catalog.",
     ),
+    "check": (
+        "harness.cli.commands.check:check_command",
+        "Compare a configuration with a recorded snapshot.",
+    ),
     "clients": (
         "harness.cli.commands.clients:clients_group",
         "List SMTP clients, or check your own.",
@@ -41,6 +45,10 @@ COMMANDS = {
     "list": (
         "harness.cli.commands.list:list_command",
         "List builds, scenarios, clients and other choices.",
+    ),
+    "record": (
+        "harness.cli.commands.record:record_command",
+        "Measure a configuration and record what it does.",
     ),
     "report": (
         "harness.cli.commands.report:report_command",

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from harness.catalog.builds import Build
+from harness.catalog.builds import NO_ADDITIONS, Build, UserAdditions
 from harness.catalog.plan import Plan
 from harness.cli.grouped_help import OptionGroup, grouped_option
 from harness.cli.progress import Display
@@ -83,6 +83,7 @@ class MeasureOptions:
     mirrors: tuple[str, ...]
     registry: ImageRegistry | None
     quiet: bool
+    additions: UserAdditions = NO_ADDITIONS
 
     def make_display(self) -> Display:
         """The display of the progress."""
@@ -123,7 +124,15 @@ class MeasureOptions:
 
 def measuring_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command ``measuring``, made of options that select builds, clients, offers, …"""
+    return _give_measuring(command, short_offers=True)
 
+
+def recording_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same without the short -o for offers, for a command whose -o names a file."""
+    return _give_measuring(command, short_offers=False)
+
+
+def _give_measuring(command: Callable[..., Any], *, short_offers: bool) -> Callable[..., Any]:
     @wraps(command)
     def wrapped(
         *args: Any,
@@ -142,21 +151,22 @@ def measuring_options(command: Callable[..., Any]) -> Callable[..., Any]:
         registry: ImageRegistry | None,
         **kwargs: Any,
     ) -> Any:
+        additions = read_additions(sources, images)
         measuring = MeasureOptions(
             selection=Selection(builds=builds, services=services, clients=clients, offers=offers),
-            builds=choose_builds(builds, read_additions(sources, images)),
+            builds=choose_builds(builds, additions),
             scenarios_dir=scenarios_dir,
             runs=runs,
             options=Options(jobs=jobs, time_limit=time_limit),
             mirrors=read_mirrors(mirrors),
             registry=registry,
             quiet=quiet,
+            additions=additions,
         )
         return command(*args, measuring=measuring, **kwargs)
 
-    return narrowing_options(
-        engine_options(image_option(source_options(registry_options(wrapped))))
-    )
+    options = engine_options(image_option(source_options(registry_options(wrapped))))
+    return narrowing_options(options, short_offers=short_offers)
 
 
 def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:

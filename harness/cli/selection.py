@@ -30,17 +30,26 @@ def axis_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return _with_axes(command, _AXES)
 
 
-def narrowing_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The same without --scenarios, for a command that is given its scenario in another way."""
-    return _with_axes(command, tuple(axis for axis in _AXES if axis[0] != "--scenarios"))
+def narrowing_options(
+    command: Callable[..., Any], *, short_offers: bool = True
+) -> Callable[..., Any]:
+    """The same without --scenarios, for a command that is given its scenario in another way.
+
+    ``short_offers`` is False for a command whose -o names a file.
+    """
+    axes = [axis for axis in _AXES if axis[0] != "--scenarios"]
+    if not short_offers:
+        axes = [axis if axis[0] != "--offers" else (axis[0], "", axis[2]) for axis in axes]
+    return _with_axes(command, tuple(axes))
 
 
 def _with_axes(
     command: Callable[..., Any], axes: tuple[tuple[str, str, str], ...]
 ) -> Callable[..., Any]:
     for name, short, text in reversed(axes):
+        names = (name, short) if short else (name,)
         option = grouped_option(
-            OptionGroup.SELECTION, name, short, multiple=True, metavar="GLOBS", help=text
+            OptionGroup.SELECTION, *names, multiple=True, metavar="GLOBS", help=text
         )
         command = option(command)
     return grouped_option(

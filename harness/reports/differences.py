@@ -2,8 +2,8 @@
 
 A cell is compared with the one of the same build, service, client and offer. It differs where the
 outcome, the reason, the negotiated protocol, cipher or group is another, or where client and server
-disagree in one of the two only. What was not measured on either side is reported, and never counted
-as the same.
+disagree in one of the two only. What was not measured on either side, a time-out and an error of
+the harness are not compared: they are reported, and never counted as different or as the same.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from harness.reports.labels import (
 from harness.verdicts.observation_diff import (
     changed_fields,
     cipher_of,
+    why_unobserved,
 )
 
 #: Stands between the sign and the label of a cell that differs, and of one without a baseline.
@@ -37,7 +38,7 @@ DEFINITION = (
     f"A cell differs from that of {BASELINE} with the same build, service, client and offer where "
     "the outcome, the reason, the negotiated protocol, cipher or group, the server's certificate, "
     "or whether a session was resumed is another, or where client and server agree in one of the "
-    "two only."
+    "two only. A time-out and an error of the harness are not compared."
 )
 
 
@@ -60,16 +61,27 @@ class BaselineComparison:
 
     @property
     def standing(self) -> DifferenceStanding:
-        """Same or not; ``unmeasured``: no observation, ``uncompared``: none of the baseline."""
+        """Same or not; ``unmeasured``: no observation, ``uncompared``: one of the two is unknown.
+
+        Unknown is what the baseline was not measured for, and a cell that timed out or failed.
+        """
         if self.observation is None:
             return DifferenceStanding.UNMEASURED
-        if self.baseline is None:
+        if self.baseline is None or self.unobserved:
             return DifferenceStanding.UNCOMPARED
         return DifferenceStanding.DIFFERS if self.changed else DifferenceStanding.SAME
 
     @property
+    def unobserved(self) -> str:
+        """Which of the two timed out or failed, and how; "" for neither."""
+        for name, cell in (("this cell", self.observation), (BASELINE, self.baseline)):
+            if cell is not None and (why := why_unobserved(cell)):
+                return f"{name}: {why}"
+        return ""
+
+    @property
     def changed(self) -> tuple[str, ...]:
-        """What differs, by name; empty where one of the two was not measured."""
+        """What differs, by name; empty where the two cannot be compared."""
         if self.observation is None or self.baseline is None:
             return ()
         return changed_fields(self.observation, self.baseline)
@@ -107,6 +119,8 @@ class BaselineComparison:
                 cipher = cipher_of(self.baseline) if "cipher" in self.changed else None
                 other = describe_result(self.baseline) + (f", {cipher}" if cipher else "")
                 return f"differs in {', '.join(self.changed)}; under {BASELINE}: {other}"
+            case DifferenceStanding.UNCOMPARED if self.unobserved:
+                return f"not compared with {BASELINE}: {self.unobserved}"
             case _:
                 side = BASELINE if self.observation is not None else "this cell"
                 return f"not compared with {BASELINE}: {side} {describe_result(None, self.why)}"
@@ -144,7 +158,7 @@ class Differences:
         """The finding in one sentence, with what could not be compared."""
         compared = self.compared
         if not compared:
-            finding = f"Not compared with {BASELINE}: no cell was measured under both"
+            finding = f"Not compared with {BASELINE}: no cell has a result under both"
         elif self.differing:
             finding = f"Differs from {BASELINE} in {self.differing} of {_count_cells(compared)}"
             finding += f" ({self._differing_places()})"
@@ -156,8 +170,16 @@ class Differences:
         parts = [finding]
         if unmeasured := self.count(DifferenceStanding.UNMEASURED):
             parts.append(f"{_count_cells(unmeasured)} not measured here")
-        if uncompared := self.count(DifferenceStanding.UNCOMPARED):
+        unobserved = sum(
+            comparison.standing is DifferenceStanding.UNCOMPARED and bool(comparison.unobserved)
+            for comparison in self.cells.values()
+        )
+        if uncompared := self.count(DifferenceStanding.UNCOMPARED) - unobserved:
             parts.append(f"{_count_cells(uncompared)} measured here and not under {BASELINE}")
+        if unobserved:
+            parts.append(
+                f"{_count_cells(unobserved)} not compared: a time-out, or an error of the harness"
+            )
         return "; ".join(parts) + "."
 
     def _differing_places(self) -> str:

@@ -193,7 +193,9 @@ def _explain_marks(table: Table) -> None:
         Text(f"✓{DIFFERS}cipher", "bold underline"),
         f"Only the cipher differs from {BASELINE}; ✗{DIFFERS}reason: only the reason.",
     )
-    table.add_row(f"✓{UNCOMPARED}", f"Not compared: the cell of {BASELINE} was not measured.")
+    table.add_row(
+        f"✓{UNCOMPARED}", f"Not compared: one of the two, here or under {BASELINE}, is unknown."
+    )
 
 
 def _outcomes_in_tables(grid: Grid) -> list[str]:

@@ -33,7 +33,8 @@ class Job:
 
     ``builds`` has the plan's, by name; ``user_clients`` are clients of the user's.
     ``stays_aside``: it only adds to another run, which stays the latest. ``folder`` is where a
-    new run is kept, if it is not to be named after the engine's session.
+    new run is kept, if it is not to be named after the engine's session. ``only``: of the plan's
+    cells only these are measured, by id; None: all. ``alone``: one cell at a time.
     """
 
     plan: Plan
@@ -43,6 +44,8 @@ class Job:
     user_clients: tuple[Client, ...] = ()
     stays_aside: bool = False
     folder: Path | None = None
+    only: frozenset[str] | None = None
+    alone: bool = False
 
 
 def measure_job(engine: Engine, job: Job, runs: Path) -> Path:
@@ -74,6 +77,8 @@ def measure_job(engine: Engine, job: Job, runs: Path) -> Path:
                 name: str(record["id"]) for name, record in _prior_images(job.prior).items()
             },
             on_change=write_record,
+            only=job.only,
+            alone=job.alone,
         )
         write_record()
         if not job.stays_aside:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 
 from harness.catalog.builds import Build
 from harness.catalog.cells import Cell
@@ -32,7 +33,8 @@ class MatrixRun:
     ``builds`` has the plan's, by name; ``user_clients`` are clients of the user's. ``prior`` and
     ``image_ids`` are the observations and image ids of a run that is resumed. ``on_change`` is
     called whenever there is something new to record of images and what is unavailable; the
-    ``listener`` is the engine's unless there is another.
+    ``listener`` is the engine's unless there is another. ``only`` are the ids of the cells to
+    measure, None for all; ``alone``: one cell at a time, so that none disturbs another.
     """
 
     def __init__(
@@ -48,6 +50,8 @@ class MatrixRun:
         image_ids: Mapping[str, str] | None = None,
         on_change: Callable[[], None] = lambda: None,
         listener: Listener | None = None,
+        only: frozenset[str] | None = None,
+        alone: bool = False,
     ) -> None:
         listener = listener or engine.listener
         self.plan = plan
@@ -64,6 +68,8 @@ class MatrixRun:
         self._scenarios = scenarios
         self._journal = journal
         self._listener = listener
+        self._only = only
+        self._turns = asyncio.Semaphore(1) if alone else None
 
     async def execute(self) -> None:
         """Measure all cells of the plan that are not measured yet.
@@ -85,7 +91,11 @@ class MatrixRun:
             await self.cells.close()
 
     async def _measure_build(self, build: str) -> None:
-        cells = [cell for cell in self.plan.cells_of(build) if cell.id not in self.cells.prior]
+        cells = [
+            cell
+            for cell in self.plan.cells_of(build)
+            if cell.id not in self.cells.prior and (self._only is None or cell.id in self._only)
+        ]
         if not cells or not await self.resources.build_image(build):
             return
         try:
@@ -124,13 +134,17 @@ class MatrixRun:
         try:
             async with asyncio.TaskGroup() as group:
                 for cell in cells:
-                    group.create_task(self.cells.measure_cell(cell, held, scenario))
+                    group.create_task(self._measure_cell(cell, held, scenario))
             check = await asyncio.to_thread(endpoint.target.check, endpoint.instance.directory)
             evidence = instance_evidence(endpoint, check)
             self._journal.write_instance(build, scenario.id, evidence)
             self._listener(ScenarioMeasured(build, scenario.id))
         finally:
             await self.resources.release(build, scenario)
+
+    async def _measure_cell(self, cell: Cell, held: HeldInstance, scenario: Scenario) -> None:
+        async with self._turns or nullcontext():
+            await self.cells.measure_cell(cell, held, scenario)
 
 
 def first_error(trouble: BaseExceptionGroup[BaseException]) -> BaseException:

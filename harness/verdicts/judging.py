@@ -22,6 +22,7 @@ from harness.verdicts.observation_diff import (
     changed_fields,
     cipher_of,
     protocol_of,
+    why_unobserved,
 )
 
 #: Outcomes that show nothing about the server.
@@ -341,10 +342,10 @@ def _judge_effect(expectation: Expectation, cells: list[ComparedCell]) -> Judged
 
 def compare_cell(compared: ComparedCell) -> tuple[str, ...] | UnmeasuredCell:
     """The names of what the configuration changes in a cell, or why this is unknown."""
-    if (unmeasured := find_unmeasured(compared, (Outcome.TIMEOUT,))) is not None:
+    if (unmeasured := find_unmeasured(compared)) is not None:
         return unmeasured
     assert compared.observation is not None
     baseline = compared.baseline
-    if baseline is None or baseline.outcome in (Outcome.ERROR, Outcome.TIMEOUT):
+    if baseline is None or why_unobserved(baseline):
         return UnmeasuredCell(compared.cell, "the baseline configuration was not measured there")
     return changed_fields(compared.observation, baseline)

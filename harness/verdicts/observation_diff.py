@@ -5,7 +5,27 @@ from __future__ import annotations
 import re
 
 from harness.observations.groups import canonical_group
-from harness.observations.record import Observation
+from harness.observations.record import Observation, Outcome
+from harness.tls import Protocol
+
+#: Outcomes of cells in which nothing was observed: such a cell differs from no other, and is never
+#: the same as another.
+UNOBSERVED = frozenset({Outcome.ERROR, Outcome.TIMEOUT})
+#: Suites whose key exchange is ephemeral, by OpenSSL's names and the registry's. TLSv1.3's suites
+#: (RFC 8446, appendix B.4) name no key exchange, which always is.
+_EPHEMERAL = re.compile(
+    r"(?:EXP(?:1024)?-)?(?:ECDHE|DHE|EDH|AECDH|ADH)-"
+    r"|TLS_(?:ECDHE_|DHE_|ECDH_anon_|DH_anon_|(?!\w*_WITH_))"
+)
+
+
+def why_unobserved(observation: Observation) -> str:
+    """Why a cell cannot be compared with another; "" where it can."""
+    if observation.outcome not in UNOBSERVED:
+        return ""
+    if observation.outcome is Outcome.TIMEOUT:
+        return "no answer in the cell's time"
+    return "the harness itself failed"
 
 
 def protocol_of(observation: Observation | None) -> str | None:
@@ -28,6 +48,13 @@ def without_certificate(observation: Observation | None) -> bool:
     return bool(re.match(r"(?:EXP-)?(?:ADH|AECDH)-|.*[_-]anon[_-]", cipher, re.I))
 
 
+def has_forward_secrecy(protocol: str | None, cipher: str | None) -> bool | None:
+    """Whether the session keys are ephemeral (RFC 9325, section 6.3); None: that is not known."""
+    if protocol == Protocol.TLSv1_3:
+        return True
+    return None if cipher is None else _EPHEMERAL.match(cipher) is not None
+
+
 def group_of(observation: Observation | None) -> str | None:
     """The key exchange group as either side reports it, by OpenSSL's name in lower case."""
     group = _first_reported(observation, "group")
@@ -46,7 +73,12 @@ def _first_reported(observation: Observation | None, field: str) -> str | None:
 
 
 def changed_fields(observation: Observation, other: Observation) -> tuple[str, ...]:
-    """The names of what differs; optional values only where both cells have them."""
+    """The names of what differs; optional values only where both cells have them.
+
+    Of two cells of which one is :data:`UNOBSERVED` nothing differs; they are not the same either.
+    """
+    if observation.outcome in UNOBSERVED or other.outcome in UNOBSERVED:
+        return ()
     values, other_values = _compared_values(observation), _compared_values(other)
     differing = [name for name, value in values.items() if value != other_values[name]]
     for name, pair in _optional_values(observation, other).items():

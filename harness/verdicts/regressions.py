@@ -25,6 +25,7 @@ from harness.verdicts.judging import (
 from harness.verdicts.observation_diff import (
     bits_of,
     cipher_of,
+    has_forward_secrecy,
     protocol_of,
 )
 
@@ -32,7 +33,6 @@ from harness.verdicts.observation_diff import (
 STRONG = 112
 #: The oldest version that RFC 8996 allows.
 _CURRENT = Protocol.TLSv1_2
-_EPHEMERAL = ("ECDHE-", "DHE-", "EDH-", "AECDH-", "ADH-", "TLS_")
 
 
 class RegressionKind(StrEnum):
@@ -90,11 +90,11 @@ def _describe_weaker(observation: Observation, before: Observation) -> str | Non
         return None
     protocol = protocol_of(observation)
     if before.outcome is Outcome.REFUSED:
-        let_in = _protocol_rank(protocol) < _CURRENT.rank
+        let_in = protocol_rank(protocol) < _CURRENT.rank
         return f"lets {protocol} in, which is refused without it" if let_in else None
     if before.outcome is not Outcome.ACCEPTED:
         return None
-    if _protocol_rank(protocol) < _protocol_rank(protocol_of(before)):
+    if protocol_rank(protocol) < protocol_rank(protocol_of(before)):
         return f"{protocol}; without it {protocol_of(before)}"
     return _describe_weaker_cipher(observation, before)
 
@@ -103,7 +103,8 @@ def _describe_weaker_cipher(observation: Observation, before: Observation) -> st
     now, then = cipher_of(observation), cipher_of(before)
     if now is None or then is None or now == then:
         return None
-    if then.startswith(_EPHEMERAL) and not now.startswith(_EPHEMERAL):
+    had, has = has_forward_secrecy(None, then), has_forward_secrecy(None, now)
+    if had and not has:
         return f"{now}, without forward secrecy; without it {then}"
     bits, before_bits = bits_of(observation), bits_of(before)
     if bits is not None and before_bits is not None and bits < min(before_bits, STRONG):
@@ -111,7 +112,7 @@ def _describe_weaker_cipher(observation: Observation, before: Observation) -> st
     return None
 
 
-def _protocol_rank(protocol: str | None) -> int:
+def protocol_rank(protocol: str | None) -> int:
     """A protocol's place in order of age; one without a name counts as the newest."""
     names = [str(version) for version in Protocol]
     return names.index(protocol) if protocol in names else len(names)

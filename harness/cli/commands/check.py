@@ -1,0 +1,265 @@
+"""``postfix-matrix check``: compares a configuration with what a snapshot recorded."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+
+from harness.catalog.builds import Build
+from harness.catalog.selectors import select_names
+from harness.cli.candidate_options import CandidateOptions, candidate_options
+from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
+from harness.cli.measure_options import (
+    JSON,
+    MARKDOWN,
+    MeasureOptions,
+    format_option,
+    measuring_options,
+    service_option,
+)
+from harness.cli.signals import handle_signals
+from harness.cli.snapshot_files import (
+    make_locate,
+    names_for_snapshot,
+    read_candidate_of,
+    refuse_in_ci,
+    write_snapshot,
+)
+from harness.errors import ExitCode, HarnessError
+from harness.reports.comparison_json import comparison_data
+from harness.reports.comparison_markdown import comparison_markdown
+from harness.reports.comparison_report import ComparisonReport, report_of_check
+from harness.reports.comparison_text import comparison_lines
+from harness.reports.problems import describe_problems
+from harness.run.choosing import choose_builds, read_scenarios, split_globs
+from harness.run.snapshot_measuring import SnapshotMeasurer
+from harness.scenarios.policies import load_policies
+from harness.scenarios.scenario import Scenario
+from harness.snapshots.checking import CheckResult, SnapshotCheck, select_places
+from harness.snapshots.findings import Finding
+from harness.snapshots.known_failures import (
+    KNOWN_FAILURES,
+    KnownFailures,
+    load_known_failures,
+)
+from harness.snapshots.recorded_candidate import record_candidate
+from harness.snapshots.snapshot import Snapshot, prune_snapshot, update_snapshot
+from harness.snapshots.snapshot_file import load_snapshot
+from harness.snapshots.values import CellPlace, Level, parse_level
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFiles:
+    """What a check reads and writes. ``names`` are what the candidate was read from."""
+
+    path: Path
+    snapshot: Snapshot
+    level: Level
+    known: KnownFailures
+    candidate: Scenario
+    names: tuple[str, ...]
+
+
+@click.command(
+    "check",
+    cls=GroupedCommand,
+    epilog=format_examples(
+        "postfix-matrix check snapshot.json",
+        "postfix-matrix check snapshot.json /etc/postfix -b debian-12 --format markdown",
+    ),
+)
+@click.argument("path", type=click.Path(path_type=Path), metavar="SNAPSHOT")
+@click.argument("names", nargs=-1, metavar="[FILES | FOLDER | TAR | SCENARIO]")
+@grouped_option(
+    OptionGroup.CONFIGURATION,
+    "--known",
+    "known_path",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help=f"The file of known failures.  [default: {KNOWN_FAILURES} beside the snapshot]",
+)
+@grouped_option(
+    OptionGroup.OUTPUT,
+    "--complete",
+    is_flag=True,
+    help="End with exit code 1 too where a recorded cell was not checked.",
+)
+@grouped_option(
+    OptionGroup.OUTPUT,
+    "--update",
+    is_flag=True,
+    help="Change the snapshot: only rows that are measured now.",
+)
+@grouped_option(
+    OptionGroup.OUTPUT,
+    "--prune",
+    is_flag=True,
+    help="Delete from the snapshot what can no longer be measured.",
+)
+@grouped_option(
+    OptionGroup.OUTPUT, "--force", is_flag=True, help="Change the snapshot also where CI is set."
+)
+@format_option("Markdown is for a pull request's comment; JSON has every cell (docs/schemas).")
+@grouped_option(OptionGroup.OUTPUT, "--verbose", "-v", is_flag=True, help="Name every cell.")
+@service_option
+@candidate_options(redacting=True)
+@measuring_options
+def check_command(
+    path: Path,
+    names: tuple[str, ...],
+    known_path: Path | None,
+    complete: bool,
+    update: bool,
+    prune: bool,
+    force: bool,
+    form: str,
+    verbose: bool,
+    service: str | None,
+    reading: CandidateOptions,
+    measuring: MeasureOptions,
+) -> int:
+    """Compare a configuration with a snapshot: what broke, for which clients, and why.
+
+    The configuration is the one named, else the one that was recorded, read again. The recorded
+    cells are measured. One that differs is measured twice more, and counts only where it differs
+    again. Then the settings that differ from the recorded ones are put back, to find those that
+    are the cause.
+
+    The exit code is 0 where all is as recorded, 1 where something differs, 3 where a cell is flaky
+    or nothing could be measured, and 4 for bad input.
+    """
+    if update or prune:
+        refuse_in_ci(path, force=force)
+    files = _read_files(path, names, known_path, service, reading, measuring)
+    builds, unknown = _find_builds(files.snapshot, measuring)
+    selected = _select_cells(files, measuring, builds)
+    with (
+        measuring.make_display() as display,
+        handle_signals(),
+        measuring.make_engine(display) as engine,
+    ):
+        measurer = SnapshotMeasurer(engine, builds, measuring.runs)
+        check = SnapshotCheck(files.snapshot, files.level, files.candidate, measurer, files.known)
+        result = check.run(selected)
+    report = report_of_check(
+        result, str(path), files.level.name, measurer.data, make_locate(files.names)
+    )
+    _print_report(report, form, verbose=verbose)
+    if update or prune:
+        _change_snapshot(files, result, service, unknown, update=update, prune=prune)
+    if measurer.data is not None:
+        click.echo(f"\nThe run is in {measurer.data.folder}", err=True)
+        if problems := describe_problems(measurer.data):
+            click.echo(problems, err=True)
+    if update:
+        return ExitCode.OK
+    return result.exit_code(complete=complete)
+
+
+def _read_files(
+    path: Path,
+    names: Sequence[str],
+    known_path: Path | None,
+    service: str | None,
+    reading: CandidateOptions,
+    measuring: MeasureOptions,
+) -> CheckFiles:
+    """Read everything that may be wrong, before anything starts."""
+    snapshot = load_snapshot(path)
+    level = parse_level(snapshot.level, load_policies(measuring.scenarios_dir))
+    known = load_known_failures(
+        known_path or path.parent / KNOWN_FAILURES,
+        path.name,
+        datetime.datetime.now(datetime.UTC).date(),
+    )
+    scenarios = read_scenarios(measuring.scenarios_dir)
+    candidate, given = read_candidate_of(snapshot, path, names, service, reading, scenarios)
+    return CheckFiles(path, snapshot, level, known, candidate, given)
+
+
+def _find_builds(
+    snapshot: Snapshot, measuring: MeasureOptions
+) -> tuple[dict[str, Build], dict[str, str]]:
+    """The recorded builds that are selected, and why others are not known any more.
+
+    Raises:
+        UsageError: a glob matches no recorded build.
+    """
+    recorded = sorted({place.build for place in snapshot.cells})
+    globs = split_globs(measuring.selection.builds)
+    chosen = select_names("build", recorded, globs) if recorded else ()
+    builds: dict[str, Build] = {}
+    unknown: dict[str, str] = {}
+    for name in chosen:
+        try:
+            builds |= choose_builds([name], measuring.additions)
+        except HarnessError as error:
+            unknown[name] = error.what
+    return builds, unknown
+
+
+def _select_cells(
+    files: CheckFiles, measuring: MeasureOptions, builds: Mapping[str, Build]
+) -> tuple[CellPlace, ...]:
+    """The places to measure, by the options that narrow the recorded ones.
+
+    Raises:
+        UsageError: a glob matches nothing that is recorded.
+    """
+    places = select_places(files.snapshot, files.candidate, builds)
+    selection = measuring.selection
+    chosen = {
+        "service": set(_narrow("service", selection.services, [p.service for p in places])),
+        "client": set(_narrow("client", selection.clients, [p.client for p in places])),
+        "offer": set(_narrow("offer", selection.offers, [p.offer for p in places])),
+    }
+    return tuple(
+        place for place in places if all(getattr(place, axis) in chosen[axis] for axis in chosen)
+    )
+
+
+def _narrow(axis: str, globs: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    available = list(dict.fromkeys(names))
+    return select_names(axis, available, globs) if globs else tuple(available)
+
+
+def _print_report(report: ComparisonReport, form: str, *, verbose: bool) -> None:
+    if form == JSON:
+        click.echo(json.dumps(comparison_data(report), ensure_ascii=False, indent=1))
+    elif form == MARKDOWN:
+        click.echo(comparison_markdown(report), nl=False)
+    else:
+        click.echo("\n".join(comparison_lines(report, verbose=verbose)))
+
+
+def _change_snapshot(
+    files: CheckFiles,
+    result: CheckResult,
+    service: str | None,
+    unknown: Mapping[str, str],
+    *,
+    update: bool,
+    prune: bool,
+) -> None:
+    """Write what was measured into the snapshot, and delete what cannot be measured."""
+    recorded = files.snapshot.candidate
+    candidate = replace(
+        record_candidate(files.candidate, service=service or recorded.service),
+        names=names_for_snapshot(files.names, files.path),
+    )
+    pruned = [cell.place for cell in result.comparison.having(Finding.GONE)] if prune else []
+    pruned += [p for p in files.snapshot.cells if prune and p.build in unknown]
+
+    def change(present: Snapshot | None) -> Snapshot:
+        snapshot = present or files.snapshot
+        if update:
+            snapshot = update_snapshot(snapshot, files.level, candidate, result.measurement)
+        return prune_snapshot(snapshot, pruned)
+
+    snapshot = write_snapshot(files.path, change)
+    lost = f", {len(pruned)} cells deleted" if pruned else ""
+    click.echo(f"{files.path} is written: {len(snapshot.cells)} cells{lost}", err=True)

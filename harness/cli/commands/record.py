@@ -1,0 +1,235 @@
+"""``postfix-matrix record``: writes a snapshot of what a configuration does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from harness.catalog.cells import Cell
+from harness.cli.candidate import named_candidate
+from harness.cli.candidate_options import CandidateOptions, candidate_options
+from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
+from harness.cli.measure_options import (
+    MeasureOptions,
+    recording_options,
+    service_option,
+)
+from harness.cli.signals import handle_signals
+from harness.cli.snapshot_files import (
+    names_for_snapshot,
+    refuse_in_ci,
+    write_snapshot,
+)
+from harness.errors import ExitCode, HarnessError, UsageError
+from harness.observations.record import Observation, Outcome
+from harness.reports.problems import describe_problems
+from harness.run.choosing import read_scenarios
+from harness.run.snapshot_measuring import SnapshotMeasurer
+from harness.scenarios.policies import load_policies
+from harness.scenarios.scenario import Scenario
+from harness.snapshots.checking import AGAIN
+from harness.snapshots.recorded_candidate import RecordedCandidate, record_candidate
+from harness.snapshots.snapshot import (
+    Measurement,
+    RecordedSelection,
+    Snapshot,
+    make_snapshot,
+    update_snapshot,
+)
+from harness.snapshots.snapshot_file import rows_of
+from harness.snapshots.values import (
+    BEHAVIOUR,
+    CellPlace,
+    Level,
+    parse_level,
+    place_of,
+    why_inconclusive,
+)
+from harness.tls import Offer
+
+
+@click.command(
+    "record",
+    cls=GroupedCommand,
+    epilog=format_examples(
+        "postfix-matrix record /etc/postfix -b debian-12,debian-13 -o snapshot.json",
+        "postfix-matrix record main.cf -c 'openssl-*' --level exact -o snapshot.json",
+    ),
+)
+@click.argument("names", nargs=-1, metavar="[FILES | FOLDER | TAR | SCENARIO]")
+@grouped_option(
+    OptionGroup.OUTPUT,
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="The snapshot's file, such as snapshot.json.",
+)
+@grouped_option(
+    OptionGroup.OUTPUT,
+    "--level",
+    "level_name",
+    default=BEHAVIOUR,
+    show_default=True,
+    metavar="LEVEL",
+    help="What is kept of a cell: behaviour, exact (also cipher and group), or 'policy NAME'.",
+)
+@grouped_option(
+    OptionGroup.OUTPUT,
+    "--update",
+    is_flag=True,
+    help="Change an existing snapshot: only rows that are measured now.",
+)
+@grouped_option(
+    OptionGroup.OUTPUT,
+    "--force",
+    is_flag=True,
+    help="Replace an existing snapshot, also where CI is set.",
+)
+@service_option
+@candidate_options(redacting=True)
+@recording_options
+def record_command(
+    names: tuple[str, ...],
+    output: Path,
+    level_name: str,
+    update: bool,
+    force: bool,
+    service: str | None,
+    reading: CandidateOptions,
+    measuring: MeasureOptions,
+) -> int:
+    """Measure a configuration and record what it does.
+
+    The file has one row for each client and offer, with what the builds show, the configuration's
+    settings and the versions of each build. 'postfix-matrix check' compares it with what is
+    measured later.
+
+    The configuration is read as 'verify' reads it. A cell that timed out or failed is measured
+    once more; if it shows nothing then either, it is not recorded, and the exit code is 3.
+    """
+    _check_output(output, update=update, force=force)
+    level = parse_level(level_name, load_policies(measuring.scenarios_dir))
+    scenarios = read_scenarios(measuring.scenarios_dir)
+    candidate = _add_offers(named_candidate(names, scenarios, service, options=reading), level)
+    cells = list(measuring.plan_scenarios([candidate]).cells())
+    with (
+        measuring.make_display() as display,
+        handle_signals(),
+        measuring.make_engine(display) as engine,
+    ):
+        measurer = SnapshotMeasurer(engine, measuring.builds, measuring.runs)
+        measurement = measure_twice(measurer, candidate, cells)
+    recorded = record_candidate(
+        candidate, () if reading.container else names_for_snapshot(names, output), service or ""
+    )
+    snapshot = _write(output, level, recorded, measurement, measuring, update=update)
+    return _report_record(output, snapshot, measurement, measurer)
+
+
+def measure_twice(
+    measurer: SnapshotMeasurer, candidate: Scenario, cells: Sequence[Cell]
+) -> Measurement:
+    """Measure cells, and once more those that timed out or failed."""
+    places = [place_of(cell) for cell in cells]
+    first = measurer([candidate], places, False)[candidate.id]
+    doubtful = [place for place in places if _is_doubtful(first.cells.get(place))]
+    if not doubtful:
+        return first
+    again = replace(candidate, id=f"{candidate.id}{AGAIN}-1")
+    second = measurer([again], doubtful, True)[again.id]
+    return replace(first, cells={**first.cells, **second.cells})
+
+
+def _is_doubtful(observation: Observation | None) -> bool:
+    """Whether a cell may show something when it is measured again."""
+    if observation is None or observation.outcome is Outcome.CLIENT_INCAPABLE:
+        return False
+    return bool(why_inconclusive(observation))
+
+
+def _check_output(output: Path, *, update: bool, force: bool) -> None:
+    """Refuse an output that is surely a mistake, before anything is measured.
+
+    Raises:
+        UsageError: it is an offer (-o is --offers elsewhere), or there is such a file already.
+    """
+    if _is_offer(str(output)):
+        raise UsageError(
+            f"-o {output} names an offer, and -o of 'record' is the snapshot's file",
+            next_step="select offers with --offers, and name a file such as -o snapshot.json",
+        )
+    if not output.exists():
+        return
+    if not update and not force:
+        raise UsageError(
+            f"{output} exists already",
+            next_step="add --update to change the rows that are measured now, or --force to "
+            "replace it",
+        )
+    refuse_in_ci(output, force=force)
+
+
+def _is_offer(text: str) -> bool:
+    try:
+        Offer.parse(text)
+    except HarnessError:
+        return False
+    return True
+
+
+def _add_offers(candidate: Scenario, level: Level) -> Scenario:
+    """The candidate with the offers that its level needs, as claims that a selection overrides."""
+    if not level.offers:
+        return candidate
+    return replace(candidate, claims=replace(candidate.claims, offers=level.offers))
+
+
+def _write(
+    output: Path,
+    level: Level,
+    recorded: RecordedCandidate,
+    measurement: Measurement,
+    measuring: MeasureOptions,
+    *,
+    update: bool,
+) -> Snapshot:
+    chosen = measuring.selection
+    selection = RecordedSelection(chosen.services, chosen.clients, chosen.offers)
+
+    def change(present: Snapshot | None) -> Snapshot:
+        if present is None or not update:
+            return make_snapshot(level, recorded, measurement, selection)
+        if present.level != level.name:
+            raise UsageError(
+                f"{output} has the level {present.level}, not {level.name}",
+                next_step=f"add --level '{present.level}', or record it anew with --force",
+            )
+        return update_snapshot(present, level, recorded, measurement)
+
+    return write_snapshot(output, change)
+
+
+def _report_record(
+    output: Path, snapshot: Snapshot, measurement: Measurement, measurer: SnapshotMeasurer
+) -> int:
+    rows = len(list(rows_of(snapshot.cells)))
+    click.echo(
+        f"{output}: {len(snapshot.cells)} cells of {len(snapshot.builds)} builds, in {rows} rows"
+    )
+    unknown: dict[CellPlace, Observation] = {
+        place: cell for place, cell in measurement.cells.items() if _is_doubtful(cell)
+    }
+    for place, cell in list(unknown.items())[:5]:
+        click.echo(f"not recorded: {place}: {why_inconclusive(cell)}", err=True)
+    if len(unknown) > 5:
+        click.echo(f"not recorded: {len(unknown) - 5} more cells", err=True)
+    assert measurer.data is not None
+    click.echo(f"The run is in {measurer.data.folder}", err=True)
+    if problems := describe_problems(measurer.data):
+        click.echo(problems, err=True)
+    is_whole = not unknown and not measurement.unavailable
+    return ExitCode.OK if is_whole else ExitCode.INFRASTRUCTURE

@@ -1,0 +1,69 @@
+"""A check, or a comparison of two runs, for a terminal of 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from harness.reports.comparison_report import (
+    ComparisonReport,
+    describe_blame,
+    describe_cells,
+    describe_change,
+    describe_counts,
+    describe_known_fault,
+    describe_place,
+    sort_for_display,
+)
+from harness.reports.wrapping import wrap_text
+from harness.snapshots.findings import Finding, FindingGroup
+
+#: Columns of the labels at the left.
+_LABEL = 13
+_INDENT = " " * _LABEL
+#: Findings whose log line and command are printed.
+_WITH_EVIDENCE = (
+    *(Finding.BROKEN, Finding.CHANGED, Finding.FIXED, Finding.ADDED, Finding.STALE),
+    Finding.FLAKY,
+)
+
+
+def comparison_lines(report: ComparisonReport, *, verbose: bool = False) -> list[str]:
+    """The report as lines; ``verbose`` names every cell."""
+    lines = [
+        line
+        for group in sort_for_display(report.groups)
+        for line in _group_lines(report, group, verbose=verbose)
+    ]
+    for fault in report.known_faults:
+        lines += _label_lines("known", [describe_known_fault(fault)])
+    for blame in report.blames:
+        lines += _label_lines("blame", describe_blame(blame, report.locate))
+    lines += [line for move in report.moves for line in _label_lines("versions", [move.text])]
+    for verdict in report.verdicts:
+        text = f"{verdict.scenario} on {verdict.build}: {verdict.before}, then {verdict.after}"
+        lines += _label_lines("verdict", [text])
+    lines += wrap_text(describe_counts(report.counts))
+    if report.verdicts_compared:
+        lines.append(f"{len(report.verdicts)} of {report.verdicts_compared} verdicts differ")
+    return lines
+
+
+def _group_lines(report: ComparisonReport, group: FindingGroup, *, verbose: bool) -> Iterator[str]:
+    first = group.cells[0]
+    texts = [f"{describe_place(group)}: {describe_cells(group)}", describe_change(group)]
+    yield from _label_lines(str(group.finding), texts)
+    if verbose:
+        for cell in group.cells:
+            yield f"{_INDENT}- {cell.name}"
+    if group.finding in _WITH_EVIDENCE and first.observation is not None:
+        if log := report.logs.get(first.name):
+            yield from wrap_text(f"log  {log}", _INDENT, _INDENT + "     ")
+        yield f"{_INDENT}see  postfix-matrix show {first.observation.cell}"
+
+
+def _label_lines(label: str, texts: Iterable[str]) -> Iterator[str]:
+    """Paragraphs with a label before the first."""
+    before = label.ljust(_LABEL)
+    for text in texts:
+        yield from wrap_text(text, before, _INDENT)
+        before = _INDENT

@@ -1,0 +1,1 @@
+"""Snapshots: recorded behaviour of a configuration, compared with what is measured now."""

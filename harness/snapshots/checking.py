@@ -1,0 +1,169 @@
+"""A check from beginning to end: measure, compare, measure again what differs, and find the cause.
+
+What measures is a callback (``blame.Measure``), so that the command line, the pytest plugin and
+tests without Docker all run the same check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+
+from harness.catalog.peers import has_cells_of
+from harness.errors import ExitCode
+from harness.observations.record import Observation
+from harness.scenarios.scenario import Scenario
+from harness.scenarios.services import services_of
+from harness.snapshots.blame import (
+    Blame,
+    BlameSearch,
+    Measure,
+    VersionMove,
+    find_moves,
+)
+from harness.snapshots.comparison import (
+    Comparer,
+    Comparison,
+    needs_repeating,
+    replace_cells,
+)
+from harness.snapshots.findings import Finding
+from harness.snapshots.known_failures import KnownFailures
+from harness.snapshots.snapshot import Measurement, Snapshot
+from harness.snapshots.values import CellPlace, Level
+from harness.tls import NEVER_PLAINTEXT, PLAINTEXT, Service
+
+#: How often a cell that differs is measured once more.
+REPEATS = 2
+#: Up to so many cells are measured again one at a time: where more differ, it is no coincidence.
+MOST_ALONE = 64
+AGAIN = "--again"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What a check gave. ``measurement`` is the first one; ``moves`` are builds with new versions.
+
+    ``scenario`` is the candidate's id in the run.
+    """
+
+    comparison: Comparison
+    measurement: Measurement
+    scenario: str
+    blames: tuple[Blame, ...] = ()
+    moves: tuple[VersionMove, ...] = ()
+    tried: int = 0
+
+    def exit_code(self, *, complete: bool = False) -> ExitCode:
+        """0 as recorded, 1 red, 3 only flaky or nothing measured.
+
+        ``complete``: a cell that was not checked is red too.
+        """
+        comparison = self.comparison
+        if comparison.is_red or (complete and comparison.having(Finding.NOT_CHECKED)):
+            return ExitCode.DIFFERS
+        if comparison.having(Finding.FLAKY):
+            return ExitCode.INFRASTRUCTURE
+        if not comparison.having(Finding.SAME, Finding.KNOWN):
+            return ExitCode.INFRASTRUCTURE
+        return ExitCode.OK
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotCheck:
+    """One check of a candidate.
+
+    ``known`` are the known failures of its snapshot.
+    """
+
+    snapshot: Snapshot
+    level: Level
+    scenario: Scenario
+    measure: Measure
+    known: KnownFailures = field(default_factory=KnownFailures)
+
+    def run(self, selected: Collection[CellPlace], *, with_blame: bool = True) -> CheckResult:
+        """Measure the selected cells and compare them.
+
+        Args:
+            selected: the places to measure: :func:`select_places`.
+            with_blame: also search for the cause of what differs.
+        """
+        scenario = self.scenario
+        services = {str(service) for service in services_of(scenario)} | {str(Service.OUTBOUND)}
+        measurement = self._measure_one(scenario, selected, alone=False)
+        comparer = Comparer(self.snapshot, self.level, services, self.known)
+        comparison = comparer.compare(measurement, selected)
+        comparison = self._judge_again(comparer, comparison)
+        search = BlameSearch(self.snapshot, self.level, scenario, self.measure, measurement.builds)
+        blames = search.find_blames(comparison.cells) if with_blame else ()
+        moves = find_moves(self.snapshot.builds, measurement.builds)
+        final = _with_last_results(measurement, comparison)
+        return CheckResult(comparison, final, scenario.id, blames, moves, search.tried)
+
+    def _measure_one(
+        self, scenario: Scenario, places: Collection[CellPlace], *, alone: bool
+    ) -> Measurement:
+        if not places:
+            return Measurement({})
+        return self.measure([scenario], places, alone).get(scenario.id, Measurement({}))
+
+    def _judge_again(self, comparer: Comparer, comparison: Comparison) -> Comparison:
+        """The comparison after the cells that are not as recorded were measured again."""
+        doubtful = needs_repeating(comparison)
+        if not doubtful:
+            return comparison
+        places = [cell.place for cell in doubtful]
+        repeats: dict[CellPlace, list[Observation]] = {place: [] for place in places}
+        for number in range(1, REPEATS + 1):
+            scenario = replace(self.scenario, id=f"{self.scenario.id}{AGAIN}-{number}")
+            measured = self._measure_one(scenario, places, alone=len(places) <= MOST_ALONE)
+            for place in places:
+                if place in measured.cells:
+                    repeats[place].append(measured.cells[place])
+        return replace_cells(
+            comparison, [comparer.judge_again(cell, repeats[cell.place]) for cell in doubtful]
+        )
+
+
+def select_places(
+    snapshot: Snapshot, scenario: Scenario, builds: Iterable[str] | None = None
+) -> tuple[CellPlace, ...]:
+    """The places to measure: those recorded, and those of services that are new.
+
+    A new service is measured with the clients and offers that were recorded with others, unless
+    the snapshot was recorded for selected services only. ``builds`` narrows it.
+    """
+    chosen = None if builds is None else set(builds)
+    recorded = [place for place in snapshot.cells if chosen is None or place.build in chosen]
+    services = {str(service) for service in services_of(scenario)} | {str(Service.OUTBOUND)}
+    places = dict.fromkeys(place for place in recorded if place.service in services)
+    if not snapshot.selection.services:
+        known = {place.service for place in snapshot.cells} | {str(Service.OUTBOUND)}
+        new = (
+            replace(place, service=name) for name in sorted(services - known) for place in recorded
+        )
+        places |= dict.fromkeys(place for place in new if _is_possible(place))
+    return tuple(places)
+
+
+def _is_possible(place: CellPlace) -> bool:
+    """Whether a client makes this offer at this service (``catalog.plan``)."""
+    service = Service(place.service)
+    if place.offer == PLAINTEXT and service in NEVER_PLAINTEXT:
+        return False
+    return has_cells_of(place.client, service)
+
+
+def _with_last_results(measurement: Measurement, comparison: Comparison) -> Measurement:
+    """The measurement with the result on which each cell's finding rests.
+
+    A flaky cell has none: an update must not record it.
+    """
+    cells = dict(measurement.cells)
+    for cell in comparison.cells:
+        if cell.finding is Finding.FLAKY:
+            cells.pop(cell.place, None)
+        elif cell.observation is not None:
+            cells[cell.place] = cell.observation
+    return replace(measurement, cells=cells)

@@ -1,0 +1,198 @@
+"""Known failures: ``known.toml`` beside a snapshot says which cells fail, how, why, until when."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from harness.catalog.versions import Version
+from harness.errors import FileError, FileLocation, UsageError
+from harness.observations.reasons import covers
+from harness.observations.record import Observation, Outcome
+from harness.scenarios.expectations import (
+    SELECTORS,
+    ExpectationError,
+    Where,
+    read_expected,
+    read_where,
+)
+from harness.scenarios.toml_schema import line_in_table, suggest_among
+from harness.snapshots.values import BuildVersions, CellPlace
+
+#: The file's name, beside the snapshot.
+KNOWN_FAILURES = "known.toml"
+_TABLE = "known"
+_KEYS = (*SELECTORS, "outcome", "reason", "why", "until", "snapshots")
+_LINE_OF_SYNTAX_ERROR = re.compile(r" \(at line (\d+), column \d+\)")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFailure:
+    """Cells that fail in a known way. ``until``: the last day on which that is accepted.
+
+    ``snapshots`` are globs for the file names of the snapshots that it is about; (): all.
+    """
+
+    where: Where
+    outcome: tuple[Outcome, ...]
+    why: str
+    place: FileLocation
+    reason: tuple[str, ...] = ()
+    until: datetime.date | None = None
+    snapshots: tuple[str, ...] = ()
+
+    def is_about(self, snapshot: str) -> bool:
+        """Whether it is about the snapshot with this file name."""
+        return not self.snapshots or any(fnmatchcase(snapshot, glob) for glob in self.snapshots)
+
+    def has_expired(self, today: datetime.date) -> bool:
+        """Whether its last day is over."""
+        return self.until is not None and self.until < today
+
+    def covers_place(self, place: CellPlace, versions: BuildVersions | None) -> bool:
+        """Whether it is about a cell of a build with these versions."""
+        known = versions or BuildVersions()
+        postfix, openssl = _parse_version(known.postfix), _parse_version(known.openssl)
+        return self.where.fits_build(place.build, postfix, openssl) and self.where.fits_place(
+            place.service, place.client, place.offer
+        )
+
+    def is_met_by(self, observation: Observation) -> bool:
+        """Whether a cell fails in just that way."""
+        if observation.outcome not in self.outcome:
+            return False
+        return not self.reason or any(covers(name, observation.reason) for name in self.reason)
+
+    @property
+    def failure(self) -> str:
+        """The failure that it expects: ``refused: protocol-version``."""
+        outcomes = " or ".join(self.outcome)
+        return f"{outcomes}: {' or '.join(self.reason)}" if self.reason else outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFailureFault:
+    """A known failure that is wrong itself, which makes a check red."""
+
+    known: KnownFailure
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFailures:
+    """Those of one file that are about one snapshot."""
+
+    entries: tuple[KnownFailure, ...] = ()
+    today: datetime.date = datetime.date.min
+
+    def find(self, place: CellPlace, versions: BuildVersions | None) -> KnownFailure | None:
+        """The first one that is about a cell and has not expired."""
+        for known in self.entries:
+            if not known.has_expired(self.today) and known.covers_place(place, versions):
+                return known
+        return None
+
+    def find_faults(
+        self, places: Iterable[CellPlace], versions: Mapping[str, BuildVersions]
+    ) -> tuple[KnownFailureFault, ...]:
+        """Those that have expired, or are about no cell of the snapshot or of the measurement."""
+        places = list(places)
+        faults = []
+        for known in self.entries:
+            if known.has_expired(self.today):
+                faults.append(KnownFailureFault(known, f"has expired on {known.until}"))
+            elif not any(known.covers_place(p, versions.get(p.build)) for p in places):
+                faults.append(KnownFailureFault(known, "matches no cell"))
+        return tuple(faults)
+
+
+def load_known_failures(path: Path, snapshot: str, today: datetime.date) -> KnownFailures:
+    """Those of a file that are about a snapshot, by its file name; none where there is no file.
+
+    Raises:
+        FileError: the file cannot be read, or has an error; with line, key and what was expected.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return KnownFailures((), today)
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileError(FileLocation(path), f"cannot be read: {error}") from None
+    entries = parse_known_failures(text, path)
+    return KnownFailures(tuple(known for known in entries if known.is_about(snapshot)), today)
+
+
+def parse_known_failures(text: str, path: Path) -> tuple[KnownFailure, ...]:
+    """Read the text of a ``known.toml``.
+
+    Raises:
+        FileError: with line, key and what was expected.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        match = _LINE_OF_SYNTAX_ERROR.search(str(error))
+        line = int(match[1]) if match else text.count("\n") + 1
+        what = f"is not TOML: {_LINE_OF_SYNTAX_ERROR.sub('', str(error))}"
+        raise FileError(FileLocation(path, line), what, expected="[[known]] tables") from None
+    tables = data.pop(_TABLE, [])
+    if data or not isinstance(tables, list):
+        key = next(iter(data), _TABLE)
+        place = FileLocation(path, line_in_table(text, key, 0) or 1, key)
+        raise FileError(place, "unknown key", expected="[[known]] tables")
+    return tuple(_read_table(text, path, number, table) for number, table in enumerate(tables))
+
+
+def _read_table(text: str, path: Path, number: int, table: Mapping[str, Any]) -> KnownFailure:
+    try:
+        return _read_known(FileLocation(path, line_in_table(text, _TABLE, number)), table)
+    except ExpectationError as slip:
+        line = line_in_table(text, _TABLE, number, slip.key or None)
+        place = FileLocation(path, line, f"{_TABLE}.{slip.key}")
+        raise FileError(place, str(slip), expected=slip.expected) from None
+
+
+def _read_known(place: FileLocation, table: Mapping[str, Any]) -> KnownFailure:
+    for key in table:
+        if key not in _KEYS:
+            raise ExpectationError(key, "unknown key", suggest_among(key, _KEYS))
+    for key, expected in (("outcome", "an outcome such as refused"), ("why", "one line of text")):
+        if key not in table:
+            raise ExpectationError(key, "this key is missing", expected)
+    required = read_expected({k: v for k, v in table.items() if k in ("outcome", "reason")})
+    why, until = table["why"], table.get("until")
+    if not isinstance(why, str) or not why.strip() or "\n" in why.strip():
+        raise ExpectationError("why", f"cannot be {why!r}", "one line of text")
+    if until is not None and (
+        not isinstance(until, datetime.date) or isinstance(until, datetime.datetime)
+    ):
+        raise ExpectationError("until", f"cannot be {until!r}", "a day such as 2027-03-01")
+    return KnownFailure(
+        where=read_where(table),
+        outcome=required["outcome"],
+        why=why.strip(),
+        place=place,
+        reason=required.get("reason", ()),
+        until=until,
+        snapshots=_read_globs(table.get("snapshots", [])),
+    )
+
+
+def _read_globs(value: object) -> tuple[str, ...]:
+    globs = value if isinstance(value, list) else [value]
+    if not all(isinstance(glob, str) and glob for glob in globs):
+        raise ExpectationError("snapshots", f"cannot be {value!r}", "a list of file names")
+    return tuple(globs)
+
+
+def _parse_version(text: str) -> Version | None:
+    try:
+        return Version.parse(text) if text else None
+    except UsageError:
+        return None
