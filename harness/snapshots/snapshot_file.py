@@ -287,7 +287,9 @@ def _validate_text(text: str, path: Path) -> _SnapshotModel:
     try:
         return _SnapshotModel.model_validate(data)
     except ValidationError as error:
-        raise _key_error(text, path, dict(error.errors()[0])) from None
+        # A misspelt key is also missing: the one that is there leads to the mistake.
+        problems = sorted(error.errors(), key=lambda p: p["type"] != "extra_forbidden")
+        raise _key_error(text, path, dict(problems[0])) from None
 
 
 def _key_error(text: str, path: Path, problem: Mapping[str, Any]) -> FileError:

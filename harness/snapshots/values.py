@@ -318,9 +318,11 @@ def strength_of(cipher: str | None, bits: int | None) -> Strength | None:
         return Strength.MEDIUM
     if _WEAK.search(cipher):
         return Strength.WEAK
-    known = _bits_by_name().get(cipher) or bits
+    known = _bits_by_name().get(cipher, bits)
     if known is None:
         return None
+    if known == 0:
+        return Strength.NONE
     if known < 112:
         return Strength.WEAK
     return Strength.MEDIUM if known < 128 else Strength.STRONG
