@@ -24,6 +24,8 @@ NAMES = (
     "explain",
     "since",
     "scan",
+    "snapshot",
+    "comparison",
 )
 
 

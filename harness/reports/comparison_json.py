@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from harness.reports.comparison_report import (
@@ -9,11 +11,13 @@ from harness.reports.comparison_report import (
     describe_blame,
     describe_change,
     describe_known_fault,
+    describe_mutant,
     sort_for_display,
 )
 from harness.snapshots.blame import Blame, VersionMove
 from harness.snapshots.findings import CellFinding, Finding, FindingGroup
 from harness.snapshots.recorded_candidate import SettingChange
+from harness.snapshots.strength import MutantResult
 from harness.snapshots.values import CellValues
 
 #: Version of the form; raised when a field changes its meaning.
@@ -36,12 +40,41 @@ def comparison_data(report: ComparisonReport) -> dict[str, Any]:
         ],
         "blames": [_blame_data(report, blame) for blame in report.blames],
         "versions": [_move_data(move) for move in report.moves],
+        "same": [
+            {"build": build, "scenario": scenario or None, "service": service, "cells": number}
+            for (build, scenario, service), number in _count_same(report).items()
+        ],
+        "strength": None if report.strength is None
+        else [_mutant_data(report, mutant) for mutant in report.strength],
         "verdicts": [
             {"scenario": verdict.scenario, "build": verdict.build,
              "before": str(verdict.before), "after": str(verdict.after)}
             for verdict in report.verdicts
         ],
     }  # fmt: skip
+
+
+def _count_same(report: ComparisonReport) -> Mapping[tuple[str, str, str], int]:
+    """How many cells of each build, scenario and service are as before."""
+    return Counter(
+        (cell.place.build, cell.scenario or report.scenario, cell.place.service)
+        for cell in report.cells
+        if cell.finding is Finding.SAME
+    )
+
+
+def _mutant_data(report: ComparisonReport, mutant: MutantResult) -> dict[str, Any]:
+    mutation = mutant.mutation
+    return {
+        "setting": mutation.line.text,
+        "entry": mutation.line.entry,
+        "kind": str(mutation.kind),
+        "mutant": mutation.what,
+        "guarded": mutant.is_guarded,
+        "why": mutant.why or None,
+        "text": describe_mutant(mutant, report.locate),
+        "cells": [str(place) for place in mutant.changed],
+    }
 
 
 def _group_data(report: ComparisonReport, group: FindingGroup) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from harness.reports.comparison_report import (
     describe_change,
     describe_counts,
     describe_known_fault,
+    describe_mutant,
     describe_place,
+    describe_strength,
     sort_for_display,
 )
 from harness.reports.plain_text import escape_markdown
@@ -67,6 +69,13 @@ def _tail_lines(report: ComparisonReport) -> Iterator[str]:
         f"verdict: {verdict.scenario} on {verdict.build}: {verdict.before}, then {verdict.after}"
         for verdict in report.verdicts
     ]
+    if report.strength is not None:
+        notes.append(f"strength: {describe_strength(report.strength)}")
+        notes += [
+            f"not guarded: {describe_mutant(mutant, report.locate)}"
+            for mutant in report.strength
+            if not mutant.is_guarded
+        ]
     if notes:
         yield ""
     yield from (f"- {escape_markdown(note)}" for note in notes)

@@ -22,8 +22,9 @@ from harness.snapshots.findings import (
 )
 from harness.snapshots.known_failures import KnownFailureFault
 from harness.snapshots.recorded_candidate import SettingChange
+from harness.snapshots.run_comparison import ChangedVerdict, RunComparison
+from harness.snapshots.strength import MutantResult
 from harness.snapshots.values import CellValues, Strength
-from harness.verdicts.verdict import Verdict
 
 #: Names of so many builds are printed; of more, their number.
 MOST_BUILDS = 4
@@ -37,22 +38,12 @@ def locate_by_candidate(change: SettingChange) -> FileLocation:
 
 
 @dataclass(frozen=True, slots=True)
-class ReportedVerdict:
-    """A scenario's verdict on a build that differs between two runs."""
-
-    scenario: str
-    build: str
-    before: Verdict
-    after: Verdict
-
-
-@dataclass(frozen=True, slots=True)
 class ComparisonReport:
     """One report. ``subject`` is what was compared: a snapshot's path, or two runs' folders.
 
     ``scenario`` is the id under which the check's cells were measured, "" for two runs. ``logs``
     are the decisive lines of Postfix's log, by cell. ``tried`` counts the candidates that were
-    measured to find a cause.
+    measured to find a cause. ``strength`` are the candidate's mutants, None: none were measured.
     """
 
     subject: str
@@ -64,8 +55,9 @@ class ComparisonReport:
     blames: tuple[Blame, ...] = ()
     moves: tuple[VersionMove, ...] = ()
     tried: int = 0
-    verdicts: tuple[ReportedVerdict, ...] = ()
+    verdicts: tuple[ChangedVerdict, ...] = ()
     verdicts_compared: int = 0
+    strength: tuple[MutantResult, ...] | None = None
     locate: Locate = locate_by_candidate
     logs: Mapping[str, str] = field(default_factory=dict)
 
@@ -105,6 +97,21 @@ def report_of_check(
         locate=locate,
     )
     return add_logs(report, data)
+
+
+def report_of_runs(
+    comparison: RunComparison, before: RunData, after: RunData, level: str
+) -> ComparisonReport:
+    """The report of two runs."""
+    report = ComparisonReport(
+        subject=f"{before.run.id}, then {after.run.id}",
+        cells=comparison.cells,
+        level=level,
+        run=after.run.id,
+        verdicts=comparison.changed_verdicts,
+        verdicts_compared=comparison.verdicts,
+    )
+    return add_logs(report, after)
 
 
 def add_logs(report: ComparisonReport, data: RunData | None) -> ComparisonReport:
@@ -193,6 +200,26 @@ def describe_counts(counts: Mapping[Finding, int]) -> str:
     ordered = [Finding.SAME, *(f for f in Finding if f is not Finding.SAME)]
     listed = ", ".join(f"{counts[finding]} {finding}" for finding in ordered if finding in counts)
     return f"{total} cell{'s' if total != 1 else ''}: {listed or 'nothing to compare'}"
+
+
+def describe_strength(mutants: Sequence[MutantResult]) -> str:
+    """``guarded 7 of 9 mutants``."""
+    guarded = sum(mutant.is_guarded for mutant in mutants)
+    return f"guarded {guarded} of {len(mutants)} mutants of the TLS settings"
+
+
+def describe_mutant(mutant: MutantResult, locate: Locate) -> str:
+    """A mutant with its line, and the cells that show it, or why none does."""
+    line = mutant.mutation.line
+    place = locate(SettingChange(line.name, None, line.value, line.entry))
+    where = f"{place}: " if place.line else ""
+    entry = f" under {line.entry}" if line.entry else ""
+    text = f"{where}{mutant.mutation.what}{entry}"
+    if not mutant.changed:
+        return f"{text} ({mutant.why})"
+    first, more = mutant.changed[0], len(mutant.changed) - 1
+    others = f", and {more} more cell{'s' if more > 1 else ''}" if more else ""
+    return f"{text}: {first.build}, {first.client} {first.offer}{others}"
 
 
 def describe_known_fault(fault: KnownFailureFault) -> str:

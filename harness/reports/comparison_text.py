@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from harness.reports.comparison_report import (
     ComparisonReport,
@@ -11,11 +11,14 @@ from harness.reports.comparison_report import (
     describe_change,
     describe_counts,
     describe_known_fault,
+    describe_mutant,
     describe_place,
+    describe_strength,
     sort_for_display,
 )
 from harness.reports.wrapping import wrap_text
 from harness.snapshots.findings import Finding, FindingGroup
+from harness.snapshots.strength import MutantResult
 
 #: Columns of the labels at the left.
 _LABEL = 13
@@ -42,6 +45,8 @@ def comparison_lines(report: ComparisonReport, *, verbose: bool = False) -> list
     for verdict in report.verdicts:
         text = f"{verdict.scenario} on {verdict.build}: {verdict.before}, then {verdict.after}"
         lines += _label_lines("verdict", [text])
+    if report.strength is not None:
+        lines += _strength_lines(report, report.strength, verbose=verbose)
     lines += wrap_text(describe_counts(report.counts))
     if report.verdicts_compared:
         lines.append(f"{len(report.verdicts)} of {report.verdicts_compared} verdicts differ")
@@ -59,6 +64,24 @@ def _group_lines(report: ComparisonReport, group: FindingGroup, *, verbose: bool
         if log := report.logs.get(first.name):
             yield from wrap_text(f"log  {log}", _INDENT, _INDENT + "     ")
         yield f"{_INDENT}see  postfix-matrix show {first.observation.cell}"
+
+
+def _strength_lines(
+    report: ComparisonReport, mutants: Sequence[MutantResult], *, verbose: bool
+) -> Iterator[str]:
+    texts = [describe_strength(mutants)]
+    texts += [
+        f"not guarded: {describe_mutant(mutant, report.locate)}"
+        for mutant in mutants
+        if not mutant.is_guarded
+    ]
+    if verbose:
+        texts += [
+            f"guarded: {describe_mutant(mutant, report.locate)}"
+            for mutant in mutants
+            if mutant.is_guarded
+        ]
+    yield from _label_lines("strength", texts)
 
 
 def _label_lines(label: str, texts: Iterable[str]) -> Iterator[str]:

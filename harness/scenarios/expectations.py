@@ -156,6 +156,7 @@ class Expectation:
         data |= {key: [str(value) for value in values] for key, values in lists.items() if values}
         texts = {"effect": self.effect, "says": self.says, "policy": self.policy}
         data |= {} if self.resumed is None else {"resumed": self.resumed}
+        data |= {} if self.line is None else {"line": self.line}
         return data | {key: str(text) for key, text in texts.items() if text is not None}
 
     @classmethod
@@ -179,6 +180,7 @@ class Expectation:
             effect=None if effect is None else Effect(effect),
             says=data.get("says"),
             policy=data.get("policy"),
+            line=data.get("line"),
         )
 
 

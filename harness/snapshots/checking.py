@@ -6,7 +6,7 @@ tests without Docker all run the same check.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from harness.catalog.peers import has_cells_of
@@ -30,6 +30,13 @@ from harness.snapshots.comparison import (
 from harness.snapshots.findings import Finding
 from harness.snapshots.known_failures import KnownFailures
 from harness.snapshots.snapshot import Measurement, Snapshot
+from harness.snapshots.strength import (
+    MutantResult,
+    Mutation,
+    find_mutations,
+    judge_mutants,
+    make_mutant,
+)
 from harness.snapshots.values import CellPlace, Level
 from harness.tls import NEVER_PLAINTEXT, PLAINTEXT, Service
 
@@ -100,6 +107,27 @@ class SnapshotCheck:
         moves = find_moves(self.snapshot.builds, measurement.builds)
         final = _with_last_results(measurement, comparison)
         return CheckResult(comparison, final, scenario.id, blames, moves, search.tried)
+
+    def make_mutants(self) -> Mapping[str, tuple[Mutation, Scenario]]:
+        """The candidate's mutants by id, each with its scenario."""
+        mutants = {}
+        for number, mutation in enumerate(find_mutations(self.scenario), start=1):
+            mutant = make_mutant(self.scenario, mutation, number)
+            mutants[mutant.id] = mutation, mutant
+        return mutants
+
+    def run_strength(self, selected: Collection[CellPlace]) -> tuple[MutantResult, ...]:
+        """Which mutants of the candidate the snapshot catches; all are measured."""
+        mutants = self.make_mutants()
+        scenarios = [scenario for _, scenario in mutants.values()]
+        measured = self.measure(scenarios, selected, False) if scenarios else {}
+        return judge_mutants(
+            {name: mutation for name, (mutation, _) in mutants.items()},
+            measured,
+            self.snapshot,
+            self.level,
+            {place.service for place in selected},
+        )
 
     def _measure_one(
         self, scenario: Scenario, places: Collection[CellPlace], *, alone: bool

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.observations.run_folder import load_run
-from harness.verdicts.comparison import compare_runs
+from harness.snapshots.findings import Finding
+from harness.snapshots.run_comparison import compare_runs
 from harness.verdicts.verdict import Verdict, judge_run
 from tests.docker.conftest import CLI, Finished, run_cli
 
@@ -123,8 +124,11 @@ def test_two_runs_in_a_row_have_the_same_verdicts(judged: tuple[Finished, Finish
     """Protects repeatability; a cell that differs would be told with both observations."""
     first, second = judged
     found = compare_runs(first.data, second.data)
-    assert (found.differing, found.changed_verdicts) == ((), ())
-    assert found.same == len([o for o in first.data.observations if "control-" not in o.build])
+    assert {cell.finding for cell in found.cells} == {Finding.SAME}
+    assert found.changed_verdicts == ()
+    assert len(found.cells) == len(
+        [o for o in first.data.observations if "control-" not in o.build]
+    )
     told = cli("compare", str(first.folder), str(second.folder))
     assert (told.returncode, told.stdout.splitlines()[-1]) == (0, "0 of 7 verdicts differ")
 

@@ -41,6 +41,7 @@ from harness.observations.run_record import RunOpening, closing_figures, utc_now
 from harness.outcomes import Outcome
 from harness.paths import scenarios_dir
 from harness.postfix_config.key_files import FileKind
+from harness.reports.comparison_json import comparison_data
 from harness.reports.scan_json import scan_data
 from harness.reports.since_json import since_data
 from harness.reports.verdicts_json import verdicts_data
@@ -66,6 +67,7 @@ from harness.scenarios.instance import (
     assemble_instance,
 )
 from harness.scenarios.scenario import load_scenarios
+from harness.snapshots.snapshot_file import format_snapshot
 from harness.targets.log_join import LogJoin
 from harness.targets.log_tags import service_tags
 from harness.targets.postfix import Instance, PostfixTarget
@@ -74,6 +76,7 @@ from harness.verdicts.since import group_places
 from harness.verdicts.verdict import judge_run
 from tests.unit import verify_samples
 from tests.unit.sample_verdicts import run_of
+from tests.unit.snapshots import snapshot_samples
 
 CELL = Cell("debian-12", "defaults", Service.SUBMISSION, "openssl-1.0.2h", Offer.parse("TLSv1"))
 SCENARIOS = load_scenarios(scenarios_dir())
@@ -314,5 +317,7 @@ def samples() -> dict[str, Any]:
         "explain": verify_samples.explained(),
         "since": borders(),
         "scan": scan_data("debian-12", scanned()),
+        "snapshot": json.loads(format_snapshot(snapshot_samples.recorded())),
+        "comparison": comparison_data(snapshot_samples.everything()),
     }
     return {name: json.loads(json.dumps(sample)) for name, sample in data.items()}

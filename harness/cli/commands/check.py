@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import click
 from harness.catalog.builds import Build
 from harness.catalog.selectors import select_names
 from harness.cli.candidate_options import CandidateOptions, candidate_options
+from harness.cli.confirmation import confirm_measuring
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import (
     JSON,
@@ -31,10 +32,13 @@ from harness.cli.snapshot_files import (
     write_snapshot,
 )
 from harness.errors import ExitCode, HarnessError
+from harness.files import write_atomically
+from harness.observations.run_folder import RunData
 from harness.reports.comparison_json import comparison_data
 from harness.reports.comparison_markdown import comparison_markdown
 from harness.reports.comparison_report import ComparisonReport, report_of_check
 from harness.reports.comparison_text import comparison_lines
+from harness.reports.junit import CHECK_FILE, JUNIT_FILE, render_junit
 from harness.reports.problems import describe_problems
 from harness.run.choosing import choose_builds, read_scenarios, split_globs
 from harness.run.snapshot_measuring import SnapshotMeasurer
@@ -50,6 +54,7 @@ from harness.snapshots.known_failures import (
 from harness.snapshots.recorded_candidate import record_candidate
 from harness.snapshots.snapshot import Snapshot, prune_snapshot, update_snapshot
 from harness.snapshots.snapshot_file import load_snapshot
+from harness.snapshots.strength import find_mutations
 from harness.snapshots.values import CellPlace, Level, parse_level
 
 
@@ -105,6 +110,26 @@ class CheckFiles:
 )
 @format_option("Markdown is for a pull request's comment; JSON has every cell (docs/schemas).")
 @grouped_option(OptionGroup.OUTPUT, "--verbose", "-v", is_flag=True, help="Name every cell.")
+@grouped_option(
+    OptionGroup.OUTPUT,
+    "--junit",
+    "junit_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a JUnit report for a CI to this file too.",
+)
+@grouped_option(
+    OptionGroup.MEASURING,
+    "--strength",
+    is_flag=True,
+    help="Also weaken each TLS setting in turn, and list what the snapshot would not notice.",
+)
+@grouped_option(
+    OptionGroup.MEASURING,
+    "--yes",
+    "-y",
+    is_flag=True,
+    help="Measure with --strength without asking, even if it takes long.",
+)
 @service_option
 @candidate_options(redacting=True)
 @measuring_options
@@ -118,6 +143,9 @@ def check_command(
     force: bool,
     form: str,
     verbose: bool,
+    junit_path: Path | None,
+    strength: bool,
+    yes: bool,
     service: str | None,
     reading: CandidateOptions,
     measuring: MeasureOptions,
@@ -137,6 +165,8 @@ def check_command(
     files = _read_files(path, names, known_path, service, reading, measuring)
     builds, unknown = _find_builds(files.snapshot, measuring)
     selected = _select_cells(files, measuring, builds)
+    if strength:
+        _confirm_strength(files, selected, yes=yes, quiet=measuring.quiet)
     with (
         measuring.make_display() as display,
         handle_signals(),
@@ -145,19 +175,49 @@ def check_command(
         measurer = SnapshotMeasurer(engine, builds, measuring.runs)
         check = SnapshotCheck(files.snapshot, files.level, files.candidate, measurer, files.known)
         result = check.run(selected)
+        mutants = check.run_strength(selected) if strength and _is_green(result) else None
     report = report_of_check(
         result, str(path), files.level.name, measurer.data, make_locate(files.names)
     )
+    report = replace(report, strength=mutants)
     _print_report(report, form, verbose=verbose)
+    if measurer.data is not None:
+        _write_reports(report, measurer.data, junit_path)
     if update or prune:
         _change_snapshot(files, result, service, unknown, update=update, prune=prune)
+    if strength and mutants is None:
+        click.echo("--strength: nothing was weakened, since the check is not green", err=True)
     if measurer.data is not None:
         click.echo(f"\nThe run is in {measurer.data.folder}", err=True)
         if problems := describe_problems(measurer.data):
             click.echo(problems, err=True)
-    if update:
-        return ExitCode.OK
-    return result.exit_code(complete=complete)
+    return ExitCode.OK if update else result.exit_code(complete=complete)
+
+
+def _is_green(result: CheckResult) -> bool:
+    return result.exit_code() == ExitCode.OK
+
+
+def _confirm_strength(
+    files: CheckFiles, selected: Collection[CellPlace], *, yes: bool, quiet: bool
+) -> None:
+    """Ask before many mutants are measured.
+
+    Raises:
+        UsageError: it would take long, and there is no terminal to ask on.
+    """
+    number = len(selected) * (1 + len(find_mutations(files.candidate)))
+    confirm_measuring("check --strength", number, yes=yes, quiet=quiet)
+
+
+def _write_reports(report: ComparisonReport, data: RunData, junit_path: Path | None) -> None:
+    """Keep what was found in the run's folder, and write the JUnit report of it."""
+    document = json.dumps(comparison_data(report), ensure_ascii=False, indent=1)
+    write_atomically(data.folder / CHECK_FILE, document + "\n")
+    text = render_junit(data)
+    write_atomically(data.folder / JUNIT_FILE, text)
+    if junit_path is not None:
+        write_atomically(junit_path, text)
 
 
 def _read_files(

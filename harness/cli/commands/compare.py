@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
-from harness.cli.grouped_help import GroupedCommand, format_examples
+from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
+from harness.cli.measure_options import JSON, MARKDOWN, format_option
 from harness.errors import ExitCode
-from harness.observations.record import Observation
 from harness.observations.run_folder import load_run
-from harness.reports.labels import describe_result
-from harness.reports.plain_text import escape_controls
+from harness.reports.comparison_json import comparison_data
+from harness.reports.comparison_markdown import comparison_markdown
+from harness.reports.comparison_report import report_of_runs
+from harness.reports.comparison_text import comparison_lines
 from harness.run.run_folders import run_folder
-from harness.verdicts.comparison import (
-    DifferingCell,
+from harness.scenarios.policies import load_policies
+from harness.snapshots.findings import Finding
+from harness.snapshots.run_comparison import (
+    DIFFERENT,
     RunComparison,
     compare_runs,
 )
-from harness.verdicts.observation_diff import cipher_of
+from harness.snapshots.values import EXACT, parse_level
 
 
 @click.command(
@@ -31,45 +36,43 @@ from harness.verdicts.observation_diff import cipher_of
 )
 @click.argument("before", type=click.Path(path_type=Path))
 @click.argument("after", type=click.Path(path_type=Path), required=False)
-def compare_command(before: Path, after: Path | None) -> int:
+@grouped_option(
+    OptionGroup.SELECTION,
+    "--level",
+    "level_name",
+    default=EXACT,
+    show_default=True,
+    metavar="LEVEL",
+    help="What is compared of a cell: exact, behaviour (no cipher, no group), or 'policy NAME'.",
+)
+@format_option("Markdown is for a pull request's comment; JSON has every cell (docs/schemas).")
+@grouped_option(OptionGroup.OUTPUT, "--verbose", "-v", is_flag=True, help="Name every cell.")
+def compare_command(
+    before: Path, after: Path | None, level_name: str, form: str, verbose: bool
+) -> int:
     """Compare two runs: which cells and verdicts differ.
 
-    BEFORE and AFTER (default: the latest) are their folders. Cells are compared by outcome, reason,
-    protocol, cipher and group, verdicts by name. A cell that differs under the same configuration
-    and image is flaky. The exit code is 1 where anything differs.
+    BEFORE and AFTER (default: the latest) are their folders. The findings are those of 'check':
+    broken, changed, fixed, added, gone, not checked. A cell that differs under the same
+    configuration and image is flaky. A time-out or an error of the harness is not compared.
+
+    The exit code is 1 where a cell or a verdict differs, and 3 where cells are only flaky. A cell
+    that only one of the runs has is no difference, unless the configuration lost its service.
     """
-    comparison = compare_runs(load_run(run_folder(before)), load_run(run_folder(after)))
-    for line in _describe_comparison(comparison):
-        click.echo(escape_controls(line))
-    return ExitCode.DIFFERS if comparison.differing or comparison.changed_verdicts else ExitCode.OK
+    level = parse_level(level_name, load_policies())
+    first, second = load_run(run_folder(before)), load_run(run_folder(after))
+    comparison = compare_runs(first, second, level)
+    report = report_of_runs(comparison, first, second, level.name)
+    if form == JSON:
+        click.echo(json.dumps(comparison_data(report), ensure_ascii=False, indent=1))
+    elif form == MARKDOWN:
+        click.echo(comparison_markdown(report), nl=False)
+    else:
+        click.echo("\n".join(comparison_lines(report, verbose=verbose)))
+    return _exit_code_of(comparison)
 
 
-def _describe_comparison(comparison: RunComparison) -> list[str]:
-    lines = [
-        line for difference in comparison.differing for line in _describe_difference(difference)
-    ]
-    lines += [
-        f"{t.scenario} on {t.build}: {t.before}, then {t.after}"
-        for t in comparison.changed_verdicts
-    ]
-    both = comparison.same + len(comparison.differing)
-    lines.append(f"{len(comparison.differing)} of {both} cells differ")
-    lines.append(f"{len(comparison.changed_verdicts)} of {comparison.verdicts} verdicts differ")
-    for cells, which in ((comparison.only_before, "first"), (comparison.only_after, "second")):
-        if cells:
-            lines.append(f"{len(cells)} cells are in the {which} run only, such as {cells[0]}")
-    return lines
-
-
-def _describe_difference(difference: DifferingCell) -> list[str]:
-    kind = "flaky" if difference.flaky else "another configuration or image"
-    return [
-        f"{difference.before.cell}: {', '.join(difference.names)} ({kind})",
-        f"  first:  {_describe_observation(difference.before)}",
-        f"  second: {_describe_observation(difference.after)}",
-    ]
-
-
-def _describe_observation(observation: Observation) -> str:
-    cipher = cipher_of(observation)
-    return describe_result(observation) + (f", {cipher}" if cipher else "")
+def _exit_code_of(comparison: RunComparison) -> int:
+    if comparison.having(*DIFFERENT) or comparison.changed_verdicts:
+        return ExitCode.DIFFERS
+    return ExitCode.INFRASTRUCTURE if comparison.having(Finding.FLAKY) else ExitCode.OK

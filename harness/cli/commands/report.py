@@ -9,9 +9,11 @@ import click
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.output import output_console
 from harness.errors import UsageError
+from harness.files import write_atomically
 from harness.observations.run_folder import load_run
 from harness.reports import write_reports
 from harness.reports.clients_table import render_clients
+from harness.reports.junit import JUNIT_FILE, render_junit
 from harness.reports.protocols_text import print_protocols, render_protocols
 from harness.run.run_folders import run_folder
 
@@ -39,17 +41,27 @@ MARKDOWN, TEXT = "markdown", "text"
     type=click.Choice((MARKDOWN, TEXT)),
     help=f"The format of --table.  [default: {MARKDOWN}]",
 )
-def report_command(folder: Path | None, table: str | None, form: str | None) -> None:
+@grouped_option(
+    OptionGroup.OUTPUT,
+    "--junit",
+    is_flag=True,
+    help=f"Write {JUNIT_FILE} instead: expectations, and what a check found, for a CI.",
+)
+def report_command(folder: Path | None, table: str | None, form: str | None, junit: bool) -> None:
     """Write the reports of a run again, or print a table.
 
     The reports are matrix.md, matrix.csv and index.html in FOLDER (default: the latest run).
     """
+    if junit and table:
+        raise UsageError("--junit and --table exclude each other", next_step="give one")
     if form and not table:
         raise UsageError(
             "--format needs a table to print", next_step="name one, such as --table protocols"
         )
     where = run_folder(folder)
-    if table is None:
+    if junit:
+        click.echo(write_atomically(where / JUNIT_FILE, render_junit(load_run(where))))
+    elif table is None:
         for path in write_reports(where):
             click.echo(path)
     elif table == "clients":

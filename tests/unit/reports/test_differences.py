@@ -46,7 +46,7 @@ def beside(data: RunData) -> Differences:
 @pytest.mark.parametrize(
     ("cell", "change", "changed", "text"),
     [
-        (TLS12, {"outcome": Outcome.TIMEOUT}, "outcome", "…*timeout"),
+        (TLS12, {"outcome": Outcome.PLAINTEXT}, "outcome", "○*plain"),
         (SSL3, {"reason": "closed"}, "reason", "✗*closed"),
         (SSL3, {"reason": "no-protocols-available"}, "reason", "✗*reason"),
         (DEFAULT, {"client_saw": TlsView("TLSv1", "ECDHE-RSA-AES256-GCM-SHA384")}, "protocol",
@@ -69,7 +69,7 @@ def test_a_planted_difference_is_found_and_named(
     assert differing[cell].text == text
     assert result.differing == 1
     assert result.brief == "1 differ"
-    assert result.statement.startswith("Differs from defaults in 1 of 126 cells (submission; ")
+    assert result.statement.startswith("Differs from defaults in 1 of 124 cells (submission; ")
 
 
 @pytest.mark.parametrize(
@@ -83,6 +83,40 @@ def test_what_is_no_difference_in_effect_is_none(change: dict[str, Any]) -> None
     result = beside(sample_run.twin(sample(), {TLS12: change}))
     assert result.differing == 0
     assert result.brief == "no difference seen"
+
+
+@pytest.mark.parametrize("outcome", [Outcome.TIMEOUT, Outcome.ERROR])
+@pytest.mark.parametrize("side", ["twin", "defaults"])
+def test_a_cell_without_a_result_is_not_compared(outcome: Outcome, side: str) -> None:
+    """A time-out and an error of the harness are no difference, and no sameness, on either side."""
+    cell = TLS12.replace("/twin/", f"/{side}/")
+    data = sample_run.twin(sample(), {})
+    cells = tuple(replace(c, outcome=outcome) if c.cell == cell else c for c in data.observations)
+    data = replace(data, observations=cells)
+    result = beside(data)
+    compared = result.cells[TLS12]
+    assert compared.standing is DifferenceStanding.UNCOMPARED
+    assert compared.changed == ()
+    assert result.differing == 0
+    assert "1 cell not compared: a time-out, or an error of the harness" in result.statement
+    assert "not compared with defaults: " in compared.sentence
+    observation = data.find(TLS12)
+    assert observation is not None
+    shown = compare_with_baseline(data, observation)
+    assert shown is not None
+    assert shown.standing is DifferenceStanding.UNCOMPARED
+
+
+def test_two_time_outs_are_neither_different_nor_the_same() -> None:
+    """A time-out beside a time-out shows nothing, whatever else the two record."""
+    data = sample_run.twin(sample(), {TLS12: {"reason": "x"}})
+    both = (TLS12, TLS12.replace("/twin/", "/defaults/"))
+    cells = tuple(
+        replace(c, outcome=Outcome.TIMEOUT) if c.cell in both else c for c in data.observations
+    )
+    result = beside(replace(data, observations=cells))
+    assert result.cells[TLS12].standing is DifferenceStanding.UNCOMPARED
+    assert result.differing == 0
 
 
 @settings(max_examples=30, deadline=None)
@@ -100,8 +134,9 @@ def test_a_lost_cell_never_counts_as_the_same(lost: set[int]) -> None:
         for cell, comparison in result.cells.items()
         if comparison.standing is DifferenceStanding.SAME
     }
-    assert same == both
-    assert result.count(DifferenceStanding.UNCOMPARED) == len(here - both)
+    unknown = {cell for cell in both if result.cells[cell].unobserved}
+    assert same == both - unknown
+    assert result.count(DifferenceStanding.UNCOMPARED) == len(here - both | unknown)
     assert result.count(DifferenceStanding.UNMEASURED) == 168 - len(here)
     assert result.differing == 0
 
@@ -112,7 +147,7 @@ def test_nothing_measured_is_no_sameness() -> None:
     kept = tuple(cell for cell in twins.observations if cell.scenario == "defaults")
     result = beside(replace(twins, observations=kept))
     assert result.statement == (
-        "Not compared with defaults: no cell was measured under both; 168 cells not measured here."
+        "Not compared with defaults: no cell has a result under both; 168 cells not measured here."
     )
     assert result.brief == "not compared"
     assert result.cells[TLS12].sentence == (

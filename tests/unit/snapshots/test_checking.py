@@ -16,7 +16,7 @@ from harness.outcomes import Outcome
 from harness.scenarios.scenario import Scenario
 from harness.snapshots.blame import BlameKind, find_smallest
 from harness.snapshots.checking import CheckResult, SnapshotCheck, select_places
-from harness.snapshots.findings import Finding, count_findings, group_findings
+from harness.snapshots.findings import count_findings, group_findings
 from harness.snapshots.known_failures import KnownFailures
 from harness.snapshots.recorded_candidate import record_candidate
 from harness.snapshots.snapshot import RecordedSelection, Snapshot, make_snapshot

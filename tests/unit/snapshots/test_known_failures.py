@@ -49,7 +49,9 @@ def findings_with(text: str, scenario: object = NO_13) -> tuple[dict[str, Findin
     assert isinstance(scenario, type(LOOSE))
     check = SnapshotCheck(snapshot, SessionLevel(), scenario, SampleServer(), known)
     result = check.run(select_places(snapshot, scenario), with_blame=False)
-    cells = {c.place.build: c.finding for c in result.comparison.cells if c.place.offer == "TLSv1.3"}
+    cells = {
+        c.place.build: c.finding for c in result.comparison.cells if c.place.offer == "TLSv1.3"
+    }
     return cells, [fault.what for fault in result.comparison.known_faults]
 
 

@@ -38,7 +38,9 @@ BEFORE = candidate(MAIN, MASTER)
 
 def changes_of(main_cf: str = MAIN, master_cf: str = MASTER) -> list[str]:
     """The sentences about what differs."""
-    return [c.sentence for c in find_changes(record_candidate(BEFORE), candidate(main_cf, master_cf))]
+    return [
+        c.sentence for c in find_changes(record_candidate(BEFORE), candidate(main_cf, master_cf))
+    ]
 
 
 def test_what_means_the_same_is_no_change() -> None:
@@ -67,9 +69,7 @@ def test_what_means_the_same_is_no_change() -> None:
         (MAIN, MASTER.replace("smtp inet n - y", "smtp inet n - n"), "the entry smtp (changed)"),
     ],
 )  # fmt: skip
-def test_a_change_is_named_and_can_be_put_back(
-    main_cf: str, master_cf: str, sentence: str
-) -> None:
+def test_a_change_is_named_and_can_be_put_back(main_cf: str, master_cf: str, sentence: str) -> None:
     """Protects blame: each kind of change is one setting, and without it all is as recorded."""
     now = candidate(main_cf, master_cf)
     recorded = record_candidate(BEFORE)
@@ -84,7 +84,9 @@ def test_a_change_is_named_and_can_be_put_back(
 def settings_of(scenario: Scenario) -> object:
     """What tells two candidates apart, whatever the order of lines."""
     main = parse_main_cf(scenario.main_cf).values
-    entries = {e.key: (e.fields[2:], e.options) for e in parse_master_cf(scenario.master_cf).entries}
+    entries = {
+        e.key: (e.fields[2:], e.options) for e in parse_master_cf(scenario.master_cf).entries
+    }
     return {name: value.split() for name, value in main.items()}, entries
 
 

@@ -21,7 +21,6 @@ from harness.scenarios.expectations import (
     Where,
 )
 from harness.tls import Protocol
-from harness.verdicts.comparison import compare_runs
 from harness.verdicts.judging import Standing
 from harness.verdicts.regressions import RegressionKind
 from harness.verdicts.since import describe_dependence
@@ -231,25 +230,6 @@ def test_no_verdict_contradicts_a_cell(results: dict[str, str]) -> None:
         assert not {"", "timeout", "error driver"} & set(results.values())
     if "" in results.values():
         assert build.changed is None
-
-
-def test_two_runs_are_held_against_each_other() -> None:
-    """A cell that comes out otherwise under the same configuration is shown with both results."""
-    scenarios = {"defaults": {"smtp": OPEN}, "advice": {"smtp": STRICT}}
-    first = run_of(scenarios, [REFUSED])
-    again = run_of(
-        scenarios, [REFUSED], only={"debian-12": {"advice": {"smtp": {"TLSv1": "TLSv1"}}}}
-    )
-    assert compare_runs(first, first).differing == ()
-    comparison = compare_runs(first, again)
-    (cell,) = comparison.differing
-    assert cell.flaky
-    assert (cell.before.outcome, cell.after.outcome) == (Outcome.REFUSED, Outcome.ACCEPTED)
-    assert [(t.build, t.before, t.after) for t in comparison.changed_verdicts] == [
-        ("debian-12", Verdict.CONFIRMED, Verdict.NO_EFFECT)
-    ]
-    moved = tuple(replace(cell, config="sha256:other") for cell in again.observations)
-    assert not compare_runs(first, replace(again, observations=moved)).differing[0].flaky
 
 
 def test_the_reports_name_the_cells_they_rest_on() -> None:

@@ -1,0 +1,214 @@
+"""A run as JUnit's XML, for the test reports of a CI: docs/schemas/junit.xsd.
+
+One suite per build and scenario; a case is an expectation of the scenario, or a group of cells that
+a check found alike (``check.json``). A case has at most one failure or error: what was not measured
+is an error, what does not apply is skipped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from xml.etree import ElementTree
+
+from harness.observations.run_folder import RunData
+from harness.reports.plain_text import escape_controls
+from harness.snapshots.findings import RED, Finding
+from harness.verdicts.judging import Judged, Standing
+from harness.verdicts.verdict import BuildVerdict, Verdict, judge_run
+
+#: The file of a run in which a check keeps what it found: docs/schemas/comparison.schema.json.
+CHECK_FILE = "check.json"
+JUNIT_FILE = "junit.xml"
+
+
+@dataclass(frozen=True, slots=True)
+class JUnitCase:
+    """One case. ``problem`` is "failure", "error" or "skipped", "" for none.
+
+    ``message`` is one line, ``text`` has all; ``evidence`` are commands that print it.
+    """
+
+    name: str
+    problem: str = ""
+    message: str = ""
+    text: str = ""
+    file: str = ""
+    line: int | None = None
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class JUnitSuite:
+    """The cases of one scenario on one build."""
+
+    build: str
+    scenario: str
+    cases: list[JUnitCase] = field(default_factory=list)
+
+    def count(self, problem: str) -> int:
+        """How many cases have a problem of this kind."""
+        return sum(case.problem == problem for case in self.cases)
+
+
+def render_junit(data: RunData) -> str:
+    """The run's JUnit report: its scenarios' expectations, and its check if it has one."""
+    suites = make_suites(data, read_check(data))
+    root = ElementTree.Element("testsuites", {"name": _clean(data.run.id), **_totals(suites)})
+    for suite in suites:
+        root.append(_suite_element(suite, data.run.started))
+    ElementTree.indent(root, " ")
+    body = ElementTree.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'
+
+
+def read_check(data: RunData) -> Mapping[str, Any] | None:
+    """What a check kept in the run's folder; None where there was none, or it cannot be read."""
+    try:
+        check = json.loads((data.folder / CHECK_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return check if isinstance(check, dict) else None
+
+
+def make_suites(data: RunData, check: Mapping[str, Any] | None = None) -> list[JUnitSuite]:
+    """The suites of a run, in its order; without a case there is no suite."""
+    suites: dict[tuple[str, str], JUnitSuite] = {}
+
+    def suite_of(build: str, scenario: str) -> JUnitSuite:
+        return suites.setdefault((build, scenario), JUnitSuite(build, scenario))
+
+    for verdict in judge_run(data):
+        for on_build in verdict.builds:
+            suite_of(on_build.build, verdict.scenario).cases += _expectation_cases(
+                on_build, verdict.scenario
+            )
+    for build, scenario, case in _check_cases(check or {}):
+        suite_of(build, scenario).cases.append(case)
+    return [suite for suite in suites.values() if suite.cases]
+
+
+def _expectation_cases(verdict: BuildVerdict, scenario: str) -> Iterator[JUnitCase]:
+    if verdict.verdict is Verdict.NOT_APPLICABLE:
+        yield JUnitCase(scenario, "skipped", verdict.why)
+        return
+    for judged in verdict.judged:
+        yield _expectation_case(judged, scenario)
+
+
+def _expectation_case(judged: Judged, scenario: str) -> JUnitCase:
+    expectation = judged.expectation
+    line = expectation.line
+    file = f"{scenario}/scenario.toml" if line is not None else ""
+    if judged.standing is Standing.HOLDS:
+        return JUnitCase(expectation.text, file=file, line=line)
+    if judged.standing is Standing.FAILS:
+        lines = [f"{mismatch.cell}: {mismatch.what}" for mismatch in judged.mismatches]
+        cells = tuple(mismatch.cell for mismatch in judged.mismatches)
+        message = judged.mismatches[0].what
+        return JUnitCase(expectation.text, "failure", message, "\n".join(lines), file, line,
+                         _commands(cells))  # fmt: skip
+    lines = [f"{cell.cell}: {cell.why}" for cell in judged.unmeasured]
+    cells = tuple(cell.cell for cell in judged.unmeasured)
+    return JUnitCase(expectation.text, "error", judged.why, "\n".join(lines), file, line,
+                     _commands(cells))  # fmt: skip
+
+
+def _check_cases(check: Mapping[str, Any]) -> Iterator[tuple[str, str, JUnitCase]]:
+    """The cases of a check by build and scenario: one per group, and one for what is the same."""
+    for same in check.get("same", ()):
+        name = f"{same['service']}: as recorded"
+        text = f"{same['cells']} cells"
+        yield same["build"], same["scenario"] or "", JUnitCase(name, text=text)
+    setting = _blamed_place(check)
+    for number, group in enumerate(check.get("groups", ()), start=1):
+        builds: dict[tuple[str, str], list[str]] = {}
+        for cell in group["cells"]:
+            build, scenario, *_ = cell["cell"].split("/")
+            builds.setdefault((build, scenario), []).append(cell["cell"])
+        for (build, scenario), cells in builds.items():
+            yield build, _original_scenario(scenario), _group_case(group, number, cells, setting)
+
+
+def _group_case(
+    group: Mapping[str, Any], number: int, cells: list[str], setting: tuple[str, int | None]
+) -> JUnitCase:
+    finding = Finding(group["finding"])
+    name = f"{group['service'] or 'all services'}: {finding} ({number})"
+    problem = "failure" if finding in RED else "error" if finding is Finding.FLAKY else ""
+    problem = "skipped" if finding in (Finding.NOT_CHECKED, Finding.KNOWN) else problem
+    lines = [group["text"], *([group["log"]] if group["log"] else []), *cells]
+    file, line = setting if finding in (Finding.BROKEN, Finding.GONE) else ("", None)
+    evidence = () if problem == "skipped" else _commands(tuple(cells))
+    return JUnitCase(
+        name, problem, f"{finding}: {group['text']}", "\n".join(lines), file, line, evidence
+    )
+
+
+def _blamed_place(check: Mapping[str, Any]) -> tuple[str, int | None]:
+    """File and line of the first setting that a check blames."""
+    for blame in check.get("blames", ()):
+        for setting in blame["settings"]:
+            if setting["line"] is not None:
+                return setting["file"], setting["line"]
+    return "", None
+
+
+def _original_scenario(scenario: str) -> str:
+    """The candidate's id, also where its cell was measured once more."""
+    return scenario.partition("--again-")[0]
+
+
+def _commands(cells: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"postfix-matrix show {cell}" for cell in cells[:10])
+
+
+def _totals(suites: Iterable[JUnitSuite]) -> dict[str, str]:
+    suites = list(suites)
+    counts = {"tests": sum(len(suite.cases) for suite in suites)}
+    for attribute, problem in _COUNTS.items():
+        counts[attribute] = sum(suite.count(problem) for suite in suites)
+    return {name: str(number) for name, number in counts.items()}
+
+
+_COUNTS = {"failures": "failure", "errors": "error", "skipped": "skipped"}
+
+
+def _suite_element(suite: JUnitSuite, started: str) -> ElementTree.Element:
+    element = ElementTree.Element(
+        "testsuite",
+        {
+            "name": _clean(f"{suite.build}/{suite.scenario}"),
+            **_totals([suite]),
+            "timestamp": started.removesuffix("Z"),
+        },
+    )
+    for case in suite.cases:
+        element.append(_case_element(case, f"{suite.build}.{suite.scenario}"))
+    return element
+
+
+def _case_element(case: JUnitCase, classname: str) -> ElementTree.Element:
+    attributes = {"classname": _clean(classname), "name": _clean(case.name)}
+    if case.file:
+        attributes["file"] = _clean(case.file)
+    if case.file and case.line is not None:
+        attributes["line"] = str(case.line)
+    element = ElementTree.Element("testcase", attributes)
+    if case.evidence:
+        properties = ElementTree.SubElement(element, "properties")
+        for command in case.evidence:
+            ElementTree.SubElement(
+                properties, "property", {"name": "evidence", "value": _clean(command)}
+            )
+    if case.problem:
+        problem = ElementTree.SubElement(element, case.problem, {"message": _clean(case.message)})
+        problem.text = _clean(case.text)
+    return element
+
+
+def _clean(text: str) -> str:
+    """Text that XML 1.0 can carry: control characters as ``\\x1b``."""
+    return escape_controls(text).replace("\ufffe", "?").replace("\uffff", "?")

@@ -1,0 +1,132 @@
+"""Two runs compared, cell by cell and verdict by verdict, with the same findings as a check.
+
+A cell that differs although neither its configuration nor its image changed is flaky: it is
+reported with both results, and nothing is hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from harness.catalog.cells import is_control
+from harness.observations.record import Observation, Outcome
+from harness.observations.run_folder import RunData
+from harness.snapshots.findings import CellFinding, Finding, find_change
+from harness.snapshots.snapshot import versions_of
+from harness.snapshots.values import (
+    BuildVersions,
+    Level,
+    SessionLevel,
+    place_of,
+    why_inconclusive,
+)
+from harness.verdicts.verdict import Verdict, judge_run
+
+#: Findings that make two runs different; a cell that only one of them has does not.
+DIFFERENT = (Finding.BROKEN, Finding.CHANGED, Finding.GONE, Finding.FIXED)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedVerdict:
+    """A scenario's verdict on a build that differs between two runs."""
+
+    scenario: str
+    build: str
+    before: Verdict
+    after: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class RunComparison:
+    """The cells keep the runs' order; ``verdicts`` counts those that both runs have."""
+
+    cells: tuple[CellFinding, ...]
+    changed_verdicts: tuple[ChangedVerdict, ...]
+    verdicts: int
+
+    def having(self, *findings: Finding) -> tuple[CellFinding, ...]:
+        """The cells with one of these findings."""
+        return tuple(cell for cell in self.cells if cell.finding in findings)
+
+
+def compare_runs(before: RunData, after: RunData, level: Level | None = None) -> RunComparison:
+    """Compare two runs, by default at the level ``exact``; control cells are left out."""
+    comparer = _RunComparer(before, after, level or SessionLevel(exact=True))
+    was, now = _verdicts_by_build(before), _verdicts_by_build(after)
+    turned = [
+        ChangedVerdict(*place, was[place], now[place])
+        for place in was
+        if place in now and was[place] is not now[place]
+    ]
+    both = len(was.keys() & now.keys())
+    return RunComparison(tuple(comparer.compare_cells()), tuple(turned), both)
+
+
+class _RunComparer:
+    """Both runs' cells by id, and the versions of their builds."""
+
+    def __init__(self, before: RunData, after: RunData, level: Level) -> None:
+        self._before, self._after, self._level = before, after, level
+        self._old, self._new = _cells_by_id(before), _cells_by_id(after)
+        self._versions: Mapping[str, BuildVersions] = versions_of(after.run.images)
+
+    def compare_cells(self) -> Iterator[CellFinding]:
+        for cell, old in self._old.items():
+            new = self._new.get(cell)
+            yield self._find_absent(old) if new is None else self._find_pair(old, new)
+        for cell, new in self._new.items():
+            if cell not in self._old and not why_inconclusive(new):
+                values = self._level.values(new, self._versions.get(new.build))
+                place = place_of(new)
+                yield CellFinding(place, Finding.ADDED, None, values, new, scenario=new.scenario)
+
+    def _find_pair(self, old: Observation, new: Observation) -> CellFinding:
+        place, scenario = place_of(new), new.scenario
+        versions = self._versions.get(new.build)
+        was, now = self._level.values(old, versions), self._level.values(new, versions)
+        if was is None or now is None:
+            both = {old.outcome, new.outcome}
+            why = why_inconclusive(new) or f"in the first run: {why_inconclusive(old)}"
+            finding = Finding.SAME if both == {Outcome.CLIENT_INCAPABLE} else Finding.NOT_CHECKED
+            return CellFinding(place, finding, was, now, new, why, scenario)
+        finding, why = find_change(place, was, now), ""
+        if finding is not Finding.SAME and self._is_unchanged(old, new):
+            finding, why = Finding.FLAKY, "the configuration and the image are the same"
+        return CellFinding(place, finding, was, now, new, why, scenario)
+
+    def _find_absent(self, old: Observation) -> CellFinding:
+        """A cell that only the first run has: gone where its service is, else not checked."""
+        axes, place = self._after.run.axes, place_of(old)
+        values = self._level.values(old, self._versions.get(old.build))
+        scope = axes.scope(old.scenario)
+        is_selected = (
+            old.scenario in axes.scenarios
+            and old.build in axes.builds_of(old.scenario)
+            and old.client in scope.clients
+            and old.offer in scope.offers
+        )
+        if is_selected and old.service not in scope.services and values is not None:
+            return CellFinding(place, Finding.GONE, values, scenario=old.scenario)
+        missing = {entry.name: entry.why for entry in self._after.run.missing}
+        why = "not in the second run"
+        for name in (old.build, old.client):
+            if name in missing:
+                first = missing[name].partition("\n")[0]
+                why = f"{name} was unavailable in the second run: {first}"
+        return CellFinding(place, Finding.NOT_CHECKED, values, why=why, scenario=old.scenario)
+
+    def _is_unchanged(self, old: Observation, new: Observation) -> bool:
+        images = [data.run.images.get(old.build) for data in (self._before, self._after)]
+        first, second = images
+        if first is None or second is None or first.id != second.id:
+            return False
+        return old.config == new.config
+
+
+def _cells_by_id(data: RunData) -> dict[str, Observation]:
+    return {cell.cell: cell for cell in data.observations if not is_control(cell.build)}
+
+
+def _verdicts_by_build(data: RunData) -> dict[tuple[str, str], Verdict]:
+    return {(v.scenario, b.build): b.verdict for v in judge_run(data) for b in v.builds}
