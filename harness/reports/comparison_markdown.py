@@ -11,9 +11,9 @@ from harness.reports.comparison_report import (
     describe_change,
     describe_counts,
     describe_known_fault,
-    describe_mutant,
     describe_place,
     describe_strength,
+    describe_unguarded,
     sort_for_display,
 )
 from harness.reports.plain_text import escape_markdown
@@ -71,11 +71,8 @@ def _tail_lines(report: ComparisonReport) -> Iterator[str]:
     ]
     if report.strength is not None:
         notes.append(f"strength: {describe_strength(report.strength)}")
-        notes += [
-            f"not guarded: {describe_mutant(mutant, report.locate)}"
-            for mutant in report.strength
-            if not mutant.is_guarded
-        ]
+        unguarded = describe_unguarded(report.strength, report.locate)
+        notes += [f"not guarded: {text}" for text in unguarded]
     if notes:
         yield ""
     yield from (f"- {escape_markdown(note)}" for note in notes)

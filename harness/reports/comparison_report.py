@@ -208,6 +208,31 @@ def describe_strength(mutants: Sequence[MutantResult]) -> str:
     return f"guarded {guarded} of {len(mutants)} mutants of the TLS settings"
 
 
+def describe_unguarded(mutants: Sequence[MutantResult], locate: Locate) -> list[str]:
+    """The settings that the snapshot does not guard, or not against everything, one text each.
+
+    ``main.cf:6: smtpd_tls_ciphers: 2 of 2 mutants (changes no recorded cell)``.
+    """
+    by_line: dict[int, list[MutantResult]] = {}
+    for mutant in mutants:
+        by_line.setdefault(mutant.mutation.line.number, []).append(mutant)
+    texts = []
+    for of_line in by_line.values():
+        for why in dict.fromkeys(mutant.why for mutant in of_line if not mutant.is_guarded):
+            number = sum(mutant.why == why for mutant in of_line)
+            where = _describe_mutated(of_line[0], locate)
+            texts.append(f"{where}: {number} of {len(of_line)} mutants ({why})")
+    return texts
+
+
+def _describe_mutated(mutant: MutantResult, locate: Locate) -> str:
+    """The setting that was weakened, with its place."""
+    line = mutant.mutation.line
+    place = locate(SettingChange(line.name, None, line.value, line.entry))
+    entry = f" under {line.entry}" if line.entry else ""
+    return f"{place}: {line.name}{entry}" if place.line else f"{line.name}{entry}"
+
+
 def describe_mutant(mutant: MutantResult, locate: Locate) -> str:
     """A mutant with its line, and the cells that show it, or why none does."""
     line = mutant.mutation.line

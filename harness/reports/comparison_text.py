@@ -14,6 +14,7 @@ from harness.reports.comparison_report import (
     describe_mutant,
     describe_place,
     describe_strength,
+    describe_unguarded,
     sort_for_display,
 )
 from harness.reports.wrapping import wrap_text
@@ -70,16 +71,11 @@ def _strength_lines(
     report: ComparisonReport, mutants: Sequence[MutantResult], *, verbose: bool
 ) -> Iterator[str]:
     texts = [describe_strength(mutants)]
-    texts += [
-        f"not guarded: {describe_mutant(mutant, report.locate)}"
-        for mutant in mutants
-        if not mutant.is_guarded
-    ]
+    texts += [f"not guarded: {text}" for text in describe_unguarded(mutants, report.locate)]
     if verbose:
         texts += [
-            f"guarded: {describe_mutant(mutant, report.locate)}"
-            for mutant in mutants
-            if mutant.is_guarded
+            f"- {describe_mutant(mutant, report.locate)}"
+            for mutant in sorted(mutants, key=lambda mutant: mutant.is_guarded)
         ]
     yield from _label_lines("strength", texts)
 
