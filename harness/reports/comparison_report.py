@@ -288,14 +288,14 @@ def _describe_other(group: FindingGroup) -> str:
             other = describe_values(group.measured) if group.measured else "no result"
             return f"was {describe_values(group.recorded)}, once {other}; {group.why}"
         case Finding.STALE:
-            gets = "gets through" if _delivers(group.measured) else "is as recorded"
+            gets = "gets through" if _delivers_mail(group.measured) else "is as recorded"
             return f"{group.why}; it {gets} now: {describe_values(group.measured)}"
         case Finding.KNOWN:
             return f"{describe_values(group.measured)}: {group.why}"
     return group.why
 
 
-def _delivers(values: CellValues | None) -> bool:
+def _delivers_mail(values: CellValues | None) -> bool:
     return values is not None and values.outcome in DELIVERED
 
 

@@ -56,7 +56,9 @@ class JUnitSuite:
 def render_junit(data: RunData) -> str:
     """The run's JUnit report: its scenarios' expectations, and its check if it has one."""
     suites = make_suites(data, read_check(data))
-    root = ElementTree.Element("testsuites", {"name": _clean(data.run.id), **_totals(suites)})
+    root = ElementTree.Element(
+        "testsuites", {"name": _clean_text(data.run.id), **_count_totals(suites)}
+    )
     for suite in suites:
         root.append(_suite_element(suite, data.run.started))
     ElementTree.indent(root, " ")
@@ -109,11 +111,11 @@ def _expectation_case(judged: Judged, scenario: str) -> JUnitCase:
         cells = tuple(mismatch.cell for mismatch in judged.mismatches)
         message = judged.mismatches[0].what
         return JUnitCase(expectation.text, "failure", message, "\n".join(lines), file, line,
-                         _commands(cells))  # fmt: skip
+                         _show_commands(cells))  # fmt: skip
     lines = [f"{cell.cell}: {cell.why}" for cell in judged.unmeasured]
     cells = tuple(cell.cell for cell in judged.unmeasured)
     return JUnitCase(expectation.text, "error", judged.why, "\n".join(lines), file, line,
-                     _commands(cells))  # fmt: skip
+                     _show_commands(cells))  # fmt: skip
 
 
 def _check_cases(check: Mapping[str, Any]) -> Iterator[tuple[str, str, JUnitCase]]:
@@ -141,7 +143,7 @@ def _group_case(
     problem = "skipped" if finding in (Finding.NOT_CHECKED, Finding.KNOWN) else problem
     lines = [group["text"], *([group["log"]] if group["log"] else []), *cells]
     file, line = setting if finding in (Finding.BROKEN, Finding.GONE) else ("", None)
-    evidence = () if problem == "skipped" else _commands(tuple(cells))
+    evidence = () if problem == "skipped" else _show_commands(tuple(cells))
     return JUnitCase(
         name, problem, f"{finding}: {group['text']}", "\n".join(lines), file, line, evidence
     )
@@ -161,11 +163,11 @@ def _original_scenario(scenario: str) -> str:
     return scenario.partition("--again-")[0]
 
 
-def _commands(cells: tuple[str, ...]) -> tuple[str, ...]:
+def _show_commands(cells: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"postfix-matrix show {cell}" for cell in cells[:10])
 
 
-def _totals(suites: Iterable[JUnitSuite]) -> dict[str, str]:
+def _count_totals(suites: Iterable[JUnitSuite]) -> dict[str, str]:
     suites = list(suites)
     counts = {"tests": sum(len(suite.cases) for suite in suites)}
     for attribute, problem in _COUNTS.items():
@@ -180,8 +182,8 @@ def _suite_element(suite: JUnitSuite, started: str) -> ElementTree.Element:
     element = ElementTree.Element(
         "testsuite",
         {
-            "name": _clean(f"{suite.build}/{suite.scenario}"),
-            **_totals([suite]),
+            "name": _clean_text(f"{suite.build}/{suite.scenario}"),
+            **_count_totals([suite]),
             "timestamp": started.removesuffix("Z"),
         },
     )
@@ -191,9 +193,9 @@ def _suite_element(suite: JUnitSuite, started: str) -> ElementTree.Element:
 
 
 def _case_element(case: JUnitCase, classname: str) -> ElementTree.Element:
-    attributes = {"classname": _clean(classname), "name": _clean(case.name)}
+    attributes = {"classname": _clean_text(classname), "name": _clean_text(case.name)}
     if case.file:
-        attributes["file"] = _clean(case.file)
+        attributes["file"] = _clean_text(case.file)
     if case.file and case.line is not None:
         attributes["line"] = str(case.line)
     element = ElementTree.Element("testcase", attributes)
@@ -201,14 +203,16 @@ def _case_element(case: JUnitCase, classname: str) -> ElementTree.Element:
         properties = ElementTree.SubElement(element, "properties")
         for command in case.evidence:
             ElementTree.SubElement(
-                properties, "property", {"name": "evidence", "value": _clean(command)}
+                properties, "property", {"name": "evidence", "value": _clean_text(command)}
             )
     if case.problem:
-        problem = ElementTree.SubElement(element, case.problem, {"message": _clean(case.message)})
-        problem.text = _clean(case.text)
+        problem = ElementTree.SubElement(
+            element, case.problem, {"message": _clean_text(case.message)}
+        )
+        problem.text = _clean_text(case.text)
     return element
 
 
-def _clean(text: str) -> str:
+def _clean_text(text: str) -> str:
     """Text that XML 1.0 can carry: control characters as ``\\x1b``."""
     return escape_controls(text).replace("\ufffe", "?").replace("\uffff", "?")

@@ -112,7 +112,7 @@ class BlameSearch:
         ordered = tuple(sorted(restored))
         few = _choose_few(ordered, self.snapshot)
         numbers = self._search_smallest(changes, few)
-        if few != ordered and not self._restores(changes, numbers, ordered):
+        if few != ordered and not self._restores_all(changes, numbers, ordered):
             numbers = self._search_smallest(changes, ordered)
         settings = tuple(changes[number] for number in sorted(numbers))
         return Blame(BlameKind.SETTINGS, ordered, settings=settings)
@@ -127,10 +127,10 @@ class BlameSearch:
                 if by_set[single] >= set(places):
                     return single
         return find_smallest(
-            range(len(changes)), lambda numbers: self._restores(changes, numbers, places)
+            range(len(changes)), lambda numbers: self._restores_all(changes, numbers, places)
         )
 
-    def _restores(
+    def _restores_all(
         self,
         changes: Sequence[SettingChange],
         numbers: frozenset[int],

@@ -91,13 +91,14 @@ class Comparer:
         results = [
             (values, observation)
             for observation in (*first, *repeats)
-            if (values := self._values(observation)) is not None
+            if (values := self._read_values(observation)) is not None
         ]
         expected = [self._is_as_expected(cell, *result) for result in results]
         if results and all(expected):
             values, observation = results[-1]
             return replace(
-                self._find(cell.place, cell.recorded, values, observation), observation=observation
+                self._find_finding(cell.place, cell.recorded, values, observation),
+                observation=observation,
             )
         if any(expected):
             why = f"as recorded in {sum(expected)} of {len(results)} measurements"
@@ -105,7 +106,7 @@ class Comparer:
         if len(results) < 2:
             why = "it could not be measured again"
             return replace(cell, finding=Finding.NOT_CHECKED, why=cell.why or why)
-        return self._find(cell.place, cell.recorded, *results[0])
+        return self._find_finding(cell.place, cell.recorded, *results[0])
 
     def _compare_recorded(
         self,
@@ -120,24 +121,24 @@ class Comparer:
                 return CellFinding(place, Finding.GONE, recorded)
             why = _why_unmeasured(place, measured, selected)
             return CellFinding(place, Finding.NOT_CHECKED, recorded, why=why)
-        values = self._values(observation, measured.builds.get(place.build))
+        values = self._read_values(observation, measured.builds.get(place.build))
         if values is None:
             why = why_inconclusive(observation)
             return CellFinding(
                 place, Finding.NOT_CHECKED, recorded, observation=observation, why=why
             )
-        return self._find(place, recorded, values, observation)
+        return self._find_finding(place, recorded, values, observation)
 
     def _compare_added(
         self, place: CellPlace, observation: Observation, measured: Measurement
     ) -> CellFinding:
-        values = self._values(observation, measured.builds.get(place.build))
-        known = self._known(place)
+        values = self._read_values(observation, measured.builds.get(place.build))
+        known = self._find_known(place)
         if known is not None and known.is_met_by(observation):
             return CellFinding(place, Finding.KNOWN, None, values, observation, known.why)
         return CellFinding(place, Finding.ADDED, None, values, observation)
 
-    def _find(
+    def _find_finding(
         self,
         place: CellPlace,
         recorded: CellValues | None,
@@ -148,28 +149,28 @@ class Comparer:
         if recorded is None:
             return CellFinding(place, Finding.ADDED, None, values, observation)
         change = find_change(place, recorded, values)
-        known, why = self._known(place), ""
+        known, why = self._find_known(place), ""
         if known is not None:
             if known.is_met_by(observation):
                 change, why = Finding.KNOWN, known.why
             elif change in (Finding.SAME, Finding.FIXED) or observation.outcome in DELIVERED:
                 change = Finding.STALE
-                why = f"{_locate(known)} expects {known.failure}"
+                why = f"{_locate_known(known)} expects {known.failure}"
             else:
-                why = f"{_locate(known)} expects another failure: {known.failure}"
+                why = f"{_locate_known(known)} expects another failure: {known.failure}"
         return CellFinding(place, change, recorded, values, observation, why)
 
     def _is_as_expected(
         self, cell: CellFinding, values: CellValues, observation: Observation
     ) -> bool:
         """Whether a measurement shows the known failure, else what is recorded."""
-        known = self._known(cell.place)
+        known = self._find_known(cell.place)
         return known.is_met_by(observation) if known is not None else values == cell.recorded
 
-    def _known(self, place: CellPlace) -> KnownFailure | None:
+    def _find_known(self, place: CellPlace) -> KnownFailure | None:
         return self.known.find(place, self.snapshot.builds.get(place.build))
 
-    def _values(
+    def _read_values(
         self, observation: Observation, versions: BuildVersions | None = None
     ) -> CellValues | None:
         known = versions or self.snapshot.builds.get(observation.build)
@@ -217,5 +218,5 @@ def _why_unmeasured(
     return "not measured"
 
 
-def _locate(known: KnownFailure) -> str:
+def _locate_known(known: KnownFailure) -> str:
     return f"{known.place.file.name}:{known.place.line}"

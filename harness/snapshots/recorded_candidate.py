@@ -180,7 +180,7 @@ def _main_changes(before: MainCf, now: MainCf) -> Iterator[SettingChange]:
     lines = {setting.name: setting.line for setting in now.settings}
     old, new = before.values, now.values
     for name, value in new.items():
-        if name not in old or _squeeze(old[name]) != _squeeze(value):
+        if name not in old or _squeeze_spaces(old[name]) != _squeeze_spaces(value):
             yield SettingChange(name, old.get(name), value, line=lines[name])
     for name, value in old.items():
         if name not in new:
@@ -236,7 +236,7 @@ def _option_changes(
     last = {argument.name: argument for argument in now.arguments if argument.name}
     old, new = before.options, now.options
     for name, value in new.items():
-        if name not in old or _squeeze(old[name]) != _squeeze(value):
+        if name not in old or _squeeze_spaces(old[name]) != _squeeze_spaces(value):
             line = now.line + now.text[: last[name].start].count("\n")
             yield SettingChange(name, old.get(name), value, now.name, key, line)
     for name, value in old.items():
@@ -276,5 +276,5 @@ def _replace_option(
     return parse_entry(f"{kept}{added}\n", entry.line)
 
 
-def _squeeze(value: str) -> str:
+def _squeeze_spaces(value: str) -> str:
     return " ".join(value.split())

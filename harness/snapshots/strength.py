@@ -163,7 +163,7 @@ def _mutate_line(line: Line) -> Iterator[Mutation]:
                 what = f"{line.name} = {lower}"
                 yield Mutation(line, MutationKind.STEP_DOWN, line.name, lower, what)
             break
-    misspelt = _misspell(line.name)
+    misspelt = _misspell_name(line.name)
     yield Mutation(line, MutationKind.MISSPELT, misspelt, line.value, f"{misspelt} for {line.name}")
 
 
@@ -200,7 +200,7 @@ def _replace_item(parts: list[str], number: int, item: str) -> str:
     return "".join([*parts[: 2 * number], item, *parts[2 * number + 1 :]])
 
 
-def _misspell(name: str) -> str:
+def _misspell_name(name: str) -> str:
     """A name without its last letter but one: ``smtpd_tls_protocos``."""
     return name[:-2] + name[-1:]
 

@@ -150,7 +150,9 @@ def check_command(
     reading: CandidateOptions,
     measuring: MeasureOptions,
 ) -> int:
-    """Compare a configuration with a snapshot: what broke, for which clients, and why.
+    """Compare a configuration with a recorded snapshot.
+
+    The output says what broke, for which clients, and which settings are the cause.
 
     The configuration is the one named, else the one that was recorded, read again. The recorded
     cells are measured. One that differs is measured twice more, and counts only where it differs
@@ -273,16 +275,16 @@ def _select_cells(
     places = select_places(files.snapshot, files.candidate, builds)
     selection = measuring.selection
     chosen = {
-        "service": set(_narrow("service", selection.services, [p.service for p in places])),
-        "client": set(_narrow("client", selection.clients, [p.client for p in places])),
-        "offer": set(_narrow("offer", selection.offers, [p.offer for p in places])),
+        "service": set(_narrow_names("service", selection.services, [p.service for p in places])),
+        "client": set(_narrow_names("client", selection.clients, [p.client for p in places])),
+        "offer": set(_narrow_names("offer", selection.offers, [p.offer for p in places])),
     }
     return tuple(
         place for place in places if all(getattr(place, axis) in chosen[axis] for axis in chosen)
     )
 
 
-def _narrow(axis: str, globs: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+def _narrow_names(axis: str, globs: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
     available = list(dict.fromkeys(names))
     return select_names(axis, available, globs) if globs else tuple(available)
 

@@ -126,7 +126,7 @@ def record_command(
     recorded = record_candidate(
         candidate, () if reading.container else names_for_snapshot(names, output), service or ""
     )
-    snapshot = _write(output, level, recorded, measurement, measuring, update=update)
+    snapshot = _write_recorded(output, level, recorded, measurement, measuring, update=update)
     return _report_record(output, snapshot, measurement, measurer)
 
 
@@ -188,7 +188,7 @@ def _add_offers(candidate: Scenario, level: Level) -> Scenario:
     return replace(candidate, claims=replace(candidate.claims, offers=level.offers))
 
 
-def _write(
+def _write_recorded(
     output: Path,
     level: Level,
     recorded: RecordedCandidate,
