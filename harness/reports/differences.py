@@ -80,6 +80,13 @@ class BaselineComparison:
         return ""
 
     @property
+    def both_unobserved(self) -> bool:
+        """Whether both timed out, or both failed."""
+        if self.observation is None or self.baseline is None or not self.unobserved:
+            return False
+        return self.observation.outcome is self.baseline.outcome
+
+    @property
     def changed(self) -> tuple[str, ...]:
         """What differs, by name; empty where the two cannot be compared."""
         if self.observation is None or self.baseline is None:
@@ -204,9 +211,11 @@ class Differences:
     def worth_showing(self, cells: Iterable[GridCell]) -> bool:
         """Whether a line shows anything that the statement and the baseline's line do not.
 
-        A line without any observation does not: the statement counts its cells.
+        A line without any observation does not: the statement counts its cells. Neither does a
+        time-out where the baseline's cell timed out too.
         """
-        standings = {self.cells[cell.id].standing for cell in cells if cell.planned}
+        compared = [self.cells[cell.id] for cell in cells if cell.planned]
+        standings = {each.standing for each in compared if not each.both_unobserved}
         return not (
             standings <= {DifferenceStanding.SAME} or standings == {DifferenceStanding.UNMEASURED}
         )

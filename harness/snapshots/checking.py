@@ -80,7 +80,8 @@ class CheckResult:
 class SnapshotCheck:
     """One check of a candidate.
 
-    ``known`` are the known failures of its snapshot.
+    ``known`` are the known failures of its snapshot. ``unknown`` are recorded builds that are not
+    known any more, with the reason.
     """
 
     snapshot: Snapshot
@@ -88,6 +89,7 @@ class SnapshotCheck:
     scenario: Scenario
     measure: Measure
     known: KnownFailures = field(default_factory=KnownFailures)
+    unknown: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, selected: Collection[CellPlace], *, with_blame: bool = True) -> CheckResult:
         """Measure the selected cells and compare them.
@@ -99,6 +101,8 @@ class SnapshotCheck:
         scenario = self.scenario
         services = {str(service) for service in services_of(scenario)} | {str(Service.OUTBOUND)}
         measurement = self._measure_one(scenario, selected, alone=False)
+        unavailable = {**measurement.unavailable, **self.unknown}
+        measurement = replace(measurement, unavailable=unavailable)
         comparer = Comparer(self.snapshot, self.level, services, self.known)
         comparison = comparer.compare(measurement, selected)
         comparison = self._judge_again(comparer, comparison)

@@ -209,13 +209,11 @@ def _is_narrowed_by_service(place: CellPlace, selected: Collection[CellPlace]) -
 def _why_unmeasured(
     place: CellPlace, measured: Measurement, selected: Collection[CellPlace]
 ) -> str:
-    if place not in selected:
-        return NOT_SELECTED
     for name in (place.build, place.client):
         if name in measured.unavailable:
             first = measured.unavailable[name].partition("\n")[0]
             return f"{name} is unavailable: {first}"
-    return "not measured"
+    return "not measured" if place in selected else NOT_SELECTED
 
 
 def _locate_known(known: KnownFailure) -> str:

@@ -175,8 +175,10 @@ def check_command(
         measuring.make_engine(display) as engine,
     ):
         measurer = SnapshotMeasurer(engine, builds, measuring.runs)
-        check = SnapshotCheck(files.snapshot, files.level, files.candidate, measurer, files.known)
-        result = check.run(selected)
+        check = SnapshotCheck(
+            files.snapshot, files.level, files.candidate, measurer, files.known, unknown
+        )
+        result = check.run(selected, with_blame=not update)
         mutants = check.run_strength(selected) if strength and _is_green(result) else None
     report = report_of_check(
         result, str(path), files.level.name, measurer.data, make_locate(files.names)

@@ -98,7 +98,7 @@ def test_a_cell_without_a_result_is_not_compared(outcome: Outcome, side: str) ->
     assert compared.standing is DifferenceStanding.UNCOMPARED
     assert compared.changed == ()
     assert result.differing == 0
-    assert "1 cell not compared: a time-out, or an error of the harness" in result.statement
+    assert "; 3 cells not compared: a time-out, or an error of the harness" in result.statement
     assert "not compared with defaults: " in compared.sentence
     observation = data.find(TLS12)
     assert observation is not None

@@ -117,7 +117,8 @@ def test_only_lines_that_differ_from_defaults_are_printed(data: RunData) -> None
             "server_saw": None, "agree": None}})  # fmt: skip
     text = under(printed(planted), "twin")
     assert "Differs from defaults in 1 of 124 cells (smtp; TLSv1)" in text
-    assert "42 cells not measured here; 2 cells not compared: a time-out, or" in text
+    message = "42 cells not measured here; 2 cells not compared: a time-out, or an error"
+    assert message in " ".join(text.split())
     rows = [line for line in text.splitlines() if line.startswith(("debian", "postfix", "sub"))]
     assert rows == [
         "debian-12 openssl ✗ version ✗ version ✗*version ✓ ✓ – can't ✓ TLSv1.2",

@@ -16,7 +16,7 @@ from harness.outcomes import Outcome
 from harness.scenarios.scenario import Scenario
 from harness.snapshots.blame import BlameKind, find_smallest
 from harness.snapshots.checking import CheckResult, SnapshotCheck, select_places
-from harness.snapshots.findings import count_findings, group_findings
+from harness.snapshots.findings import Finding, count_findings, group_findings
 from harness.snapshots.known_failures import KnownFailures
 from harness.snapshots.recorded_candidate import record_candidate
 from harness.snapshots.snapshot import RecordedSelection, Snapshot, make_snapshot
@@ -267,6 +267,18 @@ def test_builds_that_are_not_selected_are_not_checked() -> None:
     selected = select_places(recorded, scenario, ["debian-12"])
     result = SnapshotCheck(recorded, SessionLevel(), scenario, SampleServer()).run(selected)
     assert counts(result) == {"same": 5, "not checked": 5}
+
+
+def test_a_build_that_is_no_longer_known_is_not_checked() -> None:
+    """Protects snapshots that outlive a build: its cells have the reason, the others count."""
+    recorded, scenario = record(), candidate(GOOD)
+    selected = select_places(recorded, scenario, ["debian-13"])
+    check_ = SnapshotCheck(
+        recorded, SessionLevel(), scenario, SampleServer(), unknown={"debian-12": "no such build"}
+    )
+    cells = check_.run(selected).comparison.having(Finding.NOT_CHECKED)
+    assert {cell.why for cell in cells} == {"debian-12 is unavailable: no such build"}
+    assert len(cells) == 5
 
 
 @given(st.sets(st.integers(0, 30), min_size=1, max_size=31), st.data())
