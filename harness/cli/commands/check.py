@@ -180,22 +180,27 @@ def check_command(
         )
         result = check.run(selected, with_blame=not update)
         mutants = check.run_strength(selected) if strength and _is_green(result) else None
-    report = report_of_check(
-        result, str(path), files.level.name, measurer.data, make_locate(files.names)
-    )
-    report = replace(report, strength=mutants)
-    _print_report(report, form, verbose=verbose)
-    if measurer.data is not None:
-        _write_reports(report, measurer.data, junit_path)
+        # Before the engine closes, which may fail on a busy machine.
+        report = report_of_check(
+            result, str(path), files.level.name, measurer.data, make_locate(files.names)
+        )
+        _print_report(replace(report, strength=mutants), form, verbose=verbose)
+        _write_reports(replace(report, strength=mutants), measurer.data, junit_path)
     if update or prune:
         _change_snapshot(files, result, service, unknown, update=update, prune=prune)
     if strength and mutants is None:
         click.echo("--strength: nothing was weakened, since the check is not green", err=True)
-    if measurer.data is not None:
-        click.echo(f"\nThe run is in {measurer.data.folder}", err=True)
-        if problems := describe_problems(measurer.data):
-            click.echo(problems, err=True)
+    _print_place(measurer.data)
     return ExitCode.OK if update else result.exit_code(complete=complete)
+
+
+def _print_place(data: RunData | None) -> None:
+    """Print on standard error where the run is, and what went wrong in it."""
+    if data is None:
+        return
+    click.echo(f"\nThe run is in {data.folder}", err=True)
+    if problems := describe_problems(data):
+        click.echo(problems, err=True)
 
 
 def _is_green(result: CheckResult) -> bool:
@@ -214,8 +219,10 @@ def _confirm_strength(
     confirm_measuring("check --strength", number, yes=yes, quiet=quiet)
 
 
-def _write_reports(report: ComparisonReport, data: RunData, junit_path: Path | None) -> None:
+def _write_reports(report: ComparisonReport, data: RunData | None, junit_path: Path | None) -> None:
     """Keep what was found in the run's folder, and write the JUnit report of it."""
+    if data is None:
+        return
     document = json.dumps(comparison_data(report), ensure_ascii=False, indent=1)
     write_atomically(data.folder / CHECK_FILE, document + "\n")
     text = render_junit(data)

@@ -123,10 +123,10 @@ def record_command(
     ):
         measurer = SnapshotMeasurer(engine, measuring.builds, measuring.runs)
         measurement = measure_twice(measurer, candidate, cells)
-    recorded = record_candidate(
-        candidate, () if reading.container else names_for_snapshot(names, output), service or ""
-    )
-    snapshot = _write_recorded(output, level, recorded, measurement, measuring, update=update)
+        given = () if reading.container else names_for_snapshot(names, output)
+        recorded = record_candidate(candidate, given, service or "")
+        # Before the engine closes, which may fail on a busy machine.
+        snapshot = _write_recorded(output, level, recorded, measurement, measuring, update=update)
     return _report_record(output, snapshot, measurement, measurer)
 
 
