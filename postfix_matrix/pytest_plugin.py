@@ -15,6 +15,7 @@ import pytest
 
 if TYPE_CHECKING:
     from harness.pytest_plugin.fixture_postfix import ServerStarter
+    from harness.pytest_plugin.fixture_snapshot import SnapshotChecker
     from harness.pytest_plugin.plugin_state import PluginState
 
 _MARKER = "postfix_builds(globs, ...): the builds on which a test of the fixture 'postfix' runs"
@@ -41,6 +42,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=float,
         default=10.0,
         help="seconds that one SMTP dialogue may take (default: %(default)s)",
+    )
+    group.addoption(
+        "--postfix-update",
+        action="store_true",
+        help="record what servers do in the snapshots of 'postfix_snapshot'",
     )
     parser.addini("postfix_builds", "the builds to test on, as globs", type="args", default=[])
 
@@ -100,6 +106,14 @@ def postfix(request: pytest.FixtureRequest, postfix_build: str) -> Iterator[Serv
 
     with start_servers(request, postfix_build) as starter:
         yield starter
+
+
+@pytest.fixture
+def postfix_snapshot(request: pytest.FixtureRequest) -> SnapshotChecker:
+    """Compares a server with what was recorded of it: postfix_snapshot.check(server)."""
+    from harness.pytest_plugin.fixture_snapshot import SnapshotChecker
+
+    return SnapshotChecker(request)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -21,7 +21,7 @@ from harness.scenarios.instance import key_paths
 from harness.scenarios.scenario import Scenario
 from harness.tls import Service
 
-_LONGEST_SLUG = 40
+_LONGEST_SLUG = 28
 
 
 def read_candidate(
@@ -90,7 +90,8 @@ def make_candidate(
 
 
 def make_test_id(name: str, digest: str) -> str:
-    """The id of a test's candidate, ``test-NAME-DIGEST``: at most 60 characters.
+    """The id of a test's candidate, ``test-NAME-DIGEST``: at most 48 characters, so that a
+    snapshot's check can add to it within the 63 of a host name's label.
 
     It is the name of a folder, and a part of a host name and of each cell's id.
     """

@@ -33,9 +33,12 @@ def test_every_block_of_the_page_works(
         names.append(match["name"])
     tests = [name for name in names if name.startswith("test_")]
     assert len(tests) >= 5
-    result = run_pytest(
-        pytester, "--postfix-builds", "debian-12", "--postfix-time-limit", "60", *tests, "scenarios"
-    )
+    options = ("--postfix-builds", "debian-12", "--postfix-time-limit", "60")
+    monkeypatch.delenv("CI", raising=False)
+    recorded = run_pytest(pytester, *options, "--postfix-update", "test_snapshot.py")
+    assert recorded.ret == 0
+    assert (pytester.path / "test_snapshot.harden.json").is_file()
+    result = run_pytest(pytester, *options, *tests, "scenarios")
     assert result.ret == 0
     passed = result.parseoutcomes()["passed"]
     assert passed == PAGE.text.count("\ndef test_") + 1 + 1, "test_harden has two builds"
