@@ -113,7 +113,7 @@ class CellMeasurer:
         driver = await self._resources.driver(cell.client)
         if driver is None:
             return None
-        async with self._engine.slots:
+        async with endpoint.turn(cell.client), self._engine.slots:
             if self.began is None and not cell.is_control:
                 self.began = time.monotonic()
             limit = self._engine.options.time_limit

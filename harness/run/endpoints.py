@@ -6,6 +6,7 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 
 from harness.clients.contract import ClientResult
@@ -120,8 +121,13 @@ class PostfixEndpoint:
         return find_protocol_list({**self.target.facts.protocol_lists, **self.settings(service)})
 
     def mark(self) -> int:
-        """A connection is found by its port here, so no mark is needed."""
+        """A connection is found by its port or address here, so no mark is needed."""
         return 0
+
+    def turn(self, client: str) -> AbstractAsyncContextManager[object]:
+        """One dialogue at a time with each client where no ports are logged."""
+        facts, join = self.target.facts, self.target.join
+        return nullcontext() if facts.logs_ports else join.turns[client]
 
     def startup(self) -> list[str]:
         """What the instance's master has logged so far."""
@@ -132,7 +138,7 @@ class PostfixEndpoint:
         session = None
         if result.local_address is not None:
             patience = BANNER_PATIENCE if result.stage in _UNSERVED else LOG_PATIENCE
-            session = await self.target.join.session(result.local_address, trace.since, patience)
+            session = await self._find_session(result, trace.since, patience)
             if session is not None:
                 self._served.add(trace.cell.service)
         self.target.check_alive()
@@ -192,6 +198,17 @@ class PostfixEndpoint:
             if any(f"message-id=<{token}@" in line.text for line in lines):
                 return [*lines, *join.sent.unfinished(tag)]
         return join.sent.unfinished(tag)
+
+    async def _find_session(
+        self, result: ClientResult, since: float, patience: float
+    ) -> SmtpSession | None:
+        """What smtpd logged of the client's last connection; None if it logged none."""
+        peer, join = str(result.local_address), self.target.join
+        if self.target.facts.logs_ports:
+            return await join.session(peer, since, patience)
+        connections = 1 if result.resumed is None else 2
+        address = peer.rpartition(":")[0]
+        return await join.session_of_address(address, since, patience, connections)
 
     def _syslog_name(self) -> str:
         values = (line.partition(" = ") for line in self.instance.postconf_n.splitlines())
@@ -282,6 +299,10 @@ class ControlEndpoint:
     def mark(self) -> int:
         """How far stunnel's log has come: what is before it is of earlier connections."""
         return len(self.target.join.log.other.get("stunnel", ()))
+
+    def turn(self, _client: str) -> AbstractAsyncContextManager[object]:
+        """Nothing to wait for: stunnel logs the ports of its clients."""
+        return nullcontext()
 
     async def server_side(self, trace: DialogueTrace, result: ClientResult) -> ServerSide:
         """What stunnel logged of the connection, once it has logged its end."""

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -99,6 +100,9 @@ class Endpoint(Protocol):
 
     def mark(self) -> int:
         """Where the server's log is now, before a dialogue begins."""
+
+    def turn(self, client: str) -> AbstractAsyncContextManager[object]:
+        """What a client holds during a dialogue, so that its log lines are found afterwards."""
 
     async def server_side(self, trace: DialogueTrace, result: ClientResult) -> ServerSide:
         """Wait for what the server logged of a dialogue, and for the message it delivered."""

@@ -20,6 +20,8 @@ from harness.scenarios.scenario import Scenario
 
 #: The release from which a server has several curves (tls_eecdh_auto_curves in postconf(5)).
 _AUTO_CURVES_SINCE = Version.parse("3.2")
+#: The release that has smtpd_tls_ciphers; before, the grade at level may is export (smtpd.c).
+_GRADES_SINCE = Version.parse("2.6")
 _KEYS = re.compile(r"smtpd_tls_(?:(?:ec|d)?(?:cert|key)_file|chain_files|dh\d+_param_file)")
 #: An RSA and an EC pair, so that there is a key for every cipher.
 _BOTH_PAIRS = {
@@ -71,13 +73,14 @@ def make_permissive_copy(
     pairs = _BOTH_PAIRS
     if kept is KeptPart.KEYS:
         pairs = {name: value for name, value in settings.items() if _KEYS.fullmatch(name)}
+    grade = "export" if Version.parse(library.mail_version) < _GRADES_SINCE else "medium"
     level = ":@SECLEVEL=0" if library.has_levels and kept is not KeptPart.LEVEL else ""
     lines = {
         "smtpd_tls_security_level": "may",
         "smtpd_tls_protocols": "",
         "smtpd_tls_ciphers": "medium",
         "smtpd_tls_exclude_ciphers": "",
-        "tls_medium_cipherlist": f"ALL:COMPLEMENTOFALL{level}",
+        f"tls_{grade}_cipherlist": f"ALL:COMPLEMENTOFALL{level}",
         **_curve_settings(groups, library),
         **pairs,
     }

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from harness.catalog.versions import Version
 from harness.errors import InfrastructureError
 from harness.postfix_config.protocol_lists import MANDATORY, OPPORTUNISTIC
 from harness.targets.shell import Shell
 
 #: Parameters whose default values are facts of the image; every release has them.
 _PARAMETERS = ("mail_version", "mail_owner", "setgid_group", "daemon_directory", "config_directory")
+#: The release that has smtpd_client_port_logging (postconf(5)).
+_LOGS_PORTS_SINCE = Version.parse("2.5")
 #: Stands before the output of each command of the one script that reads all facts.
 _MARK = "== postfix-matrix: next fact =="
 
@@ -33,6 +36,11 @@ class Facts:
     protocol_lists: Mapping[str, str]
     openssl: str
     table_types: frozenset[str]
+
+    @property
+    def logs_ports(self) -> bool:
+        """Whether smtpd can log its clients' ports (smtpd_client_port_logging)."""
+        return Version.parse(self.mail_version) >= _LOGS_PORTS_SINCE
 
 
 def read_facts(shell: Shell, name: str) -> Facts:

@@ -32,6 +32,8 @@ class LogJoin:
     def __init__(self) -> None:
         self.log = MailLog()
         self.sent = SentLog()
+        #: By client, held during a dialogue where its connection cannot be told from another one.
+        self.turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._sessions: dict[str, deque[SmtpSession]] = defaultdict(deque)
         self._waiters: dict[str, deque[asyncio.Future[SmtpSession]]] = defaultdict(deque)
         self._removed: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
@@ -73,6 +75,24 @@ class LogJoin:
             self._waiters[peer].remove(future)
             if not self._waiters[peer]:
                 del self._waiters[peer]
+
+    async def session_of_address(
+        self, address: str, since: float, time_limit: float, count: int = 1
+    ) -> SmtpSession | None:
+        """The last session of a client on a server that logs no ports, by its address alone.
+
+        The caller has the client's turn (:attr:`turns`), so that it has no other dialogue with this
+        container; ``count`` is the number of connections that it made. ``since``, ``time_limit``
+        and None are as in :meth:`session`.
+        """
+        end = time.monotonic() + time_limit
+        while True:
+            closed = [s for s in self._sessions.get(address, ()) if s.opened >= since]
+            last_open = self.log.find_open(address, since)
+            if (last_open is None and len(closed) >= count) or time.monotonic() > end:
+                self._sessions.pop(address, None)
+                return last_open or (closed[-1] if closed else None)
+            await asyncio.sleep(0.01)
 
     async def death(
         self, matches: Callable[[Death], bool], time_limit: float | None = None

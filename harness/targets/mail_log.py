@@ -3,7 +3,7 @@
 An smtpd process serves one client at a time and logs ``connect from`` and ``disconnect from``
 around what it does (smtpd(8)); with ``smtpd_client_port_logging`` both carry the client's port
 (postconf(5), Postfix 2.5 and later). So process id, address and port join a line to a connection,
-whatever ``syslog_name`` the candidate chose.
+whatever ``syslog_name`` the candidate chose. Where there is no port, the address must do.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _LINE = re.compile(
     r"(?P<time>\w{3} [ \d]\d [\d:]{8}) (?P<host>\S+) (?:\w+\.\w+ )?"
     r"(?P<tag>[^\s\[:]+)(?:\[(?P<pid>\d+)\])?: (?P<text>.*)"
 )
-_PEER = re.compile(r"(?:dis)?connect from \S+\[(?P<address>[^\]]+)\]:(?P<port>\d+)")
+_PEER = re.compile(r"(?:dis)?connect from \S+\[(?P<address>[^\]]+)\](?::(?P<port>\d+))?(?:\s|$)")
 # A queue id, short (hexadecimal) or long (base 52), and not the first word of another message.
 _QUEUE_ID = re.compile(r"(?!warning|fatal|panic|error|statistics)(?P<id>[0-9A-Za-z]{6,}): ")
 # master(8): "warning: process /usr/lib/postfix/sbin/smtpd pid 123 exit status 1"
@@ -59,10 +59,13 @@ class LogLine:
 
 @dataclass(slots=True)
 class SmtpSession:
-    """One connection as the server logged it, in the log's order; grows until it is closed."""
+    """One connection as the server logged it, in the log's order; grows until it is closed.
+
+    ``port`` is None where the server logs none.
+    """
 
     address: str
-    port: int
+    port: int | None
     #: When its first line arrived, on the clock of the caller of ``feed``.
     opened: float
     lines: list[LogLine] = field(default_factory=list)
@@ -72,8 +75,8 @@ class SmtpSession:
 
     @property
     def peer(self) -> str:
-        """``address:port`` of the client."""
-        return f"{self.address}:{self.port}"
+        """``address:port`` of the client; its address alone where no port was logged."""
+        return self.address if self.port is None else f"{self.address}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +190,7 @@ class MailLog:
         ]
 
     def find_open(self, peer: str, since: float) -> SmtpSession | None:
-        """The newest session of ``address:port``, opened since then, that is not closed yet."""
+        """The newest session of a ``peer``, opened since then, that is not closed yet."""
         sessions = [s for s in self._open.values() if s.peer == peer and s.opened >= since]
         return max(sessions, key=lambda session: session.opened, default=None)
 
@@ -216,8 +219,8 @@ class MailLog:
         peer = _PEER.match(line.text)
         if peer is not None and line.text.startswith("connect from"):
             preamble = self._preambles.setdefault(key, tuple(self._outside.get(key, ())))
-            address, port = peer["address"], int(peer["port"])
-            self._open[key] = SmtpSession(address, port, now, [line], preamble)
+            port = int(peer["port"]) if peer["port"] else None
+            self._open[key] = SmtpSession(peer["address"], port, now, [line], preamble)
             return None
         session = self._open.get(key)
         if session is None:

@@ -43,7 +43,7 @@ from harness.targets.log_join import LogJoin
 from harness.targets.log_tags import service_tags
 from harness.targets.port_pool import PortPool
 from harness.targets.shell import Shell
-from harness.targets.start_script import replace_script, start_script
+from harness.targets.start_script import own_scripts, replace_script, start_script
 from harness.targets.stream import LineStream
 from harness.tls import INBOUND, Service
 
@@ -329,6 +329,7 @@ mkdir -p {directory}/etc {directory}/queue {directory}/data {directory}/mail
 cp -R {_stage_dir(directory)}/. /
 rm -rf {_stage_dir(directory)}
 rm -f -- {removed}
+{own_scripts(facts.config_directory, directory)}
 touch -t {_OLD_TIME} {directory}/etc/*
 chown {facts.mail_owner} {directory}/data
 chown 65534:65534 {directory}/mail

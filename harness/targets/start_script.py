@@ -38,6 +38,16 @@ until grep -qsw $pid "$(postconf -c {directory} -h queue_directory)/pid/master.p
 done"""
 
 
+def own_scripts(config_directory: str, directory: str) -> str:
+    """The script that copies what postfix(1) runs to an instance, if it runs that from there.
+
+    Before 2.6 they lie beside main.cf (RELEASE_NOTES of 2.6); in later releases nothing is copied.
+    """
+    return f"""[ ! -e {config_directory}/postfix-script ] || (
+    cd {config_directory} && cp postfix-script post-install postfix-files {directory}/etc/
+)"""
+
+
 def replace_script(directory: str) -> str:
     """The script that makes room for an instance in the directory of an earlier one of its name.
 

@@ -41,11 +41,12 @@ unpack() {
         && find "$SUBDIR" -name '*.[ao]' -delete
 }
 
-# undefine NAME: sys_defs.h defines it for no system any more.
+# undefine NAME: sys_defs.h defines it for no system any more. No line is deleted: one of them ends a
+# comment ("#define HAS_NIS */").
 undefine() {
-    local line="^#[[:space:]]*define[[:space:]]+$1([[:space:]]|\$)"
+    local line="^(#[[:space:]]*)define([[:space:]]+$1)([[:space:]]|\$)"
     grep -qE "$line" src/util/sys_defs.h || fail "no $1 in sys_defs.h; 'no-...-by-hand' is not for it"
-    sed -i -E "/$line/d" src/util/sys_defs.h
+    sed -i -E "s/$line/\1undef\2\3/" src/util/sys_defs.h
 }
 
 # Before 2.9 (20111113, 20120117) Linux always has NIS and Berkeley DB, and makedefs looks for db.h and
@@ -163,7 +164,9 @@ install_below() {
     # Upstream installs no posttls-finger (2.11 and later); distributions do.
     [ ! -x bin/posttls-finger ] || install bin/posttls-finger /install/usr/sbin/
     rm -rf /install/usr/share/man
-    sed -i '/^\$manpage_directory/d' /install/etc/postfix/postfix-files
+    # In the configuration's folder before 2.6 and from 3.0 on, between these in the daemons'.
+    find /install/etc/postfix /install/usr/libexec/postfix -name postfix-files \
+        -exec sed -i '/^\$manpage_directory/d' {} +
 }
 
 compile_pair() {

@@ -56,6 +56,13 @@ def test_every_restriction_is_lifted_and_nothing_of_the_candidate_is_kept() -> N
     assert "smtpd_tls_mandatory_protocols" not in settings
 
 
+def test_the_grade_that_a_release_uses_is_the_one_that_is_lifted() -> None:
+    """Protects the copies of Postfix 2.3 to 2.5, which have no smtpd_tls_ciphers."""
+    settings = values(KeptPart.NOTHING, BuildLibrary("2.5.17", "OpenSSL 1.0.1e 11 Feb 2013"))
+    assert settings["tls_export_cipherlist"] == "ALL:COMPLEMENTOFALL"
+    assert "tls_medium_cipherlist" not in settings
+
+
 @pytest.mark.parametrize(("library", "ends"), [(OLD, "ALL"), (NEW, "@SECLEVEL=0")])
 def test_only_a_library_with_levels_is_told_one(library: BuildLibrary, ends: str) -> None:
     """Protects OpenSSL 1.0: it takes @SECLEVEL for an error, and would have no cipher at all."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.targets.log_tags import service_tags
-from harness.targets.start_script import replace_script, start_script
+from harness.targets.start_script import own_scripts, replace_script, start_script
 from harness.tls import Service
 
 
@@ -20,6 +20,21 @@ def test_only_a_master_that_can_wait_is_asked_to(version: str, waits: bool) -> N
     script = start_script("/usr/libexec/postfix/master", "/srv/x/etc", version)
     assert (" -w " in script) is waits
     assert ("master -c /srv/x/etc &" in script) is not waits
+
+
+def test_an_instance_has_the_scripts_that_lie_beside_main_cf(tmp_path: Path) -> None:
+    """Protects 'postfix check' as evidence: before 2.6 postfix(1) runs them from that folder."""
+    image, instance = tmp_path / "image", tmp_path / "instance"
+    image.mkdir()
+    (instance / "etc").mkdir(parents=True)
+    script = f"set -e\n{own_scripts(str(image), str(instance))}\necho done"
+    for name in ("", "postfix-script", "post-install", "postfix-files"):
+        if name:
+            (image / name).touch(mode=0o755)
+        if name in ("", "postfix-files"):
+            subprocess.run(["sh", "-c", script], check=True)
+            copied = {path.name for path in (instance / "etc").iterdir()}
+            assert copied == {path.name for path in image.iterdir()}
 
 
 def test_a_service_s_log_tag_is_known_where_postconf_gives_up() -> None:
