@@ -17,6 +17,7 @@ from harness.scenarios.instance import (
     places_of,
 )
 from harness.scenarios.scenario import Scenario
+from harness.targets.build_facts import Facts
 from harness.targets.log_join import LogJoin
 from harness.targets.log_tags import service_tags
 from harness.targets.postfix import Instance, PostfixTarget
@@ -42,14 +43,16 @@ SESSION = [
 class LivingTarget(PostfixTarget):
     """A build whose log is what a test feeds it."""
 
-    def __init__(self) -> None:
+    def __init__(self, mail_version: str) -> None:
         self.name, self.join = "debian-12", LogJoin()
+        defaults = ("postfix", "postdrop", "/usr/libexec/postfix", "/etc/postfix", "")
+        self.facts = Facts(mail_version, *defaults, {}, "OpenSSL 1.0.1e", frozenset())
 
     def check_alive(self) -> None:
         """It does."""
 
 
-def bench(master: str) -> PostfixEndpoint:
+def bench(master: str, mail_version: str = "3.7.11") -> PostfixEndpoint:
     """The bench of a configuration that started."""
     candidate = Scenario("c", "T", "S", "C", master_cf=master + REST, whole=True)
     by_place = number_ports(NUMBERS, places_of(candidate, "", "3.7.11"))
@@ -69,7 +72,7 @@ def bench(master: str) -> PostfixEndpoint:
         pids=range(5, 6),
         tags=service_tags(config.main_cf, config.master_cf, "", ports),
     )
-    return PostfixEndpoint(LivingTarget(), instance)
+    return PostfixEndpoint(LivingTarget(mail_version), instance)
 
 
 def asked() -> DialogueTrace:
@@ -127,3 +130,34 @@ def test_a_client_that_did_not_connect_says_nothing_of_the_service() -> None:
         return len(await deaths(at, incapable)), len(at.known_deaths(Service.SMTP))
 
     assert asyncio.run(told()) == (0, 0)
+
+
+@pytest.mark.parametrize(("mail_version", "port"), [("2.4.16", ""), ("2.5.17", ":1000")])
+def test_a_session_is_found_with_and_without_the_client_s_port(
+    mail_version: str, port: str
+) -> None:
+    """Protects the evidence of Postfix 2.3 and 2.4, which log no ports."""
+
+    async def find_lines() -> int:
+        at = bench(SMTPDS, mail_version)
+        at.target.join.feed([line.replace(":1000", port) for line in SESSION])
+        result = ClientResult("id", "accepted", local_address="10.0.0.1:1000")
+        return len((await at.server_side(asked(), result)).server_log.session)
+
+    assert asyncio.run(find_lines()) == len(SESSION)
+
+
+@pytest.mark.parametrize(("mail_version", "waits"), [("2.4.16", True), ("2.5.17", False)])
+def test_without_ports_a_client_has_one_dialogue_at_a_time(mail_version: str, waits: bool) -> None:
+    """Protects the join by address: two sessions of one client could not be told apart."""
+
+    async def is_held_up() -> bool:
+        at = bench(SMTPDS, mail_version)
+        async with at.turn("smtplib"), at.turn("another"):
+            try:
+                async with asyncio.timeout(0.02), at.turn("smtplib"):
+                    return False
+            except TimeoutError:
+                return True
+
+    assert asyncio.run(is_held_up()) is waits
