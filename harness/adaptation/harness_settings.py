@@ -8,6 +8,7 @@ from typing import Protocol
 
 from harness.adaptation.base_settings import base_lines_replaced_by
 from harness.adaptation.replacement import Replacement
+from harness.adaptation.sasl_bridge import sasl_path
 from harness.adaptation.setting_kinds import SettingKind
 from harness.adaptation.stand_ins import (
     set_last,
@@ -48,6 +49,10 @@ class InstancePlace(Protocol):
     @property
     def directory(self) -> str:
         """The instance's folder."""
+
+    @property
+    def mail_version(self) -> str:
+        """Postfix's release."""
 
     @property
     def sasl(self) -> str:
@@ -271,7 +276,7 @@ def soft_settings(place: InstancePlace, undefined: Iterable[str]) -> tuple[Harne
         HarnessSetting("smtp_connection_cache_on_demand", "no", "2.2"),
         # Authentication by a real Dovecot outside the container.
         HarnessSetting("smtpd_sasl_type", "dovecot", "2.3"),
-        HarnessSetting("smtpd_sasl_path", place.sasl, "2.3"),
+        HarnessSetting("smtpd_sasl_path", sasl_path(place.sasl, place.mail_version), "2.3"),
         # A destination for the probes' messages.
         HarnessSetting("virtual_mailbox_domains", SINK_DOMAIN),
         HarnessSetting("virtual_mailbox_maps", f"regexp:{place.directory}/etc/{RECIPIENTS}"),

@@ -29,6 +29,7 @@ from harness.adaptation.harness_settings import (
     with_test_addresses,
 )
 from harness.adaptation.replacement import Replacement
+from harness.adaptation.sasl_bridge import bridge_entries
 from harness.adaptation.stand_ins import (
     Adapted,
     StandInContext,
@@ -166,7 +167,12 @@ def assemble_instance(scenario: Scenario, context: InstanceContext) -> InstanceC
     main_cf, disabled = follow_disabled(main_cf, rewrites)
     main_cf, followed = follow_ports(main_cf, rewrites)
     master_text, followed_in_master = follow_ports(master.text, rewrites)
-    master = append_entry(parse_master_cf(master_text), sink_entry(context.directory))
+    master = parse_master_cf(master_text)
+    for entry in (
+        sink_entry(context.directory),
+        *bridge_entries(context.sasl, context.mail_version),
+    ):
+        master = append_entry(master, entry)
     texts = {_target_path(path, context): text for path, text in scenario.files.items()}
     texts |= _library_settings(values, texts, context)
     files = key_files(values, master.entries, context.directory)

@@ -401,3 +401,21 @@ def test_instances_share_nothing() -> None:
     assert values["virtual_mailbox_maps"] == "regexp:/srv/some/etc/recipients"
     assert values["syslog_name"] == "postfix-some"
     assert values["smtpd_sasl_path"] == "inet:192.0.2.1:12345"
+
+
+@pytest.mark.parametrize(
+    ("version", "path", "bridged"),
+    [("2.5.17", "private/matrixsasl", True), ("2.6.6", "inet:192.0.2.1:12345", False)],
+)
+def test_dovecot_is_reached_where_smtpd_knows_unix_sockets_only(
+    version: str, path: str, bridged: bool
+) -> None:
+    """Protects submission on Postfix 2.3 to 2.5, whose smtpd died: it found no mechanism."""
+    built = config(version=version)
+    assert parse_main_cf(built.main_cf).values["smtpd_sasl_path"] == path
+    bridges = [
+        entry
+        for entry in parse_master_cf(built.master_cf).entries
+        if entry.text.endswith("spawn user=nobody argv=busybox nc 192.0.2.1 12345\n")
+    ]
+    assert bool(bridges) is bridged
