@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.catalog.versions import Version
+from harness.catalog.versions import Constraint, Version
 from harness.postfix_config.tls_levels import service_level
 from harness.tls import Protocol
 
@@ -20,6 +20,13 @@ _BOUNDS_SINCE = Version.parse("3.6")
 #: Older releases do not know TLSv1.3. Ubuntu 18.04's 3.3.0 on OpenSSL 1.1.1 negotiates it
 #: whatever the list says (measured: deb-sury-985, bokysan-mail-station).
 _TLS13_SINCE = Version.parse("3.3.2")
+#: The releases whose lists know TLSv1.1 and TLSv1.2, by branch (src/tls/tls.h of each tag).
+_TLS12_IN = tuple(
+    map(Constraint.parse, (">=2.6.15,<2.7", ">=2.7.9,<2.8", ">=2.8.10,<2.9", ">=2.9.2"))
+)
+#: The release whose lists can exclude. An older one takes a list with a name that it does not know,
+#: such as ``!SSLv2``, for no list at all (name_mask(3); measured with 2.3.19).
+_EXCLUDES_SINCE = Version.parse("2.5")
 _NAMES = {protocol.value.lower(): protocol for protocol in Protocol}
 #: SSLv3 is 0x0300, TLSv1 0x0301 (RFC 8446 4.1.2, D).
 _NUMBERS = {0x0300 + number: protocol for number, protocol in enumerate(list(Protocol)[1:])}
@@ -39,7 +46,7 @@ class ProtocolList:
 def excluded_protocols(text: str, mail_version: str, *, ssl2: bool) -> frozenset[Protocol] | None:
     """The protocols that a list excludes; None if this release of Postfix cannot read the list.
 
-    An empty list excludes nothing, and no list excludes TLSv1.3 in a release before 3.3.2. A
+    An empty list excludes nothing, and no list excludes what is newer than the release. A
     ``$name`` that was not expanded cannot be read either.
 
     Args:
@@ -49,6 +56,8 @@ def excluded_protocols(text: str, mail_version: str, *, ssl2: bool) -> frozenset
             list that includes it excludes nothing else (measured: oefenweb-pr116-missing-bang).
     """
     bounds = Version.parse(mail_version) >= _BOUNDS_SINCE
+    newer = _newer_protocols(mail_version)
+    unreadable = None if Version.parse(mail_version) >= _EXCLUDES_SINCE else frozenset[Protocol]()
     allowed: set[Protocol] = set()
     out: set[Protocol] = set()
     for word in re.split(r"[\s,:]+", text.strip()):
@@ -56,8 +65,10 @@ def excluded_protocols(text: str, mail_version: str, *, ssl2: bool) -> frozenset
             continue
         sign, name = _split_sign(word, bounds=bounds)
         protocol = _find_protocol(name, bounds=bounds)
+        if protocol in newer - {Protocol.TLSv1_3} or (sign == "!" and unreadable is not None):
+            return unreadable
         if protocol is None and not (sign in (">=", "<=") and not name):
-            return None
+            return unreadable
         if protocol is None:
             # A bound without a name, as in ">= TLSv1.2", has no effect (observed in 3.6 to 3.11).
             continue
@@ -72,9 +83,17 @@ def excluded_protocols(text: str, mail_version: str, *, ssl2: bool) -> frozenset
                 allowed.add(protocol)
     if allowed:
         out |= set(Protocol) - allowed
+    return frozenset(out - newer)
+
+
+def _newer_protocols(mail_version: str) -> frozenset[Protocol]:
+    """The protocols that the lists of a release do not know, and so never exclude."""
+    newer: set[Protocol] = set()
     if Version.parse(mail_version) < _TLS13_SINCE:
-        out.discard(Protocol.TLSv1_3)
-    return frozenset(out)
+        newer.add(Protocol.TLSv1_3)
+    if not any(releases.allows(mail_version) for releases in _TLS12_IN):
+        newer |= {Protocol.TLSv1_1, Protocol.TLSv1_2}
+    return frozenset(newer)
 
 
 def _find_protocol(name: str, *, bounds: bool) -> Protocol | None:

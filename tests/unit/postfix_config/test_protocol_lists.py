@@ -36,6 +36,15 @@ def left(text: str, release: str) -> str | None:
         # As measured on Ubuntu 18.04: what is newer than the release is not left out.
         ("TLSv1.2, TLSv1.1, TLSv1, !SSLv2", "3.3.0", "TLSv1 TLSv1.1 TLSv1.2 TLSv1.3"),
         ("!SSLv2, !SSLv3, !TLSv1.3", "3.3.0", "TLSv1 TLSv1.1 TLSv1.2 TLSv1.3"),
+        # Before the names TLSv1.1 and TLSv1.2 are known, nothing leaves these out.
+        ("!SSLv2, !SSLv3, !TLSv1", "2.9.1", "TLSv1.1 TLSv1.2 TLSv1.3"),
+        ("TLSv1", "2.9.1", "TLSv1 TLSv1.1 TLSv1.2 TLSv1.3"),
+        ("TLSv1.2", "2.9.2", "TLSv1.2 TLSv1.3"),
+        ("TLSv1.2", "2.6.15", "TLSv1.2 TLSv1.3"),
+        # As measured on 2.3.19: it only warns of what it does not know, and then excludes nothing.
+        ("SSLv3, TLSv1", "2.4.16", "SSLv3 TLSv1 TLSv1.1 TLSv1.2 TLSv1.3"),
+        ("!SSLv2, !SSLv3, !TLSv1", "2.3.19", "SSLv2 SSLv3 TLSv1 TLSv1.1 TLSv1.2 TLSv1.3"),
+        ("TLSv1.2", "2.4.16", "SSLv2 SSLv3 TLSv1 TLSv1.1 TLSv1.2 TLSv1.3"),
         (">=TLSv1", NEW, "TLSv1 TLSv1.1 TLSv1.2 TLSv1.3"),
         (">=TLSv1.1, <=TLSv1.2", NEW, "TLSv1.1 TLSv1.2"),
         (">=TLSv1, !TLSv1.2", NEW, "TLSv1 TLSv1.1 TLSv1.3"),
@@ -56,6 +65,8 @@ def test_lists_are_read_as_postfix_reads_them(text: str, release: str, allowed: 
     ("text", "release"),
     [
         (">=TLSv1", OLD),
+        ("!TLSv1.1", "2.9.1"),
+        ("TLSv1.2", "2.8.9"),
         ("0x0303", OLD),
         (">=0x0999", NEW),
         ("!SSL2", NEW),
