@@ -29,11 +29,13 @@ _Filters = dict[str, str | list[str] | bool]
 
 #: Containers that are removed at a time: each waits for its processes to end.
 _REMOVALS = 8
+#: For one call to the engine, in seconds.
+CALL_LIMIT = 600.0
 LABEL_RUN = "org.postfix-matrix.run"
 LABEL_HOST = "org.postfix-matrix.host"
 
 
-def connect(time_limit: float = 600.0) -> docker.DockerClient:
+def connect(time_limit: float = CALL_LIMIT) -> docker.DockerClient:
     """A client of the engine at ``DOCKER_HOST``, or else at the default socket.
 
     ``time_limit`` is for one call, in seconds; a build step may take minutes.

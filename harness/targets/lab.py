@@ -20,6 +20,7 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 
 from harness.docker_engine.session import (
+    CALL_LIMIT,
     DockerSession,
     engine_errors,
 )
@@ -39,6 +40,8 @@ POSTFIX_CAPABILITIES = (
     "SYS_CHROOT",
 )
 
+#: testcontainers' own limit is a minute, in which a busy engine may not start a container.
+_CLIENT: dict[str, Any] = {"timeout": int(CALL_LIMIT)}
 #: The most containers that a run can have on its network: a bridge of Docker has 1023 ports.
 _MOST_CONTAINERS = 1023
 #: Where the harness puts the run's certificates in each container.
@@ -75,7 +78,7 @@ class Lab:
     def __init__(self, session: DockerSession) -> None:
         self.session = session
         self.pki = Pki()
-        self._network = Network(docker_network_kw={"internal": True, "labels": session.labels})
+        self._network = Network(_CLIENT, {"internal": True, "labels": session.labels})
         self._network.name = f"postfix-matrix-{session.id}"
         # testcontainers opens a connection to the engine for the network and for each container.
         self._calls: list[Callable[[], None]] = [self._network._docker.client.close]
@@ -101,7 +104,7 @@ class Lab:
             InfrastructureError: the engine could not start it.
         """
         spec = (
-            DockerContainer(reference)
+            DockerContainer(reference, _CLIENT)
             .with_name(f"postfix-matrix-{self.session.id}-{name.replace('+', '-')}")
             .with_network(self._network)
             .with_network_aliases(host_name(name))
