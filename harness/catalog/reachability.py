@@ -50,7 +50,7 @@ class ReleaseAnswers:
 
     @property
     def available(self) -> bool:
-        """Whether this machine can build it."""
+        """Whether this machine has or reaches its source."""
         return self.cached or self.source is not None
 
     @property
@@ -73,7 +73,7 @@ class Branch:
 
     @property
     def available(self) -> tuple[ReleaseAnswers, ...]:
-        """Those that this machine can build."""
+        """Those whose source this machine has or reaches."""
         return tuple(each for each in self.releases if each.available)
 
     @property

@@ -155,8 +155,8 @@ def build_command(
     OptionGroup.SOURCES,
     "--reachable",
     is_flag=True,
-    help="Ask where each release's source is to be had, and list by branch what this machine can "
-    "build, and why not the rest. Nothing is fetched.",
+    help="Ask the places of each release's source whether they have it; list by branch which "
+    "releases this machine reaches, and why not the rest. Nothing is fetched.",
 )
 @grouped_option(OptionGroup.OUTPUT, "--json", "as_json", is_flag=True, help="Print JSON.")
 def list_command(

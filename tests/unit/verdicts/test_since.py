@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.catalog.builds import Build
+from harness.catalog.builds import Build, UserAdditions
+from harness.catalog.releases import Release, Source, SourceKind
 from harness.catalog.versions import Version
 from harness.cli.main import run_cli
 from harness.errors import ExitCode, UsageError
@@ -175,6 +176,52 @@ def test_bisecting_goes_on_with_what_is_left_and_names_what_is_not() -> None:
     assert (
         bisection.notes[-1] == "postfix-3.6.2+openssl-1.1.1w: does not build: tls.h: no such file"
     )
+
+
+def users(*names: str) -> UserAdditions:
+    """Releases that the user has a tree of."""
+    releases = {}
+    for name in names:
+        product, _, version = name.partition("-")
+        source = Source(SourceKind.LOCAL, "0" * 64, 0, name, path=f"/cache/{name}")
+        releases[name] = Release(product, version, None, (source,))
+    return UserAdditions(releases)
+
+
+BORDER = {OLD: ("3.5.25", "1.1.1w"), "postfix-3.6.0+openssl-1.1.1w": ("3.6.0", "1.1.1w")}
+
+
+def test_a_tree_of_the_user_s_is_measured_where_the_catalog_has_nothing() -> None:
+    """Protects exact ends where upstream is out of reach: a checkout of each tag is enough."""
+    data = run(BORDER)
+    assert Bisection(data, "defaults").next_build() is None
+    bisection = Bisection(data, "defaults", users("postfix-3.5.26", "postfix-3.7.99"))
+    assert bisection.next_build() == "postfix-3.5.26+openssl-1.1.1w"
+    assert Build.parse("postfix-3.5.26+openssl-1.1.1w", bisection.additions).unverified
+    (boundary,) = bisection.open()
+    assert [str(version) for version in boundary.between] == ["3.5.26"]
+
+
+def test_a_build_of_the_user_s_is_paired_only_with_its_own_source() -> None:
+    """Protects the finding: the catalog's release of that version may have other contents."""
+    data = run({OLD: ("3.5.25", "1.1.1w"), "postfix-3.7.11+openssl-1.1.1w": ("3.7.11", "1.1.1w")})
+    images = {name: replace(image, unverified=True) for name, image in data.run.images.items()}
+    data = replace(data, run=replace(data.run, images=images))
+    bisection = Bisection(data, "defaults")
+    assert "+" not in (bisection.next_build() or "")
+    assert list(bisection.describe_open())[-1] == (
+        "no build was paired with the versions of postfix-3.5.25+openssl-1.1.1w, "
+        "postfix-3.7.11+openssl-1.1.1w: name their sources again with --source"
+    )
+    named = Bisection(data, "defaults", users("openssl-1.1.1w"))
+    assert (named.next_build() or "").endswith("+openssl-1.1.1w")
+    assert len(list(named.describe_open())) == 1
+
+
+def test_a_neighbour_takes_the_place_of_a_middle_that_is_unavailable() -> None:
+    """Protects time: of twelve releases the sixth divides better than the third or the ninth."""
+    versions = [Version.parse(f"3.7.{number}") for number in range(12)]
+    assert [str(version) for version in middle_first(versions)[:3]] == ["3.7.6", "3.7.5", "3.7.7"]
 
 
 def test_only_the_places_in_question_are_measured_on_more_builds() -> None:
