@@ -25,10 +25,10 @@ from harness.run.job import Job, measure_job
 from harness.scenarios.scenario import Scenario
 from harness.verdicts.bisection_steps import (
     candidate_builds,
+    find_partners,
     named_releases,
     open_boundaries,
     other_axis,
-    partner_versions,
 )
 from harness.verdicts.since import group_places, known_releases
 from harness.verdicts.verdict import build_versions
@@ -65,9 +65,9 @@ class Bisection:
         ]
         for boundary in self.open():
             releases = known_releases(self.additions)[other_axis(boundary.axis)]
-            others = partner_versions(points, boundary, releases)
+            partners = find_partners(points, boundary, releases)
             for name in candidate_builds(
-                boundary, others, self.tried, self.unreached, self.additions
+                boundary, partners, self.tried, self.unreached, self.additions
             ):
                 return name
         return None

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from harness.catalog.builds import (
     DEBIAN,
+    LEGACY,
     NO_ADDITIONS,
+    STOCK,
     Build,
     UserAdditions,
     all_distributions,
@@ -22,6 +25,16 @@ from harness.verdicts.version_boundaries import (
     VersionDependence,
 )
 
+_LEGACY_END = f"-{LEGACY}"
+
+
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """A version of the other axis, and the flavour of OpenSSL that it was measured with."""
+
+    version: Version
+    flavour: str = STOCK
+
 
 def open_boundaries(dependences: Iterable[VersionDependence]) -> list[VersionBoundary]:
     """The boundaries between which releases lie that were not measured, each once."""
@@ -35,29 +48,30 @@ def open_boundaries(dependences: Iterable[VersionDependence]) -> list[VersionBou
     return list({(b.axis, b.before.last, b.after.first): b for b in boundaries}.values())
 
 
-def partner_versions(
+def find_partners(
     points: Iterable[LabelledBuild], boundary: VersionBoundary, known: Collection[Version]
-) -> list[Version]:
+) -> list[Partner]:
     """Versions of the other axis to pair a boundary's releases with, the preferred first.
 
-    First those that were measured on both sides of the boundary, so that the other axis does not
-    change; then those of one side, then all others that were measured. A version that is not among
-    ``known`` cannot be built with.
+    First those that were measured on both sides of the boundary, so that neither the other axis nor
+    the flavour changes; then those of one side, then all others that were measured. A version that
+    is not among ``known`` cannot be built with.
     """
-    sides_by_version: dict[Version, set[bool]] = {}
+    sides_by_partner: dict[Partner, set[bool]] = {}
     for point in points:
         here, other = point.version_on(boundary.axis), point.version_on(other_axis(boundary.axis))
         if here is None or other is None or other not in known:
             continue
-        sides = sides_by_version.setdefault(other, set())
+        flavour = LEGACY if point.build.endswith(_LEGACY_END) else STOCK
+        sides = sides_by_partner.setdefault(Partner(other, flavour), set())
         if here in (boundary.before.last, boundary.after.first):
             sides.add(here == boundary.after.first)
-    return sorted(sides_by_version, key=lambda version: -len(sides_by_version[version]))
+    return sorted(sides_by_partner, key=lambda partner: -len(sides_by_partner[partner]))
 
 
 def candidate_builds(
     boundary: VersionBoundary,
-    partner_versions: Sequence[Version],
+    partners: Sequence[Partner],
     tried: Collection[str],
     unreached: Collection[str] = (),
     additions: UserAdditions = NO_ADDITIONS,
@@ -68,17 +82,19 @@ def candidate_builds(
 
     Args:
         boundary: one with releases between.
-        partner_versions: versions of the other axis to pair them with, the preferred first.
+        partners: versions of the other axis to pair them with, the preferred first.
         tried: ids of builds that were measured, or were unavailable.
         unreached: ids of releases whose source was unavailable, such as ``postfix-3.9.0``.
         additions: the user's releases, which take the place of the catalog's.
     """
     versions, missing = middle_first(boundary.between), set(unreached)
     for version in versions:
-        for other in partner_versions:
-            names = _paired_builds(boundary.axis, version, other, additions)
+        for partner in partners:
+            names = _paired_builds(boundary.axis, version, partner, additions)
             yield from (
-                name for name in names if name not in tried and not missing & set(name.split("+"))
+                name
+                for name in names
+                if name not in tried and not missing & set(_split_releases(name))
             )
     for version in versions:
         builds = _distribution_builds(boundary.axis, version)
@@ -86,19 +102,21 @@ def candidate_builds(
 
 
 def _paired_builds(
-    axis: Axis, version: Version, other: Version, additions: UserAdditions
+    axis: Axis, version: Version, partner: Partner, additions: UserAdditions
 ) -> Iterator[str]:
     """The builds of the two, first with OpenSSL from source, then as Debian packages it.
 
     None where the two cannot be built with each other.
     """
-    postfix, openssl = (version, other) if axis is Axis.POSTFIX else (other, version)
+    both = (version, partner.version)
+    postfix, openssl = both if axis is Axis.POSTFIX else both[::-1]
+    compiled = f"{openssl}{_LEGACY_END if partner.flavour == LEGACY else ''}"
     packaged = [
         f"{openssl}-{DEBIAN}"
         for package in all_packages("openssl")
         if Version.parse(package.version) == openssl
     ]
-    for linked in (str(openssl), *packaged):
+    for linked in (compiled, *packaged):
         with suppress(UsageError):
             yield Build.parse(f"postfix-{postfix}+openssl-{linked}", additions).id
 
@@ -118,7 +136,12 @@ def _distribution_builds(axis: Axis, version: Version) -> Iterator[str]:
 def named_releases(build: str, why: str) -> tuple[str, ...]:
     """The releases of a pair that the first line of an error names: what was unavailable."""
     named = why.partition("\n")[0].split()
-    return tuple(name for name in build.split("+") if {name, f"{name}:"} & set(named))
+    return tuple(name for name in _split_releases(build) if {name, f"{name}:"} & set(named))
+
+
+def _split_releases(build: str) -> list[str]:
+    """The ids of a pair's releases, without the flavour."""
+    return build.removesuffix(_LEGACY_END).split("+")
 
 
 def other_axis(axis: Axis) -> Axis:

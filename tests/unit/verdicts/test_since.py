@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.catalog.builds import Build, UserAdditions
+from harness.catalog.builds import LEGACY, STOCK, Build, UserAdditions
 from harness.catalog.releases import Release, Source, SourceKind
 from harness.catalog.versions import Version
 from harness.cli.main import run_cli
@@ -27,11 +27,12 @@ from harness.run.bisection import (
     narrow_plan,
 )
 from harness.verdicts.bisection_steps import (
+    Partner,
     candidate_builds,
+    find_partners,
     middle_first,
     named_releases,
     open_boundaries,
-    partner_versions,
 )
 from harness.verdicts.since import group_places, known_releases
 from harness.verdicts.version_boundaries import (
@@ -77,6 +78,11 @@ def test_what_both_sides_do_not_agree_on_says_nothing() -> None:
     assert constant.found.unmeasured == (OLD,)
 
 
+def partner(version: str, flavour: str = STOCK) -> Partner:
+    """A version of the other axis."""
+    return Partner(Version.parse(version), flavour)
+
+
 def border(axis: Axis, before: str, after: str) -> VersionBoundary:
     """A boundary between two releases, with what the catalog has between."""
     old, new = Version.parse(before), Version.parse(after)
@@ -87,7 +93,7 @@ def border(axis: Axis, before: str, after: str) -> VersionBoundary:
 def test_the_next_build_halves_the_border_and_pairs_what_can_be_paired() -> None:
     """Protects time: the middle release first, with an OpenSSL that it can be built with."""
     (edge,) = open_boundaries(group.found for group in group_places(run(), "defaults"))
-    others = [Version.parse("1.0.2h"), Version.parse("1.1.1w")]
+    others = [partner("1.0.2h"), partner("1.1.1w")]
     names = list(candidate_builds(edge, others, tried=PAIRS))
     middle = edge.between[len(edge.between) // 2]
     assert names[0] == f"postfix-{middle}+openssl-1.1.1w"
@@ -98,7 +104,7 @@ def test_the_next_build_halves_the_border_and_pairs_what_can_be_paired() -> None
 def test_a_release_without_a_source_is_not_asked_for_again() -> None:
     """Protects time: with another OpenSSL its source is not reached either."""
     edge = border(Axis.POSTFIX, "3.8.6", "3.8.12")
-    others = [Version.parse("1.1.1w"), Version.parse("3.0.20")]
+    others = [partner("1.1.1w"), partner("3.0.20")]
     assert list(candidate_builds(edge, others, ())) == [
         "postfix-3.8.9+openssl-1.1.1w",
         "postfix-3.8.9+openssl-3.0.20",
@@ -113,15 +119,15 @@ def test_an_openssl_is_also_had_as_debian_packages_it() -> None:
     """Protects reach: where there is no source, there may be packages of that version."""
     edge = border(Axis.OPENSSL, "3.6.4", "4.0.0")
     packaged = "postfix-3.10.13+openssl-3.6.5-debian"
-    names = list(candidate_builds(edge, [Version.parse("3.10.13")], ()))
+    names = list(candidate_builds(edge, [partner("3.10.13")], ()))
     assert names[:2] == ["postfix-3.10.13+openssl-3.6.5", packaged]
-    assert packaged in candidate_builds(edge, [Version.parse("3.10.13")], (), {"openssl-3.6.5"})
+    assert packaged in candidate_builds(edge, [partner("3.10.13")], (), {"openssl-3.6.5"})
 
 
 def test_a_distribution_that_has_the_release_comes_last() -> None:
     """Protects the other axis: a distribution brings its own OpenSSL, so pairs go before it."""
     edge = border(Axis.POSTFIX, "3.6.3", "3.6.5")
-    names = list(candidate_builds(edge, [Version.parse("1.1.1w")], ()))
+    names = list(candidate_builds(edge, [partner("1.1.1w")], ()))
     assert names == ["postfix-3.6.4+openssl-1.1.1w", "ubuntu-22.04"]
 
 
@@ -136,8 +142,34 @@ def test_partners_of_both_sides_come_before_others() -> None:
         ("3.5.25", "1.1.1-pre8"),
     ]
     points = [LabelledBuild("", Version.parse(p), Version.parse(o), None) for p, o in measured]
-    versions = partner_versions(points, edge, known_releases()[Axis.OPENSSL])
-    assert [str(version) for version in versions] == ["1.1.1w", "3.0.20", "3.5.7"]
+    partners = find_partners(points, edge, known_releases()[Axis.OPENSSL])
+    assert partners == [partner("1.1.1w"), partner("3.0.20"), partner("3.5.7")]
+
+
+def test_the_flavour_is_held_still_too() -> None:
+    """Protects the finding, and time: a stock build of that version is another OpenSSL."""
+    builds = {
+        "postfix-3.0.1+openssl-1.0.2h-legacy": ("3.0.1", "1.0.2h"),
+        "postfix-3.0.4+openssl-1.0.2h-legacy": ("3.0.4", "1.0.2h"),
+        "postfix-3.0.4+openssl-1.0.2h": ("3.0.4", "1.0.2h"),
+    }
+    points = [
+        LabelledBuild(name, Version.parse(p), Version.parse(o), None)
+        for name, (p, o) in builds.items()
+    ]
+    edge = border(Axis.POSTFIX, "3.0.1", "3.0.4")
+    partners = find_partners(points, edge, known_releases()[Axis.OPENSSL])
+    assert partners == [partner("1.0.2h", LEGACY), partner("1.0.2h")]
+    assert next(candidate_builds(edge, partners, builds)).endswith("+openssl-1.0.2h-legacy")
+
+
+def test_along_openssl_the_flavour_is_that_of_the_builds_measured() -> None:
+    """Protects the finding: SSLv2 is in a legacy build after it went out of the stock ones."""
+    edge, legacy = border(Axis.OPENSSL, "1.0.2f", "1.0.2h"), [partner("3.0.4", LEGACY)]
+    name, *_ = candidate_builds(edge, legacy, ())
+    assert name == "postfix-3.0.4+openssl-1.0.2g-legacy"
+    assert named_releases(name, "no place gave the source of openssl-1.0.2g") == ("openssl-1.0.2g",)
+    assert "ubuntu-16.04" in candidate_builds(edge, legacy, (), {"openssl-1.0.2g"})
 
 
 @pytest.mark.parametrize(
