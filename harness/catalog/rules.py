@@ -21,7 +21,7 @@ class Need:
 
     ``flavour``: only for that one ("" for all). ``ccargs`` and ``auxlibs`` are arguments of
     Postfix's make, ``configure`` those of OpenSSL's; ``switches`` select variants in the product's
-    build.sh.
+    build.sh. ``folder``: that of the recipe, below ``images/``, in place of the product's.
     """
 
     versions: tuple[Constraint, ...]
@@ -31,6 +31,7 @@ class Need:
     auxlibs: tuple[str, ...] = ()
     configure: tuple[str, ...] = ()
     switches: tuple[str, ...] = ()
+    folder: str = ""
 
     def applies(self, version: str, flavour: str) -> bool:
         """Whether it applies to this version in this flavour."""

@@ -47,6 +47,9 @@ _DISTRIBUTION_FOLDERS = {
     PackageFormat.APK: "alpine",
 }
 
+#: The folder that OpenSSL is built with where no need names another.
+_OPENSSL_FOLDER = "openssl"
+
 #: The folder of the lock files in a context.
 _LOCK = "lock"
 
@@ -187,13 +190,15 @@ def openssl_recipe(library: OpenSSL) -> Recipe:
     if isinstance(library.of, Package):
         return _packaged_recipe(library.of)
     flavour = effective_flavour(library)
+    folder = _find_folder(library.version, flavour)
     return Recipe(
         f"openssl-{library.version}-{flavour}",
         RecipeKind.PART,
-        "openssl",
+        folder,
         args=_openssl_args(library.version, flavour),
         parents={"TOOLCHAIN": toolchain_recipe(base_suite())},
         sources={SOURCE_FILE: library.of},
+        extra={} if folder == _OPENSSL_FOLDER else {_OPENSSL_FOLDER: _OPENSSL_FOLDER},
         labels={
             names.OPENSSL: library.version,
             names.KIND: RecipeKind.PART,
@@ -415,6 +420,12 @@ def _openssl_args(version: str, flavour: str) -> dict[str, str]:
         "CONFIGURE": _join_options(need.configure for need in requirements),
         "SWITCHES": _join_options(need.switches for need in requirements),
     }
+
+
+def _find_folder(version: str, flavour: str) -> str:
+    """The folder of an OpenSSL's recipe, which is the usual one unless a need names another."""
+    needs = find_needs("openssl", version, flavour)
+    return next((need.folder for need in needs if need.folder), _OPENSSL_FOLDER)
 
 
 def _packaged_recipe(package: Package) -> Recipe:

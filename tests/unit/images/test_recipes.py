@@ -297,3 +297,21 @@ def test_a_control_never_passes_for_a_build() -> None:
         assert recipe.labels[names.KIND] == "control"
         assert recipe.labels[names.BUILD] == control.name
         assert not recipe.is_build
+
+
+@pytest.mark.parametrize(
+    ("version", "folder"), [("1.1.0g", "openssl-1.1.0"), ("1.1.0h", "openssl")]
+)
+def test_an_openssl_whose_configure_needs_an_old_perl_is_adapted_first(
+    version: str, folder: str
+) -> None:
+    """Protects 1.1.0 to 1.1.0g, and the images of all others, whose recipe stays as it is."""
+    recipe = openssl_recipe(find_openssl(version))
+    assert recipe.folder == folder
+    files = {
+        file.name
+        for file in context_files(images_dir() / folder, recipe.extra_folders(images_dir()))
+    }
+    script = "build.sh" if folder == "openssl" else "openssl/build.sh"
+    assert {"Dockerfile", script} <= files
+    assert "no-tests" not in recipe.args["CONFIGURE"].split()
