@@ -138,6 +138,7 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
     return pytester
 
 
+@pytest.mark.nightly
 def test_any_distribution_of_tests_gives_the_same(
     project: pytest.Pytester, engine: docker.DockerClient
 ) -> None:

@@ -90,6 +90,7 @@ def test_without_a_registry_the_reason_and_the_next_step_are_told(
     assert "'docker load' it here" in origin.next_step
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(("manager", "policy"), SYSTEMS)
 def test_the_recipe_makes_an_image_that_keeps_the_contract(
     engine: docker.DockerClient, builder: ImageBuilder, tmp_path: Path, manager: str, policy: str
@@ -106,6 +107,7 @@ def test_the_recipe_makes_an_image_that_keeps_the_contract(
     assert report.versions == image.versions
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("policy", POLICIES)
 def test_the_crypto_policy_is_read_back(builder: ImageBuilder, tmp_path: Path, policy: str) -> None:
     """The policy by name, and each of its lines that OpenSSL reads, are in the image's facts."""
@@ -115,6 +117,7 @@ def test_the_crypto_policy_is_read_back(builder: ImageBuilder, tmp_path: Path, p
     assert image.versions.system_policy == expected
 
 
+@pytest.mark.nightly
 def test_what_a_crypto_policy_changes_in_postfix(builder: ImageBuilder, tmp_path: Path) -> None:
     """Postfix replaces the policy's lowest version and level, not its suites of TLS 1.3."""
     images = {

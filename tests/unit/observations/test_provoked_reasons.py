@@ -42,7 +42,7 @@ def rows_of(module: ModuleType) -> Iterator[Row]:
         if not name.startswith("test_"):
             continue
         for mark in getattr(test, "pytestmark", []):
-            if mark.name != "parametrize" or "reason" not in mark.args[0]:
+            if mark.name != "parametrize" or not {"where", "reason"} <= set(mark.args[0]):
                 continue
             names = mark.args[0]
             for values in mark.args[1]:
