@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from harness.catalog.builds import NO_ADDITIONS, Build, UserAdditions
 from harness.catalog.clients import all_clients
 from harness.images.batch_build import Orderable, add_parts, list_orderables, order_name
-from harness.images.recipes import Recipe, RecipeKind, build_recipe, client_recipe
+from harness.images.recipe import Recipe, RecipeKind
+from harness.images.recipes import build_recipe, client_recipe
 from harness.run.choosing import check_used, choose_builds, choose_from, split_globs
 
 

@@ -15,8 +15,8 @@ from harness.docker_engine.session import engine_errors
 from harness.errors import DoesNotBuildError, HarnessError, InfrastructureError, SourceError
 from harness.images.image import Image
 from harness.images.image_builder import ImageBuilder
+from harness.images.recipe import Recipe
 from harness.images.recipes import (
-    Recipe,
     client_recipe,
     control_recipe,
     dns_recipe,

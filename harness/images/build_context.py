@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.images.context import context_files, write_tar
 from harness.images.ingredients import Ingredients
-from harness.images.recipes import Recipe
+from harness.images.recipe import Recipe
 from harness.sources.archives import check_unchanged
 
 

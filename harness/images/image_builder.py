@@ -39,7 +39,8 @@ from harness.images.provenance import (
     remember_versions,
 )
 from harness.images.pulled_images import PulledRecords
-from harness.images.recipes import Recipe, RecipeKind, base_recipe, build_recipe
+from harness.images.recipe import Recipe, RecipeKind
+from harness.images.recipes import base_recipe, build_recipe
 from harness.images.refusals import Refusals, file_name, list_inputs
 from harness.images.registry import ImageRegistry
 from harness.images.registry_puller import RegistryPuller

@@ -11,7 +11,7 @@ from harness.catalog.package_files import find_distribution
 from harness.docker_engine.cancel import Cancel
 from harness.errors import InfrastructureError
 from harness.images.package_origin import FetchedFiles
-from harness.images.recipes import Recipe
+from harness.images.recipe import Recipe
 from harness.sources import registries
 from harness.sources.archives import Archive, SourceStore
 from harness.sources.package_fetch import ChangedPackageError, PackageFetcher

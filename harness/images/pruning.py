@@ -20,7 +20,8 @@ from harness.errors import UsageError
 from harness.images import labels as names
 from harness.images.batch_build import list_orderables
 from harness.images.image import labels_of
-from harness.images.recipes import REPOSITORY, Recipe, build_recipe
+from harness.images.recipe import REPOSITORY, Recipe
+from harness.images.recipes import build_recipe
 
 
 @dataclass(frozen=True, slots=True)

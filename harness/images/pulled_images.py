@@ -18,7 +18,7 @@ from harness.errors import BuildError
 from harness.files import replace_file
 from harness.images import labels as names
 from harness.images.image import labels_of
-from harness.images.recipes import Recipe
+from harness.images.recipe import Recipe
 
 #: What stamping.py writes: "postfix-3.7.11 sha256:HEX corroborated:1".
 _SOURCE = re.compile(r"(?P<release>\S+) sha256:(?P<hash>[0-9a-f]{64}) .+")

@@ -29,7 +29,7 @@ from harness.images.pulled_images import (
     check_pulled,
     has_user_source,
 )
-from harness.images.recipes import Recipe
+from harness.images.recipe import Recipe
 from harness.images.registry import ImageRegistry
 
 #: Pulls at a time. The engine has three layers on their way at a time by default.

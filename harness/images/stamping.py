@@ -11,7 +11,7 @@ from datetime import datetime
 from harness.catalog.releases import Source, SourceKind
 from harness.images import labels as names
 from harness.images.image import Image
-from harness.images.recipes import Recipe
+from harness.images.recipe import Recipe
 from harness.sources.archives import Archive
 
 

@@ -20,7 +20,7 @@ from harness.catalog.peers import Peer, all_peers, has_cells_of
 from harness.catalog.releases import Release
 from harness.catalog.selectors import select_names
 from harness.errors import NothingSelectedError, UsageError
-from harness.images.recipes import Recipe
+from harness.images.recipe import Recipe
 from harness.paths import scenarios_dir
 from harness.scenarios.claims import BASELINE
 from harness.scenarios.scenario import (

@@ -25,7 +25,7 @@ from harness.errors import ContractError, HarnessError
 from harness.images import labels, recipes
 from harness.images.image import Image
 from harness.images.image_builder import ImageBuilder
-from harness.images.recipes import Recipe
+from harness.images.recipe import Recipe
 from harness.run.container_pool import NameServer
 from harness.run.endpoints import ControlEndpoint
 from harness.run.events import Listener, Step

@@ -42,14 +42,8 @@ from harness.images import labels as names
 from harness.images.image import Image
 from harness.images.image_builder import ImageBuilder
 from harness.images.provenance import read_versions
-from harness.images.recipes import (
-    SOURCE_FILE,
-    Recipe,
-    RecipeKind,
-    base_recipe,
-    build_recipe,
-    toolchain_recipe,
-)
+from harness.images.recipe import Recipe, RecipeKind
+from harness.images.recipes import SOURCE_FILE, base_recipe, build_recipe, toolchain_recipe
 from harness.paths import images_dir
 from harness.targets.lab import Lab
 from tests.docker.conformance_faults import BARE, FAULTS, ONLY_LISTED, PREPARED, Fault

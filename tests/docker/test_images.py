@@ -27,7 +27,8 @@ from harness.images import labels as names
 from harness.images.image import Image
 from harness.images.image_builder import ImageBuilder
 from harness.images.provenance import check_versions, read_versions
-from harness.images.recipes import Recipe, RecipeKind, base_recipe, build_recipe
+from harness.images.recipe import Recipe, RecipeKind
+from harness.images.recipes import base_recipe, build_recipe
 from harness.paths import images_dir
 
 pytestmark = pytest.mark.docker

@@ -28,7 +28,8 @@ from harness.errors import DoesNotBuildError, ExitCode
 from harness.images import labels as names
 from harness.images.image_builder import ImageBuilder
 from harness.images.pruning import TaggedImage, find_outdated, our_images, remove_images
-from harness.images.recipes import Recipe, RecipeKind, base_recipe, build_recipe
+from harness.images.recipe import Recipe, RecipeKind
+from harness.images.recipes import base_recipe, build_recipe
 from harness.paths import cache_dir, images_dir
 
 pytestmark = pytest.mark.docker

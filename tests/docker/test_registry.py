@@ -32,7 +32,8 @@ from harness.images import labels as names
 from harness.images.image import Image
 from harness.images.image_builder import ImageBuilder
 from harness.images.pulled_images import PulledRecords
-from harness.images.recipes import Recipe, RecipeKind, base_recipe, build_recipe
+from harness.images.recipe import Recipe, RecipeKind
+from harness.images.recipes import base_recipe, build_recipe
 from harness.images.registry import ImageRegistry, read_lock
 from harness.images.registry_pusher import PushResult, PushState, RegistryPusher
 from harness.observations.run_folder import load_run

@@ -18,7 +18,8 @@ from harness.images import labels as names
 from harness.images.base import Origin, find_origin
 from harness.images.image import Image
 from harness.images.image_builder import ImageBuilder
-from harness.images.recipes import Recipe, RecipeKind, build_recipe
+from harness.images.recipe import Recipe, RecipeKind
+from harness.images.recipes import build_recipe
 from harness.paths import images_dir
 from harness.targets.lab import Lab
 from tests.docker.conftest import run_process

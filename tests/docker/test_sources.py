@@ -18,7 +18,8 @@ from harness.docker_engine.cancel import Cancel
 from harness.errors import SourceError
 from harness.images.image import Image
 from harness.images.image_builder import ImageBuilder
-from harness.images.recipes import Recipe, RecipeKind, base_recipe, build_recipe
+from harness.images.recipe import Recipe, RecipeKind
+from harness.images.recipes import base_recipe, build_recipe
 from harness.paths import images_dir
 from harness.sources.archives import SourceStore
 from harness.sources.debian_archive import DebianFetcher

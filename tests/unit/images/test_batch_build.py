@@ -20,7 +20,8 @@ from harness.images.image import Image
 from harness.images.image_states import list_states
 from harness.images.pruning import TaggedImage
 from harness.images.pulled_images import PulledRecords
-from harness.images.recipes import SOURCE_FILE, Recipe, build_recipe, openssl_recipe
+from harness.images.recipe import Recipe
+from harness.images.recipes import SOURCE_FILE, build_recipe, openssl_recipe
 from harness.images.refusals import Refusals, file_name, list_inputs
 from harness.images.stamping import make_labels
 from harness.paths import images_dir

@@ -20,7 +20,8 @@ from harness.images import labels as names
 from harness.images.base import Origin, image_name
 from harness.images.bootstrap import describe_bootstrap, explain_failure
 from harness.images.context import context_files
-from harness.images.recipes import RecipeKind, build_recipe
+from harness.images.recipe import RecipeKind
+from harness.images.recipes import build_recipe
 from harness.paths import images_dir
 
 SCRIPTS = images_dir() / "base"

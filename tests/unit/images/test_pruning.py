@@ -8,7 +8,8 @@ from harness.catalog.builds import Build, UserAdditions, known_builds
 from harness.catalog.releases import Release, Source, SourceKind
 from harness.images import labels as names
 from harness.images.pruning import TaggedImage, find_outdated, is_ours
-from harness.images.recipes import Recipe, build_recipe
+from harness.images.recipe import Recipe
+from harness.images.recipes import build_recipe
 from harness.paths import images_dir
 
 OFF_LIST = "postfix-3.4.27+openssl-1.0.2h"

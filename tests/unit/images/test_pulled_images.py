@@ -18,13 +18,8 @@ from harness.images.pulled_images import (
     check_pulled,
     has_user_source,
 )
-from harness.images.recipes import (
-    SOURCE_FILE,
-    Recipe,
-    RecipeKind,
-    build_recipe,
-    client_recipe,
-)
+from harness.images.recipe import Recipe, RecipeKind
+from harness.images.recipes import SOURCE_FILE, build_recipe, client_recipe
 
 PAIR = build_recipe(Build.parse("postfix-3.7.11+openssl-1.1.1w"))
 HASH = "c" * 64

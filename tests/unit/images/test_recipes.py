@@ -20,10 +20,9 @@ from harness.errors import InfrastructureError, SourceError
 from harness.files import file_digest
 from harness.images import labels as names
 from harness.images.context import context_files, write_tar
+from harness.images.recipe import Recipe, RecipeKind, safe_name
 from harness.images.recipes import (
     SOURCE_FILE,
-    Recipe,
-    RecipeKind,
     base_recipe,
     build_recipe,
     client_recipe,
@@ -31,7 +30,6 @@ from harness.images.recipes import (
     dns_recipe,
     openssl_recipe,
     proxy_recipe,
-    safe_name,
     sasl_recipe,
     toolchain_recipe,
 )
