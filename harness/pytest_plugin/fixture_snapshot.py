@@ -102,17 +102,19 @@ class SnapshotChecker:
         )
         known_level = parse_level(level, load_policies())
         if self._updates:
-            _record(path, server, known_level, selection)
+            _record_server(path, server, known_level, selection)
             return
         if not path.is_file():
             raise UsageError(
                 f"there is no snapshot {path}",
                 next_step="run pytest with --postfix-update, look at the file, and commit it",
             )
-        _check(path, server, self._connection)
+        _check_server(path, server, self._connection)
 
 
-def _record(path: Path, server: TestedServer, level: Level, selection: RecordedSelection) -> None:
+def _record_server(
+    path: Path, server: TestedServer, level: Level, selection: RecordedSelection
+) -> None:
     """Write what the server does into its rows of the file.
 
     Raises:
@@ -135,7 +137,7 @@ def _record(path: Path, server: TestedServer, level: Level, selection: RecordedS
     write_snapshot(path, change)
 
 
-def _check(path: Path, server: TestedServer, connection: EngineConnection) -> None:
+def _check_server(path: Path, server: TestedServer, connection: EngineConnection) -> None:
     snapshot = load_snapshot(path)
     level = parse_level(snapshot.level, load_policies())
     today = datetime.datetime.now(datetime.UTC).date()
@@ -151,10 +153,10 @@ def _check(path: Path, server: TestedServer, connection: EngineConnection) -> No
     observations = tuple(measure.observations.values())
     data = RunData(server.run_folder, RunRecord(server.run_folder.name, "", Axes()), observations)
     locate = make_locate(_list_files(server.scenario))
-    _report(report_of_check(result, path.name, level.name, data, locate), result, server)
+    _raise_if_red(report_of_check(result, path.name, level.name, data, locate), result, server)
 
 
-def _report(report: ComparisonReport, result: CheckResult, server: TestedServer) -> None:
+def _raise_if_red(report: ComparisonReport, result: CheckResult, server: TestedServer) -> None:
     if result.comparison.is_red:
         raise AssertionError("\n".join(_failure_lines(report, server)))
     if result.exit_code() != 0:
@@ -194,9 +196,11 @@ class _ServerMeasurer:
     def __call__(
         self, scenarios: Sequence[Scenario], places: Collection[CellPlace], alone: bool
     ) -> Mapping[str, Measurement]:
-        return {scenario.id: self._measure(scenario, places, alone) for scenario in scenarios}
+        return {
+            scenario.id: self._measure_places(scenario, places, alone) for scenario in scenarios
+        }
 
-    def _measure(
+    def _measure_places(
         self, scenario: Scenario, places: Collection[CellPlace], alone: bool
     ) -> Measurement:
         if scenario.id == self._server.scenario.id:
