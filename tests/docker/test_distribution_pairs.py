@@ -12,13 +12,15 @@ import platformdirs
 import pytest
 
 from harness.catalog.builds import Build, base_suite, find_openssl
+from harness.cli.main import run_cli
 from harness.docker_engine.cancel import Cancel
 from harness.docker_engine.containers import run_container
+from harness.errors import ExitCode
 from harness.images.image import Image
 from harness.images.image_builder import ImageBuilder
 from harness.images.recipes import build_recipe, openssl_recipe, toolchain_recipe
 from harness.paths import images_dir
-from tests.docker.conftest import run_cli
+from tests.docker.conftest import run_cli as run_matrix
 
 pytestmark = pytest.mark.docker
 
@@ -78,10 +80,26 @@ def test_the_library_has_the_symbol_versions_of_the_packages(
     assert not re.search(r"undefined symbol: (SSL|EVP|X509|BIO)", output)
 
 
-def test_it_keeps_the_image_contract(question: Image, tmp_path: Path) -> None:
+def test_it_keeps_the_image_contract(question: Image) -> None:
     """It can be tested as any other build."""
-    result = run_cli(tmp_path, "images", "check", question.reference)
-    assert result.code == 0, result.out
+    assert run_cli(["images", "check", question.reference]) == ExitCode.OK
+
+
+def test_the_line_of_the_askers_log_comes_from_his_own_pair(tmp_path: Path) -> None:
+    """What started the project: TLSv1 with the cipher of his log, in Postfix's own words."""
+    result = run_matrix(
+        tmp_path,
+        *("-b", QUESTION, "-s", "asker-submission", "-S", "submission", "-c", "openssl-1.0.2h"),
+        *("-o", "TLSv1+ciphers=DHE-RSA-CAMELLIA256-SHA"),
+    )
+    (cell,) = (o for o in result.data.observations if o.scenario == "asker-submission")
+    assert cell.evidence is not None
+    evidence = (result.data.folder / cell.evidence).read_text("utf-8")
+    assert re.search(
+        r"submission/smtpd\[\d+\]: Anonymous TLS connection established from "
+        r"\S+: TLSv1 with cipher DHE-RSA-CAMELLIA256-SHA \(256/256 bits\)",
+        evidence,
+    )
 
 
 def test_an_openssl_without_a_needed_symbol_is_refused_by_the_symbol(
