@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from harness.catalog.builds import Build
+from harness.catalog.builds import Build, UserAdditions
 from harness.catalog.selectors import select_names
 from harness.cli.candidate_options import CandidateOptions, candidate_options
 from harness.cli.confirmation import confirm_measuring
@@ -40,7 +40,7 @@ from harness.reports.comparison_report import ComparisonReport, report_of_check
 from harness.reports.comparison_text import comparison_lines
 from harness.reports.junit import CHECK_FILE, JUNIT_FILE, render_junit
 from harness.reports.problems import describe_problems
-from harness.run.choosing import choose_builds, read_scenarios, split_globs
+from harness.run.choosing import check_used, read_scenarios, split_globs
 from harness.run.snapshot_measuring import SnapshotMeasurer
 from harness.scenarios.policies import load_policies
 from harness.scenarios.scenario import Scenario
@@ -165,7 +165,7 @@ def check_command(
     if update or prune:
         refuse_in_ci(path, force=force)
     files = _read_files(path, names, known_path, service, reading, measuring)
-    builds, unknown = _find_builds(files.snapshot, measuring)
+    builds, unknown = find_builds(files.snapshot, measuring.selection.builds, measuring.additions)
     selected = _select_cells(files, measuring, builds)
     if strength:
         _confirm_strength(files, selected, yes=yes, quiet=measuring.quiet)
@@ -252,24 +252,26 @@ def _read_files(
     return CheckFiles(path, snapshot, level, known, candidate, given)
 
 
-def _find_builds(
-    snapshot: Snapshot, measuring: MeasureOptions
+def find_builds(
+    snapshot: Snapshot, patterns: Sequence[str], additions: UserAdditions
 ) -> tuple[dict[str, Build], dict[str, str]]:
     """The recorded builds that are selected, and why others are not known any more.
 
     Raises:
-        UsageError: a glob matches no recorded build.
+        UsageError: a glob matches no recorded build, or an addition goes into none of them.
     """
     recorded = sorted({place.build for place in snapshot.cells})
-    globs = split_globs(measuring.selection.builds)
+    globs = split_globs(patterns)
     chosen = select_names("build", recorded, globs) if recorded else ()
     builds: dict[str, Build] = {}
     unknown: dict[str, str] = {}
     for name in chosen:
         try:
-            builds |= choose_builds([name], measuring.additions)
+            builds[name] = Build.parse(name, additions)
         except HarnessError as error:
             unknown[name] = error.what
+    # Of all builds together: an image of the user's is one build, and the others are not unknown.
+    check_used(additions, builds.values())
     return builds, unknown
 
 

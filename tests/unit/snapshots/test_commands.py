@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from harness.catalog.builds import UserAdditions
 from harness.cli.candidate_options import CandidateOptions
+from harness.cli.commands.check import find_builds
 from harness.cli.main import run_cli
 from harness.cli.snapshot_files import (
     make_locate,
@@ -49,6 +52,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["check", "snapshot.json", "-b", "debian-9"], 4, "no build matches 'debian-9'"),
         (["check", "snapshot.json", "-c", "nodemailer-*"], 4, "no client matches"),
         (["check", "snapshot.json", "--known", "none.toml"], 4, "none.toml"),
+        (["check", "snapshot.json", "--image", "mine=x:1"], 4, "is made from mine"),
     ],
 )
 def test_bad_input_is_refused_first(
@@ -104,6 +108,17 @@ def test_wrong_known_failures_are_refused_before_docker(
     (folder / "known.toml").write_text("[[known]]\n")
     assert run_cli(["check", "snapshot.json"]) == 4
     assert "known.toml:1: known.outcome: this key is missing" in capsys.readouterr().err
+
+
+def test_a_users_image_beside_a_distribution_leaves_both_known() -> None:
+    """Protects a distribution from being left out, or pruned, where --image names another build."""
+    cells = recorded().cells
+    (place, values), *_ = cells.items()
+    mine = {replace(place, build="mine"): values, replace(place, build="no-such-build"): values}
+    snapshot = replace(recorded(), cells={**cells, **mine})
+    builds, unknown = find_builds(snapshot, (), UserAdditions(images={"mine": "x:1"}))
+    assert set(builds) == {"debian-12", "debian-13", "mine"}
+    assert set(unknown) == {"no-such-build"}
 
 
 def test_names_are_relative_to_the_snapshot(folder: Path) -> None:
