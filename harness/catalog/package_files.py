@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from harness.catalog.builds import Distribution, all_distributions
+from harness.catalog.builds import find_by_suite
 from harness.catalog.releases import load_data
 
 # Section, first letters of the source package ("libs" for libselinux), source package, file.
@@ -71,13 +71,8 @@ def parse_package_files(data: Mapping[str, Any]) -> tuple[PackageFile, ...]:
 @cache
 def package_files_of(suite: str) -> tuple[PackageFile, ...]:
     """The package files from which the suite's base is made; none for most suites."""
-    known = find_distribution(suite)
+    known = find_by_suite(suite)
     return parse_package_files(load_data(known.files)) if known and known.files else ()
-
-
-def find_distribution(suite: str) -> Distribution | None:
-    """The catalog's distribution with that suite, if it has one."""
-    return next((entry for entry in all_distributions() if entry.suite == suite), None)
 
 
 def least_corroborated(files: tuple[PackageFile, ...]) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from harness.catalog.package_files import find_distribution
+from harness.catalog.builds import find_by_suite
 from harness.docker_engine.cancel import Cancel
 from harness.errors import InfrastructureError
 from harness.images.package_origin import FetchedFiles
@@ -77,7 +77,7 @@ class IngredientFetcher:
         """A base's package files; an error is kept, since a registry may have an image instead."""
         if not recipe.packages:
             return None
-        known = find_distribution(recipe.args["SUITE"])
+        known = find_by_suite(recipe.args["SUITE"])
         family = known.family if known else "debian"
         say = partial(self.on_step, recipe.name)
         try:

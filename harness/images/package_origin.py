@@ -12,7 +12,8 @@ from pathlib import Path
 
 import docker
 
-from harness.catalog.package_files import PackageFile, find_distribution
+from harness.catalog.builds import find_by_suite
+from harness.catalog.package_files import PackageFile
 from harness.docker_engine.cancel import Cancel
 from harness.errors import InfrastructureError
 from harness.images.base import Origin, find_origin
@@ -45,7 +46,7 @@ def choose_origin(
     """
     if files is None:
         return find_origin(client, suite, temp_dir, cancel, say)
-    known = find_distribution(suite)
+    known = find_by_suite(suite)
     family = known.family if known else "debian"
     try:
         if files.error:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.catalog.builds import all_distributions
+from harness.catalog.builds import all_distributions, find_by_suite
 from harness.catalog.package_files import (
     PackageFile,
-    find_distribution,
     least_corroborated,
     package_files_of,
     parse_package_files,
@@ -39,7 +38,7 @@ def test_other_suites_have_no_package_files() -> None:
     with_files = {entry.suite for entry in all_distributions() if package_files_of(entry.suite)}
     assert with_files == {"trusty"}
     assert package_files_of("no-such-suite") == ()
-    assert find_distribution("no-such-suite") is None
+    assert find_by_suite("no-such-suite") is None
 
 
 def test_a_file_knows_its_name_and_its_package() -> None:
