@@ -39,7 +39,7 @@ from harness.scenarios.policies import load_policies
 from harness.scenarios.scenario import Scenario
 from harness.snapshots.checking import CheckResult, SnapshotCheck, select_places
 from harness.snapshots.findings import Finding
-from harness.snapshots.known_failures import load_known_failures
+from harness.snapshots.known_failures import KNOWN_FAILURES, load_known_failures
 from harness.snapshots.recorded_candidate import record_candidate
 from harness.snapshots.snapshot import (
     Measurement,
@@ -57,8 +57,6 @@ from harness.snapshots.values import (
     parse_level,
     place_of,
 )
-
-KNOWN = "known.toml"
 
 
 class SnapshotChecker:
@@ -94,7 +92,7 @@ class SnapshotChecker:
         Raises:
             AssertionError: it does not; the text says what broke, for whom, and by which line.
             NotMeasured: what differs does not repeat, or nothing could be measured.
-            UsageError: there is no snapshot, or it cannot be read.
+            UsageError: there is no snapshot, it has another level, or it cannot be read.
         """
         path = self._folder / f"{self._name}{'.' if name else ''}{name}.json"
         selection = RecordedSelection(
@@ -109,7 +107,7 @@ class SnapshotChecker:
                 f"there is no snapshot {path}",
                 next_step="run pytest with --postfix-update, look at the file, and commit it",
             )
-        _check_server(path, server, self._connection)
+        _check_server(path, known_level, server, self._connection)
 
 
 def _record_server(
@@ -137,11 +135,13 @@ def _record_server(
     write_snapshot(path, change)
 
 
-def _check_server(path: Path, server: TestedServer, connection: EngineConnection) -> None:
+def _check_server(
+    path: Path, level: Level, server: TestedServer, connection: EngineConnection
+) -> None:
     snapshot = load_snapshot(path)
-    level = parse_level(snapshot.level, load_policies())
+    check_level(path, snapshot, level)
     today = datetime.datetime.now(datetime.UTC).date()
-    known = load_known_failures(path.parent / KNOWN, path.name, today)
+    known = load_known_failures(path.parent / KNOWN_FAILURES, path.name, today)
     selected = select_places(snapshot, server.scenario, [server.facts.build])
     if not selected:
         raise UsageError(
@@ -154,6 +154,19 @@ def _check_server(path: Path, server: TestedServer, connection: EngineConnection
     data = RunData(server.run_folder, RunRecord(server.run_folder.name, "", Axes()), observations)
     locate = make_locate(_list_files(server.scenario))
     _raise_if_red(report_of_check(result, path.name, level.name, data, locate), result, server)
+
+
+def check_level(path: Path, snapshot: Snapshot, level: Level) -> None:
+    """Refuse a snapshot that keeps something else than the test compares.
+
+    Raises:
+        UsageError: it was recorded at another level.
+    """
+    if snapshot.level != level.name:
+        raise UsageError(
+            f"{path} has the level {snapshot.level}, and the test names {level.name}",
+            next_step="run pytest with --postfix-update, look at the change, and commit it",
+        )
 
 
 def _raise_if_red(report: ComparisonReport, result: CheckResult, server: TestedServer) -> None:
