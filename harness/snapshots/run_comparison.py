@@ -39,7 +39,7 @@ class ChangedVerdict:
 
 @dataclass(frozen=True, slots=True)
 class RunComparison:
-    """The cells keep the runs' order; ``verdicts`` counts those that both runs have."""
+    """The cells keep the runs' order; ``verdicts`` counts those that both runs measured."""
 
     cells: tuple[CellFinding, ...]
     changed_verdicts: tuple[ChangedVerdict, ...]
@@ -53,7 +53,7 @@ class RunComparison:
 def compare_runs(before: RunData, after: RunData, level: Level | None = None) -> RunComparison:
     """Compare two runs, by default at the level ``exact``; control cells are left out."""
     comparer = _RunComparer(before, after, level or SessionLevel(exact=True))
-    was, now = _verdicts_by_build(before), _verdicts_by_build(after)
+    was, now = _measured_verdicts(before), _measured_verdicts(after)
     turned = [
         ChangedVerdict(*place, was[place], now[place])
         for place in was
@@ -128,5 +128,11 @@ def _cells_by_id(data: RunData) -> dict[str, Observation]:
     return {cell.cell: cell for cell in data.observations if not is_control(cell.build)}
 
 
-def _verdicts_by_build(data: RunData) -> dict[tuple[str, str], Verdict]:
-    return {(v.scenario, b.build): b.verdict for v in judge_run(data) for b in v.builds}
+def _measured_verdicts(data: RunData) -> dict[tuple[str, str], Verdict]:
+    """The verdicts by scenario and build; a time-out gives none, so it is no difference."""
+    return {
+        (scenario.scenario, on_build.build): on_build.verdict
+        for scenario in judge_run(data)
+        for on_build in scenario.builds
+        if on_build.verdict is not Verdict.UNMEASURED
+    }

@@ -82,6 +82,18 @@ def test_a_cell_without_a_result_is_not_checked(result: str) -> None:
     assert set(findings(run_with(), unknown).values()) == {Finding.NOT_CHECKED}
 
 
+@pytest.mark.parametrize("result", ["timeout", "error driver"])
+def test_a_verdict_that_a_time_out_takes_away_is_no_difference(result: str) -> None:
+    """Protects ``compare`` from exit code 1 where only a machine was slow."""
+    first = run_of(SCENARIOS, [REFUSED])
+    slow = {"debian-12": {"advice": {"smtp": {"TLSv1": result}}}}
+    unknown = moved(run_of(SCENARIOS, [REFUSED], only=slow))
+    for pair in ((first, unknown), (unknown, first)):
+        comparison = compare_runs(*pair)
+        assert comparison.changed_verdicts == ()
+        assert comparison.verdicts == compare_runs(first, first).verdicts - 1
+
+
 def test_a_service_that_the_second_run_has_not_is_gone_and_a_build_is_not_checked() -> None:
     """Protects from reading a narrower selection as a service that was closed."""
     both = run_of({"advice": {"smtp": OPEN, "submission": OPEN}})
