@@ -2,7 +2,8 @@
 
 One suite per build and scenario; a case is an expectation of the scenario, or a group of cells that
 a check found alike (``check.json``). A case has at most one failure or error: what was not measured
-is an error, what does not apply is skipped.
+is an error, what does not apply or was not checked is skipped. A known failure that is wrong itself
+is a failure.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -132,6 +134,16 @@ def _check_cases(check: Mapping[str, Any]) -> Iterator[tuple[str, str, JUnitCase
             builds.setdefault((build, scenario), []).append(cell["cell"])
         for (build, scenario), cells in builds.items():
             yield build, _original_scenario(scenario), _group_case(group, number, cells, setting)
+    for fault in check.get("known_failures", ()):
+        name = Path(fault["file"]).name
+        yield name, "known failures", _known_case(fault)
+
+
+def _known_case(fault: Mapping[str, Any]) -> JUnitCase:
+    """A known failure that is wrong itself, which makes a check red."""
+    file, line = fault["file"], fault["line"]
+    name = f"line {line}: {fault['what']}"
+    return JUnitCase(name, "failure", fault["what"], fault["text"], file, line)
 
 
 def _group_case(

@@ -88,6 +88,7 @@ def test_a_checks_groups_are_cases(tmp_path: Path) -> None:
     assert kinds["debian-12/candidate", "flaky"] == [Error]
     assert kinds["debian-12/candidate", "not checked"] == [Skipped]
     assert kinds["debian-13/candidate", "as recorded"] == []
+    assert kinds["known.toml/known failures", "matches no cell"] == [Failure]
     assert 'file="main.cf" line="2"' in (tmp_path / "junit.xml").read_text("utf-8")
     red = sum(check["counts"][finding] > 0 for finding in RED)
     assert red
