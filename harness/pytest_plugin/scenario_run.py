@@ -139,9 +139,9 @@ class ScenarioRun:
 
     def _measure_plan(self) -> None:
         assert self._plan is not None
-        builds = {name: Build.parse(name) for name in self._plan.builds}
-        job = Job(self._plan, dict(self._scenarios), builds, folder=self.folder)
         try:
+            builds = {name: Build.parse(name) for name in self._plan.builds}
+            job = Job(self._plan, dict(self._scenarios), builds, folder=self.folder)
             measure_job(self._engine, job, self.folder.parent)
         except HarnessError as error:
             self._trouble = str(error)
