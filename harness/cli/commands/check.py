@@ -55,7 +55,7 @@ from harness.snapshots.recorded_candidate import record_candidate
 from harness.snapshots.snapshot import Snapshot, prune_snapshot, update_snapshot
 from harness.snapshots.snapshot_file import load_snapshot
 from harness.snapshots.strength import find_mutations
-from harness.snapshots.values import CellPlace, Level, parse_level
+from harness.snapshots.values import CellPlace, Level, parse_level, values_by_place
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,16 @@ def check_command(
     if strength and mutants is None:
         click.echo("--strength: nothing was weakened, since the check is not green", err=True)
     _print_place(measurer.data)
-    return ExitCode.OK if update else result.exit_code(complete=complete)
+    return exit_code_of(result, files.level, complete=complete, update=update)
+
+
+def exit_code_of(result: CheckResult, level: Level, *, complete: bool, update: bool) -> ExitCode:
+    """The check's; with ``update`` a difference is recorded, and only an empty result is bad."""
+    if not update:
+        return result.exit_code(complete=complete)
+    measured = result.measurement
+    is_empty = not values_by_place(level, measured.cells.values(), measured.builds)
+    return ExitCode.INFRASTRUCTURE if is_empty else ExitCode.OK
 
 
 def _print_place(data: RunData | None) -> None:

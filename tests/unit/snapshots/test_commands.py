@@ -10,7 +10,7 @@ import pytest
 
 from harness.catalog.builds import UserAdditions
 from harness.cli.candidate_options import CandidateOptions
-from harness.cli.commands.check import find_builds
+from harness.cli.commands.check import exit_code_of, find_builds
 from harness.cli.main import run_cli
 from harness.cli.snapshot_files import (
     make_locate,
@@ -20,10 +20,13 @@ from harness.cli.snapshot_files import (
     write_snapshot,
 )
 from harness.errors import UsageError
+from harness.outcomes import Outcome
+from harness.snapshots.checking import SnapshotCheck, select_places
 from harness.snapshots.recorded_candidate import RecordedCandidate, find_changes, record_candidate
 from harness.snapshots.snapshot import Snapshot
 from harness.snapshots.snapshot_file import format_snapshot, load_snapshot
-from tests.unit.snapshots.sample_server import candidate
+from harness.snapshots.values import SessionLevel
+from tests.unit.snapshots.sample_server import SampleServer, candidate
 from tests.unit.snapshots.snapshot_samples import GOOD, recorded
 
 
@@ -119,6 +122,16 @@ def test_a_users_image_beside_a_distribution_leaves_both_known() -> None:
     builds, unknown = find_builds(snapshot, (), UserAdditions(images={"mine": "x:1"}))
     assert set(builds) == {"debian-12", "debian-13", "mine"}
     assert set(unknown) == {"no-such-build"}
+
+
+def test_an_update_that_measured_nothing_is_no_success() -> None:
+    """Protects ``check --update``: exit code 0 says that the file has what is so now."""
+    scenario, snapshot, level = candidate(GOOD), recorded(), SessionLevel()
+    selected = select_places(snapshot, scenario)
+    slow = SampleServer(lambda _name, _place, cell: replace(cell, outcome=Outcome.TIMEOUT))
+    for server, code in ((SampleServer(), 0), (slow, 3)):
+        result = SnapshotCheck(snapshot, level, scenario, server).run(selected, with_blame=False)
+        assert exit_code_of(result, level, complete=False, update=True) == code
 
 
 def test_names_are_relative_to_the_snapshot(folder: Path) -> None:
