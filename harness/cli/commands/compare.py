@@ -56,8 +56,9 @@ def compare_command(
     broken, changed, fixed, added, gone, not checked. A cell that differs under the same
     configuration and image is flaky. A time-out or an error of the harness is not compared.
 
-    The exit code is 1 where a cell or a verdict differs, and 3 where cells are only flaky. A cell
-    that only one of the runs has is no difference, unless the configuration lost its service.
+    The exit code is 1 where a cell or a verdict differs, and 3 where cells are only flaky or none
+    could be compared. A cell that only one of the runs has is no difference, unless the
+    configuration lost its service.
     """
     level = parse_level(level_name, load_policies())
     first, second = load_run(run_folder(before)), load_run(run_folder(after))
@@ -75,4 +76,6 @@ def compare_command(
 def _exit_code_of(comparison: RunComparison) -> int:
     if comparison.having(*DIFFERENT) or comparison.changed_verdicts:
         return ExitCode.DIFFERS
-    return ExitCode.INFRASTRUCTURE if comparison.having(Finding.FLAKY) else ExitCode.OK
+    if comparison.having(Finding.FLAKY) or not comparison.having(Finding.SAME):
+        return ExitCode.INFRASTRUCTURE
+    return ExitCode.OK

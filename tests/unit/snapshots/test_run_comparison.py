@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -127,3 +128,12 @@ def test_compare_prints_each_format(
         assert data["counts"]["not checked"] > 0
     else:
         assert "not checked" in out
+
+
+def test_runs_without_a_cell_in_common_are_no_success(tmp_path: Path) -> None:
+    """Protects pipelines from exit code 0 where nothing was compared."""
+    folder = write_sample_run(tmp_path / "run")
+    empty = tmp_path / "empty"
+    shutil.copytree(folder, empty)
+    (empty / "observations.jsonl").write_text("")
+    assert run_cli(["compare", str(folder), str(empty)]) == 3
