@@ -1,6 +1,6 @@
 """Distributions' pools: the folders of package archives that keep the files of source packages.
 
-A file of a pool is fetched by its URL, without the index of a suite, so it can be had for as long
+A file of a pool is fetched by its URL, without the index of a suite, so it is there for as long
 as the pool keeps it. Suites leave the index earlier.
 """
 

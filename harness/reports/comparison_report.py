@@ -42,8 +42,8 @@ class ComparisonReport:
     """One report. ``subject`` is what was compared: a snapshot's path, or two runs' folders.
 
     ``scenario`` is the id under which the check's cells were measured, "" for two runs. ``logs``
-    are the decisive lines of Postfix's log, by cell. ``tried`` counts the candidates that were
-    measured to find a cause. ``strength`` are the candidate's mutants, None: none were measured.
+    are the decisive lines of Postfix's log, by cell. ``strength`` are
+    the candidate's mutants, None: none were measured.
     """
 
     subject: str
@@ -54,7 +54,6 @@ class ComparisonReport:
     known_faults: tuple[KnownFailureFault, ...] = ()
     blames: tuple[Blame, ...] = ()
     moves: tuple[VersionMove, ...] = ()
-    tried: int = 0
     verdicts: tuple[ChangedVerdict, ...] = ()
     verdicts_compared: int = 0
     strength: tuple[MutantResult, ...] | None = None
@@ -93,7 +92,6 @@ def report_of_check(
         known_faults=result.comparison.known_faults,
         blames=result.blames,
         moves=result.moves,
-        tried=result.tried,
         locate=locate,
     )
     return add_logs(report, data)

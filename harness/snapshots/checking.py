@@ -59,7 +59,6 @@ class CheckResult:
     scenario: str
     blames: tuple[Blame, ...] = ()
     moves: tuple[VersionMove, ...] = ()
-    tried: int = 0
 
     def exit_code(self, *, complete: bool = False) -> ExitCode:
         """0 as recorded, 1 red, 3 only flaky or nothing measured.
@@ -110,7 +109,7 @@ class SnapshotCheck:
         blames = search.find_blames(comparison.cells) if with_blame else ()
         moves = find_moves(self.snapshot.builds, measurement.builds)
         final = _with_last_results(measurement, comparison)
-        return CheckResult(comparison, final, scenario.id, blames, moves, search.tried)
+        return CheckResult(comparison, final, scenario.id, blames, moves)
 
     def make_mutants(self) -> Mapping[str, tuple[Mutation, Scenario]]:
         """The candidate's mutants by id, each with its scenario."""

@@ -91,20 +91,13 @@ def update_snapshot(
     level: Level,
     candidate: RecordedCandidate,
     measurement: Measurement,
-    *,
-    pruned: Iterable[CellPlace] = (),
 ) -> Snapshot:
     """The snapshot with what was measured now; no other row changes.
 
-    ``pruned`` are places that are deleted. Cells that show nothing now keep what was recorded.
+    Cells that show nothing now keep what was recorded.
     """
-    removed = set(pruned)
     measured = values_by_place(level, measurement.cells.values(), measurement.builds)
-    cells = {
-        place: values
-        for place, values in {**snapshot.cells, **measured}.items()
-        if place not in removed or place in measured
-    }
+    cells = {**snapshot.cells, **measured}
     measured_builds = {place.build for place in measured}
     current = {
         name: versions for name, versions in measurement.builds.items() if name in measured_builds

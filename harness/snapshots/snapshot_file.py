@@ -331,11 +331,11 @@ def _check_row(row: _RowModel, level: str, place: FileLocation) -> None:
         FileError: with the row's line, and the key.
     """
     is_policy = level.startswith(f"{POLICY} ")
-    wanted_key, other_key = ("policy", "outcome") if is_policy else ("outcome", "policy")
-    if getattr(row, wanted_key) is None or getattr(row, other_key) is not None:
-        key = FileLocation(place.file, place.line, wanted_key)
-        what = f"a row of the level {level} has {wanted_key}, and no {other_key}"
-        raise FileError(key, what, expected=_EXPECTED[wanted_key], next_step=_RECORD_AGAIN)
+    required_key, other_key = ("policy", "outcome") if is_policy else ("outcome", "policy")
+    if getattr(row, required_key) is None or getattr(row, other_key) is not None:
+        key = FileLocation(place.file, place.line, required_key)
+        what = f"a row of the level {level} has {required_key}, and no {other_key}"
+        raise FileError(key, what, expected=_EXPECTED[required_key], next_step=_RECORD_AGAIN)
     try:
         Service(row.service)
     except ValueError:

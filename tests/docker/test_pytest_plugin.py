@@ -358,7 +358,7 @@ def test_tests_may_be_async_and_may_fork(project: pytest.Pytester) -> None:
 def test_the_first_failure_stops_what_is_measured_ahead(
     project: pytest.Pytester, engine: docker.DockerClient
 ) -> None:
-    """Protects `-x`: the session ends, and with it the scenarios that nobody waits for."""
+    """Protects `-x`: the session ends, and with it the scenarios that no test waits for."""
     write_scenario(project, "smtpd_tls_protocols = TLSv1, TLSv1.2\n")
     project.makepyfile(test_it="def test_fails(): assert False")
     began = time.monotonic()

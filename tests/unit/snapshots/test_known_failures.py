@@ -63,7 +63,7 @@ def test_a_known_failure_is_accepted_where_it_is_and_nowhere_else() -> None:
 
 
 def test_a_known_failure_that_passes_is_stale() -> None:
-    """Protects the file from entries that nobody needs any more."""
+    """Protects the file from entries that are no longer needed."""
     cells, _ = findings_with(ENTRY, LOOSE)
     assert cells == {"debian-12": Finding.SAME, "debian-13": Finding.STALE}
 

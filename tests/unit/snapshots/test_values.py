@@ -43,7 +43,7 @@ def test_a_cell_that_shows_nothing_is_not_kept(outcome: Outcome, level: str) -> 
 
 
 def test_a_disagreement_of_the_two_sides_is_not_kept() -> None:
-    """Protects rows from values of which nobody knows which side is right."""
+    """Protects rows from values on which the two sides disagree."""
     assert SessionLevel().values(replace(ACCEPTED, agree=False)) is None
 
 

@@ -1,4 +1,4 @@
-"""Which files are to be had, found out with HEAD requests to a real server: nothing is fetched."""
+"""Which places have a file, by HEAD requests to a real server: nothing is fetched."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_server_that_knows_no_head_is_asked_for_one_byte(server: Server) -> No
 
 
 def test_the_next_place_is_asked_only_where_one_does_not_have_the_file(server: Server) -> None:
-    """Protects mirrors: whoever has the whole Internet asks one place per release."""
+    """Protects mirrors: a machine on the whole Internet asks one place per release."""
     both = release(url_source(f"{server.url}/real"), url_source(f"{server.url}/other"))
     second = release(
         url_source(f"{server.url}/gone"), url_source(f"{server.url}/real"), version="2.0"
