@@ -279,6 +279,7 @@ def _labelled_now(engine: docker.DockerClient) -> list[str]:
     return sorted({container["Labels"][LABEL_RUN] for container in containers})[-1:]
 
 
+@pytest.mark.nightly
 def test_a_killed_container_is_no_verdict(project: pytest.Pytester) -> None:
     """Protects against a pass, or a refusal, that a dead server gave."""
     project.makepyfile(
@@ -309,6 +310,7 @@ def test_a_killed_container_is_no_verdict(project: pytest.Pytester) -> None:
     assert "NotMeasured" in result.stdout.str()
 
 
+@pytest.mark.nightly
 def test_tests_may_be_async_and_may_fork(project: pytest.Pytester) -> None:
     """Protects tests with a loop of their own, with threads, and with a fork."""
     project.makepyfile(
