@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import docker
+import platformdirs
 import pytest
 
 from harness.cli.commands.run import make_job, run_command
@@ -21,10 +22,12 @@ from harness.docker_engine.session import (
     LABEL_RUN,
     connect,
 )
+from harness.images.image_builder import ImageBuilder
 from harness.observations.run_folder import (
     RunData,
     load_run,
 )
+from harness.paths import images_dir
 from harness.reports.problems import describe_problems
 from harness.reports.terminal import print_matrix
 from harness.run.choosing import Selection
@@ -166,3 +169,12 @@ def engine() -> Iterator[docker.DockerClient]:
 def matrix(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """The whole matrix, measured once for all tests of what is in it."""
     return run_process(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="session")
+def builder(engine: docker.DockerClient) -> ImageBuilder:
+    """An image builder with the user's own cache, where much of this may exist already."""
+    cache = platformdirs.user_cache_path("postfix-matrix")
+    return ImageBuilder(
+        engine, images_dir=images_dir(), cache_dir=cache, on_step=lambda _, __: None
+    )

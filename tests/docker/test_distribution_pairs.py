@@ -8,7 +8,6 @@ import tarfile
 from pathlib import Path
 
 import docker
-import platformdirs
 import pytest
 
 from harness.catalog.builds import Build, base_suite, find_openssl
@@ -26,15 +25,6 @@ pytestmark = pytest.mark.docker
 
 QUESTION = "ubuntu-16.04+openssl-1.0.2h"
 FOLDER = images_dir() / "distro-openssl"
-
-
-@pytest.fixture(scope="module")
-def builder(engine: docker.DockerClient) -> ImageBuilder:
-    """An image builder with the user's own cache, where much of this may exist already."""
-    cache = platformdirs.user_cache_path("postfix-matrix")
-    return ImageBuilder(
-        engine, images_dir=images_dir(), cache_dir=cache, on_step=lambda _, __: None
-    )
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import docker
-import platformdirs
 import pytest
 
 from harness.catalog.builds import Build
@@ -17,22 +16,12 @@ from harness.images.base import Origin
 from harness.images.image_builder import ImageBuilder
 from harness.images.package_origin import FetchedFiles, choose_origin
 from harness.images.recipes import base_recipe
-from harness.paths import images_dir
 from harness.sources.package_fetch import ChangedPackageError, PackageFetcher, cached_path
 
 pytestmark = pytest.mark.docker
 
 #: The smallest of the files.
 _SMALL = next(file for file in package_files_of("trusty") if file.package == "multiarch-support")
-
-
-@pytest.fixture(scope="module")
-def builder(engine: docker.DockerClient) -> ImageBuilder:
-    """A builder with the user's own cache, where these images and files may be already."""
-    cache = Path(platformdirs.user_cache_dir("postfix-matrix"))
-    return ImageBuilder(
-        engine, images_dir=images_dir(), cache_dir=cache, on_step=lambda _, __: None
-    )
 
 
 def test_ubuntu_14_04_is_made_from_its_package_files(builder: ImageBuilder) -> None:

@@ -7,7 +7,6 @@ import re
 import tarfile
 
 import docker
-import platformdirs
 import pytest
 
 from harness.catalog.builds import Build
@@ -16,7 +15,6 @@ from harness.docker_engine.containers import run_container
 from harness.images.image import Image
 from harness.images.image_builder import ImageBuilder
 from harness.images.recipes import build_recipe
-from harness.paths import images_dir
 
 pytestmark = pytest.mark.docker
 
@@ -38,18 +36,9 @@ done | sort -u
 
 
 @pytest.fixture(scope="module")
-def shop(engine: docker.DockerClient) -> ImageBuilder:
-    """A shop with the user's own cache, where much of this may be already."""
-    cache = platformdirs.user_cache_path("postfix-matrix")
-    return ImageBuilder(
-        engine, images_dir=images_dir(), cache_dir=cache, on_step=lambda _, __: None
-    )
-
-
-@pytest.fixture(scope="module")
-def pair(shop: ImageBuilder) -> Image:
+def pair(builder: ImageBuilder) -> Image:
     """A Postfix from source with an OpenSSL of Debian's packages."""
-    return shop.build(Build.parse(PAIR))
+    return builder.build(Build.parse(PAIR))
 
 
 def _say(engine: docker.DockerClient, image: Image, script: str) -> str:
@@ -121,14 +110,14 @@ def test_a_pair_keeps_its_log_its_flags_and_its_times(
 
 
 def test_what_does_not_depend_on_openssl_is_compiled_once(
-    engine: docker.DockerClient, shop: ImageBuilder, pair: Image
+    engine: docker.DockerClient, builder: ImageBuilder, pair: Image
 ) -> None:
     """Postfix's own library is compiled for all pairs, and what speaks TLS for each of them."""
     recipe, other = (
         build_recipe(Build.parse(one)).parents["OBJECTS"] for one in (PAIR, OTHER_PAIR)
     )
-    assert shop.reference(recipe) == shop.reference(other)
-    shared = _compiled(_read(engine, shop.ensure(recipe), f"{SHARE}/build.log"))
+    assert builder.reference(recipe) == builder.reference(other)
+    shared = _compiled(_read(engine, builder.ensure(recipe), f"{SHARE}/build.log"))
     own = _compiled(_say(engine, pair, f"cat {SHARE}/build.log"))
     assert "vstring.c" in shared - own
     assert {"tls_client.c", "smtpd.c"} <= own - shared

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import docker
-import platformdirs
 import pytest
 
 from harness.catalog.builds import Build
@@ -20,7 +19,6 @@ from harness.images.image import Image
 from harness.images.image_builder import ImageBuilder
 from harness.images.recipe import Recipe, RecipeKind
 from harness.images.recipes import build_recipe
-from harness.paths import images_dir
 from harness.targets.lab import Lab
 from tests.docker.conftest import run_process
 from tests.docker.rpm_systems import POLICIES, dockerfile
@@ -29,15 +27,6 @@ pytestmark = pytest.mark.docker
 
 PAIR = "postfix-3.7.11+openssl-1.1.1w"
 SYSTEMS = [("dnf", "LEGACY"), ("zypper", "")]
-
-
-@pytest.fixture(scope="module")
-def builder(engine: docker.DockerClient) -> ImageBuilder:
-    """A builder with the user's own cache, where these images may be already."""
-    cache = Path(platformdirs.user_cache_dir("postfix-matrix"))
-    return ImageBuilder(
-        engine, images_dir=images_dir(), cache_dir=cache, on_step=lambda _, __: None
-    )
 
 
 def make_build(builder: ImageBuilder, folder: Path, manager: str, policy: str) -> Image:
