@@ -14,6 +14,7 @@ import click
 from harness.catalog.builds import Distribution, all_distributions
 from harness.catalog.checksum_trust import describe_corroboration
 from harness.catalog.package_files import least_corroborated, package_files_of
+from harness.catalog.reachability import name_place
 from harness.catalog.releases import (
     PRODUCTS,
     Package,
@@ -213,15 +214,7 @@ def _describe_packages(distribution: Distribution) -> tuple[str, str]:
 
 
 def _describe_place(source: Source) -> str:
-    match source.kind:
-        case SourceKind.URL:
-            return "upstream"
-        case SourceKind.POOL | SourceKind.DEBIAN:
-            return source.place
-        case SourceKind.NPM:
-            return f"npm {source.package}"
-        case SourceKind.LOCAL:
-            return str(source)
+    return "upstream" if source.kind is SourceKind.URL else name_place(source)
 
 
 def _distribution_data(distribution: Distribution) -> dict[str, Any]:
