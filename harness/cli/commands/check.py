@@ -13,11 +13,10 @@ import click
 from harness.catalog.builds import Build, UserAdditions
 from harness.catalog.selectors import select_names
 from harness.cli.candidate_options import CandidateOptions, candidate_options
+from harness.cli.comparison_output import print_comparison
 from harness.cli.confirmation import confirm_measuring
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import (
-    JSON,
-    MARKDOWN,
     MeasureOptions,
     format_option,
     measuring_options,
@@ -35,9 +34,7 @@ from harness.errors import ExitCode, HarnessError
 from harness.files import write_atomically
 from harness.observations.run_folder import RunData
 from harness.reports.comparison_json import comparison_data
-from harness.reports.comparison_markdown import comparison_markdown
 from harness.reports.comparison_report import ComparisonReport, report_of_check
-from harness.reports.comparison_text import comparison_lines
 from harness.reports.junit import CHECK_FILE, JUNIT_FILE, render_junit
 from harness.reports.problems import describe_problems
 from harness.run.choosing import check_used, read_scenarios, split_globs
@@ -184,7 +181,7 @@ def check_command(
         report = report_of_check(
             result, str(path), files.level.name, measurer.data, make_locate(files.names)
         )
-        _print_report(replace(report, strength=mutants), form, verbose=verbose)
+        print_comparison(replace(report, strength=mutants), form, verbose=verbose)
         _write_reports(replace(report, strength=mutants), measurer.data, junit_path)
     if update or prune:
         _change_snapshot(files, result, service, unknown, update=update, prune=prune)
@@ -307,15 +304,6 @@ def _select_cells(
 def _narrow_names(axis: str, globs: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
     available = list(dict.fromkeys(names))
     return select_names(axis, available, globs) if globs else tuple(available)
-
-
-def _print_report(report: ComparisonReport, form: str, *, verbose: bool) -> None:
-    if form == JSON:
-        click.echo(json.dumps(comparison_data(report), ensure_ascii=False, indent=1))
-    elif form == MARKDOWN:
-        click.echo(comparison_markdown(report), nl=False)
-    else:
-        click.echo("\n".join(comparison_lines(report, verbose=verbose)))
 
 
 def _change_snapshot(

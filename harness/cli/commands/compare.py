@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
+from harness.cli.comparison_output import print_comparison
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
-from harness.cli.measure_options import JSON, MARKDOWN, format_option
+from harness.cli.measure_options import format_option
 from harness.errors import ExitCode
 from harness.observations.run_folder import load_run
-from harness.reports.comparison_json import comparison_data
-from harness.reports.comparison_markdown import comparison_markdown
 from harness.reports.comparison_report import report_of_runs
-from harness.reports.comparison_text import comparison_lines
 from harness.run.run_folders import run_folder
 from harness.scenarios.policies import load_policies
 from harness.snapshots.findings import Finding
@@ -64,12 +61,7 @@ def compare_command(
     first, second = load_run(run_folder(before)), load_run(run_folder(after))
     comparison = compare_runs(first, second, level)
     report = report_of_runs(comparison, first, second, level.name)
-    if form == JSON:
-        click.echo(json.dumps(comparison_data(report), ensure_ascii=False, indent=1))
-    elif form == MARKDOWN:
-        click.echo(comparison_markdown(report), nl=False)
-    else:
-        click.echo("\n".join(comparison_lines(report, verbose=verbose)))
+    print_comparison(report, form, verbose=verbose)
     return _exit_code_of(comparison)
 
 

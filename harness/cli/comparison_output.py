@@ -1,0 +1,23 @@
+"""Prints a comparison, of a snapshot or of two runs, in the form that ``--format`` names."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from harness.cli.measure_options import JSON, MARKDOWN
+from harness.reports.comparison_json import comparison_data
+from harness.reports.comparison_markdown import comparison_markdown
+from harness.reports.comparison_report import ComparisonReport
+from harness.reports.comparison_text import comparison_lines
+
+
+def print_comparison(report: ComparisonReport, form: str, *, verbose: bool) -> None:
+    """Print the report to standard output; ``form`` is a choice of ``--format``."""
+    if form == JSON:
+        click.echo(json.dumps(comparison_data(report), ensure_ascii=False, indent=1))
+    elif form == MARKDOWN:
+        click.echo(comparison_markdown(report), nl=False)
+    else:
+        click.echo("\n".join(comparison_lines(report, verbose=verbose)))
