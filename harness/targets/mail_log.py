@@ -18,7 +18,7 @@ _LINE = re.compile(
     r"(?P<time>\w{3} [ \d]\d [\d:]{8}) (?P<host>\S+) (?:\w+\.\w+ )?"
     r"(?P<tag>[^\s\[:]+)(?:\[(?P<pid>\d+)\])?: (?P<text>.*)"
 )
-_PEER = re.compile(r"(?:dis)?connect from \S+\[(?P<address>[^\]]+)\](?::(?P<port>\d+))?(?:\s|$)")
+_PEER = re.compile(r"(?:dis)?connect from \S+\[(?P<address>[^\]]+)\](?::(?P<port>\d+))?(?![:\w])")
 # A queue id, short (hexadecimal) or long (base 52), and not the first word of another message.
 _QUEUE_ID = re.compile(r"(?!warning|fatal|panic|error|statistics)(?P<id>[0-9A-Za-z]{6,}): ")
 # master(8): "warning: process /usr/lib/postfix/sbin/smtpd pid 123 exit status 1"

@@ -37,6 +37,8 @@ def make_build(builder: ImageBuilder, folder: Path, manager: str, policy: str) -
         RecipeKind.PART,
         str(folder),
         parents={"POSTFIX": build_recipe(Build.parse(PAIR))},
+        # Its Postfix is in packages that are not installed: it is no build, as its parent is.
+        labels={names.KIND: RecipeKind.PART},
     )
     real = build_recipe(Build.parse(f"rocky-8+policy-{policy}" if policy else "rocky-8"))
     return builder.ensure(

@@ -51,6 +51,20 @@ def test_a_line_that_is_none_is_passed_over() -> None:
     assert LogLine.parse(f"{HOST} syslog.info syslogd started: BusyBox v1.35.0") is None
 
 
+def test_a_patched_greeting_begins_a_session_too() -> None:
+    """Protects users' own trees: whatever they log after the peer, the connection is joined."""
+    log = MailLog()
+    closed = [
+        log.feed(f"{HOST} postfix/smtpd[1]: {text}", 0.0).closed
+        for text in (
+            "connect from unknown[10.0.0.1]:1000, patched",
+            "disconnect from unknown[10.0.0.1]:1000 ehlo=1 commands=1",
+        )
+    ]
+    assert closed[1] is not None
+    assert closed[1].peer == "10.0.0.1:1000"
+
+
 def test_sessions_of_interleaved_processes_are_kept_apart() -> None:
     """Protects evidence: lines of two connections at once never end up in each other's cell."""
     log = MailLog()
