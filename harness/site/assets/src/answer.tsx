@@ -8,6 +8,7 @@ import { Index, pathName, readIndex, siteAddress } from "./data";
 interface Choice { id: string; label: string; about: string; aliases: string[] }
 
 const SHOWN = 30;
+const NOUNS: Record<string, string> = { client: "client", build: "server" };
 
 /** What the select offers; the index adds descriptions and aliases. */
 function readChoices(select: HTMLSelectElement, index: Index | null): Choice[] {
@@ -103,13 +104,11 @@ export function mountAnswer(form: HTMLFormElement): void {
   let index: Index | null = null;
   const places = [client, build].map((select) => {
     const label = select.closest("label") ?? form.querySelector(`label[for="${select.id}"]`);
-    const text = (label?.firstChild?.nodeType === Node.TEXT_NODE ? label.firstChild.textContent : label?.querySelector("span")?.textContent)?.trim() || select.name;
+    const text = label?.textContent?.trim() || NOUNS[select.name];
     const holder = document.createElement("div");
     holder.className = "holder";
-    const outer = label?.contains(select) ? label : select;
-    outer.before(holder);
-    holder.after(select); // outside of its label, so that the label names one element
-    if (label) label.remove();
+    select.before(holder);
+    label?.remove(); // the box has one of its own
     select.hidden = true;
     return { select, text, holder };
   });
@@ -122,9 +121,10 @@ export function mountAnswer(form: HTMLFormElement): void {
     event.preventDefault();
     const missing = places.filter(({ select }) => !select.value);
     if (!missing.length) { location.href = pairAddress(client.value, build.value); return; }
-    const [{ text, holder }] = missing;
+    const [{ select, holder }] = missing;
+    const noun = NOUNS[select.name];
     const typed = holder.querySelector("input")!;
-    notice.textContent = typed.value.trim() ? `No ${text.toLowerCase()} here is called “${typed.value.trim()}”: choose one of the list.` : `Choose a ${text.toLowerCase()}.`;
+    notice.textContent = typed.value.trim() ? `No ${noun} here is called “${typed.value.trim()}”: choose one from the list.` : `Choose a ${noun}.`;
     notice.className = "warning";
     typed.focus();
   });

@@ -121,10 +121,11 @@ export function EvidenceText({ place, result, shard, index, shardPath, permanent
   const made = place.offer === "default" ? "as its users run it" : `told to offer ${place.offer}`;
   const outcome = result ? index.outcomes[result.outcome] : undefined;
   const measured = shard ? ` Evidence of run ${shard.run}${shard.measured ? `, measured ${shard.measured}` : ""}.` : "";
+  const apart = run && run !== shard?.run ? ` Result of run ${run}.` : "";
   return <div class="evidence">
     {result && <p class={`o o-${result.outcome}`}>{outcome?.glyph} {result.sentence}</p>}
     <p>{place.client}, {made}, to {place.service} of {place.build}{versions} with {place.scenario}.
-      {run ? ` Result of run ${run}.` : ""}{measured}</p>
+      {apart}{measured}</p>
     {evidence ? <><Negotiated evidence={evidence} result={result} />
       <Obstacles result={result} evidence={evidence} labels={labels} />
       <BothSides evidence={evidence} labels={labels} control={place.build.startsWith("control-")} /></>

@@ -6,8 +6,10 @@ import { useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } fro
 import { Cells, placeOf, resultOf, Row, Table } from "./cells";
 import { cellAddress, Index, Offer, siteAddress } from "./data";
 
-/** From this number of lines on, only those in sight are elements. */
-const MANY_LINES = 150;
+/** From this number of places in the table on, only the lines in sight are elements. */
+const MANY_PLACES = 1500;
+/** With more columns, cells show their glyph alone. */
+const MANY_OFFERS = 9;
 /** Height of a line in pixels until it is measured. */
 const LINE_HEIGHT = 34;
 
@@ -29,7 +31,7 @@ function linesOf(table: Table): Line[] {
 function useVirtualizer(count: number, element: () => HTMLElement | null): Virtualizer<HTMLElement, HTMLElement> {
   const [, update] = useReducer((turn: number) => turn + 1, 0);
   const options = {
-    count, getScrollElement: element, estimateSize: () => LINE_HEIGHT, overscan: 15,
+    count, getScrollElement: element, estimateSize: () => LINE_HEIGHT, overscan: 8,
     observeElementRect, observeElementOffset, scrollToFn: elementScroll, onChange: () => update(0),
   };
   const [virtualizer] = useState(() => new Virtualizer<HTMLElement, HTMLElement>(options));
@@ -88,7 +90,7 @@ export function CellTable({ cells, table, heads, index, onOpen }: GridProps) {
   const scroller = useRef<HTMLDivElement>(null);
   const lines = useMemo(() => linesOf(table), [table]);
   const printing = usePrinting();
-  const many = lines.length > MANY_LINES;
+  const many = lines.length * table.offers.length > MANY_PLACES;
   const virtualizer = useVirtualizer(many ? lines.length : 0, () => scroller.current);
   const items = many && !printing ? virtualizer.getVirtualItems() : null;
   const shown = items ? items.map((item) => item.index) : lines.map((_, at) => at);
@@ -124,11 +126,11 @@ export function CellTable({ cells, table, heads, index, onOpen }: GridProps) {
   };
   const columns = table.offers.length + 1;
   const service = (id: string) => index.services.find((entry) => entry.id === id)?.title ?? "";
-  return <div class="wide" ref={scroller} role="region" tabIndex={0} aria-label="Cells">
+  return <div class={`wide${table.offers.length > MANY_OFFERS ? " compact" : ""}`} ref={scroller} role="region" tabIndex={0} aria-label="Cells">
     <table class="cells" role="grid" aria-rowcount={many ? lines.length + 1 : undefined} aria-colcount={columns} onKeyDown={walk} onClick={open}>
       <caption class="vh">{cells.facts.title}: {table.axis} by offer</caption>
       <thead><tr aria-rowindex={many ? 1 : undefined}><th scope="col">{table.axis === "clients" ? "Client" : "Build"}</th>
-        {table.offers.map((offer) => <th scope="col" key={offer} title={heads.get(offer)!.title}>{heads.get(offer)!.short}</th>)}</tr></thead>
+        {table.offers.map((offer) => <th scope="col" key={offer} title={heads.get(offer)!.title}><span class="head">{heads.get(offer)!.short}</span></th>)}</tr></thead>
       <tbody>
         {before > 0 && <Space height={before} columns={columns} />}
         {shown.map((at) => {
@@ -162,10 +164,9 @@ function Space({ height, columns }: { height: number; columns: number }) {
   return <tr class="space" aria-hidden="true"><td colSpan={columns} ref={row} /></tr>;
 }
 
-/** An id that breaks only after "+". */
+/** An id that breaks only before "+". */
 export function Name({ id }: { id: string }) {
-  const at = id.indexOf("+");
-  return at < 0 ? <>{id}</> : <>{id.slice(0, at)}<wbr />{id.slice(at)}</>;
+  return <>{id.split(/(?=\+)/).map((part, at) => <>{at > 0 && <wbr />}<span class="whole">{part}</span></>)}</>;
 }
 
 function RowHead({ name, axis, index }: { name: string; axis: string; index: Index }) {

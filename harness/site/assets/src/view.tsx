@@ -1,5 +1,5 @@
 // The table of cells: facets with counts, a search, the rows by offers, exports, and a cell's evidence.
-import { render } from "preact";
+import { ComponentChildren, render } from "preact";
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { readSelection, showQuery, writeSelection } from "./address";
 import {
@@ -11,6 +11,8 @@ import { download, toCsv, toJson, toMarkdown } from "./exports";
 import { CellTable } from "./grid";
 
 const TITLES: Record<Facet, string> = { service: "Service", build: "Build", client: "Client", offer: "Offer", outcome: "Outcome" };
+
+const NARROW = matchMedia("(max-width: 44rem)");
 
 export interface ViewOptions { build?: string; client?: string; rows: RowAxis }
 
@@ -34,9 +36,16 @@ function nameOf(facet: Facet, value: string, index: Index): string {
   return value;
 }
 
-function Checks({ facet, cells, index, counts, chosen, onChoose, kind }: FacetProps & { kind: string }) {
+/** The values of a facet that have a cell here, in the order to show them in; outcomes as the legend has them. */
+function presentValues(facet: Facet, cells: Cells, index: Index): { value: string; at: number }[] {
   const present = cells.values[facet].map((value, at) => ({ value, at })).filter(({ at }) => isPresent(cells, facet, at));
-  return <>{present.map(({ value, at }) => <label class={`${kind}${counts[at] ? "" : " none"}`} key={value}>
+  if (facet !== "outcome") return present;
+  const order = Object.keys(index.outcomes);
+  return present.sort((a, b) => order.indexOf(a.value) - order.indexOf(b.value));
+}
+
+function Checks({ facet, cells, index, counts, chosen, onChoose, kind }: FacetProps & { kind: string }) {
+  return <>{presentValues(facet, cells, index).map(({ value, at }) => <label class={`${kind}${counts[at] ? "" : " none"}`} key={value}>
     <input type="checkbox" checked={chosen.has(at)} onChange={() => onChoose(at)} />
     <span>{nameOf(facet, value, index)}</span> <small>{counts[at]}</small></label>)}</>;
 }
@@ -58,9 +67,11 @@ function isPresent(cells: Cells, facet: Facet, value: number): boolean {
 
 /** A facet: a few values as check boxes side by side, many in a list that opens. */
 function FacetBox(props: FacetProps) {
-  const { facet, cells, chosen, onClear } = props;
+  const { facet, cells, index, chosen, onClear } = props;
   const box = useRef<HTMLDetailsElement>(null);
-  const values = cells.values[facet].filter((_, at) => isPresent(cells, facet, at)).length;
+  const present = presentValues(facet, cells, index);
+  const values = present.length;
+  const letters = present.reduce((sum, { value }) => sum + value.length, 0);
   useEffect(() => {
     const close = (event: Event) => {
       const escape = event instanceof KeyboardEvent;
@@ -73,7 +84,7 @@ function FacetBox(props: FacetProps) {
     return () => { document.removeEventListener("click", close); document.removeEventListener("keydown", close); };
   }, []);
   if (values < 2 && !chosen.size) return null;
-  if (values <= 4) return <fieldset><legend>{TITLES[facet]}</legend><Checks {...props} kind="pill" /></fieldset>;
+  if (values <= 7 && (facet === "outcome" || letters <= 36)) return <fieldset><legend>{TITLES[facet]}</legend><Checks {...props} kind="pill" /></fieldset>;
   const text = chosen.size ? `${chosen.size} of ${values}` : `all ${values}`;
   return <div><span class="pick" aria-hidden="true">{TITLES[facet]}</span>
     <details class={`facet${chosen.size ? " chosen" : ""}`} ref={box}>
@@ -81,6 +92,18 @@ function FacetBox(props: FacetProps) {
       <div role="group" aria-label={TITLES[facet]}><Checks {...props} kind="check" />
         {chosen.size > 0 && <button type="button" class="link" onClick={onClear}>all {values}</button>}</div>
     </details></div>;
+}
+
+/** On a narrow screen the filters are folded up, and say how many are chosen. */
+function Fold({ chosen, children }: { chosen: number; children: ComponentChildren }) {
+  const [narrow, setNarrow] = useState(NARROW.matches);
+  useEffect(() => {
+    const follow = () => setNarrow(NARROW.matches);
+    NARROW.addEventListener("change", follow);
+    return () => NARROW.removeEventListener("change", follow);
+  }, []);
+  if (!narrow) return <>{children}</>;
+  return <details class="fold"><summary>Filters{chosen ? `: ${chosen} chosen` : ""}</summary><div>{children}</div></details>;
 }
 
 interface FiltersProps {
@@ -95,11 +118,12 @@ function Filters({ cells, index, selection, counts, fixedRows, onChange, rows }:
   };
   const clear = (facet: Facet) => onChange({ ...selection, chosen: { ...selection.chosen, [facet]: new Set() } }, "push");
   const anyDisagrees = cells.disagrees.includes(1);
+  const chosen = FACETS.reduce((sum, facet) => sum + selection.chosen[facet].size, 0) + Number(selection.differs) + Number(selection.disagrees);
   return <form class="filters" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
     <label class="pick search">Search names
       <input type="search" value={selection.text} autocomplete="off" spellcheck={false}
         onInput={(event) => onChange({ ...selection, text: event.currentTarget.value }, "replace")} /></label>
-    {FACETS.map((facet) => <FacetBox key={facet} facet={facet} cells={cells} index={index} counts={counts.facets[facet]}
+    <Fold chosen={chosen}>{FACETS.map((facet) => <FacetBox key={facet} facet={facet} cells={cells} index={index} counts={counts.facets[facet]}
       chosen={selection.chosen[facet]} onChoose={(value) => choose(facet, value)} onClear={() => clear(facet)} />)}
     {!fixedRows && <label class="pick">Rows
       <select value={selection.rows} onChange={(event) => onChange({ ...selection, rows: event.currentTarget.value as RowAxis }, "push")}>
@@ -111,7 +135,7 @@ function Filters({ cells, index, selection, counts, fixedRows, onChange, rows }:
       {anyDisagrees && <label class="pill"><input type="checkbox" checked={selection.disagrees}
         onChange={() => onChange({ ...selection, disagrees: !selection.disagrees }, "push")} />
         <span>disagreements</span> <small>{counts.disagrees}</small></label>}</fieldset>}
-    <button type="button" onClick={() => onChange(emptySelection(rows), "push")}>Show all</button>
+    <button type="button" onClick={() => onChange(emptySelection(rows), "push")}>Show all</button></Fold>
   </form>;
 }
 
@@ -126,7 +150,7 @@ function State({ cells, counts, table, index, heads }: { cells: Cells; counts: C
   };
   const rows = `${table.rows.length} ${table.rows.length === 1 ? "row" : "rows"}`;
   return <div class="state"><span role="status">{counts.shown.length} of {cells.count} cells, {rows}
-    {counts.uncompared > 0 && `; ${counts.uncompared} not compared with ${cells.facts.baseline}`}</span>
+    {cells.facts.baseline !== null && counts.uncompared > 0 && `; ${counts.uncompared} not compared with ${cells.facts.baseline}`}</span>
     <span class="tools"><span>Export what is shown:</span>
       <button type="button" onClick={() => download(`${name}.csv`, "text/csv", toCsv(cells, table))}>CSV</button>
       <button type="button" onClick={() => download(`${name}.json`, "application/json", toJson(cells, table, index))}>JSON</button>
@@ -136,7 +160,7 @@ function State({ cells, counts, table, index, heads }: { cells: Cells; counts: C
 
 function Legend({ table, heads, cells, index }: { table: Table; heads: Map<string, Offer>; cells: Cells; index: Index }) {
   const long = table.offers.map((offer) => heads.get(offer)!).filter((offer) => offer.short !== offer.id);
-  const outcomes = cells.values.outcome.filter((outcome, at) => index.outcomes[outcome] && isPresent(cells, "outcome", at));
+  const outcomes = presentValues("outcome", cells, index).map(({ value }) => value).filter((outcome) => outcome in index.outcomes);
   return <>{long.length > 0 && <dl class="offers" aria-label="Offers">
     {long.map((offer) => <div key={offer.id}><dt>{offer.short}</dt><dd>{offer.title === offer.id ? <code>{offer.id}</code> : offer.title}</dd></div>)}</dl>}
     <details><summary>How to read a cell</summary><dl class="signs">
@@ -219,7 +243,7 @@ function ScenarioView({ index, options }: { index: Index; options: ViewOptions }
     setName(id);
   };
   return <>
-    <form class="filters" aria-label="Scenario" onSubmit={(event) => event.preventDefault()}>
+    <form class="filters first" aria-label="Configuration" onSubmit={(event) => event.preventDefault()}>
       <label class="pick">Configuration<select value={scenario.id} onChange={(event) => choose(event.currentTarget.value)}>
         {choices.map((entry) => <option key={entry.id} value={entry.id}>{entry.title} ({entry.id})</option>)}</select></label></form>
     {trouble && <p class="warning" role="alert">{trouble}</p>}
