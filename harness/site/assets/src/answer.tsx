@@ -39,6 +39,12 @@ function matchChoices(choices: Choice[], search: MiniSearch<Choice>, text: strin
   return choices.filter((choice) => choice.label.toLowerCase().includes(part));
 }
 
+/** What a choice is; where it was found by other software's name, that it stands for that only by likeness. */
+function Note({ alias, about }: { alias?: string; about: string }) {
+  if (alias) return <small>{alias}: not measured here; this is the nearest that was</small>;
+  return about ? <small>{about}</small> : null;
+}
+
 function Box({ select, label, index, onWant }: { select: HTMLSelectElement; label: string; index: Index | null; onWant: () => void }) {
   const choices = useMemo(() => readChoices(select, index), [select, index]);
   const search = useMemo(() => makeSearch(choices), [choices]);
@@ -88,7 +94,7 @@ function Box({ select, label, index, onWant }: { select: HTMLSelectElement; labe
     <ul id={`${name}-list`} role="listbox" aria-label={label} ref={list} hidden={!open || !shown.length}
       onMouseDown={(event) => event.preventDefault()}>
       {open && shown.map((choice, place) => <li key={choice.id} id={`${name}-${place}`} role="option" aria-selected={place === at}
-        onClick={() => choose(choice)}>{choice.label}{(aliasOf(choice) || choice.about) && <small>{aliasOf(choice) ?? choice.about}</small>}</li>)}
+        onClick={() => choose(choice)}>{choice.label}<Note alias={aliasOf(choice)} about={choice.about} /></li>)}
     </ul>
     <span class="vh" role="status">{open && typed ? `${hits.length} match` : ""}</span></div>;
 }

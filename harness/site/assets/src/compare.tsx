@@ -96,7 +96,8 @@ function Compare({ index }: { index: Index }) {
     {trouble && <p class="warning" role="alert">{trouble}</p>}
     <p role="status">{comparison ? `${changes.length} of ${comparison.compared} compared cells differ; ${comparison.uncompared} are not compared (not measured in both, or timed out or failed in one).`
       : !trouble && !unknown.length && pair.a !== pair.b ? "comparing …" : ""}</p>
-    {comparison && comparison.onlyIn.length > 0 && <p class="note">Only in one of the runs: {comparison.onlyIn.join(", ")}.</p>}
+    {comparison && comparison.onlyIn.length > 0 && <details><summary>{comparison.onlyIn.length} configurations were measured by one of the two runs only</summary>
+      <p>{comparison.onlyIn.join(", ")}</p></details>}
     {changes.length > 0 && <div class="wide" role="region" tabIndex={0} aria-label="Differences"><table class="plain">
       <caption class="vh">Cells that differ</caption>
       <thead><tr><th scope="col">cell</th><th scope="col">before</th><th scope="col">after</th></tr></thead>

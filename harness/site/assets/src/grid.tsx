@@ -125,7 +125,7 @@ export function CellTable({ cells, table, heads, index, onOpen }: GridProps) {
     onOpen(table.rows[row].cells[column]);
   };
   const columns = table.offers.length + 1;
-  const service = (id: string) => index.services.find((entry) => entry.id === id)?.title ?? "";
+  const service = (id: string) => index.services.find((entry) => entry.id === id)?.title ?? id;
   return <div class={`wide${table.offers.length > MANY_OFFERS ? " compact" : ""}`} ref={scroller} role="region" tabIndex={0} aria-label="Cells">
     <table class="cells" role="grid" aria-rowcount={many ? lines.length + 1 : undefined} aria-colcount={columns} onKeyDown={walk} onClick={open}>
       <caption class="vh">{cells.facts.title}: {table.axis} by offer</caption>
@@ -138,7 +138,7 @@ export function CellTable({ cells, table, heads, index, onOpen }: GridProps) {
           const attributes = many ? { "aria-rowindex": at + 2, "data-index": at, ref: (node: HTMLTableRowElement | null) => { if (node) virtualizer.measureElement(node); } } : {};
           if (!line) return null;
           if ("heading" in line) return <tr class="group" key={`g${line.heading.join("/")}`} {...attributes}>
-            <th scope="rowgroup" colSpan={columns}><span>{line.heading[0]}, {line.heading[1]} <small>{service(line.heading[1])}</small></span></th></tr>;
+            <th scope="rowgroup" colSpan={columns}><span>{line.heading[0]}, {service(line.heading[1])}</span></th></tr>;
           return <tr key={`${line.row.group.join("/")}/${line.row.name}`} {...attributes}>
             <RowHead name={line.row.name} axis={table.axis} index={index} />
             {[...line.row.cells].map((cell, column) => <CellBox key={column} {...{ cells, cell, row: line.at, column }}

@@ -16,12 +16,16 @@ const NARROW = matchMedia("(max-width: 44rem)");
 
 export interface ViewOptions { build?: string; client?: string; rows: RowAxis }
 
+/** A, B … Z, AA, AB … */
+const letterOf = (place: number): string =>
+  (place >= 26 ? letterOf(Math.floor(place / 26) - 1) : "") + String.fromCharCode(65 + place % 26);
+
 /** The head of an offer's column: short, with letters for what has no short name. */
 export function offerHeads(offers: string[], index: Index): Map<string, Offer> {
   let letter = 0;
   return new Map(offers.map((id) => {
     const known = index.offers.find((offer) => offer.id === id);
-    const short = known?.short && known.short.length <= 9 ? known.short : id.length <= 9 ? id : String.fromCharCode(65 + letter++ % 26);
+    const short = known?.short && known.short.length <= 9 ? known.short : id.length <= 9 ? id : letterOf(letter++);
     return [id, { id, short, title: known?.title ?? id }];
   }));
 }
