@@ -148,9 +148,7 @@ class AdvicePages:
             })  # fmt: skip
         return rows
 
-    def _paste(
-        self, name: str, info: ScenarioInfo, verdict: ScenarioVerdict | None
-    ) -> str:
+    def _paste(self, name: str, info: ScenarioInfo, verdict: ScenarioVerdict | None) -> str:
         """The Markdown of ``postfix-matrix answer``; "" for a scenario without expectations."""
         if verdict is None or not info.expect:
             return ""
@@ -280,4 +278,3 @@ def family_of(client: str) -> str:
     if dash and any(character.isdigit() for character in last):
         return head
     return client.rstrip("0123456789.") if not dash else client
-

@@ -60,7 +60,9 @@ def pair_answers(index: SiteIndex, client: str, build: str) -> list[Answer]:
     mails = sends_mail(index.content.state.image(client))
     rows = cells.defaults
     return [
-        answer_of(service, index.observation(rows[service]), mails, last_known(index, rows[service]))
+        answer_of(
+            service, index.observation(rows[service]), mails, last_known(index, rows[service])
+        )
         for service in index.services
         if service in rows
     ]
@@ -85,12 +87,16 @@ def answer_of(service: str, shown: Observation, mails: bool, known: str = "") ->
         trust = ", without a certificate" if without_certificate(shown) else ""
         return Answer("yes", f"Yes on {port}: {with_what}{trust}; {end}.", service)
     if shown.outcome is Outcome.PLAINTEXT:
-        return Answer("partly", f"Without TLS only on {port}: the message is not encrypted.", service)
+        return Answer(
+            "partly", f"Without TLS only on {port}: the message is not encrypted.", service
+        )
     if shown.outcome in UNOBSERVED:
         before = f"; before that: {known}" if known else ""
         return Answer("unknown", f"Unknown on {port}: {describe_result(shown)}{before}.", service)
     who = decided_text(shown)
-    return Answer("no", f"No on {port}: {describe_result(shown)}{f'; {who}' if who else ''}.", service)
+    return Answer(
+        "no", f"No on {port}: {describe_result(shown)}{f'; {who}' if who else ''}.", service
+    )
 
 
 def decided_text(shown: Observation) -> str:
@@ -170,4 +176,3 @@ def since_sentences(index: SiteIndex, client: str) -> Iterator[tuple[str, list[s
         if points:
             found = find_dependence(points, known_releases())
             yield service, [*dependence_sentences(found), *coverage_sentences(found)]
-

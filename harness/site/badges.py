@@ -34,7 +34,9 @@ def badge_data(name: str, verdict: Verdict | None) -> str:
 def badge_svg(name: str, verdict: Verdict | None) -> str:
     """The same as a picture with text."""
     label, message = escape(_label(name)), escape(_message(verdict))
-    left, right = (_CHARACTER * len(text) + 2 * _MARGIN for text in (_label(name), _message(verdict)))
+    left, right = (
+        _CHARACTER * len(text) + 2 * _MARGIN for text in (_label(name), _message(verdict))
+    )
     width = left + right
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="20" role="img" '

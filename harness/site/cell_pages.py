@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from harness.observations.record import Observation, Outcome, TlsView
 from harness.observations.run_folder import Evidence
+from harness.reports.differences import DifferenceStanding
 from harness.reports.labels import obstacles_text
 from harness.reports.plain_text import escape_controls
 from harness.site.addresses import cell_fragment, page_file, page_link, quote_fragment
@@ -24,9 +25,9 @@ from harness.site.titles import build_title, port_title
 from harness.verdicts.decisive_lines import decisive_line
 
 #: Cells of one page; more are split by client.
-MOST_CELLS = 180
-#: Cells of a page that has what both sides said besides.
-_MOST_EXPLAINED = 40
+MOST_CELLS = 120
+#: Characters of what both sides said, on one page: what fits beside the cells.
+_MOST_EXPLAINED = 15_000
 _LONGEST_LINE = 220
 _SPACE = re.compile(r"\s")
 
@@ -97,13 +98,15 @@ class CellPages:
         beside: dict[tuple[int, int, int], CellRow],
     ) -> None:
         shards = shards_of(self._content.tables, rows)
-        root = "../" * page_file("cell", build, collected.name, *([client] * bool(client))).count("/")
+        root = "../" * page_file("cell", build, collected.name, *([client] * bool(client))).count(
+            "/"
+        )
         self._page(
             collected, build, client,
             groups=list(self._groups(rows, beside)),
             shards=[{"path": path, "text": self._shard_text(path, rows)} for path in shards],
             paths=" ".join(root + path for path in shards),
-            lines=self._explain(rows, shards) if len(rows) <= _MOST_EXPLAINED else (),
+            lines=self._explain(rows, shards),
         )  # fmt: skip
 
     def _page(
@@ -177,7 +180,9 @@ class CellPages:
         compared, differs = "", ""
         if has_baseline:
             comparison = comparer.compare_baseline(row.result, baseline)
-            compared, differs = comparison.sentence, " differs" * (comparison.mark == "*")
+            same = comparison.standing is DifferenceStanding.SAME
+            compared = "the same" if same else comparison.sentence
+            differs = " differs" * (comparison.mark == "*")
         label = f"{glyph} {comparer.sentence(row.offer, row.result)}"
         return shown.outcome.value, label, who_decided(shown), views_text(shown), compared, differs
 
@@ -213,9 +218,7 @@ class CellPages:
         })  # fmt: skip
         return f"measured {runs[-1]}." if runs else ""
 
-    def _explain(
-        self, rows: Sequence[CellRow], shards: Sequence[str]
-    ) -> list[dict[str, str]]:
+    def _explain(self, rows: Sequence[CellRow], shards: Sequence[str]) -> list[dict[str, str]]:
         """What client and server said of each cell that was not accepted."""
         names = self._content.tables
         refused = [
@@ -227,10 +230,13 @@ class CellPages:
         evidence: dict[str, Evidence | None] = {}
         for path in reversed(shards):
             evidence |= read_shard(self._writer.site / path)["cells"]
-        lines = []
+        lines, size = [], 0
         for row in refused:
             spot = names.spot(row)
             client, server = both_sides(evidence.get(spot) or {})
+            size += len(client) + len(server) + 2 * len(spot)
+            if size > _MOST_EXPLAINED:
+                break
             if client or server:
                 link = quote_fragment(row_id(spot))
                 lines.append({"spot": spot, "link": link, "client": client, "server": server})
@@ -281,4 +287,3 @@ def _view_text(view: TlsView | None) -> str:
 def _cut_line(text: str) -> str:
     line = " ".join(escape_controls(text).split())
     return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…"
-

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from harness.observations.record import Observation
 
-#: What of an observation is its result; the rest says which cell it is of, and where and when it was
-#: measured. A certificate counts by its names and issuer: each run has keys of its own.
+#: What of an observation is its result; the rest says which cell it is of, and when and where it
+#: was measured. A certificate counts by its names and issuer: each run has keys of its own.
 RESULT_FIELDS = (
     "outcome", "stage", "reason", "decided_by", "client_saw", "server_saw", "agree", "trust",
     "obstacles", "resumed",
@@ -151,7 +151,7 @@ class CellColumns:
             column.append(value)
 
     def __getitem__(self, number: int) -> CellRow:
-        return CellRow(*(column[number] for column in self._columns))
+        return CellRow._make([column[number] for column in self._columns])
 
     def __iter__(self) -> Iterator[CellRow]:
         return (CellRow(*values) for values in zip(*self._columns, strict=True))
@@ -166,7 +166,15 @@ class CellColumns:
 
     def group(self, scenario: int, build: int) -> list[CellRow]:
         """The rows of a scenario on a build."""
-        return [self[number] for number in self._groups.get((scenario, build), ())]
+        numbers = self._groups.get((scenario, build))
+        if not numbers:
+            return []
+        first, after = numbers[0], numbers[-1] + 1
+        if after - first == len(numbers):
+            # As a merged column has them: one slice of each column is much faster.
+            parts = [column[first:after] for column in self._columns]
+            return [CellRow._make(values) for values in zip(*parts, strict=True)]
+        return [self[number] for number in numbers]
 
     def builds_of(self, scenario: int) -> list[int]:
         """The builds on which a scenario has cells."""

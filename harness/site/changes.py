@@ -84,7 +84,9 @@ def describe_night(record: Mapping[str, Any]) -> str:
     parts = []
     if record["compared"]:
         cells, compared = len(record["cells"]), record["compared"]
-        word = f"{cells} of {compared} cells changed" if cells else f"none of {compared} cells changed"
+        word = (
+            f"{cells} of {compared} cells changed" if cells else f"none of {compared} cells changed"
+        )
         verdicts = len(record["verdicts"])
         parts.append(word + (f", and {_count(verdicts, 'verdict')}" if verdicts else ""))
     if record["flaky"]:

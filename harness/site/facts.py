@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from harness.observations.record import Observation
 from harness.observations.run_folder import ScenarioInfo
 from harness.site.cells import NONE, CellColumns, CellRow, CellTables
-from harness.site.result_comparison import STANDING_SIGNS, ResultComparer
+from harness.site.result_comparison import ResultComparer
 from harness.site.run_reading import unique_rows
 from harness.verdicts.observation_diff import bits_of, cipher_of, group_of, protocol_of
 
@@ -69,7 +70,7 @@ def collect_cells(
         ),
     )
     builds = order_names((*rows, *planned), order.builds)
-    beside = _rows_by_build(tables, cells, baseline) if baseline else {}
+    beside = _baseline_rows(tables, cells, baseline) if baseline else {}
     return ScenarioCells(scenario, tuple(builds), tuple(ordered), rows, beside)
 
 
@@ -176,7 +177,7 @@ def _standing(
         return "?"
     other = beside.get((row.service, row.client, row.offer))
     baseline = NONE if other is None else other.result
-    return STANDING_SIGNS[comparer.compare_baseline(row.result, baseline).standing]
+    return comparer.standing_sign(row.result, baseline)
 
 
 def _run_column(
@@ -203,6 +204,14 @@ def _rows_by_build(
         }
         for build in cells.builds_of(number)
     }
+
+
+@lru_cache(maxsize=1)
+def _baseline_rows(
+    tables: CellTables, cells: CellColumns, scenario: str
+) -> dict[str, dict[Spot, CellRow]]:
+    """The same of a baseline, which nearly all scenarios share."""
+    return _rows_by_build(tables, cells, scenario)
 
 
 def _places(names: Sequence[str], order: Sequence[str]) -> list[tuple[int, str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from harness.site.extras import load_feedgen
 _MOST_ENTRIES, _MOST_GROUPS, _MOST_CELLS = 40, 30, 5
 #: Characters that XML 1.0 does not allow, even escaped (section 2.2).
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+#: The parts of a change's place (build, scenario, client) that a feed is about.
+_PARTS = {"build": 0, "advice": 1, "client": 2}
 #: Of a site without a known address: ids need not be reachable (RFC 4287, section 4.2.6).
 _UNNAMED = "https://postfix-matrix.invalid/"
 
@@ -45,17 +48,16 @@ class FeedMaker:
         self, builds: Iterable[str], clients: Iterable[str], scenarios: Iterable[str]
     ) -> None:
         """All feeds."""
-        self._write("", self.title, lambda *_: True)
-        for build in builds:
-            self._write_of("build", build, lambda b, _, __, name=build: b == name)
-        for client in clients:
-            self._write_of("client", client, lambda _, __, c, name=client: c == name)
-        for scenario in scenarios:
-            self._write_of("advice", scenario, lambda _, s, __, name=scenario: s == name)
-
-    def _write_of(self, kind: str, name: str, keeps: Callable[[str, str, str], bool]) -> None:
-        folder = f"{kind}/{path_segment(name)}/"
-        self._write(folder, f"{self.title}: {name}", keeps, page_link(kind, name))
+        self._write("", self.title, _concerns_all)
+        for kind, names in (("build", builds), ("client", clients), ("advice", scenarios)):
+            for name in names:
+                keeps = partial(_concerns, _PARTS[kind], name)
+                self._write(
+                    f"{kind}/{path_segment(name)}/",
+                    f"{self.title}: {name}",
+                    keeps,
+                    page_link(kind, name),
+                )
 
     def _write(
         self, folder: str, title: str, keeps: Callable[[str, str, str], bool], link: str = ""
@@ -95,6 +97,15 @@ class FeedMaker:
                 yield date, record, cells, verdicts
 
 
+def _concerns(part: int, name: str, *place: str) -> bool:
+    """Whether a change is in a build, of a scenario or with a client."""
+    return place[part] == name
+
+
+def _concerns_all(*_: str) -> bool:
+    return True
+
+
 def _entry_title(cells: list[Any], verdicts: list[Any], date: str) -> str:
     parts = [
         f"{len(records)} {noun}{'' if len(records) == 1 else 's'} changed"
@@ -104,9 +115,7 @@ def _entry_title(cells: list[Any], verdicts: list[Any], date: str) -> str:
     return f"{date}: {' and '.join(parts)}"
 
 
-def _entry_text(
-    cells: list[Any], verdicts: list[Any], record: Mapping[str, Any], base: str
-) -> str:
+def _entry_text(cells: list[Any], verdicts: list[Any], record: Mapping[str, Any], base: str) -> str:
     """The entry as HTML; every text is escaped, and the feed escapes it once more."""
     lines = [
         f"<li>{escape(change['scenario'])} on {escape(change['build'])}: "
@@ -118,7 +127,8 @@ def _entry_text(
     if len(groups) > _MOST_GROUPS:
         lines.append(f"<li>and {len(groups) - _MOST_GROUPS} more groups of cells</li>")
     images = [
-        f"<li>{escape(change['build'])}: {escape(change['before'])} → {escape(change['after'])}</li>"
+        f"<li>{escape(change['build'])}: {escape(change['before'])} → "
+        f"{escape(change['after'])}</li>"
         for change in record["images"][:_MOST_GROUPS]
     ]
     text = f"<ul>{''.join(lines)}</ul>"

@@ -9,7 +9,7 @@ from typing import Any
 from harness.observations.record import CertificateView, Observation
 from harness.observations.run_folder import RunData
 from harness.site.cells import NONE, CellRow, CellTables
-from harness.site.run_reading import RunCells, unique_rows
+from harness.site.run_reading import RunCells, hide_local_paths, unique_rows
 from harness.verdicts.verdict import BuildVerdict, judge_scenario
 
 
@@ -70,7 +70,7 @@ def _verdict_data(verdict: BuildVerdict, run: str, scenario: str) -> dict[str, A
         "verdict": verdict.verdict.value,
         "claim": verdict.claim.value,
         # A cell's id in the reason needs no build and scenario on their own page.
-        "why": verdict.why.replace(f"{verdict.build}/{scenario}/", ""),
+        "why": hide_local_paths(verdict.why.replace(f"{verdict.build}/{scenario}/", "")),
         "changed": None if verdict.changed is None else len(verdict.changed),
         "mismatches": verdict.mismatches,
         "harms": [

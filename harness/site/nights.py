@@ -27,7 +27,10 @@ from harness.verdicts.observation_diff import cipher_of
 
 @dataclass(slots=True)
 class SiteContent:
-    """Everything that a site is made from. ``changes``: by date, as ``changes/DATE.json`` has it."""
+    """Everything that a site is made from.
+
+    ``changes`` are by date, as ``changes/DATE.json`` has them.
+    """
 
     state: SiteState = field(default_factory=SiteState)
     tables: CellTables = field(default_factory=CellTables)

@@ -117,7 +117,9 @@ class PairPages:
     def _advice(self, client: str, build: str) -> dict[str, Any]:
         """The scenarios measured with the pair; those that change most come first."""
         index, state = self._index, self._index.content.state
-        by_scenario = {k: v for k, v in index.pairs.get((client, build), {}).items() if k != BASELINE}
+        by_scenario = {
+            k: v for k, v in index.pairs.get((client, build), {}).items() if k != BASELINE
+        }
         services = order_names(
             {name for cells in by_scenario.values() for name in cells.defaults}, index.services
         )
@@ -137,9 +139,9 @@ class PairPages:
                         cells.defaults[service],
                         differs=baseline is not None
                         and service in baseline.defaults
-                        and index.content.comparer.compare_baseline(
+                        and index.content.comparer.standing_sign(
                             cells.defaults[service].result, baseline.defaults[service].result
-                        ).mark == "*",
+                        ) == "*",
                     )
                     if service in cells.defaults
                     else None

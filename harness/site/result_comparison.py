@@ -32,15 +32,20 @@ class ResultComparer:
 
     tables: CellTables
     level: SessionLevel = field(default_factory=lambda: SessionLevel(exact=True))
+    _shown: dict[tuple[int, int], Observation] = field(default_factory=dict)
     _values: dict[tuple[int, int], CellValues | None] = field(default_factory=dict)
     _findings: dict[tuple[int, int, int], Finding] = field(default_factory=dict)
     _comparisons: dict[tuple[int, int], BaselineComparison] = field(default_factory=dict)
+    _signs: dict[tuple[int, int], str] = field(default_factory=dict)
     _texts: dict[tuple[int, int], tuple[str, str]] = field(default_factory=dict)
 
     def observation(self, offer: int, result: int) -> Observation:
         """A result of an offer as an observation."""
-        shown = self.tables.result.observation(result)
-        return replace(shown, offer=self.tables.offer.names[offer])
+        key = (offer, result)
+        if key not in self._shown:
+            shown = self.tables.result.observation(result)
+            self._shown[key] = replace(shown, offer=self.tables.offer.names[offer])
+        return self._shown[key]
 
     def values(self, offer: int, result: int) -> CellValues | None:
         """What is compared; None where the result shows nothing."""
@@ -78,6 +83,13 @@ class ResultComparer:
             why = "it was not measured" if None in pair else None
             self._comparisons[key] = BaselineComparison(pair[0], pair[1], why)
         return self._comparisons[key]
+
+    def standing_sign(self, result: int, baseline: int) -> str:
+        """The character of :data:`STANDING_SIGNS` for a result beside the baseline's."""
+        key = (result, baseline)
+        if key not in self._signs:
+            self._signs[key] = STANDING_SIGNS[self.compare_baseline(result, baseline).standing]
+        return self._signs[key]
 
     def label(self, offer: int, result: int) -> str:
         """Glyph and short word, ``✗ version``."""

@@ -200,7 +200,10 @@ class SidePages:
         described = described_by(image)
         facts = [
             ("software", f"{described.get('client', '')} {described.get('version', '')}".strip()),
-            ("TLS library", str(described.get("tls_version") or described.get("tls_library") or "")),
+            (
+                "TLS library",
+                str(described.get("tls_version") or described.get("tls_library") or ""),
+            ),
             ("versions that it can offer alone", ", ".join(client_versions(image))),
             ("mail", "logs in and sends" if sends_mail(image) else "none: shakes hands only"),
             ("image", image.id if image else ""),
@@ -279,4 +282,3 @@ def shorten(text: str, limit: int = _MOST_WORDS) -> str:
     if len(text) <= limit:
         return text
     return f"{text[:limit].rpartition(' ')[0] or text[:limit]} …"
-

@@ -146,7 +146,7 @@ def _switch(staging: Path, into: Path) -> None:
 
 
 def _exchange(first: Path, second: Path) -> bool:
-    """Let two folders change places in one step (renameat2(2)); False where that is not possible."""
+    """Let two folders change places in one step (renameat2(2)); False where that cannot be."""
     try:
         renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
     except (OSError, AttributeError):

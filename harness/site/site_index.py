@@ -73,7 +73,7 @@ class SiteIndex:
                 cells.count += 1
                 other = beside.get(spot)
                 if other is not None and row.result != other.result:
-                    differs = comparer.compare_baseline(row.result, other.result).mark == "*"
+                    differs = comparer.standing_sign(row.result, other.result) == "*"
                     cells.differs += differs
                     total += differs
                 if row.offer == default:
