@@ -15,7 +15,13 @@ from harness.catalog.builds import Build
 from harness.catalog.clients import Client
 from harness.catalog.plan import Plan
 from harness.docker_engine.session import new_session_id
-from harness.errors import ExitCode, HarnessError, InfrastructureError, UsageError
+from harness.errors import (
+    ExitCode,
+    HarnessError,
+    InfrastructureError,
+    RunInterruptedError,
+    UsageError,
+)
 from harness.observations.journal import Journal
 from harness.observations.record import Outcome
 from harness.observations.run_folder import RunData, load_run
@@ -85,12 +91,14 @@ def measure_job(engine: Engine, job: Job, runs: Path) -> Path:
             point_latest(folder)
         try:
             engine.run(run.execute())
-        except BaseException:
+        except BaseException as error:
             # The error that ended the run must not be hidden by one of its reports'.
             with suppress(HarnessError, OSError):
                 write_record()
                 journal.close()
                 write_reports(folder)
+            if isinstance(error, KeyboardInterrupt):
+                raise RunInterruptedError(folder) from error
             raise
         journal.close()
         observations = load_run(folder).observations

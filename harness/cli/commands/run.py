@@ -146,8 +146,8 @@ def make_job(
     Raises:
         UsageError: a pattern that matches nothing, or a run that cannot be resumed with these.
     """
-    scenarios = read_scenarios(scenarios_dir)
     prior = load_run(resume.resolve()) if resume else None
+    scenarios = read_scenarios(scenarios_dir or (_find_scenarios(prior) if prior else None))
     clients = read_clients(user_clients)
     plan, builds = _make_run_plan(selection, scenarios, prior, additions, clients)
     return Job(plan, scenarios, builds, prior, clients)
@@ -208,11 +208,34 @@ def _check_additions(
             )
 
 
+def _find_scenarios(prior: RunData) -> Path | None:
+    """The scenarios folder that a run was started with; None: the project's own.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    folders = _option_values(prior.run.command, "--scenarios-dir")
+    if not folders:
+        return None
+    folder = Path(folders[-1])
+    if not folder.is_dir():
+        raise UsageError(
+            f"{prior.folder} was started with --scenarios-dir {folder}, which is no folder here",
+            cause="it was a relative path from another folder, or was moved",
+            next_step="name the folder with --scenarios-dir",
+        )
+    return folder
+
+
 def _option_names(command: Sequence[str], option: str) -> set[str]:
     """The names before "=" in the values that a command line gave an option."""
+    return {value.partition("=")[0] for value in _option_values(command, option)}
+
+
+def _option_values(command: Sequence[str], option: str) -> list[str]:
+    """The values that a command line gave an option, in order."""
     values = [text.partition("=")[2] for text in command if text.startswith(f"{option}=")]
-    values += [after for text, after in pairwise(command) if text == option]
-    return {value.partition("=")[0] for value in values}
+    return values + [after for text, after in pairwise(command) if text == option]
 
 
 def _check_unchanged(data: RunData, scenarios: dict[str, Scenario]) -> None:
