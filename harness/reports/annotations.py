@@ -67,15 +67,12 @@ def github_commands(annotations: Sequence[Annotation], root: Path) -> list[str]:
 
 
 def github_command(annotation: Annotation, root: Path) -> str:
-    """``::error file=main.cf,line=14,title=…::message``."""
+    """``::error title=…,file=main.cf,line=14::message``, as @actions/core writes it."""
     properties = {"title": annotation.title}
     if annotation.place is not None:
-        line = annotation.place.line
-        properties = {
-            "file": relative_path(annotation.place.file, root),
-            **({"line": str(line)} if line is not None else {}),
-            **properties,
-        }
+        properties["file"] = relative_path(annotation.place.file, root)
+        if annotation.place.line is not None:
+            properties["line"] = str(annotation.place.line)
     listed = ",".join(f"{name}={_escape_property(value)}" for name, value in properties.items())
     return f"::{annotation.level} {listed}::{_escape_data(_shorten(annotation.message))}"
 

@@ -11,13 +11,12 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 folder=${RUNNER_TEMP:-/tmp}/postfix-matrix-images
 mkdir -p "$folder"
-options=()
+options=(--references "$folder/references")
 add_option options --builds "${INPUT_BUILDS:-}"
 add_option options --clients "${INPUT_CLIENTS:-}"
 add_option options --snapshot "${INPUT_SNAPSHOT:-}"
 
-key=$(postfix_matrix images key ${options[@]+"${options[@]}"})
-postfix_matrix images key --references ${options[@]+"${options[@]}"} >"$folder/references"
+key=$(postfix_matrix images key "${options[@]}")
 give key "postfix-matrix-images-$key"
 give archive "$folder/images.tar"
 give references "$folder/references"

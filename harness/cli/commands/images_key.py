@@ -13,6 +13,7 @@ from harness.catalog.selectors import select_names
 from harness.cli.commands.check import find_builds
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.image_selection import image_references, needed_orders
+from harness.files import write_atomically
 from harness.images.batch_build import Orderable
 from harness.run.choosing import choose_builds, choose_clients, split_globs
 from harness.snapshots.snapshot_file import load_snapshot
@@ -26,7 +27,7 @@ _DIGITS = 32
     cls=GroupedCommand,
     epilog=format_examples(
         "postfix-matrix images key -b debian-12 -c openssl-1.0.2h",
-        "postfix-matrix images key --snapshot snapshot.json --references",
+        "postfix-matrix images key --snapshot snapshot.json --references images.txt",
     ),
 )
 @grouped_option(
@@ -55,11 +56,15 @@ _DIGITS = 32
 @grouped_option(
     OptionGroup.OUTPUT,
     "--references",
-    is_flag=True,
-    help="Print the images' names and tags instead, one per line, for 'docker save'.",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the images' names and tags to FILE too, one per line, for 'docker save'.",
 )
 def key_command(
-    builds: tuple[str, ...], clients: tuple[str, ...], snapshot: Path | None, references: bool
+    builds: tuple[str, ...],
+    clients: tuple[str, ...],
+    snapshot: Path | None,
+    references: Path | None,
 ) -> None:
     """Print a key for a cache of the images that a command needs.
 
@@ -68,9 +73,8 @@ def key_command(
     another. No Docker engine is needed.
     """
     names = image_references(_choose_needed(builds, clients, snapshot).values())
-    if references:
-        click.echo("\n".join(names))
-        return
+    if references is not None:
+        write_atomically(references, "\n".join(names) + "\n")
     digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:_DIGITS]
     click.echo(f"{platform.machine().lower()}-{digest}")
 
