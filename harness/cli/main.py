@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import shlex
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -139,6 +140,10 @@ def run_cli(arguments: list[str]) -> int:
         code = cli.main(arguments, prog_name="postfix-matrix", standalone_mode=False)
     except HarnessError as error:
         click.echo(f"postfix-matrix: {error}", err=True)
+        if _is_for_github(arguments):
+            from harness.cli.ci_output import print_error
+
+            print_error(error)
         return error.exit_code
     except click.ClickException as error:
         error.show()
@@ -183,6 +188,12 @@ def _resume_command(folder: Path, arguments: list[str]) -> list[str]:
         if option in REPEATED_OPTIONS:
             command += [argument] if "=" in argument else [argument, value]
     return command
+
+
+def _is_for_github(arguments: list[str]) -> bool:
+    """Whether a command line, which may be wrong elsewhere, has ``--format github``."""
+    pairs = pairwise(arguments)
+    return "--format=github" in arguments or ("--format", "github") in pairs
 
 
 def _explain_os_error(error: OSError) -> InfrastructureError:

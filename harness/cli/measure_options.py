@@ -41,14 +41,16 @@ from harness.tls import INBOUND
 TEXT, JSON, MARKDOWN = "text", "json", "markdown"
 
 
-def format_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """--format, as ``form``; ``text`` is its help."""
+def format_option(
+    text: str, forms: Sequence[str] = (TEXT, JSON, MARKDOWN)
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """--format, as ``form``; ``text`` is its help, ``forms`` its choices, the default first."""
     return grouped_option(
         OptionGroup.OUTPUT,
         "--format",
         "form",
-        type=click.Choice((TEXT, JSON, MARKDOWN)),
-        default=TEXT,
+        type=click.Choice(forms),
+        default=forms[0],
         show_default=True,
         help=text,
     )

@@ -135,7 +135,8 @@ def make_locate(names: Sequence[str]) -> Callable[[SettingChange], FileLocation]
 
     def locate(change: SettingChange) -> FileLocation:
         place = find_setting_line(texts, change)
-        return place or FileLocation(Path(change.file), change.line)
+        of_name = [path for path in texts if path.name == change.file]
+        return place or FileLocation(next(iter(of_name), Path(change.file)), change.line)
 
     return locate
 

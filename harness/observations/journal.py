@@ -6,16 +6,13 @@ that names it, and each observation is one flushed line.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
+from harness.observations.evidence_names import instance_path
 from harness.observations.record import Observation
-
-#: Letters of an offer in a file's name, of which file systems allow 255 bytes.
-_LONGEST_OFFER = 120
 
 
 class Journal:
@@ -41,7 +38,7 @@ class Journal:
 
     def write_instance(self, build: str, scenario: str, instance: dict[str, Any]) -> None:
         """Keep the evidence of one Postfix instance."""
-        write_json(self.folder / "instances" / build / f"{scenario}.json", instance)
+        write_json(self.folder / instance_path(build, scenario), instance)
 
     def close(self) -> None:
         """Bring the observations to disk."""
@@ -56,19 +53,6 @@ def write_json(path: Path, value: Any, *, indent: int | None = None) -> None:
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(json.dumps(value, ensure_ascii=False, indent=indent), encoding="utf-8")
     temporary.replace(path)
-
-
-def evidence_path(cell_id: str) -> str:
-    """Where a cell's evidence lies, relative to the run folder.
-
-    An offer that names many ciphers is longer than a file name may be: it is cut, and a digest
-    keeps it unique.
-    """
-    build, scenario, service, client, offer = cell_id.split("/")
-    if len(offer) > _LONGEST_OFFER:
-        digest = hashlib.sha256(offer.encode()).hexdigest()[:12]
-        offer = f"{offer[: _LONGEST_OFFER - 13]}~{digest}"
-    return f"evidence/{build}/{scenario}/{service}.{client}.{offer}.json"
 
 
 def _drop_torn_line(path: Path) -> None:

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from harness.catalog.peers import is_peer
 from harness.errors import FileError, FileLocation, UsageError
+from harness.observations.evidence_names import earlier_instance_path, instance_path
 from harness.observations.record import Observation
 from harness.postfix_config.master_cf_overlay import Overlay
 from harness.scenarios.claims import BASELINE
@@ -286,7 +287,9 @@ def read_evidence(folder: Path, observation: Observation) -> Evidence | None:
 
 def read_instance(folder: Path, build: str, scenario: str) -> Evidence | None:
     """The evidence of a Postfix instance of a run folder; None where there is no (whole) file."""
-    return _read_object(folder, f"instances/{build}/{scenario}.json")
+    instance = _read_object(folder, instance_path(build, scenario))
+    earlier = earlier_instance_path(build, scenario)
+    return _read_object(folder, earlier) if instance is None else instance
 
 
 def load_run(folder: Path) -> RunData:

@@ -36,13 +36,28 @@ def render_markdown(data: RunData) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _header_lines(data: RunData, grid: Grid) -> Iterator[str]:
+def render_sections(data: RunData) -> list[str]:
+    """The document in parts that each stand alone, for a page without the evidence.
+
+    First the figures and the verdicts, then one part per scenario, then the legend; no links.
+    """
+    grid = build_grid(data)
+    comparisons, verdicts = differences(grid), verdict_lines(data)
+    sections = ["\n".join(_header_lines(data, grid, linked=False))]
+    for scenario in grid.scenarios:
+        comparison, verdict = comparisons.get(scenario.id), verdicts.get(scenario.id)
+        sections.append("\n".join(_scenario_lines(scenario, comparison, verdict, linked=False)))
+    return [section.strip("\n") for section in (*sections, "\n".join(_legend_lines(grid)))]
+
+
+def _header_lines(data: RunData, grid: Grid, *, linked: bool = True) -> Iterator[str]:
     summary = grid.summary
+    evidence = " It links to the evidence." if linked else ""
     finished = data.run.finished or "not finished"
     yield "# What Postfix's TLS settings really do\n"
     yield (
         "Each row is one Postfix and one client, each column what the client was told to offer; "
-        "a cell says what happened when that client connected. It links to the evidence.\n"
+        f"a cell says what happened when that client connected.{evidence}\n"
     )
     tool = f"{data.run.tool.name} {data.run.tool.version}"
     yield f"- Run `{data.run.id}`, {tool}, {data.run.started} to {finished}"
@@ -98,7 +113,11 @@ def _contents_lines(grid: Grid, comparisons: Mapping[str, Differences]) -> Itera
 
 
 def _scenario_lines(
-    scenario: ScenarioGrid, difference: Differences | None, verdict: str | None
+    scenario: ScenarioGrid,
+    difference: Differences | None,
+    verdict: str | None,
+    *,
+    linked: bool = True,
 ) -> Iterator[str]:
     info = scenario.info
     yield f"\n## {scenario.id}\n"
@@ -113,27 +132,27 @@ def _scenario_lines(
     if difference is not None:
         yield f"\n{escape_markdown(difference.statement)}"
     for table in scenario.tables:
-        yield from _table_lines(table, scenario)
+        yield from _table_lines(table, scenario, linked=linked)
 
 
-def _table_lines(table: ServiceTable, scenario: ScenarioGrid) -> Iterator[str]:
+def _table_lines(table: ServiceTable, scenario: ScenarioGrid, *, linked: bool) -> Iterator[str]:
     known = table.service in list(INBOUND)
     port = f" (port {Service(table.service).port})" if known else ""
     yield f"\n### {table.service}{port}\n"
     yield f"| build | client | {' | '.join(scenario.offers)} |"
     yield "|:--|:--|" + ":--|" * len(scenario.offers)
     for row in table.rows:
-        yield from _row_lines(row, scenario.clients)
+        yield from _row_lines(row, scenario.clients, linked=linked)
 
 
-def _row_lines(row: Row, clients: Sequence[str]) -> Iterator[str]:
+def _row_lines(row: Row, clients: Sequence[str], *, linked: bool) -> Iterator[str]:
     if row.missing:
         yield f"| {row.build} | not measured: {escape_markdown(row.missing_brief)} |"
         return
     for client in clients:
         if not any(cell.planned for cell in row.of_client(client)):
             continue
-        cells = " | ".join(_cell_link(cell) for cell in row.of_client(client))
+        cells = " | ".join(_cell_text(cell, linked=linked) for cell in row.of_client(client))
         yield f"| {build_with_notes(row.build, row.notes)} | {client} | {cells} |"
 
 
@@ -142,9 +161,9 @@ def build_with_notes(build: str, notes: Sequence[str]) -> str:
     return f"{escape_markdown(build)} **({', '.join(notes)})**" if notes else escape_markdown(build)
 
 
-def _cell_link(cell: GridCell) -> str:
+def _cell_text(cell: GridCell, *, linked: bool) -> str:
     text = escape_markdown(cell.text)
-    if cell.observation is None or not cell.observation.evidence:
+    if not linked or cell.observation is None or not cell.observation.evidence:
         return text
     return f"[{text}]({quote(cell.observation.evidence)})"
 

@@ -31,7 +31,7 @@ from harness.observations.decide import (
     decide_cell,
     decide_control,
 )
-from harness.observations.journal import evidence_path
+from harness.observations.evidence_names import evidence_path
 from harness.observations.record import Observation
 from harness.observations.run_folder import (
     Missing,

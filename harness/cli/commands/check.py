@@ -13,10 +13,14 @@ import click
 from harness.catalog.builds import Build, UserAdditions
 from harness.catalog.selectors import select_names
 from harness.cli.candidate_options import CandidateOptions, candidate_options
+from harness.cli.ci_output import CI_FORMS
 from harness.cli.comparison_output import print_comparison
 from harness.cli.confirmation import confirm_measuring
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import (
+    JSON,
+    MARKDOWN,
+    TEXT,
     MeasureOptions,
     format_option,
     measuring_options,
@@ -105,7 +109,11 @@ class CheckFiles:
 @grouped_option(
     OptionGroup.OUTPUT, "--force", is_flag=True, help="Change the snapshot also where CI is set."
 )
-@format_option("Markdown is for a pull request's comment; JSON has every cell (docs/schemas).")
+@format_option(
+    "Markdown is for a pull request's comment; JSON has every cell (docs/schemas); github and "
+    "gitlab show the findings beside your lines (docs/ci.md).",
+    (TEXT, JSON, MARKDOWN, *CI_FORMS),
+)
 @grouped_option(OptionGroup.OUTPUT, "--verbose", "-v", is_flag=True, help="Name every cell.")
 @grouped_option(
     OptionGroup.OUTPUT,

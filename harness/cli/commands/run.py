@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
@@ -12,8 +13,15 @@ import click
 from harness.catalog.builds import NO_ADDITIONS, Build, UserAdditions
 from harness.catalog.clients import Client
 from harness.catalog.plan import Plan
+from harness.cli.ci_output import (
+    CI_FORMS,
+    GITHUB,
+    GITLAB,
+    print_annotations,
+    without_commands,
+)
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
-from harness.cli.measure_options import engine_options
+from harness.cli.measure_options import TEXT, engine_options, format_option
 from harness.cli.output import output_console
 from harness.cli.progress import Display
 from harness.cli.registry_options import registry_options
@@ -37,8 +45,11 @@ from harness.observations.run_folder import (
     RunData,
     load_run,
 )
+from harness.reports.annotations import Annotation
 from harness.reports.problems import describe_problems
+from harness.reports.step_summary import run_summary
 from harness.reports.terminal import print_matrix
+from harness.reports.verdict_annotations import verdict_annotations
 from harness.run.choosing import (
     Selection,
     choose_builds,
@@ -84,6 +95,10 @@ from harness.verdicts.verdict import judge_run
     help="Do not remove containers and network afterwards.",
 )
 @exit_code_option
+@format_option(
+    "github and gitlab show what refutes advice beside its lines in scenario.toml (docs/ci.md).",
+    (TEXT, *CI_FORMS),
+)
 def run_command(
     scenarios_dir: Path | None,
     dry_run: bool,
@@ -99,6 +114,7 @@ def run_command(
     mirrors: tuple[str, ...],
     registry: ImageRegistry | None,
     by_verdict: bool,
+    form: str,
     **axes: tuple[str, ...],
 ) -> int:
     """Measure a matrix of builds, scenarios and clients.
@@ -124,14 +140,25 @@ def run_command(
     ):
         folder = measure_job(engine, job, runs)
     data = load_run(folder)
-    print_matrix(data, output_console())
+    verdicts = judge_run(data)
+    files = {name: of.path for name, of in job.scenarios.items() if of.path is not None}
+    _print_result(data, form, verdict_annotations(verdicts, files, failing=by_verdict))
     click.echo(f"\nThe run is in {folder}: open {folder / 'index.html'}", err=True)
     click.echo("'postfix-matrix show --full' prints every table whole", err=True)
     if problems := describe_problems(data):
         click.echo(problems, err=True)
     # Advice that is known to be wrong takes precedence over cells that are unmeasured.
-    judged = exit_code_of(judge_run(data)) if by_verdict else ExitCode.OK
+    judged = exit_code_of(verdicts) if by_verdict else ExitCode.OK
     return judged if judged == ExitCode.DIFFERS else exit_code(data) or judged
+
+
+def _print_result(data: RunData, form: str, annotations: Iterable[Annotation]) -> None:
+    """Print the matrix, and what a CI shows beside the user's lines."""
+    if form != GITLAB:
+        with without_commands() if form == GITHUB else nullcontext():
+            print_matrix(data, output_console())
+    if form in CI_FORMS:
+        print_annotations(list(annotations), form, lambda most: run_summary(data, most))
 
 
 def make_job(

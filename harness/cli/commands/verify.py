@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -10,6 +9,7 @@ import click
 
 from harness.cli.candidate import named_candidate
 from harness.cli.candidate_options import CandidateOptions, candidate_options
+from harness.cli.ci_output import CI_FORMS
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import (
     JSON,
@@ -22,14 +22,13 @@ from harness.cli.measure_options import (
     verbose_option,
 )
 from harness.cli.signals import handle_signals
+from harness.cli.snapshot_files import make_locate
+from harness.cli.verify_output import AnswerOutput
 from harness.errors import ExitCode, UsageError
 from harness.observations.run_folder import RunData
 from harness.reports.problems import describe_problems
 from harness.reports.service_labels import service_labels
-from harness.reports.verify_json import verification_data
-from harness.reports.verify_markdown import verification_markdown
 from harness.reports.verify_remedy import TriedRemedy, why_no_remedy
-from harness.reports.verify_text import remedy_lines, verification_text
 from harness.run.choosing import read_scenarios
 from harness.run.engine import Engine
 from harness.scenarios.claims import Claims
@@ -83,7 +82,11 @@ REMEDIED = "candidate-remedied"
 )
 @service_option
 @candidate_options(redacting=True)
-@format_option("JSON has every cell that an answer depends on (docs/schemas).")
+@format_option(
+    "JSON has every cell that an answer depends on (docs/schemas); github and gitlab show the "
+    "findings beside your lines (docs/ci.md).",
+    (TEXT, JSON, MARKDOWN, *CI_FORMS),
+)
 @verbose_option
 @measuring_options
 def verify_command(
@@ -118,6 +121,7 @@ def verify_command(
     compared = any(expectation.effect is not None for expectation in candidate.claims.expectations)
     to_measure = [scenarios[against]] if compared and against in scenarios else []
     to_measure.append(candidate)
+    output = AnswerOutput(candidate, tuple(policy for policy, _ in named), policies, form, verbose)
     with (
         measuring.make_display() as display,
         handle_signals(),
@@ -125,21 +129,13 @@ def verify_command(
     ):
         data = measuring.measure_scenarios(engine, to_measure)
         service_answers = judge_services(data, candidate.id)
-        if form == TEXT:
-            # The answer is printed before a remedy is tried, which takes as long again.
-            click.echo(verification_text(data, candidate.id, service_answers, verbose=verbose))
+        # The answer is printed before a remedy is tried, which takes as long again.
+        output.print_answer(data, service_answers)
         remedy, data = _try_remedy(
             measuring, engine, data, to_measure, service_answers, [policy for policy, _ in named]
         )
-    if form == JSON:
-        document = verification_data(data, candidate.id, service_answers, policies, remedy)
-        click.echo(json.dumps(document, ensure_ascii=False, indent=1))
-    elif form == MARKDOWN:
-        click.echo(
-            verification_markdown(data, candidate.id, service_answers, remedy, verbose=verbose)
-        )
-    elif remedy is not None and (lines := list(remedy_lines(remedy, service_answers))):
-        click.echo("\n".join(["", *lines]))
+    locate = make_locate(names if candidate.path is None else (str(candidate.path.parent),))
+    output.print_rest(data, service_answers, remedy, locate)
     click.echo(f"\nThe run is in {data.folder}", err=True)
     if problems := describe_problems(data):
         click.echo(problems, err=True)
