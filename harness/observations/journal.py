@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,32 @@ class Journal:
         """Record a cell: its evidence first, then the line that names it."""
         if observation.evidence is not None:
             write_json(self.folder / observation.evidence, evidence)
+        self.add_line(observation)
+
+    def add_line(self, observation: Observation) -> None:
+        """Record a cell whose evidence is here already."""
         self._file.write(observation.to_json() + "\n")
         self._file.flush()
+
+    def take_file(self, source: Path, name: str) -> bool:
+        """Have a file of another run here, as a hard link or a copy; False: there is none.
+
+        Both files may be one: files of a run folder are replaced, and never written into.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        target = self.folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        try:
+            os.link(source, target)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            # Another file system, or one without links.
+            shutil.copy2(source, target)
+        return True
 
     def write_run(self, run: dict[str, Any]) -> None:
         """Replace ``run.json`` as a whole."""
@@ -41,7 +66,7 @@ class Journal:
 
     def write_instance(self, build: str, scenario: str, instance: dict[str, Any]) -> None:
         """Keep the evidence of one Postfix instance."""
-        write_json(self.folder / "instances" / build / f"{scenario}.json", instance)
+        write_json(self.folder / instance_path(build, scenario), instance)
 
     def close(self) -> None:
         """Bring the observations to disk."""
@@ -56,6 +81,11 @@ def write_json(path: Path, value: Any, *, indent: int | None = None) -> None:
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(json.dumps(value, ensure_ascii=False, indent=indent), encoding="utf-8")
     temporary.replace(path)
+
+
+def instance_path(build: str, scenario: str) -> str:
+    """Where an instance's evidence lies, relative to the run folder."""
+    return f"instances/{build}/{scenario}.json"
 
 
 def evidence_path(cell_id: str) -> str:

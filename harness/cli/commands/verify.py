@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import click
 
 from harness.cli.candidate import named_candidate
 from harness.cli.candidate_options import CandidateOptions, candidate_options
+from harness.cli.cell_reuse import CellReuse
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import (
     JSON,
@@ -31,7 +33,6 @@ from harness.reports.verify_markdown import verification_markdown
 from harness.reports.verify_remedy import TriedRemedy, why_no_remedy
 from harness.reports.verify_text import remedy_lines, verification_text
 from harness.run.choosing import read_scenarios
-from harness.run.engine import Engine
 from harness.scenarios.claims import Claims
 from harness.scenarios.expectations import (
     Expectation,
@@ -85,6 +86,13 @@ REMEDIED = "candidate-remedied"
 @candidate_options(redacting=True)
 @format_option("JSON has every cell that an answer depends on (docs/schemas).")
 @verbose_option
+@grouped_option(
+    OptionGroup.MEASURING,
+    "--fresh",
+    is_flag=True,
+    help="Measure the baseline configuration and the controls too, even if they were measured "
+    "before and nothing has changed.",
+)
 @measuring_options
 def verify_command(
     names: tuple[str, ...],
@@ -93,6 +101,7 @@ def verify_command(
     reading: CandidateOptions,
     form: str,
     verbose: bool,
+    fresh: bool,
     measuring: MeasureOptions,
 ) -> int:
     """Measure whether a configuration meets a policy.
@@ -118,19 +127,26 @@ def verify_command(
     compared = any(expectation.effect is not None for expectation in candidate.claims.expectations)
     to_measure = [scenarios[against]] if compared and against in scenarios else []
     to_measure.append(candidate)
+    reuse = CellReuse(measuring, fresh=fresh)
     with (
         measuring.make_display() as display,
         handle_signals(),
         measuring.make_engine(display) as engine,
     ):
-        data = measuring.measure_scenarios(engine, to_measure)
+        kept = reuse.find_cells(engine, to_measure)
+        data = measuring.measure_scenarios(engine, to_measure, known=kept)
         service_answers = judge_services(data, candidate.id)
         if form == TEXT:
             # The answer is printed before a remedy is tried, which takes as long again.
             click.echo(verification_text(data, candidate.id, service_answers, verbose=verbose))
         remedy, data = _try_remedy(
-            measuring, engine, data, to_measure, service_answers, [policy for policy, _ in named]
+            partial(measuring.measure_scenarios, engine, known=kept),
+            data,
+            to_measure,
+            service_answers,
+            [policy for policy, _ in named],
         )
+        reuse.keep_cells(data, to_measure)
     if form == JSON:
         document = verification_data(data, candidate.id, service_answers, policies, remedy)
         click.echo(json.dumps(document, ensure_ascii=False, indent=1))
@@ -141,6 +157,7 @@ def verify_command(
     elif remedy is not None and (lines := list(remedy_lines(remedy, service_answers))):
         click.echo("\n".join(["", *lines]))
     click.echo(f"\nThe run is in {data.folder}", err=True)
+    reuse.print_notes(data)
     if problems := describe_problems(data):
         click.echo(problems, err=True)
     return exit_code_of(service_answers)
@@ -178,8 +195,7 @@ def _collect_offers(policies: Iterable[Policy]) -> tuple[Offer, ...]:
 
 
 def _try_remedy(
-    measuring: MeasureOptions,
-    engine: Engine,
+    measure: Callable[..., RunData],
     data: RunData,
     to_measure: Sequence[Scenario],
     service_answers: Sequence[ServiceAnswer],
@@ -187,7 +203,8 @@ def _try_remedy(
 ) -> tuple[TriedRemedy | None, RunData]:
     """Try a remedy for the services that fail; gives it, and the run that it was tried in.
 
-    It is None where no service fails. The last scenario of ``to_measure`` is the candidate.
+    It is None where no service fails. The last scenario of ``to_measure`` is the candidate;
+    ``measure`` goes on with a run that is given as ``prior``.
     """
     candidate = to_measure[-1]
     failing = [answer for answer in service_answers if answer.standing is Standing.FAILS]
@@ -202,7 +219,7 @@ def _try_remedy(
         name for answer in failing for name in (answer.service, labels[answer.service].entry)
     }
     tried = apply_remedy(candidate, lines, services, REMEDIED)
-    data = measuring.measure_scenarios(engine, [*to_measure, tried], prior=data)
+    data = measure([*to_measure, tried], prior=data)
     freed = find_overrides(candidate.master_cf, services, parameters_of(lines))
     return TriedRemedy(lines, freed, tuple(service_answers), judge_services(data, tried.id)), data
 
