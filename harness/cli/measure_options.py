@@ -120,14 +120,16 @@ class MeasureOptions:
         scenarios: Sequence[Scenario],
         prior: RunData | None = None,
         known: KnownCells | None = None,
+        *,
+        reports: bool = True,
     ) -> RunData:
         """Measure these scenarios; with a prior run of some of them, go on in its folder.
 
-        ``known`` has cells that need not be measured.
+        ``known`` has cells that need not be measured; without ``reports``, the caller writes them.
         """
         by_id = {scenario.id: scenario for scenario in scenarios}
         job = Job(self.plan_scenarios(scenarios), by_id, self.builds, prior, known=known)
-        return load_run(measure_job(engine, job, self.runs))
+        return load_run(measure_job(engine, job, self.runs, reports=reports))
 
 
 def measuring_options(command: Callable[..., Any]) -> Callable[..., Any]:

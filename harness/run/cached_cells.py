@@ -10,11 +10,10 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from itertools import product
 from typing import Any
 
 from harness.catalog.cells import Cell, is_control
-from harness.clients.controls import FORBIDDING, PERMISSIVE
+from harness.clients.controls import control_cells
 from harness.observations.journal import Journal
 from harness.observations.record import MeasuredWith, Observation
 from harness.observations.reuse import (
@@ -28,7 +27,7 @@ from harness.observations.reuse import (
 from harness.observations.run_folder import RunData
 from harness.run.cell_cache import CellCache
 from harness.run.reuse import find_unusable, image_record
-from harness.tls import INBOUND, Offer
+from harness.tls import Offer
 
 
 class CachedCells:
@@ -82,13 +81,10 @@ class CachedCells:
         self._take_instance(cell, inputs, journal)
         return observation
 
-    def shows_control(self, control: str, client: str, offer: Offer) -> bool:
-        """Whether some cell of a control with a client and offer is there."""
-        for scenario, service in product((PERMISSIVE, FORBIDDING), INBOUND):
-            inputs = inputs_of(Cell(control, scenario, service, client, offer), self._now)
-            if inputs is not None and self._cache.has(cell_name(inputs)):
-                return True
-        return False
+    def knows_controls_of(self, client: str, offer: Offer) -> bool:
+        """Whether some control's cell with a client and offer is there."""
+        every = (inputs_of(cell, self._now) for cell in control_cells(client, offer))
+        return any(inputs is not None and self._cache.has(cell_name(inputs)) for inputs in every)
 
     def _take_grounds(
         self, observation: Observation, evidence: Mapping[str, Any], journal: Journal

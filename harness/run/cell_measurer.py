@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
-from itertools import product
 
 from harness.catalog.cells import Cell
 from harness.clients.contract import Credentials
-from harness.clients.controls import FORBIDDING, PERMISSIVE
+from harness.clients.controls import control_cells
 from harness.observations.decide import ControlEvidence
 from harness.observations.journal import Journal
 from harness.observations.record import Observation, Outcome, Stage
@@ -25,12 +24,10 @@ from harness.run.permissive_checks import PermissiveChecks
 from harness.run.run_resources import RunResources
 from harness.scenarios.scenario import Scenario
 from harness.targets.sasl import PASSWORD, USERNAME
-from harness.tls import INBOUND, Offer, Service
+from harness.tls import Offer, Service
 
 #: Seconds to wait before what found no way through the containers' network is tried once more.
 NETWORK_PAUSE = 1.0
-#: What a control's cell can have as its scenario and its service.
-_CONTROL_CELLS = tuple(product((PERMISSIVE, FORBIDDING), INBOUND))
 CREDENTIALS = Credentials(USERNAME, PASSWORD)
 
 
@@ -91,11 +88,11 @@ class CellMeasurer:
             return None
         return self._record_cell(await self._copies.explain(measured, cell, held, scenario))
 
-    def shows_control(self, control: str, client: str, offer: Offer) -> bool:
-        """Whether some cell of a control with a client and offer is known already."""
-        cells = (Cell(control, name, service, client, offer) for name, service in _CONTROL_CELLS)
+    def knows_controls_of(self, client: str, offer: Offer) -> bool:
+        """Whether some control's cell with a client and offer is known already."""
+        cells = control_cells(client, offer)
         return any(cell.id in self.prior for cell in cells) or (
-            self._known is not None and self._known.shows_control(control, client, offer)
+            self._known is not None and self._known.knows_controls_of(client, offer)
         )
 
     async def close(self) -> None:

@@ -52,10 +52,11 @@ class Job:
     known: KnownCells | None = None
 
 
-def measure_job(engine: Engine, job: Job, runs: Path) -> Path:
+def measure_job(engine: Engine, job: Job, runs: Path, *, reports: bool = True) -> Path:
     """Measure a job's cells in a folder below ``runs``, or in its prior run's; gives the folder.
 
-    What was measured is on disk however it ends.
+    What was measured is on disk however it ends. ``reports``: write them at the end, too; a caller
+    who writes them later has its answer sooner.
 
     Raises:
         HarnessError: something that every cell needs is unavailable, or the folder is not writable.
@@ -99,7 +100,8 @@ def measure_job(engine: Engine, job: Job, runs: Path) -> Path:
         journal.close()
         observations = load_run(folder).observations
         write_record(closing_figures(job.plan, observations, run.cells.measured, run.cells.seconds))
-        write_reports(folder)
+        if reports:
+            write_reports(folder)
     return folder
 
 

@@ -24,5 +24,5 @@ class KnownCells(Protocol):
     def take_control(self, cell: Cell, journal: Journal) -> Observation | None:
         """Record a control's cell and return it; None: it must be measured."""
 
-    def shows_control(self, control: str, client: str, offer: Offer) -> bool:
-        """Whether some cell of a control with a client and offer can be taken."""
+    def knows_controls_of(self, client: str, offer: Offer) -> bool:
+        """Whether some control's cell with a client and offer can be taken."""

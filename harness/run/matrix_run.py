@@ -109,13 +109,16 @@ class MatrixRun:
         ]
 
     def _first_controls(self, cells: Iterable[Cell]) -> tuple[Control, ...]:
-        """The controls that some of the cells will ask first, unless what they show is known."""
+        """The controls that some of the cells will ask first, unless what they show is known.
+
+        One that turns out to be needed is started when it is asked.
+        """
         inbound = (cell for cell in cells if cell.service is not Service.OUTBOUND)
         needed = {
             control: None
             for client, offer in dict.fromkeys((cell.client, cell.offer) for cell in inbound)
+            if not self.cells.knows_controls_of(client, offer)
             for control in first_controls([offer], all_controls())
-            if not self.cells.shows_control(control.name, client, offer)
         }
         # In the order in which they become useful: those that permit before the one that forbids.
         return tuple(sorted(needed, key=lambda control: control.forbids))

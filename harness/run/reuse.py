@@ -67,7 +67,7 @@ class RunReuse:
         """None: all were taken with the cells."""
         return None
 
-    def shows_control(self, _control: str, _client: str, _offer: Offer) -> bool:
+    def knows_controls_of(self, _client: str, _offer: Offer) -> bool:
         """False: all were taken with the cells."""
         return False
 

@@ -26,6 +26,7 @@ from harness.cli.measure_options import (
 from harness.cli.signals import handle_signals
 from harness.errors import ExitCode, UsageError
 from harness.observations.run_folder import RunData
+from harness.reports import write_reports
 from harness.reports.problems import describe_problems
 from harness.reports.service_labels import service_labels
 from harness.reports.verify_json import verification_data
@@ -133,29 +134,35 @@ def verify_command(
         handle_signals(),
         measuring.make_engine(display) as engine,
     ):
-        kept = reuse.find_cells(engine, to_measure)
-        data = measuring.measure_scenarios(engine, to_measure, known=kept)
-        service_answers = judge_services(data, candidate.id)
-        if form == TEXT:
-            # The answer is printed before a remedy is tried, which takes as long again.
-            click.echo(verification_text(data, candidate.id, service_answers, verbose=verbose))
-        remedy, data = _try_remedy(
-            partial(measuring.measure_scenarios, engine, known=kept),
-            data,
-            to_measure,
-            service_answers,
-            [policy for policy, _ in named],
+        measure = partial(
+            measuring.measure_scenarios,
+            engine,
+            known=reuse.find_cells(engine, to_measure),
+            reports=False,
         )
+        data = measure(to_measure)
+        try:
+            service_answers = judge_services(data, candidate.id)
+            if form == TEXT:
+                # The answer is printed before a remedy is tried, which takes as long again.
+                click.echo(verification_text(data, candidate.id, service_answers, verbose=verbose))
+            known_policies = [policy for policy, _ in named]
+            remedy, data = _try_remedy(measure, data, to_measure, service_answers, known_policies)
+            if form == JSON:
+                document = verification_data(data, candidate.id, service_answers, policies, remedy)
+                click.echo(json.dumps(document, ensure_ascii=False, indent=1))
+            elif form == MARKDOWN:
+                click.echo(
+                    verification_markdown(
+                        data, candidate.id, service_answers, remedy, verbose=verbose
+                    )
+                )
+            elif remedy is not None and (lines := list(remedy_lines(remedy, service_answers))):
+                click.echo("\n".join(["", *lines]))
+        finally:
+            # The answer does not wait for them.
+            write_reports(data.folder)
         reuse.keep_cells(data, to_measure)
-    if form == JSON:
-        document = verification_data(data, candidate.id, service_answers, policies, remedy)
-        click.echo(json.dumps(document, ensure_ascii=False, indent=1))
-    elif form == MARKDOWN:
-        click.echo(
-            verification_markdown(data, candidate.id, service_answers, remedy, verbose=verbose)
-        )
-    elif remedy is not None and (lines := list(remedy_lines(remedy, service_answers))):
-        click.echo("\n".join(["", *lines]))
     click.echo(f"\nThe run is in {data.folder}", err=True)
     reuse.print_notes(data)
     if problems := describe_problems(data):

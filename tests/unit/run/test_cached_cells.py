@@ -14,6 +14,7 @@ from harness.observations.record import Outcome, TakenOver
 from harness.observations.reuse import Surroundings, inputs_of
 from harness.run.cached_cells import CachedCells, cell_name, store_cells
 from harness.run.cell_cache import CellCache
+from harness.tls import Offer
 from tests.unit.reuse_samples import (
     CLIENT,
     CONTROL,
@@ -91,8 +92,9 @@ def test_controls_are_taken_when_they_are_asked_for(cache: CellCache, tmp_path: 
     assert len(lines) == len(CONTROLS)
     assert (tmp_path / "after/instances/control-debian-13/open.json").is_file()
     assert CONTROL.build in known.images
-    assert known.shows_control(CONTROL.build, CLIENT, CONTROL.offer)
-    assert not known.shows_control("control-openssl-1.0.2h", CLIENT, CONTROL.offer)
+    assert known.knows_controls_of(CLIENT, CONTROL.offer)
+    assert not known.knows_controls_of(CLIENT, Offer.parse("TLSv1"))
+    assert not known.knows_controls_of("aiosmtplib-debian12", CONTROL.offer)
 
 
 @pytest.mark.parametrize("name", ["debian-12", CLIENT, "sasl"])
