@@ -64,6 +64,7 @@ class Driver:
         self._stream: LineStream | None = None
         self._starting = asyncio.Lock()
         self._starts = 0
+        self._has_certificates = False
         self._loop = asyncio.get_running_loop()
         self._container: Any = None
         self._extras: frozenset[str] | None = None
@@ -113,6 +114,8 @@ class Driver:
     async def _send_request(self, request: Request) -> ClientResult:
         try:
             await self.start()
+            if request.offer.extras.presents_certificate:
+                await self._place_certificates()
         except InfrastructureError as error:
             return _error_result(request, str(error))
         stream = self._stream
@@ -134,6 +137,22 @@ class Driver:
         finally:
             self._waiting.pop(request.id, None)
 
+    async def _place_certificates(self) -> None:
+        """Put the client certificates into the container, once, when a request names one.
+
+        Their keys take longer to make than a container to start.
+        """
+        async with self._starting:
+            if not self._has_certificates:
+                files = await asyncio.to_thread(certificate_files, self._lab)
+                await asyncio.to_thread(put_files, self._container, files)
+                self._has_certificates = True
+
+    def take_description(self, described: dict[str, Any]) -> None:
+        """Use a description that the same image gave before."""
+        extras = described.get("extras")
+        self._extras = frozenset(map(str, extras)) if isinstance(extras, list) else frozenset()
+
     async def describe(self) -> dict[str, Any]:
         """The driver's own description (``driver --describe``), as evidence; {} without one."""
         try:
@@ -141,8 +160,7 @@ class Driver:
         except ValueError:
             described = {}
         described = described if isinstance(described, dict) else {}
-        extras = described.get("extras")
-        self._extras = frozenset(map(str, extras)) if isinstance(extras, list) else frozenset()
+        self.take_description(described)
         return described
 
     def _run_describe(self) -> bytes:
@@ -160,7 +178,8 @@ class Driver:
         name = f"client-{self.name}" + (f"-{self._starts}" if self._starts > 1 else "")
         container = self._lab.start(self._reference, name, self._role)
         self._container = container
-        put_files(container, {CA_FILE: FileSpec(self._lab.pki.ca), **certificate_files(self._lab)})
+        self._has_certificates = False
+        put_files(container, {CA_FILE: FileSpec(self._lab.pki.ca)})
         stream = self._make_stream(container)
         stream.start()
         return stream

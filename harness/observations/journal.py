@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,32 @@ class Journal:
         """Record a cell: its evidence first, then the line that names it."""
         if observation.evidence is not None:
             write_json(self.folder / observation.evidence, evidence)
+        self.add_line(observation)
+
+    def add_line(self, observation: Observation) -> None:
+        """Record a cell whose evidence is here already."""
         self._file.write(observation.to_json() + "\n")
         self._file.flush()
+
+    def take_file(self, source: Path, name: str) -> bool:
+        """Have a file of another run here, as a hard link or a copy; False: there is none.
+
+        Both files may be one: files of a run folder are replaced, and never written into.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        target = self.folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        try:
+            os.link(source, target)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            # Another file system, or one without links.
+            shutil.copy2(source, target)
+        return True
 
     def write_run(self, run: dict[str, Any]) -> None:
         """Replace ``run.json`` as a whole."""

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from harness.catalog.peers import is_peer
 from harness.errors import FileError, FileLocation, UsageError
 from harness.observations.evidence_names import earlier_instance_path, instance_path
-from harness.observations.record import Observation
+from harness.observations.record import MeasuredWith, Observation
 from harness.postfix_config.master_cf_overlay import Overlay
 from harness.scenarios.claims import BASELINE
 from harness.scenarios.expectations import (
@@ -244,7 +244,10 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """``run.json``; ``finished`` is None for a run that was killed or still goes on."""
+    """``run.json``; ``finished`` is None for a run that was killed or still goes on.
+
+    ``measured_with`` is None where its cells have not one in common, and for earlier versions.
+    """
 
     id: str
     started: str
@@ -256,6 +259,7 @@ class RunRecord:
     images: Mapping[str, ImageInfo] = field(default_factory=dict)
     missing: tuple[Missing, ...] = ()
     summary: RunSummary | None = None
+    measured_with: MeasuredWith | None = None
 
 
 @dataclass(frozen=True, slots=True)

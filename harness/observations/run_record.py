@@ -12,7 +12,7 @@ from typing import Any
 from harness import __version__
 from harness.catalog.plan import Plan
 from harness.observations.counting import count_outcomes
-from harness.observations.record import Observation
+from harness.observations.record import MeasuredWith, Observation
 from harness.observations.run_folder import (
     RUN_SCHEMA,
     Missing,
@@ -30,6 +30,7 @@ class RunOpening:
     plan: Plan
     scenarios: Mapping[str, Scenario]
     started: str
+    measured_with: MeasuredWith | None = None
 
     def record(
         self,
@@ -46,6 +47,7 @@ class RunOpening:
             "command": list(self.command),
             "started": self.started,
             "finished": utc_now() if summary is not None else None,
+            "measured_with": asdict(self.measured_with) if self.measured_with else None,
             "axes": self.plan.axes(),
             "scenarios": {
                 name: _describe_scenario(self.scenarios[name]) for name in self.plan.scenarios
@@ -68,6 +70,7 @@ def closing_figures(
     return {
         "planned": len(plan),
         "measured": counts.measured,
+        "taken_over": counts.taken_over,
         "outcomes": dict(counts.outcomes),
         "views_compared": counts.views_compared,
         "disagreements": counts.disagreements,

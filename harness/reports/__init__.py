@@ -6,12 +6,6 @@ from pathlib import Path
 
 from harness.files import write_atomically
 from harness.observations.run_folder import load_run
-from harness.reports.html import render_html
-from harness.reports.markdown import render_markdown
-from harness.reports.table_csv import render_csv
-
-#: File name and renderer of each report that :func:`write_reports` writes.
-REPORTS = {"matrix.md": render_markdown, "matrix.csv": render_csv, "index.html": render_html}
 
 
 def write_reports(folder: Path) -> list[Path]:
@@ -21,5 +15,11 @@ def write_reports(folder: Path) -> list[Path]:
         UsageError: the folder is no run.
         InfrastructureError: the folder cannot be written.
     """
+    # The page's templates take a quarter of a second to load, and no answer needs them.
+    from harness.reports.html import render_html
+    from harness.reports.markdown import render_markdown
+    from harness.reports.table_csv import render_csv
+
     data = load_run(folder)
-    return [write_atomically(folder / name, render(data)) for name, render in REPORTS.items()]
+    renderers = {"matrix.md": render_markdown, "matrix.csv": render_csv, "index.html": render_html}
+    return [write_atomically(folder / name, render(data)) for name, render in renderers.items()]

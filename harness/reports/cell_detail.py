@@ -38,6 +38,7 @@ from harness.reports.labels import (
 )
 from harness.reports.plain_text import escape_controls
 from harness.reports.provenance import image_provenance
+from harness.reports.taken_over import describe_origin
 
 
 def show_cell(run: RunData, observation: Observation, console: Console) -> None:
@@ -88,6 +89,8 @@ def _print_facts(run: RunData, observation: Observation, console: Console) -> No
         control = run.find(observation.control)
         outcome = describe_result(control) if control else "not in this run"
         facts.add_row("control", Text(escape_controls(f"{observation.control}: {outcome}")))
+    if observation.taken_over:
+        facts.add_row("taken over", Text(escape_controls(describe_origin(observation.taken_over))))
     if comparison := compare_with_baseline(run, observation):
         facts.add_row(BASELINE, Text(escape_controls(comparison.sentence)))
     if observation.seconds is not None:

@@ -65,6 +65,8 @@ def _header_lines(data: RunData, grid: Grid, *, linked: bool = True) -> Iterator
     if summary.cells_per_second is not None:
         speed += f", {summary.cells_per_second:.1f} cells per second"
     yield f"- {summary.counts.measured} of {summary.planned} cells measured{speed}"
+    if summary.taken_over:
+        yield f"- Taken over: {escape_markdown(summary.taken_over)}"
     outcomes = summary.counts.outcomes.items()
     counts = [f"{SIGNS[name].glyph} {count} {SIGNS[name].title}" for name, count in outcomes]
     yield f"- {', '.join(counts)}" if counts else "- no outcome"

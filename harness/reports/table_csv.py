@@ -19,7 +19,7 @@ COLUMNS = (
     "outcome", "stage", "reason", "decided_by",
     *(f"client_{name}" for name in _VIEW), *(f"server_{name}" for name in _VIEW),
     "agree", "control", "seconds", "config", "image", "evidence", "why_not_measured",
-    "trust", "obstacles", "without_certificate",
+    "trust", "obstacles", "without_certificate", "taken_over_run", "taken_over_measured",
 )  # fmt: skip
 #: A spreadsheet runs a cell that begins with one of these as a formula.
 _FORMULA = ("=", "+", "-", "@")
@@ -54,6 +54,7 @@ def _flatten_cell(data: RunData, cell: GridCell, place: tuple[str, str, str]) ->
 
 
 def _flatten_observation(observation: Observation) -> dict[str, Any]:
+    origin = observation.taken_over
     agree = None if observation.agree is None else str(observation.agree).lower()
     return {
         "stage": observation.stage, "reason": observation.reason,
@@ -62,6 +63,8 @@ def _flatten_observation(observation: Observation) -> dict[str, Any]:
         "without_certificate": "true" if _is_anonymous(observation) else None,
         "agree": agree, "control": observation.control, "seconds": observation.seconds,
         "config": observation.config, "evidence": observation.evidence, "trust": observation.trust,
+        "taken_over_run": origin.run if origin else None,
+        "taken_over_measured": origin.measured if origin else None,
         **_flatten_view("client", observation.client_saw),
         **_flatten_view("server", observation.server_saw),
     }  # fmt: skip

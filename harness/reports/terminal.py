@@ -59,6 +59,8 @@ def print_summary(data: RunData, console: Console, summary: Summary) -> None:
     for note in data.notes:
         _print_text(console, Text(f"note: {escape_controls(note)}", style="yellow"))
     _print_text(console, Text(_format_cells(summary)))
+    if summary.taken_over:
+        _print_text(console, Text(f"taken over: {escape_controls(summary.taken_over)}", "bold"))
     _print_text(console, _format_outcomes(summary))
     if summary.obstacles:
         _print_text(console, Text(f"refused by: {summary.obstacles}"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from itertools import pairwise
@@ -25,6 +25,7 @@ from harness.cli.measure_options import TEXT, engine_options, format_option
 from harness.cli.output import output_console
 from harness.cli.progress import Display
 from harness.cli.registry_options import registry_options
+from harness.cli.reuse import add_reuse, describe_reuse, find_reused_run, reuse_options
 from harness.cli.selection import axis_options
 from harness.cli.signals import handle_signals
 from harness.cli.source_options import (
@@ -56,7 +57,7 @@ from harness.run.choosing import (
     read_scenarios,
 )
 from harness.run.engine import Engine, Options
-from harness.run.job import Job, exit_code, measure_job
+from harness.run.job import Job, exit_code, measure_job, take_over_job
 from harness.run.planning import make_plan
 from harness.scenarios.scenario import Scenario
 from harness.verdicts.verdict import judge_run
@@ -68,6 +69,7 @@ from harness.verdicts.verdict import judge_run
     epilog=format_examples(
         "postfix-matrix run -b 'debian-*' -s defaults",
         "postfix-matrix run -S submission -o TLSv1..TLSv1.2 --dry-run",
+        "postfix-matrix run --reuse latest",
     ),
 )
 @axis_options
@@ -87,6 +89,7 @@ from harness.verdicts.verdict import judge_run
     type=click.Path(path_type=Path),
     help="The folder of a stopped run, which is continued.",
 )
+@reuse_options
 @engine_options
 @grouped_option(
     OptionGroup.MEASURING,
@@ -103,6 +106,9 @@ def run_command(
     scenarios_dir: Path | None,
     dry_run: bool,
     resume: Path | None,
+    reuse: str | None,
+    fresh: bool,
+    verbose: bool,
     runs: Path,
     jobs: int,
     time_limit: float,
@@ -127,18 +133,28 @@ def run_command(
     job = make_job(
         Selection(**axes), scenarios_dir, resume, read_additions(sources, images), user_clients
     )
-    if dry_run:
-        _print_plan(job.plan)
-        return ExitCode.OK
     options = Options(jobs=jobs, time_limit=time_limit, keep=keep)
-    with (
-        Display(quiet=quiet) as display,
-        handle_signals(),
-        Engine(
-            listener=display.show_event, options=options, mirrors=places, registry=registry
-        ) as engine,
-    ):
-        folder = measure_job(engine, job, runs)
+    reused = find_reused_run(reuse, fresh=fresh, resume=resume, runs=runs)
+    left = None
+    if reused is not None:
+        job, taken = add_reuse(job, reused, time_limit)
+        left = taken.decision.reasons
+        if not quiet:
+            click.echo("\n".join(describe_reuse(taken, verbose=verbose)), err=True)
+    if dry_run:
+        _print_plan(job.plan, left)
+        return ExitCode.OK
+    if left is not None and not left:
+        folder = take_over_job(job, runs, time_limit)
+    else:
+        with (
+            Display(quiet=quiet) as display,
+            handle_signals(),
+            Engine(
+                listener=display.show_event, options=options, mirrors=places, registry=registry
+            ) as engine,
+        ):
+            folder = measure_job(engine, job, runs)
     data = load_run(folder)
     verdicts = judge_run(data)
     files = {name: of.path for name, of in job.scenarios.items() if of.path is not None}
@@ -282,9 +298,11 @@ def _check_unchanged(data: RunData, scenarios: dict[str, Scenario]) -> None:
         )
 
 
-def _print_plan(plan: Plan) -> None:
+def _print_plan(plan: Plan, left: Collection[str] | None) -> None:
+    """Print the plan's cells; ``left``: only these are to be measured."""
     for cell in plan.cells():
-        click.echo(cell.id)
+        if left is None or cell.id in left:
+            click.echo(cell.id)
     axes = plan.axes()
     unpinned, scopes = axes.pop("unpinned"), axes.pop("scopes")
     product = " × ".join(_format_count(len(names), axis) for axis, names in axes.items())

@@ -173,6 +173,8 @@
     if (image) lines.push(`image ${image.reference}`, `id    ${image.id}`);
     if (image?.build_log) lines.push(`build log ${image.build_log}`);
     if (entry.seen?.config) lines.push(`config ${entry.seen.config}`);
+    const origin = entry.seen?.taken_over;
+    if (origin) lines.push(`taken over: measured by run ${origin.run} of ${origin.measured}`);
     if (typeof entry.seen?.seconds === "number") lines.push(`took ${(entry.seen.seconds * 1000).toFixed(0)} ms`);
     const file = entry.seen?.evidence;
     const safe = file && /^evidence\//.test(file);
