@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from harness.observations.local_paths import hide_local_paths, places_of_machine
 from harness.observations.record import Observation
 
 #: Letters of an offer in a file's name, of which file systems allow 255 bytes.
@@ -41,7 +42,9 @@ class Journal:
 
     def write_instance(self, build: str, scenario: str, instance: dict[str, Any]) -> None:
         """Keep the evidence of one Postfix instance."""
-        write_json(self.folder / "instances" / build / f"{scenario}.json", instance)
+        notes = hide_local_paths(instance["notes"], places_of_machine(self.folder))
+        path = self.folder / "instances" / build / f"{scenario}.json"
+        write_json(path, {**instance, "notes": notes})
 
     def close(self) -> None:
         """Bring the observations to disk."""

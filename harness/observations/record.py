@@ -74,7 +74,9 @@ class Observation:
     has ``+cert=``. ``certificate`` is the server's, where the client shows it. ``resumed`` is about
     a second connection (``+resume``): whether it resumed the session of the first; None where the
     offer has none, or no control shows that the client could. ``seconds`` is the wall time of the
-    client's dialogue. ``evidence`` is a path relative to the run folder.
+    client's dialogue. ``evidence`` is a path relative to the run folder. ``run``, ``measured`` (the
+    time in UTC, ISO 8601), ``tool`` (its version), ``postfix`` and ``openssl`` (the build's
+    versions) let a line stand alone; None in lines of earlier versions, and where not known.
     """
 
     cell: str
@@ -98,6 +100,11 @@ class Observation:
     obstacles: tuple[str, ...] = ()
     certificate: CertificateView | None = None
     resumed: bool | None = None
+    run: str | None = None
+    measured: str | None = None
+    tool: str | None = None
+    postfix: str | None = None
+    openssl: str | None = None
     schema: int = SCHEMA
 
     def to_json(self) -> str:

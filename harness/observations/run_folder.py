@@ -18,6 +18,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from harness.catalog.peers import is_peer
 from harness.errors import FileError, FileLocation, UsageError
+from harness.observations.licence import DEFAULT_LICENCE
+from harness.observations.local_paths import hide_in_record
 from harness.observations.record import Observation
 from harness.postfix_config.master_cf_overlay import Overlay
 from harness.scenarios.claims import BASELINE
@@ -180,9 +182,9 @@ class ImageInfo:
 
     The other fields are for builds, and for runs that recorded them. ``unverified``: made from a
     user's source, which has no checksum in the catalog. ``foreign``: a user's image.
-    ``flavour`` is that of the OpenSSL linked with: stock, legacy or debian. ``build_log`` is a
-    path on the machine that made the image. ``pulled`` is a registry's name for an image that was
-    built elsewhere, HOST/NAME@sha256:…
+    ``flavour`` is that of the OpenSSL linked with: stock, legacy or debian. ``build_log`` is the
+    log's name on the machine that made the image. ``pulled`` is a registry's name for an image that
+    was built elsewhere, HOST/NAME@sha256:…
     """
 
     kind: str
@@ -243,7 +245,10 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """``run.json``; ``finished`` is None for a run that was killed or still goes on."""
+    """``run.json``; ``finished`` is None for a run that was killed or still goes on.
+
+    ``licence`` of its data is an SPDX expression, ``citation`` a line (observations.licence).
+    """
 
     id: str
     started: str
@@ -255,6 +260,8 @@ class RunRecord:
     images: Mapping[str, ImageInfo] = field(default_factory=dict)
     missing: tuple[Missing, ...] = ()
     summary: RunSummary | None = None
+    licence: str = DEFAULT_LICENCE
+    citation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +338,7 @@ def _read_run(path: Path) -> RunRecord:
 
 def _validate_run(path: Path, data: Evidence) -> RunRecord:
     try:
-        run = _run_form().validate_python(data)
+        run = _run_form().validate_python(hide_in_record(data))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])

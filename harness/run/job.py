@@ -118,9 +118,11 @@ def _prior_images(prior: RunData | None) -> dict[str, dict[str, Any]]:
 def _open_record(folder: Path, job: Job) -> RunOpening:
     if job.prior is None:
         command = ["postfix-matrix", *sys.argv[1:]]
-        return RunOpening(folder.name, command, job.plan, job.scenarios, utc_now())
+        return RunOpening(folder.name, command, job.plan, job.scenarios, utc_now(), folder)
     run = job.prior.run
-    return RunOpening(run.id, run.command, job.plan, job.scenarios, run.started)
+    return RunOpening(
+        run.id, run.command, job.plan, job.scenarios, run.started, folder, run.licence
+    )
 
 
 @contextmanager

@@ -37,6 +37,8 @@ from harness.observations.run_folder import (
     RunData,
     load_run,
 )
+from harness.reports import is_large
+from harness.reports.large_run import large_run_sentence
 from harness.reports.problems import describe_problems
 from harness.reports.terminal import print_matrix
 from harness.run.choosing import (
@@ -125,7 +127,10 @@ def run_command(
         folder = measure_job(engine, job, runs)
     data = load_run(folder)
     print_matrix(data, output_console())
-    click.echo(f"\nThe run is in {folder}: open {folder / 'index.html'}", err=True)
+    where = f": open {folder / 'index.html'}" if not is_large(data) else ""
+    click.echo(f"\nThe run is in {folder}{where}", err=True)
+    if is_large(data):
+        click.echo(f"index.html has no tables: {large_run_sentence(data)}", err=True)
     click.echo("'postfix-matrix show --full' prints every table whole", err=True)
     if problems := describe_problems(data):
         click.echo(problems, err=True)
