@@ -103,7 +103,7 @@ Exit codes:
   141  the reader of the output closed it, as head(1) does"""
 
 #: What a run that is resumed must be given again, since a run folder names no local file.
-REPEATED_OPTIONS = frozenset({"--source", "--image", "--client", "--registry"})
+REPEATED_OPTIONS = frozenset({"--scenarios-dir", "--source", "--image", "--client", "--registry"})
 
 
 @click.group(

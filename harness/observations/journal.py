@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.observations.evidence_names import instance_path
+from harness.observations.local_paths import hide_local_paths, places_of_machine
 from harness.observations.record import Observation
 
 
@@ -63,7 +64,8 @@ class Journal:
 
     def write_instance(self, build: str, scenario: str, instance: dict[str, Any]) -> None:
         """Keep the evidence of one Postfix instance."""
-        write_json(self.folder / instance_path(build, scenario), instance)
+        notes = hide_local_paths(instance.get("notes", []), places_of_machine(self.folder))
+        write_json(self.folder / instance_path(build, scenario), {**instance, "notes": notes})
 
     def close(self) -> None:
         """Bring the observations to disk."""

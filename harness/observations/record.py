@@ -99,7 +99,10 @@ class Observation:
     a second connection (``+resume``): whether it resumed the session of the first; None where the
     offer has none, or no control shows that the client could. ``seconds`` is the wall time of the
     client's dialogue. ``evidence`` is a path relative to the run folder. ``taken_over`` is None
-    where the run measured the cell itself; its key is then left out of the JSON form.
+    where the run measured the cell itself; its key is then left out of the JSON form. ``run``,
+    ``measured`` (the time in UTC, ISO 8601), ``tool`` (its version), ``postfix`` and ``openssl``
+    (the build's versions) let a line stand alone; None in lines of earlier versions, and where not
+    known.
     """
 
     cell: str
@@ -124,6 +127,11 @@ class Observation:
     certificate: CertificateView | None = None
     resumed: bool | None = None
     taken_over: TakenOver | None = None
+    run: str | None = None
+    measured: str | None = None
+    tool: str | None = None
+    postfix: str | None = None
+    openssl: str | None = None
     schema: int = SCHEMA
 
     def to_json(self) -> str:

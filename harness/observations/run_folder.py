@@ -19,6 +19,8 @@ from pydantic import TypeAdapter, ValidationError
 from harness.catalog.peers import is_peer
 from harness.errors import FileError, FileLocation, UsageError
 from harness.observations.evidence_names import earlier_instance_path, instance_path
+from harness.observations.licence import DEFAULT_LICENCE
+from harness.observations.local_paths import hide_in_record
 from harness.observations.record import MeasuredWith, Observation
 from harness.postfix_config.master_cf_overlay import Overlay
 from harness.scenarios.claims import BASELINE
@@ -181,9 +183,9 @@ class ImageInfo:
 
     The other fields are for builds, and for runs that recorded them. ``unverified``: made from a
     user's source, which has no checksum in the catalog. ``foreign``: a user's image.
-    ``flavour`` is that of the OpenSSL linked with: stock, legacy or debian. ``build_log`` is a
-    path on the machine that made the image. ``pulled`` is a registry's name for an image that was
-    built elsewhere, HOST/NAME@sha256:…
+    ``flavour`` is that of the OpenSSL linked with: stock, legacy or debian. ``build_log`` is the
+    log's name on the machine that made the image. ``pulled`` is a registry's name for an image that
+    was built elsewhere, HOST/NAME@sha256:…
     """
 
     kind: str
@@ -247,6 +249,7 @@ class RunRecord:
     """``run.json``; ``finished`` is None for a run that was killed or still goes on.
 
     ``measured_with`` is None where its cells have not one in common, and for earlier versions.
+    ``licence`` of its data is an SPDX expression, ``citation`` a line (observations.licence).
     """
 
     id: str
@@ -260,6 +263,8 @@ class RunRecord:
     missing: tuple[Missing, ...] = ()
     summary: RunSummary | None = None
     measured_with: MeasuredWith | None = None
+    licence: str = DEFAULT_LICENCE
+    citation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,7 +343,7 @@ def _read_run(path: Path) -> RunRecord:
 
 def _validate_run(path: Path, data: Evidence) -> RunRecord:
     try:
-        run = _run_form().validate_python(data)
+        run = _run_form().validate_python(hide_in_record(data))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])

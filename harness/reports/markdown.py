@@ -15,12 +15,18 @@ from harness.reports.labels import (
     DISAGREE,
     SIGNS,
 )
+from harness.reports.offer_titles import OfferTitle, offer_titles
 from harness.reports.plain_text import (
     escape_markdown,
     fence_code,
 )
-from harness.reports.problems import brief_reason, group_unavailable
-from harness.reports.provenance import Provenance, build_provenances, other_provenances
+from harness.reports.problems import brief_reason, group_unavailable, missing_configurations
+from harness.reports.provenance import (
+    Provenance,
+    build_provenances,
+    how_to_cite,
+    other_provenances,
+)
 from harness.reports.verdicts_text import verdict_lines
 from harness.tls import INBOUND, Service
 
@@ -32,6 +38,7 @@ def render_markdown(data: RunData) -> str:
     lines = [*_header_lines(data, grid), *_legend_lines(grid), *_contents_lines(grid, comparisons)]
     for scenario in grid.all_scenarios:
         lines += _scenario_lines(scenario, comparisons.get(scenario.id), verdicts.get(scenario.id))
+        lines += _tables_lines(scenario, offer_titles(grid.offers))
     lines += _provenance_lines(data)
     return "\n".join(lines) + "\n"
 
@@ -43,10 +50,15 @@ def render_sections(data: RunData) -> list[str]:
     """
     grid = build_grid(data)
     comparisons, verdicts = differences(grid), verdict_lines(data)
+    titles = offer_titles(grid.offers)
     sections = ["\n".join(_header_lines(data, grid, linked=False))]
     for scenario in grid.scenarios:
         comparison, verdict = comparisons.get(scenario.id), verdicts.get(scenario.id)
-        sections.append("\n".join(_scenario_lines(scenario, comparison, verdict, linked=False)))
+        lines = [
+            *_scenario_lines(scenario, comparison, verdict),
+            *_tables_lines(scenario, titles, linked=False),
+        ]
+        sections.append("\n".join(lines))
     return [section.strip("\n") for section in (*sections, "\n".join(_legend_lines(grid)))]
 
 
@@ -73,7 +85,9 @@ def _header_lines(data: RunData, grid: Grid, *, linked: bool = True) -> Iterator
     if summary.obstacles:
         yield f"- Refused by: {summary.obstacles}"
     yield f"- Client and server: {summary.agreement}"
-    yield from (f"- Note: {escape_markdown(note)}" for note in data.notes)
+    notes = (*data.notes, *missing_configurations(data))
+    yield from (f"- Note: {escape_markdown(note)}" for note in notes)
+    yield f"- How to cite: {escape_markdown(how_to_cite(data.run))}"
     yield from _unavailable_lines(data)
 
 
@@ -99,6 +113,10 @@ def _legend_lines(grid: Grid) -> Iterator[str]:
     yield f"| {DISAGREE} | | Client and server report different results. |"
     yield f"| ✓ {ANONYMOUS} | | {ANONYMOUS_MEANING} |"
     yield "\n`default`: the client as its user would run it. Every other column: that version only."
+    short = [title for title in offer_titles(grid.offers).values() if title.is_short]
+    if short:
+        yield "\nShort names of offers:\n"
+    yield from (f"- **{escape_markdown(title.text)}**: `{title.offer}`" for title in short)
     if grid.notes:
         yield "\nIn brackets beside a build's name:\n"
     yield from (f"- **{note}**: {escape_markdown(BUILD_NOTES[note])}" for note in grid.notes)
@@ -109,7 +127,8 @@ def _contents_lines(grid: Grid, comparisons: Mapping[str, Differences]) -> Itera
     for scenario in grid.all_scenarios:
         difference = comparisons.get(scenario.id)
         statement = f": {escape_markdown(difference.statement)}" if difference else ""
-        yield f"- [{escape_markdown(scenario.info.title)}](#{scenario.id}){statement}"
+        title = escape_markdown(grid.contents[scenario.id])
+        yield f"- [{title}](#{scenario.id}){statement}"
     if comparisons:
         yield f"\n{escape_markdown(DEFINITION)}"
 
@@ -118,8 +137,6 @@ def _scenario_lines(
     scenario: ScenarioGrid,
     difference: Differences | None,
     verdict: str | None,
-    *,
-    linked: bool = True,
 ) -> Iterator[str]:
     info = scenario.info
     yield f"\n## {scenario.id}\n"
@@ -133,15 +150,27 @@ def _scenario_lines(
         yield f"\n**Verdict:** {escape_markdown(verdict)}"
     if difference is not None:
         yield f"\n{escape_markdown(difference.statement)}"
+
+
+def _tables_lines(
+    scenario: ScenarioGrid, titles: Mapping[str, OfferTitle], *, linked: bool = True
+) -> Iterator[str]:
     for table in scenario.tables:
-        yield from _table_lines(table, scenario, linked=linked)
+        yield from _table_lines(table, scenario, titles, linked=linked)
 
 
-def _table_lines(table: ServiceTable, scenario: ScenarioGrid, *, linked: bool) -> Iterator[str]:
+def _table_lines(
+    table: ServiceTable,
+    scenario: ScenarioGrid,
+    titles: Mapping[str, OfferTitle],
+    *,
+    linked: bool,
+) -> Iterator[str]:
     known = table.service in list(INBOUND)
     port = f" (port {Service(table.service).port})" if known else ""
     yield f"\n### {table.service}{port}\n"
-    yield f"| build | client | {' | '.join(scenario.offers)} |"
+    heads = (escape_markdown(titles[offer].text) for offer in scenario.offers)
+    yield f"| build | client | {' | '.join(heads)} |"
     yield "|:--|:--|" + ":--|" * len(scenario.offers)
     for row in table.rows:
         yield from _row_lines(row, scenario.clients, linked=linked)

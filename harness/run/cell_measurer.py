@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 
+from harness import __version__
 from harness.catalog.cells import Cell
 from harness.clients.contract import Credentials
 from harness.clients.controls import control_cells
 from harness.observations.decide import ControlEvidence
 from harness.observations.journal import Journal
 from harness.observations.record import Observation, Outcome, Stage
+from harness.observations.run_record import utc_now
 from harness.run.control_checks import ControlChecks
 from harness.run.endpoints import PostfixEndpoint
 from harness.run.engine import Engine
@@ -145,9 +148,22 @@ class CellMeasurer:
         return observation
 
     def _record_cell(self, measured: Measured) -> Observation:
-        self._journal.append(measured.observation, measured.evidence)
-        self._listener(Seen(measured.observation))
-        return measured.observation
+        observation = self._complete(measured.observation)
+        self._journal.append(observation, measured.evidence)
+        self._listener(Seen(observation))
+        return observation
+
+    def _complete(self, observation: Observation) -> Observation:
+        """The observation with its run, its time and the versions: its line stands alone."""
+        postfix, openssl = self._resources.versions(observation.build)
+        return replace(
+            observation,
+            run=self._journal.folder.name,
+            measured=utc_now(),
+            tool=__version__,
+            postfix=postfix,
+            openssl=openssl,
+        )
 
 
 def _found_no_way(observation: Observation) -> bool:

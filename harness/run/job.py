@@ -170,11 +170,15 @@ def _open_record(folder: Path, job: Job, time_limit: float) -> RunOpening:
     setup: MeasuredWith | None = make_setup(job.plan, job.scenarios, time_limit)
     if job.prior is None:
         command = ["postfix-matrix", *sys.argv[1:]]
-        return RunOpening(folder.name, command, job.plan, job.scenarios, utc_now(), setup)
+        return RunOpening(
+            folder.name, command, job.plan, job.scenarios, utc_now(), folder, measured_with=setup
+        )
     run = job.prior.run
     # Cells that were measured in two ways must not be taken over as if in one.
     setup = setup if run.measured_with == setup else None
-    return RunOpening(run.id, run.command, job.plan, job.scenarios, run.started, setup)
+    return RunOpening(
+        run.id, run.command, job.plan, job.scenarios, run.started, folder, run.licence, setup
+    )
 
 
 @contextmanager

@@ -160,6 +160,8 @@ class MatrixRun:
         build, scenario = cells[0].build, self._scenarios[cells[0].scenario]
         endpoint = held.endpoint
         try:
+            # Kept before the first cell: a run that is stopped keeps what its cells were about.
+            self._journal.write_instance(build, scenario.id, instance_evidence(endpoint))
             async with asyncio.TaskGroup() as group:
                 for cell in cells:
                     group.create_task(self._measure_cell(cell, held, scenario))

@@ -161,7 +161,7 @@ class PermissiveChecks:
         endpoint = await self._engine.instances.start_permissive_copy(container, copy)
         self._copies.append((container, endpoint))
         name = f"{CONTROL_PREFIX}{endpoint.target.name}"
-        self._journal.write_instance(name, copy.id, instance_evidence(endpoint, ""))
+        self._journal.write_instance(name, copy.id, instance_evidence(endpoint))
         return endpoint
 
 

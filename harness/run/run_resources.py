@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from harness.catalog.builds import Build, base_suite
-from harness.catalog.cells import Cell
+from harness.catalog.cells import CONTROL_PREFIX, Cell
 from harness.catalog.clients import Client, Control, find_client, find_control
 from harness.catalog.peers import find_peer, is_peer
 from harness.catalog.plan import Plan
@@ -187,6 +187,14 @@ class RunResources:
             self.missing.append(missing)
             self._listener(missing)
             self._on_change()
+
+    def versions(self, build: str) -> tuple[str | None, str | None]:
+        """The versions of a build's Postfix and OpenSSL; None for a control, which has stunnel's.
+
+        A permissive copy of a build runs in the build's own image.
+        """
+        record = self.images.get(build.removeprefix(CONTROL_PREFIX), {})
+        return record.get("postfix"), record.get("openssl")
 
     def why_unavailable(self, name: str) -> str:
         """Why a thing is unavailable."""

@@ -41,13 +41,10 @@ from harness.snapshots.values import (
     Strength,
 )
 from harness.tls import Offer, Protocol, Service
+from harness.verdicts.observation_diff import INCONCLUSIVE
 
 #: Outcomes that a row can have: those of cells that show something about the server.
-RECORDED_OUTCOMES = tuple(
-    outcome
-    for outcome in Outcome
-    if outcome not in (Outcome.ERROR, Outcome.TIMEOUT, Outcome.CLIENT_INCAPABLE)
-)
+RECORDED_OUTCOMES = tuple(outcome for outcome in Outcome if outcome not in INCONCLUSIVE)
 
 
 def _check_recorded(outcome: Outcome) -> Outcome:

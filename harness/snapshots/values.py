@@ -31,7 +31,6 @@ from harness.scenarios.policies import (
 )
 from harness.tls import Offer, Service
 from harness.verdicts.judging import (
-    INCONCLUSIVE,
     ComparedCell,
     Standing,
     combine_standings,
@@ -39,10 +38,12 @@ from harness.verdicts.judging import (
     negotiated_protocol,
 )
 from harness.verdicts.observation_diff import (
+    INCONCLUSIVE,
     bits_of,
     cipher_of,
     group_of,
     has_forward_secrecy,
+    why_unobserved,
     without_certificate,
 )
 
@@ -292,13 +293,10 @@ def why_inconclusive(observation: Observation) -> str:
 
     Such a cell is never recorded, and never a difference.
     """
-    match observation.outcome:
-        case Outcome.ERROR:
-            return f"the harness failed there ({observation.reason or 'no reason was recorded'})"
-        case Outcome.TIMEOUT:
-            return "no answer in the cell's time"
-        case Outcome.CLIENT_INCAPABLE:
-            return "the client cannot make this offer"
+    if why := why_unobserved(observation):
+        return why
+    if observation.outcome is Outcome.CLIENT_INCAPABLE:
+        return "the client cannot make this offer"
     assert observation.outcome not in INCONCLUSIVE
     if observation.agree is False:
         return "client and server disagree on what was negotiated"

@@ -58,7 +58,15 @@ def write_run(
         journal.append(observation, {"cell": observation.cell, "log": ["a line"]})
     for place in dict.fromkeys((cell.build, cell.scenario) for cell in every):
         journal.write_instance(*place, {"build": place[0], "scenario": place[1]})
-    opening = RunOpening(folder.name, ["postfix-matrix", "run"], PLAN, SCENARIOS, STARTED, setup)
+    opening = RunOpening(
+        folder.name,
+        ["postfix-matrix", "run"],
+        PLAN,
+        SCENARIOS,
+        STARTED,
+        folder,
+        measured_with=setup,
+    )
     images = {
         name: image_record(ImageInfo(kind, f"postfix-matrix/{name}:1", IMAGES[name]))
         for name, kind in KINDS.items()

@@ -36,6 +36,7 @@ from harness.cli.snapshot_files import (
 )
 from harness.errors import ExitCode, HarnessError
 from harness.files import write_atomically
+from harness.observations.local_paths import hide_local_paths, places_of_machine
 from harness.observations.run_folder import RunData
 from harness.reports.comparison_json import comparison_data
 from harness.reports.comparison_report import ComparisonReport, report_of_check
@@ -237,7 +238,8 @@ def _write_reports(report: ComparisonReport, data: RunData | None, junit_path: P
     """Keep what was found in the run's folder, and write the JUnit report of it."""
     if data is None:
         return
-    document = json.dumps(comparison_data(report), ensure_ascii=False, indent=1)
+    shared = hide_local_paths(comparison_data(report), places_of_machine(data.folder))
+    document = json.dumps(shared, ensure_ascii=False, indent=1)
     write_atomically(data.folder / CHECK_FILE, document + "\n")
     text = render_junit(data)
     write_atomically(data.folder / JUNIT_FILE, text)

@@ -46,7 +46,9 @@ from harness.observations.run_folder import (
     RunData,
     load_run,
 )
+from harness.reports import is_large
 from harness.reports.annotations import Annotation
+from harness.reports.large_run import large_run_sentence
 from harness.reports.problems import describe_problems
 from harness.reports.step_summary import run_summary
 from harness.reports.terminal import print_matrix
@@ -159,7 +161,10 @@ def run_command(
     verdicts = judge_run(data)
     files = {name: of.path for name, of in job.scenarios.items() if of.path is not None}
     _print_result(data, form, verdict_annotations(verdicts, files, failing=by_verdict))
-    click.echo(f"\nThe run is in {folder}: open {folder / 'index.html'}", err=True)
+    where = f": open {folder / 'index.html'}" if not is_large(data) else ""
+    click.echo(f"\nThe run is in {folder}{where}", err=True)
+    if is_large(data):
+        click.echo(f"index.html has no tables: {large_run_sentence(data)}", err=True)
     click.echo("'postfix-matrix show --full' prints every table whole", err=True)
     if problems := describe_problems(data):
         click.echo(problems, err=True)

@@ -38,7 +38,12 @@ SAMPLES = schema_samples.samples()
 OPEN = {"client-result", "client-describe"}
 #: Keys that came later, so that a run of an earlier version may be without them.
 LATER = {
-    "observation": {"trust", "obstacles", "certificate", "resumed"},
+    "observation": {
+        *("trust", "obstacles", "certificate", "resumed"),
+        *("run", "measured", "tool", "postfix", "openssl"),
+    },
+    "run": {"licence", "citation"},
+    "instance": {"checked"},
     "evidence": {"peer_log", "grounds"},
     "client-request": {"extras"},
     "scan": {"replaced", "base"},
