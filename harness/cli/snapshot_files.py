@@ -22,7 +22,8 @@ from harness.scenarios.scenario import Scenario
 from harness.snapshots.recorded_candidate import RecordedCandidate, SettingChange
 from harness.snapshots.setting_lines import find_setting_line
 from harness.snapshots.snapshot import Snapshot
-from harness.snapshots.snapshot_file import format_snapshot, load_snapshot
+from harness.snapshots.snapshot_file import load_snapshot
+from harness.snapshots.snapshot_text import format_snapshot
 
 #: Values of the environment variable CI that mean: no.
 _NOT_CI = ("", "0", "false", "no")

@@ -62,6 +62,9 @@ class Driver:
         self._reference = reference
         self._waiting: dict[str, asyncio.Future[ClientResult]] = {}
         self._stream: LineStream | None = None
+        #: The last stream that was made, also where nothing waits for it any more.
+        self._last_stream: LineStream | None = None
+        self._is_closed = False
         self._starting = asyncio.Lock()
         self._starts = 0
         self._has_certificates = False
@@ -169,9 +172,10 @@ class Driver:
         return output
 
     def close(self) -> None:
-        """Close the pipe; the lab removes the container."""
-        if self._stream is not None:
-            self._stream.close()
+        """Close the pipe, also one that a thread is still making; the lab removes the container."""
+        self._is_closed = True
+        if self._last_stream is not None:
+            self._last_stream.close()
 
     def _start_container(self) -> LineStream:
         self._starts += 1
@@ -180,8 +184,11 @@ class Driver:
         self._container = container
         self._has_certificates = False
         put_files(container, {CA_FILE: FileSpec(self._lab.pki.ca)})
-        stream = self._make_stream(container)
+        stream = self._last_stream = self._make_stream(container)
         stream.start()
+        if self._is_closed:
+            # Its end would be reported to an event loop that has ended too.
+            stream.close()
         return stream
 
     def _make_stream(self, container: Any) -> LineStream:

@@ -67,7 +67,7 @@ from harness.scenarios.instance import (
     assemble_instance,
 )
 from harness.scenarios.scenario import load_scenarios
-from harness.snapshots.snapshot_file import format_snapshot
+from harness.snapshots.snapshot_text import format_snapshot
 from harness.targets.build_facts import Facts
 from harness.targets.log_join import LogJoin
 from harness.targets.log_tags import service_tags

@@ -47,6 +47,7 @@ LATER = {
     "evidence": {"peer_log", "grounds"},
     "client-request": {"extras"},
     "scan": {"replaced", "base"},
+    "snapshot": {"earlier"},
 }
 #: Keys of a result that came later.
 LATER_OF_RESULT = {"peer_certificate", "resumed"}
