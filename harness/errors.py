@@ -19,6 +19,20 @@ class ExitCode(IntEnum):
     INFRASTRUCTURE = 3
     USAGE = 4
     NOTHING_SELECTED = 5
+    #: What a shell reports for a program that SIGPIPE ended: its output was closed, as by head(1).
+    OUTPUT_CLOSED = 141
+
+
+class OutputClosedError(Exception):
+    """The reader of standard output has closed it; nothing is wrong with what was measured."""
+
+
+class RunInterruptedError(KeyboardInterrupt):
+    """The user stopped a run: ``folder`` has what was measured until then."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(str(folder))
+        self.folder = folder
 
 
 class HarnessError(Exception):

@@ -6,8 +6,11 @@ needs it.
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from collections.abc import Generator, Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +24,17 @@ if TYPE_CHECKING:
 _MARKER = "postfix_builds(globs, ...): the builds on which a test of the fixture 'postfix' runs"
 #: The attribute of a report whose test ended because something was not measured.
 _NOT_MEASURED = "is_postfix_not_measured"
+
+
+#: Keys of the configuration file that have several values.
+_KEYS = {
+    "postfix_builds": "the builds to test on, as globs",
+    "postfix_images": "images of your own, each as NAME=REFERENCE",
+    "postfix_clients": "client images of your own, each as NAME=REFERENCE",
+    "postfix_scenarios": "the folders of scenarios to collect, as globs below the rootdir",
+}
+#: A line of a scenario.toml of ours. Other tools have files of that name too.
+_CLAIM = re.compile(r"^\s*(?:claim\s*=|\[\[\s*expect\s*\]\])", re.MULTILINE)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,7 +62,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="record what servers do in the snapshots of 'postfix_snapshot'",
     )
-    parser.addini("postfix_builds", "the builds to test on, as globs", type="args", default=[])
+    group.addoption(
+        "--postfix-image",
+        dest="postfix_images",
+        action="append",
+        metavar="NAME=REFERENCE",
+        help="also know this image of your own as a build (docs/image-contract.md)",
+    )
+    group.addoption(
+        "--postfix-client",
+        dest="postfix_clients",
+        action="append",
+        metavar="NAME=REFERENCE",
+        help="also measure with this client image of your own (docs/client-contract.md)",
+    )
+    for name, text in _KEYS.items():
+        parser.addini(name, text, type="args", default=[])
+    parser.addini("postfix_policies", "the policies.toml that must_meet() reads too", default="")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -56,8 +86,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Repeat a test of the fixture for each of its builds."""
+    """Repeat a test of the fixture for each of its builds, which come first in the tests' ids."""
     if "postfix_build" not in metafunc.fixturenames:
         return
     from harness.errors import HarnessError
@@ -74,11 +105,31 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Collect a scenario's expectations."""
-    if file_path.name != "scenario.toml":
+    if file_path.name != "scenario.toml" or not _is_ours(file_path, parent):
         return None
     from harness.pytest_plugin.scenario_items import ScenarioFile
 
     return ScenarioFile.from_parent(parent, path=file_path)
+
+
+def _is_ours(path: Path, parent: pytest.Collector) -> bool:
+    """Whether a scenario.toml is one of this tool: other tools have files of that name.
+
+    As pytest decides it for Python files, one that the command line names is collected, and else
+    the globs of the configuration file decide. Without globs it is what lies beside the file, or is
+    written in it; so one of ours that has an error is still reported.
+    """
+    if parent.session.isinitpath(path):
+        return True
+    if globs := parent.config.getini("postfix_scenarios"):
+        folder = os.path.relpath(path.parent, parent.config.rootpath)
+        return any(fnmatch(folder, glob.rstrip("/")) for glob in globs)
+    if any(path.with_name(name).is_file() for name in ("main.cf", "master.cf")):
+        return True
+    try:
+        return bool(_CLAIM.search(path.read_text("utf-8", errors="replace")))
+    except OSError:
+        return False
 
 
 @pytest.hookimpl(tryfirst=True)

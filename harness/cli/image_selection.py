@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from harness.catalog.builds import NO_ADDITIONS, Build, UserAdditions
-from harness.catalog.clients import all_clients
+from harness.catalog.clients import all_clients, all_controls, find_client
+from harness.catalog.peers import is_peer
 from harness.images.batch_build import Orderable, add_parts, list_orderables, order_name
 from harness.images.recipe import Recipe, RecipeKind
-from harness.images.recipes import build_recipe, client_recipe
+from harness.images.recipes import (
+    build_recipe,
+    client_recipe,
+    control_recipe,
+    dns_recipe,
+    sasl_recipe,
+)
+from harness.paths import images_dir
 from harness.run.choosing import check_used, choose_builds, choose_from, split_globs
 
 
@@ -47,6 +55,28 @@ def choose_orders(
     orders = add_parts(chosen.values()) if parts_first else dict(chosen)
     check_used(additions, orders.values())
     return orders
+
+
+def needed_orders(builds: Mapping[str, Build], clients: Iterable[str]) -> dict[str, Orderable]:
+    """The orders of a run on these builds with these clients: these, and its helpers.
+
+    A peer of outbound cells is a build or a helper already, and a user's image is not ours.
+    """
+    of_clients = [client_recipe(find_client(name)) for name in clients if not is_peer(name)]
+    helpers = [
+        *(control_recipe(control.name) for control in all_controls()),
+        sasl_recipe(),
+        dns_recipe(),
+    ]
+    orders: list[Orderable] = [build for build in builds.values() if not build.reference]
+    orders += [*of_clients, *helpers]
+    return {order_name(order): order for order in orders}
+
+
+def image_references(orders: Iterable[Orderable]) -> list[str]:
+    """The names and tags of their images; a tag is a hash of all that the image is made from."""
+    recipes = (build_recipe(order) if isinstance(order, Build) else order for order in orders)
+    return sorted({recipe.tag(images_dir()) for recipe in recipes})
 
 
 def _hidden_recipes(orders: Iterable[Orderable]) -> Iterator[Recipe]:

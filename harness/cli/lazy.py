@@ -11,6 +11,9 @@ from importlib import import_module
 
 import click
 
+from harness.cli.closed_output import is_output_closed
+from harness.errors import OutputClosedError
+
 
 class LazyGroup(click.Group):
     """``lazy``: for each command, ``module:attribute`` and the first sentence of its help."""
@@ -18,6 +21,19 @@ class LazyGroup(click.Group):
     def __init__(self, *, lazy: Mapping[str, tuple[str, str]], **attributes: object) -> None:
         super().__init__(**attributes)  # type: ignore[arg-type]  # click's own keywords
         self.lazy = lazy
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Call the command; click would exit with 1, "differs", where the output is closed.
+
+        Raises:
+            OutputClosedError: the reader of standard output has closed it, such as head(1).
+        """
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            if is_output_closed():
+                raise OutputClosedError from None
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands' names, sorted."""

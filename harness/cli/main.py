@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import errno
+import shlex
 import sys
+from itertools import pairwise
+from pathlib import Path
 
 import click
 
 from harness import __version__
+from harness.cli.closed_output import discard_output, is_output_closed
 from harness.cli.grouped_help import format_examples
 from harness.cli.lazy import LazyGroup
-from harness.errors import ExitCode, HarnessError, InfrastructureError
+from harness.errors import (
+    ExitCode,
+    HarnessError,
+    InfrastructureError,
+    OutputClosedError,
+    RunInterruptedError,
+)
 
 #: For each command: where it is, and the first sentence of its help (at most 55 characters).
 COMMANDS = {
@@ -85,11 +95,27 @@ COMMANDS = {
 }
 
 
+#: docs/exit-codes.md has the same table; click does not rewrap a paragraph after its "\\b".
+EXIT_CODES = """\b
+Exit codes:
+  0    as expected
+  1    it differs: a policy is not met, advice is wrong, cells differ
+  2    you stopped it; what was measured is kept
+  3    it could not be measured, or cells are flaky
+  4    the command line or one of your files has an error
+  5    the selection selects nothing
+  141  the reader of the output closed it, as head(1) does"""
+
+#: What a run that is resumed must be given again, since a run folder names no local file.
+REPEATED_OPTIONS = frozenset({"--scenarios-dir", "--source", "--image", "--client", "--registry"})
+
+
 @click.group(
     cls=LazyGroup,
     lazy=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog=format_examples(
+    epilog=f"{EXIT_CODES}\n\n"
+    + format_examples(
         "postfix-matrix verify /etc/postfix --policy tls12-or-newer",
         "postfix-matrix run -b debian-12 -s defaults",
     ),
@@ -101,7 +127,15 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; the process exits with one of :class:`ExitCode`."""
-    sys.exit(run_cli(sys.argv[1:]))
+    code = run_cli(sys.argv[1:])
+    try:
+        # There is none where the process was started with its standard output closed.
+        print(end="", flush=True)
+    except OSError:
+        code = ExitCode.OUTPUT_CLOSED if is_output_closed() else ExitCode.INFRASTRUCTURE
+    if code == ExitCode.OUTPUT_CLOSED:
+        discard_output()
+    sys.exit(code)
 
 
 def run_cli(arguments: list[str]) -> int:
@@ -110,15 +144,21 @@ def run_cli(arguments: list[str]) -> int:
         code = cli.main(arguments, prog_name="postfix-matrix", standalone_mode=False)
     except HarnessError as error:
         click.echo(f"postfix-matrix: {error}", err=True)
+        if _is_for_github(arguments):
+            from harness.cli.ci_output import print_error
+
+            print_error(error)
         return error.exit_code
     except click.ClickException as error:
         error.show()
         return ExitCode.USAGE
+    except OutputClosedError:
+        return ExitCode.OUTPUT_CLOSED
     except OSError as error:
         click.echo(f"postfix-matrix: {_explain_os_error(error)}", err=True)
         return ExitCode.INFRASTRUCTURE
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("postfix-matrix: interrupted; what was measured is kept", err=True)
+    except (KeyboardInterrupt, click.Abort) as error:
+        click.echo(f"postfix-matrix: {explain_interruption(error, arguments)}", err=True)
         return ExitCode.INTERRUPTED
     except Exception:
         import traceback
@@ -131,6 +171,33 @@ def run_cli(arguments: list[str]) -> int:
         )
         return ExitCode.INFRASTRUCTURE
     return code if isinstance(code, int) else ExitCode.OK
+
+
+def explain_interruption(error: BaseException, arguments: list[str]) -> str:
+    """The message for a command that the user stopped, with the command that continues a run."""
+    stopped = error if isinstance(error, RunInterruptedError) else error.__context__
+    if not isinstance(stopped, RunInterruptedError):
+        return "interrupted"
+    message = f"interrupted; what was measured is kept in {stopped.folder}"
+    if arguments[:1] != ["run"]:
+        return message
+    return f"{message}\n  next step: {shlex.join(_resume_command(stopped.folder, arguments))}"
+
+
+def _resume_command(folder: Path, arguments: list[str]) -> list[str]:
+    """The command that continues a run: the user's sources, images and clients are given again."""
+    command = ["postfix-matrix", "run", "--resume", str(folder)]
+    for argument, value in zip(arguments, [*arguments[1:], ""], strict=True):
+        option = argument.partition("=")[0]
+        if option in REPEATED_OPTIONS:
+            command += [argument] if "=" in argument else [argument, value]
+    return command
+
+
+def _is_for_github(arguments: list[str]) -> bool:
+    """Whether a command line, which may be wrong elsewhere, has ``--format github``."""
+    pairs = pairwise(arguments)
+    return "--format=github" in arguments or ("--format", "github") in pairs
 
 
 def _explain_os_error(error: OSError) -> InfrastructureError:

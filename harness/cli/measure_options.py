@@ -33,6 +33,7 @@ from harness.run.choosing import (
 )
 from harness.run.engine import MOST_JOBS, Engine, Options
 from harness.run.job import Job, measure_job
+from harness.run.known_cells import KnownCells
 from harness.run.planning import make_plan
 from harness.run.run_folders import RUNS
 from harness.scenarios.scenario import Scenario
@@ -41,14 +42,16 @@ from harness.tls import INBOUND
 TEXT, JSON, MARKDOWN = "text", "json", "markdown"
 
 
-def format_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """--format, as ``form``; ``text`` is its help."""
+def format_option(
+    text: str, forms: Sequence[str] = (TEXT, JSON, MARKDOWN)
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """--format, as ``form``; ``text`` is its help, ``forms`` its choices, the default first."""
     return grouped_option(
         OptionGroup.OUTPUT,
         "--format",
         "form",
-        type=click.Choice((TEXT, JSON, MARKDOWN)),
-        default=TEXT,
+        type=click.Choice(forms),
+        default=forms[0],
         show_default=True,
         help=text,
     )
@@ -114,12 +117,21 @@ class MeasureOptions:
         )
 
     def measure_scenarios(
-        self, engine: Engine, scenarios: Sequence[Scenario], prior: RunData | None = None
+        self,
+        engine: Engine,
+        scenarios: Sequence[Scenario],
+        prior: RunData | None = None,
+        known: KnownCells | None = None,
+        *,
+        reports: bool = True,
     ) -> RunData:
-        """Measure these scenarios; with a prior run of some of them, go on in its folder."""
+        """Measure these scenarios; with a prior run of some of them, go on in its folder.
+
+        ``known`` has cells that need not be measured; without ``reports``, the caller writes them.
+        """
         by_id = {scenario.id: scenario for scenario in scenarios}
-        job = Job(self.plan_scenarios(scenarios), by_id, self.builds, prior)
-        return load_run(measure_job(engine, job, self.runs))
+        job = Job(self.plan_scenarios(scenarios), by_id, self.builds, prior, known=known)
+        return load_run(measure_job(engine, job, self.runs, reports=reports))
 
 
 def measuring_options(command: Callable[..., Any]) -> Callable[..., Any]:

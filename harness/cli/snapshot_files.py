@@ -22,7 +22,8 @@ from harness.scenarios.scenario import Scenario
 from harness.snapshots.recorded_candidate import RecordedCandidate, SettingChange
 from harness.snapshots.setting_lines import find_setting_line
 from harness.snapshots.snapshot import Snapshot
-from harness.snapshots.snapshot_file import format_snapshot, load_snapshot
+from harness.snapshots.snapshot_file import load_snapshot
+from harness.snapshots.snapshot_text import format_snapshot
 
 #: Values of the environment variable CI that mean: no.
 _NOT_CI = ("", "0", "false", "no")
@@ -135,7 +136,8 @@ def make_locate(names: Sequence[str]) -> Callable[[SettingChange], FileLocation]
 
     def locate(change: SettingChange) -> FileLocation:
         place = find_setting_line(texts, change)
-        return place or FileLocation(Path(change.file), change.line)
+        of_name = [path for path in texts if path.name == change.file]
+        return place or FileLocation(next(iter(of_name), Path(change.file)), change.line)
 
     return locate
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from harness.catalog.cells import CONTROL_PREFIX, Cell
-from harness.catalog.clients import Control
-from harness.tls import Offer, Service
+from harness.catalog.clients import Control, all_controls
+from harness.tls import INBOUND, Offer, Service
 
 #: The "scenario" of the cells of permissive controls, and of the forbidding one.
 PERMISSIVE = "permissive"
@@ -47,6 +47,15 @@ def control_cell(control: Control, service: Service, client: str, offer: Offer) 
     """The cell that measures a control."""
     scenario = FORBIDDING if control.forbids else PERMISSIVE
     return Cell(control.name, scenario, service, client, offer)
+
+
+def control_cells(client: str, offer: Offer) -> tuple[Cell, ...]:
+    """Every cell that controls can have with a client and an offer."""
+    return tuple(
+        control_cell(control, service, client, offer)
+        for control in all_controls()
+        for service in INBOUND
+    )
 
 
 def permissive_copy_cell(build: str, scenario: str, client: str, offer: Offer) -> Cell:

@@ -62,8 +62,12 @@ class Driver:
         self._reference = reference
         self._waiting: dict[str, asyncio.Future[ClientResult]] = {}
         self._stream: LineStream | None = None
+        #: The last stream that was made, also where nothing waits for it any more.
+        self._last_stream: LineStream | None = None
+        self._is_closed = False
         self._starting = asyncio.Lock()
         self._starts = 0
+        self._has_certificates = False
         self._loop = asyncio.get_running_loop()
         self._container: Any = None
         self._extras: frozenset[str] | None = None
@@ -113,6 +117,8 @@ class Driver:
     async def _send_request(self, request: Request) -> ClientResult:
         try:
             await self.start()
+            if request.offer.extras.presents_certificate:
+                await self._place_certificates()
         except InfrastructureError as error:
             return _error_result(request, str(error))
         stream = self._stream
@@ -134,6 +140,22 @@ class Driver:
         finally:
             self._waiting.pop(request.id, None)
 
+    async def _place_certificates(self) -> None:
+        """Put the client certificates into the container, once, when a request names one.
+
+        Their keys take longer to make than a container to start.
+        """
+        async with self._starting:
+            if not self._has_certificates:
+                files = await asyncio.to_thread(certificate_files, self._lab)
+                await asyncio.to_thread(put_files, self._container, files)
+                self._has_certificates = True
+
+    def take_description(self, described: dict[str, Any]) -> None:
+        """Use a description that the same image gave before."""
+        extras = described.get("extras")
+        self._extras = frozenset(map(str, extras)) if isinstance(extras, list) else frozenset()
+
     async def describe(self) -> dict[str, Any]:
         """The driver's own description (``driver --describe``), as evidence; {} without one."""
         try:
@@ -141,8 +163,7 @@ class Driver:
         except ValueError:
             described = {}
         described = described if isinstance(described, dict) else {}
-        extras = described.get("extras")
-        self._extras = frozenset(map(str, extras)) if isinstance(extras, list) else frozenset()
+        self.take_description(described)
         return described
 
     def _run_describe(self) -> bytes:
@@ -151,18 +172,23 @@ class Driver:
         return output
 
     def close(self) -> None:
-        """Close the pipe; the lab removes the container."""
-        if self._stream is not None:
-            self._stream.close()
+        """Close the pipe, also one that a thread is still making; the lab removes the container."""
+        self._is_closed = True
+        if self._last_stream is not None:
+            self._last_stream.close()
 
     def _start_container(self) -> LineStream:
         self._starts += 1
         name = f"client-{self.name}" + (f"-{self._starts}" if self._starts > 1 else "")
         container = self._lab.start(self._reference, name, self._role)
         self._container = container
-        put_files(container, {CA_FILE: FileSpec(self._lab.pki.ca), **certificate_files(self._lab)})
-        stream = self._make_stream(container)
+        self._has_certificates = False
+        put_files(container, {CA_FILE: FileSpec(self._lab.pki.ca)})
+        stream = self._last_stream = self._make_stream(container)
         stream.start()
+        if self._is_closed:
+            # Its end would be reported to an event loop that has ended too.
+            stream.close()
         return stream
 
     def _make_stream(self, container: Any) -> LineStream:

@@ -196,6 +196,7 @@ def _distribution_pair_recipe(build: Build, library: OpenSSL) -> Recipe:
     if isinstance(library.of, Package):
         raise UsageError(f"build {build.id}: {library.of.id} is not made from source")
     flavour = effective_flavour(library)
+    folder = _find_folder(library.version, flavour)
     return Recipe(
         build.id,
         RecipeKind.DISTRIBUTION,
@@ -206,7 +207,10 @@ def _distribution_pair_recipe(build: Build, library: OpenSSL) -> Recipe:
             "TOOLCHAIN": toolchain_recipe(build.suite),
         },
         sources={SOURCE_FILE: library.of},
-        extra={"openssl": "openssl"},
+        extra={
+            _OPENSSL_FOLDER: _OPENSSL_FOLDER,
+            **({} if folder == _OPENSSL_FOLDER else {"adaptation": folder}),
+        },
         labels={
             **_build_labels(
                 build,

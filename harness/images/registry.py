@@ -105,6 +105,37 @@ def read_lock(path: Path) -> dict[str, str]:
     return digests
 
 
+def read_prior_lock(path: Path, repository: str) -> dict[str, str]:
+    """The digests of a lock file that is about to be changed; {} where there is none yet.
+
+    Raises:
+        FileError: the file cannot be read, or a line is wrong.
+        UsageError: it is the lock file of another repository.
+    """
+    if not path.exists():
+        return {}
+    digests = read_lock(path)
+    head = _LOCK_HEAD.format(repository=repository)
+    first = path.read_text("utf-8").partition("\n")[0] + "\n"
+    if first.startswith(_LOCK_HEAD.partition("{")[0]) and first != head:
+        raise UsageError(
+            f"the lock file {path} is of another repository than {repository}",
+            cause=f"its first line is {first.strip()!r}",
+            next_step="name another file with --lock, or remove this one",
+        )
+    return digests
+
+
+def merge_locks(before: Mapping[str, str], pushed: Mapping[str, str]) -> dict[str, str]:
+    """The digests of a lock file after a push, by tag.
+
+    An image that was pushed replaces what the file had of that image; others stay.
+    """
+    images = {tag.rpartition("-")[0] for tag in pushed}
+    kept = {tag: d for tag, d in before.items() if tag.rpartition("-")[0] not in images}
+    return {**kept, **pushed}
+
+
 def write_lock(path: Path, repository: str, digests: Mapping[str, str]) -> None:
     """Write a lock file with these digests, by tag.
 

@@ -18,7 +18,8 @@ class Counts:
     ``disagreements`` those among them where the two reports contradict each other, and
     ``unconfirmed`` the accepted cells for which one side reported nothing. ``obstacles`` counts
     what prevented the cells that a server did not grant, most frequent first; a cell can have
-    several. ``controls`` is the number of control cells, which are counted separately.
+    several. ``controls`` is the number of control cells, which are counted separately;
+    ``taken_over`` of the ``measured`` cells an earlier run measured.
     """
 
     measured: int
@@ -28,6 +29,7 @@ class Counts:
     unconfirmed: int
     controls: int
     obstacles: Mapping[str, int]
+    taken_over: int = 0
 
 
 def count_outcomes(observations: Iterable[Observation]) -> Counts:
@@ -50,4 +52,5 @@ def count_outcomes(observations: Iterable[Observation]) -> Counts:
                 for obstacle in cell.obstacles
             ).most_common()
         ),
+        taken_over=sum(cell.taken_over is not None for cell in cells),
     )

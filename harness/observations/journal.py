@@ -6,16 +6,15 @@ that names it, and each observation is one flushed line.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
+from harness.observations.evidence_names import instance_path
+from harness.observations.local_paths import hide_local_paths, places_of_machine
 from harness.observations.record import Observation
-
-#: Letters of an offer in a file's name, of which file systems allow 255 bytes.
-_LONGEST_OFFER = 120
 
 
 class Journal:
@@ -32,8 +31,32 @@ class Journal:
         """Record a cell: its evidence first, then the line that names it."""
         if observation.evidence is not None:
             write_json(self.folder / observation.evidence, evidence)
+        self.add_line(observation)
+
+    def add_line(self, observation: Observation) -> None:
+        """Record a cell whose evidence is here already."""
         self._file.write(observation.to_json() + "\n")
         self._file.flush()
+
+    def take_file(self, source: Path, name: str) -> bool:
+        """Have a file of another run here, as a hard link or a copy; False: there is none.
+
+        Both files may be one: files of a run folder are replaced, and never written into.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        target = self.folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        try:
+            os.link(source, target)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            # Another file system, or one without links.
+            shutil.copy2(source, target)
+        return True
 
     def write_run(self, run: dict[str, Any]) -> None:
         """Replace ``run.json`` as a whole."""
@@ -41,7 +64,8 @@ class Journal:
 
     def write_instance(self, build: str, scenario: str, instance: dict[str, Any]) -> None:
         """Keep the evidence of one Postfix instance."""
-        write_json(self.folder / "instances" / build / f"{scenario}.json", instance)
+        notes = hide_local_paths(instance.get("notes", []), places_of_machine(self.folder))
+        write_json(self.folder / instance_path(build, scenario), {**instance, "notes": notes})
 
     def close(self) -> None:
         """Bring the observations to disk."""
@@ -56,19 +80,6 @@ def write_json(path: Path, value: Any, *, indent: int | None = None) -> None:
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(json.dumps(value, ensure_ascii=False, indent=indent), encoding="utf-8")
     temporary.replace(path)
-
-
-def evidence_path(cell_id: str) -> str:
-    """Where a cell's evidence lies, relative to the run folder.
-
-    An offer that names many ciphers is longer than a file name may be: it is cut, and a digest
-    keeps it unique.
-    """
-    build, scenario, service, client, offer = cell_id.split("/")
-    if len(offer) > _LONGEST_OFFER:
-        digest = hashlib.sha256(offer.encode()).hexdigest()[:12]
-        offer = f"{offer[: _LONGEST_OFFER - 13]}~{digest}"
-    return f"evidence/{build}/{scenario}/{service}.{client}.{offer}.json"
 
 
 def _drop_torn_line(path: Path) -> None:

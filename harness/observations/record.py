@@ -63,6 +63,30 @@ class CertificateView:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasuredWith:
+    """With what a run measured, beside its images and candidates (``observations.reuse``).
+
+    ``version`` is the digest of the code that measures and decides; ``time_limit`` a dialogue's, in
+    seconds; ``names`` the name server that Postfix asked: ``dns``, ``peers`` or ``none``.
+    """
+
+    version: str
+    time_limit: float
+    names: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """Where an observation was taken over from (``observations.reuse``).
+
+    ``run`` is the id of the run that measured it, ``measured`` when that run began: UTC, ISO 8601.
+    """
+
+    run: str
+    measured: str
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """One line of ``observations.jsonl``.
 
@@ -74,7 +98,11 @@ class Observation:
     has ``+cert=``. ``certificate`` is the server's, where the client shows it. ``resumed`` is about
     a second connection (``+resume``): whether it resumed the session of the first; None where the
     offer has none, or no control shows that the client could. ``seconds`` is the wall time of the
-    client's dialogue. ``evidence`` is a path relative to the run folder.
+    client's dialogue. ``evidence`` is a path relative to the run folder. ``taken_over`` is None
+    where the run measured the cell itself; its key is then left out of the JSON form. ``run``,
+    ``measured`` (the time in UTC, ISO 8601), ``tool`` (its version), ``postfix`` and ``openssl``
+    (the build's versions) let a line stand alone; None in lines of earlier versions, and where not
+    known.
     """
 
     cell: str
@@ -98,11 +126,20 @@ class Observation:
     obstacles: tuple[str, ...] = ()
     certificate: CertificateView | None = None
     resumed: bool | None = None
+    taken_over: TakenOver | None = None
+    run: str | None = None
+    measured: str | None = None
+    tool: str | None = None
+    postfix: str | None = None
+    openssl: str | None = None
     schema: int = SCHEMA
 
     def to_json(self) -> str:
         """The observation as one line of JSON, without the line's end."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        data = asdict(self)
+        if self.taken_over is None:
+            del data["taken_over"]
+        return json.dumps(data, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, line: str) -> Observation:
@@ -126,4 +163,6 @@ class Observation:
                 **{**certificate, "names": tuple(certificate["names"])}
             )
         data["obstacles"] = tuple(data.get("obstacles") or ())
+        if data.get("taken_over") is not None:
+            data["taken_over"] = TakenOver(**data["taken_over"])
         return cls(**data)

@@ -18,7 +18,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from harness.catalog.peers import is_peer
 from harness.errors import FileError, FileLocation, UsageError
-from harness.observations.record import Observation
+from harness.observations.evidence_names import earlier_instance_path, instance_path
+from harness.observations.licence import DEFAULT_LICENCE
+from harness.observations.local_paths import hide_in_record
+from harness.observations.record import MeasuredWith, Observation
 from harness.postfix_config.master_cf_overlay import Overlay
 from harness.scenarios.claims import BASELINE
 from harness.scenarios.expectations import (
@@ -180,9 +183,9 @@ class ImageInfo:
 
     The other fields are for builds, and for runs that recorded them. ``unverified``: made from a
     user's source, which has no checksum in the catalog. ``foreign``: a user's image.
-    ``flavour`` is that of the OpenSSL linked with: stock, legacy or debian. ``build_log`` is a
-    path on the machine that made the image. ``pulled`` is a registry's name for an image that was
-    built elsewhere, HOST/NAME@sha256:…
+    ``flavour`` is that of the OpenSSL linked with: stock, legacy or debian. ``build_log`` is the
+    log's name on the machine that made the image. ``pulled`` is a registry's name for an image that
+    was built elsewhere, HOST/NAME@sha256:…
     """
 
     kind: str
@@ -243,7 +246,11 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """``run.json``; ``finished`` is None for a run that was killed or still goes on."""
+    """``run.json``; ``finished`` is None for a run that was killed or still goes on.
+
+    ``measured_with`` is None where its cells have not one in common, and for earlier versions.
+    ``licence`` of its data is an SPDX expression, ``citation`` a line (observations.licence).
+    """
 
     id: str
     started: str
@@ -255,6 +262,9 @@ class RunRecord:
     images: Mapping[str, ImageInfo] = field(default_factory=dict)
     missing: tuple[Missing, ...] = ()
     summary: RunSummary | None = None
+    measured_with: MeasuredWith | None = None
+    licence: str = DEFAULT_LICENCE
+    citation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +296,9 @@ def read_evidence(folder: Path, observation: Observation) -> Evidence | None:
 
 def read_instance(folder: Path, build: str, scenario: str) -> Evidence | None:
     """The evidence of a Postfix instance of a run folder; None where there is no (whole) file."""
-    return _read_object(folder, f"instances/{build}/{scenario}.json")
+    instance = _read_object(folder, instance_path(build, scenario))
+    earlier = earlier_instance_path(build, scenario)
+    return _read_object(folder, earlier) if instance is None else instance
 
 
 def load_run(folder: Path) -> RunData:
@@ -306,6 +318,21 @@ def load_run(folder: Path) -> RunData:
 @cache
 def _run_form() -> TypeAdapter[RunRecord]:
     return TypeAdapter(RunRecord)
+
+
+def read_record(data: Mapping[str, Any]) -> RunRecord:
+    """The content of a run.json that is known to be one."""
+    return _run_form().validate_python(data)
+
+
+def read_image(data: Mapping[str, Any]) -> ImageInfo:
+    """What a run.json records of an image."""
+    return _image_form().validate_python(data)
+
+
+@cache
+def _image_form() -> TypeAdapter[ImageInfo]:
+    return TypeAdapter(ImageInfo)
 
 
 def load_record(folder: Path) -> RunRecord:
@@ -337,7 +364,7 @@ def load_record(folder: Path) -> RunRecord:
 
 def _validate_run(path: Path, data: Evidence) -> RunRecord:
     try:
-        run = _run_form().validate_python(data)
+        run = _run_form().validate_python(hide_in_record(data))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])

@@ -5,14 +5,21 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path, PurePath
 from typing import Any
 
 from harness import __version__
 from harness.catalog.plan import Plan
 from harness.observations.counting import count_outcomes
-from harness.observations.record import Observation
+from harness.observations.licence import citation, data_licence
+from harness.observations.local_paths import (
+    hide_in_command,
+    hide_local_paths,
+    places_of_machine,
+)
+from harness.observations.record import MeasuredWith, Observation
 from harness.observations.run_folder import (
     RUN_SCHEMA,
     Missing,
@@ -20,16 +27,24 @@ from harness.observations.run_folder import (
 from harness.scenarios.expectations import where_data
 from harness.scenarios.scenario import Scenario
 
+TOOL = "postfix-matrix"
+
 
 @dataclass(frozen=True, slots=True)
 class RunOpening:
-    """What is known of a run before its first cell."""
+    """What is known of a run before its first cell.
+
+    ``folder`` is the run's, ``licence`` that of its data (observations.licence).
+    """
 
     id: str
     command: Sequence[str]
     plan: Plan
     scenarios: Mapping[str, Scenario]
     started: str
+    folder: Path = Path()
+    licence: str = field(default_factory=data_licence)
+    measured_with: MeasuredWith | None = None
 
     def record(
         self,
@@ -37,21 +52,29 @@ class RunOpening:
         missing: Iterable[Missing],
         summary: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """The whole of ``run.json``; a run with a summary is finished."""
+        """The whole of ``run.json``; a run with a summary is finished.
+
+        It names no path of this machine (observations.local_paths).
+        """
+        places = places_of_machine(self.folder)
         return {
             "schema": RUN_SCHEMA,
             "id": self.id,
-            "tool": {"name": "postfix-matrix", "version": __version__},
+            "tool": {"name": TOOL, "version": __version__},
+            "licence": self.licence,
+            "citation": citation(f"{TOOL} {__version__}", self.id, self.started, self.licence),
             "host": {"system": platform.platform(), "processors": os.cpu_count()},
-            "command": list(self.command),
+            "command": list(hide_in_command(self.command)),
             "started": self.started,
             "finished": utc_now() if summary is not None else None,
+            "measured_with": asdict(self.measured_with) if self.measured_with else None,
             "axes": self.plan.axes(),
             "scenarios": {
-                name: _describe_scenario(self.scenarios[name]) for name in self.plan.scenarios
+                name: _describe_scenario(self.scenarios[name], places)
+                for name in self.plan.scenarios
             },
-            "images": {name: dict(image) for name, image in images.items()},
-            "missing": [asdict(entry) for entry in missing],
+            "images": {name: _describe_image(image, places) for name, image in images.items()},
+            "missing": hide_local_paths([asdict(entry) for entry in missing], places),
             "summary": summary,
         }
 
@@ -68,6 +91,7 @@ def closing_figures(
     return {
         "planned": len(plan),
         "measured": counts.measured,
+        "taken_over": counts.taken_over,
         "outcomes": dict(counts.outcomes),
         "views_compared": counts.views_compared,
         "disagreements": counts.disagreements,
@@ -81,11 +105,18 @@ def utc_now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _describe_scenario(scenario: Scenario) -> dict[str, Any]:
+def _describe_image(image: Mapping[str, Any], places: Mapping[str, str]) -> dict[str, Any]:
+    described: dict[str, Any] = hide_local_paths(dict(image), places)
+    if log := image.get("build_log"):
+        described["build_log"] = PurePath(log).name
+    return described
+
+
+def _describe_scenario(scenario: Scenario, places: Mapping[str, str]) -> dict[str, Any]:
     claims = scenario.claims
     return {
         "title": scenario.title,
-        "source": scenario.source,
+        "source": hide_local_paths(scenario.source, places),
         "url": scenario.url,
         "claim": scenario.claim,
         "collection": scenario.collection,

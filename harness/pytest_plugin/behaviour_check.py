@@ -16,8 +16,7 @@ from harness.pytest_plugin.failures import count_more, describe_place, evidence_
 from harness.pytest_plugin.not_measured import NotMeasured
 from harness.pytest_plugin.protocol_facts import describe_ending
 from harness.reports.verify_findings import reply_and_log
-from harness.verdicts.judging import INCONCLUSIVE
-from harness.verdicts.observation_diff import protocol_of
+from harness.verdicts.observation_diff import INCONCLUSIVE, protocol_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 
+from harness.catalog.builds import NO_ADDITIONS, UserAdditions
 from harness.errors import UsageError
 from harness.run.choosing import choose_builds
 
@@ -31,11 +31,12 @@ def choose_globs(
     return tuple(str(glob) for glob in marker)
 
 
-@cache
-def list_builds(globs: tuple[str, ...]) -> tuple[str, ...]:
+def list_builds(globs: tuple[str, ...], images: UserAdditions = NO_ADDITIONS) -> tuple[str, ...]:
     """The ids of the builds that globs choose, in the catalog's order.
+
+    ``images`` of the user's own need not be among them: each test has globs of its own.
 
     Raises:
         UsageError: a glob matches nothing.
     """
-    return tuple(choose_builds(globs))
+    return tuple(choose_builds(globs, images, must_use_additions=False))

@@ -11,8 +11,7 @@ from harness.pytest_plugin.engine_requests import CellAnswer
 from harness.pytest_plugin.failures import evidence_command
 from harness.pytest_plugin.not_measured import NotMeasured
 from harness.pytest_plugin.protocol_facts import describe_ending
-from harness.verdicts.judging import INCONCLUSIVE
-from harness.verdicts.observation_diff import cipher_of, group_of, protocol_of
+from harness.verdicts.observation_diff import INCONCLUSIVE, cipher_of, group_of, protocol_of
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -25,6 +25,7 @@ from harness.pytest_plugin.engine_requests import (
     ReleaseServer,
     ServerRecord,
 )
+from harness.pytest_plugin.own_additions import NO_OWN, OwnAdditions
 from harness.scenarios.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -48,8 +49,9 @@ class EngineHost:
     ``trouble`` is why the engine could not be opened, None where it could or was not needed.
     """
 
-    def __init__(self, runs: Path, time_limit: float = 10.0) -> None:
+    def __init__(self, runs: Path, time_limit: float = 10.0, own: OwnAdditions = NO_OWN) -> None:
         """``runs`` is where run folders are made; ``time_limit``, in seconds, of a dialogue."""
+        self._own = own
         self.trouble: HarnessError | None = None
         self._runs, self._time_limit = runs, time_limit
         self._process = os.getpid()
@@ -140,7 +142,7 @@ class EngineHost:
                 from harness.pytest_plugin.open_engine import OpenEngine
 
                 try:
-                    self._opened = OpenEngine(self._runs, self._time_limit)
+                    self._opened = OpenEngine(self._runs, self._time_limit, self._own)
                 except HarnessError as error:
                     self.trouble = error
                     raise NoEngineError("there is no engine to measure with") from error

@@ -11,6 +11,7 @@ import pytest
 from harness.errors import HarnessError, UsageError
 from harness.pytest_plugin.configurations import GivenConfiguration, GivenText, read_given
 from harness.pytest_plugin.engine_requests import EngineConnection, HoldServer, PrepareBuild
+from harness.pytest_plugin.own_additions import NO_OWN, OwnAdditions
 from harness.pytest_plugin.plugin_state import describe_for_setup, state_of
 from harness.pytest_plugin.servers import TestedServer
 from harness.reports.labels import COMPLAINT
@@ -20,10 +21,16 @@ class ServerStarter:
     """Starts servers on the build that the test runs on."""
 
     def __init__(
-        self, connection: EngineConnection, build: str, folders: tuple[Path, ...], test: pytest.Item
+        self,
+        connection: EngineConnection,
+        build: str,
+        folders: tuple[Path, ...],
+        test: pytest.Item,
+        own: OwnAdditions = NO_OWN,
     ) -> None:
         """Use the fixture ``postfix``."""
         self.build = build
+        self._own = own
         self.servers: list[TestedServer] = []
         self._connection = connection
         self._folders = folders
@@ -58,7 +65,7 @@ class ServerStarter:
         given = GivenConfiguration(main_cf, master_cf, config_dir, scenario, whole, as_is)
         candidate = read_given(given, self._folders, self._name)
         record = self._connection.ask(HoldServer(self.build, candidate))
-        server = TestedServer(self._connection, record, candidate)
+        server = TestedServer(self._connection, record, candidate, self._own)
         self.servers.append(server)
         self._test.add_report_section("call", "postfix", _describe_start(server))
         return server
@@ -79,7 +86,8 @@ def start_servers(request: pytest.FixtureRequest, build: str) -> Iterator[Server
     if connection is None:
         # Outside of the handler, whose errors pytest would show as this one's causes.
         pytest.fail(trouble, pytrace=False)
-    starter = ServerStarter(connection, build, folders, node)
+    own = state_of(request.config).own_additions(node.path.parent)
+    starter = ServerStarter(connection, build, folders, node, own)
     try:
         yield starter
     finally:

@@ -7,37 +7,37 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.catalog.cells import Cell
+from harness.catalog.clients import Client
 from harness.catalog.plan import Plan
 from harness.errors import UsageError
 from harness.observations.run_folder import (
-    Axes,
-    ImageInfo,
     Missing,
     RunData,
-    RunRecord,
-    ScenarioInfo,
+    read_record,
 )
+from harness.observations.run_record import RunOpening
 from harness.pytest_plugin.engine_requests import BuildFacts, CellAnswer
 from harness.run.choosing import Selection
 from harness.run.planning import make_plan
 from harness.scenarios.claims import Claims
-from harness.scenarios.expectations import Expectation, ExpectationError, Where, where_data
+from harness.scenarios.expectations import Expectation, ExpectationError, Where
 from harness.scenarios.policies import Policy, load_policies, read_policy
 from harness.scenarios.scenario import Scenario
 from harness.tls import Offer
 
 
-def claim_policies(candidate: Scenario, names: Sequence[str]) -> Scenario:
-    """A candidate that claims to meet policies.
+def claim_policies(candidate: Scenario, names: Sequence[str], file: Path | None = None) -> Scenario:
+    """A candidate that claims to meet policies: the tool's, or those of the user's ``file``.
 
     Raises:
         UsageError: no name is given, there is no such policy, or it needs a list of clients.
+        FileError: the user's file has an error.
     """
     if not names:
         raise UsageError(
             "no policy is named", next_step="name one, such as must_meet('tls12-or-newer')"
         )
-    known = load_policies()
+    known = load_policies(file)
     return _claim_expectations(
         candidate, [(known.get(name), _read_policy(name, known)) for name in names]
     )
@@ -59,15 +59,19 @@ def plan_candidate(
     services: Sequence[str] = (),
     clients: Sequence[str] = (),
     offers: Sequence[str] = (),
+    own_clients: Sequence[Client] = (),
 ) -> Plan:
     """The plan of a candidate on one build, selected as ``postfix-matrix run`` selects.
+
+    ``own_clients`` come beside the catalog's where no client is named.
 
     Raises:
         UsageError: a glob matches nothing.
         NothingSelectedError: no cell is left.
     """
     selection = Selection(services=tuple(services), clients=tuple(clients), offers=tuple(offers))
-    return make_plan(selection, {candidate.id: candidate}, [build])
+    scenarios = {candidate.id: candidate}
+    return make_plan(selection, scenarios, [build], own_clients, keeps_defaults=True)
 
 
 def make_run_data(
@@ -79,34 +83,10 @@ def make_run_data(
 ) -> RunData:
     """The run that has a candidate's cells on a build, as a run folder would give it."""
     answers = tuple(answers)
-    axes = Axes(
-        builds=plan.builds,
-        scenarios=plan.scenarios,
-        services=tuple(map(str, plan.services)),
-        clients=plan.clients,
-        offers=tuple(map(str, plan.offers)),
-        unpinned=tuple(name for name in plan.clients if name in plan.unpinned),
-    )
-    claims = candidate.claims
-    info = ScenarioInfo(
-        title=candidate.title,
-        source=candidate.source,
-        claim=candidate.claim,
-        main_cf=candidate.main_cf,
-        master_cf=candidate.master_cf,
-        against=claims.against,
-        applies=where_data(claims.applies),
-        expect=tuple(expectation.to_data() for expectation in claims.expectations),
-    )
-    image = ImageInfo("build", postfix=facts.postfix, openssl=facts.openssl)
-    record = RunRecord(
-        id=folder.name,
-        started="",
-        axes=axes,
-        scenarios={candidate.id: info},
-        images={facts.build: image},
-        missing=tuple(_list_missing(answers)),
-    )
+    opening = RunOpening(folder.name, (), plan, {candidate.id: candidate}, started="")
+    versions = {"kind": "build", "postfix": facts.postfix, "openssl": facts.openssl}
+    images = {facts.build: {**facts.image, **versions}}
+    record = read_record(opening.record(images, _list_missing(answers)))
     observations = (answer.observation for answer in answers)
     return RunData(folder, record, tuple(each for each in observations if each is not None))
 

@@ -20,6 +20,7 @@ from harness.pytest_plugin.engine_requests import (
     MeasureAhead,
     ScenarioRecord,
 )
+from harness.pytest_plugin.own_additions import NO_OWN, OwnAdditions
 from harness.pytest_plugin.scenario_run import ScenarioRun
 from harness.reports import write_reports
 from harness.run.engine import Engine, EngineClosedError, Options
@@ -41,7 +42,7 @@ class OpenEngine:
     Every method may be called from any thread.
     """
 
-    def __init__(self, runs: Path, time_limit: float) -> None:
+    def __init__(self, runs: Path, time_limit: float, own: OwnAdditions = NO_OWN) -> None:
         """Open it.
 
         Raises:
@@ -49,6 +50,7 @@ class OpenEngine:
             InfrastructureError: no Docker engine answers.
         """
         self._lock = threading.Lock()
+        self._own = own
         self._tests: SessionRun | None = None
         self._scenarios: ScenarioRun | None = None
         # A test need not wait until its server has stopped.
@@ -62,6 +64,7 @@ class OpenEngine:
                 self._engine,
                 self.folder.with_name(f"{self.folder.name}-scenarios"),
                 self._find_facts,
+                own,
             )
             stack.pop_all()
 
@@ -71,7 +74,7 @@ class OpenEngine:
         Raises:
             HarnessError: it is unavailable.
         """
-        self._engine.run(self._engine.resources.build_image(Build.parse(build)))
+        self._engine.run(self._engine.resources.build_image(self._parse_build(build)))
 
     def hold(self, build: str, scenario: Scenario) -> HeldInstance:
         """A candidate's instance on a build, until it is released.
@@ -79,7 +82,7 @@ class OpenEngine:
         Raises:
             HarnessError: the build is unavailable.
         """
-        return self._engine.run(self._test_run().hold(Build.parse(build), scenario))
+        return self._engine.run(self._test_run().hold(self._parse_build(build), scenario))
 
     def release(self, build: str, scenario: Scenario, held: HeldInstance) -> None:
         """An instance is needed no longer; it is stopped a little later."""
@@ -87,7 +90,7 @@ class OpenEngine:
         def stop_instance() -> None:
             # Closing the engine stops it as well; what fails here takes no result away.
             with suppress(HarnessError):
-                self._engine.run(self._test_run().release(Build.parse(build), scenario, held))
+                self._engine.run(self._test_run().release(self._parse_build(build), scenario, held))
 
         # Closing the engine has begun: it stops the instance.
         with suppress(RuntimeError):
@@ -166,10 +169,13 @@ class OpenEngine:
             write_reports(self.folder)
             point_latest(self.folder)
 
+    def _parse_build(self, name: str) -> Build:
+        return Build.parse(name, self._own.images)
+
     def _test_run(self) -> SessionRun:
         with self._lock:
             if self._tests is None:
-                self._tests = SessionRun(self._engine, self.folder)
+                self._tests = SessionRun(self._engine, self.folder, self._own.clients)
             return self._tests
 
     def _note_event(self, event: object) -> None:

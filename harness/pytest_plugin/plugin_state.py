@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,7 @@ from harness.pytest_plugin.engine_requests import (
 if TYPE_CHECKING:
     from harness.pytest_plugin.engine_host import EngineHost
     from harness.pytest_plugin.engine_socket import EngineSocket, SocketConnection
+    from harness.pytest_plugin.own_additions import OwnAdditions
 
 _STATE = pytest.StashKey["PluginState"]()
 #: The key of what the controller gives to a worker, in xdist's ``workerinput``.
@@ -52,7 +55,10 @@ class PluginState:
         self.scenario_folders: dict[str, Path] = {}
         #: Why the scenarios cannot be measured; None where they can.
         self.plan_error: HarnessError | None = None
+        #: The test that has each snapshot's file.
+        self.snapshot_tests: dict[Path, str] = {}
         self._lock = threading.Lock()
+        self._builds: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._host: EngineHost | None = None
         self._socket: EngineSocket | None = None
         self._connection: EngineConnection | None = None
@@ -92,8 +98,40 @@ class PluginState:
             if self._host is None:
                 from harness.pytest_plugin.engine_host import EngineHost
 
-                self._host = EngineHost(self.runs, self.config.getoption("postfix_time_limit"))
+                time_limit = self.config.getoption("postfix_time_limit")
+                self._host = EngineHost(self.runs, time_limit, self.own_images)
             return self._host
+
+    @cached_property
+    def own_images(self) -> OwnAdditions:
+        """The user's own images and clients, of options and of the configuration file.
+
+        Raises:
+            UsageError: a value is wrong.
+        """
+        from harness.pytest_plugin.own_additions import merge_values, read_own_images
+
+        images, clients = (
+            merge_values(
+                self.config.getini(f"postfix_{kind}s"),
+                self.config.getoption(f"postfix_{kind}s") or (),
+            )
+            for kind in ("image", "client")
+        )
+        return read_own_images(images, clients)
+
+    def own_additions(self, folder: Path) -> OwnAdditions:
+        """What the user adds for a test in this folder.
+
+        Raises:
+            UsageError: a value is wrong, or the policies that the configuration file names are not
+                there.
+        """
+        from harness.pytest_plugin.own_additions import find_policies
+
+        given: str = self.config.getini("postfix_policies")
+        policies = find_policies(given, self.config.rootpath, folder)
+        return replace(self.own_images, policies=policies)
 
     def globs_of(self, marker: pytest.Mark | None) -> tuple[str, ...]:
         """The globs for builds of a test with this marker.
@@ -115,7 +153,10 @@ class PluginState:
         """
         from harness.pytest_plugin.build_choice import list_builds
 
-        return list_builds(self.globs_of(marker))
+        globs = self.globs_of(marker)
+        if globs not in self._builds:
+            self._builds[globs] = list_builds(globs, self.own_images.images)
+        return self._builds[globs]
 
     def input_for(self, spec: object) -> dict[str, str]:
         """What a worker is given: the way to the engine here, or why it has none.
@@ -123,11 +164,18 @@ class PluginState:
         ``spec`` is execnet's, of the worker's gateway.
         """
         if any(getattr(spec, kind, None) for kind in _REMOTE):
-            return {"refusal": f"--tx {spec}: this process is on another machine"}
+            return {
+                "refusal": f"--tx {spec}: this process is on another machine",
+                "cause": "the containers are in a network of the controller's machine",
+                "next_step": "run with -n, whose processes are on this machine",
+            }
         if self._socket is None:
             from harness.pytest_plugin.engine_socket import EngineSocket
 
-            self._socket = EngineSocket(self._answer_worker, self._release_owner)
+            try:
+                self._socket = EngineSocket(self._answer_worker, self._release_owner)
+            except HarnessError as error:
+                return {"refusal": error.what, "cause": error.cause, "next_step": error.next_step}
         return {"path": self._socket.path, "key": self._socket.key}
 
     def stop_ahead(self) -> None:
@@ -164,11 +212,7 @@ class PluginState:
 
     def _join_controller(self, given: dict[str, str]) -> SocketConnection:
         if "refusal" in given:
-            raise UsageError(
-                given["refusal"],
-                cause="the containers are in a network of the controller's machine",
-                next_step="run with -n, whose processes are on this machine",
-            )
+            raise UsageError(given["refusal"], cause=given["cause"], next_step=given["next_step"])
         from harness.pytest_plugin.engine_socket import SocketConnection
 
         worker = os.environ.get("PYTEST_XDIST_WORKER", "")

@@ -136,7 +136,7 @@ def measure_ahead(session: pytest.Session) -> None:
     ]
     state = state_of(session.config)
     try:
-        plan = plan_selected(selected, scenarios)
+        plan = plan_selected(selected, scenarios, state.own_images.clients)
         state.connection.ask(MeasureAhead(plan, {name: scenarios[name] for name in plan.scenarios}))
     except HarnessError as error:
         state.plan_error = error

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.catalog.cells import Cell
+from harness.catalog.clients import Client
 from harness.catalog.plan import Plan, plan_of_cells
 from harness.run.choosing import Selection
 from harness.run.planning import make_plan
@@ -23,7 +24,9 @@ class SelectedExpectation:
 
 
 def plan_selected(
-    selected: Sequence[SelectedExpectation], scenarios: Mapping[str, Scenario]
+    selected: Sequence[SelectedExpectation],
+    scenarios: Mapping[str, Scenario],
+    own_clients: Sequence[Client] = (),
 ) -> Plan:
     """The plan of the cells that selected expectations are about, and of no others.
 
@@ -35,7 +38,8 @@ def plan_selected(
     """
     builds = tuple(dict.fromkeys(each.build for each in selected))
     names = tuple(dict.fromkeys(each.scenario for each in selected))
-    whole = make_plan(Selection(scenarios=names), dict(scenarios), builds)
+    selection = Selection(scenarios=names)
+    whole = make_plan(selection, dict(scenarios), builds, own_clients, keeps_defaults=True)
     needed = set(_needed_cells(selected, scenarios, whole))
     cells = [cell for cell in whole.cells() if cell in needed]
     return replace(plan_of_cells(cells), unpinned=whole.unpinned) if cells else whole

@@ -20,6 +20,7 @@ from harness.pytest_plugin.engine_requests import (
     MeasureAhead,
     ScenarioRecord,
 )
+from harness.pytest_plugin.own_additions import NO_OWN, OwnAdditions
 from harness.run.engine import Engine
 from harness.run.events import Event, ScenarioMeasured, Seen
 from harness.run.job import Job, measure_job
@@ -36,9 +37,14 @@ class ScenarioRun:
     """
 
     def __init__(
-        self, engine: Engine, folder: Path, find_facts: Callable[[str], BuildFacts]
+        self,
+        engine: Engine,
+        folder: Path,
+        find_facts: Callable[[str], BuildFacts],
+        own: OwnAdditions = NO_OWN,
     ) -> None:
         self.folder = folder
+        self._own = own
         self._engine = engine
         self._find_facts = find_facts
         self._changed = threading.Condition()
@@ -140,8 +146,14 @@ class ScenarioRun:
     def _measure_plan(self) -> None:
         assert self._plan is not None
         try:
-            builds = {name: Build.parse(name) for name in self._plan.builds}
-            job = Job(self._plan, dict(self._scenarios), builds, folder=self.folder)
+            builds = {name: Build.parse(name, self._own.images) for name in self._plan.builds}
+            job = Job(
+                self._plan,
+                dict(self._scenarios),
+                builds,
+                user_clients=self._own.clients,
+                folder=self.folder,
+            )
             measure_job(self._engine, job, self.folder.parent)
         except HarnessError as error:
             self._trouble = str(error)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +34,7 @@ from harness.pytest_plugin.measured_run import (
     plan_candidate,
 )
 from harness.pytest_plugin.not_measured import NotMeasured
+from harness.pytest_plugin.own_additions import NO_OWN, OwnAdditions
 from harness.pytest_plugin.policy_check import check_claims
 from harness.pytest_plugin.protocol_facts import accepted_protocols, protocol_cells
 from harness.run.choosing import split_globs
@@ -57,10 +59,15 @@ class TestedServer:
     __test__ = False
 
     def __init__(
-        self, connection: EngineConnection, record: ServerRecord, scenario: Scenario
+        self,
+        connection: EngineConnection,
+        record: ServerRecord,
+        scenario: Scenario,
+        own: OwnAdditions = NO_OWN,
     ) -> None:
         """Use the fixture ``postfix``."""
         self.scenario = scenario
+        self.own = own
         self._connection = connection
         self._record = record
         self._lock = threading.Lock()
@@ -140,15 +147,17 @@ class TestedServer:
     def must_meet(self, *policies: str, clients: str = "", services: str = "") -> None:
         """The candidate meets policies ('postfix-matrix list policies').
 
-        ``clients`` and ``services`` are globs with commas between; "" for those that
-        ``postfix-matrix verify`` measures.
+        They are the tool's, and those of a policies.toml beside the test, in pytest's rootdir, or
+        at the key ``postfix_policies``. ``clients`` and ``services`` are globs with commas between;
+        "" for those that ``postfix-matrix verify`` measures.
 
         Raises:
             AssertionError: it does not; the text has each cell that shows it, with its log line.
             NotMeasured: nothing contradicts them, and something that they require is unknown.
             UsageError: there is no such policy.
         """
-        self._check_candidate(claim_policies(self.scenario, policies), clients, services)
+        claimed = claim_policies(self.scenario, policies, self.own.policies)
+        self._check_candidate(claimed, clients, services)
 
     def must_deliver_from(self, clients: str, *, services: str = "") -> None:
         """Clients, by globs such as ``php*,nodemailer-*``, get their mail through.
@@ -177,9 +186,7 @@ class TestedServer:
                 f"the services differ: {', '.join(self.services)} here, "
                 f"{', '.join(other.services)} with {other!r}"
             )
-        plan = plan_candidate(
-            self.scenario, self.facts.build, services=names, clients=split_globs([clients])
-        )
+        plan = self.plan(services=names, clients=split_globs([clients]))
         answers = self.measure(plan.cells())
         theirs = other.measure(
             Cell(other.facts.build, other.scenario.id, cell.service, cell.client, cell.offer)
@@ -204,8 +211,23 @@ class TestedServer:
     ) -> Plan:
         """The cells that ``postfix-matrix run`` would measure with such globs."""
         return plan_candidate(
-            self.scenario, self.facts.build, services=services, clients=clients, offers=offers
+            self.scenario,
+            self.facts.build,
+            services=services,
+            clients=clients,
+            offers=offers,
+            own_clients=self.own.clients,
         )
+
+    @contextmanager
+    def start_another(self, scenario: Scenario) -> Iterator[TestedServer]:
+        """A server with another candidate on the same build, stopped at the end."""
+        record = self._connection.ask(HoldServer(self.facts.build, scenario))
+        other = TestedServer(self._connection, record, scenario, self.own)
+        try:
+            yield other
+        finally:
+            other.release()
 
     def measure(self, cells: Iterable[Cell]) -> tuple[CellAnswer, ...]:
         """Measure cells side by side, each once for the session."""
@@ -228,7 +250,11 @@ class TestedServer:
         """Measure what a candidate claims, and judge it."""
         build = self.facts.build
         plan = plan_candidate(
-            candidate, build, services=split_globs([services]), clients=split_globs([clients])
+            candidate,
+            build,
+            services=split_globs([services]),
+            clients=split_globs([clients]),
+            own_clients=self.own.clients,
         )
         answers = self.measure(plan.cells())
         data = make_run_data(self.run_folder, plan, candidate, self.facts, answers)

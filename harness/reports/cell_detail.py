@@ -26,6 +26,8 @@ from harness.reports.labels import (
     CONTROL_LOG,
     DECIDING_REPLY,
     LAST_REPLY,
+    NO_CONFIGURATION,
+    NOT_CHECKED,
     PEER_LOG,
     SENDER_LOG,
     SERVER_LOG,
@@ -36,8 +38,10 @@ from harness.reports.labels import (
     describe_result,
     obstacles_text,
 )
+from harness.reports.obstacle_settings import obstacle_settings
 from harness.reports.plain_text import escape_controls
 from harness.reports.provenance import image_provenance
+from harness.reports.taken_over import describe_origin
 
 
 def show_cell(run: RunData, observation: Observation, console: Console) -> None:
@@ -81,6 +85,7 @@ def _print_facts(run: RunData, observation: Observation, console: Console) -> No
         facts.add_row("decided by", Text(escape_controls(observation.decided_by)))
     if observation.obstacles:
         facts.add_row("obstacles", Text(escape_controls(obstacles_text(observation))))
+        _add_obstacle_settings(run, observation, facts)
         _add_grounds(run, observation, facts)
     if observation.trust:
         facts.add_row("certificate", Text(observation.trust))
@@ -88,6 +93,8 @@ def _print_facts(run: RunData, observation: Observation, console: Console) -> No
         control = run.find(observation.control)
         outcome = describe_result(control) if control else "not in this run"
         facts.add_row("control", Text(escape_controls(f"{observation.control}: {outcome}")))
+    if observation.taken_over:
+        facts.add_row("taken over", Text(escape_controls(describe_origin(observation.taken_over))))
     if comparison := compare_with_baseline(run, observation):
         facts.add_row(BASELINE, Text(escape_controls(comparison.sentence)))
     if observation.seconds is not None:
@@ -95,11 +102,22 @@ def _print_facts(run: RunData, observation: Observation, console: Console) -> No
     console.print(Padding(facts, (0, 0, 0, 2), expand=False))
 
 
+def _add_obstacle_settings(run: RunData, observation: Observation, facts: Table) -> None:
+    """The settings that belong to each obstacle, as they are in effect."""
+    by_obstacle = obstacle_settings(
+        observation,
+        run.instance(observation.build, observation.scenario),
+        run.evidence(observation),
+        run.run.images.get(observation.build),
+    )
+    for each in by_obstacle:
+        for setting in each.settings:
+            facts.add_row(each.obstacle, Text(escape_controls(setting.text)))
+
+
 def _add_grounds(run: RunData, observation: Observation, facts: Table) -> None:
-    """How the obstacles are known: the list in effect, and the permissive copies of the build."""
+    """How the obstacles are known: the permissive copies of the build."""
     grounds = (run.evidence(observation) or {}).get("grounds") or {}
-    if its_list := grounds.get("list"):
-        facts.add_row("protocol list", Text(escape_controls(str(its_list))))
     if files := grounds.get("files"):
         facts.add_row("system files", Text(escape_controls(", ".join(map(str, files)))))
     for cell, outcome in (grounds.get("controls") or {}).items():
@@ -163,11 +181,13 @@ def _reply_title(reply: Mapping[str, Any], client: Mapping[str, Any]) -> str:
 
 def _show_instance(instance: Evidence | None, console: Console) -> None:
     if instance is None:
-        _print_line(console, "\nNo evidence of the Postfix instance in this run.", "bright_black")
+        _print_line(console, f"\n{NO_CONFIGURATION}", "yellow")
         return
     if instance.get("started") is False:
         _print_line(console, "\nPostfix did not start with this configuration.", "bold magenta")
     _show_check(str(instance.get("check") or ""), console)
+    if instance.get("checked") is False:
+        _print_line(console, f"  {NOT_CHECKED}", "yellow")
     _print_block(console, "Log of the instance's start", instance.get("startup"))
     _print_block(console, "postconf -n", instance.get("postconf_n"))
     _print_block(console, "Added by the harness", instance.get("added"))

@@ -145,8 +145,10 @@ def describe_values(values: CellValues | None) -> str:
 def describe_change(group: FindingGroup) -> str:
     """What became of a group's cells in one sentence."""
     match group.finding:
-        case Finding.NOT_CHECKED | Finding.GONE | Finding.FLAKY | Finding.STALE | Finding.KNOWN:
+        case Finding.NOT_CHECKED | Finding.GONE | Finding.STALE | Finding.KNOWN:
             return _describe_other(group)
+        case Finding.FLAKY | Finding.UNCONFIRMED:
+            return _describe_unproved(group)
         case Finding.ADDED:
             return f"now {describe_values(group.measured)}; nothing was recorded"
     before, now = describe_values(group.recorded), describe_values(group.measured)
@@ -282,15 +284,18 @@ def _describe_other(group: FindingGroup) -> str:
             return (
                 f"was {describe_values(group.recorded)}; the configuration has no such service now"
             )
-        case Finding.FLAKY:
-            other = describe_values(group.measured) if group.measured else "no result"
-            return f"was {describe_values(group.recorded)}, once {other}; {group.why}"
         case Finding.STALE:
             gets = "gets through" if _delivers_mail(group.measured) else "is as recorded"
             return f"{group.why}; it {gets} now: {describe_values(group.measured)}"
         case Finding.KNOWN:
             return f"{describe_values(group.measured)}: {group.why}"
     return group.why
+
+
+def _describe_unproved(group: FindingGroup) -> str:
+    """A difference that was measured once."""
+    other = describe_values(group.measured) if group.measured else "no result"
+    return f"was {describe_values(group.recorded)}, once {other}; {group.why}"
 
 
 def _delivers_mail(values: CellValues | None) -> bool:

@@ -18,7 +18,7 @@ from harness.reports.comparison_report import (
     sort_for_display,
 )
 from harness.reports.wrapping import wrap_text
-from harness.snapshots.findings import Finding, FindingGroup
+from harness.snapshots.findings import UNPROVED, Finding, FindingGroup
 from harness.snapshots.strength import MutantResult
 
 #: Columns of the labels at the left.
@@ -27,7 +27,7 @@ _INDENT = " " * _LABEL
 #: Findings whose log line and command are printed.
 _WITH_EVIDENCE = (
     *(Finding.BROKEN, Finding.CHANGED, Finding.FIXED, Finding.ADDED, Finding.STALE),
-    Finding.FLAKY,
+    *UNPROVED,
 )
 
 

@@ -39,10 +39,16 @@ CONTROLS = ScenarioInfo(
     "because of the client; only one that succeeds here makes a refusal elsewhere believable.",
 )
 PERMISSIVE_COPY = ScenarioInfo(
-    title="The permissive copy of a build: itself with every restriction lifted",
+    title="The permissive copy of a build",
     claim="What is refused under a candidate and granted here was refused by the candidate's "
     "settings; what is refused here as well, no setting of Postfix can permit.",
 )
+#: What the permissive copies keep of the candidate, by the beginnings of their ids.
+_KEPT_BY_COPY = {
+    "open-but-level": "every restriction lifted but its library's security level",
+    "open-but-keys": "every restriction lifted, with the candidate's certificates and keys",
+    "open-with-files": "every restriction lifted, with the candidate's files for the whole system",
+}
 FORBIDS = ScenarioInfo(
     title="The control that refuses",
     claim="A server of the harness that refuses every handshake. A client that reports TLS here "
@@ -106,6 +112,14 @@ class GridCell:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientLine:
+    """The cells of one client on one build, by offer."""
+
+    client: str
+    cells: tuple[GridCell, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One build; ``missing`` says why it was unavailable.
 
@@ -121,6 +135,20 @@ class Row:
     def missing_brief(self) -> str:
         """The first line of ``missing``; a compiler's output has many."""
         return first_line(self.missing or "")
+
+    @property
+    def lines(self) -> tuple[ClientLine, ...]:
+        """Its cells client by client; a client without a planned cell has no line."""
+        if self.missing:
+            return ()
+        by_client: dict[str, list[GridCell]] = {}
+        for cell in self.cells:
+            by_client.setdefault(cell.column.client, []).append(cell)
+        return tuple(
+            ClientLine(client, tuple(cells))
+            for client, cells in by_client.items()
+            if any(cell.planned for cell in cells)
+        )
 
     def of_client(self, client: str) -> tuple[GridCell, ...]:
         """The cells of one client, by offer."""
@@ -182,6 +210,18 @@ class Grid:
             for note in row.notes
         }
         return tuple(note for note in BUILD_NOTES if note in used)
+
+    @property
+    def contents(self) -> dict[str, str]:
+        """The title of each scenario by its id, for a list of them: with the id where titles recur.
+
+        The ids of scenarios are unique.
+        """
+        titles = [scenario.info.title for scenario in self.all_scenarios]
+        return {
+            scenario.id: title if titles.count(title) == 1 else f"{title} ({scenario.id})"
+            for scenario, title in zip(self.all_scenarios, titles, strict=True)
+        }
 
     @property
     def all_scenarios(self) -> tuple[ScenarioGrid, ...]:
@@ -306,12 +346,20 @@ def _control_grids(
     unplanned = _Pivot(pivot.by_cell, {}, pivot.images, pivot.columns, why, planned=False)
     grids = []
     for name in _merge_names([cell.scenario for cell in cells]):
-        info = {FORBIDDING: FORBIDS, PERMISSIVE: CONTROLS}.get(name, PERMISSIVE_COPY)
+        info = {FORBIDDING: FORBIDS, PERMISSIVE: CONTROLS}.get(name) or _describe_copy(name)
         servers = {cell.build for cell in cells if cell.scenario == name}
         names = [build for build in builds if build in servers]
         tables = tuple(unplanned.service_table(name, service, names) for service in services)
         grids.append(ScenarioGrid(name, info, tables, whole.clients, whole.offers))
     return tuple(grids)
+
+
+def _describe_copy(name: str) -> ScenarioInfo:
+    kept = next(
+        (text for start, text in _KEPT_BY_COPY.items() if name.startswith(start)),
+        "itself with every restriction lifted",
+    )
+    return replace(PERMISSIVE_COPY, title=f"{PERMISSIVE_COPY.title}: {kept}")
 
 
 def _baseline_first(scenarios: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ import base64
 import gzip
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import cache
 from importlib.resources import files
@@ -20,7 +20,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from harness.catalog.cells import CONTROL_PREFIX, is_control
-from harness.observations.run_folder import RunData
+from harness.observations.run_folder import Evidence, RunData
 from harness.reports.differences import (
     DEFINITION,
     BaselineComparison,
@@ -38,6 +38,8 @@ from harness.reports.labels import (
     DECIDING_REPLY,
     DISAGREE,
     LAST_REPLY,
+    NO_CONFIGURATION,
+    NOT_CHECKED,
     OBSTACLES,
     PEER_LOG,
     REASONS,
@@ -47,8 +49,10 @@ from harness.reports.labels import (
     WARNINGS,
     build_notes,
 )
-from harness.reports.problems import brief_reason, group_unavailable
-from harness.reports.provenance import build_provenances, other_provenances
+from harness.reports.obstacle_settings import obstacle_settings
+from harness.reports.offer_titles import offer_titles
+from harness.reports.problems import brief_reason, group_unavailable, missing_configurations
+from harness.reports.provenance import build_provenances, how_to_cite, other_provenances
 from harness.reports.verdicts_text import verdict_lines
 from harness.tls import INBOUND, Service
 
@@ -63,7 +67,7 @@ def render_html(data: RunData) -> str:
         .get_template("index.html.j2")
         .render(
             run=data.run,
-            notes=data.notes,
+            notes=(*data.notes, *missing_configurations(data)),
             missing=group_unavailable(data.run.missing),
             builds=build_provenances(data.run),
             others=other_provenances(data.run),
@@ -71,6 +75,9 @@ def render_html(data: RunData) -> str:
             warnings=WARNINGS,
             grid=grid,
             summary=grid.summary,
+            titles=offer_titles(grid.offers),
+            contents=grid.contents,
+            cite=how_to_cite(data.run),
             comparisons=comparisons,
             verdicts=verdict_lines(data),
             differing=sum(comparison.differing for comparison in comparisons.values()),
@@ -180,6 +187,8 @@ def _page_facts(data: RunData, grid: Grid) -> dict[str, Any]:
             "deciding_reply": DECIDING_REPLY,
             "last_reply": LAST_REPLY,
             "check": CHECK,
+            "not_checked": NOT_CHECKED,
+            "no_configuration": NO_CONFIGURATION,
             "beside": f"Compared with {BASELINE}",
         },
         "complaint": COMPLAINT.pattern,
@@ -195,20 +204,28 @@ def _scenario_evidence(
     data: RunData, scenario: ScenarioGrid, compared: Differences | None
 ) -> dict[str, Any]:
     """Everything about one scenario's cells: by cell id, and by build for the instances."""
-    cells = {cell.id: _cell_evidence(data, cell) for cell in scenario.cells}
-    for cell, comparison in (compared.cells if compared else {}).items():
-        cells[cell]["beside"] = comparison.sentence
     builds = dict.fromkeys(row.build for table in scenario.tables for row in table.rows)
     by_build = {build: data.instance(build, scenario.id) for build in builds}
+    cells = {cell.id: _cell_evidence(data, cell, by_build) for cell in scenario.cells}
+    for cell, comparison in (compared.cells if compared else {}).items():
+        cells[cell]["beside"] = comparison.sentence
     instances = {build: instance for build, instance in by_build.items() if instance}
     return {"cells": cells, "instances": instances}
 
 
-def _cell_evidence(data: RunData, cell: GridCell) -> dict[str, Any]:
-    if cell.observation is None:
+def _cell_evidence(
+    data: RunData, cell: GridCell, instances: Mapping[str, Evidence | None]
+) -> dict[str, Any]:
+    if (observation := cell.observation) is None:
         return {"why": cell.why}
     fields = {key: value for key, value in _observation_fields(cell) if value is not None}
-    return {"seen": fields, "evidence": data.evidence(cell.observation)}
+    evidence, build = data.evidence(observation), observation.build
+    by_obstacle = obstacle_settings(
+        observation, instances.get(build), evidence, data.run.images.get(build)
+    )
+    settings = {each.obstacle: [setting.text for setting in each.settings] for each in by_obstacle}
+    more = {"settings": settings} if any(settings.values()) else {}
+    return {"seen": fields, "evidence": evidence, **more}
 
 
 def _observation_fields(cell: GridCell) -> Iterator[tuple[str, Any]]:

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 from harness.observations.run_folder import RunData
 from harness.reports.plain_text import escape_controls
-from harness.snapshots.findings import RED, Finding
+from harness.snapshots.findings import RED, UNPROVED, Finding
 from harness.verdicts.judging import Judged, Standing
 from harness.verdicts.verdict import BuildVerdict, Verdict, judge_run
 
@@ -151,7 +151,7 @@ def _group_case(
 ) -> JUnitCase:
     finding = Finding(group["finding"])
     name = f"{group['service'] or 'all services'}: {finding} ({number})"
-    problem = "failure" if finding in RED else "error" if finding is Finding.FLAKY else ""
+    problem = "failure" if finding in RED else "error" if finding in UNPROVED else ""
     problem = "skipped" if finding in (Finding.NOT_CHECKED, Finding.KNOWN) else problem
     lines = [group["text"], *([group["log"]] if group["log"] else []), *cells]
     file, line = setting if finding in (Finding.BROKEN, Finding.GONE) else ("", None)

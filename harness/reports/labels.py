@@ -103,6 +103,13 @@ CONTROL_LOG = "What the control server logged (stunnel, and the Postfix behind i
 DECIDING_REPLY = "The SMTP reply that decided it"
 LAST_REPLY = "The last SMTP reply before QUIT"
 CHECK = "Output of postfix check and postconf"
+NOT_CHECKED = (
+    "'postfix check' has not run: it follows an instance's last cell, and the run ended before."
+)
+NO_CONFIGURATION = (
+    "The run folder has no configuration of this Postfix: the run was stopped before it was kept, "
+    "or its file in instances/ is lost."
+)
 #: A line of theirs that reports a problem; msg(3) puts the severity before the text.
 COMPLAINT = re.compile(r"\b(?:warning|error|fatal|panic):")
 

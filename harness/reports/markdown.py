@@ -15,12 +15,18 @@ from harness.reports.labels import (
     DISAGREE,
     SIGNS,
 )
+from harness.reports.offer_titles import OfferTitle, offer_titles
 from harness.reports.plain_text import (
     escape_markdown,
     fence_code,
 )
-from harness.reports.problems import brief_reason, group_unavailable
-from harness.reports.provenance import Provenance, build_provenances, other_provenances
+from harness.reports.problems import brief_reason, group_unavailable, missing_configurations
+from harness.reports.provenance import (
+    Provenance,
+    build_provenances,
+    how_to_cite,
+    other_provenances,
+)
 from harness.reports.verdicts_text import verdict_lines
 from harness.tls import INBOUND, Service
 
@@ -32,17 +38,38 @@ def render_markdown(data: RunData) -> str:
     lines = [*_header_lines(data, grid), *_legend_lines(grid), *_contents_lines(grid, comparisons)]
     for scenario in grid.all_scenarios:
         lines += _scenario_lines(scenario, comparisons.get(scenario.id), verdicts.get(scenario.id))
+        lines += _tables_lines(scenario, offer_titles(grid.offers))
     lines += _provenance_lines(data)
     return "\n".join(lines) + "\n"
 
 
-def _header_lines(data: RunData, grid: Grid) -> Iterator[str]:
+def render_sections(data: RunData) -> list[str]:
+    """The document in parts that each stand alone, for a page without the evidence.
+
+    First the figures and the verdicts, then one part per scenario, then the legend; no links.
+    """
+    grid = build_grid(data)
+    comparisons, verdicts = differences(grid), verdict_lines(data)
+    titles = offer_titles(grid.offers)
+    sections = ["\n".join(_header_lines(data, grid, linked=False))]
+    for scenario in grid.scenarios:
+        comparison, verdict = comparisons.get(scenario.id), verdicts.get(scenario.id)
+        lines = [
+            *_scenario_lines(scenario, comparison, verdict),
+            *_tables_lines(scenario, titles, linked=False),
+        ]
+        sections.append("\n".join(lines))
+    return [section.strip("\n") for section in (*sections, "\n".join(_legend_lines(grid)))]
+
+
+def _header_lines(data: RunData, grid: Grid, *, linked: bool = True) -> Iterator[str]:
     summary = grid.summary
+    evidence = " It links to the evidence." if linked else ""
     finished = data.run.finished or "not finished"
     yield "# What Postfix's TLS settings really do\n"
     yield (
         "Each row is one Postfix and one client, each column what the client was told to offer; "
-        "a cell says what happened when that client connected. It links to the evidence.\n"
+        f"a cell says what happened when that client connected.{evidence}\n"
     )
     tool = f"{data.run.tool.name} {data.run.tool.version}"
     yield f"- Run `{data.run.id}`, {tool}, {data.run.started} to {finished}"
@@ -50,13 +77,17 @@ def _header_lines(data: RunData, grid: Grid) -> Iterator[str]:
     if summary.cells_per_second is not None:
         speed += f", {summary.cells_per_second:.1f} cells per second"
     yield f"- {summary.counts.measured} of {summary.planned} cells measured{speed}"
+    if summary.taken_over:
+        yield f"- Taken over: {escape_markdown(summary.taken_over)}"
     outcomes = summary.counts.outcomes.items()
     counts = [f"{SIGNS[name].glyph} {count} {SIGNS[name].title}" for name, count in outcomes]
     yield f"- {', '.join(counts)}" if counts else "- no outcome"
     if summary.obstacles:
         yield f"- Refused by: {summary.obstacles}"
     yield f"- Client and server: {summary.agreement}"
-    yield from (f"- Note: {escape_markdown(note)}" for note in data.notes)
+    notes = (*data.notes, *missing_configurations(data))
+    yield from (f"- Note: {escape_markdown(note)}" for note in notes)
+    yield f"- How to cite: {escape_markdown(how_to_cite(data.run))}"
     yield from _unavailable_lines(data)
 
 
@@ -82,6 +113,10 @@ def _legend_lines(grid: Grid) -> Iterator[str]:
     yield f"| {DISAGREE} | | Client and server report different results. |"
     yield f"| ✓ {ANONYMOUS} | | {ANONYMOUS_MEANING} |"
     yield "\n`default`: the client as its user would run it. Every other column: that version only."
+    short = [title for title in offer_titles(grid.offers).values() if title.is_short]
+    if short:
+        yield "\nShort names of offers:\n"
+    yield from (f"- **{escape_markdown(title.text)}**: `{title.offer}`" for title in short)
     if grid.notes:
         yield "\nIn brackets beside a build's name:\n"
     yield from (f"- **{note}**: {escape_markdown(BUILD_NOTES[note])}" for note in grid.notes)
@@ -92,13 +127,16 @@ def _contents_lines(grid: Grid, comparisons: Mapping[str, Differences]) -> Itera
     for scenario in grid.all_scenarios:
         difference = comparisons.get(scenario.id)
         statement = f": {escape_markdown(difference.statement)}" if difference else ""
-        yield f"- [{escape_markdown(scenario.info.title)}](#{scenario.id}){statement}"
+        title = escape_markdown(grid.contents[scenario.id])
+        yield f"- [{title}](#{scenario.id}){statement}"
     if comparisons:
         yield f"\n{escape_markdown(DEFINITION)}"
 
 
 def _scenario_lines(
-    scenario: ScenarioGrid, difference: Differences | None, verdict: str | None
+    scenario: ScenarioGrid,
+    difference: Differences | None,
+    verdict: str | None,
 ) -> Iterator[str]:
     info = scenario.info
     yield f"\n## {scenario.id}\n"
@@ -112,28 +150,40 @@ def _scenario_lines(
         yield f"\n**Verdict:** {escape_markdown(verdict)}"
     if difference is not None:
         yield f"\n{escape_markdown(difference.statement)}"
+
+
+def _tables_lines(
+    scenario: ScenarioGrid, titles: Mapping[str, OfferTitle], *, linked: bool = True
+) -> Iterator[str]:
     for table in scenario.tables:
-        yield from _table_lines(table, scenario)
+        yield from _table_lines(table, scenario, titles, linked=linked)
 
 
-def _table_lines(table: ServiceTable, scenario: ScenarioGrid) -> Iterator[str]:
+def _table_lines(
+    table: ServiceTable,
+    scenario: ScenarioGrid,
+    titles: Mapping[str, OfferTitle],
+    *,
+    linked: bool,
+) -> Iterator[str]:
     known = table.service in list(INBOUND)
     port = f" (port {Service(table.service).port})" if known else ""
     yield f"\n### {table.service}{port}\n"
-    yield f"| build | client | {' | '.join(scenario.offers)} |"
+    heads = (escape_markdown(titles[offer].text) for offer in scenario.offers)
+    yield f"| build | client | {' | '.join(heads)} |"
     yield "|:--|:--|" + ":--|" * len(scenario.offers)
     for row in table.rows:
-        yield from _row_lines(row, scenario.clients)
+        yield from _row_lines(row, scenario.clients, linked=linked)
 
 
-def _row_lines(row: Row, clients: Sequence[str]) -> Iterator[str]:
+def _row_lines(row: Row, clients: Sequence[str], *, linked: bool) -> Iterator[str]:
     if row.missing:
         yield f"| {row.build} | not measured: {escape_markdown(row.missing_brief)} |"
         return
     for client in clients:
         if not any(cell.planned for cell in row.of_client(client)):
             continue
-        cells = " | ".join(_cell_link(cell) for cell in row.of_client(client))
+        cells = " | ".join(_cell_text(cell, linked=linked) for cell in row.of_client(client))
         yield f"| {build_with_notes(row.build, row.notes)} | {client} | {cells} |"
 
 
@@ -142,9 +192,9 @@ def build_with_notes(build: str, notes: Sequence[str]) -> str:
     return f"{escape_markdown(build)} **({', '.join(notes)})**" if notes else escape_markdown(build)
 
 
-def _cell_link(cell: GridCell) -> str:
+def _cell_text(cell: GridCell, *, linked: bool) -> str:
     text = escape_markdown(cell.text)
-    if cell.observation is None or not cell.observation.evidence:
+    if not linked or cell.observation is None or not cell.observation.evidence:
         return text
     return f"[{text}]({quote(cell.observation.evidence)})"
 

@@ -75,6 +75,34 @@ def brief_reason(entry: Missing) -> str:
     return line or "no reason was recorded"
 
 
+def missing_configurations(data: RunData) -> tuple[str, ...]:
+    """What the run folder does not have of the Postfix instances that cells were measured on."""
+    places = dict.fromkeys(
+        (cell.build, cell.scenario) for cell in data.observations if not is_control(cell.build)
+    )
+    instances = [data.instance(*place) for place in places]
+    kept = [instance for instance in instances if instance is not None]
+    lost = len(instances) - len(kept)
+    # An instance of an earlier version does not have the key, and was kept after its check.
+    unchecked = sum(instance.get("checked") is False for instance in kept)
+    sentences = []
+    if lost:
+        sentences.append(
+            f"the configuration of {lost} of {_count_instances(len(instances))} is not in the "
+            "run folder: a stopped run of an earlier version kept none, or the file is lost"
+        )
+    if unchecked:
+        sentences.append(
+            f"'postfix check' did not run for {unchecked} of {_count_instances(len(instances))}: "
+            "it follows an instance's last cell"
+        )
+    return tuple(sentences)
+
+
+def _count_instances(number: int) -> str:
+    return f"{number} Postfix instance" if number == 1 else f"{number} Postfix instances"
+
+
 def _error_lines(data: RunData) -> Iterator[str]:
     errors = [cell for cell in data.observations if cell.outcome is Outcome.ERROR]
     if not errors:

@@ -27,6 +27,7 @@ from harness.reports.labels import (
 )
 from harness.tls import Protocol
 from harness.verdicts.observation_diff import (
+    UNOBSERVED,
     protocol_of,
     without_certificate,
 )
@@ -35,7 +36,6 @@ ALL_SERVICES = "all services"
 #: After the sign of a version that only some of the clients that can offer it negotiated.
 SOME = "some"
 _VERSION = REASONS["protocol-version"][0]
-_UNDECIDED = frozenset({Outcome.ERROR, Outcome.TIMEOUT})
 
 
 class ProtocolStanding(StrEnum):
@@ -189,7 +189,7 @@ def is_proved(observation: Observation) -> bool:
         # A server that refused before the client's offer needs no control as proof.
         proved = bool(observation.control or observation.stage in BEFORE_HANDSHAKE)
         return observation.decided_by != "client" and proved
-    return observation.outcome not in _UNDECIDED
+    return observation.outcome not in UNOBSERVED
 
 
 def _refused_text(refused: Sequence[Observation]) -> str:

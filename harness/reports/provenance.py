@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from harness.catalog.checksum_trust import describe_corroboration
 from harness.images import labels as names
+from harness.observations.licence import citation
 from harness.observations.run_folder import (
     ImageInfo,
     ReadBack,
@@ -210,4 +211,10 @@ def _driver_facts(image: ImageInfo) -> Iterator[Fact]:
 def _build_log_text(image: ImageInfo) -> str:
     if not image.build_log:
         return ""
-    return f"{image.build_log} (on the machine that built it)"
+    return f"{image.build_log} (in logs/ of the cache of the machine that built it)"
+
+
+def how_to_cite(run: RunRecord) -> str:
+    """The citation line; a run of an earlier version has none of its own."""
+    tool = f"{run.tool.name} {run.tool.version}".strip()
+    return run.citation or citation(tool, run.id, run.started, run.licence)

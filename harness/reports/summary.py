@@ -7,19 +7,27 @@ from dataclasses import dataclass
 from harness.observations.counting import Counts, count_outcomes
 from harness.observations.run_folder import RunData
 from harness.reports.labels import OBSTACLES
+from harness.reports.taken_over import TakenCount, count_taken, describe_taken
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
     """``seconds`` and ``cells_per_second`` are the runner's; None for a run that did not finish.
 
-    ``planned`` is the number of cells that the run's axes make.
+    ``planned`` is the number of cells that the run's axes make; ``taken`` counts the results that
+    are of earlier runs.
     """
 
     counts: Counts
     planned: int
     seconds: float | None
     cells_per_second: float | None
+    taken: tuple[TakenCount, ...] = ()
+
+    @property
+    def taken_over(self) -> str:
+        """What was taken over from earlier runs, as text; "" where nothing was."""
+        return describe_taken(self.taken)
 
     @property
     def agreement(self) -> str:
@@ -43,4 +51,5 @@ def summarise_run(data: RunData) -> Summary:
         planned=max(data.run.axes.planned(), counts.measured),
         seconds=closing.seconds if closing else None,
         cells_per_second=closing.cells_per_second if closing else None,
+        taken=count_taken(data.observations),
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.observations.record import Observation, Outcome, TlsView
 from harness.observations.run_folder import RunData
+from harness.reports.differences import BaselineComparison, differences
 from harness.reports.grid import GridCell, build_grid
 from harness.reports.labels import build_note
 from harness.reports.plain_text import escape_controls
@@ -19,7 +20,8 @@ COLUMNS = (
     "outcome", "stage", "reason", "decided_by",
     *(f"client_{name}" for name in _VIEW), *(f"server_{name}" for name in _VIEW),
     "agree", "control", "seconds", "config", "image", "evidence", "why_not_measured",
-    "trust", "obstacles", "without_certificate",
+    "trust", "obstacles", "without_certificate", "taken_over_run", "taken_over_measured",
+    "compared_with_defaults", "changed", "run", "measured", "tool", "licence",
 )  # fmt: skip
 #: A spreadsheet runs a cell that begins with one of these as a formula.
 _FORMULA = ("=", "+", "-", "@")
@@ -30,14 +32,28 @@ def render_csv(data: RunData) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\r\n")
     writer.writeheader()
-    for scenario in build_grid(data).all_scenarios:
+    grid = build_grid(data)
+    comparisons = differences(grid)
+    for scenario in grid.all_scenarios:
+        compared = comparisons.get(scenario.id)
         for table in scenario.tables:
             for row in table.rows:
                 for cell in row.cells:
                     if cell.planned:
                         place = (row.build, scenario.id, table.service)
-                        writer.writerow(_escape_row(_flatten_cell(data, cell, place)))
+                        flat = _flatten_cell(data, cell, place)
+                        if compared is not None:
+                            flat |= _flatten_comparison(compared.cells[cell.id])
+                        writer.writerow(_escape_row(flat))
     return text.getvalue()
+
+
+def _flatten_comparison(comparison: BaselineComparison) -> dict[str, Any]:
+    """How a cell compares with the baseline's; a time-out is uncompared, as in every report."""
+    return {
+        "compared_with_defaults": comparison.standing.value,
+        "changed": " ".join(comparison.changed),
+    }
 
 
 def _flatten_cell(data: RunData, cell: GridCell, place: tuple[str, str, str]) -> dict[str, Any]:
@@ -48,12 +64,26 @@ def _flatten_cell(data: RunData, cell: GridCell, place: tuple[str, str, str]) ->
         "client": cell.column.client, "offer": cell.column.offer, "outcome": cell.outcome,
         "postfix": image.postfix if image else None, "openssl": image.openssl if image else None,
         "build_note": build_note(image), "image": image.id if image else None,
-        "why_not_measured": cell.why,
+        "why_not_measured": cell.why, "licence": data.run.licence,
+        "run": data.run.id, "tool": f"{data.run.tool.name} {data.run.tool.version}",
     }  # fmt: skip
-    return flat | _flatten_observation(cell.observation) if cell.observation else flat
+    if cell.observation is None:
+        return flat
+    return flat | _flatten_origin(cell.observation) | _flatten_observation(cell.observation)
+
+
+def _flatten_origin(observation: Observation) -> dict[str, Any]:
+    """The run, time and versions that the observation itself has; an older one has none."""
+    tool = f"postfix-matrix {observation.tool}" if observation.tool else None
+    recorded = {
+        "run": observation.run, "measured": observation.measured, "tool": tool,
+        "postfix": observation.postfix, "openssl": observation.openssl,
+    }  # fmt: skip
+    return {name: value for name, value in recorded.items() if value is not None}
 
 
 def _flatten_observation(observation: Observation) -> dict[str, Any]:
+    origin = observation.taken_over
     agree = None if observation.agree is None else str(observation.agree).lower()
     return {
         "stage": observation.stage, "reason": observation.reason,
@@ -62,6 +92,8 @@ def _flatten_observation(observation: Observation) -> dict[str, Any]:
         "without_certificate": "true" if _is_anonymous(observation) else None,
         "agree": agree, "control": observation.control, "seconds": observation.seconds,
         "config": observation.config, "evidence": observation.evidence, "trust": observation.trust,
+        "taken_over_run": origin.run if origin else None,
+        "taken_over_measured": origin.measured if origin else None,
         **_flatten_view("client", observation.client_saw),
         **_flatten_view("server", observation.server_saw),
     }  # fmt: skip

@@ -26,7 +26,7 @@ from harness.reports.labels import (
     WARNINGS,
 )
 from harness.reports.plain_text import escape_controls
-from harness.reports.problems import brief_reason, group_unavailable
+from harness.reports.problems import brief_reason, group_unavailable, missing_configurations
 from harness.reports.summary import Summary
 from harness.reports.terminal_table import STYLES, scenario_table, short_names, short_offers
 from harness.reports.verdicts_text import verdict_lines
@@ -56,9 +56,11 @@ def print_summary(data: RunData, console: Console, summary: Summary) -> None:
     """Print cells, outcomes, disagreements, speed; what was unavailable; what was dropped."""
     _print_rule(console, Text("summary", style="bold"))
     _print_unavailable(data, console)
-    for note in data.notes:
+    for note in (*data.notes, *missing_configurations(data)):
         _print_text(console, Text(f"note: {escape_controls(note)}", style="yellow"))
     _print_text(console, Text(_format_cells(summary)))
+    if summary.taken_over:
+        _print_text(console, Text(f"taken over: {escape_controls(summary.taken_over)}", "bold"))
     _print_text(console, _format_outcomes(summary))
     if summary.obstacles:
         _print_text(console, Text(f"refused by: {summary.obstacles}"))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.observations.run_folder import RunData
+from harness.reports.taken_over import taken_data
 from harness.verdicts.judging import Judged
 from harness.verdicts.since import describe_dependence
 from harness.verdicts.verdict import BuildVerdict, ScenarioVerdict
@@ -19,6 +20,7 @@ def verdicts_data(data: RunData, verdicts: Sequence[ScenarioVerdict]) -> dict[st
     return {
         "schema": SCHEMA,
         "run": data.run.id,
+        "taken_over": taken_data(data.observations),
         "scenarios": {
             verdict.scenario: {
                 "claim": data.run.scenarios[verdict.scenario].claim,

@@ -8,6 +8,7 @@ from typing import Any
 from harness.observations.run_folder import RunData
 from harness.reports.service_labels import ServiceLabel, service_labels
 from harness.reports.stand_ins import stand_ins_of
+from harness.reports.taken_over import taken_data
 from harness.reports.verify_findings import VerifyFinding, service_findings
 from harness.reports.verify_remedy import TriedRemedy, outcome_of_remedy
 from harness.reports.verify_text import rejected_places
@@ -33,6 +34,7 @@ def verification_data(
     return {
         "schema": SCHEMA,
         "run": data.run.id,
+        "taken_over": taken_data(data.observations),
         "policies": list(policies),
         "standing": overall_standing(answers).value,
         "services": {

@@ -21,15 +21,28 @@ def verification_markdown(
     verbose: bool = False,
 ) -> str:
     """Stand-ins, the table, and what each answer rests on, with the same wording as the text."""
+    return "\n\n".join(
+        verification_sections(data, scenario, answers, remedy, verbose=verbose).values()
+    )
+
+
+def verification_sections(
+    data: RunData,
+    scenario: str,
+    answers: Sequence[ServiceAnswer],
+    remedy: TriedRemedy | None = None,
+    *,
+    verbose: bool = False,
+) -> dict[str, str]:
+    """The parts of the Markdown by name, in order, without those that are empty."""
     report = make_report(data, scenario, answers, remedy)
-    parts = [
-        stand_ins_markdown(report.stand_ins, verbose=verbose),
-        _markdown_table(report),
-        fence_code("\n".join(report.answers)),
-    ]
-    if report.remedy:
-        parts.append(fence_code("\n".join(report.remedy)))
-    return "\n\n".join(part for part in parts if part)
+    parts = {
+        "stand-ins": stand_ins_markdown(report.stand_ins, verbose=verbose),
+        "table": _markdown_table(report),
+        "answers": fence_code("\n".join(report.answers)),
+        "remedy": fence_code("\n".join(report.remedy)) if report.remedy else "",
+    }
+    return {name: text for name, text in parts.items() if text}
 
 
 def _markdown_table(report: VerifyReport) -> str:

@@ -104,7 +104,7 @@ def answer_lines(data: RunData, scenario: str, answers: Sequence[ServiceAnswer])
         if line:
             yield from wrap_text(line, "    ")
     for answer in answers:
-        if sentence := _answer_sentence(answer):
+        if sentence := describe_answer(answer):
             yield from wrap_text(f"{labels[answer.service].text}: {sentence}")
             yield from _finding_lines(data, answer)
 
@@ -130,8 +130,8 @@ def _builds_of(answers: Sequence[ServiceAnswer]) -> list[str]:
     return list(answers[0].builds) if answers else []
 
 
-def _answer_sentence(answer: ServiceAnswer) -> str:
-    """``no, on debian-11; yes, on debian-12``, without what Postfix rejects."""
+def describe_answer(answer: ServiceAnswer) -> str:
+    """A service's answer: ``no, on debian-11; yes, on debian-12``, without what Postfix rejects."""
     every = list(answer.builds)
     parts = [
         f"{MEANINGS[given]}, on {describe_builds(builds, every)}"
@@ -160,18 +160,26 @@ def _finding_lines(data: RunData, answer: ServiceAnswer) -> Iterator[str]:
 
 
 def _format_finding(finding: VerifyFinding, builds: int, *, first: bool) -> Iterator[str]:
+    yield from wrap_text(describe_finding(finding, builds, with_requirement=first), "  ")
+    if first:
+        reply = finding.reply if finding.reply not in finding.log else ""
+        for text in (reply, finding.log):
+            yield from wrap_text(text, "    ") if text else ()
+
+
+def describe_finding(finding: VerifyFinding, builds: int, *, with_requirement: bool) -> str:
+    """``openssl-1.0.2h with TLSv1, on debian-12: accepted with TLSv1 (required: …)``.
+
+    ``builds`` is the number of those that the service was measured on.
+    """
     offers = "; ".join(
         f"{' and '.join(clients)} with {', '.join(offers)}"
         for clients, offers in finding.clients.items()
     )
     where = f", on {', '.join(finding.builds)}" if len(finding.builds) < builds else ""
     lead = "so it is not known:" if finding.is_unknown else "required:"
-    requirement = f" ({lead} {finding.required})" if first else ""
-    yield from wrap_text(f"{offers}{where}: {finding.what}{requirement}", "  ")
-    if first:
-        reply = finding.reply if finding.reply not in finding.log else ""
-        for text in (reply, finding.log):
-            yield from wrap_text(text, "    ") if text else ()
+    requirement = f" ({lead} {finding.required})" if with_requirement else ""
+    return f"{offers}{where}: {finding.what}{requirement}"
 
 
 def remedy_lines(remedy: TriedRemedy, answers: Sequence[ServiceAnswer]) -> Iterator[str]:

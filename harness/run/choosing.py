@@ -99,10 +99,13 @@ def choose_clients(
     patterns: Iterable[str],
     services: Iterable[Service] = INBOUND,
     pool: Pool | None = None,
+    *,
+    keeps_defaults: bool = False,
 ) -> tuple[str, ...]:
     """Clients by glob, peers for ``outbound``; where no glob adds, those of a run that names none.
 
-    These are the user's clients, if the pool has any, and else the catalog's default clients.
+    These are the user's clients, if the pool has any, and else the catalog's default clients; with
+    ``keeps_defaults`` both.
     The builds' own smtp(8) is chosen by globs that begin with its name: ``smtp-*`` has them, ``*``
     has not, since there are as many as there are builds.
 
@@ -115,7 +118,9 @@ def choose_clients(
     if all(word.startswith("!") for word in globs):
         has_users = any(isinstance(candidate, Client) and candidate.reference for candidate in pool)
         default_names = [
-            candidate.name for candidate in pool if _is_default(candidate, has_users=has_users)
+            candidate.name
+            for candidate in pool
+            if _is_default(candidate, has_users=has_users) or (keeps_defaults and candidate.unasked)
         ]
         globs = [
             *(name for name in default_names if any(has_cells_of(name, s) for s in services)),
@@ -158,11 +163,15 @@ def read_scenarios(folder: Path | None) -> dict[str, Scenario]:
 
 
 def choose_builds(
-    patterns: Iterable[str], additions: UserAdditions = NO_ADDITIONS
+    patterns: Iterable[str],
+    additions: UserAdditions = NO_ADDITIONS,
+    *,
+    must_use_additions: bool = True,
 ) -> dict[str, Build]:
     """Builds by glob over all that are known, and any other pair by its whole id.
 
     Without a glob that adds: what the command line adds to the catalog, else a run's default.
+    ``must_use_additions``: an addition that is not chosen is an error, as on a command line.
 
     Raises:
         UsageError: a glob that matches nothing, a pair that cannot be, or an addition that goes
@@ -174,7 +183,8 @@ def choose_builds(
         return {name: known[name] for name in _default_builds(known, additions)}
 
     chosen = choose_from("build", patterns, known, defaults, additions)
-    check_used(additions, chosen.values())
+    if must_use_additions:
+        check_used(additions, chosen.values())
     return chosen
 
 

@@ -7,7 +7,7 @@ Which controls there are, and what their cells show, is decided elsewhere (``cli
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from harness.catalog.cells import Cell
@@ -27,6 +27,8 @@ from harness.tls import Offer, Service
 MeasureCell = Callable[[Cell, Endpoint, ControlEvidence], Awaitable[Measured | None]]
 #: Records what was measured.
 RecordCell = Callable[[Measured], Observation]
+#: A control's cell that an earlier run measured, if it did.
+FindKnown = Callable[[Cell], Observation | None]
 #: The outcomes of a client at the control that forbids; one that is told to hang up may do so.
 _WITHOUT_TLS = frozenset({Outcome.REFUSED, Outcome.PLAINTEXT, Outcome.HUNG_UP})
 #: With what a control's own cells are measured: nothing is shown of their client yet.
@@ -34,17 +36,17 @@ UNPROVED = ControlEvidence(None, None)
 
 
 class ControlChecks:
-    """The controls of a run. ``prior`` are the observations of a run that is resumed, by cell."""
+    """The controls of a run; ``find_known`` finds cells that an earlier run measured."""
 
     def __init__(
         self,
         resources: RunResources,
-        prior: Mapping[str, Observation],
+        find_known: FindKnown,
         measure: MeasureCell,
         record: RecordCell,
     ) -> None:
         self._resources = resources
-        self._prior = prior
+        self._find_known = find_known
         self._measure = measure
         self._record = record
         self._tasks = SharedTasks()
@@ -129,11 +131,13 @@ class ControlChecks:
 
     async def _observe_control(self, cell: Cell) -> tuple[Observation | None, str]:
         """A control's cell, measured once; and what to report where it settles nothing."""
+        if (known := self._find_known(cell)) is not None:
+            return known, f"{cell.id}: {known.outcome}"
         endpoint = await self._resources.control(cell.build)
         if endpoint is None:
             return None, f"{cell.build}: {self._resources.why_unavailable(cell.build)}"
         try:
-            observation = self._prior.get(cell.id) or await self._measure_control(cell, endpoint)
+            observation = await self._measure_control(cell, endpoint)
         except HarnessError as error:
             return None, f"{cell.id}: {error.what}"
         result = observation.outcome if observation else "the client is unavailable"

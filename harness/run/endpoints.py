@@ -21,6 +21,7 @@ from harness.postfix_config.protocol_lists import (
     ProtocolList,
     find_protocol_list,
 )
+from harness.postfix_config.tls_parameters import effective_parameters
 from harness.run.measure import (
     BANNER_PATIENCE,
     DELIVERY_PATIENCE,
@@ -336,10 +337,14 @@ class ControlEndpoint:
         return [str(line) for line in session.lines] if session else []
 
 
-def instance_evidence(endpoint: PostfixEndpoint, check: str) -> dict[str, object]:
-    """What an instance was and logged (docs/run-folder.md)."""
+def instance_evidence(endpoint: PostfixEndpoint, check: str | None = None) -> dict[str, object]:
+    """What an instance is and logged (docs/run-folder.md).
+
+    ``check`` is the output of ``postfix check``; None: it did not run, or did not run yet.
+    """
     instance = endpoint.instance
-    messages = [*instance.warnings, *check.splitlines()]
+    defaults = endpoint.target.facts.tls_defaults
+    messages = [*instance.warnings, *(check or "").splitlines()]
     if not instance.started:
         messages += instance.output.splitlines()
     return {
@@ -353,9 +358,13 @@ def instance_evidence(endpoint: PostfixEndpoint, check: str) -> dict[str, object
         "added": list(instance.config.added),
         "notes": list(instance.config.notes),
         "replaced": [change.to_dict() for change in instance.config.replaced],
-        "services": [listener.to_dict() for listener in instance.config.listeners],
+        "services": [
+            {**listener.to_dict(), **effective_parameters(listener.settings, defaults)}
+            for listener in instance.config.listeners
+        ],
         "postconf_n": instance.postconf_n,
         "check": "\n".join(dict.fromkeys(messages)),
+        "checked": check is not None,
         "startup": endpoint.startup(),
         "started": instance.started,
     }

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,22 @@ from harness.catalog.builds import Build
 from harness.catalog.clients import Client
 from harness.catalog.plan import Plan
 from harness.docker_engine.session import new_session_id
-from harness.errors import ExitCode, HarnessError, InfrastructureError, UsageError
+from harness.errors import (
+    ExitCode,
+    HarnessError,
+    InfrastructureError,
+    RunInterruptedError,
+    UsageError,
+)
 from harness.observations.journal import Journal
-from harness.observations.record import Outcome
+from harness.observations.record import MeasuredWith, Observation, Outcome
 from harness.observations.run_folder import RunData, load_run
 from harness.observations.run_record import RunOpening, closing_figures, utc_now
 from harness.reports import write_reports
 from harness.run.engine import Engine
+from harness.run.known_cells import KnownCells
 from harness.run.matrix_run import MatrixRun
+from harness.run.reuse import image_record, make_setup
 from harness.run.run_folders import point_latest
 from harness.scenarios.scenario import Scenario
 
@@ -34,7 +42,8 @@ class Job:
     ``builds`` has the plan's, by name; ``user_clients`` are clients of the user's.
     ``stays_aside``: it only adds to another run, which stays the latest. ``folder`` is where a
     new run is kept, if it is not to be named after the engine's session. ``only``: of the plan's
-    cells only these are measured, by id; None: all. ``alone``: one cell at a time.
+    cells only these are measured, by id; None: all. ``alone``: one cell at a time. ``known`` has
+    what is taken over from earlier runs.
     """
 
     plan: Plan
@@ -46,12 +55,14 @@ class Job:
     folder: Path | None = None
     only: frozenset[str] | None = None
     alone: bool = False
+    known: KnownCells | None = None
 
 
-def measure_job(engine: Engine, job: Job, runs: Path) -> Path:
+def measure_job(engine: Engine, job: Job, runs: Path, *, reports: bool = True) -> Path:
     """Measure a job's cells in a folder below ``runs``, or in its prior run's; gives the folder.
 
-    What was measured is on disk however it ends.
+    What was measured is on disk however it ends. ``reports``: write them at the end, too; a caller
+    who writes them later has its answer sooner.
 
     Raises:
         HarnessError: something that every cell needs is unavailable, or the folder is not writable.
@@ -59,10 +70,11 @@ def measure_job(engine: Engine, job: Job, runs: Path) -> Path:
     folder = job.prior.folder if job.prior else job.folder or _new_folder(engine, runs)
     with _hold_folder(folder):
         journal = Journal(folder)
-        opening = _open_record(folder, job)
+        opening = _open_record(folder, job, engine.options.time_limit)
+        taken = _take_cells(job, journal)
 
         def write_record(closing: dict[str, Any] | None = None) -> None:
-            images = {**_prior_images(job.prior), **run.resources.images}
+            images = {**_earlier_images(job), **run.resources.images}
             journal.write_run(opening.record(images, run.resources.missing, closing))
 
         run = MatrixRun(
@@ -72,31 +84,73 @@ def measure_job(engine: Engine, job: Job, runs: Path) -> Path:
             job.builds,
             journal=journal,
             user_clients=job.user_clients,
-            prior=job.prior.observations if job.prior else (),
-            image_ids={
-                name: str(record["id"]) for name, record in _prior_images(job.prior).items()
-            },
+            prior=(*(job.prior.observations if job.prior else ()), *taken),
+            image_ids={name: str(record["id"]) for name, record in _earlier_images(job).items()},
             on_change=write_record,
             only=job.only,
             alone=job.alone,
+            known=job.known,
         )
         write_record()
         if not job.stays_aside:
             point_latest(folder)
         try:
             engine.run(run.execute())
-        except BaseException:
+        except BaseException as error:
             # The error that ended the run must not be hidden by one of its reports'.
             with suppress(HarnessError, OSError):
                 write_record()
                 journal.close()
                 write_reports(folder)
+            if isinstance(error, KeyboardInterrupt):
+                raise RunInterruptedError(folder) from error
             raise
         journal.close()
         observations = load_run(folder).observations
         write_record(closing_figures(job.plan, observations, run.cells.measured, run.cells.seconds))
+        if reports:
+            write_reports(folder)
+    return folder
+
+
+def take_over_job(job: Job, runs: Path, time_limit: float) -> Path:
+    """Make the run folder of a job of which no cell is left to measure, without an engine.
+
+    ``time_limit`` is the one that its cells were measured with, in seconds.
+
+    Raises:
+        HarnessError: the folder is not writable.
+    """
+    folder = job.folder or runs.resolve() / new_session_id()
+    with _hold_folder(folder):
+        journal = Journal(folder)
+        opening = _open_record(folder, job, time_limit)
+        taken = _take_cells(job, journal)
+        journal.close()
+        closing = closing_figures(job.plan, taken, 0, None)
+        journal.write_run(opening.record(_earlier_images(job), (), closing))
+        if not job.stays_aside:
+            point_latest(folder)
         write_reports(folder)
     return folder
+
+
+def _take_cells(job: Job, journal: Journal) -> Sequence[Observation]:
+    """Record what is taken over from earlier runs; a run that is resumed has done so before.
+
+    Raises:
+        InfrastructureError: the run's folder cannot be written.
+    """
+    if job.known is None or job.prior is not None:
+        return ()
+    try:
+        return job.known.take_cells(journal)
+    except OSError as error:
+        raise InfrastructureError(
+            f"the evidence of an earlier run cannot be copied: {error}",
+            cause="the disk is full, or a file of that run cannot be read",
+            next_step="make room, or measure all with --fresh",
+        ) from error
 
 
 def _new_folder(engine: Engine, runs: Path) -> Path:
@@ -105,22 +159,26 @@ def _new_folder(engine: Engine, runs: Path) -> Path:
     return folder if not folder.exists() else folder.with_name(new_session_id())
 
 
-def _prior_images(prior: RunData | None) -> dict[str, dict[str, Any]]:
-    """The images of the run that is resumed, also those that this process does not need."""
-    if prior is None:
-        return {}
-    return {
-        name: {key: value for key, value in asdict(image).items() if value is not None}
-        for name, image in prior.run.images.items()
-    }
+def _earlier_images(job: Job) -> dict[str, dict[str, Any]]:
+    """The images of runs that are resumed or taken over, also those that nothing here needs."""
+    prior = job.prior.run.images if job.prior else {}
+    known = job.known.images if job.known else {}
+    return {**known, **{name: image_record(image) for name, image in prior.items()}}
 
 
-def _open_record(folder: Path, job: Job) -> RunOpening:
+def _open_record(folder: Path, job: Job, time_limit: float) -> RunOpening:
+    setup: MeasuredWith | None = make_setup(job.plan, job.scenarios, time_limit)
     if job.prior is None:
         command = ["postfix-matrix", *sys.argv[1:]]
-        return RunOpening(folder.name, command, job.plan, job.scenarios, utc_now())
+        return RunOpening(
+            folder.name, command, job.plan, job.scenarios, utc_now(), folder, measured_with=setup
+        )
     run = job.prior.run
-    return RunOpening(run.id, run.command, job.plan, job.scenarios, run.started)
+    # Cells that were measured in two ways must not be taken over as if in one.
+    setup = setup if run.measured_with == setup else None
+    return RunOpening(
+        run.id, run.command, job.plan, job.scenarios, run.started, folder, run.licence, setup
+    )
 
 
 @contextmanager

@@ -12,8 +12,9 @@ from contextlib import nullcontext
 
 from harness.catalog.builds import Build
 from harness.catalog.cells import Cell
-from harness.catalog.clients import Client
+from harness.catalog.clients import Client, Control, all_controls
 from harness.catalog.plan import Plan
+from harness.clients.controls import first_controls
 from harness.errors import HarnessError
 from harness.observations.journal import Journal
 from harness.observations.record import Observation
@@ -22,9 +23,11 @@ from harness.run.endpoints import instance_evidence
 from harness.run.engine import Engine
 from harness.run.events import Listener, Planned, ScenarioMeasured, Step
 from harness.run.instances import HeldInstance
+from harness.run.known_cells import KnownCells
 from harness.run.run_resources import RunResources
 from harness.scenarios.lab_names import needs_names
 from harness.scenarios.scenario import Scenario
+from harness.tls import Service
 
 
 class MatrixRun:
@@ -34,7 +37,8 @@ class MatrixRun:
     ``image_ids`` are the observations and image ids of a run that is resumed. ``on_change`` is
     called whenever there is something new to record of images and what is unavailable; the
     ``listener`` is the engine's unless there is another. ``only`` are the ids of the cells to
-    measure, None for all; ``alone``: one cell at a time, so that none disturbs another.
+    measure, None for all; ``alone``: one cell at a time, so that none disturbs another. ``known``
+    has cells of controls that an earlier run measured.
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class MatrixRun:
         listener: Listener | None = None,
         only: frozenset[str] | None = None,
         alone: bool = False,
+        known: KnownCells | None = None,
     ) -> None:
         listener = listener or engine.listener
         self.plan = plan
@@ -63,7 +68,7 @@ class MatrixRun:
             image_ids=image_ids,
             on_change=on_change,
         )
-        self.cells = CellMeasurer(engine, self.resources, journal, listener, prior)
+        self.cells = CellMeasurer(engine, self.resources, journal, listener, prior, known)
         self._engine = engine
         self._scenarios = scenarios
         self._journal = journal
@@ -79,23 +84,46 @@ class MatrixRun:
         """
         measured = sum(cell.id in self.cells.prior for cell in self.plan.cells())
         self._listener(Planned(len(self.plan), measured))
+        left = {build: self._list_left(build) for build in self.plan.builds}
+        cells = [cell for of_build in left.values() for cell in of_build]
+        if not cells:
+            return
         names = any(needs_names(self._scenarios[name]) for name in self.plan.scenarios)
-        self.resources.prepare(self.plan, needs_names=names)
+        controls = self._first_controls(cells)
+        self.resources.prepare(self.plan, cells, controls, needs_names=names)
         try:
             async with asyncio.TaskGroup() as group:
-                for name in self.plan.builds:
-                    group.create_task(self._measure_build(name))
+                for name, of_build in left.items():
+                    group.create_task(self._measure_build(name, of_build))
         except BaseExceptionGroup as trouble:
             raise first_error(trouble) from trouble
         finally:
             await self.cells.close()
 
-    async def _measure_build(self, build: str) -> None:
-        cells = [
+    def _list_left(self, build: str) -> list[Cell]:
+        """A build's cells that are to be measured."""
+        return [
             cell
             for cell in self.plan.cells_of(build)
             if cell.id not in self.cells.prior and (self._only is None or cell.id in self._only)
         ]
+
+    def _first_controls(self, cells: Iterable[Cell]) -> tuple[Control, ...]:
+        """The controls that some of the cells will ask first, unless what they show is known.
+
+        One that turns out to be needed is started when it is asked.
+        """
+        inbound = (cell for cell in cells if cell.service is not Service.OUTBOUND)
+        needed = {
+            control: None
+            for client, offer in dict.fromkeys((cell.client, cell.offer) for cell in inbound)
+            if not self.cells.knows_controls_of(client, offer)
+            for control in first_controls([offer], all_controls())
+        }
+        # In the order in which they become useful: those that permit before the one that forbids.
+        return tuple(sorted(needed, key=lambda control: control.forbids))
+
+    async def _measure_build(self, build: str, cells: list[Cell]) -> None:
         if not cells or not await self.resources.build_image(build):
             return
         try:
@@ -132,6 +160,8 @@ class MatrixRun:
         build, scenario = cells[0].build, self._scenarios[cells[0].scenario]
         endpoint = held.endpoint
         try:
+            # Kept before the first cell: a run that is stopped keeps what its cells were about.
+            self._journal.write_instance(build, scenario.id, instance_evidence(endpoint))
             async with asyncio.TaskGroup() as group:
                 for cell in cells:
                     group.create_task(self._measure_cell(cell, held, scenario))

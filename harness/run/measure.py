@@ -29,7 +29,7 @@ from harness.observations.decide import (
     reject_config,
     session_resumed,
 )
-from harness.observations.journal import evidence_path
+from harness.observations.evidence_names import evidence_path
 from harness.observations.record import Observation
 from harness.targets.pki import SERVER_NAME
 from harness.tls import Service

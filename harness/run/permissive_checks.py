@@ -18,7 +18,7 @@ from harness.observations.obstacles import Grounds, all_excluded, find_obstacles
 from harness.observations.record import Observation, Outcome, Stage
 from harness.postfix_config.protocol_lists import ProtocolList, excluded_protocols
 from harness.run.container_pool import BuildContainer
-from harness.run.control_checks import UNPROVED, MeasureCell, RecordCell
+from harness.run.control_checks import UNPROVED, FindKnown, MeasureCell, RecordCell
 from harness.run.endpoints import PostfixEndpoint, instance_evidence
 from harness.run.engine import Engine
 from harness.run.instances import HeldInstance
@@ -43,7 +43,7 @@ class _Case:
 class PermissiveChecks:
     """The permissive copies of a run's builds; a copy is started when it is first needed.
 
-    ``prior`` are the observations of a run that is resumed, by cell.
+    ``find_known`` finds cells that an earlier run measured.
     """
 
     def __init__(
@@ -51,14 +51,14 @@ class PermissiveChecks:
         engine: Engine,
         resources: RunResources,
         journal: Journal,
-        prior: Mapping[str, Observation],
+        find_known: FindKnown,
         measure: MeasureCell,
         record: RecordCell,
     ) -> None:
         self._engine = engine
         self._resources = resources
         self._journal = journal
-        self._prior = prior
+        self._find_known = find_known
         self._measure = measure
         self._record = record
         self._tasks = SharedTasks()
@@ -132,8 +132,8 @@ class PermissiveChecks:
             _library_of(case.held.endpoint),
         )
         cell = permissive_copy_cell(case.cell.build, copy.id, case.cell.client, case.cell.offer)
-        if cell.id in self._prior:
-            return self._prior[cell.id]
+        if (known := self._find_known(cell)) is not None:
+            return known
         observation: Observation | None = await self._tasks.result(
             cell.id, lambda: self._measure_copy(case, kept, cell, copy)
         )
@@ -161,7 +161,7 @@ class PermissiveChecks:
         endpoint = await self._engine.instances.start_permissive_copy(container, copy)
         self._copies.append((container, endpoint))
         name = f"{CONTROL_PREFIX}{endpoint.target.name}"
-        self._journal.write_instance(name, copy.id, instance_evidence(endpoint, ""))
+        self._journal.write_instance(name, copy.id, instance_evidence(endpoint))
         return endpoint
 
 

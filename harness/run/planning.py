@@ -34,13 +34,16 @@ def make_plan(
     scenarios: dict[str, Scenario],
     builds: Iterable[str],
     user_clients: Sequence[Client] = (),
+    *,
+    keeps_defaults: bool = False,
 ) -> Plan:
     """The cells that a selection has, with the builds that were chosen before.
 
     A scenario that says what it is about is measured with that: with its services among those that
     are selected, and with its clients and offers unless the selection names others. The scenario
     that it is compared with comes with it, and has the cells of all that are compared with it.
-    ``user_clients`` are clients beside the catalog's.
+    ``user_clients`` are clients beside the catalog's. Where no client is named, they are measured
+    alone, and with ``keeps_defaults`` beside the catalog's default clients.
 
     Raises:
         UsageError: a pattern that matches nothing.
@@ -52,7 +55,7 @@ def make_plan(
     scopes = {
         name: scope
         for name in chosen
-        if (scope := _find_scope(scenarios[name], selection, pool)) is not None
+        if (scope := _find_scope(scenarios[name], selection, pool, keeps_defaults)) is not None
     }
     if not scopes:
         raise _no_such_service([scenarios[name] for name in chosen], selection.services)
@@ -155,7 +158,9 @@ def _scopes_compared_with(
     ]
 
 
-def _find_scope(scenario: Scenario, selection: Selection, pool: Pool) -> Scope | None:
+def _find_scope(
+    scenario: Scenario, selection: Selection, pool: Pool, keeps_defaults: bool
+) -> Scope | None:
     """What a scenario is measured with; None where it is about none of the services selected."""
     claims = scenario.claims
     about = claims.services or services_of(scenario)
@@ -168,7 +173,9 @@ def _find_scope(scenario: Scenario, selection: Selection, pool: Pool) -> Scope |
     offers = () if selection.offers else claims.offers
     return Scope(
         services=in_table_order(services),
-        clients=choose_clients(clients or selection.clients, services, pool),
+        clients=choose_clients(
+            clients or selection.clients, services, pool, keeps_defaults=keeps_defaults
+        ),
         offers=offers or choose_offers(selection.offers),
     )
 

@@ -18,6 +18,7 @@ from typing import Any
 from harness.catalog.builds import Build
 from harness.catalog.clients import Client, Control
 from harness.catalog.peers import PEER_BUILD
+from harness.clients.descriptions import recall_description, remember_description
 from harness.clients.driver import Driver, client_role
 from harness.conformance.image_examination import examine_image_once
 from harness.docker_engine.session import engine_errors
@@ -279,9 +280,20 @@ class Resources:
         driver = Driver(self._lab, of.name, image.id, client_role(None if is_users else of))
         self._closers.append(driver.close)
         await driver.start()
-        self.records[of.name]["describe"] = await driver.describe()
+        self.records[of.name]["describe"] = await self._describe_client(driver, image.id)
         self._listener(Step(of.name, ""))
         return driver
+
+    async def _describe_client(self, driver: Driver, image_id: str) -> dict[str, Any]:
+        """What a client's driver says of itself; the same image says the same each time."""
+        cache = self._builder.cache_dir
+        known = recall_description(cache, image_id)
+        if known is not None:
+            driver.take_description(known)
+            return known
+        described = await driver.describe()
+        remember_description(cache, image_id, described)
+        return described
 
     async def _start_peers(self, pins: frozenset[Pin]) -> PeerNetwork:
         dns = await self._record_image("dns", recipes.dns_recipe(), "dns")

@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from harness.catalog.builds import Build, base_suite
-from harness.catalog.clients import Client, all_controls, find_client, find_control
+from harness.catalog.cells import CONTROL_PREFIX, Cell
+from harness.catalog.clients import Client, Control, find_client, find_control
 from harness.catalog.peers import find_peer, is_peer
 from harness.catalog.plan import Plan
-from harness.clients.controls import first_controls
 from harness.clients.driver import Driver
 from harness.errors import (
     ContractError,
@@ -67,30 +67,33 @@ class RunResources:
         self._pins: frozenset[Pin] = frozenset()
         self._needs_names = False
 
-    def prepare(self, plan: Plan, *, needs_names: bool) -> None:
-        """Begin to make all that a plan needs; images in the order in which they become useful.
+    def prepare(
+        self, plan: Plan, cells: Iterable[Cell], controls: Iterable[Control], *, needs_names: bool
+    ) -> None:
+        """Begin to make what cells of a plan need; images in the order in which they become useful.
 
-        ``needs_names``: some scenario needs a name server.
+        The plan decides which name server there is; ``needs_names``: some scenario needs one.
+        ``controls`` are those that the cells will ask first.
         """
+        wanted = list(cells)
         resources = self._engine.resources
         outbound = [cell for cell in plan.cells() if cell.service is Service.OUTBOUND]
         self._pins = frozenset((find_peer(cell.client), cell.offer) for cell in outbound)
         self._needs_names = needs_names
-        builds = sorted((self._builds[name] for name in plan.builds), key=_sort_key)
+        names = dict.fromkeys(cell.build for cell in wanted)
+        builds = sorted((self._builds[name] for name in names), key=_sort_key)
         resources.prepare_build(builds[0])
         if self._pins:
             resources.prepare_peers(self._pins)
         elif needs_names:
             resources.prepare_resolver()
         resources.prepare_sasl()
-        for name in plan.clients:
+        for name in dict.fromkeys(cell.client for cell in wanted):
             if not is_peer(name):
                 resources.prepare_client(self.find_client(name))
         for build in builds[1:]:
             resources.prepare_build(build)
-        inbound = (cell for cell in plan.cells() if cell.service is not Service.OUTBOUND)
-        offers = dict.fromkeys(cell.offer for cell in inbound)
-        for control in first_controls(offers, all_controls()):
+        for control in controls:
             resources.prepare_control(control)
 
     async def driver(self, name: str) -> Driver | None:
@@ -184,6 +187,14 @@ class RunResources:
             self.missing.append(missing)
             self._listener(missing)
             self._on_change()
+
+    def versions(self, build: str) -> tuple[str | None, str | None]:
+        """The versions of a build's Postfix and OpenSSL; None for a control, which has stunnel's.
+
+        A permissive copy of a build runs in the build's own image.
+        """
+        record = self.images.get(build.removeprefix(CONTROL_PREFIX), {})
+        return record.get("postfix"), record.get("openssl")
 
     def why_unavailable(self, name: str) -> str:
         """Why a thing is unavailable."""

@@ -74,7 +74,7 @@ class SessionRun:
                 next_step="give the scenario another id",
             )
         held = await self._resources.instance(build.id, scenario)
-        self._write_instance(build, scenario, held, "")
+        self._write_instance(build, scenario, held)
         return held
 
     async def release(self, build: Build, scenario: Scenario, held: HeldInstance) -> None:
@@ -156,7 +156,7 @@ class SessionRun:
             self._write_record()
 
     def _write_instance(
-        self, build: Build, scenario: Scenario, held: HeldInstance, check: str
+        self, build: Build, scenario: Scenario, held: HeldInstance, check: str | None = None
     ) -> None:
         evidence = instance_evidence(held.endpoint, check)
         self._journal.write_instance(build.id, scenario.id, evidence)
@@ -166,7 +166,9 @@ class SessionRun:
         if not self._cells:
             return
         plan = plan_of_cells(self._cells)
-        opening = RunOpening(self.folder.name, sys.argv, plan, self._scenarios, self._started)
+        opening = RunOpening(
+            self.folder.name, sys.argv, plan, self._scenarios, self._started, self.folder
+        )
         closing = None
         if is_finished:
             measured, seconds = self._measurer.measured, self._measurer.seconds

@@ -73,14 +73,17 @@ class Policy:
 def load_policies(folder: Path | None = None) -> dict[str, Policy]:
     """The tool's policies by name, and those of a folder's ``policies.toml`` if it has one.
 
+    ``folder`` may be the file itself.
+
     Raises:
         FileError: with file and key of the first error in one.
     """
     policies = _read_file(Path(__file__).with_name(POLICIES))
-    if folder is not None and (folder / POLICIES).is_file():
-        for name, policy in _read_file(folder / POLICIES).items():
+    path = folder if folder is None or folder.is_file() else folder / POLICIES
+    if path is not None and path.is_file():
+        for name, policy in _read_file(path).items():
             if name in policies:
-                place = FileLocation(folder / POLICIES, key=f"policy.{name}")
+                place = FileLocation(path, key=f"policy.{name}")
                 what = "the tool has a policy of that name"
                 raise FileError(place, what, expected="another name")
             policies[name] = policy

@@ -7,12 +7,14 @@ measured is a callback's business, so that nothing here needs Docker.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from harness.scenarios.scenario import Scenario
 from harness.snapshots.findings import DIFFERENCES, CellFinding, Finding
 from harness.snapshots.recorded_candidate import (
+    RecordedCandidate,
+    RecordedSettings,
     SettingChange,
     find_changed_files,
     find_changes,
@@ -87,16 +89,29 @@ class BlameSearch:
     measure: Measure
     builds: Mapping[str, BuildVersions]
     tried: int = 0
+    #: The recorded candidate of the cells whose causes are being searched.
+    _recorded: RecordedCandidate = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._recorded = self.snapshot.candidate
 
     def find_blames(self, cells: Iterable[CellFinding]) -> tuple[Blame, ...]:
         """The causes of the broken cells, else of all that differ; () where none differs."""
         places = _places_to_explain(cells)
         if not places:
             return ()
-        return tuple(self._find_causes(places))
+        by_settings: dict[RecordedSettings, list[CellPlace]] = {}
+        for place in places:
+            settings = self.snapshot.find_candidate(place).settings
+            by_settings.setdefault(settings, []).append(place)
+        return tuple(
+            blame for some in by_settings.values() for blame in self._find_causes(tuple(some))
+        )
 
     def _find_causes(self, places: tuple[CellPlace, ...]) -> Iterator[Blame]:
-        changes = find_changes(self.snapshot.candidate, self.scenario)
+        """The causes of cells that were recorded under the same settings."""
+        self._recorded = self.snapshot.find_candidate(places[0])
+        changes = find_changes(self._recorded, self.scenario)
         restored: frozenset[CellPlace] = frozenset()
         if changes:
             everything = frozenset(range(len(changes)))
@@ -148,7 +163,7 @@ class BlameSearch:
         """The cells that are as recorded, for each set of settings that is put back."""
         scenarios = {
             numbers: put_back(
-                self.snapshot.candidate,
+                self._recorded,
                 self.scenario,
                 [changes[number] for number in sorted(numbers)],
                 f"{self.scenario.id}{PUT_BACK}-{self.tried + at}",
@@ -177,7 +192,7 @@ class BlameSearch:
         """What settings do not explain: further files, versions that moved, or nothing known."""
         if not places:
             return
-        files = find_changed_files(self.snapshot.candidate, self.scenario)
+        files = find_changed_files(self._recorded, self.scenario)
         if files:
             yield Blame(BlameKind.FILES, tuple(places), files=files)
             return
@@ -199,7 +214,7 @@ def find_moves(
     return tuple(
         VersionMove(build, before[build], versions)
         for build, versions in now.items()
-        if build in before and before[build] != versions
+        if build in before and before[build] != replace(versions, origin=before[build].origin)
     )
 
 

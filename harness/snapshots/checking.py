@@ -6,7 +6,7 @@ tests without Docker all run the same check.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from harness.catalog.peers import has_cells_of
@@ -27,14 +27,14 @@ from harness.snapshots.comparison import (
     needs_repeating,
     replace_cells,
 )
-from harness.snapshots.findings import Finding
+from harness.snapshots.findings import DIFFERENCES, UNPROVED, CellFinding, Finding
 from harness.snapshots.known_failures import KnownFailures
-from harness.snapshots.snapshot import Measurement, Snapshot
+from harness.snapshots.snapshot import Measurement, RecordedSelection, Snapshot
 from harness.snapshots.strength import (
     MutantResult,
     Mutation,
     find_mutations,
-    judge_mutants,
+    judge_mutant,
     make_mutant,
 )
 from harness.snapshots.values import CellPlace, Level
@@ -61,14 +61,14 @@ class CheckResult:
     moves: tuple[VersionMove, ...] = ()
 
     def exit_code(self, *, complete: bool = False) -> ExitCode:
-        """0 as recorded, 1 red, 3 only flaky or nothing measured.
+        """0 as recorded, 1 red, 3 only flaky or unconfirmed, or nothing measured.
 
         ``complete``: a cell that was not checked is red too.
         """
         comparison = self.comparison
         if comparison.is_red or (complete and comparison.having(Finding.NOT_CHECKED)):
             return ExitCode.DIFFERS
-        if comparison.having(Finding.FLAKY):
+        if comparison.having(*UNPROVED):
             return ExitCode.INFRASTRUCTURE
         if not comparison.having(Finding.SAME, Finding.KNOWN):
             return ExitCode.INFRASTRUCTURE
@@ -98,13 +98,14 @@ class SnapshotCheck:
             with_blame: also search for the cause of what differs.
         """
         scenario = self.scenario
-        services = {str(service) for service in services_of(scenario)} | {str(Service.OUTBOUND)}
         measurement = self._measure_one(scenario, selected, alone=False)
         unavailable = {**measurement.unavailable, **self.unknown}
         measurement = replace(measurement, unavailable=unavailable)
-        comparer = Comparer(self.snapshot, self.level, services, self.known)
+        comparer = self._make_comparer()
         comparison = comparer.compare(measurement, selected)
-        comparison = self._judge_again(comparer, comparison)
+        doubtful = {scenario.id: needs_repeating(comparison)}
+        compared = {scenario.id: (scenario, comparison)}
+        (comparison,) = self._judge_again(comparer, compared, doubtful).values()
         search = BlameSearch(self.snapshot, self.level, scenario, self.measure, measurement.builds)
         blames = search.find_blames(comparison.cells) if with_blame else ()
         moves = find_moves(self.snapshot.builds, measurement.builds)
@@ -120,17 +121,35 @@ class SnapshotCheck:
         return mutants
 
     def run_strength(self, selected: Collection[CellPlace]) -> tuple[MutantResult, ...]:
-        """Which mutants of the candidate the snapshot catches; all are measured."""
+        """Which mutants of the candidate the snapshot catches: those that a check finds red.
+
+        All are measured, and what differs twice more: a difference counts when it repeats.
+        """
         mutants = self.make_mutants()
         scenarios = [scenario for _, scenario in mutants.values()]
         measured = self.measure(scenarios, selected, False) if scenarios else {}
-        return judge_mutants(
-            {name: mutation for name, (mutation, _) in mutants.items()},
-            measured,
-            self.snapshot,
-            self.level,
-            {place.service for place in selected},
+        comparer, services = self._make_comparer(), {place.service for place in selected}
+        compared = {
+            scenario.id: (
+                scenario,
+                comparer.compare(measured.get(scenario.id, Measurement({})), selected),
+            )
+            for scenario in scenarios
+        }
+        doubtful = {
+            name: comparison.having(*DIFFERENCES, Finding.STALE)
+            for name, (_, comparison) in compared.items()
+        }
+        comparisons = self._judge_again(comparer, compared, doubtful)
+        return tuple(
+            judge_mutant(mutation, comparisons[name].cells, services)
+            for name, (mutation, _) in mutants.items()
         )
+
+    def _make_comparer(self) -> Comparer:
+        services = {str(service) for service in services_of(self.scenario)}
+        services |= {str(Service.OUTBOUND)}
+        return Comparer(self.snapshot, self.level, services, self.known)
 
     def _measure_one(
         self, scenario: Scenario, places: Collection[CellPlace], *, alone: bool
@@ -139,22 +158,48 @@ class SnapshotCheck:
             return Measurement({})
         return self.measure([scenario], places, alone).get(scenario.id, Measurement({}))
 
-    def _judge_again(self, comparer: Comparer, comparison: Comparison) -> Comparison:
-        """The comparison after the cells that are not as recorded were measured again."""
-        doubtful = needs_repeating(comparison)
-        if not doubtful:
-            return comparison
-        places = [cell.place for cell in doubtful]
-        repeats: dict[CellPlace, list[Observation]] = {place: [] for place in places}
+    def _judge_again(
+        self,
+        comparer: Comparer,
+        compared: Mapping[str, tuple[Scenario, Comparison]],
+        doubtful: Mapping[str, Sequence[CellFinding]],
+    ) -> dict[str, Comparison]:
+        """The comparisons after their doubtful cells were measured again.
+
+        ``compared`` has scenarios by id, each with its first comparison, ``doubtful`` the cells of
+        each. Scenarios with the same doubtful cells are measured side by side.
+        """
+        groups: dict[tuple[CellPlace, ...], list[str]] = {}
+        for name, cells in doubtful.items():
+            if cells:
+                groups.setdefault(tuple(cell.place for cell in cells), []).append(name)
+        repeats: dict[str, Mapping[CellPlace, list[Observation]]] = {}
+        for places, names in groups.items():
+            repeats |= self._repeat_cells([compared[name][0] for name in names], places)
+        return {
+            name: replace_cells(
+                comparison,
+                [comparer.judge_again(cell, repeats[name][cell.place]) for cell in doubtful[name]],
+            )
+            for name, (_, comparison) in compared.items()
+        }
+
+    def _repeat_cells(
+        self, scenarios: Sequence[Scenario], places: Collection[CellPlace]
+    ) -> dict[str, Mapping[CellPlace, list[Observation]]]:
+        """What further measurements of these places give, by the scenarios' ids."""
+        repeats: dict[str, Mapping[CellPlace, list[Observation]]] = {
+            scenario.id: {place: [] for place in places} for scenario in scenarios
+        }
         for number in range(1, REPEATS + 1):
-            scenario = replace(self.scenario, id=f"{self.scenario.id}{AGAIN}-{number}")
-            measured = self._measure_one(scenario, places, alone=len(places) <= MOST_ALONE)
-            for place in places:
-                if place in measured.cells:
-                    repeats[place].append(measured.cells[place])
-        return replace_cells(
-            comparison, [comparer.judge_again(cell, repeats[cell.place]) for cell in doubtful]
-        )
+            again = [replace(each, id=f"{each.id}{AGAIN}-{number}") for each in scenarios]
+            measured = self.measure(again, places, len(places) <= MOST_ALONE)
+            for scenario, copy in zip(scenarios, again, strict=True):
+                cells = measured.get(copy.id, Measurement({})).cells
+                for place in places:
+                    if place in cells:
+                        repeats[scenario.id][place].append(cells[place])
+        return repeats
 
 
 def select_places(
@@ -178,6 +223,44 @@ def select_places(
     return tuple(places)
 
 
+def choose_places(
+    snapshot: Snapshot,
+    scenario: Scenario,
+    build: str,
+    planned: Sequence[CellPlace],
+    selection: RecordedSelection,
+) -> tuple[CellPlace, ...]:
+    """The places that a test measures on a build, whose arguments choose clients and services.
+
+    Where the test names none of them, as when the snapshot was recorded, they are the recorded
+    ones (:func:`select_places`). Else they are the planned ones: a client or a service without a
+    row is measured, and is added; a row of another one is not checked.
+
+    Args:
+        snapshot: what was recorded.
+        scenario: the candidate now.
+        build: the build that the test runs on.
+        planned: the places of the cells that the arguments choose on this build.
+        selection: the arguments.
+    """
+    recorded = [place for place in snapshot.cells if place.build == build]
+    if not recorded:
+        return ()
+    places = select_places(snapshot, scenario, [build])
+    before = snapshot.selection
+    services, clients = {p.service for p in planned}, {p.client for p in planned}
+    new: set[CellPlace] = set()
+    if selection.services or before.services:
+        places = tuple(place for place in places if place.service in services)
+        known = {place.service for place in recorded}
+        new |= {place for place in planned if place.service not in known}
+    if selection.clients or before.clients:
+        places = tuple(place for place in places if place.client in clients)
+        known = {place.client for place in recorded}
+        new |= {place for place in planned if place.client not in known}
+    return tuple(dict.fromkeys((*places, *(place for place in planned if place in new))))
+
+
 def _is_possible(place: CellPlace) -> bool:
     """Whether a client makes this offer at this service (``catalog.plan``)."""
     service = Service(place.service)
@@ -189,11 +272,11 @@ def _is_possible(place: CellPlace) -> bool:
 def _with_last_results(measurement: Measurement, comparison: Comparison) -> Measurement:
     """The measurement with the result on which each cell's finding rests.
 
-    A flaky cell has none: an update must not record it.
+    A cell that differed once has none: an update must not record it.
     """
     cells = dict(measurement.cells)
     for cell in comparison.cells:
-        if cell.finding is Finding.FLAKY:
+        if cell.finding in UNPROVED:
             cells.pop(cell.place, None)
         elif cell.observation is not None:
             cells[cell.place] = cell.observation

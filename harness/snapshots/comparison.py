@@ -29,6 +29,7 @@ from harness.snapshots.values import (
 )
 
 NOT_SELECTED = "not selected now"
+NOT_MEASURED = "not measured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,8 @@ class Comparer:
         """A cell that was not as recorded, after it was measured again.
 
         A difference counts where it repeats. A cell that is as recorded even once is flaky, unless
-        nothing else was seen; one with fewer than two results is not checked.
+        nothing else was seen; one that differs in its only result is unconfirmed, and one
+        without a result is not checked.
         """
         first = [] if cell.observation is None else [cell.observation]
         results = [
@@ -103,9 +105,18 @@ class Comparer:
         if any(expected):
             why = f"as recorded in {sum(expected)} of {len(results)} measurements"
             return replace(cell, finding=Finding.FLAKY, why=why)
-        if len(results) < 2:
-            why = "it could not be measured again"
-            return replace(cell, finding=Finding.NOT_CHECKED, why=cell.why or why)
+        if not results:
+            return replace(cell, finding=Finding.NOT_CHECKED)
+        if len(results) == 1:
+            ((values, observation),) = results
+            return CellFinding(
+                cell.place,
+                Finding.UNCONFIRMED,
+                cell.recorded,
+                values,
+                observation,
+                "it could not be measured again",
+            )
         return self._find_finding(cell.place, cell.recorded, *results[0])
 
     def _compare_recorded(
@@ -119,7 +130,9 @@ class Comparer:
         if observation is None:
             if place.service not in self.services and _is_narrowed_by_service(place, selected):
                 return CellFinding(place, Finding.GONE, recorded)
-            why = _why_unmeasured(place, measured, selected)
+            why = why_unmeasured(place, measured)
+            if why == NOT_MEASURED and place not in selected:
+                why = NOT_SELECTED
             return CellFinding(place, Finding.NOT_CHECKED, recorded, why=why)
         values = self._read_values(observation, measured.builds.get(place.build))
         if values is None:
@@ -206,14 +219,13 @@ def _is_narrowed_by_service(place: CellPlace, selected: Collection[CellPlace]) -
     return any((other.build, other.client) == (place.build, place.client) for other in selected)
 
 
-def _why_unmeasured(
-    place: CellPlace, measured: Measurement, selected: Collection[CellPlace]
-) -> str:
+def why_unmeasured(place: CellPlace, measured: Measurement) -> str:
+    """Why a cell that was to be measured has no observation."""
     for name in (place.build, place.client):
         if name in measured.unavailable:
             first = measured.unavailable[name].partition("\n")[0]
             return f"{name} is unavailable: {first}"
-    return "not measured" if place in selected else NOT_SELECTED
+    return NOT_MEASURED
 
 
 def _locate_known(known: KnownFailure) -> str:

@@ -22,6 +22,7 @@ class Finding(StrEnum):
     ADDED = "added"
     STALE = "stale"
     FLAKY = "flaky"
+    UNCONFIRMED = "unconfirmed"
     KNOWN = "known"
     NOT_CHECKED = "not checked"
     SAME = "same"
@@ -40,12 +41,15 @@ _MEANINGS = {
     Finding.ADDED: "measured, and not recorded before",
     Finding.STALE: "a known failure that no longer occurs",
     Finding.FLAKY: "different once, and not when it was measured again",
+    Finding.UNCONFIRMED: "different once, and it could not be measured again",
     Finding.KNOWN: "fails as a known failure says",
     Finding.NOT_CHECKED: "recorded, and not measured now",
     Finding.SAME: "as recorded",
 }
 #: Findings in which a cell has another result than the recorded one.
 DIFFERENCES = (Finding.BROKEN, Finding.CHANGED, Finding.FIXED)
+#: Findings of a difference that was measured once and did not repeat: neither red nor good.
+UNPROVED = (Finding.FLAKY, Finding.UNCONFIRMED)
 #: Findings that make a check red.
 RED = (
     *(Finding.BROKEN, Finding.CHANGED, Finding.GONE, Finding.FIXED),

@@ -25,6 +25,10 @@ from harness.scenarios.scenario import Scenario
 MAIN_CF, MASTER_CF = "main.cf", "master.cf"
 
 
+#: What decides how a recorded candidate behaves, as one value.
+RecordedSettings = tuple[object, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class RecordedCandidate:
     """A candidate's settings. ``main_cf`` and ``master_cf`` are logical lines.
@@ -52,6 +56,12 @@ class RecordedCandidate:
     def master_text(self) -> str:
         """Its master.cf."""
         return "".join(map(end_line, self.master_cf))
+
+    @property
+    def settings(self) -> RecordedSettings:
+        """All of it but what it was read from."""
+        files = tuple(sorted(self.files.items()))
+        return (self.main_cf, self.master_cf, self.overlay, self.whole, self.as_is, files)
 
     def scenario(self) -> Scenario:
         """The candidate again, for one whose text lies nowhere else."""

@@ -1,14 +1,14 @@
-"""A snapshot as a file: sorted JSON, one row per line, so that a change is a diff of a few lines.
+"""Reads a snapshot's file, and refuses a wrong one by line and key.
 
-Builds whose cells show the same share a row. Its schema is docs/schemas/snapshot.schema.json.
+Its schema is docs/schemas/snapshot.schema.json; ``snapshot_text`` writes it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -27,6 +27,7 @@ from harness.snapshots.json_text import line_of_key, lines_of_items
 from harness.snapshots.recorded_candidate import RecordedCandidate
 from harness.snapshots.snapshot import (
     SNAPSHOT_SCHEMA,
+    EarlierCandidate,
     RecordedSelection,
     Snapshot,
 )
@@ -41,13 +42,10 @@ from harness.snapshots.values import (
     Strength,
 )
 from harness.tls import Offer, Protocol, Service
+from harness.verdicts.observation_diff import INCONCLUSIVE
 
 #: Outcomes that a row can have: those of cells that show something about the server.
-RECORDED_OUTCOMES = tuple(
-    outcome
-    for outcome in Outcome
-    if outcome not in (Outcome.ERROR, Outcome.TIMEOUT, Outcome.CLIENT_INCAPABLE)
-)
+RECORDED_OUTCOMES = tuple(outcome for outcome in Outcome if outcome not in INCONCLUSIVE)
 
 
 def _check_recorded(outcome: Outcome) -> Outcome:
@@ -94,11 +92,12 @@ class _RowModel(_SnapshotPart):
 
 
 class _VersionsModel(_SnapshotPart):
-    """A build's versions."""
+    """A build's versions; its fields are those of BuildVersions."""
 
     postfix: str = ""
     openssl: str = ""
     packages: str = ""
+    origin: Literal["", "image", "source"] = ""
 
 
 class _CandidateModel(_SnapshotPart):
@@ -112,6 +111,13 @@ class _CandidateModel(_SnapshotPart):
     names: tuple[str, ...]
     service: str
     files: dict[str, str]
+
+
+class _EarlierModel(_SnapshotPart):
+    """A candidate with other settings, and the cells that were recorded under it."""
+
+    candidate: _CandidateModel
+    cells: Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class _SelectionModel(_SnapshotPart):
@@ -131,6 +137,7 @@ class _SnapshotModel(_SnapshotPart):
     selection: _SelectionModel
     builds: dict[str, _VersionsModel]
     rows: tuple[_RowModel, ...]
+    earlier: tuple[_EarlierModel, ...] = ()
 
 
 _EXPECTED = {
@@ -148,49 +155,11 @@ _EXPECTED = {
     "rows": "a list of rows",
     "candidate": "the object that 'postfix-matrix record' writes",
     "selection": "the object that 'postfix-matrix record' writes",
+    "origin": "image or source, for a build of your own",
+    "cells": "builds that have a row, or cells such as debian-12/smtp/openssl-3.5.7/TLSv1.2",
     **dict.fromkeys(("forward_secrecy", "anonymous", "resumed", "whole", "as_is"), "true or false"),
 }
 _RECORD_AGAIN = "undo the edit, or record again with 'postfix-matrix record'"
-
-
-def format_snapshot(snapshot: Snapshot) -> str:
-    """The file's text: the same snapshot is always the same text."""
-    candidate = snapshot.candidate
-    document = {
-        "builds": {name: versions.to_data() for name, versions in snapshot.builds.items()},
-        "candidate": {
-            "as_is": candidate.as_is,
-            "files": dict(candidate.files),
-            "main_cf": list(candidate.main_cf),
-            "master_cf": list(candidate.master_cf),
-            "names": list(candidate.names),
-            "overlay": str(candidate.overlay),
-            "service": candidate.service,
-            "whole": candidate.whole,
-        },
-        "level": snapshot.level,
-        "rows": list(rows_of(snapshot.cells)),
-        "schema": SNAPSHOT_SCHEMA,
-        "selection": {
-            "clients": list(snapshot.selection.clients),
-            "offers": list(snapshot.selection.offers),
-            "services": list(snapshot.selection.services),
-        },
-    }
-    return "\n".join(["{", *_format_members(document), "}", ""])
-
-
-def rows_of(cells: Mapping[CellPlace, CellValues]) -> Iterator[dict[str, Any]]:
-    """The rows in order; builds whose cells show the same at a place share one."""
-    rows: dict[tuple[str, str, str, CellValues], list[str]] = {}
-    for place, values in cells.items():
-        key = (place.service, place.client, place.offer, values)
-        rows.setdefault(key, []).append(place.build)
-    order = sorted(rows, key=lambda key: (key[:3], sorted(rows[key])))
-    for service, client, offer, values in order:
-        builds = sorted(rows[service, client, offer, values])
-        place_data = {"service": service, "client": client, "offer": offer, "builds": builds}
-        yield {**place_data, **values.to_data()}
 
 
 def parse_snapshot(text: str, path: Path) -> Snapshot:
@@ -218,7 +187,33 @@ def parse_snapshot(text: str, path: Path) -> Snapshot:
         builds={name: BuildVersions(**v.model_dump()) for name, v in model.builds.items()},
         cells=cells,
         selection=RecordedSelection(**model.selection.model_dump()),
+        earlier=_read_earlier(model, cells, FileLocation(path, line_of_key(text, "earlier"))),
     )
+
+
+def _read_earlier(
+    model: _SnapshotModel, cells: Collection[CellPlace], where: FileLocation
+) -> tuple[EarlierCandidate, ...]:
+    """The earlier candidates.
+
+    Raises:
+        FileError: one is about a cell without a row, or about one that another has.
+    """
+    left = set(cells)
+    earlier = []
+    for number, of in enumerate(model.earlier):
+        places: set[CellPlace] = set()
+        for name in of.cells:
+            named = {place for place in left if name in (place.build, str(place))}
+            if not named:
+                place = FileLocation(where.file, where.line, f"earlier.{number}.cells")
+                what = f"no row has {name}, or it is named twice"
+                raise FileError(place, what, expected=_EXPECTED["cells"], next_step=_RECORD_AGAIN)
+            places |= named
+            left -= named
+        candidate = RecordedCandidate(**of.candidate.model_dump())
+        earlier.append(EarlierCandidate(candidate, frozenset(places)))
+    return tuple(earlier)
 
 
 def load_snapshot(path: Path) -> Snapshot:
@@ -238,31 +233,6 @@ def load_snapshot(path: Path) -> Snapshot:
     except UnicodeDecodeError:
         raise FileError(FileLocation(path), "is not UTF-8", next_step=_RECORD_AGAIN) from None
     return parse_snapshot(text, path)
-
-
-def _format_members(document: Mapping[str, Any]) -> list[str]:
-    """The members of an object, one item of each list and object per line."""
-    members = [_format_member(key, document[key], " ") for key in sorted(document)]
-    return [line for member in _with_commas(members) for line in member]
-
-
-def _format_member(key: str, value: Any, indent: str) -> list[str]:
-    name = f"{indent}{json.dumps(key, ensure_ascii=False)}: "
-    deeper = indent + " "
-    if isinstance(value, dict) and value and key in ("builds", "candidate", "files", "selection"):
-        members = [_format_member(inner, value[inner], deeper) for inner in sorted(value)]
-        inside = [line for member in _with_commas(members) for line in member]
-        return [f"{name}{{", *inside, f"{indent}}}"]
-    if isinstance(value, list) and value:
-        items = [[deeper + json.dumps(item, ensure_ascii=False)] for item in value]
-        inside = [line for item in _with_commas(items) for line in item]
-        return [f"{name}[", *inside, f"{indent}]"]
-    return [name + json.dumps(value, ensure_ascii=False)]
-
-
-def _with_commas(parts: list[list[str]]) -> Iterable[list[str]]:
-    for number, part in enumerate(parts, start=1):
-        yield part if number == len(parts) else [*part[:-1], part[-1] + ","]
 
 
 def _validate_text(text: str, path: Path) -> _SnapshotModel:
@@ -319,6 +289,7 @@ def _known_keys(loc: list[Any]) -> list[str]:
         "candidate": _CandidateModel,
         "selection": _SelectionModel,
         "builds": _VersionsModel,
+        "earlier": _EarlierModel,
     }
     model = models.get(str(loc[0]), _SnapshotModel) if len(loc) > 1 else _SnapshotModel
     return [field.alias or name for name, field in model.model_fields.items()]

@@ -7,7 +7,7 @@ make: a lost ``!``, a version that is dropped from a list, a level one step down
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -16,8 +16,8 @@ from harness.postfix_config.main_cf import parse_main_cf
 from harness.postfix_config.master_cf import MasterEntry, parse_entry, parse_master_cf
 from harness.scenarios.scenario import Scenario
 from harness.scenarios.variants import Line, lines_of
-from harness.snapshots.snapshot import Measurement, Snapshot
-from harness.snapshots.values import CellPlace, Level
+from harness.snapshots.findings import DIFFERENCES, UNPROVED, CellFinding, Finding
+from harness.snapshots.values import CellPlace
 from harness.tls import Protocol, Service
 
 #: Suffix of a mutant's id.
@@ -107,48 +107,34 @@ def make_mutant(scenario: Scenario, mutation: Mutation, number: int) -> Scenario
     return replace(changed, id=f"{scenario.id}{MUTANT}-{number}", title=title)
 
 
-def judge_mutants(
-    mutations: Mapping[str, Mutation],
-    measured: Mapping[str, Measurement],
-    snapshot: Snapshot,
-    level: Level,
-    services: Iterable[str],
-) -> tuple[MutantResult, ...]:
-    """What the snapshot catches of mutants that were measured, by the mutants' ids."""
-    available = set(services)
-    return tuple(
-        _judge_mutant(mutation, measured.get(name, Measurement({})), snapshot, level, available)
-        for name, mutation in mutations.items()
-    )
-
-
-def _judge_mutant(
-    mutation: Mutation,
-    measurement: Measurement,
-    snapshot: Snapshot,
-    level: Level,
-    services: set[str],
+def judge_mutant(
+    mutation: Mutation, cells: Iterable[CellFinding], services: Collection[str]
 ) -> MutantResult:
-    changed, compared = [], 0
-    for place, observation in sorted(measurement.cells.items(), key=lambda item: item[0]):
-        values = level.values(observation, measurement.builds.get(place.build))
-        recorded = snapshot.cells.get(place)
-        if values is None or recorded is None:
-            continue
-        compared += 1
-        if values != recorded:
-            changed.append(place)
+    """What a snapshot catches of a mutant.
+
+    Args:
+        mutation: how the candidate was weakened.
+        cells: the findings of a check of the mutant, whose differences were measured again.
+        services: those of the cells that were measured.
+    """
+    cells = list(cells)
+    changed = tuple(cell.place for cell in cells if cell.finding in (*DIFFERENCES, Finding.STALE))
     if changed:
-        return MutantResult(mutation, tuple(changed))
-    return MutantResult(mutation, (), _explain_unguarded(mutation, compared, services))
+        return MutantResult(mutation, changed)
+    return MutantResult(mutation, (), _explain_unguarded(mutation, cells, services))
 
 
-def _explain_unguarded(mutation: Mutation, compared: int, services: set[str]) -> str:
+def _explain_unguarded(
+    mutation: Mutation, cells: Sequence[CellFinding], services: Collection[str]
+) -> str:
     sends = mutation.line.name.startswith(("smtp_", "lmtp_"))
     if sends and str(Service.OUTBOUND) not in services:
         return "no outbound cell"
-    if not sends and services <= {str(Service.OUTBOUND)}:
+    if not sends and set(services) <= {str(Service.OUTBOUND)}:
         return "only outbound cells"
+    if any(cell.finding in UNPROVED for cell in cells):
+        return "changed a cell once, which did not repeat"
+    compared = any(cell.finding in (Finding.SAME, Finding.KNOWN) for cell in cells)
     return "changes no recorded cell" if compared else "no cell could be measured"
 
 

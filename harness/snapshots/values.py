@@ -31,7 +31,6 @@ from harness.scenarios.policies import (
 )
 from harness.tls import Offer, Service
 from harness.verdicts.judging import (
-    INCONCLUSIVE,
     ComparedCell,
     Standing,
     combine_standings,
@@ -39,13 +38,17 @@ from harness.verdicts.judging import (
     negotiated_protocol,
 )
 from harness.verdicts.observation_diff import (
+    INCONCLUSIVE,
     bits_of,
     cipher_of,
     group_of,
     has_forward_secrecy,
+    why_unobserved,
     without_certificate,
 )
 
+#: Where a build of the user's own comes from: --image, or --source.
+IMAGE, SOURCE = "image", "source"
 BEHAVIOUR, EXACT, POLICY = "behaviour", "exact", "policy"
 #: RC4 (RFC 7465), RC2, single DES and what was made for export (RFC 9325, section 4.1).
 _WEAK = re.compile(r"(?:^|[-_])(?:RC4|RC2|EXP\w*|EXPORT\d*)(?:$|[-_])|(?:^|[-_])DES[-_](?!CBC3)")
@@ -144,16 +147,23 @@ class CellValues:
 class BuildVersions:
     """A build's versions as its running image reported them; "" where they are not known.
 
-    ``packages`` are those of a distribution: ``postfix 3.7.11-0+deb12u1; ...``.
+    ``packages`` are those of a distribution: ``postfix 3.7.11-0+deb12u1; ...``. ``origin`` is
+    :data:`IMAGE` or :data:`SOURCE` for a build of the user's own, which the catalog does not know.
     """
 
     postfix: str = ""
     openssl: str = ""
     packages: str = ""
+    origin: str = ""
 
     def to_data(self) -> dict[str, str]:
         """The versions that are known, sorted by name."""
-        named = {"openssl": self.openssl, "packages": self.packages, "postfix": self.postfix}
+        named = {
+            "openssl": self.openssl,
+            "origin": self.origin,
+            "packages": self.packages,
+            "postfix": self.postfix,
+        }
         return {name: version for name, version in named.items() if version}
 
 
@@ -292,13 +302,10 @@ def why_inconclusive(observation: Observation) -> str:
 
     Such a cell is never recorded, and never a difference.
     """
-    match observation.outcome:
-        case Outcome.ERROR:
-            return f"the harness failed there ({observation.reason or 'no reason was recorded'})"
-        case Outcome.TIMEOUT:
-            return "no answer in the cell's time"
-        case Outcome.CLIENT_INCAPABLE:
-            return "the client cannot make this offer"
+    if why := why_unobserved(observation):
+        return why
+    if observation.outcome is Outcome.CLIENT_INCAPABLE:
+        return "the client cannot make this offer"
     assert observation.outcome not in INCONCLUSIVE
     if observation.agree is False:
         return "client and server disagree on what was negotiated"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.catalog.versions import Version
 from harness.errors import InfrastructureError
 from harness.postfix_config.protocol_lists import MANDATORY, OPPORTUNISTIC
+from harness.postfix_config.tls_parameters import PARAMETERS
 from harness.targets.shell import Shell
 
 #: Parameters whose default values are facts of the image; every release has them.
@@ -24,7 +25,8 @@ class Facts:
 
     ``protocol_lists`` are the defaults of smtpd's two lists, ``openssl`` the output of ``openssl
     version`` (docs/image-contract.md: the one that Postfix loads), ``table_types`` that of
-    ``postconf -m``.
+    ``postconf -m``. ``tls_defaults`` are those of the parameters that can refuse a client, as far
+    as the release has them (postfix_config.tls_parameters).
     """
 
     mail_version: str
@@ -36,6 +38,7 @@ class Facts:
     protocol_lists: Mapping[str, str]
     openssl: str
     table_types: frozenset[str]
+    tls_defaults: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def logs_ports(self) -> bool:
@@ -51,8 +54,8 @@ def read_facts(shell: Shell, name: str) -> Facts:
     """
     commands = [f"postconf -d -h {parameter}" for parameter in _PARAMETERS]
     commands += [
-        # A release that has only one of the lists, or none (before 2.3), warns on standard error.
-        f"postconf -d {OPPORTUNISTIC} {MANDATORY} 2>/dev/null",
+        # A release warns of each parameter that it does not have, on standard error.
+        f"postconf -d {' '.join(PARAMETERS)} 2>/dev/null",
         "openssl version",
         "postconf -m 2>/dev/null",
         'cat "$(postconf -d -h config_directory)/master.cf"',
@@ -73,12 +76,16 @@ def read_facts(shell: Shell, name: str) -> Facts:
                 cause="the image does not keep the image contract",
                 next_step="see docs/image-contract.md",
             )
-    lists, openssl, table_types, master_cf = outputs[len(_PARAMETERS) :]
-    settings = (line.partition(" =") for line in lists.splitlines() if " =" in line)
+    tls, openssl, table_types, master_cf = outputs[len(_PARAMETERS) :]
+    settings = (line.partition(" =") for line in tls.splitlines() if " =" in line)
+    tls_defaults = {key.strip(): value.strip() for key, _, value in settings}
     return Facts(
         **defaults,
         master_cf=master_cf.removesuffix("\n"),
-        protocol_lists={key.strip(): value.strip() for key, _, value in settings},
+        protocol_lists={
+            name: tls_defaults[name] for name in (OPPORTUNISTIC, MANDATORY) if name in tls_defaults
+        },
         openssl=openssl.strip(),
         table_types=frozenset(table_types.split()),
+        tls_defaults=tls_defaults,
     )

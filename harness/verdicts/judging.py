@@ -25,8 +25,6 @@ from harness.verdicts.observation_diff import (
     why_unobserved,
 )
 
-#: Outcomes that show nothing about the server.
-INCONCLUSIVE = frozenset({Outcome.ERROR, Outcome.TIMEOUT, Outcome.CLIENT_INCAPABLE})
 #: Stages that come after the handshake, or after the client went on without one.
 AFTER_TLS = frozenset({Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.QUIT})
 #: Reasons of a refusal that are about TLS at whatever stage they are given.
@@ -224,10 +222,9 @@ def find_unmeasured(
     observation = compared.observation
     if observation is None:
         return UnmeasuredCell(compared.cell, compared.why_unmeasured)
-    if observation.outcome is Outcome.ERROR:
-        return UnmeasuredCell(compared.cell, f"the harness failed there ({observation.reason})")
-    if observation.outcome is Outcome.TIMEOUT and Outcome.TIMEOUT not in expected:
-        return UnmeasuredCell(compared.cell, "no answer in the cell's time")
+    is_expected = observation.outcome is Outcome.TIMEOUT and Outcome.TIMEOUT in expected
+    if not is_expected and (why := why_unobserved(observation)):
+        return UnmeasuredCell(compared.cell, why)
     if observation.agree is False:
         return UnmeasuredCell(compared.cell, "client and server disagree on what was negotiated")
     return None

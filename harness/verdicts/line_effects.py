@@ -29,8 +29,7 @@ from harness.scenarios.variants import (
     settings_digest,
 )
 from harness.tls import Offer, Service
-from harness.verdicts.judging import INCONCLUSIVE
-from harness.verdicts.observation_diff import changed_fields
+from harness.verdicts.observation_diff import INCONCLUSIVE, changed_fields
 
 #: At most this many pairs are tried: with so many lines a pair shows little.
 MOST_PAIRS = 40

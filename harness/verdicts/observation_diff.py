@@ -9,8 +9,10 @@ from harness.observations.record import Observation, Outcome
 from harness.tls import Protocol
 
 #: Outcomes of cells in which nothing was observed: such a cell differs from no other, and is never
-#: the same as another.
+#: the same as another. This is the one place that says so; all reports and verdicts ask it.
 UNOBSERVED = frozenset({Outcome.ERROR, Outcome.TIMEOUT})
+#: Outcomes that show nothing about the server: those, and a client that cannot make its offer.
+INCONCLUSIVE = UNOBSERVED | {Outcome.CLIENT_INCAPABLE}
 #: Suites whose key exchange is ephemeral, by OpenSSL's names and the registry's. TLSv1.3's suites
 #: (RFC 8446, appendix B.4) name no key exchange, which always is.
 _EPHEMERAL = re.compile(
@@ -20,12 +22,12 @@ _EPHEMERAL = re.compile(
 
 
 def why_unobserved(observation: Observation) -> str:
-    """Why a cell cannot be compared with another; "" where it can."""
+    """Why nothing was observed in a cell, so that it cannot be compared; "" where it can."""
     if observation.outcome not in UNOBSERVED:
         return ""
     if observation.outcome is Outcome.TIMEOUT:
         return "no answer in the cell's time"
-    return "the harness itself failed"
+    return f"the harness failed there ({observation.reason or 'no reason was recorded'})"
 
 
 def protocol_of(observation: Observation | None) -> str | None:

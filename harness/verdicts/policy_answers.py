@@ -12,7 +12,6 @@ from harness.observations.run_folder import RunData
 from harness.tls import PLAINTEXT
 from harness.verdicts.judging import (
     AFTER_TLS,
-    INCONCLUSIVE,
     ComparedCell,
     Judged,
     Mismatch,
@@ -21,6 +20,7 @@ from harness.verdicts.judging import (
     judge_expectation,
     negotiated_protocol,
 )
+from harness.verdicts.observation_diff import INCONCLUSIVE
 from harness.verdicts.verdict import build_versions, compared_cells
 
 

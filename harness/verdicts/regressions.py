@@ -23,6 +23,7 @@ from harness.verdicts.judging import (
     find_unmeasured,
 )
 from harness.verdicts.observation_diff import (
+    UNOBSERVED,
     bits_of,
     cipher_of,
     has_forward_secrecy,
@@ -68,7 +69,7 @@ def _find_regression(compared: ComparedCell) -> Regression | None:
     observation, before = compared.observation, compared.baseline
     if observation is None or before is None or find_unmeasured(compared) is not None:
         return None
-    if before.outcome in (Outcome.ERROR, Outcome.TIMEOUT) or before.agree is False:
+    if before.outcome in UNOBSERVED or before.agree is False:
         return None
     if what := _describe_weaker(observation, before):
         return Regression(compared.cell, RegressionKind.WEAKER, what)

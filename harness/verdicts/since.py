@@ -13,8 +13,7 @@ from harness.catalog.releases import all_releases
 from harness.catalog.versions import Version
 from harness.observations.record import Observation, Outcome
 from harness.observations.run_folder import RunData
-from harness.verdicts.judging import INCONCLUSIVE
-from harness.verdicts.observation_diff import cipher_of, protocol_of
+from harness.verdicts.observation_diff import INCONCLUSIVE, cipher_of, protocol_of
 from harness.verdicts.verdict import SILENT, ScenarioVerdict, build_versions
 from harness.verdicts.version_boundaries import (
     Axis,

@@ -35,6 +35,7 @@ has_version_script() {
     (cd "/tmp/source/$SUBDIR" && grep -rqs -e '--version-script' Configure Configurations Makefile.shared util)
 }
 
+[ ! -e /src/adapt.sh ] || bash /src/adapt.sh
 CONFIGURE="--openssldir=$(cat /package/openssldir) $CONFIGURE"
 if ! has_version_script; then
     write_version_script /src/versions.ld

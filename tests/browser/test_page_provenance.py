@@ -69,7 +69,7 @@ def test_the_panel_says_what_the_marks_mean(page: Page) -> None:
     for note in sample_images.NOTES[sample_images.LEGACY_PAIR]:
         assert f"{note} {BUILD_NOTES[note]}" in text
         assert text.index(note) < text.index("What was negotiated")
-    assert f"build log {sample_images.BUILD_LOG}" in text
+    assert f"build log {sample_images.LOG_NAME}" in text
     plain = page.open(CELL.replace(sample_images.LEGACY_PAIR, "debian-12"))
     assert not any(note in plain for note in BUILD_NOTES)
 
@@ -97,18 +97,18 @@ def test_provenance_opens_by_keyboard(page: Page) -> None:
     details = page.chrome.find_element(
         By.CSS_SELECTOR, f"[id='image-{sample_images.LEGACY_PAIR}'] details"
     )
-    assert sample_images.BUILD_LOG not in details.text
+    assert sample_images.LOG_NAME not in details.text
     summary.send_keys(Keys.ENTER)
     image = page.data.run.images[sample_images.LEGACY_PAIR]
     lines = (
-        *(sample_images.BUILD_LOG, sample_images.TREE, image.id, image.reference),
+        *(sample_images.LOG_NAME, sample_images.TREE_SHOWN, image.id, image.reference),
         *("ab" * 32, "cd" * 32, "ba" * 32, "-DHAS_CLOSEFROM", "computed here, published nowhere"),
     )
     for line in lines:
         assert line in details.text
     assert page.focused == summary
     summary.send_keys(Keys.ENTER)
-    assert sample_images.BUILD_LOG not in details.text
+    assert sample_images.LOG_NAME not in details.text
 
 
 @pytest.mark.parametrize("width", [320, 390, 1024])

@@ -92,6 +92,7 @@ def test_the_line_of_the_askers_log_comes_from_his_own_pair(tmp_path: Path) -> N
     )
 
 
+@pytest.mark.nightly
 def test_an_openssl_without_a_needed_symbol_is_refused_by_the_symbol(
     engine: docker.DockerClient, builder: ImageBuilder
 ) -> None:

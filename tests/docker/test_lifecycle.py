@@ -53,20 +53,28 @@ def measured(runs: Path) -> int:
 
 def ended(process: subprocess.Popen[str]) -> int:
     """Wait for the end; the exit code."""
+    return ended_with(process)[0]
+
+
+def ended_with(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Wait for the end; the exit code and what was written to standard error."""
     _, errors = process.communicate(timeout=120)
     print(errors[-3000:])
-    return process.returncode
+    return process.returncode, errors
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_run_tidies_up_and_keeps_its_cells(
     tmp_path: Path, engine: docker.DockerClient, sign: signal.Signals
 ) -> None:
-    """Protects Ctrl-C: exit code 2, nothing of ours left, cells and reports kept."""
+    """Protects Ctrl-C: exit code 2, nothing of ours left, cells, reports, and how to go on."""
     process = begin(tmp_path)
     process.send_signal(sign)
-    assert ended(process) == 2
+    code, errors = ended_with(process)
+    assert code == 2
     folder = (tmp_path / "latest").resolve()
+    assert f"what was measured is kept in {folder}" in errors
+    assert f"next step: postfix-matrix run --resume {folder}" in errors
     assert leftovers(engine, folder.name) == []
     data = load_run(folder)
     assert 20 <= len(data.observations) < PLANNED

@@ -24,7 +24,10 @@ NOTES = {
     FOREIGN: ("own image",),
 }
 TREE = "/home/me/src/postfix-3.1.0"
-BUILD_LOG = "/home/me/.cache/postfix-matrix/logs/postfix-3.1.0-openssl-1.0.2h-legacy.log"
+TREE_SHOWN = "~/src/postfix-3.1.0"
+LOG_NAME = "postfix-3.1.0-openssl-1.0.2h-legacy.log"
+#: Runs of earlier versions have the whole path, which reports do not show.
+BUILD_LOG = f"/home/me/.cache/postfix-matrix/logs/{LOG_NAME}"
 COMPILER = "tls_dh.c:123:9: error: unknown type name 'DH_METHOD'"
 #: One of each category; the first has many lines, as a compiler has.
 MISSING = (

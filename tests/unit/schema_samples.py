@@ -31,7 +31,7 @@ from harness.observations.decide import (
     decide_cell,
     decide_control,
 )
-from harness.observations.journal import evidence_path
+from harness.observations.evidence_names import evidence_path
 from harness.observations.record import Observation
 from harness.observations.run_folder import (
     Missing,
@@ -67,7 +67,8 @@ from harness.scenarios.instance import (
     assemble_instance,
 )
 from harness.scenarios.scenario import load_scenarios
-from harness.snapshots.snapshot_file import format_snapshot
+from harness.snapshots.snapshot_text import format_snapshot
+from harness.targets.build_facts import Facts
 from harness.targets.log_join import LogJoin
 from harness.targets.log_tags import service_tags
 from harness.targets.postfix import Instance, PostfixTarget
@@ -234,6 +235,10 @@ def instance(*, started: bool = True) -> dict[str, object]:
     )
     target = object.__new__(PostfixTarget)
     target.name, target.join = CELL.build, LogJoin()
+    target.facts = Facts(
+        "3.7.11", "postfix", "postdrop", "/usr/lib/postfix", "/etc/postfix", "", {},
+        "OpenSSL 3.0.22", frozenset(), {"smtpd_tls_ciphers": "medium"},
+    )  # fmt: skip
     return instance_evidence(
         PostfixEndpoint(target, instance), "postfix: warning: group or other writable"
     )

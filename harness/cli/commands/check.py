@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,10 +13,14 @@ import click
 from harness.catalog.builds import Build, UserAdditions
 from harness.catalog.selectors import select_names
 from harness.cli.candidate_options import CandidateOptions, candidate_options
+from harness.cli.ci_output import CI_FORMS
 from harness.cli.comparison_output import print_comparison
 from harness.cli.confirmation import confirm_measuring
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import (
+    JSON,
+    MARKDOWN,
+    TEXT,
     MeasureOptions,
     format_option,
     measuring_options,
@@ -30,8 +34,9 @@ from harness.cli.snapshot_files import (
     refuse_in_ci,
     write_snapshot,
 )
-from harness.errors import ExitCode, HarnessError
+from harness.errors import ExitCode, HarnessError, UsageError
 from harness.files import write_atomically
+from harness.observations.local_paths import hide_local_paths, places_of_machine
 from harness.observations.run_folder import RunData
 from harness.reports.comparison_json import comparison_data
 from harness.reports.comparison_report import ComparisonReport, report_of_check
@@ -52,7 +57,14 @@ from harness.snapshots.recorded_candidate import record_candidate
 from harness.snapshots.snapshot import Snapshot, prune_snapshot, update_snapshot
 from harness.snapshots.snapshot_file import load_snapshot
 from harness.snapshots.strength import find_mutations
-from harness.snapshots.values import CellPlace, Level, parse_level, values_by_place
+from harness.snapshots.values import (
+    IMAGE,
+    BuildVersions,
+    CellPlace,
+    Level,
+    parse_level,
+    values_by_place,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +115,16 @@ class CheckFiles:
     help="Delete from the snapshot what can no longer be measured.",
 )
 @grouped_option(
-    OptionGroup.OUTPUT, "--force", is_flag=True, help="Change the snapshot also where CI is set."
+    OptionGroup.OUTPUT,
+    "--force",
+    is_flag=True,
+    help="Change it also where CI is set; prune builds of your own images too.",
 )
-@format_option("Markdown is for a pull request's comment; JSON has every cell (docs/schemas).")
+@format_option(
+    "Markdown is for a pull request's comment; JSON has every cell (docs/schemas); github and "
+    "gitlab show the findings beside your lines (docs/ci.md).",
+    (TEXT, JSON, MARKDOWN, *CI_FORMS),
+)
 @grouped_option(OptionGroup.OUTPUT, "--verbose", "-v", is_flag=True, help="Name every cell.")
 @grouped_option(
     OptionGroup.OUTPUT,
@@ -157,12 +176,14 @@ def check_command(
     are the cause.
 
     The exit code is 0 where all is as recorded, 1 where something differs, 3 where a cell is flaky
-    or nothing could be measured, and 4 for bad input.
+    or unconfirmed or nothing could be measured, and 4 for bad input.
     """
     if update or prune:
         refuse_in_ci(path, force=force)
     files = _read_files(path, names, known_path, service, reading, measuring)
     builds, unknown = find_builds(files.snapshot, measuring.selection.builds, measuring.additions)
+    if prune and not force:
+        check_prunable(files.snapshot, unknown)
     selected = _select_cells(files, measuring, builds)
     if strength:
         _confirm_strength(files, selected, yes=yes, quiet=measuring.quiet)
@@ -229,7 +250,8 @@ def _write_reports(report: ComparisonReport, data: RunData | None, junit_path: P
     """Keep what was found in the run's folder, and write the JUnit report of it."""
     if data is None:
         return
-    document = json.dumps(comparison_data(report), ensure_ascii=False, indent=1)
+    shared = hide_local_paths(comparison_data(report), places_of_machine(data.folder))
+    document = json.dumps(shared, ensure_ascii=False, indent=1)
     write_atomically(data.folder / CHECK_FILE, document + "\n")
     text = render_junit(data)
     write_atomically(data.folder / JUNIT_FILE, text)
@@ -279,6 +301,23 @@ def find_builds(
     # Of all builds together: an image of the user's is one build, and the others are not unknown.
     check_used(additions, builds.values())
     return builds, unknown
+
+
+def check_prunable(snapshot: Snapshot, unknown: Iterable[str]) -> None:
+    """Refuse to delete the rows of builds that are unknown only because an option is missing.
+
+    Raises:
+        UsageError: one of them was recorded with --image or --source.
+    """
+    for name in unknown:
+        origin = snapshot.builds.get(name, BuildVersions()).origin
+        if origin:
+            form = f"--image {name}=REFERENCE" if origin == IMAGE else "--source RELEASE=PATH"
+            raise UsageError(
+                f"--prune would delete the rows of {name}, which can still be measured",
+                cause=f"it was recorded with --{origin}, and is unknown without",
+                next_step=f"add {form}, or --force to delete its rows",
+            )
 
 
 def _select_cells(

@@ -12,6 +12,7 @@ import docker
 from rich.table import Table
 from rich.text import Text
 
+from harness.cli.commands.images_key import key_command
 from harness.cli.commands.images_push import push_command
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.image_selection import choose_orders, is_helper
@@ -355,4 +356,5 @@ def _entry_json(row: ImageState) -> dict[str, Any]:
     }
 
 
+images_group.add_command(key_command)
 images_group.add_command(push_command)

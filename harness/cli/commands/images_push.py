@@ -18,7 +18,14 @@ from harness.cli.progress import Display
 from harness.cli.signals import handle_signals
 from harness.docker_engine.session import DockerSession, connect, engine_errors
 from harness.errors import ExitCode, NothingSelectedError
-from harness.images.registry import VARIABLE, ImageRegistry, parse_registry, write_lock
+from harness.images.registry import (
+    VARIABLE,
+    ImageRegistry,
+    merge_locks,
+    parse_registry,
+    read_prior_lock,
+    write_lock,
+)
 from harness.images.registry_pusher import PushResult, PushState, RegistryPusher
 from harness.reports.plain_text import escape_controls
 from harness.run.session_builder import open_builder
@@ -50,7 +57,7 @@ _SHORT_DIGEST = 19
     "--lock",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write the digests of the pushed images to FILE, for --registry-lock.",
+    help="Write the digests of the pushed images into FILE, for --registry-lock.",
 )
 @grouped_option(OptionGroup.OUTPUT, "--json", "as_json", is_flag=True, help="Print JSON.")
 @grouped_option(
@@ -67,6 +74,7 @@ def push_command(
     """
     registry = parse_registry(repository)
     assert registry is not None, "click requires the option"
+    prior = {} if lock is None else read_prior_lock(lock, registry.repository)
     orders = choose_orders(globs, parts_first=False)
     with (
         DockerSession(connect()) as session,
@@ -91,7 +99,8 @@ def push_command(
             next_step="build them with 'postfix-matrix images build'",
         )
     if lock is not None:
-        write_lock(lock, registry.repository, {result.tag: result.digest for result in pushed})
+        digests = {result.tag: result.digest for result in pushed}
+        write_lock(lock, registry.repository, merge_locks(prior, digests))
     return ExitCode.OK
 
 

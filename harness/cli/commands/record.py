@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from harness.catalog.cells import Cell
 from harness.cli.candidate import named_candidate
 from harness.cli.candidate_options import CandidateOptions, candidate_options
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
@@ -24,14 +23,13 @@ from harness.cli.snapshot_files import (
     write_snapshot,
 )
 from harness.errors import ExitCode, HarnessError, UsageError
-from harness.observations.record import Observation, Outcome
 from harness.reports.problems import describe_problems
 from harness.run.choosing import read_scenarios
 from harness.run.snapshot_measuring import SnapshotMeasurer
 from harness.scenarios.policies import load_policies
 from harness.scenarios.scenario import Scenario
-from harness.snapshots.checking import AGAIN
 from harness.snapshots.recorded_candidate import RecordedCandidate, record_candidate
+from harness.snapshots.recording import find_unrecorded, measure_twice
 from harness.snapshots.snapshot import (
     Measurement,
     RecordedSelection,
@@ -39,14 +37,13 @@ from harness.snapshots.snapshot import (
     make_snapshot,
     update_snapshot,
 )
-from harness.snapshots.snapshot_file import rows_of
+from harness.snapshots.snapshot_text import rows_of
 from harness.snapshots.values import (
     BEHAVIOUR,
     CellPlace,
     Level,
     parse_level,
     place_of,
-    why_inconclusive,
 )
 from harness.tls import Offer
 
@@ -115,40 +112,20 @@ def record_command(
     level = parse_level(level_name, load_policies(measuring.scenarios_dir))
     scenarios = read_scenarios(measuring.scenarios_dir)
     candidate = _add_offers(named_candidate(names, scenarios, service, options=reading), level)
-    cells = list(measuring.plan_scenarios([candidate]).cells())
+    places = [place_of(cell) for cell in measuring.plan_scenarios([candidate]).cells()]
     with (
         measuring.make_display() as display,
         handle_signals(),
         measuring.make_engine(display) as engine,
     ):
         measurer = SnapshotMeasurer(engine, measuring.builds, measuring.runs)
-        measurement = measure_twice(measurer, candidate, cells)
+        measurement = measure_twice(measurer, candidate, places)
         given = () if reading.container else names_for_snapshot(names, output)
         recorded = record_candidate(candidate, given, service or "")
         # Before the engine closes, which may fail on a busy machine.
         snapshot = _write_recorded(output, level, recorded, measurement, measuring, update=update)
-    return _report_record(output, snapshot, measurement, measurer)
-
-
-def measure_twice(
-    measurer: SnapshotMeasurer, candidate: Scenario, cells: Sequence[Cell]
-) -> Measurement:
-    """Measure cells, and once more those that timed out or failed."""
-    places = [place_of(cell) for cell in cells]
-    first = measurer([candidate], places, False)[candidate.id]
-    doubtful = [place for place in places if _is_doubtful(first.cells.get(place))]
-    if not doubtful:
-        return first
-    again = replace(candidate, id=f"{candidate.id}{AGAIN}-1")
-    second = measurer([again], doubtful, True)[again.id]
-    return replace(first, cells={**first.cells, **second.cells})
-
-
-def _is_doubtful(observation: Observation | None) -> bool:
-    """Whether a cell may show something when it is measured again."""
-    if observation is None or observation.outcome is Outcome.CLIENT_INCAPABLE:
-        return False
-    return bool(why_inconclusive(observation))
+    unrecorded = find_unrecorded(measurement, places)
+    return _report_record(output, snapshot, measurement, unrecorded, measurer)
 
 
 def _check_output(output: Path, *, update: bool, force: bool) -> None:
@@ -214,17 +191,20 @@ def _write_recorded(
 
 
 def _report_record(
-    output: Path, snapshot: Snapshot, measurement: Measurement, measurer: SnapshotMeasurer
+    output: Path,
+    snapshot: Snapshot,
+    measurement: Measurement,
+    unrecorded: Mapping[CellPlace, str],
+    measurer: SnapshotMeasurer,
 ) -> int:
     rows = len(list(rows_of(snapshot.cells)))
     click.echo(
         f"{output}: {len(snapshot.cells)} cells of {len(snapshot.builds)} builds, in {rows} rows"
     )
-    unknown: dict[CellPlace, Observation] = {
-        place: cell for place, cell in measurement.cells.items() if _is_doubtful(cell)
-    }
-    for place, cell in list(unknown.items())[:5]:
-        click.echo(f"not recorded: {place}: {why_inconclusive(cell)}", err=True)
+    # What is unavailable is reported once, not for each of its cells.
+    unknown = {place: why for place, why in unrecorded.items() if place in measurement.cells}
+    for place, why in list(unknown.items())[:5]:
+        click.echo(f"not recorded: {place}: {why}", err=True)
     if len(unknown) > 5:
         click.echo(f"not recorded: {len(unknown) - 5} more cells", err=True)
     assert measurer.data is not None

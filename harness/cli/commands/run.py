@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
@@ -12,11 +13,19 @@ import click
 from harness.catalog.builds import NO_ADDITIONS, Build, UserAdditions
 from harness.catalog.clients import Client
 from harness.catalog.plan import Plan
+from harness.cli.ci_output import (
+    CI_FORMS,
+    GITHUB,
+    GITLAB,
+    print_annotations,
+    without_commands,
+)
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
-from harness.cli.measure_options import engine_options
+from harness.cli.measure_options import TEXT, engine_options, format_option
 from harness.cli.output import output_console
 from harness.cli.progress import Display
 from harness.cli.registry_options import registry_options
+from harness.cli.reuse import add_reuse, describe_reuse, find_reused_run, reuse_options
 from harness.cli.selection import axis_options
 from harness.cli.signals import handle_signals
 from harness.cli.source_options import (
@@ -37,15 +46,20 @@ from harness.observations.run_folder import (
     RunData,
     load_run,
 )
+from harness.reports import is_large
+from harness.reports.annotations import Annotation
+from harness.reports.large_run import large_run_sentence
 from harness.reports.problems import describe_problems
+from harness.reports.step_summary import run_summary
 from harness.reports.terminal import print_matrix
+from harness.reports.verdict_annotations import verdict_annotations
 from harness.run.choosing import (
     Selection,
     choose_builds,
     read_scenarios,
 )
 from harness.run.engine import Engine, Options
-from harness.run.job import Job, exit_code, measure_job
+from harness.run.job import Job, exit_code, measure_job, take_over_job
 from harness.run.planning import make_plan
 from harness.scenarios.scenario import Scenario
 from harness.verdicts.verdict import judge_run
@@ -57,6 +71,7 @@ from harness.verdicts.verdict import judge_run
     epilog=format_examples(
         "postfix-matrix run -b 'debian-*' -s defaults",
         "postfix-matrix run -S submission -o TLSv1..TLSv1.2 --dry-run",
+        "postfix-matrix run --reuse latest",
     ),
 )
 @axis_options
@@ -76,6 +91,7 @@ from harness.verdicts.verdict import judge_run
     type=click.Path(path_type=Path),
     help="The folder of a stopped run, which is continued.",
 )
+@reuse_options
 @engine_options
 @grouped_option(
     OptionGroup.MEASURING,
@@ -84,10 +100,17 @@ from harness.verdicts.verdict import judge_run
     help="Do not remove containers and network afterwards.",
 )
 @exit_code_option
+@format_option(
+    "github and gitlab show what refutes advice beside its lines in scenario.toml (docs/ci.md).",
+    (TEXT, *CI_FORMS),
+)
 def run_command(
     scenarios_dir: Path | None,
     dry_run: bool,
     resume: Path | None,
+    reuse: str | None,
+    fresh: bool,
+    verbose: bool,
     runs: Path,
     jobs: int,
     time_limit: float,
@@ -99,6 +122,7 @@ def run_command(
     mirrors: tuple[str, ...],
     registry: ImageRegistry | None,
     by_verdict: bool,
+    form: str,
     **axes: tuple[str, ...],
 ) -> int:
     """Measure a matrix of builds, scenarios and clients.
@@ -111,27 +135,51 @@ def run_command(
     job = make_job(
         Selection(**axes), scenarios_dir, resume, read_additions(sources, images), user_clients
     )
-    if dry_run:
-        _print_plan(job.plan)
-        return ExitCode.OK
     options = Options(jobs=jobs, time_limit=time_limit, keep=keep)
-    with (
-        Display(quiet=quiet) as display,
-        handle_signals(),
-        Engine(
-            listener=display.show_event, options=options, mirrors=places, registry=registry
-        ) as engine,
-    ):
-        folder = measure_job(engine, job, runs)
+    reused = find_reused_run(reuse, fresh=fresh, resume=resume, runs=runs)
+    left = None
+    if reused is not None:
+        job, taken = add_reuse(job, reused, time_limit)
+        left = taken.decision.reasons
+        if not quiet:
+            click.echo("\n".join(describe_reuse(taken, verbose=verbose)), err=True)
+    if dry_run:
+        _print_plan(job.plan, left)
+        return ExitCode.OK
+    if left is not None and not left:
+        folder = take_over_job(job, runs, time_limit)
+    else:
+        with (
+            Display(quiet=quiet) as display,
+            handle_signals(),
+            Engine(
+                listener=display.show_event, options=options, mirrors=places, registry=registry
+            ) as engine,
+        ):
+            folder = measure_job(engine, job, runs)
     data = load_run(folder)
-    print_matrix(data, output_console())
-    click.echo(f"\nThe run is in {folder}: open {folder / 'index.html'}", err=True)
+    verdicts = judge_run(data)
+    files = {name: of.path for name, of in job.scenarios.items() if of.path is not None}
+    _print_result(data, form, verdict_annotations(verdicts, files, failing=by_verdict))
+    where = f": open {folder / 'index.html'}" if not is_large(data) else ""
+    click.echo(f"\nThe run is in {folder}{where}", err=True)
+    if is_large(data):
+        click.echo(f"index.html has no tables: {large_run_sentence(data)}", err=True)
     click.echo("'postfix-matrix show --full' prints every table whole", err=True)
     if problems := describe_problems(data):
         click.echo(problems, err=True)
     # Advice that is known to be wrong takes precedence over cells that are unmeasured.
-    judged = exit_code_of(judge_run(data)) if by_verdict else ExitCode.OK
+    judged = exit_code_of(verdicts) if by_verdict else ExitCode.OK
     return judged if judged == ExitCode.DIFFERS else exit_code(data) or judged
+
+
+def _print_result(data: RunData, form: str, annotations: Iterable[Annotation]) -> None:
+    """Print the matrix, and what a CI shows beside the user's lines."""
+    if form != GITLAB:
+        with without_commands() if form == GITHUB else nullcontext():
+            print_matrix(data, output_console())
+    if form in CI_FORMS:
+        print_annotations(list(annotations), form, lambda most: run_summary(data, most))
 
 
 def make_job(
@@ -146,8 +194,8 @@ def make_job(
     Raises:
         UsageError: a pattern that matches nothing, or a run that cannot be resumed with these.
     """
-    scenarios = read_scenarios(scenarios_dir)
     prior = load_run(resume.resolve()) if resume else None
+    scenarios = read_scenarios(scenarios_dir or (_find_scenarios(prior) if prior else None))
     clients = read_clients(user_clients)
     plan, builds = _make_run_plan(selection, scenarios, prior, additions, clients)
     return Job(plan, scenarios, builds, prior, clients)
@@ -208,11 +256,34 @@ def _check_additions(
             )
 
 
+def _find_scenarios(prior: RunData) -> Path | None:
+    """The scenarios folder that a run was started with; None: the project's own.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    folders = _option_values(prior.run.command, "--scenarios-dir")
+    if not folders:
+        return None
+    folder = Path(folders[-1])
+    if not folder.is_dir():
+        raise UsageError(
+            f"{prior.folder} was started with --scenarios-dir {folder}, which is no folder here",
+            cause="it was a relative path from another folder, or was moved",
+            next_step="name the folder with --scenarios-dir",
+        )
+    return folder
+
+
 def _option_names(command: Sequence[str], option: str) -> set[str]:
     """The names before "=" in the values that a command line gave an option."""
+    return {value.partition("=")[0] for value in _option_values(command, option)}
+
+
+def _option_values(command: Sequence[str], option: str) -> list[str]:
+    """The values that a command line gave an option, in order."""
     values = [text.partition("=")[2] for text in command if text.startswith(f"{option}=")]
-    values += [after for text, after in pairwise(command) if text == option]
-    return {value.partition("=")[0] for value in values}
+    return values + [after for text, after in pairwise(command) if text == option]
 
 
 def _check_unchanged(data: RunData, scenarios: dict[str, Scenario]) -> None:
@@ -232,9 +303,11 @@ def _check_unchanged(data: RunData, scenarios: dict[str, Scenario]) -> None:
         )
 
 
-def _print_plan(plan: Plan) -> None:
+def _print_plan(plan: Plan, left: Collection[str] | None) -> None:
+    """Print the plan's cells; ``left``: only these are to be measured."""
     for cell in plan.cells():
-        click.echo(cell.id)
+        if left is None or cell.id in left:
+            click.echo(cell.id)
     axes = plan.axes()
     unpinned, scopes = axes.pop("unpinned"), axes.pop("scopes")
     product = " × ".join(_format_count(len(names), axis) for axis, names in axes.items())

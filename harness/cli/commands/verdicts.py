@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
 from harness.catalog.selectors import select_names
+from harness.cli.ci_output import (
+    CI_FORMS,
+    GITHUB,
+    GITLAB,
+    print_annotations,
+    without_commands,
+)
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.verdict_exit import (
     exit_code_of,
@@ -18,6 +26,8 @@ from harness.observations.run_folder import (
     RunData,
     load_run,
 )
+from harness.reports.step_summary import run_summary
+from harness.reports.verdict_annotations import verdict_annotations
 from harness.reports.verdicts_json import verdicts_data
 from harness.reports.verdicts_text import finding_lines, render_verdicts
 from harness.run.run_folders import run_folder
@@ -47,10 +57,11 @@ TEXT, MARKDOWN, JSON = "text", "markdown", "json"
     OptionGroup.OUTPUT,
     "--format",
     "form",
-    type=click.Choice((TEXT, MARKDOWN, JSON)),
+    type=click.Choice((TEXT, MARKDOWN, JSON, *CI_FORMS)),
     default=TEXT,
     show_default=True,
-    help="Text names a few cells of each finding, JSON all of them (docs/schemas).",
+    help="Text names a few cells of each finding, JSON all of them (docs/schemas); github and "
+    "gitlab are for a CI (docs/ci.md).",
 )
 @grouped_option(
     OptionGroup.OUTPUT,
@@ -77,9 +88,13 @@ def verdicts_command(
         click.echo(json.dumps(verdicts_data(data, verdicts), ensure_ascii=False, indent=1))
     elif form == MARKDOWN:
         click.echo(render_verdicts(data, verdicts), nl=False)
-    else:
-        for verdict in verdicts:
-            click.echo("\n".join(finding_lines(data, verdict, every_cell=all_cells)) + "\n")
+    elif form != GITLAB:
+        with without_commands() if form == GITHUB else nullcontext():
+            for verdict in verdicts:
+                click.echo("\n".join(finding_lines(data, verdict, every_cell=all_cells)) + "\n")
+    if form in CI_FORMS:
+        annotations = verdict_annotations(verdicts, {}, failing=by_verdict)
+        print_annotations(list(annotations), form, lambda most: run_summary(data, most))
     return exit_code_of(verdicts) if by_verdict else ExitCode.OK
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import click
 
 from harness.cli.candidate import named_candidate
 from harness.cli.candidate_options import CandidateOptions, candidate_options
+from harness.cli.cell_reuse import CellReuse
+from harness.cli.ci_output import CI_FORMS
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import (
     JSON,
@@ -22,16 +24,15 @@ from harness.cli.measure_options import (
     verbose_option,
 )
 from harness.cli.signals import handle_signals
+from harness.cli.snapshot_files import make_locate
+from harness.cli.verify_output import AnswerOutput
 from harness.errors import ExitCode, UsageError
 from harness.observations.run_folder import RunData
+from harness.reports import write_reports
 from harness.reports.problems import describe_problems
 from harness.reports.service_labels import service_labels
-from harness.reports.verify_json import verification_data
-from harness.reports.verify_markdown import verification_markdown
 from harness.reports.verify_remedy import TriedRemedy, why_no_remedy
-from harness.reports.verify_text import remedy_lines, verification_text
 from harness.run.choosing import read_scenarios
-from harness.run.engine import Engine
 from harness.scenarios.claims import Claims
 from harness.scenarios.expectations import (
     Expectation,
@@ -83,8 +84,19 @@ REMEDIED = "candidate-remedied"
 )
 @service_option
 @candidate_options(redacting=True)
-@format_option("JSON has every cell that an answer depends on (docs/schemas).")
+@format_option(
+    "JSON has every cell that an answer depends on (docs/schemas); github and gitlab show the "
+    "findings beside your lines (docs/ci.md).",
+    (TEXT, JSON, MARKDOWN, *CI_FORMS),
+)
 @verbose_option
+@grouped_option(
+    OptionGroup.MEASURING,
+    "--fresh",
+    is_flag=True,
+    help="Measure the baseline configuration and the controls too, even if they were measured "
+    "before and nothing has changed.",
+)
 @measuring_options
 def verify_command(
     names: tuple[str, ...],
@@ -93,6 +105,7 @@ def verify_command(
     reading: CandidateOptions,
     form: str,
     verbose: bool,
+    fresh: bool,
     measuring: MeasureOptions,
 ) -> int:
     """Measure whether a configuration meets a policy.
@@ -118,29 +131,34 @@ def verify_command(
     compared = any(expectation.effect is not None for expectation in candidate.claims.expectations)
     to_measure = [scenarios[against]] if compared and against in scenarios else []
     to_measure.append(candidate)
+    output = AnswerOutput(candidate, tuple(policy for policy, _ in named), policies, form, verbose)
+    reuse = CellReuse(measuring, fresh=fresh)
+    locate = make_locate(names if candidate.path is None else (str(candidate.path.parent),))
     with (
         measuring.make_display() as display,
         handle_signals(),
         measuring.make_engine(display) as engine,
     ):
-        data = measuring.measure_scenarios(engine, to_measure)
-        service_answers = judge_services(data, candidate.id)
-        if form == TEXT:
+        measure = partial(
+            measuring.measure_scenarios,
+            engine,
+            known=reuse.find_cells(engine, to_measure),
+            reports=False,
+        )
+        data = measure(to_measure)
+        try:
+            service_answers = judge_services(data, candidate.id)
             # The answer is printed before a remedy is tried, which takes as long again.
-            click.echo(verification_text(data, candidate.id, service_answers, verbose=verbose))
-        remedy, data = _try_remedy(
-            measuring, engine, data, to_measure, service_answers, [policy for policy, _ in named]
-        )
-    if form == JSON:
-        document = verification_data(data, candidate.id, service_answers, policies, remedy)
-        click.echo(json.dumps(document, ensure_ascii=False, indent=1))
-    elif form == MARKDOWN:
-        click.echo(
-            verification_markdown(data, candidate.id, service_answers, remedy, verbose=verbose)
-        )
-    elif remedy is not None and (lines := list(remedy_lines(remedy, service_answers))):
-        click.echo("\n".join(["", *lines]))
+            output.print_answer(data, service_answers)
+            known_policies = [policy for policy, _ in named]
+            remedy, data = _try_remedy(measure, data, to_measure, service_answers, known_policies)
+            output.print_rest(data, service_answers, remedy, locate)
+        finally:
+            # The answer does not wait for them.
+            write_reports(data.folder)
+        reuse.keep_cells(data, to_measure)
     click.echo(f"\nThe run is in {data.folder}", err=True)
+    reuse.print_notes(data)
     if problems := describe_problems(data):
         click.echo(problems, err=True)
     return exit_code_of(service_answers)
@@ -178,8 +196,7 @@ def _collect_offers(policies: Iterable[Policy]) -> tuple[Offer, ...]:
 
 
 def _try_remedy(
-    measuring: MeasureOptions,
-    engine: Engine,
+    measure: Callable[..., RunData],
     data: RunData,
     to_measure: Sequence[Scenario],
     service_answers: Sequence[ServiceAnswer],
@@ -187,7 +204,8 @@ def _try_remedy(
 ) -> tuple[TriedRemedy | None, RunData]:
     """Try a remedy for the services that fail; gives it, and the run that it was tried in.
 
-    It is None where no service fails. The last scenario of ``to_measure`` is the candidate.
+    It is None where no service fails. The last scenario of ``to_measure`` is the candidate;
+    ``measure`` goes on with a run that is given as ``prior``.
     """
     candidate = to_measure[-1]
     failing = [answer for answer in service_answers if answer.standing is Standing.FAILS]
@@ -202,7 +220,7 @@ def _try_remedy(
         name for answer in failing for name in (answer.service, labels[answer.service].entry)
     }
     tried = apply_remedy(candidate, lines, services, REMEDIED)
-    data = measuring.measure_scenarios(engine, [*to_measure, tried], prior=data)
+    data = measure([*to_measure, tried], prior=data)
     freed = find_overrides(candidate.master_cf, services, parameters_of(lines))
     return TriedRemedy(lines, freed, tuple(service_answers), judge_services(data, tried.id)), data
 

@@ -7,7 +7,8 @@
   const panel = $("#panel");
   const matrix = $("#matrix");
   const form = $("#filters");
-  const axes = ["service", "build", "client", "outcome"];
+  const axes = ["service", "build", "client", "offer", "outcome"];
+  const flags = ["disagree", "differs"];
 
   // ---- embedded data -------------------------------------------------------------------------
   const decoded = new Map();
@@ -100,16 +101,18 @@
     if (!entry.beside) return [];
     return [heading(facts.titles.beside), el("p", { className: "agree", textContent: entry.beside })];
   }
-  function obstacles(seen, evidence, facts) {
+  // Each obstacle with the settings that belong to it, as they are in effect for the service.
+  function obstacles({ seen, evidence, settings = {} }, facts) {
     if (!seen.obstacles?.length) return [];
-    const { list = null, controls = {}, files = [] } = evidence?.grounds ?? {};
+    const { controls = {}, files = [] } = evidence?.grounds ?? {};
     const copies = Object.entries(controls).map(([id, outcome]) =>
       el("p", { className: "agree" }, `${facts.signs[outcome]?.glyph ?? ""} ${outcome}: `,
         el("code", {}, el("a", { href: "#" + id, textContent: id }))));
-    const lines = seen.obstacles.map((name) => facts.obstacles[name] ?? name);
-    return [heading(lines.length > 1 ? "Obstacles, each sufficient alone" : "Obstacle"),
-      el("p", { className: "agree", textContent: lines.join("; ") }),
-      ...(list === null ? [] : [el("p", { className: "agree" }, "protocol list: ", el("code", { textContent: list }))]),
+    const lines = seen.obstacles.flatMap((name) => [
+      el("p", { className: "agree", textContent: facts.obstacles[name] ?? name }),
+      ...(settings[name]?.length ? [pre(settings[name])] : [])]);
+    return [heading(seen.obstacles.length > 1 ? "Obstacles, each sufficient alone" : "Obstacle"),
+      ...lines,
       ...(files.length ? [el("p", { className: "agree" }, "system files: ", el("code", { textContent: files.join(", ") }))] : []),
       ...copies];
   }
@@ -143,21 +146,27 @@
       ...block("Notes of the harness", evidence.notes),
     ];
   }
-  function checkOutput(check, facts) {
+  function checkOutput({ check, checked }, facts) {
     const lines = isEmpty(check) ? [] : asLines(check);
     const first = lines.filter((line) => isComplaint(line, facts));
     const rest = lines.filter((line) => !isComplaint(line, facts));
-    return block(facts.titles.check, [...first, ...rest],
-      { empty: "nothing", warn: first.length > 0, classOf: (line) => (isComplaint(line, facts) ? "key" : "") });
+    const missing = checked === false ? facts.titles.not_checked : null;
+    return [...block(facts.titles.check, [...first, ...rest],
+      { empty: missing ? null : "nothing", warn: first.length > 0, classOf: (line) => (isComplaint(line, facts) ? "key" : "") }),
+      missing ? el("p", { className: "agree dim", textContent: missing }) : null];
   }
-  function configuration(instance, facts) {
-    if (!instance) return [];
+  function configuration(instance, isControl, facts) {
+    if (!instance && isControl) return [];
+    if (!instance) {
+      return [heading("Configuration of this Postfix"),
+        el("p", { className: "agree no", textContent: facts.titles.no_configuration })];
+    }
     const files = Object.entries(instance.files ?? {}).map(([path, kind]) => `${path}  ${kind}`);
     return [
       heading("Configuration of this Postfix"),
       instance.started === false
         ? el("p", { className: "agree no", textContent: "Postfix did not start with it." }) : null,
-      ...checkOutput(instance.check, facts),
+      ...checkOutput(instance, facts),
       ...fold("postconf -n", instance.postconf_n),
       ...fold("main.cf as applied", instance["main.cf"]),
       ...fold("master.cf as applied", instance["master.cf"]),
@@ -172,7 +181,10 @@
     const lines = [`postfix-matrix show ${id}`];
     if (image) lines.push(`image ${image.reference}`, `id    ${image.id}`);
     if (image?.build_log) lines.push(`build log ${image.build_log}`);
+    if (entry.seen?.measured) lines.push(`measured ${entry.seen.measured}, run ${entry.seen.run}`);
     if (entry.seen?.config) lines.push(`config ${entry.seen.config}`);
+    const origin = entry.seen?.taken_over;
+    if (origin) lines.push(`taken over: measured by run ${origin.run} of ${origin.measured}`);
     if (typeof entry.seen?.seconds === "number") lines.push(`took ${(entry.seen.seconds * 1000).toFixed(0)} ms`);
     const file = entry.seen?.evidence;
     const safe = file && /^evidence\//.test(file);
@@ -214,11 +226,11 @@
       ...marks(id, facts),
       facts.claims[scenario] ? el("p", { className: "dim agree", textContent: `Claim: ${facts.claims[scenario]}` }) : "",
       ...(entry.seen ? negotiated(entry.seen) : []),
-      ...(entry.seen ? obstacles(entry.seen, entry.evidence, facts) : []),
+      ...(entry.seen ? obstacles(entry, facts) : []),
       ...comparison(entry, facts),
       ...(entry.seen ? bothSides(entry.evidence, id.startsWith(facts.control_prefix), facts) : []),
       ...(entry.seen ? control(entry.seen, facts) : []),
-      ...configuration(instance, facts),
+      ...(entry.seen ? configuration(instance, id.startsWith(facts.control_prefix), facts) : []),
       ...provenance(id, entry, facts),
     );
   }
@@ -236,7 +248,7 @@
     panel.scrollTop = 0;
     panel.dataset.cell = id;
     $("#panel-title").focus({ preventScroll: true });
-    if (location.hash !== "#" + id) history.pushState(null, "", "#" + id);
+    if (fragment() !== id) history.pushState(null, "", location.search + "#" + id);
   }
   function mark(button) {
     current?.removeAttribute("aria-expanded");
@@ -252,19 +264,87 @@
     current?.removeAttribute("aria-expanded");
     current?.focus();
     current = null;
-    if (!keepAddress) history.pushState(null, "", "#");
+    if (!keepAddress) history.pushState(null, "", location.search + "#");
   }
 
   // ---- addresses -----------------------------------------------------------------------------
+  function fragment() {
+    try { return decodeURIComponent(location.hash.slice(1)); } catch { return location.hash.slice(1); }
+  }
+  // An address may be of another run, or of an older page: what it names and this page lacks is said.
+  const notice = $("#notice");
+  function say(...content) {
+    notice.replaceChildren(...content);
+    notice.hidden = !content.length;
+  }
   function follow() {
-    const id = decodeURIComponent(location.hash.slice(1));
+    const id = fragment();
     const target = id ? document.getElementById(id) : null;
+    const unknown = readFilters();
+    filter();
+    say(...(unknown.length ? [`This run does not have ${unknown.join(", ")}: the address is of another run.`] : []));
     if (target?.matches("#matrix button")) {
-      if (!visible(target)) { form.reset(); filter(); }
+      if (!visible(target)) { clearFilters(); say("The filters hid this cell, so they were lifted."); }
       open(target, { block: "center" });
-    } else {
-      shut({ keepAddress: true });
+      return;
     }
+    shut({ keepAddress: true });
+    if (id && !target) sayStale(id);
+    else if (target && target.offsetParent === null && target.matches("section")) {
+      clearFilters();
+      target.scrollIntoView();
+    }
+  }
+  function sayStale(id) {
+    const isCell = id.split("/").length === 5;
+    const near = isCell ? nearest(id) : null;
+    say(`This page has no ${isCell ? "cell" : "place"} `, el("code", { textContent: id }),
+      ": the link is of another run. ",
+      ...(near ? ["The nearest cell here is ", el("a", { href: "#" + near.id, textContent: near.id }), "."] : []));
+    notice.scrollIntoView({ block: "center" });
+  }
+  // The first cell that is the same up to the offer, or else up to the client, or the service.
+  function nearest(id) {
+    const parts = id.split("/");
+    for (let kept = 4; kept > 1; kept--) {
+      const start = parts.slice(0, kept).join("/") + "/";
+      const button = all("#matrix td button").find((one) => one.id.startsWith(start));
+      if (button) return button;
+    }
+    return null;
+  }
+  // The filters are in the address's query: one key per axis, repeated for each value.
+  function readFilters() {
+    const query = new URLSearchParams(location.search);
+    const unknown = [];
+    const take = (name, value, found) => { if (!found) unknown.push(`${name} ${value}`); };
+    for (const name of axes) {
+      const values = query.getAll(name);
+      const inputs = all(`input[name=${name}]`, form);
+      for (const input of inputs) input.checked = values.includes(input.value);
+      for (const value of values) take(name, value, inputs.some((input) => input.value === value));
+    }
+    for (const name of flags) if (form.elements[name]) form.elements[name].checked = query.has(name);
+    const scenario = query.get("scenario") ?? "";
+    const options = all("option", form.elements.scenario).map((option) => option.value);
+    form.elements.scenario.value = options.includes(scenario) ? scenario : "";
+    take("scenario", scenario, options.includes(scenario));
+    if (location.search.length > 1) $("#choices").open = true;
+    return unknown;
+  }
+  function writeFilters() {
+    const query = new URLSearchParams();
+    if (form.elements.scenario.value) query.set("scenario", form.elements.scenario.value);
+    for (const name of axes) for (const value of checked(name)) query.append(name, value);
+    for (const name of flags) if (form.elements[name]?.checked) query.set(name, "1");
+    const search = query.size ? "?" + query : "";
+    history.replaceState(null, "", location.pathname + search + location.hash);
+  }
+  function clearFilters() {
+    for (const input of all("input", form)) input.checked = false;
+    form.elements.scenario.value = "";
+    writeFilters();
+    filter();
   }
 
   // ---- keyboard: arrows move between cells that are shown, one of them can be tabbed to ------------
@@ -283,7 +363,7 @@
     if (key === "ArrowRight") return inRow[at + 1];
     if (key === "Home") return inRow[0];
     if (key === "End") return inRow[inRow.length - 1];
-    const rows = all("tr[data-build]", matrix).filter((r) => r.cells.length > 2);
+    const rows = all("tr[data-client]", matrix);
     const column = button.parentElement.cellIndex;
     const below = key === "ArrowDown";
     const onward = below ? rows.slice(rows.indexOf(row) + 1) : rows.slice(0, rows.indexOf(row)).reverse();
@@ -306,9 +386,6 @@
   });
 
   // ---- filters -------------------------------------------------------------------------------
-  function columnsOf(table) {
-    return all("thead tr:last-child th[data-client]", table).map((th) => th.dataset.client);
-  }
   function checked(name) {
     return new Set(all(`input[name=${name}]:checked`, form).map((input) => input.value));
   }
@@ -332,55 +409,77 @@
       if (!section.classList.contains("control")) shown += all("td button:not(.faded)", section).filter(visible).length;
     }
     $("#shown").textContent = `${shown} cells shown`;
+    $("button[type=reset]", form).hidden = !isNarrowed(only);
     $("#nothing").hidden = all("section.scenario").some((section) => !section.hidden);
     const first = all("#matrix td button").find(visible);
     if (first && !(tabbable && visible(tabbable))) rove(first);
   }
+  const isNarrowed = (only) => Boolean(only.scenario || only.disagree || only.differs
+    || axes.some((name) => only[name].size));
   // Each returns how much of it is left to show; 0 hides it.
   function filterSection(section, only) {
     section.hidden = false;
-    for (const head of all("thead [data-client]", section)) head.hidden = !passes(only.client, head.dataset.client);
+    const heads = all("thead th[data-offer]", section);
+    const inColumns = heads.map(() => 0);
     let left = 0;
     for (const body of all("tbody", section)) {
       const here = passes(only.service, body.dataset.service);
       let inBody = 0;
+      let build = null;
       for (const row of all("tr[data-build]", body)) {
         const rest = here && passes(only.build, row.dataset.build)
-          ? filterRow(row, columnsOf(section), only) : 0;
+          && (!row.dataset.client || passes(only.client, row.dataset.client))
+          ? filterRow(row, heads, only, inColumns) : 0;
         row.hidden = !rest;
+        // The first row of a build that is shown has the build's name.
+        row.classList.toggle("lead", Boolean(rest) && build !== row.dataset.build);
+        if (rest) build = row.dataset.build;
         inBody += rest;
       }
       body.hidden = !inBody;
       left += inBody;
     }
+    hideEmptyColumns(section, heads, inColumns, only);
     return left;
+  }
+  // A column without a cell that passes is left out, as a row is.
+  function hideEmptyColumns(section, heads, inColumns, only) {
+    const anyCell = inColumns.some(Boolean);
+    heads.forEach((head, at) => { head.hidden = anyCell ? !inColumns[at] : !passes(only.offer, head.dataset.offer); });
+    for (const row of all("tr[data-client]", section)) {
+      for (const cell of [...row.cells].slice(1)) cell.hidden = heads[cell.cellIndex - 1].hidden;
+    }
   }
   // The table of defaults is what the others are compared with, so it is shown whole.
   const differs = (button, section) => (section.classList.contains("control") ? false
     : !("beside" in section.dataset) || "beside" in button.dataset);
-  function filterRow(row, clients, only) {
+  function filterRow(row, heads, only, inColumns) {
     const section = row.closest("section");
     const partly = only.disagree || only.outcome.size || (only.differs && "beside" in section.dataset);
     if ($(".gap", row)) return partly ? 0 : 1;
     let hits = 0;
     for (const cell of [...row.cells].slice(1)) {
-      cell.hidden = !passes(only.client, clients[cell.cellIndex - 1]);
       const button = $("button", cell);
       if (!button) continue;
-      const matches = passes(only.outcome, button.dataset.outcome)
+      const column = cell.cellIndex - 1;
+      const matches = passes(only.offer, heads[column].dataset.offer)
+        && passes(only.outcome, button.dataset.outcome)
         && (!only.disagree || button.classList.contains("alarm"))
         && (!only.differs || differs(button, section));
       button.classList.toggle("faded", !matches);
-      hits += matches && !cell.hidden;
+      hits += matches;
+      inColumns[column] += matches;
     }
     return hits;
   }
-  form.addEventListener("change", filter);
+  form.addEventListener("change", () => { filter(); writeFilters(); });
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("reset", () => setTimeout(filter)); // the event comes before the reset
+  form.addEventListener("reset", (event) => { event.preventDefault(); clearFilters(); say(); });
 
   form.hidden = false;
-  filter();
+  // On a narrow screen the list of scenarios would fill the first view.
+  if (window.matchMedia("(max-width: 40rem)").matches) $(".contents details").open = false;
+  window.addEventListener("beforeprint", () => { $(".legend").open = true; });
   window.addEventListener("hashchange", follow);
   window.addEventListener("popstate", follow);
   follow();

@@ -11,7 +11,7 @@ from harness.catalog.cells import Cell
 from harness.catalog.plan import Plan
 from harness.cli.commands.run import run_command
 from harness.errors import NothingSelectedError, UsageError
-from harness.observations.journal import evidence_path
+from harness.observations.evidence_names import evidence_path
 from harness.tls import (
     NO_NAME,
     STANDARD_OFFERS,

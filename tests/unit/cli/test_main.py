@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from harness.catalog.builds import known_builds
-from harness.cli.main import run_cli
+from harness.cli.main import EXIT_CODES, explain_interruption, run_cli
+from harness.errors import ExitCode, RunInterruptedError
 
 
 def test_a_dry_run_prints_each_cell_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
@@ -17,6 +23,86 @@ def test_a_dry_run_prints_each_cell_and_nothing_else(capsys: pytest.CaptureFixtu
     assert len(out.splitlines()) == 3 * 7 * 2
     assert "debian-12/defaults/smtp/openssl-1.0.2h/SSLv2" in out.splitlines()
     assert "42 cells: 1 build × 1 scenario × 3 services × 2 clients × 7 offers" in err
+
+
+@pytest.mark.parametrize("command", ["list scenarios", "images list", "run --dry-run"])
+def test_a_closed_output_is_no_result(command: str) -> None:
+    """Protects ``| head``: neither 1, "differs", nor a traceback; the code is SIGPIPE's."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = subprocess.run(
+        [sys.executable, "-m", "harness.cli", *command.split()],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writer)
+    assert (process.returncode, process.stderr.splitlines()[:-1]) == (141, [])
+
+
+def test_a_full_disk_is_no_closed_output() -> None:
+    """Protects the test above: another failure of the output keeps its code and its message."""
+    with Path("/dev/full").open("w") as full:
+        process = subprocess.run(
+            [sys.executable, "-m", "harness.cli", "list", "builds"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert process.returncode == 3
+    assert "no space is left on the disk" in process.stderr
+
+
+def test_the_documented_exit_codes_are_those_of_the_program() -> None:
+    """Protects scripts: docs/exit-codes.md, ``--help`` and :class:`ExitCode` have the same."""
+    page = (Path(__file__).parents[3] / "docs" / "exit-codes.md").read_text()
+    rows = {int(line.split("|")[1]) for line in page.splitlines() if line[2:3].isdigit()}
+    listed = {int(line.split()[0]) for line in EXIT_CODES.splitlines() if line.split()[0].isdigit()}
+    assert rows == listed == set(map(int, ExitCode))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "repeated"),
+    [
+        ("run -b debian-12 -s defaults", ""),
+        ("run --scenarios-dir mine --jobs 2", " --scenarios-dir mine"),
+        (
+            "run --source=postfix-3.9.1=/tree --image a=b -q",
+            " --source=postfix-3.9.1=/tree --image a=b",
+        ),
+    ],
+)
+def test_an_interrupted_run_names_the_command_that_continues_it(
+    arguments: str, repeated: str
+) -> None:
+    """Protects Ctrl-C: the next step is complete; what a run folder does not hold is repeated."""
+    message = explain_interruption(RunInterruptedError(Path("/runs/a b")), arguments.split())
+    assert message.splitlines() == [
+        "interrupted; what was measured is kept in /runs/a b",
+        f"  next step: postfix-matrix run --resume '/runs/a b'{repeated}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("exists", "message"),
+    [(False, "which is no folder here"), (True, "the scenarios have 2 errors")],
+)
+def test_a_resumed_run_reads_the_scenarios_that_it_began_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], exists: bool, message: str
+) -> None:
+    """Protects ``--resume``: without --scenarios-dir the run's own folder is read, not ours."""
+    folder, scenarios = tmp_path / "run", tmp_path / "scenarios"
+    shutil.copytree(Path(__file__).parents[2] / "data" / "run-folder", folder)
+    record = json.loads((folder / "run.json").read_text())
+    record["command"] = ["postfix-matrix", "run", "--scenarios-dir", str(scenarios)]
+    (folder / "run.json").write_text(json.dumps(record))
+    if exists:
+        (scenarios / "another").mkdir(parents=True)
+        (scenarios / "another" / "scenario.toml").write_text('title = "Another"\n')
+    assert run_cli(["run", "--resume", str(folder), "--dry-run"]) == 4
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -313,3 +313,15 @@ def test_an_openssl_whose_configure_needs_an_old_perl_is_adapted_first(
     script = "build.sh" if folder == "openssl" else "openssl/build.sh"
     assert {"Dockerfile", script} <= files
     assert "no-tests" not in recipe.args["CONFIGURE"].split()
+
+
+@pytest.mark.parametrize(("version", "adapted"), [("1.1.0g", True), ("1.1.0h", False)])
+def test_an_openssl_under_a_distributions_postfix_is_adapted_too(
+    version: str, adapted: bool
+) -> None:
+    """Protects 1.1.0 to 1.1.0g on debian-11 and ubuntu-20.04, which have Perl 5.30 and later."""
+    recipe = build_recipe(Build.parse(f"debian-11+openssl-{version}"))
+    folder = images_dir() / recipe.folder
+    files = {file.name for file in context_files(folder, recipe.extra_folders(images_dir()))}
+    assert ("adaptation/adapt.sh" in files) == adapted
+    assert "openssl/build.sh" in files

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.observations.journal import Journal, evidence_path
+from harness.observations.evidence_names import evidence_path
+from harness.observations.journal import Journal
 from harness.observations.record import Observation, Outcome, Stage, TlsView
 from harness.observations.run_folder import load_run
 

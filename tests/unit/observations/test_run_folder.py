@@ -58,7 +58,7 @@ def test_provenance_is_read_and_what_an_older_run_lacks_is_not_made_up(tmp_path:
     pair = marked.images[sample_images.LEGACY_PAIR]
     assert (pair.unverified, pair.foreign, pair.flavour) == (True, False, "legacy")
     assert pair.read_back == ReadBack("3.1.0", "1.0.2h", "1.0.2h", "1.0.2h")
-    assert pair.build_log == sample_images.BUILD_LOG
+    assert pair.build_log == sample_images.LOG_NAME
     assert marked.images[sample_images.FOREIGN].foreign
     assert {entry.category for entry in marked.missing} == set(UnavailableCategory)
     folder = sample_run.write_sample_run(tmp_path / "old", scenarios=("defaults",))

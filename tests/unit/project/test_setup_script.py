@@ -17,7 +17,7 @@ PREAMBLE = f"""
 set -euo pipefail
 root={ROOT}
 venv={sys.prefix}
-for part in common python engine browser registry; do source "$root/scripts/lib/$part.sh"; done
+for part in common python npm engine browser registry; do source "$root/scripts/lib/$part.sh"; done
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -152,6 +153,98 @@ def test_a_dead_controller_is_an_error_and_no_hang(
         SocketConnection(engine_socket.path, engine_socket.key, "gw1")
     connection.close()
     await_that(lambda: "gw0" in answers.ended)
+
+
+def test_a_socket_at_which_nothing_answers_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects workers whose controller died while a process that it forked has its socket."""
+    assert tmp_path.is_dir()
+    monkeypatch.setattr("harness.pytest_plugin.engine_socket.ACCEPT_LIMIT", 0.3)
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder, socket.socket(socket.AF_UNIX) as stale:
+        path = f"{folder}/engine"
+        stale.bind(path)
+        with pytest.raises(InfrastructureError, match="does not answer"):
+            SocketConnection(path, "key", "gw0")
+        stale.listen(0)
+        for _ in range(3):
+            with pytest.raises(InfrastructureError, match="does not answer"):
+                SocketConnection(path, "key", "gw0")
+
+
+def test_a_process_that_says_nothing_keeps_no_other_waiting(engine_socket: EngineSocket) -> None:
+    """Protects the other workers from one that was stopped while it connected."""
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.connect(engine_socket.path)
+        connection = SocketConnection(engine_socket.path, engine_socket.key, "gw0")
+        assert connection.ask(ReleaseServer(5)) == 5
+        connection.close()
+
+
+FULL_CONTROLLER = """
+import os, resource, sys
+from harness.pytest_plugin.engine_socket import EngineSocket
+
+def answer(request, owner):
+    return request.server
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+made = EngineSocket(answer, lambda owner: None)
+taken = []
+try:
+    while True:
+        taken.append(os.open(os.devnull, os.O_RDONLY))
+except OSError:
+    pass
+print(made.path, made.key, flush=True)
+sys.stdin.readline()
+for number in taken:
+    os.close(number)
+print("free", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_a_controller_without_a_free_file_says_so() -> None:
+    """Protects from a hang: a worker gets the reason, and is served once files are free."""
+    with subprocess.Popen(
+        [sys.executable, "-c", FULL_CONTROLLER], text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdin is not None
+        path, key = process.stdout.readline().split()
+        for _ in range(3):
+            with pytest.raises(InfrastructureError, match="Too many open files in pytest-xdist"):
+                SocketConnection(path, key, "gw0")
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "free\n"
+        connection = SocketConnection(path, key, "gw0")
+        assert connection.ask(ReleaseServer(5)) == 5
+        connection.close()
+        process.kill()
+
+
+def test_a_process_without_a_free_file_says_so(engine_socket: EngineSocket) -> None:
+    """Protects from a wrong reason: it is this process that has too many files open."""
+    code = (
+        "import os, resource, sys\n"
+        "from harness.errors import HarnessError\n"
+        "from harness.pytest_plugin.engine_socket import EngineSocket, SocketConnection\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (30, 30))\n"
+        "try:\n    while True: os.open(os.devnull, os.O_RDONLY)\nexcept OSError: pass\n"
+        "for make in (lambda: SocketConnection(*sys.argv[1:]),\n"
+        "             lambda: EngineSocket(print, print)):\n"
+        "    try: make()\n    except HarnessError as error: print(error.what)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, engine_socket.path, engine_socket.key, "gw0"],
+        capture_output=True, text=True, check=False, timeout=PATIENCE * 3,
+    )  # fmt: skip
+    first, second = done.stdout.splitlines()
+    assert "cannot be reached: Too many open files in this process" in first
+    assert "cannot be made: Too many open files" in second
 
 
 def test_closing_never_waits_for_an_answer(answers: Answers) -> None:

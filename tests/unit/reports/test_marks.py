@@ -129,15 +129,21 @@ def test_csv_has_the_mark_in_a_column(data: RunData) -> None:
     assert all(row["build_note"] == notes_by_build[row["build"]] for row in rows)
 
 
+def name_of(head: str) -> str:
+    """The build in a row's heading."""
+    bare = head.replace("<wbr>", "").replace('<span class="of-build">', "")
+    return re.sub(r"<.*", "", bare).strip()
+
+
 def test_the_page_marks_every_row(page: str) -> None:
     """Each table's row has the note beside the name, and so has the image's provenance."""
     heads = re.findall(r'<th scope="row">(.*?)</th>', page, re.DOTALL)
     for build in (*BARE, *sample_images.NOTES):
-        first = [head for head in heads if re.sub(r"<.*", "", head.replace("<wbr>", "")).strip()
-                == build]  # fmt: skip
+        first = [head for head in heads if name_of(head) == build]
         badges = [tuple(re.findall(r'class="badge[^"]*">([^<]+)<', head)) for head in first]
         expected = tuple(note.replace("'", "&#39;") for note in sample_images.NOTES.get(build, ()))
-        assert len(first) == len(sample_run.SCENARIOS) * 3 + 1
+        rows = len(sample_run.SCENARIOS) * 3 * len(set(re.findall(r'data-client="([^"]+)"', page)))
+        assert len(first) == rows + 1, "each row of a table, and one of the provenance"
         assert set(badges) == {expected}
     legend = page.split('class="legend"')[1].split("</details>")[0]
     assert all(text.replace("'", "&#39;") in legend for text in BUILD_NOTES.values())
@@ -160,8 +166,8 @@ def test_show_marks_one_cell_and_a_list_of_cells(data: RunData) -> None:
     text = out.getvalue()
     assert text.splitlines()[0].rstrip() == f"{cell} (unverified source, legacy flavour)"
     assert f"unverified source: {BUILD_NOTES[UNVERIFIED]}" in text
-    assert f"postfix-3.1.0, unverified, {sample_images.TREE}" in text
-    assert sample_images.BUILD_LOG in text
+    assert f"postfix-3.1.0, unverified, {sample_images.TREE_SHOWN}" in text
+    assert sample_images.LOG_NAME in text
     listed = CliRunner().invoke(show_command, ["mine/*", "--run", str(data.folder)])
     lines = listed.output.splitlines()
     assert len(lines) == 4 * 3 * 2 * 7

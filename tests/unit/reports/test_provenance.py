@@ -149,7 +149,7 @@ def test_page_and_markdown_tell_where_each_image_is_from(data: RunData) -> None:
         ):
             assert value in page
             assert value in text.replace("\\", "")
-    assert sample_images.BUILD_LOG in page
+    assert sample_images.LOG_NAME in page
     assert "base-bookworm:ba5e00000000, sha256:" + "ba" * 32 in text
 
 

@@ -38,10 +38,16 @@ SAMPLES = schema_samples.samples()
 OPEN = {"client-result", "client-describe"}
 #: Keys that came later, so that a run of an earlier version may be without them.
 LATER = {
-    "observation": {"trust", "obstacles", "certificate", "resumed"},
+    "observation": {
+        *("trust", "obstacles", "certificate", "resumed"),
+        *("run", "measured", "tool", "postfix", "openssl"),
+    },
+    "run": {"licence", "citation"},
+    "instance": {"checked"},
     "evidence": {"peer_log", "grounds"},
     "client-request": {"extras"},
     "scan": {"replaced", "base"},
+    "snapshot": {"earlier"},
 }
 #: Keys of a result that came later.
 LATER_OF_RESULT = {"peer_certificate", "resumed"}

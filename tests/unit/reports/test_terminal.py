@@ -352,5 +352,5 @@ def test_a_cell_shows_its_obstacles_and_how_they_are_known(
     (folder / "observations.jsonl").write_text("\n".join(map(json.dumps, records)) + "\n", "utf-8")
     text = shown(load_run(folder), sample_run.REFUSED_CELL)
     assert re.search(r"obstacles +Postfix's protocol list", text)
-    assert re.search(r"protocol list +smtpd_tls_protocols = TLSv1\.2", text)
+    assert re.search(r"protocol-list +smtpd_tls_protocols = TLSv1\.2", text)
     assert re.search(r"permissive copy +control-debian-12/open/smtp/c/TLSv1: accepted", text)

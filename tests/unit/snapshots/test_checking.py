@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from harness.errors import ExitCode
 from harness.observations.record import Observation
 from harness.outcomes import Outcome
+from harness.reports.comparison_report import describe_change
 from harness.scenarios.scenario import Scenario
 from harness.snapshots.blame import BlameKind, find_smallest
 from harness.snapshots.checking import CheckResult, SnapshotCheck, select_places
@@ -196,15 +197,23 @@ def test_a_time_out_that_does_not_repeat_is_the_same() -> None:
     assert counts(result) == {"same": 10}
 
 
-def test_a_difference_that_cannot_be_repeated_is_not_checked() -> None:
-    """Protects the rule: one measurement alone is not enough to be broken."""
+def test_a_difference_that_cannot_be_repeated_is_unconfirmed() -> None:
+    """Protects the rule: one measurement is not enough to be broken, and too much to be green."""
     slow = twist_on(tuple(BUILDS), Outcome.TIMEOUT)
     other = once(Outcome.REFUSED)
 
     def change(name: str, place: CellPlace, cell: Observation) -> Observation:
         return slow(name, place, cell) if "--again" in name else other(name, place, cell)
 
-    assert counts(check(GOOD, SampleServer(change))) == {"same": 8, "not checked": 2}
+    result = check(GOOD, SampleServer(change))
+    assert counts(result) == {"same": 8, "unconfirmed": 2}
+    assert result.exit_code() is ExitCode.INFRASTRUCTURE
+    assert result.blames == ()
+    assert not {place for place in result.measurement.cells if place.offer == "TLSv1.3"}
+    (group,) = group_findings(result.comparison.cells)
+    assert describe_change(group) == (
+        "was accepted with TLSv1.3, once refused: closed; it could not be measured again"
+    )
 
 
 def test_what_was_not_measured_is_not_checked_and_never_gone() -> None:

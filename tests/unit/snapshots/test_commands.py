@@ -10,7 +10,7 @@ import pytest
 
 from harness.catalog.builds import UserAdditions
 from harness.cli.candidate_options import CandidateOptions
-from harness.cli.commands.check import exit_code_of, find_builds
+from harness.cli.commands.check import check_prunable, exit_code_of, find_builds
 from harness.cli.main import run_cli
 from harness.cli.snapshot_files import (
     make_locate,
@@ -24,8 +24,9 @@ from harness.outcomes import Outcome
 from harness.snapshots.checking import SnapshotCheck, select_places
 from harness.snapshots.recorded_candidate import RecordedCandidate, find_changes, record_candidate
 from harness.snapshots.snapshot import Snapshot
-from harness.snapshots.snapshot_file import format_snapshot, load_snapshot
-from harness.snapshots.values import SessionLevel
+from harness.snapshots.snapshot_file import load_snapshot
+from harness.snapshots.snapshot_text import format_snapshot
+from harness.snapshots.values import BuildVersions, SessionLevel
 from tests.unit.snapshots.sample_server import SampleServer, candidate
 from tests.unit.snapshots.snapshot_samples import GOOD, recorded
 
@@ -122,6 +123,27 @@ def test_a_users_image_beside_a_distribution_leaves_both_known() -> None:
     builds, unknown = find_builds(snapshot, (), UserAdditions(images={"mine": "x:1"}))
     assert set(builds) == {"debian-12", "debian-13", "mine"}
     assert set(unknown) == {"no-such-build"}
+
+
+@pytest.mark.parametrize(
+    ("origin", "option"), [("image", "--image mine=REFERENCE"), ("source", "--source")]
+)
+def test_a_build_of_the_users_own_is_not_pruned_for_want_of_an_option(
+    origin: str, option: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects recorded rows: without its option a build is unknown, and not gone."""
+    cells = {replace(place, build="mine"): values for place, values in recorded().cells.items()}
+    versions = {"mine": BuildVersions("3.9.1", "3.5.7", origin=origin)}
+    text = format_snapshot(replace(recorded(), cells=cells, builds=versions))
+    (folder / "snapshot.json").write_text(text)
+    assert run_cli(["check", "snapshot.json", "--prune"]) == 4
+    message = capsys.readouterr().err
+    assert "--prune would delete the rows of mine" in message
+    assert option in message
+    assert (folder / "snapshot.json").read_text() == text
+    check_prunable(load_snapshot(folder / "snapshot.json"), ())
+    versions = {"mine": BuildVersions("3.9.1", "3.5.7")}
+    check_prunable(replace(recorded(), cells=cells, builds=versions), ("mine",))
 
 
 def test_an_update_that_measured_nothing_is_no_success() -> None:

@@ -14,7 +14,7 @@ from harness.outcomes import Outcome
 from harness.reports.comparison_json import comparison_data
 from harness.reports.junit import CHECK_FILE, make_suites, render_junit
 from harness.scenarios.expectations import Expectation
-from harness.snapshots.findings import RED, Finding
+from harness.snapshots.findings import RED, UNPROVED, Finding
 from tests.schema_files import FOLDER
 from tests.unit.sample_run import HOSTILE, write_sample_run
 from tests.unit.sample_verdicts import run_of
@@ -110,7 +110,7 @@ def test_each_case_has_at_most_one_problem_and_the_counts_are_right() -> None:
 def test_every_finding_is_a_kind_of_result() -> None:
     """Protects from a finding that would pass without a thought."""
     assert {Finding.SAME} == {
-        f for f in Finding if f not in (*RED, Finding.FLAKY, Finding.KNOWN, Finding.NOT_CHECKED)
+        f for f in Finding if f not in (*RED, *UNPROVED, Finding.KNOWN, Finding.NOT_CHECKED)
     }
 
 

@@ -15,12 +15,8 @@ from harness.errors import FileError, UsageError
 from harness.outcomes import Outcome
 from harness.snapshots.recorded_candidate import record_candidate
 from harness.snapshots.snapshot import Snapshot, make_snapshot, prune_snapshot, update_snapshot
-from harness.snapshots.snapshot_file import (
-    RECORDED_OUTCOMES,
-    format_snapshot,
-    load_snapshot,
-    parse_snapshot,
-)
+from harness.snapshots.snapshot_file import RECORDED_OUTCOMES, load_snapshot, parse_snapshot
+from harness.snapshots.snapshot_text import format_snapshot
 from harness.snapshots.values import (
     BuildVersions,
     CellPlace,

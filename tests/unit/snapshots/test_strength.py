@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from harness.observations.record import Observation
+from harness.outcomes import Outcome
 from harness.postfix_config.main_cf import parse_main_cf
 from harness.postfix_config.master_cf import parse_master_cf
 from harness.snapshots.checking import SnapshotCheck, select_places
 from harness.snapshots.recorded_candidate import find_changes, record_candidate
 from harness.snapshots.snapshot import RecordedSelection, make_snapshot
 from harness.snapshots.strength import MutationKind, find_mutations, make_mutant
-from harness.snapshots.values import SessionLevel
-from tests.unit.snapshots.sample_server import SampleServer, candidate, places
+from harness.snapshots.values import CellPlace, SessionLevel
+from tests.unit.snapshots.sample_server import SampleServer, candidate, observe, places
 
 MAIN = """\
 smtpd_tls_security_level = encrypt
@@ -108,6 +110,28 @@ smtpd_tls_protocols = !TLSv1, !TLSv1.1
 smtpd_tls_ciphers = high
 smtp_tls_protocols = !TLSv1
 """
+
+
+def test_a_change_that_does_not_repeat_guards_nothing() -> None:
+    """Protects the figure from a busy machine: a mutant counts where its difference repeats."""
+
+    def change(name: str, place: CellPlace, cell: Observation) -> Observation:
+        if place.offer == "TLSv1.2" and name.endswith("--mutant-1"):
+            return observe(place, name, Outcome.REFUSED, "closed")
+        return cell
+
+    scenario, server = candidate("smtpd_tls_ciphers = high\n"), SampleServer(change)
+    measured = SampleServer()([scenario], places(), False)[scenario.id]
+    snapshot = make_snapshot(SessionLevel(), record_candidate(scenario), measured)
+    check = SnapshotCheck(snapshot, SessionLevel(), scenario, server)
+    results = check.run_strength(select_places(snapshot, scenario))
+    assert not any(result.is_guarded for result in results)
+    assert results[0].why == "changed a cell once, which did not repeat"
+    assert results[1].why == "changes no recorded cell"
+    repeats = [call for call in server.calls if "--again-" in call[0]]
+    assert repeats == [
+        ("candidate--mutant-1--again-1", 2, True), ("candidate--mutant-1--again-2", 2, True)
+    ]  # fmt: skip
 
 
 def test_a_mutant_that_changes_a_cell_is_guarded_and_others_are_named_with_the_reason() -> None:

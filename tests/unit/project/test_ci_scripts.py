@@ -1,0 +1,246 @@
+"""The scripts of action.yml and measure.yml, run as GitHub runs them: inputs as variables, outputs
+and the summary as files. No Docker engine answers here; tests/docker/test_ci.py has one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from harness.snapshots.snapshot_file import format_snapshot
+from tests.unit import sample_run
+from tests.unit.project.pages import ROOT
+from tests.unit.snapshots.snapshot_samples import GOOD, recorded
+
+SCRIPTS = ROOT / "scripts" / "ci"
+#: Those that a test runs, here or in tests/docker/test_ci.py.
+TESTED_SCRIPTS = {
+    *("setup.sh", "images_key.sh", "load_images.sh", "save_images.sh", "measure.sh"),
+    *("merge.sh", "shards.sh"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A folder in which steps run, with GitHub's files."""
+
+    folder: Path
+
+    def run(
+        self, script: str, *arguments: str, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a script as a step; its outputs are read with ``outputs``."""
+        (self.folder / "output").write_text("")
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "XDG_CACHE_HOME": str(self.folder / "cache"),
+            "DOCKER_HOST": f"unix://{self.folder}/no-docker.sock",
+            "POSTFIX_MATRIX_PYTHON": sys.executable,
+            "GITHUB_OUTPUT": str(self.folder / "output"),
+            "GITHUB_STEP_SUMMARY": str(self.folder / "summary.md"),
+            "GITHUB_WORKSPACE": str(self.folder),
+            "RUNNER_TEMP": str(self.folder / "temp"),
+            "CI": "true",
+        }
+        return subprocess.run(
+            [SCRIPTS / script, *arguments],
+            cwd=self.folder,
+            env={**environment, **variables},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The outputs of the script that ran last."""
+        lines = (self.folder / "output").read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines)
+
+
+@pytest.fixture
+def step(tmp_path: Path) -> Step:
+    """A user's checkout: a configuration, a snapshot of it, a folder that must not be imported."""
+    (tmp_path / "main.cf").write_text(GOOD)
+    (tmp_path / "snapshot.json").write_text(format_snapshot(recorded()))
+    (tmp_path / "harness").mkdir()
+    (tmp_path / "harness" / "__init__.py").write_text("raise SystemExit('the wrong harness')\n")
+    (tmp_path / "temp").mkdir()
+    return Step(tmp_path)
+
+
+def test_set_up_refuses_what_it_does_not_know(step: Step) -> None:
+    """The step ends with the set-up's own exit code and message."""
+    done = step.run("setup.sh", "--no-such-option")
+    assert done.returncode == 4
+    assert "unknown option --no-such-option" in done.stderr
+
+
+def test_the_images_key_follows_from_their_content(step: Step) -> None:
+    """Protects the cache: the same selection has the same key, another one has another."""
+    keys = []
+    for builds in ("debian-12", "debian-12", "debian-12,debian-13"):
+        done = step.run("images_key.sh", INPUT_BUILDS=builds, INPUT_CLIENTS="openssl-1.0.2h")
+        assert done.returncode == 0, done.stderr
+        keys.append(step.outputs["key"])
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 2
+    references = Path(step.outputs["references"]).read_text().splitlines()
+    names = {reference.partition(":")[0] for reference in references}
+    assert {"postfix-matrix/debian-12", "postfix-matrix/debian-13"} <= names
+    assert "postfix-matrix/client-openssl-1.0.2h" in names
+    assert not any("nodemailer" in name for name in names)
+
+
+def test_the_images_of_a_snapshot_are_those_that_it_was_recorded_with(step: Step) -> None:
+    """A check measures the snapshot's builds, and the cache has these."""
+    done = step.run("images_key.sh", INPUT_SNAPSHOT="snapshot.json")
+    assert done.returncode == 0, done.stderr
+    references = Path(step.outputs["references"]).read_text()
+    builds = {place.build for place in recorded().cells}
+    assert all(f"postfix-matrix/{build}:" in references for build in builds)
+
+
+def test_an_empty_cache_is_no_error(step: Step) -> None:
+    """The first run of a repository has nothing to load."""
+    done = step.run("load_images.sh", ARCHIVE=str(step.folder / "none.tar"))
+    assert done.returncode == 0
+    assert "no images in the cache" in done.stdout
+
+
+def test_a_broken_archive_is_a_warning(step: Step) -> None:
+    """A cache that cannot be loaded costs time, and never the result."""
+    archive = step.folder / "images.tar"
+    archive.write_bytes(b"no tar")
+    done = step.run("load_images.sh", ARCHIVE=str(archive))
+    assert done.returncode == 0
+    assert "::warning title=postfix-matrix::" in done.stdout
+    assert not archive.exists()
+
+
+def test_no_image_is_saved_where_none_exists(step: Step) -> None:
+    """A job whose images could not be built puts nothing into the cache."""
+    references = step.folder / "references"
+    references.write_text("postfix-matrix/none:0123456789ab\n")
+    archive = step.folder / "images.tar"
+    done = step.run("save_images.sh", ARCHIVE=str(archive), REFERENCES=str(references))
+    assert done.returncode == 0, done.stderr
+    assert step.outputs == {"saved": "false"}
+    assert not archive.exists()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"INPUT_CANDIDATE": "main.cf"}, "a candidate needs a snapshot or policies"),
+        ({"INPUT_POLICIES": "tls12-or-newer"}, "policies need a candidate"),
+        ({"INPUT_SNAPSHOT": "a", "INPUT_POLICIES": "b"}, "use the action twice"),
+        ({"INPUT_SNAPSHOT": "a\nb"}, "snapshot and tool each name one file"),
+        ({"INPUT_TOOL": "t.toml", "INPUT_CANDIDATE": "main.cf"}, "exclude each other"),
+        ({"INPUT_SNAPSHOT": "snapshot.json", "INPUT_SHARD": "1/2"}, "in shards"),
+    ],
+)
+def test_inputs_that_do_not_go_together_are_refused(
+    inputs: dict[str, str], message: str, step: Step
+) -> None:
+    """Bad input never starts a measurement: exit code 4, with an annotation that names it."""
+    done = step.run("measure.sh", **inputs)
+    assert done.returncode == 4
+    assert done.stdout.startswith("::error title=postfix-matrix::")
+    assert message in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (
+            {"INPUT_CANDIDATE": "none.cf", "INPUT_POLICIES": "tls12-or-newer"},
+            "::error title=postfix-matrix::none.cf is neither a file nor a scenario",
+        ),
+        (
+            {"INPUT_SNAPSHOT": "main.cf"},
+            "::error title=postfix-matrix,file=main.cf,line=1::main.cf:1: is not JSON",
+        ),
+    ],
+)
+def test_bad_input_of_the_command_is_annotated(
+    inputs: dict[str, str], message: str, step: Step
+) -> None:
+    """The reader of the job's page sees what is wrong, at its place, with the exit code 4."""
+    done = step.run("measure.sh", **inputs)
+    assert done.returncode == 4, done.stderr
+    assert message in done.stdout
+    assert step.outputs == {"run": "", "artifact": "postfix-matrix", "exit-code": "4"}
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"INPUT_SNAPSHOT": "snapshot.json", "INPUT_CANDIDATE": "main.cf"},
+        {"INPUT_POLICIES": "tls12-or-newer\n\n delivers-from=php*,mono* \n",
+         "INPUT_CANDIDATE": " main.cf\n"},
+        {"INPUT_SCENARIOS": "defaults", "INPUT_BUILDS": "debian-12", "INPUT_OFFERS": "TLSv1.2",
+         "INPUT_SERVICES": "smtp", "INPUT_CLIENTS": "openssl-1.0.2h", "INPUT_JOBS": "4"},
+    ],
+    ids=["check", "verify", "run"],
+)  # fmt: skip
+def test_each_command_is_called_with_the_inputs(inputs: dict[str, str], step: Step) -> None:
+    """Check, verify and run get as far as the engine, which does not answer: exit code 3."""
+    done = step.run("measure.sh", **inputs)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "Docker" in done.stderr
+    assert "::error title=postfix-matrix::" in done.stdout
+    assert step.outputs["exit-code"] == "3"
+
+
+def test_an_input_is_never_run_as_shell(step: Step) -> None:
+    """Protects a runner from a pull request: an input is an argument, whatever it has in it."""
+    hostile = "$(touch pwned); touch pwned `touch pwned` 'x'"
+    done = step.run("measure.sh", INPUT_BUILDS=hostile, INPUT_ARTIFACT=hostile, INPUT_SHARD="2/4")
+    assert done.returncode == 4
+    assert not (step.folder / "pwned").exists()
+    # Two jobs cannot write one artifact, and "/" is not allowed in its name.
+    assert step.outputs["artifact"] == f"{hostile}-2-of-4"
+
+
+@pytest.mark.parametrize(("count", "expected"), [("1", ["1/1"]), ("3", ["1/3", "2/3", "3/3"])])
+def test_shards_are_a_matrix(count: str, expected: list[str], step: Step) -> None:
+    """The list is what a workflow's fromJSON reads."""
+    done = step.run("shards.sh", COUNT=count)
+    assert done.returncode == 0
+    assert json.loads(step.outputs["shards"]) == expected
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "257", "1.5", "x", "01"])
+def test_no_number_of_shards_is_refused(count: str, step: Step) -> None:
+    """A matrix has at most 256 jobs."""
+    done = step.run("shards.sh", COUNT=count)
+    assert done.returncode == 4
+    assert "write a number from 1 to 256" in done.stdout
+
+
+def test_a_report_names_the_file_and_the_line(step: Step) -> None:
+    """verdicts of a kept run, as the merge job judges: annotations, summary, exit code."""
+    folder = sample_run.write_sample_run(step.folder / "run")
+    kept = ROOT / "tests" / "data" / "run-folder"
+    shutil.copytree(kept, folder, dirs_exist_ok=True)
+    command = [sys.executable, "-m", "harness.cli", "verdicts", str(folder), "--format", "github"]
+    summary = step.folder / "summary.md"
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=True,
+        env={**os.environ, "GITHUB_STEP_SUMMARY": str(summary)},
+    )  # fmt: skip
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("::stop-commands::")
+    token = lines[0].removeprefix("::stop-commands::")
+    assert f"::{token}::" in lines
+    assert "## answer-1-protocols" in summary.read_text()
