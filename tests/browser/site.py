@@ -130,6 +130,13 @@ class SiteReader:
         result: list[str] = self.script(CUT_TEXTS)
         return result
 
+    def foreign_resources(self) -> list[str]:
+        """What the page loaded from elsewhere than its site."""
+        names: list[str] = self.script(
+            "return performance.getEntriesByType('resource').map(entry => entry.name)"
+        )
+        return [name for name in names if not name.startswith((self.address, "data:"))]
+
     def violations(self) -> list[str]:
         """What axe-core finds on the page as it is: rule and elements."""
         if not self.script("return 'axe' in window"):

@@ -89,7 +89,8 @@ function Box({ select, label, index, onWant }: { select: HTMLSelectElement; labe
     <label for={name}>{label}</label>
     <input id={name} type="text" role="combobox" autocomplete="off" spellcheck={false} aria-expanded={open} aria-controls={`${name}-list`}
       aria-autocomplete="list" aria-activedescendant={open && shown[at] ? `${name}-${at}` : undefined} value={text} placeholder="type or choose"
-      onFocus={(event) => { onWant(); event.currentTarget.select(); }} onClick={() => setOpen(true)}
+      onFocus={(event) => { onWant(); event.currentTarget.select(); }}
+      onClick={(event) => { if (!open) event.currentTarget.select(); setOpen(true); }}
       onInput={(event) => type(event.currentTarget.value)} onKeyDown={press} onBlur={leave} />
     <ul id={`${name}-list`} role="listbox" aria-label={label} ref={list} hidden={!open || !shown.length}
       onMouseDown={(event) => event.preventDefault()}>

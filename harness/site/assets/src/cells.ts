@@ -91,7 +91,7 @@ export function searchTexts(cells: Cells, index: Index): Record<Facet, string[]>
     }),
     client: cells.values.client.map((id) => {
       const client = find(index.clients, id);
-      return text(id, client.about, client.library, client.versions, client.aliases);
+      return text(id, client.library, client.aliases); // not what it can offer: that is another axis
     }),
     offer: cells.values.offer.map((id) => text(id, find(index.offers, id).title)),
     service: cells.values.service.map((id) => text(id, find(index.services, id).title)),

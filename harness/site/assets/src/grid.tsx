@@ -126,7 +126,7 @@ export function CellTable({ cells, table, heads, index, onOpen }: GridProps) {
   };
   const columns = table.offers.length + 1;
   const service = (id: string) => index.services.find((entry) => entry.id === id)?.title ?? id;
-  return <div class={`wide${table.offers.length > MANY_OFFERS ? " compact" : ""}`} ref={scroller} role="region" tabIndex={0} aria-label="Cells">
+  return <div class={`wide${table.offers.length > MANY_OFFERS ? " compact" : ""}`} ref={scroller} role="region" tabIndex={0} aria-label="Table of cells">
     <table class="cells" role="grid" aria-rowcount={many ? lines.length + 1 : undefined} aria-colcount={columns} onKeyDown={walk} onClick={open}>
       <caption class="vh">{cells.facts.title}: {table.axis} by offer</caption>
       <thead><tr aria-rowindex={many ? 1 : undefined}><th scope="col">{table.axis === "clients" ? "Client" : "Build"}</th>
