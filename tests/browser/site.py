@@ -83,7 +83,7 @@ class SiteReader:
 
     def script(self, text: str, *arguments: Any) -> Any:
         """Run JavaScript in the page."""
-        return self.chrome.execute_script(text, *arguments)  # type: ignore[no-untyped-call]
+        return self.chrome.execute_script(text, *arguments)
 
     def find(self, selector: str) -> WebElement:
         """The first element of a selector."""
@@ -141,7 +141,7 @@ class SiteReader:
         """What axe-core finds on the page as it is: rule and elements."""
         if not self.script("return 'axe' in window"):
             self.script((find_package("axe-core") / "axe.min.js").read_text(encoding="utf-8"))
-        found = self.chrome.execute_async_script(  # type: ignore[no-untyped-call]
+        found = self.chrome.execute_async_script(
             "const done = arguments[0]; axe.run({resultTypes: ['violations']})"
             ".then(result => done(JSON.stringify(result.violations)))"
         )

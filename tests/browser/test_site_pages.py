@@ -1,4 +1,4 @@
-"""Every page type of a site: on a phone and a screen, light and dark, without JavaScript, on paper."""
+"""Every page type of a site: on a phone and a screen, light and dark, without JavaScript."""
 
 from __future__ import annotations
 

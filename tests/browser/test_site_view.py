@@ -62,8 +62,10 @@ def test_filters_narrow_what_is_shown_and_count_what_is_left(site: SiteReader) -
     site.choose("Service", "submission")
     site.choose("Client", "openssl-1.0.2h")
     assert site.status.startswith("28 of 168 cells, 4 rows")
-    pills = {label.find_element(By.TAG_NAME, "span").text: label.find_element(By.TAG_NAME, "small").text
-             for label in site.find_all("form.filters label:has(input[type=checkbox])")}  # fmt: skip
+    pills = {
+        label.find_element(By.TAG_NAME, "span").text: label.find_element(By.TAG_NAME, "small").text
+        for label in site.find_all("form.filters label:has(input[type=checkbox])")
+    }
     assert pills["smtp"] == "28"
     assert pills["aiosmtplib-debian12"] == "28"
     assert len(site.shown_cells()) == 28
@@ -82,7 +84,7 @@ def test_rows_and_columns_without_a_cell_are_hidden(site: SiteReader) -> None:
 
 
 def test_only_what_differs_from_the_baseline(site: SiteReader) -> None:
-    """One click leaves the cells that differ from defaults, marked; a time-out there is no difference."""
+    """One click leaves the cells that differ from defaults; a time-out is no difference."""
     site.open(ADVICE)
     site.choose("Only", "what differs from defaults")
     cells = {unquote(cell).replace("/#", "/").removeprefix("cell/") for cell in site.shown_cells()}
@@ -182,7 +184,7 @@ def test_hostile_names_stay_text(site: SiteReader, tmp_path: Path) -> None:
 
 
 def test_the_keyboard_walks_opens_and_closes(site: SiteReader) -> None:
-    """One cell can be tabbed to, arrows move, Enter opens, Escape closes and gives the focus back."""
+    """Tab reaches one cell, arrows move, Enter opens, Escape closes and gives the focus back."""
     site.open(ADVICE)
     assert len(site.find_all(".view td a[tabindex='0']")) == 1
     first = site.find(".view td a[tabindex='0']")
@@ -271,7 +273,7 @@ def test_a_long_table_is_walked_filtered_and_printed_whole(
 def test_a_page_opened_from_the_disk_says_why_it_has_no_filters(
     chrome: Chrome, site: SiteReader
 ) -> None:
-    """From file: no data can be read; the page stays as it is without the script, with a sentence."""
+    """From file: no data can be read; the page stays as without the script, with a sentence."""
     chrome.get((site.folder / "advice/answer-1-protocols/index.html").as_uri())
     site.wait(lambda: site.find_all(".view .note"))
     assert "python3 -m http.server" in site.find(".view .note").text
