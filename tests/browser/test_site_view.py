@@ -270,6 +270,18 @@ def test_a_long_table_is_walked_filtered_and_printed_whole(
         assert changed.script("return window.printed") == 2 * MANY
 
 
+def test_paper_has_every_column(site: SiteReader) -> None:
+    """On a page of A4 (718 px between usual margins) no table is wider than the paper."""
+    for path in (ADVICE, "build/debian-12/", "can/openssl-1.0.2h/debian-12/", ""):
+        with site.screen(718):
+            site.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+            try:
+                site.open(path)
+                assert site.overflow <= 0, path
+            finally:
+                site.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
 def test_a_page_opened_from_the_disk_says_why_it_has_no_filters(
     chrome: Chrome, site: SiteReader
 ) -> None:
