@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.files import file_digest
 from harness.reports.labels import SIGNS, build_notes
+from harness.reports.offer_titles import offer_titles
 from harness.site.addresses import facts_file, facts_link, link_segment, page_link, path_segment
 from harness.site.nearest import alias_neighbours, software_names
 from harness.site.objects import DATA
@@ -19,7 +20,6 @@ from harness.site.titles import (
     described_by,
     offer_title,
     port_title,
-    short_offers,
     verdict_titles,
 )
 from harness.site.verdict_state import recorded_verdict
@@ -28,7 +28,7 @@ from harness.site.verdict_state import recorded_verdict
 def index_data(index: SiteIndex, writer: PageWriter, about: Mapping[str, Any]) -> dict[str, Any]:
     """The index; ``about`` has what concerns the site as a whole."""
     offers = index.content.order.offers
-    shorts = short_offers(offers)
+    shorts = offer_titles(offers)
     return {
         "schema": 1,
         **about,
@@ -42,7 +42,8 @@ def index_data(index: SiteIndex, writer: PageWriter, about: Mapping[str, Any]) -
         "scenarios": [_scenario_data(index, writer, name) for name in index.scenarios],
         "services": [{"id": name, "title": port_title(name)} for name in index.services],
         "offers": [
-            {"id": offer, "short": shorts[offer], "title": offer_title(offer)} for offer in offers
+            {"id": offer, "short": shorts[offer].text, "title": offer_title(offer)}
+            for offer in offers
         ],
         "outcomes": {
             name: {"glyph": sign.glyph, "title": sign.title, "meaning": sign.meaning}

@@ -39,7 +39,6 @@ LICENCES = {
     "CC0-1.0": "https://creativecommons.org/publicdomain/zero/1.0/",
     "ODbL-1.0": "https://opendatacommons.org/licenses/odbl/1-0/",
 }
-DEFAULT_LICENCE = "CC-BY-4.0"
 SITE_TITLE = "postfix-matrix"
 Report = Callable[[str], None]
 

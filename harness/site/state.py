@@ -75,7 +75,13 @@ class SiteState:
             if old is not None and text_digest(old["info"]) != text_digest(info):
                 rewritten.add(name)
             builds = list(record.axes.builds_of(name)) if name in record.axes.scenarios else []
-            self.scenarios[name] = {"info": info, "run": record.id, "builds": builds}
+            lines = [] if old is None or name in rewritten else old["lines"]
+            self.scenarios[name] = {
+                "info": info,
+                "run": record.id,
+                "builds": builds,
+                "lines": lines,
+            }
         for name, image in run.public["images"].items():
             if name not in self.images or not self._is_older(run, self.images[name]["run"]):
                 self.images[name] = {"info": image, "run": record.id}
