@@ -54,6 +54,7 @@ class CellPages:
     def __init__(self, content: SiteContent, writer: PageWriter) -> None:
         self._content, self._writer = content, writer
         self._texts: dict[tuple[int, int, int], tuple[str, ...]] = {}
+        self._newest: dict[tuple[int, int, int], bool] = {}
 
     def write_scenario(self, collected: ScenarioCells) -> None:
         """All pages of a scenario."""
@@ -202,14 +203,18 @@ class CellPages:
 
     def _is_measured_since(self, row: CellRow, run: str) -> bool:
         """Whether no later run had the cell's server and scenario, so that it is the newest."""
-        state, names = self._content.state, self._content.tables
-        build, scenario = names.build.names[row.build], names.scenario.names[row.scenario]
-        started = state.runs[run]["started"]
-        return not any(
-            later["started"] > started and build in later["builds"]
-            and scenario in later["scenarios"]
-            for later in state.runs.values()
-        )  # fmt: skip
+        key = (row.run, row.build, row.scenario)
+        if key not in self._newest:
+            state, names = self._content.state, self._content.tables
+            build, scenario = names.build.names[row.build], names.scenario.names[row.scenario]
+            started = state.runs[run]["started"]
+            self._newest[key] = not any(
+                later["started"] > started
+                and build in later["builds"]
+                and scenario in later["scenarios"]
+                for later in state.runs.values()
+            )
+        return self._newest[key]
 
     def _shard_text(self, path: str, rows: Sequence[CellRow]) -> str:
         names, state = self._content.tables, self._content.state

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -197,7 +197,7 @@ def _write_state(content: SiteContent, site: Path) -> None:
     for date, day in content.changes.items():
         (folder / f"{date}.json").write_bytes(pack_json(day))
     write_state(site / CELLS_FILE, content.cells, content.tables)
-    (site / STATE_FILE).write_bytes(pack_json(asdict(content.state)))
+    (site / STATE_FILE).write_bytes(pack_json(content.state.to_data()))
 
 
 def _copy_assets(site: Path) -> None:

@@ -24,6 +24,8 @@ SCRIPTS = ROOT / "scripts" / "ci"
 TESTED_SCRIPTS = {
     *("setup.sh", "images_key.sh", "load_images.sh", "save_images.sh", "measure.sh"),
     *("merge.sh", "shards.sh"),
+    # Of publish.yml: tests/unit/site/test_publish_script.py.
+    "publish.sh",
 }
 
 
