@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -33,8 +32,8 @@ from harness.snapshots.recorded_candidate import SettingChange
 from harness.snapshots.values import CellPlace
 from harness.verdicts.policy_answers import judge_services
 from harness.verdicts.verdict import judge_run
+from tests.ci_steps import MODULES, find_node
 from tests.unit import sample_run
-from tests.unit.observations.test_evidence_names import MODULES
 from tests.unit.sample_verdicts import run_of
 from tests.unit.snapshots.snapshot_samples import everything
 from tests.unit.verify_samples import ESTABLISHED, candidate_run, expectations, with_evidence
@@ -70,9 +69,7 @@ def test_commands_are_those_of_githubs_toolkit() -> None:
         }
         for case in cases
     ]
-    node = shutil.which("node")
-    assert node, "no node on PATH; scripts/setup --dev names what to install"
-    command = [node, str(DATA / "print_commands.mjs"), str(MODULES), json.dumps(given)]
+    command = [find_node(), str(DATA / "print_commands.mjs"), str(MODULES), json.dumps(given)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert [github_command(case, ROOT) for case in cases] == done.stdout.splitlines()
 
