@@ -25,6 +25,7 @@ from harness.reports.comparison_annotations import comparison_annotations
 from harness.reports.step_summary import MOST_BYTES, check_summary, run_summary, verify_summary
 from harness.reports.verdict_annotations import verdict_annotations
 from harness.reports.verify_annotations import find_logged_setting, verify_annotations
+from harness.reports.verify_remedy import TriedRemedy
 from harness.scenarios.policies import load_policies
 from harness.scenarios.scenario import Scenario
 from harness.snapshots.findings import CellFinding, Finding
@@ -158,7 +159,21 @@ def test_verify_points_at_the_setting_that_decides() -> None:
     assert annotation.level is AnnotationLevel.ERROR
     assert annotation.place == FileLocation(Path("main.cf"), 3)
     assert "set here: smtpd_tls_protocols = !SSLv3" in annotation.message
+    assert annotation.title == "tls12-or-newer: smtp"
     assert "openssl-3.5.7 with TLSv1: negotiated TLSv1" in annotation.message
+
+
+def test_verify_says_what_was_tried_and_helps() -> None:
+    """The remedy stands beside the line that it replaces, only where it was measured to help."""
+    policy = load_policies()["tls12-or-newer"]
+    data = failing_run()
+    answers = judge_services(data, "candidate")
+    better = judge_services(candidate_run({"smtp": {"TLSv1.2": "TLSv1.2"}}), "candidate")
+    for after, helps in ((better, True), (answers, False)):
+        remedy = TriedRemedy(("smtpd_tls_protocols = >=TLSv1.2",), (), answers, after)
+        annotations = verify_annotations(data, scenario_of(""), answers, [policy], locate, remedy)
+        (annotation,) = annotations
+        assert annotation.message.endswith("smtpd_tls_protocols = >=TLSv1.2") is helps
 
 
 def test_verify_points_at_a_file_where_nothing_is_set() -> None:
