@@ -9,62 +9,21 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from harness.snapshots.snapshot_file import format_snapshot
+from harness.snapshots.snapshot_text import format_snapshot
+from tests.ci_steps import Step
 from tests.unit import sample_run
 from tests.unit.project.pages import ROOT
 from tests.unit.snapshots.snapshot_samples import GOOD, recorded
 
-SCRIPTS = ROOT / "scripts" / "ci"
 #: Those that a test runs, here or in tests/docker/test_ci.py.
 TESTED_SCRIPTS = {
     *("setup.sh", "images_key.sh", "load_images.sh", "save_images.sh", "measure.sh"),
     *("merge.sh", "shards.sh"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A folder in which steps run, with GitHub's files."""
-
-    folder: Path
-
-    def run(
-        self, script: str, *arguments: str, **variables: str
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a script as a step; its outputs are read with ``outputs``."""
-        (self.folder / "output").write_text("")
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.folder),
-            "XDG_CACHE_HOME": str(self.folder / "cache"),
-            "DOCKER_HOST": f"unix://{self.folder}/no-docker.sock",
-            "POSTFIX_MATRIX_PYTHON": sys.executable,
-            "GITHUB_OUTPUT": str(self.folder / "output"),
-            "GITHUB_STEP_SUMMARY": str(self.folder / "summary.md"),
-            "GITHUB_WORKSPACE": str(self.folder),
-            "RUNNER_TEMP": str(self.folder / "temp"),
-            "CI": "true",
-        }
-        return subprocess.run(
-            [SCRIPTS / script, *arguments],
-            cwd=self.folder,
-            env={**environment, **variables},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    @property
-    def outputs(self) -> dict[str, str]:
-        """The outputs of the script that ran last."""
-        lines = (self.folder / "output").read_text().splitlines()
-        return dict(line.split("=", 1) for line in lines)
 
 
 @pytest.fixture
