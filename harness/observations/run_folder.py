@@ -326,7 +326,8 @@ def load_run_form() -> TypeAdapter[RunRecord]:
 
 def read_record(data: Mapping[str, Any]) -> RunRecord:
     """The content of a run.json that is known to be one."""
-    return _run_form().validate_python(data)
+    record: RunRecord = load_run_form().validate_python(data)
+    return record
 
 
 def read_image(data: Mapping[str, Any]) -> ImageInfo:
