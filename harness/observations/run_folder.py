@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-from pydantic import TypeAdapter, ValidationError
+from typing import TYPE_CHECKING, Any
 
 from harness.catalog.peers import is_peer
 from harness.errors import FileError, FileLocation, UsageError
@@ -30,6 +28,9 @@ from harness.scenarios.expectations import (
     where_from,
 )
 from harness.tls import DEFAULT, NEVER_PLAINTEXT, PLAINTEXT, Offer, Service
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 #: Version of ``run.json``'s form that this module reads.
 RUN_SCHEMA = 1
@@ -316,13 +317,17 @@ def load_run(folder: Path) -> RunData:
 
 
 @cache
-def _run_form() -> TypeAdapter[RunRecord]:
+def load_run_form() -> TypeAdapter[RunRecord]:
+    """What checks ``run.json``: it takes as long to load as half of this package."""
+    from pydantic import TypeAdapter
+
     return TypeAdapter(RunRecord)
 
 
 def read_record(data: Mapping[str, Any]) -> RunRecord:
     """The content of a run.json that is known to be one."""
-    return _run_form().validate_python(data)
+    record: RunRecord = load_run_form().validate_python(data)
+    return record
 
 
 def read_image(data: Mapping[str, Any]) -> ImageInfo:
@@ -357,8 +362,10 @@ def _read_run(path: Path) -> RunRecord:
 
 
 def _validate_run(path: Path, data: Evidence) -> RunRecord:
+    from pydantic import ValidationError
+
     try:
-        run = _run_form().validate_python(hide_in_record(data))
+        run = load_run_form().validate_python(hide_in_record(data))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from harness.errors import (
 )
 from harness.observations.journal import Journal
 from harness.observations.record import MeasuredWith, Observation, Outcome
-from harness.observations.run_folder import RunData, load_run
+from harness.observations.run_folder import RunData, load_run, load_run_form
 from harness.observations.run_record import RunOpening, closing_figures, utc_now
 from harness.reports import write_reports
 from harness.run.engine import Engine
@@ -61,8 +62,8 @@ class Job:
 def measure_job(engine: Engine, job: Job, runs: Path, *, reports: bool = True) -> Path:
     """Measure a job's cells in a folder below ``runs``, or in its prior run's; gives the folder.
 
-    What was measured is on disk however it ends. ``reports``: write them at the end, too; a caller
-    who writes them later has its answer sooner.
+    What was measured is on disk however it ends. Without ``reports`` the answer comes sooner: the
+    caller lets the engine finish what is still checked, and writes them then.
 
     Raises:
         HarnessError: something that every cell needs is unavailable, or the folder is not writable.
@@ -90,10 +91,13 @@ def measure_job(engine: Engine, job: Job, runs: Path, *, reports: bool = True) -
             only=job.only,
             alone=job.alone,
             known=job.known,
+            checks_later=not reports,
         )
         write_record()
         if not job.stays_aside:
             point_latest(folder)
+        # Needed to read the run in the end; containers take longer to start.
+        threading.Thread(target=load_run_form, daemon=True).start()
         try:
             engine.run(run.execute())
         except BaseException as error:

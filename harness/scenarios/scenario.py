@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.errors import FileError, FileLocation, UsageError
 from harness.postfix_config.key_files import (
@@ -30,14 +31,15 @@ from harness.scenarios.policies import (
     load_policies,
 )
 from harness.scenarios.scenario_files import read_fragment, read_text
-from harness.scenarios.toml_schema import (
-    Description,
+from harness.scenarios.toml_text import (
     Extent,
     SurroundingsMode,
     line_in_table,
-    parse_description,
     suggest_among,
 )
+
+if TYPE_CHECKING:
+    from harness.scenarios.toml_schema import Description
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]*")
 TOML, _MAIN, _MASTER = "scenario.toml", "main.cf", "master.cf"
@@ -265,6 +267,9 @@ def _read_folder(
             check(texts.get(name, ""), folder / name)
         except FileError as error:
             errors.append(error)
+    # What checks it takes a third of a second to load, and a candidate has none.
+    from harness.scenarios.toml_schema import parse_description
+
     description, more_errors = (
         (None, []) if TOML not in texts else parse_description(texts[TOML], folder / TOML)
     )

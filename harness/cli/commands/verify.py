@@ -32,7 +32,7 @@ from harness.reports import write_reports
 from harness.reports.problems import describe_problems
 from harness.reports.service_labels import service_labels
 from harness.reports.verify_remedy import TriedRemedy, why_no_remedy
-from harness.run.choosing import read_scenarios
+from harness.run.choosing import ScenarioFolder
 from harness.scenarios.claims import Claims
 from harness.scenarios.expectations import (
     Expectation,
@@ -120,7 +120,7 @@ def verify_command(
     """
     known = load_policies(measuring.scenarios_dir)
     named = [_parse_policy(text, known) for text in policies]
-    scenarios = read_scenarios(measuring.scenarios_dir)
+    scenarios = ScenarioFolder(measuring.scenarios_dir)
     given = named_candidate(names, scenarios, service, options=reading)
     candidate = _claim_policies(given, named)
     if service and not measuring.selection.services:
@@ -154,7 +154,8 @@ def verify_command(
             remedy, data = _try_remedy(measure, data, to_measure, service_answers, known_policies)
             output.print_rest(data, service_answers, remedy, locate)
         finally:
-            # The answer does not wait for them.
+            # The answer does not wait for these.
+            engine.finish()
             write_reports(data.folder)
         reuse.keep_cells(data, to_measure)
     click.echo(f"\nThe run is in {data.folder}", err=True)
