@@ -349,7 +349,7 @@
 
   // ---- keyboard: arrows move between cells that are shown, one of them can be tabbed to ------------
   let tabbable = null;
-  const visible = (button) => button.offsetParent !== null;
+  const visible = (button) => button.checkVisibility({ visibilityProperty: true });
   function rove(button) {
     if (tabbable) tabbable.tabIndex = -1;
     tabbable = button;
@@ -478,7 +478,7 @@
 
   form.hidden = false;
   // On a narrow screen the list of scenarios would fill the first view.
-  if (window.matchMedia("(max-width: 40rem)").matches) $(".contents details").open = false;
+  if (window.matchMedia("(max-width: 64rem)").matches) $(".contents details").open = false;
   window.addEventListener("beforeprint", () => { $(".legend").open = true; });
   window.addEventListener("hashchange", follow);
   window.addEventListener("popstate", follow);
