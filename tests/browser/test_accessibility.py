@@ -21,7 +21,8 @@ OPEN_ALL = "for (const each of document.querySelectorAll('details')) each.open =
 #: Also the rules that axe-core does not run by itself.
 RUN = """
 const done = arguments[arguments.length - 1];
-const rules = { "target-size": { enabled: true }, "label-content-name-mismatch": { enabled: true } };
+const rules = Object.fromEntries(["target-size", "label-content-name-mismatch"].map(
+  (name) => [name, { enabled: true }]));
 axe.run(document, { rules, resultTypes: ["violations"] }).then(({ violations }) => done(
   violations.flatMap(({ id, nodes }) => nodes.slice(0, 5).map((node) =>
     `${id}: ${node.target.join(" ")}: ${node.html.slice(0, 160)}: ${node.failureSummary}`))));

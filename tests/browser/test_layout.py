@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -163,7 +162,10 @@ def test_the_address_has_the_filters_and_the_open_cell(page: Page) -> None:
 @pytest.mark.parametrize(
     ("address", "parts"),
     [
-        ("#debian-12/defaults/smtp/openssl-3.5.7/TLSv1.9", ("no cell", CELL.replace("TLSv1.2", ""))),
+        (
+            "#debian-12/defaults/smtp/openssl-3.5.7/TLSv1.9",
+            ("no cell", CELL.replace("TLSv1.2", "")),
+        ),
         ("#gone/defaults/smtp/openssl-3.5.7/TLSv1.2", ("no cell gone/", "of another run")),
         ("#s-gone", ("no place s-gone",)),
         ("#%E0%A4%A", ("no place",)),
@@ -189,7 +191,7 @@ def test_names_in_the_contents_are_unique(page: Page) -> None:
     assert len(set(names)) == len(names)
 
 
-def test_on_paper_every_client_and_every_column_is_there(page: Page, tmp_path: Path) -> None:
+def test_on_paper_every_client_and_every_column_is_there(page: Page) -> None:
     """Protects the print: the table is not wider than the paper, and no row is left out."""
     chrome = page.chrome
     with page.screen(PAPER):

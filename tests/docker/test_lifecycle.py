@@ -85,6 +85,18 @@ def test_an_interrupted_run_tidies_up_and_keeps_its_cells(
     assert (folder / "index.html").is_file()
     assert all(data.evidence(one) is not None for one in data.observations)
     check_instances_are_kept(data)
+    check_no_local_path(folder, tmp_path)
+
+
+def check_no_local_path(folder: Path, runs: Path) -> None:
+    """No file of a whole run folder names the home, the working folder, or where the runs are."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert len(files) > 20
+    places = {str(Path.home()), str(Path.cwd()), str(runs)} - {"/"}
+    texts = {path: path.read_text(encoding="utf-8") for path in files}
+    assert [
+        (path, place) for path, text in texts.items() for place in places if place in text
+    ] == []
 
 
 def check_instances_are_kept(data: RunData) -> None:

@@ -38,7 +38,9 @@ function fragment() {
 // An address may be of another run, or of an older page: what it names and this page lacks is said.
 const notice = $("#notice");
 function say(...content) {
-  notice.replaceChildren(...content);
+  const close = el("button", { type: "button", textContent: "✕", "aria-label": "✕ close this notice" });
+  close.addEventListener("click", () => say());
+  notice.replaceChildren(el("span", {}, ...content), close);
   notice.hidden = !content.length;
 }
 function follow() {
@@ -65,7 +67,6 @@ function sayStale(id) {
   say(`This page has no ${isCell ? "cell" : "place"} `, el("code", { textContent: id }),
     ": the link is of another run. ",
     ...(near ? ["The nearest cell here is ", el("a", { href: "#" + near.id, textContent: near.id }), "."] : []));
-  notice.scrollIntoView({ block: "center" });
 }
 // The first cell that is the same up to the offer, or else up to the client, or the service.
 function nearest(id) {
