@@ -42,7 +42,7 @@ class EffectiveSetting:
     @property
     def text(self) -> str:
         """``smtpd_tls_ciphers = medium (Postfix's default)``."""
-        value = f"{self.name} = {self.value}".rstrip()
+        value = f"{self.name} = {' '.join(self.value.split())}".rstrip()
         return f"{value} ({self.remark})" if self.remark else value
 
 
