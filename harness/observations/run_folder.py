@@ -316,23 +316,9 @@ def load_run(folder: Path) -> RunData:
 
 
 @cache
-def _run_form() -> TypeAdapter[RunRecord]:
+def run_form() -> TypeAdapter[RunRecord]:
+    """What reads the content of a run.json."""
     return TypeAdapter(RunRecord)
-
-
-def read_record(data: Mapping[str, Any]) -> RunRecord:
-    """The content of a run.json that is known to be one."""
-    return _run_form().validate_python(data)
-
-
-def read_image(data: Mapping[str, Any]) -> ImageInfo:
-    """What a run.json records of an image."""
-    return _image_form().validate_python(data)
-
-
-@cache
-def _image_form() -> TypeAdapter[ImageInfo]:
-    return TypeAdapter(ImageInfo)
 
 
 def _read_run(path: Path) -> RunRecord:
@@ -358,7 +344,7 @@ def _read_run(path: Path) -> RunRecord:
 
 def _validate_run(path: Path, data: Evidence) -> RunRecord:
     try:
-        run = _run_form().validate_python(hide_in_record(data))
+        run = run_form().validate_python(hide_in_record(data))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])

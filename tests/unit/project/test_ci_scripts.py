@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.snapshots.snapshot_file import format_snapshot
+from harness.snapshots.snapshot_text import format_snapshot
 from tests.unit import sample_run
 from tests.unit.project.pages import ROOT
 from tests.unit.snapshots.snapshot_samples import GOOD, recorded
