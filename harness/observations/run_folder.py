@@ -324,22 +324,6 @@ def load_run_form() -> TypeAdapter[RunRecord]:
     return TypeAdapter(RunRecord)
 
 
-def read_record(data: Mapping[str, Any]) -> RunRecord:
-    """The content of a run.json that is known to be one."""
-    record: RunRecord = load_run_form().validate_python(data)
-    return record
-
-
-def read_image(data: Mapping[str, Any]) -> ImageInfo:
-    """What a run.json records of an image."""
-    return _image_form().validate_python(data)
-
-
-@cache
-def _image_form() -> TypeAdapter[ImageInfo]:
-    return TypeAdapter(ImageInfo)
-
-
 def _read_run(path: Path) -> RunRecord:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))

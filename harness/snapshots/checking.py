@@ -27,7 +27,7 @@ from harness.snapshots.comparison import (
     needs_repeating,
     replace_cells,
 )
-from harness.snapshots.findings import DIFFERENCES, UNPROVED, CellFinding, Finding
+from harness.snapshots.findings import UNPROVED, Finding
 from harness.snapshots.known_failures import KnownFailures
 from harness.snapshots.snapshot import Measurement, RecordedSelection, Snapshot
 from harness.snapshots.strength import (
@@ -103,9 +103,8 @@ class SnapshotCheck:
         measurement = replace(measurement, unavailable=unavailable)
         comparer = self._make_comparer()
         comparison = comparer.compare(measurement, selected)
-        doubtful = {scenario.id: needs_repeating(comparison)}
         compared = {scenario.id: (scenario, comparison)}
-        (comparison,) = self._judge_again(comparer, compared, doubtful).values()
+        (comparison,) = self._judge_again(comparer, compared).values()
         search = BlameSearch(self.snapshot, self.level, scenario, self.measure, measurement.builds)
         blames = search.find_blames(comparison.cells) if with_blame else ()
         moves = find_moves(self.snapshot.builds, measurement.builds)
@@ -123,7 +122,7 @@ class SnapshotCheck:
     def run_strength(self, selected: Collection[CellPlace]) -> tuple[MutantResult, ...]:
         """Which mutants of the candidate the snapshot catches: those that a check finds red.
 
-        All are measured, and what differs twice more: a difference counts when it repeats.
+        As in a check what differs, or shows nothing, is measured twice more.
         """
         mutants = self.make_mutants()
         scenarios = [scenario for _, scenario in mutants.values()]
@@ -136,11 +135,7 @@ class SnapshotCheck:
             )
             for scenario in scenarios
         }
-        doubtful = {
-            name: comparison.having(*DIFFERENCES, Finding.STALE)
-            for name, (_, comparison) in compared.items()
-        }
-        comparisons = self._judge_again(comparer, compared, doubtful)
+        comparisons = self._judge_again(comparer, compared)
         return tuple(
             judge_mutant(mutation, comparisons[name].cells, services)
             for name, (mutation, _) in mutants.items()
@@ -159,16 +154,14 @@ class SnapshotCheck:
         return self.measure([scenario], places, alone).get(scenario.id, Measurement({}))
 
     def _judge_again(
-        self,
-        comparer: Comparer,
-        compared: Mapping[str, tuple[Scenario, Comparison]],
-        doubtful: Mapping[str, Sequence[CellFinding]],
+        self, comparer: Comparer, compared: Mapping[str, tuple[Scenario, Comparison]]
     ) -> dict[str, Comparison]:
-        """The comparisons after their doubtful cells were measured again.
+        """The comparisons after the cells that are not as recorded were measured again.
 
-        ``compared`` has scenarios by id, each with its first comparison, ``doubtful`` the cells of
-        each. Scenarios with the same doubtful cells are measured side by side.
+        ``compared`` has scenarios by id, each with its first comparison. Scenarios with the same
+        cells to be measured again are measured side by side.
         """
+        doubtful = {name: needs_repeating(comparison) for name, (_, comparison) in compared.items()}
         groups: dict[tuple[CellPlace, ...], list[str]] = {}
         for name, cells in doubtful.items():
             if cells:
