@@ -56,6 +56,10 @@ COMMANDS = {
         "harness.cli.commands.list:list_command",
         "List builds, scenarios, clients and other choices.",
     ),
+    "publish": (
+        "harness.cli.commands.publish:publish_command",
+        "Write runs as a static site that anyone can host.",
+    ),
     "record": (
         "harness.cli.commands.record:record_command",
         "Measure a configuration and record what it does.",

@@ -309,7 +309,7 @@ def load_run(folder: Path) -> RunData:
         UsageError: the folder is no run, or its run.json has another schema or a wrong field.
         FileError: a line of observations.jsonl, other than a torn last one, is no observation.
     """
-    run = _read_run(folder / "run.json")
+    run = load_record(folder)
     observations, notes = _read_observations(folder / "observations.jsonl")
     if run.finished is None:
         notes = ("the run is not finished: it was stopped, or is still going on", *notes)
@@ -324,7 +324,13 @@ def load_run_form() -> TypeAdapter[RunRecord]:
     return TypeAdapter(RunRecord)
 
 
-def _read_run(path: Path) -> RunRecord:
+def load_record(folder: Path) -> RunRecord:
+    """Read ``run.json`` alone.
+
+    Raises:
+        UsageError: the folder is no run, or its run.json has another schema or a wrong field.
+    """
+    path = folder / "run.json"
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -377,7 +383,7 @@ def _read_observations(path: Path) -> tuple[tuple[Observation, ...], tuple[str, 
             observation = Observation.from_json(line.decode("utf-8"))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             if number < len(lines):
-                raise _not_an_observation(path, number, error) from None
+                raise not_an_observation(path, number, error) from None
             notes.append(f"the last line of {path.name} is torn and was dropped")
             continue
         if by_cell.pop(observation.cell, None):
@@ -386,7 +392,8 @@ def _read_observations(path: Path) -> tuple[tuple[Observation, ...], tuple[str, 
     return tuple(by_cell.values()), tuple(notes)
 
 
-def _not_an_observation(path: Path, number: int, error: Exception) -> FileError:
+def not_an_observation(path: Path, number: int, error: Exception) -> FileError:
+    """The error of a line of observations.jsonl that is no observation; lines count from 1."""
     return FileError(
         FileLocation(path, line=number),
         f"not an observation: {error!r}",

@@ -119,7 +119,7 @@ def _make_environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["web"] = _web_address
+    environment.filters["web"] = web_address
     environment.filters["port"] = _describe_port
     environment.globals["tip"] = _cell_tooltip
     environment.globals["brief_reason"] = brief_reason
@@ -131,7 +131,7 @@ def _csp_hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def _web_address(url: str | None) -> str:
+def web_address(url: str | None) -> str:
     """The address if it is http or https; a scenario's file may name anything."""
     return url if url and url.startswith(("https://", "http://")) else ""
 

@@ -15,6 +15,7 @@ from harness.errors import UsageError
 from harness.observations.record import Observation
 from harness.observations.run_folder import (
     Claimed,
+    ImageInfo,
     RunData,
 )
 from harness.postfix_config.main_cf import parse_main_cf
@@ -257,7 +258,11 @@ def compared_cells(
 
 def build_versions(data: RunData, build: str) -> tuple[Version | None, Version | None]:
     """The Postfix and OpenSSL versions of a build, as its running image reported them."""
-    image = data.run.images.get(build)
+    return image_versions(data.run.images.get(build))
+
+
+def image_versions(image: ImageInfo | None) -> tuple[Version | None, Version | None]:
+    """The Postfix and OpenSSL versions of an image; None where they are not known."""
     if image is None:
         return None, None
     return _parse_version(image.postfix), _parse_version(image.openssl)

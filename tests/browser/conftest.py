@@ -16,6 +16,8 @@ from harness.observations.run_folder import RunData
 from harness.paths import cache_dir
 from harness.sources.registries import fetch_packages
 from tests.browser.page import Page
+from tests.browser.site import SiteReader, serve_folder
+from tests.browser.site_sample import publish_two_nights
 
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -73,5 +75,29 @@ def page(chrome: Chrome, data: RunData) -> Iterator[Page]:
     opened = Page(chrome, data)
     opened.load()
     yield opened
+    console: list[object] = chrome.get_log("browser")  # type: ignore[no-untyped-call]
+    assert console == []
+
+
+@pytest.fixture(scope="session")
+def site_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site of two nights. Tests read it; one that changes a site makes a copy."""
+    work = tmp_path_factory.mktemp("site")
+    return publish_two_nights(work / "runs", work / "site")
+
+
+@pytest.fixture(scope="session")
+def site_address(site_folder: Path) -> Iterator[str]:
+    """Where the site is served."""
+    with serve_folder(site_folder) as address:
+        yield address
+
+
+@pytest.fixture
+def site(chrome: Chrome, site_folder: Path, site_address: str) -> Iterator[SiteReader]:
+    """A reader of the site; the console must stay empty."""
+    chrome.get_log("browser")  # type: ignore[no-untyped-call]
+    yield SiteReader(chrome, site_folder, site_address)
+    chrome.get("about:blank")
     console: list[object] = chrome.get_log("browser")  # type: ignore[no-untyped-call]
     assert console == []

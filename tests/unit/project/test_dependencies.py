@@ -23,6 +23,9 @@ def _declared() -> dict[str, set[str]]:
         "At run time": {_name(r) for r in data["project"]["dependencies"]},
         "To build": {_name(r) for r in groups["build"]},
         "To develop": {_name(r) for r in groups["dev"]},
+        "To publish (the extra `site`)": {
+            _name(r) for r in data["project"]["optional-dependencies"]["site"]
+        },
     }
 
 

@@ -1,0 +1,97 @@
+"""``postfix-matrix publish``: runs as a static site, for any host; without Docker."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
+from harness.errors import UsageError
+from harness.run.run_folders import run_folder
+from harness.site.publication import DEFAULT_LICENCE, PublishOptions, publish_runs
+
+_KEPT = 90
+
+
+@click.command(
+    "publish",
+    cls=GroupedCommand,
+    epilog=format_examples(
+        "postfix-matrix publish runs/latest --into site",
+        "postfix-matrix publish runs/latest --into site --base-url https://example.org/tls/",
+    ),
+)
+@click.argument("runs", metavar="RUN…", type=click.Path(path_type=Path), nargs=-1, required=True)
+@grouped_option(
+    OptionGroup.OUTPUT,
+    "--into",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="SITE",
+    help="Folder of the site: new, empty, or written by this command before. It is replaced at "
+    "once, when everything has been written.",
+)
+@grouped_option(
+    OptionGroup.OUTPUT,
+    "--keep",
+    type=click.IntRange(min=1),
+    default=_KEPT,
+    show_default=True,
+    help="Keep the data of that many runs. Cells stay, however old they are.",
+)
+@grouped_option(
+    OptionGroup.OUTPUT,
+    "--base-url",
+    metavar="URL",
+    help="Where the site will be, for feeds and search engines: https://example.org/tls/",
+)
+@grouped_option(
+    OptionGroup.OUTPUT,
+    "--licence",
+    metavar="NAME",
+    default=DEFAULT_LICENCE,
+    show_default=True,
+    help="Licence of the data, by its SPDX id.",
+)
+def publish_command(
+    runs: tuple[Path, ...], into: Path, keep: int, base_url: str | None, licence: str
+) -> None:
+    """Write runs as a static site that anyone can host.
+
+    Each RUN is a run folder. A cell shows its newest measurement; what a run did not measure stays
+    as it was. Publish every night into the same folder: pages, feeds and data say what changed.
+    """
+    options = PublishOptions(
+        keep=keep,
+        base_url=_check_address(base_url),
+        licence=licence,
+        now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    )
+    folders = [run_folder(folder) for folder in runs]
+    result = publish_runs(folders, into, options, lambda text: click.echo(text, err=True))
+    for name, size in sorted(result.large.items())[:10]:
+        click.echo(f"note: {name} has {size // 1000} kB, more than a page should have", err=True)
+    click.echo(
+        f"{into}: {result.cells} cells on {result.pages} pages; "
+        f"{len(result.runs)} run{'' if len(result.runs) == 1 else 's'} kept"
+    )
+
+
+def _check_address(url: str | None) -> str | None:
+    """The address with a slash at its end.
+
+    Raises:
+        UsageError: it is no address of the web.
+    """
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+        raise UsageError(
+            f"--base-url {url!r} is no address of a folder on the web",
+            next_step="write it as https://example.org/tls/",
+        )
+    return url if url.endswith("/") else f"{url}/"

@@ -1,0 +1,178 @@
+"""Whether a client delivers to a server, in sentences that an administrator can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.observations.record import Observation, Outcome
+from harness.reports.labels import describe_result, obstacles_text
+from harness.scenarios.claims import BASELINE
+from harness.scenarios.expectations import DELIVERED
+from harness.site.addresses import page_link
+from harness.site.cells import NONE, CellRow
+from harness.site.site_index import SiteIndex
+from harness.site.titles import port_title, sends_mail
+from harness.verdicts.observation_diff import (
+    UNOBSERVED,
+    cipher_of,
+    protocol_of,
+    without_certificate,
+)
+from harness.verdicts.since import kind_of_build, known_releases
+from harness.verdicts.verdict import image_versions
+from harness.verdicts.version_boundaries import LabelledBuild, find_dependence
+from harness.verdicts.version_dependence_text import coverage_sentences, dependence_sentences
+
+#: Advice that is named as a way out, or as what would break it.
+_MOST_NAMED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One sentence; ``kind`` is yes, no, partly or unknown."""
+
+    kind: str
+    text: str
+    service: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something to change, with the advice that was tried."""
+
+    text: str
+    name: str = ""
+    href: str = ""
+    after: str = ""
+
+
+def delivers(observation: Observation) -> bool:
+    """Whether the message got through, or the handshake where the client does no more."""
+    return observation.outcome in DELIVERED
+
+
+def pair_answers(index: SiteIndex, client: str, build: str) -> list[Answer]:
+    """One answer per port, with the server's defaults and the client as its user runs it."""
+    cells = index.baseline_cells(client, build)
+    if cells is None:
+        return []
+    mails = sends_mail(index.content.state.image(client))
+    rows = cells.defaults
+    return [
+        answer_of(
+            service, index.observation(rows[service]), mails, last_known(index, rows[service])
+        )
+        for service in index.services
+        if service in rows
+    ]
+
+
+def last_known(index: SiteIndex, row: CellRow) -> str:
+    """What a cell that shows nothing now showed when it was last known; "" elsewhere."""
+    if row.known == NONE:
+        return ""
+    content = index.content
+    run = content.tables.run.names[row.known_run]
+    started = content.state.runs.get(run, {}).get("started", "")[:10]
+    return f"{content.comparer.sentence(row.offer, row.known)} on {started}"
+
+
+def answer_of(service: str, shown: Observation, mails: bool, known: str = "") -> Answer:
+    """The answer for one port."""
+    port = port_title(service)
+    if shown.outcome is Outcome.ACCEPTED:
+        with_what = ", ".join(part for part in (protocol_of(shown), cipher_of(shown)) if part)
+        end = "the message is queued" if mails else "the handshake succeeds (it sends no mail)"
+        trust = ", without a certificate" if without_certificate(shown) else ""
+        return Answer("yes", f"Yes on {port}: {with_what}{trust}; {end}.", service)
+    if shown.outcome is Outcome.PLAINTEXT:
+        return Answer(
+            "partly", f"Without TLS only on {port}: the message is not encrypted.", service
+        )
+    if shown.outcome in UNOBSERVED:
+        before = f"; before that: {known}" if known else ""
+        return Answer("unknown", f"Unknown on {port}: {describe_result(shown)}{before}.", service)
+    who = decided_text(shown)
+    return Answer(
+        "no", f"No on {port}: {describe_result(shown)}{f'; {who}' if who else ''}.", service
+    )
+
+
+def decided_text(shown: Observation) -> str:
+    """Who decided: ``refused by Postfix's protocol list``; "" where nothing was refused."""
+    if obstacles := obstacles_text(shown):
+        return f"decided by {obstacles}"
+    return f"decided by the {shown.decided_by}" if shown.decided_by else ""
+
+
+def headline(answers: list[Answer]) -> str:
+    """All ports in a few words, for a list and for search engines."""
+    if not answers:
+        return "not measured with the server's defaults"
+    yes = [answer.service for answer in answers if answer.kind == "yes"]
+    no = [answer.service for answer in answers if answer.kind == "no"]
+    if len(yes) == len(answers):
+        return f"yes ({', '.join(yes)})"
+    if len(no) == len(answers):
+        return f"no ({', '.join(no)})"
+    parts = [(yes, "yes"), (no, "no")]
+    named = "; ".join(f"{word}: {', '.join(names)}" for names, word in parts if names)
+    return named or "no clear result"
+
+
+def way_out(index: SiteIndex, client: str, build: str) -> Iterator[Step]:
+    """What was tried on this very pair and makes it deliver, or stops it."""
+    by_scenario = index.pairs[client, build]
+    baseline = by_scenario.get(BASELINE)
+    if baseline is None:
+        return
+    for service, row in baseline.defaults.items():
+        shown = index.observation(row)
+        if shown.outcome in UNOBSERVED:
+            continue
+        tried = {
+            name: delivers(index.observation(cells.defaults[service]))
+            for name, cells in by_scenario.items()
+            if name != BASELINE
+            and service in cells.defaults
+            and index.observation(cells.defaults[service]).outcome not in UNOBSERVED
+        }
+        turned = [name for name, ok in tried.items() if ok is not delivers(shown)]
+        yield from _steps_of_service(index, service, delivers(shown), turned, len(tried))
+
+
+def _steps_of_service(
+    index: SiteIndex, service: str, delivered: bool, turned: list[str], tried: int
+) -> Iterator[Step]:
+    port = port_title(service)
+    if not delivered and not turned:
+        more = f"none of the {tried} configurations tried here delivers" if tried else "untried"
+        yield Step(f"On {port}: {more}.")
+    verb = "would stop it" if delivered else "makes it deliver (tried)"
+    for name in turned[:_MOST_NAMED]:
+        title = index.content.state.scenario(name).title or name
+        href = page_link("advice", name)
+        yield Step(f"On {port} this {verb}:", title, href)
+    if len(turned) > _MOST_NAMED:
+        yield Step(f"On {port}: {len(turned) - _MOST_NAMED} more, in the table below.")
+
+
+def since_sentences(index: SiteIndex, client: str) -> Iterator[tuple[str, list[str]]]:
+    """By service: since which versions a client, as its user runs it, delivers by default."""
+    for service in index.services:
+        points = []
+        for build in index.measured_builds(client):
+            cells = index.baseline_cells(client, build)
+            row = cells.defaults.get(service) if cells else None
+            if row is None:
+                continue
+            shown = index.observation(row)
+            label = None
+            if shown.outcome not in UNOBSERVED:
+                label = "delivers" if delivers(shown) else f"does not ({describe_result(shown)})"
+            postfix, openssl = image_versions(index.content.state.image(build))
+            points.append(LabelledBuild(build, postfix, openssl, label, kind_of_build(build)))
+        if points:
+            found = find_dependence(points, known_releases())
+            yield service, [*dependence_sentences(found), *coverage_sentences(found)]

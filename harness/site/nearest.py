@@ -1,0 +1,138 @@
+"""The nearest measured neighbours of what was not measured: by TLS library and versions.
+
+They are other software than what was asked about, so every page names them as such.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from harness.catalog.versions import Version
+from harness.errors import UsageError
+from harness.site.site_index import SiteIndex
+from harness.site.titles import client_versions, described_by
+from harness.verdicts.verdict import image_versions
+
+#: Neighbours of each kind that a page names.
+MOST_NEIGHBOURS = 3
+_NUMBER = re.compile(r"\d+(?:\.\d+)+[a-z]{0,2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A measured pair near an unmeasured one, and why it is near."""
+
+    client: str
+    build: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class SoftwareName:
+    """Software that people search for and that was not measured (aliases.toml).
+
+    ``highest`` is its newest TLS version by default, ``like`` are clients that come nearest.
+    """
+
+    id: str
+    name: str
+    about: str
+    highest: str
+    library: str = ""
+    source: str = ""
+    like: tuple[str, ...] = ()
+
+
+@cache
+def software_names() -> tuple[SoftwareName, ...]:
+    """The records of aliases.toml."""
+    text = (files("harness.site") / "aliases.toml").read_text(encoding="utf-8")
+    records: list[dict[str, Any]] = tomllib.loads(text)["software"]
+    return tuple(
+        SoftwareName(**{**record, "like": tuple(record.get("like", ()))}) for record in records
+    )
+
+
+def nearest_pairs(index: SiteIndex, client: str, build: str) -> list[Neighbour]:
+    """The same client with the nearest servers, then the nearest clients with the same server."""
+    return [*_nearest_builds(index, client, build), *_nearest_clients(index, client, build)]
+
+
+def alias_neighbours(index: SiteIndex, name: SoftwareName) -> list[str]:
+    """The measured clients nearest to software that was not: those named, else by version."""
+    measured = {client for client, _ in index.pairs}
+    named = [client for client in name.like if client in measured]
+    if named:
+        return named[:MOST_NEIGHBOURS]
+    images = index.content.state
+    same = [
+        client
+        for client in index.clients
+        if client in measured and client_versions(images.image(client))[-1:] == (name.highest,)
+    ]
+    return same[:MOST_NEIGHBOURS]
+
+
+def _nearest_builds(index: SiteIndex, client: str, build: str) -> Iterator[Neighbour]:
+    state = index.content.state
+    aim = image_versions(state.image(build))
+    scored = []
+    for other in index.measured_builds(client):
+        versions = image_versions(state.image(other))
+        scored.append((_distance(aim[1], versions[1]), _distance(aim[0], versions[0]), other))
+    for openssl, postfix, other in sorted(scored)[:MOST_NEIGHBOURS]:
+        why = "the same client; nearest OpenSSL" if openssl else "the same client and OpenSSL"
+        if not postfix:
+            why += ", the same Postfix"
+        yield Neighbour(client, other, why)
+
+
+def _nearest_clients(index: SiteIndex, client: str, build: str) -> Iterator[Neighbour]:
+    state = index.content.state
+    about, versions = _library(index, client)
+    highest = client_versions(state.image(client))[-1:]
+    scored = []
+    for other in index.clients:
+        if other == client or (other, build) not in index.pairs:
+            continue
+        library, number = _library(index, other)
+        same_top = client_versions(state.image(other))[-1:] == highest
+        scored.append((not same_top, library != about, _distance(versions, number), other))
+    for other_top, other_library, _, other in sorted(scored)[:MOST_NEIGHBOURS]:
+        if other_top and other_library:
+            continue
+        why = "the same server; "
+        why += "the same newest TLS version" if not other_top else "another newest TLS version"
+        why += ", another library" if other_library else ", the same library"
+        yield Neighbour(other, build, why)
+
+
+def _library(index: SiteIndex, client: str) -> tuple[str, Version | None]:
+    described = described_by(index.content.state.image(client))
+    match = _NUMBER.search(str(described.get("tls_version") or ""))
+    return str(described.get("tls_library") or ""), _parse(match[0]) if match else None
+
+
+def _parse(text: str) -> Version | None:
+    try:
+        return Version.parse(text)
+    except UsageError:
+        return None
+
+
+def _distance(first: Version | None, second: Version | None) -> int:
+    """A number that is 0 for the same version, and larger the more significant the part is that
+    differs; unknown versions are farthest."""
+    if first is None or second is None:
+        return 10**9
+    left, right = (list(version.key[0]) + [0] * 4 for version in (first, second))
+    weights = (1_000_000, 10_000, 100, 1)
+    pairs = zip(left[:4], right[:4], weights, strict=True)
+    numbers = sum(abs(a - b) * weight for a, b, weight in pairs)
+    return 4 * numbers + (first != second)

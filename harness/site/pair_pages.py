@@ -1,0 +1,161 @@
+"""``can/CLIENT/BUILD/``: can this client deliver to that server?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.scenarios.claims import BASELINE
+from harness.site.addresses import cell_link, page_link
+from harness.site.answers import (
+    decided_text,
+    headline,
+    pair_answers,
+    since_sentences,
+    way_out,
+)
+from harness.site.facts import order_names
+from harness.site.nearest import nearest_pairs
+from harness.site.pages import PageWriter
+from harness.site.site_index import ShownCell, SiteIndex
+from harness.site.titles import build_title, client_about, offer_title, port_title, short_port
+
+#: Rows of each table, so that a page keeps its size.
+_MOST_OFFERS, _MOST_ADVICE = 40, 90
+
+
+class PairPages:
+    """Writes the page of every client with every server."""
+
+    def __init__(self, index: SiteIndex, writer: PageWriter, model: Any) -> None:
+        self._index, self._writer, self._model = index, writer, model
+        self._since: dict[str, list[tuple[str, list[str]]]] = {}
+
+    def write_all(self) -> None:
+        """All pairs, measured or not."""
+        for client in self._index.clients:
+            self._since[client] = list(since_sentences(self._index, client))
+            for build in self._index.builds:
+                self._write(client, build)
+
+    def _write(self, client: str, build: str) -> None:
+        index, state = self._index, self._index.content.state
+        measured = (client, build) in index.pairs
+        answers = pair_answers(index, client, build)
+        short = headline(answers) if measured else "not measured"
+        self._writer.write(
+            "can", "can", client, build,
+            page="can",
+            title=f"{client} to {build}: can it deliver?"[:70],
+            description=f"Can {client} deliver to {build_title(build, state.image(build))}? "
+            f"{short[:1].upper()}{short[1:]}. Measured with both sides' logs.",
+            crumbs=(("Can it deliver?", "can/"), (client, page_link("client", client))),
+            client={
+                "name": client, "href": page_link("client", client),
+                "title": client_title(client, client_about(client, state.image(client))),
+            },
+            build={
+                "name": build, "href": page_link("build", build),
+                "title": build_title(build, state.image(build)),
+            },
+            model=self._model,
+            measured=measured,
+            answers=answers,
+            nearest=[] if measured else self._nearest(client, build),
+            change=list(way_out(index, client, build)) if measured else [],
+            since=self._since_lines(client),
+            baseline=self._baseline(client, build),
+            advice=self._advice(client, build),
+            evidence=page_link("cell", build, BASELINE) if measured and answers else "",
+        )  # fmt: skip
+
+    def _since_lines(self, client: str) -> list[str]:
+        return [
+            f"{port_title(service)}: {sentence}"
+            for service, sentences in self._since[client]
+            for sentence in sentences
+        ][:12]
+
+    def _nearest(self, client: str, build: str) -> list[dict[str, str]]:
+        return [
+            {
+                "href": page_link("can", near.client, near.build),
+                "name": f"{near.client} to {near.build}",
+                "why": near.why,
+                "text": headline(pair_answers(self._index, near.client, near.build)),
+            }
+            for near in nearest_pairs(self._index, client, build)
+        ]
+
+    def _baseline(self, client: str, build: str) -> dict[str, Any]:
+        """The cells under the server's defaults: offers × services."""
+        index, names = self._index, self._index.content.tables
+        by_place: dict[tuple[str, str], ShownCell] = {}
+        for row in index.rows(client, build, BASELINE):
+            offer, service = names.offer.names[row.offer], names.service.names[row.service]
+            shown = index.observation(row)
+            by_place[offer, service] = ShownCell(
+                shown.outcome.value,
+                index.content.comparer.label(row.offer, row.result),
+                href=cell_link(names.cell_id(row)),
+                who=decided_text(shown).removeprefix("decided by "),
+            )
+        offers = order_names({offer for offer, _ in by_place}, index.content.order.offers)
+        services = order_names({service for _, service in by_place}, index.services)
+        return {
+            "services": [short_port(service) for service in services],
+            "rows": [
+                {
+                    "offer": offer_title(offer),
+                    "cells": [by_place.get((offer, service)) for service in services],
+                }
+                for offer in offers[:_MOST_OFFERS]
+            ],
+            "more": max(0, len(offers) - _MOST_OFFERS),
+            "href": page_link("cell", build, BASELINE),
+        }
+
+    def _advice(self, client: str, build: str) -> dict[str, Any]:
+        """The scenarios measured with the pair; those that change most come first."""
+        index, state = self._index, self._index.content.state
+        by_scenario = {
+            k: v for k, v in index.pairs.get((client, build), {}).items() if k != BASELINE
+        }
+        services = order_names(
+            {name for cells in by_scenario.values() for name in cells.defaults}, index.services
+        )
+        baseline = index.baseline_cells(client, build)
+        ordered = sorted(by_scenario, key=lambda name: (-by_scenario[name].differs, name))
+        rows = []
+        for name in ordered[:_MOST_ADVICE]:
+            cells = by_scenario[name]
+            rows.append({
+                "title": state.scenario(name).title or name,
+                "href": page_link("advice", name),
+                "cells_href": page_link("cell", build, name),
+                "count": cells.count,
+                "differs": cells.differs,
+                "cells": [
+                    index.show(
+                        cells.defaults[service],
+                        differs=baseline is not None
+                        and service in baseline.defaults
+                        and index.content.comparer.standing_sign(
+                            cells.defaults[service].result, baseline.defaults[service].result
+                        ) == "*",
+                    )
+                    if service in cells.defaults
+                    else None
+                    for service in services
+                ],
+            })  # fmt: skip
+        return {
+            "services": [short_port(service) for service in services],
+            "rows": rows,
+            "more": max(0, len(ordered) - _MOST_ADVICE),
+        }
+
+
+def client_title(name: str, about: str) -> str:
+    """``PHPMailer 6.2 on PHP 7.4 …``: what a client is, cut at its first comma or semicolon."""
+    first = about.replace(";", ",").partition(",")[0].strip()
+    return f"{first} ({name})" if first else name

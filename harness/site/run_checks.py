@@ -1,0 +1,48 @@
+"""What is refused before anything is written: runs that cannot be in one site."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UsageError
+from harness.site.state import text_digest
+
+
+def check_runs(folders: Sequence[Path]) -> None:
+    """Refuse runs of different schemas, and runs that contradict each other about a scenario.
+
+    Raises:
+        UsageError: the message names both runs. A folder that is no run is not checked here.
+    """
+    runs = [(folder, _read(folder / "run.json")) for folder in folders]
+    known = [(folder, run) for folder, run in runs if run is not None]
+    for folder, run in known[1:]:
+        first, other = known[0][1].get("schema"), run.get("schema")
+        if first != other:
+            raise UsageError(
+                f"{known[0][0]} has schema {first!r}, {folder} has {other!r}",
+                cause="the runs were made by different versions of postfix-matrix",
+                next_step="publish runs of one version, into a site of their own",
+            )
+    scenarios: dict[str, tuple[Path, str]] = {}
+    for folder, run in known:
+        for name, info in (run.get("scenarios") or {}).items():
+            digest = text_digest(info)
+            before, old = scenarios.setdefault(name, (folder, digest))
+            if old != digest:
+                raise UsageError(
+                    f"{before} and {folder} have different texts of the scenario {name!r}",
+                    cause="the scenario was edited between the runs, or is not the same advice",
+                    next_step="publish the older run first, by itself; the newer text then counts",
+                )
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return data if isinstance(data, dict) else None

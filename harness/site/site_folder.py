@@ -1,0 +1,181 @@
+"""The folder of a site: recognised by its marker, written beside, and switched at once.
+
+A reader, or a killed publication, sees the old site whole or the new one whole.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from harness.errors import InfrastructureError, UsageError
+
+MARKER = "postfix-matrix-site.json"
+#: Version of the site's form: addresses, data and state. Raised when an older one cannot be read.
+SITE_VERSION = 1
+_AT_CURRENT_FOLDER = -100
+_EXCHANGE = 2
+
+
+def check_site_folder(into: Path) -> bool:
+    """Whether there is a site of this version in a folder; False where there is none yet.
+
+    Raises:
+        UsageError: it is something else, or a site of another version.
+    """
+    marker = into / MARKER
+    if marker.exists():
+        _check_version(marker)
+        return True
+    if into.exists() and not into.is_dir():
+        raise UsageError(f"{into} is no folder", next_step="name a folder for the site")
+    foreign = [path.name for path in into.iterdir() if path.name != ".git"] if into.exists() else []
+    if foreign:
+        raise UsageError(
+            f"{into} is not a site and not empty: it has {sorted(foreign)[0]}",
+            cause=f"a site has a file {MARKER}; its folder is replaced as a whole",
+            next_step="name a new or an empty folder",
+        )
+    return False
+
+
+def _check_version(marker: Path) -> None:
+    try:
+        version = json.loads(marker.read_text(encoding="utf-8"))["version"]
+    except (ValueError, KeyError, TypeError):
+        raise UsageError(
+            f"{marker} cannot be read", next_step="publish all kept runs into a new folder"
+        ) from None
+    if version != SITE_VERSION:
+        age = "older" if isinstance(version, int) and version < SITE_VERSION else "newer"
+        raise UsageError(
+            f"{marker.parent} is a site of version {version}, this tool writes {SITE_VERSION}",
+            cause=f"it was written by an {age} postfix-matrix"
+            if age == "older"
+            else "it was written by a newer postfix-matrix",
+            next_step="publish all kept runs into a new folder, then replace the old one"
+            if age == "older"
+            else "use the version of postfix-matrix that wrote it",
+        )
+
+
+@contextmanager
+def replace_site(into: Path) -> Iterator[Path]:
+    """A new folder to write the site into; it takes the old one's place when the block ends.
+
+    After an error the old site is as it was. Of two publications into one folder, the second is
+    refused.
+
+    Raises:
+        UsageError: the folder is something else (:func:`check_site_folder`).
+        InfrastructureError: another process publishes into it, or it cannot be replaced.
+    """
+    into = into.absolute()
+    into.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(into.parent / f".{into.name}.lock")
+    try:
+        with lock.acquire(timeout=0):
+            _recover(into)
+            check_site_folder(into)
+            staging = Path(tempfile.mkdtemp(prefix=f".{into.name}.new-", dir=into.parent))
+            staging.chmod(0o755)
+            try:
+                yield staging
+                _write_marker(staging)
+                _switch(staging, into)
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
+    except Timeout:
+        raise InfrastructureError(
+            f"another process publishes into {into}", next_step="wait until it has ended"
+        ) from None
+    finally:
+        with suppress(OSError):
+            Path(lock.lock_file).unlink()
+
+
+def keep_file(old: Path, new: Path, name: str) -> bool:
+    """Take a file of the old site over, without copying where the file system can; False: none."""
+    source, target = old / name, new / name
+    if not source.is_file():
+        return False
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        return True
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+    return True
+
+
+def _write_marker(staging: Path) -> None:
+    entries = sorted(path.name for path in staging.iterdir())
+    text = json.dumps({"version": SITE_VERSION, "entries": [*entries, MARKER]}, indent=1)
+    (staging / MARKER).write_text(text + "\n", encoding="utf-8")
+
+
+def _switch(staging: Path, into: Path) -> None:
+    """Put the new folder in the old one's place; what is not the site's own moves along."""
+    try:
+        if not into.exists():
+            staging.rename(into)
+            return
+        old = into.parent / f".{into.name}.old-{os.getpid()}"
+        if _exchange(staging, into):
+            staging.rename(old)
+        else:
+            into.rename(old)
+            staging.rename(into)
+        _carry_foreign(old, into)
+        shutil.rmtree(old)
+    except OSError as error:
+        raise InfrastructureError(
+            f"cannot replace {into}: {error.strerror}",
+            cause="it is a mount point, or its parent folder is read-only",
+            next_step="publish into a folder below it",
+        ) from error
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Let two folders change places in one step (renameat2(2)); False where that cannot be."""
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return False
+    names = (os.fsencode(first), os.fsencode(second))
+    answer = renameat2(
+        _AT_CURRENT_FOLDER, names[0], _AT_CURRENT_FOLDER, names[1], ctypes.c_uint(_EXCHANGE)
+    )
+    return bool(answer == 0)
+
+
+def _carry_foreign(old: Path, new: Path) -> None:
+    """Move what no publication wrote (.git, CNAME) from the old folder to the new one."""
+    try:
+        entries = set(json.loads((old / MARKER).read_text(encoding="utf-8"))["entries"])
+    except (OSError, ValueError, KeyError):
+        entries = set()
+    for path in old.iterdir():
+        if path.name not in entries and not (new / path.name).exists():
+            path.rename(new / path.name)
+
+
+def _recover(into: Path) -> None:
+    """End what a killed publication left: its unfinished folder goes, the old site comes back."""
+    for left in into.parent.glob(f".{into.name}.old-*"):
+        if not into.exists():
+            left.rename(into)
+            continue
+        _carry_foreign(left, into)
+        shutil.rmtree(left, ignore_errors=True)
+    for left in into.parent.glob(f".{into.name}.new-*"):
+        shutil.rmtree(left, ignore_errors=True)

@@ -1,0 +1,188 @@
+"""Several nights in one site: what counts as changed, and what stays."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UsageError
+from tests.unit.site.crawling import find_dead_links, read_page
+from tests.unit.site.night_samples import (
+    CELL,
+    REFUSED,
+    TIMED_OUT,
+    publish,
+    read_day,
+    site_files,
+    write_night,
+)
+
+_FEED = "feed.xml"
+
+
+def _feed_entries(site: Path, folder: str = "") -> int:
+    return (site / folder / _FEED).read_text(encoding="utf-8").count("<entry>")
+
+
+def test_a_changed_image_and_cell_are_named_exactly(tmp_path: Path) -> None:
+    """Changes, feeds of the server, client and advice, and the page name the one cell."""
+    first = write_night(tmp_path / "1", 1)
+    second = write_night(
+        tmp_path / "2", 2, cells={CELL: REFUSED}, images={"debian-12": "sha256:" + "9" * 64}
+    )
+    site = tmp_path / "site"
+    publish(site, first, second)
+    record = read_day(site, 2)
+    assert [change["cell"] for change in record["cells"]] == [CELL]
+    assert record["cells"][0]["finding"] == "fixed"
+    assert record["flaky"] == []
+    assert [image["build"] for image in record["images"]] == ["debian-12"]
+    assert _feed_entries(site) == 1
+    assert _feed_entries(site, "build/debian-12") == 1
+    assert _feed_entries(site, "client/openssl-1.0.2h") == 1
+    assert _feed_entries(site, "advice/defaults") == 1
+    assert _feed_entries(site, "build/debian-13") == 0
+    assert _feed_entries(site, "client/aiosmtplib-debian12") == 0
+    assert CELL in read_page(site / "changes/2026-11-02/index.html").text
+    assert list(find_dead_links(site)) == []
+
+
+def test_time_outs_never_count(tmp_path: Path) -> None:
+    """A time-out is no change, nor is the result after it that was known before it."""
+    nights = [
+        write_night(tmp_path / "1", 1),
+        write_night(tmp_path / "2", 2, cells={CELL: TIMED_OUT}),
+        write_night(tmp_path / "3", 3),
+    ]
+    site = tmp_path / "site"
+    publish(site, *nights)
+    for day in (2, 3):
+        record = read_day(site, day)
+        assert (record["cells"], record["flaky"], record["verdicts"]) == ([], [], [])
+    assert _feed_entries(site) == 0
+
+
+def test_a_change_behind_a_time_out_is_seen(tmp_path: Path) -> None:
+    """After a time-out, a cell is compared with what was known before it."""
+    other = {"debian-12": "sha256:" + "9" * 64}
+    nights = [
+        write_night(tmp_path / "1", 1),
+        write_night(tmp_path / "2", 2, cells={CELL: TIMED_OUT}, images=other),
+        write_night(tmp_path / "3", 3, cells={CELL: REFUSED}, images=other),
+    ]
+    site = tmp_path / "site"
+    for night in nights:
+        publish(site, night)
+    assert [change["cell"] for change in read_day(site, 3)["cells"]] == [CELL]
+    assert read_day(site, 3)["before"] == [
+        "20261101T010000Z-aaaa",
+        "20261102T010000Z-aaaa",
+    ]
+
+
+def test_what_differs_without_a_cause_is_flaky(tmp_path: Path) -> None:
+    """The same image and configuration: listed apart, and in no feed."""
+    site = tmp_path / "site"
+    publish(
+        site, write_night(tmp_path / "1", 1), write_night(tmp_path / "2", 2, cells={CELL: REFUSED})
+    )
+    record = read_day(site, 2)
+    assert record["cells"] == []
+    assert [change["cell"] for change in record["flaky"]] == [CELL]
+    assert _feed_entries(site) == 0
+
+
+def test_an_unchanged_night_adds_no_evidence(tmp_path: Path) -> None:
+    """Shards and facts are those of the night before; the cells name the newest run."""
+    site = tmp_path / "site"
+    publish(site, write_night(tmp_path / "1", 1))
+    before = {name for name in site_files(site) if "/objects/" in name}
+    publish(site, write_night(tmp_path / "2", 2))
+    after = {name for name in site_files(site) if "/objects/" in name}
+    assert after == before
+    facts = json.loads((site / "data/v1/facts/defaults.json").read_text(encoding="utf-8"))
+    assert facts["runs"] == ["20261102T010000Z-aaaa"]
+
+
+def test_a_run_replaces_only_what_it_measured(tmp_path: Path) -> None:
+    """An incomplete run of one server leaves the others as the night before measured them."""
+    site = tmp_path / "site"
+    publish(site, write_night(tmp_path / "1", 1))
+    publish(site, write_night(tmp_path / "2", 2, keep=["debian-12"], finished=False))
+    facts = json.loads((site / "data/v1/facts/defaults.json").read_text(encoding="utf-8"))
+    by_build = dict(zip(facts["builds"], facts["run"], strict=True))
+    assert facts["runs"][by_build["debian-12"]] == "20261102T010000Z-aaaa"
+    assert facts["runs"][by_build["debian-13"]] == "20261101T010000Z-aaaa"
+    assert "incomplete" in read_page(site / "runs/index.html").text
+    old = read_page(site / "cell/debian-13/defaults/index.html").text
+    assert "measured 2026-11-01" in old
+
+
+def test_a_permanent_link_survives_the_next_run_and_pruning(tmp_path: Path) -> None:
+    """A cell of a run that is no longer kept stays at its address, with its evidence."""
+    site = tmp_path / "site"
+    publish(site, write_night(tmp_path / "1", 1), keep=1)
+    publish(site, write_night(tmp_path / "2", 2, keep=["debian-12"]), keep=1)
+    page = read_page(site / "cell/debian-13/defaults/index.html")
+    assert "smtp/openssl-1.0.2h/TLSv1" in page.ids
+    assert not (site / "data/v1/runs/20261101T010000Z-aaaa.parquet").exists()
+    assert list(find_dead_links(site)) == []
+
+
+def test_publishing_a_run_again_changes_nothing(tmp_path: Path) -> None:
+    """The same run twice: the same site, byte for byte."""
+    site, night = tmp_path / "site", write_night(tmp_path / "1", 1)
+    publish(site, night)
+    before = site_files(site)
+    publish(site, night)
+    after = site_files(site)
+    before.pop("data/v1/state.parquet"), after.pop("data/v1/state.parquet")
+    changed = [name for name in before if before[name] != after.get(name)]
+    assert before.keys() == after.keys()
+    assert [name for name in changed if "changes" not in name and name != "index.html"] == []
+
+
+def test_an_older_run_does_not_replace_a_newer(tmp_path: Path) -> None:
+    """Runs may be published in any order."""
+    site = tmp_path / "site"
+    publish(site, write_night(tmp_path / "2", 2))
+    publish(site, write_night(tmp_path / "1", 1, cells={CELL: REFUSED}))
+    facts = json.loads((site / "data/v1/facts/defaults.json").read_text(encoding="utf-8"))
+    assert facts["runs"] == ["20261102T010000Z-aaaa"]
+
+
+def test_contradicting_runs_are_refused_naming_both(tmp_path: Path) -> None:
+    """Two runs with other texts of one scenario, and two of other schemas."""
+    first, second = write_night(tmp_path / "1", 1), write_night(tmp_path / "2", 2)
+    path = second / "run.json"
+    run = json.loads(path.read_text(encoding="utf-8"))
+    run["scenarios"]["answer-1-protocols"]["main_cf"] = "smtpd_tls_protocols = TLSv1\n"
+    path.write_text(json.dumps(run), encoding="utf-8")
+    with pytest.raises(UsageError) as error:
+        publish(tmp_path / "site", first, second)
+    assert str(first) in str(error.value)
+    assert str(second) in str(error.value)
+    assert "answer-1-protocols" in str(error.value)
+    path.write_text(json.dumps({**run, "schema": 2}), encoding="utf-8")
+    with pytest.raises(UsageError, match=r"has schema 1, .* has 2"):
+        publish(tmp_path / "site", first, second)
+    assert not (tmp_path / "site").exists()
+
+
+def test_a_rewritten_scenario_is_not_compared(tmp_path: Path) -> None:
+    """The cells of another text are no earlier results of this one."""
+    site = tmp_path / "site"
+    publish(site, write_night(tmp_path / "1", 1))
+    second = write_night(tmp_path / "2", 2, cells={
+        "debian-12/answer-1-protocols/smtp/openssl-1.0.2h/TLSv1.1": REFUSED
+    })  # fmt: skip
+    path = second / "run.json"
+    run = json.loads(path.read_text(encoding="utf-8"))
+    run["scenarios"]["answer-1-protocols"]["main_cf"] = "smtpd_tls_protocols = TLSv1.2\n"
+    path.write_text(json.dumps(run), encoding="utf-8")
+    publish(site, second)
+    record = read_day(site, 2)
+    assert record["rewritten"] == ["answer-1-protocols"]
+    assert record["cells"] == record["flaky"] == []
