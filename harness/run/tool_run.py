@@ -21,6 +21,7 @@ from harness.snapshots.checking import CheckResult, SnapshotCheck, select_places
 from harness.snapshots.findings import CellFinding
 from harness.snapshots.idle_settings import find_idle_settings
 from harness.snapshots.recorded_candidate import SettingChange, record_candidate
+from harness.snapshots.setting_lines import find_setting_line
 from harness.snapshots.snapshot import Measurement, make_snapshot
 from harness.snapshots.values import CellPlace, Level, place_of
 from harness.tools.tool_file import Tool
@@ -109,7 +110,12 @@ class ToolRun:
             idle = find_idle_settings(
                 recorded.candidate, after, result.measurement, self._level, self.measure, blamed
             )
-        return ToolMeasurement(trial, result, idle, result.measurement)
+        blames = tuple(
+            replace(blame, settings=tuple(_locate_setting(s, trial) for s in blame.settings))
+            for blame in result.blames
+        )
+        located = tuple(_locate_setting(change, trial) for change in idle)
+        return ToolMeasurement(trial, replace(result, blames=blames), located, result.measurement)
 
     def _plan_places(self, scenario: Scenario, build: str) -> list[CellPlace]:
         """The places of a configuration's cells, with those that policies need."""
@@ -166,6 +172,12 @@ def join_measurements(measurements: Sequence[ToolMeasurement]) -> Measurement:
 def join_findings(measurements: Sequence[ToolMeasurement]) -> tuple[CellFinding, ...]:
     """The findings of all builds, against what the tool started from."""
     return tuple(cell for each in measurements for cell in each.comparison.comparison.cells)
+
+
+def _locate_setting(change: SettingChange, trial: ToolTrial) -> SettingChange:
+    """A setting with its line in the file as the tool left it, with its comments."""
+    place = find_setting_line(trial.texts, change)
+    return change if place is None else replace(change, line=place.line)
 
 
 def _names_of(build: Build, record: Mapping[str, Any]) -> dict[str, str]:

@@ -99,7 +99,7 @@ def packages_context(image: str, needs: ToolNeeds) -> ImageContext:
     return ImageContext("\n".join(steps) + "\n", debs)
 
 
-def wheels_context(image: str, folder: Path, lock: Path, python: str) -> ImageContext:
+def wheels_context(image: str, folder: Path, needs: ToolNeeds, python: str) -> ImageContext:
     """The image with the packages of PyPI that pip installed into a folder of this machine.
 
     ``python`` is the version of the container's Python, for which they were chosen.
@@ -113,7 +113,13 @@ def wheels_context(image: str, folder: Path, lock: Path, python: str) -> ImageCo
         if path.is_file()
     }
     dockerfile = f"FROM {image}\nCOPY wheels {WHEELS_DIRECTORY}\n"
-    return ImageContext(dockerfile, files, {"lock": file_digest(lock), "python": python})
+    return ImageContext(dockerfile, files, {"wheels": digest_wheels(needs), "python": python})
+
+
+def digest_wheels(needs: ToolNeeds) -> str:
+    """What identifies the packages of PyPI that a tool needs."""
+    lock = "" if needs.wheels is None else file_digest(needs.wheels)
+    return json.dumps([lock, {name: list(paths) for name, paths in needs.parts.items()}])
 
 
 def base_context(image: str, base: ToolBase | Path) -> ImageContext:

@@ -56,7 +56,7 @@ case $action in
         rm -f "$file.stopped";;
     disable|mask) : >"$file.disabled";;
     enable|unmask|preset) rm -f "$file.disabled";;
-    is-active) echo $active; [ $active = active ]; exit;;
+    is-active) echo $active; [ $active = active ] || exit 3;;
     is-enabled) echo $enabled; [ $enabled = enabled ]; exit;;
     is-failed) echo $active; exit 1;;
     is-system-running) echo running;;

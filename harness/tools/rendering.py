@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -30,14 +31,17 @@ def render_configuration(tool: Tool, names: Mapping[str, str]) -> Rendered:
     """Run a generator in the folder of its description.
 
     Where its command refers to ``{output}``, that is a new folder which it fills; else what it
-    prints is main.cf. ``names`` are the values of ``{build}``, ``{postfix}`` and ``{openssl}``.
+    prints is main.cf. ``names`` are the values of ``{build}``, ``{postfix}`` and ``{openssl}``;
+    ``{python}`` is this program's own interpreter.
 
     Raises:
         UsageError: the generator is not installed, or made no file that can be read.
     """
     with tempfile.TemporaryDirectory(prefix="postfix-matrix-render-") as name:
         output = Path(name)
-        command = tool.fill_command(tool.render, {**names, "output": str(output)})
+        command = tool.fill_command(
+            tool.render, {**names, "output": str(output), "python": sys.executable}
+        )
         fills_folder = any("{output}" in text for text in tool.render)
         run, printed = _run_command(tool, command)
         if run.status != 0:

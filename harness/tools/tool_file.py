@@ -23,12 +23,13 @@ WORK_DIRECTORY = "/postfix-matrix-tool/work"
 _LINE_OF_SYNTAX_ERROR = re.compile(r"\(at line (\d+), column \d+\)")
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 #: What a command of ``render`` can refer to, besides the tool's variables.
-RENDER_NAMES = ("build", "postfix", "openssl", "output")
+RENDER_NAMES = ("build", "postfix", "openssl", "output", "python")
 
 _Line = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\n]+$")]
 _Text = Annotated[str, StringConstraints(min_length=1)]
 _Command = Annotated[tuple[_Text, ...], Field(min_length=1)]
 _Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+_Requirement = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*==[\w.+!-]+$")]
 _Package = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.:=~-]*$")]
 
 
@@ -49,6 +50,7 @@ class _NeedsTable(BaseModel):
 
     apt: tuple[_Package, ...] = ()
     wheels: _Text | None = None
+    parts: dict[_Requirement, _Command] = Field(default_factory=dict)
     debs: tuple[_Text, ...] = ()
 
 
@@ -96,6 +98,7 @@ _EXPECTED = {
     "skip": "one line of text: why the tool is not tried there",
     "apt": "a list of packages of Debian or Ubuntu",
     "wheels": "a file of requirements (pip), beside this file",
+    "parts": 'a table such as {"ansible==12.1.0" = ["ansible_collections/ansible/utils"]}',
     "debs": "a list of package files (.deb), beside this file",
 }
 
@@ -105,15 +108,14 @@ class ToolNeeds:
     """What must be installed on the build before the tool can run.
 
     ``apt`` are packages by name, ``wheels`` the path of a file of requirements, None for none;
-    ``debs`` are paths of package files.
+    ``parts`` are folders of large wheels of which nothing else is taken, by requirement
+    ("ansible==12.1.0"); ``debs`` are paths of package files.
     """
 
     apt: tuple[str, ...] = ()
     wheels: Path | None = None
+    parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     debs: tuple[Path, ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.apt or self.wheels or self.debs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +225,8 @@ class ToolErrors(UsageError):
     """All errors of a tool's description; ``errors`` has each with its place."""
 
     def __init__(self, errors: Iterable[FileError]) -> None:
-        self.errors = tuple(errors)
+        # A union of types gives one error for each of its members.
+        self.errors = tuple({str(error): error for error in errors}.values())
         listed = "\n".join(f"- {error}" for error in self.errors)
         count = f"{len(self.errors)} error{'s' if len(self.errors) > 1 else ''}"
         super().__init__(
@@ -322,7 +325,11 @@ class _Reader:
     def _read_needs(self, table: _NeedsTable, glob: str) -> ToolNeeds:
         wheels = None if table.wheels is None else self._find_path("wheels", table.wheels, glob)
         debs = [self._find_path("debs", name, glob) for name in table.debs]
-        return ToolNeeds(table.apt, wheels, tuple(deb for deb in debs if deb is not None))
+        if table.parts and table.wheels is None:
+            self._add_error(glob, "parts", "there is no wheels", _EXPECTED["wheels"])
+        return ToolNeeds(
+            table.apt, wheels, table.parts, tuple(deb for deb in debs if deb is not None)
+        )
 
     def _read_base(self, text: str, glob: str) -> ToolBase | Path | None:
         base = parse_base(text, self._path.parent)
@@ -347,7 +354,9 @@ def _find_line(text: str, glob: str, key: str) -> int | None:
     """The line of a key at the top, or in the table of a glob for builds."""
     if glob:
         return line_in_table(text, f'on."{glob}"', 0, key)
-    return line_of(text, key) or line_of(text, "needs" if key in ("apt", "wheels", "debs") else key)
+    return line_of(text, key) or line_of(
+        text, "needs" if key in ("apt", "wheels", "parts", "debs") else key
+    )
 
 
 def _syntax_error(path: Path, text: str, message: str) -> FileError:

@@ -6,7 +6,9 @@ import hashlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+import zipfile
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,17 +21,17 @@ from harness.docker_engine.cancel import Cancel
 from harness.docker_engine.containers import run_container
 from harness.docker_engine.session import DockerSession, engine_errors
 from harness.errors import BuildError, UsageError
-from harness.files import file_digest
 from harness.images import labels as names
 from harness.images.docker_build import BuildOrder, build_image
 from harness.tools.preparation import (
     WHEELS_DIRECTORY,
     ImageContext,
     base_context,
+    digest_wheels,
     packages_context,
     wheels_context,
 )
-from harness.tools.tool_file import Tool, ToolBase
+from harness.tools.tool_file import Tool, ToolBase, ToolNeeds
 
 #: The value of an image's label "kind".
 KIND = "tool"
@@ -60,7 +62,7 @@ class ToolImageMaker:
         if needs.apt or needs.debs:
             image = self._ensure(packages_context(image, needs), tool)
         if needs.wheels is not None:
-            image = self._ensure(self._make_wheels_context(image, needs.wheels), tool)
+            image = self._ensure(self._make_wheels_context(image, needs, needs.wheels), tool)
         return self._ensure(base_context(image, base), tool)
 
     def _ensure(self, context: ImageContext, tool: Tool) -> str:
@@ -102,11 +104,11 @@ class ToolImageMaker:
             except ImageNotFound:
                 return ""
 
-    def _make_wheels_context(self, image: str, lock: Path) -> ImageContext:
+    def _make_wheels_context(self, image: str, needs: ToolNeeds, lock: Path) -> ImageContext:
         """What a lock of PyPI's packages gives, for the Python of an image."""
         version, machine = self._read_python(image)
-        folder = self._install_wheels(lock, version, machine)
-        return wheels_context(image, folder, lock, f"{version} {machine}")
+        folder = self._install_wheels(needs, lock, version, machine)
+        return wheels_context(image, folder, needs, f"{version} {machine}")
 
     def _read_python(self, image: str) -> tuple[str, str]:
         command = ["python3", "-c", _PYTHON_FACTS]
@@ -126,15 +128,16 @@ class ToolImageMaker:
             version, machine = done.out.split()
             return version, machine
 
-    def _install_wheels(self, lock: Path, version: str, machine: str) -> Path:
-        """A folder of this machine with the packages; made once for a lock and a Python.
+    def _install_wheels(self, needs: ToolNeeds, lock: Path, version: str, machine: str) -> Path:
+        """A folder of this machine with the packages; made once for them and a Python.
 
         Packages come from PyPI through this machine: a container does not have its certificates.
 
         Raises:
             UsageError: pip cannot find them.
         """
-        key = hashlib.sha256(f"{file_digest(lock)} {version} {machine}".encode()).hexdigest()[:16]
+        content = f"{digest_wheels(needs)} {version} {machine}"
+        key = hashlib.sha256(content.encode()).hexdigest()[:16]
         folder = self.cache_dir / "wheels" / key
         if folder.is_dir():
             return folder
@@ -143,23 +146,48 @@ class ToolImageMaker:
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
         platforms = [f"--platform={name}_{machine}" for name in _PLATFORMS]
-        command = [
-            *(sys.executable, "-m", "pip", "install", "--quiet", "--no-compile"),
-            *("--disable-pip-version-check", "--only-binary=:all:", "--no-warn-script-location"),
+        chosen = [
+            *("--quiet", "--disable-pip-version-check", "--only-binary=:all:"),
             *(f"--python-version={version}", "--implementation=cp", *platforms),
-            *("--target", str(unfinished), "-r", str(lock)),
         ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            last = "\n".join(f"    {line}" for line in done.stderr.splitlines()[-8:])
-            raise UsageError(
-                f"{lock}: pip cannot install these packages for Python {version}\n{last}",
-                next_step="name versions that have wheels for it",
-            )
+        options = ["--no-compile", "--no-warn-script-location", "--target", str(unfinished)]
+        _run_pip(["install", *chosen, *options, "-r", str(lock)], str(lock), version)
+        for requirement, paths in needs.parts.items():
+            with tempfile.TemporaryDirectory(prefix="postfix-matrix-wheel-") as name:
+                command = ["download", *chosen, "--no-deps", "--dest", name, requirement]
+                _run_pip(command, requirement, version)
+                _extract_parts(Path(name), paths, unfinished)
         _set_interpreter(unfinished / "bin")
         with suppress(OSError):
             unfinished.rename(folder)
         return folder
+
+
+def _run_pip(arguments: list[str], of: str, version: str) -> None:
+    """Run this Python's pip.
+
+    Raises:
+        UsageError: it cannot find what it is to install, or there is no pip.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", *arguments], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        last = "\n".join(f"    {line}" for line in done.stderr.splitlines()[-8:])
+        raise UsageError(
+            f"{of}: pip cannot get this for Python {version}\n{last}",
+            next_step="name versions that have wheels for it",
+        )
+
+
+def _extract_parts(folder: Path, parts: Sequence[str], target: Path) -> None:
+    """Take some folders out of the only wheel of a folder."""
+    exact = {part.rstrip("/") for part in parts}
+    prefixes = tuple(f"{part}/" for part in exact)
+    for wheel in folder.glob("*.whl"):
+        with zipfile.ZipFile(wheel) as archive:
+            names = [n for n in archive.namelist() if n in exact or n.startswith(prefixes)]
+            archive.extractall(target, names)
 
 
 def _set_interpreter(folder: Path) -> None:

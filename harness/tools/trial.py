@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from harness.config_input.forms import Footing
 from harness.docker_engine.cancel import Cancel
@@ -28,12 +29,14 @@ BEFORE, AFTER = "before", "tool"
 class ToolTrial:
     """What a tool did on a build; ``before`` and ``after`` are None where they cannot be measured.
 
-    Each is measured in an image of its own, with the files as they lie there.
+    Each is measured in an image of its own, with the files as they lie there. ``texts`` are the
+    tool's main.cf and master.cf, with their comments.
     """
 
     result: ToolResult
     before: Scenario | None = None
     after: Scenario | None = None
+    texts: Mapping[Path, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,7 @@ class _Trial:
         self._container = container
         self._image = image
         self._result = replace(result, config_directory=container.directory)
+        self._texts: Mapping[Path, str] = {}
 
     def run(self) -> ToolTrial:
         container = self._container
@@ -126,13 +130,14 @@ class _Trial:
         self._result = replace(self._result, complaints=container.read_complaints())
         after = self._keep_configuration()
         self._run_again(states)
-        return ToolTrial(self._result, before, after)
+        return ToolTrial(self._result, before, after, self._texts)
 
     def _keep_configuration(self) -> Scenario | None:
         """What the first run left, as a scenario in an image of its own."""
         try:
             source = self._container.read_configuration(self._place.build)
             scenario = self._make_scenario(source, AFTER)
+            self._texts = dict(source.texts)
         except FileError as error:
             self._result = replace(self._result, unreadable=error.what)
             return None
