@@ -24,7 +24,7 @@ from harness.snapshots.snapshot import RecordedSelection, Snapshot, make_snapsho
 from harness.snapshots.values import BEHAVIOUR, Level, SessionLevel
 from harness.tools.judging import judge_tool
 from harness.tools.result import ToolResult
-from harness.tools.tool_file import Tool
+from harness.tools.tool_file import HardeningTool
 from harness.tools.trial import AFTER
 from harness.verdicts.judging import Standing
 from harness.verdicts.policy_answers import ServiceAnswer, judge_services, overall_standing
@@ -46,7 +46,7 @@ class ToolFiles:
     ``baseline`` takes the place of a base without a configuration.
     """
 
-    tool: Tool
+    tool: HardeningTool
     policies: tuple[str, ...]
     claims: Claims | None
     snapshot: Snapshot | None

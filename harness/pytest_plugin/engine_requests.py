@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from harness.catalog.plan import Plan
     from harness.observations.record import Observation
     from harness.scenarios.scenario import Scenario
-    from harness.tools.tool_file import Tool
+    from harness.tools.tool_file import HardeningTool
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class TryTool:
     """Run a hardening tool on a build; the answer is a ``tools.trial.ToolTrial``."""
 
     build: str
-    tool: Tool
+    tool: HardeningTool
 
 
 @dataclass(frozen=True, slots=True)

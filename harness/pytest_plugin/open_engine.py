@@ -32,7 +32,7 @@ from harness.run.tool_run import try_tool_on
 from harness.scan.scanning import scan_server
 from harness.scenarios.scenario import Scenario
 from harness.tls import Service
-from harness.tools.tool_file import Tool
+from harness.tools.tool_file import HardeningTool
 from harness.tools.trial import ToolTrial
 
 #: Servers that are stopped at a time.
@@ -79,7 +79,7 @@ class OpenEngine:
         """
         self._engine.run(self._engine.resources.build_image(self._parse_build(build)))
 
-    def try_tool(self, build: str, tool: Tool) -> ToolTrial:
+    def try_tool(self, build: str, tool: HardeningTool) -> ToolTrial:
         """What a hardening tool does on a build.
 
         Raises:

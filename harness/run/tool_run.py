@@ -19,12 +19,12 @@ from harness.scenarios.claims import Claims
 from harness.scenarios.scenario import Scenario
 from harness.snapshots.checking import CheckResult, SnapshotCheck, select_places
 from harness.snapshots.findings import CellFinding
-from harness.snapshots.idle_settings import find_idle_settings
+from harness.snapshots.idle_settings import find_idle_settings, is_tls_rule
 from harness.snapshots.recorded_candidate import SettingChange, record_candidate
 from harness.snapshots.setting_lines import find_setting_line
 from harness.snapshots.snapshot import Measurement, make_snapshot
 from harness.snapshots.values import CellPlace, Level, place_of
-from harness.tools.tool_file import Tool
+from harness.tools.tool_file import HardeningTool
 from harness.tools.tool_image import ToolImageMaker
 from harness.tools.trial import BEFORE, ToolTrial, ToolTrier, TrialPlace
 
@@ -71,7 +71,7 @@ class ToolRun:
         """The run so far."""
         return self.measure.data
 
-    def try_tool(self, tool: Tool, build: str) -> ToolTrial:
+    def try_tool(self, tool: HardeningTool, build: str) -> ToolTrial:
         """Run the tool on a build, and read what it left.
 
         Raises:
@@ -99,7 +99,9 @@ class ToolRun:
         places = self._plan_places(before, build) or self._plan_places(after, build)
         measured = self.measure([before], places, False).get(before.id, Measurement({}))
         recorded = make_snapshot(self._level, record_candidate(before), measured)
-        check = SnapshotCheck(recorded, self._level, after, self.measure)
+        check = SnapshotCheck(
+            recorded, self._level, after, self.measure, is_possible_cause=_decides_tls
+        )
         selected = dict.fromkeys(
             (*select_places(recorded, after, [build]), *self._plan_places(after, build))
         )
@@ -131,7 +133,7 @@ class ToolRun:
         return list(places)
 
 
-def try_tool_on(engine: Engine, tool: Tool, build: Build) -> ToolTrial:
+def try_tool_on(engine: Engine, tool: HardeningTool, build: Build) -> ToolTrial:
     """Run a tool on a build of an engine, and read what it left.
 
     Raises:
@@ -172,6 +174,11 @@ def join_measurements(measurements: Sequence[ToolMeasurement]) -> Measurement:
 def join_findings(measurements: Sequence[ToolMeasurement]) -> tuple[CellFinding, ...]:
     """The findings of all builds, against what the tool started from."""
     return tuple(cell for each in measurements for cell in each.comparison.comparison.cells)
+
+
+def _decides_tls(change: SettingChange) -> bool:
+    """Whether a setting may be why clients see something else: most of a tool's are not."""
+    return change.entry is not None or is_tls_rule(change.name) or "restrictions" in change.name
 
 
 def _locate_setting(change: SettingChange, trial: ToolTrial) -> SettingChange:

@@ -23,11 +23,13 @@ from harness.snapshots.values import CellPlace, Level
 #: Settings of smtpd that decide what a client can negotiate, or whether TLS is required.
 _TLS_SETTING = re.compile(r"smtpd_(?:.*tls.*|.*_protocols|.*_ciphers)|tls_\w+|smtpd_use_tls")
 #: Settings that only say where files lie, how much is logged, or how long something is kept.
-_NO_RULE = re.compile(r".*_(?:file|path|CApath|loglevel|timeout|database|chain_files|dir|header)$")
+_NO_RULE = re.compile(
+    r".*_(?:file|path|CAfile|CApath|loglevel|timeout|database|chain_files|dir|header)$"
+)
 #: So many settings are tried at most; of more, the first.
 MOST_SETTINGS = 16
 #: Cells of one service, outcome and offer that are measured again.
-CELLS_PER_OFFER = 2
+CELLS_PER_OFFER = 1
 _SUFFIX = "--without"
 
 

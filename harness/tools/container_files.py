@@ -12,7 +12,7 @@ from docker.errors import DockerException, NotFound
 from requests import RequestException
 
 from harness.docker_engine.session import engine_errors
-from harness.tools.file_changes import FileKindOf, FileState
+from harness.tools.file_changes import FileKindOf, PathState
 
 #: Bits of a file's mode as Docker gives it, which is Go's os.FileMode.
 _GO_DIR = 1 << 31
@@ -20,9 +20,9 @@ _GO_DIR = 1 << 31
 _MOST_BYTES = 4 << 20
 
 
-def read_states(container: Any, paths: Iterable[str]) -> dict[str, FileState]:
+def read_states(container: Any, paths: Iterable[str]) -> dict[str, PathState]:
     """What lies at these paths; a path where there is nothing is left out."""
-    states: dict[str, FileState] = {}
+    states: dict[str, PathState] = {}
     for path in paths:
         state = _read_state(container, path)
         if state is not None:
@@ -42,14 +42,14 @@ def put_bytes(container: Any, files: Mapping[str, tuple[bytes, int]]) -> None:
         container.put_archive("/", buffer.getvalue())
 
 
-def _read_state(container: Any, path: str) -> FileState | None:
+def _read_state(container: Any, path: str) -> PathState | None:
     """The state of one path; of a folder only its own mode and owner."""
     try:
         stream, status = container.get_archive(path)
     except NotFound:
         return None
     except (DockerException, RequestException):
-        return FileState(FileKindOf.OTHER, 0)
+        return PathState(FileKindOf.OTHER, 0)
     with closing(stream):
         is_folder = bool(int((status or {}).get("mode", 0)) & _GO_DIR)
         data = _read_begin(stream) if is_folder else b"".join(stream)
@@ -61,12 +61,12 @@ def _read_begin(stream: Any) -> bytes:
     return bytes(next(iter(stream), b""))
 
 
-def _state_of_tar(data: bytes) -> FileState:
+def _state_of_tar(data: bytes) -> PathState:
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
             member = archive.next()
             if member is None:
-                return FileState(FileKindOf.OTHER, 0)
+                return PathState(FileKindOf.OTHER, 0)
             content = b""
             kind = FileKindOf.OTHER
             if member.isdir():
@@ -77,6 +77,6 @@ def _state_of_tar(data: bytes) -> FileState:
                 kind = FileKindOf.FILE
                 file = archive.extractfile(member)
                 content = file.read(_MOST_BYTES) if file is not None else b""
-            return FileState(kind, member.mode, member.uid, member.gid, content)
+            return PathState(kind, member.mode, member.uid, member.gid, content)
     except (tarfile.TarError, OSError):
-        return FileState(FileKindOf.OTHER, 0)
+        return PathState(FileKindOf.OTHER, 0)

@@ -38,7 +38,7 @@ class FileKindOf(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class FileState:
+class PathState:
     """What lies at a path: its permissions, its owner, and a file's bytes or a link's target."""
 
     kind: FileKindOf
@@ -95,7 +95,7 @@ def is_compiled_table(path: str) -> bool:
 
 
 def compare_files(
-    before: Mapping[str, FileState], after: Mapping[str, FileState]
+    before: Mapping[str, PathState], after: Mapping[str, PathState]
 ) -> tuple[FileChange, ...]:
     """The changes, sorted by path; folders count only by their mode and owner."""
     changes = (
@@ -109,7 +109,7 @@ def without_compiled(changes: Iterable[FileChange]) -> tuple[FileChange, ...]:
     return tuple(change for change in changes if not is_compiled_table(change.path))
 
 
-def _compare_path(path: str, old: FileState | None, new: FileState | None) -> FileChange | None:
+def _compare_path(path: str, old: PathState | None, new: PathState | None) -> FileChange | None:
     if old == new:
         return None
     if old is None:
@@ -132,13 +132,13 @@ def _compare_path(path: str, old: FileState | None, new: FileState | None) -> Fi
     return FileChange(path, ChangeKind.CHANGED, lines, modes, note)
 
 
-def _note_of(state: FileState) -> str:
+def _note_of(state: PathState) -> str:
     if state.kind is FileKindOf.LINK:
         return f"a link to {state.data.decode('utf-8', 'replace')}"
     return "" if state.is_text else f"no text, {len(state.data)} bytes"
 
 
-def _diff_lines(path: str, old: FileState | None, new: FileState | None) -> tuple[str, ...]:
+def _diff_lines(path: str, old: PathState | None, new: PathState | None) -> tuple[str, ...]:
     """A unified diff with three lines of context, cut after :data:`MOST_DIFF_LINES`."""
     if any(state is not None and not state.is_text for state in (old, new)):
         return ()
@@ -157,5 +157,5 @@ def _diff_lines(path: str, old: FileState | None, new: FileState | None) -> tupl
     return tuple(lines)
 
 
-def _text_lines(state: FileState | None) -> list[str]:
+def _text_lines(state: PathState | None) -> list[str]:
     return [] if state is None else state.data.decode("utf-8", "replace").splitlines()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.errors import UsageError
 from harness.tools.result import ToolExecution
-from harness.tools.tool_file import Tool
+from harness.tools.tool_file import HardeningTool
 
 #: A larger rendered file is refused; in bytes.
 _MOST_BYTES = 8 << 20
@@ -27,7 +27,7 @@ class Rendered:
     files: Mapping[str, bytes]
 
 
-def render_configuration(tool: Tool, names: Mapping[str, str]) -> Rendered:
+def render_configuration(tool: HardeningTool, names: Mapping[str, str]) -> Rendered:
     """Run a generator in the folder of its description.
 
     Where its command refers to ``{output}``, that is a new folder which it fills; else what it
@@ -50,7 +50,7 @@ def render_configuration(tool: Tool, names: Mapping[str, str]) -> Rendered:
     return Rendered(run, files)
 
 
-def _run_command(tool: Tool, command: list[str]) -> tuple[ToolExecution, bytes]:
+def _run_command(tool: HardeningTool, command: list[str]) -> tuple[ToolExecution, bytes]:
     """One execution, and its standard output; standard error is the run's output."""
     started = time.monotonic()
     try:

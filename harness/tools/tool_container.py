@@ -25,11 +25,11 @@ from harness.scenarios.configuration_source import ConfigurationSource
 from harness.targets.container_tree import find_config_directory, read_configuration_of
 from harness.tools.complaints import read_complaints
 from harness.tools.container_files import put_bytes, read_states
-from harness.tools.file_changes import FileState, is_passing
+from harness.tools.file_changes import PathState, is_passing
 from harness.tools.preparation import MAIL_NAME
 from harness.tools.recorders import FOLDER, LOG, parse_calls
 from harness.tools.result import Complaint, ToolExecution
-from harness.tools.tool_file import WORK_DIRECTORY, Tool
+from harness.tools.tool_file import WORK_DIRECTORY, HardeningTool
 from harness.tools.tool_image import environment_of
 
 _OUTPUT, _STATUS = f"{FOLDER}/output", f"{FOLDER}/status"
@@ -56,7 +56,9 @@ _CHECKS = "postconf 2>&1 >/dev/null; postconf -M 2>&1 >/dev/null; postfix check 
 class ToolContainer:
     """A container in which a tool runs. A context manager; every method blocks."""
 
-    def __init__(self, session: DockerSession, image: str, tool: Tool, cancel: Cancel) -> None:
+    def __init__(
+        self, session: DockerSession, image: str, tool: HardeningTool, cancel: Cancel
+    ) -> None:
         self._session = session
         self._tool = tool
         self._cancel = cancel
@@ -77,7 +79,7 @@ class ToolContainer:
     def __enter__(self) -> ToolContainer:
         with engine_errors("starting a container for the tool"):
             self._container.start()
-        self._execute(_SET_UP)
+        self._run_script(_SET_UP)
         files = {
             f"{WORK_DIRECTORY}/{name}": (path.read_bytes(), _mode_of(path))
             for name, path in self._tool.files.items()
@@ -106,14 +108,14 @@ class ToolContainer:
 
     def list_directory(self) -> tuple[str, ...]:
         """The names in the configuration directory, sorted."""
-        out = self._execute(f"ls -A '{self.directory}'")
+        out = self._run_script(f"ls -A '{self.directory}'")
         return tuple(sorted(out.split("\n")[:-1]))
 
     def run_tool(self) -> ToolExecution:
         """Run the tool's command once, until its end or its time limit."""
         command = self._tool.fill_command(self._tool.command)
         api = self._session.client.api
-        self._execute(f"rm -f {_OUTPUT} {_STATUS} {LOG}")
+        self._run_script(f"rm -f {_OUTPUT} {_STATUS} {LOG}")
         started = time.monotonic()
         with engine_errors("running the tool"), self._cancel.closing(self._container.kill):
             created = api.exec_create(
@@ -142,12 +144,12 @@ class ToolContainer:
         """What postconf(1) and ``postfix check`` print, or log, about what lies there."""
         with engine_errors("reading the container's log"):
             logged = len(self._container.logs())
-            output = self._execute(_CHECKS)
+            output = self._run_script(_CHECKS)
             log = self._container.logs()[logged:].decode("utf-8", "replace")
         main_cf = self._read_text(f"{self.directory}/{MAIN_CF}")
         return read_complaints(f"{output}\n{log}", main_cf)
 
-    def read_changed(self) -> tuple[dict[str, FileState], int]:
+    def read_changed(self) -> tuple[dict[str, PathState], int]:
         """The state of each path that differs from the image, and how many more were passed over.
 
         A path that is not there any more has no state; see :meth:`read_before`.
@@ -159,7 +161,7 @@ class ToolContainer:
         passed_over = len(paths) - len(self.changed_paths)
         return read_states(self._container, self.changed_paths), passed_over
 
-    def read_before(self) -> dict[str, FileState]:
+    def read_before(self) -> dict[str, PathState]:
         """What the image has at the paths that differ now."""
         client = self._session.client
         with engine_errors("reading the files before the tool"):
@@ -172,7 +174,7 @@ class ToolContainer:
 
     def commit(self) -> str:
         """Keep what lies there as an image, which the session removes; gives its id."""
-        self._execute("postfix stop 2>/dev/null; true")
+        self._run_script("postfix stop 2>/dev/null; true")
         with engine_errors("keeping what the tool left"):
             return str(self._container.commit().id)
 
@@ -184,7 +186,7 @@ class ToolContainer:
             parse_calls(self._read_text(LOG)),
         )
 
-    def _execute(self, script: str) -> str:
+    def _run_script(self, script: str) -> str:
         """The output of a script in the container, both streams."""
         with engine_errors("running a command in the tool's container"):
             answer = self._container.exec_run(["sh", "-c", script], user="root")

@@ -119,7 +119,7 @@ class ToolNeeds:
 
 
 @dataclass(frozen=True, slots=True)
-class Tool:
+class HardeningTool:
     """A tool as it is tried on a build.
 
     ``command`` runs in the container, in a folder with the ``files``; ``render`` runs on this
@@ -140,16 +140,16 @@ class Tool:
     time_limit: float = TIME_LIMIT
     variables: Mapping[str, str] = field(default_factory=dict)
     skip: str = ""
-    overrides: tuple[tuple[str, Tool], ...] = ()
+    overrides: tuple[tuple[str, HardeningTool], ...] = ()
 
-    def on_build(self, build: str) -> Tool:
+    def on_build(self, build: str) -> HardeningTool:
         """The tool with what its description says of a build; the first glob that fits counts."""
         for glob, tool in self.overrides:
             if fnmatchcase(build, glob):
                 return replace(tool, overrides=())
         return replace(self, overrides=())
 
-    def with_variables(self, variables: Mapping[str, object]) -> Tool:
+    def with_variables(self, variables: Mapping[str, object]) -> HardeningTool:
         """The tool with further variables, or other values of its variables.
 
         Raises:
@@ -168,7 +168,7 @@ class Tool:
             overrides=tuple((glob, tool.with_variables(given)) for glob, tool in self.overrides),
         )
 
-    def with_base(self, base: ToolBase | Path) -> Tool:
+    def with_base(self, base: ToolBase | Path) -> HardeningTool:
         """The tool with another base, on every build."""
         overrides = tuple((glob, tool.with_base(base)) for glob, tool in self.overrides)
         return replace(self, base=base, overrides=overrides)
@@ -183,7 +183,7 @@ class Tool:
         ]
 
 
-def load_tool(path: Path) -> Tool:
+def load_tool(path: Path) -> HardeningTool:
     """Read TOOL.toml, or make a tool of a plain script.
 
     Raises:
@@ -235,10 +235,10 @@ class ToolErrors(UsageError):
         )
 
 
-def _make_script_tool(path: Path, data: bytes) -> Tool:
+def _make_script_tool(path: Path, data: bytes) -> HardeningTool:
     """A script that is a tool itself; one without "#!" is the shell's."""
     command = (f"./{path.name}",) if data.startswith(b"#!") else ("sh", path.name)
-    return Tool(path, path.name, command, files={path.name: path})
+    return HardeningTool(path, path.name, command, files={path.name: path})
 
 
 class _Reader:
@@ -250,14 +250,14 @@ class _Reader:
         self._description = description
         self._errors: list[FileError] = []
 
-    def read_tool(self) -> Tool:
+    def read_tool(self) -> HardeningTool:
         """The tool.
 
         Raises:
             ToolErrors: a file is missing, a base is unknown, or there is no command.
         """
         whole = self._description
-        tool = self._make_tool(whole, Tool(self._path, whole.title), "")
+        tool = self._make_tool(whole, HardeningTool(self._path, whole.title), "")
         overrides = [
             (glob, self._make_tool(on, tool, glob, skip=on.skip or ""))
             for glob, on in whole.on.items()
@@ -268,7 +268,9 @@ class _Reader:
             raise ToolErrors(self._errors)
         return replace(tool, overrides=tuple(overrides))
 
-    def _make_tool(self, settings: _Settings, tool: Tool, glob: str, skip: str = "") -> Tool:
+    def _make_tool(
+        self, settings: _Settings, tool: HardeningTool, glob: str, skip: str = ""
+    ) -> HardeningTool:
         """The tool with those settings that a table has."""
         changes: dict[str, Any] = {"skip": skip}
         if settings.command is not None:
@@ -289,7 +291,7 @@ class _Reader:
         given = {name: format_variable(value) for name, value in (settings.vars or {}).items()}
         return replace(tool, **changes, variables={**tool.variables, **given})
 
-    def _check_command(self, tool: Tool, glob: str) -> None:
+    def _check_command(self, tool: HardeningTool, glob: str) -> None:
         if bool(tool.command) == bool(tool.render):
             key = "render" if tool.command else "command"
             what = "excludes command" if tool.command else "this key is missing"

@@ -31,7 +31,7 @@ from harness.tools.preparation import (
     packages_context,
     wheels_context,
 )
-from harness.tools.tool_file import Tool, ToolBase, ToolNeeds
+from harness.tools.tool_file import HardeningTool, ToolBase, ToolNeeds
 
 #: The value of an image's label "kind".
 KIND = "tool"
@@ -51,7 +51,7 @@ class ToolImageMaker:
     cancel: Cancel
     on_step: Callable[[str], None]
 
-    def make_image(self, tool: Tool, image: str, base: ToolBase | Path) -> str:
+    def make_image(self, tool: HardeningTool, image: str, base: ToolBase | Path) -> str:
         """The id of the image in which the tool runs; ``image`` is the build's id.
 
         Raises:
@@ -60,12 +60,12 @@ class ToolImageMaker:
         """
         needs = tool.needs
         if needs.apt or needs.debs:
-            image = self._ensure(packages_context(image, needs), tool)
+            image = self._ensure_image(packages_context(image, needs), tool)
         if needs.wheels is not None:
-            image = self._ensure(self._make_wheels_context(image, needs, needs.wheels), tool)
-        return self._ensure(base_context(image, base), tool)
+            image = self._ensure_image(self._make_wheels_context(image, needs, needs.wheels), tool)
+        return self._ensure_image(base_context(image, base), tool)
 
-    def _ensure(self, context: ImageContext, tool: Tool) -> str:
+    def _ensure_image(self, context: ImageContext, tool: HardeningTool) -> str:
         """The image of a context, built unless it exists; gives its id.
 
         Raises:
@@ -199,7 +199,7 @@ def _set_interpreter(folder: Path) -> None:
             path.chmod(0o755)
 
 
-def environment_of(tool: Tool) -> dict[str, str]:
+def environment_of(tool: HardeningTool) -> dict[str, str]:
     """The environment of a tool's commands."""
     path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     more: dict[str, Any] = {}

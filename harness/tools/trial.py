@@ -13,12 +13,12 @@ from harness.errors import FileError
 from harness.scenarios.candidate import make_candidate
 from harness.scenarios.configuration_source import ConfigurationSource
 from harness.scenarios.scenario import Scenario
-from harness.tools.file_changes import FileState, compare_files
+from harness.tools.file_changes import PathState, compare_files
 from harness.tools.preparation import describe_base
 from harness.tools.rendering import render_configuration
 from harness.tools.result import ToolExecution, ToolResult
 from harness.tools.tool_container import ToolContainer
-from harness.tools.tool_file import Tool, ToolBase
+from harness.tools.tool_file import HardeningTool, ToolBase
 from harness.tools.tool_image import ToolImageMaker
 
 #: The ids of the configurations in a run: what the tool starts from, and what it left.
@@ -62,7 +62,7 @@ class ToolTrier:
     cancel: Cancel
     on_step: Callable[[str, str], None]
 
-    def try_tool(self, tool: Tool, place: TrialPlace) -> ToolTrial:
+    def try_tool(self, tool: HardeningTool, place: TrialPlace) -> ToolTrial:
         """Run the tool on a build, and read what it left.
 
         Raises:
@@ -96,7 +96,7 @@ class _Trial:
 
     def __init__(
         self,
-        tool: Tool,
+        tool: HardeningTool,
         place: TrialPlace,
         container: ToolContainer,
         image: str,
@@ -155,7 +155,7 @@ class _Trial:
         self._container.put_rendered(rendered.files)
         return self._container.run_tool() if self._tool.command else rendered.run
 
-    def _run_again(self, states: Mapping[str, FileState]) -> None:
+    def _run_again(self, states: Mapping[str, PathState]) -> None:
         second = self._run_once()
         again, _ = self._container.read_changed()
         # What the first run left and the second removed is not among the paths any more.

@@ -32,7 +32,7 @@ from harness.scenarios.policies import load_policies
 from harness.snapshots.snapshot import RecordedSelection
 from harness.snapshots.snapshot_file import load_snapshot
 from harness.snapshots.values import BEHAVIOUR, parse_level
-from harness.tools.tool_file import Tool, ToolBase, load_tool, parse_base
+from harness.tools.tool_file import HardeningTool, ToolBase, load_tool, parse_base
 from harness.tools.trial import AFTER, BEFORE
 
 #: The report's file in the run's folder.
@@ -118,7 +118,16 @@ def tool_command(
 
     So does one that does not meet a --policy, or differs from the snapshot of --check.
     """
-    files = _read_files(path, policies, base, variables, check_path, record_path, force, measuring)
+    files = read_files(
+        path,
+        measuring=measuring,
+        policies=policies,
+        base=base,
+        variables=variables,
+        check_path=check_path,
+        record_path=record_path,
+        force=force,
+    )
     with (
         measuring.make_display() as display,
         handle_signals(),
@@ -135,17 +144,22 @@ def tool_command(
     return outcome.exit_code
 
 
-def _read_files(
+def read_files(
     path: Path,
-    policies: tuple[str, ...],
-    base: str | None,
-    variables: tuple[str, ...],
-    check_path: Path | None,
-    record_path: Path | None,
-    force: bool,
+    *,
     measuring: MeasureOptions,
+    policies: tuple[str, ...] = (),
+    base: str | None = None,
+    variables: tuple[str, ...] = (),
+    check_path: Path | None = None,
+    record_path: Path | None = None,
+    force: bool = False,
 ) -> ToolFiles:
-    """Read everything that may be wrong, before anything starts."""
+    """Read everything that may be wrong, before anything starts.
+
+    Raises:
+        UsageError: the description, a policy, a variable, the base or a snapshot's path is wrong.
+    """
     known = load_policies(measuring.scenarios_dir)
     named = [parse_policy(text, known) for text in policies]
     snapshot = None if check_path is None else load_snapshot(check_path)
@@ -171,7 +185,7 @@ def _read_files(
     )
 
 
-def _read_tool(path: Path, base: str | None, variables: tuple[str, ...]) -> Tool:
+def _read_tool(path: Path, base: str | None, variables: tuple[str, ...]) -> HardeningTool:
     """The tool, with the base and the variables of the command line."""
     tool = load_tool(path)
     given: dict[str, object] = {}

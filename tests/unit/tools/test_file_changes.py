@@ -8,7 +8,7 @@ from harness.tools.file_changes import (
     MOST_DIFF_LINES,
     ChangeKind,
     FileKindOf,
-    FileState,
+    PathState,
     compare_files,
     is_passing,
     without_compiled,
@@ -17,9 +17,9 @@ from harness.tools.file_changes import (
 MAIN = "/etc/postfix/main.cf"
 
 
-def text(content: str, mode: int = 0o644, uid: int = 0) -> FileState:
+def text(content: str, mode: int = 0o644, uid: int = 0) -> PathState:
     """A regular file."""
-    return FileState(FileKindOf.FILE, mode, uid, 0, content.encode())
+    return PathState(FileKindOf.FILE, mode, uid, 0, content.encode())
 
 
 def test_a_changed_line_is_a_unified_diff() -> None:
@@ -50,9 +50,9 @@ def test_equal_files_are_no_change() -> None:
 
 def test_added_and_removed_files_and_links() -> None:
     """Protects what appears and disappears, links and binary files included."""
-    link = FileState(FileKindOf.LINK, 0o777, data=b"/etc/ssl/x.pem")
+    link = PathState(FileKindOf.LINK, 0o777, data=b"/etc/ssl/x.pem")
     changes = compare_files(
-        {"/old": text("x\n"), "/dir": FileState(FileKindOf.FOLDER, 0o755)},
+        {"/old": text("x\n"), "/dir": PathState(FileKindOf.FOLDER, 0o755)},
         {"/bin": text("a\0b"), "/link": link, "/new": text("y\n")},
     )
     shown = {change.path: (change.kind, change.note) for change in changes}

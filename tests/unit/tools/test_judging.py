@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.tools.file_changes import FileKindOf, FileState, compare_files
+from harness.tools.file_changes import FileKindOf, PathState, compare_files
 from harness.tools.judging import judge_tool
 from harness.tools.result import ToolExecution, ToolFaultKind, ToolResult
 
@@ -13,7 +13,7 @@ MAIN = "/etc/postfix/main.cf"
 
 def changed(before: str, after: str, path: str = MAIN) -> ToolResult:
     """A result whose second run changed a file."""
-    states = [FileState(FileKindOf.FILE, 0o644, data=text.encode()) for text in (before, after)]
+    states = [PathState(FileKindOf.FILE, 0o644, data=text.encode()) for text in (before, after)]
     return replace(
         GOOD,
         second_changes=compare_files({path: states[0]}, {path: states[1]}),
@@ -25,7 +25,7 @@ GOOD = ToolResult(
     "debian-13",
     "stock",
     runs=(RUN, RUN),
-    changes=compare_files({}, {MAIN: FileState(FileKindOf.FILE, 0o644, data=b"a = b\n")}),
+    changes=compare_files({}, {MAIN: PathState(FileKindOf.FILE, 0o644, data=b"a = b\n")}),
     left=("main.cf", "master.cf"),
     time_limit=5.0,
 )

@@ -65,7 +65,7 @@ def test_wheels_count_by_their_lock_and_python(tmp_path: Path) -> None:
 def test_each_base_is_another_image(base: ToolBase, tmp_path: Path) -> None:
     """Protects from a tool that starts from what another description named."""
     (tmp_path / "main.cf").write_text("a = b\n")
-    others = [other for other in ToolBase if other is not base]
-    tags = {base_context(IMAGE, other).reference for other in (*others, tmp_path)}
+    others: list[ToolBase | Path] = [other for other in ToolBase if other is not base]
+    tags = {base_context(IMAGE, other).reference for other in [*others, tmp_path]}
     assert base_context(IMAGE, base).reference not in tags
     assert describe_base(base)

@@ -8,14 +8,14 @@ import pytest
 
 from harness.errors import UsageError
 from harness.tools.rendering import render_configuration
-from harness.tools.tool_file import Tool
+from harness.tools.tool_file import HardeningTool
 
 NAMES = {"build": "debian-12", "postfix": "3.7.11", "openssl": "3.0.20"}
 
 
-def tool(folder: Path, *render: str, time_limit: float = 20.0, **variables: str) -> Tool:
+def tool(folder: Path, *render: str, time_limit: float = 20.0, **variables: str) -> HardeningTool:
     """A tool with a generator."""
-    return Tool(
+    return HardeningTool(
         folder / "tool.toml", "T", render=render, time_limit=time_limit, variables=variables
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
-from harness.tools.tool_file import Tool, ToolBase, ToolErrors, load_tool
+from harness.tools.tool_file import HardeningTool, ToolBase, ToolErrors, load_tool
 
 WHOLE = """\
 title = "DebOps, role postfix"
@@ -43,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def read(folder: Path, text: str) -> Tool:
+def read(folder: Path, text: str) -> HardeningTool:
     """The tool of a description in the folder."""
     (folder / "tool.toml").write_text(text)
     return load_tool(folder / "tool.toml")
