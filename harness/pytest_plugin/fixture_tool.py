@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -65,7 +66,9 @@ class ToolStarter:
         if grave := [f for f in judge_tool(trial.result) if not f.kind.is_warning]:
             raise AssertionError("\n".join(map(_format_fault, grave)))
         assert trial.after is not None
-        scenario = replace(trial.after, id=make_test_id(loaded.path.stem, trial.after.digest))
+        # What was left elsewhere belongs to the image, which the digest does not know.
+        digest = hashlib.sha256(f"{trial.after.digest} {trial.after.image}".encode()).hexdigest()
+        scenario = replace(trial.after, id=make_test_id(loaded.path.stem, digest))
         record = self._connection.ask(HoldServer(self.build, scenario))
         server = TestedServer(self._connection, record, scenario, trial.result)
         self.servers.append(server)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.reports.comparison_report import ComparisonReport
 from harness.snapshots.blame import Blame
 from harness.snapshots.recorded_candidate import SettingChange
-from harness.tools.file_changes import ChangeKind, FileChange
+from harness.tools.file_changes import FileChange
 from harness.tools.judging import count_files
 from harness.tools.recorders import ServiceCall
 from harness.tools.result import Complaint, ToolFault, ToolResult
@@ -141,7 +141,7 @@ def _describe_path(change: FileChange) -> str:
 
 
 def _is_folder_only(change: FileChange) -> bool:
-    return change.note == "a folder" and change.kind is ChangeKind.CHANGED
+    return change.note == "a folder" and not change.modes
 
 
 def faults_of(report: ToolReport) -> Mapping[str, tuple[ToolFault, ...]]:

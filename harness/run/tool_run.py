@@ -96,15 +96,24 @@ class ToolRun:
         if after is None:
             return None
         build = trial.result.build
-        places = self._plan_places(before, build) or self._plan_places(after, build)
-        measured = self.measure([before], places, False).get(before.id, Measurement({}))
-        recorded = make_snapshot(self._level, record_candidate(before), measured)
+        places = dict.fromkeys(
+            (*self._plan_places(before, build), *self._plan_places(after, build))
+        )
+        # Both at once; the check then has the tool's cells without measuring them again.
+        both = self.measure([before, after], places, False)
+        recorded = make_snapshot(
+            self._level, record_candidate(before), both.get(before.id, Measurement({}))
+        )
         check = SnapshotCheck(
-            recorded, self._level, after, self.measure, is_possible_cause=_decides_tls
+            recorded,
+            self._level,
+            after,
+            self.measure,
+            is_possible_cause=_decides_tls,
+            # A tool is there to change something: nearly all cells would be measured again.
+            repeats=0,
         )
-        selected = dict.fromkeys(
-            (*select_places(recorded, after, [build]), *self._plan_places(after, build))
-        )
+        selected = dict.fromkeys((*select_places(recorded, after, [build]), *places))
         result = check.run(tuple(selected), with_blame=before.id == BEFORE)
         idle: tuple[SettingChange, ...] = ()
         if before.id == BEFORE:

@@ -82,7 +82,7 @@ class SnapshotCheck:
 
     ``known`` are the known failures of its snapshot. ``unknown`` are recorded builds that are not
     known any more, with the reason. ``is_possible_cause`` narrows the settings that are tried as
-    causes.
+    causes. ``repeats``: how often a cell that differs is measured once more.
     """
 
     snapshot: Snapshot
@@ -92,6 +92,7 @@ class SnapshotCheck:
     known: KnownFailures = field(default_factory=KnownFailures)
     unknown: Mapping[str, str] = field(default_factory=dict)
     is_possible_cause: Callable[[SettingChange], bool] = lambda _: True
+    repeats: int = REPEATS
 
     def run(self, selected: Collection[CellPlace], *, with_blame: bool = True) -> CheckResult:
         """Measure the selected cells and compare them.
@@ -106,8 +107,9 @@ class SnapshotCheck:
         measurement = replace(measurement, unavailable=unavailable)
         comparer = self._make_comparer()
         comparison = comparer.compare(measurement, selected)
-        compared = {scenario.id: (scenario, comparison)}
-        (comparison,) = self._judge_again(comparer, compared).values()
+        if self.repeats:
+            compared = {scenario.id: (scenario, comparison)}
+            (comparison,) = self._judge_again(comparer, compared).values()
         search = BlameSearch(
             self.snapshot,
             self.level,
@@ -194,7 +196,7 @@ class SnapshotCheck:
         repeats: dict[str, Mapping[CellPlace, list[Observation]]] = {
             scenario.id: {place: [] for place in places} for scenario in scenarios
         }
-        for number in range(1, REPEATS + 1):
+        for number in range(1, self.repeats + 1):
             again = [replace(each, id=f"{each.id}{AGAIN}-{number}") for each in scenarios]
             measured = self.measure(again, places, len(places) <= MOST_ALONE)
             for scenario, copy in zip(scenarios, again, strict=True):

@@ -158,7 +158,10 @@ class _Trial:
     def _run_again(self, states: Mapping[str, PathState]) -> None:
         second = self._run_once()
         again, _ = self._container.read_changed()
-        # What the first run left and the second removed is not among the paths any more.
+        if again.keys() - states.keys():
+            # The first run left these as the image has them.
+            originals = self._container.read_before()
+            states = {**{p: s for p, s in originals.items() if p not in states}, **states}
         self._result = replace(
             self._result,
             runs=(*self._result.runs, second),

@@ -7,6 +7,7 @@ What each must be reported to do was written down before it was measured
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,9 +27,13 @@ from harness.reports.tool_json import tool_data
 from harness.reports.tool_text import tool_text
 from harness.run.choosing import Selection, choose_builds
 from harness.run.engine import Options
+from harness.snapshots.snapshot import RecordedSelection
+from harness.snapshots.snapshot_file import format_snapshot
 from harness.tools.trial import AFTER
 from tests.docker.conftest import SharedEngine
+from tests.pytest_sessions import ROOT, prepare, run_pytest
 from tests.schema_files import faults
+from tests.unit.project.pages import Page
 
 pytestmark = pytest.mark.docker
 DATA = Path(__file__).parent / "data" / "tools"
@@ -210,13 +215,11 @@ def test_what_the_tool_left_elsewhere_is_in_effect(tools: ToolCaller, tmp_path: 
     """Protects "in that very container": an openssl.cnf of the tool's limits smtpd as well."""
     script = write_script(
         tmp_path,
-        "sed -i 's/^providers = provider_sect/&\\nssl_conf = limits/' /etc/ssl/openssl.cnf",
-        "printf '[limits]\\nsystem_default = sys\\n[sys]\\nMaxProtocol = TLSv1.2\\n'"
-        " >>/etc/ssl/openssl.cnf",
-        "postconf -e 'virtual_alias_maps = hash:/opt/maps/virtual'",
+        "printf '%s\\n' 'openssl_conf = init' '[init]' 'ssl_conf = limits' '[limits]'"
+        " 'system_default = all' '[all]' 'MaxProtocol = TLSv1.2' >/etc/ssl/openssl.cnf",
         "mkdir -p /opt/maps && echo 'a@example.test b' >/opt/maps/virtual",
         "postmap /opt/maps/virtual",
-        "sed -i '/ssl_conf = limits/!b;:a;n;/^ssl_conf = limits/d;ba' /etc/ssl/openssl.cnf",
+        "postconf -e 'virtual_alias_maps = hash:/opt/maps/virtual'",
     )
     outcome = tools.call(script, "debian-12")
     assert "TLSv1.3" not in accepted_versions(outcome), tool_text(outcome.report)
@@ -230,9 +233,6 @@ def test_a_policy_and_a_snapshot_judge_a_tool(tools: ToolCaller, tmp_path: Path)
     good = DATA / "postconf" / "harden.sh"
     recorded = tools.call(good, "debian-12", policies=("tls12-or-newer",))
     assert recorded.exit_code is ExitCode.OK, tool_text(recorded.report)
-    from harness.snapshots.snapshot import RecordedSelection
-    from harness.snapshots.snapshot_file import format_snapshot
-
     snapshot = recorded.make_snapshot(RecordedSelection())
     assert snapshot is not None
     path = tmp_path / "snapshot.json"
@@ -242,7 +242,7 @@ def test_a_policy_and_a_snapshot_judge_a_tool(tools: ToolCaller, tmp_path: Path)
     assert differing.exit_code is ExitCode.DIFFERS
     text = tool_text(differing.report)
     assert "compared with" in text
-    assert any(line.startswith("smtp: no") or "no" in line for line in differing.report.policies)
+    assert any("no, on debian-12" in line for line in differing.report.policies), text
 
 
 def test_images_of_tools_are_ours_and_nothing_else_stays(tools: ToolCaller, tmp_path: Path) -> None:
@@ -258,3 +258,24 @@ def test_images_of_tools_are_ours_and_nothing_else_stays(tools: ToolCaller, tmp_
     # Committed images have the session's label, by which closing it removes them.
     label = f"org.postfix-matrix.run={engine.session.id}"
     assert client.images.list(filters={"label": label})
+
+
+def test_the_pages_tests_pass(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the fixture, and what readers of docs/tools.md copy: its files, as they are."""
+    prepare(monkeypatch)
+    page = Page(ROOT / "docs" / "tools.md", (ROOT / "docs" / "tools.md").read_text("utf-8"))
+    named = {
+        match["name"]: block.text
+        for block in page.blocks()
+        if (match := re.match(r"# (?P<name>[\w.]+)\n", block.text))
+    }
+    assert {"harden.sh", "test_harden.py"} <= named.keys()
+    for name, text in named.items():
+        (pytester.path / name).write_text(text)
+    (pytester.path / "test_fault.py").write_text(
+        "def test_fault(postfix_tool):\n    postfix_tool('fault.sh')\n"
+    )
+    (pytester.path / "fault.sh").write_text("echo it broke\nexit 3\n")
+    result = run_pytest(pytester, "--postfix-builds", "debian-12", "--postfix-time-limit", "60")
+    assert result.parseoutcomes() == {"passed": 2, "failed": 1}
+    result.stdout.fnmatch_lines(["*the tool failed on debian-12: exit 3*", "*it broke*"])
