@@ -15,12 +15,12 @@ from harness.reports.tool_report import BuildReport, ToolReport, join_blames
 from harness.reports.tool_text import builds_with_faults
 from harness.reports.verify_text import verification_text
 from harness.run.engine import Engine
-from harness.run.tool_run import ToolMeasurement, ToolRun, join_findings, join_measurements
+from harness.run.tool_run import ToolMeasurement, ToolRun, join_findings
 from harness.scenarios.claims import Claims
 from harness.scenarios.scenario import Scenario
 from harness.snapshots.checking import CheckResult, SnapshotCheck, select_places
 from harness.snapshots.recorded_candidate import record_candidate
-from harness.snapshots.snapshot import RecordedSelection, Snapshot, make_snapshot
+from harness.snapshots.snapshot import RecordedSelection, Snapshot, make_snapshot, update_snapshot
 from harness.snapshots.values import BEHAVIOUR, Level, SessionLevel
 from harness.tools.judging import judge_tool
 from harness.tools.result import ToolResult
@@ -81,12 +81,18 @@ class ToolOutcome:
         return ExitCode.OK
 
     def make_snapshot(self, selection: RecordedSelection) -> Snapshot | None:
-        """The snapshot of what was measured; its settings are those on the first build."""
-        first = next((m.trial.after for m in self.measurements if m.trial.after), None)
-        if first is None:
-            return None
-        measured = join_measurements(self.measurements)
-        return make_snapshot(SessionLevel(), record_candidate(first), measured, selection)
+        """The snapshot of what was measured, with the settings that the tool left on each build."""
+        snapshot: Snapshot | None = None
+        level = SessionLevel()
+        for measurement in self.measurements:
+            assert measurement.trial.after is not None
+            candidate = record_candidate(measurement.trial.after)
+            measured = measurement.measured
+            if snapshot is None:
+                snapshot = make_snapshot(level, candidate, measured, selection)
+            else:
+                snapshot = update_snapshot(snapshot, level, candidate, measured)
+        return snapshot
 
 
 class ToolSession:

@@ -14,6 +14,8 @@ from harness.errors import HarnessError
 from harness.pytest_plugin.configurations import find_path
 from harness.pytest_plugin.engine_requests import EngineConnection, HoldServer, TryTool
 from harness.pytest_plugin.fixture_postfix import connect_for_test
+from harness.pytest_plugin.own_additions import NO_OWN, OwnAdditions
+from harness.pytest_plugin.plugin_state import state_of
 from harness.pytest_plugin.servers import TestedServer
 from harness.scenarios.candidate import make_test_id
 from harness.tools.judging import judge_tool
@@ -26,7 +28,12 @@ class ToolStarter:
     """Runs tools on the build that the test runs on, and starts what they leave."""
 
     def __init__(
-        self, connection: EngineConnection, build: str, folders: tuple[Path, ...], test: pytest.Item
+        self,
+        connection: EngineConnection,
+        build: str,
+        folders: tuple[Path, ...],
+        test: pytest.Item,
+        own: OwnAdditions = NO_OWN,
     ) -> None:
         """Use the fixture ``postfix_tool``."""
         self.build = build
@@ -34,6 +41,7 @@ class ToolStarter:
         self._connection = connection
         self._folders = folders
         self._test = test
+        self._own = own
 
     def __call__(
         self,
@@ -70,7 +78,7 @@ class ToolStarter:
         digest = hashlib.sha256(f"{trial.after.digest} {trial.after.image}".encode()).hexdigest()
         scenario = replace(trial.after, id=make_test_id(loaded.path.stem, digest))
         record = self._connection.ask(HoldServer(self.build, scenario))
-        server = TestedServer(self._connection, record, scenario, trial.result)
+        server = TestedServer(self._connection, record, scenario, self._own, trial.result)
         self.servers.append(server)
         self._test.add_report_section("call", "postfix_tool", _describe_changes(trial))
         return server
@@ -81,7 +89,9 @@ def start_tools(request: pytest.FixtureRequest, build: str) -> Iterator[ToolStar
     """The fixture's value. Where there is no engine or no build, the test's setup fails."""
     node = request.node
     folders = (node.path.parent, Path(request.config.rootpath))
-    starter = ToolStarter(connect_for_test(request.config, build), build, folders, node)
+    connection = connect_for_test(request.config, build)
+    own = state_of(request.config).own_additions(node.path.parent)
+    starter = ToolStarter(connection, build, folders, node, own)
     try:
         yield starter
     finally:

@@ -85,7 +85,7 @@ class OpenEngine:
         Raises:
             HarnessError: the build is unavailable, or what the tool needs cannot be prepared.
         """
-        return try_tool_on(self._engine, tool, Build.parse(build))
+        return try_tool_on(self._engine, tool, self._parse_build(build))
 
     def hold(self, build: str, scenario: Scenario) -> HeldInstance:
         """A candidate's instance on a build, until it is released.

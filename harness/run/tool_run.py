@@ -170,16 +170,6 @@ def try_tool_on(engine: Engine, tool: HardeningTool, build: Build) -> ToolTrial:
     return trier.try_tool(tool, place)
 
 
-def join_measurements(measurements: Sequence[ToolMeasurement]) -> Measurement:
-    """What was measured of the tool on all builds."""
-    cells = {place: cell for each in measurements for place, cell in each.measured.cells.items()}
-    builds = {name: of for each in measurements for name, of in each.measured.builds.items()}
-    unavailable = {
-        name: why for each in measurements for name, why in each.measured.unavailable.items()
-    }
-    return Measurement(cells, builds, unavailable)
-
-
 def join_findings(measurements: Sequence[ToolMeasurement]) -> tuple[CellFinding, ...]:
     """The findings of all builds, against what the tool started from."""
     return tuple(cell for each in measurements for cell in each.comparison.comparison.cells)

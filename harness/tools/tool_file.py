@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from harness.errors import FileError, FileLocation, UsageError
-from harness.scenarios.toml_schema import line_in_table, line_of, suggest_among
+from harness.scenarios.toml_text import line_in_table, line_of, suggest_among
 
 #: Seconds that a tool may run, unless its description has another limit.
 TIME_LIMIT = 300.0

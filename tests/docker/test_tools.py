@@ -28,7 +28,7 @@ from harness.reports.tool_text import tool_text
 from harness.run.choosing import Selection, choose_builds
 from harness.run.engine import Options
 from harness.snapshots.snapshot import RecordedSelection
-from harness.snapshots.snapshot_file import format_snapshot
+from harness.snapshots.snapshot_text import format_snapshot
 from harness.tools.trial import AFTER
 from tests.docker.conftest import SharedEngine
 from tests.pytest_sessions import ROOT, prepare, run_pytest
