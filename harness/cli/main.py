@@ -84,6 +84,10 @@ COMMANDS = {
         "harness.cli.commands.since:since_command",
         "Show since which version a result is what it is.",
     ),
+    "tool": (
+        "harness.cli.commands.tool:tool_command",
+        "Show what a hardening tool changes for clients.",
+    ),
     "verdicts": (
         "harness.cli.commands.verdicts:verdicts_command",
         "Judge the advice of a run's scenarios, without Docker.",

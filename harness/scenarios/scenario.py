@@ -80,7 +80,8 @@ class Scenario:
     ``whole``: it is a whole configuration, so nothing is added that decides TLS. ``as_is``: nothing
     of it is replaced, even if it needs its own machine and surroundings. ``reading`` states in
     sentences what was changed in the given text, and whether it was read as whole.
-    ``path`` is that of its scenario.toml, for messages.
+    ``path`` is that of its scenario.toml, for messages. ``image`` is the id of the image whose
+    containers it is measured in, with what a tool left there; "": the build's.
     """
 
     id: str
@@ -102,6 +103,7 @@ class Scenario:
     reading: tuple[str, ...] = ()
     claims: Claims = field(default_factory=Claims)
     path: Path | None = field(default=None, compare=False)
+    image: str = ""
 
     @property
     def name(self) -> str:

@@ -6,7 +6,7 @@ tests without Docker all run the same check.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from harness.catalog.peers import has_cells_of
@@ -29,6 +29,7 @@ from harness.snapshots.comparison import (
 )
 from harness.snapshots.findings import UNPROVED, Finding
 from harness.snapshots.known_failures import KnownFailures
+from harness.snapshots.recorded_candidate import SettingChange
 from harness.snapshots.snapshot import Measurement, RecordedSelection, Snapshot
 from harness.snapshots.strength import (
     MutantResult,
@@ -80,7 +81,8 @@ class SnapshotCheck:
     """One check of a candidate.
 
     ``known`` are the known failures of its snapshot. ``unknown`` are recorded builds that are not
-    known any more, with the reason.
+    known any more, with the reason. ``is_possible_cause`` narrows the settings that are tried as
+    causes. ``repeats``: how often a cell that differs is measured once more.
     """
 
     snapshot: Snapshot
@@ -89,6 +91,8 @@ class SnapshotCheck:
     measure: Measure
     known: KnownFailures = field(default_factory=KnownFailures)
     unknown: Mapping[str, str] = field(default_factory=dict)
+    is_possible_cause: Callable[[SettingChange], bool] = lambda _: True
+    repeats: int = REPEATS
 
     def run(self, selected: Collection[CellPlace], *, with_blame: bool = True) -> CheckResult:
         """Measure the selected cells and compare them.
@@ -103,9 +107,17 @@ class SnapshotCheck:
         measurement = replace(measurement, unavailable=unavailable)
         comparer = self._make_comparer()
         comparison = comparer.compare(measurement, selected)
-        compared = {scenario.id: (scenario, comparison)}
-        (comparison,) = self._judge_again(comparer, compared).values()
-        search = BlameSearch(self.snapshot, self.level, scenario, self.measure, measurement.builds)
+        if self.repeats:
+            compared = {scenario.id: (scenario, comparison)}
+            (comparison,) = self._judge_again(comparer, compared).values()
+        search = BlameSearch(
+            self.snapshot,
+            self.level,
+            scenario,
+            self.measure,
+            measurement.builds,
+            self.is_possible_cause,
+        )
         blames = search.find_blames(comparison.cells) if with_blame else ()
         moves = find_moves(self.snapshot.builds, measurement.builds)
         final = _with_last_results(measurement, comparison)
@@ -184,7 +196,7 @@ class SnapshotCheck:
         repeats: dict[str, Mapping[CellPlace, list[Observation]]] = {
             scenario.id: {place: [] for place in places} for scenario in scenarios
         }
-        for number in range(1, REPEATS + 1):
+        for number in range(1, self.repeats + 1):
             again = [replace(each, id=f"{each.id}{AGAIN}-{number}") for each in scenarios]
             measured = self.measure(again, places, len(places) <= MOST_ALONE)
             for scenario, copy in zip(scenarios, again, strict=True):
