@@ -36,7 +36,7 @@ unit: tools ## unit tests: no Docker, no network
 
 docker-test: ## tests against real containers, but for those that are marked nightly
 	@scripts/setup --dev
-	@$(BIN)/pytest tests/docker -m "not nightly" $(PYTEST_ARGS)
+	@$(BIN)/pytest tests/docker -m "not nightly" --durations=30 --durations-min=5 $(PYTEST_ARGS)
 
 nightly-test: ## all tests against real containers
 	@scripts/setup --dev
