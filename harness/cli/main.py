@@ -56,6 +56,10 @@ COMMANDS = {
         "harness.cli.commands.list:list_command",
         "List builds, scenarios, clients and other choices.",
     ),
+    "merge": (
+        "harness.cli.commands.merge:merge_command",
+        "Merge run folders into one, with their evidence.",
+    ),
     "record": (
         "harness.cli.commands.record:record_command",
         "Measure a configuration and record what it does.",
