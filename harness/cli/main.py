@@ -56,6 +56,10 @@ COMMANDS = {
         "harness.cli.commands.list:list_command",
         "List builds, scenarios, clients and other choices.",
     ),
+    "merge": (
+        "harness.cli.commands.merge:merge_command",
+        "Merge run folders into one, with their evidence.",
+    ),
     "publish": (
         "harness.cli.commands.publish:publish_command",
         "Write runs as a static site that anyone can host.",

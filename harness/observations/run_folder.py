@@ -246,11 +246,42 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
+class ShardInfo:
+    """Which part of a plan the run measured: shard ``index`` of ``count``, counted from 1.
+
+    ``axes`` are those of the whole plan; the run's own are its shard's. None in the list of what a
+    merged run was made of, whose axes are the whole plan's.
+    """
+
+    index: int
+    count: int
+    axes: Axes | None = None
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+
+@dataclass(frozen=True, slots=True)
+class MergedRun:
+    """A run that another one was merged from."""
+
+    id: str
+    started: str
+    finished: str | None = None
+    command: tuple[str, ...] = ()
+    host: Mapping[str, Any] = field(default_factory=dict)
+    shard: ShardInfo | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """``run.json``; ``finished`` is None for a run that was killed or still goes on.
 
     ``measured_with`` is None where its cells have not one in common, and for earlier versions.
     ``licence`` of its data is an SPDX expression, ``citation`` a line (observations.licence).
+    ``shard`` is set where the run measured a part of a plan, ``merged`` where it was put together
+    from others. ``flaky`` are the cells that two of these measured with different results; both
+    observations are kept.
     """
 
     id: str
@@ -266,6 +297,10 @@ class RunRecord:
     measured_with: MeasuredWith | None = None
     licence: str = DEFAULT_LICENCE
     citation: str = ""
+    host: Mapping[str, Any] = field(default_factory=dict)
+    shard: ShardInfo | None = None
+    merged: tuple[MergedRun, ...] = ()
+    flaky: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,16 @@ class Finished:
 
 
 #: Options of ``run`` that are of the engine: a run with one of them has an engine of its own.
-_ENGINE_OPTIONS = {"--jobs", "--time-limit", "--keep", "--mirror", "--image", "--client"}
+_ENGINE_OPTIONS = {
+    "--jobs",
+    "--time-limit",
+    "--keep",
+    "--mirror",
+    "--image",
+    "--client",
+    "--shard",
+    "--dask",
+}
 
 
 class SharedEngine:
