@@ -41,13 +41,14 @@ def test_above_it_report_says_so_and_the_page_too(
     printed = capsys.readouterr()
     sentence = (
         "504 cells and 42 of controls are too many for one page (at most 5,000): make a site of "
-        f"the run with 'postfix-matrix publish {data.run.id} --into SITE'"
+        f"the run with 'postfix-matrix publish {folder} --into SITE'"
     )
     controls = sum(cell.build.startswith("control-") for cell in data.observations)
     sentence = sentence.replace("504", str(len(data.observations) - controls))
     assert sentence.replace("42", str(controls)) in printed.err
     page = (folder / "index.html").read_text(encoding="utf-8")
     assert "too many for one page" in page
+    assert str(folder) not in page
     assert 'href="matrix.csv"' in page
     assert "<table" not in page
     assert (folder / "matrix.csv").read_text(encoding="utf-8").count("\n") > len(data.observations)
