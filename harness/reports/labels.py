@@ -242,7 +242,8 @@ def _refused_word(observation: Observation) -> str:
 def negotiated_beyond_offer(observation: Observation) -> str:
     """The negotiated protocol, unless the offer was that version alone (then empty).
 
-    That the offer has only some ciphers, or extras, is in the column's head. Followed by the mark of a suite that has no certificate.
+    That the offer has only some ciphers, or extras, is in the column's head. Followed by the mark
+    of a suite that has no certificate.
     """
     protocol = protocol_of(observation) or ""
     mark = ANONYMOUS if without_certificate(observation) else ""

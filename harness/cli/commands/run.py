@@ -51,7 +51,7 @@ from harness.observations.run_folder import (
 )
 from harness.reports import is_large
 from harness.reports.annotations import Annotation
-from harness.reports.large_run import large_run_sentence
+from harness.reports.large_run import large_run_message
 from harness.reports.problems import describe_problems
 from harness.reports.step_summary import run_summary
 from harness.reports.terminal import print_matrix
@@ -185,7 +185,7 @@ def run_command(
     where = f": open {folder / 'index.html'}" if not is_large(data) else ""
     click.echo(f"\nThe run is in {folder}{where}", err=True)
     if is_large(data):
-        click.echo(f"index.html has no tables: {large_run_sentence(data)}", err=True)
+        click.echo(large_run_message(data), err=True)
     click.echo("'postfix-matrix show --full' prints every table whole", err=True)
     if problems := describe_problems(data):
         click.echo(problems, err=True)
