@@ -22,11 +22,7 @@ from harness.observations.local_paths import hide_in_record
 from harness.observations.record import MeasuredWith, Observation
 from harness.postfix_config.master_cf_overlay import Overlay
 from harness.scenarios.claims import BASELINE
-from harness.scenarios.expectations import (
-    Expectation,
-    Where,
-    where_from,
-)
+from harness.scenarios.expectations import Expectation, Where, where_from
 from harness.tls import DEFAULT, NEVER_PLAINTEXT, PLAINTEXT, Offer, Service
 
 if TYPE_CHECKING:

@@ -102,7 +102,7 @@ class SnapshotCheck:
             with_blame: also search for the cause of what differs.
         """
         scenario = self.scenario
-        measurement = self._measure_one(scenario, selected, alone=False)
+        measurement = self._measure_one(scenario, selected)
         unavailable = {**measurement.unavailable, **self.unknown}
         measurement = replace(measurement, unavailable=unavailable)
         comparer = self._make_comparer()
@@ -158,12 +158,10 @@ class SnapshotCheck:
         services |= {str(Service.OUTBOUND)}
         return Comparer(self.snapshot, self.level, services, self.known)
 
-    def _measure_one(
-        self, scenario: Scenario, places: Collection[CellPlace], *, alone: bool
-    ) -> Measurement:
+    def _measure_one(self, scenario: Scenario, places: Collection[CellPlace]) -> Measurement:
         if not places:
             return Measurement({})
-        return self.measure([scenario], places, alone).get(scenario.id, Measurement({}))
+        return self.measure([scenario], places, False).get(scenario.id, Measurement({}))
 
     def _judge_again(
         self, comparer: Comparer, compared: Mapping[str, tuple[Scenario, Comparison]]
