@@ -7,7 +7,8 @@ observable effect, such as a list for mandatory TLS where TLS is opportunistic.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 from harness.scenarios.scenario import Scenario
 from harness.snapshots.blame import Measure
@@ -18,7 +19,7 @@ from harness.snapshots.recorded_candidate import (
     put_back,
 )
 from harness.snapshots.snapshot import Measurement
-from harness.snapshots.values import CellPlace, Level
+from harness.snapshots.values import CellPlace, CellValues, Level, why_inconclusive
 
 #: Settings of smtpd that decide what a client can negotiate, or whether TLS is required.
 _TLS_SETTING = re.compile(r"smtpd_(?:.*tls.*|.*_protocols|.*_ciphers)|tls_\w+|smtpd_use_tls")
@@ -30,7 +31,7 @@ _NO_RULE = re.compile(
 MOST_SETTINGS = 16
 #: Cells of one service, outcome and offer that are measured again.
 CELLS_PER_OFFER = 1
-_SUFFIX = "--without"
+_SUFFIX, _AGAIN = "--without", "--again"
 
 
 def find_idle_settings(
@@ -63,12 +64,52 @@ def find_idle_settings(
         number: put_back(recorded, scenario, [change], f"{scenario.id}{_SUFFIX}-{number}")
         for number, change in enumerate(changes, start=1)
     }
-    results = measure(list(variants.values()), places, False)
+    comparing = _Comparing(measured, level, measure)
+    differing = comparing.find_differing(list(variants.values()), places)
+    doubtful = [variant for variant in variants.values() if differing[variant.id]]
+    # A time-out differs too, so what differs once is measured again.
+    again = [replace(variant, id=f"{variant.id}{_AGAIN}") for variant in doubtful]
+    disputed = tuple(dict.fromkeys(p for variant in doubtful for p in differing[variant.id]))
+    repeated = comparing.find_differing(again, disputed) if again else {}
+    acting_variants = {
+        variant.id
+        for variant in doubtful
+        if set(differing[variant.id]) & set(repeated[f"{variant.id}{_AGAIN}"])
+    }
     return tuple(
         change
         for number, change in enumerate(changes, start=1)
-        if _is_same(results.get(variants[number].id), measured, level, places)
+        if variants[number].id not in acting_variants
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparing:
+    """Compares variants of a configuration with what was measured of it."""
+
+    measured: Measurement
+    level: Level
+    measure: Measure
+
+    def find_differing(
+        self, variants: Sequence[Scenario], places: Collection[CellPlace]
+    ) -> dict[str, tuple[CellPlace, ...]]:
+        """The places at which each variant shows something else, or nothing, by its id."""
+        results = self.measure(variants, places, False)
+        return {
+            variant.id: tuple(
+                place
+                for place in places
+                if self._read_values(results.get(variant.id), place)
+                != self._read_values(self.measured, place)
+            )
+            for variant in variants
+        }
+
+    def _read_values(self, measurement: Measurement | None, place: CellPlace) -> CellValues | None:
+        if measurement is None or place not in measurement.cells:
+            return None
+        return self.level.values(measurement.cells[place], self.measured.builds.get(place.build))
 
 
 def is_tls_rule(name: str) -> bool:
@@ -80,25 +121,10 @@ def _choose_places(measured: Measurement) -> tuple[CellPlace, ...]:
     """A few cells for each service, offer and result."""
     chosen: dict[tuple[object, ...], list[CellPlace]] = {}
     for place, cell in sorted(measured.cells.items(), key=lambda item: item[0]):
+        if why_inconclusive(cell):
+            continue
         key = (place.service, place.offer, cell.outcome, cell.reason)
         of_key = chosen.setdefault(key, [])
         if len(of_key) < CELLS_PER_OFFER:
             of_key.append(place)
     return tuple(place for places in chosen.values() for place in places)
-
-
-def _is_same(
-    result: Measurement | None, measured: Measurement, level: Level, places: Iterable[CellPlace]
-) -> bool:
-    """Whether all cells of a variant are the same; one that is unmeasured leaves that open."""
-    if result is None or not result.cells:
-        return False
-    for place in places:
-        if place not in result.cells:
-            return False
-        versions = measured.builds.get(place.build)
-        now = level.values(measured.cells[place], versions)
-        other = level.values(result.cells[place], versions)
-        if other != now:
-            return False
-    return True
