@@ -18,6 +18,7 @@ from harness.site.side_pages import shorten
 from harness.site.site_index import SiteIndex
 from harness.site.titles import VERDICT_SIGNS, build_versions_text, described_by
 from harness.site.verdict_state import recorded_verdict
+from harness.verdicts.line_effects import LinePart
 from harness.verdicts.observation_diff import UNOBSERVED
 from harness.verdicts.since import describe_dependence
 from harness.verdicts.verdict import ScenarioVerdict, Verdict
@@ -32,7 +33,7 @@ _MOST_SHUT_OUT = 4
 
 
 @dataclass(frozen=True, slots=True)
-class ClientResult:
+class ClientDeliveries:
     """A client under a piece of advice; ``fails`` are the servers and ports where it does not
     deliver."""
 
@@ -51,7 +52,7 @@ class AdvicePages:
     def write_all(self) -> None:
         """All pages, and their list."""
         for name in self._index.scenarios:
-            self._write(name)
+            self._write_page(name)
         entries = [
             {
                 "name": self._state.scenario(name).title or name,
@@ -69,15 +70,15 @@ class AdvicePages:
             parts=[{"title": "Measured", "entries": entries}],
         )  # fmt: skip
 
-    def _write(self, name: str) -> None:
+    def _write_page(self, name: str) -> None:
         info = self._state.scenario(name)
         verdict = recorded_verdict(self._state, name)
         title = info.title or name
         href = page_link("advice", name)
-        rows = self._rows(name)
-        shown = self._verdict(verdict)
-        paste = self._paste(name, info, verdict)
-        oldest = self._oldest(name)
+        rows = self._build_rows(name)
+        shown = self._describe_verdict(verdict)
+        paste = self._render_paste(name, info, verdict)
+        oldest = self._find_oldest(name)
         advice = {
             "title": title, "claim": info.claim, "url": web_address(info.url), "href": href,
         }  # fmt: skip
@@ -98,13 +99,13 @@ class AdvicePages:
                     ("given in", info.source or ""),
                     ("collection", info.collection or ""),
                     ("compared with", info.against if info.against != name else ""),
-                    ("measured", self._measured(name)),
+                    ("measured", self._describe_time(name)),
                 )
                 if text
             ],
             boundaries=list(describe_dependence(verdict)) if verdict else [],
             settings=settings_text(info),
-            acting=[],
+            acting=self._list_lines(name),
             oldest=oldest,
             rows=rows,
             view_facts=facts_link(name),
@@ -112,11 +113,18 @@ class AdvicePages:
         )  # fmt: skip
         self._write_extras(name, advice, shown, rows, paste)
 
-    def _measured(self, name: str) -> str:
+    def _list_lines(self, name: str) -> list[dict[str, str]]:
+        """What each line does, those that act first; those that were not examined are left out."""
+        lines = self._state.scenarios.get(name, {}).get("lines", ())
+        parts = [part.value for part in LinePart if part is not LinePart.LEFT_OUT]
+        examined = [line for line in lines if line["part"] in parts]
+        return sorted(examined, key=lambda line: parts.index(line["part"]))
+
+    def _describe_time(self, name: str) -> str:
         run = self._state.scenarios.get(name, {}).get("run", "")
         return f"{self._state.runs[run]['started'][:10]} (run {run})" if run else ""
 
-    def _verdict(self, verdict: ScenarioVerdict | None) -> dict[str, str] | None:
+    def _describe_verdict(self, verdict: ScenarioVerdict | None) -> dict[str, str] | None:
         if verdict is None:
             return None
         measured = [b for b in verdict.builds if b.verdict is not Verdict.UNMEASURED]
@@ -127,7 +135,7 @@ class AdvicePages:
             "sentence": f"{VERDICT_SIGNS[verdict.verdict][2]} Measured on {count}.",
         }
 
-    def _rows(self, name: str) -> list[dict[str, Any]]:
+    def _build_rows(self, name: str) -> list[dict[str, Any]]:
         verdicts = self._state.verdicts.get(name, {})
         counts = {
             build: self._index.counts[name, build]
@@ -148,7 +156,7 @@ class AdvicePages:
             })  # fmt: skip
         return rows
 
-    def _paste(self, name: str, info: ScenarioInfo, verdict: ScenarioVerdict | None) -> str:
+    def _render_paste(self, name: str, info: ScenarioInfo, verdict: ScenarioVerdict | None) -> str:
         """The Markdown of ``postfix-matrix answer``; "" for a scenario without expectations."""
         if verdict is None or not info.expect:
             return ""
@@ -168,7 +176,7 @@ class AdvicePages:
             (),
         )  # fmt: skip
 
-    def _client_results(self, name: str) -> list[ClientResult]:
+    def _client_results(self, name: str) -> list[ClientDeliveries]:
         """Each client as its user runs it, on every server and port where it was tried."""
         results = []
         for client in self._index.clients:
@@ -183,15 +191,15 @@ class AdvicePages:
                     if not delivers(shown):
                         fails.append(f"{build} {service}")
             if tried:
-                results.append(ClientResult(client, tried, tuple(fails)))
+                results.append(ClientDeliveries(client, tried, tuple(fails)))
         return results
 
-    def _oldest(self, name: str) -> list[dict[str, Any]]:
+    def _find_oldest(self, name: str) -> list[dict[str, Any]]:
         """By family of software: the oldest client that delivers everywhere, and those shut out.
 
         The catalog has the clients of a family from the oldest to the newest.
         """
-        families: dict[str, list[ClientResult]] = {}
+        families: dict[str, list[ClientDeliveries]] = {}
         for result in self._client_results(name):
             families.setdefault(family_of(result.client), []).append(result)
         rows = []
@@ -203,7 +211,7 @@ class AdvicePages:
                 "family": family,
                 "oldest": oldest and {
                     "name": oldest, "href": page_link("client", oldest),
-                    "library": self._library(oldest),
+                    "library": self._library_of(oldest),
                 },
                 "shut_out": [
                     {
@@ -216,7 +224,7 @@ class AdvicePages:
             })  # fmt: skip
         return rows
 
-    def _library(self, client: str) -> str:
+    def _library_of(self, client: str) -> str:
         text = str(described_by(self._state.image(client)).get("tls_version") or "")
         return text.partition("(")[0].strip()
 
@@ -236,14 +244,14 @@ class AdvicePages:
         if paste:
             (folder / "answer.md").write_text(paste, encoding="utf-8", errors="backslashreplace")
         kept = _EMBEDDED
-        text = self._embed(advice, shown, rows, kept)
+        text = self._render_embed(advice, shown, rows, kept)
         while len(text) > EMBED_LIMIT and kept:
             kept //= 2
-            text = self._embed(advice, shown, rows, kept)
+            text = self._render_embed(advice, shown, rows, kept)
         (folder / "embed.html").write_bytes(text)
         self._writer.pages += 1
 
-    def _embed(
+    def _render_embed(
         self,
         advice: dict[str, str],
         shown: dict[str, str] | None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from harness.observations.record import Observation, Outcome
@@ -11,7 +11,7 @@ from harness.scenarios.claims import BASELINE
 from harness.scenarios.expectations import DELIVERED
 from harness.site.addresses import page_link
 from harness.site.cells import NONE, CellRow
-from harness.site.site_index import SiteIndex
+from harness.site.site_index import PairCells, SiteIndex
 from harness.site.titles import port_title, sends_mail
 from harness.verdicts.observation_diff import (
     UNOBSERVED,
@@ -38,13 +38,21 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """Something to change, with the advice that was tried."""
+class AdviceTurn:
+    """A piece of advice under which a pair does otherwise than with the server's defaults."""
 
-    text: str
-    name: str = ""
-    href: str = ""
-    after: str = ""
+    title: str
+    href: str
+    ports: str
+
+
+@dataclass(frozen=True, slots=True)
+class PairTurns:
+    """``helps``: with it the client delivers; ``stops``: with it no more; ``stuck``: sentences."""
+
+    helps: tuple[AdviceTurn, ...] = ()
+    stops: tuple[AdviceTurn, ...] = ()
+    stuck: tuple[str, ...] = ()
 
 
 def delivers(observation: Observation) -> bool:
@@ -121,41 +129,58 @@ def headline(answers: list[Answer]) -> str:
     return named or "no clear result"
 
 
-def way_out(index: SiteIndex, client: str, build: str) -> Iterator[Step]:
-    """What was tried on this very pair and makes it deliver, or stops it."""
+def find_turns(index: SiteIndex, client: str, build: str) -> PairTurns:
+    """What was tried on this very pair and makes it deliver, or stops it, by advice."""
     by_scenario = index.pairs[client, build]
     baseline = by_scenario.get(BASELINE)
-    if baseline is None:
-        return
-    for service, row in baseline.defaults.items():
+    helps: dict[str, list[str]] = {}
+    stops: dict[str, list[str]] = {}
+    stuck = []
+    for service, row in (baseline.defaults if baseline else {}).items():
         shown = index.observation(row)
         if shown.outcome in UNOBSERVED:
             continue
-        tried = {
-            name: delivers(index.observation(cells.defaults[service]))
-            for name, cells in by_scenario.items()
-            if name != BASELINE
-            and service in cells.defaults
-            and index.observation(cells.defaults[service]).outcome not in UNOBSERVED
-        }
-        turned = [name for name, ok in tried.items() if ok is not delivers(shown)]
-        yield from _steps_of_service(index, service, delivers(shown), turned, len(tried))
+        tried = _deliveries_by_advice(index, by_scenario, service)
+        turned = [name for name, delivered in tried.items() if delivered is not delivers(shown)]
+        for name in turned:
+            (stops if delivers(shown) else helps).setdefault(name, []).append(service)
+        if not delivers(shown) and not turned:
+            more = f"none of the {len(tried)} configurations tried here delivers"
+            stuck.append(f"On {port_title(service)}: {more if tried else 'nothing was tried'}.")
+    return PairTurns(_list_advice(index, helps), _list_advice(index, stops), tuple(stuck))
 
 
-def _steps_of_service(
-    index: SiteIndex, service: str, delivered: bool, turned: list[str], tried: int
-) -> Iterator[Step]:
-    port = port_title(service)
-    if not delivered and not turned:
-        more = f"none of the {tried} configurations tried here delivers" if tried else "untried"
-        yield Step(f"On {port}: {more}.")
-    verb = "would stop it" if delivered else "makes it deliver (tried)"
-    for name in turned[:_MOST_NAMED]:
-        title = index.content.state.scenario(name).title or name
-        href = page_link("advice", name)
-        yield Step(f"On {port} this {verb}:", title, href)
-    if len(turned) > _MOST_NAMED:
-        yield Step(f"On {port}: {len(turned) - _MOST_NAMED} more, in the table below.")
+def _deliveries_by_advice(
+    index: SiteIndex, by_scenario: Mapping[str, PairCells], service: str
+) -> dict[str, bool]:
+    """Whether each scenario but the baseline delivers at a service, where that is known."""
+    rows = {
+        name: cells.defaults[service]
+        for name, cells in by_scenario.items()
+        if name != BASELINE and service in cells.defaults
+    }
+    shown = {name: index.observation(row) for name, row in rows.items()}
+    return {
+        name: delivers(observation)
+        for name, observation in shown.items()
+        if observation.outcome not in UNOBSERVED
+    }
+
+
+def _list_advice(index: SiteIndex, turned: Mapping[str, list[str]]) -> tuple[AdviceTurn, ...]:
+    """Advice with the ports that it turns, as many as a page names; the rest as a number."""
+    turns = [
+        AdviceTurn(
+            index.content.state.scenario(name).title or name,
+            page_link("advice", name),
+            ", ".join(port_title(service) for service in services),
+        )
+        for name, services in turned.items()
+    ]
+    more = len(turns) - _MOST_NAMED
+    if more > 0:
+        turns[_MOST_NAMED:] = [AdviceTurn(f"{more} more, in the table below", "", "")]
+    return tuple(turns)
 
 
 def since_sentences(index: SiteIndex, client: str) -> Iterator[tuple[str, list[str]]]:
@@ -174,5 +199,5 @@ def since_sentences(index: SiteIndex, client: str) -> Iterator[tuple[str, list[s
             postfix, openssl = image_versions(index.content.state.image(build))
             points.append(LabelledBuild(build, postfix, openssl, label, kind_of_build(build)))
         if points:
-            found = find_dependence(points, known_releases())
-            yield service, [*dependence_sentences(found), *coverage_sentences(found)]
+            dependence = find_dependence(points, known_releases())
+            yield service, [*dependence_sentences(dependence), *coverage_sentences(dependence)]

@@ -24,44 +24,45 @@ def badge_data(name: str, verdict: Verdict | None) -> str:
     """The endpoint's JSON (shields.io, "Endpoint badge")."""
     data = {
         "schemaVersion": 1,
-        "label": _label(name),
-        "message": _message(verdict),
-        "color": _colour(verdict).lstrip("#"),
+        "label": _shorten_label(name),
+        "message": _verdict_word(verdict),
+        "color": _verdict_colour(verdict).lstrip("#"),
     }
     return json.dumps(data, ensure_ascii=False) + "\n"
 
 
 def badge_svg(name: str, verdict: Verdict | None) -> str:
     """The same as a picture with text."""
-    label, message = escape(_label(name)), escape(_message(verdict))
+    label, message = escape(_shorten_label(name)), escape(_verdict_word(verdict))
     left, right = (
-        _CHARACTER * len(text) + 2 * _MARGIN for text in (_label(name), _message(verdict))
+        _CHARACTER * len(text) + 2 * _MARGIN
+        for text in (_shorten_label(name), _verdict_word(verdict))
     )
     width = left + right
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="20" role="img" '
-        f'aria-label="{_attribute(label)}: {_attribute(message)}">'
+        f'aria-label="{_escape_attribute(label)}: {_escape_attribute(message)}">'
         f"<title>{label}: {message}</title>"
         f'<rect width="{left}" height="20" fill="{_LABEL}"/>'
-        f'<rect x="{left}" width="{right}" height="20" fill="{_colour(verdict)}"/>'
+        f'<rect x="{left}" width="{right}" height="20" fill="{_verdict_colour(verdict)}"/>'
         '<g fill="#fff" text-anchor="middle" font-family="DejaVu Sans,Verdana,sans-serif" '
         f'font-size="11"><text x="{left // 2}" y="14">{label}</text>'
         f'<text x="{left + right // 2}" y="14">{message}</text></g></svg>\n'
     )
 
 
-def _label(name: str) -> str:
+def _shorten_label(name: str) -> str:
     text = " ".join(escape_controls(name).split())
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
-def _message(verdict: Verdict | None) -> str:
+def _verdict_word(verdict: Verdict | None) -> str:
     return "not judged" if verdict is None else VERDICT_SIGNS[verdict][1]
 
 
-def _colour(verdict: Verdict | None) -> str:
+def _verdict_colour(verdict: Verdict | None) -> str:
     return _NEUTRAL if verdict is None else _COLOURS.get(verdict, _NEUTRAL)
 
 
-def _attribute(escaped: str) -> str:
+def _escape_attribute(escaped: str) -> str:
     return escaped.replace('"', "&quot;")

@@ -54,6 +54,7 @@ class CellPages:
     def __init__(self, content: SiteContent, writer: PageWriter) -> None:
         self._content, self._writer = content, writer
         self._texts: dict[tuple[int, int, int], tuple[str, ...]] = {}
+        self._newest: dict[tuple[int, int, int], bool] = {}
 
     def write_scenario(self, collected: ScenarioCells) -> None:
         """All pages of a scenario."""
@@ -63,7 +64,7 @@ class CellPages:
                 continue
             beside = collected.baseline.get(build, {})
             if len(ordered) <= MOST_CELLS:
-                self._write(collected, build, None, ordered, beside)
+                self._write_rows(collected, build, None, ordered, beside)
                 continue
             names = self._content.tables.client.names
             clients: dict[str, list[CellRow]] = {}
@@ -71,12 +72,12 @@ class CellPages:
                 clients.setdefault(names[row.client], []).append(row)
             self._write_split(collected, build, clients)
             for client, cells in clients.items():
-                self._write(collected, build, client, cells, beside)
+                self._write_rows(collected, build, client, cells, beside)
 
     def _write_split(
         self, collected: ScenarioCells, build: str, clients: dict[str, list[CellRow]]
     ) -> None:
-        self._page(
+        self._write_page(
             collected, build, None,
             split=[
                 {
@@ -89,7 +90,7 @@ class CellPages:
             count=sum(map(len, clients.values())),
         )  # fmt: skip
 
-    def _write(
+    def _write_rows(
         self,
         collected: ScenarioCells,
         build: str,
@@ -98,18 +99,17 @@ class CellPages:
         beside: dict[tuple[int, int, int], CellRow],
     ) -> None:
         shards = shards_of(self._content.tables, rows)
-        root = "../" * page_file("cell", build, collected.name, *([client] * bool(client))).count(
-            "/"
-        )
-        self._page(
+        names = (collected.name,) if client is None else (collected.name, client)
+        root = "../" * page_file("cell", build, *names).count("/")
+        self._write_page(
             collected, build, client,
-            groups=list(self._groups(rows, beside)),
+            groups=list(self._group_lines(rows, beside)),
             shards=[{"path": path, "text": self._shard_text(path, rows)} for path in shards],
             paths=" ".join(root + path for path in shards),
-            lines=self._explain(rows, shards),
+            lines=self._explain_refusals(rows, shards),
         )  # fmt: skip
 
-    def _page(
+    def _write_page(
         self, collected: ScenarioCells, build: str, client: str | None, **context: Any
     ) -> None:
         state = self._content.state
@@ -144,7 +144,7 @@ class CellPages:
             **{**values, **context},
         )  # fmt: skip
 
-    def _groups(
+    def _group_lines(
         self, rows: Sequence[CellRow], beside: dict[tuple[int, int, int], CellRow]
     ) -> Iterator[dict[str, Any]]:
         names = self._content.tables
@@ -152,28 +152,29 @@ class CellPages:
         for row in rows:
             other = beside.get((row.service, row.client, row.offer))
             baseline = NONE if other is None else other.result
-            line = self._line(row, baseline, bool(beside))
+            line = self._make_line(row, baseline, bool(beside))
             groups.setdefault((row.service, row.client), []).append(line)
         for (service, client), lines in groups.items():
             title = f"{names.client.names[client]} at {port_title(names.service.names[service])}"
             yield {"title": title, "rows": lines}
 
-    def _line(self, row: CellRow, baseline: int, has_baseline: bool) -> CellLine:
+    def _make_line(self, row: CellRow, baseline: int, has_baseline: bool) -> CellLine:
         names, comparer = self._content.tables, self._content.comparer
         service, client = names.service.names[row.service], names.client.names[row.client]
         offer = names.offer.names[row.offer]
         spot = cell_fragment(service, client, offer)
         key = (row.offer, row.result, baseline if has_baseline else -2)
         if key not in self._texts:
-            self._texts[key] = self._describe(row, baseline, has_baseline)
+            self._texts[key] = self._describe_row(row, baseline, has_baseline)
         outcome, label, who, views, compared, differs = self._texts[key]
+        age = self._describe_age(row, comparer.sentence)
         return CellLine(
             id=row_id(spot), link=quote_fragment(row_id(spot)), offer=offer, outcome=outcome,
-            label=label, more=self._age(row, comparer.sentence), differs=differs, views=views,
+            label=label, more=age, differs=differs, views=views,
             who=who, beside=compared,
         )  # fmt: skip
 
-    def _describe(self, row: CellRow, baseline: int, has_baseline: bool) -> tuple[str, ...]:
+    def _describe_row(self, row: CellRow, baseline: int, has_baseline: bool) -> tuple[str, ...]:
         comparer = self._content.comparer
         shown = comparer.observation(row.offer, row.result)
         glyph = comparer.label(row.offer, row.result)[:1]
@@ -186,13 +187,15 @@ class CellPages:
         label = f"{glyph} {comparer.sentence(row.offer, row.result)}"
         return shown.outcome.value, label, who_decided(shown), views_text(shown), compared, differs
 
-    def _age(self, row: CellRow, sentence: Any) -> str:
+    def _describe_age(self, row: CellRow, sentence: Any) -> str:
         """Since when it has not been measured, and what it showed when it was last known."""
         state, names = self._content.state, self._content.tables
         run = names.run.names[row.run]
         parts = []
         if state.kept and run != state.kept[0] and not self._is_measured_since(row, run):
             parts.append(f"last measured {state.runs[run]['started'][:10]}")
+        if row.origin != NONE:
+            parts.append(f"taken over from run {names.run.names[row.origin]}")
         if row.known != NONE:
             known = state.runs[names.run.names[row.known_run]]["started"][:10]
             parts.append(f"before, {known}: {sentence(row.offer, row.known)}")
@@ -200,14 +203,18 @@ class CellPages:
 
     def _is_measured_since(self, row: CellRow, run: str) -> bool:
         """Whether no later run had the cell's server and scenario, so that it is the newest."""
-        state, names = self._content.state, self._content.tables
-        build, scenario = names.build.names[row.build], names.scenario.names[row.scenario]
-        started = state.runs[run]["started"]
-        return not any(
-            later["started"] > started and build in later["builds"]
-            and scenario in later["scenarios"]
-            for later in state.runs.values()
-        )  # fmt: skip
+        key = (row.run, row.build, row.scenario)
+        if key not in self._newest:
+            state, names = self._content.state, self._content.tables
+            build, scenario = names.build.names[row.build], names.scenario.names[row.scenario]
+            started = state.runs[run]["started"]
+            self._newest[key] = not any(
+                later["started"] > started
+                and build in later["builds"]
+                and scenario in later["scenarios"]
+                for later in state.runs.values()
+            )
+        return self._newest[key]
 
     def _shard_text(self, path: str, rows: Sequence[CellRow]) -> str:
         names, state = self._content.tables, self._content.state
@@ -218,8 +225,10 @@ class CellPages:
         })  # fmt: skip
         return f"measured {runs[-1]}." if runs else ""
 
-    def _explain(self, rows: Sequence[CellRow], shards: Sequence[str]) -> list[dict[str, str]]:
-        """What client and server said of each cell that was not accepted."""
+    def _explain_refusals(
+        self, rows: Sequence[CellRow], shards: Sequence[str]
+    ) -> list[dict[str, str]]:
+        """What client and server text of each cell that was not accepted."""
         names = self._content.tables
         refused = [
             row for row in rows
@@ -258,10 +267,10 @@ def both_sides(evidence: Evidence) -> tuple[str, str]:
     """The client's error or the reply that decided, and the server's line that explains it."""
     client = evidence.get("client") or {}
     reply = client.get("reply") or {}
-    said = client.get("error") or (f"{reply.get('code')} {reply.get('text')}" if reply else "")
+    text = client.get("error") or (f"{reply.get('code')} {reply.get('text')}" if reply else "")
     log = evidence.get("log") or ()
     line = decisive_line(str(entry) for entry in log) if isinstance(log, list) else None
-    return _cut_line(str(said or "")), _cut_line(line or "")
+    return _cut_line(str(text or "")), _cut_line(line or "")
 
 
 def views_text(shown: Observation) -> str:

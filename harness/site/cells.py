@@ -86,7 +86,8 @@ class CellRow(NamedTuple):
     ``milliseconds`` of the client's dialogue, ``offset`` of its line in the run's
     observations.jsonl (bytes): :data:`NONE` where unknown. ``shard`` has its evidence. Where the
     newest result shows nothing (a time-out, an error), ``known`` is the newest one that does, with
-    its run, image and configuration.
+    its run, image and configuration. ``origin`` is the run that a cell was taken over from, and
+    ``measured`` when it was measured (seconds since 1970, UTC).
     """
 
     scenario: int
@@ -106,6 +107,8 @@ class CellRow(NamedTuple):
     known_run: int = NONE
     known_image: int = NONE
     known_config: int = NONE
+    origin: int = NONE
+    measured: int = NONE
     offset: int = NONE
 
 

@@ -88,11 +88,11 @@ def describe_night(record: Mapping[str, Any]) -> str:
             f"{cells} of {compared} cells changed" if cells else f"none of {compared} cells changed"
         )
         verdicts = len(record["verdicts"])
-        parts.append(word + (f", and {_count(verdicts, 'verdict')}" if verdicts else ""))
+        parts.append(word + (f", and {_count_noun(verdicts, 'verdict')}" if verdicts else ""))
     if record["flaky"]:
-        parts.append(f"{_count(len(record['flaky']), 'cell')} flaky")
+        parts.append(f"{_count_noun(len(record['flaky']), 'cell')} flaky")
     if record["added"]:
-        parts.append(f"{_count(record['added'], 'cell')} measured for the first time")
+        parts.append(f"{_count_noun(record['added'], 'cell')} measured for the first time")
     text = "; ".join(parts) or "no cell was measured"
     return f"{text[0].upper()}{text[1:]}."
 
@@ -124,5 +124,5 @@ def select_changes(
     return cells, verdicts
 
 
-def _count(number: int, noun: str) -> str:
+def _count_noun(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"

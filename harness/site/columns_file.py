@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,13 @@ _STATE = {
     "offer": "offer", "result": "result", "config": "config", "control": "control",
     "certificate": "certificate", "image": "image", "run": "run", "shard": "shard",
     "known": "result", "known_run": "run", "known_image": "image", "known_config": "config",
+    "origin": "run",
 }  # fmt: skip
+#: Columns of the state that are plain numbers.
+_NUMBERS = ("milliseconds", "measured")
 _VIEW = ("protocol", "cipher", "bits", "group")
+#: Columns of a run's table whose values hardly repeat.
+_PLAIN = ("cell", "seconds", "agree", "resumed", "measured")
 #: Rows that are converted at a time: bounds the memory.
 _BATCH = 100_000
 
@@ -34,7 +40,8 @@ def write_state(path: Path, cells: CellColumns, tables: CellTables) -> None:
         name: _dictionary_column(pa, cells.column(name), getattr(tables, table))
         for name, table in _STATE.items()
     }
-    columns["milliseconds"] = _integers(pa, cells.column("milliseconds"))
+    for name in _NUMBERS:
+        columns[name] = _integer_column(pa, cells.column(name), pa.int64())
     pq.write_table(pa.table(columns), path, compression="zstd", use_dictionary=True)
 
 
@@ -47,7 +54,8 @@ def read_state(path: Path, tables: CellTables) -> CellColumns:
             name: _read_column(batch.column(name), getattr(tables, table))
             for name, table in _STATE.items()
         }
-        columns["milliseconds"] = batch.column("milliseconds").fill_null(NONE).to_pylist()
+        for name in _NUMBERS:
+            columns[name] = batch.column(name).fill_null(NONE).to_pylist()
         for values in zip(*columns.values(), strict=True):
             cells.append(CellRow(**dict(zip(columns, values, strict=True))))
     return cells
@@ -60,7 +68,7 @@ def write_run_table(path: Path, cells: CellColumns, tables: CellTables, record: 
     """
     pa, pq = load_pyarrow()
     schema = _run_schema(pa)
-    texts = [name for name in schema.names if name not in ("cell", "seconds", "agree", "resumed")]
+    texts = [name for name in schema.names if name not in _PLAIN]
     rows = 0
     with pq.ParquetWriter(
         path,
@@ -83,11 +91,11 @@ def _run_schema(pa: Any) -> Any:
         "decided_by", *(f"client_{part}" for part in _VIEW), *(f"server_{part}" for part in _VIEW),
         "agree", "trust", "obstacles", "certificate_names", "certificate_issuer",
         "certificate_sha256", "resumed", "control", "config", "seconds", "postfix", "openssl",
-        "image", "client_image", "run", "measured", "tool",
+        "image", "client_image", "run", "measured", "taken_over", "tool",
     ]  # fmt: skip
     kinds = {
         "client_bits": pa.int32(), "server_bits": pa.int32(), "agree": pa.bool_(),
-        "resumed": pa.bool_(), "seconds": pa.float32(),
+        "resumed": pa.bool_(), "seconds": pa.float32(), "measured": pa.timestamp("s", "UTC"),
     }  # fmt: skip
     return pa.schema([(name, kinds.get(name, pa.string())) for name in names])
 
@@ -135,18 +143,26 @@ def _public_row(row: CellRow, tables: CellTables, record: RunRecord) -> dict[str
         "postfix": None if is_control(build) else image.postfix,
         "openssl": None if is_control(build) else image.openssl,
         "image": image.id or None, "client_image": client_image.id or None,
-        "run": record.id, "measured": record.started, "tool": record.tool.version,
+        "run": record.id, "tool": record.tool.version,
+        "measured": _time_of(row, record), "taken_over": tables.run.name(row.origin),
     }  # fmt: skip
 
 
+def _time_of(row: CellRow, record: RunRecord) -> datetime:
+    """When a cell was measured; of a run that does not say so, when it started."""
+    if row.measured == NONE:
+        return datetime.fromisoformat(record.started)
+    return datetime.fromtimestamp(row.measured, UTC)
+
+
 def _dictionary_column(pa: Any, numbers: array[int], table: NameTable) -> Any:
-    indices = _integers(pa, numbers)
+    indices = _integer_column(pa, numbers, pa.int32())
     return pa.DictionaryArray.from_arrays(indices, pa.array(table.names, pa.string()))
 
 
-def _integers(pa: Any, numbers: array[int]) -> Any:
+def _integer_column(pa: Any, numbers: array[int], kind: Any) -> Any:
     """A column of numbers, null where :data:`NONE`."""
-    return pa.array((None if number == NONE else number for number in numbers), pa.int32())
+    return pa.array((None if number == NONE else number for number in numbers), kind)
 
 
 def _read_column(column: Any, table: NameTable) -> list[int]:

@@ -16,7 +16,7 @@ def load_pyarrow() -> tuple[Any, Any]:
     Raises:
         UsageError: the extra is not installed.
     """
-    return _load("pyarrow"), _load("pyarrow.parquet")
+    return _load_module("pyarrow"), _load_module("pyarrow.parquet")
 
 
 def load_feedgen() -> Any:
@@ -25,10 +25,10 @@ def load_feedgen() -> Any:
     Raises:
         UsageError: the extra is not installed.
     """
-    return _load("feedgen.feed")
+    return _load_module("feedgen.feed")
 
 
-def _load(name: str) -> Any:
+def _load_module(name: str) -> Any:
     try:
         return import_module(name)
     except ImportError as error:

@@ -57,9 +57,9 @@ def collect_cells(
     rows = _rows_by_build(tables, cells, scenario)
     spots = {spot for by_spot in rows.values() for spot in by_spot}
     places = {
-        "service": _places(tables.service.names, order.services),
-        "client": _places(tables.client.names, order.clients),
-        "offer": _places(tables.offer.names, order.offers),
+        "service": _sorting_keys(tables.service.names, order.services),
+        "client": _sorting_keys(tables.client.names, order.clients),
+        "offer": _sorting_keys(tables.offer.names, order.offers),
     }
     ordered = sorted(
         spots,
@@ -91,7 +91,7 @@ def scenario_facts(
         beside = collected.baseline.get(build, {})
         line = [rows.get(spot) for spot in collected.spots]
         cells.append([NONE if row is None else results.number(row) for row in line])
-        signs = [_standing(comparer, row, beside, bool(collected.baseline)) for row in line]
+        signs = [_standing_sign(comparer, row, beside, bool(collected.baseline)) for row in line]
         standing.append("".join(signs))
         if not pinned:
             run.append(_run_column(tables, runs, line))
@@ -127,7 +127,7 @@ def shards_of(tables: CellTables, rows: Iterable[CellRow]) -> list[str]:
 def count_differing(comparer: ResultComparer, collected: ScenarioCells) -> int:
     """How many cells differ from the baseline."""
     return sum(
-        _standing(comparer, row, collected.baseline.get(build, {}), True) == "*"
+        _standing_sign(comparer, row, collected.baseline.get(build, {}), True) == "*"
         for build, rows in collected.rows.items()
         for row in rows.values()
     )
@@ -165,7 +165,7 @@ def result_record(shown: Observation, label: str, sentence: str) -> dict[str, An
     return {key: value for key, value in record.items() if value is not None}
 
 
-def _standing(
+def _standing_sign(
     comparer: ResultComparer,
     row: CellRow | None,
     beside: dict[Spot, CellRow],
@@ -214,7 +214,7 @@ def _baseline_rows(
     return _rows_by_build(tables, cells, scenario)
 
 
-def _places(names: Sequence[str], order: Sequence[str]) -> list[tuple[int, str]]:
+def _sorting_keys(names: Sequence[str], order: Sequence[str]) -> list[tuple[int, str]]:
     """The sorting key of each name by its number."""
     places = {name: place for place, name in enumerate(order)}
     return [(places.get(name, len(places)), name) for name in names]

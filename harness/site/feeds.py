@@ -48,44 +48,44 @@ class FeedMaker:
         self, builds: Iterable[str], clients: Iterable[str], scenarios: Iterable[str]
     ) -> None:
         """All feeds."""
-        self._write("", self.title, _concerns_all)
+        self._write_feed("", self.title, _concerns_all)
         for kind, names in (("build", builds), ("client", clients), ("advice", scenarios)):
             for name in names:
-                keeps = partial(_concerns, _PARTS[kind], name)
-                self._write(
+                keeps = partial(_concerns_name, _PARTS[kind], name)
+                self._write_feed(
                     f"{kind}/{path_segment(name)}/",
                     f"{self.title}: {name}",
                     keeps,
                     page_link(kind, name),
                 )
 
-    def _write(
+    def _write_feed(
         self, folder: str, title: str, keeps: Callable[[str, str, str], bool], link: str = ""
     ) -> None:
         base = self.base_url or _UNNAMED
         feed = load_feedgen().FeedGenerator()
         feed.id(base + link)
-        feed.title(_clean(title))
+        feed.title(_clean_text(title))
         feed.link(href=f"{base}{link}feed.xml", rel="self")
         feed.link(href=base + link, rel="alternate")
         feed.author(name="postfix-matrix")
         feed.rights(self.licence)
         feed.generator("postfix-matrix")
-        entries = list(self._entries(keeps))
+        entries = list(self._select_entries(keeps))
         feed.updated(max((self.starts[entry[1]["run"]] for entry in entries), default=self.oldest))
         for date, record, cells, verdicts in entries:
             entry = feed.add_entry(order="append")
             entry.id(f"{base}{link}#{record['run']}")
-            entry.title(_clean(_entry_title(cells, verdicts, date)))
+            entry.title(_clean_text(_entry_title(cells, verdicts, date)))
             entry.link(href=f"{base}{page_link('changes', date)}")
             entry.updated(self.starts[record["run"]])
             entry.published(self.starts[record["run"]])
-            entry.content(_clean(_entry_text(cells, verdicts, record, base)), type="html")
+            entry.content(_clean_text(_entry_text(cells, verdicts, record, base)), type="html")
         path = self.site / folder / "feed.xml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(feed.atom_str(pretty=True))
 
-    def _entries(
+    def _select_entries(
         self, keeps: Callable[[str, str, str], bool]
     ) -> Iterator[tuple[str, Mapping[str, Any], list[Any], list[Any]]]:
         """At most as many as a feed has, the newest first."""
@@ -97,7 +97,7 @@ class FeedMaker:
                 yield date, record, cells, verdicts
 
 
-def _concerns(part: int, name: str, *place: str) -> bool:
+def _concerns_name(part: int, name: str, *place: str) -> bool:
     """Whether a change is in a build, of a scenario or with a client."""
     return place[part] == name
 
@@ -147,5 +147,5 @@ def _group_line(group: ChangeGroup, base: str) -> str:
     )
 
 
-def _clean(text: str) -> str:
+def _clean_text(text: str) -> str:
     return _NOT_XML.sub("\ufffd", escape_controls(text))

@@ -6,7 +6,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.files import file_digest
-from harness.reports.labels import SIGNS, build_notes
+from harness.reports.labels import (
+    BUILD_NOTES,
+    CHECK,
+    COMPLAINT,
+    CONTROL_LOG,
+    DECIDING_REPLY,
+    LAST_REPLY,
+    OBSTACLES,
+    PEER_LOG,
+    REASONS,
+    SENDER_LOG,
+    SERVER_LOG,
+    SIGNS,
+    build_notes,
+)
+from harness.reports.offer_titles import offer_titles
 from harness.site.addresses import facts_file, facts_link, link_segment, page_link, path_segment
 from harness.site.nearest import alias_neighbours, software_names
 from harness.site.objects import DATA
@@ -19,7 +34,6 @@ from harness.site.titles import (
     described_by,
     offer_title,
     port_title,
-    short_offers,
     verdict_titles,
 )
 from harness.site.verdict_state import recorded_verdict
@@ -28,7 +42,7 @@ from harness.site.verdict_state import recorded_verdict
 def index_data(index: SiteIndex, writer: PageWriter, about: Mapping[str, Any]) -> dict[str, Any]:
     """The index; ``about`` has what concerns the site as a whole."""
     offers = index.content.order.offers
-    shorts = short_offers(offers)
+    shorts = offer_titles(offers)
     return {
         "schema": 1,
         **about,
@@ -42,14 +56,31 @@ def index_data(index: SiteIndex, writer: PageWriter, about: Mapping[str, Any]) -
         "scenarios": [_scenario_data(index, writer, name) for name in index.scenarios],
         "services": [{"id": name, "title": port_title(name)} for name in index.services],
         "offers": [
-            {"id": offer, "short": shorts[offer], "title": offer_title(offer)} for offer in offers
+            {"id": offer, "short": shorts[offer].text, "title": offer_title(offer)}
+            for offer in offers
         ],
         "outcomes": {
             name: {"glyph": sign.glyph, "title": sign.title, "meaning": sign.meaning}
             for name, sign in SIGNS.items()
         },
         "verdict_titles": verdict_titles(),
+        "labels": _evidence_labels(),
     }
+
+
+def _evidence_labels() -> dict[str, Any]:
+    """What the script needs to show a cell's evidence in the words of the other reports."""
+    return {
+        "reasons": {name: text for name, (_, text) in REASONS.items()},
+        "obstacles": OBSTACLES,
+        "notes": BUILD_NOTES,
+        "complaint": COMPLAINT.pattern,
+        "titles": {
+            "log": SERVER_LOG, "control_log": CONTROL_LOG, "sender_log": SENDER_LOG,
+            "peer_log": PEER_LOG, "deciding_reply": DECIDING_REPLY, "last_reply": LAST_REPLY,
+            "check": CHECK,
+        },
+    }  # fmt: skip
 
 
 def _run_data(index: SiteIndex, writer: PageWriter, name: str) -> dict[str, Any]:

@@ -68,15 +68,15 @@ class CellMerger:
     def _merge_group(
         self, old: list[CellRow], new: list[CellRow], merged: MergedCells
     ) -> list[CellRow]:
-        by_spot = {_spot(row): row for row in old}
-        newer = [row for row in new if self._is_newer(row, by_spot.get(_spot(row)))]
+        by_spot = {_spot_of(row): row for row in old}
+        newer = [row for row in new if self._is_newer(row, by_spot.get(_spot_of(row)))]
         shard = self._choose_shard(newer, by_spot)
         control = is_control(self.tables.build.names[new[0].build])
         rows = dict(by_spot)
         for row in newer:
-            before = by_spot.get(_spot(row))
+            before = by_spot.get(_spot_of(row))
             kept = before.shard if before is not None else NONE
-            rows[_spot(row)] = self._follow(row, before)._replace(
+            rows[_spot_of(row)] = self._follow_known(row, before)._replace(
                 shard=kept if shard is None else shard
             )
             if not control:
@@ -88,7 +88,7 @@ class CellMerger:
 
     def _choose_shard(self, new: list[CellRow], by_spot: Mapping[_Spot, CellRow]) -> int | None:
         """A new shard; None where each cell is as in the shard that it has."""
-        if all(self._is_in_shard(row, by_spot.get(_spot(row))) for row in new):
+        if all(self._is_in_shard(row, by_spot.get(_spot_of(row))) for row in new):
             return None
         return self.make_shard(new[0].scenario, new[0].build, new)
 
@@ -100,7 +100,7 @@ class CellMerger:
             and self.comparer.shows_same(row.offer, before.result, row.result)
         )
 
-    def _follow(self, row: CellRow, before: CellRow | None) -> CellRow:
+    def _follow_known(self, row: CellRow, before: CellRow | None) -> CellRow:
         """The row with the newest conclusive result, where its own shows nothing."""
         if before is None or self.comparer.values(row.offer, row.result) is not None:
             return row
@@ -148,5 +148,5 @@ class CellMerger:
         )
 
 
-def _spot(row: CellRow) -> _Spot:
+def _spot_of(row: CellRow) -> _Spot:
     return row.service, row.client, row.offer

@@ -85,7 +85,9 @@ def _nearest_builds(index: SiteIndex, client: str, build: str) -> Iterator[Neigh
     scored = []
     for other in index.measured_builds(client):
         versions = image_versions(state.image(other))
-        scored.append((_distance(aim[1], versions[1]), _distance(aim[0], versions[0]), other))
+        scored.append(
+            (_version_distance(aim[1], versions[1]), _version_distance(aim[0], versions[0]), other)
+        )
     for openssl, postfix, other in sorted(scored)[:MOST_NEIGHBOURS]:
         why = "the same client; nearest OpenSSL" if openssl else "the same client and OpenSSL"
         if not postfix:
@@ -95,15 +97,15 @@ def _nearest_builds(index: SiteIndex, client: str, build: str) -> Iterator[Neigh
 
 def _nearest_clients(index: SiteIndex, client: str, build: str) -> Iterator[Neighbour]:
     state = index.content.state
-    about, versions = _library(index, client)
+    about, versions = _library_of(index, client)
     highest = client_versions(state.image(client))[-1:]
     scored = []
     for other in index.clients:
         if other == client or (other, build) not in index.pairs:
             continue
-        library, number = _library(index, other)
+        library, number = _library_of(index, other)
         same_top = client_versions(state.image(other))[-1:] == highest
-        scored.append((not same_top, library != about, _distance(versions, number), other))
+        scored.append((not same_top, library != about, _version_distance(versions, number), other))
     for other_top, other_library, _, other in sorted(scored)[:MOST_NEIGHBOURS]:
         if other_top and other_library:
             continue
@@ -113,20 +115,20 @@ def _nearest_clients(index: SiteIndex, client: str, build: str) -> Iterator[Neig
         yield Neighbour(other, build, why)
 
 
-def _library(index: SiteIndex, client: str) -> tuple[str, Version | None]:
+def _library_of(index: SiteIndex, client: str) -> tuple[str, Version | None]:
     described = described_by(index.content.state.image(client))
     match = _NUMBER.search(str(described.get("tls_version") or ""))
-    return str(described.get("tls_library") or ""), _parse(match[0]) if match else None
+    return str(described.get("tls_library") or ""), _parse_version(match[0]) if match else None
 
 
-def _parse(text: str) -> Version | None:
+def _parse_version(text: str) -> Version | None:
     try:
         return Version.parse(text)
     except UsageError:
         return None
 
 
-def _distance(first: Version | None, second: Version | None) -> int:
+def _version_distance(first: Version | None, second: Version | None) -> int:
     """A number that is 0 for the same version, and larger the more significant the part is that
     differs; unknown versions are farthest."""
     if first is None or second is None:

@@ -15,7 +15,7 @@ from harness.scenarios.claims import BASELINE
 from harness.site.cells import CellColumns, CellTables
 from harness.site.columns_file import write_run_table
 from harness.site.facts import AxisOrder, collect_cells, scenario_facts, shards_of
-from harness.site.judging_runs import judge_run_cells
+from harness.site.judging_runs import explain_run_cells, judge_run_cells
 from harness.site.merging import CellChange, CellMerger, MergedCells
 from harness.site.objects import DATA, ShardMaker, pack_json, write_object
 from harness.site.result_comparison import ResultComparer
@@ -83,6 +83,8 @@ def add_night(content: SiteContent, folder: Path, site: Path) -> None:
     entry["images"] = list(_changed_images(state, images))
     entry["rewritten"] = sorted(rewritten)
     entry["verdicts"] = list(_add_verdicts(content, run, merged, rewritten))
+    for name, lines in explain_run_cells(run, tables):
+        state.scenarios[name]["lines"] = lines
     _file_changes(content, run, entry)
     _write_run_files(content, run, site)
 

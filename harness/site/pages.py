@@ -60,11 +60,11 @@ class PageWriter:
 
 def read_template(name: str) -> Any:
     """A template by its name without ``.html``."""
-    return _environment().get_template(f"{name}.html")
+    return _make_environment().get_template(f"{name}.html")
 
 
 @cache
-def _environment() -> Environment:
+def _make_environment() -> Environment:
     environment = Environment(
         autoescape=True,
         loader=FunctionLoader(_read_template_text),

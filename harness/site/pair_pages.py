@@ -7,11 +7,12 @@ from typing import Any
 from harness.scenarios.claims import BASELINE
 from harness.site.addresses import cell_link, page_link
 from harness.site.answers import (
+    PairTurns,
     decided_text,
+    find_turns,
     headline,
     pair_answers,
     since_sentences,
-    way_out,
 )
 from harness.site.facts import order_names
 from harness.site.nearest import nearest_pairs
@@ -35,9 +36,9 @@ class PairPages:
         for client in self._index.clients:
             self._since[client] = list(since_sentences(self._index, client))
             for build in self._index.builds:
-                self._write(client, build)
+                self._write_page(client, build)
 
-    def _write(self, client: str, build: str) -> None:
+    def _write_page(self, client: str, build: str) -> None:
         index, state = self._index, self._index.content.state
         measured = (client, build) in index.pairs
         answers = pair_answers(index, client, build)
@@ -60,11 +61,11 @@ class PairPages:
             model=self._model,
             measured=measured,
             answers=answers,
-            nearest=[] if measured else self._nearest(client, build),
-            change=list(way_out(index, client, build)) if measured else [],
+            nearest=[] if measured else self._list_neighbours(client, build),
+            turns=find_turns(index, client, build) if measured else PairTurns(),
             since=self._since_lines(client),
-            baseline=self._baseline(client, build),
-            advice=self._advice(client, build),
+            baseline=self._baseline_table(client, build),
+            advice=self._advice_table(client, build),
             evidence=page_link("cell", build, BASELINE) if measured and answers else "",
         )  # fmt: skip
 
@@ -75,7 +76,7 @@ class PairPages:
             for sentence in sentences
         ][:12]
 
-    def _nearest(self, client: str, build: str) -> list[dict[str, str]]:
+    def _list_neighbours(self, client: str, build: str) -> list[dict[str, str]]:
         return [
             {
                 "href": page_link("can", near.client, near.build),
@@ -86,7 +87,7 @@ class PairPages:
             for near in nearest_pairs(self._index, client, build)
         ]
 
-    def _baseline(self, client: str, build: str) -> dict[str, Any]:
+    def _baseline_table(self, client: str, build: str) -> dict[str, Any]:
         """The cells under the server's defaults: offers × services."""
         index, names = self._index, self._index.content.tables
         by_place: dict[tuple[str, str], ShownCell] = {}
@@ -114,7 +115,7 @@ class PairPages:
             "href": page_link("cell", build, BASELINE),
         }
 
-    def _advice(self, client: str, build: str) -> dict[str, Any]:
+    def _advice_table(self, client: str, build: str) -> dict[str, Any]:
         """The scenarios measured with the pair; those that change most come first."""
         index, state = self._index, self._index.content.state
         by_scenario = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -39,7 +39,6 @@ LICENCES = {
     "CC0-1.0": "https://creativecommons.org/publicdomain/zero/1.0/",
     "ODbL-1.0": "https://opendatacommons.org/licenses/odbl/1-0/",
 }
-DEFAULT_LICENCE = "CC-BY-4.0"
 SITE_TITLE = "postfix-matrix"
 Report = Callable[[str], None]
 
@@ -198,7 +197,7 @@ def _write_state(content: SiteContent, site: Path) -> None:
     for date, day in content.changes.items():
         (folder / f"{date}.json").write_bytes(pack_json(day))
     write_state(site / CELLS_FILE, content.cells, content.tables)
-    (site / STATE_FILE).write_bytes(pack_json(asdict(content.state)))
+    (site / STATE_FILE).write_bytes(pack_json(content.state.to_data()))
 
 
 def _copy_assets(site: Path) -> None:

@@ -93,13 +93,13 @@ class ResultComparer:
 
     def label(self, offer: int, result: int) -> str:
         """Glyph and short word, ``✗ version``."""
-        return self._text(offer, result)[0]
+        return self._describe_result(offer, result)[0]
 
     def sentence(self, offer: int, result: int) -> str:
         """The result in one line, ``refused at handshake: protocol version``."""
-        return self._text(offer, result)[1]
+        return self._describe_result(offer, result)[1]
 
-    def _text(self, offer: int, result: int) -> tuple[str, str]:
+    def _describe_result(self, offer: int, result: int) -> tuple[str, str]:
         key = (offer, result)
         if key not in self._texts:
             shown = self.observation(offer, result)

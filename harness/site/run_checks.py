@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
+from harness.observations.run_folder import load_record
 from harness.site.state import text_digest
 
 
@@ -17,7 +18,7 @@ def check_runs(folders: Sequence[Path]) -> None:
     Raises:
         UsageError: the message names both runs. A folder that is no run is not checked here.
     """
-    runs = [(folder, _read(folder / "run.json")) for folder in folders]
+    runs = [(folder, _read_record(folder / "run.json")) for folder in folders]
     known = [(folder, run) for folder, run in runs if run is not None]
     for folder, run in known[1:]:
         first, other = known[0][1].get("schema"), run.get("schema")
@@ -40,7 +41,24 @@ def check_runs(folders: Sequence[Path]) -> None:
                 )
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def common_licence(folders: Sequence[Path]) -> str:
+    """The licence of the data of some runs.
+
+    Raises:
+        UsageError: they have different ones, or a folder is no run.
+    """
+    licences = {folder: load_record(folder).licence for folder in folders}
+    (first, licence), *others = licences.items()
+    for folder, other in others:
+        if other != licence:
+            raise UsageError(
+                f"the data of {first} is under {licence}, that of {folder} under {other}",
+                next_step="publish them apart, or name the licence of the site with --licence",
+            )
+    return licence
+
+
+def _read_record(path: Path) -> dict[str, Any] | None:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

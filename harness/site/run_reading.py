@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from harness.observations.local_paths import hide_in_record
 from harness.observations.run_folder import RunRecord, load_record, not_an_observation
+from harness.scenarios.variants import VariantKind
 from harness.site.cells import NONE, CellColumns, CellRow, CellTables
+from harness.verdicts.line_effects import AGAIN
 
 #: Keys of run.json, and of its images, that are of the machine that made the run.
 _OF_MACHINE = ("host", "build_log")
 #: Folders below which a path is one of a machine, not of a container.
+_VARIANT = re.compile(
+    rf"--(?:{VariantKind.WITHOUT}|{VariantKind.ONLY})-[0-9][0-9-]*(?:{AGAIN})?$|{AGAIN}$"
+)
 _LOCAL = re.compile(r"(?:/home/|/root/|/Users/|/tmp/|/var/tmp/|/mnt/|/media/|[A-Z]:\\)[^\s\"',;:]*")
 
 
@@ -23,13 +29,16 @@ _LOCAL = re.compile(r"(?:/home/|/root/|/Users/|/tmp/|/var/tmp/|/mnt/|/media/|[A-
 class RunCells:
     """A run: its record, run.json without what is of the machine, and its cells.
 
-    ``cells`` may have two rows of a cell, of which the later counts (a resumed run).
+    ``variants`` are the cells of variants of a scenario ('postfix-matrix explain'), which show what
+    its lines do and are no advice; the record has no variants. ``cells`` may have two rows of a
+    cell, of which the later counts (a resumed run).
     """
 
     folder: Path
     record: RunRecord
     public: dict[str, Any]
     cells: CellColumns
+    variants: CellColumns
     notes: tuple[str, ...] = ()
 
     @property
@@ -52,30 +61,53 @@ def read_run_cells(folder: Path, tables: CellTables) -> RunCells:
     """
     record = load_record(folder)
     path = folder / "observations.jsonl"
-    reader = _LineReader(path, record, tables)
+    reader = _ObservationReader(path, record, tables)
     if path.exists():
         for _ in reader.read():
             pass
     else:
         reader.notes.append("no cell was measured: there is no observations.jsonl")
     raw = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    return RunCells(folder, record, publish_record(raw), reader.cells, tuple(reader.notes))
+    return RunCells(
+        folder,
+        _leave_variants_out(record),
+        publish_record(raw),
+        reader.cells,
+        reader.variants,
+        tuple(reader.notes),
+    )
+
+
+def is_variant(scenario: str) -> bool:
+    """Whether a scenario is a variant of another one, or its repetition (verdicts.line_effects)."""
+    return _VARIANT.search(scenario) is not None
+
+
+def _leave_variants_out(record: RunRecord) -> RunRecord:
+    axes, infos = record.axes, record.scenarios
+    names = tuple(name for name in axes.scenarios if not is_variant(name))
+    return replace(
+        record,
+        axes=replace(axes, scenarios=names),
+        scenarios={name: info for name, info in infos.items() if not is_variant(name)},
+    )
 
 
 @dataclass(slots=True)
-class _LineReader:
+class _ObservationReader:
     """Reads observations into columns."""
 
     path: Path
     record: RunRecord
     tables: CellTables
     cells: CellColumns
+    variants: CellColumns
     notes: list[str]
     run: int
 
     def __init__(self, path: Path, record: RunRecord, tables: CellTables) -> None:
         self.path, self.record, self.tables = path, record, tables
-        self.cells, self.notes = CellColumns(), []
+        self.cells, self.variants, self.notes = CellColumns(), CellColumns(), []
         self.run = tables.run.number(record.id)
 
     def read(self) -> Iterator[CellRow]:
@@ -91,7 +123,8 @@ class _LineReader:
                             raise not_an_observation(self.path, number, error) from None
                         self.notes.append(f"the last line of {self.path.name} is torn")
                         return
-                    self.cells.append(row)
+                    name = self.tables.scenario.names[row.scenario]
+                    (self.variants if is_variant(name) else self.cells).append(row)
                     yield row
                 offset += len(line)
 
@@ -102,6 +135,7 @@ class _LineReader:
         tables, build = self.tables, data["build"]
         image = self.record.images.get(build)
         seconds, certificate = data.get("seconds"), data.get("certificate")
+        taken_over = data.get("taken_over")
         return CellRow(
             scenario=tables.scenario.number(data["scenario"]),
             build=tables.build.number(build),
@@ -115,8 +149,15 @@ class _LineReader:
             image=tables.image.optional(image.id if image and image.id else None),
             run=self.run,
             milliseconds=NONE if seconds is None else round(seconds * 1000),
+            origin=tables.run.number(taken_over["run"]) if taken_over else NONE,
+            measured=_seconds_of(data.get("measured") or (taken_over or {}).get("measured")),
             offset=offset,
         )
+
+
+def _seconds_of(time: str | None) -> int:
+    """A time of ISO 8601 in seconds since 1970; :data:`NONE` where there is none."""
+    return NONE if time is None else int(datetime.fromisoformat(time).timestamp())
 
 
 def unique_rows(rows: list[CellRow]) -> list[CellRow]:
@@ -126,34 +167,31 @@ def unique_rows(rows: list[CellRow]) -> list[CellRow]:
 
 def publish_record(raw: dict[str, Any]) -> dict[str, Any]:
     """``run.json`` without the machine's description and without paths of the machine."""
-    public = {key: value for key, value in raw.items() if key not in _OF_MACHINE}
-    public["command"] = [_publish_argument(part) for part in raw.get("command", ())]
+    hidden = hide_in_record(raw)
+    public = {key: value for key, value in hidden.items() if key not in _OF_MACHINE}
+    public["command"] = hide_machine_paths(list(hidden.get("command", ())))
     public["images"] = {
-        name: hide_local_paths(
+        name: hide_machine_paths(
             {key: value for key, value in image.items() if key not in _OF_MACHINE}
         )
-        for name, image in raw.get("images", {}).items()
+        for name, image in hidden.get("images", {}).items()
     }
-    public["missing"] = hide_local_paths(raw.get("missing", []))
+    public["scenarios"] = {
+        name: info for name, info in hidden.get("scenarios", {}).items() if not is_variant(name)
+    }
+    public["missing"] = hide_machine_paths(hidden.get("missing", []))
     return public
 
 
-def hide_local_paths(value: Any) -> Any:
+def hide_machine_paths(value: Any) -> Any:
     """JSON with ``…/NAME`` instead of each path of the machine."""
     if isinstance(value, str):
         return _LOCAL.sub(lambda match: _shorten_path(match[0]), value)
     if isinstance(value, list):
-        return [hide_local_paths(part) for part in value]
+        return [hide_machine_paths(part) for part in value]
     if isinstance(value, dict):
-        return {key: hide_local_paths(part) for key, part in value.items()}
+        return {key: hide_machine_paths(part) for key, part in value.items()}
     return value
-
-
-def _publish_argument(text: str) -> str:
-    option, equals, path = text.rpartition("=")
-    if path.startswith(os.sep):
-        return f"{option}{equals}{_shorten_path(path)}"
-    return str(hide_local_paths(text))
 
 
 def _shorten_path(path: str) -> str:

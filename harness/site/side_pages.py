@@ -92,7 +92,7 @@ class SidePages:
             here="build/",
             feed=f"{page_link('build', build)}feed.xml",
             own_feed=f"{page_link('build', build)}feed.xml",
-            build={"name": build, "title": title, "notes": self._notes(build)},
+            build={"name": build, "title": title, "notes": self._list_notes(build)},
             facts=self._build_facts(build),
             services=[short_port(name) for name in services],
             clients=clients,
@@ -101,7 +101,7 @@ class SidePages:
             view_facts=facts_link(self._index.scenarios[0]),
         )  # fmt: skip
 
-    def _notes(self, build: str) -> list[dict[str, str]]:
+    def _list_notes(self, build: str) -> list[dict[str, str]]:
         notes = [
             {"kind": "warning" if note in WARNINGS else "note", "text": f"{note}: {meaning}"}
             for note in build_notes(self._state.image(build))
@@ -123,9 +123,9 @@ class SidePages:
         facts += [("made from", line) for line in provenance.origin]
         if image.read_back and image.read_back.system_policy:
             facts.append(("set for the whole system", image.read_back.system_policy))
-        return [*facts, ("image", image.id), ("measured", self._measured(build))]
+        return [*facts, ("image", image.id), ("measured", self._describe_time(build))]
 
-    def _measured(self, build: str) -> str:
+    def _describe_time(self, build: str) -> str:
         run = self._state.images[build]["run"]
         return f"{self._state.runs[run]['started'][:10]} (run {run})"
 

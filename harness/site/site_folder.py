@@ -83,14 +83,14 @@ def replace_site(into: Path) -> Iterator[Path]:
     lock = FileLock(into.parent / f".{into.name}.lock")
     try:
         with lock.acquire(timeout=0):
-            _recover(into)
+            _recover_site(into)
             check_site_folder(into)
             staging = Path(tempfile.mkdtemp(prefix=f".{into.name}.new-", dir=into.parent))
             staging.chmod(0o755)
             try:
                 yield staging
                 _write_marker(staging)
-                _switch(staging, into)
+                _switch_folders(staging, into)
             finally:
                 shutil.rmtree(staging, ignore_errors=True)
     except Timeout:
@@ -123,14 +123,14 @@ def _write_marker(staging: Path) -> None:
     (staging / MARKER).write_text(text + "\n", encoding="utf-8")
 
 
-def _switch(staging: Path, into: Path) -> None:
+def _switch_folders(staging: Path, into: Path) -> None:
     """Put the new folder in the old one's place; what is not the site's own moves along."""
     try:
         if not into.exists():
             staging.rename(into)
             return
         old = into.parent / f".{into.name}.old-{os.getpid()}"
-        if _exchange(staging, into):
+        if _exchange_folders(staging, into):
             staging.rename(old)
         else:
             into.rename(old)
@@ -145,7 +145,7 @@ def _switch(staging: Path, into: Path) -> None:
         ) from error
 
 
-def _exchange(first: Path, second: Path) -> bool:
+def _exchange_folders(first: Path, second: Path) -> bool:
     """Let two folders change places in one step (renameat2(2)); False where that cannot be."""
     try:
         renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
@@ -169,7 +169,7 @@ def _carry_foreign(old: Path, new: Path) -> None:
             path.rename(new / path.name)
 
 
-def _recover(into: Path) -> None:
+def _recover_site(into: Path) -> None:
     """End what a killed publication left: its unfinished folder goes, the old site comes back."""
     for left in into.parent.glob(f".{into.name}.old-*"):
         if not into.exists():

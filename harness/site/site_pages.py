@@ -15,6 +15,7 @@ from harness.site.nearest import software_names
 from harness.site.nights import SiteContent
 from harness.site.objects import DATA
 from harness.site.pages import PageWriter
+from harness.site.side_pages import shorten
 from harness.site.site_index import SiteIndex
 from harness.site.titles import build_versions_text, client_about, verdict_titles
 from harness.site.verdict_state import recorded_verdict
@@ -95,7 +96,7 @@ class SitePages:
             verdict = recorded_verdict(state, name)
             by_build = state.verdicts[name]
             rows.append({
-                "title": (state.scenario(name).title or name)[:_LONGEST_TITLE],
+                "title": shorten(state.scenario(name).title or name, _LONGEST_TITLE),
                 "href": page_link("advice", name),
                 "verdict": verdict.verdict.value if verdict else "unmeasured",
                 "builds": [by_build[b]["verdict"] if b in by_build else "" for b in builds],
@@ -172,7 +173,7 @@ class SitePages:
         )  # fmt: skip
 
     def _write_runs(self) -> None:
-        runs = [self._run(name) for name in self._content.state.runs]
+        runs = [self._describe_run(name) for name in self._content.state.runs]
         runs.sort(key=lambda run: str(run["started"]), reverse=True)
         self._writer.write(
             "runs", "runs", page="runs", title="Kept runs", description="The runs of this site.",
@@ -182,7 +183,7 @@ class SitePages:
             if run["kept"]:
                 self._write_run(run)
 
-    def _run(self, name: str) -> dict[str, Any]:
+    def _describe_run(self, name: str) -> dict[str, Any]:
         record = self._content.state.runs[name]
         return {
             **record, "id": name, "file": link_segment(name), "href": page_link("runs", name),
@@ -212,7 +213,7 @@ class SitePages:
         for name in self._content.state.kept:
             path = self._writer.site / DATA / "runs" / f"{path_segment(name)}.parquet"
             runs.append({
-                **self._run(name), "size": _size_text(path.stat().st_size),
+                **self._describe_run(name), "size": _size_text(path.stat().st_size),
                 "sha256": file_digest(path),
             })  # fmt: skip
         self._writer.write(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from harness.errors import UsageError
-from harness.observations.run_folder import ImageInfo, ScenarioInfo
+from harness.observations.run_folder import ImageInfo, ScenarioInfo, read_image
 from harness.site.cells import CellTables
 from harness.site.objects import DATA
 from harness.site.run_reading import RunCells
@@ -29,7 +29,7 @@ _TEXT = ("main_cf", "master_cf", "overlay", "against", "applies", "expect")
 _AXES = ("builds", "services", "clients", "offers", "scenarios")
 
 
-@dataclass(slots=True)
+@dataclass
 class SiteState:
     """JSON objects as in the file; ``runs`` are all that cells are from, ``kept`` those whose data
     is kept, newest first."""
@@ -43,19 +43,28 @@ class SiteState:
     axes: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in _AXES})
     generated_at: str = ""
 
+    def __post_init__(self) -> None:
+        self._infos: dict[str, ScenarioInfo] = {}
+        self._images: dict[str, ImageInfo] = {}
+
+    def to_data(self) -> dict[str, Any]:
+        """The state as JSON has it."""
+        return {part.name: getattr(self, part.name) for part in fields(self)}
+
     def scenario(self, name: str) -> ScenarioInfo:
         """A scenario; one of which nothing is known has its name as title."""
-        record = self.scenarios.get(name)
-        return (
-            ScenarioInfo(title=name)
-            if record is None
-            else _scenario_form().validate_python(record["info"])
-        )
+        if name not in self._infos:
+            record = self.scenarios.get(name)
+            info = {"title": name} if record is None else record["info"]
+            self._infos[name] = _scenario_form().validate_python(info)
+        return self._infos[name]
 
     def image(self, name: str) -> ImageInfo | None:
         """An image; None where no run has it."""
         record = self.images.get(name)
-        return None if record is None else _image_form().validate_python(record["info"])
+        if record is not None and name not in self._images:
+            self._images[name] = read_image(record["info"])
+        return self._images.get(name)
 
     def started(self, tables: CellTables) -> dict[int, str]:
         """When each run started, by its number."""
@@ -67,6 +76,7 @@ class SiteState:
     def add_run(self, run: RunCells) -> set[str]:
         """Take over what a run says; the names of scenarios whose text is another than before."""
         record, rewritten = run.record, set[str]()
+        self._infos, self._images = {}, {}
         self.runs[record.id] = describe_run(run)
         for name, info in run.public.get("scenarios", {}).items():
             old = self.scenarios.get(name)
@@ -75,7 +85,13 @@ class SiteState:
             if old is not None and text_digest(old["info"]) != text_digest(info):
                 rewritten.add(name)
             builds = list(record.axes.builds_of(name)) if name in record.axes.scenarios else []
-            self.scenarios[name] = {"info": info, "run": record.id, "builds": builds}
+            lines = [] if old is None or name in rewritten else old["lines"]
+            self.scenarios[name] = {
+                "info": info,
+                "run": record.id,
+                "builds": builds,
+                "lines": lines,
+            }
         for name, image in run.public["images"].items():
             if name not in self.images or not self._is_older(run, self.images[name]["run"]):
                 self.images[name] = {"info": image, "run": record.id}
@@ -163,8 +179,3 @@ def read_state_file(site: Path) -> SiteState:
 @cache
 def _scenario_form() -> TypeAdapter[ScenarioInfo]:
     return TypeAdapter(ScenarioInfo)
-
-
-@cache
-def _image_form() -> TypeAdapter[ImageInfo]:
-    return TypeAdapter(ImageInfo)

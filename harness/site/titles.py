@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -74,22 +74,6 @@ def offer_title(offer: str) -> str:
     if read.extras:
         parts.append(str(read.extras).lstrip("+").replace("+", ", "))
     return ", ".join(parts)
-
-
-def short_offers(offers: Sequence[str]) -> dict[str, str]:
-    """A narrow column's title for each offer: the first cipher and how many follow."""
-    shorts: dict[str, str] = {}
-    for offer in offers:
-        versions, plus, rest = offer.partition("+")
-        text = versions
-        if plus:
-            first = rest.split("=")[-1].split(":")[0] if "=" in rest else rest
-            more = rest.count(":")
-            text = f"{versions} {first}{f' +{more}' if more else ''}"
-        if text in shorts.values():
-            text = f"{text} ({sum(known.startswith(text) for known in shorts.values()) + 1})"
-        shorts[offer] = text
-    return shorts
 
 
 def build_title(name: str, image: ImageInfo | None) -> str:

@@ -10,8 +10,9 @@ import click
 
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.errors import UsageError
-from harness.run.run_folders import run_folder
-from harness.site.publication import DEFAULT_LICENCE, PublishOptions, publish_runs
+from harness.run.run_folders import RUNS, run_folder
+from harness.site.publication import PublishOptions, publish_runs
+from harness.site.run_checks import common_licence
 
 _KEPT = 90
 
@@ -52,25 +53,23 @@ _KEPT = 90
     OptionGroup.OUTPUT,
     "--licence",
     metavar="NAME",
-    default=DEFAULT_LICENCE,
-    show_default=True,
-    help="Licence of the data, by its SPDX id.",
+    help="Licence of the data, by its SPDX id.  [default: that of the runs]",
 )
 def publish_command(
-    runs: tuple[Path, ...], into: Path, keep: int, base_url: str | None, licence: str
+    runs: tuple[Path, ...], into: Path, keep: int, base_url: str | None, licence: str | None
 ) -> None:
     """Write runs as a static site that anyone can host.
 
     Each RUN is a run folder. A cell shows its newest measurement; what a run did not measure stays
     as it was. Publish every night into the same folder: pages, feeds and data say what changed.
     """
+    folders = [_find_run(folder) for folder in runs]
     options = PublishOptions(
         keep=keep,
         base_url=_check_address(base_url),
-        licence=licence,
+        licence=licence or common_licence(folders),
         now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
-    folders = [run_folder(folder) for folder in runs]
     result = publish_runs(folders, into, options, lambda text: click.echo(text, err=True))
     for name, size in sorted(result.large.items())[:10]:
         click.echo(f"note: {name} has {size // 1000} kB, more than a page should have", err=True)
@@ -78,6 +77,16 @@ def publish_command(
         f"{into}: {result.cells} cells on {result.pages} pages; "
         f"{len(result.runs)} run{'' if len(result.runs) == 1 else 's'} kept"
     )
+
+
+def _find_run(named: Path) -> Path:
+    """A run by its folder, or by its id.
+
+    Raises:
+        UsageError: there is none.
+    """
+    by_id = RUNS / named
+    return run_folder(by_id if not named.exists() and by_id.is_dir() else named)
 
 
 def _check_address(url: str | None) -> str | None:

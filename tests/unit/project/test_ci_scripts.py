@@ -23,6 +23,8 @@ from tests.unit.snapshots.snapshot_samples import GOOD, recorded
 TESTED_SCRIPTS = {
     *("setup.sh", "images_key.sh", "load_images.sh", "save_images.sh", "measure.sh"),
     *("merge.sh", "shards.sh"),
+    # Of publish.yml: tests/unit/site/test_publish_script.py.
+    "publish.sh",
 }
 
 

@@ -15,6 +15,7 @@ from tests.unit.project.test_ci_scripts import TESTED_SCRIPTS
 
 ACTION = ROOT / "action.yml"
 MEASURE = ROOT / ".github" / "workflows" / "measure.yml"
+PUBLISH = ROOT / ".github" / "workflows" / "publish.yml"
 SCRIPTS = ROOT / "scripts" / "ci"
 GOOD = """\
 name: Good
@@ -73,6 +74,7 @@ def test_every_step_is_a_tested_script() -> None:
                 )
                 assert match, command
                 run.add(match[1] or match[2])
+    run |= set(re.findall(r"run: scripts/ci/(\w+\.sh)", PUBLISH.read_text("utf-8")))
     assert run == TESTED_SCRIPTS == {p.name for p in SCRIPTS.glob("*.sh")} - {"common.sh"}
 
 

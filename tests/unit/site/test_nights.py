@@ -186,3 +186,29 @@ def test_a_rewritten_scenario_is_not_compared(tmp_path: Path) -> None:
     record = read_day(site, 2)
     assert record["rewritten"] == ["answer-1-protocols"]
     assert record["cells"] == record["flaky"] == []
+
+
+def test_variants_show_what_lines_do_and_are_no_advice(tmp_path: Path) -> None:
+    """A run of explain has pages of its candidate alone, which say which lines act."""
+    night = write_night(tmp_path / "1", 1)
+    path = night / "run.json"
+    run = json.loads(path.read_text(encoding="utf-8"))
+    name = "answer-1-protocols"
+    run["scenarios"][name]["main_cf"] = "smtpd_tls_mandatory_protocols = !TLSv1\n"
+    variant = f"{name}--without-1"
+    run["scenarios"][variant] = {**run["scenarios"]["defaults"], "title": "without"}
+    run["axes"]["scenarios"].append(variant)
+    path.write_text(json.dumps(run), encoding="utf-8")
+    lines = (night / "observations.jsonl").read_text(encoding="utf-8").splitlines()
+    more = [
+        line.replace("/defaults/", f"/{variant}/").replace('"defaults"', f'"{variant}"')
+        for line in lines
+        if '"scenario": "defaults"' in line
+    ]
+    text = "\n".join([*lines, *more]) + "\n"
+    (night / "observations.jsonl").write_text(text, encoding="utf-8")
+    site = tmp_path / "site"
+    publish(site, night)
+    assert not (site / "advice" / variant).exists()
+    page = read_page(site / f"advice/{name}/index.html").text
+    assert "smtpd_tls_mandatory_protocols = !TLSv1: acts" in page

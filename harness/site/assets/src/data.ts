@@ -68,11 +68,19 @@ export function pathName(name: string): string {
   return text.replaceAll("+", "%2B");
 }
 
+const names = new Map<string, string>();
+/** The same, computed once: a table asks for each of its cells. */
+function knownName(name: string): string {
+  let text = names.get(name);
+  if (text === undefined) names.set(name, text = pathName(name));
+  return text;
+}
+
 export const fragment = (place: string): string => place.split("/").map(encodeURIComponent).join("/");
 
 /** The page of a cell. `place`: SERVICE/CLIENT/OFFER. */
 export const cellAddress = (build: string, scenario: string, place: string): string =>
-  siteAddress(`cell/${pathName(build)}/${pathName(scenario)}/#${fragment(place)}`);
+  `${ROOT.href}cell/${knownName(build)}/${knownName(scenario)}/#${fragment(place)}`;
 
 const loaded = new Map<string, Promise<unknown>>();
 

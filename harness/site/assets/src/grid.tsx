@@ -10,8 +10,11 @@ import { cellAddress, Index, Offer, siteAddress } from "./data";
 const MANY_PLACES = 1500;
 /** With more columns, cells show their glyph alone. */
 const MANY_OFFERS = 9;
-/** Height of a line in pixels until it is measured. */
+/** Height of a line in pixels, as site.css sets it; names take two lines on a phone. Measuring each line would lay
+ * the table out once more at every filter: four fifths of its time. */
 const LINE_HEIGHT = 34;
+const NARROW_LINE_HEIGHT = 52;
+const NARROW = matchMedia("(max-width: 44rem)");
 
 type Line = { heading: [string, string] } | { row: Row; at: number };
 
@@ -31,7 +34,7 @@ function linesOf(table: Table): Line[] {
 function useVirtualizer(count: number, element: () => HTMLElement | null): Virtualizer<HTMLElement, HTMLElement> {
   const [, update] = useReducer((turn: number) => turn + 1, 0);
   const options = {
-    count, getScrollElement: element, estimateSize: () => LINE_HEIGHT, overscan: 8,
+    count, getScrollElement: element, estimateSize: () => (NARROW.matches ? NARROW_LINE_HEIGHT : LINE_HEIGHT), overscan: 4,
     observeElementRect, observeElementOffset, scrollToFn: elementScroll, onChange: () => update(0),
   };
   const [virtualizer] = useState(() => new Virtualizer<HTMLElement, HTMLElement>(options));
@@ -135,13 +138,13 @@ export function CellTable({ cells, table, heads, index, onOpen }: GridProps) {
         {before > 0 && <Space height={before} columns={columns} />}
         {shown.map((at) => {
           const line = lines[at];
-          const attributes = many ? { "aria-rowindex": at + 2, "data-index": at, ref: (node: HTMLTableRowElement | null) => { if (node) virtualizer.measureElement(node); } } : {};
+          const attributes = many ? { "aria-rowindex": at + 2, "data-index": at } : {};
           if (!line) return null;
           if ("heading" in line) return <tr class="group" key={`g${line.heading.join("/")}`} {...attributes}>
             <th scope="rowgroup" colSpan={columns}><span>{line.heading[0]}, {service(line.heading[1])}</span></th></tr>;
           return <tr key={`${line.row.group.join("/")}/${line.row.name}`} {...attributes}>
             <RowHead name={line.row.name} axis={table.axis} index={index} />
-            {[...line.row.cells].map((cell, column) => <CellBox key={column} {...{ cells, cell, row: line.at, column }}
+            {[...line.row.cells].map((cell, column) => <CellBox key={column} {...{ cells, cell, row: line.at, column, words: table.offers.length <= MANY_OFFERS }}
               tabbable={place !== null && place[0] === line.at && place[1] === column} />)}</tr>;
         })}
         {after > 0 && <Space height={after} columns={columns} />}
@@ -174,7 +177,8 @@ function RowHead({ name, axis, index }: { name: string; axis: string; index: Ind
   return <th scope="row">{entry?.href ? <a href={siteAddress(entry.href)}><Name id={name} /></a> : <Name id={name} />}</th>;
 }
 
-function CellBox({ cells, cell, row, column, tabbable }: { cells: Cells; cell: number; row: number; column: number; tabbable: boolean }) {
+interface CellBoxProps { cells: Cells; cell: number; row: number; column: number; tabbable: boolean; words: boolean }
+function CellBox({ cells, cell, row, column, tabbable, words: withWords }: CellBoxProps) {
   if (cell < 0) return <td class="o empty" />;
   const result = resultOf(cells, cell);
   const differs = cells.standing[cell] === "*";
@@ -183,6 +187,6 @@ function CellBox({ cells, cell, row, column, tabbable }: { cells: Cells; cell: n
   const sentence = result.sentence + (differs ? `; differs from ${cells.facts.baseline}` : "");
   return <td class={`o o-${result.outcome}${differs ? " differs" : ""}${cells.disagrees[cell] ? " disagrees" : ""}`}>
     <a href={cellAddress(build, cells.facts.scenario, placeOf(cells, cell))} title={sentence} tabIndex={tabbable ? 0 : -1}
-      data-row={row} data-column={column}><span>{glyph}{differs && <b class="mark">*</b>}</span>
-      {words.length > 0 && <span class="w"> {words.join(" ")}</span>}</a></td>;
+      data-row={row} data-column={column}>{differs || withWords ? <span>{glyph}{differs && <b class="mark">*</b>}</span> : glyph}
+      {withWords && words.length > 0 && <span class="w"> {words.join(" ")}</span>}</a></td>;
 }
