@@ -36,7 +36,7 @@ unit: tools ## unit tests: no Docker, no network
 
 docker-test: ## tests against real containers, but for those that are marked nightly
 	@scripts/setup --dev
-	@$(BIN)/pytest tests/docker -m "not nightly" $(PYTEST_ARGS)
+	@$(BIN)/pytest tests/docker -m "not nightly" --durations=30 --durations-min=5 $(PYTEST_ARGS)
 
 nightly-test: ## all tests against real containers
 	@scripts/setup --dev
@@ -46,9 +46,10 @@ browser-test: ## tests of the HTML report in a real browser
 	@scripts/setup --dev --no-engine --browser
 	@$(BIN)/pytest tests/browser $(PYTEST_ARGS)
 
-lint: tools ## ruff: rules and formatting
+lint: tools ## ruff: rules and formatting; workflows: actionlint, check-jsonschema, zizmor
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/python scripts/lint_workflows.py
 
 format: tools ## let ruff correct what it can
 	@$(BIN)/ruff check --fix-only .

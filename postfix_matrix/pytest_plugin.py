@@ -19,6 +19,7 @@ import pytest
 if TYPE_CHECKING:
     from harness.pytest_plugin.fixture_postfix import ServerStarter
     from harness.pytest_plugin.fixture_snapshot import SnapshotChecker
+    from harness.pytest_plugin.fixture_tool import ToolStarter
     from harness.pytest_plugin.plugin_state import PluginState
 
 _MARKER = "postfix_builds(globs, ...): the builds on which a test of the fixture 'postfix' runs"
@@ -156,6 +157,15 @@ def postfix(request: pytest.FixtureRequest, postfix_build: str) -> Iterator[Serv
     from harness.pytest_plugin.fixture_postfix import start_servers
 
     with start_servers(request, postfix_build) as starter:
+        yield starter
+
+
+@pytest.fixture
+def postfix_tool(request: pytest.FixtureRequest, postfix_build: str) -> Iterator[ToolStarter]:
+    """Runs a hardening tool, and starts a Postfix with what it left: postfix_tool("harden.sh")."""
+    from harness.pytest_plugin.fixture_tool import start_tools
+
+    with start_tools(request, postfix_build) as starter:
         yield starter
 
 

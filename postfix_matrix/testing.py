@@ -2,6 +2,7 @@
 
 from harness.pytest_plugin.cell_result import CellResult
 from harness.pytest_plugin.fixture_postfix import ServerStarter
+from harness.pytest_plugin.fixture_tool import ToolStarter
 from harness.pytest_plugin.not_measured import NotMeasured
 from harness.pytest_plugin.servers import TestedBuild, TestedServer, TestedService
 from harness.pytest_plugin.snapshot_warning import SnapshotWarning
@@ -14,4 +15,5 @@ __all__ = [
     "TestedBuild",
     "TestedServer",
     "TestedService",
+    "ToolStarter",
 ]

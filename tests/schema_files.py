@@ -26,6 +26,7 @@ NAMES = (
     "scan",
     "snapshot",
     "comparison",
+    "tool",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from harness.tls import Service
 
 def named_candidate(
     names: tuple[str, ...],
-    scenarios: dict[str, Scenario],
+    scenarios: Mapping[str, Scenario],
     service: str | None,
     claims: Claims | None = None,
     options: CandidateOptions | None = None,
@@ -71,12 +72,12 @@ def print_reading_notes(scenario: Scenario) -> None:
         click.echo(f"Read: {note}", err=True)
 
 
-def _find_scenario(names: tuple[str, ...], scenarios: dict[str, Scenario]) -> Scenario | None:
+def _find_scenario(names: tuple[str, ...], scenarios: Mapping[str, Scenario]) -> Scenario | None:
     """The scenario that is named by its id, or by its folder with a scenario.toml in it."""
     if len(names) != 1:
         return None
     path = Path(names[0])
-    if names[0] in scenarios and not path.is_file():
+    if names[0] != str(STDIN) and not path.is_file() and names[0] in scenarios:
         return scenarios[names[0]]
     return load_scenario(path) if path.is_dir() and (path / TOML).is_file() else None
 

@@ -56,6 +56,10 @@ COMMANDS = {
         "harness.cli.commands.list:list_command",
         "List builds, scenarios, clients and other choices.",
     ),
+    "merge": (
+        "harness.cli.commands.merge:merge_command",
+        "Merge run folders into one, with their evidence.",
+    ),
     "publish": (
         "harness.cli.commands.publish:publish_command",
         "Write runs as a static site that anyone can host.",
@@ -83,6 +87,10 @@ COMMANDS = {
     "since": (
         "harness.cli.commands.since:since_command",
         "Show since which version a result is what it is.",
+    ),
+    "tool": (
+        "harness.cli.commands.tool:tool_command",
+        "Show what a hardening tool changes for clients.",
     ),
     "verdicts": (
         "harness.cli.commands.verdicts:verdicts_command",

@@ -57,7 +57,9 @@ class AnswerOutput:
         elif self.form in (TEXT, GITHUB) and remedy is not None:
             self._print_remedy(remedy, answers)
         if self.form in CI_FORMS:
-            annotations = verify_annotations(data, self.candidate, answers, self.policies, locate)
+            annotations = verify_annotations(
+                data, self.candidate, answers, self.policies, locate, remedy
+            )
             print_annotations(
                 list(annotations),
                 self.form,

@@ -185,10 +185,10 @@ class Driver:
         self._has_certificates = False
         put_files(container, {CA_FILE: FileSpec(self._lab.pki.ca)})
         stream = self._last_stream = self._make_stream(container)
-        stream.start()
         if self._is_closed:
             # Its end would be reported to an event loop that has ended too.
             stream.close()
+        stream.start()
         return stream
 
     def _make_stream(self, container: Any) -> LineStream:

@@ -150,7 +150,10 @@ def remove_leftovers(client: docker.DockerClient, state_dir: Path) -> list[str]:
 
 
 def remove_labelled(client: docker.DockerClient, labels: Mapping[str, str]) -> None:
-    """Remove the containers, then the networks, that carry all of these labels."""
+    """Remove the containers, then the images and networks, that carry all of these labels.
+
+    An image has them that was made of such a container, and no other.
+    """
     filters: _Filters = {"label": [f"{key}={value}" for key, value in labels.items()]}
     # docker-py's own list() queries the engine once more for each container.
     containers = client.api.containers(all=True, filters=filters)
@@ -162,6 +165,10 @@ def remove_labelled(client: docker.DockerClient, labels: Mapping[str, str]) -> N
 
     with ThreadPoolExecutor(_REMOVALS) as executor:
         list(executor.map(remove, containers))
+    for image in client.api.images(all=False, filters=filters):
+        # One that another image was made from goes with that.
+        with suppress(NotFound, APIError):
+            client.api.remove_image(image["Id"], force=True)
     for network in client.networks.list(filters=filters):
         with suppress(NotFound):
             _remove_network(network)
@@ -186,6 +193,7 @@ def _list_sessions(client: docker.DockerClient) -> set[str]:
     resources: list[Any] = [
         *client.containers.list(all=True, filters=filters, ignore_removed=True),
         *client.networks.list(filters=filters),
+        *client.images.list(filters=filters),
     ]
     return {_read_labels(resource)[LABEL_RUN] for resource in resources}
 

@@ -95,14 +95,7 @@ class ImageBuilder:
         self._turns = BuildTurns(cache_dir / "locks", self._cancel, compilers)
         for folder in ("locks", "logs", "tmp"):
             (cache_dir / folder).mkdir(parents=True, exist_ok=True)
-        debian = DebianFetcher(docker_client, self._base_reference, self._run_labels)
-        fetchers: dict[SourceKind, Fetcher] = {
-            SourceKind.URL: fetch_url,
-            SourceKind.POOL: fetch_url,
-            SourceKind.NPM: fetch_npm,
-            SourceKind.DEBIAN: debian,
-        }
-        self.sources = SourceStore(cache_dir, fetchers, mirrors)
+        self.sources = SourceStore(cache_dir, self._make_fetchers(), mirrors)
         files = PackageFetcher(docker_client, self._base_reference, self._run_labels, cache_dir)
         self._ingredients = IngredientFetcher(
             self.sources, files, images_dir, cache_dir, self._cancel, on_step
@@ -112,18 +105,29 @@ class ImageBuilder:
         self._retried: set[str] = set()
         self._durations = Durations(cache_dir)
         self._pulled_records = PulledRecords(cache_dir)
-        self._puller: RegistryPuller | None = None
-        if registry is not None:
-            self._puller = RegistryPuller(
-                docker_client,
-                registry,
-                images_dir=images_dir,
-                cache_dir=cache_dir,
-                cancel=self._cancel,
-                run_labels=self._run_labels,
-                on_step=on_step,
-                on_notice=on_notice or on_step,
-            )
+        self._puller = None if registry is None else self._make_puller(registry, on_notice)
+
+    def _make_fetchers(self) -> dict[SourceKind, Fetcher]:
+        return {
+            SourceKind.URL: fetch_url,
+            SourceKind.POOL: fetch_url,
+            SourceKind.NPM: fetch_npm,
+            SourceKind.DEBIAN: DebianFetcher(self._client, self._base_reference, self._run_labels),
+        }
+
+    def _make_puller(
+        self, registry: ImageRegistry, on_notice: Callable[[str, str], None] | None
+    ) -> RegistryPuller:
+        return RegistryPuller(
+            self._client,
+            registry,
+            images_dir=self._images_dir,
+            cache_dir=self.cache_dir,
+            cancel=self._cancel,
+            run_labels=self._run_labels,
+            on_step=self._on_step,
+            on_notice=on_notice or self._on_step,
+        )
 
     def ensure(self, recipe: Recipe) -> Image:
         """The recipe's image. Blocks.

@@ -46,7 +46,7 @@ def merge_runs(first: RunData, second: RunData) -> RunData:
     cells = {cell.cell: cell for cell in (*first.observations, *second.observations)}
     run = replace(
         first.run,
-        axes=_merge_axes(first.run.axes, second.run.axes),
+        axes=merge_axes(first.run.axes, second.run.axes),
         images={**first.run.images, **second.run.images},
         missing=tuple(dict.fromkeys((*first.run.missing, *second.run.missing))),
         scenarios={**second.run.scenarios, **first.run.scenarios},
@@ -54,7 +54,9 @@ def merge_runs(first: RunData, second: RunData) -> RunData:
     return replace(first, run=run, observations=tuple(cells.values()))
 
 
-def _merge_axes(older: Axes, newer: Axes) -> Axes:
+def merge_axes(older: Axes, newer: Axes) -> Axes:
+    """Each axis with the names of both runs, the older's first."""
+
     def union(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys((*first, *second)))
 

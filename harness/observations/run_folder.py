@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-from pydantic import TypeAdapter, ValidationError
+from typing import TYPE_CHECKING, Any
 
 from harness.catalog.peers import is_peer
 from harness.errors import FileError, FileLocation, UsageError
@@ -24,12 +22,11 @@ from harness.observations.local_paths import hide_in_record
 from harness.observations.record import MeasuredWith, Observation
 from harness.postfix_config.master_cf_overlay import Overlay
 from harness.scenarios.claims import BASELINE
-from harness.scenarios.expectations import (
-    Expectation,
-    Where,
-    where_from,
-)
+from harness.scenarios.expectations import Expectation, Where, where_from
 from harness.tls import DEFAULT, NEVER_PLAINTEXT, PLAINTEXT, Offer, Service
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 #: Version of ``run.json``'s form that this module reads.
 RUN_SCHEMA = 1
@@ -245,11 +242,42 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
+class ShardInfo:
+    """Which part of a plan the run measured: shard ``index`` of ``count``, counted from 1.
+
+    ``axes`` are those of the whole plan; the run's own are its shard's. None in the list of what a
+    merged run was made of, whose axes are the whole plan's.
+    """
+
+    index: int
+    count: int
+    axes: Axes | None = None
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+
+@dataclass(frozen=True, slots=True)
+class MergedRun:
+    """A run that another one was merged from."""
+
+    id: str
+    started: str
+    finished: str | None = None
+    command: tuple[str, ...] = ()
+    host: Mapping[str, Any] = field(default_factory=dict)
+    shard: ShardInfo | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """``run.json``; ``finished`` is None for a run that was killed or still goes on.
 
     ``measured_with`` is None where its cells have not one in common, and for earlier versions.
     ``licence`` of its data is an SPDX expression, ``citation`` a line (observations.licence).
+    ``shard`` is set where the run measured a part of a plan, ``merged`` where it was put together
+    from others. ``flaky`` are the cells that two of these measured with different results; both
+    observations are kept.
     """
 
     id: str
@@ -265,6 +293,10 @@ class RunRecord:
     measured_with: MeasuredWith | None = None
     licence: str = DEFAULT_LICENCE
     citation: str = ""
+    host: Mapping[str, Any] = field(default_factory=dict)
+    shard: ShardInfo | None = None
+    merged: tuple[MergedRun, ...] = ()
+    flaky: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,23 +348,11 @@ def load_run(folder: Path) -> RunData:
 
 
 @cache
-def _run_form() -> TypeAdapter[RunRecord]:
+def load_run_form() -> TypeAdapter[RunRecord]:
+    """What checks ``run.json``: it takes as long to load as half of this package."""
+    from pydantic import TypeAdapter
+
     return TypeAdapter(RunRecord)
-
-
-def read_record(data: Mapping[str, Any]) -> RunRecord:
-    """The content of a run.json that is known to be one."""
-    return _run_form().validate_python(data)
-
-
-def read_image(data: Mapping[str, Any]) -> ImageInfo:
-    """What a run.json records of an image."""
-    return _image_form().validate_python(data)
-
-
-@cache
-def _image_form() -> TypeAdapter[ImageInfo]:
-    return TypeAdapter(ImageInfo)
 
 
 def load_record(folder: Path) -> RunRecord:
@@ -363,8 +383,10 @@ def load_record(folder: Path) -> RunRecord:
 
 
 def _validate_run(path: Path, data: Evidence) -> RunRecord:
+    from pydantic import ValidationError
+
     try:
-        run = _run_form().validate_python(hide_in_record(data))
+        run = load_run_form().validate_python(hide_in_record(data))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])

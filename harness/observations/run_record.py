@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
@@ -22,7 +22,9 @@ from harness.observations.local_paths import (
 from harness.observations.record import MeasuredWith, Observation
 from harness.observations.run_folder import (
     RUN_SCHEMA,
+    MergedRun,
     Missing,
+    RunRecord,
 )
 from harness.scenarios.expectations import where_data
 from harness.scenarios.scenario import Scenario
@@ -35,6 +37,8 @@ class RunOpening:
     """What is known of a run before its first cell.
 
     ``folder`` is the run's, ``licence`` that of its data (observations.licence).
+    ``shard`` is its key of that name, None for a run of a whole plan. ``origins`` are the keys that
+    a run which goes on keeps: see ``prior_origins``.
     """
 
     id: str
@@ -45,6 +49,8 @@ class RunOpening:
     folder: Path = Path()
     licence: str = field(default_factory=data_licence)
     measured_with: MeasuredWith | None = None
+    shard: Mapping[str, Any] | None = None
+    origins: Mapping[str, Any] = field(default_factory=dict)
 
     def record(
         self,
@@ -63,12 +69,14 @@ class RunOpening:
             "tool": {"name": TOOL, "version": __version__},
             "licence": self.licence,
             "citation": citation(f"{TOOL} {__version__}", self.id, self.started, self.licence),
-            "host": {"system": platform.platform(), "processors": os.cpu_count()},
+            "host": describe_host(),
             "command": list(hide_in_command(self.command)),
             "started": self.started,
             "finished": utc_now() if summary is not None else None,
             "measured_with": asdict(self.measured_with) if self.measured_with else None,
             "axes": self.plan.axes(),
+            **({"shard": dict(self.shard)} if self.shard else {}),
+            **self.origins,
             "scenarios": {
                 name: _describe_scenario(self.scenarios[name], places)
                 for name in self.plan.scenarios
@@ -80,7 +88,7 @@ class RunOpening:
 
 
 def closing_figures(
-    plan: Plan, observations: Iterable[Observation], measured_now: int, seconds: float | None
+    plan: Sized, observations: Iterable[Observation], measured_now: int, seconds: float | None
 ) -> dict[str, Any]:
     """The closing figures. Control cells are not counted.
 
@@ -98,6 +106,31 @@ def closing_figures(
         "seconds": round(seconds, 3) if seconds is not None else None,
         "cells_per_second": round(measured_now / seconds, 1) if seconds else None,
     }
+
+
+def prior_origins(run: RunRecord) -> dict[str, Any]:
+    """The keys ``shard``, ``merged`` and ``flaky`` of a run that goes on, as JSON has them."""
+    origins: dict[str, Any] = {}
+    if run.shard is not None:
+        origins["shard"] = asdict(run.shard)
+    if run.merged:
+        origins["merged"] = [describe_merged(part) for part in run.merged]
+        origins["flaky"] = list(run.flaky)
+    return origins
+
+
+def describe_merged(run: MergedRun) -> dict[str, Any]:
+    """An entry of the key ``merged``; the axes of a shard are those of the merged run."""
+    shard = run.shard
+    return {
+        **asdict(run),
+        "shard": {"index": shard.index, "count": shard.count} if shard else None,
+    }
+
+
+def describe_host() -> dict[str, Any]:
+    """The machine that the tool runs on."""
+    return {"system": platform.platform(), "processors": os.cpu_count()}
 
 
 def utc_now() -> str:

@@ -79,7 +79,9 @@ def cipher_parameters(values: Mapping[str, str]) -> Iterator[str]:
     is_mandatory = service_level(values) != "may"
     grade = "smtpd_tls_mandatory_ciphers" if is_mandatory else "smtpd_tls_ciphers"
     yield grade
-    yield f"tls_{values.get(grade, '').lower()}_cipherlist"
+    # Where the grade is not known, any of the lists may be the one in effect.
+    grades = (values[grade].lower(),) if grade in values else _GRADES
+    yield from (f"tls_{name}_cipherlist" for name in grades)
     yield "smtpd_tls_exclude_ciphers"
     if is_mandatory:
         yield "smtpd_tls_mandatory_exclude_ciphers"

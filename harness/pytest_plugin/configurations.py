@@ -48,7 +48,7 @@ def read_given(given: GivenConfiguration, folders: Sequence[Path], test: str) ->
         scenario = load_scenario(_find_scenario(given.scenario, folders))
         return replace(scenario, id=make_test_id(scenario.id, scenario.digest))
     if given.config_dir is not None:
-        source = read_source([str(_find_path(given.config_dir, folders))])
+        source = read_source([str(find_path(given.config_dir, folders))])
     else:
         source = _read_texts(given, folders)
     candidate = replace(
@@ -110,7 +110,7 @@ def _read_texts(given: GivenConfiguration, folders: Sequence[Path]) -> Configura
         if _is_text(text):
             source.texts[Path(name)] = _format_text(text)
             continue
-        path = _find_path(str(text), folders)
+        path = find_path(str(text), folders)
         read = read_source([str(path)])
         source.texts |= read.texts
         source.trees += read.trees
@@ -118,7 +118,7 @@ def _read_texts(given: GivenConfiguration, folders: Sequence[Path]) -> Configura
     return source
 
 
-def _find_path(path: str | Path, folders: Sequence[Path]) -> Path:
+def find_path(path: str | Path, folders: Sequence[Path]) -> Path:
     """A file or folder, absolute or below one of the folders.
 
     Raises:

@@ -24,6 +24,7 @@ from harness.pytest_plugin.engine_requests import (
     PrepareBuild,
     ReleaseServer,
     ServerRecord,
+    TryTool,
 )
 from harness.pytest_plugin.own_additions import NO_OWN, OwnAdditions
 from harness.scenarios.scenario import Scenario
@@ -82,6 +83,8 @@ class EngineHost:
                 return engine.prepare_build(build)
             case HoldServer():
                 return self._hold_server(engine, request, owner)
+            case TryTool(build, tool):
+                return engine.try_tool(build, tool)
             case MeasureCells(number, cells):
                 server = self._find_server(number)
                 return engine.measure(server.held, server.scenario, cells)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from harness.catalog.plan import Plan
     from harness.observations.record import Observation
     from harness.scenarios.scenario import Scenario
+    from harness.tools.tool_file import HardeningTool
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,14 @@ class HoldServer:
 
     build: str
     scenario: Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class TryTool:
+    """Run a hardening tool on a build; the answer is a ``tools.trial.ToolTrial``."""
+
+    build: str
+    tool: HardeningTool
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,7 @@ class AwaitScenario:
 EngineRequest = (
     PrepareBuild
     | HoldServer
+    | TryTool
     | MeasureCells
     | ListCiphers
     | ReleaseServer

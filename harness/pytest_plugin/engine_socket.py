@@ -290,7 +290,7 @@ def _too_many_files(what: str) -> InfrastructureError:
 
 def _no_socket(error: OSError) -> InfrastructureError:
     return InfrastructureError(
-        f"the socket for pytest-xdist's processes cannot be made: {error.strerror}",
+        f"the socket for pytest-xdist's processes cannot be made: {error.strerror or error}",
         cause="too many files are open, or the folder for temporary files cannot be written",
         next_step="allow more open files ('ulimit -n 4096'), or set TMPDIR to another folder",
     )

@@ -82,10 +82,7 @@ def start_servers(request: pytest.FixtureRequest, build: str) -> Iterator[Server
     """The fixture's value. Where there is no engine or no build, the test's setup fails."""
     node = request.node
     folders = (node.path.parent, Path(request.config.rootpath))
-    connection, trouble = _find_connection(request.config, build)
-    if connection is None:
-        # Outside of the handler, whose errors pytest would show as this one's causes.
-        pytest.fail(trouble, pytrace=False)
+    connection = connect_for_test(request.config, build)
     own = state_of(request.config).own_additions(node.path.parent)
     starter = ServerStarter(connection, build, folders, node, own)
     try:
@@ -95,6 +92,15 @@ def start_servers(request: pytest.FixtureRequest, build: str) -> Iterator[Server
             # Without the engine there is nothing to stop, and the test has its result.
             with suppress(HarnessError):
                 server.release()
+
+
+def connect_for_test(config: pytest.Config, build: str) -> EngineConnection:
+    """The way to the engine, which can start the build; without it the test's setup fails."""
+    connection, trouble = _find_connection(config, build)
+    if connection is None:
+        # Outside of the handler, whose errors pytest would show as this one's causes.
+        pytest.fail(trouble, pytrace=False)
+    return connection
 
 
 def _find_connection(config: pytest.Config, build: str) -> tuple[EngineConnection | None, str]:

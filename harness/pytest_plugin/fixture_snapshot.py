@@ -109,7 +109,7 @@ class SnapshotChecker:
             )
         result, report = _check_server(path, known_level, server, selection)
         _raise_if_red(report, result, server)
-        if unchecked := _describe_unselected(result):
+        if unchecked := describe_unselected(result):
             self._node.warn(SnapshotWarning(f"{path.name}: {unchecked}"))
 
 
@@ -219,7 +219,7 @@ def _check_server(
     return result, report_of_check(result, path.name, level.name, data, locate)
 
 
-def _describe_unselected(result: CheckResult) -> str:
+def describe_unselected(result: CheckResult) -> str:
     """The rows that the test does not choose any more; "" where there are none."""
     cells = result.comparison.having(Finding.NOT_CHECKED)
     left = [cell.place for cell in cells if cell.why == NOT_SELECTED]

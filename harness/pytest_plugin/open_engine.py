@@ -28,9 +28,12 @@ from harness.run.instances import HeldInstance
 from harness.run.run_folders import point_latest
 from harness.run.scan_build import find_target
 from harness.run.session_run import SessionRun
+from harness.run.tool_run import try_tool_on
 from harness.scan.scanning import scan_server
 from harness.scenarios.scenario import Scenario
 from harness.tls import Service
+from harness.tools.tool_file import HardeningTool
+from harness.tools.trial import ToolTrial
 
 #: Servers that are stopped at a time.
 _RELEASES = 8
@@ -75,6 +78,14 @@ class OpenEngine:
             HarnessError: it is unavailable.
         """
         self._engine.run(self._engine.resources.build_image(self._parse_build(build)))
+
+    def try_tool(self, build: str, tool: HardeningTool) -> ToolTrial:
+        """What a hardening tool does on a build.
+
+        Raises:
+            HarnessError: the build is unavailable, or what the tool needs cannot be prepared.
+        """
+        return try_tool_on(self._engine, tool, self._parse_build(build))
 
     def hold(self, build: str, scenario: Scenario) -> HeldInstance:
         """A candidate's instance on a build, until it is released.

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from harness.catalog.cells import Cell
 from harness.observations.record import Observation
-from harness.observations.run_folder import read_image
+from harness.observations.record_reading import read_image
 from harness.pytest_plugin.engine_requests import CellAnswer
 from harness.pytest_plugin.servers import TestedServer
 from harness.scenarios.scenario import Scenario

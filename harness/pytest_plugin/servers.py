@@ -45,6 +45,7 @@ from harness.tls import Offer, Service, read_service
 
 if TYPE_CHECKING:
     from harness.pytest_plugin.async_servers import AsyncServer
+    from harness.tools.result import ToolResult
 
 
 class TestedServer:
@@ -64,10 +65,13 @@ class TestedServer:
         record: ServerRecord,
         scenario: Scenario,
         own: OwnAdditions = NO_OWN,
+        tool: ToolResult | None = None,
     ) -> None:
-        """Use the fixture ``postfix``."""
+        """Use the fixture ``postfix``, or ``postfix_tool``."""
         self.scenario = scenario
         self.own = own
+        #: What the hardening tool did whose configuration it is; None: it is of no tool.
+        self.tool = tool
         self._connection = connection
         self._record = record
         self._lock = threading.Lock()

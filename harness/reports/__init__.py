@@ -6,9 +6,7 @@ from pathlib import Path
 
 from harness.files import write_atomically
 from harness.observations.run_folder import RunData, load_run
-from harness.reports.large_run import MOST_CELLS_OF_PAGE, render_large_run
-
-PAGE = "index.html"
+from harness.reports.large_run import MOST_CELLS_OF_PAGE, PAGE, render_large_run
 
 
 def is_large(data: RunData) -> bool:

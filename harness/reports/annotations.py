@@ -74,7 +74,7 @@ def github_command(annotation: Annotation, root: Path) -> str:
         if annotation.place.line is not None:
             properties["line"] = str(annotation.place.line)
     listed = ",".join(f"{name}={_escape_property(value)}" for name, value in properties.items())
-    return f"::{annotation.level} {listed}::{_escape_data(_shorten(annotation.message))}"
+    return f"::{annotation.level} {listed}::{_escape_data(_shorten_message(annotation.message))}"
 
 
 def code_quality(annotations: Iterable[Annotation], root: Path) -> list[dict[str, Any]]:
@@ -108,7 +108,7 @@ def fit_sections(sections: Sequence[str], most: int, noun: str) -> str:
 def _quality_record(annotation: Annotation, root: Path) -> dict[str, Any]:
     place = annotation.place or FileLocation(Path("main.cf"))
     path = relative_path(place.file, root)
-    description = " ".join(_shorten(annotation.message).split())
+    description = " ".join(_shorten_message(annotation.message).split())
     identity = "\n".join((annotation.title, path, description))
     return {
         "description": description,
@@ -119,7 +119,7 @@ def _quality_record(annotation: Annotation, root: Path) -> dict[str, Any]:
     }
 
 
-def _shorten(message: str) -> str:
+def _shorten_message(message: str) -> str:
     text = "\n".join(_clean_lines(message))
     return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]} …"
 

@@ -43,6 +43,9 @@ from harness.reports.plain_text import escape_controls
 from harness.reports.provenance import image_provenance
 from harness.reports.taken_over import describe_origin
 
+#: Of a cell that runs which were merged measured with different results.
+FLAKY = "Flaky: the runs that were merged have different results; observations.jsonl has all."
+
 
 def show_cell(run: RunData, observation: Observation, console: Console) -> None:
     """Print what is known about a cell: both sides' views, their messages, the configuration."""
@@ -51,6 +54,8 @@ def show_cell(run: RunData, observation: Observation, console: Console) -> None:
     note = build_note(run.run.images.get(observation.build))
     _print_line(console, observation.cell + (f" ({note})" if note else ""), "bold")
     _print_line(console, f"{sign.glyph} {describe_result(observation)}", "bold")
+    if observation.cell in run.run.flaky:
+        _print_line(console, FLAKY, "bold red")
     _print_facts(run, observation, console)
     console.print(Padding(_views_table(observation), (1, 0, 0, 2), expand=False))
     _print_line(

@@ -1,7 +1,7 @@
 """``index.html``: the matrix as one self-contained page; a click on a cell opens its evidence.
 
 The tables are plain HTML made here, with autoescape. The evidence is embedded beside them, gzipped,
-one block per scenario, and page.js inserts it as text only. A Content-Security-Policy allows the
+one block per scenario, and the script inserts it as text only. A Content-Security-Policy allows the
 page's own script and style by their hashes and nothing else, so that no log line becomes code.
 """
 
@@ -61,7 +61,7 @@ def render_html(data: RunData) -> str:
     """The whole page as text."""
     grid = build_grid(data)
     comparisons = differences(grid)
-    script, style = _read_resource("page.js"), _read_resource("page.css")
+    script, style = _read_script(), _read_resource("page.css")
     return (
         _make_environment()
         .get_template("index.html.j2")
@@ -102,6 +102,12 @@ def render_html(data: RunData) -> str:
 
 def _read_resource(name: str) -> str:
     return (files("harness.reports") / "page" / name).read_text(encoding="utf-8")
+
+
+def _read_script() -> str:
+    """The parts of the script, in one function, so that the page has no names of theirs."""
+    parts = "\n".join(map(_read_resource, ("evidence.js", "page.js")))
+    return f'"use strict";\n(() => {{\n{parts}}})();\n'
 
 
 @cache

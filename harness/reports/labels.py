@@ -240,13 +240,15 @@ def _refused_word(observation: Observation) -> str:
 
 
 def negotiated_beyond_offer(observation: Observation) -> str:
-    """The negotiated protocol, unless the offer was exactly that version (then empty).
+    """The negotiated protocol, unless the offer was that version alone (then empty).
 
-    Followed by the mark of a suite that has no certificate.
+    That the offer has only some ciphers, or extras, is in the column's head. Followed by the mark
+    of a suite that has no certificate.
     """
     protocol = protocol_of(observation) or ""
     mark = ANONYMOUS if without_certificate(observation) else ""
-    return ("" if protocol == observation.offer else protocol) + mark
+    offered = observation.offer.partition("+")[0]
+    return ("" if protocol == offered else protocol) + mark
 
 
 def describe_result(observation: Observation | None, why: str | None = None) -> str:

@@ -42,7 +42,7 @@ class EffectiveSetting:
     @property
     def text(self) -> str:
         """``smtpd_tls_ciphers = medium (Postfix's default)``."""
-        value = f"{self.name} = {self.value}".rstrip()
+        value = f"{self.name} = {' '.join(self.value.split())}".rstrip()
         return f"{value} ({self.remark})" if self.remark else value
 
 
@@ -100,10 +100,10 @@ def _settings_of(
         case Obstacle.LIBRARY if image is not None and image.openssl:
             yield EffectiveSetting("OpenSSL", image.openssl, "as Postfix loads it")
         case Obstacle.SETTINGS:
-            yield from values.existing(_switches(observation))
+            yield from values.existing(_choose_switches(observation))
 
 
-def _switches(observation: Observation) -> tuple[str, ...]:
+def _choose_switches(observation: Observation) -> tuple[str, ...]:
     """Of Postfix's other settings, those about the stage and the reason of a refusal."""
     if observation.reason in (CLIENT_CERTIFICATE, _CA_FILE):
         return CLIENT_CERTIFICATES

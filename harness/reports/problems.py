@@ -40,9 +40,10 @@ def describe_problems(data: RunData) -> str:
     """What went wrong, in a line or two, to explain exit code 3; empty where nothing did.
 
     One line counts the error cells, control cells included, with the most frequent reason and an
-    example; one line per group names the builds, clients and controls that were unavailable.
+    example; one counts the flaky cells of a merged run; one line per group names the builds,
+    clients and controls that were unavailable.
     """
-    return "\n".join([*_error_lines(data), *_unavailable_lines(data)])
+    return "\n".join([*_error_lines(data), *_flaky_lines(data), *_unavailable_lines(data)])
 
 
 def group_unavailable(missing: Iterable[Missing]) -> tuple[UnavailableGroup, ...]:
@@ -119,6 +120,16 @@ def _error_lines(data: RunData) -> Iterator[str]:
         f"{_describe_reason(reason)}{often}; see 'postfix-matrix show {example.cell}'"
         + (f" ({note})" if note else "")
     )
+
+
+def _flaky_lines(data: RunData) -> Iterator[str]:
+    flaky = data.run.flaky
+    if flaky:
+        number = "1 cell is" if len(flaky) == 1 else f"{len(flaky)} cells are"
+        yield escape_controls(
+            f"{number} flaky: the runs that were merged have different results, such as for "
+            f"{flaky[0]}; the last one counts, and observations.jsonl has all"
+        )
 
 
 def _describe_reason(reason: str | None) -> str:

@@ -25,10 +25,11 @@ from harness.reports.labels import (
     SIGNS,
     WARNINGS,
 )
+from harness.reports.offer_titles import offer_titles
 from harness.reports.plain_text import escape_controls
 from harness.reports.problems import brief_reason, group_unavailable, missing_configurations
 from harness.reports.summary import Summary
-from harness.reports.terminal_table import STYLES, scenario_table, short_names, short_offers
+from harness.reports.terminal_table import STYLES, scenario_table, short_names
 from harness.reports.verdicts_text import verdict_lines
 from harness.reports.wrapping import FILE_WIDTH
 
@@ -177,9 +178,9 @@ def _print_legend(grid: Grid, comparisons: Mapping[str, Differences], console: C
     table.add_row(
         "default", "The client as its user would run it. Other columns: that version only."
     )
-    for offer, label in short_offers(grid.offers).items():
-        if label != offer:
-            table.add_row(label, Text(escape_controls(offer)))
+    for title in offer_titles(grid.offers).values():
+        if title.is_short:
+            table.add_row(title.text, Text(escape_controls(title.offer)))
     console.print(table)
     console.print()
 

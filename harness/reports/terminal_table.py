@@ -22,6 +22,7 @@ from harness.reports.labels import (
     NOT_MEASURED,
     WARNINGS,
 )
+from harness.reports.offer_titles import offer_titles
 from harness.reports.plain_text import escape_controls
 from harness.tls import INBOUND, Service
 
@@ -48,9 +49,11 @@ def scenario_table(scenario: ScenarioGrid, grid: Grid, comparison: Differences |
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("build", no_wrap=True)
     table.add_column("client", no_wrap=True)
-    labels = short_offers(grid.offers)
+    titles = offer_titles(grid.offers)
     for offer in scenario.offers:
-        table.add_column(labels[offer], no_wrap=True, min_width=_CELL_WIDTH)
+        # A short name of several words has one below the other.
+        head = Text("\n".join(titles[offer].text.split()))
+        table.add_column(head, no_wrap=True, min_width=_CELL_WIDTH)
     lines = _Lines(scenario.clients, short_names(grid.clients), comparison)
     for block in scenario.tables:
         _add_block(table, block, lines)
@@ -64,22 +67,6 @@ def short_names(clients: Sequence[str]) -> dict[str, str]:
         client: head if heads.count(head) == 1 else client
         for client, head in zip(clients, heads, strict=True)
     }
-
-
-def short_offers(offers: Sequence[str]) -> dict[str, str]:
-    """``TLSv1.2 a`` for an offer that names ciphers or groups; others are short enough."""
-    labels: dict[str, str] = {}
-    for offer in offers:
-        versions, plus, _ = offer.partition("+")
-        used = sum(label.startswith(f"{versions} ") for label in labels.values())
-        labels[offer] = f"{versions} {_letters_for(used)}" if plus else offer
-    return labels
-
-
-def _letters_for(number: int) -> str:
-    """a to z, then aa, ab and so on."""
-    rest, last = divmod(number, 26)
-    return (_letters_for(rest - 1) if rest else "") + chr(ord("a") + last)
 
 
 @dataclass(frozen=True, slots=True)

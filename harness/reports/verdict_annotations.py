@@ -16,7 +16,7 @@ MOST_CELLS = 3
 
 
 @dataclass(slots=True)
-class _Collected:
+class _ExpectationFinding:
     """What several builds show about one expectation."""
 
     level: AnnotationLevel
@@ -48,12 +48,14 @@ def verdict_annotations(
             yield Annotation(collected.level, collected.title, "\n".join(lines), place)
 
 
-def _collect_findings(verdict: ScenarioVerdict, *, failing: bool) -> list[_Collected]:
+def _collect_findings(verdict: ScenarioVerdict, *, failing: bool) -> list[_ExpectationFinding]:
     against = AnnotationLevel.ERROR if failing else AnnotationLevel.WARNING
-    by_finding: dict[tuple[object, ...], _Collected] = {}
+    by_finding: dict[tuple[object, ...], _ExpectationFinding] = {}
 
-    def collect(level: AnnotationLevel, word: str, text: str, line: int | None) -> _Collected:
-        fresh = _Collected(level, f"{word}: {verdict.scenario}", text, line)
+    def collect(
+        level: AnnotationLevel, word: str, text: str, line: int | None
+    ) -> _ExpectationFinding:
+        fresh = _ExpectationFinding(level, f"{word}: {verdict.scenario}", text, line)
         return by_finding.setdefault((word, text, line), fresh)
 
     for build in verdict.builds:

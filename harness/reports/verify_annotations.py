@@ -10,6 +10,7 @@ from harness.postfix_config.main_cf import parse_main_cf
 from harness.reports.annotations import Annotation, AnnotationLevel
 from harness.reports.service_labels import ServiceLabel, service_labels
 from harness.reports.verify_findings import rejection_line, service_findings
+from harness.reports.verify_remedy import TriedRemedy, outcome_of_remedy
 from harness.reports.verify_text import MOST, describe_answer, describe_finding
 from harness.scenarios.policies import Policy
 from harness.scenarios.remedies import find_overrides, parameters_of
@@ -30,10 +31,11 @@ def verify_annotations(
     answers: Sequence[ServiceAnswer],
     policies: Sequence[Policy],
     locate: Locate,
+    remedy: TriedRemedy | None = None,
 ) -> Iterator[Annotation]:
     """One per service that does not meet the policies (an error) or is unmeasured (a warning)."""
     labels = service_labels(data, candidate.id)
-    names = ", ".join(policy.name for policy in policies)
+    helped = outcome_of_remedy(remedy).met if remedy is not None and remedy.lines else ()
     for answer in answers:
         if answer.standing is Standing.HOLDS:
             continue
@@ -47,11 +49,24 @@ def verify_annotations(
             log = rejection_line(data, build, candidate.id, answer.service)
             lines += [f"config-rejected, on {', '.join(rejected)}: {log}"]
             setting = find_logged_setting(candidate, log)
-        setting = setting or find_deciding_setting(candidate, label, policies)
+        names = policies_not_met(answer) or [policy.name for policy in policies]
+        decisive = [policy for policy in policies if policy.name in names]
+        setting = setting or find_deciding_setting(candidate, label, decisive)
         place = locate(setting or SettingChange("", None, None))
         if setting is not None:
             lines.append(f"set here: {setting.text}")
-        yield Annotation(level, f"{names}: {answer.service}", "\n".join(lines), place)
+        if remedy is not None and answer.service in helped:
+            lines += ["tried, and then it is met:", *remedy.lines]
+            lines += [f"without {override.text}" for override in remedy.overrides]
+        yield Annotation(level, f"{', '.join(names)}: {answer.service}", "\n".join(lines), place)
+
+
+def policies_not_met(answer: ServiceAnswer) -> list[str]:
+    """The policies that some cell of a service contradicts, or that are unmeasured there."""
+    judged = [judged for build in answer.builds.values() for judged in build.judged]
+    decisive = Standing.UNMEASURED if answer.standing is Standing.UNMEASURED else Standing.FAILS
+    names = (each.expectation.policy for each in judged if each.standing is decisive)
+    return [name for name in dict.fromkeys(names) if name is not None]
 
 
 def _describe_service(data: RunData, label: ServiceLabel, answer: ServiceAnswer) -> Iterator[str]:
@@ -59,10 +74,13 @@ def _describe_service(data: RunData, label: ServiceLabel, answer: ServiceAnswer)
     if sentence := describe_answer(answer):
         yield f"{label.text}: {sentence}"
     findings = service_findings(data, answer)
+    requirements: set[str] = set()
     for finding in findings[:MOST]:
-        yield describe_finding(finding, len(answer.builds), with_requirement=True)
-        if finding.log:
+        first = finding.required not in requirements
+        yield describe_finding(finding, len(answer.builds), with_requirement=first)
+        if first and finding.log:
             yield f"log: {finding.log}"
+        requirements.add(finding.required)
     if len(findings) > MOST:
         yield f"and {len(findings) - MOST} more findings"
 

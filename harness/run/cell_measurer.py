@@ -148,12 +148,12 @@ class CellMeasurer:
         return observation
 
     def _record_cell(self, measured: Measured) -> Observation:
-        observation = self._complete(measured.observation)
+        observation = self._add_origin(measured.observation)
         self._journal.append(observation, measured.evidence)
         self._listener(Seen(observation))
         return observation
 
-    def _complete(self, observation: Observation) -> Observation:
+    def _add_origin(self, observation: Observation) -> Observation:
         """The observation with its run, its time and the versions: its line stands alone."""
         postfix, openssl = self._resources.versions(observation.build)
         return replace(

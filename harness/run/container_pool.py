@@ -3,7 +3,8 @@
 A build's scenarios are instances in one container, where a path has one file. A scenario that wants
 another kind of file at a path than those before it goes into a further container of the build, and
 one that brings files to places outside of its instance shares a container only with those that
-bring the very same: an openssl.cnf applies to every program of the container.
+bring the very same: an openssl.cnf applies to every program of the container. What a tool left is
+an image of its own, and so are its containers.
 """
 
 from __future__ import annotations
@@ -54,11 +55,12 @@ class FileNeeds:
     """The files that a scenario needs; none: a container without ``system_files`` will do.
 
     ``system_files`` apply to every program of the container, sorted by path; ``placed_files`` lie
-    at fixed places, kind or text by path.
+    at fixed places, kind or text by path. ``image`` is the id of an image in place of the build's.
     """
 
     system_files: tuple[tuple[str, str], ...] = ()
     placed_files: Mapping[str, str] = field(default_factory=dict)
+    image: str = ""
 
 
 @dataclass(eq=False, slots=True)
@@ -67,7 +69,7 @@ class BuildContainer:
 
     ``name_server`` is the one that its programs ask, None: they ask none.
     ``files`` are the kinds, or texts, of the files at fixed places; ``system_files`` those that
-    apply to every program in it.
+    apply to every program in it. ``image`` is the one in place of the build's, "" for the build's.
     """
 
     build: str
@@ -75,6 +77,7 @@ class BuildContainer:
     starting: asyncio.Task[PostfixTarget]
     files: dict[str, str] = field(default_factory=dict)
     system_files: tuple[tuple[str, str], ...] = ()
+    image: str = ""
     holders: int = 0
     idle_since: float = 0.0
 
@@ -85,7 +88,9 @@ class BuildContainer:
 
     def fits(self, needs: FileNeeds, name_server: NameServer | None) -> bool:
         """Whether a scenario with these needs can be an instance here."""
-        if self.name_server != name_server or self.system_files != needs.system_files:
+        if self.image != needs.image or self.name_server != name_server:
+            return False
+        if self.system_files != needs.system_files:
             return False
         return bool(self.system_files) or files_fit(self.files, needs.placed_files)
 
@@ -101,8 +106,9 @@ def files_fit(present: Mapping[str, str], needed: Mapping[str, str]) -> bool:
     return all(present.get(path, kind) == kind for path, kind in needed.items())
 
 
-#: Starts a container of a build, given its number from 1 and its name server.
-StartTarget = Callable[[Build, int, NameServer | None], Coroutine[Any, Any, PostfixTarget]]
+#: Starts a container of a build, given its number from 1, its name server, and the id of an image
+#: in place of the build's, or "".
+StartTarget = Callable[[Build, int, NameServer | None, str], Coroutine[Any, Any, PostfixTarget]]
 
 
 class ContainerPool:
@@ -119,7 +125,7 @@ class ContainerPool:
         self._containers: list[BuildContainer] = []
         self._numbers: dict[str, int] = {}
         self._changed = asyncio.Event()
-        self._needs: dict[tuple[str, str], FileNeeds] = {}
+        self._needs: dict[tuple[str, str, str], FileNeeds] = {}
 
     async def hold(
         self, build: Build, scenario: Scenario | None = None, name_server: NameServer | None = None
@@ -140,7 +146,7 @@ class ContainerPool:
                 # While this waited, another caller may have started one that fits.
                 container = self._find_fitting(
                     build.id, needs, name_server
-                ) or self._start_container(build, name_server)
+                ) or self._start_container(build, name_server, needs.image)
             container.holders += 1
             container.system_files = needs.system_files
             container.files |= needs.placed_files
@@ -183,10 +189,10 @@ class ContainerPool:
         """A scenario's needs, found once: that puts a whole instance together, for each build."""
         if scenario is None:
             return FileNeeds()
-        key = (scenario.id, scenario.digest)
+        key = (scenario.id, scenario.digest, scenario.image)
         if key not in self._needs:
             system_files = tuple(sorted(scenario.system_files.items()))
-            self._needs[key] = FileNeeds(system_files, placed_files(scenario))
+            self._needs[key] = FileNeeds(system_files, placed_files(scenario), scenario.image)
         return self._needs[key]
 
     def _find_fitting(
@@ -195,11 +201,13 @@ class ContainerPool:
         of_build = (known for known in self._containers if known.build == build)
         return next((known for known in of_build if known.fits(needs, name_server)), None)
 
-    def _start_container(self, build: Build, name_server: NameServer | None) -> BuildContainer:
+    def _start_container(
+        self, build: Build, name_server: NameServer | None, image: str
+    ) -> BuildContainer:
         number = self._numbers[build.id] = self._numbers.get(build.id, 0) + 1
-        work = self._start_target(build, number, name_server)
+        work = self._start_target(build, number, name_server, image)
         starting = asyncio.ensure_future(work)
-        container = BuildContainer(build.id, name_server, starting)
+        container = BuildContainer(build.id, name_server, starting, image=image)
         self._containers.append(container)
         return container
 

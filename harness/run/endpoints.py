@@ -80,6 +80,8 @@ class PostfixEndpoint:
         self._dead: dict[Service, tuple[str, ...]] = {}
         #: The services that took a client.
         self._served: set[Service] = set()
+        #: Whether a service shares its log tag, once that was looked at.
+        self._shared_tags: dict[Service, bool] = {}
 
     @property
     def host(self) -> str:
@@ -220,6 +222,11 @@ class PostfixEndpoint:
 
     def _shares_tag(self, service: Service) -> bool:
         """Whether other entries of master.cf log under the tag of this service's smtpd."""
+        if service not in self._shared_tags:
+            self._shared_tags[service] = self._find_shared_tag(service)
+        return self._shared_tags[service]
+
+    def _find_shared_tag(self, service: Service) -> bool:
         entries = parse_master_cf(self.instance.config.master_cf).entries
         port = str(self.instance.ports[service])
         listener = self.listener(service)

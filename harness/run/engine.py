@@ -94,6 +94,7 @@ class Engine:
         self._closed = False
         self._thread: threading.Thread | None = None
         self._callers: set[asyncio.Task[Any]] = set()
+        self._later: set[asyncio.Task[None]] = set()
 
     def __enter__(self) -> Engine:
         """Open it: a Docker session, a network, and a thread with an event loop.
@@ -156,6 +157,21 @@ class Engine:
                 ended.wait(CANCEL_LIMIT)
             raise
 
+    def finish_later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let a coroutine go on after its caller has returned; for the engine's own loop.
+
+        :meth:`finish` waits for it; closing the engine ends it.
+        """
+        task = asyncio.get_running_loop().create_task(work)
+        self._later.add(task)
+        self._callers.add(task)
+        task.add_done_callback(self._callers.discard)
+        task.add_done_callback(self._later.discard)
+
+    def finish(self) -> None:
+        """Wait for what goes on after its caller has returned."""
+        self.run(self._await_later())
+
     def close(self) -> None:
         """End what is being measured, then containers and network. May be called again."""
         with self._lock:
@@ -203,6 +219,10 @@ class Engine:
         finally:
             self._callers.discard(task)
             ended.set()
+
+    async def _await_later(self) -> None:
+        while self._later:
+            await asyncio.gather(*self._later)
 
     async def _cancel_callers(self) -> None:
         callers = list(self._callers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from filelock import FileLock, Timeout
 from harness.catalog.builds import Build
 from harness.catalog.clients import Client
 from harness.catalog.plan import Plan
+from harness.catalog.shards import PlanShard
 from harness.docker_engine.session import new_session_id
 from harness.errors import (
     ExitCode,
@@ -24,8 +26,13 @@ from harness.errors import (
 )
 from harness.observations.journal import Journal
 from harness.observations.record import MeasuredWith, Observation, Outcome
-from harness.observations.run_folder import RunData, load_run
-from harness.observations.run_record import RunOpening, closing_figures, utc_now
+from harness.observations.run_folder import RunData, load_run, load_run_form
+from harness.observations.run_record import (
+    RunOpening,
+    closing_figures,
+    prior_origins,
+    utc_now,
+)
 from harness.reports import write_reports
 from harness.run.engine import Engine
 from harness.run.known_cells import KnownCells
@@ -43,7 +50,8 @@ class Job:
     ``stays_aside``: it only adds to another run, which stays the latest. ``folder`` is where a
     new run is kept, if it is not to be named after the engine's session. ``only``: of the plan's
     cells only these are measured, by id; None: all. ``alone``: one cell at a time. ``known`` has
-    what is taken over from earlier runs.
+    what is taken over from earlier runs. ``shard``: the plan is this part of
+    another one.
     """
 
     plan: Plan
@@ -56,25 +64,26 @@ class Job:
     only: frozenset[str] | None = None
     alone: bool = False
     known: KnownCells | None = None
+    shard: PlanShard | None = None
 
 
 def measure_job(engine: Engine, job: Job, runs: Path, *, reports: bool = True) -> Path:
     """Measure a job's cells in a folder below ``runs``, or in its prior run's; gives the folder.
 
-    What was measured is on disk however it ends. ``reports``: write them at the end, too; a caller
-    who writes them later has its answer sooner.
+    What was measured is on disk however it ends. Without ``reports`` the answer comes sooner: the
+    caller lets the engine finish what is still checked, and writes them then.
 
     Raises:
         HarnessError: something that every cell needs is unavailable, or the folder is not writable.
     """
     folder = job.prior.folder if job.prior else job.folder or _new_folder(engine, runs)
-    with _hold_folder(folder):
+    with hold_folder(folder):
         journal = Journal(folder)
-        opening = _open_record(folder, job, engine.options.time_limit)
+        opening = open_record(folder, job, engine.options.time_limit)
         taken = _take_cells(job, journal)
 
         def write_record(closing: dict[str, Any] | None = None) -> None:
-            images = {**_earlier_images(job), **run.resources.images}
+            images = {**earlier_images(job), **run.resources.images}
             journal.write_run(opening.record(images, run.resources.missing, closing))
 
         run = MatrixRun(
@@ -85,15 +94,18 @@ def measure_job(engine: Engine, job: Job, runs: Path, *, reports: bool = True) -
             journal=journal,
             user_clients=job.user_clients,
             prior=(*(job.prior.observations if job.prior else ()), *taken),
-            image_ids={name: str(record["id"]) for name, record in _earlier_images(job).items()},
+            image_ids={name: str(record["id"]) for name, record in earlier_images(job).items()},
             on_change=write_record,
             only=job.only,
             alone=job.alone,
             known=job.known,
+            checks_later=not reports,
         )
         write_record()
         if not job.stays_aside:
             point_latest(folder)
+        # Needed to read the run in the end; containers take longer to start.
+        threading.Thread(target=load_run_form, daemon=True).start()
         try:
             engine.run(run.execute())
         except BaseException as error:
@@ -122,13 +134,13 @@ def take_over_job(job: Job, runs: Path, time_limit: float) -> Path:
         HarnessError: the folder is not writable.
     """
     folder = job.folder or runs.resolve() / new_session_id()
-    with _hold_folder(folder):
+    with hold_folder(folder):
         journal = Journal(folder)
-        opening = _open_record(folder, job, time_limit)
+        opening = open_record(folder, job, time_limit)
         taken = _take_cells(job, journal)
         journal.close()
         closing = closing_figures(job.plan, taken, 0, None)
-        journal.write_run(opening.record(_earlier_images(job), (), closing))
+        journal.write_run(opening.record(earlier_images(job), (), closing))
         if not job.stays_aside:
             point_latest(folder)
         write_reports(folder)
@@ -159,30 +171,46 @@ def _new_folder(engine: Engine, runs: Path) -> Path:
     return folder if not folder.exists() else folder.with_name(new_session_id())
 
 
-def _earlier_images(job: Job) -> dict[str, dict[str, Any]]:
+def earlier_images(job: Job) -> dict[str, dict[str, Any]]:
     """The images of runs that are resumed or taken over, also those that nothing here needs."""
     prior = job.prior.run.images if job.prior else {}
     known = job.known.images if job.known else {}
     return {**known, **{name: image_record(image) for name, image in prior.items()}}
 
 
-def _open_record(folder: Path, job: Job, time_limit: float) -> RunOpening:
+def open_record(folder: Path, job: Job, time_limit: float) -> RunOpening:
+    """What is known of a job before its first cell; of a run that goes on, from its record."""
     setup: MeasuredWith | None = make_setup(job.plan, job.scenarios, time_limit)
     if job.prior is None:
         command = ["postfix-matrix", *sys.argv[1:]]
         return RunOpening(
-            folder.name, command, job.plan, job.scenarios, utc_now(), folder, measured_with=setup
+            folder.name,
+            command,
+            job.plan,
+            job.scenarios,
+            utc_now(),
+            folder,
+            measured_with=setup,
+            shard=job.shard.record() if job.shard else None,
         )
     run = job.prior.run
     # Cells that were measured in two ways must not be taken over as if in one.
     setup = setup if run.measured_with == setup else None
     return RunOpening(
-        run.id, run.command, job.plan, job.scenarios, run.started, folder, run.licence, setup
+        run.id,
+        run.command,
+        job.plan,
+        job.scenarios,
+        run.started,
+        folder,
+        run.licence,
+        setup,
+        origins=prior_origins(run),
     )
 
 
 @contextmanager
-def _hold_folder(folder: Path) -> Iterator[None]:
+def hold_folder(folder: Path) -> Iterator[None]:
     """Hold a run's folder, so that it is not resumed twice at a time."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
+from contextlib import AsyncExitStack, nullcontext, suppress
 
 from harness.catalog.builds import Build
 from harness.catalog.cells import Cell
@@ -17,7 +17,7 @@ from harness.catalog.plan import Plan
 from harness.clients.controls import first_controls
 from harness.errors import HarnessError
 from harness.observations.journal import Journal
-from harness.observations.record import Observation
+from harness.observations.record import Observation, Outcome
 from harness.run.cell_measurer import CellMeasurer
 from harness.run.endpoints import instance_evidence
 from harness.run.engine import Engine
@@ -38,7 +38,8 @@ class MatrixRun:
     called whenever there is something new to record of images and what is unavailable; the
     ``listener`` is the engine's unless there is another. ``only`` are the ids of the cells to
     measure, None for all; ``alone``: one cell at a time, so that none disturbs another. ``known``
-    has cells of controls that an earlier run measured.
+    has cells of controls that an earlier run measured. ``checks_later``: do not wait for ``postfix
+    check`` of instances that serve (:meth:`harness.run.engine.Engine.finish` does).
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class MatrixRun:
         only: frozenset[str] | None = None,
         alone: bool = False,
         known: KnownCells | None = None,
+        checks_later: bool = False,
     ) -> None:
         listener = listener or engine.listener
         self.plan = plan
@@ -74,6 +76,7 @@ class MatrixRun:
         self._journal = journal
         self._listener = listener
         self._only = only
+        self._checks_later = checks_later
         self._turns = asyncio.Semaphore(1) if alone else None
 
     async def execute(self) -> None:
@@ -158,23 +161,48 @@ class MatrixRun:
     async def _measure_scenario(self, held: HeldInstance, cells: list[Cell]) -> None:
         """Measure one instance's cells, keep what it is and logged, and make room for another."""
         build, scenario = cells[0].build, self._scenarios[cells[0].scenario]
-        endpoint = held.endpoint
-        try:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.resources.release, build, scenario)
             # Kept before the first cell: a run that is stopped keeps what its cells were about.
-            self._journal.write_instance(build, scenario.id, instance_evidence(endpoint))
-            async with asyncio.TaskGroup() as group:
-                for cell in cells:
-                    group.create_task(self._measure_cell(cell, held, scenario))
-            check = await asyncio.to_thread(endpoint.target.check, endpoint.instance.directory)
-            evidence = instance_evidence(endpoint, check)
+            evidence = instance_evidence(held.endpoint)
             self._journal.write_instance(build, scenario.id, evidence)
+            async with asyncio.TaskGroup() as group:
+                measuring = [
+                    group.create_task(self._measure_cell(cell, held, scenario)) for cell in cells
+                ]
+            is_served = all(task.result() is not Outcome.CONFIG_REJECTED for task in measuring)
+            if self._checks_later and is_served:
+                # Without the messages of the check, until it has ended.
+                evidence = instance_evidence(held.endpoint)
+                self._journal.write_instance(build, scenario.id, evidence)
+                self._engine.finish_later(self._check_later(held, scenario, stack.pop_all()))
+            else:
+                await self._check_instance(held, scenario)
             self._listener(ScenarioMeasured(build, scenario.id))
-        finally:
-            await self.resources.release(build, scenario)
 
-    async def _measure_cell(self, cell: Cell, held: HeldInstance, scenario: Scenario) -> None:
+    async def _check_later(
+        self, held: HeldInstance, scenario: Scenario, stack: AsyncExitStack
+    ) -> None:
+        """Check an instance whose cells have been answered for, and release it."""
+        # All that its results rest on is kept; a container that dies now takes nothing away.
+        with suppress(HarnessError):
+            async with stack:
+                await self._check_instance(held, scenario)
+
+    async def _check_instance(self, held: HeldInstance, scenario: Scenario) -> None:
+        """Keep the evidence of an instance, with the messages of ``postfix check``."""
+        endpoint = held.endpoint
+        check = await asyncio.to_thread(endpoint.target.check, endpoint.instance.directory)
+        evidence = instance_evidence(endpoint, check)
+        self._journal.write_instance(held.container.build, scenario.id, evidence)
+
+    async def _measure_cell(
+        self, cell: Cell, held: HeldInstance, scenario: Scenario
+    ) -> Outcome | None:
+        """Measure a cell; its outcome, None where its client is unavailable."""
         async with self._turns or nullcontext():
-            await self.cells.measure_cell(cell, held, scenario)
+            observation = await self.cells.measure_cell(cell, held, scenario)
+        return None if observation is None else observation.outcome
 
 
 def first_error(trouble: BaseExceptionGroup[BaseException]) -> BaseException:

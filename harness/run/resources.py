@@ -106,15 +106,20 @@ class Resources:
         )
 
     async def start_target(
-        self, build: Build, number: int, name_server: NameServer | None
+        self, build: Build, number: int, name_server: NameServer | None, image: str = ""
     ) -> PostfixTarget:
-        """A container of a build, the ``number``-th of them; it asks the name server."""
-        image = await self.build_image(build)
+        """A container of a build, the ``number``-th of them; it asks the name server.
+
+        ``image`` is the id of one that was made from the build's and takes its place, or "".
+        """
+        of_build = await self.build_image(build)
         self._listener(Step(build.id, "starting Postfix"))
         loop = asyncio.get_running_loop()
         called = f"{build.id}-{number}" if number > 1 else ""
         target = await _start_in_thread(
-            partial(PostfixTarget.start, self._lab, build.id, image.id, loop, called=called)
+            partial(
+                PostfixTarget.start, self._lab, build.id, image or of_build.id, loop, called=called
+            )
         )
         try:
             if name_server is not None and (address := await name_server.address()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import FileError, FileLocation, UsageError
 from harness.scenarios.expectations import (
@@ -22,13 +22,11 @@ from harness.scenarios.policies import (
     Policy,
     read_policy,
 )
-from harness.scenarios.toml_schema import (
-    Description,
-    line_in_table,
-    line_of,
-    suggest_among,
-)
+from harness.scenarios.toml_text import line_in_table, line_of, suggest_among
 from harness.tls import NAMED_SERVICES, Offer, Service, read_service
+
+if TYPE_CHECKING:
+    from harness.scenarios.toml_schema import Description
 
 #: The baseline configuration: others are compared with it unless they name another.
 BASELINE = "defaults"

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.errors import FileError, FileLocation, UsageError
 from harness.postfix_config.key_files import (
@@ -30,14 +31,15 @@ from harness.scenarios.policies import (
     load_policies,
 )
 from harness.scenarios.scenario_files import read_fragment, read_text
-from harness.scenarios.toml_schema import (
-    Description,
+from harness.scenarios.toml_text import (
     Extent,
     SurroundingsMode,
     line_in_table,
-    parse_description,
     suggest_among,
 )
+
+if TYPE_CHECKING:
+    from harness.scenarios.toml_schema import Description
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]*")
 TOML, _MAIN, _MASTER = "scenario.toml", "main.cf", "master.cf"
@@ -78,7 +80,8 @@ class Scenario:
     ``whole``: it is a whole configuration, so nothing is added that decides TLS. ``as_is``: nothing
     of it is replaced, even if it needs its own machine and surroundings. ``reading`` states in
     sentences what was changed in the given text, and whether it was read as whole.
-    ``path`` is that of its scenario.toml, for messages.
+    ``path`` is that of its scenario.toml, for messages. ``image`` is the id of the image whose
+    containers it is measured in, with what a tool left there; "": the build's.
     """
 
     id: str
@@ -100,6 +103,7 @@ class Scenario:
     reading: tuple[str, ...] = ()
     claims: Claims = field(default_factory=Claims)
     path: Path | None = field(default=None, compare=False)
+    image: str = ""
 
     @property
     def name(self) -> str:
@@ -265,6 +269,9 @@ def _read_folder(
             check(texts.get(name, ""), folder / name)
         except FileError as error:
             errors.append(error)
+    # What checks it takes a third of a second to load, and a candidate has none.
+    from harness.scenarios.toml_schema import parse_description
+
     description, more_errors = (
         (None, []) if TOML not in texts else parse_description(texts[TOML], folder / TOML)
     )

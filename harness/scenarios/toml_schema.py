@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import datetime
-import difflib
 import re
 import tomllib
-from collections.abc import Iterable
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, Va
 
 from harness.errors import FileError, FileLocation
 from harness.postfix_config.master_cf_overlay import Overlay
+from harness.scenarios.toml_text import (
+    Extent,
+    SurroundingsMode,
+    line_in_table,
+    line_of,
+    suggest_among,
+)
 from harness.tls import NAMED_SERVICES, Service
 
 _LINE_OF_SYNTAX_ERROR = re.compile(r"\(at line (\d+), column \d+\)")
@@ -26,20 +30,6 @@ _Header = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]*: [ !#-&(-\[\]-~]+$", max_length=200)
 ]
 _Names = Annotated[tuple[_Text, ...], Field(min_length=1)]
-
-
-class Extent(StrEnum):
-    """How much of a configuration main.cf and master.cf are: single lines, or the whole."""
-
-    LINES = "lines"
-    WHOLE = "whole"
-
-
-class SurroundingsMode(StrEnum):
-    """What replaces tables, daemons and other systems that are unavailable."""
-
-    STAND_INS = "stand-ins"
-    AS_IS = "as-is"
 
 
 class Description(BaseModel):
@@ -125,35 +115,3 @@ def _key_error(path: Path, text: str, problem: dict[str, Any]) -> FileError:
     if problem["type"] == "missing":
         return FileError(place, "this key is missing", expected=_EXPECTED[key])
     return FileError(place, f"cannot be {problem['input']!r}", expected=_EXPECTED[key])
-
-
-def line_of(text: str, key: str) -> int | None:
-    """The line of a top-level key or table of that name; None where the text has none."""
-    begins = re.compile(rf"""\s*\[{{0,2}}\s*["']?{re.escape(key)}["']?\s*[=\].]""")
-    for number, line in enumerate(text.split("\n"), start=1):
-        if begins.match(line):
-            return number
-    return None
-
-
-def line_in_table(text: str, table: str, number: int, key: str | None = None) -> int | None:
-    """The line of a key in the ``number``-th ``[[table]]`` (from 0), or of the table's header."""
-    heads = re.compile(rf"\s*\[{{1,2}}\s*{re.escape(table)}\s*\]")
-    any_head = re.compile(r"\s*\[")
-    begins = re.compile(rf"""\s*["']?{re.escape(key or "")}["']?\s*=""")
-    table_number, head = -1, None
-    for at, line in enumerate(text.split("\n"), start=1):
-        if heads.match(line):
-            table_number += 1
-            head = at if table_number == number else head
-        elif any_head.match(line) and table_number == number and not line[:1].isspace():
-            break
-        elif table_number == number and key is not None and begins.match(line):
-            return at
-    return head
-
-
-def suggest_among(wrong: str, right: Iterable[str]) -> str:
-    """The allowed name that is close to the wrong one; if none is close, all of them."""
-    names = list(right)
-    return " or ".join(difflib.get_close_matches(wrong, names, n=1)) or "one of " + ", ".join(names)

@@ -81,13 +81,17 @@ class Blame:
 
 @dataclass(slots=True)
 class BlameSearch:
-    """Searches the causes of what differs; ``tried`` counts the candidates that were measured."""
+    """Searches the causes of what differs; ``tried`` counts the candidates that were measured.
+
+    ``is_possible`` says of a setting that differs whether it may be a cause.
+    """
 
     snapshot: Snapshot
     level: Level
     scenario: Scenario
     measure: Measure
     builds: Mapping[str, BuildVersions]
+    is_possible: Callable[[SettingChange], bool] = lambda _: True
     tried: int = 0
     #: The recorded candidate of the cells whose causes are being searched.
     _recorded: RecordedCandidate = field(init=False)
@@ -111,7 +115,11 @@ class BlameSearch:
     def _find_causes(self, places: tuple[CellPlace, ...]) -> Iterator[Blame]:
         """The causes of cells that were recorded under the same settings."""
         self._recorded = self.snapshot.find_candidate(places[0])
-        changes = find_changes(self._recorded, self.scenario)
+        changes = [
+            change
+            for change in find_changes(self._recorded, self.scenario)
+            if self.is_possible(change)
+        ]
         restored: frozenset[CellPlace] = frozenset()
         if changes:
             everything = frozenset(range(len(changes)))

@@ -6,7 +6,7 @@ tests without Docker all run the same check.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from harness.catalog.peers import has_cells_of
@@ -27,8 +27,9 @@ from harness.snapshots.comparison import (
     needs_repeating,
     replace_cells,
 )
-from harness.snapshots.findings import DIFFERENCES, UNPROVED, CellFinding, Finding
+from harness.snapshots.findings import UNPROVED, Finding
 from harness.snapshots.known_failures import KnownFailures
+from harness.snapshots.recorded_candidate import SettingChange
 from harness.snapshots.snapshot import Measurement, RecordedSelection, Snapshot
 from harness.snapshots.strength import (
     MutantResult,
@@ -80,7 +81,8 @@ class SnapshotCheck:
     """One check of a candidate.
 
     ``known`` are the known failures of its snapshot. ``unknown`` are recorded builds that are not
-    known any more, with the reason.
+    known any more, with the reason. ``is_possible_cause`` narrows the settings that are tried as
+    causes. ``repeats``: how often a cell that differs is measured once more.
     """
 
     snapshot: Snapshot
@@ -89,6 +91,8 @@ class SnapshotCheck:
     measure: Measure
     known: KnownFailures = field(default_factory=KnownFailures)
     unknown: Mapping[str, str] = field(default_factory=dict)
+    is_possible_cause: Callable[[SettingChange], bool] = lambda _: True
+    repeats: int = REPEATS
 
     def run(self, selected: Collection[CellPlace], *, with_blame: bool = True) -> CheckResult:
         """Measure the selected cells and compare them.
@@ -98,15 +102,22 @@ class SnapshotCheck:
             with_blame: also search for the cause of what differs.
         """
         scenario = self.scenario
-        measurement = self._measure_one(scenario, selected, alone=False)
+        measurement = self._measure_one(scenario, selected)
         unavailable = {**measurement.unavailable, **self.unknown}
         measurement = replace(measurement, unavailable=unavailable)
         comparer = self._make_comparer()
         comparison = comparer.compare(measurement, selected)
-        doubtful = {scenario.id: needs_repeating(comparison)}
-        compared = {scenario.id: (scenario, comparison)}
-        (comparison,) = self._judge_again(comparer, compared, doubtful).values()
-        search = BlameSearch(self.snapshot, self.level, scenario, self.measure, measurement.builds)
+        if self.repeats:
+            compared = {scenario.id: (scenario, comparison)}
+            (comparison,) = self._judge_again(comparer, compared).values()
+        search = BlameSearch(
+            self.snapshot,
+            self.level,
+            scenario,
+            self.measure,
+            measurement.builds,
+            self.is_possible_cause,
+        )
         blames = search.find_blames(comparison.cells) if with_blame else ()
         moves = find_moves(self.snapshot.builds, measurement.builds)
         final = _with_last_results(measurement, comparison)
@@ -123,7 +134,7 @@ class SnapshotCheck:
     def run_strength(self, selected: Collection[CellPlace]) -> tuple[MutantResult, ...]:
         """Which mutants of the candidate the snapshot catches: those that a check finds red.
 
-        All are measured, and what differs twice more: a difference counts when it repeats.
+        As in a check what differs, or shows nothing, is measured twice more.
         """
         mutants = self.make_mutants()
         scenarios = [scenario for _, scenario in mutants.values()]
@@ -136,11 +147,7 @@ class SnapshotCheck:
             )
             for scenario in scenarios
         }
-        doubtful = {
-            name: comparison.having(*DIFFERENCES, Finding.STALE)
-            for name, (_, comparison) in compared.items()
-        }
-        comparisons = self._judge_again(comparer, compared, doubtful)
+        comparisons = self._judge_again(comparer, compared)
         return tuple(
             judge_mutant(mutation, comparisons[name].cells, services)
             for name, (mutation, _) in mutants.items()
@@ -151,24 +158,20 @@ class SnapshotCheck:
         services |= {str(Service.OUTBOUND)}
         return Comparer(self.snapshot, self.level, services, self.known)
 
-    def _measure_one(
-        self, scenario: Scenario, places: Collection[CellPlace], *, alone: bool
-    ) -> Measurement:
+    def _measure_one(self, scenario: Scenario, places: Collection[CellPlace]) -> Measurement:
         if not places:
             return Measurement({})
-        return self.measure([scenario], places, alone).get(scenario.id, Measurement({}))
+        return self.measure([scenario], places, False).get(scenario.id, Measurement({}))
 
     def _judge_again(
-        self,
-        comparer: Comparer,
-        compared: Mapping[str, tuple[Scenario, Comparison]],
-        doubtful: Mapping[str, Sequence[CellFinding]],
+        self, comparer: Comparer, compared: Mapping[str, tuple[Scenario, Comparison]]
     ) -> dict[str, Comparison]:
-        """The comparisons after their doubtful cells were measured again.
+        """The comparisons after the cells that are not as recorded were measured again.
 
-        ``compared`` has scenarios by id, each with its first comparison, ``doubtful`` the cells of
-        each. Scenarios with the same doubtful cells are measured side by side.
+        ``compared`` has scenarios by id, each with its first comparison. Scenarios with the same
+        cells to be measured again are measured side by side.
         """
+        doubtful = {name: needs_repeating(comparison) for name, (_, comparison) in compared.items()}
         groups: dict[tuple[CellPlace, ...], list[str]] = {}
         for name, cells in doubtful.items():
             if cells:
@@ -191,7 +194,7 @@ class SnapshotCheck:
         repeats: dict[str, Mapping[CellPlace, list[Observation]]] = {
             scenario.id: {place: [] for place in places} for scenario in scenarios
         }
-        for number in range(1, REPEATS + 1):
+        for number in range(1, self.repeats + 1):
             again = [replace(each, id=f"{each.id}{AGAIN}-{number}") for each in scenarios]
             measured = self.measure(again, places, len(places) <= MOST_ALONE)
             for scenario, copy in zip(scenarios, again, strict=True):

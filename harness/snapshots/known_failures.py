@@ -22,7 +22,7 @@ from harness.scenarios.expectations import (
     read_expected,
     read_where,
 )
-from harness.scenarios.toml_schema import line_in_table, suggest_among
+from harness.scenarios.toml_text import line_in_table, suggest_among
 from harness.snapshots.values import BuildVersions, CellPlace
 
 #: The file's name, beside the snapshot.

@@ -16,7 +16,8 @@ add_option options --builds "${INPUT_BUILDS:-}"
 add_option options --clients "${INPUT_CLIENTS:-}"
 add_option options --snapshot "${INPUT_SNAPSHOT:-}"
 
-key=$(postfix_matrix images key "${options[@]}")
+key=$(postfix_matrix images key "${options[@]}") ||
+    fail $? "builds, clients or snapshot are wrong: see the lines above"
 give key "postfix-matrix-images-$key"
 give archive "$folder/images.tar"
 give references "$folder/references"

@@ -68,20 +68,34 @@ class Page:
         )
         return result
 
-    def choose(self, name: str, value: str) -> None:
-        """Tick a filter as a reader does."""
-        self.chrome.find_element(By.CSS_SELECTOR, f"input[name={name}][value='{value}']").click()
+    def choose(self, name: str, value: str = "") -> None:
+        """Open the filters, and tick one as a reader does; without a value, one that has none."""
+        self.open_filters()
+        which = f"[value='{value}']" if value else ""
+        self.chrome.find_element(By.CSS_SELECTOR, f"input[name={name}]{which}").click()
+
+    def open_filters(self) -> None:
+        """Open the filters, unless they are."""
+        choices = self.chrome.find_element(By.ID, "choices")
+        if choices.get_dom_attribute("open") is None:
+            choices.find_element(By.TAG_NAME, "summary").click()
 
     def contrasts(self, scheme: str, selector: str, attribute: str = "") -> dict[str, float]:
         """Contrast ratios in a colour scheme, by an element's attribute or by its text."""
+        script = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
+        with self.colour_scheme(scheme):
+            result: dict[str, float] = self.chrome.execute_script(script, selector, attribute)
+        return result
+
+    @contextmanager
+    def colour_scheme(self, scheme: str) -> Iterator[None]:
+        """The page as a reader has it who prefers ``light`` or ``dark``."""
         media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
         self.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
-        script = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
         try:
-            result: dict[str, float] = self.chrome.execute_script(script, selector, attribute)
+            yield
         finally:
             self.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
-        return result
 
     @contextmanager
     def screen(self, width: int, height: int = 800) -> Iterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -33,6 +34,7 @@ from harness.reports.terminal import print_matrix
 from harness.run.choosing import Selection
 from harness.run.engine import Engine
 from harness.run.job import exit_code, measure_job
+from tests.docker.registry_machine import remove_marked
 
 CLI = [sys.executable, "-m", "harness.cli"]
 
@@ -60,7 +62,16 @@ class Finished:
 
 
 #: Options of ``run`` that are of the engine: a run with one of them has an engine of its own.
-_ENGINE_OPTIONS = {"--jobs", "--time-limit", "--keep", "--mirror", "--image", "--client"}
+_ENGINE_OPTIONS = {
+    "--jobs",
+    "--time-limit",
+    "--keep",
+    "--mirror",
+    "--image",
+    "--client",
+    "--shard",
+    "--dask",
+}
 
 
 class SharedEngine:
@@ -178,3 +189,11 @@ def builder(engine: docker.DockerClient) -> ImageBuilder:
     return ImageBuilder(
         engine, images_dir=images_dir(), cache_dir=cache, on_step=lambda _, __: None
     )
+
+
+@pytest.fixture
+def mark(engine: docker.DockerClient) -> Iterator[str]:
+    """A value for TEST_LABEL of a test's images; what carries it is removed at the end."""
+    mark = secrets.token_hex(8)
+    yield mark
+    remove_marked(engine, mark)

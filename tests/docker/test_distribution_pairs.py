@@ -21,7 +21,8 @@ from harness.images.recipes import build_recipe, openssl_recipe, toolchain_recip
 from harness.paths import images_dir
 from tests.docker.conftest import run_cli as run_matrix
 
-pytestmark = pytest.mark.docker
+# Compiling OpenSSL 1.0.2h on Ubuntu 16.04 takes minutes from nothing.
+pytestmark = [pytest.mark.docker, pytest.mark.nightly]
 
 QUESTION = "ubuntu-16.04+openssl-1.0.2h"
 FOLDER = images_dir() / "distro-openssl"
@@ -92,7 +93,6 @@ def test_the_line_of_the_askers_log_comes_from_his_own_pair(tmp_path: Path) -> N
     )
 
 
-@pytest.mark.nightly
 def test_an_openssl_without_a_needed_symbol_is_refused_by_the_symbol(
     engine: docker.DockerClient, builder: ImageBuilder
 ) -> None:

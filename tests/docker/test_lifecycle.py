@@ -5,13 +5,16 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import docker
 import pytest
 
-from harness.observations.run_folder import load_run
+from harness.catalog.cells import is_control
+from harness.clients.controls import FORBIDDING, PERMISSIVE
+from harness.observations.run_folder import RunData, load_run
+from harness.reports.problems import missing_configurations
 from tests.docker.conftest import CLI, leftovers, run_process
 
 pytestmark = pytest.mark.docker
@@ -81,6 +84,35 @@ def test_an_interrupted_run_tidies_up_and_keeps_its_cells(
     assert data.run.finished is None
     assert (folder / "index.html").is_file()
     assert all(data.evidence(one) is not None for one in data.observations)
+    check_instances_are_kept(data)
+    check_no_local_path(folder, tmp_path)
+
+
+def check_no_local_path(folder: Path, runs: Path) -> None:
+    """No file of a whole run folder names the home, the working folder, or where the runs are."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert len(files) > 20
+    places = {str(Path.home()), str(Path.cwd()), str(runs)} - {"/"}
+    texts = {path: path.read_text(encoding="utf-8") for path in files}
+    assert [
+        (path, place) for path, text in texts.items() for place in places if place in text
+    ] == []
+
+
+def check_instances_are_kept(data: RunData) -> None:
+    """Each measured instance has its configuration, also those that were stopped midway."""
+    places = {(one.build, one.scenario) for one in data.observations}
+    kept = {place: data.instance(*place) for place in places if is_instance(*place)}
+    assert [place for place, instance in kept.items() if instance is None] == []
+    assert all(instance["main.cf"] for instance in kept.values() if instance)
+    assert any(instance["checked"] is False for instance in kept.values() if instance)
+    (note,) = missing_configurations(data)
+    assert note.startswith("'postfix check' did not run for ")
+
+
+def is_instance(build: str, scenario: str) -> bool:
+    """Whether cells of these were measured on a Postfix, and not on a control."""
+    return not (is_control(build) and scenario in (PERMISSIVE, FORBIDDING))
 
 
 def test_a_killed_run_is_swept_at_the_next_start_and_can_go_on(
@@ -93,6 +125,7 @@ def test_a_killed_run_is_swept_at_the_next_start_and_can_go_on(
     if process.stderr:
         process.stderr.close()
     folder = (tmp_path / "latest").resolve()
+    check_instances_are_kept(load_run(folder))
     before = {one.cell: one for one in load_run(folder).observations}
     assert len(before) >= 20
     assert leftovers(engine, folder.name) != [], "the kill came too late to prove anything"
@@ -104,6 +137,13 @@ def test_a_killed_run_is_swept_at_the_next_start_and_can_go_on(
     assert sum(not cell.startswith("control-") for cell in after) == PLANNED
     lines = (folder / "observations.jsonl").read_text().splitlines()
     assert len(lines) == len(after), "a cell was measured twice"
+    data = load_run(folder)
+    assert all(data.instance("debian-12", name) for name in scenarios_of(after))
+
+
+def scenarios_of(cells: Iterable[str]) -> set[str]:
+    """The scenarios of cells that are no controls'."""
+    return {cell.split("/")[1] for cell in cells if not is_control(cell)}
 
 
 def test_a_run_does_not_touch_another_living_one(tmp_path: Path) -> None:

@@ -5,29 +5,18 @@ Most images here are a few bytes; each test removes what it made, and nothing el
 
 from __future__ import annotations
 
-import base64
-import io
 import json
-import secrets
-import socket
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import docker
 import pytest
-from docker.errors import DockerException, ImageNotFound
 
 from harness.catalog.builds import Build, base_suite
 from harness.catalog.releases import Release, Source, SourceKind
 from harness.cli.main import run_cli
-from harness.docker_engine.cancel import Cancel
-from harness.docker_engine.session import connect
-from harness.docker_engine.transfers import TransferFault, ask_registry
-from harness.errors import ExitCode, InfrastructureError
+from harness.errors import ExitCode
 from harness.images import labels as names
 from harness.images.image import Image
 from harness.images.image_builder import ImageBuilder
@@ -35,22 +24,24 @@ from harness.images.pulled_images import PulledRecords
 from harness.images.recipe import Recipe, RecipeKind
 from harness.images.recipes import base_recipe, build_recipe
 from harness.images.registry import ImageRegistry, read_lock
-from harness.images.registry_pusher import PushResult, PushState, RegistryPusher
+from harness.images.registry_pusher import PushState, RegistryPusher
 from harness.observations.run_folder import load_run
 from harness.paths import cache_dir, images_dir
 from tests.docker.conftest import run_process
+from tests.docker.registry_machine import (
+    Machine,
+    image_exists,
+    make_recipe,
+    push_other,
+    remove_marked,
+)
 from tests.docker.registry_server import (
-    PASSWORD,
-    USER,
     RegistryServer,
     find_free_port,
     start_registry,
 )
 
 pytestmark = pytest.mark.docker
-
-#: On every image that a test makes, so that all of them can be removed.
-TEST_LABEL = "org.postfix-matrix.test"
 
 
 @pytest.fixture(scope="module")
@@ -60,109 +51,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]
         yield server
 
 
-@pytest.fixture
-def mark(engine: docker.DockerClient) -> Iterator[str]:
-    """A value of the test's own for TEST_LABEL; what carries it is removed in the end."""
-    mark = secrets.token_hex(8)
-    yield mark
-    _remove_marked(engine, mark)
-
-
-def _remove_marked(engine: docker.DockerClient, mark: str) -> None:
-    """Remove the test's images, as on a machine that never had them."""
-    for image in engine.images.list(all=True, filters={"label": f"{TEST_LABEL}={mark}"}):
-        with suppress(DockerException):
-            engine.images.remove(str(image.id), force=True)
-
-
-@dataclass
-class Machine:
-    """An image builder with a cache of its own, and what it reported."""
-
-    engine: docker.DockerClient
-    root: Path
-    name: str
-    registry: ImageRegistry | None = None
-    steps: list[tuple[str, str]] = field(default_factory=list)
-    notices: list[tuple[str, str]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.builder = ImageBuilder(
-            self.engine,
-            images_dir=self.root / "images",
-            cache_dir=self.root / self.name,
-            on_step=lambda name, text: self.steps.append((name, text)),
-            on_notice=lambda name, text: self.notices.append((name, text)),
-            registry=self.registry,
-        )
-
-    def built(self) -> list[str]:
-        """The images that were built, in order."""
-        return [name for name, text in self.steps if text.startswith("built in")]
-
-    def push(self, server: RegistryServer, *recipes: Recipe) -> list[PushResult]:
-        """Push these recipes' images."""
-        registry = ImageRegistry(server.repository)
-        pusher = RegistryPusher(self.engine, self.builder, registry, lambda *_: None)
-        return pusher.push_all({recipe.name: recipe for recipe in recipes})
-
-
-def _make_recipe(
-    root: Path,
-    mark: str,
-    name: str = "small",
-    *,
-    base: str = "scratch",
-    lines: str = "",
-    kind: RecipeKind = RecipeKind.PART,
-    labels: Mapping[str, str] | None = None,
-    parents: Mapping[str, Recipe] | None = None,
-) -> Recipe:
-    """A recipe whose image is the base and a file of random bytes."""
-    folder = root / "images" / name
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "data").write_bytes(secrets.token_bytes(2000))
-    arguments = "".join(f"ARG {argument}\n" for argument in parents or {})
-    (folder / "Dockerfile").write_text(
-        f"{arguments}FROM {base}\nLABEL {TEST_LABEL}={mark}\nCOPY data /data-{name}\n{lines}\n"
-    )
-    return Recipe(
-        f"test-{mark}-{name}", kind, name, labels=labels or {}, parents=dict(parents or {})
-    )
-
-
-def _exists(engine: docker.DockerClient, reference: str) -> bool:
-    try:
-        engine.images.get(reference)
-    except ImageNotFound:
-        return False
-    return True
-
-
-def _push_other(
-    engine: docker.DockerClient, server: RegistryServer, tag: str, text: str, mark: str
-) -> None:
-    """Push an image of this Dockerfile under a tag that is a recipe's."""
-    # At the end, so that no image is another test's by the engine's cache.
-    text = f"{text}\nLABEL {TEST_LABEL}={mark}\n"
-    reference = f"{server.repository}:{tag}"
-    engine.images.build(fileobj=io.BytesIO(text.encode()), tag=reference, rm=True)
-    pushed = engine.images.push(server.repository, tag=tag)
-    assert "errorDetail" not in pushed
-    engine.images.remove(reference)
-
-
 def test_what_was_pushed_is_pulled_and_not_built(
     engine: docker.DockerClient, server: RegistryServer, mark: str, tmp_path: Path
 ) -> None:
     """A second machine gets the very image, without its parents, and knows where it is from."""
-    parent = _make_recipe(tmp_path, mark, "parent")
-    recipe = _make_recipe(tmp_path, mark, base="${PARENT}", parents={"PARENT": parent})
+    parent = make_recipe(tmp_path, mark, "parent")
+    recipe = make_recipe(tmp_path, mark, base="${PARENT}", parents={"PARENT": parent})
     first = Machine(engine, tmp_path, "first")
     original = first.builder.ensure(recipe)
     (result,) = first.push(server, recipe)
     assert result.state is PushState.PUSHED
-    _remove_marked(engine, mark)
+    remove_marked(engine, mark)
 
     second = Machine(engine, tmp_path, "second", ImageRegistry(server.repository))
     image = second.builder.ensure(recipe)
@@ -171,7 +70,7 @@ def test_what_was_pushed_is_pulled_and_not_built(
     assert (recipe.name, f"pulled, built elsewhere on {datetime.now(UTC).date()}") in second.steps
     assert second.built() == []
     assert second.notices == []
-    assert not _exists(engine, second.builder.reference(parent))
+    assert not image_exists(engine, second.builder.reference(parent))
     assert second.builder.log_of(image) is None
     assert engine.images.list(name=server.repository) == [], "our tag is the only one that stays"
     assert second.builder.ensure(recipe) == image
@@ -182,7 +81,7 @@ def test_an_image_built_here_is_not_called_pulled(
 ) -> None:
     """To push an image does not make it another machine's."""
     machine = Machine(engine, tmp_path, "first")
-    recipe = _make_recipe(tmp_path, mark)
+    recipe = make_recipe(tmp_path, mark)
     machine.builder.ensure(recipe)
     machine.push(server, recipe)
     assert machine.builder.ensure(recipe).pulled == ""
@@ -194,7 +93,7 @@ def test_what_the_registry_does_not_have_is_built(
 ) -> None:
     """One line says so, however many images it does not have."""
     machine = Machine(engine, tmp_path, "first", ImageRegistry(server.repository))
-    recipes = [_make_recipe(tmp_path, mark, name) for name in ("small", "other")]
+    recipes = [make_recipe(tmp_path, mark, name) for name in ("small", "other")]
     for recipe in recipes:
         assert machine.builder.ensure(recipe).pulled == ""
     assert machine.built() == [recipe.name for recipe in recipes]
@@ -220,10 +119,10 @@ def test_an_image_with_other_labels_is_refused_and_built(
 ) -> None:
     """Another image under the recipe's tag is named, and is not used."""
     machine = Machine(engine, tmp_path, "first", ImageRegistry(server.repository))
-    recipe = _make_recipe(tmp_path, mark)
+    recipe = make_recipe(tmp_path, mark)
     tag = ImageRegistry(server.repository).make_tag(machine.builder.reference(recipe))
     title = f"{names.OCI_TITLE}={recipe.name}"
-    _push_other(engine, server, tag, f"FROM scratch\nLABEL {title} {label}", mark)
+    push_other(engine, server, tag, f"FROM scratch\nLABEL {title} {label}", mark)
     assert machine.builder.ensure(recipe).pulled == ""
     assert machine.built() == [recipe.name]
     ((about, notice),) = machine.notices
@@ -262,7 +161,7 @@ def test_a_build_that_runs_other_versions_is_refused_and_built(
 ) -> None:
     """Labels prove nothing: the pulled build is started and asked, as one that was built here."""
     versions = {key: build.labels[key] for key in (names.POSTFIX, names.OPENSSL)}
-    recipe = _make_recipe(
+    recipe = make_recipe(
         tmp_path, mark, base=build.reference, kind=RecipeKind.SOURCE, labels=versions
     )
     machine = Machine(engine, tmp_path, "first", ImageRegistry(server.repository))
@@ -276,7 +175,7 @@ def test_a_build_that_runs_other_versions_is_refused_and_built(
         path = f"/usr/bin/{name}"
         text += f"\nRUN echo '#!/bin/sh' >{path} && echo '{script}' >>{path} && chmod 755 {path}"
     tag = ImageRegistry(server.repository).make_tag(machine.builder.reference(recipe))
-    _push_other(engine, server, tag, text, mark)
+    push_other(engine, server, tag, text, mark)
     assert machine.builder.ensure(recipe).pulled == ""
     ((about, notice),) = machine.notices
     assert about == recipe.name
@@ -287,14 +186,14 @@ def test_a_broken_download_is_reported_and_the_image_built(
     engine: docker.DockerClient, mark: str, tmp_path: Path
 ) -> None:
     """Bytes that are not those of the digest never become an image, and nothing hangs."""
-    recipe = _make_recipe(tmp_path, mark)
+    recipe = make_recipe(tmp_path, mark)
     first = Machine(engine, tmp_path, "first")
     first.builder.ensure(recipe)
     folder = tmp_path / "registry"
     folder.mkdir()
     with start_registry(folder) as server:
         first.push(server, recipe)
-        _remove_marked(engine, mark)
+        remove_marked(engine, mark)
         layer = max(
             (blob for blob in server.list_blobs() if blob.read_bytes()[:2] == b"\x1f\x8b"),
             key=lambda blob: blob.stat().st_size,
@@ -309,98 +208,22 @@ def test_a_broken_download_is_reported_and_the_image_built(
     assert "it is built here" in notice
 
 
-@pytest.fixture
-def guarded(tmp_path: Path) -> Iterator[RegistryServer]:
-    """A registry that wants a password."""
-    folder = tmp_path / "guarded"
-    folder.mkdir()
-    with start_registry(folder, with_password=True) as server:
-        yield server
-
-
-def test_without_permission_images_are_built_and_none_is_pushed(
-    engine: docker.DockerClient, guarded: RegistryServer, mark: str, tmp_path: Path
-) -> None:
-    """What to do about it is said once; a push ends with an error."""
-    machine = Machine(engine, tmp_path, "first", ImageRegistry(guarded.repository))
-    recipes = [_make_recipe(tmp_path, mark, name) for name in ("small", "other")]
-    for recipe in recipes:
-        machine.builder.ensure(recipe)
-    ((about, notice),) = machine.notices
-    assert about == guarded.repository
-    assert "no permission to pull" in notice
-    assert f"docker login {guarded.host}" in notice
-    with pytest.raises(InfrastructureError, match="no permission to push") as caught:
-        machine.push(guarded, *recipes)
-    assert f"docker login {guarded.host}" in caught.value.next_step
-
-
-def test_the_credentials_of_docker_login_are_used(
-    guarded: RegistryServer, mark: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Images of a private registry are pushed and pulled by those who may."""
-    secret = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-    (tmp_path / "config.json").write_text(json.dumps({"auths": {guarded.host: {"auth": secret}}}))
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    engine = connect()
-    try:
-        recipe = _make_recipe(tmp_path, mark)
-        first = Machine(engine, tmp_path, "first")
-        first.builder.ensure(recipe)
-        assert first.push(guarded, recipe)[0].state is PushState.PUSHED
-        _remove_marked(engine, mark)
-        second = Machine(engine, tmp_path, "second", ImageRegistry(guarded.repository))
-        assert second.builder.ensure(recipe).pulled.startswith(guarded.repository)
-    finally:
-        engine.close()
-
-
-def test_without_a_registry_images_are_built(
-    engine: docker.DockerClient, mark: str, tmp_path: Path
-) -> None:
-    """A registry that does not answer is reported once, costs little, and fails a push."""
-    repository = f"127.0.0.1:{find_free_port()}/images"
-    machine = Machine(engine, tmp_path, "first", ImageRegistry(repository))
-    recipes = [_make_recipe(tmp_path, mark, name) for name in ("small", "other")]
-    for recipe in recipes:
-        machine.builder.ensure(recipe)
-    assert machine.built() == [recipe.name for recipe in recipes]
-    ((about, notice),) = machine.notices
-    assert about == repository
-    assert "is not reached" in notice
-    assert "connection refused" in notice
-    pusher = RegistryPusher(engine, machine.builder, ImageRegistry(repository), lambda *_: None)
-    with pytest.raises(InfrastructureError, match="is not reached") as caught:
-        pusher.push_all({recipe.name: recipe for recipe in recipes})
-    assert "connection refused" in caught.value.what
-
-
-def test_a_silent_registry_does_not_hang(engine: docker.DockerClient) -> None:
-    """What accepts a connection and says nothing is given up after the time limit."""
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        reference = f"127.0.0.1:{silent.getsockname()[1]}/images:tag"
-        started = time.monotonic()
-        transfer = ask_registry(engine, reference, Cancel(), (5.0, 2.0))
-    assert transfer.fault is TransferFault.OTHER
-    assert time.monotonic() - started < 10
-
-
 def test_a_pinned_digest_is_what_is_pulled(
     engine: docker.DockerClient, server: RegistryServer, mark: str, tmp_path: Path
 ) -> None:
     """A later writer to the registry cannot give another image, not even with good labels."""
-    recipe, unpinned = (_make_recipe(tmp_path, mark, name) for name in ("small", "other"))
+    recipe, unpinned = (make_recipe(tmp_path, mark, name) for name in ("small", "other"))
     first = Machine(engine, tmp_path, "first")
     original = first.builder.ensure(recipe)
     first.builder.ensure(unpinned)
     (result, _) = first.push(server, recipe, unpinned)
     labels = " ".join(f"{key}={value}" for key, value in original.labels.items())
-    _push_other(engine, server, result.tag, f"FROM scratch\nLABEL {labels} forged=yes", mark)
-    _remove_marked(engine, mark)
+    push_other(engine, server, result.tag, f"FROM scratch\nLABEL {labels} forged=yes", mark)
+    remove_marked(engine, mark)
 
     trusting = Machine(engine, tmp_path, "second", ImageRegistry(server.repository))
     assert "forged" in trusting.builder.ensure(recipe).labels, "labels alone do not show it"
-    _remove_marked(engine, mark)
+    remove_marked(engine, mark)
     pinned = ImageRegistry(server.repository, {result.tag: result.digest})
     careful = Machine(engine, tmp_path, "third", pinned)
     image = careful.builder.ensure(recipe)
@@ -419,14 +242,14 @@ def test_what_is_made_from_a_users_source_stays_here(
         "part", RecipeKind.PART, "x", sources={"source.tar": Release("x", "1", None, (source,))}
     )
     labels = {names.UNVERIFIED: "yes"}
-    recipe = _make_recipe(tmp_path, mark, labels=labels)
+    recipe = make_recipe(tmp_path, mark, labels=labels)
     # Nothing listens there: it would be reported if anything were pulled or pushed.
     registry = ImageRegistry(f"127.0.0.1:{find_free_port()}/images")
     machine = Machine(engine, tmp_path, "first", registry)
     assert machine.builder.ensure(recipe).pulled == ""
     assert machine.notices == []
     pusher = RegistryPusher(engine, machine.builder, registry, lambda *_: None)
-    child = _make_recipe(tmp_path, mark, "child", parents={"PART": part})
+    child = make_recipe(tmp_path, mark, "child", parents={"PART": part})
     results = pusher.push_all({"recipe": recipe, "child": child})
     assert [result.state for result in results] == [PushState.NEVER, PushState.NEVER]
 

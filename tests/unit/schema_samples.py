@@ -44,6 +44,7 @@ from harness.postfix_config.key_files import FileKind
 from harness.reports.comparison_json import comparison_data
 from harness.reports.scan_json import scan_data
 from harness.reports.since_json import since_data
+from harness.reports.tool_json import tool_data
 from harness.reports.verdicts_json import verdicts_data
 from harness.run.endpoints import (
     PostfixEndpoint,
@@ -78,6 +79,7 @@ from harness.verdicts.verdict import judge_run
 from tests.unit import verify_samples
 from tests.unit.sample_verdicts import run_of
 from tests.unit.snapshots import snapshot_samples
+from tests.unit.tool_samples import sample_report
 
 CELL = Cell("debian-12", "defaults", Service.SUBMISSION, "openssl-1.0.2h", Offer.parse("TLSv1"))
 SCENARIOS = load_scenarios(scenarios_dir())
@@ -205,7 +207,7 @@ def describe() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def instance(*, started: bool = True) -> dict[str, object]:
+def instance(*, started: bool = True, checked: bool = True) -> dict[str, object]:
     """An instance's evidence: real classes, but for the container, which nothing here asks."""
     scenario = SCENARIOS[CELL.scenario]
     ports = dict(zip(INBOUND, (20010, 20011, 20012), strict=True))
@@ -239,9 +241,8 @@ def instance(*, started: bool = True) -> dict[str, object]:
         "3.7.11", "postfix", "postdrop", "/usr/lib/postfix", "/etc/postfix", "", {},
         "OpenSSL 3.0.22", frozenset(), {"smtpd_tls_ciphers": "medium"},
     )  # fmt: skip
-    return instance_evidence(
-        PostfixEndpoint(target, instance), "postfix: warning: group or other writable"
-    )
+    check = "postfix: warning: group or other writable" if checked else None
+    return instance_evidence(PostfixEndpoint(target, instance), check)
 
 
 def verdicts() -> dict[str, Any]:
@@ -324,5 +325,6 @@ def samples() -> dict[str, Any]:
         "scan": scan_data("debian-12", scanned()),
         "snapshot": json.loads(format_snapshot(snapshot_samples.recorded())),
         "comparison": comparison_data(snapshot_samples.everything()),
+        "tool": tool_data(sample_report()),
     }
     return {name: json.loads(json.dumps(sample)) for name, sample in data.items()}

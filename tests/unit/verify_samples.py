@@ -42,6 +42,11 @@ REPLACED = [
      "instead": "", "kind": "machine", "reason": "the build has its own"},
 ]  # fmt: skip
 
+#: Cells of a service: with modern TLS only, without TLS, and not started.
+MODERN = {"TLSv1": "refused protocol-version", "TLSv1.2": "TLSv1.2", "default": "TLSv1.3"}
+NO_TLS = {"TLSv1": "not-offered", "TLSv1.2": "not-offered", "default": "plaintext"}
+DEAD = dict.fromkeys(MODERN, "config-rejected fatal")
+
 
 def expectations(policy: str) -> tuple[Expectation, ...]:
     """A policy's expectations."""

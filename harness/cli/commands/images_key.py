@@ -66,11 +66,11 @@ def key_command(
     snapshot: Path | None,
     references: Path | None,
 ) -> None:
-    """Print a key for a cache of the images that a command needs.
+    """Print a key for a CI's cache of images.
 
-    The key is a hash of the images' tags, and each tag a hash of all that its image is made from;
-    before it stands the processor's architecture. So it is another key as soon as one image is
-    another. No Docker engine is needed.
+    The images are those that a command with these options needs. The key is a hash of their tags,
+    and each tag a hash of all that its image is made from; before it stands the processor's
+    architecture. So it is another key as soon as one image is another. No Docker engine is needed.
     """
     names = image_references(_choose_needed(builds, clients, snapshot).values())
     if references is not None:

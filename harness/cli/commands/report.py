@@ -14,7 +14,7 @@ from harness.observations.run_folder import load_run
 from harness.reports import is_large, write_reports
 from harness.reports.clients_table import render_clients
 from harness.reports.junit import JUNIT_FILE, render_junit
-from harness.reports.large_run import large_run_sentence
+from harness.reports.large_run import large_run_message
 from harness.reports.protocols_text import print_protocols, render_protocols
 from harness.run.run_folders import run_folder
 
@@ -66,7 +66,7 @@ def report_command(folder: Path | None, table: str | None, form: str | None, jun
         for path in write_reports(where):
             click.echo(path)
         if is_large(data := load_run(where)):
-            click.echo(f"index.html has no tables: {large_run_sentence(data)}", err=True)
+            click.echo(large_run_message(data), err=True)
     elif table == "clients":
         if form == TEXT:
             raise UsageError("the table of clients is Markdown", next_step="leave out --format")

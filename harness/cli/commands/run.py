@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import click
 from harness.catalog.builds import NO_ADDITIONS, Build, UserAdditions
 from harness.catalog.clients import Client
 from harness.catalog.plan import Plan
+from harness.catalog.shard_variables import read_shard
+from harness.catalog.shards import PlanShard, take_shard
 from harness.cli.ci_output import (
     CI_FORMS,
     GITHUB,
@@ -48,7 +51,7 @@ from harness.observations.run_folder import (
 )
 from harness.reports import is_large
 from harness.reports.annotations import Annotation
-from harness.reports.large_run import large_run_sentence
+from harness.reports.large_run import large_run_message
 from harness.reports.problems import describe_problems
 from harness.reports.step_summary import run_summary
 from harness.reports.terminal import print_matrix
@@ -58,7 +61,9 @@ from harness.run.choosing import (
     choose_builds,
     read_scenarios,
 )
-from harness.run.engine import Engine, Options
+from harness.run.dask_run import measure_on_workers
+from harness.run.dask_task import EngineSettings
+from harness.run.engine import Options
 from harness.run.job import Job, exit_code, measure_job, take_over_job
 from harness.run.planning import make_plan
 from harness.scenarios.scenario import Scenario
@@ -80,6 +85,13 @@ from harness.verdicts.verdict import judge_run
 @source_options
 @registry_options
 @grouped_option(
+    OptionGroup.SELECTION,
+    "--shard",
+    metavar="I/N|auto",
+    help="Only part I of N, counted from 1: each machine measures one, and 'merge' joins them. "
+    "'auto', or 'auto/N', reads the variables of GitLab, Kubernetes, Slurm, Buildkite or CircleCI.",
+)
+@grouped_option(
     OptionGroup.MEASURING,
     "--dry-run",
     is_flag=True,
@@ -95,6 +107,12 @@ from harness.verdicts.verdict import judge_run
 @engine_options
 @grouped_option(
     OptionGroup.MEASURING,
+    "--dask",
+    metavar="ADDRESS",
+    help="Have the workers of this Dask scheduler measure, a build each (needs the extra 'dask').",
+)
+@grouped_option(
+    OptionGroup.MEASURING,
     "--keep",
     is_flag=True,
     help="Do not remove containers and network afterwards.",
@@ -108,6 +126,8 @@ def run_command(
     scenarios_dir: Path | None,
     dry_run: bool,
     resume: Path | None,
+    shard: str | None,
+    dask: str | None,
     reuse: str | None,
     fresh: bool,
     verbose: bool,
@@ -135,10 +155,13 @@ def run_command(
     job = make_job(
         Selection(**axes), scenarios_dir, resume, read_additions(sources, images), user_clients
     )
-    options = Options(jobs=jobs, time_limit=time_limit, keep=keep)
+    if shard is not None:
+        job = _take_shard(job, shard)
+    settings = EngineSettings(Options(jobs, time_limit, keep), places, registry)
     reused = find_reused_run(reuse, fresh=fresh, resume=resume, runs=runs)
     left = None
     if reused is not None:
+        _check_no_workers(dask)
         job, taken = add_reuse(job, reused, time_limit)
         left = taken.decision.reasons
         if not quiet:
@@ -149,14 +172,12 @@ def run_command(
     if left is not None and not left:
         folder = take_over_job(job, runs, time_limit)
     else:
-        with (
-            Display(quiet=quiet) as display,
-            handle_signals(),
-            Engine(
-                listener=display.show_event, options=options, mirrors=places, registry=registry
-            ) as engine,
-        ):
-            folder = measure_job(engine, job, runs)
+        with Display(quiet=quiet) as display, handle_signals():
+            if dask is not None:
+                folder = measure_on_workers(dask, job, runs, settings, display.show_event)
+            else:
+                with settings.make_engine(display.show_event) as engine:
+                    folder = measure_job(engine, job, runs)
     data = load_run(folder)
     verdicts = judge_run(data)
     files = {name: of.path for name, of in job.scenarios.items() if of.path is not None}
@@ -164,7 +185,7 @@ def run_command(
     where = f": open {folder / 'index.html'}" if not is_large(data) else ""
     click.echo(f"\nThe run is in {folder}{where}", err=True)
     if is_large(data):
-        click.echo(f"index.html has no tables: {large_run_sentence(data)}", err=True)
+        click.echo(large_run_message(data), err=True)
     click.echo("'postfix-matrix show --full' prints every table whole", err=True)
     if problems := describe_problems(data):
         click.echo(problems, err=True)
@@ -180,6 +201,38 @@ def _print_result(data: RunData, form: str, annotations: Iterable[Annotation]) -
             print_matrix(data, output_console())
     if form in CI_FORMS:
         print_annotations(list(annotations), form, lambda most: run_summary(data, most))
+
+
+def _take_shard(job: Job, text: str) -> Job:
+    """The job with the cells of one shard only, which is printed.
+
+    Raises:
+        UsageError: there is no such shard, or the job goes on with a run.
+    """
+    if job.prior is not None:
+        raise UsageError(
+            "--resume keeps the shard of the run, and takes no other",
+            next_step="leave out --shard: the run's record has it",
+        )
+    chosen = read_shard(text, os.environ)
+    part = take_shard(job.plan, chosen.shard)
+    click.echo(_describe_shard(part, str(chosen)), err=True)
+    builds = {name: job.builds[name] for name in part.plan.builds}
+    return replace(job, plan=part.plan, builds=builds, shard=part)
+
+
+def _describe_shard(part: PlanShard, text: str) -> str:
+    cells = f"{len(part.plan)} of {_format_count(len(part.whole), 'cells')}"
+    return f"shard {text}: {cells}, on {' '.join(part.plan.builds)}"
+
+
+def _check_no_workers(dask: str | None) -> None:
+    """Refuse to take cells over where workers measure, which have no earlier run."""
+    if dask is not None:
+        raise UsageError(
+            "--dask measures all cells, and takes none over",
+            next_step="leave out --reuse, or --dask",
+        )
 
 
 def make_job(
@@ -245,14 +298,15 @@ def _check_additions(
         "--image": set(additions.images),
         "--client": {client.name for client in user_clients},
     }
+    commands = [part.command for part in prior.run.merged] or [prior.run.command]
     for option, now_named in given.items():
-        before = _option_names(prior.run.command, option)
+        before = {name for command in commands for name in _option_names(command, option)}
         if before != now_named:
             names = " ".join(sorted(before)) or "not given"
             raise UsageError(
                 f"{prior.folder} was started with {option} {names}",
                 cause=f"this command names {' '.join(sorted(now_named)) or 'none'}",
-                next_step=f"give {option} as in: {' '.join(prior.run.command)}",
+                next_step=f"give {option} as in: {' '.join(commands[0])}",
             )
 
 

@@ -134,24 +134,13 @@ def scan_command(
     else:
         scanned_service = _parse_service(service or "smtp")
         scanned = _choose_configuration(scenario, config, scenarios_dir, service, reading)
-        # Docker's client and what it needs take half a second to load.
-        from harness.cli.candidate import print_reading_notes
-        from harness.cli.progress import Display
-        from harness.cli.signals import handle_signals
-        from harness.run.engine import Engine
-        from harness.run.scan_build import find_build, scan_build
-
         if as_json:
+            from harness.cli.candidate import print_reading_notes
+
             print_reading_notes(scanned)
-        build = find_build(what)
-        with (
-            Display(quiet=quiet) as display,
-            handle_signals(),
-            Engine(listener=display.show_event, registry=registry) as engine,
-        ):
-            result, replaced = scan_build(
-                engine, build, scanned, scanned_service, ciphers_only=ciphers_only
-            )
+        result, replaced = _scan_build(
+            what, scanned, scanned_service, registry, ciphers_only=ciphers_only, quiet=quiet
+        )
     if as_json:
         from harness.reports.scan_json import render_scan
 
@@ -159,6 +148,31 @@ def scan_command(
     else:
         _print_map(result, replaced if config or reading.container else None, verbose=verbose)
     return ExitCode.INFRASTRUCTURE if result.not_measured else ExitCode.OK
+
+
+def _scan_build(
+    name: str,
+    scenario: Scenario,
+    service: Service,
+    registry: ImageRegistry | None,
+    *,
+    ciphers_only: bool,
+    quiet: bool,
+) -> tuple[ScanResult, StandIns]:
+    """Start a build with a configuration and scan one of its services."""
+    # Docker's client and what it needs take half a second to load.
+    from harness.cli.progress import Display
+    from harness.cli.signals import handle_signals
+    from harness.run.engine import Engine
+    from harness.run.scan_build import find_build, scan_build
+
+    build = find_build(name)
+    with (
+        Display(quiet=quiet) as display,
+        handle_signals(),
+        Engine(listener=display.show_event, registry=registry) as engine,
+    ):
+        return scan_build(engine, build, scenario, service, ciphers_only=ciphers_only)
 
 
 def _make_target(address: re.Match[str], *, implicit: bool) -> ScanTarget:

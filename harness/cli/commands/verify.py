@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -23,34 +23,26 @@ from harness.cli.measure_options import (
     service_option,
     verbose_option,
 )
+from harness.cli.policy_options import collect_offers, parse_policy
 from harness.cli.signals import handle_signals
 from harness.cli.snapshot_files import make_locate
 from harness.cli.verify_output import AnswerOutput
-from harness.errors import ExitCode, UsageError
+from harness.errors import ExitCode
 from harness.observations.run_folder import RunData
 from harness.reports import write_reports
 from harness.reports.problems import describe_problems
 from harness.reports.service_labels import service_labels
 from harness.reports.verify_remedy import TriedRemedy, why_no_remedy
-from harness.run.choosing import read_scenarios
+from harness.run.choosing import ScenarioFolder
 from harness.scenarios.claims import Claims
-from harness.scenarios.expectations import (
-    Expectation,
-    ExpectationError,
-    Where,
-)
-from harness.scenarios.policies import (
-    Policy,
-    load_policies,
-    read_policy,
-)
+from harness.scenarios.expectations import Expectation
+from harness.scenarios.policies import Policy, load_policies
 from harness.scenarios.remedies import (
     apply_remedy,
     find_overrides,
     parameters_of,
 )
 from harness.scenarios.scenario import Scenario
-from harness.tls import Offer
 from harness.verdicts.judging import Standing
 from harness.verdicts.policy_answers import (
     ServiceAnswer,
@@ -119,8 +111,8 @@ def verify_command(
     measured.
     """
     known = load_policies(measuring.scenarios_dir)
-    named = [_parse_policy(text, known) for text in policies]
-    scenarios = read_scenarios(measuring.scenarios_dir)
+    named = [parse_policy(text, known) for text in policies]
+    scenarios = ScenarioFolder(measuring.scenarios_dir)
     given = named_candidate(names, scenarios, service, options=reading)
     candidate = _claim_policies(given, named)
     if service and not measuring.selection.services:
@@ -154,7 +146,8 @@ def verify_command(
             remedy, data = _try_remedy(measure, data, to_measure, service_answers, known_policies)
             output.print_rest(data, service_answers, remedy, locate)
         finally:
-            # The answer does not wait for them.
+            # The answer does not wait for these.
+            engine.finish()
             write_reports(data.folder)
         reuse.keep_cells(data, to_measure)
     click.echo(f"\nThe run is in {data.folder}", err=True)
@@ -171,28 +164,11 @@ def _claim_policies(
     claims = Claims(
         services=given.claims.services,
         clients=given.claims.clients,
-        offers=_collect_offers(policy for policy, _ in named),
+        offers=collect_offers(policy for policy, _ in named),
         against=given.claims.against,
         expectations=tuple(expectation for _, expected in named for expectation in expected),
     )
     return replace(given, claims=claims)
-
-
-def _parse_policy(text: str, known: dict[str, Policy]) -> tuple[Policy, tuple[Expectation, ...]]:
-    """The policy that an option names, and what it expects."""
-    name, equals, clients = text.partition("=")
-    value: object = {name: clients.split(",")} if equals else name
-    try:
-        expectations = read_policy(value, Where(), known)
-    except ExpectationError as slip:
-        raise UsageError(
-            f"--policy {text}: {slip.what}", next_step=f"name one {slip.expected}"
-        ) from None
-    return known[name], expectations
-
-
-def _collect_offers(policies: Iterable[Policy]) -> tuple[Offer, ...]:
-    return tuple(dict.fromkeys(offer for policy in policies for offer in policy.offers))
 
 
 def _try_remedy(

@@ -2,46 +2,24 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from harness.config_input.forms import (
-    Configuration,
     Footing,
     read_configuration,
     read_scenario_part,
 )
 from harness.config_input.text import (
     STDIN,
-    decode_text,
 )
-from harness.errors import FileError, UsageError
+from harness.errors import FileError
 from harness.postfix_config.main_cf import parse_main_cf
 from harness.postfix_config.master_cf import parse_master_cf
 from harness.postfix_config.master_cf_overlay import Overlay
-from harness.scenarios.redaction import redact_scenario
-from harness.scenarios.scenario import Scenario
 from harness.tls import Service
-
-MAIN = Path("main.cf")
-
-
-def pasted(text: str, service: Service | None = None) -> Configuration:
-    """What is read of a text on standard input."""
-    return read_configuration({STDIN: text}, service)
-
-
-def values(text: str) -> dict[str, str]:
-    """The settings of a text on standard input."""
-    return parse_main_cf(pasted(text).main_cf).values
-
-
-TWO = {"smtpd_tls_security_level": "may", "smtpd_tls_protocols": "!SSLv2, !SSLv3"}
-LINES = "smtpd_tls_security_level = may\nsmtpd_tls_protocols = !SSLv2, !SSLv3\n"
+from tests.unit.config_input.form_samples import LINES, MAIN, MASTER, TWO, pasted, values
 
 
 @pytest.mark.parametrize(
@@ -95,12 +73,6 @@ def test_lines_are_the_same_in_whatever_form_they_come(text: str) -> None:
     assert read.master_cf == ""
     assert not read.whole
     assert any("as lines of a configuration" in note for note in read.notes)
-
-
-MASTER = (
-    "submission inet n - y - - smtpd\n  -o syslog_name=postfix/submission\n"
-    "  -o smtpd_tls_security_level=encrypt\n"
-)
 
 
 @pytest.mark.parametrize(
@@ -244,30 +216,6 @@ def test_what_postfix_skips_is_left_out_of_a_file() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "note"),
-    [
-        (b"\xef\xbb\xbfa = 1\n", "byte order mark"),
-        ("\ufeffa = 1\n".encode("utf-16-le"), "byte order mark"),
-        ("\ufeffa = 1\n".encode("utf-16-be"), "byte order mark"),
-        (b"a = 1\n# caf\xe9\n", "line 2: is not UTF-8"),
-    ],
-)
-def test_bytes_of_all_kinds_become_text(data: bytes, note: str) -> None:
-    """A BOM, UTF-16 of PowerShell, or Latin-1 cause no traceback: they are read, with a note."""
-    text, notes = decode_text(data, STDIN)
-    assert parse_main_cf(text).values == {"a": "1"}
-    assert note in notes[0]
-
-
-def test_a_nul_and_what_is_too_large_are_refused() -> None:
-    """Protects from reading a binary as a configuration."""
-    with pytest.raises(FileError, match="NUL"):
-        decode_text(b"a = 1\nb\0", MAIN)
-    with pytest.raises(FileError, match="4 MiB"):
-        decode_text(b"a" * (4 << 20) + b"b", MAIN)
-
-
-@pytest.mark.parametrize(
     "texts",
     [
         {STDIN: ""},
@@ -286,40 +234,6 @@ def test_what_sets_nothing_is_refused(texts: dict[Path, str]) -> None:
     assert caught.value.exit_code == 4
 
 
-def test_what_only_a_shell_knows_is_left_out() -> None:
-    """Protects scripts (linuxpersonal/ansible): $(hostname -f) is no value of Postfix's."""
-    read = pasted(
-        'postconf -e "myhostname = $(hostname -f)"\npostconf -e "mydomain=$DOMAIN"\n'
-        "postconf -e 'myorigin = $mydomain'\n"
-    )
-    assert parse_main_cf(read.main_cf).values == {"myorigin": "$mydomain"}
-    assert any("line 1: myhostname was left out" in note for note in read.notes)
-    assert any("line 2: mydomain was left out" in note for note in read.notes)
-
-
-def test_what_is_for_other_programs_is_left_out() -> None:
-    """Protects install scripts: what they write for Dovecot or MySQL is no setting of Postfix's."""
-    script = (
-        "#!/bin/sh\n# postconf -e smtpd_tls_protocols=commented-out\n"
-        "cat > /etc/postfix/mysql.cf << EOF\npassword = secret\nEOF\n"
-        "cat >> /etc/postfix/main.cf <<'EOF'\nsmtpd_use_tls = yes\nEOF\n"
-        "if [ -n x ]; then\n  postconf -e smtpd_tls_ciphers=high\nfi\n"
-    )
-    read = pasted(script)
-    assert parse_main_cf(read.main_cf).values == {
-        "smtpd_use_tls": "yes",
-        "smtpd_tls_ciphers": "high",
-    }
-    assert any("line 3: left out up to line 5" in note for note in read.notes)
-
-
-def test_a_command_in_a_comment_is_a_comment() -> None:
-    """Protects main.cf with its comments on standard input: some of them speak of postconf."""
-    text = f"# Then run\n# postconf -e smtpd_tls_ciphers=low\n# and reload.\n{LINES}"
-    assert values(text) == TWO
-    assert pasted(text).main_cf == LINES
-
-
 def test_defaults_are_not_taken_for_what_is_set() -> None:
     """Protects postconf -d: it prints what would be without the configuration."""
     read = pasted(
@@ -329,15 +243,6 @@ def test_defaults_are_not_taken_for_what_is_set() -> None:
     )
     assert parse_main_cf(read.main_cf).values == {"message_size_limit": "1"}
     assert any("prints the defaults" in note for note in read.notes)
-
-
-def test_removals_take_out_what_was_set() -> None:
-    """Protects postconf -X, -# and -MX."""
-    read = pasted(f"{LINES}postconf -X smtpd_tls_protocols\n")
-    assert parse_main_cf(read.main_cf).values == {"smtpd_tls_security_level": "may"}
-    read = pasted(f"{LINES}{MASTER}postconf -MX submission/inet\npostconf -# smtpd_tls_protocols\n")
-    assert read.master_cf == ""
-    assert "smtpd_tls_protocols" not in read.main_cf
 
 
 def test_options_that_come_first_are_of_the_service_that_is_named() -> None:
@@ -356,60 +261,6 @@ def test_a_scenarios_own_text_is_kept_to_the_letter_unless_it_was_pasted() -> No
     text, notes = read_scenario_part(f"root@mail:~# postconf -n\n{LINES}", MAIN)
     assert text == LINES
     assert len(notes) == 1
-
-
-FRAGMENTS = st.sampled_from(
-    ["a = 1", "smtp inet n - n - - smtpd", "-o a=b", "  -o a=b", "> ", ">> ", "```", "$ ", "# ",
-     "postconf ", "-e ", "-n", "'a = b'", '"', "'", "\\", "\n", "\r\n", " ", "\t", "\u00a0", "=",
-     "root@mail:~# ", "{", "}", "smtp/inet/x = y", "-P ", "-M ", "word. ", "\ufeff", "$(x)", "`"]
-)  # fmt: skip
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.lists(FRAGMENTS, max_size=40), st.sampled_from(["-", "main.cf", "master.cf", "x.txt"]))
-def test_no_text_makes_the_reader_fail(parts: list[str], name: str) -> None:
-    """Protects from tracebacks: FileError and UsageError only, whatever is pasted together."""
-    try:
-        read = read_configuration({Path(name): "".join(parts)}, Service.SMTP)
-    except UsageError:
-        return
-    scenario = Scenario("x", "x", "x", "x", main_cf=read.main_cf, master_cf=read.master_cf)
-    redact_scenario(scenario)
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.binary(max_size=300), st.sampled_from(["-", "main.cf", "master.cf", "x.txt"]))
-def test_no_bytes_make_the_reader_fail(data: bytes, name: str) -> None:
-    """Protects from tracebacks on arbitrary bytes."""
-    try:
-        text, notes = decode_text(data, Path(name))
-        read_configuration({Path(name): text}, None, None, notes)
-    except UsageError:
-        pass
-
-
-@pytest.mark.parametrize(
-    "unit",
-    ["a = 1\n", "word\n", " x\n", "-o a=b\n", "smtp inet { - - - - smtpd\n", "{ ", "> ",
-     "postconf -e 'a = b\n", "postconf -P 'smtp/inet/x=y'\n", "postconf -M 'a/b=a b c'\n",
-     "root@mail:~# ", "`", "a.b.c ", "1.2.3.4 ", "::", "x/inet/y=z\n", "  -o a=b\n", " word\n\n"],
-)  # fmt: skip
-def test_the_reader_takes_time_in_proportion_to_the_text(unit: str) -> None:
-    """Protects from a paste that hangs: eight times the text, not 64 times the time."""
-    seconds = []
-    for size in (6_000, 48_000):
-        text = unit * (size // len(unit))
-        begin = time.process_time()
-        for head in ("", "x = ", "smtp inet n - n - - smtpd\n"):
-            try:
-                read = read_configuration({STDIN: head + text}, Service.SMTP)
-            except UsageError:
-                continue
-            redact_scenario(
-                Scenario("x", "x", "x", "x", main_cf=read.main_cf, master_cf=read.master_cf)
-            )
-        seconds.append(time.process_time() - begin)
-    assert seconds[1] < 25 * max(seconds[0], 0.02), seconds
 
 
 @pytest.mark.parametrize("indent", [" ", "\t", "    "])

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from harness.errors import FileError, UsageError
-from harness.images.registry import ImageRegistry, parse_registry, read_lock, write_lock
+from harness.images.registry import (
+    ImageRegistry,
+    merge_locks,
+    parse_registry,
+    read_lock,
+    read_prior_lock,
+    write_lock,
+)
 
 REPOSITORY = "ghcr.io/example/postfix-matrix"
 REFERENCE = "postfix-matrix/debian-12:0123456789ab"
@@ -73,6 +80,26 @@ def test_a_lock_file_is_read_as_it_is_written(tmp_path: Path) -> None:
     assert registry is not None
     assert registry.find_source(REFERENCE) == f"{REPOSITORY}@{DIGEST}"
     assert registry.find_source("postfix-matrix/debian-12:ba9876543210") == ""
+
+
+def test_a_push_keeps_what_was_pushed_before(tmp_path: Path) -> None:
+    """Protects the lock file of a push of some images: the others' pins stay, once each."""
+    lock, other = tmp_path / "images.lock", DIGEST.replace("a", "b")
+    assert read_prior_lock(lock, REPOSITORY) == {}
+    before = {"debian-12-0123456789ab": DIGEST, "postfix-3.7.11-0123456789ab": DIGEST}
+    write_lock(lock, REPOSITORY, before)
+    merged = merge_locks(read_prior_lock(lock, REPOSITORY), {"debian-12-ba9876543210": other})
+    assert merged == {"debian-12-ba9876543210": other, "postfix-3.7.11-0123456789ab": DIGEST}
+    lock.write_text(lock.read_text().partition("\n")[2])
+    assert read_prior_lock(lock, "localhost:5000/other") == before
+
+
+def test_the_lock_file_of_another_repository_is_refused(tmp_path: Path) -> None:
+    """Protects from pins of two registries in one file: only one of them has each image."""
+    lock = tmp_path / "images.lock"
+    write_lock(lock, REPOSITORY, {"debian-12-0123456789ab": DIGEST})
+    with pytest.raises(UsageError, match="of another repository than localhost:5000/other"):
+        read_prior_lock(lock, "localhost:5000/other")
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,12 +21,9 @@ from harness.observations.journal import Journal, write_json
 from harness.observations.run_folder import load_run
 from harness.scenarios.scenario import load_scenarios
 from harness.tls import STANDARD_OFFERS
+from tests.ci_steps import ROOT, check_artifact_paths
 from tests.unit import sample_run
 
-ROOT = Path(__file__).resolve().parents[3]
-#: Runs the path check of npm's @actions/artifact, which scripts/setup fetches.
-PATH_CHECK = ROOT / "tests" / "unit" / "data" / "check_artifact_paths.mjs"
-MODULES = ROOT / ".setup" / "npm" / "node_modules"
 ALLOWED = re.compile(r"[A-Za-z0-9._+-]{1,100}")
 LONG_OFFER = "TLSv1.2+ciphers=ECDHE-RSA-AES128-GCM-SHA256:AES128-SHA+groups=X25519:P-256"
 #: Names from which NTFS, or an artifact, would lose something.
@@ -94,15 +89,6 @@ def test_an_instance_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     assert load_run(folder).instance("Mine", "defaults") == {"build": "Mine", "started": True}
 
 
-def check_paths(folder: Path) -> subprocess.CompletedProcess[str]:
-    """What @actions/artifact says of every file of a folder."""
-    node = shutil.which("node")
-    assert node, "no node on PATH; scripts/setup --dev names what to install"
-    return subprocess.run(
-        [node, PATH_CHECK, MODULES, folder], capture_output=True, text=True, check=False
-    )
-
-
 def test_github_takes_a_run_folder(tmp_path: Path) -> None:
     """Protects artifacts: the toolkit's own check accepts every path, hard names among them."""
     folder = sample_run.write_sample_run(tmp_path / "run")
@@ -116,7 +102,7 @@ def test_github_takes_a_run_folder(tmp_path: Path) -> None:
         journal.append(written, {"cell": observation.cell})
         journal.write_instance("rocky-9+policy-LEGACY", "open", {"build": client})
     journal.close()
-    done = check_paths(folder)
+    done = check_artifact_paths(folder)
     assert done.returncode == 0, done.stderr
     files = sum(path.is_file() for path in folder.rglob("*"))
     assert f"{files} files" in done.stdout
@@ -125,7 +111,7 @@ def test_github_takes_a_run_folder(tmp_path: Path) -> None:
 def test_the_check_of_paths_can_fail(tmp_path: Path) -> None:
     """Shows that the check above is the real one: the names of version 0.1 are refused."""
     (tmp_path / "smtp.c.TLSv1.2+ciphers=A:B.json").write_text("{}")
-    done = check_paths(tmp_path)
+    done = check_artifact_paths(tmp_path)
     assert done.returncode == 1
     assert "Colon :" in done.stderr
 

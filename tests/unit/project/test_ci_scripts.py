@@ -9,17 +9,16 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from harness.snapshots.snapshot_file import format_snapshot
+from harness.snapshots.snapshot_text import format_snapshot
+from tests.ci_steps import Step
 from tests.unit import sample_run
 from tests.unit.project.pages import ROOT
 from tests.unit.snapshots.snapshot_samples import GOOD, recorded
 
-SCRIPTS = ROOT / "scripts" / "ci"
 #: Those that a test runs, here or in tests/docker/test_ci.py.
 TESTED_SCRIPTS = {
     *("setup.sh", "images_key.sh", "load_images.sh", "save_images.sh", "measure.sh"),
@@ -27,46 +26,6 @@ TESTED_SCRIPTS = {
     # Of publish.yml: tests/unit/site/test_publish_script.py.
     "publish.sh",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A folder in which steps run, with GitHub's files."""
-
-    folder: Path
-
-    def run(
-        self, script: str, *arguments: str, **variables: str
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a script as a step; its outputs are read with ``outputs``."""
-        (self.folder / "output").write_text("")
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.folder),
-            "XDG_CACHE_HOME": str(self.folder / "cache"),
-            "DOCKER_HOST": f"unix://{self.folder}/no-docker.sock",
-            "POSTFIX_MATRIX_PYTHON": sys.executable,
-            "GITHUB_OUTPUT": str(self.folder / "output"),
-            "GITHUB_STEP_SUMMARY": str(self.folder / "summary.md"),
-            "GITHUB_WORKSPACE": str(self.folder),
-            "RUNNER_TEMP": str(self.folder / "temp"),
-            "CI": "true",
-        }
-        return subprocess.run(
-            [SCRIPTS / script, *arguments],
-            cwd=self.folder,
-            env={**environment, **variables},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    @property
-    def outputs(self) -> dict[str, str]:
-        """The outputs of the script that ran last."""
-        lines = (self.folder / "output").read_text().splitlines()
-        return dict(line.split("=", 1) for line in lines)
 
 
 @pytest.fixture
@@ -88,19 +47,26 @@ def test_set_up_refuses_what_it_does_not_know(step: Step) -> None:
 
 
 def test_the_images_key_follows_from_their_content(step: Step) -> None:
-    """Protects the cache: the same selection has the same key, another one has another."""
+    """Protects the cache: another selection of images has another key."""
     keys = []
-    for builds in ("debian-12", "debian-12", "debian-12,debian-13"):
+    for builds in ("debian-12", "debian-12,debian-13"):
         done = step.run("images_key.sh", INPUT_BUILDS=builds, INPUT_CLIENTS="openssl-1.0.2h")
         assert done.returncode == 0, done.stderr
         keys.append(step.outputs["key"])
-    assert keys[0] == keys[1]
-    assert len(set(keys)) == 2
+    assert keys[0] != keys[1]
     references = Path(step.outputs["references"]).read_text().splitlines()
     names = {reference.partition(":")[0] for reference in references}
     assert {"postfix-matrix/debian-12", "postfix-matrix/debian-13"} <= names
     assert "postfix-matrix/client-openssl-1.0.2h" in names
     assert not any("nodemailer" in name for name in names)
+
+
+def test_a_key_of_what_does_not_exist_is_an_error(step: Step) -> None:
+    """The step fails with the command's own exit code; an annotation says where to look."""
+    done = step.run("images_key.sh", INPUT_BUILDS="debian-99")
+    assert done.returncode == 4
+    assert "no build matches 'debian-99'" in done.stderr
+    assert "::error title=postfix-matrix::builds, clients or snapshot are wrong" in done.stdout
 
 
 def test_the_images_of_a_snapshot_are_those_that_it_was_recorded_with(step: Step) -> None:

@@ -71,5 +71,8 @@ def test_the_two_locks_agree() -> None:
 
 def test_locks_name_no_place() -> None:
     """A lock made on one machine must not send another one to that machine's mirror or folder."""
-    for lock in (ROOT / "requirements").iterdir():
+    for lock in (ROOT / "requirements").glob("*.txt"):
         assert not re.search(r"https?://|file:|--(extra-)?index|--find-links", lock.read_text())
+    npm_lock = (ROOT / "requirements" / "npm" / "package-lock.json").read_text()
+    assert '"integrity": "sha512-' in npm_lock
+    assert not re.search(r'"resolved": "[a-z+]*://', npm_lock)

@@ -23,7 +23,7 @@ WIDTH = 100
 #: The info strings that a code block may have. What a report prints has none.
 INFOS = frozenset(
     {"", "console", "console docker", "dockerfile", "json", "mermaid", "python", "python docker"}
-    | {"python run", "text", "toml"}
+    | {"python run", "text", "toml", "yaml", "bash"}
 )
 #: Options in inline code that are those of other programs, or of a driver.
 FOREIGN_OPTIONS = frozenset(

@@ -232,6 +232,7 @@ def test_a_process_without_a_free_file_says_so(engine_socket: EngineSocket) -> N
         "import os, resource, sys\n"
         "from harness.errors import HarnessError\n"
         "from harness.pytest_plugin.engine_socket import EngineSocket, SocketConnection\n"
+        "import tempfile; tempfile.gettempdir()\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (30, 30))\n"
         "try:\n    while True: os.open(os.devnull, os.O_RDONLY)\nexcept OSError: pass\n"
         "for make in (lambda: SocketConnection(*sys.argv[1:]),\n"

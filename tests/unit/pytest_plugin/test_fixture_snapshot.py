@@ -9,13 +9,18 @@ import pytest
 
 from harness.errors import UsageError
 from harness.outcomes import Outcome
-from harness.pytest_plugin.fixture_snapshot import check_level, raise_if_unrecorded
+from harness.pytest_plugin.fixture_snapshot import (
+    check_level,
+    describe_unselected,
+    raise_if_unrecorded,
+)
 from harness.pytest_plugin.not_measured import NotMeasured
+from harness.snapshots.checking import SnapshotCheck
 from harness.snapshots.snapshot import Measurement
 from harness.snapshots.values import SessionLevel
 from tests.pytest_sessions import prepare, run_pytest
-from tests.unit.snapshots.sample_server import observe, places
-from tests.unit.snapshots.snapshot_samples import recorded
+from tests.unit.snapshots.sample_server import SampleServer, candidate, observe, places
+from tests.unit.snapshots.snapshot_samples import GOOD, recorded
 
 TESTS = """
 import pytest
@@ -102,3 +107,12 @@ def test_an_update_names_what_it_could_not_record() -> None:
     assert f"  {new}: nodemailer-node6 is unavailable: no image" in rest
     raise_if_unrecorded(path, recorded(), Measurement({p: cells[p] for p in cells if p != slow}),
                         [place for place in places() if place != slow])  # fmt: skip
+
+
+def test_rows_that_a_test_does_not_choose_are_counted() -> None:
+    """Protects the warning: a test that passes says what of its snapshot it did not check."""
+    check = SnapshotCheck(recorded(), SessionLevel(), candidate(GOOD), SampleServer())
+    assert describe_unselected(check.run(places())) == ""
+    text = describe_unselected(check.run(places()[:8]))
+    assert text.startswith("2 recorded cells are not checked, which the test does not choose")
+    assert "(openssl-3.5.7; smtp)" in text

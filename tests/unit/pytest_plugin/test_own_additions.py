@@ -47,6 +47,8 @@ def test_an_option_replaces_the_configuration_files_value_of_that_name() -> None
     assert read_own_images([], []) is NO_OWN
     with pytest.raises(UsageError, match="twice"):
         read_own_images(["a=1", "a=2"], [])
+    with pytest.raises(UsageError, match="NAME=REFERENCE"):
+        read_own_images([], ["mine"])
 
 
 def test_policies_of_the_users_own_are_met_too(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from harness.reports.comparison_annotations import comparison_annotations
 from harness.reports.step_summary import MOST_BYTES, check_summary, run_summary, verify_summary
 from harness.reports.verdict_annotations import verdict_annotations
 from harness.reports.verify_annotations import find_logged_setting, verify_annotations
+from harness.reports.verify_remedy import TriedRemedy
 from harness.scenarios.policies import load_policies
 from harness.scenarios.scenario import Scenario
 from harness.snapshots.findings import CellFinding, Finding
@@ -33,8 +33,8 @@ from harness.snapshots.recorded_candidate import SettingChange
 from harness.snapshots.values import CellPlace
 from harness.verdicts.policy_answers import judge_services
 from harness.verdicts.verdict import judge_run
+from tests.ci_steps import MODULES, find_node
 from tests.unit import sample_run
-from tests.unit.observations.test_evidence_names import MODULES
 from tests.unit.sample_verdicts import run_of
 from tests.unit.snapshots.snapshot_samples import everything
 from tests.unit.verify_samples import ESTABLISHED, candidate_run, expectations, with_evidence
@@ -70,9 +70,7 @@ def test_commands_are_those_of_githubs_toolkit() -> None:
         }
         for case in cases
     ]
-    node = shutil.which("node")
-    assert node, "no node on PATH; scripts/setup --dev names what to install"
-    command = [node, str(DATA / "print_commands.mjs"), str(MODULES), json.dumps(given)]
+    command = [find_node(), str(DATA / "print_commands.mjs"), str(MODULES), json.dumps(given)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert [github_command(case, ROOT) for case in cases] == done.stdout.splitlines()
 
@@ -161,7 +159,21 @@ def test_verify_points_at_the_setting_that_decides() -> None:
     assert annotation.level is AnnotationLevel.ERROR
     assert annotation.place == FileLocation(Path("main.cf"), 3)
     assert "set here: smtpd_tls_protocols = !SSLv3" in annotation.message
+    assert annotation.title == "tls12-or-newer: smtp"
     assert "openssl-3.5.7 with TLSv1: negotiated TLSv1" in annotation.message
+
+
+def test_verify_says_what_was_tried_and_helps() -> None:
+    """The remedy stands beside the line that it replaces, only where it was measured to help."""
+    policy = load_policies()["tls12-or-newer"]
+    data = failing_run()
+    answers = judge_services(data, "candidate")
+    better = judge_services(candidate_run({"smtp": {"TLSv1.2": "TLSv1.2"}}), "candidate")
+    for after, helps in ((better, True), (answers, False)):
+        remedy = TriedRemedy(("smtpd_tls_protocols = >=TLSv1.2",), (), answers, after)
+        annotations = verify_annotations(data, scenario_of(""), answers, [policy], locate, remedy)
+        (annotation,) = annotations
+        assert annotation.message.endswith("smtpd_tls_protocols = >=TLSv1.2") is helps
 
 
 def test_verify_points_at_a_file_where_nothing_is_set() -> None:

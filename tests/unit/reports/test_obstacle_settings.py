@@ -126,6 +126,9 @@ def test_a_folder_of_an_earlier_version_shows_what_its_files_set() -> None:
         "smtpd_tls_exclude_ciphers = RC4",
     ]
     assert obstacle_settings(refused(Obstacle.CIPHER_LIST), None)[0].settings == ()
+    old["main.cf"] = "smtpd_tls_security_level = may\ntls_medium_cipherlist = AES128\n"
+    lines = texts(refused(Obstacle.CIPHER_LIST), old)[Obstacle.CIPHER_LIST]
+    assert "tls_medium_cipherlist = AES128" in lines, "its grade is the release's default"
 
 
 def test_page_and_terminal_show_them(tmp_path: Path) -> None:

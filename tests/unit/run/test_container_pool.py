@@ -63,12 +63,14 @@ class Starter:
 
     def __init__(self) -> None:
         self.targets: list[Target] = []
+        self.images: list[str] = []
 
     async def start(
-        self, build: Build, number: int, name_server: NameServer | None
+        self, build: Build, number: int, name_server: NameServer | None, image: str
     ) -> PostfixTarget:
         """Start one; a build of which there is no image fails."""
         await asyncio.sleep(0)
+        self.images.append(image)
         if build is OTHER and name_server == FAILING:
             raise InfrastructureError("it does not start")
         self.targets.append(Target(f"{build.id}-{number}"))
@@ -231,7 +233,9 @@ def test_one_that_fails_after_its_caller_has_left_makes_room() -> None:
     async def work() -> None:
         fails = asyncio.Event()
 
-        async def start(build: Build, _number: int, _asked: NameServer | None) -> PostfixTarget:
+        async def start(
+            build: Build, _number: int, _asked: NameServer | None, _image: str
+        ) -> PostfixTarget:
             if build is BUILD:
                 await fails.wait()
                 raise OSError("too many open files")

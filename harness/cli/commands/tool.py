@@ -1,0 +1,239 @@
+"""``postfix-matrix tool``: what a hardening tool changes, for files and for clients."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
+from harness.cli.measure_options import (
+    JSON,
+    MARKDOWN,
+    MeasureOptions,
+    format_option,
+    measuring_options,
+)
+from harness.cli.policy_options import collect_offers, parse_policy
+from harness.cli.signals import handle_signals
+from harness.cli.snapshot_files import refuse_in_ci, write_snapshot
+from harness.cli.tool_session import ToolFiles, ToolOutcome, ToolSession
+from harness.errors import UsageError
+from harness.files import write_atomically
+from harness.reports.problems import describe_problems
+from harness.reports.tool_json import tool_data
+from harness.reports.tool_markdown import tool_markdown
+from harness.reports.tool_text import tool_text
+from harness.reports.verify_json import verification_data
+from harness.run.choosing import read_scenarios
+from harness.scenarios.claims import BASELINE, Claims
+from harness.scenarios.policies import load_policies
+from harness.snapshots.snapshot import RecordedSelection
+from harness.snapshots.snapshot_file import load_snapshot
+from harness.snapshots.values import BEHAVIOUR, parse_level
+from harness.tools.tool_file import HardeningTool, ToolBase, load_tool, parse_base
+from harness.tools.trial import AFTER, BEFORE
+
+#: The report's file in the run's folder.
+TOOL_FILE = "tool.json"
+
+
+@click.command(
+    "tool",
+    cls=GroupedCommand,
+    epilog=format_examples(
+        "postfix-matrix tool harden.sh -b debian-12,debian-13",
+        "postfix-matrix tool tool.toml -b 'debian-*' --policy tls12-or-newer",
+    ),
+)
+@click.argument("path", type=click.Path(path_type=Path), metavar="TOOL.toml | SCRIPT")
+@grouped_option(
+    OptionGroup.SELECTION,
+    "--policy",
+    "-p",
+    "policies",
+    multiple=True,
+    metavar="NAME[=CLIENTS]",
+    help="A policy that the tool's configuration must meet ('postfix-matrix list policies').",
+)
+@grouped_option(
+    OptionGroup.CONFIGURATION,
+    "--base",
+    "base",
+    metavar="BASE",
+    help="What the tool starts from: stock, empty, debconf, or a folder.  "
+    "[default: the description's; else debconf on Debian and Ubuntu, stock elsewhere]",
+)
+@grouped_option(
+    OptionGroup.CONFIGURATION,
+    "--var",
+    "variables",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A variable of the tool: {NAME} in its command, and NAME in its environment.",
+)
+@grouped_option(
+    OptionGroup.CONFIGURATION,
+    "--check",
+    "check_path",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Compare what the tool's configuration does with this snapshot.",
+)
+@grouped_option(
+    OptionGroup.OUTPUT,
+    "--record",
+    "record_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Record what the tool's configuration does in this snapshot.",
+)
+@grouped_option(
+    OptionGroup.OUTPUT,
+    "--force",
+    is_flag=True,
+    help="Replace an existing snapshot, also where CI is set.",
+)
+@format_option("Markdown is for a CI job's summary; JSON has the tool's whole output.")
+@grouped_option(
+    OptionGroup.OUTPUT, "--verbose", "-v", is_flag=True, help="Print whole diffs, name every cell."
+)
+@measuring_options
+def tool_command(
+    path: Path,
+    policies: tuple[str, ...],
+    base: str | None,
+    variables: tuple[str, ...],
+    check_path: Path | None,
+    record_path: Path | None,
+    force: bool,
+    form: str,
+    verbose: bool,
+    measuring: MeasureOptions,
+) -> int:
+    """Show what a hardening tool changes for clients.
+
+    The tool is a script, or a description of one (docs/tools.md). It runs as root in a container of
+    each build, twice. The output has what it changed, whether its second run changes anything, and
+    what is different for clients. A tool that fails, or is not idempotent, gives the exit code 1.
+
+    So does one that does not meet a --policy, or differs from the snapshot of --check.
+    """
+    files = read_files(
+        path,
+        measuring=measuring,
+        policies=policies,
+        base=base,
+        variables=variables,
+        check_path=check_path,
+        record_path=record_path,
+        force=force,
+    )
+    with (
+        measuring.make_display() as display,
+        handle_signals(),
+        measuring.make_engine(display) as engine,
+    ):
+        outcome = ToolSession(files, measuring, engine).run()
+        # Before the engine closes, which may fail on a busy machine.
+        _print_outcome(outcome, files, form, verbose=verbose)
+        _record_snapshot(outcome, files, measuring)
+    if outcome.data is not None:
+        click.echo(f"\nThe run is in {outcome.data.folder}", err=True)
+        if problems := describe_problems(outcome.data):
+            click.echo(problems, err=True)
+    return outcome.exit_code
+
+
+def read_files(
+    path: Path,
+    *,
+    measuring: MeasureOptions,
+    policies: tuple[str, ...] = (),
+    base: str | None = None,
+    variables: tuple[str, ...] = (),
+    check_path: Path | None = None,
+    record_path: Path | None = None,
+    force: bool = False,
+) -> ToolFiles:
+    """Read everything that may be wrong, before anything starts.
+
+    Raises:
+        UsageError: the description, a policy, a variable, the base or a snapshot's path is wrong.
+    """
+    known = load_policies(measuring.scenarios_dir)
+    named = [parse_policy(text, known) for text in policies]
+    snapshot = None if check_path is None else load_snapshot(check_path)
+    level = parse_level(BEHAVIOUR if snapshot is None else snapshot.level, known)
+    if record_path is not None and record_path.exists():
+        if not force:
+            raise UsageError(f"{record_path} exists already", next_step="add --force to replace it")
+        refuse_in_ci(record_path, force=force)
+    claims = Claims(
+        offers=collect_offers(policy for policy, _ in named),
+        against=BEFORE,
+        expectations=tuple(expectation for _, expected in named for expectation in expected),
+    )
+    return ToolFiles(
+        tool=_read_tool(path, base, variables),
+        policies=policies,
+        claims=claims if named else None,
+        snapshot=snapshot,
+        snapshot_path=check_path,
+        snapshot_level=level,
+        record_path=record_path,
+        baseline=read_scenarios(None)[BASELINE],
+    )
+
+
+def _read_tool(path: Path, base: str | None, variables: tuple[str, ...]) -> HardeningTool:
+    """The tool, with the base and the variables of the command line."""
+    tool = load_tool(path)
+    given: dict[str, object] = {}
+    for text in variables:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"--var {text}: no value", next_step="write NAME=VALUE")
+        given[name] = value
+    tool = tool.with_variables(given)
+    if base is None:
+        return tool
+    parsed = parse_base(base, Path.cwd())
+    if parsed is None:
+        raise UsageError(
+            f"--base {base}: there is no such folder",
+            next_step=f"name {', '.join(ToolBase)}, or a folder",
+        )
+    return tool.with_base(parsed)
+
+
+def _print_outcome(outcome: ToolOutcome, files: ToolFiles, form: str, *, verbose: bool) -> None:
+    """Print the report, and keep it in the run's folder."""
+    policies = None
+    if files.claims is not None and outcome.data is not None and outcome.answers:
+        policies = verification_data(outcome.data, AFTER, outcome.answers, files.policies)
+    document = json.dumps(tool_data(outcome.report, policies), ensure_ascii=False, indent=1)
+    if outcome.data is not None:
+        write_atomically(outcome.data.folder / TOOL_FILE, document + "\n")
+    if form == JSON:
+        click.echo(document)
+    elif form == MARKDOWN:
+        click.echo(tool_markdown(outcome.report))
+    else:
+        click.echo(tool_text(outcome.report, verbose=verbose))
+
+
+def _record_snapshot(outcome: ToolOutcome, files: ToolFiles, measuring: MeasureOptions) -> None:
+    """Write the snapshot of --record, unless nothing was measured."""
+    if files.record_path is None:
+        return
+    chosen = measuring.selection
+    selection = RecordedSelection(chosen.services, chosen.clients, chosen.offers)
+    snapshot = outcome.make_snapshot(selection)
+    if snapshot is None:
+        click.echo(f"{files.record_path} is not written: nothing was measured", err=True)
+        return
+    write_snapshot(files.record_path, lambda _: snapshot)
+    click.echo(
+        f"{files.record_path}: {len(snapshot.cells)} cells of {len(snapshot.builds)} builds",
+        err=True,
+    )

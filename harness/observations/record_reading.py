@@ -1,0 +1,26 @@
+"""Reads what a run.json has from the data that would be written, without a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from harness.observations.run_folder import ImageInfo, RunRecord, load_run_form
+
+
+def read_record(data: Mapping[str, Any]) -> RunRecord:
+    """The content of a run.json that is known to be one (``run_record`` makes it)."""
+    return load_run_form().validate_python(data)
+
+
+def read_image(data: Mapping[str, Any]) -> ImageInfo:
+    """What a run.json records of an image."""
+    return _image_form().validate_python(data)
+
+
+@cache
+def _image_form() -> TypeAdapter[ImageInfo]:
+    return TypeAdapter(ImageInfo)

@@ -1,0 +1,384 @@
+"""Reads a tool's description, TOOL.toml, or a plain script; the errors have file, line and key."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from harness.errors import FileError, FileLocation, UsageError
+from harness.scenarios.toml_text import line_in_table, line_of, suggest_among
+
+#: Seconds that a tool may run, unless its description has another limit.
+TIME_LIMIT = 300.0
+#: Where the tool's working directory is in the container.
+WORK_DIRECTORY = "/postfix-matrix-tool/work"
+_LINE_OF_SYNTAX_ERROR = re.compile(r"\(at line (\d+), column \d+\)")
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+#: What a command of ``render`` can refer to, besides the tool's variables.
+RENDER_NAMES = ("build", "postfix", "openssl", "output", "python")
+
+_Line = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\n]+$")]
+_Text = Annotated[str, StringConstraints(min_length=1)]
+_Command = Annotated[tuple[_Text, ...], Field(min_length=1)]
+_Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+_Requirement = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*==[\w.+!-]+$")]
+_Package = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.:=~-]*$")]
+
+
+class ToolBase(StrEnum):
+    """What a tool starts from; a folder of the user's is no member.
+
+    ``stock``: what the build's package brings. ``empty``: an empty configuration directory.
+    ``debconf``: what Debian's package makes of the answer "Internet Site".
+    """
+
+    STOCK = "stock"
+    EMPTY = "empty"
+    DEBCONF = "debconf"
+
+
+class _NeedsTable(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    apt: tuple[_Package, ...] = ()
+    wheels: _Text | None = None
+    parts: dict[_Requirement, _Command] = Field(default_factory=dict)
+    debs: tuple[_Text, ...] = ()
+
+
+class _Settings(BaseModel):
+    """The keys that [on."BUILD-GLOB"] can override; None: not set."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    command: _Command | None = None
+    render: _Command | None = None
+    files: tuple[_Text, ...] | None = None
+    needs: _NeedsTable | None = None
+    base: _Line | None = None
+    network: bool | Annotated[str, StringConstraints(pattern="^none$")] | None = None
+    idempotent: bool | None = None
+    time_limit: Annotated[float, Field(gt=0, le=3600)] | None = None
+    vars: dict[_Variable, str | int | float | bool] | None = None
+
+
+class _OnBuild(_Settings):
+    """A table [on."BUILD-GLOB"]."""
+
+    skip: _Line | None = None
+
+
+class _Description(_Settings):
+    """The keys of TOOL.toml."""
+
+    title: _Line
+    on: dict[str, _OnBuild] = Field(default_factory=dict)
+
+
+_EXPECTED = {
+    "title": "one line of text",
+    "command": 'a list of texts: a program and its arguments, such as ["sh", "harden.sh"]',
+    "render": 'a list of texts: a generator that runs on this machine, such as ["./make-main-cf"]',
+    "files": "a list of files and folders beside this file",
+    "needs": 'a table such as {apt = ["python3"], wheels = "requirements.lock"}',
+    "base": "stock, empty, debconf, or a folder beside this file",
+    "network": '"none" (the default) or true',
+    "idempotent": "true (the default) or false",
+    "time_limit": "seconds, above 0 and at most 3600",
+    "vars": "a table of variables, with texts, numbers, true or false",
+    "on": 'tables such as [on."ubuntu-16.04"]',
+    "skip": "one line of text: why the tool is not tried there",
+    "apt": "a list of packages of Debian or Ubuntu",
+    "wheels": "a file of requirements (pip), beside this file",
+    "parts": 'a table such as {"ansible==12.1.0" = ["ansible_collections/ansible/utils"]}',
+    "debs": "a list of package files (.deb), beside this file",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ToolNeeds:
+    """What must be installed on the build before the tool can run.
+
+    ``apt`` are packages by name, ``wheels`` the path of a file of requirements, None for none;
+    ``parts`` are folders of large wheels of which nothing else is taken, by requirement
+    ("ansible==12.1.0"); ``debs`` are paths of package files.
+    """
+
+    apt: tuple[str, ...] = ()
+    wheels: Path | None = None
+    parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    debs: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HardeningTool:
+    """A tool as it is tried on a build.
+
+    ``command`` runs in the container, in a folder with the ``files``; ``render`` runs on this
+    machine instead, in the folder of the description. ``files`` are paths on this machine by their
+    path in the working directory. ``base`` is a :class:`ToolBase`, a folder, or None for the
+    build's default. ``time_limit`` is in seconds. ``skip`` is why it is not tried, "" if it is.
+    """
+
+    path: Path
+    title: str
+    command: tuple[str, ...] = ()
+    render: tuple[str, ...] = ()
+    files: Mapping[str, Path] = field(default_factory=dict)
+    needs: ToolNeeds = field(default_factory=ToolNeeds)
+    base: ToolBase | Path | None = None
+    network: bool = False
+    idempotent: bool = True
+    time_limit: float = TIME_LIMIT
+    variables: Mapping[str, str] = field(default_factory=dict)
+    skip: str = ""
+    overrides: tuple[tuple[str, HardeningTool], ...] = ()
+
+    def on_build(self, build: str) -> HardeningTool:
+        """The tool with what its description says of a build; the first glob that fits counts."""
+        for glob, tool in self.overrides:
+            if fnmatchcase(build, glob):
+                return replace(tool, overrides=())
+        return replace(self, overrides=())
+
+    def with_variables(self, variables: Mapping[str, object]) -> HardeningTool:
+        """The tool with further variables, or other values of its variables.
+
+        Raises:
+            UsageError: a name that cannot be a variable's.
+        """
+        for name in variables:
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+                raise UsageError(
+                    f"{name!r} cannot be a tool's variable",
+                    next_step="name it as variables of the environment are, such as domain",
+                )
+        given = {name: format_variable(value) for name, value in variables.items()}
+        return replace(
+            self,
+            variables={**self.variables, **given},
+            overrides=tuple((glob, tool.with_variables(given)) for glob, tool in self.overrides),
+        )
+
+    def with_base(self, base: ToolBase | Path) -> HardeningTool:
+        """The tool with another base, on every build."""
+        overrides = tuple((glob, tool.with_base(base)) for glob, tool in self.overrides)
+        return replace(self, base=base, overrides=overrides)
+
+    def fill_command(
+        self, command: Iterable[str], more: Mapping[str, str] | None = None
+    ) -> list[str]:
+        """A command with the values of variables in place of ``{NAME}``; others stay."""
+        values = {**self.variables, **(more or {})}
+        return [
+            _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), text) for text in command
+        ]
+
+
+def load_tool(path: Path) -> HardeningTool:
+    """Read TOOL.toml, or make a tool of a plain script.
+
+    Raises:
+        UsageError: there is no such file.
+        ToolErrors: with all errors in it, each with file, line and key.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be read: {error.strerror}",
+            next_step="name a tool's description (TOOL.toml) or a script",
+        ) from None
+    if path.suffix != ".toml":
+        return _make_script_tool(path, data)
+    text = data.decode("utf-8", "replace")
+    try:
+        description = _Description.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ToolErrors([_syntax_error(path, text, str(error))]) from None
+    except ValidationError as error:
+        raise ToolErrors(_key_error(path, text, dict(p)) for p in error.errors()) from None
+    return _Reader(path, text, description).read_tool()
+
+
+def parse_base(text: str, folder: Path) -> ToolBase | Path | None:
+    """A base by its name, or a folder; None: it is neither."""
+    if text in list(ToolBase):
+        return ToolBase(text)
+    return folder / text if (folder / text).is_dir() else None
+
+
+def format_variable(value: object) -> str:
+    """A variable's value as text; true and false in lower case, as TOML and YAML have them."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+class ToolErrors(UsageError):
+    """All errors of a tool's description; ``errors`` has each with its place."""
+
+    def __init__(self, errors: Iterable[FileError]) -> None:
+        # A union of types gives one error for each of its members.
+        self.errors = tuple({str(error): error for error in errors}.values())
+        listed = "\n".join(f"- {error}" for error in self.errors)
+        count = f"{len(self.errors)} error{'s' if len(self.errors) > 1 else ''}"
+        super().__init__(
+            f"the tool's description has {count}, so nothing was run:\n{listed}",
+            next_step="correct it; docs/tools.md has the keys and examples",
+        )
+
+
+def _make_script_tool(path: Path, data: bytes) -> HardeningTool:
+    """A script that is a tool itself; one without "#!" is the shell's."""
+    command = (f"./{path.name}",) if data.startswith(b"#!") else ("sh", path.name)
+    return HardeningTool(path, path.name, command, files={path.name: path})
+
+
+class _Reader:
+    """Makes a tool of a description whose keys are valid, and collects what is still wrong."""
+
+    def __init__(self, path: Path, text: str, description: _Description) -> None:
+        self._path = path
+        self._text = text
+        self._description = description
+        self._errors: list[FileError] = []
+
+    def read_tool(self) -> HardeningTool:
+        """The tool.
+
+        Raises:
+            ToolErrors: a file is missing, a base is unknown, or there is no command.
+        """
+        whole = self._description
+        tool = self._make_tool(whole, HardeningTool(self._path, whole.title), "")
+        overrides = [
+            (glob, self._make_tool(on, tool, glob, skip=on.skip or ""))
+            for glob, on in whole.on.items()
+        ]
+        for glob, checked in [("", tool), *overrides]:
+            self._check_command(checked, glob)
+        if self._errors:
+            raise ToolErrors(self._errors)
+        return replace(tool, overrides=tuple(overrides))
+
+    def _make_tool(
+        self, settings: _Settings, tool: HardeningTool, glob: str, skip: str = ""
+    ) -> HardeningTool:
+        """The tool with those settings that a table has."""
+        changes: dict[str, Any] = {"skip": skip}
+        if settings.command is not None:
+            changes |= {"command": settings.command, "render": ()}
+        if settings.render is not None:
+            changes |= {"render": settings.render, "command": settings.command or ()}
+        if settings.files is not None:
+            changes["files"] = self._find_files(settings.files, glob)
+        if settings.needs is not None:
+            changes["needs"] = self._read_needs(settings.needs, glob)
+        if settings.base is not None:
+            changes["base"] = self._read_base(settings.base, glob)
+        if settings.network is not None:
+            changes["network"] = settings.network is True
+        for name in ("idempotent", "time_limit"):
+            if (value := getattr(settings, name)) is not None:
+                changes[name] = value
+        given = {name: format_variable(value) for name, value in (settings.vars or {}).items()}
+        return replace(tool, **changes, variables={**tool.variables, **given})
+
+    def _check_command(self, tool: HardeningTool, glob: str) -> None:
+        if bool(tool.command) == bool(tool.render):
+            key = "render" if tool.command else "command"
+            what = "excludes command" if tool.command else "this key is missing"
+            expected = "one of command and render" if tool.command else _EXPECTED["command"]
+            self._add_error(glob, key, what, expected)
+        for key, command, more in (
+            ("command", tool.command, ()),
+            ("render", tool.render, RENDER_NAMES),
+        ):
+            names = {name for text in command for name in _PLACEHOLDER.findall(text)}
+            if key == "render" and (unknown := sorted(names - {*tool.variables, *more})):
+                known = ", ".join((*more, *tool.variables))
+                what = f"refers to {{{unknown[0]}}}, which is unknown"
+                self._add_error(glob, key, what, f"one of {known}")
+
+    def _find_files(self, names: Iterable[str], glob: str) -> dict[str, Path]:
+        """The files by their path in the working directory; a folder's files below its name."""
+        files: dict[str, Path] = {}
+        for name in names:
+            path = self._find_path("files", name, glob)
+            if path is None:
+                continue
+            inside = PurePosixPath(name).name if Path(name).is_absolute() else name.rstrip("/")
+            if ".." in PurePosixPath(inside).parts:
+                inside = PurePosixPath(inside).name
+            if path.is_dir():
+                for file in sorted(p for p in path.rglob("*") if p.is_file()):
+                    files[f"{inside}/{file.relative_to(path).as_posix()}"] = file
+            else:
+                files[inside] = path
+        return files
+
+    def _read_needs(self, table: _NeedsTable, glob: str) -> ToolNeeds:
+        wheels = None if table.wheels is None else self._find_path("wheels", table.wheels, glob)
+        debs = [self._find_path("debs", name, glob) for name in table.debs]
+        if table.parts and table.wheels is None:
+            self._add_error(glob, "parts", "there is no wheels", _EXPECTED["wheels"])
+        return ToolNeeds(
+            table.apt, wheels, table.parts, tuple(deb for deb in debs if deb is not None)
+        )
+
+    def _read_base(self, text: str, glob: str) -> ToolBase | Path | None:
+        base = parse_base(text, self._path.parent)
+        if base is None:
+            close = suggest_among(text, list(ToolBase))
+            self._add_error(glob, "base", f"cannot be {text!r}", f"{close}, or a folder")
+        return base
+
+    def _find_path(self, key: str, name: str, glob: str) -> Path | None:
+        path = self._path.parent / name
+        if path.exists():
+            return path
+        self._add_error(glob, key, f"there is no {name}", f"a file in {self._path.parent}")
+        return None
+
+    def _add_error(self, glob: str, key: str, what: str, expected: str) -> None:
+        place = FileLocation(self._path, _find_line(self._text, glob, key), key)
+        self._errors.append(FileError(place, what, expected=expected))
+
+
+def _find_line(text: str, glob: str, key: str) -> int | None:
+    """The line of a key at the top, or in the table of a glob for builds."""
+    if glob:
+        return line_in_table(text, f'on."{glob}"', 0, key)
+    return line_of(text, key) or line_of(
+        text, "needs" if key in ("apt", "wheels", "parts", "debs") else key
+    )
+
+
+def _syntax_error(path: Path, text: str, message: str) -> FileError:
+    match = _LINE_OF_SYNTAX_ERROR.search(message)
+    line = int(match[1]) if match else text.count("\n") + 1
+    what = f"is not TOML: {_LINE_OF_SYNTAX_ERROR.sub('', message).strip()}"
+    return FileError(FileLocation(path, line), what, expected='lines like title = "Some text"')
+
+
+def _key_error(path: Path, text: str, problem: dict[str, Any]) -> FileError:
+    """One of pydantic's errors as a FileError."""
+    keys = [str(part) for part in problem["loc"] if isinstance(part, str)]
+    glob = keys[1] if keys[0] == "on" and len(keys) > 1 else ""
+    known = [key for key in keys if key in _EXPECTED and key != "on"]
+    if problem["type"] == "extra_forbidden":
+        place = FileLocation(path, _find_line(text, glob, keys[-1]), keys[-1])
+        return FileError(place, "unknown key", expected=suggest_among(keys[-1], _EXPECTED))
+    key = known[-1] if known else keys[0]
+    place = FileLocation(path, _find_line(text, glob, key), key)
+    what = "this key is missing"
+    if problem["type"] != "missing":
+        what = f"cannot be {problem['input']!r}"
+    return FileError(place, what, expected=_EXPECTED.get(key, "a table"))

@@ -1,0 +1,8 @@
+class { 'postfix':
+  myorigin      => 'mail.example.test',
+  manage_mailx  => false,
+}
+postfix::config {
+  'smtpd_tls_security_level': value => 'may';
+  'smtpd_tls_protocols':      value => '!SSLv2, !SSLv3, !TLSv1, !TLSv1.1';
+}

@@ -1,0 +1,68 @@
+"""The end of a driver whose container is still being started: nothing is left that reports."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.clients import driver as driver_module
+from harness.clients.driver import Driver
+
+#: Seconds that something in another thread may take.
+PATIENCE = 20.0
+
+
+class SlowLab:
+    """Starts a container, which is a pair of sockets here, when it is let."""
+
+    def __init__(self) -> None:
+        self.pki = SimpleNamespace(ca="")
+        self.has_begun, self.may_go_on = threading.Event(), threading.Event()
+        self.inside, self.outside = socket.socketpair()
+
+    def start(self, *_arguments: Any) -> SlowLab:
+        """Wait, and be the container."""
+        self.has_begun.set()
+        assert self.may_go_on.wait(PATIENCE)
+        return self
+
+
+def test_a_container_that_starts_after_the_end_reports_to_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Protects runs whose builds are all unavailable: no thread fails at a loop that has ended."""
+    lab = SlowLab()
+    monkeypatch.setattr(driver_module, "put_files", lambda *_: None)
+    monkeypatch.setattr(driver_module, "certificate_files", lambda _: {})
+    monkeypatch.setattr(driver_module, "attach_socket", lambda *_, **__: lab.outside)
+
+    async def start_and_leave() -> Driver:
+        driver = Driver(lab, "openssl-3.5.7", "reference")  # type: ignore[arg-type]
+        starting = asyncio.create_task(driver.start())
+        await asyncio.to_thread(lab.has_begun.wait, PATIENCE)
+        starting.cancel()
+        with suppress(asyncio.CancelledError):
+            await starting
+        driver.close()
+        return driver
+
+    loop = asyncio.new_event_loop()
+    driver = loop.run_until_complete(start_and_leave())
+    loop.close()
+    failures: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", failures.append)
+    lab.may_go_on.set()
+    end = time.monotonic() + PATIENCE
+    while driver._last_stream is None or not driver._last_stream.ended:
+        assert time.monotonic() < end
+        lab.inside.close()
+        time.sleep(0.01)
+    driver._last_stream.close()
+    assert failures == []
