@@ -30,7 +30,7 @@ _VIEW = ("protocol", "cipher", "bits", "group")
 #: Columns of a run's table whose values hardly repeat.
 _PLAIN = ("cell", "seconds", "agree", "resumed", "measured")
 #: Rows that are converted at a time: bounds the memory.
-_BATCH = 100_000
+_BATCH = 20_000
 
 
 def write_state(path: Path, cells: CellColumns, tables: CellTables) -> None:
