@@ -6,7 +6,8 @@ from pathlib import Path
 
 from harness.files import write_atomically
 from harness.observations.run_folder import RunData, load_run
-from harness.reports.large_run import MOST_CELLS_OF_PAGE, render_large_run
+from harness.reports.large_run import MOST_CELLS_OF_PAGE as MOST_CELLS_OF_PAGE
+from harness.reports.large_run import render_large_run
 
 PAGE = "index.html"
 

@@ -11,7 +11,11 @@ from typing import Any
 
 from harness.catalog.cells import Cell
 from harness.catalog.plan import Plan
-from harness.observations.evidence_names import evidence_path, instance_path
+from harness.observations.evidence_names import (
+    earlier_instance_path,
+    evidence_path,
+    instance_path,
+)
 from harness.observations.journal import Journal
 from harness.observations.record import MeasuredWith, Observation, Outcome
 from harness.observations.reuse import (
@@ -59,9 +63,10 @@ class RunReuse:
             OSError: the new folder cannot be written.
         """
         taken = list(_take_files(self.source.folder, journal, self._observations()))
-        for build, scenario in dict.fromkeys((cell.build, cell.scenario) for cell in taken):
-            name = instance_path(build, scenario)
-            journal.take_file(self.source.folder / name, name)
+        for place in dict.fromkeys((cell.build, cell.scenario) for cell in taken):
+            for name in (instance_path(*place), earlier_instance_path(*place)):
+                if journal.take_file(self.source.folder / name, instance_path(*place)):
+                    break
         return taken
 
     def take_control(self, _cell: Cell, _journal: Journal) -> Observation | None:

@@ -23,7 +23,15 @@ from harness.observations import (
 from harness.observations import (
     run_folder as rundir,
 )
-from harness.observations.record import CertificateView, Observation, Outcome, Stage, TlsView
+from harness.observations.record import (
+    CertificateView,
+    MeasuredWith,
+    Observation,
+    Outcome,
+    Stage,
+    TakenOver,
+    TlsView,
+)
 from harness.postfix_config.key_files import FileKind
 from harness.scan.result import (
     CLASSES,
@@ -40,9 +48,11 @@ OPEN = {"client-result", "client-describe"}
 LATER = {
     "observation": {
         *("trust", "obstacles", "certificate", "resumed"),
-        *("run", "measured", "tool", "postfix", "openssl"),
+        *("run", "measured", "tool", "postfix", "openssl", "taken_over"),
     },
-    "run": {"licence", "citation"},
+    "run": {"licence", "citation", "measured_with"},
+    "verdicts": {"taken_over"},
+    "verify": {"taken_over"},
     "instance": {"checked"},
     "evidence": {"peer_log", "grounds"},
     "client-request": {"extras"},
@@ -143,7 +153,9 @@ def test_an_offer_is_written_as_the_code_writes_it(name: str) -> None:
         ("run", "$defs read_back", Versions, set()),
         ("scan", "$defs certificate", Certificate, set()),
         ("run", "$defs summary", rundir.RunSummary,
-         {"outcomes", "views_compared", "disagreements"}),
+         {"outcomes", "views_compared", "disagreements", "taken_over"}),
+        ("run", "properties measured_with anyOf 0", MeasuredWith, set()),
+        ("observation", "properties taken_over", TakenOver, set()),
     ],
 )  # fmt: skip
 def test_fields_are_the_codes(name: str, path: str, form: type, also: set[str]) -> None:
