@@ -16,7 +16,7 @@ from harness.site.facts import order_names
 from harness.site.pages import PageWriter, read_template
 from harness.site.side_pages import shorten
 from harness.site.site_index import SiteIndex
-from harness.site.titles import VERDICT_SIGNS, build_versions_text, described_by
+from harness.site.titles import VERDICT_SIGNS, build_versions_text, described_by, page_title
 from harness.site.verdict_state import recorded_verdict
 from harness.verdicts.line_effects import LinePart
 from harness.verdicts.observation_diff import UNOBSERVED
@@ -85,7 +85,7 @@ class AdvicePages:
         self._writer.write(
             "advice", "advice", name,
             page="advice",
-            title=f"{title}: does it work?"[:70],
+            title=page_title(f"{title}: does it work?"),
             description=f"{info.claim} {shown['sentence'] if shown else ''} Measured on "
             f"{len(rows)} builds of Postfix and OpenSSL.".strip(),
             crumbs=(("Advice", "advice/"),),

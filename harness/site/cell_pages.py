@@ -6,46 +6,38 @@ import gzip
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+from markupsafe import Markup
 
 from harness.observations.record import Observation, Outcome, TlsView
 from harness.observations.run_folder import Evidence
 from harness.reports.differences import DifferenceStanding
 from harness.reports.labels import obstacles_text
 from harness.reports.plain_text import escape_controls
-from harness.site.addresses import cell_fragment, page_file, page_link, quote_fragment
+from harness.site.addresses import page_file, page_link, quote_fragment
 from harness.site.cells import NONE, CellRow
 from harness.site.facts import ScenarioCells, shards_of
 from harness.site.nights import SiteContent
 from harness.site.pages import PageWriter
-from harness.site.titles import build_title, port_title
+from harness.site.titles import build_title, page_title, port_title
 from harness.verdicts.decisive_lines import decisive_line
 
 #: Cells of one page; more are split by client.
 MOST_CELLS = 120
 #: Characters of what both sides said, on one page: what fits beside the cells.
-_MOST_EXPLAINED = 15_000
+_MOST_EXPLAINED = 6_000
 _LONGEST_LINE = 220
 _SPACE = re.compile(r"\s")
 
 
-@dataclass(frozen=True, slots=True)
-class CellLine:
-    """One cell as a row of its page."""
-
-    id: str
-    link: str
-    offer: str
-    outcome: str
-    label: str
-    more: str
-    differs: str
-    views: str
-    who: str
-    beside: str
+#: A cell's row: the parts that many cells share are made once. Markup escapes what it formats.
+_HEAD = Markup('<tr id="{}"><th scope="row"><a href="#{}">{}</a></th>')
+_RESULT = Markup('<td class="o o-{}{}">{}{}</td>')
+_AGE = Markup(" <small>{}</small>")
+_REST = Markup('<td>{}</td><td>{}</td><td>{}</td><td class="more"></td></tr>')
 
 
 class CellPages:
@@ -54,6 +46,8 @@ class CellPages:
     def __init__(self, content: SiteContent, writer: PageWriter) -> None:
         self._content, self._writer = content, writer
         self._texts: dict[tuple[int, int, int], tuple[str, ...]] = {}
+        self._heads: dict[tuple[int, int, int], Markup] = {}
+        self._tails: dict[tuple[int, int, int], Markup] = {}
         self._newest: dict[tuple[int, int, int], bool] = {}
 
     def write_scenario(self, collected: ScenarioCells) -> None:
@@ -135,7 +129,7 @@ class CellPages:
         self._writer.write(
             "cell", "cell", build, collected.name, *([client] if client else []),
             page="cell",
-            title=f"{of_client}{build}, {collected.name}: cells"[:70],
+            title=page_title(f"{of_client}{build}, {collected.name}: cells"),
             description=f"What each client and offer gets from {build} under “{title}”, with both "
             "sides' evidence.",
             crumbs=tuple(crumbs if known else ()),
@@ -148,7 +142,7 @@ class CellPages:
         self, rows: Sequence[CellRow], beside: dict[tuple[int, int, int], CellRow]
     ) -> Iterator[dict[str, Any]]:
         names = self._content.tables
-        groups: dict[tuple[int, int], list[CellLine]] = {}
+        groups: dict[tuple[int, int], list[Markup]] = {}
         for row in rows:
             other = beside.get((row.service, row.client, row.offer))
             baseline = NONE if other is None else other.result
@@ -156,23 +150,28 @@ class CellPages:
             groups.setdefault((row.service, row.client), []).append(line)
         for (service, client), lines in groups.items():
             title = f"{names.client.names[client]} at {port_title(names.service.names[service])}"
-            yield {"title": title, "rows": lines}
+            yield {"title": title, "rows": Markup("\n").join(lines)}
 
-    def _make_line(self, row: CellRow, baseline: int, has_baseline: bool) -> CellLine:
-        names, comparer = self._content.tables, self._content.comparer
-        service, client = names.service.names[row.service], names.client.names[row.client]
-        offer = names.offer.names[row.offer]
-        spot = cell_fragment(service, client, offer)
+    def _make_line(self, row: CellRow, baseline: int, has_baseline: bool) -> Markup:
+        """A cell's row of the table."""
+        spot = (row.service, row.client, row.offer)
+        if spot not in self._heads:
+            names = self._content.tables
+            identity = row_id(names.spot(row))
+            offer = names.offer.names[row.offer]
+            self._heads[spot] = _HEAD.format(identity, quote_fragment(identity), offer)
         key = (row.offer, row.result, baseline if has_baseline else -2)
         if key not in self._texts:
             self._texts[key] = self._describe_row(row, baseline, has_baseline)
         outcome, label, who, views, compared, differs = self._texts[key]
-        age = self._describe_age(row, comparer.sentence)
-        return CellLine(
-            id=row_id(spot), link=quote_fragment(row_id(spot)), offer=offer, outcome=outcome,
-            label=label, more=age, differs=differs, views=views,
-            who=who, beside=compared,
-        )  # fmt: skip
+        age = self._describe_age(row, self._content.comparer.sentence)
+        if age:
+            result = _RESULT.format(outcome, differs, label, _AGE.format(age))
+            return self._heads[spot] + result + _REST.format(views, who, compared)
+        if key not in self._tails:
+            result = _RESULT.format(outcome, differs, label, "")
+            self._tails[key] = result + _REST.format(views, who, compared)
+        return self._heads[spot] + self._tails[key]
 
     def _describe_row(self, row: CellRow, baseline: int, has_baseline: bool) -> tuple[str, ...]:
         comparer = self._content.comparer

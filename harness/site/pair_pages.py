@@ -18,7 +18,14 @@ from harness.site.facts import order_names
 from harness.site.nearest import nearest_pairs
 from harness.site.pages import PageWriter
 from harness.site.site_index import ShownCell, SiteIndex
-from harness.site.titles import build_title, client_about, offer_title, port_title, short_port
+from harness.site.titles import (
+    build_title,
+    client_about,
+    offer_title,
+    page_title,
+    port_title,
+    short_port,
+)
 
 #: Rows of each table, so that a page keeps its size.
 _MOST_OFFERS, _MOST_ADVICE = 40, 90
@@ -46,7 +53,7 @@ class PairPages:
         self._writer.write(
             "can", "can", client, build,
             page="can",
-            title=f"{client} to {build}: can it deliver?"[:70],
+            title=page_title(f"{client} to {build}: can it deliver?"),
             description=f"Can {client} deliver to {build_title(build, state.image(build))}? "
             f"{short[:1].upper()}{short[1:]}. Measured with both sides' logs.",
             crumbs=(("Can it deliver?", "can/"), (client, page_link("client", client))),

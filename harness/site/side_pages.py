@@ -21,6 +21,7 @@ from harness.site.titles import (
     client_about,
     client_versions,
     described_by,
+    page_title,
     port_title,
     sends_mail,
     short_port,
@@ -85,7 +86,7 @@ class SidePages:
         self._writer.write(
             "build", "build", build,
             page="build",
-            title=f"{title}: which clients can deliver"[:70],
+            title=page_title(f"{title}: which clients can deliver"),
             description=f"Which mail clients can deliver to {title}, by TLS version and port, and "
             "what each piece of advice changes. Measured, with both sides' logs.",
             crumbs=(("Servers", "build/"),),
@@ -161,7 +162,7 @@ class SidePages:
         self._writer.write(
             "client", "client", client,
             page="client",
-            title=f"{title}: to which servers it can deliver"[:70],
+            title=page_title(f"{title}: to which servers it can deliver"),
             description=f"{about or client}: to which versions of Postfix and OpenSSL it can "
             "deliver mail, by port and TLS version. Measured, with both sides' logs.",
             crumbs=(("Clients", "client/"),),
@@ -222,7 +223,7 @@ class SidePages:
         self._writer.write(
             "alias", "client", name.id,
             page="client",
-            title=f"{name.name}: not measured here"[:70],
+            title=page_title(f"{name.name}: not measured here"),
             description=f"{name.name} was not measured here. {name.about} The nearest clients that "
             "were, and the servers to which they deliver.",
             crumbs=(("Clients", "client/"),),

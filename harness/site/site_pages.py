@@ -70,7 +70,7 @@ class SitePages:
         self._writer.write(
             "overview", "",
             page="overview",
-            title=f"{self._writer.common['site_title']}: Postfix, OpenSSL and mail clients"[:70],
+            title=f"{self._writer.common['site_title']}: Postfix, OpenSSL and mail clients",
             description="Which mail client can deliver to which version of Postfix and OpenSSL, "
             "and what each piece of TLS advice changes. Every result with both sides' evidence.",
             heading="Can this client deliver to that server?",

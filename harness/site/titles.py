@@ -14,6 +14,7 @@ from harness.reports.versions import openssl_version, postfix_version
 from harness.tls import DEFAULT, INBOUND, PLAINTEXT, Offer, Protocol, Service
 from harness.verdicts.verdict import Verdict
 
+_LONGEST_TITLE = 66
 #: Glyph, title and meaning of each verdict.
 VERDICT_SIGNS: Mapping[Verdict, tuple[str, str, str]] = {
     Verdict.CONFIRMED: ("✓", "confirmed", "It does what it promises."),
@@ -32,6 +33,11 @@ def verdict_titles() -> dict[str, dict[str, str]]:
         verdict.value: {"glyph": glyph, "title": title, "meaning": meaning}
         for verdict, (glyph, title, meaning) in VERDICT_SIGNS.items()
     }
+
+
+def page_title(text: str) -> str:
+    """A page's title: a search engine shows about sixty characters of it."""
+    return text if len(text) <= _LONGEST_TITLE else f"{text[:_LONGEST_TITLE].rpartition(' ')[0]} …"
 
 
 def port_title(service: str) -> str:
