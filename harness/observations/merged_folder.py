@@ -25,7 +25,7 @@ from harness.observations.run_folder import (
 from harness.observations.run_record import closing_figures, describe_host, describe_merged
 
 #: Fields of an observation that differ between two runs with the same result.
-_OF_THE_RUN = frozenset({"seconds", "evidence", "control", "taken_over"})
+OF_THE_RUN = frozenset({"seconds", "evidence", "control", "run", "measured", "taken_over"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ def _describe_result(observation: Observation) -> dict[str, Any]:
     values = asdict(observation)
     if values["certificate"] is not None:
         values["certificate"]["sha256"] = ""
-    return {key: value for key, value in values.items() if key not in _OF_THE_RUN}
+    return {key: value for key, value in values.items() if key not in OF_THE_RUN}
 
 
 def _is_result(observation: Observation) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -16,7 +17,8 @@ import pytest
 from harness.catalog.plan import Plan
 from harness.cli.main import run_cli
 from harness.errors import ExitCode
-from harness.observations.merged_folder import is_same_result
+from harness.observations.merged_folder import OF_THE_RUN, is_same_result
+from harness.observations.record import Observation
 from harness.observations.run_folder import RunData, load_run
 from harness.observations.run_record import prior_origins
 from tests.schema_files import faults
@@ -204,6 +206,21 @@ def test_times_and_fingerprints_make_no_difference(whole: Path) -> None:
     assert not is_same_result(cell, first)
     renamed = {**line, "certificate": {**line["certificate"], "issuer": "another"}}
     assert not is_same_result(first, type(cell).from_json(json.dumps(renamed)))
+
+
+def test_each_field_is_of_the_run_or_of_the_result() -> None:
+    """Protects merges from a new field: its author decides whether two runs may differ in it.
+
+    Without that, every cell of two runs would be flaky, or a difference would be hidden.
+    """
+    result = {
+        "cell", "build", "scenario", "config", "service", "client", "offer", "outcome", "stage",
+        "reason", "decided_by", "client_saw", "server_saw", "agree", "trust", "obstacles",
+        "certificate", "resumed", "schema", "tool", "postfix", "openssl",
+    }  # fmt: skip
+    fields = {field.name for field in dataclasses.fields(Observation)}
+    assert result.isdisjoint(OF_THE_RUN)
+    assert fields == result | OF_THE_RUN
 
 
 def change_scenario(folder: Path) -> None:
