@@ -33,6 +33,7 @@ def step(tmp_path: Path) -> Step:
     """A user's checkout: a configuration, a snapshot of it, a folder that must not be imported."""
     (tmp_path / "main.cf").write_text(GOOD)
     (tmp_path / "snapshot.json").write_text(format_snapshot(recorded()))
+    (tmp_path / "harden.sh").write_text("#!/bin/sh\npostconf -e smtpd_tls_security_level=may\n")
     (tmp_path / "harness").mkdir()
     (tmp_path / "harness" / "__init__.py").write_text("raise SystemExit('the wrong harness')\n")
     (tmp_path / "temp").mkdir()
@@ -156,13 +157,15 @@ def test_bad_input_of_the_command_is_annotated(
         {"INPUT_SNAPSHOT": "snapshot.json", "INPUT_CANDIDATE": "main.cf"},
         {"INPUT_POLICIES": "tls12-or-newer\n\n delivers-from=php*,mono* \n",
          "INPUT_CANDIDATE": " main.cf\n"},
+        {"INPUT_TOOL": "harden.sh", "INPUT_POLICIES": "no-ssl", "INPUT_BUILDS": "debian-12",
+         "INPUT_SNAPSHOT": "snapshot.json"},
         {"INPUT_SCENARIOS": "defaults", "INPUT_BUILDS": "debian-12", "INPUT_OFFERS": "TLSv1.2",
          "INPUT_SERVICES": "smtp", "INPUT_CLIENTS": "openssl-1.0.2h", "INPUT_JOBS": "4"},
     ],
-    ids=["check", "verify", "run"],
+    ids=["check", "verify", "tool", "run"],
 )  # fmt: skip
 def test_each_command_is_called_with_the_inputs(inputs: dict[str, str], step: Step) -> None:
-    """Check, verify and run get as far as the engine, which does not answer: exit code 3."""
+    """Each command gets as far as the engine, which does not answer: exit code 3."""
     done = step.run("measure.sh", **inputs)
     assert done.returncode == 3, done.stdout + done.stderr
     assert "Docker" in done.stderr
