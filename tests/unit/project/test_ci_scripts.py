@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from harness.snapshots.snapshot_text import format_snapshot
-from tests.ci_steps import Step
+from tests.ci_steps import Step, check_artifact_paths
 from tests.unit import sample_run
 from tests.unit.project.pages import ROOT
+from tests.unit.sample_shards import write_shards
 from tests.unit.snapshots.snapshot_samples import GOOD, recorded
 
 #: Those that a test runs, here or in tests/docker/test_ci.py.
@@ -197,6 +198,28 @@ def test_no_number_of_shards_is_refused(count: str, step: Step) -> None:
     done = step.run("shards.sh", COUNT=count)
     assert done.returncode == 4
     assert "write a number from 1 to 256" in done.stdout
+
+
+def test_shards_are_merged_and_judged(step: Step) -> None:
+    """The merge job: one run folder with its reports, a summary, and the verdicts' exit code."""
+    whole = sample_run.write_sample_run(step.folder / "whole")
+    write_shards(whole, step.folder / "shards", 3)
+    done = step.run("merge.sh", SHARDS="shards", EXPECT_SHARDS="3", RUNS=str(step.folder / "runs"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    run = Path(step.outputs["run"])
+    assert step.outputs["exit-code"] == "0"
+    assert all((run / name).is_file() for name in ("run.json", "junit.xml", "index.html"))
+    assert "## defaults" in (step.folder / "summary.md").read_text("utf-8")
+    assert check_artifact_paths(run).returncode == 0
+
+
+def test_a_missing_shard_fails_the_merge(step: Step) -> None:
+    """Protects a green job from a shard whose job was lost: exit code 4, and nothing is judged."""
+    whole = sample_run.write_sample_run(step.folder / "whole")
+    shutil.rmtree(write_shards(whole, step.folder / "shards", 3)[1])
+    done = step.run("merge.sh", SHARDS="shards", EXPECT_SHARDS="3", RUNS=str(step.folder / "runs"))
+    assert done.returncode == 4
+    assert step.outputs == {"run": "", "exit-code": "4"}
 
 
 def test_a_report_names_the_file_and_the_line(step: Step) -> None:
