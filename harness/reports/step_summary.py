@@ -11,6 +11,8 @@ from harness.reports.comparison_report import ComparisonReport
 from harness.reports.markdown import render_sections
 from harness.reports.plain_text import escape_markdown
 from harness.reports.problems import describe_problems
+from harness.reports.tool_markdown import tool_sections
+from harness.reports.tool_report import ToolReport
 from harness.reports.verify_markdown import verification_sections
 from harness.reports.verify_remedy import TriedRemedy
 from harness.verdicts.policy_answers import ServiceAnswer, overall_standing
@@ -39,6 +41,11 @@ def verify_summary(
     heading = f"## postfix-matrix verify: {names}: {overall_standing(answers)}"
     order = [name for name in ("table", "answers", "remedy", "stand-ins") if name in sections]
     return fit_sections([heading, *(sections[name] for name in order)], most, "sections")
+
+
+def tool_summary(report: ToolReport, most: int) -> str:
+    """What a tool did, faults first, diffs last."""
+    return fit_sections(tool_sections(report), most, "sections")
 
 
 def run_summary(data: RunData, most: int) -> str:

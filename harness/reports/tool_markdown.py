@@ -22,6 +22,11 @@ from harness.tools.judging import describe_change
 
 def tool_markdown(report: ToolReport) -> str:
     """The whole report; long diffs are folded."""
+    return "\n\n".join(tool_sections(report))
+
+
+def tool_sections(report: ToolReport) -> list[str]:
+    """The parts of the Markdown, the most important first."""
     parts = [
         f"## {escape_markdown(report.title)}",
         "\n".join(_fault_items(report)),
@@ -29,7 +34,7 @@ def tool_markdown(report: ToolReport) -> str:
         *_client_parts(report),
         *_change_parts(report),
     ]
-    return "\n\n".join(part for part in parts if part)
+    return [part for part in parts if part]
 
 
 def _fault_items(report: ToolReport) -> Iterator[str]:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
+from harness.cli.ci_output import (
+    CI_FORMS,
+    GITHUB,
+    GITLAB,
+    print_annotations,
+    without_commands,
+)
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import (
     JSON,
     MARKDOWN,
+    TEXT,
     MeasureOptions,
     format_option,
     measuring_options,
@@ -19,16 +29,20 @@ from harness.cli.policy_options import collect_offers, parse_policy
 from harness.cli.signals import handle_signals
 from harness.cli.snapshot_files import refuse_in_ci, write_snapshot
 from harness.cli.tool_session import ToolFiles, ToolOutcome, ToolSession
-from harness.errors import UsageError
+from harness.errors import FileLocation, UsageError
 from harness.files import write_atomically
+from harness.reports.annotations import Annotation
 from harness.reports.problems import describe_problems
+from harness.reports.step_summary import tool_summary
+from harness.reports.tool_annotations import tool_annotations
 from harness.reports.tool_json import tool_data
 from harness.reports.tool_markdown import tool_markdown
 from harness.reports.tool_text import tool_text
+from harness.reports.verify_annotations import verify_annotations
 from harness.reports.verify_json import verification_data
 from harness.run.choosing import read_scenarios
 from harness.scenarios.claims import BASELINE, Claims
-from harness.scenarios.policies import load_policies
+from harness.scenarios.policies import Policy, load_policies
 from harness.snapshots.snapshot import RecordedSelection
 from harness.snapshots.snapshot_file import load_snapshot
 from harness.snapshots.values import BEHAVIOUR, parse_level
@@ -93,7 +107,11 @@ TOOL_FILE = "tool.json"
     is_flag=True,
     help="Replace an existing snapshot, also where CI is set.",
 )
-@format_option("Markdown is for a CI job's summary; JSON has the tool's whole output.")
+@format_option(
+    "Markdown is for a comment; JSON has the tool's whole output; github and gitlab show the "
+    "findings on the tool's file (docs/ci.md).",
+    (TEXT, JSON, MARKDOWN, *CI_FORMS),
+)
 @grouped_option(
     OptionGroup.OUTPUT, "--verbose", "-v", is_flag=True, help="Print whole diffs, name every cell."
 )
@@ -136,6 +154,8 @@ def tool_command(
         outcome = ToolSession(files, measuring, engine).run()
         # Before the engine closes, which may fail on a busy machine.
         _print_outcome(outcome, files, form, verbose=verbose)
+        if form in CI_FORMS:
+            _print_findings(outcome, files, form, load_policies(measuring.scenarios_dir))
         _record_snapshot(outcome, files, measuring)
     if outcome.data is not None:
         click.echo(f"\nThe run is in {outcome.data.folder}", err=True)
@@ -218,8 +238,27 @@ def _print_outcome(outcome: ToolOutcome, files: ToolFiles, form: str, *, verbose
         click.echo(document)
     elif form == MARKDOWN:
         click.echo(tool_markdown(outcome.report))
-    else:
-        click.echo(tool_text(outcome.report, verbose=verbose))
+    elif form != GITLAB:
+        with without_commands() if form == GITHUB else nullcontext():
+            click.echo(tool_text(outcome.report, verbose=verbose))
+
+
+def _print_findings(
+    outcome: ToolOutcome, files: ToolFiles, form: str, known: Mapping[str, Policy]
+) -> None:
+    """Print the findings for a CI, each on the tool's file."""
+    answers: list[Annotation] = []
+    if outcome.data is not None and outcome.measurements:
+        policies = [known[text.partition("=")[0]] for text in files.policies]
+        # The tool's settings may differ among builds; those of the first one stand for them.
+        candidate = outcome.measurements[0].trial.after
+        assert candidate is not None
+        place = FileLocation(files.tool.path)
+        answers += verify_annotations(
+            outcome.data, candidate, outcome.answers, policies, lambda _: place
+        )
+    annotations = list(tool_annotations(outcome.report, answers))
+    print_annotations(annotations, form, lambda most: tool_summary(outcome.report, most))
 
 
 def _record_snapshot(outcome: ToolOutcome, files: ToolFiles, measuring: MeasureOptions) -> None:

@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from harness.snapshots.snapshot_text import format_snapshot
-from tests.ci_steps import Step
+from tests.ci_steps import Step, check_artifact_paths
 from tests.unit import sample_run
 from tests.unit.project.pages import ROOT
+from tests.unit.sample_shards import write_shards
 from tests.unit.snapshots.snapshot_samples import GOOD, recorded
 
 #: Those that a test runs, here or in tests/docker/test_ci.py.
@@ -33,6 +34,7 @@ def step(tmp_path: Path) -> Step:
     """A user's checkout: a configuration, a snapshot of it, a folder that must not be imported."""
     (tmp_path / "main.cf").write_text(GOOD)
     (tmp_path / "snapshot.json").write_text(format_snapshot(recorded()))
+    (tmp_path / "harden.sh").write_text("#!/bin/sh\npostconf -e smtpd_tls_security_level=may\n")
     (tmp_path / "harness").mkdir()
     (tmp_path / "harness" / "__init__.py").write_text("raise SystemExit('the wrong harness')\n")
     (tmp_path / "temp").mkdir()
@@ -156,13 +158,15 @@ def test_bad_input_of_the_command_is_annotated(
         {"INPUT_SNAPSHOT": "snapshot.json", "INPUT_CANDIDATE": "main.cf"},
         {"INPUT_POLICIES": "tls12-or-newer\n\n delivers-from=php*,mono* \n",
          "INPUT_CANDIDATE": " main.cf\n"},
+        {"INPUT_TOOL": "harden.sh", "INPUT_POLICIES": "no-ssl", "INPUT_BUILDS": "debian-12",
+         "INPUT_SNAPSHOT": "snapshot.json"},
         {"INPUT_SCENARIOS": "defaults", "INPUT_BUILDS": "debian-12", "INPUT_OFFERS": "TLSv1.2",
          "INPUT_SERVICES": "smtp", "INPUT_CLIENTS": "openssl-1.0.2h", "INPUT_JOBS": "4"},
     ],
-    ids=["check", "verify", "run"],
+    ids=["check", "verify", "tool", "run"],
 )  # fmt: skip
 def test_each_command_is_called_with_the_inputs(inputs: dict[str, str], step: Step) -> None:
-    """Check, verify and run get as far as the engine, which does not answer: exit code 3."""
+    """Each command gets as far as the engine, which does not answer: exit code 3."""
     done = step.run("measure.sh", **inputs)
     assert done.returncode == 3, done.stdout + done.stderr
     assert "Docker" in done.stderr
@@ -194,6 +198,28 @@ def test_no_number_of_shards_is_refused(count: str, step: Step) -> None:
     done = step.run("shards.sh", COUNT=count)
     assert done.returncode == 4
     assert "write a number from 1 to 256" in done.stdout
+
+
+def test_shards_are_merged_and_judged(step: Step) -> None:
+    """The merge job: one run folder with its reports, a summary, and the verdicts' exit code."""
+    whole = sample_run.write_sample_run(step.folder / "whole")
+    write_shards(whole, step.folder / "shards", 3)
+    done = step.run("merge.sh", SHARDS="shards", EXPECT_SHARDS="3", RUNS=str(step.folder / "runs"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    run = Path(step.outputs["run"])
+    assert step.outputs["exit-code"] == "0"
+    assert all((run / name).is_file() for name in ("run.json", "junit.xml", "index.html"))
+    assert "## defaults" in (step.folder / "summary.md").read_text("utf-8")
+    assert check_artifact_paths(run).returncode == 0
+
+
+def test_a_missing_shard_fails_the_merge(step: Step) -> None:
+    """Protects a green job from a shard whose job was lost: exit code 4, and nothing is judged."""
+    whole = sample_run.write_sample_run(step.folder / "whole")
+    shutil.rmtree(write_shards(whole, step.folder / "shards", 3)[1])
+    done = step.run("merge.sh", SHARDS="shards", EXPECT_SHARDS="3", RUNS=str(step.folder / "runs"))
+    assert done.returncode == 4
+    assert step.outputs == {"run": "", "exit-code": "4"}
 
 
 def test_a_report_names_the_file_and_the_line(step: Step) -> None:

@@ -22,7 +22,14 @@ from harness.reports.annotations import (
     github_commands,
 )
 from harness.reports.comparison_annotations import comparison_annotations
-from harness.reports.step_summary import MOST_BYTES, check_summary, run_summary, verify_summary
+from harness.reports.step_summary import (
+    MOST_BYTES,
+    check_summary,
+    run_summary,
+    tool_summary,
+    verify_summary,
+)
+from harness.reports.tool_annotations import tool_annotations
 from harness.reports.verdict_annotations import verdict_annotations
 from harness.reports.verify_annotations import find_logged_setting, verify_annotations
 from harness.reports.verify_remedy import TriedRemedy
@@ -37,6 +44,7 @@ from tests.ci_steps import MODULES, find_node
 from tests.unit import sample_run
 from tests.unit.sample_verdicts import run_of
 from tests.unit.snapshots.snapshot_samples import everything
+from tests.unit.tool_samples import sample_report
 from tests.unit.verify_samples import ESTABLISHED, candidate_run, expectations, with_evidence
 
 DATA = Path(__file__).parents[1] / "data"
@@ -213,6 +221,21 @@ def test_refuted_advice_is_on_its_expectation(failing: bool) -> None:
     assert {each.level for each in made} <= {level, AnnotationLevel.WARNING}
     assert any(each.level is level for each in made)
     assert all(each.place and each.place.file == Path("s/scenario.toml") for each in made)
+
+
+def test_a_tools_faults_are_on_its_file() -> None:
+    """A tool's configuration lies in no file of the checkout; the tool does."""
+    report = sample_report()
+    made = list(tool_annotations(report, [annotate("a policy is not met", "main.cf", 3)]))
+    assert {each.place for each in made} == {FileLocation(Path(report.path))}
+    by_title = {each.title: each for each in made}
+    assert by_title["tool: not idempotent"].level is AnnotationLevel.ERROR
+    assert "/etc/postfix/main.cf" in by_title["tool: not idempotent"].message
+    assert "debian-99" in by_title["tool: not tried"].message
+    assert by_title["tool: not tried"].level is AnnotationLevel.WARNING
+    assert any(each.message == "a policy is not met" for each in made)
+    summary = tool_summary(report, MOST_BYTES)
+    assert summary.index("**Fault**") < summary.index("| build |")
 
 
 def many_cells(number: int) -> tuple[CellFinding, ...]:
