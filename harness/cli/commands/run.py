@@ -323,7 +323,8 @@ def _find_scenarios(prior: RunData) -> Path | None:
     if not folder.is_dir():
         raise UsageError(
             f"{prior.folder} was started with --scenarios-dir {folder}, which is no folder here",
-            cause="it was a relative path from another folder, or was moved",
+            cause="it was a relative path from another folder, or was moved; of an absolute path a "
+            "run folder, which may be shared, keeps the last name alone",
             next_step="name the folder with --scenarios-dir",
         )
     return folder

@@ -90,13 +90,21 @@ def test_an_interrupted_run_names_the_command_that_continues_it(
     [(False, "which is no folder here"), (True, "the scenarios have 2 errors")],
 )
 def test_a_resumed_run_reads_the_scenarios_that_it_began_with(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], exists: bool, message: str
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    exists: bool,
+    message: str,
 ) -> None:
-    """Protects ``--resume``: without --scenarios-dir the run's own folder is read, not ours."""
+    """Protects ``--resume``: without --scenarios-dir the run's own folder is read, not ours.
+
+    Of an absolute path a run folder keeps the last name alone: it has to be named again.
+    """
+    monkeypatch.chdir(tmp_path)
     folder, scenarios = tmp_path / "run", tmp_path / "scenarios"
     shutil.copytree(Path(__file__).parents[2] / "data" / "run-folder", folder)
     record = json.loads((folder / "run.json").read_text())
-    record["command"] = ["postfix-matrix", "run", "--scenarios-dir", str(scenarios)]
+    record["command"] = ["postfix-matrix", "run", "--scenarios-dir", "scenarios"]
     (folder / "run.json").write_text(json.dumps(record))
     if exists:
         (scenarios / "another").mkdir(parents=True)
