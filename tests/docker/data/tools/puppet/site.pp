@@ -1,6 +1,8 @@
 class { 'postfix':
   myorigin      => 'mail.example.test',
   manage_mailx  => false,
+  # Without it the module lets smtpd listen on 127.0.0.1 only.
+  smtp_listen   => 'all',
 }
 postfix::config {
   'smtpd_tls_security_level': value => 'may';
