@@ -39,11 +39,11 @@ class CellCache:
 
     def has(self, name: str) -> bool:
         """Whether there is an entry of this name, damaged or not."""
-        return self._path(name).is_file()
+        return self._entry_path(name).is_file()
 
     def read(self, name: str) -> dict[str, Any] | None:
         """An entry; None: there is none, or it was damaged."""
-        path = self._path(name)
+        path = self._entry_path(name)
         try:
             digest, _, body = path.read_bytes().partition(b"\n")
         except OSError:
@@ -65,13 +65,13 @@ class CellCache:
         digest = hashlib.sha256(body.encode()).hexdigest()
         with suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
-            replace_file(self._path(name), f"{digest}\n{body}", mode=0o600)
+            replace_file(self._entry_path(name), f"{digest}\n{body}", mode=0o600)
 
     def discard(self, name: str) -> None:
         """Remove an entry that cannot be used, and count it."""
         self.damaged += 1
         with suppress(OSError):
-            self._path(name).unlink()
+            self._entry_path(name).unlink()
 
     def prune(self) -> None:
         """Remove the entries that were not read for the longest time, if all are too large."""
@@ -91,5 +91,5 @@ class CellCache:
             if total <= self._most_bytes * 3 // 4:
                 return
 
-    def _path(self, name: str) -> Path:
+    def _entry_path(self, name: str) -> Path:
         return self.folder / f"{name}{_SUFFIX}"

@@ -62,7 +62,7 @@ class RunReuse:
         Raises:
             OSError: the new folder cannot be written.
         """
-        taken = list(_take_files(self.source.folder, journal, self._observations()))
+        taken = list(_take_files(self.source.folder, journal, self._list_observations()))
         for place in dict.fromkeys((cell.build, cell.scenario) for cell in taken):
             for name in (instance_path(*place), earlier_instance_path(*place)):
                 if journal.take_file(self.source.folder / name, instance_path(*place)):
@@ -77,7 +77,7 @@ class RunReuse:
         """False: all were taken with the cells."""
         return False
 
-    def _observations(self) -> Iterator[Observation]:
+    def _list_observations(self) -> Iterator[Observation]:
         """In the order of the earlier run."""
         marked = {**self.decision.taken, **self.decision.controls}
         return (marked[cell.cell] for cell in self.source.observations if cell.cell in marked)

@@ -75,8 +75,7 @@ from harness.verdicts.verdict import judge_run
     cls=GroupedCommand,
     epilog=format_examples(
         "postfix-matrix run -b 'debian-*' -s defaults",
-        "postfix-matrix run -S submission -o TLSv1..TLSv1.2 --dry-run",
-        "postfix-matrix run --reuse latest",
+        "postfix-matrix run -S submission -o TLSv1..TLSv1.2 --reuse latest --dry-run",
     ),
 )
 @axis_options
