@@ -232,7 +232,7 @@ def test_a_choice_of_configurations_is_in_the_address(site: SiteReader) -> None:
 
 
 #: So many clients that the table keeps only the rows in sight as elements.
-MANY = 60
+MANY = 20
 
 
 def multiply_clients(facts: dict[str, Any]) -> dict[str, Any]:
