@@ -9,7 +9,7 @@ import pytest
 from tests.pytest_sessions import ROOT, prepare, run_pytest
 from tests.unit.project.pages import Page
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.nightly]
 _PATH = ROOT / "docs" / "pytest.md"
 PAGE = Page(_PATH, _PATH.read_text("utf-8"))
 #: Blocks that are files of the project: their first line names them.
