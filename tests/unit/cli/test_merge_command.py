@@ -223,7 +223,7 @@ def test_files_of_earlier_versions_get_names_that_can_be_stored(
     assert not [path for path in target.rglob("*") if ":" in path.name]
 
 
-def test_an_unfinished_merge_is_no_run(shards: list[Path], tmp_path: Path) -> None:
+def test_an_unfinished_merge_is_no_run(shards: list[Path]) -> None:
     """Protects a repeated merge: what a killed one left beside its runs is not merged."""
     folder = shards[0].parent
     shutil.copytree(shards[0], folder / ".merged.merging")
