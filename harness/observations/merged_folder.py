@@ -60,6 +60,10 @@ class MergedFolder:
                 self._cells[observation.cell] = [(known.run.id, observation)]
         self._journal = Journal(folder)
 
+    def expect_code(self, version: str, digest: str, label: str) -> None:
+        """Refuse runs that were made by other code; see :meth:`SameInputs.expect_code`."""
+        self._inputs.expect_code(version, digest, label)
+
     @property
     def folder(self) -> Path:
         """Where it is."""

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ import pytest
 
 from harness.catalog.plan import Plan
 from harness.cli.main import run_cli
-from harness.errors import ExitCode
+from harness.errors import ExitCode, UsageError
 from harness.observations.evidence_names import evidence_path, instance_path
-from harness.observations.merged_folder import OF_THE_RUN, is_same_result
+from harness.observations.merged_folder import OF_THE_RUN, MergedFolder, is_same_result
 from harness.observations.record import Observation
 from harness.observations.run_folder import RunData, load_run
 from harness.observations.run_record import prior_origins
@@ -245,6 +246,23 @@ def test_with_what_all_shards_were_measured_is_kept(
     assert merge(tmp_path / "merged", *shards) == ExitCode.OK
     merged = load_run(tmp_path / "merged").run.measured_with
     assert merged == (load_run(shards[1]).run.measured_with if is_equal else None)
+
+
+@pytest.mark.parametrize(
+    ("version", "digest", "message"),
+    [("9.9", "a", "the run r1 was made by postfix-matrix 9.9"), ("0.1.0", "b", "by other code")],
+)
+def test_a_run_of_other_code_than_expected_is_refused(
+    version: str, digest: str, message: str, whole: Path, tmp_path: Path
+) -> None:
+    """Protects the record of a run on workers, which names the code of the client's machine."""
+    setup = {"version": "a", "time_limit": 20.0, "names": "none"}
+    change_run(whole, whole, measured_with=setup)
+    with closing(MergedFolder(tmp_path / "merged")) as merged:
+        merged.expect_code(version, digest, "the run r1")
+        with pytest.raises(UsageError, match=message):
+            merged.add(load_run(whole), "debian-12 on tcp://192.0.2.1:8786")
+        assert merged.observations == ()
 
 
 @pytest.mark.parametrize("is_first", [True, False])
