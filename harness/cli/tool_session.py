@@ -15,6 +15,7 @@ from harness.reports.tool_report import BuildReport, ToolReport, join_blames
 from harness.reports.tool_text import builds_with_faults
 from harness.reports.verify_text import verification_text
 from harness.run.engine import Engine
+from harness.run.job import exit_code
 from harness.run.tool_run import ToolMeasurement, ToolRun, join_findings
 from harness.scenarios.claims import Claims
 from harness.scenarios.scenario import Scenario
@@ -75,10 +76,20 @@ class ToolOutcome:
         standing = overall_standing(self.answers) if self.answers else Standing.HOLDS
         if ExitCode.DIFFERS in codes or standing is Standing.FAILS:
             return ExitCode.DIFFERS
-        is_unmeasured = any(build.trouble for build in self.report.builds)
-        if is_unmeasured or codes - {ExitCode.OK} or standing is not Standing.HOLDS:
+        if self._is_unmeasured or codes - {ExitCode.OK} or standing is not Standing.HOLDS:
             return ExitCode.INFRASTRUCTURE
         return ExitCode.OK
+
+    @property
+    def _is_unmeasured(self) -> bool:
+        """Whether something was not measured, or nothing at all though the tool was tried."""
+        if all(build.result.skip for build in self.report.builds):
+            return False
+        has_trouble = any(build.trouble for build in self.report.builds)
+        has_cells = any(measurement.measured.cells for measurement in self.measurements)
+        if self.data is None or has_trouble or not has_cells:
+            return True
+        return exit_code(self.data) != ExitCode.OK
 
     def make_snapshot(self, selection: RecordedSelection) -> Snapshot | None:
         """The snapshot of what was measured, with the settings that the tool left on each build."""

@@ -52,6 +52,15 @@ class SameInputs:
         for name, image in data.run.images.items():
             self._check_image(name, image, label)
 
+    def expect_code(self, version: str, digest: str, label: str) -> None:
+        """Let only runs of this version, measured by this code, be added; ``label`` names it.
+
+        Raises:
+            UsageError: a run before is of another one.
+        """
+        self._check_version(version, label)
+        self._check_code(digest, label)
+
     def _check_version(self, version: str, label: str) -> None:
         first, known = self._version = self._version or (label, version)
         if version != known:

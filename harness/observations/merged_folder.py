@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.catalog.plan import Plan
+from harness.observations.evidence_names import evidence_path, instance_path
 from harness.observations.journal import Journal
 from harness.observations.licence import citation
 from harness.observations.local_paths import hide_in_command
@@ -21,6 +22,7 @@ from harness.observations.run_folder import (
     Missing,
     RunData,
     ScopeAxes,
+    list_flaky_observations,
 )
 from harness.observations.run_record import closing_figures, describe_host, describe_merged
 
@@ -58,6 +60,10 @@ class MergedFolder:
                 self._cells[observation.cell] = [(known.run.id, observation)]
         self._journal = Journal(folder)
 
+    def expect_code(self, version: str, digest: str, label: str) -> None:
+        """Refuse runs that were made by other code; see :meth:`SameInputs.expect_code`."""
+        self._inputs.expect_code(version, digest, label)
+
     @property
     def folder(self) -> Path:
         """Where it is."""
@@ -84,11 +90,13 @@ class MergedFolder:
             UsageError: it was made from other inputs than those before; then nothing is written.
         """
         self._note_run(data, label)
-        written = [cell for cell in data.observations if self._add_cell(data, cell)]
+        # Of a run that was merged itself, a flaky cell has several results.
+        cells = (*list_flaky_observations(data), *data.observations)
+        written = [cell for cell in cells if self._add_cell(data, cell)]
         for path in sorted(data.folder.glob("instances/*/*.json")):
-            name = path.relative_to(data.folder)
+            name = instance_path(path.parent.name, path.stem)
             if not (self.folder / name).exists():
-                self._journal.take_file(path, str(name))
+                self._journal.take_file(path, name)
         return tuple(written)
 
     def write_run(self, record: Mapping[str, Any]) -> None:
@@ -114,10 +122,12 @@ class MergedFolder:
         kept = self._cells.setdefault(observation.cell, [])
         if any(is_same_result(known, observation) for _, known in kept):
             return False
-        placed = replace(observation, evidence=self._place_evidence(observation.evidence))
-        evidence = _find_evidence(data.folder, observation.evidence)
-        if evidence is not None and placed.evidence is not None:
-            self._journal.take_file(evidence, placed.evidence)
+        placed = observation
+        if observation.evidence is not None:
+            placed = replace(observation, evidence=self._place_evidence(observation.cell))
+            evidence = _find_evidence(data.folder, observation.evidence)
+            if evidence is not None:
+                self._journal.take_file(evidence, str(placed.evidence))
         self._journal.add_line(placed)
         kept.append((data.run.id, placed))
         if len(kept) > 1 and not _is_result(placed):
@@ -128,12 +138,15 @@ class MergedFolder:
             self._journal.add_line(counting[1])
         return True
 
-    def _place_evidence(self, evidence: str | None) -> str | None:
+    def _place_evidence(self, cell: str) -> str:
         """Where a cell's evidence goes; beside that of the same cell it is in evidence-2/…"""
-        place, number = evidence, 1
-        while place is not None and (self.folder / place).exists():
+        first, number = evidence_path(cell), 1
+        # A name whose file is lost is not given to the file of another result.
+        taken = {observation.evidence for _, observation in self._cells.get(cell, ())}
+        place = first
+        while place in taken or (self.folder / place).exists():
             number += 1
-            place = f"evidence-{number}/{str(evidence).partition('/')[2]}"
+            place = f"evidence-{number}/{first.partition('/')[2]}"
         return place
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -421,6 +422,20 @@ def _read_observations(path: Path) -> tuple[tuple[Observation, ...], tuple[str, 
             notes.append(f"{observation.cell} was measured more than once; the last one is shown")
         by_cell[observation.cell] = observation
     return tuple(by_cell.values()), tuple(notes)
+
+
+def list_flaky_observations(data: RunData) -> tuple[Observation, ...]:
+    """Every result of the cells that a merged run calls flaky, in the order of their lines."""
+    if not data.run.flaky:
+        return ()
+    flaky = set(data.run.flaky)
+    lines = (data.folder / "observations.jsonl").read_bytes().split(b"\n")
+    observations: list[Observation] = []
+    for line in lines:
+        # load_run() refused lines that are no observations, but for a torn last one.
+        with suppress(ValueError, TypeError, KeyError, AttributeError):
+            observations.append(Observation.from_json(line.decode("utf-8")))
+    return tuple(observation for observation in observations if observation.cell in flaky)
 
 
 def not_an_observation(path: Path, number: int, error: Exception) -> FileError:

@@ -11,10 +11,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from harness import __version__
 from harness.catalog.cells import is_control
 from harness.catalog.shards import cut_plan
 from harness.docker_engine.session import new_session_id
-from harness.errors import HarnessError, InfrastructureError, UsageError
+from harness.errors import (
+    HarnessError,
+    InfrastructureError,
+    RunInterruptedError,
+    UsageError,
+)
 from harness.observations.merged_folder import MergedFolder
 from harness.observations.record import Outcome
 from harness.observations.run_folder import Missing, load_run
@@ -31,6 +37,7 @@ from harness.run.dask_task import (
 )
 from harness.run.events import Listener, Notice, Planned, ScenarioMeasured, Seen, Step
 from harness.run.job import Job, earlier_images, hold_folder, open_record
+from harness.run.measuring_version import measuring_version
 from harness.run.run_folders import point_latest
 
 #: What a worker has where a Docker engine answers; a task takes all of it.
@@ -80,12 +87,14 @@ def measure_on_workers(
             point_latest(folder)
             try:
                 run.execute()
-            except BaseException:
+            except BaseException as error:
                 # The error that ended the run must not be hidden by one of its reports'.
                 with suppress(HarnessError, OSError):
                     run.write_record()
                     run.merged.close()
                     write_reports(folder)
+                if isinstance(error, KeyboardInterrupt):
+                    raise RunInterruptedError(folder) from error
                 raise
             run.write_record(is_finished=True)
             run.merged.close()
@@ -157,6 +166,8 @@ class _DaskRun:
         work: Callable[[WorkerTask], WorkerResult],
     ) -> None:
         self.merged = MergedFolder(folder, known=job.prior)
+        # run.json names this machine's code, so the workers must have the same.
+        self.merged.expect_code(__version__, measuring_version(), f"the run {folder.name}")
         self._opening = open_record(folder, job, settings.options.time_limit)
         self._client = client
         self._job = job

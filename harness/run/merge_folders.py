@@ -61,7 +61,8 @@ def find_runs(named: Iterable[Path]) -> list[Path]:
     """
     runs: dict[Path, None] = {}
     for folder in named:
-        below = [path.parent for path in sorted(folder.glob("*/run.json"))]
+        # A hidden folder is what a merge, or a run on workers, has not finished.
+        below = [path.parent for path in sorted(folder.glob("[!.]*/run.json"))]
         here = [folder] if (folder / "run.json").is_file() else below
         if not here:
             raise UsageError(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,24 +56,30 @@ def _run_command(tool: HardeningTool, command: list[str]) -> tuple[ToolExecution
     """One execution, and its standard output; standard error is the run's output."""
     started = time.monotonic()
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             command,
             cwd=tool.path.parent,
             env={**os.environ, **tool.variables},
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=tool.time_limit,
-            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
         )
-    except subprocess.TimeoutExpired as error:
-        output = bytes(error.stderr or b"")
-        return _make_run(None, output, started), b""
     except OSError as error:
         raise UsageError(
             f"{tool.path}: render: {command[0]} cannot be run: {error.strerror}",
             next_step="install it on this machine, or write its path",
         ) from None
-    return _make_run(done.returncode, done.stderr, started), done.stdout
+    with process:
+        try:
+            printed, output = process.communicate(timeout=tool.time_limit)
+        except subprocess.TimeoutExpired as error:
+            return _make_run(None, bytes(error.stderr or b""), started), b""
+        finally:
+            # Also the programs that it started, which would go on.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+    return _make_run(process.returncode, output, started), printed
 
 
 def _make_run(status: int | None, output: bytes, started: float) -> ToolExecution:

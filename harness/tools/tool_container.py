@@ -157,6 +157,8 @@ class ToolContainer:
         with engine_errors("listing what the tool changed"):
             paths = [str(entry["Path"]) for entry in self._container.diff() or ()]
         counted = [path for path in paths if not is_passing(path)]
+        # Where there are too many, it is not the configuration that is left out.
+        counted.sort(key=lambda path: not path.startswith(f"{self.directory}/"))
         self.changed_paths = counted[:_MOST_FILES]
         passed_over = len(paths) - len(self.changed_paths)
         return read_states(self._container, self.changed_paths), passed_over

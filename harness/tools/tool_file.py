@@ -11,7 +11,16 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StringConstraints,
+    ValidationError,
+)
 
 from harness.errors import FileError, FileLocation, UsageError
 from harness.scenarios.toml_text import line_in_table, line_of, suggest_among
@@ -20,13 +29,17 @@ from harness.scenarios.toml_text import line_in_table, line_of, suggest_among
 TIME_LIMIT = 300.0
 #: Where the tool's working directory is in the container.
 WORK_DIRECTORY = "/postfix-matrix-tool/work"
+#: apt-get(8) installs only files that are named so; the name is part of a shell command.
+_PACKAGE_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~%-]*\.deb")
 _LINE_OF_SYNTAX_ERROR = re.compile(r"\(at line (\d+), column \d+\)")
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 #: What a command of ``render`` can refer to, besides the tool's variables.
 RENDER_NAMES = ("build", "postfix", "openssl", "output", "python")
 
 _Line = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\n]+$")]
-_Text = Annotated[str, StringConstraints(min_length=1)]
+#: No program gets an argument or a variable with a NUL (execve(2)).
+_Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]+$")]
+_Value = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 _Command = Annotated[tuple[_Text, ...], Field(min_length=1)]
 _Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 _Requirement = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*==[\w.+!-]+$")]
@@ -64,10 +77,10 @@ class _Settings(BaseModel):
     files: tuple[_Text, ...] | None = None
     needs: _NeedsTable | None = None
     base: _Line | None = None
-    network: bool | Annotated[str, StringConstraints(pattern="^none$")] | None = None
-    idempotent: bool | None = None
-    time_limit: Annotated[float, Field(gt=0, le=3600)] | None = None
-    vars: dict[_Variable, str | int | float | bool] | None = None
+    network: StrictBool | Annotated[str, StringConstraints(pattern="^none$")] | None = None
+    idempotent: StrictBool | None = None
+    time_limit: Annotated[float, Field(gt=0, le=3600, strict=True)] | None = None
+    vars: dict[_Variable, _Value | StrictInt | StrictFloat | StrictBool] | None = None
 
 
 class _OnBuild(_Settings):
@@ -162,6 +175,12 @@ class HardeningTool:
                     next_step="name it as variables of the environment are, such as domain",
                 )
         given = {name: format_variable(value) for name, value in variables.items()}
+        if with_nul := [name for name, value in given.items() if "\0" in value]:
+            raise UsageError(
+                f"the value of {with_nul[0]} has a NUL, which no variable of the environment can "
+                "have",
+                next_step="leave it out",
+            )
         return replace(
             self,
             variables={**self.variables, **given},
@@ -169,7 +188,16 @@ class HardeningTool:
         )
 
     def with_base(self, base: ToolBase | Path) -> HardeningTool:
-        """The tool with another base, on every build."""
+        """The tool with another base, on every build.
+
+        Raises:
+            UsageError: it is a folder without a file.
+        """
+        if isinstance(base, Path) and not has_files(base):
+            raise UsageError(
+                f"the base {base} has no file in it",
+                next_step="name a folder with a main.cf, or 'empty' for an empty directory",
+            )
         overrides = tuple((glob, tool.with_base(base)) for glob, tool in self.overrides)
         return replace(self, base=base, overrides=overrides)
 
@@ -201,9 +229,15 @@ def load_tool(path: Path) -> HardeningTool:
         return _make_script_tool(path, data)
     text = data.decode("utf-8", "replace")
     try:
+        # What is replaced in the text would be run as if it were there.
+        data.decode("utf-8")
         description = _Description.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise ToolErrors([_syntax_error(path, text, str(error))]) from None
+    except UnicodeDecodeError as error:
+        place = FileLocation(path, data.count(b"\n", 0, error.start) + 1)
+        what = f"is not UTF-8: the byte 0x{data[error.start]:02x}"
+        raise ToolErrors([FileError(place, what, expected="TOML in UTF-8")]) from None
     except ValidationError as error:
         raise ToolErrors(_key_error(path, text, dict(p)) for p in error.errors()) from None
     return _Reader(path, text, description).read_tool()
@@ -213,7 +247,12 @@ def parse_base(text: str, folder: Path) -> ToolBase | Path | None:
     """A base by its name, or a folder; None: it is neither."""
     if text in list(ToolBase):
         return ToolBase(text)
-    return folder / text if (folder / text).is_dir() else None
+    return folder / text if text and (folder / text).is_dir() else None
+
+
+def has_files(folder: Path) -> bool:
+    """Whether a file lies in a folder, or below it."""
+    return any(path.is_file() for path in folder.rglob("*"))
 
 
 def format_variable(value: object) -> str:
@@ -311,7 +350,7 @@ class _Reader:
         """The files by their path in the working directory; a folder's files below its name."""
         files: dict[str, Path] = {}
         for name in names:
-            path = self._find_path("files", name, glob)
+            path = self._find_path("files", name, glob, folders=True)
             if path is None:
                 continue
             inside = PurePosixPath(name).name if Path(name).is_absolute() else name.rstrip("/")
@@ -327,6 +366,12 @@ class _Reader:
     def _read_needs(self, table: _NeedsTable, glob: str) -> ToolNeeds:
         wheels = None if table.wheels is None else self._find_path("wheels", table.wheels, glob)
         debs = [self._find_path("debs", name, glob) for name in table.debs]
+        names = [deb.name for deb in debs if deb is not None]
+        for name in dict.fromkeys(names):
+            if not _PACKAGE_FILE.fullmatch(name):
+                self._add_error(glob, "debs", f"cannot be {name!r}", "a name such as mail_1.2.deb")
+            elif names.count(name) > 1:
+                self._add_error(glob, "debs", f"has two files {name}", "a name for each file")
         if table.parts and table.wheels is None:
             self._add_error(glob, "parts", "there is no wheels", _EXPECTED["wheels"])
         return ToolNeeds(
@@ -338,13 +383,18 @@ class _Reader:
         if base is None:
             close = suggest_among(text, list(ToolBase))
             self._add_error(glob, "base", f"cannot be {text!r}", f"{close}, or a folder")
+        elif isinstance(base, Path) and not has_files(base):
+            what = f"the folder {text} has no file in it"
+            self._add_error(glob, "base", what, "a folder with a main.cf, or empty")
         return base
 
-    def _find_path(self, key: str, name: str, glob: str) -> Path | None:
+    def _find_path(self, key: str, name: str, glob: str, *, folders: bool = False) -> Path | None:
+        """A file beside the description; with ``folders`` also a folder."""
         path = self._path.parent / name
-        if path.exists():
+        if path.is_file() or (folders and path.is_dir()):
             return path
-        self._add_error(glob, key, f"there is no {name}", f"a file in {self._path.parent}")
+        what = f"{name} is not a file" if path.exists() else f"there is no {name}"
+        self._add_error(glob, key, what, f"a file in {self._path.parent}")
         return None
 
     def _add_error(self, glob: str, key: str, what: str, expected: str) -> None:

@@ -142,6 +142,8 @@ class _Trial:
             self._result = replace(self._result, unreadable=error.what)
             return None
         if scenario is None:
+            # Nothing would be measured, which must not look like a tool that works.
+            self._result = replace(self._result, unreadable="main.cf sets nothing")
             return None
         return replace(scenario, image=self._container.commit())
 
@@ -156,12 +158,14 @@ class _Trial:
         return self._container.run_tool() if self._tool.command else rendered.run
 
     def _run_again(self, states: Mapping[str, PathState]) -> None:
+        changed_before = set(self._container.changed_paths)
         second = self._run_once()
         again, _ = self._container.read_changed()
-        if again.keys() - states.keys():
-            # The first run left these as the image has them.
+        if set(self._container.changed_paths) - changed_before:
+            # The first run left these as the image has them; what it removed is in neither.
             originals = self._container.read_before()
-            states = {**{p: s for p, s in originals.items() if p not in states}, **states}
+            untouched = {p: s for p, s in originals.items() if p not in changed_before}
+            states = {**untouched, **states}
         self._result = replace(
             self._result,
             runs=(*self._result.runs, second),

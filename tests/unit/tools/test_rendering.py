@@ -66,6 +66,16 @@ def test_a_generator_without_end(tmp_path: Path) -> None:
     assert rendered.run.status is None
 
 
+def test_what_a_generator_without_end_started_is_ended_too(tmp_path: Path) -> None:
+    """Protects this machine from programs that go on after a run."""
+    script = f"sleep 60 & echo $! >{tmp_path}/pid; wait"
+    rendered = render_configuration(tool(tmp_path, "sh", "-c", script, time_limit=0.5), NAMES)
+    assert rendered.run.status is None
+    stat = Path("/proc", (tmp_path / "pid").read_text().strip(), "stat")
+    # What has ended may still wait for its new parent, as "Z".
+    assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
 def test_a_generator_that_is_not_installed(tmp_path: Path) -> None:
     """Protects from a traceback where the generator is not on this machine."""
     with pytest.raises(UsageError, match="no-such-generator cannot be run"):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
-from harness.tools.tool_file import HardeningTool, ToolBase, ToolErrors, load_tool
+from harness.tools.tool_file import HardeningTool, ToolBase, ToolErrors, load_tool, parse_base
 
 WHOLE = """\
 title = "DebOps, role postfix"
@@ -156,3 +156,55 @@ def test_a_variable_has_a_name_of_the_environment(folder: Path) -> None:
     """Protects from variables that a shell could never read."""
     with pytest.raises(UsageError, match="cannot be a tool's variable"):
         read(folder, WHOLE).with_variables({"a-b": 1})
+
+
+HEAD = 'title = "T"\ncommand = ["true"]\n'
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ('idempotent = "yes"', "idempotent: cannot be 'yes'"),
+        ("network = 1", "network: cannot be 1"),
+        ('network = "true"', "network: cannot be 'true'"),
+        ("time_limit = true", "time_limit: cannot be True"),
+        ('vars = {a = "\\u0000"}', "vars: cannot be '\\x00'"),
+        ('files = ["\\u0000"]', "files: cannot be '\\x00'"),
+        ('needs = {wheels = "roles"}', "wheels: roles is not a file"),
+        ('needs = {debs = ["roles"]}', "debs: roles is not a file"),
+        ('needs = {debs = ["a;b.deb"]}', "debs: cannot be 'a;b.deb'"),
+        ('needs = {debs = ["a.deb", "roles/a.deb"]}', "debs: has two files a.deb"),
+        ('base = "nothing"', "base: the folder nothing has no file in it"),
+    ],
+)
+def test_a_value_that_cannot_be_meant_is_an_error(folder: Path, line: str, error: str) -> None:
+    """Protects from a run with something else than what was written, and from tracebacks in it."""
+    (folder / "nothing").mkdir()
+    for name in ("a.deb", "a;b.deb", "roles/a.deb"):
+        (folder / name).write_text("")
+    assert f"tool.toml:3: {error}" in errors_of(folder, HEAD + line + "\n")[0]
+
+
+def test_a_description_in_another_encoding(folder: Path) -> None:
+    """Protects commands: no character of them is silently replaced."""
+    path = folder / "tool.toml"
+    path.write_bytes(HEAD.encode() + b'vars = {name = "M\xfcller"}\n')
+    with pytest.raises(ToolErrors, match=r"tool\.toml:3: is not UTF-8: the byte 0xfc"):
+        load_tool(path)
+
+
+def test_numbers_and_truth_are_variables(folder: Path) -> None:
+    """Protects variables that are no texts."""
+    tool = read(folder, HEAD + 'vars = {a = 1, b = 1.5, c = true, d = ""}\n')
+    assert tool.variables == {"a": "1", "b": "1.5", "c": "true", "d": ""}
+
+
+def test_a_variable_or_base_of_the_command_line_that_cannot_be(folder: Path) -> None:
+    """Protects the fixture and --base from an error in the middle of a run."""
+    tool = read(folder, HEAD)
+    with pytest.raises(UsageError, match="the value of a has a NUL"):
+        tool.with_variables({"a": "\0"})
+    (folder / "nothing").mkdir()
+    with pytest.raises(UsageError, match="nothing has no file in it"):
+        tool.with_base(folder / "nothing")
+    assert parse_base("", folder) is None
