@@ -123,6 +123,25 @@ def _lock_site(into: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextmanager
+def reading_site_file(path: Path) -> Iterator[None]:
+    """Report a file of the old site that is not as a publication wrote it.
+
+    Raises:
+        UsageError: reading it raised an error.
+    """
+    try:
+        yield
+    # pyarrow's errors are ValueErrors and OSErrors, but for a file that lacks a column (KeyError).
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise UsageError(
+            f"a file of the site cannot be read: {path}: {what}",
+            cause="it was changed or removed after the site was written",
+            next_step="publish all kept runs into a new folder",
+        ) from None
+
+
 def keep_file(old: Path, new: Path, name: str) -> bool:
     """Take a file of the old site over, without copying where the file system can; False: none."""
     source, target = old / name, new / name
