@@ -155,7 +155,7 @@ def _add_verdicts(
         for change in merged.changes
         if not change.flaky
     }
-    for scenario, build, verdict in judge_run_cells(run, names):
+    for scenario, build, verdict in judge_run_cells(run, content.cells, names):
         before = content.state.add_verdict(scenario, build, verdict)
         against = content.state.scenario(scenario).against
         caused = {(scenario, build), (against, build)} & moved or scenario in rewritten

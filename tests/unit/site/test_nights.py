@@ -256,3 +256,39 @@ def test_a_damaged_file_of_the_site_is_named(tmp_path: Path, name: str, content:
     with pytest.raises(UsageError, match=rf"a file of the site cannot be read: .*{name}"):
         publish(site, write_night(tmp_path / "2", 2))
     assert site_files(site) == before
+
+
+def _expect_acceptance(folder: Path) -> Path:
+    """A run whose advice says that TLSv1 is accepted, which is wrong."""
+    run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    wrong = {"where": [{"offers": ["TLSv1"]}], "outcome": ["accepted"], "line": 1, "says": ""}
+    scenarios = run["scenarios"]
+    scenarios["answer-1-protocols"]["expect"] = [wrong]
+    return _edit_run(folder, scenarios=scenarios)
+
+
+def _read_verdict(site: Path) -> dict[str, Any]:
+    state = json.loads((site / "data/v1/state.json").read_text(encoding="utf-8"))
+    verdict: dict[str, Any] = state["verdicts"]["answer-1-protocols"]["debian-12"]
+    return verdict
+
+
+@pytest.mark.parametrize("finished", [True, False], ids=["fewer clients", "stopped"])
+def test_a_verdict_on_a_part_replaces_none_on_the_whole(tmp_path: Path, finished: bool) -> None:
+    """A run with one client, or a stopped one: all cells that the site shows are judged."""
+    site = tmp_path / "site"
+    publish(site, _expect_acceptance(write_night(tmp_path / "1", 1)))
+    whole = _read_verdict(site)
+    part = _expect_acceptance(write_night(tmp_path / "2", 2, finished=finished))
+    lines = (part / "observations.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if "aiosmtplib" not in line]
+    (part / "observations.jsonl").write_text("".join(kept), encoding="utf-8")
+    if finished:
+        axes = json.loads((part / "run.json").read_text(encoding="utf-8"))["axes"]
+        _edit_run(part, axes={**axes, "clients": ["openssl-1.0.2h"]})
+    publish(site, part)
+    assert whole["mismatches"] > 0
+    assert whole["changed"] is not None
+    verdict = _read_verdict(site)
+    assert verdict == {**whole, "run": verdict["run"]}
+    assert verdict["run"] == "20261102T010000Z-aaaa"
