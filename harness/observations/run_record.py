@@ -31,6 +31,9 @@ from harness.scenarios.scenario import Scenario
 
 TOOL = "postfix-matrix"
 
+#: How run.json has times, in UTC, for strftime(3).
+TIME_FORM = "%Y-%m-%dT%H:%M:%SZ"
+
 
 @dataclass(frozen=True, slots=True)
 class RunOpening:
@@ -135,7 +138,7 @@ def describe_host() -> dict[str, Any]:
 
 def utc_now() -> str:
     """The time in UTC, to the second, in ISO 8601."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.now(UTC).strftime(TIME_FORM)
 
 
 def _describe_image(image: Mapping[str, Any], places: Mapping[str, str]) -> dict[str, Any]:

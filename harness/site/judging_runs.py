@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from harness.observations.record import CertificateView, Observation
-from harness.observations.run_folder import RunData, load_record
-from harness.site.cells import NONE, CellRow, CellTables
-from harness.site.run_reading import RunCells, hide_machine_paths, unique_rows
+from harness.observations.run_folder import Axes, RunData, ScopeAxes, load_record
+from harness.site.cells import NONE, CellColumns, CellRow, CellTables
+from harness.site.run_reading import RunCells, hide_machine_paths
 from harness.verdicts.line_effects import explain_lines
 from harness.verdicts.verdict import BuildVerdict, judge_scenario
 
@@ -17,8 +17,40 @@ from harness.verdicts.verdict import BuildVerdict, judge_scenario
 LineData = dict[str, str]
 
 
-def judge_run_cells(run: RunCells, tables: CellTables) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Each verdict: scenario, build, and the verdict as the site's state has it."""
+@dataclass(frozen=True, slots=True)
+class SiteAxes(Axes):
+    """The axes of a run, and the cells that the site has of one scenario beside the run's.
+
+    ``offers_of`` are their offers by service and client.
+    """
+
+    offers_of: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+
+    def scope(self, scenario: str) -> ScopeAxes:
+        """What the run plans, and what the site has."""
+        planned = Axes.scope(self, scenario)
+        return replace(
+            planned,
+            services=_unite(planned.services, (service for service, _ in self.offers_of)),
+            clients=_unite(planned.clients, (client for _, client in self.offers_of)),
+        )
+
+    def offers_for(self, scenario: str, service: str, client: str) -> tuple[str, ...]:
+        """The same for the offers of a client at a service."""
+        planned = Axes.scope(self, scenario)
+        is_planned = service in planned.services and client in planned.clients
+        offers = Axes.offers_for(self, scenario, service, client) if is_planned else ()
+        return _unite(offers, self.offers_of.get((service, client), ()))
+
+
+def judge_run_cells(
+    run: RunCells, merged: CellColumns, tables: CellTables
+) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Each verdict on what a run measured: scenario, build, and the verdict as the state has it.
+
+    ``merged`` are the site's cells with the run's. They are judged, so that a run that has fewer of
+    them, or that was stopped, gives no verdict on a part in place of one on the whole.
+    """
     record = run.record
     baselines: dict[str, dict[str, Observation]] = {}
     for name in record.axes.scenarios:
@@ -27,14 +59,30 @@ def judge_run_cells(run: RunCells, tables: CellTables) -> Iterator[tuple[str, st
             continue
         if info.against not in baselines:
             # One baseline at a time: nearly all scenarios of a run have the same.
-            baselines = {info.against: dict(_scenario_observations(run, tables, info.against))}
-        cells = dict(_scenario_observations(run, tables, name))
-        data = RunData(run.folder, record, tuple(cells.values()))
+            baselines = {info.against: dict(_observations(run, merged, tables, info.against))}
+        cells = dict(_observations(run, merged, tables, name))
+        axes = _extend_axes(record.axes, cells.values())
+        data = RunData(run.folder, replace(record, axes=axes), tuple(cells.values()))
         verdict = judge_scenario(data, name, {**baselines[info.against], **cells})
-        measured = {observation.build for observation in cells.values()}
+        number = tables.scenario.numbers.get(name, NONE)
+        measured = {tables.build.names[build] for build in run.cells.builds_of(number)}
+        known = {observation.build for observation in cells.values()}
+        unmeasured = {*record.axes.builds_of(name)} - known
         for build in verdict.builds:
-            if build.build in measured or build.build in record.axes.builds_of(name):
+            if build.build in measured | unmeasured:
                 yield name, build.build, _verdict_data(build, record.id, name)
+
+
+def _extend_axes(axes: Axes, cells: Iterable[Observation]) -> SiteAxes:
+    offers: dict[tuple[str, str], dict[str, None]] = {}
+    for cell in cells:
+        offers.setdefault((cell.service, cell.client), {})[cell.offer] = None
+    planned = {part.name: getattr(axes, part.name) for part in fields(Axes)}
+    return SiteAxes(**planned, offers_of={pair: tuple(of) for pair, of in offers.items()})
+
+
+def _unite(first: Iterable[str], second: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*first, *second)))
 
 
 def explain_run_cells(run: RunCells, tables: CellTables) -> Iterator[tuple[str, list[LineData]]]:
@@ -74,14 +122,16 @@ def cell_observation(row: CellRow, tables: CellTables) -> Observation:
     )
 
 
-def _scenario_observations(
-    run: RunCells, tables: CellTables, scenario: str
+def _observations(
+    run: RunCells, merged: CellColumns, tables: CellTables, scenario: str
 ) -> Iterator[tuple[str, Observation]]:
+    """The site's cells of a scenario on the run's builds."""
     number = tables.scenario.numbers.get(scenario, NONE)
-    for build in run.cells.builds_of(number):
-        for row in unique_rows(run.cells.group(number, build)):
-            observation = cell_observation(row, tables)
-            yield observation.cell, observation
+    for build in merged.builds_of(number):
+        if tables.build.names[build] in run.record.axes.builds:
+            for row in merged.group(number, build):
+                observation = cell_observation(row, tables)
+                yield observation.cell, observation
 
 
 def _verdict_data(verdict: BuildVerdict, run: str, scenario: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from harness.catalog.cells import is_control
 from harness.observations.run_folder import ImageInfo
 from harness.reports.versions import openssl_version, postfix_version
 from harness.scenarios.claims import BASELINE
+from harness.site.addresses import path_segment
 from harness.site.cells import CellColumns, CellTables
 from harness.site.columns_file import write_run_table
 from harness.site.facts import AxisOrder, collect_cells, scenario_facts, shards_of
@@ -20,9 +21,15 @@ from harness.site.merging import CellChange, CellMerger, MergedCells
 from harness.site.objects import DATA, ShardMaker, pack_json, write_object
 from harness.site.result_comparison import ResultComparer
 from harness.site.run_reading import RunCells, read_run_cells
+from harness.site.site_folder import reading_site_file
 from harness.site.state import SiteState
 from harness.snapshots.findings import Finding
 from harness.verdicts.observation_diff import cipher_of
+
+#: What ``changes/DATE.json`` has of each run.
+_DAY_KEYS = frozenset(
+    ("run", "before", "added", "compared", "complete", "cells", "flaky", "verdicts", "images")
+)
 
 
 @dataclass(slots=True)
@@ -148,7 +155,7 @@ def _add_verdicts(
         for change in merged.changes
         if not change.flaky
     }
-    for scenario, build, verdict in judge_run_cells(run, names):
+    for scenario, build, verdict in judge_run_cells(run, content.cells, names):
         before = content.state.add_verdict(scenario, build, verdict)
         against = content.state.scenario(scenario).against
         caused = {(scenario, build), (against, build)} & moved or scenario in rewritten
@@ -176,7 +183,9 @@ def _write_run_files(content: SiteContent, run: RunCells, site: Path) -> None:
     """The run's table, its facts, and its record."""
     folder = site / DATA / "runs"
     folder.mkdir(parents=True, exist_ok=True)
-    table = folder / f"{run.record.id}.parquet"
+    # The id is text of run.json, which others may have written.
+    name_of_run = path_segment(run.record.id)
+    table = folder / f"{name_of_run}.parquet"
     table.unlink(missing_ok=True)
     rows = write_run_table(table, run.cells, content.tables, run.record)
     content.state.runs[run.record.id]["cells"] = rows
@@ -197,8 +206,9 @@ def _write_run_files(content: SiteContent, run: RunCells, site: Path) -> None:
         "schema": 1, "run": run.public, "incomplete": not run.is_complete,
         "facts": facts, "evidence": evidence,
     }  # fmt: skip
-    (folder / f"{run.record.id}.json").unlink(missing_ok=True)
-    (folder / f"{run.record.id}.json").write_bytes(pack_json(record))
+    public = folder / f"{name_of_run}.json"
+    public.unlink(missing_ok=True)
+    public.write_bytes(pack_json(record))
 
 
 def _evidence_of_run(content: SiteContent, run: RunCells, scenario: str) -> dict[str, list[str]]:
@@ -215,11 +225,22 @@ def _evidence_of_run(content: SiteContent, run: RunCells, scenario: str) -> dict
 
 
 def read_changes(site: Path) -> dict[str, dict[str, Any]]:
-    """The changes of a site, by date."""
-    return {
-        path.stem: json.loads(path.read_text(encoding="utf-8"))
-        for path in sorted((site / DATA / "changes").glob("*.json"))
-    }
+    """The changes of a site, by date.
+
+    Raises:
+        UsageError: a file cannot be read.
+    """
+    return {path.stem: _read_day(path) for path in sorted((site / DATA / "changes").glob("*.json"))}
+
+
+def _read_day(path: Path) -> dict[str, Any]:
+    with reading_site_file(path):
+        day: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        for record in day["runs"]:
+            # What pages and feeds read of each.
+            if missing := _DAY_KEYS - record.keys():
+                raise KeyError(sorted(missing)[0])
+    return day
 
 
 #: The findings that a reader is told of, and how.

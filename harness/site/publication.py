@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from harness import __version__
 from harness.catalog.cells import is_control
@@ -21,12 +21,17 @@ from harness.site.facts import collect_cells, scenario_facts
 from harness.site.feeds import FeedMaker
 from harness.site.index_json import index_data
 from harness.site.nights import SiteContent, add_night, read_changes
-from harness.site.objects import DATA, pack_json
+from harness.site.objects import DATA, OBJECTS, pack_json
 from harness.site.pages import POLICY, PageWriter
 from harness.site.pair_pages import PairPages
 from harness.site.run_checks import check_runs
 from harness.site.side_pages import SidePages
-from harness.site.site_folder import check_site_folder, keep_file, replace_site
+from harness.site.site_folder import (
+    check_site_folder,
+    keep_file,
+    reading_site_file,
+    replace_site,
+)
 from harness.site.site_index import SiteIndex
 from harness.site.site_pages import SitePages, answer_choices
 from harness.site.state import CELLS_FILE, STATE_FILE, read_state_file
@@ -96,7 +101,8 @@ def publish_runs(
 
 def _load_content(site: Path) -> SiteContent:
     content = SiteContent(state=read_state_file(site))
-    content.cells = read_state(site / CELLS_FILE, content.tables)
+    with reading_site_file(site / CELLS_FILE):
+        content.cells = read_state(site / CELLS_FILE, content.tables)
     content.changes = read_changes(site)
     return content
 
@@ -109,13 +115,20 @@ def _keep_files(content: SiteContent, old: Path, site: Path) -> None:
     for run in content.state.kept:
         for suffix in ("json", "parquet"):
             keep_file(old, site, f"{DATA}/runs/{path_segment(run)}.{suffix}")
-        record = json.loads((site / DATA / "runs" / f"{path_segment(run)}.json").read_bytes())
-        for path in record["facts"].values():
+        for path in _files_of_run(site / DATA / "runs" / f"{path_segment(run)}.json"):
             keep_file(old, site, path)
-        for by_build in record["evidence"].values():
-            for paths in by_build.values():
-                for path in paths:
-                    keep_file(old, site, path)
+
+
+def _files_of_run(path: Path) -> list[str]:
+    """The files that the record of a kept run names: its facts and evidence."""
+    with reading_site_file(path):
+        record = json.loads(path.read_bytes())
+        shards = [by_build.values() for by_build in record["evidence"].values()]
+        files = [
+            *record["facts"].values(),
+            *(name for of in shards for names in of for name in names),
+        ]
+        return [name for name in files if PurePosixPath(name).parent == PurePosixPath(OBJECTS)]
 
 
 def _remove_unkept(content: SiteContent, site: Path) -> None:

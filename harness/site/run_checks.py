@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UsageError
+from harness.errors import FileError, FileLocation, UsageError
 from harness.observations.run_folder import load_record
+from harness.observations.run_record import TIME_FORM
 from harness.site.state import text_digest
 
 
 def check_runs(folders: Sequence[Path]) -> None:
     """Refuse runs of different schemas, and runs that contradict each other about a scenario.
+
+    A run without a time cannot be put among the others, so it is refused too.
 
     Raises:
         UsageError: the message names both runs. A folder that is no run is not checked here.
@@ -28,6 +32,8 @@ def check_runs(folders: Sequence[Path]) -> None:
                 cause="the runs were made by different versions of postfix-matrix",
                 next_step="publish runs of one version, into a site of their own",
             )
+    for folder, run in known:
+        _check_time(folder, run.get("started"))
     scenarios: dict[str, tuple[Path, str]] = {}
     for folder, run in known:
         for name, info in (run.get("scenarios") or {}).items():
@@ -39,6 +45,16 @@ def check_runs(folders: Sequence[Path]) -> None:
                     cause="the scenario was edited between the runs, or is not the same advice",
                     next_step="publish the older run first, by itself; the newer text then counts",
                 )
+
+
+def _check_time(folder: Path, started: object) -> None:
+    try:
+        datetime.strptime(str(started), TIME_FORM)
+    except ValueError:
+        raise FileError(
+            FileLocation(folder / "run.json", key="started"),
+            f"{str(started)!r} is no time like 2026-11-30T12:43:26Z",
+        ) from None
 
 
 def common_licence(folders: Sequence[Path]) -> str:

@@ -6,6 +6,7 @@ A reader, or a killed publication, sees the old site whole or the new one whole.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import json
 import os
 import shutil
@@ -13,8 +14,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from harness.errors import InfrastructureError, UsageError
 
@@ -78,28 +77,69 @@ def replace_site(into: Path) -> Iterator[Path]:
         UsageError: the folder is something else (:func:`check_site_folder`).
         InfrastructureError: another process publishes into it, or it cannot be replaced.
     """
-    into = into.absolute()
+    # A symbolic link stays one: the folder that it names is replaced.
+    into = into.resolve()
     into.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(into.parent / f".{into.name}.lock")
+    with _lock_site(into):
+        _recover_site(into)
+        check_site_folder(into)
+        staging = Path(tempfile.mkdtemp(prefix=f".{into.name}.new-", dir=into.parent))
+        staging.chmod(0o755)
+        try:
+            yield staging
+            _write_marker(staging)
+            _switch_folders(staging, into)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+@contextmanager
+def _lock_site(into: Path) -> Iterator[None]:
+    """Keep other publications out of a folder; the lock's file goes with the lock.
+
+    Only the holder removes the file. One that opened it before may then lock a file without a
+    name, which is no lock: ``filelock`` cannot tell, so it is not used here.
+
+    Raises:
+        InfrastructureError: another process has the lock.
+    """
+    path = into.parent / f".{into.name}.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        with lock.acquire(timeout=0):
-            _recover_site(into)
-            check_site_folder(into)
-            staging = Path(tempfile.mkdtemp(prefix=f".{into.name}.new-", dir=into.parent))
-            staging.chmod(0o755)
-            try:
-                yield staging
-                _write_marker(staging)
-                _switch_folders(staging, into)
-            finally:
-                shutil.rmtree(staging, ignore_errors=True)
-    except Timeout:
-        raise InfrastructureError(
-            f"another process publishes into {into}", next_step="wait until it has ended"
-        ) from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.path.samestat(os.fstat(descriptor), path.stat()):
+                raise BlockingIOError
+        except (BlockingIOError, FileNotFoundError):
+            raise InfrastructureError(
+                f"another process publishes into {into}", next_step="wait until it has ended"
+            ) from None
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                path.unlink()
     finally:
-        with suppress(OSError):
-            Path(lock.lock_file).unlink()
+        os.close(descriptor)
+
+
+@contextmanager
+def reading_site_file(path: Path) -> Iterator[None]:
+    """Report a file of the old site that is not as a publication wrote it.
+
+    Raises:
+        UsageError: reading it raised an error.
+    """
+    try:
+        yield
+    # pyarrow's errors are ValueErrors and OSErrors, but for a file that lacks a column (KeyError).
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise UsageError(
+            f"a file of the site cannot be read: {path}: {what}",
+            cause="it was changed or removed after the site was written",
+            next_step="publish all kept runs into a new folder",
+        ) from None
 
 
 def keep_file(old: Path, new: Path, name: str) -> bool:
@@ -130,9 +170,11 @@ def _switch_folders(staging: Path, into: Path) -> None:
             staging.rename(into)
             return
         old = into.parent / f".{into.name}.old-{os.getpid()}"
-        if _exchange_folders(staging, into):
-            staging.rename(old)
-        else:
+        # Named so before they change places: what a kill leaves under this name is never removed
+        # before all that is not the site's own was carried to the new one.
+        staging.rename(old)
+        if not _exchange_folders(old, into):
+            old.rename(staging)
             into.rename(old)
             staging.rename(into)
         _carry_foreign(old, into)

@@ -15,12 +15,12 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from harness.errors import UsageError
 from harness.observations.record_reading import read_image
 from harness.observations.run_folder import ImageInfo, ScenarioInfo
 from harness.site.cells import CellTables
 from harness.site.objects import DATA
 from harness.site.run_reading import RunCells
+from harness.site.site_folder import reading_site_file
 from harness.verdicts.verdict import Verdict
 
 STATE_FILE = f"{DATA}/state.json"
@@ -167,14 +167,8 @@ def read_state_file(site: Path) -> SiteState:
         UsageError: the file cannot be read.
     """
     path = site / STATE_FILE
-    try:
+    with reading_site_file(path):
         return SiteState(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise UsageError(
-            f"the site's state cannot be read: {path}: {error}",
-            cause="a file of the site was changed or removed",
-            next_step="publish all kept runs into a new folder",
-        ) from None
 
 
 @cache

@@ -62,13 +62,16 @@ add_option command --jobs "${INPUT_JOBS:-}"
 add_option command --registry "${INPUT_REGISTRY:-}"
 command+=(--runs "$runs" --format "${FORMAT:-github}")
 
+# An earlier use of the action in the same job may have left a run in the same folder.
+newest_run() { if [ -f "$runs/latest/run.json" ]; then (cd -P "$runs/latest" && pwd); fi; }
+earlier=$(newest_run)
 code=0
 postfix_matrix "${command[@]}" || code=$?
 
 # A command that was refused, or interrupted before its first cell, leaves no run.
-run=
-if [ -f "$runs/latest/run.json" ]; then
-    run=$(cd -P "$runs/latest" && pwd)
+run=$(newest_run)
+if [ "$run" = "$earlier" ]; then run=; fi
+if [ -n "$run" ]; then
     postfix_matrix report "$run" --junit >/dev/null || true
 fi
 name=${INPUT_ARTIFACT:-postfix-matrix}

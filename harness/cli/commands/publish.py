@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 
@@ -15,6 +15,11 @@ from harness.site.publication import PublishOptions, publish_runs
 from harness.site.run_checks import common_licence
 
 _KEPT = 90
+#: A host, a port and a path; no login, which would be published, no query and no fragment.
+_ADDRESS = re.compile(
+    r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[\w.~!$&'()*+,;=:@%/-]*)?",
+    re.ASCII,
+)
 
 
 @click.command(
@@ -97,8 +102,7 @@ def _check_address(url: str | None) -> str | None:
     """
     if url is None:
         return None
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+    if not _ADDRESS.fullmatch(url):
         raise UsageError(
             f"--base-url {url!r} is no address of a folder on the web",
             next_step="write it as https://example.org/tls/",

@@ -152,6 +152,16 @@ def test_bad_input_of_the_command_is_annotated(
     assert step.outputs == {"run": "", "artifact": "postfix-matrix", "exit-code": "4"}
 
 
+def test_the_run_of_an_earlier_use_is_not_kept_as_this_ones(step: Step) -> None:
+    """A job uses the action twice, and the second is refused: it has no run, not the first's."""
+    runs = step.folder / "runs"
+    sample_run.write_sample_run(runs / "earlier")
+    (runs / "latest").symlink_to("earlier")
+    done = step.run("measure.sh", RUNS=str(runs), INPUT_SNAPSHOT="main.cf")
+    assert done.returncode == 4, done.stderr
+    assert step.outputs["run"] == ""
+
+
 @pytest.mark.parametrize(
     "inputs",
     [

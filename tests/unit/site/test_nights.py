@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from harness.errors import UsageError
+from harness.errors import FileError, UsageError
 from tests.unit.site.crawling import find_dead_links, read_page
 from tests.unit.site.night_samples import (
     CELL,
@@ -212,3 +213,82 @@ def test_variants_show_what_lines_do_and_are_no_advice(tmp_path: Path) -> None:
     assert not (site / "advice" / variant).exists()
     page = read_page(site / f"advice/{name}/index.html").text
     assert "smtpd_tls_mandatory_protocols = !TLSv1: acts" in page
+
+
+def _edit_run(folder: Path, **fields: Any) -> Path:
+    path = folder / "run.json"
+    run = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**run, **fields}), encoding="utf-8")
+    return folder
+
+
+def test_a_runs_id_never_leads_out_of_the_site(tmp_path: Path) -> None:
+    """It is text of a file that others may have written: '..' and '<' are names like others."""
+    site = tmp_path / "place/site"
+    for day, name in enumerate(("../../../../escaped", "<script>alert(1)</script>"), 1):
+        publish(site, _edit_run(write_night(tmp_path / str(day), day), id=name))
+    assert list(tmp_path.rglob("escaped*")) == []
+    assert sorted(path.name for path in (tmp_path / "place").iterdir()) == ["site"]
+    assert len(list((site / "data/v1/runs").glob("*.parquet"))) == 2
+    assert list(find_dead_links(site)) == []
+
+
+@pytest.mark.parametrize("started", ["yesterday", "", "../../x", "2026-13-01T00:00:00Z"])
+def test_a_run_without_a_time_is_refused(tmp_path: Path, started: str) -> None:
+    """A sentence names the file and the key; nothing is written."""
+    night = _edit_run(write_night(tmp_path / "1", 1), started=started)
+    with pytest.raises(FileError, match=r"run\.json: started: '.*' is no time like"):
+        publish(tmp_path / "site", night)
+    assert not (tmp_path / "site").exists()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"other": 1}'])
+@pytest.mark.parametrize(
+    "name",
+    ["state.json", "state.parquet", "changes/2026-11-01.json", "runs/20261101T010000Z-aaaa.json"],
+)
+def test_a_damaged_file_of_the_site_is_named(tmp_path: Path, name: str, content: str) -> None:
+    """No traceback, and the site is as it was."""
+    site = tmp_path / "site"
+    publish(site, write_night(tmp_path / "1", 1))
+    (site / "data/v1" / name).write_text(content, encoding="utf-8")
+    before = site_files(site)
+    with pytest.raises(UsageError, match=rf"a file of the site cannot be read: .*{name}"):
+        publish(site, write_night(tmp_path / "2", 2))
+    assert site_files(site) == before
+
+
+def _expect_acceptance(folder: Path) -> Path:
+    """A run whose advice says that TLSv1 is accepted, which is wrong."""
+    run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    wrong = {"where": [{"offers": ["TLSv1"]}], "outcome": ["accepted"], "line": 1, "says": ""}
+    scenarios = run["scenarios"]
+    scenarios["answer-1-protocols"]["expect"] = [wrong]
+    return _edit_run(folder, scenarios=scenarios)
+
+
+def _read_verdict(site: Path) -> dict[str, Any]:
+    state = json.loads((site / "data/v1/state.json").read_text(encoding="utf-8"))
+    verdict: dict[str, Any] = state["verdicts"]["answer-1-protocols"]["debian-12"]
+    return verdict
+
+
+@pytest.mark.parametrize("finished", [True, False], ids=["fewer clients", "stopped"])
+def test_a_verdict_on_a_part_replaces_none_on_the_whole(tmp_path: Path, finished: bool) -> None:
+    """A run with one client, or a stopped one: all cells that the site shows are judged."""
+    site = tmp_path / "site"
+    publish(site, _expect_acceptance(write_night(tmp_path / "1", 1)))
+    whole = _read_verdict(site)
+    part = _expect_acceptance(write_night(tmp_path / "2", 2, finished=finished))
+    lines = (part / "observations.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if "aiosmtplib" not in line]
+    (part / "observations.jsonl").write_text("".join(kept), encoding="utf-8")
+    if finished:
+        axes = json.loads((part / "run.json").read_text(encoding="utf-8"))["axes"]
+        _edit_run(part, axes={**axes, "clients": ["openssl-1.0.2h"]})
+    publish(site, part)
+    assert whole["mismatches"] > 0
+    assert whole["changed"] is not None
+    verdict = _read_verdict(site)
+    assert verdict == {**whole, "run": verdict["run"]}
+    assert verdict["run"] == "20261102T010000Z-aaaa"

@@ -122,3 +122,51 @@ def test_two_publications_at_once_are_refused(tmp_path: Path) -> None:
         with pytest.raises(InfrastructureError, match="another process publishes"):
             _write_site(site, "second")
     assert (site / "index.html").read_text(encoding="utf-8") == "first"
+
+
+def test_a_refused_publication_does_not_open_the_way_for_a_third(tmp_path: Path) -> None:
+    """The lock stays that of the first, however often others are refused."""
+    site = tmp_path / "site"
+    with replace_site(site) as new:
+        (new / "index.html").write_text("first", encoding="utf-8")
+        for text in ("second", "third"):
+            with pytest.raises(InfrastructureError, match="another process publishes"):
+                _write_site(site, text)
+    assert (site / "index.html").read_text(encoding="utf-8") == "first"
+    assert _leftovers(tmp_path) == []
+
+
+def test_a_kill_just_after_the_switch_loses_nothing(tmp_path: Path) -> None:
+    """.git and CNAME are still in the old folder then; the next publication brings them along."""
+    site = tmp_path / "site"
+    (site / ".git").mkdir(parents=True)
+    _write_site(site, "old")
+    (site / "CNAME").write_text("example.org", encoding="utf-8")
+    program = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from harness.site import site_folder\n"
+        "exchange = site_folder._exchange_folders\n"
+        "def exchange_and_end(first, second):\n"
+        "    exchange(first, second)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "site_folder._exchange_folders = exchange_and_end\n"
+        "with site_folder.replace_site(Path(sys.argv[1])) as new:\n"
+        "    (new / 'index.html').write_text('new')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(site)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    _write_site(site, "newest")
+    assert sorted(path.name for path in site.iterdir()) == [".git", "CNAME", "index.html", MARKER]
+    assert _leftovers(tmp_path) == []
+
+
+def test_a_symbolic_link_to_a_site_stays_one(tmp_path: Path) -> None:
+    """What it names is replaced, with all that is not the site's own."""
+    real = tmp_path / "disk/site"
+    (real / ".git").mkdir(parents=True)
+    (tmp_path / "site").symlink_to(real)
+    for text in ("old", "new"):
+        _write_site(tmp_path / "site", text)
+    assert (tmp_path / "site").is_symlink()
+    assert (real / "index.html").read_text(encoding="utf-8") == "new"
+    assert (real / ".git").is_dir()
