@@ -220,7 +220,8 @@ def test_what_the_tool_left_elsewhere_is_in_effect(tools: ToolCaller, tmp_path: 
     script = write_script(
         tmp_path,
         "printf '%s\\n' 'openssl_conf = init' '[init]' 'ssl_conf = limits' '[limits]'"
-        " 'system_default = all' '[all]' 'Ciphersuites = TLS_AES_128_GCM_SHA256' >/etc/ssl/openssl.cnf",
+        " 'system_default = all' '[all]' 'Ciphersuites = TLS_AES_128_GCM_SHA256'"
+        " >/etc/ssl/openssl.cnf",
         "mkdir -p /opt/maps && echo 'a@example.test b' >/opt/maps/virtual",
         "postmap /opt/maps/virtual",
         "postconf -e 'virtual_alias_maps = hash:/opt/maps/virtual'",
