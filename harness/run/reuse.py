@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.catalog.cells import Cell
@@ -138,7 +139,7 @@ def find_unusable(source: RunData) -> dict[str, str]:
     """
     reasons = dict.fromkeys(_find_flaky(source.folder / "observations.jsonl"), FLAKY)
     for cell in source.observations:
-        if cell.evidence is None or not (source.folder / cell.evidence).is_file():
+        if cell.evidence is None or not _is_evidence(source.folder, cell.evidence):
             reasons.setdefault(cell.cell, NO_EVIDENCE)
     return reasons
 
@@ -158,6 +159,17 @@ def _take_files(
             taken = replace(observation, evidence=name)
             journal.add_line(taken)
             yield taken
+
+
+def _is_evidence(folder: Path, name: str) -> bool:
+    """Whether a run folder has this file: others may have written it, so none outside of it."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        return False
+    try:
+        return stat.S_ISREG((folder / path).lstat().st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _find_flaky(path: Path) -> set[str]:

@@ -46,7 +46,8 @@ class CellMerger:
     """Merges a run into the cells as they were.
 
     ``started`` is when each run started, by its number. ``rewritten`` are the scenarios whose text
-    is another in the new run: their old cells are of another candidate, and go.
+    is another in the new run: their old cells are of another candidate, and go. ``renewed`` are the
+    clients whose image is another in the new run.
     """
 
     tables: CellTables
@@ -54,6 +55,7 @@ class CellMerger:
     started: Mapping[int, str]
     make_shard: ShardMaker
     rewritten: Collection[int] = ()
+    renewed: Collection[int] = ()
 
     def merge(self, current: CellColumns, new: CellColumns) -> MergedCells:
         """The cells after the run, in the order of the scenarios and builds."""
@@ -131,7 +133,7 @@ class CellMerger:
         finding = self.comparer.find_change(row.offer, known.result, row.result)
         if finding in DIFFERENCES:
             unchanged = (known.image, known.config) == (row.image, row.config)
-            flaky = unchanged and row.image != NONE
+            flaky = unchanged and row.image != NONE and row.client not in self.renewed
             merged.changes.append(CellChange(row, known.result, finding, flaky))
 
     def _last_known(self, before: CellRow) -> CellRow | None:

@@ -77,6 +77,7 @@ def add_night(content: SiteContent, folder: Path, site: Path) -> None:
         for name in run.record.axes.builds
         if name in state.images and name in run.record.images
     }
+    renewed = set(_renewed_clients(state, run))
     rewritten = state.add_run(run)
     merged = CellMerger(
         tables,
@@ -84,6 +85,7 @@ def add_night(content: SiteContent, folder: Path, site: Path) -> None:
         state.started(tables),
         ShardMaker(site, run, tables),
         {tables.scenario.numbers[name] for name in rewritten if name in tables.scenario.numbers},
+        {tables.client.numbers[name] for name in renewed if name in tables.client.numbers},
     ).merge(content.cells, run.cells)
     content.cells = merged.cells
     entry = _describe_changes(content, run, merged)
@@ -94,6 +96,14 @@ def add_night(content: SiteContent, folder: Path, site: Path) -> None:
         state.scenarios[name]["lines"] = lines
     _file_changes(content, run, entry)
     _write_run_files(content, run, site)
+
+
+def _renewed_clients(state: SiteState, run: RunCells) -> Iterable[str]:
+    """The clients whose image is another than the site knew before the run."""
+    for name in run.record.axes.clients:
+        old, new = state.image(name), run.record.images.get(name)
+        if old is not None and new is not None and old.id != new.id:
+            yield name
 
 
 def _describe_changes(content: SiteContent, run: RunCells, merged: MergedCells) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Results compared as ``postfix-matrix compare`` compares runs, each pair of results only once.
 
 The rules are those of ``snapshots.run_comparison``: what shows nothing (a time-out, an error, an
-incapable client) is not compared, and a cell that differs although neither its image nor its
-configuration changed is flaky.
+incapable client) is not compared, and a cell that differs although neither its configuration nor
+the image of its build or its client changed is flaky.
 """
 
 from __future__ import annotations

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from harness.observations.local_paths import hide_in_record
+from harness.observations.local_paths import hide_in_command, hide_in_record
 from harness.observations.run_folder import RunRecord, load_record, not_an_observation
 from harness.scenarios.variants import VariantKind
 from harness.site.cells import NONE, CellColumns, CellRow, CellTables
@@ -18,10 +18,10 @@ from harness.verdicts.line_effects import AGAIN
 
 #: Keys of run.json, and of its images, that are of the machine that made the run.
 _OF_MACHINE = ("host", "build_log")
-#: Folders below which a path is one of a machine, not of a container.
 _VARIANT = re.compile(
     rf"--(?:{VariantKind.WITHOUT}|{VariantKind.ONLY})-[0-9][0-9-]*(?:{AGAIN})?$|{AGAIN}$"
 )
+#: Folders below which a path is one of a machine, not of a container.
 _LOCAL = re.compile(r"(?:/home/|/root/|/Users/|/tmp/|/var/tmp/|/mnt/|/media/|[A-Z]:\\)[^\s\"',;:]*")
 
 
@@ -177,10 +177,21 @@ def publish_record(raw: dict[str, Any]) -> dict[str, Any]:
         for name, image in hidden.get("images", {}).items()
     }
     public["scenarios"] = {
-        name: info for name, info in hidden.get("scenarios", {}).items() if not is_variant(name)
+        name: {**info, **{key: hide_machine_paths(info[key]) for key in ("source",) if key in info}}
+        for name, info in hidden.get("scenarios", {}).items()
+        if not is_variant(name)
     }
     public["missing"] = hide_machine_paths(hidden.get("missing", []))
+    if "merged" in hidden:
+        # Each of the runs that this one was merged from had a machine.
+        public["merged"] = [_publish_part(part) for part in hidden["merged"]]
     return public
+
+
+def _publish_part(part: Mapping[str, Any]) -> dict[str, Any]:
+    public = {key: value for key, value in part.items() if key not in _OF_MACHINE}
+    command = [str(argument) for argument in part.get("command", ())]
+    return public | {"command": hide_machine_paths(list(hide_in_command(command)))}
 
 
 def hide_machine_paths(value: Any) -> Any:

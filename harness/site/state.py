@@ -97,7 +97,10 @@ class SiteState:
             if name not in self.images or not self._is_older(run, self.images[name]["run"]):
                 self.images[name] = {"info": image, "run": record.id}
         self.missing = {
-            entry["name"]: {**entry, "run": record.id} for entry in run.public["missing"]
+            entry["name"]: {**entry, "run": record.id}
+            for entry in run.public["missing"]
+            if entry["name"] not in self.images
+            or not self._is_older(run, self.images[entry["name"]]["run"])
         } | {
             name: entry
             for name, entry in self.missing.items()

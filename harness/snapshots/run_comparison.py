@@ -1,7 +1,7 @@
 """Two runs compared, cell by cell and verdict by verdict, with the same findings as a check.
 
-A cell that differs although neither its configuration nor its image changed is flaky: it is
-reported with both results, and nothing is hidden.
+A cell that differs although neither its configuration nor the image of its build or its client
+changed is flaky: it is reported with both results, and nothing is hidden.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class _RunComparer:
             return CellFinding(place, finding, was, now, new, why, scenario)
         finding, why = find_change(place, was, now), ""
         if finding is not Finding.SAME and self._is_unchanged(old, new):
-            finding, why = Finding.FLAKY, "the configuration and the image are the same"
+            finding, why = Finding.FLAKY, "the configuration and the images are the same"
         return CellFinding(place, finding, was, now, new, why, scenario)
 
     def _find_absent(self, old: Observation) -> CellFinding:
@@ -117,11 +117,16 @@ class _RunComparer:
         return CellFinding(place, Finding.NOT_CHECKED, values, why=why, scenario=old.scenario)
 
     def _is_unchanged(self, old: Observation, new: Observation) -> bool:
-        images = [data.run.images.get(old.build) for data in (self._before, self._after)]
-        first, second = images
-        if first is None or second is None or first.id != second.id:
+        first, second = (self._image_id(data, old.build) for data in (self._before, self._after))
+        if first is None or first != second or old.config != new.config:
             return False
-        return old.config == new.config
+        # A peer has no image of its own.
+        return self._image_id(self._before, old.client) == self._image_id(self._after, old.client)
+
+    @staticmethod
+    def _image_id(data: RunData, name: str) -> str | None:
+        image = data.run.images.get(name)
+        return None if image is None else image.id
 
 
 def _cells_by_id(data: RunData) -> dict[str, Observation]:

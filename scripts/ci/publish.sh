@@ -26,6 +26,8 @@ else
     git -C "$work/site" rm --quiet -r --force --ignore-unmatch .
 fi
 postfix_matrix publish "$run" --into "$work/site" --keep "${KEEP:-90}" ${BASE_URL:+--base-url "$BASE_URL"}
+# GitHub Pages else has Jekyll read every page, which takes minutes, and leaves out names with "_".
+: >"$work/site/.nojekyll"
 
 git -C "$work/site" add --all
 tree=$(git -C "$work/site" write-tree)

@@ -136,6 +136,25 @@ def test_a_cell_without_evidence_is_measured(tmp_path: Path) -> None:
     assert compare(run.folder).decision.reasons == {run.observations[2].cell: NO_EVIDENCE}
 
 
+@pytest.mark.parametrize("kind", ["absolute", "above", "link"])
+def test_no_file_outside_of_the_run_is_taken_over(tmp_path: Path, kind: str) -> None:
+    """A run folder that others wrote does not bring a file of this machine into the new one."""
+    secret = tmp_path / "secret.json"
+    secret.write_text("{}", encoding="utf-8")
+    run = write_run(tmp_path / "before", setup=SETUP)
+    evidence = str(run.observations[2].evidence)
+    if kind == "link":
+        (run.folder / evidence).unlink()
+        (run.folder / evidence).symlink_to(secret)
+    else:
+        name = str(secret) if kind == "absolute" else "evidence/../../secret.json"
+        lines = (run.folder / "observations.jsonl").read_text(encoding="utf-8")
+        (run.folder / "observations.jsonl").write_text(
+            lines.replace(f'"{evidence}"', f'"{name}"'), encoding="utf-8"
+        )
+    assert compare(run.folder).decision.reasons == {run.observations[2].cell: NO_EVIDENCE}
+
+
 @pytest.mark.parametrize(
     ("main_cf", "service", "names"),
     [

@@ -95,6 +95,30 @@ def test_what_differs_without_a_cause_is_flaky(tmp_path: Path) -> None:
     assert _feed_entries(site) == 0
 
 
+def test_a_changed_image_of_a_client_is_a_cause(tmp_path: Path) -> None:
+    """What its new image does is a change, which feeds name; it is not flaky."""
+    site = tmp_path / "site"
+    first = write_night(tmp_path / "1", 1)
+    second = write_night(
+        tmp_path / "2", 2, cells={CELL: REFUSED}, images={"openssl-1.0.2h": "sha256:" + "9" * 64}
+    )
+    publish(site, first, second)
+    record = read_day(site, 2)
+    assert [change["cell"] for change in record["cells"]] == [CELL]
+    assert record["flaky"] == []
+    assert _feed_entries(site, "client/openssl-1.0.2h") == 1
+
+
+def test_what_an_older_run_could_not_build_is_not_missing_later(tmp_path: Path) -> None:
+    """A newer run built it, whichever of the two is published first."""
+    site = tmp_path / "site"
+    publish(site, write_night(tmp_path / "2", 2))
+    missing = [{"name": "debian-12", "kind": "build", "why": "no network"}]
+    publish(site, _edit_run(write_night(tmp_path / "1", 1), missing=missing))
+    state = json.loads((site / "data/v1/state.json").read_text(encoding="utf-8"))
+    assert "debian-12" not in state["missing"]
+
+
 def test_an_unchanged_night_adds_no_evidence(tmp_path: Path) -> None:
     """Shards and facts are those of the night before; the cells name the newest run."""
     site = tmp_path / "site"

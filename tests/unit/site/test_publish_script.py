@@ -37,6 +37,8 @@ def test_two_nights_are_published_into_a_branch(tmp_path: Path) -> None:
         subprocess.run([str(script)], cwd=clone, env=environment, check=True)
     files = _git(remote, "ls-tree", "-r", "--name-only", "gh-pages").splitlines()
     assert "index.html" in files
+    # Without it GitHub Pages leaves names with "_" at their beginning out.
+    assert ".nojekyll" in files
     assert [name for name in files if name.endswith(".parquet") and "/runs/" in name] == [
         "data/v1/runs/20261101T010000Z-aaaa.parquet",
         "data/v1/runs/20261102T010000Z-aaaa.parquet",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli.main import run_cli
-from harness.observations.run_folder import RunData
+from harness.observations.run_folder import ImageInfo, RunData
 from harness.outcomes import Outcome
 from harness.scenarios.expectations import Expectation, Where
 from harness.snapshots.findings import Finding
@@ -60,6 +60,17 @@ def test_a_cell_that_differs_under_the_same_configuration_is_flaky() -> None:
     assert [(t.build, t.before, t.after) for t in comparison.changed_verdicts] == [
         ("debian-12", Verdict.CONFIRMED, Verdict.NO_EFFECT)
     ]
+
+
+def test_another_image_of_the_client_is_a_cause() -> None:
+    """What a client's new image does is a change, not flaky."""
+    first, again = run_with(), run_with(TLSv1="TLSv1")
+    name = first.observations[0].client
+    image = ImageInfo("client", id="sha256:" + "9" * 64)
+    images = {**again.run.images, name: image}
+    renewed = replace(again, run=replace(again.run, images=images))
+    assert set(findings(first, again).values()) == {Finding.FLAKY}
+    assert set(findings(first, renewed).values()) == {Finding.BROKEN}
 
 
 def test_a_difference_has_the_label_of_a_check() -> None:
