@@ -86,6 +86,16 @@ def test_files_of_earlier_versions_get_names_that_can_be_stored(
     assert not [path for path in target.rglob("*") if ":" in path.name]
 
 
+def test_a_name_that_is_no_cell_is_refused(
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects from a traceback, and from a file outside the folder."""
+    change_cell(whole, ACCEPTED_CELL, cell="../../x")
+    assert merge(tmp_path / "merged", whole) == ExitCode.USAGE
+    assert "the cell '../../x', which is no name of a cell" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["whole"]
+
+
 def test_an_unfinished_merge_is_no_run(shards: list[Path]) -> None:
     """Protects a repeated merge: what a killed one left beside its runs is not merged."""
     folder = shards[0].parent

@@ -63,6 +63,12 @@ def test_a_tool_of_which_nothing_was_measured_is_no_success() -> None:
     assert outcome_of(None).exit_code is ExitCode.INFRASTRUCTURE
 
 
+def test_policies_without_an_answer_are_not_met(tmp_path: Path) -> None:
+    """Protects from exit code 0 where no measured service is one that a policy is about."""
+    outcome = replace(outcome_of(sample_data(tmp_path / "run")), has_policies=True)
+    assert outcome.exit_code is ExitCode.INFRASTRUCTURE
+
+
 def test_a_tool_that_its_description_skips_is_no_failure() -> None:
     """Protects a CI matrix with one job for each build: the description says what is left out."""
     assert outcome_of(None, replace(RESULT, skip="it needs Python 3.8")).exit_code is ExitCode.OK
