@@ -90,10 +90,11 @@ def test_a_name_that_is_no_cell_is_refused(
     whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Protects from a traceback, and from a file outside the folder."""
-    change_cell(whole, ACCEPTED_CELL, cell="../../x")
+    path = whole / "observations.jsonl"
+    path.write_text(path.read_text("utf-8").replace(f'"{ACCEPTED_CELL}"', '"../../x"'), "utf-8")
     assert merge(tmp_path / "merged", whole) == ExitCode.USAGE
     assert "the cell '../../x', which is no name of a cell" in capsys.readouterr().err
-    assert [path.name for path in tmp_path.iterdir()] == ["whole"]
+    assert [left.name for left in tmp_path.iterdir()] == ["whole"]
 
 
 def test_an_unfinished_merge_is_no_run(shards: list[Path]) -> None:
