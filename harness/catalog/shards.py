@@ -68,12 +68,12 @@ def cut_plan(plan: Plan, count: int, costs: Costs | None = None) -> tuple[Plan, 
     parts = (costs or measured_costs()).weigh_parts(plan)
     most = sum(len(scenarios) for scenarios in parts.values())
     if count > most:
-        builds = _format_count(len(parts), "build")
+        builds = format_count(len(parts), "build")
         raise UsageError(
-            f"the plan cannot be cut into {count} shards: it has {_format_count(most, 'part')}",
+            f"the plan cannot be cut into {count} shards: it has {format_count(most, 'part')}",
             cause="a scenario on a build stays in one shard, and the plan has "
-            f"{builds} and {_format_count(len(plan.scenarios), 'scenario')}",
-            next_step=f"use at most {_format_count(most, 'shard')}, or select more",
+            f"{builds} and {format_count(len(plan.scenarios), 'scenario')}",
+            next_step=f"use at most {format_count(most, 'shard')}, or select more",
         )
     if count > len(parts):
         return tuple(_restrict_plan(plan, *group) for group in _split_builds(parts, count))
@@ -131,5 +131,6 @@ def _restrict_scope(scope: Scope, builds: Sequence[str]) -> Scope:
     return replace(scope, builds=() if set(kept) == set(builds) else kept)
 
 
-def _format_count(number: int, noun: str) -> str:
+def format_count(number: int, noun: str) -> str:
+    """``1 shard``, or ``2 shards``."""
     return f"{number} {noun}{'s' if number != 1 else ''}"

@@ -59,13 +59,17 @@ class ToolFiles:
 
 @dataclass(frozen=True, slots=True)
 class ToolOutcome:
-    """What a call gave. ``checks`` are those of the snapshot, by build."""
+    """What a call gave. ``checks`` are those of the snapshot, by build.
+
+    ``has_policies``: policies were named, whether there is an answer or not.
+    """
 
     report: ToolReport
     measurements: tuple[ToolMeasurement, ...] = ()
     answers: tuple[ServiceAnswer, ...] = ()
     checks: tuple[CheckResult, ...] = ()
     data: RunData | None = None
+    has_policies: bool = False
 
     @property
     def exit_code(self) -> ExitCode:
@@ -87,7 +91,8 @@ class ToolOutcome:
             return False
         has_trouble = any(build.trouble for build in self.report.builds)
         has_cells = any(measurement.measured.cells for measurement in self.measurements)
-        if self.data is None or has_trouble or not has_cells:
+        has_no_answer = self.has_policies and not self.answers
+        if self.data is None or has_trouble or not has_cells or has_no_answer:
             return True
         return exit_code(self.data) != ExitCode.OK
 
@@ -148,7 +153,14 @@ class ToolSession:
             _policy_lines(data, answers),
             self._compare_snapshot(data),
         )
-        return ToolOutcome(report, tuple(measurements), answers, tuple(self._checks), data)
+        return ToolOutcome(
+            report,
+            tuple(measurements),
+            answers,
+            tuple(self._checks),
+            data,
+            has_policies=self._files.claims is not None,
+        )
 
     def _try_build(self, name: str) -> tuple[BuildReport, ToolMeasurement | None]:
         trial = self._run.try_tool(self._files.tool, name)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.catalog.plan import Plan
+from harness.errors import UsageError
 from harness.observations.evidence_names import evidence_path, instance_path
 from harness.observations.journal import Journal
 from harness.observations.licence import citation
@@ -118,7 +119,17 @@ class MergedFolder:
         ]
 
     def _add_cell(self, data: RunData, observation: Observation) -> bool:
-        """Write a cell, unless the folder has it with this result."""
+        """Write a cell, unless the folder has it with this result.
+
+        Raises:
+            UsageError: its name is none of a cell.
+        """
+        if observation.cell.count("/") != 4:
+            raise UsageError(
+                f"{data.folder} has the cell {observation.cell!r}, which is no name of a cell",
+                cause="observations.jsonl was changed by hand",
+                next_step="merge without this run, or move the line out of the file",
+            )
         kept = self._cells.setdefault(observation.cell, [])
         if any(is_same_result(known, observation) for _, known in kept):
             return False

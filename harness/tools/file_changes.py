@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -102,6 +102,20 @@ def compare_files(
         _compare_path(path, before.get(path), after.get(path)) for path in sorted({*before, *after})
     )
     return tuple(change for change in changes if change is not None)
+
+
+def add_untouched(
+    states: Mapping[str, PathState], changed: Collection[str], originals: Mapping[str, PathState]
+) -> dict[str, PathState]:
+    """The states after a run, with those of paths that it left as the image has them.
+
+    Args:
+        states: what lay after the run at the paths that it changed.
+        changed: these paths, also those that it removed, which have no state.
+        originals: what the image has, also at other paths.
+    """
+    untouched = {path: state for path, state in originals.items() if path not in changed}
+    return {**untouched, **states}
 
 
 def without_compiled(changes: Iterable[FileChange]) -> tuple[FileChange, ...]:

@@ -9,21 +9,18 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StrictFloat,
-    StrictInt,
-    StringConstraints,
-    ValidationError,
-)
+from pydantic import ValidationError
 
 from harness.errors import FileError, FileLocation, UsageError
 from harness.scenarios.toml_text import line_in_table, line_of, suggest_among
+from harness.tools.tool_keys import (
+    EXPECTED,
+    NeedsTable,
+    ToolDescription,
+    ToolSettings,
+)
 
 #: Seconds that a tool may run, unless its description has another limit.
 TIME_LIMIT = 300.0
@@ -36,15 +33,6 @@ _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 #: What a command of ``render`` can refer to, besides the tool's variables.
 RENDER_NAMES = ("build", "postfix", "openssl", "output", "python")
 
-_Line = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\n]+$")]
-#: No program gets an argument or a variable with a NUL (execve(2)).
-_Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]+$")]
-_Value = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
-_Command = Annotated[tuple[_Text, ...], Field(min_length=1)]
-_Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-_Requirement = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*==[\w.+!-]+$")]
-_Package = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.:=~-]*$")]
-
 
 class ToolBase(StrEnum):
     """What a tool starts from; a folder of the user's is no member.
@@ -56,64 +44,6 @@ class ToolBase(StrEnum):
     STOCK = "stock"
     EMPTY = "empty"
     DEBCONF = "debconf"
-
-
-class _NeedsTable(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    apt: tuple[_Package, ...] = ()
-    wheels: _Text | None = None
-    parts: dict[_Requirement, _Command] = Field(default_factory=dict)
-    debs: tuple[_Text, ...] = ()
-
-
-class _Settings(BaseModel):
-    """The keys that [on."BUILD-GLOB"] can override; None: not set."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    command: _Command | None = None
-    render: _Command | None = None
-    files: tuple[_Text, ...] | None = None
-    needs: _NeedsTable | None = None
-    base: _Line | None = None
-    network: StrictBool | Annotated[str, StringConstraints(pattern="^none$")] | None = None
-    idempotent: StrictBool | None = None
-    time_limit: Annotated[float, Field(gt=0, le=3600, strict=True)] | None = None
-    vars: dict[_Variable, _Value | StrictInt | StrictFloat | StrictBool] | None = None
-
-
-class _OnBuild(_Settings):
-    """A table [on."BUILD-GLOB"]."""
-
-    skip: _Line | None = None
-
-
-class _Description(_Settings):
-    """The keys of TOOL.toml."""
-
-    title: _Line
-    on: dict[str, _OnBuild] = Field(default_factory=dict)
-
-
-_EXPECTED = {
-    "title": "one line of text",
-    "command": 'a list of texts: a program and its arguments, such as ["sh", "harden.sh"]',
-    "render": 'a list of texts: a generator that runs on this machine, such as ["./make-main-cf"]',
-    "files": "a list of files and folders beside this file",
-    "needs": 'a table such as {apt = ["python3"], wheels = "requirements.lock"}',
-    "base": "stock, empty, debconf, or a folder beside this file",
-    "network": '"none" (the default) or true',
-    "idempotent": "true (the default) or false",
-    "time_limit": "seconds, above 0 and at most 3600",
-    "vars": "a table of variables, with texts, numbers, true or false",
-    "on": 'tables such as [on."ubuntu-16.04"]',
-    "skip": "one line of text: why the tool is not tried there",
-    "apt": "a list of packages of Debian or Ubuntu",
-    "wheels": "a file of requirements (pip), beside this file",
-    "parts": 'a table such as {"ansible==12.1.0" = ["ansible_collections/ansible/utils"]}',
-    "debs": "a list of package files (.deb), beside this file",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +161,7 @@ def load_tool(path: Path) -> HardeningTool:
     try:
         # What is replaced in the text would be run as if it were there.
         data.decode("utf-8")
-        description = _Description.model_validate(tomllib.loads(text))
+        description = ToolDescription.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise ToolErrors([_syntax_error(path, text, str(error))]) from None
     except UnicodeDecodeError as error:
@@ -283,7 +213,7 @@ def _make_script_tool(path: Path, data: bytes) -> HardeningTool:
 class _Reader:
     """Makes a tool of a description whose keys are valid, and collects what is still wrong."""
 
-    def __init__(self, path: Path, text: str, description: _Description) -> None:
+    def __init__(self, path: Path, text: str, description: ToolDescription) -> None:
         self._path = path
         self._text = text
         self._description = description
@@ -308,7 +238,7 @@ class _Reader:
         return replace(tool, overrides=tuple(overrides))
 
     def _make_tool(
-        self, settings: _Settings, tool: HardeningTool, glob: str, skip: str = ""
+        self, settings: ToolSettings, tool: HardeningTool, glob: str, skip: str = ""
     ) -> HardeningTool:
         """The tool with those settings that a table has."""
         changes: dict[str, Any] = {"skip": skip}
@@ -334,7 +264,7 @@ class _Reader:
         if bool(tool.command) == bool(tool.render):
             key = "render" if tool.command else "command"
             what = "excludes command" if tool.command else "this key is missing"
-            expected = "one of command and render" if tool.command else _EXPECTED["command"]
+            expected = "one of command and render" if tool.command else EXPECTED["command"]
             self._add_error(glob, key, what, expected)
         for key, command, more in (
             ("command", tool.command, ()),
@@ -363,7 +293,7 @@ class _Reader:
                 files[inside] = path
         return files
 
-    def _read_needs(self, table: _NeedsTable, glob: str) -> ToolNeeds:
+    def _read_needs(self, table: NeedsTable, glob: str) -> ToolNeeds:
         wheels = None if table.wheels is None else self._find_path("wheels", table.wheels, glob)
         debs = [self._find_path("debs", name, glob) for name in table.debs]
         names = [deb.name for deb in debs if deb is not None]
@@ -373,7 +303,7 @@ class _Reader:
             elif names.count(name) > 1:
                 self._add_error(glob, "debs", f"has two files {name}", "a name for each file")
         if table.parts and table.wheels is None:
-            self._add_error(glob, "parts", "there is no wheels", _EXPECTED["wheels"])
+            self._add_error(glob, "parts", "there is no wheels", EXPECTED["wheels"])
         return ToolNeeds(
             table.apt, wheels, table.parts, tuple(deb for deb in debs if deb is not None)
         )
@@ -422,13 +352,13 @@ def _key_error(path: Path, text: str, problem: dict[str, Any]) -> FileError:
     """One of pydantic's errors as a FileError."""
     keys = [str(part) for part in problem["loc"] if isinstance(part, str)]
     glob = keys[1] if keys[0] == "on" and len(keys) > 1 else ""
-    known = [key for key in keys if key in _EXPECTED and key != "on"]
+    known = [key for key in keys if key in EXPECTED and key != "on"]
     if problem["type"] == "extra_forbidden":
         place = FileLocation(path, _find_line(text, glob, keys[-1]), keys[-1])
-        return FileError(place, "unknown key", expected=suggest_among(keys[-1], _EXPECTED))
+        return FileError(place, "unknown key", expected=suggest_among(keys[-1], EXPECTED))
     key = known[-1] if known else keys[0]
     place = FileLocation(path, _find_line(text, glob, key), key)
     what = "this key is missing"
     if problem["type"] != "missing":
         what = f"cannot be {problem['input']!r}"
-    return FileError(place, what, expected=_EXPECTED.get(key, "a table"))
+    return FileError(place, what, expected=EXPECTED.get(key, "a table"))

@@ -13,7 +13,7 @@ from harness.errors import FileError
 from harness.scenarios.candidate import make_candidate
 from harness.scenarios.configuration_source import ConfigurationSource
 from harness.scenarios.scenario import Scenario
-from harness.tools.file_changes import PathState, compare_files
+from harness.tools.file_changes import PathState, add_untouched, compare_files
 from harness.tools.preparation import describe_base
 from harness.tools.rendering import render_configuration
 from harness.tools.result import ToolExecution, ToolResult
@@ -162,10 +162,8 @@ class _Trial:
         second = self._run_once()
         again, _ = self._container.read_changed()
         if set(self._container.changed_paths) - changed_before:
-            # The first run left these as the image has them; what it removed is in neither.
             originals = self._container.read_before()
-            untouched = {p: s for p, s in originals.items() if p not in changed_before}
-            states = {**untouched, **states}
+            states = add_untouched(states, changed_before, originals)
         self._result = replace(
             self._result,
             runs=(*self._result.runs, second),

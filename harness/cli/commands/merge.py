@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from harness.catalog.shards import format_count
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.signals import handle_signals
 from harness.errors import ExitCode
@@ -76,7 +77,7 @@ def _describe_merge(result: MergeResult, data: RunData) -> Iterator[str]:
     counts = count_outcomes(data.observations)
     planned = data.run.axes.planned()
     cells = f"{counts.measured} of {planned} cells, {counts.controls} control cells"
-    yield f"{result.folder}: {_format_count(len(result.runs), 'run')}, {cells}"
+    yield f"{result.folder}: {format_count(len(result.runs), 'run')}, {cells}"
     shards = [shard for run in result.runs for shard in shards_of(run)]
     totals = {shard.count for shard in shards}
     if len(totals) == 1:
@@ -93,7 +94,3 @@ def _describe_flaky(cell: FlakyCell) -> Iterator[str]:
     yield f"flaky: {cell.cell}"
     for run, observation in cell.results:
         yield f"  {describe_result(observation)} in {run}"
-
-
-def _format_count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' if number != 1 else ''}"

@@ -188,6 +188,8 @@ def read_files(
         if not force:
             raise UsageError(f"{record_path} exists already", next_step="add --force to replace it")
         refuse_in_ci(record_path, force=force)
+        # It is read when it is replaced: too late to say that it is no snapshot.
+        load_snapshot(record_path)
     claims = Claims(
         offers=collect_offers(policy for policy, _ in named),
         against=BEFORE,

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from harness.cli.main import run_cli
 from harness.cli.tool_session import ToolOutcome
 from harness.errors import ExitCode
 from harness.observations.run_folder import RunData, load_run
@@ -61,6 +64,25 @@ def test_cells_that_could_not_be_measured_are_no_success(tmp_path: Path) -> None
 def test_a_tool_of_which_nothing_was_measured_is_no_success() -> None:
     """Protects from exit code 0 where the selection, or an empty main.cf, left no cell."""
     assert outcome_of(None).exit_code is ExitCode.INFRASTRUCTURE
+
+
+def test_policies_without_an_answer_are_not_met(tmp_path: Path) -> None:
+    """Protects from exit code 0 where no measured service is one that a policy is about."""
+    outcome = replace(outcome_of(sample_data(tmp_path / "run")), has_policies=True)
+    assert outcome.exit_code is ExitCode.INFRASTRUCTURE
+
+
+def test_a_file_that_is_no_snapshot_is_refused_before_anything_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects what was measured: without a place for it, nothing is measured."""
+    (tmp_path / "harden.sh").write_text("true\n", "utf-8")
+    (tmp_path / "notes.json").write_text("notes\n", "utf-8")
+    command = ["tool", str(tmp_path / "harden.sh"), "-b", "debian-12", "--force"]
+    runs = ["--runs", str(tmp_path / "runs"), "--record", str(tmp_path / "notes.json")]
+    assert run_cli([*command, *runs]) == ExitCode.USAGE
+    assert "notes.json:1: is not JSON" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_tool_that_its_description_skips_is_no_failure() -> None:

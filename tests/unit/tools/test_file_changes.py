@@ -9,6 +9,7 @@ from harness.tools.file_changes import (
     ChangeKind,
     FileKindOf,
     PathState,
+    add_untouched,
     compare_files,
     is_passing,
     without_compiled,
@@ -98,3 +99,16 @@ def test_compiled_tables_are_left_out() -> None:
         {}, {"/etc/aliases.db": text("\0"), "/etc/postfix/virtual": text("a b\n")}
     )
     assert [change.path for change in without_compiled(changes)] == ["/etc/postfix/virtual"]
+
+
+def test_a_second_run_is_compared_with_what_the_first_left() -> None:
+    """Protects the verdict on idempotence: a file that only the second run removes is a change.
+
+    One that the first run removed, and the second left alone, is none.
+    """
+    image = {path: PathState(FileKindOf.FILE, 0o644, data=b"a") for path in ("/a", "/b", "/c")}
+    changed = PathState(FileKindOf.FILE, 0o644, data=b"b")
+    after_first = add_untouched({"/a": changed}, {"/a", "/b"}, image)
+    after_second = {"/a": changed}
+    (change,) = compare_files(after_first, after_second)
+    assert (change.path, change.kind) == ("/c", ChangeKind.REMOVED)
