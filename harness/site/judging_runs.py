@@ -31,8 +31,8 @@ class SiteAxes(Axes):
         planned = Axes.scope(self, scenario)
         return replace(
             planned,
-            services=_unite(planned.services, (service for service, _ in self.offers_of)),
-            clients=_unite(planned.clients, (client for _, client in self.offers_of)),
+            services=_join_names(planned.services, (service for service, _ in self.offers_of)),
+            clients=_join_names(planned.clients, (client for _, client in self.offers_of)),
         )
 
     def offers_for(self, scenario: str, service: str, client: str) -> tuple[str, ...]:
@@ -40,7 +40,7 @@ class SiteAxes(Axes):
         planned = Axes.scope(self, scenario)
         is_planned = service in planned.services and client in planned.clients
         offers = Axes.offers_for(self, scenario, service, client) if is_planned else ()
-        return _unite(offers, self.offers_of.get((service, client), ()))
+        return _join_names(offers, self.offers_of.get((service, client), ()))
 
 
 def judge_run_cells(
@@ -59,8 +59,8 @@ def judge_run_cells(
             continue
         if info.against not in baselines:
             # One baseline at a time: nearly all scenarios of a run have the same.
-            baselines = {info.against: dict(_observations(run, merged, tables, info.against))}
-        cells = dict(_observations(run, merged, tables, name))
+            baselines = {info.against: dict(_read_observations(run, merged, tables, info.against))}
+        cells = dict(_read_observations(run, merged, tables, name))
         axes = _extend_axes(record.axes, cells.values())
         data = RunData(run.folder, replace(record, axes=axes), tuple(cells.values()))
         verdict = judge_scenario(data, name, {**baselines[info.against], **cells})
@@ -81,7 +81,7 @@ def _extend_axes(axes: Axes, cells: Iterable[Observation]) -> SiteAxes:
     return SiteAxes(**planned, offers_of={pair: tuple(of) for pair, of in offers.items()})
 
 
-def _unite(first: Iterable[str], second: Iterable[str]) -> tuple[str, ...]:
+def _join_names(first: Iterable[str], second: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*first, *second)))
 
 
@@ -122,7 +122,7 @@ def cell_observation(row: CellRow, tables: CellTables) -> Observation:
     )
 
 
-def _observations(
+def _read_observations(
     run: RunCells, merged: CellColumns, tables: CellTables, scenario: str
 ) -> Iterator[tuple[str, Observation]]:
     """The site's cells of a scenario on the run's builds."""
