@@ -97,6 +97,7 @@ def test_another_image_of_one_build_measures_that_build_alone(
     assert names == {"debian-13", "sasl", "client-openssl-1.0.2h"}
 
 
+@pytest.mark.nightly
 def test_a_second_verify_measures_the_candidate_alone(tmp_path: Path, started: list[str]) -> None:
     """Its controls' cells are those of the first, whose folder need not be there any more."""
     (tmp_path / "main.cf").write_text(LINES, "utf-8")

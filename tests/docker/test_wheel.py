@@ -55,6 +55,7 @@ def test_the_documented_example_runs_from_the_wheel(
     assert (site / "harness" / "py.typed").is_file()
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("version", ["==8.2.*", ">=9"], ids=["8.2", "9"])
 def test_the_pytest_plugin_runs_from_the_wheel(version: str, tmp_path: Path) -> None:
     """Protects users of pytest: what they install has the plugin, which pytest finds by itself."""
