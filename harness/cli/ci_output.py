@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import click
@@ -29,6 +29,11 @@ GITHUB, GITLAB = "github", "gitlab"
 CI_FORMS = (GITHUB, GITLAB)
 #: GitHub's variable that names the file of the step's summary.
 _SUMMARY = "GITHUB_STEP_SUMMARY"
+
+
+def as_text(form: str) -> AbstractContextManager[None]:
+    """What is printed inside is text in every form, to GitHub too."""
+    return without_commands() if form == GITHUB else nullcontext()
 
 
 @contextmanager

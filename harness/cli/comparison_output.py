@@ -6,7 +6,7 @@ import json
 
 import click
 
-from harness.cli.ci_output import CI_FORMS, GITHUB, print_annotations, without_commands
+from harness.cli.ci_output import CI_FORMS, GITLAB, as_text, print_annotations
 from harness.cli.measure_options import JSON, MARKDOWN
 from harness.reports.comparison_annotations import comparison_annotations
 from harness.reports.comparison_json import comparison_data
@@ -18,19 +18,13 @@ from harness.reports.step_summary import check_summary
 
 def print_comparison(report: ComparisonReport, form: str, *, verbose: bool) -> None:
     """Print the report to standard output; ``form`` is a choice of ``--format``."""
-    if form in CI_FORMS:
-        _print_for_ci(report, form, verbose=verbose)
-    elif form == JSON:
+    if form == JSON:
         click.echo(json.dumps(comparison_data(report), ensure_ascii=False, indent=1))
     elif form == MARKDOWN:
         click.echo(comparison_markdown(report), nl=False)
-    else:
-        click.echo("\n".join(comparison_lines(report, verbose=verbose)))
-
-
-def _print_for_ci(report: ComparisonReport, form: str, *, verbose: bool) -> None:
-    if form == GITHUB:
-        with without_commands():
+    elif form != GITLAB:
+        with as_text(form):
             click.echo("\n".join(comparison_lines(report, verbose=verbose)))
-    annotations = list(comparison_annotations(report))
-    print_annotations(annotations, form, lambda most: check_summary(report, most))
+    if form in CI_FORMS:
+        annotations = list(comparison_annotations(report))
+        print_annotations(annotations, form, lambda most: check_summary(report, most))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from harness.errors import UsageError
+from harness.scenarios.claims import Claims
 from harness.scenarios.expectations import Expectation, ExpectationError, Where
 from harness.scenarios.policies import Policy, read_policy
-from harness.tls import Offer
 
 
 def parse_policy(text: str, known: dict[str, Policy]) -> tuple[Policy, tuple[Expectation, ...]]:
@@ -27,6 +28,13 @@ def parse_policy(text: str, known: dict[str, Policy]) -> tuple[Policy, tuple[Exp
     return known[name], expectations
 
 
-def collect_offers(policies: Iterable[Policy]) -> tuple[Offer, ...]:
-    """The offers that policies need, each once."""
-    return tuple(dict.fromkeys(offer for policy in policies for offer in policy.offers))
+def claim_policies(
+    claims: Claims, named: Iterable[tuple[Policy, tuple[Expectation, ...]]]
+) -> Claims:
+    """The claims with the offers that policies need, each once, and what the policies expect."""
+    pairs = list(named)
+    return replace(
+        claims,
+        offers=tuple(dict.fromkeys(offer for policy, _ in pairs for offer in policy.offers)),
+        expectations=tuple(expectation for _, expected in pairs for expectation in expected),
+    )

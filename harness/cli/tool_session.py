@@ -18,6 +18,7 @@ from harness.run.engine import Engine
 from harness.run.job import exit_code
 from harness.run.tool_run import ToolMeasurement, ToolRun, join_findings
 from harness.scenarios.claims import Claims
+from harness.scenarios.policies import Policy
 from harness.scenarios.scenario import Scenario
 from harness.snapshots.checking import CheckResult, SnapshotCheck, select_places
 from harness.snapshots.recorded_candidate import record_candidate
@@ -44,11 +45,13 @@ _MOST_LOG = 6
 class ToolFiles:
     """What a call reads. ``claims`` are what policies expect, None: no policy was named.
 
+    ``policies`` are as the command line has them, ``named_policies`` the policies themselves.
     ``baseline`` takes the place of a base without a configuration.
     """
 
     tool: HardeningTool
     policies: tuple[str, ...]
+    named_policies: tuple[Policy, ...]
     claims: Claims | None
     snapshot: Snapshot | None
     snapshot_path: Path | None

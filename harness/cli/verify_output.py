@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import click
 
-from harness.cli.ci_output import CI_FORMS, GITHUB, print_annotations, without_commands
+from harness.cli.ci_output import CI_FORMS, GITHUB, as_text, print_annotations
 from harness.cli.measure_options import JSON, MARKDOWN, TEXT
 from harness.observations.run_folder import RunData
 from harness.reports.step_summary import verify_summary
@@ -37,7 +36,7 @@ class AnswerOutput:
         """Print what a reader of text needs at once."""
         if self.form not in (TEXT, GITHUB):
             return
-        with self._as_text():
+        with as_text(self.form):
             click.echo(verification_text(data, self.candidate.id, answers, verbose=self.verbose))
 
     def print_rest(
@@ -68,8 +67,5 @@ class AnswerOutput:
 
     def _print_remedy(self, remedy: TriedRemedy, answers: Sequence[ServiceAnswer]) -> None:
         if lines := list(remedy_lines(remedy, answers)):
-            with self._as_text():
+            with as_text(self.form):
                 click.echo("\n".join(["", *lines]))
-
-    def _as_text(self) -> AbstractContextManager[None]:
-        return without_commands() if self.form == GITHUB else nullcontext()

@@ -14,10 +14,10 @@ from harness.reports.tool_report import (
     describe_idle,
     describe_second_run,
     group_builds,
+    list_configuration_changes,
     list_other_changes,
     name_builds,
 )
-from harness.tools.judging import describe_change
 
 
 def tool_markdown(report: ToolReport) -> str:
@@ -87,13 +87,7 @@ def _change_parts(report: ToolReport) -> Iterator[str]:
     tried = [build for build in report.builds if build.result.changes]
     for group in group_builds(tried, lambda build: build.result.changes):
         result = group[0].result
-        lines = [
-            line
-            for change in result.configuration_changes
-            if change.note != "a folder"
-            for line in describe_change(change)
-        ]
-        lines += list_other_changes(result)
+        lines = [*list_configuration_changes(result), *list_other_changes(result)]
         summary = f"What it changed on {escape_markdown(name_builds(group))}"
         code = fence_code("\n".join(lines))
         yield f"<details><summary>{summary}</summary>\n\n{code}\n\n</details>"

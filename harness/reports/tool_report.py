@@ -9,7 +9,7 @@ from harness.reports.comparison_report import ComparisonReport
 from harness.snapshots.blame import Blame
 from harness.snapshots.recorded_candidate import SettingChange
 from harness.tools.file_changes import FileChange
-from harness.tools.judging import count_files
+from harness.tools.judging import count_files, describe_change
 from harness.tools.recorders import ServiceCall
 from harness.tools.result import Complaint, ToolFault, ToolResult
 
@@ -54,6 +54,16 @@ def group_builds(
     for build in builds:
         grouped.setdefault(key(build), []).append(build)
     return [tuple(group) for group in grouped.values()]
+
+
+def list_configuration_changes(result: ToolResult) -> list[str]:
+    """The diffs of the configuration's files, line by line."""
+    return [
+        line
+        for change in result.configuration_changes
+        if change.note != "a folder"
+        for line in describe_change(change)
+    ]
 
 
 def name_builds(builds: Sequence[BuildReport]) -> str:

@@ -15,11 +15,11 @@ from harness.reports.tool_report import (
     describe_idle,
     describe_second_run,
     group_builds,
+    list_configuration_changes,
     list_other_changes,
     name_builds,
 )
 from harness.reports.wrapping import wrap_text
-from harness.tools.judging import describe_change
 from harness.tools.result import ToolFault
 
 #: Columns of the labels at the left.
@@ -68,12 +68,7 @@ def _change_lines(report: ToolReport, *, verbose: bool) -> Iterator[str]:
         result = group[0].result
         if not result.changes:
             continue
-        lines = [
-            escape_controls(line)
-            for change in result.configuration_changes
-            if change.note != "a folder"
-            for line in describe_change(change)
-        ]
+        lines = [escape_controls(line) for line in list_configuration_changes(result)]
         most = len(lines) if verbose else MOST_DIFF_LINES
         yield f"changed, on {name_builds(group)}"
         yield from (f"  {line}" for line in lines[:most])

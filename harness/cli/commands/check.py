@@ -26,6 +26,7 @@ from harness.cli.measure_options import (
     measuring_options,
     service_option,
 )
+from harness.cli.run_place import print_run_place
 from harness.cli.signals import handle_signals
 from harness.cli.snapshot_files import (
     make_locate,
@@ -41,7 +42,6 @@ from harness.observations.run_folder import RunData
 from harness.reports.comparison_json import comparison_data
 from harness.reports.comparison_report import ComparisonReport, report_of_check
 from harness.reports.junit import CHECK_FILE, JUNIT_FILE, render_junit
-from harness.reports.problems import describe_problems
 from harness.run.choosing import check_used, read_scenarios, split_globs
 from harness.run.snapshot_measuring import SnapshotMeasurer
 from harness.scenarios.policies import load_policies
@@ -202,13 +202,14 @@ def check_command(
         report = report_of_check(
             result, str(path), files.level.name, measurer.data, make_locate(files.names)
         )
-        print_comparison(replace(report, strength=mutants), form, verbose=verbose)
-        _write_reports(replace(report, strength=mutants), measurer.data, junit_path)
+        report = replace(report, strength=mutants)
+        print_comparison(report, form, verbose=verbose)
+        _write_reports(report, measurer.data, junit_path)
     if update or prune:
         _change_snapshot(files, result, service, unknown, update=update, prune=prune)
     if strength and mutants is None:
         click.echo("--strength: nothing was weakened, since the check is not green", err=True)
-    _print_place(measurer.data)
+    print_run_place(measurer.data)
     return exit_code_of(result, files.level, complete=complete, update=update)
 
 
@@ -219,15 +220,6 @@ def exit_code_of(result: CheckResult, level: Level, *, complete: bool, update: b
     measured = result.measurement
     is_empty = not values_by_place(level, measured.cells.values(), measured.builds)
     return ExitCode.INFRASTRUCTURE if is_empty else ExitCode.OK
-
-
-def _print_place(data: RunData | None) -> None:
-    """Print on standard error where the run is, and what went wrong in it."""
-    if data is None:
-        return
-    click.echo(f"\nThe run is in {data.folder}", err=True)
-    if problems := describe_problems(data):
-        click.echo(problems, err=True)
 
 
 def _is_green(result: CheckResult) -> bool:

@@ -20,6 +20,7 @@ from harness.cli.measure_options import (
     service_option,
     verbose_option,
 )
+from harness.cli.run_place import print_run_place
 from harness.cli.signals import handle_signals
 from harness.errors import NothingSelectedError, UsageError
 from harness.observations.run_folder import (
@@ -28,7 +29,6 @@ from harness.observations.run_folder import (
 )
 from harness.reports.explain_json import explanation_data
 from harness.reports.explain_text import explanation_lines, explanation_table
-from harness.reports.problems import describe_problems
 from harness.reports.stand_ins import stand_ins_markdown, stand_ins_of
 from harness.run.choosing import read_scenarios
 from harness.run.job import exit_code
@@ -114,9 +114,7 @@ def explain_command(
         )
     else:
         click.echo("\n".join(explanation_lines(data, effects, verbose=verbose)))
-    click.echo(f"\nThe run is in {data.folder}", err=True)
-    if problems := describe_problems(data):
-        click.echo(problems, err=True)
+    print_run_place(data)
     return exit_code(data)
 
 

@@ -16,6 +16,7 @@ from harness.cli.measure_options import (
     recording_options,
     service_option,
 )
+from harness.cli.run_place import print_run_place
 from harness.cli.signals import handle_signals
 from harness.cli.snapshot_files import (
     names_for_snapshot,
@@ -23,7 +24,6 @@ from harness.cli.snapshot_files import (
     write_snapshot,
 )
 from harness.errors import ExitCode, HarnessError, UsageError
-from harness.reports.problems import describe_problems
 from harness.run.choosing import read_scenarios
 from harness.run.snapshot_measuring import SnapshotMeasurer
 from harness.scenarios.policies import load_policies
@@ -208,8 +208,6 @@ def _report_record(
     if len(unknown) > 5:
         click.echo(f"not recorded: {len(unknown) - 5} more cells", err=True)
     assert measurer.data is not None
-    click.echo(f"The run is in {measurer.data.folder}", err=True)
-    if problems := describe_problems(measurer.data):
-        click.echo(problems, err=True)
+    print_run_place(measurer.data, blank_line=False)
     is_whole = not unknown and not measurement.unavailable
     return ExitCode.OK if is_whole else ExitCode.INFRASTRUCTURE

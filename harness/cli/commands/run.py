@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
@@ -16,19 +15,14 @@ from harness.catalog.clients import Client
 from harness.catalog.plan import Plan
 from harness.catalog.shard_variables import read_shard
 from harness.catalog.shards import PlanShard, take_shard
-from harness.cli.ci_output import (
-    CI_FORMS,
-    GITHUB,
-    GITLAB,
-    print_annotations,
-    without_commands,
-)
+from harness.cli.ci_output import CI_FORMS, GITLAB, as_text, print_annotations
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import TEXT, engine_options, format_option
 from harness.cli.output import output_console
 from harness.cli.progress import Display
 from harness.cli.registry_options import registry_options
 from harness.cli.reuse import add_reuse, describe_reuse, find_reused_run, reuse_options
+from harness.cli.run_place import print_problems
 from harness.cli.selection import axis_options
 from harness.cli.signals import handle_signals
 from harness.cli.source_options import (
@@ -52,7 +46,6 @@ from harness.observations.run_folder import (
 from harness.reports import is_large
 from harness.reports.annotations import Annotation
 from harness.reports.large_run import large_run_message
-from harness.reports.problems import describe_problems
 from harness.reports.step_summary import run_summary
 from harness.reports.terminal import print_matrix
 from harness.reports.verdict_annotations import verdict_annotations
@@ -172,31 +165,41 @@ def run_command(
         folder = take_over_job(job, runs, time_limit)
     else:
         with Display(quiet=quiet) as display, handle_signals():
-            if dask is not None:
-                folder = measure_on_workers(dask, job, runs, settings, display.show_event)
-            else:
-                with settings.make_engine(display.show_event) as engine:
-                    folder = measure_job(engine, job, runs)
+            folder = _measure_cells(job, runs, settings, display, dask)
     data = load_run(folder)
     verdicts = judge_run(data)
     files = {name: of.path for name, of in job.scenarios.items() if of.path is not None}
     _print_result(data, form, verdict_annotations(verdicts, files, failing=by_verdict))
-    where = f": open {folder / 'index.html'}" if not is_large(data) else ""
-    click.echo(f"\nThe run is in {folder}{where}", err=True)
-    if is_large(data):
-        click.echo(large_run_message(data), err=True)
-    click.echo("'postfix-matrix show --full' prints every table whole", err=True)
-    if problems := describe_problems(data):
-        click.echo(problems, err=True)
+    _print_place(data)
     # Advice that is known to be wrong takes precedence over cells that are unmeasured.
     judged = exit_code_of(verdicts) if by_verdict else ExitCode.OK
     return judged if judged == ExitCode.DIFFERS else exit_code(data) or judged
 
 
+def _measure_cells(
+    job: Job, runs: Path, settings: EngineSettings, display: Display, dask: str | None
+) -> Path:
+    """Measure a job here, or on the workers of a Dask scheduler; gives the run's folder."""
+    if dask is not None:
+        return measure_on_workers(dask, job, runs, settings, display.show_event)
+    with settings.make_engine(display.show_event) as engine:
+        return measure_job(engine, job, runs)
+
+
+def _print_place(data: RunData) -> None:
+    """Print on standard error where the run and its page are, and what went wrong in it."""
+    where = f": open {data.folder / 'index.html'}" if not is_large(data) else ""
+    click.echo(f"\nThe run is in {data.folder}{where}", err=True)
+    if is_large(data):
+        click.echo(large_run_message(data), err=True)
+    click.echo("'postfix-matrix show --full' prints every table whole", err=True)
+    print_problems(data)
+
+
 def _print_result(data: RunData, form: str, annotations: Iterable[Annotation]) -> None:
     """Print the matrix, and what a CI shows beside the user's lines."""
     if form != GITLAB:
-        with without_commands() if form == GITHUB else nullcontext():
+        with as_text(form):
             print_matrix(data, output_console())
     if form in CI_FORMS:
         print_annotations(list(annotations), form, lambda most: run_summary(data, most))

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
-from harness.cli.ci_output import (
-    CI_FORMS,
-    GITHUB,
-    GITLAB,
-    print_annotations,
-    without_commands,
-)
+from harness.cli.ci_output import CI_FORMS, GITLAB, as_text, print_annotations
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import (
     JSON,
@@ -25,14 +17,14 @@ from harness.cli.measure_options import (
     format_option,
     measuring_options,
 )
-from harness.cli.policy_options import collect_offers, parse_policy
+from harness.cli.policy_options import claim_policies, parse_policy
+from harness.cli.run_place import print_run_place
 from harness.cli.signals import handle_signals
 from harness.cli.snapshot_files import refuse_in_ci, write_snapshot
 from harness.cli.tool_session import ToolFiles, ToolOutcome, ToolSession
 from harness.errors import FileLocation, UsageError
 from harness.files import write_atomically
 from harness.reports.annotations import Annotation
-from harness.reports.problems import describe_problems
 from harness.reports.step_summary import tool_summary
 from harness.reports.tool_annotations import tool_annotations
 from harness.reports.tool_json import tool_data
@@ -42,7 +34,7 @@ from harness.reports.verify_annotations import verify_annotations
 from harness.reports.verify_json import verification_data
 from harness.run.choosing import read_scenarios
 from harness.scenarios.claims import BASELINE, Claims
-from harness.scenarios.policies import Policy, load_policies
+from harness.scenarios.policies import load_policies
 from harness.snapshots.snapshot import RecordedSelection
 from harness.snapshots.snapshot_file import load_snapshot
 from harness.snapshots.values import BEHAVIOUR, parse_level
@@ -155,12 +147,9 @@ def tool_command(
         # Before the engine closes, which may fail on a busy machine.
         _print_outcome(outcome, files, form, verbose=verbose)
         if form in CI_FORMS:
-            _print_findings(outcome, files, form, load_policies(measuring.scenarios_dir))
+            _print_findings(outcome, files, form)
         _record_snapshot(outcome, files, measuring)
-    if outcome.data is not None:
-        click.echo(f"\nThe run is in {outcome.data.folder}", err=True)
-        if problems := describe_problems(outcome.data):
-            click.echo(problems, err=True)
+    print_run_place(outcome.data)
     return outcome.exit_code
 
 
@@ -190,15 +179,11 @@ def read_files(
         refuse_in_ci(record_path, force=force)
         # It is read when it is replaced: too late to say that it is no snapshot.
         load_snapshot(record_path)
-    claims = Claims(
-        offers=collect_offers(policy for policy, _ in named),
-        against=BEFORE,
-        expectations=tuple(expectation for _, expected in named for expectation in expected),
-    )
     return ToolFiles(
         tool=_read_tool(path, base, variables),
         policies=policies,
-        claims=claims if named else None,
+        named_policies=tuple(policy for policy, _ in named),
+        claims=claim_policies(Claims(against=BEFORE), named) if named else None,
         snapshot=snapshot,
         snapshot_path=check_path,
         snapshot_level=level,
@@ -241,23 +226,20 @@ def _print_outcome(outcome: ToolOutcome, files: ToolFiles, form: str, *, verbose
     elif form == MARKDOWN:
         click.echo(tool_markdown(outcome.report))
     elif form != GITLAB:
-        with without_commands() if form == GITHUB else nullcontext():
+        with as_text(form):
             click.echo(tool_text(outcome.report, verbose=verbose))
 
 
-def _print_findings(
-    outcome: ToolOutcome, files: ToolFiles, form: str, known: Mapping[str, Policy]
-) -> None:
+def _print_findings(outcome: ToolOutcome, files: ToolFiles, form: str) -> None:
     """Print the findings for a CI, each on the tool's file."""
     answers: list[Annotation] = []
     if outcome.data is not None and outcome.measurements:
-        policies = [known[text.partition("=")[0]] for text in files.policies]
         # The tool's settings may differ among builds; those of the first one stand for them.
         candidate = outcome.measurements[0].trial.after
         assert candidate is not None
         place = FileLocation(files.tool.path)
         answers += verify_annotations(
-            outcome.data, candidate, outcome.answers, policies, lambda _: place
+            outcome.data, candidate, outcome.answers, files.named_policies, lambda _: place
         )
     annotations = list(tool_annotations(outcome.report, answers))
     print_annotations(annotations, form, lambda most: tool_summary(outcome.report, most))

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
 from harness.catalog.selectors import select_names
-from harness.cli.ci_output import (
-    CI_FORMS,
-    GITHUB,
-    GITLAB,
-    print_annotations,
-    without_commands,
-)
+from harness.cli.ci_output import CI_FORMS, GITLAB, as_text, print_annotations
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.verdict_exit import (
     exit_code_of,
@@ -90,7 +83,7 @@ def verdicts_command(
     elif form == MARKDOWN:
         click.echo(render_verdicts(data, verdicts), nl=False)
     elif form != GITLAB:
-        with without_commands() if form == GITHUB else nullcontext():
+        with as_text(form):
             for verdict in verdicts:
                 click.echo("\n".join(finding_lines(data, verdict, every_cell=all_cells)) + "\n")
     if form in CI_FORMS:

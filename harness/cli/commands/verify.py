@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -23,14 +23,14 @@ from harness.cli.measure_options import (
     service_option,
     verbose_option,
 )
-from harness.cli.policy_options import collect_offers, parse_policy
+from harness.cli.policy_options import claim_policies, parse_policy
+from harness.cli.run_place import print_problems
 from harness.cli.signals import handle_signals
 from harness.cli.snapshot_files import make_locate
 from harness.cli.verify_output import AnswerOutput
 from harness.errors import ExitCode
 from harness.observations.run_folder import RunData
 from harness.reports import write_reports
-from harness.reports.problems import describe_problems
 from harness.reports.service_labels import service_labels
 from harness.reports.verify_remedy import TriedRemedy, why_no_remedy
 from harness.run.choosing import ScenarioFolder
@@ -118,11 +118,7 @@ def verify_command(
     if service and not measuring.selection.services:
         selection = replace(measuring.selection, services=(service,))
         measuring = replace(measuring, selection=selection)
-    # Only the few policies on what a candidate changes need its baseline configuration.
-    against = candidate.claims.against
-    compared = any(expectation.effect is not None for expectation in candidate.claims.expectations)
-    to_measure = [scenarios[against]] if compared and against in scenarios else []
-    to_measure.append(candidate)
+    to_measure = [*_find_baseline(candidate, scenarios), candidate]
     output = AnswerOutput(candidate, tuple(policy for policy, _ in named), policies, form, verbose)
     reuse = CellReuse(measuring, fresh=fresh)
     locate = make_locate(names if candidate.path is None else (str(candidate.path.parent),))
@@ -152,8 +148,7 @@ def verify_command(
         reuse.keep_cells(data, to_measure)
     click.echo(f"\nThe run is in {data.folder}", err=True)
     reuse.print_notes(data)
-    if problems := describe_problems(data):
-        click.echo(problems, err=True)
+    print_problems(data)
     return exit_code_of(service_answers)
 
 
@@ -164,11 +159,16 @@ def _claim_policies(
     claims = Claims(
         services=given.claims.services,
         clients=given.claims.clients,
-        offers=collect_offers(policy for policy, _ in named),
         against=given.claims.against,
-        expectations=tuple(expectation for _, expected in named for expectation in expected),
     )
-    return replace(given, claims=claims)
+    return replace(given, claims=claim_policies(claims, named))
+
+
+def _find_baseline(candidate: Scenario, scenarios: Mapping[str, Scenario]) -> list[Scenario]:
+    """The baseline configuration, which only policies on what a candidate changes need."""
+    against = candidate.claims.against
+    compared = any(expectation.effect is not None for expectation in candidate.claims.expectations)
+    return [scenarios[against]] if compared and against in scenarios else []
 
 
 def _try_remedy(
