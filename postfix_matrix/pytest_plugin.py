@@ -154,19 +154,21 @@ def postfix_build(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def postfix(request: pytest.FixtureRequest, postfix_build: str) -> Iterator[ServerStarter]:
     """Starts a Postfix with a configuration: postfix(main_cf="files/main.cf")."""
-    from harness.pytest_plugin.fixture_postfix import start_servers
+    from harness.pytest_plugin.fixture_postfix import ServerStarter
 
-    with start_servers(request, postfix_build) as starter:
-        yield starter
+    starter = ServerStarter(request, postfix_build)
+    yield starter
+    starter.release()
 
 
 @pytest.fixture
 def postfix_tool(request: pytest.FixtureRequest, postfix_build: str) -> Iterator[ToolStarter]:
     """Runs a hardening tool, and starts a Postfix with what it left: postfix_tool("harden.sh")."""
-    from harness.pytest_plugin.fixture_tool import start_tools
+    from harness.pytest_plugin.fixture_tool import ToolStarter
 
-    with start_tools(request, postfix_build) as starter:
-        yield starter
+    starter = ToolStarter(request, postfix_build)
+    yield starter
+    starter.release()
 
 
 @pytest.fixture

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,31 +10,41 @@ import pytest
 from harness.errors import HarnessError, UsageError
 from harness.pytest_plugin.configurations import GivenConfiguration, GivenText, read_given
 from harness.pytest_plugin.engine_requests import EngineConnection, HoldServer, PrepareBuild
-from harness.pytest_plugin.own_additions import NO_OWN, OwnAdditions
 from harness.pytest_plugin.plugin_state import describe_for_setup, state_of
 from harness.pytest_plugin.servers import TestedServer
 from harness.reports.labels import COMPLAINT
+from harness.scenarios.scenario import Scenario
+from harness.tools.result import ToolResult
 
 
-class ServerStarter:
-    """Starts servers on the build that the test runs on."""
+class ServersOfTest:
+    """The servers that one test starts on the build that it runs on, until :meth:`release`."""
 
-    def __init__(
-        self,
-        connection: EngineConnection,
-        build: str,
-        folders: tuple[Path, ...],
-        test: pytest.Item,
-        own: OwnAdditions = NO_OWN,
-    ) -> None:
-        """Use the fixture ``postfix``."""
+    def __init__(self, request: pytest.FixtureRequest, build: str) -> None:
+        """Find the engine. Where there is none, or no build, the test's setup fails."""
         self.build = build
-        self._own = own
         self.servers: list[TestedServer] = []
-        self._connection = connection
-        self._folders = folders
-        self._test = test
-        self._name = getattr(test, "originalname", None) or test.name
+        self._test = request.node
+        self._folders = (self._test.path.parent, Path(request.config.rootpath))
+        self._connection = connect_for_test(request.config, build)
+        self._own = state_of(request.config).own_additions(self._test.path.parent)
+
+    def release(self) -> None:
+        """Stop the servers."""
+        for server in self.servers:
+            # Without the engine there is nothing to stop, and the test has its result.
+            with suppress(HarnessError):
+                server.release()
+
+    def _hold_server(self, scenario: Scenario, tool: ToolResult | None = None) -> TestedServer:
+        record = self._connection.ask(HoldServer(self.build, scenario))
+        server = TestedServer(self._connection, record, scenario, self._own, tool)
+        self.servers.append(server)
+        return server
+
+
+class ServerStarter(ServersOfTest):
+    """Starts servers; the value of the fixture ``postfix``."""
 
     def __call__(
         self,
@@ -63,10 +72,8 @@ class ServerStarter:
             InfrastructureError: the build is unavailable.
         """
         given = GivenConfiguration(main_cf, master_cf, config_dir, scenario, whole, as_is)
-        candidate = read_given(given, self._folders, self._name)
-        record = self._connection.ask(HoldServer(self.build, candidate))
-        server = TestedServer(self._connection, record, candidate, self._own)
-        self.servers.append(server)
+        name = getattr(self._test, "originalname", None) or self._test.name
+        server = self._hold_server(read_given(given, self._folders, name))
         self._test.add_report_section("call", "postfix", _describe_start(server))
         return server
 
@@ -75,23 +82,6 @@ def _describe_start(server: TestedServer) -> str:
     """How a configuration was read, and what Postfix complains about, for the test's report."""
     complaints = [line for line in server.startup_log if COMPLAINT.search(line)]
     return "\n".join([repr(server), *server.scenario.reading, *complaints])
-
-
-@contextmanager
-def start_servers(request: pytest.FixtureRequest, build: str) -> Iterator[ServerStarter]:
-    """The fixture's value. Where there is no engine or no build, the test's setup fails."""
-    node = request.node
-    folders = (node.path.parent, Path(request.config.rootpath))
-    connection = connect_for_test(request.config, build)
-    own = state_of(request.config).own_additions(node.path.parent)
-    starter = ServerStarter(connection, build, folders, node, own)
-    try:
-        yield starter
-    finally:
-        for server in starter.servers:
-            # Without the engine there is nothing to stop, and the test has its result.
-            with suppress(HarnessError):
-                server.release()
 
 
 def connect_for_test(config: pytest.Config, build: str) -> EngineConnection:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from harness.errors import HarnessError
 from harness.pytest_plugin.configurations import find_path
-from harness.pytest_plugin.engine_requests import EngineConnection, HoldServer, TryTool
-from harness.pytest_plugin.fixture_postfix import connect_for_test
-from harness.pytest_plugin.own_additions import NO_OWN, OwnAdditions
-from harness.pytest_plugin.plugin_state import state_of
+from harness.pytest_plugin.engine_requests import TryTool
+from harness.pytest_plugin.fixture_postfix import ServersOfTest
 from harness.pytest_plugin.servers import TestedServer
 from harness.scenarios.candidate import make_test_id
 from harness.tools.judging import judge_tool
@@ -24,24 +20,8 @@ from harness.tools.tool_file import ToolBase, load_tool
 from harness.tools.trial import ToolTrial
 
 
-class ToolStarter:
-    """Runs tools on the build that the test runs on, and starts what they leave."""
-
-    def __init__(
-        self,
-        connection: EngineConnection,
-        build: str,
-        folders: tuple[Path, ...],
-        test: pytest.Item,
-        own: OwnAdditions = NO_OWN,
-    ) -> None:
-        """Use the fixture ``postfix_tool``."""
-        self.build = build
-        self.servers: list[TestedServer] = []
-        self._connection = connection
-        self._folders = folders
-        self._test = test
-        self._own = own
+class ToolStarter(ServersOfTest):
+    """Runs tools, and starts what they leave; the value of the fixture ``postfix_tool``."""
 
     def __call__(
         self,
@@ -77,28 +57,9 @@ class ToolStarter:
         # What was left elsewhere belongs to the image, which the digest does not know.
         digest = hashlib.sha256(f"{trial.after.digest} {trial.after.image}".encode()).hexdigest()
         scenario = replace(trial.after, id=make_test_id(loaded.path.stem, digest))
-        record = self._connection.ask(HoldServer(self.build, scenario))
-        server = TestedServer(self._connection, record, scenario, self._own, trial.result)
-        self.servers.append(server)
+        server = self._hold_server(scenario, trial.result)
         self._test.add_report_section("call", "postfix_tool", _describe_changes(trial))
         return server
-
-
-@contextmanager
-def start_tools(request: pytest.FixtureRequest, build: str) -> Iterator[ToolStarter]:
-    """The fixture's value. Where there is no engine or no build, the test's setup fails."""
-    node = request.node
-    folders = (node.path.parent, Path(request.config.rootpath))
-    connection = connect_for_test(request.config, build)
-    own = state_of(request.config).own_additions(node.path.parent)
-    starter = ToolStarter(connection, build, folders, node, own)
-    try:
-        yield starter
-    finally:
-        for server in starter.servers:
-            # Without the engine there is nothing to stop, and the test has its result.
-            with suppress(HarnessError):
-                server.release()
 
 
 def _format_fault(fault: ToolFault) -> str:
