@@ -9,6 +9,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -368,18 +370,23 @@ sys.exit(run_cli(sys.argv[1:]))
 """
 
 
+@contextmanager
+def begin_merge(target: Path, shards: list[Path]) -> Iterator[subprocess.Popen[str]]:
+    """A merge in a process of its own, which waits when it has added the first run."""
+    command = [sys.executable, "-c", KILLED, "merge", *map(str, shards), "-o", str(target)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "added\n"
+        yield process
+
+
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL])
 def test_a_killed_merge_leaves_nothing_half_written(
     sign: signal.Signals, shards: list[Path], tmp_path: Path
 ) -> None:
     """Protects the next step of a pipeline: a folder is there as a whole or not at all."""
     target = tmp_path / "merged"
-    command = ["merge", *map(str, shards), "-o", str(target)]
-    with subprocess.Popen(
-        [sys.executable, "-c", KILLED, *command], stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "added\n"
+    with begin_merge(target, shards) as process:
         os.kill(process.pid, sign)
         assert process.wait(30) != 0
     assert not target.exists()
@@ -394,12 +401,7 @@ def test_two_merges_do_not_write_the_same_folder(
 ) -> None:
     """Protects against two jobs that write to one place at a time."""
     target = tmp_path / "merged"
-    command = ["merge", *map(str, shards), "-o", str(target)]
-    with subprocess.Popen(
-        [sys.executable, "-c", KILLED, *command], stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
+    with begin_merge(target, shards) as process:
         assert merge(target, *shards) == ExitCode.USAGE
         process.kill()
     assert "another merge writes" in capsys.readouterr().err
