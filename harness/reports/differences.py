@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from harness.catalog.cells import is_control
 from harness.observations.record import Observation
@@ -51,7 +52,8 @@ class DifferenceStanding(StrEnum):
     UNMEASURED = "unmeasured"
 
 
-@dataclass(frozen=True, slots=True)
+# Without slots, so that what is derived is derived once: reports ask for it many times per cell.
+@dataclass(frozen=True)
 class BaselineComparison:
     """A cell's observation and the baseline's; ``why`` says why the baseline has none."""
 
@@ -59,7 +61,7 @@ class BaselineComparison:
     baseline: Observation | None
     why: str | None = None
 
-    @property
+    @cached_property
     def standing(self) -> DifferenceStanding:
         """Same or not; ``unmeasured``: no observation, ``uncompared``: one of the two is unknown.
 
@@ -71,7 +73,7 @@ class BaselineComparison:
             return DifferenceStanding.UNCOMPARED
         return DifferenceStanding.DIFFERS if self.changed else DifferenceStanding.SAME
 
-    @property
+    @cached_property
     def unobserved(self) -> str:
         """Which of the two timed out or failed, and how; "" for neither."""
         for name, cell in (("this cell", self.observation), (BASELINE, self.baseline)):
@@ -86,7 +88,7 @@ class BaselineComparison:
             return False
         return self.observation.outcome is self.baseline.outcome
 
-    @property
+    @cached_property
     def changed(self) -> tuple[str, ...]:
         """What differs, by name; empty where the two cannot be compared."""
         if self.observation is None or self.baseline is None:
@@ -133,7 +135,7 @@ class BaselineComparison:
                 return f"not compared with {BASELINE}: {side} {describe_result(None, self.why)}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Differences:
     """One scenario compared with the baseline: its cells by id, in the order of its tables."""
 
@@ -160,7 +162,7 @@ class Differences:
             return f"{self.differing} differ"
         return "no difference seen" if self.compared else "not compared"
 
-    @property
+    @cached_property
     def statement(self) -> str:
         """The finding in one sentence, with what could not be compared."""
         compared = self.compared

@@ -6,6 +6,7 @@ cell that was planned and not measured keeps its place and says why, so that no 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -217,10 +218,12 @@ class Grid:
 
         The ids of scenarios are unique.
         """
-        titles = [scenario.info.title for scenario in self.all_scenarios]
+        recurring = Counter(scenario.info.title for scenario in self.all_scenarios)
         return {
-            scenario.id: title if titles.count(title) == 1 else f"{title} ({scenario.id})"
-            for scenario, title in zip(self.all_scenarios, titles, strict=True)
+            scenario.id: scenario.info.title
+            if recurring[scenario.info.title] == 1
+            else f"{scenario.info.title} ({scenario.id})"
+            for scenario in self.all_scenarios
         }
 
     @property

@@ -35,10 +35,11 @@ def render_markdown(data: RunData) -> str:
     """The whole document."""
     grid = build_grid(data)
     comparisons, verdicts = differences(grid), verdict_lines(data)
+    titles = offer_titles(grid.offers)
     lines = [*_header_lines(data, grid), *_legend_lines(grid), *_contents_lines(grid, comparisons)]
     for scenario in grid.all_scenarios:
         lines += _scenario_lines(scenario, comparisons.get(scenario.id), verdicts.get(scenario.id))
-        lines += _tables_lines(scenario, offer_titles(grid.offers))
+        lines += _tables_lines(scenario, titles)
     lines += _provenance_lines(data)
     return "\n".join(lines) + "\n"
 
@@ -124,10 +125,11 @@ def _legend_lines(grid: Grid) -> Iterator[str]:
 
 def _contents_lines(grid: Grid, comparisons: Mapping[str, Differences]) -> Iterator[str]:
     yield "\n## Scenarios\n"
+    contents = grid.contents
     for scenario in grid.all_scenarios:
         difference = comparisons.get(scenario.id)
         statement = f": {escape_markdown(difference.statement)}" if difference else ""
-        title = escape_markdown(grid.contents[scenario.id])
+        title = escape_markdown(contents[scenario.id])
         yield f"- [{title}](#{scenario.id}){statement}"
     if comparisons:
         yield f"\n{escape_markdown(DEFINITION)}"
