@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,10 +17,9 @@ from harness.scenarios.toml_text import (
     line_in_table,
     line_of,
     suggest_among,
+    syntax_error,
 )
 from harness.tls import NAMED_SERVICES, Service
-
-_LINE_OF_SYNTAX_ERROR = re.compile(r"\(at line (\d+), column \d+\)")
 
 _Line = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\n]+$")]
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -82,7 +80,7 @@ def parse_description(text: str, path: Path) -> tuple[Description | None, list[F
     try:
         description = Description.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        return None, [_syntax_error(path, text, str(error))]
+        return None, [syntax_error(path, text, error)]
     except ValidationError as error:
         return None, [_key_error(path, text, dict(problem)) for problem in error.errors()]
     if "master_cf" in description.model_fields_set and not (path.parent / "master.cf").exists():
@@ -94,13 +92,6 @@ def parse_description(text: str, path: Path) -> tuple[Description | None, list[F
         what = "are of messages that Postfix sends"
         return None, [FileError(place, what, expected=f'services = ["{Service.OUTBOUND}"]')]
     return description, []
-
-
-def _syntax_error(path: Path, text: str, message: str) -> FileError:
-    match = _LINE_OF_SYNTAX_ERROR.search(message)
-    line = int(match[1]) if match else text.count("\n") + 1
-    what = f"is not TOML: {_LINE_OF_SYNTAX_ERROR.sub('', message).strip()}"
-    return FileError(FileLocation(path, line), what, expected='lines like title = "Some text"')
 
 
 def _key_error(path: Path, text: str, problem: dict[str, Any]) -> FileError:

@@ -1,11 +1,17 @@
-"""Where keys stand in a scenario.toml, and its values that are one of a few words."""
+"""Where keys and errors stand in a user's TOML, and a scenario's values that are one of a few."""
 
 from __future__ import annotations
 
 import difflib
 import re
+import tomllib
 from collections.abc import Iterable
 from enum import StrEnum
+from pathlib import Path
+
+from harness.errors import FileError, FileLocation
+
+_LINE_OF_SYNTAX_ERROR = re.compile(r"\(at line (\d+), column \d+\)")
 
 
 class Extent(StrEnum):
@@ -52,3 +58,17 @@ def suggest_among(wrong: str, right: Iterable[str]) -> str:
     """The allowed name that is close to the wrong one; if none is close, all of them."""
     names = list(right)
     return " or ".join(difflib.get_close_matches(wrong, names, n=1)) or "one of " + ", ".join(names)
+
+
+def syntax_error(
+    path: Path,
+    text: str,
+    error: tomllib.TOMLDecodeError,
+    expected: str = 'lines like title = "Some text"',
+) -> FileError:
+    """The error of a text that is not TOML, with its line: the last one for what ends too early."""
+    message = str(error)
+    match = _LINE_OF_SYNTAX_ERROR.search(message)
+    line = int(match[1]) if match else text.count("\n") + 1
+    what = f"is not TOML: {_LINE_OF_SYNTAX_ERROR.sub('', message).strip()}"
+    return FileError(FileLocation(path, line), what, expected=expected)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,14 +21,13 @@ from harness.scenarios.expectations import (
     read_expected,
     read_where,
 )
-from harness.scenarios.toml_text import line_in_table, suggest_among
+from harness.scenarios.toml_text import line_in_table, suggest_among, syntax_error
 from harness.snapshots.values import BuildVersions, CellPlace
 
 #: The file's name, beside the snapshot.
 KNOWN_FAILURES = "known.toml"
 _TABLE = "known"
 _KEYS = (*SELECTORS, "outcome", "reason", "why", "until", "snapshots")
-_LINE_OF_SYNTAX_ERROR = re.compile(r" \(at line (\d+), column \d+\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +135,7 @@ def parse_known_failures(text: str, path: Path) -> tuple[KnownFailure, ...]:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        match = _LINE_OF_SYNTAX_ERROR.search(str(error))
-        line = int(match[1]) if match else text.count("\n") + 1
-        what = f"is not TOML: {_LINE_OF_SYNTAX_ERROR.sub('', str(error))}"
-        raise FileError(FileLocation(path, line), what, expected="[[known]] tables") from None
+        raise syntax_error(path, text, error, "[[known]] tables") from None
     tables = data.pop(_TABLE, [])
     if data or not isinstance(tables, list):
         key = next(iter(data), _TABLE)

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.errors import FileError, FileLocation, UsageError
-from harness.scenarios.toml_text import line_in_table, line_of, suggest_among
+from harness.scenarios.toml_text import line_in_table, line_of, suggest_among, syntax_error
 from harness.tools.tool_keys import (
     EXPECTED,
     NeedsTable,
@@ -28,7 +28,6 @@ TIME_LIMIT = 300.0
 WORK_DIRECTORY = "/postfix-matrix-tool/work"
 #: apt-get(8) installs only files that are named so; the name is part of a shell command.
 _PACKAGE_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~%-]*\.deb")
-_LINE_OF_SYNTAX_ERROR = re.compile(r"\(at line (\d+), column \d+\)")
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 #: What a command of ``render`` can refer to, besides the tool's variables.
 RENDER_NAMES = ("build", "postfix", "openssl", "output", "python")
@@ -163,7 +162,7 @@ def load_tool(path: Path) -> HardeningTool:
         data.decode("utf-8")
         description = ToolDescription.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise ToolErrors([_syntax_error(path, text, str(error))]) from None
+        raise ToolErrors([syntax_error(path, text, error)]) from None
     except UnicodeDecodeError as error:
         place = FileLocation(path, data.count(b"\n", 0, error.start) + 1)
         what = f"is not UTF-8: the byte 0x{data[error.start]:02x}"
@@ -339,13 +338,6 @@ def _find_line(text: str, glob: str, key: str) -> int | None:
     return line_of(text, key) or line_of(
         text, "needs" if key in ("apt", "wheels", "parts", "debs") else key
     )
-
-
-def _syntax_error(path: Path, text: str, message: str) -> FileError:
-    match = _LINE_OF_SYNTAX_ERROR.search(message)
-    line = int(match[1]) if match else text.count("\n") + 1
-    what = f"is not TOML: {_LINE_OF_SYNTAX_ERROR.sub('', message).strip()}"
-    return FileError(FileLocation(path, line), what, expected='lines like title = "Some text"')
 
 
 def _key_error(path: Path, text: str, problem: dict[str, Any]) -> FileError:
