@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from harness.catalog.shards import Shard
 from harness.errors import UsageError
 
-AUTO = "auto"
 _NAMED = re.compile(r"(?P<index>\d+)/(?P<count>\d+)")
 _AUTO = re.compile(r"auto(?:/(?P<count>\d+))?")
 _FORMS = "--shard 2/4 names it; --shard auto, or auto/4, reads the variables of the CI system"

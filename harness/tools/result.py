@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.tools.file_changes import ChangeKind, FileChange, without_compiled
+from harness.tools.file_changes import FileChange, without_compiled
 from harness.tools.recorders import ServiceCall
 
 #: Lines of a tool's output that messages show.
@@ -101,7 +100,6 @@ class ToolResult:
     idempotent: bool = True
     time_limit: float = 0.0
     unreadable: str = ""
-    versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def new_complaints(self) -> tuple[Complaint, ...]:
@@ -134,8 +132,3 @@ class ToolResult:
     def has_main_cf(self) -> bool:
         """Whether the tool left a main.cf."""
         return "main.cf" in self.left
-
-    @property
-    def removed(self) -> tuple[str, ...]:
-        """The paths that the tool removed."""
-        return tuple(c.path for c in self.changes if c.kind is ChangeKind.REMOVED)

@@ -265,15 +265,11 @@ class _Reader:
             what = "excludes command" if tool.command else "this key is missing"
             expected = "one of command and render" if tool.command else EXPECTED["command"]
             self._add_error(glob, key, what, expected)
-        for key, command, more in (
-            ("command", tool.command, ()),
-            ("render", tool.render, RENDER_NAMES),
-        ):
-            names = {name for text in command for name in _PLACEHOLDER.findall(text)}
-            if key == "render" and (unknown := sorted(names - {*tool.variables, *more})):
-                known = ", ".join((*more, *tool.variables))
-                what = f"refers to {{{unknown[0]}}}, which is unknown"
-                self._add_error(glob, key, what, f"one of {known}")
+        names = {name for text in tool.render for name in _PLACEHOLDER.findall(text)}
+        if unknown := sorted(names - {*tool.variables, *RENDER_NAMES}):
+            known = ", ".join((*RENDER_NAMES, *tool.variables))
+            what = f"refers to {{{unknown[0]}}}, which is unknown"
+            self._add_error(glob, "render", what, f"one of {known}")
 
     def _find_files(self, names: Iterable[str], glob: str) -> dict[str, Path]:
         """The files by their path in the working directory; a folder's files below its name."""
