@@ -97,11 +97,17 @@ class _HashedFile(io.RawIOBase):
 
 def dockerfile_tar(text: str) -> io.BytesIO:
     """A context with only this Dockerfile."""
+    return pack_files({"Dockerfile": (text.encode(), 0o644)})
+
+
+def pack_files(files: Mapping[str, tuple[bytes, int]]) -> io.BytesIO:
+    """An archive of files, content and mode by their path in it; root owns them."""
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as tar:
-        info = tarfile.TarInfo("Dockerfile")
-        info.size = len(text.encode())
-        tar.addfile(info, io.BytesIO(text.encode()))
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name, (data, mode) in files.items():
+            info = tarfile.TarInfo(name)
+            info.size, info.mode = len(data), mode
+            tar.addfile(info, io.BytesIO(data))
     out.seek(0)
     return out
 

@@ -12,6 +12,7 @@ from docker.errors import DockerException, NotFound
 from requests import RequestException
 
 from harness.docker_engine.session import engine_errors
+from harness.images.context import pack_files
 from harness.tools.file_changes import FileKindOf, PathState
 
 #: Bits of a file's mode as Docker gives it, which is Go's os.FileMode.
@@ -32,14 +33,9 @@ def read_states(container: Any, paths: Iterable[str]) -> dict[str, PathState]:
 
 def put_bytes(container: Any, files: Mapping[str, tuple[bytes, int]]) -> None:
     """Write files, content and mode by absolute path, in one archive; root owns them."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for path, (data, mode) in files.items():
-            member = tarfile.TarInfo(path.lstrip("/"))
-            member.size, member.mode = len(data), mode
-            archive.addfile(member, io.BytesIO(data))
+    archive = pack_files({path.lstrip("/"): file for path, file in files.items()})
     with engine_errors(f"copying files into container {container.name}"):
-        container.put_archive("/", buffer.getvalue())
+        container.put_archive("/", archive.getvalue())
 
 
 def _read_state(container: Any, path: str) -> PathState | None:

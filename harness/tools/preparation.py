@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.files import file_digest
+from harness.images.context import pack_files
 from harness.tools.recorders import RECORDED, SCRIPT
 from harness.tools.tool_file import ToolBase, ToolNeeds
 
@@ -72,15 +72,8 @@ class ImageContext:
 
     def to_archive(self) -> io.BytesIO:
         """The context as the engine takes it."""
-        out = io.BytesIO()
-        with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
-            files = {"Dockerfile": (self.dockerfile.encode(), 0o644), **self.files}
-            for name, (data, mode) in sorted(files.items()):
-                member = tarfile.TarInfo(name)
-                member.size, member.mode = len(data), mode
-                archive.addfile(member, io.BytesIO(data))
-        out.seek(0)
-        return out
+        files = {"Dockerfile": (self.dockerfile.encode(), 0o644), **self.files}
+        return pack_files(dict(sorted(files.items())))
 
 
 def packages_context(image: str, needs: ToolNeeds) -> ImageContext:
