@@ -85,8 +85,7 @@ class SameInputs:
         first, known = self._scenarios.setdefault(name, (label, info))
         if known == info:
             return
-        before, after = asdict(known), asdict(info)
-        keys = [key for key in before if before[key] != after[key]]
+        keys = _differing_fields(known, info)
         raise UsageError(
             f"the scenario {name} is another one in {first} than in {label}: "
             f"{', '.join(keys)} {'differs' if len(keys) == 1 else 'differ'}",
@@ -185,11 +184,9 @@ def _check_same_plan(runs: Sequence[RunData]) -> None:
     for run in runs[1:]:
         axes = whole_axes(run)
         if axes != first:
-            before, after = asdict(first), asdict(axes)
-            keys = [key for key in before if before[key] != after[key]]
             raise UsageError(
                 f"{runs[0].folder} and {run.folder} are shards of different plans: "
-                f"their {', '.join(keys)} differ",
+                f"their {', '.join(_differing_fields(first, axes))} differ",
                 cause="the shards were measured with different selections",
                 next_step="measure all shards with the same selection",
             )
@@ -235,6 +232,11 @@ def _check_finished(runs: Sequence[RunData]) -> None:
             cause="the run was stopped",
             next_step=f"continue it with 'postfix-matrix run --resume {run.folder}'",
         )
+
+
+def _differing_fields(first: Axes | ScenarioInfo, second: Axes | ScenarioInfo) -> list[str]:
+    before, after = asdict(first), asdict(second)
+    return [name for name in before if before[name] != after[name]]
 
 
 def _name_shards(indices: Sequence[int]) -> str:
