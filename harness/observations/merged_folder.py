@@ -25,7 +25,12 @@ from harness.observations.run_folder import (
     ScopeAxes,
     list_flaky_observations,
 )
-from harness.observations.run_record import closing_figures, describe_host, describe_merged
+from harness.observations.run_record import (
+    closing_figures,
+    describe_host,
+    describe_image,
+    describe_merged,
+)
 
 #: Fields of an observation that differ between two runs with the same result.
 OF_THE_RUN = frozenset({"seconds", "evidence", "control", "run", "measured", "taken_over"})
@@ -111,8 +116,7 @@ class MergedFolder:
     def _note_run(self, data: RunData, label: str) -> None:
         self._inputs.add(data, label)
         for name, image in data.run.images.items():
-            record = {key: value for key, value in asdict(image).items() if value is not None}
-            self.images.setdefault(name, record)
+            self.images.setdefault(name, describe_image(image))
         known = {(entry.kind, entry.name) for entry in self.missing}
         self.missing += [
             entry for entry in data.run.missing if (entry.kind, entry.name) not in known
@@ -184,9 +188,9 @@ def _is_result(observation: Observation) -> bool:
     return observation.outcome is not Outcome.ERROR
 
 
-def _find_evidence(folder: Path, name: str | None) -> Path | None:
+def _find_evidence(folder: Path, name: str) -> Path | None:
     """An evidence file of a run folder; None where there is none, or it is not inside."""
-    path = (folder / (name or "")).resolve()
+    path = (folder / name).resolve()
     return path if path.is_file() and path.is_relative_to(folder.resolve()) else None
 
 

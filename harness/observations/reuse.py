@@ -103,12 +103,7 @@ def decide_reuse(
     """
     wanted = list(cells)
     known = {observation.cell: observation for observation in source.observations}
-    before = Surroundings(
-        setup=source.run.measured_with,
-        images={name: image.id for name, image in source.run.images.items()},
-        configs={cell.scenario: cell.config for cell in source.observations},
-        proxied=now.proxied,
-    )
+    before = recorded_surroundings(source, now.proxied)
     lasting = lasting_reasons(source.observations, unusable)
     pairs = {(cell.client, str(cell.offer)) for cell in wanted}
     builds = {cell.build for cell in wanted}
@@ -129,6 +124,16 @@ def decide_reuse(
         else:
             taken[cell.id] = mark_taken(known[cell.id], source)
     return ReuseDecision(taken, controls, reasons)
+
+
+def recorded_surroundings(source: RunData, proxied: frozenset[str] = frozenset()) -> Surroundings:
+    """With what a run measured; it does not record the scenarios before which HAProxy stood."""
+    return Surroundings(
+        setup=source.run.measured_with,
+        images={name: image.id for name, image in source.run.images.items()},
+        configs={cell.scenario: cell.config for cell in source.observations},
+        proxied=proxied,
+    )
 
 
 def lasting_reasons(

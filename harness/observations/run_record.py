@@ -22,6 +22,7 @@ from harness.observations.local_paths import (
 from harness.observations.record import MeasuredWith, Observation
 from harness.observations.run_folder import (
     RUN_SCHEMA,
+    ImageInfo,
     MergedRun,
     Missing,
     RunRecord,
@@ -84,7 +85,7 @@ class RunOpening:
                 name: _describe_scenario(self.scenarios[name], places)
                 for name in self.plan.scenarios
             },
-            "images": {name: _describe_image(image, places) for name, image in images.items()},
+            "images": {name: _hide_places(image, places) for name, image in images.items()},
             "missing": hide_local_paths([asdict(entry) for entry in missing], places),
             "summary": summary,
         }
@@ -131,6 +132,11 @@ def describe_merged(run: MergedRun) -> dict[str, Any]:
     }
 
 
+def describe_image(image: ImageInfo) -> dict[str, Any]:
+    """What run.json has of an image."""
+    return {key: value for key, value in asdict(image).items() if value is not None}
+
+
 def describe_host() -> dict[str, Any]:
     """The machine that the tool runs on."""
     return {"system": platform.platform(), "processors": os.cpu_count()}
@@ -141,7 +147,7 @@ def utc_now() -> str:
     return datetime.now(UTC).strftime(TIME_FORM)
 
 
-def _describe_image(image: Mapping[str, Any], places: Mapping[str, str]) -> dict[str, Any]:
+def _hide_places(image: Mapping[str, Any], places: Mapping[str, str]) -> dict[str, Any]:
     described: dict[str, Any] = hide_local_paths(dict(image), places)
     if log := image.get("build_log"):
         described["build_log"] = PurePath(log).name

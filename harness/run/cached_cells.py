@@ -23,10 +23,12 @@ from harness.observations.reuse import (
     inputs_of,
     lasting_reasons,
     mark_taken,
+    recorded_surroundings,
 )
 from harness.observations.run_folder import RunData
+from harness.observations.run_record import describe_image
 from harness.run.cell_cache import CellCache
-from harness.run.reuse import find_unusable, image_record
+from harness.run.reuse import find_unusable
 from harness.tls import Offer
 
 
@@ -116,22 +118,18 @@ def store_cells(cache: CellCache, data: RunData, scenarios: Collection[str]) -> 
     """Keep the cells of these scenarios and of controls that a run measured itself."""
     unusable = find_unusable(data)
     lasting = lasting_reasons(data.observations, unusable)
-    state = Surroundings(
-        setup=data.run.measured_with,
-        images={name: image.id for name, image in data.run.images.items()},
-        configs={cell.scenario: cell.config for cell in data.observations},
-    )
+    surroundings = recorded_surroundings(data)
     images: set[str] = set()
     for observation in data.observations:
         is_kept = is_control(observation.build) or observation.scenario in scenarios
         if is_kept and observation.taken_over is None and observation.cell not in lasting:
-            inputs = inputs_of(Cell.parse(observation.cell), state)
+            inputs = inputs_of(Cell.parse(observation.cell), surroundings)
             if inputs is not None and None not in inputs.images.values():
                 _store_cell(cache, data, observation, inputs)
                 images |= set(inputs.images)
     for name in images:
         image = data.run.images[name]
-        cache.write(_image_name(name, image.id), image_record(image))
+        cache.write(_image_name(name, image.id), describe_image(image))
     if images:
         cache.prune()
 

@@ -30,6 +30,7 @@ from harness.observations.run_folder import RunData, load_run, load_run_form
 from harness.observations.run_record import (
     RunOpening,
     closing_figures,
+    describe_image,
     prior_origins,
     utc_now,
 )
@@ -37,7 +38,7 @@ from harness.reports import write_reports
 from harness.run.engine import Engine
 from harness.run.known_cells import KnownCells
 from harness.run.matrix_run import MatrixRun
-from harness.run.reuse import image_record, make_setup
+from harness.run.reuse import make_setup
 from harness.run.run_folders import point_latest
 from harness.scenarios.scenario import Scenario
 
@@ -175,7 +176,7 @@ def earlier_images(job: Job) -> dict[str, dict[str, Any]]:
     """The images of runs that are resumed or taken over, also those that nothing here needs."""
     prior = job.prior.run.images if job.prior else {}
     known = job.known.images if job.known else {}
-    return {**known, **{name: image_record(image) for name, image in prior.items()}}
+    return {**known, **{name: describe_image(image) for name, image in prior.items()}}
 
 
 def open_record(folder: Path, job: Job, time_limit: float) -> RunOpening:

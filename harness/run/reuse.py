@@ -6,7 +6,7 @@ import json
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -29,7 +29,8 @@ from harness.observations.reuse import (
     Surroundings,
     decide_reuse,
 )
-from harness.observations.run_folder import ImageInfo, RunData, load_run
+from harness.observations.run_folder import RunData, load_run
+from harness.observations.run_record import describe_image
 from harness.run.measuring_version import measuring_version
 from harness.scenarios.lab_names import needs_names
 from harness.scenarios.scenario import Scenario
@@ -52,7 +53,7 @@ class RunReuse:
         if not self.decision.taken and not self.decision.controls:
             return {}
         return {
-            name: image_record(image)
+            name: describe_image(image)
             for name, image in self.source.run.images.items()
             if image.id == self.image_ids.get(name)
         }
@@ -142,11 +143,6 @@ def find_unusable(source: RunData) -> dict[str, str]:
         if cell.evidence is None or not _is_evidence(source.folder, cell.evidence):
             reasons.setdefault(cell.cell, NO_EVIDENCE)
     return reasons
-
-
-def image_record(image: ImageInfo) -> dict[str, Any]:
-    """What run.json has of an image."""
-    return {key: value for key, value in asdict(image).items() if value is not None}
 
 
 def _take_files(

@@ -13,8 +13,7 @@ from harness.observations.journal import Journal
 from harness.observations.record import MeasuredWith, Observation, Outcome
 from harness.observations.reuse import NO_NAMES, Surroundings
 from harness.observations.run_folder import ImageInfo, RunData, load_run
-from harness.observations.run_record import RunOpening, closing_figures
-from harness.run.reuse import image_record
+from harness.observations.run_record import RunOpening, closing_figures, describe_image
 from harness.scenarios.scenario import Scenario
 from harness.tls import Offer, Service
 
@@ -68,7 +67,7 @@ def write_run(
         measured_with=setup,
     )
     images = {
-        name: image_record(ImageInfo(kind, f"postfix-matrix/{name}:1", IMAGES[name]))
+        name: describe_image(ImageInfo(kind, f"postfix-matrix/{name}:1", IMAGES[name]))
         for name, kind in KINDS.items()
     }
     journal.write_run(opening.record(images, (), closing_figures(PLAN, every, len(every), 1.0)))
