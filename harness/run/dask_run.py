@@ -15,12 +15,7 @@ from harness import __version__
 from harness.catalog.cells import is_control
 from harness.catalog.shards import cut_plan
 from harness.docker_engine.session import new_session_id
-from harness.errors import (
-    HarnessError,
-    InfrastructureError,
-    RunInterruptedError,
-    UsageError,
-)
+from harness.errors import InfrastructureError, UsageError
 from harness.observations.merged_folder import MergedFolder
 from harness.observations.record import Outcome
 from harness.observations.run_folder import Missing, load_run
@@ -36,7 +31,7 @@ from harness.run.dask_task import (
     unpack_folder,
 )
 from harness.run.events import Listener, Notice, Planned, ScenarioMeasured, Seen, Step
-from harness.run.job import Job, earlier_images, hold_folder, open_record
+from harness.run.job import Job, earlier_images, hold_folder, keep_on_error, open_record
 from harness.run.measuring_version import measuring_version
 from harness.run.run_folders import point_latest
 
@@ -85,17 +80,8 @@ def measure_on_workers(
             run = _DaskRun(client, job, folder, settings, listener, work)
             run.write_record()
             point_latest(folder)
-            try:
+            with keep_on_error(folder, run.write_record, run.merged.close):
                 run.execute()
-            except BaseException as error:
-                # The error that ended the run must not be hidden by one of its reports'.
-                with suppress(HarnessError, OSError):
-                    run.write_record()
-                    run.merged.close()
-                    write_reports(folder)
-                if isinstance(error, KeyboardInterrupt):
-                    raise RunInterruptedError(folder) from error
-                raise
             run.write_record(is_finished=True)
             run.merged.close()
             write_reports(folder)

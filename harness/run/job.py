@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,17 +107,8 @@ def measure_job(engine: Engine, job: Job, runs: Path, *, reports: bool = True) -
             point_latest(folder)
         # Needed to read the run in the end; containers take longer to start.
         threading.Thread(target=load_run_form, daemon=True).start()
-        try:
+        with keep_on_error(folder, write_record, journal.close):
             engine.run(run.execute())
-        except BaseException as error:
-            # The error that ended the run must not be hidden by one of its reports'.
-            with suppress(HarnessError, OSError):
-                write_record()
-                journal.close()
-                write_reports(folder)
-            if isinstance(error, KeyboardInterrupt):
-                raise RunInterruptedError(folder) from error
-            raise
         journal.close()
         observations = load_run(folder).observations
         write_record(closing_figures(job.plan, observations, run.cells.measured, run.cells.seconds))
@@ -208,6 +199,30 @@ def open_record(folder: Path, job: Job, time_limit: float) -> RunOpening:
         setup,
         origins=prior_origins(run),
     )
+
+
+@contextmanager
+def keep_on_error(
+    folder: Path, write_record: Callable[[], None], close: Callable[[], None]
+) -> Iterator[None]:
+    """Finish a run's folder with what was measured, if measuring ends with an error.
+
+    ``close`` brings the observations to disk.
+
+    Raises:
+        RunInterruptedError: the user stopped it.
+    """
+    try:
+        yield
+    except BaseException as error:
+        # The error that ended the run must not be hidden by one of its reports'.
+        with suppress(HarnessError, OSError):
+            write_record()
+            close()
+            write_reports(folder)
+        if isinstance(error, KeyboardInterrupt):
+            raise RunInterruptedError(folder) from error
+        raise
 
 
 @contextmanager
