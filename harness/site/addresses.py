@@ -49,11 +49,6 @@ def facts_link(scenario: str) -> str:
     return f"data/v1/facts/{link_segment(scenario)}.json"
 
 
-def cell_fragment(service: str, client: str, offer: str) -> str:
-    """The last three parts of a cell's id: the id of its row."""
-    return f"{service}/{client}/{offer}"
-
-
 def cell_link(cell: str, run: str | None = None) -> str:
     """The permanent address of a cell, relative to the root; ``run`` pins it.
 

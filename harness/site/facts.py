@@ -124,15 +124,6 @@ def shards_of(tables: CellTables, rows: Iterable[CellRow]) -> list[str]:
     return [tables.shard.names[shard] for shard in ordered]
 
 
-def count_differing(comparer: ResultComparer, collected: ScenarioCells) -> int:
-    """How many cells differ from the baseline."""
-    return sum(
-        _standing_sign(comparer, row, collected.baseline.get(build, {}), True) == "*"
-        for build, rows in collected.rows.items()
-        for row in rows.values()
-    )
-
-
 class _ResultColumn:
     """The distinct results of a scenario, as JSON."""
 

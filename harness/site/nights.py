@@ -23,7 +23,6 @@ from harness.site.result_comparison import ResultComparer
 from harness.site.run_reading import RunCells, read_run_cells
 from harness.site.site_folder import reading_site_file
 from harness.site.state import SiteState
-from harness.snapshots.findings import Finding
 from harness.verdicts.observation_diff import cipher_of
 
 #: What ``changes/DATE.json`` has of each run.
@@ -251,11 +250,3 @@ def _read_day(path: Path) -> dict[str, Any]:
             if missing := _DAY_KEYS - record.keys():
                 raise KeyError(sorted(missing)[0])
     return day
-
-
-#: The findings that a reader is told of, and how.
-FINDING_TITLES = {
-    Finding.BROKEN.value: "weaker than before, or mail no longer gets through",
-    Finding.FIXED.value: "stronger than before, or mail gets through again",
-    Finding.CHANGED.value: "different",
-}
