@@ -36,7 +36,7 @@ def render_answer(data: RunData, verdict: ScenarioVerdict) -> str:
     info = data.run.scenarios[verdict.scenario]
     parts = [
         " ".join(_answer_sentences(data, verdict)),
-        fence_code(_settings_text(info)),
+        fence_code(settings_text(info)),
         _verdict_table(verdict),
         f"Each cell is a real handshake with a real Postfix, with both sides' evidence kept "
         f"(postfix-matrix {data.run.tool.version}, {data.run.started[:10]}). To repeat it:",
@@ -92,7 +92,8 @@ def _describe_cell(cell: str) -> str:
     return f"`{client}` offering {escape_markdown(offer)} to {service} of {escape_markdown(build)}"
 
 
-def _settings_text(info: ScenarioInfo) -> str:
+def settings_text(info: ScenarioInfo) -> str:
+    """The lines of main.cf and master.cf as they were advised."""
     main = end_line(info.main_cf)
     return main + (f"# master.cf\n{info.master_cf}" if info.master_cf else "")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from harness.catalog.shards import format_count
 from harness.observations.run_folder import Axes, RunData, RunRecord, ScenarioInfo, Tool
-from harness.postfix_config.logical_lines import end_line
-from harness.reports.answer_text import render_answer
+from harness.reports.answer_text import render_answer, settings_text
 from harness.reports.html import web_address
 from harness.site.addresses import facts_link, page_link, path_segment
 from harness.site.answers import delivers
@@ -128,11 +128,11 @@ class AdvicePages:
         if verdict is None:
             return None
         measured = [b for b in verdict.builds if b.verdict is not Verdict.UNMEASURED]
-        count = f"{len(measured)} server{'' if len(measured) == 1 else 's'}"
         return {
             "name": verdict.verdict.value,
             "kind": _KINDS.get(verdict.verdict, "unknown"),
-            "sentence": f"{VERDICT_SIGNS[verdict.verdict][2]} Measured on {count}.",
+            "sentence": f"{VERDICT_SIGNS[verdict.verdict][2]} Measured on "
+            f"{format_count(len(measured), 'server')}.",
         }
 
     def _build_rows(self, name: str) -> list[dict[str, Any]]:
@@ -272,12 +272,6 @@ class AdvicePages:
 def page_folder(name: str) -> str:
     """The folder of a piece of advice, relative to the site."""
     return f"advice/{path_segment(name)}"
-
-
-def settings_text(info: ScenarioInfo) -> str:
-    """The lines of main.cf and master.cf as they were advised."""
-    main = end_line(info.main_cf)
-    return main + (f"# master.cf\n{info.master_cf}" if info.master_cf else "")
 
 
 def family_of(client: str) -> str:

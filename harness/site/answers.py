@@ -101,17 +101,14 @@ def answer_of(service: str, shown: Observation, mails: bool, known: str = "") ->
     if shown.outcome in UNOBSERVED:
         before = f"; before that: {known}" if known else ""
         return Answer("unknown", f"Unknown on {port}: {describe_result(shown)}{before}.", service)
-    who = decided_text(shown)
-    return Answer(
-        "no", f"No on {port}: {describe_result(shown)}{f'; {who}' if who else ''}.", service
-    )
+    who = who_decided(shown)
+    decided = f"; decided by {who}" if who else ""
+    return Answer("no", f"No on {port}: {describe_result(shown)}{decided}.", service)
 
 
-def decided_text(shown: Observation) -> str:
-    """Who decided: ``refused by Postfix's protocol list``; "" where nothing was refused."""
-    if obstacles := obstacles_text(shown):
-        return f"decided by {obstacles}"
-    return f"decided by the {shown.decided_by}" if shown.decided_by else ""
+def who_decided(shown: Observation) -> str:
+    """The obstacles, or the side that decided; "" where nothing was refused."""
+    return obstacles_text(shown) or (f"the {shown.decided_by}" if shown.decided_by else "")
 
 
 def headline(answers: list[Answer]) -> str:

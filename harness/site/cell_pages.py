@@ -15,9 +15,9 @@ from markupsafe import Markup
 from harness.observations.record import Observation, Outcome, TlsView
 from harness.observations.run_folder import Evidence
 from harness.reports.differences import DifferenceStanding
-from harness.reports.labels import obstacles_text
 from harness.reports.plain_text import escape_controls
 from harness.site.addresses import page_file, page_link, quote_fragment
+from harness.site.answers import who_decided
 from harness.site.cells import NONE, CellRow
 from harness.site.facts import ScenarioCells, shards_of
 from harness.site.nights import SiteContent
@@ -279,11 +279,6 @@ def views_text(shown: Observation) -> str:
         return f"both: {client}"
     sides = (("client", client), ("server", server))
     return "; ".join(f"{side}: {text}" for side, text in sides if text)
-
-
-def who_decided(shown: Observation) -> str:
-    """The obstacles, or the side that decided."""
-    return obstacles_text(shown) or (f"the {shown.decided_by}" if shown.decided_by else "")
 
 
 def _view_text(view: TlsView | None) -> str:

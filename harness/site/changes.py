@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.catalog.shards import format_count
 from harness.site.addresses import cell_link, page_link
 from harness.snapshots.findings import Finding
 
@@ -88,11 +89,11 @@ def describe_night(record: Mapping[str, Any]) -> str:
             f"{cells} of {compared} cells changed" if cells else f"none of {compared} cells changed"
         )
         verdicts = len(record["verdicts"])
-        parts.append(word + (f", and {_count_noun(verdicts, 'verdict')}" if verdicts else ""))
+        parts.append(word + (f", and {format_count(verdicts, 'verdict')}" if verdicts else ""))
     if record["flaky"]:
-        parts.append(f"{_count_noun(len(record['flaky']), 'cell')} flaky")
+        parts.append(f"{format_count(len(record['flaky']), 'cell')} flaky")
     if record["added"]:
-        parts.append(f"{_count_noun(record['added'], 'cell')} measured for the first time")
+        parts.append(f"{format_count(record['added'], 'cell')} measured for the first time")
     text = "; ".join(parts) or "no cell was measured"
     return f"{text[0].upper()}{text[1:]}."
 
@@ -122,7 +123,3 @@ def select_changes(
         change for change in record["verdicts"] if keeps(change["build"], change["scenario"], "")
     ]
     return cells, verdicts
-
-
-def _count_noun(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -13,6 +13,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from harness.catalog.shards import format_count
 from harness.reports.plain_text import escape_controls
 from harness.site.addresses import page_link, path_segment
 from harness.site.changes import ChangeGroup, group_changes, nights, select_changes
@@ -108,7 +109,7 @@ def _concerns_all(*_: str) -> bool:
 
 def _entry_title(cells: list[Any], verdicts: list[Any], date: str) -> str:
     parts = [
-        f"{len(records)} {noun}{'' if len(records) == 1 else 's'} changed"
+        f"{format_count(len(records), noun)} changed"
         for records, noun in ((cells, "cell"), (verdicts, "verdict"))
         if records
     ]

@@ -8,11 +8,11 @@ from harness.scenarios.claims import BASELINE
 from harness.site.addresses import cell_link, page_link
 from harness.site.answers import (
     PairTurns,
-    decided_text,
     find_turns,
     headline,
     pair_answers,
     since_sentences,
+    who_decided,
 )
 from harness.site.facts import order_names
 from harness.site.nearest import nearest_pairs
@@ -105,7 +105,7 @@ class PairPages:
                 shown.outcome.value,
                 index.content.comparer.label(row.offer, row.result),
                 href=cell_link(names.cell_id(row)),
-                who=decided_text(shown).removeprefix("decided by "),
+                who=who_decided(shown),
             )
         offers = order_names({offer for offer, _ in by_place}, index.content.order.offers)
         services = order_names({service for _, service in by_place}, index.services)

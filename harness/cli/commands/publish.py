@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from harness.catalog.shards import format_count
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.errors import UsageError
 from harness.run.run_folders import RUNS, run_folder
@@ -80,7 +81,7 @@ def publish_command(
         click.echo(f"note: {name} has {size // 1000} kB, more than a page should have", err=True)
     click.echo(
         f"{into}: {result.cells} cells on {result.pages} pages; "
-        f"{len(result.runs)} run{'' if len(result.runs) == 1 else 's'} kept"
+        f"{format_count(len(result.runs), 'run')} kept"
     )
 
 
