@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,11 @@ from harness.catalog.shards import format_count
 from harness.site.addresses import cell_link, page_link
 from harness.snapshots.findings import Finding
 
+#: A page by its kind and name: ``build``, ``debian-12``; the overview concerns everything.
+Page = tuple[str, str]
+OVERVIEW: Page = ("", "")
+#: Records of cells, and of verdicts.
+SelectedChanges = tuple[list[Mapping[str, str]], list[Mapping[str, str]]]
 #: The worst first.
 _ORDER = [Finding.BROKEN.value, Finding.CHANGED.value, Finding.FIXED.value]
 
@@ -105,21 +111,14 @@ def nights(changes: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Mapp
             yield date, record
 
 
-def select_changes(
-    record: Mapping[str, Any], keeps: Callable[[str, str, str], bool]
-) -> tuple[list[Mapping[str, str]], list[Mapping[str, str]]]:
-    """The cells and verdicts of a run that concern something.
-
-    Args:
-        record: a run's record.
-        keeps: whether a build, a scenario and a client ("" for a verdict) concern it.
-    """
-    cells = []
+def changes_by_page(record: Mapping[str, Any]) -> Mapping[Page, SelectedChanges]:
+    """The cells and verdicts of a run by the pages that they concern, in the record's order."""
+    by_page: dict[Page, SelectedChanges] = defaultdict(lambda: ([], []))
     for change in record["cells"]:
         build, scenario, _, client, _ = change["cell"].split("/", 4)
-        if keeps(build, scenario, client):
-            cells.append(change)
-    verdicts = [
-        change for change in record["verdicts"] if keeps(change["build"], change["scenario"], "")
-    ]
-    return cells, verdicts
+        for page in (OVERVIEW, ("build", build), ("advice", scenario), ("client", client)):
+            by_page[page][0].append(change)
+    for change in record["verdicts"]:
+        for page in (OVERVIEW, ("build", change["build"]), ("advice", change["scenario"])):
+            by_page[page][1].append(change)
+    return by_page

@@ -6,9 +6,9 @@ A run has an entry only where a cell or a verdict changed; what is flaky has non
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,19 @@ from typing import Any
 from harness.catalog.shards import format_count
 from harness.reports.plain_text import escape_controls
 from harness.site.addresses import page_link, path_segment
-from harness.site.changes import ChangeGroup, group_changes, nights, select_changes
+from harness.site.changes import OVERVIEW, ChangeGroup, Page, changes_by_page, group_changes, nights
 from harness.site.extras import load_feedgen
 
 #: Entries of a feed, groups of an entry, and cells of a group.
 _MOST_ENTRIES, _MOST_GROUPS, _MOST_CELLS = 40, 30, 5
 #: Characters that XML 1.0 does not allow, even escaped (section 2.2).
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-#: The parts of a change's place (build, scenario, client) that a feed is about.
-_PARTS = {"build": 0, "advice": 1, "client": 2}
 #: Of a site without a known address: ids need not be reachable (RFC 4287, section 4.2.6).
 _UNNAMED = "https://postfix-matrix.invalid/"
+#: A day, the record of its run, and the cells and verdicts of it that concern a page.
+Entry = tuple[str, Mapping[str, Any], list[Any], list[Any]]
+#: The entries of each page's feed, the newest first.
+Entries = Mapping[Page, list[Entry]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +51,15 @@ class FeedMaker:
         self, builds: Iterable[str], clients: Iterable[str], scenarios: Iterable[str]
     ) -> None:
         """All feeds."""
-        self._write_feed("", self.title, _concerns_all)
+        entries = self._collect_entries()
+        self._write_feed(OVERVIEW, self.title, entries)
         for kind, names in (("build", builds), ("client", clients), ("advice", scenarios)):
             for name in names:
-                keeps = partial(_concerns_name, _PARTS[kind], name)
-                self._write_feed(
-                    f"{kind}/{path_segment(name)}/",
-                    f"{self.title}: {name}",
-                    keeps,
-                    page_link(kind, name),
-                )
+                self._write_feed((kind, name), f"{self.title}: {name}", entries)
 
-    def _write_feed(
-        self, folder: str, title: str, keeps: Callable[[str, str, str], bool], link: str = ""
-    ) -> None:
+    def _write_feed(self, page: Page, title: str, entries_by_page: Entries) -> None:
+        kind, name = page
+        link = page_link(kind, name) if kind else ""
         base = self.base_url or _UNNAMED
         feed = load_feedgen().FeedGenerator()
         feed.id(base + link)
@@ -72,7 +69,7 @@ class FeedMaker:
         feed.author(name="postfix-matrix")
         feed.rights(self.licence)
         feed.generator("postfix-matrix")
-        entries = list(self._select_entries(keeps))
+        entries = entries_by_page.get(page, [])
         feed.updated(max((self.starts[entry[1]["run"]] for entry in entries), default=self.oldest))
         for date, record, cells, verdicts in entries:
             entry = feed.add_entry(order="append")
@@ -82,29 +79,19 @@ class FeedMaker:
             entry.updated(self.starts[record["run"]])
             entry.published(self.starts[record["run"]])
             entry.content(_clean_text(_entry_text(cells, verdicts, record, base)), type="html")
-        path = self.site / folder / "feed.xml"
+        path = self.site / kind / (path_segment(name) if kind else "") / "feed.xml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(feed.atom_str(pretty=True))
 
-    def _select_entries(
-        self, keeps: Callable[[str, str, str], bool]
-    ) -> Iterator[tuple[str, Mapping[str, Any], list[Any], list[Any]]]:
-        """At most as many as a feed has, the newest first."""
-        count = 0
+    def _collect_entries(self) -> Entries:
+        """The entries of every feed, at most as many as a feed has."""
+        entries: dict[Page, list[Entry]] = defaultdict(list)
         for date, record in nights(self.changes):
-            cells, verdicts = select_changes(record, keeps)
-            if (cells or verdicts) and record["run"] in self.starts and count < _MOST_ENTRIES:
-                count += 1
-                yield date, record, cells, verdicts
-
-
-def _concerns_name(part: int, name: str, *place: str) -> bool:
-    """Whether a change is in a build, of a scenario or with a client."""
-    return place[part] == name
-
-
-def _concerns_all(*_: str) -> bool:
-    return True
+            if record["run"] in self.starts:
+                for page, changes in changes_by_page(record).items():
+                    if len(entries[page]) < _MOST_ENTRIES:
+                        entries[page].append((date, record, *changes))
+        return entries
 
 
 def _entry_title(cells: list[Any], verdicts: list[Any], date: str) -> str:
