@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from harness.observations.record import Observation
@@ -140,6 +140,7 @@ class CellColumns:
     def __init__(self) -> None:
         self._columns = tuple(array("q" if name == "offset" else "i") for name in CellRow._fields)
         self._groups: dict[tuple[int, int], array[int]] = {}
+        self._builds: dict[int, list[int]] = {}
 
     def __len__(self) -> int:
         return len(self._columns[0])
@@ -149,6 +150,7 @@ class CellColumns:
         key = (row.scenario, row.build)
         if key not in self._groups:
             self._groups[key] = array("i")
+            self._builds.setdefault(row.scenario, []).append(row.build)
         self._groups[key].append(len(self))
         for column, value in zip(self._columns, row, strict=True):
             column.append(value)
@@ -179,9 +181,9 @@ class CellColumns:
             return [CellRow._make(values) for values in zip(*parts, strict=True)]
         return [self[number] for number in numbers]
 
-    def builds_of(self, scenario: int) -> list[int]:
-        """The builds on which a scenario has cells."""
-        return [build for name, build in self._groups if name == scenario]
+    def builds_of(self, scenario: int) -> Sequence[int]:
+        """The builds on which a scenario has cells, in the order of their first appearance."""
+        return self._builds.get(scenario, ())
 
 
 def _result_text(record: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.observations.record import Observation
 from harness.observations.run_folder import ScenarioInfo
-from harness.site.cells import NONE, CellColumns, CellRow, CellTables
+from harness.site.cells import NONE, CellColumns, CellRow, CellTables, NameTable
 from harness.site.result_comparison import ResultComparer
 from harness.site.run_reading import unique_rows
 from harness.verdicts.observation_diff import bits_of, cipher_of, group_of, protocol_of
@@ -84,7 +84,7 @@ def scenario_facts(
 ) -> dict[str, Any]:
     """The facts; ``pinned``: of one run, so that an unchanged night has the same file."""
     results = _ResultColumn(tables, comparer)
-    runs: list[str] = []
+    runs = NameTable()
     cells, standing, run, evidence = [], [], [], []
     for build in collected.builds:
         rows = collected.rows.get(build, {})
@@ -106,7 +106,7 @@ def scenario_facts(
         "services": [names[0][number] for number in axes[0]],
         "clients": [names[1][number] for number in axes[1]],
         "offers": [names[2][number] for number in axes[2]],
-        "runs": runs,
+        "runs": runs.names,
         "places": [[index[i][spot[i]] for i in range(3)] for spot in collected.spots],
         "results": results.records, "cells": cells, "standing": standing, "run": run,
         "evidence": evidence,
@@ -172,14 +172,9 @@ def _standing_sign(
 
 
 def _run_column(
-    tables: CellTables, runs: list[str], line: Sequence[CellRow | None]
+    tables: CellTables, runs: NameTable, line: Sequence[CellRow | None]
 ) -> int | list[int]:
-    numbers = []
-    for row in line:
-        name = None if row is None else tables.run.names[row.run]
-        if name is not None and name not in runs:
-            runs.append(name)
-        numbers.append(NONE if name is None else runs.index(name))
+    numbers = [runs.optional(None if row is None else tables.run.names[row.run]) for row in line]
     used = {number for number in numbers if number != NONE}
     return used.pop() if len(used) == 1 else numbers
 

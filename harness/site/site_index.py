@@ -6,7 +6,7 @@ Made in one pass over the cells, so that a page does not look through a million 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -55,6 +55,7 @@ class SiteIndex:
         #: By scenario and build: cells, and those that differ from the baseline.
         self.counts: dict[Pair, tuple[int, int]] = {}
         self._names = content.tables
+        self._rows: dict[Pair, Mapping[str, list[CellRow]]] = {}
 
     def add_scenario(self, collected: ScenarioCells) -> None:
         """Take a scenario's cells in."""
@@ -125,12 +126,20 @@ class SiteIndex:
         """A pair's cells under the server's defaults."""
         return self.pairs.get((client, build), {}).get(BASELINE)
 
-    def rows(self, client: str, build: str, scenario: str) -> Iterator[CellRow]:
+    def rows(self, client: str, build: str, scenario: str) -> Sequence[CellRow]:
         """All cells of a pair under a scenario."""
-        names = self._names
-        numbers = (names.scenario.numbers.get(scenario, -1), names.build.numbers.get(build, -1))
-        wanted = names.client.numbers.get(client, -1)
-        return (row for row in self.content.cells.group(*numbers) if row.client == wanted)
+        return self._rows_by_client(build, scenario).get(client, [])
+
+    def _rows_by_client(self, build: str, scenario: str) -> Mapping[str, list[CellRow]]:
+        """The cells of a scenario on a build; made once, since each client's page needs a part."""
+        key = (scenario, build)
+        if key not in self._rows:
+            names, by_client = self._names, defaultdict[str, list[CellRow]](list)
+            numbers = (names.scenario.numbers.get(scenario, -1), names.build.numbers.get(build, -1))
+            for row in self.content.cells.group(*numbers):
+                by_client[names.client.names[row.client]].append(row)
+            self._rows[key] = by_client
+        return self._rows[key]
 
     def observation(self, row: CellRow) -> Observation:
         """A row's result."""
