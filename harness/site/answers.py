@@ -26,6 +26,7 @@ from harness.verdicts.version_dependence_text import coverage_sentences, depende
 
 #: Advice that is named as a way out, or as what would break it.
 _MOST_NAMED = 6
+_MOST_SINCE = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,16 @@ def _list_advice(index: SiteIndex, turned: Mapping[str, list[str]]) -> tuple[Adv
     return tuple(turns)
 
 
-def since_sentences(index: SiteIndex, client: str) -> Iterator[tuple[str, list[str]]]:
+def since_lines(index: SiteIndex, client: str) -> list[str]:
+    """Since which versions a client delivers by default, port by port; as many as a page has."""
+    return [
+        f"{port_title(service)}: {sentence}"
+        for service, sentences in _since_sentences(index, client)
+        for sentence in sentences
+    ][:_MOST_SINCE]
+
+
+def _since_sentences(index: SiteIndex, client: str) -> Iterator[tuple[str, list[str]]]:
     """By service: since which versions a client, as its user runs it, delivers by default."""
     for service in index.services:
         points = []

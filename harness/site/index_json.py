@@ -23,7 +23,7 @@ from harness.reports.labels import (
 )
 from harness.reports.offer_titles import offer_titles
 from harness.site.addresses import facts_file, facts_link, link_segment, page_link, path_segment
-from harness.site.nearest import alias_neighbours, software_names
+from harness.site.nearest import software_names, software_near
 from harness.site.objects import DATA
 from harness.site.pages import PageWriter
 from harness.site.site_index import SiteIndex
@@ -117,11 +117,7 @@ def _client_data(index: SiteIndex, name: str) -> dict[str, Any]:
         "about": client_about(name, image),
         "library": described.get("tls_version") or described.get("tls_library"),
         "versions": list(client_versions(image)),
-        "aliases": [
-            software.name
-            for software in software_names()
-            if name in alias_neighbours(index, software)
-        ],
+        "aliases": [software.name for software in software_near(index, name)],
         "href": page_link("client", name),
     }
 

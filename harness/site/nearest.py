@@ -64,9 +64,14 @@ def nearest_pairs(index: SiteIndex, client: str, build: str) -> list[Neighbour]:
     return [*_nearest_builds(index, client, build), *_nearest_clients(index, client, build)]
 
 
+def software_near(index: SiteIndex, client: str) -> list[SoftwareName]:
+    """The software that was not measured to which a client is one of the nearest."""
+    return [name for name in software_names() if client in alias_neighbours(index, name)]
+
+
 def alias_neighbours(index: SiteIndex, name: SoftwareName) -> list[str]:
     """The measured clients nearest to software that was not: those named, else by version."""
-    measured = {client for client, _ in index.pairs}
+    measured = index.measured_clients
     named = [client for client in name.like if client in measured]
     if named:
         return named[:MOST_NEIGHBOURS]

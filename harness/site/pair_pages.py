@@ -11,7 +11,7 @@ from harness.site.answers import (
     find_turns,
     headline,
     pair_answers,
-    since_sentences,
+    since_lines,
     who_decided,
 )
 from harness.site.facts import order_names
@@ -23,7 +23,6 @@ from harness.site.titles import (
     client_about,
     offer_title,
     page_title,
-    port_title,
     short_port,
 )
 
@@ -36,16 +35,15 @@ class PairPages:
 
     def __init__(self, index: SiteIndex, writer: PageWriter, model: Any) -> None:
         self._index, self._writer, self._model = index, writer, model
-        self._since: dict[str, list[tuple[str, list[str]]]] = {}
 
     def write_all(self) -> None:
         """All pairs, measured or not."""
         for client in self._index.clients:
-            self._since[client] = list(since_sentences(self._index, client))
+            since = since_lines(self._index, client)
             for build in self._index.builds:
-                self._write_page(client, build)
+                self._write_page(client, build, since)
 
-    def _write_page(self, client: str, build: str) -> None:
+    def _write_page(self, client: str, build: str, since: list[str]) -> None:
         index, state = self._index, self._index.content.state
         measured = (client, build) in index.pairs
         answers = pair_answers(index, client, build)
@@ -70,18 +68,11 @@ class PairPages:
             answers=answers,
             nearest=[] if measured else self._list_neighbours(client, build),
             turns=find_turns(index, client, build) if measured else PairTurns(),
-            since=self._since_lines(client),
+            since=since,
             baseline=self._baseline_table(client, build),
             advice=self._advice_table(client, build),
             evidence=page_link("cell", build, BASELINE) if measured and answers else "",
         )  # fmt: skip
-
-    def _since_lines(self, client: str) -> list[str]:
-        return [
-            f"{port_title(service)}: {sentence}"
-            for service, sentences in self._since[client]
-            for sentence in sentences
-        ][:12]
 
     def _list_neighbours(self, client: str, build: str) -> list[dict[str, str]]:
         return [

@@ -10,8 +10,8 @@ from harness.reports.labels import BUILD_NOTES, WARNINGS, build_notes
 from harness.reports.provenance import image_provenance
 from harness.scenarios.claims import BASELINE
 from harness.site.addresses import facts_link, page_link
-from harness.site.answers import since_sentences
-from harness.site.nearest import SoftwareName, alias_neighbours, software_names
+from harness.site.answers import since_lines
+from harness.site.nearest import SoftwareName, alias_neighbours, software_names, software_near
 from harness.site.pages import PageWriter
 from harness.site.pair_pages import client_title
 from harness.site.site_index import ShownCell, SiteIndex
@@ -22,7 +22,6 @@ from harness.site.titles import (
     client_versions,
     described_by,
     page_title,
-    port_title,
     sends_mail,
     short_port,
 )
@@ -173,8 +172,7 @@ class SidePages:
             facts=self._client_facts(client),
             aliases=[
                 {"name": name.name, "href": page_link("client", name.id)}
-                for name in software_names()
-                if client in alias_neighbours(self._index, name)
+                for name in software_near(self._index, client)
             ],
             services=[short_port(name) for name in services],
             builds=[
@@ -188,11 +186,7 @@ class SidePages:
                 }
                 for build in self._index.measured_builds(client)
             ],
-            since=[
-                f"{port_title(service)}: {line}"
-                for service, lines in since_sentences(self._index, client)
-                for line in lines
-            ][:12],
+            since=since_lines(self._index, client),
             view_facts=facts_link(self._index.scenarios[0]),
         )  # fmt: skip
 

@@ -101,6 +101,11 @@ class SiteIndex:
         return [name for name in self._all_clients if not is_peer(name)]
 
     @cached_property
+    def measured_clients(self) -> frozenset[str]:
+        """The clients and peers that have cells."""
+        return frozenset(client for client, _ in self.pairs)
+
+    @cached_property
     def peers(self) -> list[str]:
         """The peers to which Postfix sends."""
         return [name for name in self._all_clients if is_peer(name)]
@@ -115,7 +120,7 @@ class SiteIndex:
 
     @cached_property
     def _all_clients(self) -> list[str]:
-        names = {client for client, _ in self.pairs} | set(self.content.state.axes["clients"])
+        names = self.measured_clients.union(self.content.state.axes["clients"])
         return order_names(names, self.content.order.clients)
 
     def measured_builds(self, client: str) -> list[str]:
