@@ -18,7 +18,6 @@ from harness.reports.labels import (
     REASONS,
     SENDER_LOG,
     SERVER_LOG,
-    SIGNS,
     build_notes,
 )
 from harness.reports.offer_titles import offer_titles
@@ -33,6 +32,7 @@ from harness.site.titles import (
     client_versions,
     described_by,
     offer_title,
+    outcome_titles,
     port_title,
     verdict_titles,
 )
@@ -59,10 +59,7 @@ def index_data(index: SiteIndex, writer: PageWriter, about: Mapping[str, Any]) -
             {"id": offer, "short": shorts[offer].text, "title": offer_title(offer)}
             for offer in offers
         ],
-        "outcomes": {
-            name: {"glyph": sign.glyph, "title": sign.title, "meaning": sign.meaning}
-            for name, sign in SIGNS.items()
-        },
+        "outcomes": outcome_titles(),
         "verdict_titles": verdict_titles(),
         "labels": _evidence_labels(),
     }

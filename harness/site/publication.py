@@ -79,16 +79,16 @@ def publish_runs(
     load_pyarrow()
     load_feedgen()
     check_runs(folders)
-    started = {folder.resolve(): load_record(folder).started for folder in folders}
+    records = {folder.resolve(): load_record(folder) for folder in folders}
     check_site_folder(into)
     with replace_site(into) as site:
         old = into if check_site_folder(into) else None
         content = _load_content(old) if old else SiteContent()
         content.state.generated_at = options.now
-        for folder in sorted(started, key=lambda folder: started[folder]):
+        for folder in sorted(records, key=lambda folder: records[folder].started):
             report(f"reading {folder}")
             add_night(content, folder, site)
-            content.state.keep(load_record(folder).id, options.keep)
+            content.state.keep(records[folder].id, options.keep)
         if old:
             _keep_files(content, old, site)
         report(f"writing pages of {len(content.cells)} cells")
@@ -168,7 +168,7 @@ def _write_site(content: SiteContent, site: Path, options: PublishOptions) -> Pa
     }  # fmt: skip
     data = index_data(index, writer, about)
     (site / DATA / "index.json").write_bytes(pack_json(data))
-    pages.write_data(data["scenarios"], schemas)
+    pages.write_data(data["runs"], data["scenarios"], schemas)
     _write_feeds(content, index, site, options)
     _write_state(content, site)
     return writer

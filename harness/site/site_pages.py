@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.files import file_digest
-from harness.reports.labels import SIGNS
 from harness.scenarios.claims import BASELINE
 from harness.site.addresses import link_segment, page_link, path_segment
 from harness.site.changes import nights, read_night
@@ -17,7 +15,7 @@ from harness.site.objects import DATA
 from harness.site.pages import PageWriter
 from harness.site.side_pages import shorten
 from harness.site.site_index import SiteIndex
-from harness.site.titles import build_versions_text, client_about, verdict_titles
+from harness.site.titles import build_versions_text, client_about, outcome_titles
 from harness.site.verdict_state import recorded_verdict
 
 #: Cells of the overview's table of verdicts.
@@ -207,14 +205,16 @@ class SitePages:
             crumbs=(("Runs", "runs/"),), run=run, facts=facts,
         )  # fmt: skip
 
-    def write_data(self, scenarios: list[dict[str, Any]], schemas: list[str]) -> None:
-        """The page of downloads; ``scenarios`` as index.json has them."""
+    def write_data(
+        self, kept: list[dict[str, Any]], scenarios: list[dict[str, Any]], schemas: list[str]
+    ) -> None:
+        """The page of downloads; kept runs and ``scenarios`` as index.json has them."""
         runs = []
-        for name in self._content.state.kept:
-            path = self._writer.site / DATA / "runs" / f"{path_segment(name)}.parquet"
+        for run in kept:
+            path = self._writer.site / DATA / "runs" / f"{path_segment(run['id'])}.parquet"
             runs.append({
-                **self._describe_run(name), "size": _size_text(path.stat().st_size),
-                "sha256": file_digest(path),
+                **self._describe_run(run["id"]), "size": _size_text(path.stat().st_size),
+                "sha256": run["sha256"],
             })  # fmt: skip
         self._writer.write(
             "data", "data", page="data", title="Data of every cell",
@@ -223,15 +223,10 @@ class SitePages:
         )  # fmt: skip
 
     def _write_about(self) -> None:
-        outcomes = {
-            name: {"glyph": sign.glyph, "title": sign.title, "meaning": sign.meaning}
-            for name, sign in SIGNS.items()
-        }
         self._writer.write(
             "about", "about", page="about", title="About: method, licence, how to cite",
             description="How these results are measured, and how to cite them.", here="about/",
-            outcomes=outcomes, citation=self._citation, baseline=BASELINE,
-            verdicts=verdict_titles(),
+            outcomes=outcome_titles(), citation=self._citation, baseline=BASELINE,
         )  # fmt: skip
 
     def _write_missing(self) -> None:

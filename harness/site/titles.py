@@ -10,6 +10,7 @@ from harness.catalog.clients import all_clients
 from harness.catalog.peers import all_peers
 from harness.errors import UsageError
 from harness.observations.run_folder import ImageInfo
+from harness.reports.labels import SIGNS
 from harness.reports.versions import openssl_version, postfix_version
 from harness.tls import DEFAULT, INBOUND, PLAINTEXT, Offer, Protocol, Service
 from harness.verdicts.verdict import Verdict
@@ -27,8 +28,16 @@ VERDICT_SIGNS: Mapping[Verdict, tuple[str, str, str]] = {
 }
 
 
+def outcome_titles() -> dict[str, dict[str, str]]:
+    """The signs of outcomes as JSON."""
+    return {
+        name: {"glyph": sign.glyph, "title": sign.title, "meaning": sign.meaning}
+        for name, sign in SIGNS.items()
+    }
+
+
 def verdict_titles() -> dict[str, dict[str, str]]:
-    """The signs as JSON."""
+    """The signs of verdicts as JSON."""
     return {
         verdict.value: {"glyph": glyph, "title": title, "meaning": meaning}
         for verdict, (glyph, title, meaning) in VERDICT_SIGNS.items()
