@@ -30,6 +30,7 @@ from harness.scenarios.instance import (
 from harness.scenarios.placeholders import assemble_filled
 from harness.scenarios.scenario import Scenario
 from harness.targets.build_facts import read_facts
+from harness.targets.file_script import write_files_script
 from harness.targets.lab import (
     POSTFIX_CAPABILITIES,
     FileSpec,
@@ -37,7 +38,6 @@ from harness.targets.lab import (
     Role,
     attach_socket,
     host_name,
-    put_files,
 )
 from harness.targets.log_join import LogJoin
 from harness.targets.log_tags import service_tags
@@ -195,8 +195,8 @@ class PostfixTarget:
         # One after another: an instance must not start before another has put a file in place that
         # both name, and the process ids of one that does not start must not be another's.
         with self._start_lock:
-            put_files(self.container, self._list_files(directory, config))
-            self._run_or_fail(self._setup_script(directory, missing, config.tables))
+            files = self._list_files(directory, config)
+            self._run_or_fail(self._setup_script(directory, files, missing, config.tables))
             first = self._next_pid()
             answer = self._shell.run(command)
             pids = self._find_pids(directory, first)
@@ -314,11 +314,14 @@ mv "$@" ../cur/"""
                 continue
             secret = kind.name.endswith(("KEY", "CHAIN"))
             files[path] = FileSpec(self._lab.pki.text(kind), mode=0o600 if secret else 0o644)
-        # Files that the engine copies do not appear on a tmpfs, so they are staged elsewhere.
-        return {_stage_dir(directory) + path: spec for path, spec in files.items()}
+        return files
 
     def _setup_script(
-        self, directory: str, missing: Iterable[str], tables: Iterable[GivenTable]
+        self,
+        directory: str,
+        files: Mapping[str, FileSpec],
+        missing: Iterable[str],
+        tables: Iterable[GivenTable],
     ) -> str:
         facts = self.facts
         removed = " ".join(map(shlex.quote, missing))
@@ -326,8 +329,7 @@ mv "$@" ../cur/"""
 umask 022
 {replace_script(directory)}
 mkdir -p {directory}/etc {directory}/queue {directory}/data {directory}/mail
-cp -R {_stage_dir(directory)}/. /
-rm -rf {_stage_dir(directory)}
+{write_files_script(files)}
 rm -f -- {removed}
 {own_scripts(facts.config_directory, directory)}
 touch -t {_OLD_TIME} {directory}/etc/*
@@ -354,10 +356,6 @@ def compile_script(tables: Iterable[GivenTable], config_directory: str) -> str:
         if table.compiler is not None
     ]
     return "\n".join(lines)
-
-
-def _stage_dir(directory: str) -> str:
-    return f"/postfix-matrix-stage/{directory.rpartition('/')[2]}"
 
 
 def trace_header(message: str) -> str | None:
