@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.catalog.cells import is_control
-from harness.observations.run_folder import ImageInfo
+from harness.observations.run_json import ImageInfo
 from harness.reports.versions import openssl_version, postfix_version
 from harness.scenarios.claims import BASELINE
 from harness.site.addresses import path_segment
