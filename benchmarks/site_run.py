@@ -41,7 +41,7 @@ class Night:
         chance = random.Random(f"{self.number}/{copy}/{place}")  # noqa: S311: no secret
         seconds, certificate = record["seconds"], record["certificate"]
         measured = self.started + timedelta(seconds=place // 10)
-        renewed = {**record, "measured": measured.isoformat()}
+        renewed = {**record, "measured": format_time(measured)}
         if seconds is not None:
             renewed["seconds"] = round(seconds * chance.uniform(0.8, 1.25), 6)
         if certificate is not None:
@@ -75,11 +75,16 @@ def make_large_run(source: Path, into: Path, cells: int, number: int) -> int:
             run["images"][copy_name(build, copy)] = run["images"][build]
     run |= {
         "id": f"{started:%Y%m%dT%H%M%SZ}-0000",
-        "started": started.isoformat(),
-        "finished": (started + timedelta(hours=1)).isoformat(),
+        "started": format_time(started),
+        "finished": format_time(started + timedelta(hours=1)),
     }
     (into / "run.json").write_text(json.dumps(run), "utf-8")
     return of_builds * copies
+
+
+def format_time(time: datetime) -> str:
+    """A time as run.json has it, ``2026-11-30T12:43:26Z``."""
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def copy_name(build: str, copy: int) -> str:
