@@ -23,10 +23,7 @@ from harness.cli.source_options import (
     source_options,
 )
 from harness.images.registry import ImageRegistry
-from harness.observations.run_folder import (
-    RunData,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
 from harness.run.choosing import (
     Selection,
     choose_builds,

@@ -16,15 +16,8 @@ from harness.observations.local_paths import hide_in_command
 from harness.observations.merge_checks import SameInputs, is_one_plan, unfinished_runs, whole_axes
 from harness.observations.merging import merge_axes
 from harness.observations.record import Observation, Outcome
-from harness.observations.run_folder import (
-    RUN_SCHEMA,
-    Axes,
-    MergedRun,
-    Missing,
-    RunData,
-    ScopeAxes,
-    list_flaky_observations,
-)
+from harness.observations.run_folder import RunData, list_flaky_observations
+from harness.observations.run_json import RUN_SCHEMA, Axes, MergedRun, Missing, ScopeAxes
 from harness.observations.run_record import (
     closing_figures,
     describe_host,

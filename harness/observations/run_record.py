@@ -20,13 +20,7 @@ from harness.observations.local_paths import (
     places_of_machine,
 )
 from harness.observations.record import MeasuredWith, Observation
-from harness.observations.run_folder import (
-    RUN_SCHEMA,
-    ImageInfo,
-    MergedRun,
-    Missing,
-    RunRecord,
-)
+from harness.observations.run_json import RUN_SCHEMA, ImageInfo, MergedRun, Missing, RunRecord
 from harness.scenarios.expectations import where_data
 from harness.scenarios.scenario import Scenario
 

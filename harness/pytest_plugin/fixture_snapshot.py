@@ -17,7 +17,8 @@ from harness.cli.snapshot_files import (
     write_snapshot,
 )
 from harness.errors import UsageError
-from harness.observations.run_folder import Axes, RunData, RunRecord
+from harness.observations.run_folder import RunData
+from harness.observations.run_json import Axes, RunRecord
 from harness.pytest_plugin.failures import evidence_command
 from harness.pytest_plugin.not_measured import NotMeasured
 from harness.pytest_plugin.plugin_state import PluginState, state_of

@@ -5,10 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
-from harness.observations.run_folder import (
-    RunData,
-    ScenarioInfo,
-)
+from harness.observations.run_folder import RunData
+from harness.observations.run_json import ScenarioInfo
 from harness.postfix_config.logical_lines import end_line
 from harness.reports.plain_text import (
     escape_markdown,

@@ -12,11 +12,8 @@ from rich.text import Text
 
 from harness.catalog.cells import is_control
 from harness.observations.record import Observation, TlsView
-from harness.observations.run_folder import (
-    Evidence,
-    ImageInfo,
-    RunData,
-)
+from harness.observations.run_folder import Evidence, RunData
+from harness.observations.run_json import ImageInfo
 from harness.reports.differences import compare_with_baseline
 from harness.reports.grid import BASELINE
 from harness.reports.labels import (

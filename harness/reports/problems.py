@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from harness.catalog.cells import is_control
 from harness.observations.record import Outcome
-from harness.observations.run_folder import Missing, RunData, UnavailableCategory
+from harness.observations.run_folder import RunData
+from harness.observations.run_json import Missing, UnavailableCategory
 from harness.reports.labels import REASONS, build_note
 from harness.reports.plain_text import escape_controls
 

@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.observations.record import BEFORE_HANDSHAKE, Observation, Outcome
-from harness.observations.run_folder import (
-    RunData,
-    ScenarioInfo,
-)
+from harness.observations.run_folder import RunData
+from harness.observations.run_json import ScenarioInfo
 from harness.reports.grid import GridCell, Row, ScenarioGrid, build_grid
 from harness.reports.labels import (
     ANONYMOUS,

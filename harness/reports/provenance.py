@@ -13,11 +13,7 @@ from dataclasses import dataclass
 from harness.catalog.checksum_trust import describe_corroboration
 from harness.images import labels as names
 from harness.observations.licence import citation
-from harness.observations.run_folder import (
-    ImageInfo,
-    ReadBack,
-    RunRecord,
-)
+from harness.observations.run_json import ImageInfo, ReadBack, RunRecord
 from harness.reports.labels import build_notes
 from harness.reports.versions import ImageVersion, openssl_version, postfix_version
 

@@ -16,10 +16,7 @@ from harness.images.batch_build import (
     build_all,
 )
 from harness.observations.merging import merge_runs
-from harness.observations.run_folder import (
-    RunData,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
 from harness.run.engine import Engine
 from harness.run.job import Job, measure_job
 from harness.scenarios.scenario import Scenario

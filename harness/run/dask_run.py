@@ -18,7 +18,8 @@ from harness.docker_engine.session import new_session_id
 from harness.errors import InfrastructureError, UsageError
 from harness.observations.merged_folder import MergedFolder
 from harness.observations.record import Outcome
-from harness.observations.run_folder import Missing, load_run
+from harness.observations.run_folder import load_run
+from harness.observations.run_json import Missing
 from harness.observations.run_record import closing_figures
 from harness.reports import write_reports
 from harness.run.dask_task import (

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.catalog.cells import is_control
 from harness.observations.record import TlsView
-from harness.observations.run_folder import ImageInfo, RunRecord
+from harness.observations.run_json import ImageInfo, RunRecord
 from harness.site.cells import NONE, CellColumns, CellRow, CellTables, NameTable
 from harness.site.extras import load_pyarrow
 from harness.site.run_reading import unique_rows

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.catalog.cells import is_control
-from harness.observations.run_folder import ImageInfo
+from harness.observations.run_json import ImageInfo
 from harness.reports.versions import openssl_version, postfix_version
 from harness.scenarios.claims import BASELINE
 from harness.site.addresses import path_segment
@@ -18,9 +18,11 @@ from harness.site.columns_file import write_run_table
 from harness.site.facts import AxisOrder, collect_cells, scenario_facts, shards_of
 from harness.site.judging_runs import explain_run_cells, judge_run_cells
 from harness.site.merging import CellChange, CellMerger, MergedCells
-from harness.site.objects import DATA, ShardMaker, pack_json, write_object
+from harness.site.objects import DATA, pack_json, write_object
+from harness.site.refusals import Refusal
 from harness.site.result_comparison import ResultComparer
 from harness.site.run_reading import RunCells, read_run_cells
+from harness.site.shards import ShardMaker
 from harness.site.site_folder import reading_site_file
 from harness.site.state import SiteState
 from harness.verdicts.observation_diff import cipher_of
@@ -35,13 +37,15 @@ _DAY_KEYS = frozenset(
 class SiteContent:
     """Everything that a site is made from.
 
-    ``changes`` are by date, as ``changes/DATE.json`` has them.
+    ``changes`` are by date, as ``changes/DATE.json`` has them. ``refusals`` are those of the shards
+    that this publication made.
     """
 
     state: SiteState = field(default_factory=SiteState)
     tables: CellTables = field(default_factory=CellTables)
     cells: CellColumns = field(default_factory=CellColumns)
     changes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    refusals: dict[str, list[Refusal]] = field(default_factory=dict)
     comparer: ResultComparer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -82,7 +86,7 @@ def add_night(content: SiteContent, folder: Path, site: Path) -> None:
         tables,
         content.comparer,
         state.started(tables),
-        ShardMaker(site, run, tables),
+        ShardMaker(site, run, tables, content.refusals),
         {tables.scenario.numbers[name] for name in rewritten if name in tables.scenario.numbers},
         {tables.client.numbers[name] for name in renewed if name in tables.client.numbers},
     ).merge(content.cells, run.cells)

@@ -33,10 +33,7 @@ from harness.observations.decide import (
 )
 from harness.observations.evidence_names import evidence_path
 from harness.observations.record import Observation
-from harness.observations.run_folder import (
-    Missing,
-    UnavailableCategory,
-)
+from harness.observations.run_json import Missing, UnavailableCategory
 from harness.observations.run_record import RunOpening, closing_figures, utc_now
 from harness.outcomes import Outcome
 from harness.paths import scenarios_dir

@@ -23,10 +23,7 @@ from harness.cli.measure_options import (
 from harness.cli.run_place import print_run_place
 from harness.cli.signals import handle_signals
 from harness.errors import NothingSelectedError, UsageError
-from harness.observations.run_folder import (
-    RunData,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
 from harness.reports.explain_json import explanation_data
 from harness.reports.explain_text import explanation_lines, explanation_table
 from harness.reports.stand_ins import stand_ins_markdown, stand_ins_of

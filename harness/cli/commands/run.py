@@ -39,10 +39,7 @@ from harness.cli.verdict_exit import (
 )
 from harness.errors import ExitCode, UsageError
 from harness.images.registry import ImageRegistry
-from harness.observations.run_folder import (
-    RunData,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
 from harness.reports import is_large
 from harness.reports.annotations import Annotation
 from harness.reports.large_run import large_run_message

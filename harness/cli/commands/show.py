@@ -12,10 +12,7 @@ from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_example
 from harness.cli.output import output_console
 from harness.errors import NothingSelectedError, UsageError
 from harness.observations.record import Observation
-from harness.observations.run_folder import (
-    RunData,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
 from harness.reports.cell_detail import show_cell
 from harness.reports.labels import build_note
 from harness.reports.terminal import print_matrix

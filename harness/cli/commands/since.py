@@ -23,10 +23,7 @@ from harness.cli.source_options import (
 from harness.errors import ExitCode, NothingSelectedError, UsageError
 from harness.images.registry import ImageRegistry
 from harness.observations.merging import merge_runs
-from harness.observations.run_folder import (
-    RunData,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
 from harness.reports.plain_text import escape_controls
 from harness.reports.since_json import since_data
 from harness.run.bisection import bisect

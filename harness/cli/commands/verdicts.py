@@ -15,10 +15,7 @@ from harness.cli.verdict_exit import (
     exit_code_option,
 )
 from harness.errors import ExitCode, NothingSelectedError
-from harness.observations.run_folder import (
-    RunData,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
 from harness.reports.step_summary import run_summary
 from harness.reports.verdict_annotations import verdict_annotations
 from harness.reports.verdicts_json import verdicts_data

@@ -44,11 +44,8 @@ from harness.images.batch_build import (
 from harness.images.image_builder import ImageBuilder
 from harness.images.image_states import ImageState
 from harness.images.recipes import base_recipe, build_recipe
-from harness.observations.run_folder import (
-    Missing,
-    RunData,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
+from harness.observations.run_json import Missing
 from harness.paths import images_dir
 from harness.run.job import exit_code
 from tests.unit.sample_run import write_sample_run

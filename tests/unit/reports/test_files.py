@@ -19,11 +19,8 @@ import pytest
 from harness.errors import InfrastructureError, UsageError
 from harness.files import write_atomically
 from harness.observations.record import TlsView
-from harness.observations.run_folder import (
-    Missing,
-    RunData,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
+from harness.observations.run_json import Missing
 from harness.reports import write_reports
 from harness.reports.html import render_html
 from harness.reports.markdown import render_markdown

@@ -14,10 +14,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from harness.observations.record import Outcome, TlsView
-from harness.observations.run_folder import (
-    RunData,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
 from harness.reports.plain_text import escape_controls
 from harness.reports.terminal import print_matrix, show_cell
 from harness.reports.terminal_table import build_label, short_names

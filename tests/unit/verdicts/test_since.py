@@ -16,10 +16,8 @@ from harness.cli.main import run_cli
 from harness.errors import ExitCode, UsageError
 from harness.images.batch_build import BuildState
 from harness.observations.merging import merge_runs
-from harness.observations.run_folder import (
-    RunData,
-    ScopeAxes,
-)
+from harness.observations.run_folder import RunData
+from harness.observations.run_json import ScopeAxes
 from harness.outcomes import Outcome
 from harness.run.bisection import (
     Bisection,
