@@ -10,10 +10,7 @@ from harness.observations.run_folder import (
     ScenarioInfo,
 )
 from harness.postfix_config.logical_lines import end_line
-from harness.reports.plain_text import (
-    escape_markdown,
-    fence_code,
-)
+from harness.reports.plain_text import escape_markdown, fence_code
 from harness.verdicts.judging import (
     Mismatch,
     Standing,

@@ -14,8 +14,8 @@ from markupsafe import Markup
 
 from harness.observations.record import Observation, Outcome, TlsView
 from harness.observations.run_folder import Evidence
+from harness.plain_text import escape_controls
 from harness.reports.differences import DifferenceStanding
-from harness.reports.plain_text import escape_controls
 from harness.site.addresses import page_file, page_link, quote_fragment
 from harness.site.answers import who_decided
 from harness.site.cells import NONE, CellRow
