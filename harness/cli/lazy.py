@@ -12,7 +12,7 @@ from importlib import import_module
 import click
 
 from harness.cli.closed_output import is_output_closed
-from harness.errors import OutputClosedError
+from harness.errors import OutputClosedError, suggest_names
 
 
 class LazyGroup(click.Group):
@@ -33,6 +33,17 @@ class LazyGroup(click.Group):
         except BrokenPipeError:
             if is_output_closed():
                 raise OutputClosedError from None
+            raise
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first argument names; an unknown one gets the nearest names."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if close := suggest_names(args[0], self.list_commands(ctx)):
+                raise click.UsageError(f"No such command {args[0]!r}: {close}", ctx) from error
             raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import click
-
+from harness.cli.argument_checks import InputFolder
 from harness.cli.grouped_help import OptionGroup, grouped_option
 
 _AXES = (
@@ -55,6 +53,6 @@ def _with_axes(
     return grouped_option(
         OptionGroup.SOURCES,
         "--scenarios-dir",
-        type=click.Path(path_type=Path),
+        type=InputFolder(),
         help="Your own folder of scenarios, instead of those that come with the tool.",
     )(command)

@@ -7,7 +7,6 @@ ends; so the next session recognises what a killed one left behind, and removes 
 
 from __future__ import annotations
 
-import os
 import secrets
 import socket
 from collections.abc import Iterator, Mapping
@@ -23,6 +22,8 @@ from docker.errors import APIError, DockerException, NotFound
 from filelock import FileLock, Timeout
 from requests import RequestException
 
+from harness.docker_engine.address import find_engine, use_engine
+from harness.docker_engine.trouble import ANSWER_LIMIT, explain_silence
 from harness.errors import InfrastructureError
 
 _Filters = dict[str, str | list[str] | bool]
@@ -36,25 +37,24 @@ LABEL_HOST = "org.postfix-matrix.host"
 
 
 def connect(time_limit: float = CALL_LIMIT) -> docker.DockerClient:
-    """A client of the engine at ``DOCKER_HOST``, or else at the default socket.
+    """A client of the engine that the ``docker`` command would use (``address.py``).
 
-    ``time_limit`` is for one call, in seconds; a build step may take minutes.
+    ``time_limit`` is for one call, in seconds; a build step may take minutes. The first call has a
+    shorter one, so that an engine that hangs is noticed.
 
     Raises:
+        UsageError: DOCKER_HOST or a Docker context has no address of an engine.
         InfrastructureError: no engine answers.
     """
+    address = find_engine()
+    use_engine(address)
     try:
-        client = docker.from_env(timeout=int(time_limit))
-        client.ping()
-    except DockerException as error:
-        where = os.environ.get("DOCKER_HOST", "the default socket")
-        raise InfrastructureError(
-            f"no Docker engine answers at {where}: {error}",
-            cause="Docker is not installed, not running, or this user may not talk to it",
-            next_step="'make setup' installs and starts one on Debian and Ubuntu as root; "
-            "elsewhere install Docker, or set DOCKER_HOST",
-        ) from error
-    return client
+        first = docker.from_env(timeout=ANSWER_LIMIT)
+        version = first.api.api_version
+        first.close()
+        return docker.from_env(timeout=int(time_limit), version=version)
+    except (DockerException, RequestException, ValueError) as error:
+        raise explain_silence(address, error) from error
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import FileLocation
-from harness.reports.plain_text import escape_controls
+from harness.plain_text import escape_controls
 
 #: GitHub shows so many annotations of each level per step, and drops the rest without a remark.
 MOST_PER_LEVEL = 10

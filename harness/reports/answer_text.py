@@ -8,10 +8,7 @@ from collections.abc import Iterator, Sequence
 from harness.observations.run_folder import RunData
 from harness.observations.run_json import ScenarioInfo
 from harness.postfix_config.logical_lines import end_line
-from harness.reports.plain_text import (
-    escape_markdown,
-    fence_code,
-)
+from harness.reports.plain_text import escape_markdown, fence_code
 from harness.verdicts.judging import (
     Mismatch,
     Standing,

@@ -14,6 +14,7 @@ from harness.catalog.cells import is_control
 from harness.observations.record import Observation, TlsView
 from harness.observations.run_folder import Evidence, RunData
 from harness.observations.run_json import ImageInfo
+from harness.plain_text import escape_controls
 from harness.reports.differences import compare_with_baseline
 from harness.reports.grid import BASELINE
 from harness.reports.labels import (
@@ -36,7 +37,6 @@ from harness.reports.labels import (
     obstacles_text,
 )
 from harness.reports.obstacle_settings import obstacle_settings
-from harness.reports.plain_text import escape_controls
 from harness.reports.provenance import image_provenance
 from harness.reports.taken_over import describe_origin
 

@@ -1,18 +1,12 @@
-"""Text from servers and clients made safe for a terminal or a Markdown table."""
+"""Text of others made safe for Markdown; ``harness/plain_text.py`` makes it so for terminals."""
 
 from __future__ import annotations
 
 import re
 
-#: C0 and C1 control characters but tab and line feed (a log line may carry a terminal's escapes),
-#: and bytes that were not UTF-8, which Python reads as lone surrogates.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+from harness.plain_text import escape_controls
+
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~])")
-
-
-def escape_controls(text: str) -> str:
-    """Control characters as ``\\x1b``, so that no log line can control the reader's terminal."""
-    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]) & 0xFF:02x}", text)
 
 
 def fence_code(text: str, indent: str = "") -> str:

@@ -8,10 +8,10 @@ from typing import Any
 
 from harness.observations.record import Observation, Outcome, TlsView
 from harness.observations.run_folder import RunData
+from harness.plain_text import escape_controls
 from harness.reports.differences import BaselineComparison, differences
 from harness.reports.grid import GridCell, build_grid
 from harness.reports.labels import build_note
-from harness.reports.plain_text import escape_controls
 from harness.verdicts.observation_diff import without_certificate
 
 _VIEW = ("protocol", "cipher", "bits", "group")

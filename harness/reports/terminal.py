@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.observations.run_folder import RunData
+from harness.plain_text import escape_controls
 from harness.reports.cell_detail import show_cell
 from harness.reports.differences import DIFFERS, UNCOMPARED, Differences, differences
 from harness.reports.grid import BASELINE, Grid, ScenarioGrid, build_grid
@@ -26,7 +27,6 @@ from harness.reports.labels import (
     WARNINGS,
 )
 from harness.reports.offer_titles import offer_titles
-from harness.reports.plain_text import escape_controls
 from harness.reports.problems import brief_reason, group_unavailable, missing_configurations
 from harness.reports.summary import Summary
 from harness.reports.terminal_table import STYLES, scenario_table, short_names

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.observations.record import Outcome
+from harness.plain_text import escape_controls
 from harness.reports.differences import Differences, DifferenceStanding
 from harness.reports.grid import Grid, GridCell, Row, ScenarioGrid, ServiceTable
 from harness.reports.labels import (
@@ -23,7 +24,6 @@ from harness.reports.labels import (
     WARNINGS,
 )
 from harness.reports.offer_titles import offer_titles
-from harness.reports.plain_text import escape_controls
 from harness.tls import INBOUND, Service
 
 STYLES: dict[str, str] = {

@@ -10,11 +10,8 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from harness.observations.run_folder import RunData
-from harness.reports.plain_text import (
-    escape_controls,
-    escape_markdown,
-    fence_code,
-)
+from harness.plain_text import escape_controls
+from harness.reports.plain_text import escape_markdown, fence_code
 from harness.verdicts.judging import (
     Judged,
     Standing,

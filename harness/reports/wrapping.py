@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
-from harness.reports.plain_text import escape_controls
+from harness.plain_text import escape_controls
 
 WIDTH = 80
 #: Columns of output that goes to a file or a pipe, or to a CI log.

@@ -149,7 +149,7 @@ def bisect(
 def job_of(plan: Plan, scenarios: Mapping[str, Scenario], build: Build) -> Job:
     """The job that measures a plan's cells on one build more."""
     narrow = replace(plan, builds=(build.id,))
-    return Job(narrow, dict(scenarios), {build.id: build}, stays_aside=True)
+    return Job(narrow, dict(scenarios), {build.id: build})
 
 
 def narrow_plan(data: RunData, place: str) -> Plan:

@@ -227,7 +227,7 @@ class _DaskRun:
                     scenarios={name: job.scenarios[name] for name in plan.scenarios},
                     builds={build: job.builds[build]},
                     prior=None,
-                    stays_aside=True,
+                    becomes_latest=False,
                     folder=None,
                     only=remaining if measured else None,
                     shard=None,

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.errors import FileError, FileLocation, UsageError
+from harness.errors import FileError, FileLocation, UsageError, suggest_names
 from harness.scenarios.toml_text import line_in_table, line_of, suggest_among, syntax_error
 from harness.tools.tool_keys import (
     EXPECTED,
@@ -172,6 +172,28 @@ def load_tool(path: Path) -> HardeningTool:
     return _Reader(path, text, description).read_tool()
 
 
+def check_overrides(tool: HardeningTool, builds: Iterable[str]) -> None:
+    """Refuse a table [on."BUILD-GLOB"] for which there is no build: it would do nothing.
+
+    Raises:
+        ToolErrors: a glob matches none of ``builds``, which are all that there are.
+    """
+    known = list(builds)
+    idle = [glob for glob, _ in tool.overrides if not any(fnmatchcase(b, glob) for b in known)]
+    if not idle:
+        return
+    text = tool.path.read_text("utf-8")
+    raise ToolErrors(
+        FileError(
+            FileLocation(tool.path, _find_line(text, glob, ""), f'on."{glob}"'),
+            f"no build matches {glob!r}" + (f": {close}" if close else ""),
+            expected="a glob of 'postfix-matrix list builds'",
+        )
+        for glob in idle
+        for close in [suggest_names(glob.replace("*", ""), known)]
+    )
+
+
 def parse_base(text: str, folder: Path) -> ToolBase | Path | None:
     """A base by its name, or a folder; None: it is neither."""
     if text in list(ToolBase):
@@ -205,7 +227,9 @@ class ToolErrors(UsageError):
 
 def _make_script_tool(path: Path, data: bytes) -> HardeningTool:
     """A script that is a tool itself; one without "#!" is the shell's."""
-    command = (f"./{path.name}",) if data.startswith(b"#!") else ("sh", path.name)
+    # A name that begins with "-" would be an option of sh(1).
+    script = f"./{path.name}"
+    command = (script,) if data.startswith(b"#!") else ("sh", script)
     return HardeningTool(path, path.name, command, files={path.name: path})
 
 

@@ -8,6 +8,7 @@ import click
 
 from harness.catalog.selectors import select_names
 from harness.cli.grouped_help import GroupedCommand, format_examples
+from harness.cli.printing import print_text
 from harness.observations.run_folder import load_run
 from harness.reports.answer_text import render_answer
 from harness.run.run_folders import run_folder
@@ -33,4 +34,4 @@ def answer_command(scenario: str, folder: Path | None) -> None:
     data = load_run(run_folder(folder))
     verdicts = {verdict.scenario: verdict for verdict in judge_run(data)}
     (name, *_) = select_names("scenario", list(verdicts), [scenario])
-    click.echo(render_answer(data, verdicts[name]), nl=False)
+    print_text(render_answer(data, verdicts[name]), nl=False)

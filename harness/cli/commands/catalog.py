@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
 from dataclasses import asdict
@@ -27,6 +26,7 @@ from harness.catalog.releases import (
 )
 from harness.catalog.writing import data_file, write_record
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
+from harness.cli.printing import print_json, print_text
 from harness.cli.source_options import read_mirrors
 from harness.paths import cache_dir
 from harness.sources.catalog_add import (
@@ -81,13 +81,13 @@ def list_command(product: str | None, as_json: bool) -> None:
         else:
             records += [*all_releases(name), *all_packages(name)]
     if as_json:
-        click.echo(json.dumps([_record_data(record) for record in records], indent=2))
+        print_json([_record_data(record) for record in records], indent=2)
         return
     rows = [_format_row(record) for record in records]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+        print_text("  ".join(cells).rstrip())
 
 
 @catalog_group.command(
@@ -158,12 +158,12 @@ def add_command(
         if not dry_run:
             write_record(data_file(product), result.record)
             cache_archive(result, cache_dir())
-    click.echo(str(result.record), nl=False)
+    print_text(str(result.record), nl=False)
     _print_summary(request, result, dry_run=dry_run)
 
 
 def _print_note(text: str) -> None:
-    click.echo(text, err=True)
+    print_text(text, err=True)
 
 
 def _parse_hash(text: str | None) -> str:

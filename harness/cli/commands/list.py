@@ -9,7 +9,9 @@ import click
 from harness.catalog.builds import Build, all_builds, known_builds
 from harness.catalog.clients import Control, all_clients, all_controls
 from harness.catalog.peers import all_peers
+from harness.cli.argument_checks import InputFolder
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
+from harness.cli.printing import print_text
 from harness.run.choosing import read_scenarios
 from harness.scenarios.policies import load_policies
 from harness.tls import NAMED_SERVICES, STANDARD_OFFERS, Offer, Service
@@ -27,7 +29,7 @@ AXES = ("builds", "scenarios", "services", "clients", "peers", "offers", "contro
 @grouped_option(
     OptionGroup.SOURCES,
     "--scenarios-dir",
-    type=click.Path(path_type=Path),
+    type=InputFolder(),
     help="Your own folder of scenarios.",
 )
 def list_command(axis: str | None, scenarios_dir: Path | None) -> None:
@@ -41,17 +43,17 @@ def list_command(axis: str | None, scenarios_dir: Path | None) -> None:
     if axis == POLICIES:
         _print_entries(rows[axis])
     elif axis is not None:
-        click.echo("\n".join(name for name, _ in rows[axis]))
+        print_text("\n".join(name for name, _ in rows[axis]))
     else:
         for title, entries in rows.items():
-            click.secho(title, bold=True)
+            print_text(title, bold=True)
             _print_entries(entries, indent="  ")
 
 
 def _print_entries(entries: list[tuple[str, str]], indent: str = "") -> None:
     width = max(len(name) for name, _ in entries)
     for name, text in entries:
-        click.echo(f"{indent}{name:<{width}}  {text}".rstrip())
+        print_text(f"{indent}{name:<{width}}  {text}".rstrip())
 
 
 def _axis_rows(scenarios: Path | None) -> dict[str, list[tuple[str, str]]]:

@@ -10,6 +10,7 @@ import click
 from harness.catalog.cells import Cell
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.output import output_console
+from harness.cli.printing import print_text
 from harness.errors import NothingSelectedError, UsageError
 from harness.observations.record import Observation
 from harness.observations.run_folder import RunData, load_run
@@ -63,7 +64,7 @@ def show_command(cell: str | None, folder: Path | None, controls: bool, full: bo
     if len(matches) > MOST:
         for observation in matches:
             note = build_note(data.run.images.get(observation.build))
-            click.echo(
+            print_text(
                 f"{observation.cell}  {observation.outcome}" + (f"  ({note})" if note else "")
             )
         return

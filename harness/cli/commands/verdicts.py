@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -10,6 +9,7 @@ import click
 from harness.catalog.selectors import select_names
 from harness.cli.ci_output import CI_FORMS, GITLAB, as_text, print_annotations
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
+from harness.cli.printing import print_json, print_text
 from harness.cli.verdict_exit import (
     exit_code_of,
     exit_code_option,
@@ -76,13 +76,13 @@ def verdicts_command(
     # A CI's job judges whatever was measured, and advice need not be among it.
     verdicts = _choose_verdicts(data, scenarios, required=form not in CI_FORMS)
     if form == JSON:
-        click.echo(json.dumps(verdicts_data(data, verdicts), ensure_ascii=False, indent=1))
+        print_json(verdicts_data(data, verdicts))
     elif form == MARKDOWN:
-        click.echo(render_verdicts(data, verdicts), nl=False)
+        print_text(render_verdicts(data, verdicts), nl=False)
     elif form != GITLAB:
         with as_text(form):
             for verdict in verdicts:
-                click.echo("\n".join(finding_lines(data, verdict, every_cell=all_cells)) + "\n")
+                print_text("\n".join(finding_lines(data, verdict, every_cell=all_cells)) + "\n")
     if form in CI_FORMS:
         annotations = verdict_annotations(verdicts, {}, failing=by_verdict)
         print_annotations(list(annotations), form, lambda most: run_summary(data, most))

@@ -24,6 +24,7 @@ from harness.cli.measure_options import (
     verbose_option,
 )
 from harness.cli.policy_options import claim_policies, parse_policy
+from harness.cli.printing import print_text
 from harness.cli.run_place import print_problems
 from harness.cli.signals import handle_signals
 from harness.cli.snapshot_files import make_locate
@@ -62,7 +63,7 @@ REMEDIED = "candidate-remedied"
         "postconf -n | postfix-matrix verify - -p no-plaintext-auth",
     ),
 )
-@click.argument("names", nargs=-1, metavar="[FILES | FOLDER | TAR | SCENARIO]")
+@click.argument("names", nargs=-1, type=click.Path(), metavar="[FILES | FOLDER | TAR | SCENARIO]")
 @grouped_option(
     OptionGroup.SELECTION,
     "--policy",
@@ -119,6 +120,8 @@ def verify_command(
         selection = replace(measuring.selection, services=(service,))
         measuring = replace(measuring, selection=selection)
     to_measure = [*_find_baseline(candidate, scenarios), candidate]
+    # What is wrong with the selection is said before the engine is spoken to.
+    measuring.plan_scenarios(to_measure)
     output = AnswerOutput(candidate, tuple(policy for policy, _ in named), policies, form, verbose)
     reuse = CellReuse(measuring, fresh=fresh)
     locate = make_locate(names if candidate.path is None else (str(candidate.path.parent),))
@@ -146,7 +149,7 @@ def verify_command(
             engine.finish()
             write_reports(data.folder)
         reuse.keep_cells(data, to_measure)
-    click.echo(f"\nThe run is in {data.folder}", err=True)
+    print_text(f"\nThe run is in {data.folder}", err=True)
     reuse.print_notes(data)
     print_problems(data)
     return exit_code_of(service_answers)

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from harness.observations.record import Outcome, TlsView
 from harness.observations.run_folder import RunData, load_run
-from harness.reports.plain_text import escape_controls
+from harness.plain_text import escape_controls
 from harness.reports.terminal import print_matrix, show_cell
 from harness.reports.terminal_table import build_label, short_names
 from tests.unit import sample_run

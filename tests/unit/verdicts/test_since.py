@@ -358,5 +358,5 @@ def test_a_build_between_is_measured_beside_the_run() -> None:
     """Protects the latest run: a bisection's runs add to it and do not take its place."""
     plan, build = narrow_plan(run(), "defaults"), Build.parse("postfix-3.6.4+openssl-1.1.1w")
     job = job_of(plan, {}, build)
-    assert job.stays_aside
+    assert not job.becomes_latest
     assert job.plan.builds == (build.id,)
