@@ -64,6 +64,10 @@ class InfrastructureError(HarnessError):
     """Docker, the disk, the network or an image failed, so that nothing was measured."""
 
 
+class FaultError(InfrastructureError):
+    """What a cell was measured with was ended, stopped or cut off; another try may succeed."""
+
+
 class SourceError(InfrastructureError):
     """A release's source could not be fetched, or its checksum is not the recorded one."""
 

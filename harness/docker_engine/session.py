@@ -24,7 +24,7 @@ from requests import RequestException
 
 from harness.docker_engine.address import find_engine, use_engine
 from harness.docker_engine.trouble import ANSWER_LIMIT, explain_silence
-from harness.errors import InfrastructureError
+from harness.errors import FaultError
 
 _Filters = dict[str, str | list[str] | bool]
 
@@ -59,14 +59,14 @@ def connect(time_limit: float = CALL_LIMIT) -> docker.DockerClient:
 
 @contextmanager
 def engine_errors(what: str) -> Iterator[None]:
-    """Turn an error of the engine, or of the connection to it, into an InfrastructureError.
+    """Turn an error of the engine, or of the connection to it, into a FaultError.
 
     ``what`` names the action, in a form that can follow "Docker: ".
     """
     try:
         yield
     except (DockerException, RequestException) as error:
-        raise InfrastructureError(
+        raise FaultError(
             f"Docker: {what} failed: {error}",
             cause="the container or the engine is gone, or out of disk or memory",
             next_step="'docker info' shows whether the engine answers, 'docker system df' its disk",

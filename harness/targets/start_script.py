@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterable
+
 from harness.catalog.versions import Version
+from harness.postfix_config.lookup_tables import GivenTable
 
 #: ``master -w`` returns when the daemon runs, or has reported an error (RELEASE_NOTES-2.10).
 _WAITS_SINCE = Version.parse("2.10")
 
-#: How often an older master's process id is looked for, every twentieth of a second.
-_TRIES = 100
+#: How often an older master's process id is looked for, every twentieth of a second: longer than
+#: it takes on a machine that is busy with something else.
+_TRIES = 400
+#: After so many of them an instance that does not end is killed.
+_KILL_AFTER = 100
 
 
 def start_script(master: str, directory: str, mail_version: str) -> str:
@@ -62,7 +69,22 @@ def replace_script(directory: str) -> str:
     while grep -qs {directory}/etc /proc/$pid/cmdline && [ $tries -lt {_TRIES} ]; do
         kill $pid 2>/dev/null || true
         tries=$((tries + 1))
+        # One that is stopped hears no other signal.
+        [ $tries -lt {_KILL_AFTER} ] || kill -KILL $pid 2>/dev/null || true
         sleep 0.05
     done
     rm -rf {directory}/etc {directory}/data {directory}/mail {directory}/queue/pid || true
 fi"""
+
+
+def compile_script(tables: Iterable[GivenTable], config_directory: str) -> str:
+    """The commands that compile indexed tables from the given texts, postmap(1).
+
+    A table whose text Postfix cannot read is left as it is: smtpd's error is the result then.
+    """
+    lines = [
+        f"{table.compiler} -c {config_directory} {shlex.quote(table.name)} || true"
+        for table in tables
+        if table.compiler is not None
+    ]
+    return "\n".join(lines)
