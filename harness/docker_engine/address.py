@@ -115,15 +115,15 @@ def _find_context(name: str, origin: str) -> EngineAddress:
         UsageError: there is no such context, or its file cannot be read.
     """
     try:
-        context = ContextAPI.get_context(name)
+        # Its annotation leaves None out.
+        context: Context | None = ContextAPI.get_context(name)
     # docker-py raises plain exceptions for a file with another content.
     except Exception as error:
         raise UsageError(
             f"the Docker context {name!r} ({origin}) cannot be read: {error}",
             next_step=f"'docker context inspect' shows it; or set {HOST}",
         ) from error
-    # Its annotation leaves None out.
-    if not isinstance(context, Context):
+    if context is None:
         close = suggest_names(name, _list_contexts())
         raise UsageError(
             f"there is no Docker context {name!r} ({origin})" + (f": {close}" if close else ""),

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from harness.observations.run_folder import RunData, RunRecord
+from harness.observations.run_folder import RunData
+from harness.observations.run_json import RunRecord
 from harness.plain_text import escape_controls
 from harness.snapshots.findings import RED, UNPROVED, Finding
 from harness.verdicts.judging import Judged, Standing

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.observations.run_folder import Evidence
-from harness.reports.plain_text import escape_controls
+from harness.plain_text import escape_controls
 from harness.verdicts.decisive_lines import decisive_line
 
 #: Entries of a page, and cells that an entry names.

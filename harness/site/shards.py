@@ -108,7 +108,7 @@ class ShardMaker:
 
 def read_evidence_of(shard: dict[str, Any], spot: str) -> Evidence | None:
     """A cell's evidence in a shard, with the cell's id where the shard has the sign for it."""
-    evidence = shard["cells"].get(spot)
+    evidence: Evidence | None = shard["cells"].get(spot)
     sign = shard.get("id_sign")
     if sign is None or evidence is None:
         return evidence
