@@ -42,7 +42,7 @@ def test_instances_start_one_after_another(monkeypatch: pytest.MonkeyPatch) -> N
     def set_up(directory: str, *_: Any) -> str:
         return f"set up {directory}"
 
-    def run(script: str) -> Any:
+    def run(script: str, **_: Any) -> Any:
         if "master" in script:
             steps.append(f"start {script.removesuffix('/etc').rpartition(' ')[2]}")
         return SimpleNamespace(status=0, output="")
@@ -66,7 +66,7 @@ def test_instances_start_one_after_another(monkeypatch: pytest.MonkeyPatch) -> N
     target._run_or_fail = take_setup
     target._next_pid = lambda: 1
     target._find_pids = lambda *_: range(1, 2)
-    target._shell = SimpleNamespace(run=run)
+    target._shell = SimpleNamespace(run=run, run_once=run)
     scenarios = [Scenario(name, "T", "S", "C") for name in ("a", "b")]
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(lambda scenario: target.start_instance(scenario, ""), scenarios))
