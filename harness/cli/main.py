@@ -15,6 +15,7 @@ from harness.cli.closed_output import discard_output, is_output_closed
 from harness.cli.grouped_help import format_examples
 from harness.cli.lazy import LazyGroup
 from harness.cli.printing import print_text
+from harness.cli.terminal import fit_output, is_styled
 from harness.errors import (
     ExitCode,
     HarnessError,
@@ -45,6 +46,10 @@ COMMANDS = {
     "compare": (
         "harness.cli.commands.compare:compare_command",
         "Compare two runs: which cells and verdicts differ.",
+    ),
+    "doctor": (
+        "harness.cli.commands.doctor:doctor_command",
+        "Check whether this machine can measure.",
     ),
     "explain": (
         "harness.cli.commands.explain:explain_command",
@@ -145,8 +150,11 @@ REPEATED_OPTIONS = frozenset({"--scenarios-dir", "--source", "--image", "--clien
     ),
 )
 @click.version_option(__version__, prog_name="postfix-matrix")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Find out what Postfix's TLS settings really do: real servers, real clients."""
+    context.color = is_styled()
+    fit_output()
 
 
 def main() -> None:

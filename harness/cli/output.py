@@ -1,19 +1,18 @@
-"""Standard output for people: as wide as the terminal, else wide enough for a table."""
+"""Standard output for people: rich's console, as wide and as colourful as standard output is."""
 
 from __future__ import annotations
 
-import sys
+import os
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
+from harness.cli.terminal import is_styled, terminal_columns
 from harness.errors import OutputClosedError
 from harness.plain_text import escape_controls, is_safe
-
-#: Columns of output that goes to a file or a pipe; a CI log has no width of its own.
-FILE_WIDTH = 110
+from harness.widths import FILE_WIDTH, LEAST_WIDTH
 
 
 class HarmlessConsole(Console):
@@ -44,4 +43,15 @@ class OutputConsole(HarmlessConsole):
 
 def output_console() -> HarmlessConsole:
     """A console on standard output."""
-    return OutputConsole(width=None if sys.stdout.isatty() else FILE_WIDTH)
+    styled = is_styled()
+    return OutputConsole(
+        width=max(terminal_columns() or FILE_WIDTH, LEAST_WIDTH),
+        force_terminal=styled,
+        color_system=_color_system() if styled else None,
+        no_color=not styled,
+    )
+
+
+def _color_system() -> Literal["auto", "standard"]:
+    """For rich, TERM=dumb is stronger than FORCE_COLOR."""
+    return "standard" if os.environ.get("TERM") == "dumb" else "auto"

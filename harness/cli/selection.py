@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.cli.argument_checks import InputFolder
+from harness.cli.completion import COMPLETE_AXIS
 from harness.cli.grouped_help import OptionGroup, grouped_option
 
 _AXES = (
@@ -47,7 +48,12 @@ def _with_axes(
     for name, short, text in reversed(axes):
         names = (name, short) if short else (name,)
         option = grouped_option(
-            OptionGroup.SELECTION, *names, multiple=True, metavar="GLOBS", help=text
+            OptionGroup.SELECTION,
+            *names,
+            multiple=True,
+            metavar="GLOBS",
+            help=text,
+            shell_complete=COMPLETE_AXIS[name],
         )
         command = option(command)
     return grouped_option(

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from harness.catalog.selectors import select_names
+from harness.cli.completion import complete_scenarios
 from harness.cli.grouped_help import GroupedCommand, format_examples
 from harness.cli.printing import print_text
 from harness.observations.run_folder import load_run
@@ -23,7 +24,7 @@ from harness.verdicts.verdict import judge_run
         "postfix-matrix answer netways-enforce runs/20260101T120000Z-1a2b",
     ),
 )
-@click.argument("scenario")
+@click.argument("scenario", shell_complete=complete_scenarios)
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
 def answer_command(scenario: str, folder: Path | None) -> None:
     """Print a verdict to paste under SCENARIO's advice.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,9 @@ from harness.catalog.writing import data_file, write_record
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.printing import print_json, print_text
 from harness.cli.source_options import read_mirrors
+from harness.cli.terminal import terminal_columns
 from harness.paths import cache_dir
+from harness.reports.wrapping import wrap_text
 from harness.sources.catalog_add import (
     RequestedRelease,
     VerifiedArchive,
@@ -83,11 +86,20 @@ def list_command(product: str | None, as_json: bool) -> None:
     if as_json:
         print_json([_record_data(record) for record in records], indent=2)
         return
-    rows = [_format_row(record) for record in records]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for line in _list_lines([_format_row(record) for record in records], terminal_columns()):
+        print_text(line)
+
+
+def _list_lines(rows: list[tuple[str, ...]], columns: int | None) -> Iterator[str]:
+    """One line each, or with its last column wrapped to a terminal of so many columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
     for row in rows:
-        cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
-        print_text("  ".join(cells).rstrip())
+        start = "".join(f"{cell:<{room}}  " for cell, room in zip(row, widths, strict=False))
+        if columns is None or len(start) + len(row[-1]) <= columns:
+            yield start + row[-1]
+        else:
+            yield start.rstrip()
+            yield from wrap_text(row[-1], "    ", "    ", columns)
 
 
 @catalog_group.command(

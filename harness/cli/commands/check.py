@@ -15,6 +15,7 @@ from harness.catalog.selectors import select_names, split_globs
 from harness.cli.candidate_options import CandidateOptions, candidate_options
 from harness.cli.ci_output import CI_FORMS
 from harness.cli.comparison_output import print_comparison
+from harness.cli.completion import complete_candidate
 from harness.cli.confirmation import confirm_measuring
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import (
@@ -90,7 +91,13 @@ class CheckFiles:
     ),
 )
 @click.argument("path", type=click.Path(path_type=Path), metavar="SNAPSHOT")
-@click.argument("names", nargs=-1, type=click.Path(), metavar="[FILES | FOLDER | TAR | SCENARIO]")
+@click.argument(
+    "names",
+    nargs=-1,
+    type=click.Path(),
+    metavar="[FILES | FOLDER | TAR | SCENARIO]",
+    shell_complete=complete_candidate,
+)
 @grouped_option(
     OptionGroup.CONFIGURATION,
     "--known",

@@ -18,7 +18,10 @@ from harness.catalog.clients import (
     is_build_client,
 )
 from harness.catalog.references import check_reference
+from harness.cli.completion import complete_clients
+from harness.cli.entry_list import print_entries
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
+from harness.cli.measure_options import JSON, TEXT, format_option
 from harness.cli.printing import print_json, print_text
 from harness.cli.progress import Display
 from harness.cli.registry_options import registry_options
@@ -63,7 +66,7 @@ def clients_group() -> None:
         "postfix-matrix clients check registry.example/my-client:1 --json",
     ),
 )
-@click.argument("image")
+@click.argument("image", shell_complete=complete_clients)
 @grouped_option(
     OptionGroup.OUTPUT,
     "--json",
@@ -99,11 +102,36 @@ def check_command(image: str, as_json: bool, quiet: bool, registry: ImageRegistr
     cls=GroupedCommand,
     epilog=format_examples("postfix-matrix clients list", "postfix-matrix clients list | grep php"),
 )
-def list_command() -> None:
-    """List the clients of the catalog, one per line."""
-    for entry in all_clients():
-        note = "" if entry.pins else " (cannot be told what to offer)"
-        print_text(f"{entry.name:24} {entry.about}{note}")
+@format_option("JSON has a record for each client (docs/schemas).", (TEXT, JSON))
+def list_command(form: str) -> None:
+    """List the clients of the catalog.
+
+    On a terminal, what a client is stands beside its name; elsewhere each client is one line.
+    """
+    if form == JSON:
+        print_json(clients_data())
+        return
+    print_entries([(entry.name, _describe_client(entry)) for entry in all_clients()])
+
+
+def _describe_client(client: Client) -> str:
+    return client.about if client.pins else f"{client.about} (cannot be told what to offer)"
+
+
+def clients_data() -> dict[str, object]:
+    """docs/schemas/clients.schema.json."""
+    return {"schema": 1, "clients": [_client_data(entry) for entry in all_clients()]}
+
+
+def _client_data(client: Client) -> dict[str, object]:
+    return {
+        "name": client.name,
+        "about": client.about,
+        "takes_offers": client.pins,
+        "by_default": client.unasked,
+        "suite": client.suite,
+        "openssl": client.openssl,
+    }
 
 
 async def _try_out(image: str, lab: Lab, builder: ImageBuilder) -> ClientReport:

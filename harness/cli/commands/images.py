@@ -15,6 +15,7 @@ from harness.catalog.references import check_reference
 from harness.cli.argument_checks import WholeNumber
 from harness.cli.commands.images_key import key_command
 from harness.cli.commands.images_push import push_command
+from harness.cli.completion import complete_images
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.image_selection import choose_orders, is_helper
 from harness.cli.output import output_console
@@ -28,6 +29,7 @@ from harness.cli.source_options import (
     read_mirrors,
     source_options,
 )
+from harness.cli.terminal import terminal_columns
 from harness.conformance.image_checks import ImageReport
 from harness.conformance.image_examination import examine_image
 from harness.docker_engine.session import (
@@ -52,9 +54,15 @@ from harness.images.pulled_images import PulledRecords
 from harness.images.refusals import Refusals
 from harness.images.registry import ImageRegistry
 from harness.paths import cache_dir, images_dir
+from harness.plain_text import escape_controls
+from harness.reports.wrapping import wrap_text
 from harness.run.choosing import check_used, choose_from
 from harness.run.session_builder import open_builder
 from harness.targets.lab import Lab
+from harness.widths import FILE_WIDTH
+
+#: From so many columns on, the list of images has the day on which each was made.
+_WIDE = 100
 
 
 @click.group(
@@ -73,7 +81,7 @@ def images_group() -> None:
         "postfix-matrix images build --mirror https://mirror.example/sources",
     ),
 )
-@click.argument("globs", nargs=-1)
+@click.argument("globs", nargs=-1, shell_complete=complete_images)
 @source_options
 @registry_options
 @grouped_option(
@@ -151,7 +159,7 @@ def build_command(
         "postfix-matrix images list --reachable",
     ),
 )
-@click.argument("globs", nargs=-1)
+@click.argument("globs", nargs=-1, shell_complete=complete_images)
 @source_options
 @grouped_option(
     OptionGroup.SOURCES,
@@ -188,7 +196,8 @@ def list_command(
     if as_json:
         print_json([_entry_json(row) for row in rows], indent=2)
     else:
-        output_console().print(_entry_table(rows))
+        for line in _entry_lines(rows, terminal_columns() or FILE_WIDTH):
+            print_text(line)
 
 
 @images_group.command(
@@ -331,16 +340,27 @@ def _result_json(result: BuildResult) -> dict[str, Any]:
     }
 
 
-def _entry_table(rows: list[ImageState]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("image", "state", "Postfix", "OpenSSL", "size", "made"):
-        table.add_column(title, no_wrap=title != "state")
-    for row in rows:
-        size = f"{row.size / 1e6:.0f} MB" if row.size else ""
-        table.add_row(
-            *_table_cells(row.name, row.state, row.postfix, row.openssl, size, row.made[:10])
-        )
-    return table
+def _entry_lines(rows: list[ImageState], width: int) -> Iterator[str]:
+    """A table that ends in the state; a state that is too long for its column is below it."""
+    wide = width >= _WIDE
+    texts = [_entry_cells(row, wide=wide) for row in rows]
+    head = ("image", "Postfix", "OpenSSL", "size", *(("made",) if wide else ()), "state")
+    widths = [max(map(len, column)) for column in zip(head, *texts, strict=True)][:-1]
+    room = width - sum(widths) - 2 * len(widths)
+    for cells in (head, *texts):
+        columns = zip(cells[:-1], widths, strict=True)
+        start = "".join(f"{escape_controls(cell):<{column}}  " for cell, column in columns)
+        if len(cells[-1]) <= room:
+            yield (start + escape_controls(cells[-1])).rstrip()
+        else:
+            yield start.rstrip()
+            yield from wrap_text(cells[-1], "    ", "    ", width)
+
+
+def _entry_cells(row: ImageState, *, wide: bool) -> tuple[str, ...]:
+    size = f"{row.size / 1e6:.0f} MB" if row.size else ""
+    made = (row.made[:10],) if wide else ()
+    return (row.name, row.postfix, row.openssl, size, *made, row.state)
 
 
 def _entry_json(row: ImageState) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from harness.cli.completion import complete_images
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.image_selection import choose_orders
 from harness.cli.output import output_console
@@ -42,7 +43,7 @@ _SHORT_DIGEST = 19
         "postfix-matrix images push 'debian-*' --registry 127.0.0.1:5000/images --lock images.lock",
     ),
 )
-@click.argument("globs", nargs=-1)
+@click.argument("globs", nargs=-1, shell_complete=complete_images)
 @grouped_option(
     OptionGroup.OUTPUT,
     "--registry",

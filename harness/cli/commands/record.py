@@ -10,6 +10,7 @@ import click
 
 from harness.cli.candidate import named_candidate
 from harness.cli.candidate_options import CandidateOptions, candidate_options
+from harness.cli.completion import complete_candidate
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import (
     MeasureOptions,
@@ -58,7 +59,13 @@ from harness.tls import Offer
         "postfix-matrix record main.cf -c 'openssl-*' --level exact -o snapshot.json",
     ),
 )
-@click.argument("names", nargs=-1, type=click.Path(), metavar="[FILES | FOLDER | TAR | SCENARIO]")
+@click.argument(
+    "names",
+    nargs=-1,
+    type=click.Path(),
+    metavar="[FILES | FOLDER | TAR | SCENARIO]",
+    shell_complete=complete_candidate,
+)
 @grouped_option(
     OptionGroup.OUTPUT,
     "--output",

@@ -18,6 +18,7 @@ from harness.catalog.shards import PlanShard, take_shard
 from harness.cli.ci_output import CI_FORMS, GITLAB, as_text, print_annotations
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import TEXT, engine_options, format_option
+from harness.cli.next_steps import print_next_steps
 from harness.cli.output import output_console
 from harness.cli.printing import print_text
 from harness.cli.progress import Display
@@ -190,8 +191,8 @@ def _print_place(data: RunData) -> None:
     print_text(f"\nThe run is in {data.folder}{where}", err=True)
     if is_large(data):
         print_text(large_run_message(data), err=True)
-    print_text("'postfix-matrix show --full' prints every table whole", err=True)
     print_problems(data)
+    print_next_steps(data)
 
 
 def _print_result(data: RunData, form: str, annotations: Iterable[Annotation]) -> None:

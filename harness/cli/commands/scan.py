@@ -11,15 +11,18 @@ import click
 
 from harness.cli.argument_checks import InputFolder
 from harness.cli.candidate_options import CandidateOptions, candidate_options
+from harness.cli.completion import complete_builds
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
-from harness.cli.printing import print_text
+from harness.cli.printing import print_styled, print_text
 from harness.cli.registry_options import registry_options
+from harness.cli.terminal import terminal_columns
 from harness.errors import ExitCode, UsageError
 from harness.images.registry import ImageRegistry
 from harness.scan.address import is_address, parse_address
 from harness.scan.dialogue import ScanTarget
 from harness.scan.scanning import scan_server
 from harness.tls import Service, read_service
+from harness.widths import FILE_WIDTH
 
 if TYPE_CHECKING:
     from harness.reports.stand_ins import StandIns
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
         "postfix-matrix scan mail.example.org:25 --ciphers-only",
     ),
 )
-@click.argument("what", metavar="BUILD|HOST:PORT")
+@click.argument("what", metavar="BUILD|HOST:PORT", shell_complete=complete_builds)
 @grouped_option(
     OptionGroup.CONFIGURATION,
     "--scenario",
@@ -205,10 +208,7 @@ def _choose_configuration(
 
 def _print_map(result: ScanResult, replaced: StandIns | None, *, verbose: bool) -> None:
     """Print the result as text, below the settings that stand-ins replace."""
-    from harness.reports.scan_text import (
-        scan_lines,
-        text_width,
-    )
+    from harness.reports.scan_text import scan_lines
 
     if replaced is not None:
         from harness.reports.stand_ins import stand_ins_text
@@ -216,8 +216,8 @@ def _print_map(result: ScanResult, replaced: StandIns | None, *, verbose: bool) 
         for line in stand_ins_text(replaced, verbose=verbose):
             print_text(line)
         print_text()
-    for line in scan_lines(result, text_width()):
-        print_text(line)
+    for line in scan_lines(result, terminal_columns() or FILE_WIDTH):
+        print_styled(line)
 
 
 def _parse_service(text: str) -> Service:

@@ -11,6 +11,7 @@ import click
 
 from harness.catalog.builds import UserAdditions
 from harness.cli.argument_checks import InputFolder, WholeNumber
+from harness.cli.completion import complete_scenarios
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.output_paths import OutputFolder
 from harness.cli.printing import print_json, print_text
@@ -27,6 +28,7 @@ from harness.images.registry import ImageRegistry
 from harness.observations.merging import merge_runs
 from harness.observations.run_folder import RunData, load_run
 from harness.reports.since_json import since_data
+from harness.reports.wrapping import wrap_text
 from harness.run.bisection import bisect
 from harness.run.choosing import read_scenarios
 from harness.run.engine import Engine
@@ -49,7 +51,7 @@ MOST_PLACES = 3
         "postfix-matrix since answer-1-protocols --bisect",
     ),
 )
-@click.argument("place")
+@click.argument("place", shell_complete=complete_scenarios)
 @click.argument("folders", type=click.Path(path_type=Path), nargs=-1)
 @grouped_option(
     OptionGroup.MEASURING,
@@ -158,7 +160,10 @@ def _print_notes(notes: Sequence[str], place: str, folders: Sequence[Path]) -> N
 
 
 def _format_group(group: PlaceGroup) -> list[str]:
-    shown = ", ".join(group.places[:MOST_PLACES])
+    shown = list(group.places[:MOST_PLACES])
     more = len(group.places) - MOST_PLACES
     details = [*dependence_sentences(group.found), *coverage_sentences(group.found)]
-    return [shown + (f" and {more} more" if more > 0 else ""), *(f"  {line}" for line in details)]
+    if more > 0:
+        shown[-1] += f" and {more} more"
+    places = [line for place in shown for line in wrap_text(place, "", "  ")]
+    return [*places, *(line for text in details for line in wrap_text(text, "  ", "    "))]

@@ -11,6 +11,7 @@ import click
 from harness.catalog.builds import known_builds
 from harness.cli.argument_checks import AnyText
 from harness.cli.ci_output import CI_FORMS, GITLAB, as_text, print_annotations
+from harness.cli.completion import complete_policies
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import (
     JSON,
@@ -67,6 +68,7 @@ TOOL_FILE = "tool.json"
     "policies",
     multiple=True,
     metavar="NAME[=CLIENTS]",
+    shell_complete=complete_policies,
     help="A policy that the tool's configuration must meet ('postfix-matrix list policies').",
 )
 @grouped_option(

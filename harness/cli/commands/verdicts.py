@@ -8,6 +8,7 @@ import click
 
 from harness.catalog.selectors import select_names
 from harness.cli.ci_output import CI_FORMS, GITLAB, as_text, print_annotations
+from harness.cli.completion import complete_scenarios
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.printing import print_json, print_text
 from harness.cli.verdict_exit import (
@@ -19,7 +20,7 @@ from harness.observations.run_folder import RunData, load_run
 from harness.reports.step_summary import run_summary
 from harness.reports.verdict_annotations import verdict_annotations
 from harness.reports.verdicts_json import verdicts_data
-from harness.reports.verdicts_text import finding_lines, render_verdicts
+from harness.reports.verdicts_text import finding_paragraphs, render_verdicts
 from harness.run.run_folders import run_folder
 from harness.verdicts.verdict import ScenarioVerdict, judge_run
 
@@ -42,6 +43,7 @@ TEXT, MARKDOWN, JSON = "text", "markdown", "json"
     multiple=True,
     metavar="GLOBS",
     help="Only these scenarios.",
+    shell_complete=complete_scenarios,
 )
 @grouped_option(
     OptionGroup.OUTPUT,
@@ -82,7 +84,8 @@ def verdicts_command(
     elif form != GITLAB:
         with as_text(form):
             for verdict in verdicts:
-                print_text("\n".join(finding_lines(data, verdict, every_cell=all_cells)) + "\n")
+                lines = finding_paragraphs(data, verdict, every_cell=all_cells)
+                print_text("\n".join(lines) + "\n")
     if form in CI_FORMS:
         annotations = verdict_annotations(verdicts, {}, failing=by_verdict)
         print_annotations(list(annotations), form, lambda most: run_summary(data, most))
