@@ -31,8 +31,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from unittest.mock import patch
@@ -40,6 +38,7 @@ from unittest.mock import patch
 from harness.cli.main import run_cli
 from tests.campaign.argument_inputs import argument_cases
 from tests.campaign.case import CampaignCase
+from tests.campaign.file_inputs import file_cases
 
 #: Bad command lines for one seed.
 ARGUMENTS = 800
@@ -100,18 +99,10 @@ def make_cases(seed: int, count: int) -> list[CampaignCase]:
     cases: list[CampaignCase] = []
     while len(cases) < count:
         number = seed + len({case.id.partition(":")[0] for case in cases})
-        for case in (*argument_cases(number, ARGUMENTS), *_list_file_cases(number)):
+        for case in (*argument_cases(number, ARGUMENTS), *file_cases(number)):
             cases.append(replace(case, id=f"{number}:{case.id}"))
     repeated = [name for name, times in Counter(case.id for case in cases).items() if times > 1]
     assert not repeated, f"two cases have the id {repeated[0]}"
-    return cases
-
-
-def _list_file_cases(seed: int) -> list[CampaignCase]:
-    """The cases of ``file_inputs``."""
-    if find_spec("tests.campaign.file_inputs") is None:
-        return []
-    cases: list[CampaignCase] = import_module("tests.campaign.file_inputs").file_cases(seed)
     return cases
 
 
