@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from harness.catalog.builds import UserAdditions, check_image_name
@@ -77,7 +78,8 @@ def _parse_client(value: str) -> tuple[str, Client]:
         raise UsageError(
             f"--client {value} names no image", next_step="write it as --client NAME=REFERENCE"
         )
-    return name, user_client(name, check_reference(reference))
+    with _naming_option("--client", value):
+        return name, user_client(name, check_reference(reference))
 
 
 def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -129,4 +131,15 @@ def _index_by_name(option: str, named: Iterable[tuple[str, T]]) -> dict[str, T]:
 def _parse_image(value: str) -> tuple[str, str]:
     """``NAME=REFERENCE``, or a reference that is a valid name itself."""
     name, equals, reference = value.partition("=")
-    return check_image_name(name), check_reference(reference if equals else name)
+    with _naming_option("--image", value):
+        return check_image_name(name), check_reference(reference if equals else name)
+
+
+@contextmanager
+def _naming_option(option: str, value: str) -> Iterator[None]:
+    """Errors on a part of an option's value name the option and the whole value, too."""
+    try:
+        yield
+    except UsageError as error:
+        what = f"{option} {value}: {error.what}"
+        raise UsageError(what, cause=error.cause, next_step=error.next_step) from error

@@ -11,7 +11,7 @@ import secrets
 import socket
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ _Filters = dict[str, str | list[str] | bool]
 
 #: Containers that are removed at a time: each waits for its processes to end.
 _REMOVALS = 8
+#: For a client that only asks for the version of the engine's interface.
+_ANY_VERSION = "1.41"
 #: For one call to the engine, in seconds.
 CALL_LIMIT = 600.0
 LABEL_RUN = "org.postfix-matrix.run"
@@ -49,11 +51,11 @@ def connect(time_limit: float = CALL_LIMIT) -> docker.DockerClient:
     address = find_engine()
     use_engine(address)
     try:
-        first = docker.from_env(timeout=ANSWER_LIMIT)
-        version = first.api.api_version
-        first.close()
-        return docker.from_env(timeout=int(time_limit), version=version)
-    except (DockerException, RequestException, ValueError) as error:
+        # With a version given, the constructor does not speak: its connections could not be closed.
+        with closing(docker.from_env(timeout=ANSWER_LIMIT, version=_ANY_VERSION)) as first:
+            version = first.api.version(api_version=False)["ApiVersion"]
+        return docker.from_env(timeout=int(time_limit), version=str(version))
+    except (DockerException, RequestException, ValueError, KeyError, TypeError) as error:
         raise explain_silence(address, error) from error
 
 

@@ -133,4 +133,4 @@ def _escape_data(text: str) -> str:
 
 
 def _escape_property(text: str) -> str:
-    return _escape_data(text).replace(":", "%3A").replace(",", "%2C")
+    return _escape_data(escape_controls(text)).replace(":", "%3A").replace(",", "%2C")

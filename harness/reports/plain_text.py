@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
-from harness.plain_text import escape_controls
+from markupsafe import Markup
+
+from harness.plain_text import escape_controls, is_safe
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~])")
 
@@ -21,3 +24,11 @@ def escape_markdown(text: str) -> str:
     """Text that looks unchanged inside a table of GitHub's Markdown, on one line."""
     one_line = " ".join(escape_controls(text).split())
     return _MARKDOWN.sub(r"\\\1", one_line).replace("\\<", "&lt;").replace("\\>", "&gt;")
+
+
+def escape_value(value: Any) -> Any:
+    """What a template prints, without control characters; HTML stays HTML."""
+    if not isinstance(value, str) or is_safe(value):
+        return value
+    escaped = escape_controls(str(value))
+    return Markup(escaped) if isinstance(value, Markup) else escaped

@@ -23,8 +23,8 @@ COLUMNS = (
     "trust", "obstacles", "without_certificate", "taken_over_run", "taken_over_measured",
     "compared_with_defaults", "changed", "run", "measured", "tool", "licence",
 )  # fmt: skip
-#: A spreadsheet runs a cell that begins with one of these as a formula.
-_FORMULA = ("=", "+", "-", "@")
+#: A spreadsheet runs a cell that begins with one of these as a formula; some take full-width forms.
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 
 def render_csv(data: RunData) -> str:

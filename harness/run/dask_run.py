@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from harness import __version__
 from harness.catalog.cells import is_control
@@ -75,6 +76,7 @@ def measure_on_workers(
         HarnessError: the scheduler does not answer, no worker has an engine, or the folder is not
             writable.
     """
+    _check_scheduler(address)
     with _open_client(address) as client:
         folder = job.prior.folder if job.prior else runs.resolve() / new_session_id()
         with hold_folder(folder):
@@ -87,6 +89,24 @@ def measure_on_workers(
             run.merged.close()
             write_reports(folder)
     return folder
+
+
+def _check_scheduler(address: str) -> None:
+    """Refuse an address that no scheduler can have.
+
+    Raises:
+        UsageError: it has no host, or a port that is none.
+    """
+    try:
+        parsed = urlsplit(address if "://" in address else f"tcp://{address}")
+        is_wrong = not parsed.hostname or parsed.port == 0
+    except ValueError:
+        is_wrong = True
+    if is_wrong:
+        raise UsageError(
+            f"--dask {address!r} is no address of a Dask scheduler",
+            next_step="write it as tcp://host:8786",
+        )
 
 
 @contextmanager

@@ -74,6 +74,8 @@ def _split_port(text: str) -> tuple[str, str]:
         host, bracket, rest = text[1:].partition("]")
         if not bracket:
             raise _refuse(text, "the bracket is not closed")
+        if ":" not in host:
+            raise _refuse(text, "only an IPv6 address is in brackets")
         if not rest.startswith(":"):
             raise _refuse(text, "it has no port", f"add the port: [{host}]:25")
         return host, rest[1:]

@@ -98,7 +98,7 @@ class HardeningTool:
             UsageError: a name that cannot be a variable's.
         """
         for name in variables:
-            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            if not is_variable_name(name):
                 raise UsageError(
                     f"{name!r} cannot be a tool's variable",
                     next_step="name it as variables of the environment are, such as domain",
@@ -204,6 +204,11 @@ def parse_base(text: str, folder: Path) -> ToolBase | Path | None:
 def has_files(folder: Path) -> bool:
     """Whether a file lies in a folder, or below it."""
     return any(path.is_file() for path in folder.rglob("*"))
+
+
+def is_variable_name(name: str) -> bool:
+    """Whether a variable of the environment can have this name."""
+    return re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) is not None
 
 
 def format_variable(value: object) -> str:

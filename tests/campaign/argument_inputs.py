@@ -33,7 +33,17 @@ _NO_TEXT = (
     "x" * 5000,
     "x" * 200_000,
 )
-_NO_GLOBS = (",", " , ,", "!", "nowhere*", "!nowhere", "[", "debian‑12", "\u202e21-naibed", "*x*y*")
+_NO_GLOBS = (
+    ",",
+    " , ,",
+    "!",
+    "nowhere*",
+    "!nowhere",
+    "[",
+    "debian‑12",
+    "\u202e21-naibed",
+    "*xq*y*",
+)
 _NO_NUMBERS = (
     "-1",
     "0",
@@ -76,8 +86,8 @@ _SPECIAL: dict[str, tuple[str, ...]] = {
     "--mirror": ("nowhere", "/folder", "ftp://", "http://", "://x", "http:///x", "main.cf"),
     "--registry": ("ghcr.io", "https://ghcr.io/x", "ghcr.io/UP", "ghcr.io/x:tag", "x/y", "a b/c"),
     "--registry-lock": ("folder", "nowhere", "loop", "main.cf"),
-    "--shard": ("0/0", "0/4", "5/4", "1", "1/2/3", "a/b", "auto", "auto/0", "-1/4", "1/0",
-                "٢/٤", "1/" + "9" * 40),
+    "--shard": ("0/0", "0/4", "5/4", "1", "1/2/3", "a/b", "auto", "-1/4", "1/0",
+                "٢/٤", "1/" + "9" * 30),
     "--reuse": ("nowhere", "folder", "main.cf", "loop", "latest"),
     "--resume": ("nowhere", "folder", "main.cf", "loop", "dangling"),
     "--run": ("nowhere", "folder", "main.cf", "loop", "dangling"),
@@ -100,6 +110,9 @@ _SPECIAL: dict[str, tuple[str, ...]] = {
     "--check": ("nowhere", "folder", "loop", "main.cf"),
     "--file": ("nowhere", "folder", "loop", "main.cf"),
 }  # fmt: skip
+#: Options that have no use in the right command line, which is what the message is about.
+_UNUSED = {("since", "--source"), ("since", "--mirror"), ("images", "--mirror"),
+           ("scan", "--scenario")}  # fmt: skip
 _GLOBS = {
     "--builds": "debian-12",
     "--scenarios": "plain",
@@ -209,7 +222,7 @@ def _list_whole() -> Iterator[CampaignCase]:
 
 def _list_addresses() -> Iterator[CampaignCase]:
     for address in _ADDRESSES:
-        mentions = () if "\u202e" in address else (address[:40],)
+        mentions = () if "\u202e" in address or address.startswith("-") else (address[:40],)
         yield _make_case("address of a server", ["scan", address], Place(), mentions)
 
 
@@ -284,6 +297,8 @@ def _spoil_parameter(
         for wrong in _list_wrong_values(parameter, generator):
             line = [*base.line, option, *wrong.arguments]
             mentions = wrong.mentions or (option,)
+            if (base.name[0], option) in _UNUSED:
+                mentions = (option,)
             yield _make_case(wrong.kind, line, place, mentions, wrong.exit_codes)
         return
     for value in _NO_TEXT:
@@ -300,7 +315,8 @@ def _list_wrong_values(parameter: click.Option, generator: random.Random) -> Ite
     if option in _GLOBS:
         axis = option.removeprefix("--").removesuffix("s")
         yield from _spell_all("glob", _NO_TEXT, ())
-        yield from _spell_all("glob", _NO_GLOBS, (), REFUSED)
+        yield from _spell_all("glob", _NO_GLOBS[:2], ("no name and no glob",), REFUSED)
+        yield from _spell_all("glob", _NO_GLOBS[2:], (axis,), REFUSED)
         for _ in range(4):
             name = _misspell(_GLOBS[option], generator)
             yield Wrong("glob", (name,), (name,), REFUSED)

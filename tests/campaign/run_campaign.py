@@ -93,8 +93,8 @@ class _Ending:
 def make_cases(seed: int, count: int) -> list[CampaignCase]:
     """The cases of a campaign, at least ``count``, with ids that are unique.
 
-    The lists of one seed have a third of bad command lines. More than these two lists are those of
-    the seeds that follow.
+    The cases of one seed are bad command lines and bad files. What ``count`` has more is of the
+    seeds that follow.
     """
     cases: list[CampaignCase] = []
     while len(cases) < count:

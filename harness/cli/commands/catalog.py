@@ -30,12 +30,14 @@ from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_example
 from harness.cli.printing import print_json, print_text
 from harness.cli.source_options import read_mirrors
 from harness.cli.terminal import terminal_columns
+from harness.errors import UsageError
 from harness.paths import cache_dir
 from harness.reports.wrapping import wrap_text
 from harness.sources.catalog_add import (
     RequestedRelease,
     VerifiedArchive,
     cache_archive,
+    check_request,
     fetch_and_verify,
 )
 
@@ -161,6 +163,7 @@ def add_command(
     request = RequestedRelease(
         product, version, urls, read_mirrors(mirrors), file, _parse_hash(sha256)
     )
+    check_request(request, load_data(product))
     sources = cache_dir() / "sources"
     sources.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".adding-", dir=sources) as folder:
@@ -180,7 +183,9 @@ def _print_note(text: str) -> None:
 
 def _parse_hash(text: str | None) -> str:
     if text is not None and not _SHA256.fullmatch(text.strip()):
-        raise click.BadParameter("it must have 64 hex digits", param_hint="--sha256")
+        raise UsageError(
+            f"--sha256 {text!r} is no SHA-256 hash", next_step="write it with 64 hex digits"
+        )
     return (text or "").strip().lower()
 
 

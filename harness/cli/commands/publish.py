@@ -19,6 +19,8 @@ from harness.site.publication import PublishOptions, publish_runs
 from harness.site.run_checks import common_licence
 
 _KEPT = 90
+#: An SPDX licence expression, as far as its form goes (SPDX 2.3, annex D).
+_LICENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*(?: (?:AND|OR|WITH) [A-Za-z0-9][A-Za-z0-9.+-]*)*")
 #: A host, a port and a path; no login, which would be published, no query and no fragment.
 _ADDRESS = re.compile(
     r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[\w.~!$&'()*+,;=:@%/-]*)?",
@@ -72,6 +74,11 @@ def publish_command(
     Each RUN is a run folder. A cell shows its newest measurement; what a run did not measure stays
     as it was. Publish every night into the same folder: pages, feeds and data say what changed.
     """
+    if licence is not None and not _LICENCE.fullmatch(licence):
+        raise UsageError(
+            f"--licence {licence!r} is no SPDX id",
+            next_step="name one of spdx.org/licenses, such as CC-BY-4.0",
+        )
     folders = [run_folder(folder) for folder in runs]
     options = PublishOptions(
         keep=keep,

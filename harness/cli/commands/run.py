@@ -58,6 +58,7 @@ from harness.run.dask_task import EngineSettings
 from harness.run.engine import Options
 from harness.run.job import Job, exit_code, measure_job, take_over_job
 from harness.run.planning import make_plan
+from harness.run.run_folders import run_folder
 from harness.scenarios.scenario import Scenario
 from harness.verdicts.verdict import judge_run
 
@@ -248,7 +249,7 @@ def make_job(
     Raises:
         UsageError: a pattern that matches nothing, or a run that cannot be resumed with these.
     """
-    prior = load_run(resume.resolve()) if resume else None
+    prior = load_run(run_folder(resume)) if resume else None
     scenarios = read_scenarios(scenarios_dir or (_find_scenarios(prior) if prior else None))
     clients = read_clients(user_clients)
     plan, builds = _make_run_plan(selection, scenarios, prior, additions, clients)

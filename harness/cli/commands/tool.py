@@ -45,7 +45,14 @@ from harness.scenarios.policies import load_policies
 from harness.snapshots.snapshot import RecordedSelection
 from harness.snapshots.snapshot_file import load_snapshot
 from harness.snapshots.values import BEHAVIOUR, parse_level
-from harness.tools.tool_file import HardeningTool, ToolBase, check_overrides, load_tool, parse_base
+from harness.tools.tool_file import (
+    HardeningTool,
+    ToolBase,
+    check_overrides,
+    is_variable_name,
+    load_tool,
+    parse_base,
+)
 from harness.tools.trial import AFTER, BEFORE
 
 #: The report's file in the run's folder.
@@ -214,6 +221,11 @@ def _read_tool(
         name, equals, value = text.partition("=")
         if not equals:
             raise UsageError(f"--var {text}: no value", next_step="write NAME=VALUE")
+        if not is_variable_name(name):
+            raise UsageError(
+                f"--var {text}: {name!r} cannot be a variable's name",
+                next_step="name it as variables of the environment are, such as domain=example.org",
+            )
         given[name] = value
     tool = tool.with_variables(given)
     if base is None:
