@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_LIBRARIES = ("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
-              "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1")  # fmt: skip
+_LIBRARIES = ("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
+              "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1")  # fmt: skip
 
 
 def clock_library() -> Path | None:
