@@ -47,7 +47,7 @@ SELECTION = (
     *("-c", "openssl-1.0.2h,aiosmtplib-debian12", "-S", "smtp,submission,submissions"),
 )
 #: The mean of the seconds between two faults.
-MEAN_PAUSE = 1.5
+MEAN_PAUSE = 1.0
 #: Seconds that a run, or a resumed one, may take.
 LONGEST_RUN = 420.0
 #: The size of the file system of a run that may become full.

@@ -95,7 +95,7 @@ def find_closed_folder(folder: Path) -> Iterator[str]:
         return
     cells = [cell.cell for cell in data.observations if not is_control(cell.cell)]
     commands = [["report", str(folder)], ["verdicts", str(folder)]]
-    commands += [["show", str(folder), cells[-1]]] if cells else []
+    commands += [["show", cells[-1], "--run", str(folder)]] if cells else []
     for words in commands:
         done = subprocess.run([*CLI, *words], capture_output=True, text=True, check=False)
         if done.returncode not in (0, 1, 3) or "Traceback" in done.stderr:

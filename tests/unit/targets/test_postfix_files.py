@@ -64,7 +64,7 @@ def test_instances_start_one_after_another(monkeypatch: pytest.MonkeyPatch) -> N
     target._next_pid = lambda: 1
     target._find_pids = lambda *_: range(1, 2)
     output = SimpleNamespace(status=0, output="")
-    target._shell = SimpleNamespace(run=lambda _: output)
+    target._shell = SimpleNamespace(run=lambda _: output, run_once=lambda _, **__: output)
     scenarios = [Scenario(name, "T", "S", "C") for name in ("a", "b")]
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(lambda scenario: target.start_instance(scenario, ""), scenarios))
