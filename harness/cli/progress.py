@@ -105,7 +105,8 @@ class Display:
                 case Planned(total, done):
                     self._show_plan(total, done)
                 case Seen(observation):
-                    self._count_outcome(observation.outcome, is_control(observation.build))
+                    if observation.again is None or observation.again.evidence is None:
+                        self._count_outcome(observation.outcome, is_control(observation.build))
 
     def print_heartbeats(self) -> None:
         """Print what has been going on for a minute without a line in the log."""

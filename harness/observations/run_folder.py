@@ -7,6 +7,8 @@ is None. Anything else that violates the contract is an error that names the fil
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -16,12 +18,17 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import FileError, FileLocation, UsageError
 from harness.observations.evidence_names import earlier_instance_path, instance_path
 from harness.observations.local_paths import hide_in_record
-from harness.observations.record import Observation
+from harness.observations.record import AgainReason, Observation
 from harness.observations.run_json import RUN_SCHEMA, RunRecord
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+_AGAIN = {
+    AgainReason.TIMEOUT: "after a time-out",
+    AgainReason.ERROR: "after an error of the harness",
+    AgainReason.FAULT: "after a fault of what they were measured with",
+}
 #: One JSON object as it is in an evidence file; its keys are in docs/run-folder.md.
 Evidence = dict[str, Any]
 
@@ -71,6 +78,11 @@ def load_run(folder: Path) -> RunData:
     observations, notes = _read_observations(folder / "observations.jsonl")
     if run.finished is None:
         notes = ("the run is not finished: it was stopped, or is still going on", *notes)
+    if run.pace is not None and run.pace.most_stretched > 1:
+        notes = (
+            *notes,
+            f"the machine was busy: limits were {run.pace.most_stretched:g} times as long",
+        )
     return RunData(folder, run, observations, notes)
 
 
@@ -144,10 +156,17 @@ def _read_observations(path: Path) -> tuple[tuple[Observation, ...], tuple[str, 
                 raise not_an_observation(path, number, error) from None
             notes.append(f"the last line of {path.name} is torn and was dropped")
             continue
-        if by_cell.pop(observation.cell, None):
+        if by_cell.pop(observation.cell, None) and observation.again is None:
             notes.append(f"{observation.cell} was measured more than once; the last one is shown")
         by_cell[observation.cell] = observation
-    return tuple(by_cell.values()), tuple(notes)
+    return tuple(by_cell.values()), (*notes, *_note_again(by_cell.values()))
+
+
+def _note_again(observations: Iterable[Observation]) -> list[str]:
+    """How many cells were measured again in the run, and why; nothing where none was."""
+    counts = Counter(cell.again.why for cell in observations if cell.again is not None)
+    reasons = ", ".join(f"{counts[why]} {_AGAIN[why]}" for why in AgainReason if counts[why])
+    return [f"measured again, and the second result is shown: {reasons}"] if reasons else []
 
 
 def list_flaky_observations(data: RunData) -> tuple[Observation, ...]:

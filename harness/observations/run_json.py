@@ -222,6 +222,17 @@ class RunSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class PaceInfo:
+    """How slow the machine was: limits of time were stretched so many times at most.
+
+    ``round_trips`` is how many were measured to know it; of the last process, if it was resumed.
+    """
+
+    most_stretched: float = 1.0
+    round_trips: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Tool:
     """What made the run."""
 
@@ -282,6 +293,7 @@ class RunRecord:
     licence: str = DEFAULT_LICENCE
     citation: str = ""
     host: Mapping[str, Any] = field(default_factory=dict)
+    pace: PaceInfo | None = None
     shard: ShardInfo | None = None
     merged: tuple[MergedRun, ...] = ()
     flaky: tuple[str, ...] = ()

@@ -59,8 +59,8 @@ class CellMeasurer:
         self.began: float | None = None
         self.ended: float | None = None
         self.measured = 0
-        #: How many dialogues there may be at a time.
-        self.slots = engine.slots
+        #: In place of the engine's number of dialogues at a time.
+        self.slots: asyncio.Semaphore | None = None
         #: The last line of each cell in the journal.
         self._recorded = {observation.cell: observation for observation in prior}
         self.prior = {
@@ -130,7 +130,7 @@ class CellMeasurer:
             return None
         server = network.server(cell.client, cell.offer)
         limit = self._engine.lab.pace.stretch(self._engine.options.time_limit)
-        async with self.slots:
+        async with self.slots or self._engine.slots:
             self.began = self.began or time.monotonic()
             measured = await measure_outbound(cell, endpoint, server, limit, scenario.headers)
             if _found_no_way(measured.observation):
@@ -184,7 +184,7 @@ class CellMeasurer:
         driver = await self._resources.driver(cell.client)
         if driver is None:
             return None
-        async with endpoint.turn(cell.client), self.slots:
+        async with endpoint.turn(cell.client), self.slots or self._engine.slots:
             if self.began is None and not cell.is_control:
                 self.began = time.monotonic()
             limit = self._engine.lab.pace.stretch(self._engine.options.time_limit)

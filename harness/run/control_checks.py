@@ -31,6 +31,8 @@ RecordCell = Callable[[Measured], Observation]
 FindKnown = Callable[[Cell], Observation | None]
 #: The outcomes of a client at the control that forbids; one that is told to hang up may do so.
 _WITHOUT_TLS = frozenset({Outcome.REFUSED, Outcome.PLAINTEXT, Outcome.HUNG_UP})
+#: What a control's cell comes to where the client or the control did not answer.
+_SHOWS_NOTHING = frozenset({Outcome.ERROR, Outcome.TIMEOUT})
 #: With what a control's own cells are measured: nothing is shown of their client yet.
 UNPROVED = ControlEvidence(None, None)
 
@@ -52,6 +54,8 @@ class ControlChecks:
         self._tasks = SharedTasks()
         #: What this run has recorded: it is not measured again where another control has a fault.
         self._observed: dict[Cell, Observation] = {}
+        #: What came to nothing once.
+        self._failed: set[Cell] = set()
 
     async def close(self) -> None:
         """Stop what is being measured."""
@@ -166,4 +170,9 @@ class ControlChecks:
         measured = await self._measure(cell, endpoint, UNPROVED)
         if measured is not None and measured.observation.outcome is not expected:
             measured = await self._measure(cell, endpoint, UNPROVED)
+        failed = measured is not None and measured.observation.outcome in _SHOWS_NOTHING
+        if measured is not None and failed and cell not in self._failed:
+            # Perhaps a fault; a second failure is recorded.
+            self._failed.add(cell)
+            raise FaultError(f"{cell.id}: {measured.observation.outcome}")
         return None if measured is None else self._record(measured)

@@ -26,7 +26,7 @@ from harness.errors import (
 )
 from harness.observations.journal import Journal
 from harness.observations.record import MeasuredWith, Observation, Outcome
-from harness.observations.run_folder import RunData, load_run, load_run_form
+from harness.observations.run_folder import PaceInfo, RunData, load_run, load_run_form
 from harness.observations.run_record import (
     RunOpening,
     closing_figures,
@@ -85,7 +85,8 @@ def measure_job(engine: Engine, job: Job, runs: Path, *, reports: bool = True) -
 
         def write_record(closing: dict[str, Any] | None = None) -> None:
             images = {**earlier_images(job), **run.resources.images}
-            journal.write_run(opening.record(images, run.resources.missing, closing))
+            pace = describe_pace(engine)
+            journal.write_run(opening.record(images, run.resources.missing, closing, pace))
 
         run = MatrixRun(
             engine,
@@ -115,6 +116,12 @@ def measure_job(engine: Engine, job: Job, runs: Path, *, reports: bool = True) -
         if reports:
             write_reports(folder)
     return folder
+
+
+def describe_pace(engine: Engine) -> PaceInfo:
+    """How slow the machine was, as run.json has it."""
+    pace = engine.lab.pace
+    return PaceInfo(round(pace.most_stretched, 1), pace.round_trips)
 
 
 def take_over_job(job: Job, runs: Path, time_limit: float) -> Path:

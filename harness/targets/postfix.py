@@ -7,7 +7,6 @@ configuration is an instance (with directories, ports, ``syslog_name``) in the b
 from __future__ import annotations
 
 import asyncio
-import shlex
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -45,26 +44,16 @@ from harness.targets.machine_pace import MachinePace
 from harness.targets.port_pool import PortPool
 from harness.targets.process_checks import find_missing, states_script
 from harness.targets.shell import LastingShell, ShellLostError, ShellOutput
-from harness.targets.start_script import compile_script, own_scripts, replace_script, start_script
+from harness.targets.start_script import setup_script, start_script
 from harness.targets.stream import LineStream
 from harness.tls import INBOUND, Service
 
-# Postfix lets a file that has just changed "cool down" for seconds before it reads it
-# (dict_load_file in its util library), so configurations get an old date.
-_OLD_TIME = "200001010000"
 #: master(8) gives up after 100 s (MASTER_INIT_TIMEOUT) with these words.
 _START_LIMIT = 120.0
 _NOT_IN_TIME = "daemon initialization timeout"
 ROOT = "/srv/postfix-matrix"
 #: How a build's container is started.
 ROLE = Role(capabilities=POSTFIX_CAPABILITIES, tmpfs={ROOT: "exec,mode=755"})
-#: The files that a chrooted smtp(8) needs to resolve names; Debian's init script copies them too.
-_CHROOT = """
-mkdir -p etc
-cp /etc/resolv.conf /etc/services /etc/hosts etc/
-cp /etc/nsswitch.conf etc/ 2>/dev/null || true"""
-#: Queue folders that belong to mail_owner (conf/postfix-files of any release).
-_QUEUE_OWNED = "active bounce corrupt defer deferred flush hold incoming private saved trace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +245,14 @@ class PostfixTarget:
         """
         return self._shell.run(script).output
 
+    def write_files(self, files: Mapping[str, FileSpec]) -> None:
+        """Write files by absolute path, and create their folders. Blocks.
+
+        Raises:
+            InfrastructureError: one cannot be written.
+        """
+        self._run_or_fail(f"set -e\n{write_files_script(files)}")
+
     def measure_echo(self) -> None:
         """Measure a round trip to the container; a shell that is lost is replaced.
 
@@ -379,26 +376,7 @@ class PostfixTarget:
         missing: Iterable[str],
         tables: Iterable[GivenTable],
     ) -> str:
-        facts = self.facts
-        removed = " ".join(map(shlex.quote, missing))
-        return f"""set -e
-umask 022
-{replace_script(directory)}
-mkdir -p {directory}/etc {directory}/queue {directory}/data {directory}/mail
-{write_files_script(files)}
-rm -f -- {removed}
-{own_scripts(facts.config_directory, directory)}
-touch -t {_OLD_TIME} {directory}/etc/*
-chown {facts.mail_owner} {directory}/data
-chown 65534:65534 {directory}/mail
-cd {directory}/queue
-mkdir -p {_QUEUE_OWNED} maildrop public pid
-chmod 700 {_QUEUE_OWNED}
-chown {facts.mail_owner} {_QUEUE_OWNED} maildrop public
-chgrp {facts.setgid_group} maildrop public
-chmod 730 maildrop
-chmod 710 public{_CHROOT if self._resolves else ""}
-{compile_script(tables, f"{directory}/etc")}"""
+        return setup_script(self.facts, directory, files, missing, tables, resolves=self._resolves)
 
 
 def _split_warnings(output: str) -> tuple[str, tuple[str, ...]]:

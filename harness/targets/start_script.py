@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from harness.catalog.versions import Version
 from harness.postfix_config.lookup_tables import GivenTable
+from harness.targets.build_facts import Facts
+from harness.targets.file_script import write_files_script
+from harness.targets.lab import FileSpec
 
+# Postfix lets a file that has just changed "cool down" for seconds before it reads it
+# (dict_load_file in its util library), so configurations get an old date.
+_OLD_TIME = "200001010000"
+#: The files that a chrooted smtp(8) needs to resolve names; Debian's init script copies them too.
+_CHROOT = """
+mkdir -p etc
+cp /etc/resolv.conf /etc/services /etc/hosts etc/
+cp /etc/nsswitch.conf etc/ 2>/dev/null || true"""
+#: Queue folders that belong to mail_owner (conf/postfix-files of any release).
+_QUEUE_OWNED = "active bounce corrupt defer deferred flush hold incoming private saved trace"
 #: ``master -w`` returns when the daemon runs, or has reported an error (RELEASE_NOTES-2.10).
 _WAITS_SINCE = Version.parse("2.10")
 
@@ -88,3 +101,38 @@ def compile_script(tables: Iterable[GivenTable], config_directory: str) -> str:
         if table.compiler is not None
     ]
     return "\n".join(lines)
+
+
+def setup_script(
+    facts: Facts,
+    directory: str,
+    files: Mapping[str, FileSpec],
+    missing: Iterable[str],
+    tables: Iterable[GivenTable],
+    *,
+    resolves: bool,
+) -> str:
+    """The script that puts an instance's files in their places.
+
+    ``files`` are what to write, by absolute path; ``missing`` are paths at which nothing is to be.
+    ``resolves``: the instance's programs look names up, also in a chroot.
+    """
+    removed = " ".join(map(shlex.quote, missing))
+    return f"""set -e
+umask 022
+{replace_script(directory)}
+mkdir -p {directory}/etc {directory}/queue {directory}/data {directory}/mail
+{write_files_script(files)}
+rm -f -- {removed}
+{own_scripts(facts.config_directory, directory)}
+touch -t {_OLD_TIME} {directory}/etc/*
+chown {facts.mail_owner} {directory}/data
+chown 65534:65534 {directory}/mail
+cd {directory}/queue
+mkdir -p {_QUEUE_OWNED} maildrop public pid
+chmod 700 {_QUEUE_OWNED}
+chown {facts.mail_owner} {_QUEUE_OWNED} maildrop public
+chgrp {facts.setgid_group} maildrop public
+chmod 730 maildrop
+chmod 710 public{_CHROOT if resolves else ""}
+{compile_script(tables, f"{directory}/etc")}"""

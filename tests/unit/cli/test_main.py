@@ -203,7 +203,7 @@ def test_an_option_about_a_configuration_is_refused_for_a_running_server(
 def test_a_run_is_named_by_its_id_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Protects the runs of ``verify``: they are not the latest, and are found by what is printed."""
+    """A run of ``verify`` is not the latest; it is found by what is printed."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(Path(__file__).parents[2] / "data" / "run-folder", tmp_path / "runs" / "a-run")
     for name in ("a-run", "runs/a-run", str(tmp_path / "runs" / "a-run")):

@@ -46,13 +46,13 @@ OPEN = {"client-result", "client-describe"}
 LATER = {
     "observation": {
         *("trust", "obstacles", "certificate", "resumed"),
-        *("run", "measured", "tool", "postfix", "openssl", "taken_over"),
+        *("run", "measured", "tool", "postfix", "openssl", "taken_over", "again"),
     },
-    "run": {"licence", "citation", "measured_with", "shard", "merged", "flaky"},
+    "run": {"licence", "citation", "measured_with", "shard", "merged", "flaky", "pace"},
     "verdicts": {"taken_over"},
     "verify": {"taken_over"},
     "instance": {"checked"},
-    "evidence": {"peer_log", "grounds"},
+    "evidence": {"peer_log", "grounds", "faults"},
     "client-request": {"extras"},
     "scan": {"replaced", "base"},
     "snapshot": {"earlier"},
@@ -93,6 +93,7 @@ def test_a_schema_is_one_and_explains_itself(name: str) -> None:
         ("observation", "$defs outcome enum", Outcome),
         ("run", "$defs outcome enum", Outcome),
         ("observation", "$defs stage enum", Stage),
+        ("observation", "properties again properties why enum", record.AgainReason),
         ("observation", "$defs protocol enum", Protocol),
         ("client-request", "$defs protocol enum", Protocol),
         ("client-describe", "$defs protocol enum", Protocol),
@@ -158,6 +159,8 @@ def test_an_offer_is_written_as_the_code_writes_it(name: str) -> None:
          {"outcomes", "views_compared", "disagreements", "taken_over"}),
         ("run", "properties measured_with anyOf 0", MeasuredWith, set()),
         ("observation", "properties taken_over", TakenOver, set()),
+        ("observation", "properties again", record.Again, set()),
+        ("run", "properties pace", run_json.PaceInfo, set()),
     ],
 )  # fmt: skip
 def test_fields_are_the_codes(name: str, path: str, form: type, also: set[str]) -> None:
