@@ -52,7 +52,7 @@ def _print_commands(commands: Sequence[tuple[list[str], str]]) -> None:
     if not commands:
         return
     print_text("\nNext:", err=True)
-    entries = [(shlex.join(["postfix-matrix", *words]), text) for words, text in commands]
+    entries = [(shlex.join(["postfix-matrix", *command]), text) for command, text in commands]
     width = (terminal_columns() if sys.stderr.isatty() else None) or FILE_WIDTH
     for line in entry_lines(entries, "  ", width):
         print_text(line, err=True)

@@ -46,12 +46,12 @@ class EngineAnswers:
     def is_local(self) -> bool:
         """Whether its disk is one of this machine."""
         root = str(self.info.get("DockerRootDir") or "")
-        return self.client is not None and _socket_path() is not None and Path(root).is_dir()
+        return self.client is not None and _find_socket() is not None and Path(root).is_dir()
 
 
 def ask_engine() -> EngineAnswers:
     """Connect, and ask for what the checks need."""
-    path = _socket_path()
+    path = _find_socket()
     if path is not None and (problem := _find_socket_problem(path)):
         return EngineAnswers(error=problem)
     try:
@@ -90,7 +90,7 @@ def check_engine(answers: EngineAnswers) -> Iterator[MachineFinding]:
     version = answers.version
     text = (
         f"Docker {version.get('Version', '?')}, API {version.get('ApiVersion', '?')}, "
-        f"{answers.builder}, at {_address()}"
+        f"{answers.builder}, at {_find_address()}"
     )
     if str(answers.info.get("OSType", "linux")) != "linux":
         yield MachineFinding(
@@ -121,8 +121,8 @@ def _check_storage(info: Mapping[str, Any]) -> MachineFinding:
 
 def _explain_no_answer(answers: EngineAnswers) -> MachineFinding:
     """Why nothing answers, as far as the socket's file shows it."""
-    what, next_step = f"no engine answers at {_address()}", _NEXT_WITHOUT_ENGINE
-    path = _socket_path()
+    what, next_step = f"no engine answers at {_find_address()}", _NEXT_WITHOUT_ENGINE
+    path = _find_socket()
     if path is None:
         what = answers.error or what
         next_step = "see that DOCKER_HOST is right, and that the engine there is running"
@@ -131,7 +131,7 @@ def _explain_no_answer(answers: EngineAnswers) -> MachineFinding:
     elif not stat.S_ISSOCK(path.stat().st_mode):
         what, next_step = f"{path} is no socket", "set DOCKER_HOST to the engine's address"
     elif not os.access(path, os.R_OK | os.W_OK):
-        group = _group_of(path)
+        group = _find_group(path)
         what = f"this user may not use {path}, which belongs to the group {group}"
         next_step = f"'sudo usermod -aG {group} $USER', then log in again"
     else:
@@ -142,17 +142,17 @@ def _explain_no_answer(answers: EngineAnswers) -> MachineFinding:
     return MachineFinding("engine", MachineStanding.FAILED, what, next_step)
 
 
-def _address() -> str:
+def _find_address() -> str:
     return os.environ.get("DOCKER_HOST") or f"unix://{_DEFAULT_SOCKET}"
 
 
-def _socket_path() -> Path | None:
+def _find_socket() -> Path | None:
     """The socket's file; None where the engine is reached in another way."""
-    scheme, _, path = _address().partition("://")
+    scheme, _, path = _find_address().partition("://")
     return Path(path) if scheme == "unix" else None
 
 
-def _group_of(path: Path) -> str:
+def _find_group(path: Path) -> str:
     number = path.stat().st_gid
     try:
         return grp.getgrgid(number).gr_name

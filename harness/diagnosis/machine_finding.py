@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class MachineStanding(StrEnum):
-    """``failed``: no run can work; ``warning``: a run may lack something; ``unknown``: no result.
+    """``failed``: no run can work; ``warning``: a run may miss something; ``unknown``: no result.
 
     A check is unknown if what it needs is missing, such as an engine.
     """

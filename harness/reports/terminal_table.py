@@ -223,12 +223,12 @@ def _head_lines(layout: _Layout, block: Sequence[int]) -> Iterator[Text]:
     """The words of each head one below the other, the last of each in the last line."""
     height = max(len(layout.heads[at]) for at in block)
     for row in range(height):
-        words = tuple(
+        parts = tuple(
             Text(head[row - height + len(head)] if row >= height - len(head) else "", "bold")
             for head in layout.heads
         )
         labels = ("build", "client") if row == height - 1 else ("", "")
-        yield _join_cells((Text(labels[0], "bold"), Text(labels[1], "bold")), words, layout, block)
+        yield _join_cells((Text(labels[0], "bold"), Text(labels[1], "bold")), parts, layout, block)
 
 
 def _join_cells(
