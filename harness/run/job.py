@@ -26,7 +26,8 @@ from harness.errors import (
 )
 from harness.observations.journal import Journal
 from harness.observations.record import MeasuredWith, Observation, Outcome
-from harness.observations.run_folder import PaceInfo, RunData, load_run, load_run_form
+from harness.observations.run_folder import RunData, load_run, load_run_form
+from harness.observations.run_json import PaceInfo
 from harness.observations.run_record import (
     RunOpening,
     closing_figures,

@@ -324,7 +324,7 @@ _FOLDERS = (
     (bases.RUN_JSON, "run", bases.RUN_JSON.commands),
     (bases.MAIN_CF_FILE, "postfix", bases.MAIN_CF_FILE.commands),
 )
-_NO_FOLDERS: dict[str, Callable[[Path], None]] = {
+_NO_FOLDERS: dict[str, Callable[[Path], object]] = {
     "a dangling link": lambda path: path.symlink_to("nowhere"),
     "a link in a circle": lambda path: path.symlink_to(path.name),
     "a FIFO": lambda path: os.mkfifo(path),

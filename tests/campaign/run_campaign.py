@@ -24,6 +24,7 @@ import io
 import multiprocessing
 import os
 import re
+import resource
 import shutil
 import signal
 import sys
@@ -45,6 +46,8 @@ ARGUMENTS = 800
 #: A case that has not ended after this many seconds counts as one that hangs. It says nothing about
 #: speed: a busy machine takes a hundredth of it.
 HANG_LIMIT = 60.0
+#: Bytes of memory that a case may take: one that reads an endless file fails, and not this machine.
+MEMORY_LIMIT = 1 << 30
 #: What a program prints where it did not expect an error.
 _TRACEBACK = re.compile(r"Traceback \(most recent call last\)|this is a bug of postfix-matrix")
 #: Control characters but tab and line feed, and those that change the direction of text.
@@ -200,6 +203,7 @@ def _run_command(arguments: list[str]) -> _Ending:
         contextlib.redirect_stdout(output),
         contextlib.redirect_stderr(errors),
         _time_limit(HANG_LIMIT),
+        _memory_limit(MEMORY_LIMIT),
     ):
         _starts = []
         try:
@@ -228,6 +232,18 @@ def _time_limit(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@contextlib.contextmanager
+def _memory_limit(size: int) -> Iterator[None]:
+    """Let this process take no more than ``size`` bytes more than it has."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text("utf-8").split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 _is_installed = False

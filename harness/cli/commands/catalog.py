@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,7 @@ def list_command(product: str | None, as_json: bool) -> None:
         print_text(line)
 
 
-def _list_lines(rows: list[tuple[str, ...]], columns: int | None) -> Iterator[str]:
+def _list_lines(rows: Sequence[tuple[str, ...]], columns: int | None) -> Iterator[str]:
     """One line each, or with its last column wrapped to a terminal of so many columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
     for row in rows:

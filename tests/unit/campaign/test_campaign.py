@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from tests.campaign.run_campaign import make_cases, run_case
 #: The same seed gives the same cases; the night's campaign has another each day.
 SEED, LEAST = 20261130, 1500
 #: The cases are run in so many tests, which the workers of pytest share.
-BLOCKS = 24
+BLOCKS = 12
 
 
 @cache
@@ -29,13 +29,31 @@ def list_campaign() -> list[CampaignCase]:
     return make_cases(SEED, LEAST)
 
 
+def is_command_line(case: CampaignCase) -> bool:
+    """Whether it is a case of ``argument_inputs``, and not a file."""
+    return ":badargs/" in case.id
+
+
 @pytest.mark.parametrize("block", range(BLOCKS))
-def test_every_bad_input_is_refused_and_leaves_nothing(block: int, tmp_path: Path) -> None:
+def test_every_bad_command_line_is_refused(block: int, tmp_path: Path) -> None:
     """Protects users from tracebacks, and from runs that a slip of theirs starts.
 
     Exit code, place, no traceback, nothing started, nothing left: ``tests/campaign``.
     """
-    cases = list_campaign()[block::BLOCKS]
+    check_cases(
+        [case for case in list_campaign() if is_command_line(case)][block::BLOCKS], tmp_path
+    )
+
+
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_every_bad_file_is_refused(block: int, tmp_path: Path) -> None:
+    """Protects users in the same way from what files, clients and other machines give."""
+    others = [case for case in list_campaign() if not is_command_line(case)]
+    check_cases(others[block::BLOCKS], tmp_path)
+
+
+def check_cases(cases: Sequence[CampaignCase], tmp_path: Path) -> None:
+    """All cases are right; the message has each that is wrong."""
     results = [run_case(case, tmp_path / str(index)) for index, case in enumerate(cases)]
     wrong = [str(result) for result in results if result.faults]
     assert wrong == [], "\n".join(wrong)
@@ -45,7 +63,7 @@ def test_the_campaign_has_many_inputs_of_every_kind() -> None:
     """Protects the campaign from shrinking: at least 1,500 inputs, a third of command lines."""
     cases = list_campaign()
     assert len(cases) >= LEAST
-    assert sum(":badargs/" in case.id for case in cases) >= 500
+    assert sum(map(is_command_line, cases)) >= 500
 
 
 def test_the_same_seed_gives_the_same_inputs() -> None:

@@ -127,7 +127,7 @@ def test_a_resumed_run_reads_the_scenarios_that_it_began_with(
         (["-b", "debian-12,!debian-*"], 5, "no build is left"),
         (["--jobs", "0"], 4, "jobs"),
         (["--scenarios-dir", "/nonexistent"], 4, "/nonexistent"),
-        (["--resume", "/nonexistent"], 4, "not a run folder"),
+        (["--resume", "/nonexistent"], 4, "there is no run in"),
         (["--what"], 4, "--what"),
     ],
 )
@@ -203,7 +203,7 @@ def test_an_option_about_a_configuration_is_refused_for_a_running_server(
 def test_a_run_is_named_by_its_id_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A run of ``verify`` is not the latest; it is found by what is printed."""
+    """Protects the runs of ``verify``: not the latest, they go by what is printed."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(Path(__file__).parents[2] / "data" / "run-folder", tmp_path / "runs" / "a-run")
     for name in ("a-run", "runs/a-run", str(tmp_path / "runs" / "a-run")):

@@ -104,7 +104,7 @@ def test_a_script_is_a_tool(tmp_path: Path) -> None:
     assert load_tool(script).command == ("./harden.sh",)
     script.write_text("postconf -e x=y\n")
     tool = load_tool(script)
-    assert tool.command == ("sh", "harden.sh")
+    assert tool.command == ("sh", "./harden.sh")
     assert tool.files == {"harden.sh": script}
 
 
