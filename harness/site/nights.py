@@ -203,7 +203,7 @@ def _write_run_files(content: SiteContent, run: RunCells, site: Path) -> None:
     rows = write_run_table(table, run.cells, content.tables, run.record)
     content.state.runs[run.record.id]["cells"] = rows
     facts: dict[str, str] = {}
-    evidence: dict[str, dict[str, list[str]]] = {}
+    evidence: dict[str, str] = {}
     for name in run.record.axes.scenarios:
         against = run.record.scenarios[name].against if name in run.record.scenarios else None
         collected = collect_cells(
@@ -214,7 +214,8 @@ def _write_run_files(content: SiteContent, run: RunCells, site: Path) -> None:
         facts[name] = write_object(
             site, scenario_facts(content.tables, content.comparer, collected, info, pinned=True)
         )
-        evidence[name] = _evidence_of_run(content, run, name)
+        # Named by its content, like the facts: an unchanged night adds neither.
+        evidence[name] = write_object(site, _evidence_of_run(content, run, name))
     record = {
         "schema": 1, "run": run.public, "incomplete": not run.is_complete,
         "facts": facts, "evidence": evidence,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from harness import __version__
 from harness.catalog.cells import is_control
@@ -115,20 +116,34 @@ def _keep_files(content: SiteContent, old: Path, site: Path) -> None:
     for run in content.state.kept:
         for suffix in ("json", "parquet"):
             keep_file(old, site, f"{DATA}/runs/{path_segment(run)}.{suffix}")
-        for path in _files_of_run(site / DATA / "runs" / f"{path_segment(run)}.json"):
-            keep_file(old, site, path)
+        _keep_files_of_run(site / DATA / "runs" / f"{path_segment(run)}.json", old, site)
 
 
-def _files_of_run(path: Path) -> list[str]:
-    """The files that the record of a kept run names: its facts and evidence."""
+def _keep_files_of_run(record: Path, old: Path, site: Path) -> None:
+    """Take over what the record of a kept run names: its facts and evidence."""
+    data = _read_json(record)
+    for name in data["facts"].values():
+        _keep_object(old, site, name)
+    for by_build in data["evidence"].values():
+        if isinstance(by_build, str):
+            by_build = _read_json(site / by_build) if _keep_object(old, site, by_build) else {}
+        for shards in by_build.values():
+            for name in shards:
+                _keep_object(old, site, name)
+
+
+def _keep_object(old: Path, site: Path, name: str) -> bool:
+    """Take over a file named by its hash; False where the name is another one."""
+    if PurePosixPath(name).parent != PurePosixPath(OBJECTS):
+        return False
+    keep_file(old, site, name)
+    return True
+
+
+def _read_json(path: Path) -> dict[str, Any]:
     with reading_site_file(path):
-        record = json.loads(path.read_bytes())
-        shards = [by_build.values() for by_build in record["evidence"].values()]
-        files = [
-            *record["facts"].values(),
-            *(name for of in shards for names in of for name in names),
-        ]
-        return [name for name in files if PurePosixPath(name).parent == PurePosixPath(OBJECTS)]
+        data: dict[str, Any] = json.loads(path.read_bytes())
+        return data
 
 
 def _remove_unkept(content: SiteContent, site: Path) -> None:

@@ -14,6 +14,7 @@ from harness.site.advice_pages import EMBED_LIMIT
 from harness.site.extras import load_pyarrow
 from harness.site.pages import PAGE_LIMIT
 from tests.unit.sample_run import HOSTILE, write_sample_run
+from tests.unit.site.atom import find_feed_faults
 from tests.unit.site.crawling import Page, find_dead_links, read_page
 from tests.unit.site.night_samples import publish
 
@@ -113,8 +114,11 @@ def test_each_page_has_a_title_and_a_description_of_its_own(site: Path) -> None:
 
 
 def test_feeds_and_badges_are_well_formed(site: Path) -> None:
-    """XML parsers read them, and the hostile title is text there."""
-    for path in (*site.rglob("feed.xml"), *site.rglob("badge.svg")):
+    """Feeds are valid Atom, XML parsers read badges, and the hostile title is text there."""
+    for path in site.rglob("feed.xml"):
+        address = f"https://example.org/tls/{path.relative_to(site).as_posix()}"
+        assert list(find_feed_faults(path, address.replace("+", "%2B"))) == [], path
+    for path in site.rglob("badge.svg"):
         ElementTree.fromstring(path.read_bytes())
     for path in site.rglob("badge.json"):
         assert json.loads(path.read_text(encoding="utf-8"))["schemaVersion"] == 1

@@ -1,7 +1,7 @@
 // The page of a build and scenario: a button per row opens the evidence below it; the fragment names a cell, and
 // perhaps a run.
 import { render } from "preact";
-import { Facts, fragment, Index, pathName, readEvidence, readIndex, readJson, Result, RunFile, siteAddress } from "./data";
+import { Facts, fragment, Index, pathName, readEvidence, readIndex, readJson, Result, RunFile, ShardsByBuild, siteAddress } from "./data";
 import { EvidenceText } from "./evidence";
 
 interface Target { place: string; run: string | null }
@@ -113,7 +113,9 @@ class CellPage {
     const facts = kept.facts[this.scenario] ? await readJson<Facts>(kept.facts[this.scenario]) : null;
     const result = facts && lookUp(facts, this.build, place);
     if (!result) throw new Error(`The run ${run} did not measure this cell.`);
-    return { paths: [kept.evidence[this.scenario]?.[this.build] ?? []].flat(), result };
+    const evidence = kept.evidence[this.scenario] ?? {};
+    const byBuild = typeof evidence === "string" ? await readJson<ShardsByBuild>(evidence) : evidence;
+    return { paths: [byBuild[this.build] ?? []].flat(), result };
   }
 
   /** Open the row that the fragment names; say so where there is none. */

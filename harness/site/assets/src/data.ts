@@ -30,8 +30,10 @@ export interface Facts {
   places: [number, number, number][]; results: Result[]; cells: number[][]; standing: string[];
   run: (number | number[])[]; evidence: string[][];
 }
+export type ShardsByBuild = Record<string, string | string[]>;
+/** `evidence` by scenario: the path of the object, or itself in runs of earlier versions. */
 export interface RunFile {
-  facts: Record<string, string>; evidence: Record<string, Record<string, string>>; incomplete: boolean;
+  facts: Record<string, string>; evidence: Record<string, string | ShardsByBuild>; incomplete: boolean;
 }
 /** `id_sign`: stands for the cell's id in its evidence. */
 export interface Shard {
