@@ -21,7 +21,7 @@ from harness.site.titles import build_title, page_title
 #: Bytes of a page's rows; where they are more, the page is split by client.
 MOST_ROWS = PAGE_LIMIT - 12_000
 #: Bytes of what both sides said, on one page.
-_MOST_EXPLAINED = 4_000
+_MOST_EXPLAINED = 2_500
 
 
 class CellPages:

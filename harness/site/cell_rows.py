@@ -15,7 +15,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from harness.observations.record import Observation, TlsView
-from harness.reports.differences import DifferenceStanding
+from harness.reports.differences import BaselineComparison, DifferenceStanding
 from harness.site.answers import who_decided
 from harness.site.cells import NONE, CellRow
 from harness.site.facts import Spot
@@ -94,7 +94,7 @@ class CellRows:
         if has_baseline:
             comparison = comparer.compare_baseline(row.result, baseline)
             same = comparison.standing is DifferenceStanding.SAME
-            compared = "the same" if same else comparison.sentence
+            compared = "the same" if same else self._describe_comparison(row, baseline, comparison)
             differs = " differs" * (comparison.mark == "*")
         result = _RESULT.format(shown.outcome.value, differs, label, "")
         aged = _RESULT.format(
@@ -103,6 +103,17 @@ class CellRows:
         if same and row.result == baseline:
             return result, aged, _SAME
         return result, aged, _REST.format(views_text(shown), who_decided(shown), compared)
+
+    def _describe_comparison(
+        self, row: CellRow, baseline: int, comparison: BaselineComparison
+    ) -> str:
+        """What the baseline shows; what differs is named only where both look the same."""
+        sentence = self._content.comparer.sentence
+        looks_same = baseline == NONE or sentence(row.offer, row.result) == sentence(
+            row.offer, baseline
+        )
+        differs, _, other = comparison.sentence.partition("; ")
+        return other if other and not looks_same else f"{differs}; {other}".rstrip("; ")
 
     def _describe_age(self, row: CellRow) -> str:
         """Since when it has not been measured, and what it showed when it was last known."""

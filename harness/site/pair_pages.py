@@ -34,8 +34,8 @@ _MOST_OFFERS, _MOST_ADVICE = 40, 90
 class PairPages:
     """Writes the page of every client with every server."""
 
-    def __init__(self, index: SiteIndex, writer: PageWriter, model: Any) -> None:
-        self._index, self._writer, self._model = index, writer, model
+    def __init__(self, index: SiteIndex, writer: PageWriter) -> None:
+        self._index, self._writer = index, writer
 
     def write_all(self) -> None:
         """All pairs, measured or not."""
@@ -64,7 +64,6 @@ class PairPages:
                 "name": build, "href": page_link("build", build),
                 "title": build_title(build, state.image(build)),
             },
-            model=self._model,
             measured=measured,
             answers=answers,
             nearest=[] if measured else self._list_neighbours(client, build),

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from harness import __version__
 from harness.catalog.cells import is_control
@@ -121,29 +120,25 @@ def _keep_files(content: SiteContent, old: Path, site: Path) -> None:
 
 def _keep_files_of_run(record: Path, old: Path, site: Path) -> None:
     """Take over what the record of a kept run names: its facts and evidence."""
-    data = _read_json(record)
-    for name in data["facts"].values():
-        _keep_object(old, site, name)
-    for by_build in data["evidence"].values():
-        if isinstance(by_build, str):
-            by_build = _read_json(site / by_build) if _keep_object(old, site, by_build) else {}
-        for shards in by_build.values():
-            for name in shards:
-                _keep_object(old, site, name)
+    with reading_site_file(record):
+        data = json.loads(record.read_bytes())
+        maps = list(data["evidence"].values())
+        objects = [*data["facts"].values(), *(path for path in maps if isinstance(path, str))]
+    _keep_objects(old, site, objects)
+    for shards_by_build in maps:
+        # An earlier version wrote the shards themselves into the record.
+        path = site / shards_by_build if isinstance(shards_by_build, str) else record
+        with reading_site_file(path):
+            by_build = shards_by_build if path is record else json.loads(path.read_bytes())
+            shards = [name for names in by_build.values() for name in names]
+        _keep_objects(old, site, shards)
 
 
-def _keep_object(old: Path, site: Path, name: str) -> bool:
-    """Take over a file named by its hash; False where the name is another one."""
-    if PurePosixPath(name).parent != PurePosixPath(OBJECTS):
-        return False
-    keep_file(old, site, name)
-    return True
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    with reading_site_file(path):
-        data: dict[str, Any] = json.loads(path.read_bytes())
-        return data
+def _keep_objects(old: Path, site: Path, names: Iterable[str]) -> None:
+    """Take over files named by their hash, and no other file that a record may name."""
+    for name in names:
+        if PurePosixPath(name).parent == PurePosixPath(OBJECTS):
+            keep_file(old, site, name)
 
 
 def _remove_unkept(content: SiteContent, site: Path) -> None:
@@ -172,7 +167,7 @@ def _write_site(content: SiteContent, site: Path, options: PublishOptions) -> Pa
     choices = answer_choices(index)
     AdvicePages(index, writer).write_all()
     SidePages(index, writer).write_all()
-    PairPages(index, writer, choices).write_all()
+    PairPages(index, writer).write_all()
     citation = citation_text(content, options)
     pages = SitePages(index, writer, choices, citation)
     pages.write_all()
