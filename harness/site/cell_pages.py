@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -15,7 +15,8 @@ from harness.site.cells import NONE, CellRow
 from harness.site.facts import ScenarioCells, shards_of
 from harness.site.nights import SiteContent
 from harness.site.pages import PAGE_LIMIT, PageWriter
-from harness.site.refusals import MOST_NAMED, Refusal, group_refusals, read_shard
+from harness.site.refusals import MOST_NAMED, Refusal, group_refusals
+from harness.site.shards import read_shard, restore_evidence
 from harness.site.titles import build_title, page_title
 
 #: Bytes of a page's rows; where they are more, the page is split by client.
@@ -30,7 +31,8 @@ class CellPages:
     def __init__(self, content: SiteContent, writer: PageWriter) -> None:
         self._content, self._writer = content, writer
         self._rows = CellRows(content)
-        self._read_evidence = lru_cache(maxsize=2)(self._read_shards)
+        #: The clients' pages of a build need the same shards.
+        self._read_shard = lru_cache(maxsize=4)(lambda path: read_shard(writer.site / path))
 
     def write_scenario(self, collected: ScenarioCells) -> None:
         """All pages of a scenario."""
@@ -153,17 +155,19 @@ class CellPages:
         """The refusals of some cells; those of a shard just made are known without reading it."""
         known = self._content.refusals.get(shards[0]) if len(shards) == 1 else None
         if known is None:
-            return group_refusals(refused, self._read_evidence(tuple(shards)))
+            read = {spot: self._read_evidence(tuple(shards), spot) for spot in refused}
+            return group_refusals(refused, read)
         chosen = set(refused)
         parts = [replace(each, spots=[s for s in each.spots if s in chosen]) for each in known]
         return [part for part in parts if part.spots]
 
-    def _read_shards(self, shards: tuple[str, ...]) -> Mapping[str, Evidence | None]:
-        """The evidence of all cells of some shards; of a cell that has it twice, the newest."""
-        evidence: dict[str, Evidence | None] = {}
-        for path in reversed(shards):
-            evidence |= read_shard(self._writer.site / path)["cells"]
-        return evidence
+    def _read_evidence(self, shards: tuple[str, ...], spot: str) -> Evidence | None:
+        """A cell's evidence from the newest shard that has it."""
+        for path in shards:
+            shard = self._read_shard(path)
+            if spot in shard["cells"]:
+                return restore_evidence(shard, spot)
+        return None
 
 
 def _refusal_data(refusal: Refusal) -> dict[str, Any]:

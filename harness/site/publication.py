@@ -128,6 +128,8 @@ def _keep_files_of_run(record: Path, old: Path, site: Path) -> None:
     for shards_by_build in maps:
         # An earlier version wrote the shards themselves into the record.
         path = site / shards_by_build if isinstance(shards_by_build, str) else record
+        if path is not record and not _is_object(shards_by_build):
+            continue
         with reading_site_file(path):
             by_build = shards_by_build if path is record else json.loads(path.read_bytes())
             shards = [name for names in by_build.values() for name in names]
@@ -137,8 +139,12 @@ def _keep_files_of_run(record: Path, old: Path, site: Path) -> None:
 def _keep_objects(old: Path, site: Path, names: Iterable[str]) -> None:
     """Take over files named by their hash, and no other file that a record may name."""
     for name in names:
-        if PurePosixPath(name).parent == PurePosixPath(OBJECTS):
+        if _is_object(name):
             keep_file(old, site, name)
+
+
+def _is_object(name: str) -> bool:
+    return PurePosixPath(name).parent == PurePosixPath(OBJECTS)
 
 
 def _remove_unkept(content: SiteContent, site: Path) -> None:

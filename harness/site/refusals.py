@@ -5,13 +5,9 @@ Cells that differ in numbers alone (of processes, threads, connections) have one
 
 from __future__ import annotations
 
-import gzip
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 from harness.observations.run_folder import Evidence
 from harness.plain_text import escape_controls
@@ -53,12 +49,6 @@ def group_refusals(spots: Iterable[str], evidence: Mapping[str, Evidence | None]
             groups[key] = Refusal(client, server)
         groups[key].spots.append(spot)
     return list(groups.values())
-
-
-def read_shard(path: Path) -> dict[str, Any]:
-    """A shard of evidence."""
-    data: dict[str, Any] = json.loads(gzip.decompress(path.read_bytes()))
-    return data
 
 
 def both_sides(evidence: Evidence) -> tuple[str, str]:

@@ -6,6 +6,7 @@ of its cell's id is one character (:data:`ID_SIGN`).
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -106,7 +107,13 @@ class ShardMaker:
         return self._inside[folder]
 
 
-def read_evidence_of(shard: dict[str, Any], spot: str) -> Evidence | None:
+def read_shard(path: Path) -> dict[str, Any]:
+    """A shard, in which :data:`ID_SIGN` stands for the ids."""
+    data: dict[str, Any] = json.loads(gzip.decompress(path.read_bytes()))
+    return data
+
+
+def restore_evidence(shard: dict[str, Any], spot: str) -> Evidence | None:
     """A cell's evidence in a shard, with the cell's id where the shard has the sign for it."""
     evidence: Evidence | None = shard["cells"].get(spot)
     sign = shard.get("id_sign")
