@@ -28,7 +28,7 @@ _HEAD = Markup('<tr id="{}"><th scope="row">{}')
 _RESULT = Markup('<td class="o o-{}{}">{}{}')
 _AGE = Markup(" <small>{}</small>")
 _REST = Markup("<td>{}<td>{}<td>{}")
-_SAME = Markup('<td colspan="3">the same in every part')
+_SAME = Markup('<td colspan="3">all as under defaults')
 
 
 @dataclass(frozen=True, slots=True)
