@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from lxml import etree
+from lxml import etree  # type: ignore[import-untyped]
 
 _NAMES = {"a": "http://www.w3.org/2005/Atom"}
 #: Elements without an end tag in HTML.
