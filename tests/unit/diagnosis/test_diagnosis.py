@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from harness.diagnosis import engine_checks
 from harness.diagnosis.diagnosis_output import diagnosis_lines
 from harness.diagnosis.engine_checks import EngineAnswers, ask_engine, check_engine
 from harness.diagnosis.machine_checks import (
@@ -68,7 +67,7 @@ def test_a_user_without_permission_is_told_the_group(
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
     # The tests may run as root, whom no mode of a file keeps away.
-    monkeypatch.setattr(engine_checks.os, "access", lambda *_: False)
+    monkeypatch.setattr("os.access", lambda *_: False)
     finding = find_engine(monkeypatch, f"unix://{path}")
     assert "this user may not use" in finding.what
     assert "usermod -aG" in finding.next_step
