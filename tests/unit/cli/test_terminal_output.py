@@ -38,7 +38,7 @@ def test_colours_follow_the_variables(
     """Protects users who need or cannot bear colours, and files: rich and click agree."""
     for name, value in variables.items():
         environment.setenv(name, value)
-    environment.setattr(terminal.sys.stdout, "isatty", lambda: on_terminal)
+    environment.setattr("sys.stdout.isatty", lambda: on_terminal)
     assert terminal.is_styled() is styled
     console = output_console()
     with console.capture() as captured:

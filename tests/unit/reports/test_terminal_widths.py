@@ -171,8 +171,8 @@ def test_lists_of_names_fit(width: int) -> None:
     assert [line for line in lines if len(line) > width] == []
     assert sum("not built" in line for line in lines) == len(states)
     assert reason in "\n".join(lines)
-    rows = [_format_row(release) for release in all_releases("openssl")]
-    rows += [_format_row(distribution) for distribution in all_distributions()]
+    rows: list[tuple[str, ...]] = [_format_row(each) for each in all_releases("openssl")]
+    rows += [_format_row(each) for each in all_distributions()]
     assert [line for line in _list_lines(rows, width) if len(line) > width] == []
     assert [line for line in diagnosis_lines(sample_diagnosis()) if len(line) > width] == []
 
