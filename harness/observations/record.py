@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from harness.catalog.cells import is_simulated
 from harness.outcomes import Outcome as Outcome
 
 #: Version of the observation's form; raised when a field changes its meaning.
@@ -134,11 +135,18 @@ class Observation:
     openssl: str | None = None
     schema: int = SCHEMA
 
+    @property
+    def is_simulated(self) -> bool:
+        """Whether no client was there: a recorded hello was sent (``would-negotiate``, …)."""
+        return is_simulated(self.client)
+
     def to_json(self) -> str:
         """The observation as one line of JSON, without the line's end."""
         data = asdict(self)
         if self.taken_over is None:
             del data["taken_over"]
+        if self.is_simulated:
+            data["simulated"] = True
         return json.dumps(data, ensure_ascii=False)
 
     @classmethod
@@ -153,6 +161,7 @@ class Observation:
             raise ValueError(
                 f"observation has schema {data.get('schema')!r}, this tool reads {SCHEMA}"
             )
+        data.pop("simulated", None)
         data["outcome"] = Outcome(data["outcome"])
         data["stage"] = Stage(data["stage"]) if data["stage"] is not None else None
         for side in ("client_saw", "server_saw"):
