@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, TypeVar
 
@@ -141,14 +141,23 @@ def build_clients() -> tuple[Client, ...]:
 
 def recorded_client(recording: Recording) -> Client:
     """A client that sends a recorded hello; it has only the offer of the recording."""
+    return replace(
+        recording_driver(),
+        name=recording.client,
+        about=f"simulated: {recording.about}",
+        recording=recording,
+    )
+
+
+def recording_driver() -> Client:
+    """The client whose driver sends recorded hellos, and records those of other clients."""
     return Client(
-        recording.client,
+        RECORDED_IMAGE,
         _RECORDED_RECIPE,
         base_suite(),
-        f"simulated: {recording.about}",
+        "sends and records hellos",
         common=("clients/common",),
         pins=False,
-        recording=recording,
     )
 
 

@@ -21,6 +21,8 @@ COLUMNS = (
     *("client", "recording", "about", "lowest", "highest", "min_dh_bits", "max_dh_bits"),
     *("min_rsa_bits", "max_rsa_bits", "min_ecdsa_bits", "requires_sha2", "hello_hex"),
 )
+#: The names of recordings that ``clients record`` makes begin with this; the catalog's do not.
+RECORDED_PREFIX = f"{SIMULATED_PREFIX}recorded-"
 _BITS = ("min_dh_bits", "max_dh_bits", "min_rsa_bits", "max_rsa_bits", "min_ecdsa_bits")
 #: In a column of bits, or of a version: no limit is known.
 _UNKNOWN = "-"
@@ -144,7 +146,7 @@ def _read_line(place: FileLocation, line: str) -> Recording:
     )
 
 
-def _fault(place: FileLocation, key: str, what: str, expected: str) -> FileError:
+def _make_fault(place: FileLocation, key: str, what: str, expected: str) -> FileError:
     return FileError(FileLocation(place.file, place.line, key), what, expected=expected)
 
 
@@ -152,7 +154,9 @@ def _read_name(place: FileLocation, name: str) -> str:
     allowed = name.removeprefix(SIMULATED_PREFIX).replace("-", "").replace(".", "")
     if not (name.startswith(SIMULATED_PREFIX) and allowed.isascii() and allowed.isalnum()):
         expected = f"{SIMULATED_PREFIX} and letters, digits, dots and hyphens"
-        raise _fault(place, "client", f"{name!r} cannot be the name of a recorded client", expected)
+        raise _make_fault(
+            place, "client", f"{name!r} cannot be the name of a recorded client", expected
+        )
     return name
 
 
@@ -161,7 +165,9 @@ def _read_version(place: FileLocation, fields: Mapping[str, str], key: str) -> P
     if text == _UNKNOWN:
         return None
     if text not in list(Protocol):
-        raise _fault(place, key, f"unknown version {text!r}", f"{_UNKNOWN} or {' '.join(Protocol)}")
+        raise _make_fault(
+            place, key, f"unknown version {text!r}", f"{_UNKNOWN} or {' '.join(Protocol)}"
+        )
     return Protocol(text)
 
 
@@ -170,10 +176,12 @@ def _read_limits(place: FileLocation, fields: Mapping[str, str]) -> KeyLimits:
     for key in _BITS:
         text = fields[key]
         if text != _UNKNOWN and not (text.isascii() and text.isdigit() and int(text)):
-            raise _fault(place, key, f"{text!r} is no number of bits", f"a number or {_UNKNOWN}")
+            raise _make_fault(
+                place, key, f"{text!r} is no number of bits", f"a number or {_UNKNOWN}"
+            )
         bits[key] = None if text == _UNKNOWN else int(text)
     if fields["requires_sha2"] not in ("true", "false"):
-        raise _fault(place, "requires_sha2", f"cannot be {fields['requires_sha2']!r}",
+        raise _make_fault(place, "requires_sha2", f"cannot be {fields['requires_sha2']!r}",
                      "true or false")  # fmt: skip
     return KeyLimits(
         _read_version(place, fields, "lowest"),
@@ -187,14 +195,14 @@ def _read_hello(place: FileLocation, text: str) -> RecordedHello:
     bad = next((at for at, digit in enumerate(text) if digit not in "0123456789abcdefABCDEF"), None)
     if bad is not None:
         what = f"{text[bad]!r}, character {bad + 1}, is no hexadecimal digit"
-        raise _fault(place, "hello_hex", what, expected)
+        raise _make_fault(place, "hello_hex", what, expected)
     if len(text) % 2:
         what = f"it has {len(text)} hexadecimal digits, which is no whole number of bytes"
-        raise _fault(place, "hello_hex", what, expected)
+        raise _make_fault(place, "hello_hex", what, expected)
     try:
         return parse_recorded_hello(bytes.fromhex(text))
     except ClientHelloError as error:
-        raise _fault(place, "hello_hex", f"not a ClientHello: {error}", expected) from None
+        raise _make_fault(place, "hello_hex", f"not a ClientHello: {error}", expected) from None
 
 
 def format_recording(recording: Recording, hello: bytes) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from harness.catalog.aliases import describe_stand_ins, find_software
 from harness.cli.grouped_help import OptionGroup, grouped_option
 
 _AXES = (
@@ -43,13 +44,36 @@ def narrowing_options(
     return _with_axes(command, tuple(axes))
 
 
+def _replace_aliases(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The globs of -c, where a name that people search for is given as the clients for it.
+
+    What stands for what is printed on standard error: it is other software.
+    """
+    globs: list[str] = []
+    for glob in (glob.strip() for value in values for glob in value.split(",")):
+        software = find_software(glob)
+        if software is None:
+            globs.append(glob)
+        else:
+            click.echo(describe_stand_ins(glob, software), err=True)
+            globs += software.stand_ins
+    return tuple(globs)
+
+
 def _with_axes(
     command: Callable[..., Any], axes: tuple[tuple[str, str, str], ...]
 ) -> Callable[..., Any]:
     for name, short, text in reversed(axes):
         names = (name, short) if short else (name,)
         option = grouped_option(
-            OptionGroup.SELECTION, *names, multiple=True, metavar="GLOBS", help=text
+            OptionGroup.SELECTION,
+            *names,
+            multiple=True,
+            metavar="GLOBS",
+            help=text,
+            callback=_replace_aliases if name == "--clients" else None,
         )
         command = option(command)
     return grouped_option(

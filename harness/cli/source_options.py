@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from harness.catalog.builds import UserAdditions, check_image_name
 from harness.catalog.clients import Client, recorded_client, user_client
-from harness.catalog.recordings import read_recordings
+from harness.catalog.recordings import RECORDED_PREFIX, all_recordings, read_recordings
 from harness.catalog.releases import Release
 from harness.catalog.selectors import select_names
 from harness.cli.grouped_help import OptionGroup, grouped_option
@@ -88,6 +88,13 @@ def _parse_client(value: str) -> Iterator[tuple[str, Client]]:
 def _read_recorded_clients(glob: str, path: Path) -> Iterator[tuple[str, Client]]:
     """The clients of a file of recorded hellos that a glob chooses."""
     known = {recording.client: recording for recording in read_recordings(path)}
+    taken = [recording.client for recording in all_recordings() if recording.client in known]
+    if taken:
+        raise UsageError(
+            f"{path}: {taken[0]} cannot be the name of a recording",
+            cause="the tool already has that name",
+            next_step=f"write another one in its line, such as {RECORDED_PREFIX}mine",
+        )
     for name in select_names("recording", list(known), [glob]):
         yield name, recorded_client(known[name])
 

@@ -254,7 +254,15 @@ def _decide_negotiation(base: Decision, result: ClientResult) -> Decision:
     """What a server chose for a recorded hello; the reason is what it asks for beyond that."""
     reason = first_reason("client", result.error) if result.error else None
     notes = (result.error,) if result.error else ()
-    return replace(base, outcome=Outcome.WOULD_NEGOTIATE, stage=None, reason=reason, notes=notes)
+    return replace(
+        base,
+        outcome=Outcome.WOULD_NEGOTIATE,
+        stage=None,
+        reason=reason,
+        server_saw=None,
+        agree=None,
+        notes=notes,
+    )
 
 
 def _decide_simulated_refusal(

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from harness.catalog.cells import is_simulated
+from harness.outcomes import SIMULATED
 from harness.outcomes import Outcome as Outcome
 
 #: Version of the observation's form; raised when a field changes its meaning.
@@ -138,7 +139,7 @@ class Observation:
     @property
     def is_simulated(self) -> bool:
         """Whether no client was there: a recorded hello was sent (``would-negotiate``, …)."""
-        return is_simulated(self.client)
+        return is_simulated(self.client) or self.outcome in SIMULATED
 
     def to_json(self) -> str:
         """The observation as one line of JSON, without the line's end."""

@@ -107,7 +107,7 @@ def results() -> Iterator[ClientResult]:
     # A refusal or a hang-up without a stage breaks the contract, so no such result is made here.
     stages = (None, *sorted(STAGES))
     for outcome, stage, view, reply in product(sorted(OUTCOMES), stages, views, replies):
-        if outcome not in ("refused", "hung-up") or stage is not None:
+        if outcome not in ("refused", "hung-up", "would-be-refused") or stage is not None:
             yield ClientResult(CELL.id, outcome, stage, *view, reply=reply, error="unexpected EOF")
 
 

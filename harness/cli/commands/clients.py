@@ -10,6 +10,8 @@ from functools import partial
 
 import click
 
+from harness.catalog.aliases import format_software, search_software
+from harness.catalog.builds import Build
 from harness.catalog.clients import (
     Client,
     Control,
@@ -17,7 +19,9 @@ from harness.catalog.clients import (
     all_controls,
     find_client,
     is_build_client,
+    recorded_clients,
 )
+from harness.catalog.recordings import COLUMNS, format_recording
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.progress import Display
 from harness.cli.registry_options import registry_options
@@ -38,11 +42,15 @@ from harness.images import recipes
 from harness.images.image_builder import ImageBuilder
 from harness.images.registry import ImageRegistry
 from harness.reports.plain_text import escape_controls
+from harness.run.choosing import choose_clients
+from harness.run.engine import Engine
+from harness.run.hello_recording import HelloRecorder
 from harness.run.session_builder import open_builder
 from harness.targets.control import ControlServer, start_control
 from harness.targets.lab import Lab
 from harness.targets.postfix import PostfixTarget
 from harness.targets.sasl import start_sasl
+from harness.tls import INBOUND, Service
 
 
 @click.group(
@@ -91,15 +99,100 @@ def check_command(image: str, as_json: bool, quiet: bool, registry: ImageRegistr
 
 
 @clients_group.command(
+    "record",
+    cls=GroupedCommand,
+    epilog=format_examples(
+        "postfix-matrix clients record curl-debian12 > curl.tsv",
+        "postfix-matrix clients record 'smtplib-*' 'go*' > recorded.tsv",
+    ),
+)
+@click.argument("names", nargs=-1, required=True, metavar="CLIENT...")
+@grouped_option(
+    OptionGroup.SELECTION,
+    "--build",
+    "-b",
+    "build_name",
+    default="debian-12",
+    show_default=True,
+    help="The build whose Postfix the client connects to, through the relay that records.",
+)
+@grouped_option(
+    OptionGroup.SELECTION,
+    "--service",
+    "-S",
+    "service_name",
+    type=click.Choice([str(service) for service in INBOUND]),
+    default=str(Service.SMTP),
+    show_default=True,
+    help="The service that it connects to.",
+)
+@grouped_option(
+    OptionGroup.OUTPUT, "--quiet", "-q", is_flag=True, help="Print the table only, no progress."
+)
+@registry_options
+def record_command(
+    names: tuple[str, ...],
+    build_name: str,
+    service_name: str,
+    quiet: bool,
+    registry: ImageRegistry | None,
+) -> int:
+    """Record the ClientHello of clients that run here.
+
+    Each CLIENT, a name or a glob, connects to a real Postfix with its default offer, through a
+    relay that keeps its first flight. The table on standard output is a file for --client: 'run
+    --client hello-recorded-NAME=FILE.tsv' with '-c hello-recorded-NAME' shows what a server would
+    choose for it.
+    """
+    clients = [find_client(name) for name in choose_clients(names)]
+    with (
+        Display(quiet=quiet) as display,
+        handle_signals(),
+        Engine(listener=display.show_event, registry=registry) as engine,
+    ):
+        recorder = HelloRecorder(engine, Build.parse(build_name), Service(service_name))
+        recordings = engine.run(recorder.record_clients(clients))
+    click.echo("\t".join(COLUMNS))
+    for recording, hello in recordings.hellos:
+        click.echo(format_recording(recording, hello))
+    for name, why in recordings.failures.items():
+        click.echo(f"{name}: nothing was recorded: {why}", err=True)
+    return ExitCode.INFRASTRUCTURE if recordings.failures else ExitCode.OK
+
+
+@clients_group.command(
     "list",
     cls=GroupedCommand,
-    epilog=format_examples("postfix-matrix clients list", "postfix-matrix clients list | grep php"),
+    epilog=format_examples(
+        "postfix-matrix clients list",
+        "postfix-matrix clients list --recorded",
+        "postfix-matrix clients list --for outlook",
+    ),
 )
-def list_command() -> None:
+@grouped_option(
+    OptionGroup.SELECTION,
+    "--recorded",
+    is_flag=True,
+    help="List the recorded hellos, which simulate clients that cannot be run here.",
+)
+@grouped_option(
+    OptionGroup.SELECTION,
+    "--for",
+    "software",
+    metavar="NAME",
+    help="List what stands for software that people search for: outlook, iphone, woocommerce, …",
+)
+def list_command(recorded: bool, software: str | None) -> None:
     """List the clients of the catalog, one per line."""
-    for entry in all_clients():
-        note = "" if entry.pins else " (cannot be told what to offer)"
-        click.echo(f"{entry.name:24} {entry.about}{note}")
+    if software is not None:
+        click.echo("\n\n".join(map(format_software, search_software(software))))
+    elif recorded:
+        for entry in recorded_clients():
+            click.echo(f"{entry.name:28} {entry.about}")
+    else:
+        for entry in all_clients():
+            note = "" if entry.pins else " (cannot be told what to offer)"
+            click.echo(f"{entry.name:24} {entry.about}{note}")
 
 
 async def _try_out(image: str, lab: Lab, builder: ImageBuilder) -> ClientReport:

@@ -50,7 +50,7 @@ class RecordedClient:
             return Ending("would-be-refused", trace.stage, f"{type(exc).__name__}: {exc}")
         finally:
             writer.close()
-        return self._judge(trace)
+        return self._judge_flight(trace)
 
     async def _shake_hands(self, dialogue: _Dialogue) -> None:
         trace = dialogue.trace
@@ -66,7 +66,7 @@ class RecordedClient:
             trace.note_line("S", name)
         trace.lines.append(_CLOSED)
 
-    def _judge(self, trace: Trace) -> Ending:
+    def _judge_flight(self, trace: Trace) -> Ending:
         flight, chosen = self.flight, self.flight.chosen
         if flight.ssl2_ciphers is not None:
             return _judge_ssl2(flight.ssl2_ciphers, trace)
@@ -116,14 +116,14 @@ class _Dialogue:
             ("starttls", "STARTTLS"),
         ):
             self.trace.stage = stage
-            reply = await self._ask(command)
+            reply = await self._ask_server(command)
             if not 200 <= reply.code < 300:
                 return Ending("would-be-refused", stage, None, reply)
             if stage == "ehlo" and not announces_keyword(reply, "STARTTLS"):
                 return Ending("not-offered", "ehlo", "the server does not offer STARTTLS", reply)
         return None
 
-    async def _ask(self, command: str) -> Reply:
+    async def _ask_server(self, command: str) -> Reply:
         if command:
             self.trace.note_line("C", command)
             self.writer.write(f"{command}\r\n".encode())
