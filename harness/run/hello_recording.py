@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from harness.adaptation.harness_settings import LOGGED_IN_SENDER, SENDER, SINK_DOMAIN
@@ -24,6 +25,7 @@ from harness.targets.pki import SERVER_NAME
 from harness.tls import Offer, Protocol, Service
 
 _TIME_LIMIT = 10.0
+_TRIES = 2
 #: The versions as a ClientHello spells them.
 _VERSIONS = {
     0x0002: Protocol.SSLv2,
@@ -51,7 +53,7 @@ class HelloRecorder:
         self._build = build
         self._service = service
 
-    async def record_clients(self, clients: Iterable[Client]) -> RecordedHellos:
+    async def record_clients(self, clients: Sequence[Client]) -> RecordedHellos:
         """Record each client's first hello.
 
         Raises:
@@ -62,17 +64,32 @@ class HelloRecorder:
         relay = await self._engine.resources.client(recording_driver())
         held = await self._engine.instances.hold(self._build, scenario)
         try:
-            for client in clients:
-                try:
-                    hello = await self._record_client(client, held.endpoint, relay)
-                    recording = describe_hello(client, hello)
-                except (HarnessError, ClientHelloError) as error:
-                    recorded.failures[client.name] = str(error).splitlines()[0]
+            work = (self._try_client(client, held.endpoint, relay) for client in clients)
+            for client, result in zip(clients, await asyncio.gather(*work), strict=True):
+                if isinstance(result, str):
+                    recorded.failures[client.name] = result
                 else:
-                    recorded.hellos.append((recording, hello))
+                    recorded.hellos.append(result)
         finally:
             await self._engine.instances.release(self._build, scenario)
         return recorded
+
+    async def _try_client(
+        self, client: Client, endpoint: Endpoint, relay: Driver
+    ) -> tuple[Recording, bytes] | str:
+        """A client's recording, or why there is none.
+
+        A driver that has only just started may be too slow for its first request.
+        """
+        why = ""
+        for _ in range(_TRIES):
+            try:
+                async with self._engine.slots:
+                    hello = await self._record_client(client, endpoint, relay)
+                return describe_hello(client, hello), hello
+            except (HarnessError, ClientHelloError) as error:
+                why = str(error).splitlines()[0]
+        return why
 
     async def _record_client(self, client: Client, endpoint: Endpoint, relay: Driver) -> bytes:
         """The bytes of a client's first ClientHello.

@@ -34,9 +34,7 @@ def test_a_fresh_hello_offers_what_was_recorded(recording: Recording) -> None:
     nothing that has to be fresh is sent twice.
     """
     recorded = recording.hello
-    first, second = (
-        parse_recorded_hello(write_fresh_hello(recorded, "mx.test")) for _ in range(2)
-    )
+    first, second = (parse_recorded_hello(write_fresh_hello(recorded, "mx.test")) for _ in range(2))
     assert first.random not in (recorded.random, second.random)
     kept = replace(first, random=recorded.random, session_id=recorded.session_id, extensions=None)
     assert kept == replace(recorded, extensions=None)

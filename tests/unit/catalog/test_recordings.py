@@ -60,7 +60,10 @@ def with_column(name: str, text: str) -> str:
         (f"{HEAD}\n{with_column('lowest', 'TLS 1.0')}", "mine.tsv:2: lowest: unknown version"),
         (f"{HEAD}\n{with_column('max_dh_bits', '-1')}", "mine.tsv:2: max_dh_bits: '-1' is no"),
         (f"{HEAD}\n{with_column('requires_sha2', 'no')}", "mine.tsv:2: requires_sha2: cannot be"),
-        (f"{HEAD}\n{with_column('hello_hex', '16030q')}", "mine.tsv:2: hello_hex: 'q', character 6"),
+        (
+            f"{HEAD}\n{with_column('hello_hex', '16030q')}",
+            "mine.tsv:2: hello_hex: 'q', character 6",
+        ),
         (f"{HEAD}\n{with_column('hello_hex', '160')}", "mine.tsv:2: hello_hex: it has 3 hexadec"),
         (f"{HEAD}\n{with_column('hello_hex', '160301')}", "not a ClientHello: it is cut off"),
         (f"{HEAD}\n{LINE}\n{LINE}", "mine.tsv:2: client: .* is here twice"),

@@ -82,7 +82,11 @@ def test_of_tls13_the_server_hello_is_the_end() -> None:
     """Protects against waiting for what only a real client could decrypt."""
     flight = read_flight(server_hello(TLS13_AES128, VERSION + SHARE))
     assert flight.is_done
-    assert (flight.chosen.version, flight.chosen.group, flight.chosen.retry) == ("TLSv1.3", 29, False)
+    assert (flight.chosen.version, flight.chosen.group, flight.chosen.retry) == (
+        "TLSv1.3",
+        29,
+        False,
+    )
     retry = read_flight(server_hello(TLS13_AES128, VERSION + GROUP, RETRY))
     assert (retry.chosen.group, retry.chosen.retry) == (24, True)
 

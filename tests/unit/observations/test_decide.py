@@ -300,7 +300,9 @@ def test_a_library_that_fails_at_once_is_judged_alike_whenever_the_hello_came(st
 
 
 CHOSEN = ClientResult("c", "would-negotiate", protocol="TLSv1.2", cipher="AES128-SHA", bits=128)
-ALERT = ClientResult("c", "would-be-refused", "handshake", error="server's alert: handshake_failure")
+ALERT = ClientResult(
+    "c", "would-be-refused", "handshake", error="server's alert: handshake_failure"
+)
 
 
 def test_a_choice_for_a_recorded_hello_is_never_accepted() -> None:
@@ -308,7 +310,9 @@ def test_a_choice_for_a_recorded_hello_is_never_accepted() -> None:
     decision = decide_cell(Offer(), CHOSEN, ServerLog((CONNECT,)), WORKS)
     assert decision.outcome is Outcome.WOULD_NEGOTIATE
     assert decision.client_saw is not None
-    assert decision.server_saw is decision.agree is decision.decided_by is None
+    assert decision.server_saw is None
+    assert decision.agree is None
+    assert decision.decided_by is None
 
 
 def test_what_a_server_asks_for_beyond_the_hello_is_said() -> None:
