@@ -14,11 +14,17 @@ OUTCOMES = frozenset(
     {
         *("accepted", "plaintext", "refused", "not-offered", "client-incapable", "timeout"),
         *("hung-up", "error"),
+        # Of a driver of recorded hellos alone.
+        *("would-negotiate", "would-be-refused"),
     }
 )
 STAGES = frozenset(
     {"connect", "banner", "ehlo", "starttls", "handshake", "auth", "mail", "rcpt", "data", "quit"}
 )
+
+
+#: How the error of a recorded hello begins where the client's own limits decide, not the server.
+BY_CLIENT = "would be refused by the client: "
 
 
 class ClientProtocolError(ValueError):
@@ -44,7 +50,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request to a client for one SMTP dialogue. ``time_limit`` is in seconds."""
+    """A request to a client for one SMTP dialogue. ``time_limit`` is in seconds.
+
+    ``hello`` is the first flight that a driver of recorded hellos has to send; b"" for all others.
+    """
 
     id: str
     host: str
@@ -56,6 +65,7 @@ class Request:
     message: Message
     credentials: Credentials | None = None
     time_limit: float = 10.0
+    hello: bytes = b""
 
     def to_dict(self, *, secret: bool = True) -> dict[str, Any]:
         """The request as the contract's JSON object; without the password unless ``secret``.
@@ -83,6 +93,7 @@ class Request:
             },
             "time_limit": self.time_limit,
             **({"extras": extras} if (extras := _extras_data(self.offer.extras)) else {}),
+            **({"hello": self.hello.hex()} if self.hello else {}),
         }
 
     def _tls_mode(self) -> str:
@@ -141,7 +152,8 @@ class ClientResult:
 
     ``peer_certificate``: the server certificate as it was received, PEM, where the software shows
     it. ``resumed``: whether the second connection resumed the session of the first; None where
-    that was not requested.
+    that was not requested. ``prime_bits``: the size of the prime of a Diffie-Hellman exchange;
+    only a driver of recorded hellos reports it.
     """
 
     id: str
@@ -159,10 +171,14 @@ class ClientResult:
     dialogue: tuple[str, ...] = ()
     peer_certificate: str | None = None
     resumed: bool | None = None
+    prime_bits: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The result as the contract's JSON object."""
-        return {"contract": CONTRACT, **asdict(self), "dialogue": list(self.dialogue)}
+        data = {"contract": CONTRACT, **asdict(self), "dialogue": list(self.dialogue)}
+        if self.prime_bits is None:
+            del data["prime_bits"]
+        return data
 
     @classmethod
     def from_json(cls, line: str) -> ClientResult:
@@ -188,16 +204,19 @@ class ClientResult:
         return cls(**values)
 
 
+#: Outcomes that name the stage at which they came about.
+_STAGED = ("refused", "hung-up", "would-be-refused")
 _TEXTS = ("cipher", "group", "error", "local_address", "queue_id", "peer_certificate")
 
 
 def _check_result(data: dict[str, Any]) -> None:
     _check_word(data, "outcome", OUTCOMES, required=True)
-    _check_word(data, "stage", STAGES, required=data["outcome"] in ("refused", "hung-up"))
+    _check_word(data, "stage", STAGES, required=data["outcome"] in _STAGED)
     _check_word(data, "protocol", frozenset(Protocol))
     for key in _TEXTS:
         _check_type(data, key, str)
     _check_type(data, "bits", int)
+    _check_type(data, "prime_bits", int)
     _check_type(data, "seconds", int, float)
     _check_type(data, "dialogue", list)
     if not isinstance(data.get("resumed"), bool | None):

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from harness.catalog.cells import is_simulated
+from harness.outcomes import SIMULATED
 from harness.outcomes import Outcome as Outcome
 
 #: Version of the observation's form; raised when a field changes its meaning.
@@ -157,12 +159,19 @@ class Observation:
     again: Again | None = None
     schema: int = SCHEMA
 
+    @property
+    def is_simulated(self) -> bool:
+        """Whether no client was there: a recorded hello was sent (``would-negotiate``, …)."""
+        return is_simulated(self.client) or self.outcome in SIMULATED
+
     def to_json(self) -> str:
         """The observation as one line of JSON, without the line's end."""
         data = asdict(self)
         for key in ("taken_over", "again"):
             if data[key] is None:
                 del data[key]
+        if self.is_simulated:
+            data["simulated"] = True
         return json.dumps(data, ensure_ascii=False)
 
     @classmethod
@@ -177,6 +186,7 @@ class Observation:
             raise ValueError(
                 f"observation has schema {data.get('schema')!r}, this tool reads {SCHEMA}"
             )
+        data.pop("simulated", None)
         data["outcome"] = Outcome(data["outcome"])
         data["stage"] = Stage(data["stage"]) if data["stage"] is not None else None
         for side in ("client_saw", "server_saw"):
