@@ -39,8 +39,8 @@ def make_old_configuration(
     pinned = "tls_require_ciphers" in text
     lines = []
     for line in text.splitlines():
-        name, _, value = line.strip().partition(" = ")
-        if version < _SINCE.get(name, (4,)) or name == "tls_try_verify_hosts =":
+        name, _, value = (part.strip() for part in line.partition("="))
+        if version < _SINCE.get(name, (4,)) or name == "tls_try_verify_hosts":
             continue
         if name == "tls_verify_certificates" and (version < (4, 83) or pinned):
             continue

@@ -1,9 +1,10 @@
 # Unpack the senders of a suite, all of them, with what they depend on; none is configured or started.
 #
-# install_senders.sh FILE
+# install_senders.sh LIST FOLDER
 #
-# Each line of FILE names packages that apt finds together; mail servers conflict with each other, so
-# they are on lines of their own. Only their files are used: each cell has a configuration of its own.
+# Each line of LIST names packages that apt finds together; mail servers conflict with each other, so
+# they are on lines of their own. FOLDER has files of further packages. Only the packages' files are
+# used: each cell has a configuration of its own.
 set -eu
 # In Ubuntu most senders are in universe, which the base's lists do not have.
 if [ -e /etc/apt/sources.list ]; then
@@ -13,10 +14,12 @@ apt-get update
 while read -r packages; do
     case "$packages" in ''|'#'*) continue;; esac
     # shellcheck disable=SC2086  (several packages)
-    apt-get install --download-only $packages </dev/null \
-        || { echo "not in the archive of this suite, or without a dependency: $packages" >&2; exit 1; }
+    apt-get install --download-only $packages </dev/null || {
+        echo "not in the archive of this suite, or without a dependency: $packages" >&2
+        exit 1
+    }
 done <"$1"
-dpkg --unpack --force-all /var/cache/apt/archives/*.deb >/dev/null
+find "$2" /var/cache/apt/archives -name '*.deb' -exec dpkg --unpack --force-all {} + >/dev/null
 ldconfig
 # The users that the packages' own scripts would make.
 for name in Debian-exim smmta smmsp opensmtpd opensmtpq; do

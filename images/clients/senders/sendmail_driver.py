@@ -21,13 +21,13 @@ SENDMAIL = next((path for path in PROGRAMS if Path(path).exists()), PROGRAMS[0])
 MAKEMAP = "/usr/sbin/makemap"
 #: The macros that sendmail.cf is made with.
 MACROS = "/usr/share/sendmail/cf"
+#: OpenSSL's options that leave a version out, by number: 8.14 and 8.15 do not have all the names.
 _NO = {
-    "SSLv2": "SSL_OP_NO_SSLv2",
-    "SSLv3": "SSL_OP_NO_SSLv3",
-    "TLSv1": "SSL_OP_NO_TLSv1",
-    "TLSv1.1": "SSL_OP_NO_TLSv1_1",
-    "TLSv1.2": "SSL_OP_NO_TLSv1_2",
-    # 8.15 knows the others by name, and this one by its number only.
+    "SSLv2": "0x01000000",
+    "SSLv3": "0x02000000",
+    "TLSv1": "0x04000000",
+    "TLSv1.1": "0x10000000",
+    "TLSv1.2": "0x08000000",
     "TLSv1.3": "0x20000000",
 }
 
@@ -117,16 +117,21 @@ class Sendmail:
         self._library = read_openssl_version(SENDMAIL)
         new = not re.match(r"OpenSSL 1\.(?:0|1\.0)", self._library)
         self._known = list(PROTOCOLS[2:] if new else PROTOCOLS[2:5])
+        self._release = find_first(r"Version (\S+)", ask_program(SENDMAIL, "-d0.1", "-bv", "nobody"))
+        # Its option ClientSSLOptions knows no version after TLSv1, neither by name nor by number.
+        self._pins = not self._release.startswith("8.14.")
 
     async def describe(self) -> dict[str, Any]:
         """What this is."""
-        version = find_first(r"Version (\S+)", ask_program(SENDMAIL, "-d0.1", "-bv", "nobody"))
-        return describe_sender("Sendmail", version, self._library, self._known)
+        offers = self._known if self._pins else []
+        return describe_sender("Sendmail", self._release, self._library, offers)
 
     async def send_message(self, request: Request, port: int) -> Report:
         """Deliver once, in the foreground, from a queue of its own; it is not tried again."""
         if request.implicit_tls:
             raise Incapable("Sendmail has STARTTLS only for what it sends")
+        if request.offer is not None and not self._pins:
+            raise Incapable(f"Sendmail {self._release} has no option for TLSv1.1 and TLSv1.2")
         options = offer_options(request.offer, self._known)
         with tempfile.TemporaryDirectory(prefix="sendmail-") as folder:
             Path(folder, "queue").mkdir(mode=0o700)
