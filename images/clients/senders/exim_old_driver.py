@@ -24,9 +24,7 @@ _SINCE = {
 }
 
 
-def make_old_configuration(
-    text: str, version: tuple[int, ...], gnutls: tuple[int, ...]
-) -> str:
+def make_old_configuration(text: str, version: tuple[int, ...], gnutls: tuple[int, ...]) -> str:
     """A configuration without the options that this release does not have.
 
     No authority is named where it would mean that its certificate is required: before 4.83, and

@@ -50,7 +50,10 @@ def make_configuration(request: Request, port: int, gnutls: tuple[int, ...], spo
     if request.plaintext:
         settings["ssl_force_tls"] = "no"
     elif request.offer is None:
-        settings |= {"certificate_file": request.ca_file, "ssl_ca_certificates_file": request.ca_file}
+        settings |= {
+            "certificate_file": request.ca_file,
+            "ssl_ca_certificates_file": request.ca_file,
+        }
     else:
         settings |= make_offer_settings(request, gnutls)
     return "".join(f'set {name}="{value}"\n' for name, value in settings.items())

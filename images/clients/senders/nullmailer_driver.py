@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Client driver: nullmailer (GnuTLS): its program for SMTP, as nullmailer-send runs it a message."""
+"""Client driver: nullmailer (GnuTLS): the program that nullmailer-send runs for each message."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from common.mailer import Incapable, Relayed, Report, find_refusal, format_messa
 from common.process import Process, run_program
 from description import describe_sender
 from libraries import read_openssl_version
-from programs import ENVIRONMENT, ask_program, find_first, package_version
+from programs import ENVIRONMENT, find_first, package_version
 
 #: smtpctl(8) is also the sendmail(8) of OpenSMTPD, by the name that it is run under.
 SMTPD, CONTROL, SENDMAIL = "/usr/sbin/smtpd", "/usr/sbin/smtpctl", "/usr/sbin/sendmail"
@@ -31,7 +31,7 @@ SCHEMES = ("smtp", "smtp+tls", "smtp+notls")
 _ENDED = re.compile(r"""\b(?:result|status)="?(?P<result>\w+)"?.*?\bstat="?(?P<text>[^"\n]*)""")
 
 #: An error of the dialogue, and the library's message of one in TLS.
-_ERROR = re.compile(r"^smtp-out: .*?((?:[Ee]rror).*)$|^.*? mta error reason=(.*)$", re.M)
+_ERROR = re.compile(r"^smtp-out: .*?((?:[Ee]rror).*)$|^.*? mta (?:event=)?error reason=(.*)$", re.M)
 _LIBRARY = re.compile(r"TLS IO error: (error:.*)$", re.M)
 
 

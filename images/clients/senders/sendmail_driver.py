@@ -69,7 +69,7 @@ def name_server(request: Request) -> str:
 
     The name decides nothing else, since Sendmail checks no certificate by default.
     """
-    return "127.0.0.1" if SENDMAIL == PROGRAMS[1] else request.server_name
+    return "127.0.0.1" if PROGRAMS[1] == SENDMAIL else request.server_name
 
 
 def offer_options(offer: Offer | None, known: list[str]) -> list[str]:
@@ -117,7 +117,9 @@ class Sendmail:
         self._library = read_openssl_version(SENDMAIL)
         new = not re.match(r"OpenSSL 1\.(?:0|1\.0)", self._library)
         self._known = list(PROTOCOLS[2:] if new else PROTOCOLS[2:5])
-        self._release = find_first(r"Version (\S+)", ask_program(SENDMAIL, "-d0.1", "-bv", "nobody"))
+        self._release = find_first(
+            r"Version (\S+)", ask_program(SENDMAIL, "-d0.1", "-bv", "nobody")
+        )
         # Its option ClientSSLOptions knows no version after TLSv1, neither by name nor by number.
         self._pins = not self._release.startswith("8.14.")
 
@@ -143,9 +145,7 @@ class Sendmail:
         return read_output(ended.status, ended.output + "\n" + ended.errors)
 
 
-async def write_configuration(
-    request: Request, port: int, folder: str, options: list[str]
-) -> str:
+async def write_configuration(request: Request, port: int, folder: str, options: list[str]) -> str:
     """Write sendmail.cf and its maps into a folder; the path of sendmail.cf.
 
     Raises:
