@@ -21,7 +21,8 @@ DMA = "/usr/sbin/dma"
 SPOOL = "var/spool/dma"
 #: What the log says once a delivery has come to its end, or is put off.
 _ENDED = re.compile(
-    r"delivery successful|remote delivery deferred(?!: AUTH)|trying again|delivery failed|bounc|giving up"
+    r"delivery successful|remote delivery deferred(?!: AUTH)|trying again|delivery failed"
+    r"|bounc|giving up"
 )
 
 

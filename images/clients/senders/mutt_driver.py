@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -44,7 +43,7 @@ def make_configuration(request: Request, port: int, gnutls: tuple[int, ...], spo
         "copy": "no",
         "record": "",
         "spoolfile": spool,
-        "folder": os.path.dirname(spool),
+        "folder": str(Path(spool).parent),
         "ssl_starttls": "no" if request.plaintext else "yes",
     }
     if request.plaintext:
