@@ -103,7 +103,8 @@ async def _run_until(command: list[str], given: bytes, ended: asyncio.Event) -> 
     try:
         process.write_input(given)
         process.close_input()
-        await asyncio.wait({process.ended, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {process.ended, waiting}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     finally:
         waiting.cancel()
         process.kill()
