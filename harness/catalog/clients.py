@@ -37,6 +37,8 @@ class Client:
     ``pins``: its offer can be set; else it only has cells of the offer ``default``. ``unasked``: it
     is in a run that names no client. ``reference``: it is a user's image, which has no recipe.
     ``build``: its software is the Postfix of that build, on whose image its own is based.
+    ``brings_python``: its driver's Python is not its suite's, but comes along from the base suite,
+    for suites whose Python is too old. ``daemon``: it needs the capabilities of a mail server.
     """
 
     name: str
@@ -52,11 +54,13 @@ class Client:
     unasked: bool = False
     reference: str = ""
     build: str = ""
+    brings_python: bool = False
+    daemon: bool = False
 
     @property
     def is_daemon(self) -> bool:
         """Whether it needs what Postfix's master(8) needs: other users, and their files."""
-        return bool(self.build) and self.args["TOOL"] == SENDER
+        return self.daemon or (bool(self.build) and self.args["TOOL"] == SENDER)
 
 
 @dataclass(frozen=True, slots=True)

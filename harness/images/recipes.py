@@ -108,6 +108,8 @@ def client_recipe(client: Client) -> Recipe:
     """A client's image."""
     args = dict(client.args)
     parents = {"BASE": base_recipe(client.suite)}
+    if client.brings_python:
+        parents["PYTHON"] = base_recipe(base_suite())
     if client.build:
         parents["POSTFIX"] = build_recipe(Build.parse(client.build))
     if client.openssl:
