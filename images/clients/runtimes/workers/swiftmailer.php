@@ -39,7 +39,8 @@ function send($job)
     $secure = $job['plaintext'] ? null : ($job['implicit'] ? 'ssl' : 'tls');
     $transport = new Swift_SmtpTransport($job['host'], $job['port'], $secure);
     $transport->setTimeout((int) ceil($job['time_limit']))->setLocalDomain('client.test');
-    $transport->setStreamOptions(['ssl' => ssl_options($job)]);
+    // Before 5.4.2 it has no stream options: the authority is one of the machine's, as OpenSSL finds them.
+    putenv("SSL_CERT_FILE={$job['ca_file']}");
     if ($job['username'] !== null) {
         $transport->setUsername($job['username'])->setPassword($job['password']);
     }
