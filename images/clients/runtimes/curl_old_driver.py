@@ -76,7 +76,7 @@ class OldCurl(Curl):
         """Run curl once."""
         ended = await run_mail_program(make_old_command(request, port), format_message(request))
         report = read_output(ended.status, ended.errors)
-        # GnuTLS's names of versions and ciphers are others; the connection has the registry's numbers.
+        # GnuTLS has other names of versions and ciphers; the connection has the registry's numbers.
         return replace(report, protocol=None, cipher=None) if uses_gnutls() else report
 
 
