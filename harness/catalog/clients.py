@@ -18,7 +18,7 @@ from harness.catalog.builds import (
 )
 from harness.catalog.cells import CONTROL_PREFIX, is_control
 from harness.catalog.peers import all_peers
-from harness.catalog.releases import find_release, load_data
+from harness.catalog.releases import find_release, load_clients, load_data
 from harness.errors import UsageError
 from harness.tls import Protocol
 
@@ -38,7 +38,10 @@ class Client:
     is in a run that names no client. ``reference``: it is a user's image, which has no recipe.
     ``build``: its software is the Postfix of that build, on whose image its own is based.
     ``brings_python``: its driver's Python is not its suite's, but comes along from the base suite,
-    for suites whose Python is too old. ``daemon``: it needs the capabilities of a mail server.
+    for suites whose Python is too old. ``files``: NAME.toml has package files that its base has
+    beside those of its suite, for a suite that is made from such files. ``fetches_files``: package
+    files of its suite are fetched with the base suite's apt. ``daemon``: it needs the capabilities
+    of a mail server.
     """
 
     name: str
@@ -56,6 +59,8 @@ class Client:
     build: str = ""
     brings_python: bool = False
     daemon: bool = False
+    files: str = ""
+    fetches_files: bool = False
 
     @property
     def is_daemon(self) -> bool:
@@ -102,7 +107,7 @@ _Named = TypeVar("_Named", Client, Control)
 @cache
 def all_clients() -> tuple[Client, ...]:
     """The clients, in the catalog's order."""
-    return tuple(_read_client(record) for record in load_data("clients")["client"])
+    return tuple(_read_client(record) for record in load_clients())
 
 
 @cache
