@@ -164,7 +164,7 @@ class CellMeasurer:
                 first_outcome = (
                     f"{first.outcome} at first, with nothing that explains it: {first.reason}"
                 )
-                return _add_faults(second, [first_outcome])
+                return _add_faults(second, [fault])
         return measured
 
     async def _measure_connected(

@@ -104,6 +104,8 @@ SSL2 = write_fresh_hello(SSL2_FRAMED.hello, "")
         (SSL2[:6] + b"\x00" + SSL2[7:], "bytes"),
         (SSL2 + b"\x00", "1 bytes follow the challenge"),
     ],
+    # Hellos are fresh, so each process of a test run would name them otherwise.
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_no_hello_is_named(data: bytes, what: str) -> None:
     """Protects users' recordings: what is wrong is said, and nothing is sent."""
