@@ -161,9 +161,7 @@ class CellMeasurer:
             second = await self._measure_once(cell, endpoint, control)
             if second is not None and second.observation.outcome is not Outcome.REFUSED:
                 first = measured.observation
-                first_outcome = (
-                    f"{first.outcome} at first, with nothing that explains it: {first.reason}"
-                )
+                fault = f"{first.outcome} at first, with nothing that explains it: {first.reason}"
                 return _add_faults(second, [fault])
         return measured
 

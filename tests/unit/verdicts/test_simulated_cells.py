@@ -12,7 +12,7 @@ from harness.verdicts.judging import ComparedCell, Standing, judge_expectation
 from harness.verdicts.policy_answers import PolicyAnswer, judge_services
 from harness.verdicts.verdict import Verdict, judge_run
 from tests.unit.sample_verdicts import CLIENT, run_of
-from tests.unit.verify_samples import MODERN, candidate_run
+from tests.unit.verify_samples import DEAD, MODERN, candidate_run
 
 SIMULATED = "hello-outlook-win7"
 OPEN = {"TLSv1": "TLSv1", "TLSv1.2": "TLSv1.2"}
@@ -74,10 +74,15 @@ def test_no_policy_rests_on_a_simulated_cell() -> None:
     for outcome in (Outcome.WOULD_NEGOTIATE, Outcome.ACCEPTED, Outcome.ERROR, Outcome.NOT_OFFERED):
         (service,) = judge_services(with_simulated(data, outcome, THROUGH), "candidate")
         assert service.builds["debian-12"].answer is PolicyAnswer.YES
-    alone = with_simulated(data, Outcome.WOULD_NEGOTIATE, THROUGH)
-    only = tuple(cell for cell in alone.observations if cell.is_simulated)
-    axes = replace(alone.run.axes, clients=(SIMULATED,))
-    nothing = RunData(alone.folder, replace(alone.run, axes=axes), only)
-    answers = [s.builds["debian-12"].answer for s in judge_services(nothing, "candidate")]
-    assert PolicyAnswer.YES not in answers
-    assert PolicyAnswer.NO not in answers
+    dead = with_simulated(candidate_run({"smtp": DEAD}), Outcome.WOULD_NEGOTIATE, THROUGH)
+    (service,) = judge_services(dead, "candidate")
+    assert service.builds["debian-12"].answer is PolicyAnswer.CONFIG_REJECTED
+
+
+def test_simulated_cells_alone_answer_no_policy() -> None:
+    """Protects ``verify`` of recorded hellos alone: nothing was measured."""
+    both = with_simulated(candidate_run({"smtp": MODERN}), Outcome.WOULD_NEGOTIATE, THROUGH)
+    simulated = tuple(cell for cell in both.observations if cell.is_simulated)
+    axes = replace(both.run.axes, clients=(SIMULATED,))
+    alone = RunData(both.folder, replace(both.run, axes=axes), simulated)
+    assert judge_services(alone, "candidate") == ()
