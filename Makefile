@@ -10,7 +10,7 @@ BIN := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup matrix test test-nightly unit docker-test nightly-test browser-test lint format types imports lock bench \
+.PHONY: help setup matrix test test-nightly unit campaign docker-test nightly-test browser-test lint format types imports lock bench \
         bench-scan prune clean tools
 
 help: ## list the targets
@@ -29,10 +29,13 @@ test: ## set up, then everything that CI checks: lint, types, imports, unit, Doc
 
 test-nightly: ## set up, then everything that `make test` checks, and what is exhaustive
 	@scripts/setup --dev --browser
-	@+MAKE='$(MAKE)' scripts/stages lint types imports unit nightly-test browser-test
+	@+MAKE='$(MAKE)' scripts/stages lint types imports unit campaign nightly-test browser-test
 
 unit: tools ## unit tests: no Docker, no network
 	@$(BIN)/pytest tests/unit -n auto --dist loadgroup $(PYTEST_ARGS)
+
+campaign: tools ## ten times as many bad inputs as the unit tests give it, others each day
+	@$(BIN)/python -m tests.campaign.run_campaign --seed $$(date +%Y%m%d) --count 15000
 
 docker-test: ## tests against real containers, but for those that are marked nightly
 	@scripts/setup --dev

@@ -38,7 +38,7 @@ def time_run(scenarios: dict[str, Scenario]) -> list[tuple[str, float]]:
     plan = make_plan(Selection(), scenarios, builds)
     with tempfile.TemporaryDirectory() as folder:
         with Engine(listener=note_event) as engine:
-            measure_job(engine, Job(plan, scenarios, builds, stays_aside=True), Path(folder))
+            measure_job(engine, Job(plan, scenarios, builds), Path(folder))
             note_end("every instance checked, reports written")
         note_end("containers and network removed")
     return [*find_milestones(events), *ends]

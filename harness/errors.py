@@ -5,9 +5,14 @@ Each class has the exit code of the command line.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+
+#: Longer names than this are compared with none: they are no slip of the hand.
+_LONGEST_NAME = 80
 
 
 class ExitCode(IntEnum):
@@ -59,6 +64,10 @@ class InfrastructureError(HarnessError):
     """Docker, the disk, the network or an image failed, so that nothing was measured."""
 
 
+class FaultError(InfrastructureError):
+    """What a cell was measured with was ended, stopped or cut off; another try may succeed."""
+
+
 class SourceError(InfrastructureError):
     """A release's source could not be fetched, or its checksum is not the recorded one."""
 
@@ -92,6 +101,15 @@ class NothingSelectedError(HarnessError):
     """The selectors are valid, but they select no cell."""
 
     exit_code = ExitCode.NOTHING_SELECTED
+
+
+def suggest_names(name: str, known: Iterable[str]) -> str:
+    """``did you mean TLSv1.2 or TLSv1.3?``; "" where no known name is close to the given one."""
+    if len(name) > _LONGEST_NAME:
+        return ""
+    by_lower = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(by_lower[each] for each in close)}?" if close else ""
 
 
 @dataclass(frozen=True, slots=True)

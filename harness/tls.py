@@ -355,7 +355,10 @@ def read_service(text: str) -> Service:
     """
     service = Service(text)
     port = text.rpartition(":")[2]
-    if service in NAMED_SERVICES or (port.isascii() and port.isdigit()) or ":" in text:
+    is_number = port.isascii() and port.isdigit()
+    if is_number and not 0 < int(port[:6]) < 1 << 16:
+        raise ValueError(f"{port} is not a port")
+    if service in NAMED_SERVICES or is_number or ":" in text:
         return service
     raise ValueError(f"{text!r} is not a service")
 

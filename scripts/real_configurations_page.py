@@ -12,10 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.observations.run_folder import (
-    RunData,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
 from harness.reports.plain_text import escape_markdown
 from harness.reports.service_labels import service_labels
 from harness.reports.stand_ins import stand_ins_of

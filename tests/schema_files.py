@@ -27,6 +27,10 @@ NAMES = (
     "snapshot",
     "comparison",
     "tool",
+    "show",
+    "list",
+    "clients",
+    "doctor",
 )
 
 

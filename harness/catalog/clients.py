@@ -39,7 +39,9 @@ class Client:
     ``build``: its software is the Postfix of that build, on whose image its own is based.
     ``brings_python``: its driver's Python is not its suite's, but comes along from the base suite,
     for suites whose Python is too old. ``files``: NAME.toml has package files that its base has
-    beside those of its suite, for a suite that is made from such files.
+    beside those of its suite, for a suite that is made from such files. ``fetches_files``: package
+    files of its suite are fetched with the base suite's apt. ``daemon``: it needs the capabilities
+    of a mail server.
     """
 
     name: str
@@ -56,12 +58,14 @@ class Client:
     reference: str = ""
     build: str = ""
     brings_python: bool = False
+    daemon: bool = False
     files: str = ""
+    fetches_files: bool = False
 
     @property
     def is_daemon(self) -> bool:
         """Whether it needs what Postfix's master(8) needs: other users, and their files."""
-        return bool(self.build) and self.args["TOOL"] == SENDER
+        return self.daemon or (bool(self.build) and self.args["TOOL"] == SENDER)
 
 
 @dataclass(frozen=True, slots=True)

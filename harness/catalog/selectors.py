@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
-from harness.errors import NothingSelectedError, UsageError
+from harness.errors import NothingSelectedError, UsageError, suggest_names
 
 #: The commands that list what ``list`` does not.
 _COMMANDS = {"image": "images list", "release": "catalog list"}
@@ -27,7 +26,7 @@ def select_names(axis: str, available: Sequence[str], patterns: Sequence[str]) -
         UsageError: a pattern matches no available name.
         NothingSelectedError: each pattern matches something, but all names are excluded.
     """
-    globs = [glob.strip() for text in patterns for glob in text.split(",") if glob.strip()]
+    globs = split_globs(patterns)
     for glob in globs:
         _check_glob(axis, available, glob)
     included = [glob for glob in globs if not glob.startswith("!")] or ["*"]
@@ -46,6 +45,27 @@ def select_names(axis: str, available: Sequence[str], patterns: Sequence[str]) -
     return chosen
 
 
+def split_globs(patterns: Iterable[str]) -> list[str]:
+    """The globs of options, each of which may have several with commas between.
+
+    A text that is empty has none.
+
+    Raises:
+        UsageError: a text has no glob, such as "," or " ": it would select everything.
+    """
+    globs: list[str] = []
+    for text in filter(None, patterns):
+        named = [word.strip() for word in text.split(",") if word.strip()]
+        if not named:
+            raise UsageError(
+                f"{text!r} has no name and no glob",
+                cause="a variable of the shell that is not set",
+                next_step="give names or globs with commas between, or leave the option out",
+            )
+        globs += named
+    return globs
+
+
 def _matches_any(name: str, globs: Iterable[str]) -> bool:
     return any(fnmatchcase(name, glob) for glob in globs)
 
@@ -55,10 +75,9 @@ def _check_glob(axis: str, available: Sequence[str], glob: str) -> None:
     bare = glob.removeprefix("!")
     if any(fnmatchcase(name, bare) for name in available):
         return
-    close = difflib.get_close_matches(bare.replace("*", ""), available, n=3, cutoff=0.5)
+    close = suggest_names(bare.replace("*", ""), available)
     raise UsageError(
-        f"no {axis} matches {glob!r}",
-        cause=f"close to it: {', '.join(close)}" if close else "",
+        f"no {axis} matches {glob!r}" + (f": {close}" if close else ""),
         next_step=_list_hint(axis),
     )
 

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import click
-
 from harness.cli.candidate_options import CandidateOptions
+from harness.cli.printing import print_text
 from harness.config_input.forms import Footing
 from harness.config_input.text import STDIN
 from harness.errors import UsageError
@@ -69,7 +68,7 @@ def config_candidate(
 def print_reading_notes(scenario: Scenario) -> None:
     """Print on standard error how the text was read and what was changed in it."""
     for note in scenario.reading:
-        click.echo(f"Read: {note}", err=True)
+        print_text(f"Read: {note}", err=True)
 
 
 def _find_scenario(names: tuple[str, ...], scenarios: Mapping[str, Scenario]) -> Scenario | None:
@@ -104,4 +103,4 @@ def _read_named(names: tuple[str, ...], options: CandidateOptions) -> Configurat
 
 
 def _print_prompt() -> None:
-    click.echo("reading lines of main.cf or master.cf; end with Ctrl-D", err=True)
+    print_text("reading lines of main.cf or master.cf; end with Ctrl-D", err=True)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import click
-
 from harness.cli.measure_options import MeasureOptions
+from harness.cli.printing import print_text
 from harness.observations.run_folder import RunData
 from harness.reports.taken_over import count_taken, describe_taken
 from harness.run.cached_cells import CachedCells, store_cells
@@ -50,9 +49,9 @@ class CellReuse:
     def print_notes(self, data: RunData) -> None:
         """Tell on standard error what was taken over, and what was damaged."""
         if taken := describe_taken(count_taken(data.observations)):
-            click.echo(f"Taken over: {taken}; --fresh measures all", err=True)
+            print_text(f"Taken over: {taken}; --fresh measures all", err=True)
         if self._cache.damaged:
             entries = (
                 f"{self._cache.damaged} damaged entr{'y' if self._cache.damaged == 1 else 'ies'}"
             )
-            click.echo(f"{entries} of {self._cache.folder} were removed", err=True)
+            print_text(f"{entries} of {self._cache.folder} were removed", err=True)

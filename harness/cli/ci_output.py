@@ -6,15 +6,13 @@ page of the job. For GitLab standard output is the code quality report alone.
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
-import click
-
+from harness.cli.printing import print_json, print_text
 from harness.errors import FileError, HarnessError, InfrastructureError
 from harness.reports.annotations import (
     Annotation,
@@ -43,11 +41,11 @@ def without_commands() -> Iterator[None]:
     ("Stopping and starting workflow commands", docs.github.com: the token must not be guessed.)
     """
     token = secrets.token_hex(16)
-    click.echo(f"::stop-commands::{token}")
+    print_text(f"::stop-commands::{token}")
     try:
         yield
     finally:
-        click.echo(f"::{token}::")
+        print_text(f"::{token}::")
 
 
 def print_annotations(
@@ -56,10 +54,10 @@ def print_annotations(
     """Print the findings for a CI; for GitHub, ``summary(most_bytes)`` is the job's page."""
     root = checkout_root()
     if form == GITLAB:
-        click.echo(json.dumps(code_quality(annotations, root), ensure_ascii=False, indent=1))
+        print_json(code_quality(annotations, root))
         return
     for command in github_commands(annotations, root):
-        click.echo(command)
+        print_text(command)
     write_step_summary(summary)
 
 
@@ -94,7 +92,7 @@ def checkout_root() -> Path:
 def print_error(error: HarnessError) -> None:
     """Print an error that ended a command with ``--format github`` as an annotation too."""
     for annotation in _annotate_error(error):
-        click.echo(github_command(annotation, checkout_root()))
+        print_text(github_command(annotation, checkout_root()))
 
 
 def _annotate_error(error: HarnessError) -> Iterable[Annotation]:

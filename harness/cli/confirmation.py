@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from harness.cli.printing import print_text
 from harness.errors import UsageError
 
 #: The estimate of cells per second: two cores measure 20 to 60, depending on the clients.
@@ -46,7 +47,7 @@ def confirm_measuring(what: str, cells: int, *, yes: bool, quiet: bool = False) 
     )
     if seconds <= LONG or yes:
         if not quiet:
-            click.echo(message, err=True)
+            print_text(message, err=True)
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from harness.cli.argument_checks import check_values
+
 
 class OptionGroup(Enum):
     """The groups of options, in the order in which a help text has them."""
@@ -29,7 +31,13 @@ class GroupedOption(click.Option):
 
 
 class GroupedCommand(click.Command):
-    """A command whose help text has its options by group."""
+    """A command whose help text has its options by group, and which checks all values first."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse as click does what :func:`check_values` finds to be possible."""
+        if not ctx.resilient_parsing:
+            check_values(self, ctx, args)
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one section per group; ``--help`` is in the last one."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from harness.catalog.builds import NO_ADDITIONS, Build, UserAdditions
 from harness.catalog.clients import all_clients, all_controls, find_client
 from harness.catalog.peers import is_peer
+from harness.catalog.selectors import split_globs
 from harness.images.batch_build import Orderable, add_parts, list_orderables, order_name
 from harness.images.recipe import Recipe, RecipeKind
 from harness.images.recipes import (
@@ -17,7 +18,7 @@ from harness.images.recipes import (
     sasl_recipe,
 )
 from harness.paths import images_dir
-from harness.run.choosing import check_used, choose_builds, choose_from, split_globs
+from harness.run.choosing import check_used, choose_builds, choose_from
 
 
 def choose_orders(

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from importlib import import_module
 
 import click
+from click.shell_completion import CompletionItem
 
 from harness.cli.closed_output import is_output_closed
-from harness.errors import OutputClosedError
+from harness.errors import OutputClosedError, suggest_names
 
 
 class LazyGroup(click.Group):
@@ -35,6 +36,17 @@ class LazyGroup(click.Group):
                 raise OutputClosedError from None
             raise
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first argument names; an unknown one gets the nearest names."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if close := suggest_names(args[0], self.list_commands(ctx)):
+                raise click.UsageError(f"No such command {args[0]!r}: {close}", ctx) from error
+            raise
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands' names, sorted."""
         return sorted({*super().list_commands(ctx), *self.lazy})
@@ -46,6 +58,12 @@ class LazyGroup(click.Group):
             command: click.Command = getattr(import_module(module), attribute)
             return command
         return super().get_command(ctx, cmd_name)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands that begin so, from the table: click would load every module."""
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        commands = [CompletionItem(name, help=self.lazy[name][1]) for name in names]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write each command's line as click does, from the table."""

@@ -14,12 +14,15 @@ from harness import __version__
 from harness.cli.closed_output import discard_output, is_output_closed
 from harness.cli.grouped_help import format_examples
 from harness.cli.lazy import LazyGroup
+from harness.cli.printing import print_text
+from harness.cli.terminal import fit_output, is_styled
 from harness.errors import (
     ExitCode,
     HarnessError,
     InfrastructureError,
     OutputClosedError,
     RunInterruptedError,
+    UsageError,
 )
 
 #: For each command: where it is, and the first sentence of its help (at most 55 characters).
@@ -43,6 +46,10 @@ COMMANDS = {
     "compare": (
         "harness.cli.commands.compare:compare_command",
         "Compare two runs: which cells and verdicts differ.",
+    ),
+    "doctor": (
+        "harness.cli.commands.doctor:doctor_command",
+        "Check whether this machine can measure.",
     ),
     "explain": (
         "harness.cli.commands.explain:explain_command",
@@ -114,6 +121,20 @@ Exit codes:
   5    the selection selects nothing
   141  the reader of the output closed it, as head(1) does"""
 
+#: Characters of an error's line that are printed; what follows a longer value is at its end.
+MOST_OF_LINE = 4000
+#: Errors of the system that a wrong path gives.
+_WRONG_PATHS = frozenset(
+    {
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.EACCES,
+        errno.ENXIO,
+    }
+)
 #: What a run that is resumed must be given again, since a run folder names no local file.
 REPEATED_OPTIONS = frozenset({"--scenarios-dir", "--source", "--image", "--client", "--registry"})
 
@@ -129,8 +150,11 @@ REPEATED_OPTIONS = frozenset({"--scenarios-dir", "--source", "--image", "--clien
     ),
 )
 @click.version_option(__version__, prog_name="postfix-matrix")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Find out what Postfix's TLS settings really do: real servers, real clients."""
+    context.color = is_styled()
+    fit_output()
 
 
 def main() -> None:
@@ -151,34 +175,58 @@ def run_cli(arguments: list[str]) -> int:
     try:
         code = cli.main(arguments, prog_name="postfix-matrix", standalone_mode=False)
     except HarnessError as error:
-        click.echo(f"postfix-matrix: {error}", err=True)
+        _print_error(error)
         if _is_for_github(arguments):
             from harness.cli.ci_output import print_error
 
             print_error(error)
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        print_text(_describe_click_error(error), err=True)
         return ExitCode.USAGE
     except OutputClosedError:
         return ExitCode.OUTPUT_CLOSED
     except OSError as error:
-        click.echo(f"postfix-matrix: {_explain_os_error(error)}", err=True)
-        return ExitCode.INFRASTRUCTURE
+        explained = _explain_os_error(error, arguments)
+        _print_error(explained)
+        return explained.exit_code
     except (KeyboardInterrupt, click.Abort) as error:
-        click.echo(f"postfix-matrix: {explain_interruption(error, arguments)}", err=True)
+        print_text(f"postfix-matrix: {explain_interruption(error, arguments)}", err=True)
         return ExitCode.INTERRUPTED
     except Exception:
         import traceback
 
-        traceback.print_exc()
-        click.echo(
+        print_text(traceback.format_exc(), err=True, nl=False)
+        print_text(
             "postfix-matrix: this is a bug of postfix-matrix itself; what was measured is kept.\n"
             "  next step: please report it with the lines above",
             err=True,
         )
         return ExitCode.INFRASTRUCTURE
     return code if isinstance(code, int) else ExitCode.OK
+
+
+def _print_error(error: HarnessError) -> None:
+    """Print an error on standard error; a line of a value that is too long is cut."""
+    print_text("\n".join(map(cut_line, f"postfix-matrix: {error}".split("\n"))), err=True)
+
+
+def cut_line(line: str) -> str:
+    """The beginning and the end of a line of more than :data:`MOST_OF_LINE` characters."""
+    left_out = len(line) - MOST_OF_LINE
+    if left_out <= 0:
+        return line
+    half = MOST_OF_LINE // 2
+    return f"{line[:half]}[{left_out} characters left out]{line[-half:]}"
+
+
+def _describe_click_error(error: click.ClickException) -> str:
+    """An error of click's own, with the command's usage, as ``error.show()`` would print it."""
+    lines = [f"Error: {cut_line(error.format_message())}"]
+    context = getattr(error, "ctx", None)
+    if isinstance(context, click.Context):
+        lines = [context.get_usage(), f"Try '{context.command_path} --help' for help.", "", *lines]
+    return "\n".join(lines)
 
 
 def explain_interruption(error: BaseException, arguments: list[str]) -> str:
@@ -208,8 +256,23 @@ def _is_for_github(arguments: list[str]) -> bool:
     return "--format=github" in arguments or ("--format", "github") in pairs
 
 
-def _explain_os_error(error: OSError) -> InfrastructureError:
+def _is_named(filename: object, arguments: list[str]) -> bool:
+    """Whether a command line names a file, or a folder that it lies in."""
+    if not isinstance(filename, str | Path):
+        return False
+    path = Path(filename)
+    named = [Path(part) for text in arguments for part in (text, text.rpartition("=")[2]) if part]
+    return any(each == path or each in path.parents for each in named)
+
+
+def _explain_os_error(error: OSError, arguments: list[str]) -> HarnessError:
+    """What an error of the system means: of a file that the command line names, a wrong name."""
     where = f" {error.filename}" if error.filename else ""
+    if error.errno in _WRONG_PATHS and _is_named(error.filename, arguments):
+        return UsageError(
+            f"{error.filename}: {error.strerror}",
+            next_step="name a file or folder that is there, and that you may read",
+        )
     if error.errno == errno.ENOSPC:
         return InfrastructureError(
             f"no space is left on the disk{where}; what was measured before is kept",

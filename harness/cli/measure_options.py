@@ -12,7 +12,9 @@ import click
 
 from harness.catalog.builds import NO_ADDITIONS, Build, UserAdditions
 from harness.catalog.plan import Plan
+from harness.cli.argument_checks import Seconds, WholeNumber
 from harness.cli.grouped_help import OptionGroup, grouped_option
+from harness.cli.output_paths import OutputFolder
 from harness.cli.progress import Display
 from harness.cli.registry_options import registry_options
 from harness.cli.selection import narrowing_options
@@ -23,10 +25,7 @@ from harness.cli.source_options import (
     source_options,
 )
 from harness.images.registry import ImageRegistry
-from harness.observations.run_folder import (
-    RunData,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
 from harness.run.choosing import (
     Selection,
     choose_builds,
@@ -40,6 +39,8 @@ from harness.scenarios.scenario import Scenario
 from harness.tls import INBOUND
 
 TEXT, JSON, MARKDOWN = "text", "json", "markdown"
+#: The longest time limit of a dialogue, in seconds: RFC 5321, 4.5.3.2 has no longer one.
+MOST_SECONDS = 3600.0
 
 
 def format_option(
@@ -194,7 +195,7 @@ def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
         grouped_option(
             OptionGroup.MEASURING,
             "--time-limit",
-            type=click.FloatRange(0.1),
+            type=Seconds(0.1, MOST_SECONDS),
             default=10.0,
             show_default=True,
             help="Seconds that one SMTP dialogue may take.",
@@ -202,7 +203,7 @@ def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
         grouped_option(
             OptionGroup.MEASURING,
             "--jobs",
-            type=click.IntRange(1, MOST_JOBS),
+            type=WholeNumber(1, MOST_JOBS),
             default=8,
             show_default=True,
             help="SMTP dialogues at the same time.",
@@ -210,7 +211,7 @@ def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
         grouped_option(
             OptionGroup.OUTPUT,
             "--runs",
-            type=click.Path(path_type=Path),
+            type=OutputFolder(),
             default=RUNS,
             show_default=True,
             help="The folder that runs are written to.",

@@ -15,8 +15,8 @@ from rich.text import Text
 
 from harness.catalog.cells import is_control
 from harness.cli.activities import Activities, Activity
+from harness.cli.output import HarmlessConsole
 from harness.observations.record import Outcome
-from harness.reports.plain_text import escape_controls
 from harness.run.events import BuildBegun, Event, Missing, Notice, Planned, Seen, Step
 
 #: Plain output prints its progress at most this often, in seconds.
@@ -41,7 +41,7 @@ class Display:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``clock`` gives the time in seconds; what it starts from does not matter."""
-        self._console = console or Console(stderr=True)
+        self._console = console or HarmlessConsole(stderr=True)
         self._quiet = quiet
         self._clock = clock
         self._lock = threading.Lock()
@@ -105,7 +105,8 @@ class Display:
                 case Planned(total, done):
                     self._show_plan(total, done)
                 case Seen(observation):
-                    self._count_outcome(observation.outcome, is_control(observation.build))
+                    if observation.again is None or observation.again.evidence is None:
+                        self._count_outcome(observation.outcome, is_control(observation.build))
 
     def print_heartbeats(self) -> None:
         """Print what has been going on for a minute without a line in the log."""
@@ -149,7 +150,7 @@ class Display:
 
     def _print_line(self, text: str, style: str = "") -> None:
         console = self._live.console if self._live is not None else self._console
-        console.print(Text(escape_controls(text), style=style), soft_wrap=True)
+        console.print(Text(text, style=style), soft_wrap=True)
 
     def _render_live(self) -> RenderableType:
         now = self._clock()

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-
-import click
 
 from harness.catalog.builds import UserAdditions
 from harness.catalog.releases import Release, all_releases
 from harness.catalog.selectors import select_names
+from harness.cli.printing import print_json, print_text
 from harness.paths import cache_dir
-from harness.reports.plain_text import escape_controls
 from harness.reports.reachability_json import reachability_data
 from harness.reports.reachability_text import format_reachability
 from harness.sources.archives import is_cached
@@ -38,9 +35,9 @@ def print_reachable(
         _print_places,
     )
     if as_json:
-        click.echo(json.dumps(reachability_data(answers), indent=2))
+        print_json(reachability_data(answers), indent=2)
     else:
-        click.echo(escape_controls("\n".join(format_reachability(answers))))
+        print_text("\n".join(format_reachability(answers)))
 
 
 def list_releases(additions: UserAdditions) -> dict[str, Release]:
@@ -54,4 +51,4 @@ def list_releases(additions: UserAdditions) -> dict[str, Release]:
 def _print_places(files: int, places: Sequence[str]) -> None:
     if places:
         what = "file" if files == 1 else f"{files} files"
-        click.echo(f"looking for {what} at {', '.join(places)}", err=True)
+        print_text(f"looking for {what} at {', '.join(places)}", err=True)

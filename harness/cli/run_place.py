@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import click
-
+from harness.cli.printing import print_text
 from harness.observations.run_folder import RunData
 from harness.reports.problems import describe_problems
 
@@ -13,12 +12,12 @@ def print_run_place(data: RunData | None, *, blank_line: bool = True) -> None:
     if data is None:
         return
     if blank_line:
-        click.echo(err=True)
-    click.echo(f"The run is in {data.folder}", err=True)
+        print_text(err=True)
+    print_text(f"The run is in {data.folder}", err=True)
     print_problems(data)
 
 
 def print_problems(data: RunData) -> None:
     """Print on standard error what could not be measured in a run; nothing if all was."""
     if problems := describe_problems(data):
-        click.echo(problems, err=True)
+        print_text(problems, err=True)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import click
-
+from harness.cli.argument_checks import InputFolder
+from harness.cli.completion import COMPLETE_AXIS
 from harness.cli.grouped_help import OptionGroup, grouped_option
 
 _AXES = (
@@ -49,12 +48,17 @@ def _with_axes(
     for name, short, text in reversed(axes):
         names = (name, short) if short else (name,)
         option = grouped_option(
-            OptionGroup.SELECTION, *names, multiple=True, metavar="GLOBS", help=text
+            OptionGroup.SELECTION,
+            *names,
+            multiple=True,
+            metavar="GLOBS",
+            help=text,
+            shell_complete=COMPLETE_AXIS[name],
         )
         command = option(command)
     return grouped_option(
         OptionGroup.SOURCES,
         "--scenarios-dir",
-        type=click.Path(path_type=Path),
+        type=InputFolder(),
         help="Your own folder of scenarios, instead of those that come with the tool.",
     )(command)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from harness.catalog.builds import UserAdditions, check_image_name
 from harness.catalog.clients import Client, user_client
+from harness.catalog.references import check_reference
 from harness.catalog.releases import Release
+from harness.cli.argument_checks import AnyText
 from harness.cli.grouped_help import OptionGroup, grouped_option
 from harness.errors import UsageError
 from harness.paths import cache_dir
@@ -22,6 +25,7 @@ _SOURCE = grouped_option(
     "--source",
     "sources",
     multiple=True,
+    type=AnyText(),
     metavar="RELEASE=PATH",
     help="Build a release from your own folder or tarball, such as "
     "postfix-3.1.0=~/src/postfix; its results are marked 'unverified source'.",
@@ -74,7 +78,8 @@ def _parse_client(value: str) -> tuple[str, Client]:
         raise UsageError(
             f"--client {value} names no image", next_step="write it as --client NAME=REFERENCE"
         )
-    return name, user_client(name, reference)
+    with _naming_option("--client", value):
+        return name, user_client(name, check_reference(reference))
 
 
 def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -126,4 +131,15 @@ def _index_by_name(option: str, named: Iterable[tuple[str, T]]) -> dict[str, T]:
 def _parse_image(value: str) -> tuple[str, str]:
     """``NAME=REFERENCE``, or a reference that is a valid name itself."""
     name, equals, reference = value.partition("=")
-    return check_image_name(name), reference if equals else name
+    with _naming_option("--image", value):
+        return check_image_name(name), check_reference(reference if equals else name)
+
+
+@contextmanager
+def _naming_option(option: str, value: str) -> Iterator[None]:
+    """Errors on a part of an option's value name the option and the whole value, too."""
+    try:
+        yield
+    except UsageError as error:
+        what = f"{option} {value}: {error.what}"
+        raise UsageError(what, cause=error.cause, next_step=error.next_step) from error

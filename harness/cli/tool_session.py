@@ -99,6 +99,13 @@ class ToolOutcome:
             return True
         return exit_code(self.data) != ExitCode.OK
 
+    @property
+    def unmeasured_builds(self) -> tuple[str, ...]:
+        """The builds on which the tool was to be tried, and what it left was not measured."""
+        measured = {each.trial.result.build for each in self.measurements if each.measured.cells}
+        names = [build.result.build for build in self.report.builds if not build.result.skip]
+        return tuple(name for name in names if name not in measured)
+
     def make_snapshot(self, selection: RecordedSelection) -> Snapshot | None:
         """The snapshot of what was measured, with the settings that the tool left on each build."""
         snapshot: Snapshot | None = None

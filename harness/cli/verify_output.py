@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import click
-
 from harness.cli.ci_output import CI_FORMS, GITHUB, as_text, print_annotations
 from harness.cli.measure_options import JSON, MARKDOWN, TEXT
+from harness.cli.printing import print_json, print_text
 from harness.observations.run_folder import RunData
 from harness.reports.step_summary import verify_summary
 from harness.reports.verify_annotations import Locate, verify_annotations
@@ -37,7 +35,7 @@ class AnswerOutput:
         if self.form not in (TEXT, GITHUB):
             return
         with as_text(self.form):
-            click.echo(verification_text(data, self.candidate.id, answers, verbose=self.verbose))
+            print_text(verification_text(data, self.candidate.id, answers, verbose=self.verbose))
 
     def print_rest(
         self,
@@ -50,9 +48,9 @@ class AnswerOutput:
         scenario = self.candidate.id
         if self.form == JSON:
             document = verification_data(data, scenario, answers, self.named, remedy)
-            click.echo(json.dumps(document, ensure_ascii=False, indent=1))
+            print_json(document)
         elif self.form == MARKDOWN:
-            click.echo(verification_markdown(data, scenario, answers, remedy, verbose=self.verbose))
+            print_text(verification_markdown(data, scenario, answers, remedy, verbose=self.verbose))
         elif self.form in (TEXT, GITHUB) and remedy is not None:
             self._print_remedy(remedy, answers)
         if self.form in CI_FORMS:
@@ -68,4 +66,4 @@ class AnswerOutput:
     def _print_remedy(self, remedy: TriedRemedy, answers: Sequence[ServiceAnswer]) -> None:
         if lines := list(remedy_lines(remedy, answers)):
             with as_text(self.form):
-                click.echo("\n".join(["", *lines]))
+                print_text("\n".join(["", *lines]))

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
+
+from docker.errors import DockerException
 
 from harness.catalog.clients import Client
 from harness.clients.contract import (
@@ -21,7 +25,7 @@ from harness.clients.contract import (
     Request,
 )
 from harness.docker_engine.session import engine_errors
-from harness.errors import InfrastructureError
+from harness.errors import FaultError, InfrastructureError
 from harness.scenarios.lab_names import CLIENT_DOMAIN
 from harness.targets.lab import (
     PKI_DIR,
@@ -70,7 +74,10 @@ class Driver:
         self._has_certificates = False
         self._loop = asyncio.get_running_loop()
         self._container: Any = None
+        self._address = ""
         self._extras: frozenset[str] | None = None
+        #: When the driver last wrote a line, on the monotonic clock.
+        self._last_answer = 0.0
 
     async def start(self) -> None:
         """Start the container, unless it runs.
@@ -126,12 +133,17 @@ class Driver:
             return _error_result(request, f"{DIED} as it started")
         future: asyncio.Future[ClientResult] = self._loop.create_future()
         self._waiting[request.id] = future
+        began = time.monotonic()
         try:
             stream.write(request.to_json() + "\n")
-            async with asyncio.timeout(request.time_limit + GRACE):
-                return await future
+            return await self._await_result(future, request.time_limit)
         except TimeoutError:
             limit = request.time_limit + GRACE
+            if self._last_answer < began and stream is self._stream:
+                # It gave no other request an answer either: it was stopped, or cut off.
+                self._stream = None
+                await asyncio.to_thread(self._remove_container)
+                return _error_result(request, f"{DIED}: it gave no answer in {limit:g} s")
             return _error_result(
                 request, f"the driver gave no answer in {limit:g} s: {_last_errors(stream)}"
             )
@@ -139,6 +151,44 @@ class Driver:
             return _error_result(request, f"the driver's pipe is closed: {error}")
         finally:
             self._waiting.pop(request.id, None)
+
+    async def _await_result(
+        self, future: asyncio.Future[ClientResult], time_limit: float
+    ) -> ClientResult:
+        """Wait for a result, for longer while the machine is slow.
+
+        Raises:
+            TimeoutError: it did not come.
+        """
+        began = time.monotonic()
+        while True:
+            limit = time_limit + self._lab.pace.stretch(GRACE)
+            left = began + limit - time.monotonic()
+            done, _ = await asyncio.wait({future}, timeout=max(0.0, min(left, GRACE)))
+            if done:
+                return future.result()
+            if left <= 0:
+                raise TimeoutError
+
+    async def check_network(self) -> None:
+        """Have another container started for the next request if this one is cut off."""
+        container, stream = self._container, self._stream
+        if stream is None:
+            return
+        try:
+            is_there = await asyncio.to_thread(self._lab.has_address, container, self._address)
+        except FaultError:
+            return
+        if not is_there and stream is self._stream:
+            self._stream = None
+            await asyncio.to_thread(self._remove_container)
+
+    def _remove_container(self) -> None:
+        """Remove a container that does not answer; the next request starts another one."""
+        if self._last_stream is not None:
+            self._last_stream.close()
+        with suppress(DockerException):
+            self._container.remove(force=True, v=True)
 
     async def _place_certificates(self) -> None:
         """Put the client certificates into the container, once, when a request names one.
@@ -182,6 +232,7 @@ class Driver:
         name = f"client-{self.name}" + (f"-{self._starts}" if self._starts > 1 else "")
         container = self._lab.start(self._reference, name, self._role)
         self._container = container
+        self._address = self._lab.address(container)
         self._has_certificates = False
         put_files(container, {CA_FILE: FileSpec(self._lab.pki.ca)})
         stream = self._last_stream = self._make_stream(container)
@@ -202,6 +253,7 @@ class Driver:
         return stream
 
     def _take_lines(self, lines: list[str]) -> None:
+        self._last_answer = time.monotonic()
         for line in lines:
             try:
                 result = ClientResult.from_json(line)

@@ -7,12 +7,11 @@ ends; so the next session recognises what a killed one left behind, and removes 
 
 from __future__ import annotations
 
-import os
 import secrets
 import socket
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,12 +22,16 @@ from docker.errors import APIError, DockerException, NotFound
 from filelock import FileLock, Timeout
 from requests import RequestException
 
-from harness.errors import InfrastructureError
+from harness.docker_engine.address import find_engine, use_engine
+from harness.docker_engine.trouble import ANSWER_LIMIT, explain_silence
+from harness.errors import FaultError
 
 _Filters = dict[str, str | list[str] | bool]
 
 #: Containers that are removed at a time: each waits for its processes to end.
 _REMOVALS = 8
+#: For a client that only asks for the version of the engine's interface.
+_ANY_VERSION = "1.41"
 #: For one call to the engine, in seconds.
 CALL_LIMIT = 600.0
 LABEL_RUN = "org.postfix-matrix.run"
@@ -36,37 +39,36 @@ LABEL_HOST = "org.postfix-matrix.host"
 
 
 def connect(time_limit: float = CALL_LIMIT) -> docker.DockerClient:
-    """A client of the engine at ``DOCKER_HOST``, or else at the default socket.
+    """A client of the engine that the ``docker`` command would use (``address.py``).
 
-    ``time_limit`` is for one call, in seconds; a build step may take minutes.
+    ``time_limit`` is for one call, in seconds; a build step may take minutes. The first call has a
+    shorter one, so that an engine that hangs is noticed.
 
     Raises:
+        UsageError: DOCKER_HOST or a Docker context has no address of an engine.
         InfrastructureError: no engine answers.
     """
+    address = find_engine()
+    use_engine(address)
     try:
-        client = docker.from_env(timeout=int(time_limit))
-        client.ping()
-    except DockerException as error:
-        where = os.environ.get("DOCKER_HOST", "the default socket")
-        raise InfrastructureError(
-            f"no Docker engine answers at {where}: {error}",
-            cause="Docker is not installed, not running, or this user may not talk to it",
-            next_step="'make setup' installs and starts one on Debian and Ubuntu as root; "
-            "elsewhere install Docker, or set DOCKER_HOST",
-        ) from error
-    return client
+        # With a version given, the constructor does not speak: its connections could not be closed.
+        with closing(docker.from_env(timeout=ANSWER_LIMIT, version=_ANY_VERSION)) as first:
+            version = first.api.version(api_version=False)["ApiVersion"]
+        return docker.from_env(timeout=int(time_limit), version=str(version))
+    except (DockerException, RequestException, ValueError, KeyError, TypeError) as error:
+        raise explain_silence(address, error) from error
 
 
 @contextmanager
 def engine_errors(what: str) -> Iterator[None]:
-    """Turn an error of the engine, or of the connection to it, into an InfrastructureError.
+    """Turn an error of the engine, or of the connection to it, into a FaultError.
 
     ``what`` names the action, in a form that can follow "Docker: ".
     """
     try:
         yield
     except (DockerException, RequestException) as error:
-        raise InfrastructureError(
+        raise FaultError(
             f"Docker: {what} failed: {error}",
             cause="the container or the engine is gone, or out of disk or memory",
             next_step="'docker info' shows whether the engine answers, 'docker system df' its disk",

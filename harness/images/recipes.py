@@ -113,6 +113,8 @@ def client_recipe(client: Client) -> Recipe:
     parents = {"BASE": base_recipe(client.suite, client.files)}
     if client.brings_python:
         parents["PYTHON"] = _python_recipe()
+    if client.fetches_files:
+        parents["FETCHER"] = base_recipe(base_suite())
     if client.build:
         parents["POSTFIX"] = build_recipe(Build.parse(client.build))
     if client.openssl:

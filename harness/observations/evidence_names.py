@@ -36,6 +36,13 @@ def evidence_path(cell_id: str) -> str:
     return f"evidence/{make_file_name(build)}/{make_file_name(scenario)}/{file}.json"
 
 
+def again_path(earlier: str) -> str:
+    """Where a cell's evidence is written that has a file, ``earlier``: evidence-2/…, and so on."""
+    folder, _, file = earlier.partition("/")
+    number = folder.partition("-")[2]
+    return f"evidence-{int(number) + 1 if number.isdigit() else 2}/{file}"
+
+
 def instance_path(build: str, scenario: str) -> str:
     """Where an instance's evidence is written, relative to the run folder."""
     return f"instances/{make_file_name(build)}/{make_file_name(scenario)}.json"

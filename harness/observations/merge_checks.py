@@ -9,14 +9,8 @@ from pathlib import Path
 
 from harness.catalog.cells import is_control
 from harness.errors import UsageError
-from harness.observations.run_folder import (
-    RUN_SCHEMA,
-    Axes,
-    ImageInfo,
-    RunData,
-    ScenarioInfo,
-    ShardInfo,
-)
+from harness.observations.run_folder import RunData
+from harness.observations.run_json import RUN_SCHEMA, Axes, ImageInfo, ScenarioInfo, ShardInfo
 
 _MEASURE_AGAIN = "measure both with the same inputs, or merge only runs that have them"
 

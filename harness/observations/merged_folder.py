@@ -9,22 +9,15 @@ from typing import Any
 
 from harness.catalog.plan import Plan
 from harness.errors import UsageError
-from harness.observations.evidence_names import evidence_path, instance_path
+from harness.observations.evidence_names import again_path, evidence_path, instance_path
 from harness.observations.journal import Journal
 from harness.observations.licence import citation
 from harness.observations.local_paths import hide_in_command
 from harness.observations.merge_checks import SameInputs, is_one_plan, unfinished_runs, whole_axes
 from harness.observations.merging import merge_axes
 from harness.observations.record import Observation, Outcome
-from harness.observations.run_folder import (
-    RUN_SCHEMA,
-    Axes,
-    MergedRun,
-    Missing,
-    RunData,
-    ScopeAxes,
-    list_flaky_observations,
-)
+from harness.observations.run_folder import RunData, list_flaky_observations
+from harness.observations.run_json import RUN_SCHEMA, Axes, MergedRun, Missing, ScopeAxes
 from harness.observations.run_record import (
     closing_figures,
     describe_host,
@@ -33,7 +26,7 @@ from harness.observations.run_record import (
 )
 
 #: Fields of an observation that differ between two runs with the same result.
-OF_THE_RUN = frozenset({"seconds", "evidence", "control", "run", "measured", "taken_over"})
+OF_THE_RUN = frozenset({"seconds", "evidence", "control", "run", "measured", "taken_over", "again"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +136,7 @@ class MergedFolder:
             evidence = _find_evidence(data.folder, observation.evidence)
             if evidence is not None:
                 self._journal.take_file(evidence, str(placed.evidence))
+            placed = self._take_earlier(data, placed)
         self._journal.add_line(placed)
         kept.append((data.run.id, placed))
         if len(kept) > 1 and not _is_result(placed):
@@ -152,6 +146,19 @@ class MergedFolder:
             kept.append(counting)
             self._journal.add_line(counting[1])
         return True
+
+    def _take_earlier(self, data: RunData, placed: Observation) -> Observation:
+        """Take over the evidence of the measurement before, of a cell that was measured again."""
+        again = placed.again
+        if again is None or again.evidence is None or placed.evidence is None:
+            return placed
+        place = again_path(placed.evidence)
+        while (self.folder / place).exists():
+            place = again_path(place)
+        evidence = _find_evidence(data.folder, again.evidence)
+        if evidence is not None:
+            self._journal.take_file(evidence, place)
+        return replace(placed, again=replace(again, evidence=place if evidence else None))
 
     def _place_evidence(self, cell: str) -> str:
         """Where a cell's evidence goes; beside that of the same cell it is in evidence-2/…"""

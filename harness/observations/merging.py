@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.errors import UsageError
-from harness.observations.run_folder import (
-    Axes,
-    RunData,
-    ScopeAxes,
-)
+from harness.observations.run_folder import RunData
+from harness.observations.run_json import Axes, ScopeAxes
 
 
 def merge_runs(first: RunData, second: RunData) -> RunData:

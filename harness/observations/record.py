@@ -86,6 +86,28 @@ class TakenOver:
     measured: str
 
 
+class AgainReason(StrEnum):
+    """Why a cell was measured again in the same run."""
+
+    #: It timed out; the second measurement was made when nothing else was measured any more.
+    TIMEOUT = "timeout"
+    #: The client's driver failed.
+    ERROR = "error"
+    #: What it was measured with was ended, stopped or cut off before it had a result.
+    FAULT = "fault"
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """That a cell was measured again, and why; ``evidence`` is the file of the measurement before.
+
+    None: there was none to record. What happened is in the evidence of the cell (``faults``).
+    """
+
+    why: AgainReason
+    evidence: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """One line of ``observations.jsonl``.
@@ -132,13 +154,15 @@ class Observation:
     tool: str | None = None
     postfix: str | None = None
     openssl: str | None = None
+    again: Again | None = None
     schema: int = SCHEMA
 
     def to_json(self) -> str:
         """The observation as one line of JSON, without the line's end."""
         data = asdict(self)
-        if self.taken_over is None:
-            del data["taken_over"]
+        for key in ("taken_over", "again"):
+            if data[key] is None:
+                del data[key]
         return json.dumps(data, ensure_ascii=False)
 
     @classmethod
@@ -165,4 +189,7 @@ class Observation:
         data["obstacles"] = tuple(data.get("obstacles") or ())
         if data.get("taken_over") is not None:
             data["taken_over"] = TakenOver(**data["taken_over"])
+        if data.get("again") is not None:
+            again = data["again"]
+            data["again"] = Again(AgainReason(again["why"]), again.get("evidence"))
         return cls(**data)

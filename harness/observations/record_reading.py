@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from harness.observations.run_folder import ImageInfo, RunRecord, load_run_form
+from harness.observations.run_folder import load_run_form
+from harness.observations.run_json import ImageInfo, RunRecord
 
 
 def read_record(data: Mapping[str, Any]) -> RunRecord:

@@ -20,11 +20,12 @@ from harness.observations.local_paths import (
     places_of_machine,
 )
 from harness.observations.record import MeasuredWith, Observation
-from harness.observations.run_folder import (
+from harness.observations.run_json import (
     RUN_SCHEMA,
     ImageInfo,
     MergedRun,
     Missing,
+    PaceInfo,
     RunRecord,
 )
 from harness.scenarios.expectations import where_data
@@ -61,10 +62,11 @@ class RunOpening:
         images: Mapping[str, Mapping[str, Any]],
         missing: Iterable[Missing],
         summary: Mapping[str, Any] | None = None,
+        pace: PaceInfo | None = None,
     ) -> dict[str, Any]:
         """The whole of ``run.json``; a run with a summary is finished.
 
-        It names no path of this machine (observations.local_paths).
+        It names no path of this machine (observations.local_paths). ``pace`` is how slow it was.
         """
         places = places_of_machine(self.folder)
         return {
@@ -87,6 +89,7 @@ class RunOpening:
             },
             "images": {name: _hide_places(image, places) for name, image in images.items()},
             "missing": hide_local_paths([asdict(entry) for entry in missing], places),
+            **({"pace": asdict(pace)} if pace else {}),
             "summary": summary,
         }
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from harness.observations.record import Observation, Outcome
 from harness.observations.run_folder import RunData
 from harness.pytest_plugin.engine_requests import CellAnswer
-from harness.pytest_plugin.failures import count_more, describe_place, evidence_command
+from harness.pytest_plugin.failures import count_more, describe_place
 from harness.pytest_plugin.not_measured import NotMeasured
 from harness.pytest_plugin.protocol_facts import describe_ending
+from harness.reports.evidence_command import evidence_command
 from harness.reports.verify_findings import reply_and_log
 from harness.verdicts.observation_diff import INCONCLUSIVE, protocol_of
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from harness.observations.record import Observation
 from harness.observations.run_folder import read_evidence
 from harness.pytest_plugin.engine_requests import CellAnswer
-from harness.pytest_plugin.failures import evidence_command
 from harness.pytest_plugin.not_measured import NotMeasured
 from harness.pytest_plugin.protocol_facts import describe_ending
+from harness.reports.evidence_command import evidence_command
 from harness.verdicts.observation_diff import INCONCLUSIVE, cipher_of, group_of, protocol_of
 
 

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from harness.observations.run_folder import RunData
-from harness.reports.plain_text import escape_controls
+from harness.plain_text import escape_controls
+from harness.reports.evidence_command import evidence_command
 from harness.reports.verify_findings import reply_and_log
 from harness.verdicts.judging import Judged, Mismatch, UnmeasuredCell
 
 #: Cells that are shown in full; of the others there is one line each.
 _MOST_IN_FULL = 10
-
-
-def evidence_command(folder: Path, cell: str) -> str:
-    """The command that shows a cell's evidence, from the current folder."""
-    path = folder
-    if folder.is_relative_to(Path.cwd()):
-        path = folder.relative_to(Path.cwd())
-    return f"postfix-matrix show --run {shlex.quote(str(path))} {shlex.quote(cell)}"
 
 
 def describe_judged(data: RunData, judged: Judged) -> list[str]:

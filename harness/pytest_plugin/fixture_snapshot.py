@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.catalog.selectors import split_globs
 from harness.cli.snapshot_files import (
     make_locate,
     names_for_snapshot,
@@ -17,8 +18,8 @@ from harness.cli.snapshot_files import (
     write_snapshot,
 )
 from harness.errors import UsageError
-from harness.observations.run_folder import Axes, RunData, RunRecord
-from harness.pytest_plugin.failures import evidence_command
+from harness.observations.run_folder import RunData
+from harness.observations.run_json import Axes, RunRecord
 from harness.pytest_plugin.not_measured import NotMeasured
 from harness.pytest_plugin.plugin_state import PluginState, state_of
 from harness.pytest_plugin.server_measurer import ServerMeasurer
@@ -34,7 +35,6 @@ from harness.reports.comparison_report import (
     sort_for_display,
 )
 from harness.reports.comparison_text import comparison_lines
-from harness.run.choosing import split_globs
 from harness.scenarios.policies import load_policies
 from harness.scenarios.scenario import Scenario
 from harness.snapshots.checking import CheckResult, SnapshotCheck, choose_places
@@ -108,7 +108,7 @@ class SnapshotChecker:
                 next_step="run pytest with --postfix-update, look at the file, and commit it",
             )
         result, report = _check_server(path, known_level, server, selection)
-        _raise_if_red(report, result, server)
+        _raise_if_red(report, result)
         if unchecked := describe_unselected(result):
             self._node.warn(SnapshotWarning(f"{path.name}: {unchecked}"))
 
@@ -246,20 +246,16 @@ def check_level(path: Path, snapshot: Snapshot, level: Level) -> None:
         )
 
 
-def _raise_if_red(report: ComparisonReport, result: CheckResult, server: TestedServer) -> None:
+def _raise_if_red(report: ComparisonReport, result: CheckResult) -> None:
     if result.comparison.is_red:
-        raise AssertionError("\n".join(_failure_lines(report, server)))
+        raise AssertionError("\n".join(_failure_lines(report)))
     if result.exit_code() != 0:
-        raise NotMeasured("\n".join(_failure_lines(report, server)))
+        raise NotMeasured("\n".join(_failure_lines(report)))
 
 
-def _failure_lines(report: ComparisonReport, server: TestedServer) -> list[str]:
+def _failure_lines(report: ComparisonReport) -> list[str]:
     """A first line that pytest repeats in its summary, then the report of a check."""
-    show = f"postfix-matrix show {server.facts.build}"
-    lines = [
-        line.replace(show, evidence_command(server.run_folder, server.facts.build))
-        for line in comparison_lines(report)
-    ]
+    lines = list(comparison_lines(report))
     groups = sort_for_display(report.groups)
     serious = [group for group in groups if group.finding is not Finding.KNOWN]
     if not serious:

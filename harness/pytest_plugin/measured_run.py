@@ -11,7 +11,8 @@ from harness.catalog.clients import Client
 from harness.catalog.plan import Plan
 from harness.errors import UsageError
 from harness.observations.record_reading import read_record
-from harness.observations.run_folder import Missing, RunData
+from harness.observations.run_folder import RunData
+from harness.observations.run_json import Missing
 from harness.observations.run_record import RunOpening
 from harness.pytest_plugin.engine_requests import BuildFacts, CellAnswer
 from harness.run.choosing import Selection

@@ -10,7 +10,8 @@ from harness.adaptation.setting_kinds import deciding_name
 from harness.catalog.cells import Cell
 from harness.catalog.versions import Version
 from harness.errors import UsageError
-from harness.observations.run_folder import Axes, RunData, RunRecord
+from harness.observations.run_folder import RunData
+from harness.observations.run_json import Axes, RunRecord
 from harness.postfix_config.main_cf import parse_main_cf
 from harness.postfix_config.master_cf import parse_master_cf
 from harness.pytest_plugin.engine_requests import ScenarioRecord

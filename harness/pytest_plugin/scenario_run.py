@@ -12,7 +12,8 @@ from harness.catalog.cells import Cell
 from harness.catalog.plan import Plan
 from harness.errors import HarnessError, InfrastructureError
 from harness.observations.record import Observation
-from harness.observations.run_folder import Missing, read_instance
+from harness.observations.run_folder import read_instance
+from harness.observations.run_json import Missing
 from harness.pytest_plugin.engine_requests import (
     AwaitScenario,
     BuildFacts,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from harness.catalog.cells import Cell
 from harness.catalog.plan import Plan
+from harness.catalog.selectors import split_globs
 from harness.errors import UsageError
 from harness.observations.record import Observation
 from harness.pytest_plugin.behaviour_check import check_same_behaviour
@@ -37,7 +38,6 @@ from harness.pytest_plugin.not_measured import NotMeasured
 from harness.pytest_plugin.own_additions import NO_OWN, OwnAdditions
 from harness.pytest_plugin.policy_check import check_claims
 from harness.pytest_plugin.protocol_facts import accepted_protocols, protocol_cells
-from harness.run.choosing import split_globs
 from harness.scenarios.candidate import make_test_id, read_candidate
 from harness.scenarios.permissive_copy import BuildLibrary, KeptPart, make_permissive_copy
 from harness.scenarios.scenario import Scenario

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import FileLocation
-from harness.reports.plain_text import escape_controls
+from harness.plain_text import escape_controls
 
 #: GitHub shows so many annotations of each level per step, and drops the rest without a remark.
 MOST_PER_LEVEL = 10
@@ -133,4 +133,4 @@ def _escape_data(text: str) -> str:
 
 
 def _escape_property(text: str) -> str:
-    return _escape_data(text).replace(":", "%3A").replace(",", "%2C")
+    return _escape_data(escape_controls(text)).replace(":", "%3A").replace(",", "%2C")

@@ -5,15 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
-from harness.observations.run_folder import (
-    RunData,
-    ScenarioInfo,
-)
+from harness.observations.project_url import project_url
+from harness.observations.run_folder import RunData
+from harness.observations.run_json import ScenarioInfo
 from harness.postfix_config.logical_lines import end_line
-from harness.reports.plain_text import (
-    escape_markdown,
-    fence_code,
-)
+from harness.reports.plain_text import escape_markdown, fence_code
 from harness.verdicts.judging import (
     Mismatch,
     Standing,
@@ -39,10 +35,17 @@ def render_answer(data: RunData, verdict: ScenarioVerdict) -> str:
         fence_code(settings_text(info)),
         _verdict_table(verdict),
         f"Each cell is a real handshake with a real Postfix, with both sides' evidence kept "
-        f"(postfix-matrix {data.run.tool.version}, {data.run.started[:10]}). To repeat it:",
+        f"({_name_tool(data)}, {data.run.started[:10]}). To repeat it:",
         fence_code(_repeat_command(data, verdict.scenario)),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _name_tool(data: RunData) -> str:
+    """The tool and its version, as a link where the project has an address."""
+    name = f"postfix-matrix {data.run.tool.version}"
+    url = project_url()
+    return f"[{escape_markdown(name)}]({url})" if url else name
 
 
 def _answer_sentences(data: RunData, verdict: ScenarioVerdict) -> Iterator[str]:

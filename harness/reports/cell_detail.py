@@ -12,11 +12,9 @@ from rich.text import Text
 
 from harness.catalog.cells import is_control
 from harness.observations.record import Observation, TlsView
-from harness.observations.run_folder import (
-    Evidence,
-    ImageInfo,
-    RunData,
-)
+from harness.observations.run_folder import Evidence, RunData
+from harness.observations.run_json import ImageInfo
+from harness.plain_text import escape_controls
 from harness.reports.differences import compare_with_baseline
 from harness.reports.grid import BASELINE
 from harness.reports.labels import (
@@ -39,9 +37,9 @@ from harness.reports.labels import (
     obstacles_text,
 )
 from harness.reports.obstacle_settings import obstacle_settings
-from harness.reports.plain_text import escape_controls
 from harness.reports.provenance import image_provenance
 from harness.reports.taken_over import describe_origin
+from harness.reports.wrapping import entry_lines, wrap_text
 
 #: Of a cell that runs which were merged measured with different results.
 FLAKY = "Flaky: the runs that were merged have different results; observations.jsonl has all."
@@ -79,35 +77,38 @@ def describe_agreement(observation: Observation) -> str:
 
 
 def _print_facts(run: RunData, observation: Observation, console: Console) -> None:
-    facts = Table.grid(padding=(0, 2))
+    facts: list[tuple[str, str]] = []
     image = run.run.images.get(observation.build)
     if image is not None:
         _add_image_facts(facts, observation.build, image)
     scenario = run.run.scenarios.get(observation.scenario)
     if scenario:
-        facts.add_row("claim", Text(escape_controls(scenario.claim)))
+        facts.append(("claim", scenario.claim))
     if observation.decided_by:
-        facts.add_row("decided by", Text(escape_controls(observation.decided_by)))
+        facts.append(("decided by", observation.decided_by))
     if observation.obstacles:
-        facts.add_row("obstacles", Text(escape_controls(obstacles_text(observation))))
+        facts.append(("obstacles", obstacles_text(observation)))
         _add_obstacle_settings(run, observation, facts)
         _add_grounds(run, observation, facts)
     if observation.trust:
-        facts.add_row("certificate", Text(observation.trust))
+        facts.append(("certificate", observation.trust))
     if observation.control:
         control = run.find(observation.control)
         outcome = describe_result(control) if control else "not in this run"
-        facts.add_row("control", Text(escape_controls(f"{observation.control}: {outcome}")))
+        facts.append(("control", f"{observation.control}: {outcome}"))
     if observation.taken_over:
-        facts.add_row("taken over", Text(escape_controls(describe_origin(observation.taken_over))))
+        facts.append(("taken over", describe_origin(observation.taken_over)))
     if comparison := compare_with_baseline(run, observation):
-        facts.add_row(BASELINE, Text(escape_controls(comparison.sentence)))
+        facts.append((BASELINE, comparison.sentence))
     if observation.seconds is not None:
-        facts.add_row("took", f"{observation.seconds * 1000:.0f} ms")
-    console.print(Padding(facts, (0, 0, 0, 2), expand=False))
+        facts.append(("took", f"{observation.seconds * 1000:.0f} ms"))
+    for line in entry_lines(facts, "  ", console.width):
+        _print_line(console, line)
 
 
-def _add_obstacle_settings(run: RunData, observation: Observation, facts: Table) -> None:
+def _add_obstacle_settings(
+    run: RunData, observation: Observation, facts: list[tuple[str, str]]
+) -> None:
     """The settings that belong to each obstacle, as they are in effect."""
     by_obstacle = obstacle_settings(
         observation,
@@ -117,31 +118,28 @@ def _add_obstacle_settings(run: RunData, observation: Observation, facts: Table)
     )
     for each in by_obstacle:
         for setting in each.settings:
-            facts.add_row(each.obstacle, Text(escape_controls(setting.text)))
+            facts.append((each.obstacle, setting.text))
 
 
-def _add_grounds(run: RunData, observation: Observation, facts: Table) -> None:
+def _add_grounds(run: RunData, observation: Observation, facts: list[tuple[str, str]]) -> None:
     """How the obstacles are known: the permissive copies of the build."""
     grounds = (run.evidence(observation) or {}).get("grounds") or {}
     if files := grounds.get("files"):
-        facts.add_row("system files", Text(escape_controls(", ".join(map(str, files)))))
+        facts.append(("system files", ", ".join(map(str, files))))
     for cell, outcome in (grounds.get("controls") or {}).items():
-        facts.add_row("permissive copy", Text(escape_controls(f"{cell}: {outcome}")))
+        facts.append(("permissive copy", f"{cell}: {outcome}"))
 
 
-def _add_image_facts(facts: Table, name: str, image: ImageInfo) -> None:
+def _add_image_facts(facts: list[tuple[str, str]], name: str, image: ImageInfo) -> None:
     if image.postfix:
-        facts.add_row(
-            "build", Text(escape_controls(f"Postfix {image.postfix}, OpenSSL {image.openssl}"))
-        )
+        facts.append(("build", f"Postfix {image.postfix}, OpenSSL {image.openssl}"))
     for note in build_notes(image):
-        style = "bold yellow" if note in WARNINGS else "bold"
-        facts.add_row("", Text.assemble((note, style), f": {BUILD_NOTES[note]}"))
+        facts.append(("warning" if note in WARNINGS else "note", f"{note}: {BUILD_NOTES[note]}"))
     for line in image_provenance(name, image).origin:
-        facts.add_row("made from", Text(escape_controls(line)))
-    facts.add_row("image", Text(escape_controls(f"{image.reference} {image.id}")))
+        facts.append(("made from", line))
+    facts.append(("image", f"{image.reference} {image.id}"))
     if image.build_log:
-        facts.add_row("build log", Text(escape_controls(image.build_log)))
+        facts.append(("build log", image.build_log))
 
 
 def _views_table(observation: Observation) -> Table:
@@ -209,8 +207,7 @@ def _show_check(check: str, console: Console) -> None:
     lines = sorted(check.splitlines(), key=lambda line: not COMPLAINT.search(line))
     _print_line(console, f"\n{CHECK}", "bold cyan")
     for line in lines or ["(nothing)"]:
-        style = "bold yellow" if COMPLAINT.search(line) else ""
-        console.print(Padding(Text(escape_controls(line), style), (0, 0, 0, 2), expand=False))
+        _print_indented(console, line, "bold yellow" if COMPLAINT.search(line) else "")
 
 
 def _as_mapping(value: Any) -> Mapping[str, Any]:
@@ -221,11 +218,19 @@ def _as_mapping(value: Any) -> Mapping[str, Any]:
 def _print_block(console: Console, title: str, content: Any, empty: str = "") -> None:
     """Print a heading and indented lines; nothing if there are no lines and no ``empty`` text."""
     lines = content if isinstance(content, list) else str(content or "").splitlines()
-    text = "\n".join(escape_controls(str(line)) for line in lines) or empty
-    if text:
+    if lines or empty:
         _print_line(console, f"\n{title}", "bold cyan")
-        console.print(Padding(Text(text), (0, 0, 0, 2), expand=False))
+        for line in lines or [empty]:
+            _print_indented(console, str(line))
+
+
+def _print_indented(console: Console, text: str, style: str = "") -> None:
+    """A line of a log or a file, wrapped at words with a hanging indent."""
+    for part in text.splitlines() or [""]:
+        for line in wrap_text(part, "  ", "      ", console.width) or [""]:
+            _print_line(console, line, style)
 
 
 def _print_line(console: Console, text: str, style: str = "") -> None:
-    console.print(Text(escape_controls(text), style), highlight=False)
+    """One line as it is: a path or a cell's id may be copied."""
+    console.print(Text(escape_controls(text), style), highlight=False, soft_wrap=True)

@@ -19,10 +19,7 @@ from harness.reports.labels import (
     SIGNS,
     short_word,
 )
-from harness.reports.plain_text import (
-    escape_markdown,
-    fence_code,
-)
+from harness.reports.plain_text import escape_markdown, fence_code
 from harness.tls import DEFAULT, Protocol
 
 _COMMAND = "postfix-matrix report --table clients"

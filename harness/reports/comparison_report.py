@@ -43,7 +43,7 @@ class ComparisonReport:
 
     ``scenario`` is the id under which the check's cells were measured, "" for two runs. ``logs``
     are the decisive lines of Postfix's log, by cell. ``strength`` are
-    the candidate's mutants, None: none were measured.
+    the candidate's mutants, None: none were measured. ``folder`` is the run's that measured them.
     """
 
     subject: str
@@ -59,6 +59,7 @@ class ComparisonReport:
     strength: tuple[MutantResult, ...] | None = None
     locate: Locate = locate_by_candidate
     logs: Mapping[str, str] = field(default_factory=dict)
+    folder: Path | None = None
 
     @property
     def groups(self) -> tuple[FindingGroup, ...]:
@@ -122,7 +123,8 @@ def add_logs(report: ComparisonReport, data: RunData | None) -> ComparisonReport
         if first.observation is not None and group.finding is not Finding.NOT_CHECKED:
             _, line = reply_and_log(data, first.observation)
             logs[first.name] = line
-    return replace(report, logs={name: line for name, line in logs.items() if line})
+    known = {name: line for name, line in logs.items() if line}
+    return replace(report, logs=known, folder=data.folder)
 
 
 def describe_values(values: CellValues | None) -> str:

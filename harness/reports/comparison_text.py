@@ -17,6 +17,7 @@ from harness.reports.comparison_report import (
     describe_unguarded,
     sort_for_display,
 )
+from harness.reports.evidence_command import evidence_command
 from harness.reports.wrapping import wrap_text
 from harness.snapshots.findings import UNPROVED, Finding, FindingGroup
 from harness.snapshots.strength import MutantResult
@@ -64,7 +65,14 @@ def _group_lines(report: ComparisonReport, group: FindingGroup, *, verbose: bool
     if group.finding in _WITH_EVIDENCE and first.observation is not None:
         if log := report.logs.get(first.name):
             yield from wrap_text(f"log  {log}", _INDENT, _INDENT + "     ")
-        yield f"{_INDENT}see  postfix-matrix show {first.observation.cell}"
+        yield f"{_INDENT}see  {_name_evidence(report, first.observation.cell)}"
+
+
+def _name_evidence(report: ComparisonReport, cell: str) -> str:
+    """The command for a cell's evidence; without a run's folder that of the latest run."""
+    if report.folder is None:
+        return f"postfix-matrix show {cell}"
+    return evidence_command(report.folder, cell)
 
 
 def _strength_lines(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
@@ -25,6 +25,7 @@ from harness.reports.labels import (
     outcome_of,
     short_word,
 )
+from harness.reports.offer_titles import offer_titles
 from harness.verdicts.observation_diff import (
     changed_fields,
     cipher_of,
@@ -137,9 +138,13 @@ class BaselineComparison:
 
 @dataclass(frozen=True)
 class Differences:
-    """One scenario compared with the baseline: its cells by id, in the order of its tables."""
+    """One scenario compared with the baseline: its cells by id, in the order of its tables.
+
+    ``titles`` has the short names of offers, which the tables have too.
+    """
 
     cells: Mapping[str, BaselineComparison]
+    titles: Mapping[str, str] = field(default_factory=dict)
 
     def count(self, standing: DifferenceStanding) -> int:
         """How many cells have this standing."""
@@ -194,7 +199,8 @@ class Differences:
     def _differing_places(self) -> str:
         """The services and offers that have a differing cell: ``smtp, submission; TLSv1``."""
         cells = [c.observation for c in self.cells.values() if c.observation and c.changed]
-        axes = (dict.fromkeys(c.service for c in cells), dict.fromkeys(c.offer for c in cells))
+        offers = (self.titles.get(c.offer, c.offer) for c in cells)
+        axes = (dict.fromkeys(c.service for c in cells), dict.fromkeys(offers))
         return "; ".join(", ".join(names) for names in axes)
 
     @property
@@ -229,7 +235,8 @@ def differences(grid: Grid) -> dict[str, Differences]:
     if baseline is None:
         return {}
     others = (scenario for scenario in grid.scenarios if scenario is not baseline)
-    return {other.id: _compare_scenarios(other, baseline) for other in others}
+    titles = {offer: title.text for offer, title in offer_titles(grid.offers).items()}
+    return {other.id: Differences(_compare_scenarios(other, baseline), titles) for other in others}
 
 
 def compare_with_baseline(data: RunData, observation: Observation) -> BaselineComparison | None:
@@ -245,7 +252,9 @@ def compare_with_baseline(data: RunData, observation: Observation) -> BaselineCo
     )
 
 
-def _compare_scenarios(scenario: ScenarioGrid, baseline: ScenarioGrid) -> Differences:
+def _compare_scenarios(
+    scenario: ScenarioGrid, baseline: ScenarioGrid
+) -> dict[str, BaselineComparison]:
     baseline_cells = {
         (row.build, table.service, cell.column): cell for table, row, cell in _table_cells(baseline)
     }
@@ -254,7 +263,7 @@ def _compare_scenarios(scenario: ScenarioGrid, baseline: ScenarioGrid) -> Differ
         for table, row, cell in _table_cells(scenario)
         if cell.planned
     ]
-    return Differences({cell.id: _compare_cells(cell, other) for cell, other in pairs})
+    return {cell.id: _compare_cells(cell, other) for cell, other in pairs}
 
 
 def _table_cells(grid: ScenarioGrid) -> Iterator[tuple[ServiceTable, Row, GridCell]]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from harness.observations.record import Outcome
 from harness.observations.run_folder import RunData
+from harness.plain_text import escape_controls
 from harness.reports.labels import describe_result
-from harness.reports.plain_text import escape_controls
 from harness.reports.service_labels import service_labels
 from harness.reports.stand_ins import stand_ins_of, stand_ins_text
 from harness.reports.wrapping import wrap_text

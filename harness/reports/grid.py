@@ -13,13 +13,8 @@ from dataclasses import dataclass, field, replace
 from harness.catalog.cells import is_control
 from harness.clients.controls import FORBIDDING, PERMISSIVE
 from harness.observations.record import Observation
-from harness.observations.run_folder import (
-    Axes,
-    ImageInfo,
-    RunData,
-    ScenarioInfo,
-    ScopeAxes,
-)
+from harness.observations.run_folder import RunData
+from harness.observations.run_json import Axes, ImageInfo, ScenarioInfo, ScopeAxes
 from harness.reports.labels import (
     BUILD_NOTES,
     DISAGREE,

@@ -51,6 +51,7 @@ from harness.reports.labels import (
 )
 from harness.reports.obstacle_settings import obstacle_settings
 from harness.reports.offer_titles import offer_titles
+from harness.reports.plain_text import escape_value
 from harness.reports.problems import brief_reason, group_unavailable, missing_configurations
 from harness.reports.provenance import build_provenances, how_to_cite, other_provenances
 from harness.reports.verdicts_text import verdict_lines
@@ -114,6 +115,7 @@ def _read_script() -> str:
 def _make_environment() -> Environment:
     environment = Environment(
         autoescape=True,
+        finalize=escape_value,
         loader=FunctionLoader(_read_resource),
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -16,11 +16,14 @@ from typing import Any
 from xml.etree import ElementTree
 
 from harness.observations.run_folder import RunData
-from harness.reports.plain_text import escape_controls
+from harness.observations.run_json import RunRecord
+from harness.plain_text import escape_controls
 from harness.snapshots.findings import RED, UNPROVED, Finding
 from harness.verdicts.judging import Judged, Standing
 from harness.verdicts.verdict import BuildVerdict, Verdict, judge_run
 
+#: Cells of a case whose evidence is named.
+_MOST_COMMANDS = 10
 #: The file of a run in which a check keeps what it found: docs/schemas/comparison.schema.json.
 CHECK_FILE = "check.json"
 JUNIT_FILE = "junit.xml"
@@ -30,7 +33,7 @@ JUNIT_FILE = "junit.xml"
 class JUnitCase:
     """One case. ``problem`` is "failure", "error" or "skipped", "" for none.
 
-    ``message`` is one line, ``text`` has all; ``evidence`` are commands that print it.
+    ``message`` is one line, ``text`` has all; ``evidence`` are cells that have it.
     """
 
     name: str
@@ -62,7 +65,7 @@ def render_junit(data: RunData) -> str:
         "testsuites", {"name": _clean_text(data.run.id), **_count_totals(suites)}
     )
     for suite in suites:
-        root.append(_suite_element(suite, data.run.started))
+        root.append(_suite_element(suite, data.run))
     ElementTree.indent(root, " ")
     body = ElementTree.tostring(root, encoding="unicode")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'
@@ -113,11 +116,11 @@ def _expectation_case(judged: Judged, scenario: str) -> JUnitCase:
         cells = tuple(mismatch.cell for mismatch in judged.mismatches)
         message = judged.mismatches[0].what
         return JUnitCase(expectation.text, "failure", message, "\n".join(lines), file, line,
-                         _show_commands(cells))  # fmt: skip
+                         cells[:_MOST_COMMANDS])  # fmt: skip
     lines = [f"{cell.cell}: {cell.why}" for cell in judged.unmeasured]
     cells = tuple(cell.cell for cell in judged.unmeasured)
     return JUnitCase(expectation.text, "error", judged.why, "\n".join(lines), file, line,
-                     _show_commands(cells))  # fmt: skip
+                     cells[:_MOST_COMMANDS])  # fmt: skip
 
 
 def _check_cases(check: Mapping[str, Any]) -> Iterator[tuple[str, str, JUnitCase]]:
@@ -155,7 +158,7 @@ def _group_case(
     problem = "skipped" if finding in (Finding.NOT_CHECKED, Finding.KNOWN) else problem
     lines = [group["text"], *([group["log"]] if group["log"] else []), *cells]
     file, line = setting if finding in (Finding.BROKEN, Finding.GONE) else ("", None)
-    evidence = () if problem == "skipped" else _show_commands(tuple(cells))
+    evidence = () if problem == "skipped" else tuple(cells[:_MOST_COMMANDS])
     return JUnitCase(
         name, problem, f"{finding}: {group['text']}", "\n".join(lines), file, line, evidence
     )
@@ -175,10 +178,6 @@ def _original_scenario(scenario: str) -> str:
     return scenario.partition("--again-")[0]
 
 
-def _show_commands(cells: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(f"postfix-matrix show {cell}" for cell in cells[:10])
-
-
 def _count_totals(suites: Iterable[JUnitSuite]) -> dict[str, str]:
     suites = list(suites)
     counts = {"tests": sum(len(suite.cases) for suite in suites)}
@@ -190,21 +189,21 @@ def _count_totals(suites: Iterable[JUnitSuite]) -> dict[str, str]:
 _COUNTS = {"failures": "failure", "errors": "error", "skipped": "skipped"}
 
 
-def _suite_element(suite: JUnitSuite, started: str) -> ElementTree.Element:
+def _suite_element(suite: JUnitSuite, run: RunRecord) -> ElementTree.Element:
     element = ElementTree.Element(
         "testsuite",
         {
             "name": _clean_text(f"{suite.build}/{suite.scenario}"),
             **_count_totals([suite]),
-            "timestamp": started.removesuffix("Z"),
+            "timestamp": run.started.removesuffix("Z"),
         },
     )
     for case in suite.cases:
-        element.append(_case_element(case, f"{suite.build}.{suite.scenario}"))
+        element.append(_case_element(case, f"{suite.build}.{suite.scenario}", run.id))
     return element
 
 
-def _case_element(case: JUnitCase, classname: str) -> ElementTree.Element:
+def _case_element(case: JUnitCase, classname: str, run: str) -> ElementTree.Element:
     attributes = {"classname": _clean_text(classname), "name": _clean_text(case.name)}
     if case.file:
         attributes["file"] = _clean_text(case.file)
@@ -213,7 +212,9 @@ def _case_element(case: JUnitCase, classname: str) -> ElementTree.Element:
     element = ElementTree.Element("testcase", attributes)
     if case.evidence:
         properties = ElementTree.SubElement(element, "properties")
-        for command in case.evidence:
+        for cell in case.evidence:
+            # A report goes to other machines: there a run goes by its id.
+            command = f"postfix-matrix show --run {run} {cell}"
             ElementTree.SubElement(
                 properties, "property", {"name": "evidence", "value": _clean_text(command)}
             )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from harness.images import labels as names
 from harness.observations.record import Observation, Outcome
-from harness.observations.run_folder import ImageInfo
+from harness.observations.run_json import ImageInfo
 from harness.verdicts.observation_diff import (
     cipher_of,
     protocol_of,

@@ -16,10 +16,7 @@ from harness.reports.labels import (
     SIGNS,
 )
 from harness.reports.offer_titles import OfferTitle, offer_titles
-from harness.reports.plain_text import (
-    escape_markdown,
-    fence_code,
-)
+from harness.reports.plain_text import escape_markdown, fence_code
 from harness.reports.problems import brief_reason, group_unavailable, missing_configurations
 from harness.reports.provenance import (
     Provenance,

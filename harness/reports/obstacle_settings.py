@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from harness.observations.obstacles import Obstacle
 from harness.observations.reasons import CLIENT_CERTIFICATE
 from harness.observations.record import Observation, Stage
-from harness.observations.run_folder import Evidence, ImageInfo
+from harness.observations.run_folder import Evidence
+from harness.observations.run_json import ImageInfo
 from harness.postfix_config.lookup_tables import expand_references
 from harness.postfix_config.main_cf import parse_main_cf
 from harness.postfix_config.protocol_lists import find_protocol_list

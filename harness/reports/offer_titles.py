@@ -50,6 +50,16 @@ class OfferTitle:
         return f"{self.versions} {self.rest}".rstrip()
 
     @property
+    def meaning(self) -> str:
+        """What was offered, with blanks where a line may end: ``TLSv1.2, ciphers: A B``."""
+        versions, *parts = self.offer.split("+")
+        lists = (part.partition("=") for part in parts)
+        texts = (
+            f"{key}: {' '.join(names.split(':'))}" if has else key for key, has, names in lists
+        )
+        return ", ".join([versions, *texts])
+
+    @property
     def is_short(self) -> bool:
         """Whether it is not the offer's own name, so that a legend has to explain it."""
         return self.text != self.offer

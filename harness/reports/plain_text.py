@@ -1,18 +1,15 @@
-"""Text from servers and clients made safe for a terminal or a Markdown table."""
+"""Text of others made safe for Markdown; ``harness/plain_text.py`` makes it so for terminals."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
-#: C0 and C1 control characters but tab and line feed (a log line may carry a terminal's escapes),
-#: and bytes that were not UTF-8, which Python reads as lone surrogates.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+from markupsafe import Markup
+
+from harness.plain_text import escape_controls, is_safe
+
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~])")
-
-
-def escape_controls(text: str) -> str:
-    """Control characters as ``\\x1b``, so that no log line can control the reader's terminal."""
-    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]) & 0xFF:02x}", text)
 
 
 def fence_code(text: str, indent: str = "") -> str:
@@ -27,3 +24,11 @@ def escape_markdown(text: str) -> str:
     """Text that looks unchanged inside a table of GitHub's Markdown, on one line."""
     one_line = " ".join(escape_controls(text).split())
     return _MARKDOWN.sub(r"\\\1", one_line).replace("\\<", "&lt;").replace("\\>", "&gt;")
+
+
+def escape_value(value: Any) -> Any:
+    """What a template prints, without control characters; HTML stays HTML."""
+    if not isinstance(value, str) or is_safe(value):
+        return value
+    escaped = escape_controls(str(value))
+    return Markup(escaped) if isinstance(value, Markup) else escaped

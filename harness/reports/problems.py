@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 from harness.catalog.cells import is_control
 from harness.observations.record import Outcome
-from harness.observations.run_folder import Missing, RunData, UnavailableCategory
+from harness.observations.run_folder import RunData
+from harness.observations.run_json import Missing, UnavailableCategory
+from harness.plain_text import escape_controls
+from harness.reports.evidence_command import evidence_command
 from harness.reports.labels import REASONS, build_note
-from harness.reports.plain_text import escape_controls
 
 _TITLES = {
     UnavailableCategory.DOES_NOT_BUILD: "does not build",
@@ -117,7 +119,7 @@ def _error_lines(data: RunData) -> Iterator[str]:
     number = "1 cell" if len(errors) == 1 else f"{len(errors)} cells"
     yield escape_controls(
         f"{number}{among} ended in an error of the harness, which is no result: "
-        f"{_describe_reason(reason)}{often}; see 'postfix-matrix show {example.cell}'"
+        f"{_describe_reason(reason)}{often}; see '{evidence_command(data.folder, example.cell)}'"
         + (f" ({note})" if note else "")
     )
 

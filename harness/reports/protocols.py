@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.observations.record import BEFORE_HANDSHAKE, Observation, Outcome
-from harness.observations.run_folder import (
-    RunData,
-    ScenarioInfo,
-)
+from harness.observations.run_folder import RunData
+from harness.observations.run_json import ScenarioInfo
 from harness.reports.grid import GridCell, Row, ScenarioGrid, build_grid
 from harness.reports.labels import (
     ANONYMOUS,
@@ -93,12 +91,13 @@ class ProtocolTable:
 
 def protocol_tables(data: RunData) -> tuple[ProtocolTable, ...]:
     """One table per scenario. Services of a build with the same results share a row."""
-    grid = build_grid(data)
+    return tuple(protocol_table(scenario, data) for scenario in build_grid(data).scenarios)
+
+
+def protocol_table(scenario: ScenarioGrid, data: RunData) -> ProtocolTable:
+    """One scenario's table."""
     absent = {entry.name for entry in data.run.missing if entry.kind == "client"}
-    return tuple(
-        ProtocolTable(scenario.id, scenario.info, tuple(_table_rows(scenario, absent)))
-        for scenario in grid.scenarios
-    )
+    return ProtocolTable(scenario.id, scenario.info, tuple(_table_rows(scenario, absent)))
 
 
 def _table_rows(scenario: ScenarioGrid, absent: Collection[str]) -> Iterator[ProtocolRow]:
@@ -136,7 +135,8 @@ def _judge_row(row: Row, absent: Collection[str]) -> tuple[ProtocolVerdict, ...]
     by_offer: dict[str, list[GridCell]] = {}
     for cell in row.cells:
         # A client that was unavailable is no client of the run; the footnotes name it.
-        if cell.observation or cell.column.client not in absent:
+        # Nor does a cell that was never to be measured show that anything is unmeasured.
+        if cell.observation or (cell.planned and cell.column.client not in absent):
             by_offer.setdefault(cell.column.offer, []).append(cell)
     return tuple(_judge_version(by_offer.get(protocol.value, ())) for protocol in Protocol)
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.observations.run_folder import RunData
+from harness.plain_text import escape_controls
 from harness.reports.labels import (
     ANONYMOUS,
     ANONYMOUS_MEANING,
@@ -22,11 +23,7 @@ from harness.reports.labels import (
     SIGNS,
 )
 from harness.reports.markdown import build_with_notes
-from harness.reports.plain_text import (
-    escape_controls,
-    escape_markdown,
-    fence_code,
-)
+from harness.reports.plain_text import escape_markdown, fence_code
 from harness.reports.problems import brief_reason, group_unavailable
 from harness.reports.protocols import (
     SOME,

@@ -13,11 +13,8 @@ from dataclasses import dataclass
 from harness.catalog.checksum_trust import describe_corroboration
 from harness.images import labels as names
 from harness.observations.licence import citation
-from harness.observations.run_folder import (
-    ImageInfo,
-    ReadBack,
-    RunRecord,
-)
+from harness.observations.project_url import project_url
+from harness.observations.run_json import ImageInfo, ReadBack, RunRecord
 from harness.reports.labels import build_notes
 from harness.reports.versions import ImageVersion, openssl_version, postfix_version
 
@@ -215,6 +212,11 @@ def _build_log_text(image: ImageInfo) -> str:
 
 
 def how_to_cite(run: RunRecord) -> str:
-    """The citation line; a run of an earlier version has none of its own."""
+    """The citation line, with the project's address where it has one.
+
+    A run of an earlier version has no line of its own.
+    """
     tool = f"{run.tool.name} {run.tool.version}".strip()
-    return run.citation or citation(tool, run.id, run.started, run.licence)
+    text = run.citation or citation(tool, run.id, run.started, run.licence)
+    url = project_url()
+    return f"{text}. {url}" if url else text

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 import textwrap
 from collections.abc import Iterator
 
 import click
 
-from harness.reports.wrapping import FILE_WIDTH
+from harness.plain_text import escape_controls
+from harness.reports.wrapping import wrap_text
 from harness.scan.result import (
     CLASSES,
     Accepted,
@@ -19,11 +18,6 @@ from harness.tls import Protocol
 
 #: Follows the weakest of its class in its version; colour marks it as well, on a terminal.
 MARK = "!"
-
-
-def text_width() -> int:
-    """The terminal's width, or that for a file."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else FILE_WIDTH
 
 
 def scan_lines(result: ScanResult, width: int) -> Iterator[str]:
@@ -41,7 +35,8 @@ def scan_lines(result: ScanResult, width: int) -> Iterator[str]:
     yield from _section_lines("The weakest of all", _weakest_rows(result), width)
     yield ""
     for what, why in result.not_measured.items():
-        yield click.style(f"not measured: {what}: {why}", bold=True, fg="yellow")
+        for line in wrap_text(f"not measured: {what}: {why}", "", "  ", width):
+            yield click.style(line, bold=True, fg="yellow")
     if result.accepted:
         yield f"{MARK} is the weakest of its class (key exchange, cipher, MAC) in its version."
     yield (
@@ -60,10 +55,11 @@ def _section_lines(heading: str, rows: list[tuple[str, str]], width: int) -> Ite
     for name, text in rows:
         first = f"  {name}".ljust(indent)
         yield from textwrap.wrap(
-            text,
+            escape_controls(text),
             width,
             initial_indent=first,
             subsequent_indent=" " * indent,
+            break_long_words=False,
             break_on_hyphens=False,
         )
 

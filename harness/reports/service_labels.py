@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from harness.observations.run_folder import (
-    Evidence,
-    RunData,
-)
+from harness.observations.run_folder import Evidence, RunData
 from harness.postfix_config.tls_levels import service_levels
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from harness.observations.record import Observation, Outcome, TlsView
 from harness.observations.run_folder import RunData
+from harness.plain_text import escape_controls
 from harness.reports.differences import BaselineComparison, differences
 from harness.reports.grid import GridCell, build_grid
 from harness.reports.labels import build_note
-from harness.reports.plain_text import escape_controls
 from harness.verdicts.observation_diff import without_certificate
 
 _VIEW = ("protocol", "cipher", "bits", "group")
@@ -23,8 +23,8 @@ COLUMNS = (
     "trust", "obstacles", "without_certificate", "taken_over_run", "taken_over_measured",
     "compared_with_defaults", "changed", "run", "measured", "tool", "licence",
 )  # fmt: skip
-#: A spreadsheet runs a cell that begins with one of these as a formula.
-_FORMULA = ("=", "+", "-", "@")
+#: A spreadsheet runs a cell that begins with one of these as a formula; some take full-width forms.
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 
 def render_csv(data: RunData) -> str:

@@ -1,4 +1,4 @@
-"""The matrix as tables in a terminal of 100 columns or more, printed to a given rich Console.
+"""The matrix as tables no wider than the terminal, printed to a given rich Console.
 
 The scenario ``defaults`` is printed in full; each other scenario only where it differs from it, in
 a run that has it. Everything printed may come from a log: no markup is interpreted.
@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.observations.run_folder import RunData
+from harness.plain_text import escape_controls
 from harness.reports.cell_detail import show_cell
 from harness.reports.differences import DIFFERS, UNCOMPARED, Differences, differences
 from harness.reports.grid import BASELINE, Grid, ScenarioGrid, build_grid
@@ -25,13 +26,13 @@ from harness.reports.labels import (
     SIGNS,
     WARNINGS,
 )
-from harness.reports.offer_titles import offer_titles
-from harness.reports.plain_text import escape_controls
 from harness.reports.problems import brief_reason, group_unavailable, missing_configurations
 from harness.reports.summary import Summary
-from harness.reports.terminal_table import STYLES, scenario_table, short_names
+from harness.reports.terminal_answer import answer_lines
+from harness.reports.terminal_table import STYLES, scenario_table
 from harness.reports.verdicts_text import verdict_lines
-from harness.reports.wrapping import FILE_WIDTH
+from harness.reports.wrapping import wrap_text
+from harness.widths import MOST_TEXT_WIDTH
 
 __all__ = ["print_matrix", "print_summary", "show_cell"]
 
@@ -39,13 +40,17 @@ __all__ = ["print_matrix", "print_summary", "show_cell"]
 def print_matrix(
     data: RunData, console: Console, *, controls: bool = False, full: bool = False
 ) -> None:
-    """Print every scenario's table, then the legend and the summary.
+    """Print the answer, then every scenario's table, the legend and the summary.
 
     In a run that has the scenario ``defaults``, the others' tables show only what differs from it;
     ``full`` prints all. ``controls`` adds the tables of the control servers.
     """
     grid = build_grid(data)
     comparisons, verdicts = differences(grid), verdict_lines(data)
+    _print_rule(console, Text("answer", style="bold"))
+    for line in answer_lines(data, grid, verdicts, _paragraph_width(console)):
+        _print_line(console, Text(line))
+    console.print()
     for scenario in grid.all_scenarios if controls else grid.scenarios:
         _print_heading(scenario, grid, console, verdicts.get(scenario.id))
         _print_scenario(scenario, grid, comparisons.get(scenario.id), console, full=full)
@@ -113,10 +118,11 @@ def _print_scenario(
 ) -> None:
     if comparison is not None:
         _print_text(console, Text(comparison.statement, style="bold"))
-    table = scenario_table(scenario, grid, None if full else comparison)
-    if table.row_count:
-        width = console.width if console.is_terminal else max(console.width, FILE_WIDTH)
-        console.print(table, width=width, crop=False)
+    table = scenario_table(scenario, grid, None if full else comparison, console.width)
+    for line in table.lines:
+        _print_line(console, line)
+    for text in table.legend:
+        _print_line(console, Text(text, "bright_black"))
     if comparison is not None and not full:
         _print_cipher_changes(comparison, console)
     for build, why in _unavailable_rows(scenario):
@@ -159,7 +165,7 @@ def _unavailable_rows(scenario: ScenarioGrid) -> list[tuple[str, str]]:
 
 def _print_legend(grid: Grid, comparisons: Mapping[str, Differences], console: Console) -> None:
     _print_rule(console, Text("how to read a cell", style="bold"))
-    table = Table.grid(padding=(0, 1))
+    table = Table.grid(padding=(0, 2, 0, 0))
     for name in _outcomes_in_tables(grid):
         sign = SIGNS[name]
         mark = Text(f"{sign.glyph} {sign.word}", STYLES[name])
@@ -171,17 +177,10 @@ def _print_legend(grid: Grid, comparisons: Mapping[str, Differences], console: C
     for at, note in enumerate(grid.notes):
         style = "bold yellow" if note in WARNINGS else "bold"
         table.add_row("" if at else "build", Text.assemble((f"{note}. ", style), BUILD_NOTES[note]))
-    short = short_names(grid.clients)
-    names = [f"{short[name]} is {name}" for name in grid.clients if short[name] != name]
-    lead = f"{', '.join(names)}. " if names else ""
-    table.add_row("client", Text(f"{lead}One line for both or all: they had the same results."))
     table.add_row(
         "default", "The client as its user would run it. Other columns: that version only."
     )
-    for title in offer_titles(grid.offers).values():
-        if title.is_short:
-            table.add_row(title.text, Text(escape_controls(title.offer)))
-    console.print(table)
+    console.print(table, width=_paragraph_width(console))
     console.print()
 
 
@@ -210,8 +209,28 @@ def _outcomes_in_tables(grid: Grid) -> list[str]:
 
 
 def _print_rule(console: Console, title: Text) -> None:
-    console.print(Rule(title, align="left", style="bright_black"))
+    """A heading; a line to the right of it where there is room."""
+    if title.cell_len + 2 > console.width:
+        _print_text(console, title)
+    else:
+        console.print(Rule(title, align="left", style="bright_black"))
 
 
 def _print_text(console: Console, text: Text) -> None:
-    console.print(text, highlight=False)
+    """A paragraph, wrapped at words; text of one style with a hanging indent."""
+    width = _paragraph_width(console)
+    if text.spans:
+        console.print(text, highlight=False, width=width)
+        return
+    indent = " " * (len(text.plain) - len(text.plain.lstrip()))
+    for line in wrap_text(text.plain.strip(), indent, f"{indent}  " if indent else "", width):
+        _print_line(console, Text(line, text.style))
+
+
+def _print_line(console: Console, line: Text) -> None:
+    """One line as it is."""
+    console.print(line, highlight=False, soft_wrap=True)
+
+
+def _paragraph_width(console: Console) -> int:
+    return min(console.width, MOST_TEXT_WIDTH)

@@ -1,29 +1,31 @@
-"""One scenario's table in a terminal of 100 columns or more.
+"""One scenario's tables as lines of styled text, none wider than the reader's terminal.
 
-One block per service, one line per build and client, one column per offer. Clients with the same
-results share a line. With a baseline, only the lines that differ from it, with the differing cells
-marked.
+One line per build and client below the name of each service, one column per offer. Where the
+columns do not fit, a table has several blocks, each with the builds and clients again. Services
+with the same lines are one, and so are clients with the same results. With a baseline, only the
+lines that differ from it, with the differing cells marked.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from rich.table import Table
+from rich.cells import cell_len
 from rich.text import Text
 
 from harness.observations.record import Outcome
+from harness.plain_text import escape_controls
 from harness.reports.differences import Differences, DifferenceStanding
 from harness.reports.grid import Grid, GridCell, Row, ScenarioGrid, ServiceTable
 from harness.reports.labels import (
     NOT_MEASURED,
     WARNINGS,
 )
-from harness.reports.offer_titles import offer_titles
-from harness.reports.plain_text import escape_controls
+from harness.reports.offer_titles import OfferTitle, offer_titles
+from harness.reports.wrapping import entry_lines, group_columns
 from harness.tls import INBOUND, Service
 
 STYLES: dict[str, str] = {
@@ -38,26 +40,59 @@ STYLES: dict[str, str] = {
     Outcome.ERROR: "bold white on red",
     NOT_MEASURED: "bright_black",
 }
-_CELL_WIDTH = 9
 _BUILD_WIDTH = 16
+_PART_WIDTH = 30
+#: In place of the clients that a line is for: two, or more than two.
+_BOTH, _ALL = "both", "all"
 # A part of a build's name that stays on one line, after a space.
-_PART = re.compile(rf"[+-]?[^+-]{{1,{_BUILD_WIDTH - 2}}}|[+-]")
+_PART = re.compile(rf"[+-]?[^+-]{{1,{_PART_WIDTH}}}|[+-]")
 
 
-def scenario_table(scenario: ScenarioGrid, grid: Grid, comparison: Differences | None) -> Table:
-    """The table; with a ``comparison`` only what differs. It may have no row then."""
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-    table.add_column("build", no_wrap=True)
-    table.add_column("client", no_wrap=True)
-    titles = offer_titles(grid.offers)
-    for offer in scenario.offers:
-        # A short name of several words has one below the other.
-        head = Text("\n".join(titles[offer].text.split()))
-        table.add_column(head, no_wrap=True, min_width=_CELL_WIDTH)
-    lines = _Lines(scenario.clients, short_names(grid.clients), comparison)
-    for block in scenario.tables:
-        _add_block(table, block, lines)
-    return table
+@dataclass(frozen=True, slots=True)
+class ScenarioTable:
+    """One scenario's lines; ``legend`` has what each short name in them stands for.
+
+    Both are empty where no line is left to show.
+    """
+
+    lines: tuple[Text, ...]
+    legend: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _BuildLines:
+    """A build in a service's table: the lines of its label; its clients, with a text per offer."""
+
+    label: tuple[Text, ...]
+    clients: tuple[tuple[str, tuple[Text, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The heads and widths of the columns, and which of them stand beside each other."""
+
+    heads: tuple[tuple[str, ...], ...]
+    labels: tuple[int, int]
+    widths: tuple[int, ...]
+    blocks: tuple[tuple[int, ...], ...]
+
+
+def scenario_table(
+    scenario: ScenarioGrid, grid: Grid, comparison: Differences | None, width: int
+) -> ScenarioTable:
+    """The tables in ``width`` columns; with a ``comparison`` only what differs."""
+    names = short_names(grid.clients)
+    maker = _LineMaker(scenario.clients, names, comparison)
+    services = [(_service_title(table), _build_lines(table, maker)) for table in scenario.tables]
+    builds = [build for _, lines in services for build in lines]
+    if not builds:
+        return ScenarioTable((), ())
+    every_title = offer_titles(grid.offers)
+    titles = [every_title[offer] for offer in scenario.offers]
+    layout = _plan_columns(titles, builds, width)
+    shown = {client for build in builds for client, _ in build.clients}
+    legend = entry_lines(_short_name_meanings(scenario, titles, names, shown), "  ", width)
+    return ScenarioTable(tuple(_format_services(services, layout)), tuple(legend))
 
 
 def short_names(clients: Sequence[str]) -> dict[str, str]:
@@ -69,8 +104,25 @@ def short_names(clients: Sequence[str]) -> dict[str, str]:
     }
 
 
+def _short_name_meanings(
+    scenario: ScenarioGrid,
+    titles: Iterable[OfferTitle],
+    names: dict[str, str],
+    shown: Collection[str],
+) -> list[tuple[str, str]]:
+    """What the short names of the clients ``shown``, and of offers, stand for."""
+    clients = [(names[client], client) for client in scenario.clients if names[client] in shown]
+    several = [
+        (name, f"{name} clients that these offers were planned for had the same results")
+        for name in (_BOTH, _ALL)
+        if name in shown
+    ]
+    offers = [(title.text, title.meaning) for title in titles if title.is_short]
+    return [entry for entry in [*clients, *several, *offers] if entry[0] != entry[1]]
+
+
 @dataclass(frozen=True, slots=True)
-class _Lines:
+class _LineMaker:
     """The lines of a build: client by client, one for all where they had the same results."""
 
     clients: Sequence[str]
@@ -89,7 +141,7 @@ class _Lines:
         texts = [[self._cell_text(cell) for cell in cells] for _, cells in kept]
         same = len({tuple(text.plain for text in line) for line in texts}) == 1
         if same and len(kept) == len(planned) > 1:
-            return [("both" if len(kept) == 2 else "all", texts[0])]
+            return [(_BOTH if len(kept) == 2 else _ALL, texts[0])]
         return [(self.names[name], line) for (name, _), line in zip(kept, texts, strict=True)]
 
     def _cell_text(self, cell: GridCell) -> Text:
@@ -98,22 +150,97 @@ class _Lines:
             compared = self.comparison.cells[cell.id]
             text = compared.text
             style += " bold underline" if compared.standing is DifferenceStanding.DIFFERS else ""
-        if len(text) > _CELL_WIDTH and not cell.disagrees:
-            text = text[: _CELL_WIDTH - 1] + "…"
         return Text(escape_controls(text), style="bold red" if cell.disagrees else style)
 
 
-def _add_block(table: Table, block: ServiceTable, lines: _Lines) -> None:
-    """Add a service's rows below its title; nothing where no line is left."""
-    rows = [(row, lines.lines_of(row)) for row in block.rows]
-    if not any(shown for _, shown in rows):
-        return
-    table.add_row(Text(_service_title(block), style="bold cyan"))
-    for row, shown in rows:
-        label = [*map(Text, build_label(row.build)), *map(_note_text, row.notes)] if shown else []
-        for name, line in zip_longest(label, shown):
-            client, cells = line or ("", [])
-            table.add_row(name or Text(), Text(client, "bright_black"), *cells)
+def _build_lines(table: ServiceTable, maker: _LineMaker) -> list[_BuildLines]:
+    """A service's builds; none where nothing is left to show."""
+    builds = []
+    for row in table.rows:
+        if clients := maker.lines_of(row):
+            label = (*map(Text, build_label(row.build)), *map(_note_text, row.notes))
+            builds.append(_BuildLines(label, tuple((name, tuple(t)) for name, t in clients)))
+    return builds
+
+
+def _plan_columns(
+    titles: Sequence[OfferTitle], builds: Sequence[_BuildLines], width: int
+) -> _Layout:
+    """The columns as wide as what is in them; those with short names in blocks of their own.
+
+    They share a block with the others where that saves one.
+    """
+    heads = tuple(tuple(title.text.split()) for title in titles)
+    lines = [cells for build in builds for _, cells in build.clients]
+    widths = [
+        max([*map(len, head), *(cells[at].cell_len for cells in lines)])
+        for at, head in enumerate(heads)
+    ]
+    names = [cell_len(client) for build in builds for client, _ in build.clients]
+    labels = [text.cell_len for build in builds for text in build.label]
+    build, client = max([5, *labels]), max([6, *names])
+    together = group_columns((build, client), widths, width, 1)
+    plain = next((at for at, title in enumerate(titles) if title.is_short), len(titles))
+    apart = [
+        *(group_columns((build, client), widths[:plain], width, 1) if plain else []),
+        *([plain + at for at in block]
+          for block in group_columns((build, client), widths[plain:], width, 1) if block),
+    ]  # fmt: skip
+    blocks = apart if len(apart) == len(together) else together
+    return _Layout(heads, (build, client), tuple(widths), tuple(map(tuple, blocks)))
+
+
+def _format_services(
+    services: Sequence[tuple[str, Sequence[_BuildLines]]], layout: _Layout
+) -> Iterator[Text]:
+    """Block by block: its head, then each service; services with the same lines are one."""
+    for number, block in enumerate(layout.blocks):
+        if number:
+            yield Text()
+        yield from _head_lines(layout, block)
+        same: dict[tuple[str, ...], tuple[list[str], list[Text]]] = {}
+        for service, builds in services:
+            texts = [text for build in builds for text in _format_build(build, layout, block)]
+            if texts:
+                key = tuple(text.plain for text in texts)
+                same.setdefault(key, ([], texts))[0].append(service)
+        for titles, texts in same.values():
+            yield Text(", ".join(titles), "bold cyan")
+            yield from texts
+
+
+def _format_build(build: _BuildLines, layout: _Layout, block: Sequence[int]) -> Iterator[Text]:
+    """A build's lines in a block; none where no client was to make any of its offers."""
+    lines = [(name, cells) for name, cells in build.clients if any(cells[at] for at in block)]
+    if lines:
+        for label, line in zip_longest(build.label, lines):
+            name, cells = line or ("", ())
+            labels = (label or Text(), Text(name, "bright_black"))
+            yield _join_cells(labels, cells, layout, block)
+
+
+def _head_lines(layout: _Layout, block: Sequence[int]) -> Iterator[Text]:
+    """The words of each head one below the other, the last of each in the last line."""
+    height = max(len(layout.heads[at]) for at in block)
+    for row in range(height):
+        parts = tuple(
+            Text(head[row - height + len(head)] if row >= height - len(head) else "", "bold")
+            for head in layout.heads
+        )
+        labels = ("build", "client") if row == height - 1 else ("", "")
+        yield _join_cells((Text(labels[0], "bold"), Text(labels[1], "bold")), parts, layout, block)
+
+
+def _join_cells(
+    labels: Sequence[Text], cells: Sequence[Text], layout: _Layout, block: Sequence[int]
+) -> Text:
+    """A line without blanks at its end."""
+    shown = [(cells[at], layout.widths[at]) for at in block] if cells else []
+    line = Text()
+    for text, width in [*zip(labels, layout.labels, strict=True), *shown]:
+        line.append_text(text).append(" " * (width - text.cell_len + 1))
+    line.rstrip()
+    return line
 
 
 def _service_title(block: ServiceTable) -> str:

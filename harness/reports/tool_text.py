@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from harness.plain_text import escape_controls
 from harness.reports.comparison_text import comparison_lines
-from harness.reports.plain_text import escape_controls
 from harness.reports.tool_report import (
     BuildReport,
     ToolReport,

@@ -10,11 +10,9 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from harness.observations.run_folder import RunData
-from harness.reports.plain_text import (
-    escape_controls,
-    escape_markdown,
-    fence_code,
-)
+from harness.plain_text import escape_controls
+from harness.reports.plain_text import escape_markdown, fence_code
+from harness.reports.wrapping import wrap_text
 from harness.verdicts.judging import (
     Judged,
     Standing,
@@ -171,6 +169,16 @@ def render_verdicts(data: RunData, verdicts: Sequence[ScenarioVerdict]) -> str:
         parts += [_markdown_findings(data, verdict) for verdict in verdicts]
     parts += ["Made with", fence_code("\n".join([shlex.join(data.run.command), _COMMAND]))]
     return "\n\n".join(parts) + "\n"
+
+
+def finding_paragraphs(
+    data: RunData, verdict: ScenarioVerdict, *, every_cell: bool = False
+) -> Iterator[str]:
+    """The same, wrapped to the reader's terminal with a hanging indent."""
+    for line in finding_lines(data, verdict, every_cell=every_cell):
+        text = line.lstrip()
+        indent = " " * (len(line) - len(text))
+        yield from wrap_text(text, indent, f"{indent}    ")
 
 
 def _markdown_findings(data: RunData, verdict: ScenarioVerdict) -> str:

@@ -1,8 +1,8 @@
-"""The answer of ``verify`` as text of 80 columns: stand-ins, one finding per service, the table."""
+"""The answer of ``verify`` as text: a finding per service, the table, what stood in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.observations.run_folder import RunData
@@ -15,6 +15,7 @@ from harness.verdicts.judging import Standing
 from harness.verdicts.policy_answers import (
     PolicyAnswer,
     ServiceAnswer,
+    overall_standing,
 )
 
 #: Findings that are shown for one service; further ones are counted.
@@ -33,7 +34,7 @@ class VerifyReport:
     """The parts of an answer, from which the text and the Markdown are made.
 
     ``rows`` has each service with its answer on each of the ``builds``; ``answers`` and ``remedy``
-    are lines of at most 80 columns.
+    are lines that fit the terminal.
     """
 
     stand_ins: StandIns
@@ -73,16 +74,29 @@ def verification_text(
     *,
     verbose: bool = False,
 ) -> str:
-    """The whole answer; the table is wrapped where the builds do not fit."""
+    """The whole answer; the table has several blocks where the builds do not fit."""
     report = make_report(data, scenario, answers, remedy)
     rows = [[label.name, *cells] for label, cells in report.rows]
     parts = (
-        stand_ins_text(report.stand_ins, verbose=verbose),
+        wrap_text(describe_overall(answers, service_labels(data, scenario))),
         report.answers,
-        table_lines(["", *report.builds], rows) if rows else [],
+        table_lines(["service", *report.builds], rows) if rows else [],
         report.remedy,
+        stand_ins_text(report.stand_ins, verbose=verbose),
     )
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
+
+
+def describe_overall(answers: Sequence[ServiceAnswer], labels: Mapping[str, ServiceLabel]) -> str:
+    """The answer over all services in one sentence; "" where there is none."""
+    failing = [labels[each.service].name for each in answers if each.standing is Standing.FAILS]
+    match overall_standing(answers):
+        case Standing.FAILS:
+            verb = "does" if len(failing) == 1 else "do"
+            return f"No: {', '.join(failing)} {verb} not meet the policy."
+        case Standing.HOLDS:
+            return "Yes: the configuration meets the policy."
+    return "Not known: something that the answer needs was not measured." if answers else ""
 
 
 def answer_lines(data: RunData, scenario: str, answers: Sequence[ServiceAnswer]) -> Iterator[str]:

@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from harness.images import labels as names
-from harness.observations.run_folder import (
-    ImageInfo,
-    ReadBack,
-)
+from harness.observations.run_json import ImageInfo, ReadBack
 
 READ_BACK, BY_LABEL = "read back", "by its label"
 

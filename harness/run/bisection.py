@@ -16,10 +16,7 @@ from harness.images.batch_build import (
     build_all,
 )
 from harness.observations.merging import merge_runs
-from harness.observations.run_folder import (
-    RunData,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
 from harness.run.engine import Engine
 from harness.run.job import Job, measure_job
 from harness.scenarios.scenario import Scenario
@@ -152,7 +149,7 @@ def bisect(
 def job_of(plan: Plan, scenarios: Mapping[str, Scenario], build: Build) -> Job:
     """The job that measures a plan's cells on one build more."""
     narrow = replace(plan, builds=(build.id,))
-    return Job(narrow, dict(scenarios), {build.id: build}, stays_aside=True)
+    return Job(narrow, dict(scenarios), {build.id: build})
 
 
 def narrow_plan(data: RunData, place: str) -> Plan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from harness import __version__
@@ -12,8 +12,10 @@ from harness.catalog.cells import Cell
 from harness.clients.contract import Credentials
 from harness.clients.controls import control_cells
 from harness.observations.decide import ControlEvidence
+from harness.observations.evidence_names import again_path
 from harness.observations.journal import Journal
-from harness.observations.record import Observation, Outcome, Stage
+from harness.observations.reasons import UNRECOGNISED
+from harness.observations.record import Again, AgainReason, Observation, Outcome, Stage
 from harness.observations.run_record import utc_now
 from harness.run.control_checks import ControlChecks
 from harness.run.endpoints import PostfixEndpoint
@@ -31,6 +33,8 @@ from harness.tls import Offer, Service
 
 #: Seconds to wait before what found no way through the containers' network is tried once more.
 NETWORK_PAUSE = 1.0
+#: Reasons that say only that a connection ended.
+_WITHOUT_CAUSE = frozenset({"closed", UNRECOGNISED})
 CREDENTIALS = Credentials(USERNAME, PASSWORD)
 
 
@@ -55,9 +59,13 @@ class CellMeasurer:
         self.began: float | None = None
         self.ended: float | None = None
         self.measured = 0
+        #: In place of the engine's number of dialogues at a time.
+        self.slots: asyncio.Semaphore | None = None
+        #: The last line of each cell in the journal.
+        self._recorded = {observation.cell: observation for observation in prior}
         self.prior = {
             observation.cell: observation
-            for observation in prior
+            for observation in self._recorded.values()
             if observation.outcome is not Outcome.ERROR
         }
         self._known = known
@@ -77,19 +85,30 @@ class CellMeasurer:
         return self.ended - self.began
 
     async def measure_cell(
-        self, cell: Cell, held: HeldInstance, scenario: Scenario
+        self,
+        cell: Cell,
+        held: HeldInstance,
+        scenario: Scenario,
+        faults: Sequence[str] = (),
     ) -> Observation | None:
-        """Measure and record one cell; None where its client, or the peers, are unavailable."""
+        """Measure and record one cell; None where its client, or the peers, are unavailable.
+
+        ``faults`` are what took an earlier measurement of it in this run away.
+
+        Raises:
+            FaultError: what it is measured with was ended, stopped or cut off.
+            HarnessError: something else that it needs is unavailable.
+        """
         if cell.service is Service.OUTBOUND:
-            return await self._measure_outbound(cell, held.endpoint, scenario)
-        control = await self._controls.check(cell, held.endpoint.dialogue(cell.service))
-        measured = await self._measure_on(cell, held.endpoint, control)
-        if measured is not None and _found_no_way(measured.observation):
-            await asyncio.sleep(NETWORK_PAUSE)
+            measured = await self._measure_outbound(cell, held.endpoint, scenario)
+        else:
+            control = await self._controls.check(cell, held.endpoint.dialogue(cell.service))
             measured = await self._measure_on(cell, held.endpoint, control)
+            if measured is not None:
+                measured = await self._copies.explain(measured, cell, held, scenario)
         if measured is None:
             return None
-        return self._record_cell(await self._copies.explain(measured, cell, held, scenario))
+        return self._record_cell(_add_faults(measured, faults))
 
     def knows_controls_of(self, client: str, offer: Offer) -> bool:
         """Whether some control's cell with a client and offer is known already."""
@@ -105,13 +124,13 @@ class CellMeasurer:
 
     async def _measure_outbound(
         self, cell: Cell, endpoint: PostfixEndpoint, scenario: Scenario
-    ) -> Observation | None:
+    ) -> Measured | None:
         network = await self._resources.peers()
         if network is None:
             return None
         server = network.server(cell.client, cell.offer)
-        limit = self._engine.options.time_limit
-        async with self._engine.slots:
+        limit = self._engine.lab.pace.stretch(self._engine.options.time_limit)
+        async with self.slots or self._engine.slots:
             self.began = self.began or time.monotonic()
             measured = await measure_outbound(cell, endpoint, server, limit, scenario.headers)
             if _found_no_way(measured.observation):
@@ -119,19 +138,56 @@ class CellMeasurer:
                 measured = await measure_outbound(cell, endpoint, server, limit, scenario.headers)
             self.ended = time.monotonic()
             self.measured += 1
-        return self._record_cell(measured)
+        return measured
 
     async def _measure_on(
         self, cell: Cell, endpoint: Endpoint, control: ControlEvidence
     ) -> Measured | None:
-        """Measure one cell; None where its client is unavailable."""
+        """Measure one cell; None where its client is unavailable.
+
+        What found no way through the network, or ended without a cause that anything tells, is
+        measured once more at once.
+        """
+        measured = await self._measure_once(cell, endpoint, control)
+        if measured is None:
+            return None
+        if _found_no_way(measured.observation):
+            await asyncio.sleep(NETWORK_PAUSE)
+            measured = await self._measure_once(cell, endpoint, control)
+            if measured is not None and _found_no_way(measured.observation):
+                return await self._measure_connected(cell, endpoint, control)
+            return measured
+        if is_unexplained(measured.observation):
+            second = await self._measure_once(cell, endpoint, control)
+            if second is not None and second.observation.outcome is not Outcome.REFUSED:
+                first = measured.observation
+                told = f"{first.outcome} at first, with nothing that explains it: {first.reason}"
+                return _add_faults(second, [told])
+        return measured
+
+    async def _measure_connected(
+        self, cell: Cell, endpoint: Endpoint, control: ControlEvidence
+    ) -> Measured | None:
+        """Measure a cell after a look at whether both containers are on the network.
+
+        Raises:
+            FaultError: the server's is not.
+        """
+        await asyncio.to_thread(endpoint.target.check_network)
+        if (driver := await self._resources.driver(cell.client)) is not None:
+            await driver.check_network()
+        return await self._measure_once(cell, endpoint, control)
+
+    async def _measure_once(
+        self, cell: Cell, endpoint: Endpoint, control: ControlEvidence
+    ) -> Measured | None:
         driver = await self._resources.driver(cell.client)
         if driver is None:
             return None
-        async with endpoint.turn(cell.client), self._engine.slots:
+        async with endpoint.turn(cell.client), self.slots or self._engine.slots:
             if self.began is None and not cell.is_control:
                 self.began = time.monotonic()
-            limit = self._engine.options.time_limit
+            limit = self._engine.lab.pace.stretch(self._engine.options.time_limit)
             measured = await measure(cell, endpoint, driver, control, CREDENTIALS, limit)
             if not cell.is_control:
                 self.ended = time.monotonic()
@@ -148,10 +204,21 @@ class CellMeasurer:
         return observation
 
     def _record_cell(self, measured: Measured) -> Observation:
-        observation = self._add_origin(measured.observation)
+        observation = self._add_origin(self._name_earlier(measured))
+        self._recorded[observation.cell] = observation
         self._journal.append(observation, measured.evidence)
         self._listener(Seen(observation))
         return observation
+
+    def _name_earlier(self, measured: Measured) -> Observation:
+        """The observation, which names the one before it of the same cell: none is overwritten."""
+        observation = measured.observation
+        earlier = self._recorded.get(observation.cell)
+        if earlier is None and not measured.evidence.get("faults"):
+            return observation
+        again = Again(_why_again(earlier), earlier.evidence if earlier else None)
+        evidence = observation.evidence if again.evidence is None else again_path(again.evidence)
+        return replace(observation, again=again, evidence=evidence)
 
     def _add_origin(self, observation: Observation) -> Observation:
         """The observation with its run, its time and the versions: its line stands alone."""
@@ -164,6 +231,31 @@ class CellMeasurer:
             postfix=postfix,
             openssl=openssl,
         )
+
+
+def is_unexplained(observation: Observation) -> bool:
+    """Whether a refusal rests on nothing but that the connection ended.
+
+    So it looks when a client's program is killed; a server that refuses says something, or logs it.
+    """
+    return observation.outcome is Outcome.REFUSED and observation.reason in _WITHOUT_CAUSE
+
+
+def _add_faults(measured: Measured, faults: Sequence[str]) -> Measured:
+    """A measurement with what took earlier ones away."""
+    if not faults:
+        return measured
+    evidence = {**measured.evidence, "faults": [*measured.evidence.get("faults", ()), *faults]}
+    return replace(measured, evidence=evidence)
+
+
+def _why_again(earlier: Observation | None) -> AgainReason:
+    match None if earlier is None else earlier.outcome:
+        case Outcome.TIMEOUT:
+            return AgainReason.TIMEOUT
+        case Outcome.ERROR:
+            return AgainReason.ERROR
+    return AgainReason.FAULT
 
 
 def _found_no_way(observation: Observation) -> bool:

@@ -18,7 +18,7 @@ from harness.catalog.clients import (
 )
 from harness.catalog.peers import Peer, all_peers, has_cells_of
 from harness.catalog.releases import Release
-from harness.catalog.selectors import select_names
+from harness.catalog.selectors import select_names, split_globs
 from harness.errors import NothingSelectedError, UsageError
 from harness.images.recipe import Recipe
 from harness.paths import scenarios_dir
@@ -297,8 +297,3 @@ def choose_offers(patterns: Iterable[str]) -> tuple[Offer, ...]:
     # As written an offer may be another spelling of itself.
     globs = [str(Offer.parse(word)) if ".." in word or "+" in word else word for word in globs]
     return tuple(Offer.parse(name) for name in select_names("offer", names, globs or standard))
-
-
-def split_globs(patterns: Iterable[str]) -> list[str]:
-    """The globs of options, each of which may have several with commas between."""
-    return [word.strip() for text in patterns for word in text.split(",") if word.strip()]

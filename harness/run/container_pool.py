@@ -125,6 +125,7 @@ class ContainerPool:
         self._containers: list[BuildContainer] = []
         self._numbers: dict[str, int] = {}
         self._changed = asyncio.Event()
+        self._echoes = 0
         self._needs: dict[tuple[str, str, str], FileNeeds] = {}
 
     async def hold(
@@ -174,6 +175,24 @@ class ContainerPool:
         container.idle_since = time.monotonic()
         if container.holders == 0:
             self._changed.set()
+
+    async def measure_echo(self) -> None:
+        """Measure a round trip to one of the containers that are up, each in turn.
+
+        Raises:
+            InfrastructureError: it has died.
+        """
+        up = [
+            known.target
+            for known in self._containers
+            if known.starting.done()
+            and not known.starting.cancelled()
+            and known.starting.exception() is None
+            and not known.target.ended
+        ]
+        if up:
+            self._echoes += 1
+            await asyncio.to_thread(up[self._echoes % len(up)].measure_echo)
 
     async def close(self) -> None:
         """Let go of every container's streams; removing them is the session's."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 from harness.catalog.cells import Cell
 from harness.catalog.clients import Control, all_controls
 from harness.clients.controls import FORBIDDING, control_cell, controls_for, forbidding_controls
-from harness.errors import HarnessError
+from harness.errors import FaultError, HarnessError
 from harness.observations.decide import CANNOT_REFUSE, ControlEvidence
 from harness.observations.reasons import CLIENT_REPORTED
 from harness.observations.record import Observation, Outcome
@@ -31,6 +31,8 @@ RecordCell = Callable[[Measured], Observation]
 FindKnown = Callable[[Cell], Observation | None]
 #: The outcomes of a client at the control that forbids; one that is told to hang up may do so.
 _WITHOUT_TLS = frozenset({Outcome.REFUSED, Outcome.PLAINTEXT, Outcome.HUNG_UP})
+#: What a control's cell comes to where the client or the control did not answer.
+_SHOWS_NOTHING = frozenset({Outcome.ERROR, Outcome.TIMEOUT})
 #: With what a control's own cells are measured: nothing is shown of their client yet.
 UNPROVED = ControlEvidence(None, None)
 
@@ -50,20 +52,33 @@ class ControlChecks:
         self._measure = measure
         self._record = record
         self._tasks = SharedTasks()
+        #: What this run has recorded: it is not measured again where another control has a fault.
+        self._observed: dict[Cell, Observation] = {}
+        #: What came to nothing once.
+        self._failed: set[Cell] = set()
 
     async def close(self) -> None:
         """Stop what is being measured."""
         await self._tasks.cancel()
 
     async def check(self, cell: Cell, dialogue: Dialogue) -> ControlEvidence:
-        """What the controls show of the cell's client and offer, spoken to as the service is."""
+        """What the controls show of the cell's client and offer, spoken to as the service is.
+
+        Raises:
+            FaultError: a control was ended or stopped as it was asked.
+        """
         if cell.offer.plaintext:
             # There is nothing of TLS to be shown.
             return ControlEvidence(None, works=None, why="no control is asked to do without TLS")
         key = (cell.client, dialogue.service, cell.offer)
-        evidence: ControlEvidence = await self._tasks.result(
-            key, lambda: self._ask_permissive(*key)
-        )
+        try:
+            evidence: ControlEvidence = await self._tasks.result(
+                key, lambda: self._ask_permissive(*key)
+            )
+        except FaultError:
+            # What shows nothing now may show something once another control is up.
+            self._tasks.forget(key)
+            raise
         return evidence
 
     async def _ask_permissive(self, client: str, service: Service, offer: Offer) -> ControlEvidence:
@@ -131,15 +146,20 @@ class ControlChecks:
 
     async def _observe_control(self, cell: Cell) -> tuple[Observation | None, str]:
         """A control's cell, measured once; and what to report where it settles nothing."""
-        if (known := self._find_known(cell)) is not None:
+        known = self._observed.get(cell) or self._find_known(cell)
+        if known is not None:
             return known, f"{cell.id}: {known.outcome}"
         endpoint = await self._resources.control(cell.build)
         if endpoint is None:
             return None, f"{cell.build}: {self._resources.why_unavailable(cell.build)}"
         try:
             observation = await self._measure_control(cell, endpoint)
+        except FaultError:
+            raise
         except HarnessError as error:
             return None, f"{cell.id}: {error.what}"
+        if observation is not None:
+            self._observed[cell] = observation
         result = observation.outcome if observation else "the client is unavailable"
         return observation, f"{cell.id}: {result}"
 
@@ -150,4 +170,9 @@ class ControlChecks:
         measured = await self._measure(cell, endpoint, UNPROVED)
         if measured is not None and measured.observation.outcome is not expected:
             measured = await self._measure(cell, endpoint, UNPROVED)
+        failed = measured is not None and measured.observation.outcome in _SHOWS_NOTHING
+        if measured is not None and failed and cell not in self._failed:
+            # Perhaps a fault; a second failure is recorded.
+            self._failed.add(cell)
+            raise FaultError(f"{cell.id}: {measured.observation.outcome}")
         return None if measured is None else self._record(measured)

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from harness import __version__
 from harness.catalog.cells import is_control
@@ -18,7 +19,8 @@ from harness.docker_engine.session import new_session_id
 from harness.errors import InfrastructureError, UsageError
 from harness.observations.merged_folder import MergedFolder
 from harness.observations.record import Outcome
-from harness.observations.run_folder import Missing, load_run
+from harness.observations.run_folder import load_run
+from harness.observations.run_json import Missing
 from harness.observations.run_record import closing_figures
 from harness.reports import write_reports
 from harness.run.dask_task import (
@@ -74,6 +76,7 @@ def measure_on_workers(
         HarnessError: the scheduler does not answer, no worker has an engine, or the folder is not
             writable.
     """
+    _check_scheduler(address)
     with _open_client(address) as client:
         folder = job.prior.folder if job.prior else runs.resolve() / new_session_id()
         with hold_folder(folder):
@@ -86,6 +89,24 @@ def measure_on_workers(
             run.merged.close()
             write_reports(folder)
     return folder
+
+
+def _check_scheduler(address: str) -> None:
+    """Refuse an address that no scheduler can have.
+
+    Raises:
+        UsageError: it has no host, or a port that is none.
+    """
+    try:
+        parsed = urlsplit(address if "://" in address else f"tcp://{address}")
+        is_wrong = not parsed.hostname or parsed.port == 0
+    except ValueError:
+        is_wrong = True
+    if is_wrong:
+        raise UsageError(
+            f"--dask {address!r} is no address of a Dask scheduler",
+            next_step="write it as tcp://host:8786",
+        )
 
 
 @contextmanager
@@ -226,7 +247,7 @@ class _DaskRun:
                     scenarios={name: job.scenarios[name] for name in plan.scenarios},
                     builds={build: job.builds[build]},
                     prior=None,
-                    stays_aside=True,
+                    becomes_latest=False,
                     folder=None,
                     only=remaining if measured else None,
                     shard=None,

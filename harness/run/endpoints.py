@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
@@ -22,6 +21,7 @@ from harness.postfix_config.protocol_lists import (
     find_protocol_list,
 )
 from harness.postfix_config.tls_parameters import effective_parameters
+from harness.run.instance_faults import InstanceFaults
 from harness.run.measure import (
     BANNER_PATIENCE,
     DELIVERY_PATIENCE,
@@ -30,14 +30,6 @@ from harness.run.measure import (
     DialogueTrace,
     MailCollector,
     ServerSide,
-)
-from harness.targets.control import (
-    FRONT_PORTS,
-    PERMISSIVE,
-    ControlServer,
-    backend_peer,
-    front_lines,
-    is_front_closed,
 )
 from harness.targets.mail_log import (
     Death,
@@ -48,8 +40,6 @@ from harness.targets.mail_log import (
 from harness.targets.postfix import Instance, PostfixTarget
 from harness.tls import Service
 
-#: How long, in seconds, to wait for the end of a connection in stunnel's log.
-CONTROL_PATIENCE = 2.0
 #: How long, in seconds, until master(8) reports a process that has logged a fatal error.
 DEATH_PATIENCE = 3.0
 #: The processes that outgoing mail passes (OVERVIEW of Postfix), by program.
@@ -82,6 +72,7 @@ class PostfixEndpoint:
         self._served: set[Service] = set()
         #: Whether a service shares its log tag, once that was looked at.
         self._shared_tags: dict[Service, bool] = {}
+        self._faults = InstanceFaults(target, instance)
 
     @property
     def host(self) -> str:
@@ -138,18 +129,22 @@ class PostfixEndpoint:
 
     async def server_side(self, trace: DialogueTrace, result: ClientResult) -> ServerSide:
         """The log lines of the dialogue's connection, and the message's trace header."""
-        session = None
+        session, pace = None, self.target.pace
         if result.local_address is not None:
             patience = BANNER_PATIENCE if result.stage in _UNSERVED else LOG_PATIENCE
-            session = await self._find_session(result, trace.since, patience)
+            session = await self._find_session(result, trace.since, pace.stretch(patience))
+            if session is None and self._faults.must_be_logged(result):
+                await self._faults.check_log()
+                session = await self._find_session(result, trace.since, 0)
             if session is not None:
                 self._served.add(trace.cell.service)
-        self.target.check_alive()
         log = [str(line) for line in (*session.preamble, *session.lines)] if session else []
         message = ServerLog(tuple(log), await self._find_deaths(trace, result, session))
+        await self._faults.check(result, session, message)
         received = None
         if result.queue_id is not None:
-            delivery = await self.target.join.delivery(result.queue_id, DELIVERY_PATIENCE)
+            limit = pace.stretch(DELIVERY_PATIENCE)
+            delivery = await self.target.join.delivery(result.queue_id, limit)
             log = [*log, *(str(line) for line in delivery)]
             received = await self._mail.header(trace.token)
         return ServerSide(message, [*log, *message.deaths], received)
@@ -175,7 +170,10 @@ class PostfixEndpoint:
         if self._shares_tag(service):
             await asyncio.Event().wait()
         await self.target.join.death(is_its_own)
-        return self._note_deaths(service)
+        self._faults.check_kills()
+        deaths = self._note_deaths(service)
+        self._faults.check_lines(deaths)
+        return deaths
 
     async def await_death_of_sender(self) -> None:
         """Wait, without limit, until a process dies that outgoing mail has to pass."""
@@ -275,73 +273,9 @@ class PostfixEndpoint:
             # A process that dies sleeps for a second before it ends (util/msg.c), and master
             # reports it then.
             is_its_death = partial(is_of_service, pids=pids, tag=tag)
-            await self.target.join.death(is_its_death, DEATH_PATIENCE if log.is_dying(tag) else 0)
+            patience = self.target.pace.stretch(DEATH_PATIENCE) if log.is_dying(tag) else 0
+            await self.target.join.death(is_its_death, patience)
         return self._note_deaths(trace.cell.service)
-
-
-class ControlEndpoint:
-    """A control server: stunnel's log stands for the server's. It has no candidate to die of."""
-
-    def __init__(self, server: ControlServer) -> None:
-        self.server = server
-        self.target = server.target
-
-    @property
-    def host(self) -> str:
-        """The control's container."""
-        return self.target.host
-
-    def address(self, service: Service) -> tuple[str, int]:
-        """The control's container and the registered port."""
-        return self.host, FRONT_PORTS[service]
-
-    @property
-    def config_digest(self) -> str:
-        """The control's own, the same in every run."""
-        return PERMISSIVE.digest
-
-    def dialogue(self, service: Service) -> Dialogue:
-        """As the registered services are spoken to."""
-        return Dialogue(service.implicit_tls, service.authenticates)
-
-    def mark(self) -> int:
-        """How far stunnel's log has come: what is before it is of earlier connections."""
-        return len(self.target.join.log.other.get("stunnel", ()))
-
-    def turn(self, _client: str) -> AbstractAsyncContextManager[object]:
-        """Nothing to wait for: stunnel logs the ports of its clients."""
-        return nullcontext()
-
-    async def server_side(self, trace: DialogueTrace, result: ClientResult) -> ServerSide:
-        """What stunnel logged of the connection, once it has logged its end."""
-        if result.local_address is None:
-            return ServerSide(ServerLog(), ())
-        end = time.monotonic() + CONTROL_PATIENCE
-        while True:
-            log = self.target.join.log.other.get("stunnel", [])[trace.mark :]
-            lines = front_lines(log, result.local_address)
-            if is_front_closed(lines) or time.monotonic() > end:
-                break
-            await asyncio.sleep(0.01)
-        self.target.check_alive()
-        log_lines = tuple(str(line) for line in lines)
-        behind = await self._read_backend_log(lines, trace.since)
-        return ServerSide(ServerLog(session=log_lines), [*log_lines, *behind])
-
-    def known_deaths(self, _service: Service) -> Sequence[str]:
-        """Nothing: what does not start is no control."""
-        return ()
-
-    async def await_death(self, _service: Service) -> Sequence[str]:
-        """Wait without end: a dead control is its container's trouble."""
-        await asyncio.Event().wait()
-        return ()
-
-    async def _read_backend_log(self, lines: list[LogLine], since: float) -> list[str]:
-        """What the Postfix behind the front logged of the same dialogue."""
-        peer = backend_peer(lines)
-        session = await self.target.join.session(peer, since, LOG_PATIENCE) if peer else None
-        return [str(line) for line in session.lines] if session else []
 
 
 def instance_evidence(endpoint: PostfixEndpoint, check: str | None = None) -> dict[str, object]:

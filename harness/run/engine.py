@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+import time
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import CancelledError as FutureCancelledError
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from harness.docker_engine.session import DockerSession, connect
-from harness.errors import UsageError
+from harness.errors import InfrastructureError, UsageError
 from harness.images.registry import ImageRegistry
 from harness.run.container_pool import ContainerPool, most_containers
 from harness.run.events import Listener
@@ -28,6 +29,7 @@ from harness.run.instances import Instances
 from harness.run.resources import Resources
 from harness.run.session_builder import open_builder
 from harness.targets.lab import Lab
+from harness.targets.machine_pace import TIMER_LIMIT
 
 T = TypeVar("T")
 #: Blocking calls that may wait at once: containers starting, mailboxes read.
@@ -37,6 +39,9 @@ THREADS = 32
 MOST_JOBS = 64
 #: Seconds that the end of a cancelled coroutine is waited for.
 CANCEL_LIMIT = 30.0
+#: Seconds between two measurements of how slow the machine is, and of the timer that is one.
+_PACE_STEP = 2.0
+_TIMER = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,15 +204,28 @@ class Engine:
         self.resources = Resources(self.lab, self.builder, self.listener)
         self.containers = ContainerPool(self.resources.start_target, limit)
         self.instances = Instances(self.containers, self.resources, keep=self.options.keep)
+        watching = asyncio.create_task(self._watch_pace())
         started.set_result(None)
         try:
             await self._ending.wait()
         finally:
+            watching.cancel()
             await self._cancel_callers()
             try:
                 await self.resources.close()
             finally:
                 await self.containers.close()
+
+    async def _watch_pace(self) -> None:
+        """Measure round trips now and then: a timer's, and an echo from a container."""
+        while True:
+            began = time.monotonic()
+            await asyncio.sleep(_TIMER)
+            self.lab.pace.note(time.monotonic() - began - _TIMER, TIMER_LIMIT)
+            # A container that has died is noticed by who uses it.
+            with suppress(InfrastructureError):
+                await self.containers.measure_echo()
+            await asyncio.sleep(_PACE_STEP)
 
     async def _run_caller(self, work: Coroutine[Any, Any, T], ended: threading.Event) -> T:
         """One caller's coroutine, known here so that closing the engine ends it."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.observations.record import Observation
-from harness.observations.run_folder import Missing
+from harness.observations.run_json import Missing
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,20 +123,39 @@ class Instances:
     async def _start_instance(
         self, build: Build, scenario: Scenario, name_server: NameServer | None
     ) -> HeldInstance:
-        await self._room.acquire()
+        container = await self._find_place(build, scenario, name_server)
         try:
+            target = container.target
+            instance = await self._start_in(target, scenario)
+            fronts = await self._start_proxies(target, instance, scenario)
+        except BaseException:
+            self._leave_place(container)
+            raise
+        return HeldInstance(container, PostfixEndpoint(target, instance, fronts))
+
+    async def _find_place(
+        self, build: Build, scenario: Scenario, name_server: NameServer | None
+    ) -> BuildContainer:
+        """A container that runs, and a place among the instances that are up.
+
+        The place is taken last: while a build's image is made, its scenarios must not take the
+        places of builds that run.
+        """
+        while True:
             container = await self._containers.hold(build, scenario, name_server)
             try:
-                target = container.target
-                instance = await self._start_in(target, scenario)
-                fronts = await self._start_proxies(target, instance, scenario)
-                return HeldInstance(container, PostfixEndpoint(target, instance, fronts))
+                await self._room.acquire()
             except BaseException:
                 self._containers.give_back(container)
                 raise
-        except BaseException:
-            self._room.release()
-            raise
+            if not container.target.ended:
+                return container
+            # It died while this waited, and another takes its place.
+            self._leave_place(container)
+
+    def _leave_place(self, container: BuildContainer) -> None:
+        self._containers.give_back(container)
+        self._room.release()
 
     async def _start_in(self, target: PostfixTarget, scenario: Scenario) -> Instance:
         sasl = await self._resources.sasl()
@@ -169,8 +188,7 @@ class Instances:
         try:
             await self._stop_instance(held.endpoint)
         finally:
-            self._containers.give_back(held.container)
-            self._room.release()
+            self._leave_place(held.container)
 
     async def _stop_instance(self, endpoint: PostfixEndpoint) -> None:
         """Stop an instance, unless its container has died, and it with it."""

@@ -27,6 +27,7 @@ from harness.errors import (
 from harness.observations.journal import Journal
 from harness.observations.record import MeasuredWith, Observation, Outcome
 from harness.observations.run_folder import RunData, load_run, load_run_form
+from harness.observations.run_json import PaceInfo
 from harness.observations.run_record import (
     RunOpening,
     closing_figures,
@@ -48,11 +49,11 @@ class Job:
     """What one command measures; ``prior`` is the run that it goes on with.
 
     ``builds`` has the plan's, by name; ``user_clients`` are clients of the user's.
-    ``stays_aside``: it only adds to another run, which stays the latest. ``folder`` is where a
-    new run is kept, if it is not to be named after the engine's session. ``only``: of the plan's
-    cells only these are measured, by id; None: all. ``alone``: one cell at a time. ``known`` has
-    what is taken over from earlier runs. ``shard``: the plan is this part of
-    another one.
+    ``becomes_latest``: it is the run that commands mean which name none; a question that was
+    answered, such as that of ``verify``, is not. ``folder`` is where a new run is kept, if it is
+    not to be named after the engine's session. ``only``: of the plan's cells only these are
+    measured, by id; None: all. ``alone``: one cell at a time. ``known`` has what is taken over
+    from earlier runs. ``shard``: the plan is this part of another one.
     """
 
     plan: Plan
@@ -60,7 +61,7 @@ class Job:
     builds: dict[str, Build]
     prior: RunData | None = None
     user_clients: tuple[Client, ...] = ()
-    stays_aside: bool = False
+    becomes_latest: bool = False
     folder: Path | None = None
     only: frozenset[str] | None = None
     alone: bool = False
@@ -85,7 +86,8 @@ def measure_job(engine: Engine, job: Job, runs: Path, *, reports: bool = True) -
 
         def write_record(closing: dict[str, Any] | None = None) -> None:
             images = {**earlier_images(job), **run.resources.images}
-            journal.write_run(opening.record(images, run.resources.missing, closing))
+            pace = describe_pace(engine)
+            journal.write_run(opening.record(images, run.resources.missing, closing, pace))
 
         run = MatrixRun(
             engine,
@@ -103,7 +105,7 @@ def measure_job(engine: Engine, job: Job, runs: Path, *, reports: bool = True) -
             checks_later=not reports,
         )
         write_record()
-        if not job.stays_aside:
+        if job.becomes_latest:
             point_latest(folder)
         # Needed to read the run in the end; containers take longer to start.
         threading.Thread(target=load_run_form, daemon=True).start()
@@ -115,6 +117,12 @@ def measure_job(engine: Engine, job: Job, runs: Path, *, reports: bool = True) -
         if reports:
             write_reports(folder)
     return folder
+
+
+def describe_pace(engine: Engine) -> PaceInfo:
+    """How slow the machine was, as run.json has it."""
+    pace = engine.lab.pace
+    return PaceInfo(round(pace.most_stretched, 1), pace.round_trips)
 
 
 def take_over_job(job: Job, runs: Path, time_limit: float) -> Path:
@@ -133,7 +141,7 @@ def take_over_job(job: Job, runs: Path, time_limit: float) -> Path:
         journal.close()
         closing = closing_figures(job.plan, taken, 0, None)
         journal.write_run(opening.record(earlier_images(job), (), closing))
-        if not job.stays_aside:
+        if job.becomes_latest:
             point_latest(folder)
         write_reports(folder)
     return folder

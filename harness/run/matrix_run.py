@@ -15,16 +15,17 @@ from harness.catalog.cells import Cell
 from harness.catalog.clients import Client, Control, all_controls
 from harness.catalog.plan import Plan
 from harness.clients.controls import first_controls
-from harness.errors import HarnessError
+from harness.errors import FaultError, HarnessError, InfrastructureError
 from harness.observations.journal import Journal
 from harness.observations.record import Observation, Outcome
 from harness.run.cell_measurer import CellMeasurer
 from harness.run.endpoints import instance_evidence
-from harness.run.engine import Engine
+from harness.run.engine import MOST_JOBS, Engine
 from harness.run.events import Listener, Planned, ScenarioMeasured, Step
 from harness.run.instances import HeldInstance
 from harness.run.known_cells import KnownCells
 from harness.run.run_resources import RunResources
+from harness.run.second_tries import SecondTries, Stagger, group_by_build
 from harness.scenarios.lab_names import needs_names
 from harness.scenarios.scenario import Scenario
 from harness.tls import Service
@@ -78,6 +79,10 @@ class MatrixRun:
         self._only = only
         self._checks_later = checks_later
         self._turns = asyncio.Semaphore(1) if alone else None
+        #: Set while cells that timed out are measured again.
+        self._apart: Stagger | None = None
+        pending = (cell for cell in plan.cells() if only is None or cell.id in only)
+        self._again = SecondTries(pending, self.cells.prior)
 
     async def execute(self) -> None:
         """Measure all cells of the plan that are not measured yet.
@@ -85,30 +90,47 @@ class MatrixRun:
         Raises:
             HarnessError: something that every cell needs is unavailable.
         """
-        measured = sum(cell.id in self.cells.prior for cell in self.plan.cells())
-        self._listener(Planned(len(self.plan), measured))
+        self._listener(Planned(len(self.plan), sum(map(self._is_measured, self.plan.cells()))))
         left = {build: self._list_left(build) for build in self.plan.builds}
         cells = [cell for of_build in left.values() for cell in of_build]
-        if not cells:
+        if not cells and not self._again.timed_out:
             return
         names = any(needs_names(self._scenarios[name]) for name in self.plan.scenarios)
-        controls = self._first_controls(cells)
-        self.resources.prepare(self.plan, cells, controls, needs_names=names)
+        every = [*cells, *self._again.timed_out]
+        self.resources.prepare(self.plan, every, self._first_controls(every), needs_names=names)
+        try:
+            await self._measure_builds(left)
+            if faulted := self._again.take_faulted():
+                await self._measure_builds(group_by_build(faulted))
+            if timed_out := self._again.take_timed_out():
+                self._apart = Stagger(self._engine.lab.pace)
+                self.cells.slots = asyncio.Semaphore(MOST_JOBS)
+                await self._measure_builds(group_by_build(timed_out))
+        finally:
+            await self.cells.close()
+
+    async def _measure_builds(self, left: Mapping[str, list[Cell]]) -> None:
+        """Measure cells by build, all builds at a time.
+
+        Raises:
+            HarnessError: something that every cell needs is unavailable.
+        """
         try:
             async with asyncio.TaskGroup() as group:
                 for name, of_build in left.items():
                     group.create_task(self._measure_build(name, of_build))
         except BaseExceptionGroup as trouble:
             raise first_error(trouble) from trouble
-        finally:
-            await self.cells.close()
+
+    def _is_measured(self, cell: Cell) -> bool:
+        return cell.id in self.cells.prior
 
     def _list_left(self, build: str) -> list[Cell]:
         """A build's cells that are to be measured."""
         return [
             cell
             for cell in self.plan.cells_of(build)
-            if cell.id not in self.cells.prior and (self._only is None or cell.id in self._only)
+            if not self._is_measured(cell) and (self._only is None or cell.id in self._only)
         ]
 
     def _first_controls(self, cells: Iterable[Cell]) -> tuple[Control, ...]:
@@ -132,8 +154,9 @@ class MatrixRun:
         try:
             await self._measure_scenarios(build, cells)
         except HarnessError as error:
-            # The other builds go on.
-            self.resources.report_unavailable(build, "build", error)
+            # The other builds go on, and its own cells have another try if it was a fault.
+            if not self._again.note_faults(cells, error):
+                self.resources.report_unavailable(build, "build", error)
 
     async def _measure_scenarios(self, build: str, cells: list[Cell]) -> None:
         """Start one instance after the other, and each one's cells as soon as it listens.
@@ -165,11 +188,15 @@ class MatrixRun:
             stack.push_async_callback(self.resources.release, build, scenario)
             # Kept before the first cell: a run that is stopped keeps what its cells were about.
             evidence = instance_evidence(held.endpoint)
-            self._journal.write_instance(build, scenario.id, evidence)
+            if self._apart is None:
+                self._journal.write_instance(build, scenario.id, evidence)
             async with asyncio.TaskGroup() as group:
                 measuring = [
                     group.create_task(self._measure_cell(cell, held, scenario)) for cell in cells
                 ]
+            if self._apart is not None:
+                # It was checked when its cells were measured first.
+                return
             is_served = all(task.result() is not Outcome.CONFIG_REJECTED for task in measuring)
             if self._checks_later and is_served:
                 # Without the messages of the check, until it has ended.
@@ -192,17 +219,31 @@ class MatrixRun:
     async def _check_instance(self, held: HeldInstance, scenario: Scenario) -> None:
         """Keep the evidence of an instance, with the messages of ``postfix check``."""
         endpoint = held.endpoint
-        check = await asyncio.to_thread(endpoint.target.check, endpoint.instance.directory)
+        try:
+            check = await asyncio.to_thread(endpoint.target.check, endpoint.instance.directory)
+        except FaultError:
+            # Its cells are kept, or have another try; that it was not checked is in its evidence.
+            return
         evidence = instance_evidence(endpoint, check)
         self._journal.write_instance(held.container.build, scenario.id, evidence)
 
     async def _measure_cell(
         self, cell: Cell, held: HeldInstance, scenario: Scenario
     ) -> Outcome | None:
-        """Measure a cell; its outcome, None where its client is unavailable."""
-        async with self._turns or nullcontext():
-            observation = await self.cells.measure_cell(cell, held, scenario)
-        return None if observation is None else observation.outcome
+        """Measure a cell; its outcome, None where it has none (yet)."""
+        faults = self._again.faults_of(cell)
+        async with self._apart or self._turns or nullcontext():
+            try:
+                observation = await self.cells.measure_cell(cell, held, scenario, faults)
+            except InfrastructureError as error:
+                # The other cells go on.
+                if not self._again.note_faults([cell], error):
+                    self.resources.report_unavailable(cell.build, "build", error)
+                return None
+        if observation is None:
+            return None
+        self._again.note_result(cell, observation)
+        return observation.outcome
 
 
 def first_error(trouble: BaseExceptionGroup[BaseException]) -> BaseException:

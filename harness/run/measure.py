@@ -32,6 +32,7 @@ from harness.observations.decide import (
 from harness.observations.evidence_names import evidence_path
 from harness.observations.record import Observation
 from harness.targets.pki import SERVER_NAME
+from harness.targets.postfix import PostfixTarget
 from harness.tls import Service
 
 #: Of services of the user's own that begin with TLS; the registered one has no such cells.
@@ -83,6 +84,8 @@ class Dialogue:
 
 class Endpoint(Protocol):
     """Something that cells are measured on: an instance of a build, or a control."""
+
+    target: PostfixTarget
 
     @property
     def host(self) -> str:

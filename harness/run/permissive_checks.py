@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from harness.catalog.cells import CONTROL_PREFIX, Cell
 from harness.clients.controls import permissive_copy_cell
-from harness.errors import HarnessError, InfrastructureError
+from harness.errors import FaultError, HarnessError, InfrastructureError
 from harness.observations.journal import Journal
 from harness.observations.obstacles import Grounds, all_excluded, find_obstacles, needs_grounds
 from harness.observations.record import Observation, Outcome, Stage
@@ -100,6 +100,8 @@ class PermissiveChecks:
         async def grants(kept: KeptPart) -> bool | None:
             try:
                 observation = await self._observe_copy(case, kept)
+            except FaultError:
+                raise
             except HarnessError:
                 # The refusal stands without it; whose decision it was is unknown then.
                 return None
@@ -134,9 +136,13 @@ class PermissiveChecks:
         cell = permissive_copy_cell(case.cell.build, copy.id, case.cell.client, case.cell.offer)
         if (known := self._find_known(cell)) is not None:
             return known
-        observation: Observation | None = await self._tasks.result(
-            cell.id, lambda: self._measure_copy(case, kept, cell, copy)
-        )
+        try:
+            observation: Observation | None = await self._tasks.result(
+                cell.id, lambda: self._measure_copy(case, kept, cell, copy)
+            )
+        except FaultError:
+            self._tasks.forget(cell.id)
+            raise
         return observation
 
     async def _measure_copy(
@@ -147,13 +153,15 @@ class PermissiveChecks:
             self._engine.containers.hold_again(container)
         else:
             container = await self._resources.plain_container(case.cell.build, case.candidate)
+        key = (container.target.host, copy.id)
         try:
-            endpoint = await self._tasks.result(
-                (container.target.host, copy.id), lambda: self._start_copy(container, copy)
-            )
+            endpoint = await self._tasks.result(key, lambda: self._start_copy(container, copy))
+            measured = await self._measure(cell, endpoint, UNPROVED)
+        except FaultError:
+            self._tasks.forget(key)
+            raise
         finally:
             self._engine.containers.give_back(container)
-        measured = await self._measure(cell, endpoint, UNPROVED)
         return None if measured is None else self._record(measured)
 
     async def _start_copy(self, container: BuildContainer, copy: Scenario) -> PostfixEndpoint:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from harness.catalog.builds import known_builds
 from harness.catalog.clients import Client
 from harness.catalog.plan import Plan, Scope
-from harness.catalog.selectors import select_names
+from harness.catalog.selectors import select_names, split_globs
 from harness.errors import NothingSelectedError
 from harness.run.choosing import (
     Pool,
@@ -18,7 +18,6 @@ from harness.run.choosing import (
     choose_offers,
     choose_scenarios,
     measurable_clients,
-    split_globs,
 )
 from harness.scenarios.scenario import Scenario
 from harness.scenarios.services import services_of
@@ -26,7 +25,7 @@ from harness.scenarios.validation import (
     Known,
     check_claims,
 )
-from harness.tls import NAMED_SERVICES, STANDARD_OFFERS, Service, in_table_order
+from harness.tls import NAMED_SERVICES, STANDARD_OFFERS, Service, in_table_order, read_service
 
 
 def make_plan(
@@ -86,6 +85,32 @@ def make_plan(
         unpinned=frozenset(candidate.name for candidate in pool if not candidate.pins),
         scopes={name: scope for name, scope in scopes.items() if scope != whole},
     )
+
+
+def check_selection(selection: Selection) -> None:
+    """Refuse globs for clients, offers and services that match nothing, whatever is measured.
+
+    A service that only a candidate's own master.cf can have is taken as it is.
+
+    Raises:
+        UsageError: a glob matches nothing.
+        NothingSelectedError: no client is left.
+    """
+    choose_clients(selection.clients)
+    choose_offers(selection.offers)
+    for pattern in split_globs(selection.services):
+        word = pattern.removeprefix("!")
+        if not any(mark in word for mark in "*?["):
+            select_names("service", list(NAMED_SERVICES), [_known_service(word)])
+
+
+def _known_service(name: str) -> str:
+    """A service's name as tables have it, and ``smtp`` for what has a port of its own."""
+    try:
+        service = read_service(name)
+    except ValueError:
+        return name
+    return str(service) if service in NAMED_SERVICES else str(NAMED_SERVICES[0])
 
 
 def _no_such_service(chosen: Sequence[Scenario], selected: Sequence[str]) -> NothingSelectedError:

@@ -22,13 +22,13 @@ from harness.clients.descriptions import recall_description, remember_descriptio
 from harness.clients.driver import Driver, client_role
 from harness.conformance.image_examination import examine_image_once
 from harness.docker_engine.session import engine_errors
-from harness.errors import ContractError, HarnessError
+from harness.errors import ContractError, FaultError, HarnessError
 from harness.images import labels, recipes
 from harness.images.image import Image
 from harness.images.image_builder import ImageBuilder
 from harness.images.recipe import Recipe
 from harness.run.container_pool import NameServer
-from harness.run.endpoints import ControlEndpoint
+from harness.run.control_endpoint import ControlEndpoint
 from harness.run.events import Listener, Step
 from harness.run.shared_tasks import SharedTasks
 from harness.targets.control import start_control
@@ -38,11 +38,13 @@ from harness.targets.postfix import PostfixTarget
 from harness.targets.proxy import NAME as HAPROXY
 from harness.targets.proxy import ProxyServer, start_proxy
 from harness.targets.resolver import start_resolver
-from harness.targets.sasl import start_sasl
+from harness.targets.sasl import SaslServer, start_sasl_server
 
 Source = Recipe | Build | Client
 #: Images that may be made, or waited for, at a time.
 IMAGE_THREADS = 32
+#: How often something is begun again that a fault ended.
+_MOST_BEGINS = 3
 #: The key of a task, and what begins it.
 Task = tuple[tuple[str, Hashable], Callable[[], Coroutine[Any, Any, Any]]]
 
@@ -62,7 +64,11 @@ class Resources:
         self._tasks = SharedTasks()
         self._closers: list[Callable[[], None]] = []
         self._peer_networks = 0
+        self._begun_again: Counter[Hashable] = Counter()
+        self._sasl_starts = 0
         self._control_starts: Counter[str] = Counter()
+        #: What each control's Postfix has as ``smtpd_sasl_path``.
+        self._control_sasl: dict[str, str] = {}
         # Threads of their own: what stops an instance must not wait for images to be made.
         self._image_threads = ThreadPoolExecutor(IMAGE_THREADS, thread_name_prefix="images")
 
@@ -132,15 +138,17 @@ class Resources:
 
     async def client(self, of: Client) -> Driver:
         """A client's warm driver."""
-        driver: Driver = await self._tasks.result(*self._client_task(of))
+        driver: Driver = await self._result(*self._client_task(of))
         return driver
 
     async def control(self, control: Control) -> ControlEndpoint:
         """A control server that has proved itself; one whose container died is started anew."""
         key, work = self._control_task(control)
         while True:
-            endpoint: ControlEndpoint = await self._tasks.result(key, work)
-            if not endpoint.target.ended:
+            endpoint: ControlEndpoint = await self._result(key, work)
+            is_up = not endpoint.target.ended and not endpoint.is_lost
+            # Its Postfix asks the Dovecot that it was started with.
+            if is_up and self._control_sasl[control.name] == await self.sasl():
                 return endpoint
             self._tasks.forget(key)
 
@@ -150,22 +158,29 @@ class Resources:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
 
     async def sasl(self) -> str:
-        """``smtpd_sasl_path`` of the engine's Dovecot; without it no service can be measured."""
-        path: str = await self._tasks.result(*self._sasl_task())
-        return path
+        """``smtpd_sasl_path`` of the engine's Dovecot; without it no service can be measured.
+
+        One whose container died is started anew.
+        """
+        key, work = self._sasl_task()
+        while True:
+            server: SaslServer = await self._result(key, work)
+            if not server.ended:
+                return server.path
+            self._tasks.forget(key)
 
     def name_server(self) -> NameServer:
         """The name server that knows the names of the test's clients."""
 
         async def address() -> str:
-            result: str = await self._tasks.result(*self._resolver_task())
+            result: str = await self._result(*self._resolver_task())
             return result
 
         return NameServer("dns", address)
 
     async def peers(self, pins: frozenset[Pin]) -> PeerNetwork:
         """The peers with these pins, and the name server that leads to them."""
-        network: PeerNetwork = await self._tasks.result(*self._peers_task(pins))
+        network: PeerNetwork = await self._result(*self._peers_task(pins))
         return network
 
     def peers_name_server(self, pins: frozenset[Pin]) -> NameServer:
@@ -182,7 +197,7 @@ class Resources:
 
     async def proxy(self) -> ProxyServer:
         """HAProxy, for services that expect its protocol."""
-        server: ProxyServer = await self._tasks.result(("proxy", HAPROXY), self._start_proxy)
+        server: ProxyServer = await self._result(("proxy", HAPROXY), self._start_proxy)
         return server
 
     async def close(self) -> None:
@@ -193,6 +208,17 @@ class Resources:
         for close in self._closers:
             with suppress(OSError):
                 await asyncio.to_thread(close)
+
+    async def _result(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """The result of a task; one that a fault ended is begun once more."""
+        try:
+            return await self._tasks.result(key, work)
+        except FaultError:
+            if self._begun_again[key] >= _MOST_BEGINS:
+                raise
+            if self._tasks.forget(key):
+                self._begun_again[key] += 1
+            return await self._tasks.result(key, work)
 
     def _image_task(self, name: str, source: Source) -> Task:
         return ("image", name), lambda: self._make_in_thread(name, source)
@@ -246,7 +272,7 @@ class Resources:
         describe: Callable[[Image], dict[str, Any]] = lambda _: {},
     ) -> Image:
         """An image, recorded with what ``describe`` adds."""
-        image: Image = await self._tasks.result(*self._image_task(name, source))
+        image: Image = await self._result(*self._image_task(name, source))
         if name not in self.records:
             self.records[name] = {
                 "kind": kind,
@@ -258,12 +284,14 @@ class Resources:
             }
         return image
 
-    async def _start_sasl(self) -> str:
+    async def _start_sasl(self) -> SaslServer:
         image = await self._record_image("sasl", recipes.sasl_recipe(), "sasl")
         self._listener(Step("sasl", "starting Dovecot"))
-        path = await asyncio.to_thread(start_sasl, self._lab, image.id)
+        self._sasl_starts += 1
+        server = await asyncio.to_thread(start_sasl_server, self._lab, image.id, self._sasl_starts)
+        self._closers.append(server.close)
         self._listener(Step("sasl", ""))
-        return path
+        return server
 
     async def _start_proxy(self) -> ProxyServer:
         image = await self._record_image(HAPROXY, recipes.proxy_recipe(), "proxy")
@@ -330,6 +358,7 @@ class Resources:
         )
         self._closers.append(target.close)
         sasl = await self.sasl()
+        self._control_sasl[control.name] = sasl
         server = await asyncio.to_thread(start_control, self._lab, control, target, sasl)
         self._listener(Step(control.name, ""))
         return ControlEndpoint(server)

@@ -13,6 +13,7 @@ from typing import Any
 from harness.catalog.cells import Cell
 from harness.catalog.plan import Plan
 from harness.observations.evidence_names import (
+    again_path,
     earlier_instance_path,
     evidence_path,
     instance_path,
@@ -36,6 +37,8 @@ from harness.scenarios.lab_names import needs_names
 from harness.scenarios.scenario import Scenario
 from harness.tls import Offer, Service
 
+#: What a second measurement may follow on without a contradiction; only the last line counts.
+_NO_RESULTS = (Outcome.ERROR, Outcome.TIMEOUT)
 _CELL = re.compile(rb'\{"cell": ?"([^"\\]+)"')
 
 
@@ -153,6 +156,11 @@ def _take_files(
         name = evidence_path(observation.cell)
         if observation.evidence and journal.take_file(folder / observation.evidence, name):
             taken = replace(observation, evidence=name)
+            if (again := observation.again) is not None:
+                earlier = None
+                if again.evidence and journal.take_file(folder / again.evidence, again_path(name)):
+                    earlier = again_path(name)
+                taken = replace(taken, again=replace(again, evidence=earlier))
             journal.add_line(taken)
             yield taken
 
@@ -169,7 +177,10 @@ def _is_evidence(folder: Path, name: str) -> bool:
 
 
 def _find_flaky(path: Path) -> set[str]:
-    """The cells with lines that say different things; an error that was measured again is none."""
+    """The cells with lines that say different things.
+
+    An error or a time-out that was measured again says nothing.
+    """
     lines: dict[bytes, list[bytes]] = {}
     for line in path.read_bytes().splitlines() if path.exists() else ():
         if (match := _CELL.match(line)) is not None:
@@ -185,7 +196,7 @@ def _list_results(lines: Iterable[bytes]) -> set[str]:
             data = json.loads(line)
         except ValueError:  # The last line of a run that was killed.
             continue
-        if data["outcome"] != Outcome.ERROR:
+        if data["outcome"] not in _NO_RESULTS:
             telling = ("outcome", "stage", "reason", "client_saw", "server_saw", "trust", "resumed")
             results.add(json.dumps([data.get(key) for key in telling]))
     return results

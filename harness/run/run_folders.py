@@ -21,12 +21,14 @@ def point_latest(folder: Path) -> None:
 
 
 def run_folder(named: Path | None) -> Path:
-    """The run that is named, or the latest one.
+    """The run that is named by its folder or by its id below ``runs``; None: the latest one.
 
     Raises:
         UsageError: there is none.
     """
     folder = named or RUNS / LATEST
+    if not folder.exists() and (RUNS / folder).is_dir():
+        folder = RUNS / folder
     if not (folder / "run.json").is_file():
         raise UsageError(
             f"there is no run in {folder}",

@@ -22,7 +22,7 @@ from harness.errors import (
     UsageError,
 )
 from harness.run.container_pool import BuildContainer, NameServer
-from harness.run.endpoints import ControlEndpoint
+from harness.run.control_endpoint import ControlEndpoint
 from harness.run.engine import Engine
 from harness.run.events import Listener, Missing
 from harness.run.instances import HeldInstance

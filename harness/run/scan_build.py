@@ -39,7 +39,11 @@ def find_build(text: str) -> Build:
     Raises:
         UsageError: it names none, or several.
     """
-    builds = choose_builds((text,))
+    try:
+        builds = choose_builds((text,))
+    except UsageError as error:
+        hint = f"{error.next_step}; a running server is named with its port, such as {text}:25"
+        raise UsageError(error.what, cause=error.cause, next_step=hint) from error
     if len(builds) != 1:
         raise UsageError(f"{text!r} is {len(builds)} builds", next_step="name one")
     return next(iter(builds.values()))

@@ -24,14 +24,16 @@ class SharedTasks:
         # Shielded: one caller's cancellation must not take the result from all others.
         return await asyncio.shield(self._tasks[key])
 
-    def forget(self, key: Hashable) -> None:
-        """Let the task of a key be begun anew, if it has ended.
+    def forget(self, key: Hashable) -> bool:
+        """Let the task of a key be begun anew, if it has ended; whether it had.
 
         Several callers may be dissatisfied with one result; what the first of them has begun anew
         is the others' as well.
         """
         if key in self._tasks and self._tasks[key].done():
             del self._tasks[key]
+            return True
+        return False
 
     def tasks(self, kind: str) -> list[asyncio.Task[Any]]:
         """The tasks whose key is a tuple that begins with this."""

@@ -9,10 +9,7 @@ from pathlib import Path
 from harness.catalog.builds import Build
 from harness.catalog.cells import Cell
 from harness.catalog.plan import plan_of_cells
-from harness.observations.run_folder import (
-    RunData,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
 from harness.run.choosing import measurable_clients
 from harness.run.engine import Engine
 from harness.run.job import Job, measure_job

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.catalog.shards import format_count
-from harness.observations.run_folder import Axes, RunData, RunRecord, ScenarioInfo, Tool
+from harness.observations.run_folder import RunData
+from harness.observations.run_json import Axes, RunRecord, ScenarioInfo, Tool
 from harness.reports.answer_text import render_answer, settings_text
 from harness.reports.html import web_address
 from harness.site.addresses import facts_link, page_link, path_segment

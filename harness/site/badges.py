@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from xml.sax.saxutils import escape
 
-from harness.reports.plain_text import escape_controls
+from harness.plain_text import escape_controls
 from harness.site.titles import VERDICT_SIGNS
 from harness.verdicts.verdict import Verdict
 

@@ -66,6 +66,13 @@ def group_changes(records: Iterable[Mapping[str, str]]) -> tuple[ChangeGroup, ..
     return tuple(sorted(groups, key=lambda group: (_ORDER.index(group.finding), -len(group.cells))))
 
 
+def list_changes(record: Mapping[str, Any]) -> list[Mapping[str, str]]:
+    """A run's changed cells one by one, the worst first, then the flaky ones; with addresses."""
+    changed = sorted(record["cells"], key=lambda change: _ORDER.index(change["finding"]))
+    flaky = [{**change, "finding": "flaky"} for change in record["flaky"]]
+    return [{**change, "href": cell_link(change["cell"])} for change in (*changed, *flaky)]
+
+
 def read_night(date: str, record: Mapping[str, Any]) -> Night:
     """A run's record in ``changes/DATE.json`` for a page."""
     return Night(

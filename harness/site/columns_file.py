@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.catalog.cells import is_control
 from harness.observations.record import TlsView
-from harness.observations.run_folder import ImageInfo, RunRecord
+from harness.observations.run_json import ImageInfo, RunRecord
 from harness.site.cells import NONE, CellColumns, CellRow, CellTables, NameTable
 from harness.site.extras import load_pyarrow
 from harness.site.run_reading import unique_rows
@@ -27,8 +27,8 @@ _STATE = {
 #: Columns of the state that are plain numbers.
 _NUMBERS = ("milliseconds", "measured")
 _VIEW = ("protocol", "cipher", "bits", "group")
-#: Columns of a run's table whose values hardly repeat.
-_PLAIN = ("cell", "seconds", "agree", "resumed", "measured")
+#: Columns of a run's table whose values hardly repeat. Seconds do: they are whole milliseconds.
+_PLAIN = ("cell", "agree", "resumed", "measured")
 #: Rows that are converted at a time: bounds the memory.
 _BATCH = 20_000
 
@@ -68,14 +68,14 @@ def write_run_table(path: Path, cells: CellColumns, tables: CellTables, record: 
     """
     pa, pq = load_pyarrow()
     schema = _run_schema(pa)
-    texts = [name for name in schema.names if name not in _PLAIN]
+    repeating = [name for name in schema.names if name not in _PLAIN]
     rows = 0
     with pq.ParquetWriter(
         path,
         schema,
         compression="zstd",
         compression_level=9,
-        use_dictionary=texts,
+        use_dictionary=repeating,
         column_encoding={"cell": "DELTA_BYTE_ARRAY"},
     ) as writer:
         for batch in _row_batches(cells, tables, record):

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from harness.observations.record import Observation
-from harness.observations.run_folder import ScenarioInfo
+from harness.observations.run_json import ScenarioInfo
 from harness.site.cells import NONE, CellColumns, CellRow, CellTables, NameTable
 from harness.site.result_comparison import ResultComparer
 from harness.site.run_reading import unique_rows

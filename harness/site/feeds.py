@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.catalog.shards import format_count
-from harness.reports.plain_text import escape_controls
+from harness.plain_text import escape_controls
 from harness.site.addresses import page_link, path_segment
 from harness.site.changes import OVERVIEW, ChangeGroup, Page, changes_by_page, group_changes, nights
 from harness.site.extras import load_feedgen

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from harness.observations.record import CertificateView, Observation
-from harness.observations.run_folder import Axes, RunData, ScopeAxes, load_record
+from harness.observations.run_folder import RunData, load_record
+from harness.observations.run_json import Axes, ScopeAxes
 from harness.site.cells import NONE, CellColumns, CellRow, CellTables
 from harness.site.run_reading import RunCells, hide_machine_paths
 from harness.verdicts.line_effects import explain_lines

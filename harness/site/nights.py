@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.catalog.cells import is_control
-from harness.observations.run_folder import ImageInfo
+from harness.observations.run_json import ImageInfo
 from harness.reports.versions import openssl_version, postfix_version
 from harness.scenarios.claims import BASELINE
 from harness.site.addresses import path_segment
@@ -18,9 +18,11 @@ from harness.site.columns_file import write_run_table
 from harness.site.facts import AxisOrder, collect_cells, scenario_facts, shards_of
 from harness.site.judging_runs import explain_run_cells, judge_run_cells
 from harness.site.merging import CellChange, CellMerger, MergedCells
-from harness.site.objects import DATA, ShardMaker, pack_json, write_object
+from harness.site.objects import DATA, pack_json, write_object
+from harness.site.refusals import Refusal
 from harness.site.result_comparison import ResultComparer
 from harness.site.run_reading import RunCells, read_run_cells
+from harness.site.shards import ShardMaker
 from harness.site.site_folder import reading_site_file
 from harness.site.state import SiteState
 from harness.verdicts.observation_diff import cipher_of
@@ -35,13 +37,15 @@ _DAY_KEYS = frozenset(
 class SiteContent:
     """Everything that a site is made from.
 
-    ``changes`` are by date, as ``changes/DATE.json`` has them.
+    ``changes`` are by date, as ``changes/DATE.json`` has them. ``refusals`` are those of the shards
+    that this publication made.
     """
 
     state: SiteState = field(default_factory=SiteState)
     tables: CellTables = field(default_factory=CellTables)
     cells: CellColumns = field(default_factory=CellColumns)
     changes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    refusals: dict[str, list[Refusal]] = field(default_factory=dict)
     comparer: ResultComparer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -82,7 +86,7 @@ def add_night(content: SiteContent, folder: Path, site: Path) -> None:
         tables,
         content.comparer,
         state.started(tables),
-        ShardMaker(site, run, tables),
+        ShardMaker(site, run, tables, content.refusals),
         {tables.scenario.numbers[name] for name in rewritten if name in tables.scenario.numbers},
         {tables.client.numbers[name] for name in renewed if name in tables.client.numbers},
     ).merge(content.cells, run.cells)
@@ -199,7 +203,7 @@ def _write_run_files(content: SiteContent, run: RunCells, site: Path) -> None:
     rows = write_run_table(table, run.cells, content.tables, run.record)
     content.state.runs[run.record.id]["cells"] = rows
     facts: dict[str, str] = {}
-    evidence: dict[str, dict[str, list[str]]] = {}
+    evidence: dict[str, str] = {}
     for name in run.record.axes.scenarios:
         against = run.record.scenarios[name].against if name in run.record.scenarios else None
         collected = collect_cells(
@@ -210,7 +214,8 @@ def _write_run_files(content: SiteContent, run: RunCells, site: Path) -> None:
         facts[name] = write_object(
             site, scenario_facts(content.tables, content.comparer, collected, info, pinned=True)
         )
-        evidence[name] = _evidence_of_run(content, run, name)
+        # Named by its content, like the facts: an unchanged night adds neither.
+        evidence[name] = write_object(site, _evidence_of_run(content, run, name))
     record = {
         "schema": 1, "run": run.public, "incomplete": not run.is_complete,
         "facts": facts, "evidence": evidence,

@@ -11,6 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
+from harness.reports.plain_text import escape_value
 from harness.site.addresses import page_file, page_link
 
 #: What a browser may load: nothing but the site's own files.
@@ -67,6 +68,7 @@ def read_template(name: str) -> Any:
 def _make_environment() -> Environment:
     environment = Environment(
         autoescape=True,
+        finalize=escape_value,
         loader=FunctionLoader(_read_template_text),
         undefined=StrictUndefined,
         trim_blocks=True,

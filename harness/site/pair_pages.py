@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from harness.scenarios.claims import BASELINE
@@ -17,7 +18,7 @@ from harness.site.answers import (
 from harness.site.facts import order_names
 from harness.site.nearest import nearest_pairs
 from harness.site.pages import PageWriter
-from harness.site.site_index import ShownCell, SiteIndex
+from harness.site.site_index import PairCells, ShownCell, SiteIndex
 from harness.site.titles import (
     build_title,
     client_about,
@@ -33,8 +34,8 @@ _MOST_OFFERS, _MOST_ADVICE = 40, 90
 class PairPages:
     """Writes the page of every client with every server."""
 
-    def __init__(self, index: SiteIndex, writer: PageWriter, model: Any) -> None:
-        self._index, self._writer, self._model = index, writer, model
+    def __init__(self, index: SiteIndex, writer: PageWriter) -> None:
+        self._index, self._writer = index, writer
 
     def write_all(self) -> None:
         """All pairs, measured or not."""
@@ -63,7 +64,6 @@ class PairPages:
                 "name": build, "href": page_link("build", build),
                 "title": build_title(build, state.image(build)),
             },
-            model=self._model,
             measured=measured,
             answers=answers,
             nearest=[] if measured else self._list_neighbours(client, build),
@@ -114,44 +114,62 @@ class PairPages:
         }
 
     def _advice_table(self, client: str, build: str) -> dict[str, Any]:
-        """The scenarios measured with the pair; those that change most come first."""
-        index, state = self._index, self._index.content.state
+        """The scenarios measured with the pair: rows of those that change something, and the
+        others by name, since none of their cells differs from the server's defaults."""
+        index = self._index
         by_scenario = {
             k: v for k, v in index.pairs.get((client, build), {}).items() if k != BASELINE
         }
+        ordered = sorted(by_scenario, key=lambda name: (-by_scenario[name].differs, name))
+        baseline = index.baseline_cells(client, build)
+        acting = [name for name in ordered if baseline is None or by_scenario[name].differs]
         services = order_names(
             {name for cells in by_scenario.values() for name in cells.defaults}, index.services
         )
-        baseline = index.baseline_cells(client, build)
-        ordered = sorted(by_scenario, key=lambda name: (-by_scenario[name].differs, name))
-        rows = []
-        for name in ordered[:_MOST_ADVICE]:
-            cells = by_scenario[name]
-            rows.append({
-                "title": state.scenario(name).title or name,
-                "href": page_link("advice", name),
-                "cells_href": page_link("cell", build, name),
-                "count": cells.count,
-                "differs": cells.differs,
-                "cells": [
-                    index.show(
-                        cells.defaults[service],
-                        differs=baseline is not None
-                        and service in baseline.defaults
-                        and index.content.comparer.standing_sign(
-                            cells.defaults[service].result, baseline.defaults[service].result
-                        ) == "*",
-                    )
-                    if service in cells.defaults
-                    else None
-                    for service in services
-                ],
-            })  # fmt: skip
+        rows = [
+            self._advice_row(build, name, by_scenario[name], baseline, services)
+            for name in acting[:_MOST_ADVICE]
+        ]
+        quiet = [name for name in ordered if name not in acting][: _MOST_ADVICE - len(rows)]
         return {
             "services": [short_port(service) for service in services],
             "rows": rows,
-            "more": max(0, len(ordered) - _MOST_ADVICE),
+            "same": [
+                {"title": self._title_of(name), "href": page_link("cell", build, name)}
+                for name in quiet
+            ],
+            "more": len(ordered) - len(rows) - len(quiet),
         }
+
+    def _advice_row(
+        self,
+        build: str,
+        name: str,
+        cells: PairCells,
+        baseline: PairCells | None,
+        services: Sequence[str],
+    ) -> dict[str, Any]:
+        """A scenario's results at each service, with the client as its user runs it."""
+        beside = baseline.defaults if baseline else {}
+        sign = self._index.content.comparer.standing_sign
+        shown = [
+            self._index.show(
+                row,
+                differs=service in beside and sign(row.result, beside[service].result) == "*",
+            )
+            if row is not None
+            else None
+            for service in services
+            for row in (cells.defaults.get(service),)
+        ]
+        return {
+            "title": self._title_of(name), "href": page_link("advice", name),
+            "cells_href": page_link("cell", build, name),
+            "count": cells.count, "differs": cells.differs, "cells": shown,
+        }  # fmt: skip
+
+    def _title_of(self, scenario: str) -> str:
+        return self._index.content.state.scenario(scenario).title or scenario
 
 
 def client_title(name: str, about: str) -> str:

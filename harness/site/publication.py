@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
@@ -115,20 +115,36 @@ def _keep_files(content: SiteContent, old: Path, site: Path) -> None:
     for run in content.state.kept:
         for suffix in ("json", "parquet"):
             keep_file(old, site, f"{DATA}/runs/{path_segment(run)}.{suffix}")
-        for path in _files_of_run(site / DATA / "runs" / f"{path_segment(run)}.json"):
-            keep_file(old, site, path)
+        _keep_files_of_run(site / DATA / "runs" / f"{path_segment(run)}.json", old, site)
 
 
-def _files_of_run(path: Path) -> list[str]:
-    """The files that the record of a kept run names: its facts and evidence."""
-    with reading_site_file(path):
-        record = json.loads(path.read_bytes())
-        shards = [by_build.values() for by_build in record["evidence"].values()]
-        files = [
-            *record["facts"].values(),
-            *(name for of in shards for names in of for name in names),
-        ]
-        return [name for name in files if PurePosixPath(name).parent == PurePosixPath(OBJECTS)]
+def _keep_files_of_run(record: Path, old: Path, site: Path) -> None:
+    """Take over what the record of a kept run names: its facts and evidence."""
+    with reading_site_file(record):
+        data = json.loads(record.read_bytes())
+        maps = list(data["evidence"].values())
+        objects = [*data["facts"].values(), *(path for path in maps if isinstance(path, str))]
+    _keep_objects(old, site, objects)
+    for shards_by_build in maps:
+        # An earlier version wrote the shards themselves into the record.
+        path = site / shards_by_build if isinstance(shards_by_build, str) else record
+        if path is not record and not _is_object(shards_by_build):
+            continue
+        with reading_site_file(path):
+            by_build = shards_by_build if path is record else json.loads(path.read_bytes())
+            shards = [name for names in by_build.values() for name in names]
+        _keep_objects(old, site, shards)
+
+
+def _keep_objects(old: Path, site: Path, names: Iterable[str]) -> None:
+    """Take over files named by their hash, and no other file that a record may name."""
+    for name in names:
+        if _is_object(name):
+            keep_file(old, site, name)
+
+
+def _is_object(name: str) -> bool:
+    return PurePosixPath(name).parent == PurePosixPath(OBJECTS)
 
 
 def _remove_unkept(content: SiteContent, site: Path) -> None:
@@ -157,7 +173,7 @@ def _write_site(content: SiteContent, site: Path, options: PublishOptions) -> Pa
     choices = answer_choices(index)
     AdvicePages(index, writer).write_all()
     SidePages(index, writer).write_all()
-    PairPages(index, writer, choices).write_all()
+    PairPages(index, writer).write_all()
     citation = citation_text(content, options)
     pages = SitePages(index, writer, choices, citation)
     pages.write_all()

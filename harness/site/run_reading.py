@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.observations.local_paths import hide_in_command, hide_in_record
-from harness.observations.run_folder import RunRecord, load_record, not_an_observation
+from harness.observations.run_folder import load_record, not_an_observation
+from harness.observations.run_json import RunRecord
 from harness.scenarios.variants import VariantKind
 from harness.site.cells import NONE, CellColumns, CellRow, CellTables
 from harness.verdicts.line_effects import AGAIN

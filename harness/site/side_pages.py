@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from harness.observations.record import Observation
@@ -70,36 +71,42 @@ class SidePages:
         image = self._state.image(build)
         services = self._index.services
         clients = [
-            {
-                "name": client,
-                "href": page_link("can", client, build)
-                if client in self._index.clients
-                else page_link("client", client),
-                "cells": [self._baseline_cells(client, build).get(name) for name in services],
-            }
+            self._pair_row(client, client, build, services, page_link("client", client))
             for client in (*self._index.clients, *self._index.peers)
             if self._baseline_cells(client, build)
         ]
         title = build_title(build, image)
         verdict_rows = self._verdict_rows(build)
-        self._writer.write(
-            "build", "build", build,
-            page="build",
+        self._write_side(
+            "build", build, "Servers",
             title=page_title(f"{title}: which clients can deliver"),
             description=f"Which mail clients can deliver to {title}, by TLS version and port, and "
             "what each piece of advice changes. Measured, with both sides' logs.",
-            crumbs=(("Servers", "build/"),),
-            here="build/",
-            feed=f"{page_link('build', build)}feed.xml",
-            own_feed=f"{page_link('build', build)}feed.xml",
             build={"name": build, "title": title, "notes": self._list_notes(build)},
             facts=self._build_facts(build),
             services=[short_port(name) for name in services],
             clients=clients,
             verdict_rows=verdict_rows[:_MOST_VERDICTS],
             more_verdicts=max(0, len(verdict_rows) - _MOST_VERDICTS),
-            view_facts=facts_link(self._index.scenarios[0]),
         )  # fmt: skip
+
+    def _write_side(self, kind: str, name: str, all_of: str, **context: Any) -> None:
+        """The page of a build or a client; ``all_of`` is the title of their list."""
+        feed = f"{page_link(kind, name)}feed.xml"
+        self._writer.write(
+            kind, kind, name, page=kind, crumbs=((all_of, f"{kind}/"),), here=f"{kind}/",
+            feed=feed, own_feed=feed, view_facts=facts_link(self._index.scenarios[0]), **context,
+        )  # fmt: skip
+
+    def _pair_row(
+        self, name: str, client: str, build: str, services: Sequence[str], else_href: str
+    ) -> dict[str, Any]:
+        """A pair's cells under the server's defaults; a peer has no page with a server."""
+        return {
+            "name": name,
+            "href": page_link("can", client, build) if client in self._index.clients else else_href,
+            "cells": [self._baseline_cells(client, build).get(service) for service in services],
+        }
 
     def _list_notes(self, build: str) -> list[dict[str, str]]:
         notes = [
@@ -158,16 +165,11 @@ class SidePages:
                 for build in self._index.measured_builds(client)
             )
         ]
-        self._writer.write(
-            "client", "client", client,
-            page="client",
+        self._write_side(
+            "client", client, "Clients",
             title=page_title(f"{title}: to which servers it can deliver"),
             description=f"{about or client}: to which versions of Postfix and OpenSSL it can "
             "deliver mail, by port and TLS version. Measured, with both sides' logs.",
-            crumbs=(("Clients", "client/"),),
-            here="client/",
-            feed=f"{page_link('client', client)}feed.xml",
-            own_feed=f"{page_link('client', client)}feed.xml",
             client={"name": client, "title": title, "about": about},
             facts=self._client_facts(client),
             aliases=[
@@ -176,18 +178,11 @@ class SidePages:
             ],
             services=[short_port(name) for name in services],
             builds=[
-                {
-                    "name": build,
-                    "versions": build_versions_text(self._state.image(build)),
-                    "href": page_link("can", client, build)
-                    if client in self._index.clients
-                    else page_link("build", build),
-                    "cells": [self._baseline_cells(client, build).get(name) for name in services],
-                }
+                self._pair_row(build, client, build, services, page_link("build", build))
+                | {"versions": build_versions_text(self._state.image(build))}
                 for build in self._index.measured_builds(client)
             ],
             since=since_lines(self._index, client),
-            view_facts=facts_link(self._index.scenarios[0]),
         )  # fmt: skip
 
     def _client_facts(self, client: str) -> list[tuple[str, str]]:

@@ -8,19 +8,26 @@ from urllib.parse import urlsplit
 
 from harness.scenarios.claims import BASELINE
 from harness.site.addresses import link_segment, page_link, path_segment
-from harness.site.changes import nights, read_night
+from harness.site.changes import list_changes, nights, read_night
 from harness.site.nearest import software_names
 from harness.site.nights import SiteContent
 from harness.site.objects import DATA
 from harness.site.pages import PageWriter
 from harness.site.side_pages import shorten
 from harness.site.site_index import SiteIndex
-from harness.site.titles import build_versions_text, client_about, outcome_titles
+from harness.site.titles import (
+    build_versions_text,
+    client_about,
+    outcome_titles,
+    page_title,
+)
 from harness.site.verdict_state import recorded_verdict
 
 #: Cells of the overview's table of verdicts.
 _MOST_VERDICTS = 420
 _LONGEST_TITLE = 70
+#: Cells of the page that has a run beside the runs before it.
+_MOST_DIFFERENCES = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,15 +167,33 @@ class SitePages:
             "changes_index", "changes", page="changes", title="What changed, night by night",
             description="Cells and verdicts that changed, by day.", here="changes/", days=days,
         )  # fmt: skip
+        self._write_comparisons()
+
+    def _write_comparisons(self) -> None:
+        """Each kept run beside the runs before it, for readers without the script."""
+        kept = self._content.state.kept
+        runs = [night for night in nights(self._content.changes) if night[1]["run"] in kept]
+        shown = [read_night(date, record) for date, record in runs]
         self._writer.write(
             "compare", "compare", page="compare", title="Compare two runs",
             description="What differs between two kept runs.", crumbs=(("Changes", "changes/"),),
             runs=[
-                {"id": record["run"], "before": record["before"],
-                 "changes": page_link("changes", date)}
-                for date, record in nights(changes)
+                {"id": night.run, "date": night.date, "text": night.statement,
+                 "href": page_link("compare", night.run)}
+                for night in shown
             ],
         )  # fmt: skip
+        for night, (_, record) in zip(shown, runs, strict=True):
+            cells = list_changes(record)
+            self._writer.write(
+                "compare_run", "compare", night.run, page="compare",
+                title=page_title(f"Run {night.run} beside the runs before it"),
+                description=f"Every cell that run {night.run} shows otherwise than before.",
+                crumbs=(("Changes", "changes/"), ("Compare two runs", "compare/")),
+                night=night, before=record["before"], cells=cells[:_MOST_DIFFERENCES],
+                more=max(0, len(cells) - _MOST_DIFFERENCES),
+                kept=[run for run in record["before"] if run in kept],
+            )  # fmt: skip
 
     def _write_runs(self) -> None:
         runs = [self._describe_run(name) for name in self._content.state.runs]

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from harness.observations.record_reading import read_image
-from harness.observations.run_folder import ImageInfo, ScenarioInfo
+from harness.observations.run_json import ImageInfo, ScenarioInfo
 from harness.site.cells import CellTables
 from harness.site.objects import DATA
 from harness.site.run_reading import RunCells

@@ -9,7 +9,7 @@ from typing import Any
 from harness.catalog.clients import all_clients
 from harness.catalog.peers import all_peers
 from harness.errors import UsageError
-from harness.observations.run_folder import ImageInfo
+from harness.observations.run_json import ImageInfo
 from harness.reports.labels import SIGNS
 from harness.reports.versions import openssl_version, postfix_version
 from harness.tls import DEFAULT, INBOUND, PLAINTEXT, Offer, Protocol, Service

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from harness.observations.record import Observation
-from harness.observations.run_folder import ImageInfo
+from harness.observations.run_json import ImageInfo
 from harness.snapshots.recorded_candidate import RecordedCandidate, RecordedSettings
 from harness.snapshots.values import (
     IMAGE,

@@ -134,6 +134,15 @@ def cache_archive(archive: VerifiedArchive, cache_dir: Path) -> Path:
     return path
 
 
+def check_request(request: RequestedRelease, data: Mapping[str, Any]) -> None:
+    """Refuse a request that is wrong in itself, before anything is written or fetched.
+
+    Raises:
+        UsageError: the version or a URL is none.
+    """
+    _list_urls(request, _template_release(request, data))
+
+
 def _template_release(request: RequestedRelease, data: Mapping[str, Any]) -> Release:
     """The release as its record will have it, except for the hash."""
     record = {"version": request.version, "sha256": _UNKNOWN, "corroborated": 0}

@@ -182,6 +182,22 @@ def _ask_url(source: Source, time_limit: float) -> PlaceAnswer:
     return judge_response(source, response.status_code, response.headers)
 
 
+def check_place(url: str, time_limit: float = TIME_LIMIT) -> str:
+    """Why a place does not answer within so many seconds; "" where it does, whatever it answers."""
+    try:
+        _call_within(
+            time_limit, lambda: requests.head(url, allow_redirects=True, timeout=time_limit)
+        )
+    except (TimeoutError, requests.Timeout):
+        return f"no answer within {time_limit:g} s"
+    except requests.RequestException as error:
+        return describe_error(error)
+    except OSError as error:
+        # requests raises it itself where the file of CA certificates is missing.
+        return str(error)
+    return ""
+
+
 def judge_response(source: Source, status: int, headers: Mapping[str, str]) -> PlaceAnswer:
     """What a response says about a file. Some mirrors answer 200 with a web page for any path."""
     if status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):

@@ -9,7 +9,7 @@ from harness.catalog.versions import Version
 from harness.errors import InfrastructureError
 from harness.postfix_config.protocol_lists import MANDATORY, OPPORTUNISTIC
 from harness.postfix_config.tls_parameters import PARAMETERS
-from harness.targets.shell import Shell
+from harness.targets.shell import LastingShell
 
 #: Parameters whose default values are facts of the image; every release has them.
 _PARAMETERS = ("mail_version", "mail_owner", "setgid_group", "daemon_directory", "config_directory")
@@ -46,7 +46,7 @@ class Facts:
         return Version.parse(self.mail_version) >= _LOGS_PORTS_SINCE
 
 
-def read_facts(shell: Shell, name: str) -> Facts:
+def read_facts(shell: LastingShell, name: str) -> Facts:
     """Read the facts of the build ``name`` in one script: each command waits for a shell's turn.
 
     Raises:

@@ -10,11 +10,16 @@ from __future__ import annotations
 import io
 import ipaddress
 import tarfile
+import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from docker.errors import DockerException
+from requests import RequestException
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
@@ -24,6 +29,8 @@ from harness.docker_engine.session import (
     DockerSession,
     engine_errors,
 )
+from harness.errors import FaultError
+from harness.targets.machine_pace import MachinePace
 from harness.targets.pki import SERVER_NAME, Pki
 
 testcontainers_config.ryuk_disabled = True
@@ -40,6 +47,8 @@ POSTFIX_CAPABILITIES = (
     "SYS_CHROOT",
 )
 
+#: Seconds that an engine which is being restarted is waited for.
+_ENGINE_LIMIT = 60.0
 #: testcontainers' own limit is a minute, in which a busy engine may not start a container.
 _CLIENT: dict[str, Any] = {"timeout": int(CALL_LIMIT)}
 #: The most containers that a run can have on its network: a bridge of Docker has 1023 ports.
@@ -78,6 +87,10 @@ class Lab:
     def __init__(self, session: DockerSession) -> None:
         self.session = session
         self.pki = Pki()
+        #: How slow the machine is; all limits of waits for containers follow it.
+        self.pace = MachinePace()
+        self._lock = threading.Lock()
+        self._names: Counter[str] = Counter()
         self._network = Network(_CLIENT, {"internal": True, "labels": session.labels})
         self._network.name = f"postfix-matrix-{session.id}"
         # testcontainers opens a connection to the engine for the network and for each container.
@@ -98,14 +111,49 @@ class Lab:
     def start(self, reference: str, name: str, role: Role) -> Any:
         """Start a container that the other containers reach as ``NAME.mx.test``.
 
-        Returns docker-py's container, with ``attrs`` loaded.
+        Returns docker-py's container, with ``attrs`` loaded. An engine that is being restarted is
+        waited for.
 
         Raises:
             InfrastructureError: the engine could not start it.
         """
+        try:
+            return self._start_container(reference, name, role)
+        except FaultError:
+            if self._answers():
+                raise
+        self._await_engine()
+        return self._start_container(reference, name, role)
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.session.client.ping())
+        except (DockerException, RequestException):
+            return False
+
+    def _await_engine(self) -> None:
+        end = time.monotonic() + self.pace.stretch(_ENGINE_LIMIT)
+        while not self._answers():
+            if time.monotonic() > end:
+                raise FaultError(
+                    f"the Docker engine has not answered for {_ENGINE_LIMIT:g} s",
+                    cause="it was stopped",
+                    next_step="start it, then go on with --resume",
+                )
+            time.sleep(0.2)
+
+    def _unused_name(self, name: str) -> str:
+        """A container that was killed keeps its name until the session ends."""
+        with self._lock:
+            self._names[name] += 1
+            number = self._names[name]
+        return f"{name}.{number}" if number > 1 else name
+
+    def _start_container(self, reference: str, name: str, role: Role) -> Any:
+        called = self._unused_name(name.replace("+", "-"))
         spec = (
             DockerContainer(reference, _CLIENT)
-            .with_name(f"postfix-matrix-{self.session.id}-{name.replace('+', '-')}")
+            .with_name(f"postfix-matrix-{self.session.id}-{called}")
             .with_network(self._network)
             .with_network_aliases(host_name(name))
             .with_kwargs(**_container_options(role, name, self.session.labels))
@@ -132,6 +180,17 @@ class Lab:
             "IPAddress"
         ]
         return address
+
+    def has_address(self, container: Any, address: str) -> bool:
+        """Whether a container is on the lab's network, at the address that it had.
+
+        Raises:
+            FaultError: the engine does not answer.
+        """
+        with engine_errors(f"looking whether container {container.name} is on the network"):
+            container.reload()
+        known = container.attrs["NetworkSettings"]["Networks"].get(self._network.name) or {}
+        return bool(known.get("IPAddress") == address)
 
 
 def host_name(name: str) -> str:

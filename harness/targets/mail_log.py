@@ -26,6 +26,8 @@ _DIED = re.compile(
     r"process (?:\S*/)?(?P<program>[^/\s]+) pid (?P<pid>\d+) (?:exit status|killed by signal) \d+"
 )
 _FATAL = ("fatal:", "panic:")
+#: SIGHUP, SIGINT, SIGQUIT, SIGKILL and SIGTERM: no program of Postfix ends itself by one of them.
+_KILLED = re.compile(r"killed by signal (?:1|2|3|9|15)\b")
 #: The text of the last line of a queue id on this instance (qmgr(8)).
 _REMOVED = "removed"
 
@@ -93,6 +95,11 @@ class Death:
     lines: tuple[LogLine, ...]
     served: bool
     at: float
+
+    @property
+    def is_kill(self) -> bool:
+        """Whether it was ended from outside: by an operator, or for want of memory."""
+        return _KILLED.search(self.lines[-1].text) is not None
 
     @property
     def tag(self) -> str | None:
@@ -188,6 +195,11 @@ class MailLog:
             if death.master in pids and death.at >= since and death.program != but
             for line in death.lines
         ]
+
+    def find_kill(self, pids: range) -> LogLine | None:
+        """Master's line about a process of an instance that was ended from outside."""
+        kills = (death for death in self.died if death.master in pids and death.is_kill)
+        return next((death.lines[-1] for death in kills), None)
 
     def find_open(self, peer: str, since: float) -> SmtpSession | None:
         """The newest session of a ``peer``, opened since then, that is not closed yet."""

@@ -7,8 +7,6 @@ configuration is an instance (with directories, ports, ``syslog_name``) in the b
 from __future__ import annotations
 
 import asyncio
-import re
-import shlex
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -18,7 +16,7 @@ from typing import Any
 
 from docker.errors import DockerException
 
-from harness.errors import InfrastructureError
+from harness.errors import FaultError, InfrastructureError
 from harness.postfix_config.lookup_tables import GivenTable
 from harness.postfix_config.ports import number_ports
 from harness.scenarios.instance import (
@@ -30,6 +28,8 @@ from harness.scenarios.instance import (
 from harness.scenarios.placeholders import assemble_filled
 from harness.scenarios.scenario import Scenario
 from harness.targets.build_facts import read_facts
+from harness.targets.delivered_mail import collect_headers
+from harness.targets.file_script import write_files_script
 from harness.targets.lab import (
     POSTFIX_CAPABILITIES,
     FileSpec,
@@ -37,30 +37,23 @@ from harness.targets.lab import (
     Role,
     attach_socket,
     host_name,
-    put_files,
 )
 from harness.targets.log_join import LogJoin
 from harness.targets.log_tags import service_tags
+from harness.targets.machine_pace import MachinePace
 from harness.targets.port_pool import PortPool
-from harness.targets.shell import Shell
-from harness.targets.start_script import own_scripts, replace_script, start_script
+from harness.targets.process_checks import find_missing, states_script
+from harness.targets.shell import LastingShell, ShellLostError, ShellOutput
+from harness.targets.start_script import setup_script, start_script
 from harness.targets.stream import LineStream
 from harness.tls import INBOUND, Service
 
-# Postfix lets a file that has just changed "cool down" for seconds before it reads it
-# (dict_load_file in its util library), so configurations get an old date.
-_OLD_TIME = "200001010000"
-_SEPARATOR = "== postfix-matrix: a message =="
+#: master(8) gives up after 100 s (MASTER_INIT_TIMEOUT) with these words.
+_START_LIMIT = 120.0
+_NOT_IN_TIME = "daemon initialization timeout"
 ROOT = "/srv/postfix-matrix"
 #: How a build's container is started.
 ROLE = Role(capabilities=POSTFIX_CAPABILITIES, tmpfs={ROOT: "exec,mode=755"})
-#: The files that a chrooted smtp(8) needs to resolve names; Debian's init script copies them too.
-_CHROOT = """
-mkdir -p etc
-cp /etc/resolv.conf /etc/services /etc/hosts etc/
-cp /etc/nsswitch.conf etc/ 2>/dev/null || true"""
-#: Queue folders that belong to mail_owner (conf/postfix-files of any release).
-_QUEUE_OWNED = "active bounce corrupt defer deferred flush hold incoming private saved trace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +72,8 @@ class Instance:
     pids: range
     #: The log tag of each service's smtpd.
     tags: Mapping[Service, str]
+    #: The ``smtpd_sasl_path`` of the engine's Dovecot.
+    sasl: str = ""
 
 
 class PostfixTarget:
@@ -101,11 +96,12 @@ class PostfixTarget:
         self._lab = lab
         self._placed: dict[str, FileKind] = {}
         self._ports = PortPool()
+        self._is_cut_off = False
         self._resolves = False
         self._loop = loop
-        self._shell = Shell(container)
+        self._shell = LastingShell(container, lab.pace)
         #: A second shell for what takes long, so that instances need not wait for it.
-        self._check_shell: Shell | None = None
+        self._check_shell: LastingShell | None = None
         self._check_lock = threading.Lock()
         self._start_lock = threading.Lock()
         self._stream = LineStream(
@@ -140,8 +136,8 @@ class PostfixTarget:
 
     @property
     def ended(self) -> bool:
-        """Whether the container has died, or was removed."""
-        return self._stream.ended
+        """Whether the container has died, was removed, or is no longer on the network."""
+        return self._stream.ended or self._is_cut_off
 
     async def has_died(self, time_limit: float = 1.0) -> bool:
         """Whether the container has died; its log may end later than its shell (seconds)."""
@@ -150,16 +146,21 @@ class PostfixTarget:
             await asyncio.sleep(0.02)
         return self.ended
 
+    @property
+    def pace(self) -> MachinePace:
+        """How slow the machine is, which limits of waits for this container follow."""
+        return self._lab.pace
+
     def check_alive(self) -> None:
         """Check that the container still runs: otherwise a client's failure has no meaning.
 
         Raises:
-            InfrastructureError: it has died.
+            FaultError: it has died.
         """
-        if self._stream.ended:
-            raise InfrastructureError(
+        if self.ended:
+            raise FaultError(
                 f"the container of {self.name} died while it was being tested",
-                cause="it was removed, or the machine is out of memory",
+                cause="it was removed or cut off, or the machine is out of memory",
                 next_step="run again; --resume measures only what is left",
             )
 
@@ -195,11 +196,13 @@ class PostfixTarget:
         # One after another: an instance must not start before another has put a file in place that
         # both name, and the process ids of one that does not start must not be another's.
         with self._start_lock:
-            put_files(self.container, self._list_files(directory, config))
-            self._run_or_fail(self._setup_script(directory, missing, config.tables))
-            first = self._next_pid()
-            answer = self._shell.run(command)
-            pids = self._find_pids(directory, first)
+            files = self._list_files(directory, config)
+            setup = self._setup_script(directory, files, missing, config.tables)
+            try:
+                answer, pids = self._start_master(directory, setup, command)
+            except ShellLostError:
+                # Whether it has started is unknown; the setup ends one that has.
+                answer, pids = self._start_master(directory, setup, command)
         postconf = self._shell.run(f"postconf -c {directory}/etc -n")
         values, warnings = _split_warnings(postconf.output)
         return Instance(
@@ -213,6 +216,7 @@ class PostfixTarget:
             output=answer.output,
             pids=pids,
             tags=service_tags(config.main_cf, config.master_cf, values, ports),
+            sasl=sasl,
         )
 
     def use_resolver(self, address: str) -> None:
@@ -229,27 +233,62 @@ class PostfixTarget:
 
     def check(self, directory: str) -> str:
         """The output of ``postfix check`` for an instance; takes 0.2 s of processor time."""
+        script = f"nice postfix -c {directory}/etc check"
         with self._check_lock:
-            self._check_shell = self._check_shell or Shell(self.container)
-        return self._check_shell.run(f"nice postfix -c {directory}/etc check").output
+            self._check_shell = self._check_shell or LastingShell(self.container, self.pace)
+        return self._check_shell.run(script).output
 
     def run(self, script: str) -> str:
-        """Run a shell script in the container; return its output (both streams)."""
+        """Run a shell script in the container; return its output (both streams).
+
+        It runs once more where the shell was lost meanwhile.
+        """
         return self._shell.run(script).output
+
+    def write_files(self, files: Mapping[str, FileSpec]) -> None:
+        """Write files by absolute path, and create their folders. Blocks.
+
+        Raises:
+            InfrastructureError: one cannot be written.
+        """
+        self._run_or_fail(f"set -e\n{write_files_script(files)}")
+
+    def measure_echo(self) -> None:
+        """Measure a round trip to the container; a shell that is lost is replaced.
+
+        Raises:
+            InfrastructureError: the container has died.
+        """
+        self._shell.measure_echo()
+
+    def check_network(self) -> None:
+        """Check that clients reach the container. Blocks.
+
+        Raises:
+            FaultError: it has died, or is not on the network any more.
+        """
+        self.check_alive()
+        self._is_cut_off = not self._lab.has_address(self.container, self.address)
+        self.check_alive()
+
+    def check_processes(self, names: Mapping[str, int | None]) -> None:
+        """Check that processes run which a result rests on. Blocks.
+
+        ``names`` are those of programs, with the process id if it must be this one.
+
+        Raises:
+            FaultError: one does not run, or stands still; or the container has died.
+        """
+        if missing := find_missing(self._shell.run(states_script()).output, names):
+            raise FaultError(
+                f"{missing} in the container of {self.host} does not run any more",
+                cause="it was killed or stopped from outside, or the machine is out of memory",
+                next_step="run again; --resume measures only what is left",
+            )
 
     def collect(self, directory: str) -> dict[str, str]:
         """Trace headers of the mail delivered since the last call, by recipient token."""
-        script = f"""cd {directory}/mail/sink/new 2>/dev/null || exit 0
-set -- *
-[ -e "$1" ] || exit 0
-awk 'FNR == 1 {{ header = 1; print "{_SEPARATOR}" }} /^$/ {{ header = 0 }} header' "$@"
-mv "$@" ../cur/"""
-        headers: dict[str, str] = {}
-        for message in self._shell.run(script).output.split(_SEPARATOR + "\n")[1:]:
-            token, header = delivered_token(message), trace_header(message)
-            if token is not None and header is not None:
-                headers[token] = header
-        return headers
+        return collect_headers(self._shell, directory)
 
     def _run_or_fail(self, script: str) -> None:
         """Run a script that must succeed before Postfix can start.
@@ -264,6 +303,20 @@ mv "$@" ../cur/"""
                 cause="the container's file system is full, or the image does not have a tool",
                 next_step="see docs/image-contract.md for what an image must have",
             )
+
+    def _start_master(self, directory: str, setup: str, command: str) -> tuple[ShellOutput, range]:
+        """Set an instance up and start its master: what it said, and its process ids.
+
+        Raises:
+            ShellLostError: the shell was lost while it started.
+            FaultError: master(8) had no time to start.
+        """
+        self._run_or_fail(setup)
+        first = self._next_pid()
+        answer = self._shell.run_once(command, time_limit=_START_LIMIT)
+        if answer.status != 0 and _NOT_IN_TIME in answer.output:
+            raise FaultError(f"{self.name}: master did not start in time: {answer.output}")
+        return answer, self._find_pids(directory, first)
 
     def _next_pid(self) -> int:
         """The process id that the container assigns next, approximately."""
@@ -314,68 +367,16 @@ mv "$@" ../cur/"""
                 continue
             secret = kind.name.endswith(("KEY", "CHAIN"))
             files[path] = FileSpec(self._lab.pki.text(kind), mode=0o600 if secret else 0o644)
-        # Files that the engine copies do not appear on a tmpfs, so they are staged elsewhere.
-        return {_stage_dir(directory) + path: spec for path, spec in files.items()}
+        return files
 
     def _setup_script(
-        self, directory: str, missing: Iterable[str], tables: Iterable[GivenTable]
+        self,
+        directory: str,
+        files: Mapping[str, FileSpec],
+        missing: Iterable[str],
+        tables: Iterable[GivenTable],
     ) -> str:
-        facts = self.facts
-        removed = " ".join(map(shlex.quote, missing))
-        return f"""set -e
-umask 022
-{replace_script(directory)}
-mkdir -p {directory}/etc {directory}/queue {directory}/data {directory}/mail
-cp -R {_stage_dir(directory)}/. /
-rm -rf {_stage_dir(directory)}
-rm -f -- {removed}
-{own_scripts(facts.config_directory, directory)}
-touch -t {_OLD_TIME} {directory}/etc/*
-chown {facts.mail_owner} {directory}/data
-chown 65534:65534 {directory}/mail
-cd {directory}/queue
-mkdir -p {_QUEUE_OWNED} maildrop public pid
-chmod 700 {_QUEUE_OWNED}
-chown {facts.mail_owner} {_QUEUE_OWNED} maildrop public
-chgrp {facts.setgid_group} maildrop public
-chmod 730 maildrop
-chmod 710 public{_CHROOT if self._resolves else ""}
-{compile_script(tables, f"{directory}/etc")}"""
-
-
-def compile_script(tables: Iterable[GivenTable], config_directory: str) -> str:
-    """The commands that compile indexed tables from the given texts, postmap(1).
-
-    A table whose text Postfix cannot read is left as it is: smtpd's error is the result then.
-    """
-    lines = [
-        f"{table.compiler} -c {config_directory} {shlex.quote(table.name)} || true"
-        for table in tables
-        if table.compiler is not None
-    ]
-    return "\n".join(lines)
-
-
-def _stage_dir(directory: str) -> str:
-    return f"/postfix-matrix-stage/{directory.rpartition('/')[2]}"
-
-
-def trace_header(message: str) -> str | None:
-    """The first ``Received:`` field with its folded lines (RFC 5322, section 3.6.7)."""
-    lines = message.splitlines()
-    for number, line in enumerate(lines):
-        if line.lower().startswith("received:"):
-            end = number + 1
-            while end < len(lines) and lines[end][:1] in (" ", "\t"):
-                end += 1
-            return "\n".join(lines[number:end])
-    return None
-
-
-def delivered_token(message: str) -> str | None:
-    """The recipient's token: the local part of virtual(8)'s ``Delivered-To:``."""
-    match = re.search(r"^Delivered-To: ([a-z0-9]+)@", message, re.MULTILINE)
-    return match[1] if match else None
+        return setup_script(self.facts, directory, files, missing, tables, resolves=self._resolves)
 
 
 def _split_warnings(output: str) -> tuple[str, tuple[str, ...]]:

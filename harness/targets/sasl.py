@@ -3,36 +3,74 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from harness.docker_engine.session import engine_errors
 from harness.errors import InfrastructureError
-from harness.targets.lab import Lab, Role
+from harness.targets.lab import Lab, Role, attach_socket
+from harness.targets.stream import LineStream
 
 PORT = 12345
 USERNAME = "webshop"
 PASSWORD = "s3cret-webshop"  # of a throw-away user on a network without access to the outside
 
 
-def start_sasl(lab: Lab, reference: str, *, time_limit: float = 20.0) -> str:
-    """Start Dovecot and wait until it listens; return the value for ``smtpd_sasl_path``.
+@dataclass(frozen=True, slots=True)
+class SaslServer:
+    """A Dovecot that runs; ``path`` is the value for ``smtpd_sasl_path``.
 
     It is an address, not a name: an smtpd in a chroot cannot resolve names.
+    """
+
+    path: str
+    stream: LineStream
+
+    @property
+    def ended(self) -> bool:
+        """Whether its container has died, or was removed."""
+        return self.stream.ended
+
+    def close(self) -> None:
+        """Close its stream; the session removes the container."""
+        self.stream.close()
+
+
+def start_sasl(lab: Lab, reference: str, *, time_limit: float = 20.0) -> str:
+    """Start Dovecot and wait until it listens; return the value for ``smtpd_sasl_path``. Blocks.
 
     Raises:
         InfrastructureError: it did not listen within ``time_limit`` seconds.
     """
-    container = lab.start(reference, "sasl", Role(tmpfs={"/run/dovecot": "uid=110,gid=110"}))
-    end = time.monotonic() + time_limit
+    path, _ = _start_container(lab, reference, "sasl", time_limit)
+    return path
+
+
+def start_sasl_server(lab: Lab, reference: str, number: int = 1) -> SaslServer:
+    """Start the ``number``-th Dovecot of a session, and wait until it listens. Blocks.
+
+    Raises:
+        InfrastructureError: it did not listen in time.
+    """
+    name = "sasl" if number == 1 else f"sasl-{number}"
+    path, container = _start_container(lab, reference, name, 20.0)
+    stream = LineStream(attach_socket(container, stdin=False), lambda _: None, name=name)
+    stream.start()
+    return SaslServer(path, stream)
+
+
+def _start_container(lab: Lab, reference: str, name: str, time_limit: float) -> tuple[str, Any]:
+    container = lab.start(reference, name, Role(tmpfs={"/run/dovecot": "uid=110,gid=110"}))
+    began = time.monotonic()
     while not _is_listening(container):
-        if time.monotonic() > end:
+        if time.monotonic() > began + lab.pace.stretch(time_limit):
             log = container.logs(tail=5).decode(errors="replace").strip()
             raise InfrastructureError(
                 f"Dovecot does not listen after {time_limit:g} s: {log or 'it logged nothing'}",
                 next_step="run again with --keep and look at its container's log",
             )
         time.sleep(0.05)
-    return f"inet:{lab.address(container)}:{PORT}"
+    return f"inet:{lab.address(container)}:{PORT}", container
 
 
 def _is_listening(container: Any) -> bool:

@@ -45,6 +45,17 @@ cd {WORK_DIRECTORY} || exit
 "$@" >{_OUTPUT} 2>&1 </dev/null
 echo $? >{_STATUS}
 """
+#: Prints the output: of more than twice this many bytes only the first and the last part.
+_HALF_OF_OUTPUT = 500_000
+_READ_OUTPUT = f"""
+[ -e {_OUTPUT} ] || exit
+size=$(wc -c <{_OUTPUT})
+left=$((size - {2 * _HALF_OF_OUTPUT}))
+if [ $left -le 0 ]; then cat {_OUTPUT}; exit; fi
+head -c {_HALF_OF_OUTPUT} {_OUTPUT}
+printf '\n[%s bytes of the output are left out here]\n' $left
+tail -c {_HALF_OF_OUTPUT} {_OUTPUT}
+"""
 #: What a running system has that service managers' callers look for (sd_booted(3)).
 _SET_UP = f"""
 mkdir -p {WORK_DIRECTORY}
@@ -183,7 +194,7 @@ class ToolContainer:
     def _make_run(self, status: int | None, started: float) -> ToolExecution:
         return ToolExecution(
             status,
-            self._read_text(_OUTPUT),
+            self._run_script(_READ_OUTPUT),
             time.monotonic() - started,
             parse_calls(self._read_text(LOG)),
         )

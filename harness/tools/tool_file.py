@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.errors import FileError, FileLocation, UsageError
+from harness.errors import FileError, FileLocation, UsageError, suggest_names
 from harness.scenarios.toml_text import line_in_table, line_of, suggest_among, syntax_error
 from harness.tools.tool_keys import (
     EXPECTED,
@@ -98,7 +98,7 @@ class HardeningTool:
             UsageError: a name that cannot be a variable's.
         """
         for name in variables:
-            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            if not is_variable_name(name):
                 raise UsageError(
                     f"{name!r} cannot be a tool's variable",
                     next_step="name it as variables of the environment are, such as domain",
@@ -172,6 +172,28 @@ def load_tool(path: Path) -> HardeningTool:
     return _Reader(path, text, description).read_tool()
 
 
+def check_overrides(tool: HardeningTool, builds: Iterable[str]) -> None:
+    """Refuse a table [on."BUILD-GLOB"] for which there is no build: it would do nothing.
+
+    Raises:
+        ToolErrors: a glob matches none of ``builds``, which are all that there are.
+    """
+    known = list(builds)
+    idle = [glob for glob, _ in tool.overrides if not any(fnmatchcase(b, glob) for b in known)]
+    if not idle:
+        return
+    text = tool.path.read_text("utf-8")
+    raise ToolErrors(
+        FileError(
+            FileLocation(tool.path, _find_line(text, glob, ""), f'on."{glob}"'),
+            f"no build matches {glob!r}" + (f": {close}" if close else ""),
+            expected="a glob of 'postfix-matrix list builds'",
+        )
+        for glob in idle
+        for close in [suggest_names(glob.replace("*", ""), known)]
+    )
+
+
 def parse_base(text: str, folder: Path) -> ToolBase | Path | None:
     """A base by its name, or a folder; None: it is neither."""
     if text in list(ToolBase):
@@ -182,6 +204,11 @@ def parse_base(text: str, folder: Path) -> ToolBase | Path | None:
 def has_files(folder: Path) -> bool:
     """Whether a file lies in a folder, or below it."""
     return any(path.is_file() for path in folder.rglob("*"))
+
+
+def is_variable_name(name: str) -> bool:
+    """Whether a variable of the environment can have this name."""
+    return re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) is not None
 
 
 def format_variable(value: object) -> str:
@@ -205,7 +232,9 @@ class ToolErrors(UsageError):
 
 def _make_script_tool(path: Path, data: bytes) -> HardeningTool:
     """A script that is a tool itself; one without "#!" is the shell's."""
-    command = (f"./{path.name}",) if data.startswith(b"#!") else ("sh", path.name)
+    # A name that begins with "-" would be an option of sh(1).
+    script = f"./{path.name}"
+    command = (script,) if data.startswith(b"#!") else ("sh", script)
     return HardeningTool(path, path.name, command, files={path.name: path})
 
 

@@ -13,10 +13,8 @@ from itertools import combinations
 
 from harness.errors import UsageError
 from harness.observations.record import Observation, Outcome
-from harness.observations.run_folder import (
-    RunData,
-    ScenarioInfo,
-)
+from harness.observations.run_folder import RunData
+from harness.observations.run_json import ScenarioInfo
 from harness.postfix_config.master_cf_overlay import Overlay
 from harness.scenarios.claims import Claims
 from harness.scenarios.relevant_lines import left_out

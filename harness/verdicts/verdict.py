@@ -13,11 +13,8 @@ from enum import StrEnum
 from harness.catalog.versions import Version
 from harness.errors import UsageError
 from harness.observations.record import Observation
-from harness.observations.run_folder import (
-    Claimed,
-    ImageInfo,
-    RunData,
-)
+from harness.observations.run_folder import RunData
+from harness.observations.run_json import Claimed, ImageInfo
 from harness.postfix_config.main_cf import parse_main_cf
 from harness.postfix_config.master_cf import parse_master_cf
 from harness.scenarios.expectations import Effect

@@ -8,6 +8,7 @@
 #   INPUT_CANDIDATE               files, a folder, a tar or a scenario; one per line
 #   INPUT_SCENARIOS, INPUT_SCENARIOS_DIR, INPUT_BUILDS, INPUT_SERVICES, INPUT_CLIENTS, INPUT_OFFERS
 #   INPUT_SHARD                   i/n or auto: measure this part of the scenarios' cells
+#   INPUT_REUSE                   a run folder: its cells are taken over where nothing has changed
 #   INPUT_JOBS, INPUT_REGISTRY    as --jobs and --registry
 #   INPUT_JUDGE                   false: refuted advice does not fail the step (a later job judges)
 #   INPUT_ARTIFACT                the artifact's name
@@ -48,6 +49,8 @@ else
     command=(run)
     add_option command --scenarios "${INPUT_SCENARIOS:-}"
     add_option command --shard "$shard"
+    # Without the earlier run there is nothing to take over, and every cell is measured.
+    if [ -f "${INPUT_REUSE:-}/run.json" ]; then command+=(--reuse "$(realpath "$INPUT_REUSE")"); fi
     if is_true "${INPUT_JUDGE:-true}"; then command+=(--exit-code); fi
 fi
 if [ "${command[0]}" != run ] && [ -n "$shard" ]; then

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,12 +10,9 @@ import pytest
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 
-from harness.docker_engine.cancel import Cancel
 from harness.observations.run_folder import RunData
-from harness.paths import cache_dir
-from harness.sources.registries import fetch_packages
 from tests.browser.page import Page
-from tests.browser.site import SiteReader, serve_folder
+from tests.browser.site import SiteReader, read_axe_script, serve_folder
 from tests.browser.site_sample import publish_two_nights
 
 FLAGS = (
@@ -60,13 +56,8 @@ def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
 
 @pytest.fixture(scope="session")
 def axe_script() -> str:
-    """axe-core's script, fetched by its lock file once and kept in the user's cache."""
-    packages = Path(__file__).parent / "node"
-    archives = fetch_packages(packages, cache_dir(), Cancel(), print)
-    with tarfile.open(archives["node_modules.tar"]) as archive:
-        member = archive.extractfile("node_modules/axe-core/axe.min.js")
-        assert member is not None
-        return member.read().decode("utf-8")
+    """axe-core's script."""
+    return read_axe_script()
 
 
 @pytest.fixture

@@ -61,6 +61,11 @@ def find_package(name: str) -> Path:
     return folder
 
 
+def read_axe_script() -> str:
+    """axe-core's script."""
+    return (find_package("axe-core") / "axe.min.js").read_text(encoding="utf-8")
+
+
 class SiteReader:
     """A reader of a site in a browser."""
 
@@ -140,7 +145,7 @@ class SiteReader:
     def violations(self) -> list[str]:
         """What axe-core finds on the page as it is: rule and elements."""
         if not self.script("return 'axe' in window"):
-            self.script((find_package("axe-core") / "axe.min.js").read_text(encoding="utf-8"))
+            self.script(read_axe_script())
         found = self.chrome.execute_async_script(
             "const done = arguments[0]; axe.run({resultTypes: ['violations']})"
             ".then(result => done(JSON.stringify(result.violations)))"

@@ -12,7 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from selenium.webdriver.common.by import By
 
-from harness.observations.run_folder import RunData, ScenarioInfo
+from harness.observations.run_folder import RunData
+from harness.observations.run_json import ScenarioInfo
 from harness.reports.html import render_html
 from tests.browser.page import Page
 from tests.unit.sample_verdicts import run_of

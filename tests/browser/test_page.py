@@ -11,10 +11,7 @@ from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
 from harness.observations.record import TlsView
-from harness.observations.run_folder import (
-    RunData,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
 from harness.reports import write_reports
 from harness.reports.differences import DifferenceStanding, differences
 from harness.reports.grid import build_grid

@@ -7,10 +7,7 @@ from selenium.webdriver import Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
-from harness.observations.run_folder import (
-    RunData,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
 from harness.reports import write_reports
 from harness.reports.labels import BUILD_NOTES
 from tests.browser.page import Page

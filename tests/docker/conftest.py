@@ -24,10 +24,7 @@ from harness.docker_engine.session import (
     connect,
 )
 from harness.images.image_builder import ImageBuilder
-from harness.observations.run_folder import (
-    RunData,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
 from harness.paths import images_dir
 from harness.reports.problems import describe_problems
 from harness.reports.terminal import print_matrix

@@ -12,7 +12,8 @@ from harness.observations.evidence_names import evidence_path
 from harness.observations.journal import Journal
 from harness.observations.record import MeasuredWith, Observation, Outcome
 from harness.observations.reuse import NO_NAMES, Surroundings
-from harness.observations.run_folder import ImageInfo, RunData, load_run
+from harness.observations.run_folder import RunData, load_run
+from harness.observations.run_json import ImageInfo
 from harness.observations.run_record import RunOpening, closing_figures, describe_image
 from harness.scenarios.scenario import Scenario
 from harness.tls import Offer, Service

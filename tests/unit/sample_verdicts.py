@@ -7,13 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.observations.record import Observation, TlsView
-from harness.observations.run_folder import (
-    Axes,
-    ImageInfo,
-    RunData,
-    RunRecord,
-    ScenarioInfo,
-)
+from harness.observations.run_folder import RunData
+from harness.observations.run_json import Axes, ImageInfo, RunRecord, ScenarioInfo
 from harness.outcomes import Outcome
 from harness.scenarios.expectations import Expectation
 

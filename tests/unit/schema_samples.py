@@ -14,6 +14,8 @@ from typing import Any
 from harness.catalog.cells import Cell
 from harness.catalog.ciphers import all_ciphers
 from harness.catalog.plan import Plan
+from harness.cli.commands.clients import clients_data
+from harness.cli.commands.list import rows_data
 from harness.clients.contract import (
     OUTCOMES,
     STAGES,
@@ -22,6 +24,13 @@ from harness.clients.contract import (
     Message,
     Reply,
     Request,
+)
+from harness.diagnosis.diagnosis_output import diagnosis_data
+from harness.diagnosis.machine_finding import (
+    Diagnosis,
+    MachineFinding,
+    MachineStanding,
+    RunNeeds,
 )
 from harness.images.provenance import Versions
 from harness.observations.decide import (
@@ -33,10 +42,7 @@ from harness.observations.decide import (
 )
 from harness.observations.evidence_names import evidence_path
 from harness.observations.record import Observation
-from harness.observations.run_folder import (
-    Missing,
-    UnavailableCategory,
-)
+from harness.observations.run_json import Missing, UnavailableCategory
 from harness.observations.run_record import RunOpening, closing_figures, utc_now
 from harness.outcomes import Outcome
 from harness.paths import scenarios_dir
@@ -308,6 +314,26 @@ def scanned() -> ScanResult:
     )
 
 
+def sample_diagnosis() -> Diagnosis:
+    """A diagnosis with a check of each standing, and estimates."""
+    findings = (
+        MachineFinding("engine", MachineStanding.OK, "Docker 20.10.24, API 1.41"),
+        MachineFinding("containers", MachineStanding.WARNING, "storage vfs", "use overlay2"),
+        MachineFinding("disk", MachineStanding.UNKNOWN, "it is on another machine"),
+        MachineFinding("cache", MachineStanding.FAILED, "/cache: Read-only file system", "move it"),
+    )
+    needs = RunNeeds(2168, 11, ("debian-12",), ("debian-12",), 60_000_000, 280_000_000, 90.0, 40.0)
+    return Diagnosis(findings, needs)
+
+
+def shown() -> dict[str, Any]:
+    """What 'show' prints of a cell with its evidence, and of one that was not measured."""
+    cell = {"observation": json.loads(observation(accepted()).to_json()), "evidence": evidence(),
+            "instance": instance()}  # fmt: skip
+    lost = {"cell": CELL.id, "why": "no observation was recorded"}
+    return {"schema": 1, "run": "20261122T231500Z-1a2b", "cells": [cell], "unmeasured": [lost]}
+
+
 def samples() -> dict[str, Any]:
     """One good object of each schema, as JSON carries it."""
     data: dict[str, Any] = {
@@ -326,5 +352,14 @@ def samples() -> dict[str, Any]:
         "snapshot": json.loads(format_snapshot(snapshot_samples.recorded())),
         "comparison": comparison_data(snapshot_samples.everything()),
         "tool": tool_data(sample_report()),
+        "show": shown(),
+        "list": rows_data(
+            {
+                "builds": [("debian-12", "(Postfix and OpenSSL)")],
+                "policies": [("no-tls1", "nothing old")],
+            }
+        ),
+        "clients": clients_data(),
+        "doctor": diagnosis_data(sample_diagnosis()),
     }
     return {name: json.loads(json.dumps(sample)) for name, sample in data.items()}

@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 
 from harness.catalog.selectors import select_names
+from harness.cli.completion import complete_scenarios
 from harness.cli.grouped_help import GroupedCommand, format_examples
+from harness.cli.printing import print_text
 from harness.observations.run_folder import load_run
 from harness.reports.answer_text import render_answer
 from harness.run.run_folders import run_folder
@@ -22,7 +24,7 @@ from harness.verdicts.verdict import judge_run
         "postfix-matrix answer netways-enforce runs/20260101T120000Z-1a2b",
     ),
 )
-@click.argument("scenario")
+@click.argument("scenario", shell_complete=complete_scenarios)
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
 def answer_command(scenario: str, folder: Path | None) -> None:
     """Print a verdict to paste under SCENARIO's advice.
@@ -33,4 +35,4 @@ def answer_command(scenario: str, folder: Path | None) -> None:
     data = load_run(run_folder(folder))
     verdicts = {verdict.scenario: verdict for verdict in judge_run(data)}
     (name, *_) = select_names("scenario", list(verdicts), [scenario])
-    click.echo(render_answer(data, verdicts[name]), nl=False)
+    print_text(render_answer(data, verdicts[name]), nl=False)

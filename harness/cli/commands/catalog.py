@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,17 @@ from harness.catalog.releases import (
 )
 from harness.catalog.writing import data_file, write_record
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
+from harness.cli.printing import print_json, print_text
 from harness.cli.source_options import read_mirrors
+from harness.cli.terminal import terminal_columns
+from harness.errors import UsageError
 from harness.paths import cache_dir
+from harness.reports.wrapping import wrap_text
 from harness.sources.catalog_add import (
     RequestedRelease,
     VerifiedArchive,
     cache_archive,
+    check_request,
     fetch_and_verify,
 )
 
@@ -81,13 +86,22 @@ def list_command(product: str | None, as_json: bool) -> None:
         else:
             records += [*all_releases(name), *all_packages(name)]
     if as_json:
-        click.echo(json.dumps([_record_data(record) for record in records], indent=2))
+        print_json([_record_data(record) for record in records], indent=2)
         return
-    rows = [_format_row(record) for record in records]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for line in _list_lines([_format_row(record) for record in records], terminal_columns()):
+        print_text(line)
+
+
+def _list_lines(rows: Sequence[tuple[str, ...]], columns: int | None) -> Iterator[str]:
+    """One line each, or with its last column wrapped to a terminal of so many columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
     for row in rows:
-        cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+        start = "".join(f"{cell:<{room}}  " for cell, room in zip(row, widths, strict=False))
+        if columns is None or len(start) + len(row[-1]) <= columns:
+            yield start + row[-1]
+        else:
+            yield start.rstrip()
+            yield from wrap_text(row[-1], "    ", "    ", columns)
 
 
 @catalog_group.command(
@@ -149,6 +163,7 @@ def add_command(
     request = RequestedRelease(
         product, version, urls, read_mirrors(mirrors), file, _parse_hash(sha256)
     )
+    check_request(request, load_data(product))
     sources = cache_dir() / "sources"
     sources.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".adding-", dir=sources) as folder:
@@ -158,17 +173,19 @@ def add_command(
         if not dry_run:
             write_record(data_file(product), result.record)
             cache_archive(result, cache_dir())
-    click.echo(str(result.record), nl=False)
+    print_text(str(result.record), nl=False)
     _print_summary(request, result, dry_run=dry_run)
 
 
 def _print_note(text: str) -> None:
-    click.echo(text, err=True)
+    print_text(text, err=True)
 
 
 def _parse_hash(text: str | None) -> str:
     if text is not None and not _SHA256.fullmatch(text.strip()):
-        raise click.BadParameter("it must have 64 hex digits", param_hint="--sha256")
+        raise UsageError(
+            f"--sha256 {text!r} is no SHA-256 hash", next_step="write it with 64 hex digits"
+        )
     return (text or "").strip().lower()
 
 

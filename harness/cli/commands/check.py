@@ -11,10 +11,11 @@ from pathlib import Path
 import click
 
 from harness.catalog.builds import Build, UserAdditions
-from harness.catalog.selectors import select_names
+from harness.catalog.selectors import select_names, split_globs
 from harness.cli.candidate_options import CandidateOptions, candidate_options
 from harness.cli.ci_output import CI_FORMS
 from harness.cli.comparison_output import print_comparison
+from harness.cli.completion import complete_candidate
 from harness.cli.confirmation import confirm_measuring
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import (
@@ -26,6 +27,8 @@ from harness.cli.measure_options import (
     measuring_options,
     service_option,
 )
+from harness.cli.output_paths import OutputFile
+from harness.cli.printing import print_text
 from harness.cli.run_place import print_run_place
 from harness.cli.signals import handle_signals
 from harness.cli.snapshot_files import (
@@ -42,7 +45,7 @@ from harness.observations.run_folder import RunData
 from harness.reports.comparison_json import comparison_data
 from harness.reports.comparison_report import ComparisonReport, report_of_check
 from harness.reports.junit import CHECK_FILE, JUNIT_FILE, render_junit
-from harness.run.choosing import check_used, read_scenarios, split_globs
+from harness.run.choosing import check_used, read_scenarios
 from harness.run.snapshot_measuring import SnapshotMeasurer
 from harness.scenarios.policies import load_policies
 from harness.scenarios.scenario import Scenario
@@ -88,7 +91,13 @@ class CheckFiles:
     ),
 )
 @click.argument("path", type=click.Path(path_type=Path), metavar="SNAPSHOT")
-@click.argument("names", nargs=-1, metavar="[FILES | FOLDER | TAR | SCENARIO]")
+@click.argument(
+    "names",
+    nargs=-1,
+    type=click.Path(),
+    metavar="[FILES | FOLDER | TAR | SCENARIO]",
+    shell_complete=complete_candidate,
+)
 @grouped_option(
     OptionGroup.CONFIGURATION,
     "--known",
@@ -130,7 +139,7 @@ class CheckFiles:
     OptionGroup.OUTPUT,
     "--junit",
     "junit_path",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutputFile(),
     help="Write a JUnit report for a CI to this file too.",
 )
 @grouped_option(
@@ -208,7 +217,7 @@ def check_command(
     if update or prune:
         _change_snapshot(files, result, service, unknown, update=update, prune=prune)
     if strength and mutants is None:
-        click.echo("--strength: nothing was weakened, since the check is not green", err=True)
+        print_text("--strength: nothing was weakened, since the check is not green", err=True)
     print_run_place(measurer.data)
     return exit_code_of(result, files.level, complete=complete, update=update)
 
@@ -363,4 +372,4 @@ def _change_snapshot(
 
     snapshot = write_snapshot(files.path, change)
     lost = f", {len(pruned)} cells deleted" if pruned else ""
-    click.echo(f"{files.path} is written: {len(snapshot.cells)} cells{lost}", err=True)
+    print_text(f"{files.path} is written: {len(snapshot.cells)} cells{lost}", err=True)

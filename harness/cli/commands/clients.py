@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
@@ -18,7 +17,12 @@ from harness.catalog.clients import (
     find_client,
     is_build_client,
 )
+from harness.catalog.references import check_reference
+from harness.cli.completion import complete_clients
+from harness.cli.entry_list import print_entries
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
+from harness.cli.measure_options import JSON, TEXT, format_option
+from harness.cli.printing import print_json, print_text
 from harness.cli.progress import Display
 from harness.cli.registry_options import registry_options
 from harness.cli.signals import handle_signals
@@ -37,7 +41,6 @@ from harness.errors import ExitCode
 from harness.images import recipes
 from harness.images.image_builder import ImageBuilder
 from harness.images.registry import ImageRegistry
-from harness.reports.plain_text import escape_controls
 from harness.run.session_builder import open_builder
 from harness.targets.control import ControlServer, start_control
 from harness.targets.lab import Lab
@@ -63,7 +66,7 @@ def clients_group() -> None:
         "postfix-matrix clients check registry.example/my-client:1 --json",
     ),
 )
-@click.argument("image")
+@click.argument("image", shell_complete=complete_clients)
 @grouped_option(
     OptionGroup.OUTPUT,
     "--json",
@@ -81,12 +84,16 @@ def check_command(image: str, as_json: bool, quiet: bool, registry: ImageRegistr
     IMAGE is a client of the catalog, or the reference of your own image. It is tried on servers
     whose behaviour is known. The exit code is 1 where it does not keep the contract.
     """
+    check_reference(image)
     with Display(quiet=quiet) as display, handle_signals(), ExitStack() as stack:
         session = stack.enter_context(DockerSession(connect()))
         lab = stack.enter_context(Lab(session))
         builder = open_builder(session, display.show_event, registry=registry)
         report = asyncio.run(_try_out(image, lab, builder))
-    click.echo(json.dumps(asdict(report), indent=2) if as_json else _format_report(report))
+    if as_json:
+        print_json(asdict(report), indent=2)
+    else:
+        print_text(_format_report(report))
     return ExitCode.OK if report.ok else ExitCode.DIFFERS
 
 
@@ -95,11 +102,36 @@ def check_command(image: str, as_json: bool, quiet: bool, registry: ImageRegistr
     cls=GroupedCommand,
     epilog=format_examples("postfix-matrix clients list", "postfix-matrix clients list | grep php"),
 )
-def list_command() -> None:
-    """List the clients of the catalog, one per line."""
-    for entry in all_clients():
-        note = "" if entry.pins else " (cannot be told what to offer)"
-        click.echo(f"{entry.name:24} {entry.about}{note}")
+@format_option("JSON has a record for each client (docs/schemas).", (TEXT, JSON))
+def list_command(form: str) -> None:
+    """List the clients of the catalog.
+
+    On a terminal, what a client is stands beside its name; elsewhere each client is one line.
+    """
+    if form == JSON:
+        print_json(clients_data())
+        return
+    print_entries([(entry.name, _describe_client(entry)) for entry in all_clients()])
+
+
+def _describe_client(client: Client) -> str:
+    return client.about if client.pins else f"{client.about} (cannot be told what to offer)"
+
+
+def clients_data() -> dict[str, object]:
+    """docs/schemas/clients.schema.json."""
+    return {"schema": 1, "clients": [_client_data(entry) for entry in all_clients()]}
+
+
+def _client_data(client: Client) -> dict[str, object]:
+    return {
+        "name": client.name,
+        "about": client.about,
+        "takes_offers": client.pins,
+        "by_default": client.unasked,
+        "suite": client.suite,
+        "openssl": client.openssl,
+    }
 
 
 async def _try_out(image: str, lab: Lab, builder: ImageBuilder) -> ClientReport:
@@ -143,4 +175,4 @@ def _format_report(report: ClientReport) -> str:
     verdict = "keeps" if report.ok else "does not keep"
     checks = "\n".join(str(check) for check in report.checks)
     closing = f"{report.reference} {verdict} the client contract (docs/client-contract.md)"
-    return escape_controls(f"{checks}\n\n{closing}")
+    return f"{checks}\n\n{closing}"

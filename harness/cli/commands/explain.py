@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from harness.cli.candidate import named_candidate
 from harness.cli.candidate_options import CandidateOptions, candidate_options
+from harness.cli.completion import complete_candidate
 from harness.cli.confirmation import confirm_measuring
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import (
@@ -20,13 +20,11 @@ from harness.cli.measure_options import (
     service_option,
     verbose_option,
 )
+from harness.cli.printing import print_json, print_text
 from harness.cli.run_place import print_run_place
 from harness.cli.signals import handle_signals
 from harness.errors import NothingSelectedError, UsageError
-from harness.observations.run_folder import (
-    RunData,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
 from harness.reports.explain_json import explanation_data
 from harness.reports.explain_text import explanation_lines, explanation_table
 from harness.reports.stand_ins import stand_ins_markdown, stand_ins_of
@@ -56,7 +54,13 @@ from harness.verdicts.line_effects import (
         "postfix-matrix explain /etc/postfix -b debian-12 --format markdown",
     ),
 )
-@click.argument("names", nargs=-1, metavar="[SCENARIO | FILES | FOLDER | TAR]")
+@click.argument(
+    "names",
+    nargs=-1,
+    type=click.Path(),
+    metavar="[SCENARIO | FILES | FOLDER | TAR]",
+    shell_complete=complete_candidate,
+)
 @service_option
 @grouped_option(
     OptionGroup.SOURCES,
@@ -106,14 +110,14 @@ def explain_command(
         data = _measure_candidate(candidate, baseline, measuring, yes=yes)
     effects = explain_lines(data, name)
     if form == JSON:
-        click.echo(json.dumps(explanation_data(data, effects), ensure_ascii=False, indent=1))
+        print_json(explanation_data(data, effects))
     elif form == MARKDOWN:
         replaced = stand_ins_markdown(stand_ins_of(data, name), verbose=verbose)
-        click.echo(
+        print_text(
             "\n\n".join(part for part in (replaced, explanation_table(data, effects)) if part)
         )
     else:
-        click.echo("\n".join(explanation_lines(data, effects, verbose=verbose)))
+        print_text("\n".join(explanation_lines(data, effects, verbose=verbose)))
     print_run_place(data)
     return exit_code(data)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -12,11 +11,15 @@ import docker
 from rich.table import Table
 from rich.text import Text
 
+from harness.catalog.references import check_reference
+from harness.cli.argument_checks import WholeNumber
 from harness.cli.commands.images_key import key_command
 from harness.cli.commands.images_push import push_command
+from harness.cli.completion import complete_images
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.image_selection import choose_orders, is_helper
 from harness.cli.output import output_console
+from harness.cli.printing import print_json, print_text
 from harness.cli.progress import Display
 from harness.cli.reachable import print_reachable
 from harness.cli.registry_options import registry_options
@@ -26,6 +29,7 @@ from harness.cli.source_options import (
     read_mirrors,
     source_options,
 )
+from harness.cli.terminal import terminal_columns
 from harness.conformance.image_checks import ImageReport
 from harness.conformance.image_examination import examine_image
 from harness.docker_engine.session import (
@@ -50,10 +54,15 @@ from harness.images.pulled_images import PulledRecords
 from harness.images.refusals import Refusals
 from harness.images.registry import ImageRegistry
 from harness.paths import cache_dir, images_dir
-from harness.reports.plain_text import escape_controls
+from harness.plain_text import escape_controls
+from harness.reports.wrapping import wrap_text
 from harness.run.choosing import check_used, choose_from
 from harness.run.session_builder import open_builder
 from harness.targets.lab import Lab
+from harness.widths import FILE_WIDTH
+
+#: From so many columns on, the list of images has the day on which each was made.
+_WIDE = 100
 
 
 @click.group(
@@ -72,7 +81,7 @@ def images_group() -> None:
         "postfix-matrix images build --mirror https://mirror.example/sources",
     ),
 )
-@click.argument("globs", nargs=-1)
+@click.argument("globs", nargs=-1, shell_complete=complete_images)
 @source_options
 @registry_options
 @grouped_option(
@@ -81,7 +90,7 @@ def images_group() -> None:
 @grouped_option(
     OptionGroup.MEASURING,
     "--compilers",
-    type=click.IntRange(1),
+    type=WholeNumber(1),
     help="Builds that compile at the same time; each uses all processors (default: 1 or 2, by the "
     "memory of the machine).",
 )
@@ -134,7 +143,7 @@ def build_command(
     by_name = {result.name: result for result in results}
     ordered = [by_name[name] for name in orders]
     if as_json:
-        click.echo(json.dumps([_result_json(result) for result in ordered], indent=2))
+        print_json([_result_json(result) for result in ordered], indent=2)
     else:
         output_console().print(_result_table(ordered))
         _print_errors(ordered)
@@ -150,7 +159,7 @@ def build_command(
         "postfix-matrix images list --reachable",
     ),
 )
-@click.argument("globs", nargs=-1)
+@click.argument("globs", nargs=-1, shell_complete=complete_images)
 @source_options
 @grouped_option(
     OptionGroup.SOURCES,
@@ -185,9 +194,10 @@ def list_command(
     cache = cache_dir()
     rows = list_states(chosen, there, Refusals(cache), PulledRecords(cache), images_dir())
     if as_json:
-        click.echo(json.dumps([_entry_json(row) for row in rows], indent=2))
+        print_json([_entry_json(row) for row in rows], indent=2)
     else:
-        output_console().print(_entry_table(rows))
+        for line in _entry_lines(rows, terminal_columns() or FILE_WIDTH):
+            print_text(line)
 
 
 @images_group.command(
@@ -212,6 +222,7 @@ def check_command(reference: str, as_json: bool) -> int:
     The image REFERENCE is started as a run would start it. The exit code is 1 where it does not
     keep the contract.
     """
+    check_reference(reference)
     with (
         DockerSession(connect()) as session,
         Lab(session) as lab,
@@ -219,9 +230,9 @@ def check_command(reference: str, as_json: bool) -> int:
     ):
         report = examine_image(lab, reference)
     if as_json:
-        click.echo(json.dumps(asdict(report), indent=2))
+        print_json(asdict(report), indent=2)
     else:
-        click.echo(_format_report(report))
+        print_text(_format_report(report))
     return ExitCode.OK if report.ok else ExitCode.DIFFERS
 
 
@@ -230,7 +241,7 @@ def _format_report(report: ImageReport) -> str:
     verdict = "keeps" if report.ok else "does not keep"
     checks = "\n".join(str(check) for check in report.checks)
     closing = f"{report.reference} {verdict} the image contract (docs/image-contract.md)"
-    return escape_controls(f"{checks}\n\n{closing}")
+    return f"{checks}\n\n{closing}"
 
 
 @images_group.command(
@@ -264,15 +275,13 @@ def prune_command(everything: bool, dry_run: bool) -> None:
     if dry_run:
         with engine_errors("listing images"):
             for image in _list_unwanted(client, everything=everything):
-                click.echo(image.reference)
+                print_text(image.reference)
         return
     # A session begins by removing what dead sessions left behind.
     with DockerSession(client), engine_errors("removing images"):
         unwanted = _list_unwanted(client, everything=everything)
-        removed = remove_images(
-            client, unwanted, lambda text: click.echo(escape_controls(text), err=True)
-        )
-    click.echo(f"removed {removed} of {len(unwanted)} images", err=True)
+        removed = remove_images(client, unwanted, lambda text: print_text(text, err=True))
+    print_text(f"removed {removed} of {len(unwanted)} images", err=True)
 
 
 def _list_unwanted(client: docker.DockerClient, *, everything: bool) -> list[TaggedImage]:
@@ -304,7 +313,7 @@ def _result_table(results: list[BuildResult]) -> Table:
 
 def _table_cells(*texts: str) -> Iterator[Text]:
     """Compilers' messages as they are: in a plain string "[enabled by default]" is markup."""
-    return (Text(escape_controls(text)) for text in texts)
+    return (Text(text) for text in texts)
 
 
 def _failure_reason(result: BuildResult) -> str:
@@ -317,7 +326,7 @@ def _print_errors(results: list[BuildResult]) -> None:
     """Print on standard error, in full, why images are unavailable, and what to do about it."""
     for result in results:
         if result.error:
-            click.echo(escape_controls(f"\n{result.name}: {result.error}"), err=True)
+            print_text(f"\n{result.name}: {result.error}", err=True)
 
 
 def _result_json(result: BuildResult) -> dict[str, Any]:
@@ -331,16 +340,27 @@ def _result_json(result: BuildResult) -> dict[str, Any]:
     }
 
 
-def _entry_table(rows: list[ImageState]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("image", "state", "Postfix", "OpenSSL", "size", "made"):
-        table.add_column(title, no_wrap=title != "state")
-    for row in rows:
-        size = f"{row.size / 1e6:.0f} MB" if row.size else ""
-        table.add_row(
-            *_table_cells(row.name, row.state, row.postfix, row.openssl, size, row.made[:10])
-        )
-    return table
+def _entry_lines(rows: list[ImageState], width: int) -> Iterator[str]:
+    """A table that ends in the state; a state that is too long for its column is below it."""
+    wide = width >= _WIDE
+    texts = [_entry_cells(row, wide=wide) for row in rows]
+    head = ("image", "Postfix", "OpenSSL", "size", *(("made",) if wide else ()), "state")
+    widths = [max(map(len, column)) for column in zip(head, *texts, strict=True)][:-1]
+    room = width - sum(widths) - 2 * len(widths)
+    for cells in (head, *texts):
+        columns = zip(cells[:-1], widths, strict=True)
+        start = "".join(f"{escape_controls(cell):<{column}}  " for cell, column in columns)
+        if len(cells[-1]) <= room:
+            yield (start + escape_controls(cells[-1])).rstrip()
+        else:
+            yield start.rstrip()
+            yield from wrap_text(cells[-1], "    ", "    ", width)
+
+
+def _entry_cells(row: ImageState, *, wide: bool) -> tuple[str, ...]:
+    size = f"{row.size / 1e6:.0f} MB" if row.size else ""
+    made = (row.made[:10],) if wide else ()
+    return (row.name, row.postfix, row.openssl, size, *made, row.state)
 
 
 def _entry_json(row: ImageState) -> dict[str, Any]:

@@ -9,13 +9,15 @@ from pathlib import Path
 import click
 
 from harness.catalog.builds import NO_ADDITIONS
-from harness.catalog.selectors import select_names
+from harness.catalog.selectors import select_names, split_globs
 from harness.cli.commands.check import find_builds
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.image_selection import image_references, needed_orders
+from harness.cli.output_paths import OutputFile
+from harness.cli.printing import print_text
 from harness.files import write_atomically
 from harness.images.batch_build import Orderable
-from harness.run.choosing import choose_builds, choose_clients, split_globs
+from harness.run.choosing import choose_builds, choose_clients
 from harness.snapshots.snapshot_file import load_snapshot
 
 #: Hex digits of the key's hash.
@@ -56,7 +58,7 @@ _DIGITS = 32
 @grouped_option(
     OptionGroup.OUTPUT,
     "--references",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutputFile(),
     metavar="FILE",
     help="Write the images' names and tags to FILE too, one per line, for 'docker save'.",
 )
@@ -76,7 +78,7 @@ def key_command(
     if references is not None:
         write_atomically(references, "\n".join(names) + "\n")
     digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:_DIGITS]
-    click.echo(f"{platform.machine().lower()}-{digest}")
+    print_text(f"{platform.machine().lower()}-{digest}")
 
 
 def _choose_needed(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,12 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from harness.cli.completion import complete_images
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.image_selection import choose_orders
 from harness.cli.output import output_console
+from harness.cli.output_paths import OutputFile
+from harness.cli.printing import print_json, print_text
 from harness.cli.progress import Display
 from harness.cli.signals import handle_signals
 from harness.docker_engine.session import DockerSession, connect, engine_errors
@@ -27,7 +29,6 @@ from harness.images.registry import (
     write_lock,
 )
 from harness.images.registry_pusher import PushResult, PushState, RegistryPusher
-from harness.reports.plain_text import escape_controls
 from harness.run.session_builder import open_builder
 
 #: "sha256:" and twelve digits, as the engine shows an id.
@@ -42,7 +43,7 @@ _SHORT_DIGEST = 19
         "postfix-matrix images push 'debian-*' --registry 127.0.0.1:5000/images --lock images.lock",
     ),
 )
-@click.argument("globs", nargs=-1)
+@click.argument("globs", nargs=-1, shell_complete=complete_images)
 @grouped_option(
     OptionGroup.OUTPUT,
     "--registry",
@@ -55,7 +56,7 @@ _SHORT_DIGEST = 19
 @grouped_option(
     OptionGroup.OUTPUT,
     "--lock",
-    type=click.Path(path_type=Path),
+    type=OutputFile(),
     metavar="FILE",
     help="Write the digests of the pushed images into FILE, for --registry-lock.",
 )
@@ -87,7 +88,7 @@ def push_command(
         results = pusher.push_all(orders)
     pushed = [result for result in results if result.state is PushState.PUSHED]
     if as_json:
-        click.echo(json.dumps([_result_json(result, registry) for result in results], indent=2))
+        print_json([_result_json(result, registry) for result in results], indent=2)
     else:
         output_console().print(_result_table(results))
         _print_errors(results)
@@ -113,7 +114,7 @@ def _result_table(results: Iterable[PushResult]) -> Table:
     for result in results:
         seconds = f"{result.seconds:.0f} s" if result.seconds else ""
         cells = (result.name, result.state, seconds, result.digest[:_SHORT_DIGEST])
-        table.add_row(*(Text(escape_controls(text)) for text in cells))
+        table.add_row(*(Text(text) for text in cells))
     return table
 
 
@@ -121,7 +122,7 @@ def _print_errors(results: Iterable[PushResult]) -> None:
     """Print on standard error, in full, why images were not pushed."""
     for result in results:
         if result.error:
-            click.echo(escape_controls(f"\n{result.name}: {result.error}"), err=True)
+            print_text(f"\n{result.name}: {result.error}", err=True)
 
 
 def _result_json(result: PushResult, registry: ImageRegistry) -> dict[str, Any]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from harness.catalog.builds import Build, all_builds, known_builds
 from harness.catalog.clients import Control, all_clients, all_controls
 from harness.catalog.peers import all_peers
+from harness.cli.argument_checks import InputFolder
+from harness.cli.entry_list import print_entries
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
+from harness.cli.measure_options import JSON, TEXT, format_option
+from harness.cli.printing import print_json, print_text
 from harness.run.choosing import read_scenarios
 from harness.scenarios.policies import load_policies
 from harness.tls import NAMED_SERVICES, STANDARD_OFFERS, Offer, Service
@@ -27,10 +32,15 @@ AXES = ("builds", "scenarios", "services", "clients", "peers", "offers", "contro
 @grouped_option(
     OptionGroup.SOURCES,
     "--scenarios-dir",
-    type=click.Path(path_type=Path),
+    type=InputFolder(),
     help="Your own folder of scenarios.",
 )
-def list_command(axis: str | None, scenarios_dir: Path | None) -> None:
+@format_option(
+    "JSON has each name with its text and whether it is in a run without a selection "
+    "(docs/schemas).",
+    (TEXT, JSON),
+)
+def list_command(axis: str | None, scenarios_dir: Path | None, form: str) -> None:
     """List builds, scenarios, clients and other choices.
 
     With AXIS, only its names are printed, one per line, for other programs (of policies with what
@@ -38,20 +48,40 @@ def list_command(axis: str | None, scenarios_dir: Path | None) -> None:
     reach all their sources.
     """
     rows = _axis_rows(scenarios_dir)
-    if axis == POLICIES:
-        _print_entries(rows[axis])
+    if form == JSON:
+        print_json(rows_data(rows if axis is None else {axis: rows[axis]}))
+    elif axis == POLICIES:
+        print_entries(rows[axis])
     elif axis is not None:
-        click.echo("\n".join(name for name, _ in rows[axis]))
+        print_text("\n".join(name for name, _ in rows[axis]))
     else:
         for title, entries in rows.items():
-            click.secho(title, bold=True)
-            _print_entries(entries, indent="  ")
+            print_text(title, bold=True)
+            print_entries(entries, indent="  ")
 
 
-def _print_entries(entries: list[tuple[str, str]], indent: str = "") -> None:
-    width = max(len(name) for name, _ in entries)
-    for name, text in entries:
-        click.echo(f"{indent}{name:<{width}}  {text}".rstrip())
+def rows_data(rows: dict[str, list[tuple[str, str]]]) -> dict[str, Any]:
+    """docs/schemas/list.schema.json."""
+    unselected = {build.id for build in all_builds()} | {
+        client.name for client in all_clients() if client.unasked
+    }
+    choosable = ("builds", "clients")
+    return {
+        "schema": 1,
+        "axes": {
+            axis: [
+                {
+                    "name": name,
+                    "about": about.removeprefix("(").removesuffix(")")
+                    if axis == "builds"
+                    else about,
+                    "by_default": name in unselected if axis in choosable else None,
+                }
+                for name, about in entries
+            ]
+            for axis, entries in rows.items()
+        },
+    }
 
 
 def _axis_rows(scenarios: Path | None) -> dict[str, list[tuple[str, str]]]:

@@ -9,7 +9,10 @@ from pathlib import Path
 import click
 
 from harness.catalog.shards import format_count
+from harness.cli.argument_checks import WholeNumber
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
+from harness.cli.output_paths import OutputFolder
+from harness.cli.printing import print_text
 from harness.cli.signals import handle_signals
 from harness.errors import ExitCode
 from harness.observations.counting import count_outcomes
@@ -17,7 +20,6 @@ from harness.observations.merge_checks import shards_of, unfinished_runs
 from harness.observations.merged_folder import FlakyCell
 from harness.observations.run_folder import RunData, load_run
 from harness.reports.labels import describe_result
-from harness.reports.plain_text import escape_controls
 from harness.reports.problems import describe_problems
 from harness.run.merge_folders import MergeResult, merge_folders
 
@@ -39,7 +41,7 @@ MOST_FLAKY = 10
     "--output",
     "-o",
     "output",
-    type=click.Path(path_type=Path),
+    type=OutputFolder(),
     required=True,
     help="The new run folder; it must not be there yet.",
 )
@@ -47,7 +49,7 @@ MOST_FLAKY = 10
     OptionGroup.SELECTION,
     "--expect-shards",
     "expected",
-    type=click.IntRange(1),
+    type=WholeNumber(1),
     metavar="N",
     help="Refuse anything but all of N shards of one plan, each finished.",
 )
@@ -67,9 +69,9 @@ def merge_command(folders: tuple[Path, ...], output: Path, expected: int | None)
         result = merge_folders(folders, output, ["postfix-matrix", *sys.argv[1:]], expected)
     data = load_run(result.folder)
     for line in _describe_merge(result, data):
-        click.echo(escape_controls(line))
+        print_text(line)
     if problems := describe_problems(data):
-        click.echo(problems, err=True)
+        print_text(problems, err=True)
     return ExitCode.INFRASTRUCTURE if result.flaky else ExitCode.OK
 
 

@@ -9,13 +9,18 @@ from pathlib import Path
 import click
 
 from harness.catalog.shards import format_count
+from harness.cli.argument_checks import WholeNumber
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
+from harness.cli.output_paths import OutputFolder
+from harness.cli.printing import print_text
 from harness.errors import UsageError
-from harness.run.run_folders import RUNS, run_folder
+from harness.run.run_folders import run_folder
 from harness.site.publication import PublishOptions, publish_runs
 from harness.site.run_checks import common_licence
 
 _KEPT = 90
+#: An SPDX licence expression, as far as its form goes (SPDX 2.3, annex D).
+_LICENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*(?: (?:AND|OR|WITH) [A-Za-z0-9][A-Za-z0-9.+-]*)*")
 #: A host, a port and a path; no login, which would be published, no query and no fragment.
 _ADDRESS = re.compile(
     r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[\w.~!$&'()*+,;=:@%/-]*)?",
@@ -35,7 +40,7 @@ _ADDRESS = re.compile(
 @grouped_option(
     OptionGroup.OUTPUT,
     "--into",
-    type=click.Path(path_type=Path),
+    type=OutputFolder(),
     required=True,
     metavar="SITE",
     help="Folder of the site: new, empty, or written by this command before. It is replaced at "
@@ -44,7 +49,7 @@ _ADDRESS = re.compile(
 @grouped_option(
     OptionGroup.OUTPUT,
     "--keep",
-    type=click.IntRange(min=1),
+    type=WholeNumber(1),
     default=_KEPT,
     show_default=True,
     help="Keep the data of that many runs. Cells stay, however old they are.",
@@ -69,30 +74,25 @@ def publish_command(
     Each RUN is a run folder. A cell shows its newest measurement; what a run did not measure stays
     as it was. Publish every night into the same folder: pages, feeds and data say what changed.
     """
-    folders = [_find_run(folder) for folder in runs]
+    if licence is not None and not _LICENCE.fullmatch(licence):
+        raise UsageError(
+            f"--licence {licence!r} is no SPDX id",
+            next_step="name one of spdx.org/licenses, such as CC-BY-4.0",
+        )
+    folders = [run_folder(folder) for folder in runs]
     options = PublishOptions(
         keep=keep,
         base_url=_check_address(base_url),
         licence=licence or common_licence(folders),
         now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
-    result = publish_runs(folders, into, options, lambda text: click.echo(text, err=True))
+    result = publish_runs(folders, into, options, lambda text: print_text(text, err=True))
     for name, size in sorted(result.large.items())[:10]:
-        click.echo(f"note: {name} has {size // 1000} kB, more than a page should have", err=True)
-    click.echo(
+        print_text(f"note: {name} has {size // 1000} kB, more than a page should have", err=True)
+    print_text(
         f"{into}: {result.cells} cells on {result.pages} pages; "
         f"{format_count(len(result.runs), 'run')} kept"
     )
-
-
-def _find_run(named: Path) -> Path:
-    """A run by its folder, or by its id.
-
-    Raises:
-        UsageError: there is none.
-    """
-    by_id = RUNS / named
-    return run_folder(by_id if not named.exists() and by_id.is_dir() else named)
 
 
 def _check_address(url: str | None) -> str | None:

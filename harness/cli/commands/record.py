@@ -10,12 +10,15 @@ import click
 
 from harness.cli.candidate import named_candidate
 from harness.cli.candidate_options import CandidateOptions, candidate_options
+from harness.cli.completion import complete_candidate
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import (
     MeasureOptions,
     recording_options,
     service_option,
 )
+from harness.cli.output_paths import OutputFile
+from harness.cli.printing import print_text
 from harness.cli.run_place import print_run_place
 from harness.cli.signals import handle_signals
 from harness.cli.snapshot_files import (
@@ -56,12 +59,18 @@ from harness.tls import Offer
         "postfix-matrix record main.cf -c 'openssl-*' --level exact -o snapshot.json",
     ),
 )
-@click.argument("names", nargs=-1, metavar="[FILES | FOLDER | TAR | SCENARIO]")
+@click.argument(
+    "names",
+    nargs=-1,
+    type=click.Path(),
+    metavar="[FILES | FOLDER | TAR | SCENARIO]",
+    shell_complete=complete_candidate,
+)
 @grouped_option(
     OptionGroup.OUTPUT,
     "--output",
     "-o",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutputFile(),
     required=True,
     help="The snapshot's file, such as snapshot.json.",
 )
@@ -198,15 +207,15 @@ def _report_record(
     measurer: SnapshotMeasurer,
 ) -> int:
     rows = len(list(rows_of(snapshot.cells)))
-    click.echo(
+    print_text(
         f"{output}: {len(snapshot.cells)} cells of {len(snapshot.builds)} builds, in {rows} rows"
     )
     # What is unavailable is reported once, not for each of its cells.
     unknown = {place: why for place, why in unrecorded.items() if place in measurement.cells}
     for place, why in list(unknown.items())[:5]:
-        click.echo(f"not recorded: {place}: {why}", err=True)
+        print_text(f"not recorded: {place}: {why}", err=True)
     if len(unknown) > 5:
-        click.echo(f"not recorded: {len(unknown) - 5} more cells", err=True)
+        print_text(f"not recorded: {len(unknown) - 5} more cells", err=True)
     assert measurer.data is not None
     print_run_place(measurer.data, blank_line=False)
     is_whole = not unknown and not measurement.unavailable

@@ -8,6 +8,7 @@ import click
 
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.output import output_console
+from harness.cli.printing import print_text
 from harness.errors import UsageError
 from harness.files import write_atomically
 from harness.observations.run_folder import load_run
@@ -61,17 +62,17 @@ def report_command(folder: Path | None, table: str | None, form: str | None, jun
         )
     where = run_folder(folder)
     if junit:
-        click.echo(write_atomically(where / JUNIT_FILE, render_junit(load_run(where))))
+        print_text(write_atomically(where / JUNIT_FILE, render_junit(load_run(where))))
     elif table is None:
         for path in write_reports(where):
-            click.echo(path)
+            print_text(path)
         if is_large(data := load_run(where)):
-            click.echo(large_run_message(data), err=True)
+            print_text(large_run_message(data), err=True)
     elif table == "clients":
         if form == TEXT:
             raise UsageError("the table of clients is Markdown", next_step="leave out --format")
-        click.echo(render_clients(load_run(where)), nl=False)
+        print_text(render_clients(load_run(where)), nl=False)
     elif form == TEXT:
         print_protocols(load_run(where), output_console())
     else:
-        click.echo(render_protocols(load_run(where)), nl=False)
+        print_text(render_protocols(load_run(where)), nl=False)

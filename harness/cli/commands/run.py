@@ -18,7 +18,9 @@ from harness.catalog.shards import PlanShard, take_shard
 from harness.cli.ci_output import CI_FORMS, GITLAB, as_text, print_annotations
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import TEXT, engine_options, format_option
+from harness.cli.next_steps import print_next_steps
 from harness.cli.output import output_console
+from harness.cli.printing import print_text
 from harness.cli.progress import Display
 from harness.cli.registry_options import registry_options
 from harness.cli.reuse import add_reuse, describe_reuse, find_reused_run, reuse_options
@@ -39,10 +41,7 @@ from harness.cli.verdict_exit import (
 )
 from harness.errors import ExitCode, UsageError
 from harness.images.registry import ImageRegistry
-from harness.observations.run_folder import (
-    RunData,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
 from harness.reports import is_large
 from harness.reports.annotations import Annotation
 from harness.reports.large_run import large_run_message
@@ -59,6 +58,7 @@ from harness.run.dask_task import EngineSettings
 from harness.run.engine import Options
 from harness.run.job import Job, exit_code, measure_job, take_over_job
 from harness.run.planning import make_plan
+from harness.run.run_folders import run_folder
 from harness.scenarios.scenario import Scenario
 from harness.verdicts.verdict import judge_run
 
@@ -157,7 +157,7 @@ def run_command(
         job, taken = add_reuse(job, reused, time_limit)
         left = taken.decision.reasons
         if not quiet:
-            click.echo("\n".join(describe_reuse(taken, verbose=verbose)), err=True)
+            print_text("\n".join(describe_reuse(taken, verbose=verbose)), err=True)
     if dry_run:
         _print_plan(job.plan, left)
         return ExitCode.OK
@@ -189,11 +189,11 @@ def _measure_cells(
 def _print_place(data: RunData) -> None:
     """Print on standard error where the run and its page are, and what went wrong in it."""
     where = f": open {data.folder / 'index.html'}" if not is_large(data) else ""
-    click.echo(f"\nThe run is in {data.folder}{where}", err=True)
+    print_text(f"\nThe run is in {data.folder}{where}", err=True)
     if is_large(data):
-        click.echo(large_run_message(data), err=True)
-    click.echo("'postfix-matrix show --full' prints every table whole", err=True)
+        print_text(large_run_message(data), err=True)
     print_problems(data)
+    print_next_steps(data)
 
 
 def _print_result(data: RunData, form: str, annotations: Iterable[Annotation]) -> None:
@@ -218,7 +218,7 @@ def _take_shard(job: Job, text: str) -> Job:
         )
     chosen = read_shard(text, os.environ)
     part = take_shard(job.plan, chosen.shard)
-    click.echo(_describe_shard(part, str(chosen)), err=True)
+    print_text(_describe_shard(part, str(chosen)), err=True)
     builds = {name: job.builds[name] for name in part.plan.builds}
     return replace(job, plan=part.plan, builds=builds, shard=part)
 
@@ -249,11 +249,11 @@ def make_job(
     Raises:
         UsageError: a pattern that matches nothing, or a run that cannot be resumed with these.
     """
-    prior = load_run(resume.resolve()) if resume else None
+    prior = load_run(run_folder(resume)) if resume else None
     scenarios = read_scenarios(scenarios_dir or (_find_scenarios(prior) if prior else None))
     clients = read_clients(user_clients)
     plan, builds = _make_run_plan(selection, scenarios, prior, additions, clients)
-    return Job(plan, scenarios, builds, prior, clients)
+    return Job(plan, scenarios, builds, prior, clients, becomes_latest=True)
 
 
 def _make_run_plan(
@@ -364,14 +364,14 @@ def _print_plan(plan: Plan, left: Collection[str] | None) -> None:
     """Print the plan's cells; ``left``: only these are to be measured."""
     for cell in plan.cells():
         if left is None or cell.id in left:
-            click.echo(cell.id)
+            print_text(cell.id)
     axes = plan.axes()
     unpinned, scopes = axes.pop("unpinned"), axes.pop("scopes")
     product = " × ".join(_format_count(len(names), axis) for axis, names in axes.items())
     less = ", less what scenarios leave out" if scopes else ""
-    click.echo(f"{_format_count(len(plan), 'cells')}: {product}{less}", err=True)
+    print_text(f"{_format_count(len(plan), 'cells')}: {product}{less}", err=True)
     if unpinned:
-        click.echo(
+        print_text(
             f"only the offer default of clients without options for it: {' '.join(unpinned)}",
             err=True,
         )

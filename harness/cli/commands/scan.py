@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,21 +9,25 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.argument_checks import InputFolder
 from harness.cli.candidate_options import CandidateOptions, candidate_options
+from harness.cli.completion import complete_builds
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
+from harness.cli.printing import print_styled, print_text
 from harness.cli.registry_options import registry_options
+from harness.cli.terminal import terminal_columns
 from harness.errors import ExitCode, UsageError
 from harness.images.registry import ImageRegistry
+from harness.scan.address import is_address, parse_address
 from harness.scan.dialogue import ScanTarget
 from harness.scan.scanning import scan_server
 from harness.tls import Service, read_service
+from harness.widths import FILE_WIDTH
 
 if TYPE_CHECKING:
     from harness.reports.stand_ins import StandIns
     from harness.scan.result import ScanResult
     from harness.scenarios.scenario import Scenario
-
-_ADDRESS = re.compile(r"(?P<host>[^/\s]+):(?P<port>\d+)")
 
 
 @click.command(
@@ -35,7 +38,7 @@ _ADDRESS = re.compile(r"(?P<host>[^/\s]+):(?P<port>\d+)")
         "postfix-matrix scan mail.example.org:25 --ciphers-only",
     ),
 )
-@click.argument("what", metavar="BUILD|HOST:PORT")
+@click.argument("what", metavar="BUILD|HOST:PORT", shell_complete=complete_builds)
 @grouped_option(
     OptionGroup.CONFIGURATION,
     "--scenario",
@@ -48,6 +51,7 @@ _ADDRESS = re.compile(r"(?P<host>[^/\s]+):(?P<port>\d+)")
     "-C",
     "config",
     multiple=True,
+    type=click.Path(),
     metavar="FILE|FOLDER|TAR",
     help="For a BUILD, in place of a scenario: a configuration in any form that 'verify' reads, "
     "or '-'. May be repeated.",
@@ -55,7 +59,7 @@ _ADDRESS = re.compile(r"(?P<host>[^/\s]+):(?P<port>\d+)")
 @grouped_option(
     OptionGroup.SOURCES,
     "--scenarios-dir",
-    type=click.Path(path_type=Path),
+    type=InputFolder(),
     help="Your own folder of scenarios, instead of those that come with the tool.",
 )
 @grouped_option(
@@ -117,7 +121,7 @@ def scan_command(
     is a running server, which needs no Docker. The scan goes by elimination: one handshake for each
     accepted suite, and a few more. The exit code is 3 where something could not be measured.
     """
-    address = _ADDRESS.fullmatch(what)
+    address = parse_address(what) if is_address(what) else None
     of_build = {
         "--scenario": scenario,
         "--config": config,
@@ -130,7 +134,8 @@ def scan_command(
     _refuse_options(what, of_build if address else {"--implicit": implicit}, running=bool(address))
     replaced = None
     if address:
-        result = scan_server(_make_target(address, implicit=implicit), ciphers_only=ciphers_only)
+        target = ScanTarget(address.host, address.port, implicit, address.host)
+        result = scan_server(target, ciphers_only=ciphers_only)
     else:
         scanned_service = _parse_service(service or "smtp")
         scanned = _choose_configuration(scenario, config, scenarios_dir, service, reading)
@@ -144,7 +149,7 @@ def scan_command(
     if as_json:
         from harness.reports.scan_json import render_scan
 
-        click.echo(render_scan(what, result, replaced))
+        print_text(render_scan(what, result, replaced))
     else:
         _print_map(result, replaced if config or reading.container else None, verbose=verbose)
     return ExitCode.INFRASTRUCTURE if result.not_measured else ExitCode.OK
@@ -175,18 +180,6 @@ def _scan_build(
         return scan_build(engine, build, scenario, service, ciphers_only=ciphers_only)
 
 
-def _make_target(address: re.Match[str], *, implicit: bool) -> ScanTarget:
-    """The server at an address.
-
-    Raises:
-        UsageError: its port is not a port.
-    """
-    host, port = address["host"].removeprefix("[").removesuffix("]"), int(address["port"])
-    if not 0 < port < 1 << 16:
-        raise UsageError(f"{port} is not a port", next_step="name one from 1 to 65535")
-    return ScanTarget(host, port, implicit, host)
-
-
 def _choose_configuration(
     scenario: str | None,
     config: tuple[str, ...],
@@ -215,19 +208,16 @@ def _choose_configuration(
 
 def _print_map(result: ScanResult, replaced: StandIns | None, *, verbose: bool) -> None:
     """Print the result as text, below the settings that stand-ins replace."""
-    from harness.reports.scan_text import (
-        scan_lines,
-        text_width,
-    )
+    from harness.reports.scan_text import scan_lines
 
     if replaced is not None:
         from harness.reports.stand_ins import stand_ins_text
 
         for line in stand_ins_text(replaced, verbose=verbose):
-            click.echo(line)
-        click.echo()
-    for line in scan_lines(result, text_width()):
-        click.echo(line)
+            print_text(line)
+        print_text()
+    for line in scan_lines(result, terminal_columns() or FILE_WIDTH):
+        print_styled(line)
 
 
 def _parse_service(text: str) -> Service:

@@ -8,16 +8,18 @@ from pathlib import Path
 import click
 
 from harness.catalog.cells import Cell
+from harness.cli.entry_list import print_entries
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
+from harness.cli.measure_options import JSON, TEXT, format_option
+from harness.cli.next_steps import print_next_steps
 from harness.cli.output import output_console
+from harness.cli.printing import print_json
 from harness.errors import NothingSelectedError, UsageError
 from harness.observations.record import Observation
-from harness.observations.run_folder import (
-    RunData,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
 from harness.reports.cell_detail import show_cell
 from harness.reports.labels import build_note
+from harness.reports.show_json import cells_data, matrix_data
 from harness.reports.terminal import print_matrix
 from harness.run.run_folders import run_folder
 
@@ -50,7 +52,13 @@ MOST = 3
     is_flag=True,
     help="Without CELL: every scenario's whole table, not only what differs from 'defaults'.",
 )
-def show_command(cell: str | None, folder: Path | None, controls: bool, full: bool) -> None:
+@format_option(
+    "JSON has the cells' observations, of at most 3 cells the evidence too (docs/schemas).",
+    (TEXT, JSON),
+)
+def show_command(
+    cell: str | None, folder: Path | None, controls: bool, full: bool, form: str
+) -> None:
     """Print the evidence of a cell, or the matrix of a run.
 
     The evidence is what the client saw, what Postfix logged and what was delivered. CELL is
@@ -60,18 +68,26 @@ def show_command(cell: str | None, folder: Path | None, controls: bool, full: bo
     data = load_run(run_folder(folder))
     console = output_console()
     if cell is None:
-        print_matrix(data, console, controls=controls, full=full)
+        if form == JSON:
+            print_json(matrix_data(data, controls=controls))
+        else:
+            print_matrix(data, console, controls=controls, full=full)
+            print_next_steps(data)
         return
     matches = _find_observations(data, cell)
+    if form == JSON:
+        print_json(cells_data(data, matches, with_evidence=len(matches) <= MOST))
+        return
     if len(matches) > MOST:
-        for observation in matches:
-            note = build_note(data.run.images.get(observation.build))
-            click.echo(
-                f"{observation.cell}  {observation.outcome}" + (f"  ({note})" if note else "")
-            )
+        print_entries([(match.cell, _describe_match(data, match)) for match in matches])
         return
     for observation in matches:
         show_cell(data, observation, console)
+
+
+def _describe_match(data: RunData, observation: Observation) -> str:
+    note = build_note(data.run.images.get(observation.build))
+    return f"{observation.outcome}  ({note})" if note else str(observation.outcome)
 
 
 def _find_observations(data: RunData, pattern: str) -> list[Observation]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Sequence
 from functools import reduce
@@ -11,7 +10,11 @@ from pathlib import Path
 import click
 
 from harness.catalog.builds import UserAdditions
+from harness.cli.argument_checks import InputFolder, WholeNumber
+from harness.cli.completion import complete_scenarios
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
+from harness.cli.output_paths import OutputFolder
+from harness.cli.printing import print_json, print_text
 from harness.cli.progress import Display
 from harness.cli.registry_options import registry_options
 from harness.cli.signals import handle_signals
@@ -23,12 +26,9 @@ from harness.cli.source_options import (
 from harness.errors import ExitCode, NothingSelectedError, UsageError
 from harness.images.registry import ImageRegistry
 from harness.observations.merging import merge_runs
-from harness.observations.run_folder import (
-    RunData,
-    load_run,
-)
-from harness.reports.plain_text import escape_controls
+from harness.observations.run_folder import RunData, load_run
 from harness.reports.since_json import since_data
+from harness.reports.wrapping import wrap_text
 from harness.run.bisection import bisect
 from harness.run.choosing import read_scenarios
 from harness.run.engine import Engine
@@ -51,7 +51,7 @@ MOST_PLACES = 3
         "postfix-matrix since answer-1-protocols --bisect",
     ),
 )
-@click.argument("place")
+@click.argument("place", shell_complete=complete_scenarios)
 @click.argument("folders", type=click.Path(path_type=Path), nargs=-1)
 @grouped_option(
     OptionGroup.MEASURING,
@@ -64,7 +64,7 @@ MOST_PLACES = 3
 @grouped_option(
     OptionGroup.MEASURING,
     "--most",
-    type=click.IntRange(1),
+    type=WholeNumber(1),
     default=12,
     show_default=True,
     help="How many builds --bisect measures at most; each may have to be compiled.",
@@ -79,13 +79,13 @@ MOST_PLACES = 3
 @grouped_option(
     OptionGroup.OUTPUT,
     "--runs",
-    type=click.Path(path_type=Path),
+    type=OutputFolder(),
     help="The folder that runs of --bisect are written to (default: that of the run).",
 )
 @grouped_option(
     OptionGroup.SOURCES,
     "--scenarios-dir",
-    type=click.Path(path_type=Path),
+    type=InputFolder(),
     help="With --bisect: the folder of the run's scenarios, if they are your own.",
 )
 @source_options
@@ -109,8 +109,14 @@ def since_command(
     listed once. A version boundary is between two measured neighbours; the releases between them
     are named.
     """
-    for option, values in (("--source", sources), ("--mirror", mirrors)):
-        if values and not bisecting:
+    of_bisecting = {
+        "--source": sources,
+        "--mirror": mirrors,
+        "--runs": runs,
+        "--scenarios-dir": scenarios_dir,
+    }
+    for option, value in of_bisecting.items():
+        if value and not bisecting:
             raise UsageError(f"{option} has no use without --bisect", next_step="add --bisect")
     places = read_mirrors(mirrors) if bisecting else ()
     additions = read_additions(sources)
@@ -128,10 +134,10 @@ def since_command(
         groups = _find_groups(done.data, place, additions)
         _print_notes([*done.notes, *done.describe_open()], place, [*named, *done.folders])
     if as_json:
-        click.echo(json.dumps(since_data(data, place, groups), ensure_ascii=False, indent=1))
+        print_json(since_data(data, place, groups))
     else:
         for group in groups:
-            click.echo(escape_controls("\n".join(_format_group(group))))
+            print_text("\n".join(_format_group(group)))
     return ExitCode.OK
 
 
@@ -148,13 +154,16 @@ def _find_groups(data: RunData, place: str, additions: UserAdditions) -> tuple[P
 def _print_notes(notes: Sequence[str], place: str, folders: Sequence[Path]) -> None:
     """Print what bisecting could not do, and the command that prints this again."""
     for note in dict.fromkeys(notes):
-        click.echo(note, err=True)
+        print_text(note, err=True)
     again = shlex.join(["postfix-matrix", "since", place, *map(str, folders)])
-    click.echo(f"to print this again without measuring: {again}", err=True)
+    print_text(f"to print this again without measuring: {again}", err=True)
 
 
 def _format_group(group: PlaceGroup) -> list[str]:
-    shown = ", ".join(group.places[:MOST_PLACES])
+    shown = list(group.places[:MOST_PLACES])
     more = len(group.places) - MOST_PLACES
     details = [*dependence_sentences(group.found), *coverage_sentences(group.found)]
-    return [shown + (f" and {more} more" if more > 0 else ""), *(f"  {line}" for line in details)]
+    if more > 0:
+        shown[-1] += f" and {more} more"
+    places = [line for place in shown for line in wrap_text(place, "", "  ")]
+    return [*places, *(line for text in details for line in wrap_text(text, "  ", "    "))]

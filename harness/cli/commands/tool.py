@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
+from harness.catalog.builds import known_builds
+from harness.cli.argument_checks import AnyText
 from harness.cli.ci_output import CI_FORMS, GITLAB, as_text, print_annotations
+from harness.cli.completion import complete_policies
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import (
     JSON,
@@ -17,7 +21,9 @@ from harness.cli.measure_options import (
     format_option,
     measuring_options,
 )
+from harness.cli.output_paths import OutputFile
 from harness.cli.policy_options import claim_policies, parse_policy
+from harness.cli.printing import print_json, print_text
 from harness.cli.run_place import print_run_place
 from harness.cli.signals import handle_signals
 from harness.cli.snapshot_files import refuse_in_ci, write_snapshot
@@ -33,12 +39,20 @@ from harness.reports.tool_text import tool_text
 from harness.reports.verify_annotations import verify_annotations
 from harness.reports.verify_json import verification_data
 from harness.run.choosing import read_scenarios
+from harness.run.planning import check_selection
 from harness.scenarios.claims import BASELINE, Claims
 from harness.scenarios.policies import load_policies
 from harness.snapshots.snapshot import RecordedSelection
 from harness.snapshots.snapshot_file import load_snapshot
 from harness.snapshots.values import BEHAVIOUR, parse_level
-from harness.tools.tool_file import HardeningTool, ToolBase, load_tool, parse_base
+from harness.tools.tool_file import (
+    HardeningTool,
+    ToolBase,
+    check_overrides,
+    is_variable_name,
+    load_tool,
+    parse_base,
+)
 from harness.tools.trial import AFTER, BEFORE
 
 #: The report's file in the run's folder.
@@ -61,12 +75,14 @@ TOOL_FILE = "tool.json"
     "policies",
     multiple=True,
     metavar="NAME[=CLIENTS]",
+    shell_complete=complete_policies,
     help="A policy that the tool's configuration must meet ('postfix-matrix list policies').",
 )
 @grouped_option(
     OptionGroup.CONFIGURATION,
     "--base",
     "base",
+    type=AnyText(),
     metavar="BASE",
     help="What the tool starts from: stock, empty, debconf, or a folder.  "
     "[default: the description's; else debconf on Debian and Ubuntu, stock elsewhere]",
@@ -76,6 +92,7 @@ TOOL_FILE = "tool.json"
     "--var",
     "variables",
     multiple=True,
+    type=AnyText(),
     metavar="NAME=VALUE",
     help="A variable of the tool: {NAME} in its command, and NAME in its environment.",
 )
@@ -90,7 +107,7 @@ TOOL_FILE = "tool.json"
     OptionGroup.OUTPUT,
     "--record",
     "record_path",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutputFile(),
     help="Record what the tool's configuration does in this snapshot.",
 )
 @grouped_option(
@@ -169,6 +186,7 @@ def read_files(
     Raises:
         UsageError: the description, a policy, a variable, the base or a snapshot's path is wrong.
     """
+    check_selection(measuring.selection)
     known = load_policies(measuring.scenarios_dir)
     named = [parse_policy(text, known) for text in policies]
     snapshot = None if check_path is None else load_snapshot(check_path)
@@ -180,7 +198,7 @@ def read_files(
         # It is read when it is replaced: too late to say that it is no snapshot.
         load_snapshot(record_path)
     return ToolFiles(
-        tool=_read_tool(path, base, variables),
+        tool=_read_tool(path, base, variables, measuring.builds),
         policies=policies,
         named_policies=tuple(policy for policy, _ in named),
         claims=claim_policies(Claims(against=BEFORE), named) if named else None,
@@ -192,14 +210,22 @@ def read_files(
     )
 
 
-def _read_tool(path: Path, base: str | None, variables: tuple[str, ...]) -> HardeningTool:
-    """The tool, with the base and the variables of the command line."""
+def _read_tool(
+    path: Path, base: str | None, variables: tuple[str, ...], builds: Iterable[str]
+) -> HardeningTool:
+    """The tool, with the base and the variables of the command line; ``builds`` are selected."""
     tool = load_tool(path)
+    check_overrides(tool, [*(build.id for build in known_builds()), *builds])
     given: dict[str, object] = {}
     for text in variables:
         name, equals, value = text.partition("=")
         if not equals:
             raise UsageError(f"--var {text}: no value", next_step="write NAME=VALUE")
+        if not is_variable_name(name):
+            raise UsageError(
+                f"--var {text}: {name!r} cannot be a variable's name",
+                next_step="name it as variables of the environment are, such as domain=example.org",
+            )
         given[name] = value
     tool = tool.with_variables(given)
     if base is None:
@@ -218,16 +244,17 @@ def _print_outcome(outcome: ToolOutcome, files: ToolFiles, form: str, *, verbose
     policies = None
     if files.claims is not None and outcome.data is not None and outcome.answers:
         policies = verification_data(outcome.data, AFTER, outcome.answers, files.policies)
-    document = json.dumps(tool_data(outcome.report, policies), ensure_ascii=False, indent=1)
+    document = tool_data(outcome.report, policies)
     if outcome.data is not None:
-        write_atomically(outcome.data.folder / TOOL_FILE, document + "\n")
+        text = json.dumps(document, ensure_ascii=False, indent=1)
+        write_atomically(outcome.data.folder / TOOL_FILE, text + "\n")
     if form == JSON:
-        click.echo(document)
+        print_json(document)
     elif form == MARKDOWN:
-        click.echo(tool_markdown(outcome.report))
+        print_text(tool_markdown(outcome.report))
     elif form != GITLAB:
         with as_text(form):
-            click.echo(tool_text(outcome.report, verbose=verbose))
+            print_text(tool_text(outcome.report, verbose=verbose))
 
 
 def _print_findings(outcome: ToolOutcome, files: ToolFiles, form: str) -> None:
@@ -253,10 +280,19 @@ def _record_snapshot(outcome: ToolOutcome, files: ToolFiles, measuring: MeasureO
     selection = RecordedSelection(chosen.services, chosen.clients, chosen.offers)
     snapshot = outcome.make_snapshot(selection)
     if snapshot is None:
-        click.echo(f"{files.record_path} is not written: nothing was measured", err=True)
+        print_text(f"{files.record_path} is not written: nothing was measured", err=True)
+        return
+    if lost := outcome.unmeasured_builds:
+        print_text(
+            f"{files.record_path} is not written: {', '.join(lost)} could not be measured, and a "
+            "snapshot without it would not be noticed to lack it\n"
+            "  next step: mend the tool there, or leave the build out, such as with "
+            f"-b '!{lost[0]}'",
+            err=True,
+        )
         return
     write_snapshot(files.record_path, lambda _: snapshot)
-    click.echo(
+    print_text(
         f"{files.record_path}: {len(snapshot.cells)} cells of {len(snapshot.builds)} builds",
         err=True,
     )

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from harness.catalog.selectors import select_names
 from harness.cli.ci_output import CI_FORMS, GITLAB, as_text, print_annotations
+from harness.cli.completion import complete_scenarios
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
+from harness.cli.printing import print_json, print_text
 from harness.cli.verdict_exit import (
     exit_code_of,
     exit_code_option,
 )
 from harness.errors import ExitCode, NothingSelectedError
-from harness.observations.run_folder import (
-    RunData,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
 from harness.reports.step_summary import run_summary
 from harness.reports.verdict_annotations import verdict_annotations
 from harness.reports.verdicts_json import verdicts_data
-from harness.reports.verdicts_text import finding_lines, render_verdicts
+from harness.reports.verdicts_text import finding_paragraphs, render_verdicts
 from harness.run.run_folders import run_folder
 from harness.verdicts.verdict import ScenarioVerdict, judge_run
 
@@ -45,6 +43,7 @@ TEXT, MARKDOWN, JSON = "text", "markdown", "json"
     multiple=True,
     metavar="GLOBS",
     help="Only these scenarios.",
+    shell_complete=complete_scenarios,
 )
 @grouped_option(
     OptionGroup.OUTPUT,
@@ -79,13 +78,14 @@ def verdicts_command(
     # A CI's job judges whatever was measured, and advice need not be among it.
     verdicts = _choose_verdicts(data, scenarios, required=form not in CI_FORMS)
     if form == JSON:
-        click.echo(json.dumps(verdicts_data(data, verdicts), ensure_ascii=False, indent=1))
+        print_json(verdicts_data(data, verdicts))
     elif form == MARKDOWN:
-        click.echo(render_verdicts(data, verdicts), nl=False)
+        print_text(render_verdicts(data, verdicts), nl=False)
     elif form != GITLAB:
         with as_text(form):
             for verdict in verdicts:
-                click.echo("\n".join(finding_lines(data, verdict, every_cell=all_cells)) + "\n")
+                lines = finding_paragraphs(data, verdict, every_cell=all_cells)
+                print_text("\n".join(lines) + "\n")
     if form in CI_FORMS:
         annotations = verdict_annotations(verdicts, {}, failing=by_verdict)
         print_annotations(list(annotations), form, lambda most: run_summary(data, most))

@@ -12,6 +12,7 @@ from harness.cli.candidate import named_candidate
 from harness.cli.candidate_options import CandidateOptions, candidate_options
 from harness.cli.cell_reuse import CellReuse
 from harness.cli.ci_output import CI_FORMS
+from harness.cli.completion import complete_candidate, complete_policies
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import (
     JSON,
@@ -23,7 +24,9 @@ from harness.cli.measure_options import (
     service_option,
     verbose_option,
 )
+from harness.cli.next_steps import print_steps_of_answer
 from harness.cli.policy_options import claim_policies, parse_policy
+from harness.cli.printing import print_text
 from harness.cli.run_place import print_problems
 from harness.cli.signals import handle_signals
 from harness.cli.snapshot_files import make_locate
@@ -62,7 +65,13 @@ REMEDIED = "candidate-remedied"
         "postconf -n | postfix-matrix verify - -p no-plaintext-auth",
     ),
 )
-@click.argument("names", nargs=-1, metavar="[FILES | FOLDER | TAR | SCENARIO]")
+@click.argument(
+    "names",
+    nargs=-1,
+    type=click.Path(),
+    metavar="[FILES | FOLDER | TAR | SCENARIO]",
+    shell_complete=complete_candidate,
+)
 @grouped_option(
     OptionGroup.SELECTION,
     "--policy",
@@ -71,6 +80,7 @@ REMEDIED = "candidate-remedied"
     multiple=True,
     required=True,
     metavar="NAME[=CLIENTS]",
+    shell_complete=complete_policies,
     help="The policy, such as tls12-or-newer or delivers-from='php*,mono*'; "
     "'postfix-matrix list policies' shows all.",
 )
@@ -119,6 +129,8 @@ def verify_command(
         selection = replace(measuring.selection, services=(service,))
         measuring = replace(measuring, selection=selection)
     to_measure = [*_find_baseline(candidate, scenarios), candidate]
+    # What is wrong with the selection is said before the engine is spoken to.
+    measuring.plan_scenarios(to_measure)
     output = AnswerOutput(candidate, tuple(policy for policy, _ in named), policies, form, verbose)
     reuse = CellReuse(measuring, fresh=fresh)
     locate = make_locate(names if candidate.path is None else (str(candidate.path.parent),))
@@ -146,10 +158,17 @@ def verify_command(
             engine.finish()
             write_reports(data.folder)
         reuse.keep_cells(data, to_measure)
-    click.echo(f"\nThe run is in {data.folder}", err=True)
+    print_text(f"\nThe run is in {data.folder}", err=True)
     reuse.print_notes(data)
     print_problems(data)
+    print_steps_of_answer(data, _find_cell(service_answers), names)
     return exit_code_of(service_answers)
+
+
+def _find_cell(service_answers: Sequence[ServiceAnswer]) -> str:
+    """A cell that contradicts the policies; "" where none does."""
+    builds = (build for answer in service_answers for build in answer.builds.values())
+    return next((wrong.cell for build in builds for _, wrong in build.mismatches), "")
 
 
 def _claim_policies(

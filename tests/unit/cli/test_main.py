@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from harness.catalog.builds import known_builds
+from harness.cli.commands.run import make_job
 from harness.cli.main import EXIT_CODES, explain_interruption, run_cli
 from harness.errors import ExitCode, RunInterruptedError
+from harness.run.choosing import Selection
+from harness.run.job import Job
 
 
 def test_a_dry_run_prints_each_cell_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
@@ -124,7 +127,7 @@ def test_a_resumed_run_reads_the_scenarios_that_it_began_with(
         (["-b", "debian-12,!debian-*"], 5, "no build is left"),
         (["--jobs", "0"], 4, "jobs"),
         (["--scenarios-dir", "/nonexistent"], 4, "/nonexistent"),
-        (["--resume", "/nonexistent"], 4, "not a run folder"),
+        (["--resume", "/nonexistent"], 4, "there is no run in"),
         (["--what"], 4, "--what"),
     ],
 )
@@ -195,3 +198,22 @@ def test_an_option_about_a_configuration_is_refused_for_a_running_server(
     """An option without effect would pass for one that had it."""
     assert run_cli(["scan", option, "mx.example.org:25"]) == 4
     assert "which is a running server" in capsys.readouterr().err
+
+
+def test_a_run_is_named_by_its_id_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects the runs of ``verify``: not the latest, they go by what is printed."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(Path(__file__).parents[2] / "data" / "run-folder", tmp_path / "runs" / "a-run")
+    for name in ("a-run", "runs/a-run", str(tmp_path / "runs" / "a-run")):
+        assert run_cli(["show", "--run", name]) == 0
+    assert run_cli(["show"]) == 4
+    assert "--run names another folder" in capsys.readouterr().err
+
+
+def test_run_alone_moves_latest() -> None:
+    """Protects ``show`` after a ``verify``: the latest run is the last matrix."""
+    job = make_job(Selection(builds=("debian-12",), scenarios=("defaults",)))
+    assert job.becomes_latest
+    assert not Job(job.plan, job.scenarios, job.builds).becomes_latest

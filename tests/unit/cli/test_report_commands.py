@@ -82,5 +82,5 @@ def test_show_prints_differences_and_full_prints_all(tmp_path: Path) -> None:
     full = run_command_line(show_command, "--run", str(folder), "--full")
     assert "Differs from defaults in" in brief
     assert "✗*version" in brief
-    assert brief.count("\ndebian-12 ") < full.count("\ndebian-12 ") == 12
     assert "✗*version" not in full
+    assert "Differs from defaults in" in full

@@ -16,7 +16,8 @@ from harness.observations.local_paths import (
     hide_local_paths,
     places_of_machine,
 )
-from harness.observations.run_folder import Missing, load_run
+from harness.observations.run_folder import load_run
+from harness.observations.run_json import Missing
 from harness.observations.run_record import RunOpening
 from harness.reports import write_reports
 from tests.unit import sample_images, sample_run, schema_samples

@@ -30,7 +30,8 @@ from harness.observations.reuse import (
     image_names,
     inputs_of,
 )
-from harness.observations.run_folder import Axes, ImageInfo, RunData, RunRecord
+from harness.observations.run_folder import RunData
+from harness.observations.run_json import Axes, ImageInfo, RunRecord
 from harness.tls import Offer, Service
 from tests.unit.reuse_samples import (
     CLIENT,

@@ -11,13 +11,8 @@ from typing import Any
 import pytest
 
 from harness.errors import FileError, UsageError
-from harness.observations.run_folder import (
-    Missing,
-    ReadBack,
-    RunData,
-    UnavailableCategory,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
+from harness.observations.run_json import Missing, ReadBack, UnavailableCategory
 from tests.unit import sample_images, sample_run
 
 

@@ -10,10 +10,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.snapshots.snapshot_text import format_snapshot
+from scripts.ci.newest_artifact import find_newest
 from tests.ci_steps import Step, check_artifact_paths
 from tests.unit import sample_run
 from tests.unit.project.pages import ROOT
@@ -24,8 +26,8 @@ from tests.unit.snapshots.snapshot_samples import GOOD, recorded
 TESTED_SCRIPTS = {
     *("setup.sh", "images_key.sh", "load_images.sh", "save_images.sh", "measure.sh"),
     *("merge.sh", "shards.sh"),
-    # Of publish.yml: tests/unit/site/test_publish_script.py.
-    "publish.sh",
+    # Of publish.yml; publish.sh: tests/unit/site/test_publish_script.py.
+    *("last_run.sh", "publish.sh"),
 }
 
 
@@ -182,6 +184,51 @@ def test_each_command_is_called_with_the_inputs(inputs: dict[str, str], step: St
     assert "Docker" in done.stderr
     assert "::error title=postfix-matrix::" in done.stdout
     assert step.outputs["exit-code"] == "3"
+
+
+def test_an_earlier_run_that_is_not_there_stops_nothing(step: Step) -> None:
+    """Every cell is measured where the night before left no run; a real one is taken over from."""
+    inputs = {"INPUT_SCENARIOS": "defaults", "INPUT_BUILDS": "debian-12"}
+    done = step.run("measure.sh", INPUT_REUSE="none", **inputs)
+    assert done.returncode == 3
+    assert "Docker" in done.stderr
+    earlier = step.folder / "earlier"
+    earlier.mkdir()
+    (earlier / "run.json").write_text('{"schema": 0}')
+    done = step.run("measure.sh", INPUT_REUSE="earlier", **inputs)
+    assert "run.json has schema 0" in done.stdout + done.stderr
+
+
+def artifact(run: int, created: str, *, branch: str = "main", **others: Any) -> dict[str, Any]:
+    """An artifact as GitHub's list has it."""
+    source = {"id": run, "head_branch": branch, "repository_id": 1, "head_repository_id": 1}
+    return {"created_at": created, "expired": False, "workflow_run": source} | others
+
+
+def test_the_newest_run_of_the_branch_itself_is_found() -> None:
+    """What expired, or was made for another branch or by a fork, is never taken over."""
+    fork = artifact(5, "2026-11-30T05:00:00Z")
+    fork["workflow_run"]["head_repository_id"] = 2
+    artifacts = [
+        artifact(1, "2026-11-28T01:50:00Z"),
+        artifact(2, "2026-11-29T01:50:00Z"),
+        artifact(3, "2026-11-30T01:50:00Z", expired=True),
+        artifact(4, "2026-11-30T03:00:00Z", branch="try"),
+        fork,
+        artifact(6, "2026-11-30T06:00:00Z", workflow_run=None),
+    ]
+    assert find_newest(artifacts, "main") == 2
+    assert find_newest(artifacts[2:], "main") is None
+
+
+def test_without_a_list_of_artifacts_every_cell_is_measured(step: Step) -> None:
+    """GitHub that does not answer stops no night."""
+    done = step.run(
+        "last_run.sh", ARTIFACT="night", GITHUB_REPOSITORY="a/b", PATH="/usr/bin:/bin",
+        GH_HOST="127.0.0.1:1", GH_TOKEN="x",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert step.outputs["run-id"] == ""
 
 
 def test_an_input_is_never_run_as_shell(step: Step) -> None:

@@ -13,10 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.observations.record import Outcome, TlsView
-from harness.observations.run_folder import (
-    RunData,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
 from harness.reports.differences import (
     Differences,
     DifferenceStanding,

@@ -19,18 +19,13 @@ import pytest
 from harness.errors import InfrastructureError, UsageError
 from harness.files import write_atomically
 from harness.observations.record import TlsView
-from harness.observations.run_folder import (
-    Missing,
-    RunData,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
+from harness.observations.run_json import Missing
+from harness.plain_text import escape_controls
 from harness.reports import write_reports
 from harness.reports.html import render_html
 from harness.reports.markdown import render_markdown
-from harness.reports.plain_text import (
-    escape_controls,
-    escape_markdown,
-)
+from harness.reports.plain_text import escape_markdown
 from harness.reports.table_csv import COLUMNS, render_csv
 from tests.unit import sample_run
 

@@ -14,12 +14,8 @@ from hypothesis import strategies as st
 from harness.catalog.cells import is_control
 from harness.catalog.plan import Plan
 from harness.observations.record import Observation, Outcome, Stage, TlsView
-from harness.observations.run_folder import (
-    UNPINNED,
-    Missing,
-    RunData,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
+from harness.observations.run_json import UNPINNED, Missing
 from harness.observations.run_record import closing_figures
 from harness.reports.differences import differences
 from harness.reports.grid import Grid, GridCell, build_grid

@@ -17,11 +17,8 @@ from rich.console import Console
 
 from harness.cli.commands.show import show_command
 from harness.images import labels as names
-from harness.observations.run_folder import (
-    ImageInfo,
-    RunData,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
+from harness.observations.run_json import ImageInfo
 from harness.reports.html import render_html
 from harness.reports.labels import (
     BUILD_NOTES,

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from harness.observations.obstacles import Obstacle
 from harness.observations.record import Observation, Outcome, Stage
-from harness.observations.run_folder import ImageInfo, ReadBack, load_run
+from harness.observations.run_folder import load_run
+from harness.observations.run_json import ImageInfo, ReadBack
 from harness.reports.cell_detail import show_cell
 from harness.reports.html import render_html
 from harness.reports.obstacle_settings import obstacle_settings

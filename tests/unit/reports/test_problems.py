@@ -12,12 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import DoesNotBuildError, SourceError
-from harness.observations.run_folder import (
-    Missing,
-    RunData,
-    UnavailableCategory,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
+from harness.observations.run_json import Missing, UnavailableCategory
 from harness.reports.grid import Row
 from harness.reports.html import render_html
 from harness.reports.markdown import render_markdown

@@ -10,11 +10,8 @@ from functools import cache
 from pathlib import Path
 
 from harness.observations.record import Outcome
-from harness.observations.run_folder import (
-    Missing,
-    RunData,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
+from harness.observations.run_json import Missing
 from harness.reports.problems import describe_problems
 from tests.unit import sample_run
 

@@ -18,12 +18,8 @@ from rich.console import Console
 from harness.cli.commands.report import report_command
 from harness.cli.main import cli
 from harness.observations.record import Observation, Outcome, Stage, TlsView
-from harness.observations.run_folder import (
-    Missing,
-    ReadBack,
-    RunData,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
+from harness.observations.run_json import Missing, ReadBack
 from harness.reports.protocols import (
     ProtocolRow,
     ProtocolStanding,

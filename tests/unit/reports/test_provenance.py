@@ -11,12 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.images import labels as names
-from harness.observations.run_folder import (
-    ImageInfo,
-    ReadBack,
-    RunData,
-    load_run,
-)
+from harness.observations.run_folder import RunData, load_run
+from harness.observations.run_json import ImageInfo, ReadBack
 from harness.reports.html import render_html
 from harness.reports.markdown import render_markdown
 from harness.reports.provenance import (

@@ -19,9 +19,7 @@ from harness.images.provenance import Versions
 from harness.observations import (
     reasons,
     record,
-)
-from harness.observations import (
-    run_folder as rundir,
+    run_json,
 )
 from harness.observations.record import (
     CertificateView,
@@ -48,13 +46,13 @@ OPEN = {"client-result", "client-describe"}
 LATER = {
     "observation": {
         *("trust", "obstacles", "certificate", "resumed"),
-        *("run", "measured", "tool", "postfix", "openssl", "taken_over"),
+        *("run", "measured", "tool", "postfix", "openssl", "taken_over", "again"),
     },
-    "run": {"licence", "citation", "measured_with", "shard", "merged", "flaky"},
+    "run": {"licence", "citation", "measured_with", "shard", "merged", "flaky", "pace"},
     "verdicts": {"taken_over"},
     "verify": {"taken_over"},
     "instance": {"checked"},
-    "evidence": {"peer_log", "grounds"},
+    "evidence": {"peer_log", "grounds", "faults"},
     "client-request": {"extras"},
     "scan": {"replaced", "base"},
     "snapshot": {"earlier"},
@@ -95,6 +93,7 @@ def test_a_schema_is_one_and_explains_itself(name: str) -> None:
         ("observation", "$defs outcome enum", Outcome),
         ("run", "$defs outcome enum", Outcome),
         ("observation", "$defs stage enum", Stage),
+        ("observation", "properties again properties why enum", record.AgainReason),
         ("observation", "$defs protocol enum", Protocol),
         ("client-request", "$defs protocol enum", Protocol),
         ("client-describe", "$defs protocol enum", Protocol),
@@ -105,7 +104,11 @@ def test_a_schema_is_one_and_explains_itself(name: str) -> None:
         ("client-result", "properties outcome enum", contract.OUTCOMES),
         ("client-result", "properties stage enum", [*contract.STAGES, None]),
         ("instance", "$defs kind enum", FileKind),
-        ("run", "properties missing items properties category enum", rundir.UnavailableCategory),
+        (
+            "run",
+            "properties missing items properties category enum",
+            run_json.UnavailableCategory,
+        ),
         ("run", "$defs image properties flavour enum", (STOCK, LEGACY, DEBIAN, None)),
     ],
 )
@@ -143,19 +146,21 @@ def test_an_offer_is_written_as_the_code_writes_it(name: str) -> None:
         ("client-result", "", contract.ClientResult, {"contract"}),
         ("client-result", "properties reply anyOf 0", contract.Reply, set()),
         ("client-request", "properties credentials anyOf 0", contract.Credentials, set()),
-        ("run", "", rundir.RunRecord, {"schema", "host"}),
-        ("run", "$defs axes", rundir.Axes, set()),
-        ("run", "properties tool", rundir.Tool, set()),
-        ("run", "properties missing items", rundir.Missing, set()),
-        ("run", "properties scenarios additionalProperties", rundir.ScenarioInfo, set()),
-        ("run", "$defs image", rundir.ImageInfo, set()),
-        ("run", "$defs read_back", rundir.ReadBack, set()),
+        ("run", "", run_json.RunRecord, {"schema", "host"}),
+        ("run", "$defs axes", run_json.Axes, set()),
+        ("run", "properties tool", run_json.Tool, set()),
+        ("run", "properties missing items", run_json.Missing, set()),
+        ("run", "properties scenarios additionalProperties", run_json.ScenarioInfo, set()),
+        ("run", "$defs image", run_json.ImageInfo, set()),
+        ("run", "$defs read_back", run_json.ReadBack, set()),
         ("run", "$defs read_back", Versions, set()),
         ("scan", "$defs certificate", Certificate, set()),
-        ("run", "$defs summary", rundir.RunSummary,
+        ("run", "$defs summary", run_json.RunSummary,
          {"outcomes", "views_compared", "disagreements", "taken_over"}),
         ("run", "properties measured_with anyOf 0", MeasuredWith, set()),
         ("observation", "properties taken_over", TakenOver, set()),
+        ("observation", "properties again", record.Again, set()),
+        ("run", "properties pace", run_json.PaceInfo, set()),
     ],
 )  # fmt: skip
 def test_fields_are_the_codes(name: str, path: str, form: type, also: set[str]) -> None:
@@ -174,7 +179,7 @@ def test_evidence_has_the_results_keys_and_no_other() -> None:
 def test_versions_are_the_codes() -> None:
     """Protects the meaning of "schema": raising it in the code asks for a new schema."""
     assert at("observation", "properties schema const") == record.SCHEMA
-    assert at("run", "properties schema const") == rundir.RUN_SCHEMA
+    assert at("run", "properties schema const") == run_json.RUN_SCHEMA
     for name in ("client-request", "client-result", "client-describe"):
         assert at(name, "properties contract const") == contract.CONTRACT
 
@@ -253,7 +258,7 @@ def test_images_of_a_resumed_run_keep_the_schema() -> None:
     """Protects resumed runs: images as read back from run.json are written as valid again."""
     data = copy.deepcopy(SAMPLES["run"])
     for name, image in data["images"].items():
-        read = TypeAdapter(rundir.ImageInfo).validate_python(image)
+        read = TypeAdapter(run_json.ImageInfo).validate_python(image)
         known = {key: value for key, value in asdict(read).items() if value is not None}
         assert known.items() >= {key: v for key, v in image.items() if v is not None}.items()
         data["images"][name] = known

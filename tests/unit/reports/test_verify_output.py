@@ -19,10 +19,11 @@ from harness.reports.stand_ins import (
 from harness.reports.verify_json import verification_data
 from harness.reports.verify_markdown import verification_markdown
 from harness.reports.verify_text import verification_text
-from harness.reports.wrapping import WIDTH, table_lines
+from harness.reports.wrapping import table_lines
 from harness.verdicts.policy_answers import (
     judge_services,
 )
+from harness.widths import WIDTH
 from tests.schema_files import faults
 from tests.unit import verify_samples
 from tests.unit.sample_verdicts import run_of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import pytest
 
@@ -20,6 +21,7 @@ from harness.scenarios.scenario import Scenario
 from harness.targets.build_facts import Facts
 from harness.targets.log_join import LogJoin
 from harness.targets.log_tags import service_tags
+from harness.targets.machine_pace import MachinePace
 from harness.targets.postfix import Instance, PostfixTarget
 from harness.tls import INBOUND, Offer, Protocol, Service
 
@@ -48,8 +50,16 @@ class LivingTarget(PostfixTarget):
         defaults = ("postfix", "postdrop", "/usr/libexec/postfix", "/etc/postfix", "")
         self.facts = Facts(mail_version, *defaults, {}, "OpenSSL 1.0.1e", frozenset())
 
+    @property
+    def pace(self) -> MachinePace:
+        """A machine that has time."""
+        return MachinePace()
+
     def check_alive(self) -> None:
         """It does."""
+
+    def check_processes(self, names: Mapping[str, int | None]) -> None:
+        """They all run."""
 
 
 def bench(master: str, mail_version: str = "3.7.11") -> PostfixEndpoint:

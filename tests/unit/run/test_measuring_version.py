@@ -20,6 +20,7 @@ _NO_SAY = (
     "observations/counting.py", "observations/evidence_names.py", "observations/licence.py",
     "observations/local_paths.py", "observations/run_record.py",
     "observations/journal.py", "observations/record.py", "observations/run_folder.py",
+    "observations/run_json.py",
     "run/engine.py", "run/events.py", "run/known_cells.py", "run/session_builder.py",
     "run/shared_tasks.py",
     "scenarios/claims.py", "scenarios/expectations.py", "scenarios/policies.py",

@@ -10,11 +10,8 @@ from harness.catalog.builds import NO_ADDITIONS, UserAdditions
 from harness.catalog.releases import Release, Source, SourceKind
 from harness.cli.commands.run import _check_additions
 from harness.errors import UsageError
-from harness.observations.run_folder import (
-    Axes,
-    RunData,
-    RunRecord,
-)
+from harness.observations.run_folder import RunData
+from harness.observations.run_json import Axes, RunRecord
 
 _SOURCE = Source(SourceKind.LOCAL, "a" * 64, 0, "x", path="/x", origin="/home/me/x")
 _MINE = UserAdditions(

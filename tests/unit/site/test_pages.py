@@ -14,8 +14,9 @@ from harness.site.advice_pages import EMBED_LIMIT
 from harness.site.extras import load_pyarrow
 from harness.site.pages import PAGE_LIMIT
 from tests.unit.sample_run import HOSTILE, write_sample_run
+from tests.unit.site.atom import find_feed_faults
 from tests.unit.site.crawling import Page, find_dead_links, read_page
-from tests.unit.site.night_samples import publish
+from tests.unit.site.night_samples import CELL, REFUSED, publish, write_night
 
 #: Text that would act as markup, as a formula, or as Markdown, if it were not treated as text.
 TITLE = '<script>alert("t")</script>'
@@ -113,8 +114,11 @@ def test_each_page_has_a_title_and_a_description_of_its_own(site: Path) -> None:
 
 
 def test_feeds_and_badges_are_well_formed(site: Path) -> None:
-    """XML parsers read them, and the hostile title is text there."""
-    for path in (*site.rglob("feed.xml"), *site.rglob("badge.svg")):
+    """Feeds are valid Atom, XML parsers read badges, and the hostile title is text there."""
+    for path in site.rglob("feed.xml"):
+        address = f"https://example.org/tls/{path.relative_to(site).as_posix()}"
+        assert list(find_feed_faults(path, address.replace("+", "%2B"))) == [], path
+    for path in site.rglob("badge.svg"):
         ElementTree.fromstring(path.read_bytes())
     for path in site.rglob("badge.json"):
         assert json.loads(path.read_text(encoding="utf-8"))["schemaVersion"] == 1
@@ -183,3 +187,21 @@ def test_facts_are_the_observations(site: Path) -> None:
                 expected = outcomes.get(cell)
                 shown = facts["results"][number]["outcome"] if number >= 0 else None
                 assert shown == expected
+
+
+def test_a_run_beside_the_runs_before_it_needs_no_script(tmp_path: Path) -> None:
+    """Each kept run has a page with every cell that differs, and the list leads there."""
+    first = write_night(tmp_path / "1", 1)
+    second = write_night(tmp_path / "2", 2, cells={CELL: REFUSED})
+    site = tmp_path / "site"
+    publish(site, first, second)
+    pages = {path.parent.name for path in (site / "compare").glob("*/index.html")}
+    assert pages == {"20261101T010000Z-aaaa", "20261102T010000Z-aaaa"}
+    page = read_page(site / "compare/20261102T010000Z-aaaa/index.html")
+    assert CELL in page.text
+    assert "accepted" in page.text
+    assert "../../runs/20261101T010000Z-aaaa/" in page.links
+    assert "../compare/20261102T010000Z-aaaa/" in read_page(site / "compare/index.html").links
+    assert "20261101T010000Z-aaaa.parquet" in str(
+        read_page(site / "runs/20261101T010000Z-aaaa/index.html").links
+    )

@@ -58,7 +58,9 @@ def test_the_schema_is_that_of_its_files(data: Path, name: str) -> None:
 def test_facts_of_a_run_have_the_same_form(data: Path) -> None:
     """What the script compares for two runs is read as the facts of today are."""
     schema = json.loads((SCHEMAS / "site-facts.schema.json").read_text(encoding="utf-8"))
-    for record in _read_files(data, "objects/*.json"):
+    records = [record for record in _read_files(data, "objects/*.json") if "places" in record]
+    assert records
+    for record in records:
         assert list(Draft202012Validator(schema).iter_errors(record)) == []
         assert record["runs"] == []
 

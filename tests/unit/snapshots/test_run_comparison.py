@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness.cli.main import run_cli
-from harness.observations.run_folder import ImageInfo, RunData
+from harness.observations.run_folder import RunData
+from harness.observations.run_json import ImageInfo
 from harness.outcomes import Outcome
 from harness.scenarios.expectations import Expectation, Where
 from harness.snapshots.findings import Finding

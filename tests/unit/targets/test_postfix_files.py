@@ -30,24 +30,27 @@ def test_a_later_instance_of_a_name_gets_its_own_files_again() -> None:
     )
     first = PostfixTarget._list_files(target, DIRECTORY, config)
     second = PostfixTarget._list_files(target, DIRECTORY, config)
-    stage = "/postfix-matrix-stage/some-advice"
-    assert {stage + OWN, stage + SHARED} <= set(first)
-    assert stage + OWN in second
-    assert stage + SHARED not in second
+    assert {OWN, SHARED} <= set(first)
+    assert OWN in second
+    assert SHARED not in second
 
 
 def test_instances_start_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that starts before a file that both name lies there is measured without it."""
     steps: list[str] = []
 
-    def put(_container: Any, files: dict[str, Any]) -> None:
-        time.sleep(0.02)
-        steps.append(f"files {next(iter(files))}")
-
     def set_up(directory: str, *_: Any) -> str:
         return f"set up {directory}"
 
-    monkeypatch.setattr(module, "put_files", put)
+    def run(script: str, **_: Any) -> Any:
+        if "master" in script:
+            steps.append(f"start {script.removesuffix('/etc').rpartition(' ')[2]}")
+        return SimpleNamespace(status=0, output="")
+
+    def take_setup(script: str) -> None:
+        time.sleep(0.02)
+        steps.append(script)
+
     monkeypatch.setattr(module, "places_of", lambda *_: ())
     target = cast("Any", object.__new__(PostfixTarget))
     target._start_lock = threading.Lock()
@@ -60,14 +63,13 @@ def test_instances_start_one_after_another(monkeypatch: pytest.MonkeyPatch) -> N
     target._assemble_config = lambda *_: config
     target._list_files = lambda directory, _: {directory: ""}
     target._setup_script = set_up
-    target._run_or_fail = steps.append
+    target._run_or_fail = take_setup
     target._next_pid = lambda: 1
     target._find_pids = lambda *_: range(1, 2)
-    output = SimpleNamespace(status=0, output="")
-    target._shell = SimpleNamespace(run=lambda _: output)
+    target._shell = SimpleNamespace(run=run, run_once=run)
     scenarios = [Scenario(name, "T", "S", "C") for name in ("a", "b")]
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(lambda scenario: target.start_instance(scenario, ""), scenarios))
     assert sorted([steps[:2], steps[2:]]) == [
-        [f"files {ROOT}/{name}", f"set up {ROOT}/{name}"] for name in ("a", "b")
+        [f"set up {ROOT}/{name}", f"start {ROOT}/{name}"] for name in ("a", "b")
     ]

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
-from harness.tools.tool_file import HardeningTool, ToolBase, ToolErrors, load_tool, parse_base
+from harness.tools.tool_file import (
+    HardeningTool,
+    ToolBase,
+    ToolErrors,
+    check_overrides,
+    load_tool,
+    parse_base,
+)
 
 WHOLE = """\
 title = "DebOps, role postfix"
@@ -97,7 +104,7 @@ def test_a_script_is_a_tool(tmp_path: Path) -> None:
     assert load_tool(script).command == ("./harden.sh",)
     script.write_text("postconf -e x=y\n")
     tool = load_tool(script)
-    assert tool.command == ("sh", "harden.sh")
+    assert tool.command == ("sh", "./harden.sh")
     assert tool.files == {"harden.sh": script}
 
 
@@ -208,3 +215,18 @@ def test_a_variable_or_base_of_the_command_line_that_cannot_be(folder: Path) -> 
     with pytest.raises(UsageError, match="nothing has no file in it"):
         tool.with_base(folder / "nothing")
     assert parse_base("", folder) is None
+
+
+def test_a_table_for_no_build_is_an_error(folder: Path) -> None:
+    """Protects users from a table that does nothing: the glob's line, and the name meant."""
+    (folder / "tool.toml").write_text(WHOLE.replace('"ubuntu-16.04"', '"ubunto-16.04"'))
+    tool = load_tool(folder / "tool.toml")
+    with pytest.raises(ToolErrors, match=r"tool.toml:15.*did you mean ubuntu-16.04\?"):
+        check_overrides(tool, ["ubuntu-16.04", "debian-12"])
+    check_overrides(tool, ["ubunto-16.04", "debian-12"])
+
+
+def test_a_script_whose_name_is_like_an_option_is_a_script(tmp_path: Path) -> None:
+    """Protects users of names such as "-x.sh", which sh(1) would take for options."""
+    (tmp_path / "-x.sh").write_text("true\n")
+    assert load_tool(tmp_path / "-x.sh").command == ("sh", "./-x.sh")

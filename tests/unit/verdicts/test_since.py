@@ -16,10 +16,8 @@ from harness.cli.main import run_cli
 from harness.errors import ExitCode, UsageError
 from harness.images.batch_build import BuildState
 from harness.observations.merging import merge_runs
-from harness.observations.run_folder import (
-    RunData,
-    ScopeAxes,
-)
+from harness.observations.run_folder import RunData
+from harness.observations.run_json import ScopeAxes
 from harness.outcomes import Outcome
 from harness.run.bisection import (
     Bisection,
@@ -360,5 +358,5 @@ def test_a_build_between_is_measured_beside_the_run() -> None:
     """Protects the latest run: a bisection's runs add to it and do not take its place."""
     plan, build = narrow_plan(run(), "defaults"), Build.parse("postfix-3.6.4+openssl-1.1.1w")
     job = job_of(plan, {}, build)
-    assert job.stays_aside
+    assert not job.becomes_latest
     assert job.plan.builds == (build.id,)

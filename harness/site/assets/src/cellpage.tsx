@@ -1,7 +1,7 @@
 // The page of a build and scenario: a button per row opens the evidence below it; the fragment names a cell, and
 // perhaps a run.
 import { render } from "preact";
-import { Facts, fragment, Index, pathName, readEvidence, readIndex, readJson, Result, RunFile, siteAddress } from "./data";
+import { Facts, fragment, Index, pathName, readEvidence, readIndex, readJson, Result, RunFile, ShardsByBuild, siteAddress } from "./data";
 import { EvidenceText } from "./evidence";
 
 interface Target { place: string; run: string | null }
@@ -28,10 +28,17 @@ class CellPage {
   private opened: HTMLTableRowElement | null = null;
   constructor(private table: HTMLTableElement, private build: string, private scenario: string) {}
 
+  /** A link of each row to itself and a button: left out of the page, which has to be small. */
   addButtons(): void {
+    for (const group of this.table.querySelectorAll<HTMLTableCellElement>("tr.group > th")) group.colSpan++;
+    this.table.tHead?.rows[0]?.insertCell().classList.add("more");
     for (const row of this.table.querySelectorAll<HTMLTableRowElement>("tr[id]")) {
-      const box = row.querySelector("td.more") ?? row.lastElementChild;
-      if (!box) continue;
+      const link = document.createElement("a");
+      link.href = `#${fragment(row.id)}`;
+      link.append(...row.cells[0].childNodes);
+      row.cells[0].append(link);
+      const box = row.insertCell();
+      box.className = "more";
       const button = document.createElement("button");
       button.type = "button";
       button.textContent = "Evidence";
@@ -63,7 +70,7 @@ class CellPage {
     const below = document.createElement("tr");
     below.className = "opened";
     const box = below.insertCell();
-    box.colSpan = row.cells.length;
+    box.colSpan = [...row.cells].reduce((sum, cell) => sum + cell.colSpan, 0);
     box.textContent = "loading the evidence …";
     row.after(below);
     row.classList.add("current");
@@ -106,7 +113,9 @@ class CellPage {
     const facts = kept.facts[this.scenario] ? await readJson<Facts>(kept.facts[this.scenario]) : null;
     const result = facts && lookUp(facts, this.build, place);
     if (!result) throw new Error(`The run ${run} did not measure this cell.`);
-    return { paths: [kept.evidence[this.scenario]?.[this.build] ?? []].flat(), result };
+    const evidence = kept.evidence[this.scenario] ?? {};
+    const byBuild = typeof evidence === "string" ? await readJson<ShardsByBuild>(evidence) : evidence;
+    return { paths: [byBuild[this.build] ?? []].flat(), result };
   }
 
   /** Open the row that the fragment names; say so where there is none. */

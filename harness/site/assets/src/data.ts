@@ -30,11 +30,14 @@ export interface Facts {
   places: [number, number, number][]; results: Result[]; cells: number[][]; standing: string[];
   run: (number | number[])[]; evidence: string[][];
 }
+export type ShardsByBuild = Record<string, string | string[]>;
+/** `evidence` by scenario: the path of the object, or itself in runs of earlier versions. */
 export interface RunFile {
-  facts: Record<string, string>; evidence: Record<string, Record<string, string>>; incomplete: boolean;
+  facts: Record<string, string>; evidence: Record<string, string | ShardsByBuild>; incomplete: boolean;
 }
+/** `id_sign`: stands for the cell's id in its evidence. */
 export interface Shard {
-  run: string; measured?: string; cells: Record<string, Evidence>; instance: Instance | null;
+  build: string; scenario: string; id_sign?: string | null; run: string; measured?: string; cells: Record<string, Evidence>; instance: Instance | null;
 }
 export interface View { protocol?: string; cipher?: string; bits?: number; group?: string }
 export interface Evidence {
@@ -114,12 +117,28 @@ export function readJson<T>(path: string): Promise<T> {
   return reading as Promise<T>;
 }
 
+/** A value with the cell's id where the shard has the sign for it. */
+function restoreId(value: unknown, sign: string, id: string): unknown {
+  if (typeof value === "string") return value.replaceAll(sign, () => id);
+  if (Array.isArray(value)) return value.map((part) => restoreId(part, sign, id));
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key.replaceAll(sign, () => id), restoreId(part, sign, id)]));
+}
+
+/** A shard with one cell's evidence whole. */
+function withEvidence(shard: Shard, place: string): Shard {
+  const evidence = shard.cells[place];
+  if (!shard.id_sign || !evidence) return shard;
+  const whole = restoreId(evidence, shard.id_sign, `${shard.build}/${shard.scenario}/${place}`) as Evidence;
+  return { ...shard, cells: { ...shard.cells, [place]: whole } };
+}
+
 /** The first of some shards, newest first, that has a cell's evidence; else the newest, for its configuration. */
 export async function readEvidence(paths: string[], place: string): Promise<{ shard: Shard; path: string } | null> {
   let newest: { shard: Shard; path: string } | null = null;
   for (const path of paths) {
     const shard = await readJson<Shard>(path);
-    if (place in shard.cells) return { shard, path };
+    if (place in shard.cells) return { shard: withEvidence(shard, place), path };
     newest ??= { shard, path };
   }
   return newest;

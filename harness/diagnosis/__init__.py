@@ -1,0 +1,1 @@
+"""What ``postfix-matrix doctor`` finds out: whether this machine can measure, and what it needs."""
