@@ -140,7 +140,7 @@ class Resources:
 
     async def client(self, of: Client) -> Driver:
         """A client's warm driver; that of recorded clients is one, :meth:`recorded_client`."""
-        driver: Driver = await self._result(*self._client_task(of))
+        driver: Driver = await self._await_task(*self._client_task(of))
         return driver
 
     async def recorded_client(self, of: Client, recording: Recording) -> RecordedDriver:
@@ -154,7 +154,7 @@ class Resources:
         """A control server that has proved itself; one whose container died is started anew."""
         key, work = self._control_task(control)
         while True:
-            endpoint: ControlEndpoint = await self._result(key, work)
+            endpoint: ControlEndpoint = await self._await_task(key, work)
             is_up = not endpoint.target.ended and not endpoint.is_lost
             # Its Postfix asks the Dovecot that it was started with.
             if is_up and self._control_sasl[control.name] == await self.sasl():
@@ -173,7 +173,7 @@ class Resources:
         """
         key, work = self._sasl_task()
         while True:
-            server: SaslServer = await self._result(key, work)
+            server: SaslServer = await self._await_task(key, work)
             if not server.ended:
                 return server.path
             self._tasks.forget(key)
@@ -182,14 +182,14 @@ class Resources:
         """The name server that knows the names of the test's clients."""
 
         async def address() -> str:
-            result: str = await self._result(*self._resolver_task())
+            result: str = await self._await_task(*self._resolver_task())
             return result
 
         return NameServer("dns", address)
 
     async def peers(self, pins: frozenset[Pin]) -> PeerNetwork:
         """The peers with these pins, and the name server that leads to them."""
-        network: PeerNetwork = await self._result(*self._peers_task(pins))
+        network: PeerNetwork = await self._await_task(*self._peers_task(pins))
         return network
 
     def peers_name_server(self, pins: frozenset[Pin]) -> NameServer:
@@ -206,7 +206,7 @@ class Resources:
 
     async def proxy(self) -> ProxyServer:
         """HAProxy, for services that expect its protocol."""
-        server: ProxyServer = await self._result(("proxy", HAPROXY), self._start_proxy)
+        server: ProxyServer = await self._await_task(("proxy", HAPROXY), self._start_proxy)
         return server
 
     async def close(self) -> None:
@@ -218,7 +218,7 @@ class Resources:
             with suppress(OSError):
                 await asyncio.to_thread(close)
 
-    async def _result(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    async def _await_task(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         """The result of a task; one that a fault ended is begun once more."""
         try:
             return await self._tasks.result(key, work)
@@ -281,7 +281,7 @@ class Resources:
         describe: Callable[[Image], dict[str, Any]] = lambda _: {},
     ) -> Image:
         """An image, recorded with what ``describe`` adds."""
-        image: Image = await self._result(*self._image_task(name, source))
+        image: Image = await self._await_task(*self._image_task(name, source))
         if name not in self.records:
             self.records[name] = {
                 "kind": kind,

@@ -18,8 +18,8 @@ from harness.observations.run_folder import RunData, load_run
 from harness.outcomes import SIMULATED, Outcome
 from harness.reports import write_reports
 from harness.reports.junit import CHECK_FILE, render_junit
+from harness.reports.labels import SIGNS
 from harness.reports.show_json import matrix_data
-from harness.reports.titles import SIGNS
 from tests.unit.sample_run import write_sample_run
 from tests.unit.site.night_samples import publish
 
