@@ -22,7 +22,7 @@ from docker.errors import APIError, DockerException, NotFound
 from filelock import FileLock, Timeout
 from requests import RequestException
 
-from harness.docker_engine.address import find_engine, use_engine
+from harness.docker_engine.address import EngineAddress, find_engine, use_engine
 from harness.docker_engine.trouble import ANSWER_LIMIT, explain_silence
 from harness.errors import FaultError
 
@@ -51,12 +51,25 @@ def connect(time_limit: float = CALL_LIMIT) -> docker.DockerClient:
     address = find_engine()
     use_engine(address)
     try:
+        _try_socket(address)
         # With a version given, the constructor does not speak: its connections could not be closed.
         with closing(docker.from_env(timeout=ANSWER_LIMIT, version=_ANY_VERSION)) as first:
             version = first.api.version(api_version=False)["ApiVersion"]
         return docker.from_env(timeout=int(time_limit), version=str(version))
-    except (DockerException, RequestException, ValueError, KeyError, TypeError) as error:
+    except (DockerException, RequestException, OSError, ValueError, KeyError, TypeError) as error:
         raise explain_silence(address, error) from error
+
+
+def _try_socket(address: EngineAddress) -> None:
+    """Connect once to a unix socket: docker-py leaves a socket open where nothing answers.
+
+    Raises:
+        OSError: it is not there, nothing listens, or this user may not use it.
+    """
+    if address.socket is not None:
+        with socket.socket(socket.AF_UNIX) as trial:
+            trial.settimeout(ANSWER_LIMIT)
+            trial.connect(str(address.socket))
 
 
 @contextmanager

@@ -39,15 +39,15 @@ def find_newest(name: str, folder: str = "/usr/bin") -> str:
     return str(newest)
 
 
-def _python(name: str) -> list[str]:
+def _make_python_command(name: str) -> list[str]:
     return [find_newest(name), f"{WORKERS}/smtplib_any.py"]
 
 
-def _ruby() -> list[str]:
+def _make_ruby_command() -> list[str]:
     return [find_newest(r"ruby\d\.\d+(\.\d+)?"), f"{WORKERS}/net_smtp.rb"]
 
 
-def _php(library: str) -> list[str]:
+def _make_php_command(library: str) -> list[str]:
     php = find_newest(r"php\d(\.\d+)?")
     settings = ["-d", "memory_limit=64M", "-d", "date.timezone=UTC"]
     return [php, *settings, f"{WORKERS}/worker.php", library]
@@ -55,10 +55,10 @@ def _php(library: str) -> list[str]:
 
 #: By the build argument RUNTIME.
 RUNTIMES = {
-    "python2": Runtime(lambda: _python(r"python2\.\d+")),
-    "python3": Runtime(lambda: _python(r"python3\.\d+")),
+    "python2": Runtime(lambda: _make_python_command(r"python2\.\d+")),
+    "python3": Runtime(lambda: _make_python_command(r"python3\.\d+")),
     "perl": Runtime(lambda: ["/usr/bin/perl", f"{WORKERS}/net_smtp.pl"]),
-    "ruby": Runtime(_ruby),
-    "phpmailer": Runtime(lambda: _php("phpmailer")),
-    "swiftmailer": Runtime(lambda: _php("swiftmailer")),
+    "ruby": Runtime(_make_ruby_command),
+    "phpmailer": Runtime(lambda: _make_php_command("phpmailer")),
+    "swiftmailer": Runtime(lambda: _make_php_command("swiftmailer")),
 }

@@ -31,18 +31,18 @@ _NAMES = ("hosts", "resolv.conf", "hostname")
 
 def list_linked(programs: Sequence[str]) -> list[str]:
     """The programs, and the files of the shared libraries that they load, with the loader."""
-    found: dict[str, None] = dict.fromkeys(programs)
+    files: dict[str, None] = dict.fromkeys(programs)
     for program in programs:
         output = ask_program("/usr/bin/ldd", program)
-        found |= dict.fromkeys(re.findall(r"(?:=> |^\s+)(/\S+)", output, re.M))
-    folders = {str(Path(name).parent) for name in found if "/libc.so" in name}
+        files |= dict.fromkeys(re.findall(r"(?:=> |^\s+)(/\S+)", output, re.M))
+    folders = {str(Path(name).parent) for name in files if "/libc.so" in name}
     modules = [
         str(file)
         for folder in folders
         for name in _MODULES
         for file in Path(folder).glob(f"{name}[.-]*")
     ]
-    return [*found, *modules]
+    return [*files, *modules]
 
 
 class RootTemplate:

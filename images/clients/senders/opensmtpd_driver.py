@@ -105,7 +105,7 @@ class OpenSmtpd:
             process = Process(command, ENVIRONMENT, lambda _: None)
             try:
                 await _wait_for(process, lambda: (root / "var/run/smtpd.sock").exists())
-                await _enqueue(chroot, request)
+                await _put_into_queue(chroot, request)
                 await _wait_for(process, lambda: read_output(_read_text(process)) is not None)
             finally:
                 process.kill()
@@ -125,7 +125,7 @@ async def _wait_for(process: Process, is_done: Callable[[], bool]) -> None:
         await asyncio.wait({process.ended}, timeout=0.02)
 
 
-async def _enqueue(chroot: list[str], request: Request) -> None:
+async def _put_into_queue(chroot: list[str], request: Request) -> None:
     """Hand smtpd the message; its socket is there before it listens."""
     given = format_message(request).replace(b"\r\n", b"\n")
     as_group = [chroot[0], f"--userspec=0:{find_user('opensmtpq')}", *chroot[1:]]

@@ -12,7 +12,6 @@ from threading import Thread
 
 import docker
 import pytest
-from rich.console import Console
 
 from harness.catalog.builds import Build, UserAdditions
 from harness.catalog.clients import all_clients
@@ -26,6 +25,8 @@ from harness.cli.commands.images import (
 )
 from harness.cli.image_selection import choose_orders
 from harness.cli.main import run_cli
+from harness.cli.output import HarmlessConsole
+from harness.cli.printing import print_text
 from harness.cli.source_options import read_additions
 from harness.conformance.image_checks import (
     Check,
@@ -67,7 +68,7 @@ def _adding(product: str, version: str) -> UserAdditions:
 
 
 def _shown(table: object) -> str:
-    console = Console(file=io.StringIO(), width=200)
+    console = HarmlessConsole(file=io.StringIO(), width=200)
     console.print(table)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
@@ -94,10 +95,11 @@ def test_no_word_of_a_build_drives_the_terminal(capsys: pytest.CaptureFixture[st
     assert "\\x1b]0;x" in capsys.readouterr().err
 
 
-def test_no_word_of_an_image_drives_the_terminal() -> None:
+def test_no_word_of_an_image_drives_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """'images check' is for strangers' images: what they print is shown, not obeyed."""
     check = Check("quiet", "nothing else is printed", CheckVerdict.FAILED, "it said \x1b]0;x\x07")
-    report = _format_report(ImageReport("theirs:1", "sha256:0", (check,), None))
+    print_text(_format_report(ImageReport("theirs:1", "sha256:0", (check,), None)))
+    report = capsys.readouterr().out
     assert "it said \\x1b]0;x\\x07" in report
     assert "theirs:1 does not keep the image contract" in report
 

@@ -15,7 +15,7 @@ from tests.unit.sample_run import write_sample_run
     "address",
     [
         "http://[bad", "https://example.org/a b", 'https://ex"><script>/', "ftp://example.org/",
-        "https://user:secret@example.org/", "https://example.org/?a=1", "https:///tls/", "",
+        "https://user:secret@example.org/", "https://example.org/?a=1", "https:///tls/",
     ],
 )  # fmt: skip
 def test_what_is_no_address_of_a_folder_is_refused(

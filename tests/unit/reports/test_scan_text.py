@@ -81,7 +81,7 @@ def test_it_fits_eighty_columns() -> None:
     [
         (["127.0.0.1:25", "-s", "defaults"], "--scenario cannot be used with 127.0.0.1:25"),
         (["127.0.0.1:25", "-S", "smtp"], "--service cannot be used with 127.0.0.1:25"),
-        (["127.0.0.1:65536"], "65536 is not a port"),
+        (["127.0.0.1:65536"], "'65536' is not a port"),
         (["debian-12", "--implicit"], "--implicit cannot be used with debian-12"),
         (["debian-12", "-s", "no-such"], "unknown scenario 'no-such'"),
         (["127.0.0.1:25", "--config", "main.cf"], "--config cannot be used with 127.0.0.1:25"),

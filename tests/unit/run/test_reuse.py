@@ -40,7 +40,9 @@ def compare(folder: Path, images: dict[str, str] = IMAGES) -> RunReuse:
 
 def take_over(reuse: RunReuse, runs: Path) -> RunData:
     """A new run of the samples' plan, of which nothing is left to measure."""
-    return load_run(take_over_job(Job(PLAN, SCENARIOS, {}, known=reuse), runs, 10.0))
+    return load_run(
+        take_over_job(Job(PLAN, SCENARIOS, {}, known=reuse, becomes_latest=True), runs, 10.0)
+    )
 
 
 def without_origin(observation: Observation) -> Observation:

@@ -224,9 +224,10 @@ def test_a_policy_is_answered_service_by_service() -> None:
     assert "submission then" not in message
 
 
-def test_an_unknown_policy_is_refused_before_anything_runs() -> None:
+def test_an_unknown_policy_is_refused_before_anything_runs(tmp_path: Path) -> None:
     """Protects time: no image is built for a slip on the command line."""
-    result = CliRunner().invoke(verify_command, ["--policy", "tsl12", "--scenarios-dir", "x"])
+    words = ["--policy", "tsl12", "--scenarios-dir", str(tmp_path)]
+    result = CliRunner().invoke(verify_command, words)
     assert isinstance(result.exception, UsageError)
     assert "no policy 'tsl12'" in str(result.exception)
 
