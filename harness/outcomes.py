@@ -21,3 +21,24 @@ class Outcome(StrEnum):
     HUNG_UP = "hung-up"
     TIMEOUT = "timeout"
     ERROR = "error"
+
+
+#: Why a cell ended as it did, by the names that observations have (``observations.reasons``); what
+#: may be expected of a cell. Scenarios name them, too.
+REASONS = (  # fmt: skip
+    "access-denied", "auth-failed", "auth-not-enabled", "auth-required-tls",
+    "auth-unavailable", "bad-policy-attribute", "certificate", "certificate-expired",
+    "certificate-name-mismatch", "certificate-self-signed", "certificate-untrusted-issuer",
+    "client-certificate-required", "client-certificate-untrusted", "closed",
+    "connection-refused", "contradicts-control", "control-cannot-refuse",
+    "dh-key-too-small", "died", "driver", "fatal", "fatal-parameter", "handshake-failure",
+    "ignored-offer", "inappropriate-fallback", "key-too-small", "legacy-sigalg-disallowed",
+    "must-starttls", "no-ciphers-available", "no-control", "no-dnssec", "no-implicit-tls",
+    "no-protocols-available", "no-renegotiation", "no-route", "no-shared-cipher",
+    "no-tlsa", "not-tls", "policy", "protocol-version", "rejected", "service-unavailable",
+    "tls-disabled-bad-cipher-list", "tls-disabled-bad-protocol-list",
+    "tls-disabled-ca-file", "tls-disabled-chain-order", "tls-disabled-key-mismatch",
+    "tls-disabled-no-certificate", "tls-not-available", "tls-required",
+    "tlsa-lookup-error", "tlsproxy-missing", "unknown-option", "unrecognised",
+    "version-not-built", "wrapper-mode-missing",
+)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -13,8 +12,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.errors import FileError, FileLocation, UsageError
-from harness.scenarios.toml_text import line_in_table, line_of, suggest_among, syntax_error
+from harness.data_models import show_value
+from harness.errors import FileError, FileErrors, FileLocation, UsageError
+from harness.input_files import MOST_WRITTEN_BYTES, decode_file, read_file
+from harness.scenarios.toml_text import line_in_table, line_of, parse_toml, suggest_among
 from harness.tools.tool_keys import (
     EXPECTED,
     NeedsTable,
@@ -144,29 +145,18 @@ def load_tool(path: Path) -> HardeningTool:
     """Read TOOL.toml, or make a tool of a plain script.
 
     Raises:
-        UsageError: there is no such file.
+        FileError: there is no such file, or it cannot be read.
         ToolErrors: with all errors in it, each with file, line and key.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be read: {error.strerror}",
-            next_step="name a tool's description (TOOL.toml) or a script",
-        ) from None
+    step = "name a tool's description (TOOL.toml) or a script"
+    data = read_file(path, most=MOST_WRITTEN_BYTES, next_step=step)
     if path.suffix != ".toml":
         return _make_script_tool(path, data)
-    text = data.decode("utf-8", "replace")
     try:
-        # What is replaced in the text would be run as if it were there.
-        data.decode("utf-8")
-        description = ToolDescription.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ToolErrors([syntax_error(path, text, error)]) from None
-    except UnicodeDecodeError as error:
-        place = FileLocation(path, data.count(b"\n", 0, error.start) + 1)
-        what = f"is not UTF-8: the byte 0x{data[error.start]:02x}"
-        raise ToolErrors([FileError(place, what, expected="TOML in UTF-8")]) from None
+        text = decode_file(data, path)
+        description = ToolDescription.model_validate(parse_toml(text, path))
+    except FileError as error:
+        raise ToolErrors([error]) from None
     except ValidationError as error:
         raise ToolErrors(_key_error(path, text, dict(p)) for p in error.errors()) from None
     return _Reader(path, text, description).read_tool()
@@ -189,18 +179,12 @@ def format_variable(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-class ToolErrors(UsageError):
+class ToolErrors(FileErrors):
     """All errors of a tool's description; ``errors`` has each with its place."""
 
     def __init__(self, errors: Iterable[FileError]) -> None:
-        # A union of types gives one error for each of its members.
-        self.errors = tuple({str(error): error for error in errors}.values())
-        listed = "\n".join(f"- {error}" for error in self.errors)
-        count = f"{len(self.errors)} error{'s' if len(self.errors) > 1 else ''}"
-        super().__init__(
-            f"the tool's description has {count}, so nothing was run:\n{listed}",
-            next_step="correct it; docs/tools.md has the keys and examples",
-        )
+        step = "correct it; docs/tools.md has the keys and examples"
+        super().__init__(errors, "the tool's description has", next_step=step)
 
 
 def _make_script_tool(path: Path, data: bytes) -> HardeningTool:
@@ -348,5 +332,5 @@ def _key_error(path: Path, text: str, problem: dict[str, Any]) -> FileError:
     place = FileLocation(path, _find_line(text, glob, key), key)
     what = "this key is missing"
     if problem["type"] != "missing":
-        what = f"cannot be {problem['input']!r}"
+        what = f"cannot be {show_value(problem['input'])}"
     return FileError(place, what, expected=EXPECTED.get(key, "a table"))
