@@ -131,8 +131,17 @@ def list_problems(
         _describe_problem(dict(each), model, expected)
         for each in error.errors(include_url=False, include_context=True)
     ]
+    # A union of types gives an error for each of its members.
     unique = {problem.place: problem for problem in reversed(problems)}
-    return sorted(reversed(unique.values()), key=lambda problem: not problem.is_unknown)
+    misspelt = {
+        (*problem.place[:-1], problem.expected.partition(",")[0])
+        for problem in problems
+        if problem.is_unknown
+    }
+    telling = [
+        problem for place, problem in unique.items() if place not in misspelt or problem.is_unknown
+    ]
+    return sorted(reversed(telling), key=lambda problem: not problem.is_unknown)
 
 
 def _describe_problem(

@@ -5,7 +5,7 @@ Each class has the exit code of the command line.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -140,8 +140,15 @@ class FileErrors(UsageError):
         # A union of types gives the same error for each of its members.
         self.errors = tuple({str(error): error for error in errors}.values())
         count = f"{len(self.errors)} error{'s' if len(self.errors) != 1 else ''}"
-        lines = [f"- {error}" for error in self.errors[:MOST_ERRORS]]
+        lines = [f"- {error.what}" for error in self.errors[:MOST_ERRORS]]
         if len(self.errors) > MOST_ERRORS:
             lines.append(f"- and {len(self.errors) - MOST_ERRORS} more")
         listed = "\n".join(lines)
         super().__init__(f"{subject} {count}, so nothing was run:\n{listed}", next_step=next_step)
+
+
+def join_errors(
+    errors: Sequence[FileError], subject: str, *, next_step: str = ""
+) -> FileError | FileErrors:
+    """The error of a file, if it has one; several together."""
+    return errors[0] if len(errors) == 1 else FileErrors(errors, subject, next_step=next_step)

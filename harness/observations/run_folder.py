@@ -11,16 +11,26 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from annotated_types import Ge
 
 from harness.catalog.peers import is_peer
-from harness.errors import FileError, FileLocation, UsageError
+from harness.data_models import (
+    DataError,
+    check_json_file,
+    load_form,
+    locate_problems,
+    read_json_data,
+)
+from harness.errors import FileError, FileLocation, UsageError, join_errors
+from harness.input_files import is_there, read_file, read_text_file
+from harness.json_text import parse_json
 from harness.observations.evidence_names import earlier_instance_path, instance_path
 from harness.observations.licence import DEFAULT_LICENCE
 from harness.observations.local_paths import hide_in_record
-from harness.observations.record import MeasuredWith, Observation
+from harness.observations.record import Count, MeasuredWith, Observation, Seconds
 from harness.postfix_config.master_cf_overlay import Overlay
 from harness.scenarios.claims import BASELINE
 from harness.scenarios.expectations import Expectation, Where, where_from
@@ -38,6 +48,10 @@ CLIENTS_ALONE = "a peer cannot be told to do what only a client does"
 TLS_FIRST = "TLS comes first on this service, so nothing is offered without it"
 _TLS_FIRST = frozenset(str(service) for service in NEVER_PLAINTEXT)
 OUT_OF_SCOPE = "not measured under this scenario, whose advice is about something else"
+_RUN_AGAIN = "undo the edit, or run again"
+_REMOVE_EVIDENCE = "remove the file: the cell is then shown without its evidence"
+#: A larger file is no evidence; in bytes. A session's log has some KiB.
+_MOST_EVIDENCE = 64 << 20
 #: One JSON object as it is in an evidence file; its keys are in docs/run-folder.md.
 Evidence = dict[str, Any]
 
@@ -228,10 +242,10 @@ class Missing:
 class RunSummary:
     """The runner's closing figures; ``seconds`` is the wall time from first to last cell."""
 
-    planned: int | None = None
-    measured: int | None = None
-    seconds: float | None = None
-    cells_per_second: float | None = None
+    planned: Count | None = None
+    measured: Count | None = None
+    seconds: Seconds | None = None
+    cells_per_second: Seconds | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,8 +264,8 @@ class ShardInfo:
     merged run was made of, whose axes are the whole plan's.
     """
 
-    index: int
-    count: int
+    index: Annotated[int, Ge(1)]
+    count: Annotated[int, Ge(1)]
     axes: Axes | None = None
 
     def __str__(self) -> str:
@@ -323,15 +337,29 @@ class RunData:
 
 
 def read_evidence(folder: Path, observation: Observation) -> Evidence | None:
-    """The evidence of a cell of a run folder; None where there is no (whole) file of it."""
-    return None if observation.evidence is None else _read_object(folder, observation.evidence)
+    """The evidence of a cell of a run folder; None where there is no file of it.
+
+    Raises:
+        FileError: the file is no evidence; with line and key.
+    """
+    if observation.evidence is None:
+        return None
+    from harness.observations.evidence_forms import CellEvidence
+
+    return _read_object(folder, observation.evidence, CellEvidence)
 
 
 def read_instance(folder: Path, build: str, scenario: str) -> Evidence | None:
-    """The evidence of a Postfix instance of a run folder; None where there is no (whole) file."""
-    instance = _read_object(folder, instance_path(build, scenario))
+    """The evidence of a Postfix instance of a run folder; None where there is no file.
+
+    Raises:
+        FileError: the file is no evidence; with line and key.
+    """
+    from harness.observations.evidence_forms import InstanceEvidence
+
+    instance = _read_object(folder, instance_path(build, scenario), InstanceEvidence)
     earlier = earlier_instance_path(build, scenario)
-    return _read_object(folder, earlier) if instance is None else instance
+    return _read_object(folder, earlier, InstanceEvidence) if instance is None else instance
 
 
 def load_run(folder: Path) -> RunData:
@@ -348,12 +376,9 @@ def load_run(folder: Path) -> RunData:
     return RunData(folder, run, observations, notes)
 
 
-@cache
 def load_run_form() -> TypeAdapter[RunRecord]:
-    """What checks ``run.json``: it takes as long to load as half of this package."""
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(RunRecord)
+    """What checks ``run.json``."""
+    return load_form(RunRecord)
 
 
 def load_record(folder: Path) -> RunRecord:
@@ -363,49 +388,51 @@ def load_record(folder: Path) -> RunRecord:
         UsageError: the folder is no run, or its run.json has another schema or a wrong field.
     """
     path = folder / "run.json"
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(
-            f"{path.parent} is not a run folder: {path.name}: {error.strerror}",
-            cause="the path is wrong, or the run ended before it began to measure",
-            next_step="name a folder that 'postfix-matrix run' made",
-        ) from None
-    except ValueError as error:
-        raise UsageError(f"{path} is not JSON: {error}", next_step="run again") from None
+    text = read_text_file(path, next_step="name a folder that 'postfix-matrix run' made")
+    data = parse_json(text, path, next_step=_RUN_AGAIN)
     schema = data.get("schema") if isinstance(data, dict) else None
-    if schema != RUN_SCHEMA:
+    if schema != RUN_SCHEMA or type(schema) is not int:
         raise UsageError(
-            f"{path} has schema {schema!r}, this tool reads {RUN_SCHEMA}",
+            f"{path} has schema {schema!r}, this tool reads {RUN_SCHEMA}"[:300],
             cause="the run was made by another version of postfix-matrix",
             next_step="make the reports with the version that made the run",
         )
-    return _validate_run(path, data)
-
-
-def _validate_run(path: Path, data: Evidence) -> RunRecord:
-    from pydantic import ValidationError
-
     try:
-        run = load_run_form().validate_python(hide_in_record(data))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise FileError(FileLocation(path, key=key), first["msg"]) from None
+        run = read_json_data(RunRecord, json.dumps(hide_in_record(data)))
+    except DataError as error:
+        errors = locate_problems(error, text, path)
+        raise join_errors(errors, f"{path} has", next_step=_RUN_AGAIN) from None
+    _check_vocabularies(run, path)
+    return run
+
+
+def _check_vocabularies(run: RunRecord, path: Path) -> None:
+    """Refuse offers, services and expectations that no version of this tool writes.
+
+    Raises:
+        FileError: with the key.
+    """
+    all_axes = [run.axes, *([run.shard.axes] if run.shard and run.shard.axes else [])]
+    for axes in (*all_axes, *run.axes.scopes.values()):
+        for offer in axes.offers:
+            try:
+                Offer.parse(offer)
+            except UsageError as error:
+                place = FileLocation(path, key="axes.offers")
+                raise FileError(place, error.what, next_step=_RUN_AGAIN) from None
     for name, info in run.scenarios.items():
         try:
             _ = info.claimed
-        except (UsageError, ValueError, KeyError, TypeError) as error:
+        except (UsageError, ValueError, KeyError, TypeError, AttributeError) as error:
             place = FileLocation(path, key=f"scenarios.{name}.expect")
-            raise FileError(place, f"is no expectation: {error!r}") from None
-    return run
+            raise FileError(place, f"is no expectation: {error!r}"[:300]) from None
 
 
 def _read_observations(path: Path) -> tuple[tuple[Observation, ...], tuple[str, ...]]:
     """The observations, by cell; where a cell has two (a resumed run), the later one counts."""
-    if not path.exists():
+    if not is_there(path):
         return (), ("no cell was measured: there is no observations.jsonl",)
-    lines = path.read_bytes().split(b"\n")
+    lines = read_file(path).split(b"\n")
     by_cell: dict[str, Observation] = {}
     notes: list[str] = []
     for number, line in enumerate(lines, 1):
@@ -413,7 +440,7 @@ def _read_observations(path: Path) -> tuple[tuple[Observation, ...], tuple[str, 
             continue
         try:
             observation = Observation.from_json(line.decode("utf-8"))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except ValueError as error:
             if number < len(lines):
                 raise not_an_observation(path, number, error) from None
             notes.append(f"the last line of {path.name} is torn and was dropped")
@@ -433,28 +460,41 @@ def list_flaky_observations(data: RunData) -> tuple[Observation, ...]:
     observations: list[Observation] = []
     for line in lines:
         # load_run() refused lines that are no observations, but for a torn last one.
-        with suppress(ValueError, TypeError, KeyError, AttributeError):
+        with suppress(ValueError):
             observations.append(Observation.from_json(line.decode("utf-8")))
     return tuple(observation for observation in observations if observation.cell in flaky)
 
 
-def not_an_observation(path: Path, number: int, error: Exception) -> FileError:
+def not_an_observation(path: Path, number: int, error: ValueError) -> FileError:
     """The error of a line of observations.jsonl that is no observation; lines count from 1."""
+    expected = "one JSON object of schema 1 per line"
+    key, what = None, f"{error}"[:200]
+    if isinstance(error, DataError):
+        first = error.problems[0]
+        key, what, expected = first.key or None, first.what, first.expected or expected
     return FileError(
-        FileLocation(path, line=number),
-        f"not an observation: {error!r}",
-        expected="one JSON object of schema 1 per line",
+        FileLocation(path, number, key),
+        f"not an observation: {what}",
+        expected=expected,
         next_step="move the line out of the file; the other cells can then be read",
     )
 
 
-def _read_object(folder: Path, name: str) -> Evidence | None:
-    """A JSON object below ``folder``; never one outside it, whatever the name is."""
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder.resolve()):
+def _read_object(folder: Path, name: str, model: type[Any]) -> Evidence | None:
+    """A JSON object below ``folder``; never one outside it, whatever the name is.
+
+    None where there is none, or an empty file, as a machine that lost its power leaves.
+
+    Raises:
+        FileError: the file is something else; with line and key.
+    """
+    path = folder / name
+    if "\0" in name or not path.resolve().is_relative_to(folder.resolve()) or not is_there(path):
         return None
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    text = read_text_file(path, most=_MOST_EVIDENCE, next_step=_REMOVE_EVIDENCE)
+    if not text:
         return None
-    return data if isinstance(data, dict) else None
+    data = parse_json(text, path, next_step=_REMOVE_EVIDENCE)
+    check_json_file(model, text, path)
+    evidence: Evidence = data
+    return evidence

@@ -72,6 +72,7 @@ def load_policies(folder: Path | None = None) -> dict[str, Policy]:
     ``folder`` may be the file itself.
 
     Raises:
+        FileError: there is one error in a file.
         FileErrors: with all errors in one, each with line and key.
     """
     policies = _read_file(Path(__file__).with_name(POLICIES))

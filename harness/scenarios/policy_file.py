@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from harness.data_models import DataProblem, list_problems
-from harness.errors import FileError, FileErrors, FileLocation, UsageError
+from harness.errors import FileError, FileLocation, UsageError, join_errors
 from harness.json_text import Place
 from harness.postfix_config.tls_levels import IMPLICIT
 from harness.scenarios.expectations import (
@@ -80,13 +80,14 @@ def parse_policies(text: str, path: Path) -> dict[str, Policy]:
     """The policies of a text by name.
 
     Raises:
+        FileError: there is one error in it.
         FileErrors: with all errors in it.
     """
     reader = _PoliciesReader(text, path)
     policies = reader.read()
     if reader.errors:
         step = "correct it; docs/verdicts.md has the form and examples"
-        raise FileErrors(reader.errors, "the policies have", next_step=step)
+        raise join_errors(reader.errors, "the policies have", next_step=step)
     return policies
 
 

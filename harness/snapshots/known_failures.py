@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.catalog.versions import Version
 from harness.data_models import show_value, suggest
-from harness.errors import FileError, FileErrors, FileLocation, UsageError
+from harness.errors import FileError, FileLocation, UsageError, join_errors
 from harness.input_files import MOST_WRITTEN_BYTES, is_there, read_text_file
 from harness.observations.reasons import covers
 from harness.observations.record import Observation, Outcome
@@ -144,11 +144,9 @@ def parse_known_failures(text: str, path: Path) -> tuple[KnownFailure, ...]:
             entries.append(_read_table(text, path, number, table))
         except FileError as error:
             errors.append(error)
-    if len(errors) == 1:
-        raise errors[0]
     if errors:
         step = "correct them; docs/snapshots.md has the form and examples"
-        raise FileErrors(errors, "the known failures have", next_step=step)
+        raise join_errors(errors, "the known failures have", next_step=step)
     return tuple(entries)
 
 

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from harness.data_models import DataError, list_problems, locate_problems
-from harness.errors import FileError, FileErrors, FileLocation, UsageError
+from harness.errors import FileError, FileLocation, UsageError, join_errors
 from harness.input_files import read_text_file
 from harness.json_text import Place, find_lines, parse_json
 from harness.outcomes import Outcome
@@ -245,9 +245,7 @@ def _validate_text(text: str, path: Path) -> _SnapshotModel:
     except ValidationError as error:
         problems = DataError(list_problems(error, _SnapshotModel, _expect_at))
         errors = locate_problems(problems, text, path, next_step=_RECORD_AGAIN)
-    if len(errors) == 1:
-        raise errors[0]
-    raise FileErrors(errors, "the snapshot has", next_step=_RECORD_AGAIN)
+        raise join_errors(errors, "the snapshot has", next_step=_RECORD_AGAIN) from None
 
 
 def _expect_at(place: Place) -> str:

@@ -312,25 +312,35 @@ class _Reader:
 
 
 def _find_line(text: str, glob: str, key: str) -> int | None:
-    """The line of a key at the top, or in the table of a glob for builds."""
+    """The line of a key at the top, in a table of its own, or in the table of a glob for builds."""
     if glob:
         return line_in_table(text, f'on."{glob}"', 0, key)
-    return line_of(text, key) or line_of(
-        text, "needs" if key in ("apt", "wheels", "parts", "debs") else key
-    )
+    if line := line_of(text, key):
+        return line
+    return line_in_table(text, "needs", 0, key) or line_of(text, "needs")
 
 
 def _key_error(path: Path, text: str, problem: dict[str, Any]) -> FileError:
     """One of pydantic's errors as a FileError."""
-    keys = [str(part) for part in problem["loc"] if isinstance(part, str)]
+    keys = [str(part) for part in problem["loc"] if isinstance(part, str) and part != "[key]"]
     glob = keys[1] if keys[0] == "on" and len(keys) > 1 else ""
     known = [key for key in keys if key in EXPECTED and key != "on"]
+    inner = keys[1:2] if keys[0] in ("vars", "needs") else keys[2:3] if glob else keys[:1]
     if problem["type"] == "extra_forbidden":
         place = FileLocation(path, _find_line(text, glob, keys[-1]), keys[-1])
         return FileError(place, "unknown key", expected=suggest_among(keys[-1], EXPECTED))
     key = known[-1] if known else keys[0]
-    place = FileLocation(path, _find_line(text, glob, key), key)
+    line = _find_line(text, glob, key)
+    if keys[0] in ("vars", "needs") and inner and not glob:
+        # The table, or a table in it.
+        line = line_in_table(text, keys[0], 0, inner[0]) or line
+        if keys[1:2] == ["parts"] and len(keys) > 2:
+            line = line_in_table(text, "needs.parts", 0, keys[2]) or line
+            key = keys[2]
+        elif keys[0] == "vars":
+            key = f"vars.{inner[0]}"
+    place = FileLocation(path, line, key)
     what = "this key is missing"
     if problem["type"] != "missing":
         what = f"cannot be {show_value(problem['input'])}"
-    return FileError(place, what, expected=EXPECTED.get(key, "a table"))
+    return FileError(place, what, expected=EXPECTED.get(key, EXPECTED.get(keys[0], "a table")))
