@@ -31,11 +31,8 @@ def read_file(path: Path, *, most: int = MOST_BYTES, next_step: str = "") -> byt
             cannot be read.
     """
     place = FileLocation(path)
+    status = check_file(path, next_step=next_step)
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode) and not str(path).startswith(OPENED):
-            what = f"is {describe_kind(status.st_mode)}"
-            raise FileError(place, what, expected="a file", next_step=next_step)
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
             data = file.read(most + 1) if status.st_size <= most else b""
@@ -45,6 +42,23 @@ def read_file(path: Path, *, most: int = MOST_BYTES, next_step: str = "") -> byt
         what = f"has more than {most >> 20} MiB"
         raise FileError(place, what, expected="a smaller file", next_step=next_step)
     return data
+
+
+def check_file(path: Path, *, next_step: str = "") -> os.stat_result:
+    """What stat(2) says of a regular file, or of a pipe that a shell opened.
+
+    Raises:
+        FileError: there is none, or it is something else.
+    """
+    try:
+        status = path.stat()
+    except (OSError, ValueError) as error:
+        what = describe_unreadable(path, error)
+        raise FileError(FileLocation(path), what, next_step=next_step) from None
+    if not stat.S_ISREG(status.st_mode) and not str(path).startswith(OPENED):
+        what = f"is {describe_kind(status.st_mode)}"
+        raise FileError(FileLocation(path), what, expected="a file", next_step=next_step)
+    return status
 
 
 def read_text_file(path: Path, *, most: int = MOST_BYTES, next_step: str = "") -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 #: Version of ``run.json``'s form that this module reads.
 RUN_SCHEMA = 1
+#: The file that makes a folder a run.
+RUN_FILE = "run.json"
 #: Why a place in the tables is no cell of the run.
 UNPINNED = "this client cannot be told what to offer"
 OTHER_WAY = "clients connect to this server; peers are servers that it sends mail to"
@@ -344,9 +347,7 @@ def read_evidence(folder: Path, observation: Observation) -> Evidence | None:
     """
     if observation.evidence is None:
         return None
-    from harness.observations.evidence_forms import CellEvidence
-
-    return _read_object(folder, observation.evidence, CellEvidence)
+    return read_evidence_file(folder, observation.evidence)
 
 
 def read_instance(folder: Path, build: str, scenario: str) -> Evidence | None:
@@ -360,6 +361,11 @@ def read_instance(folder: Path, build: str, scenario: str) -> Evidence | None:
     instance = _read_object(folder, instance_path(build, scenario), InstanceEvidence)
     earlier = earlier_instance_path(build, scenario)
     return _read_object(folder, earlier, InstanceEvidence) if instance is None else instance
+
+
+def has_run(folder: Path) -> bool:
+    """Whether a folder is, or is meant to be, a run: reading it says what is wrong with it."""
+    return is_there(folder / RUN_FILE) or (is_there(folder) and not folder.is_dir())
 
 
 def load_run(folder: Path) -> RunData:
@@ -387,7 +393,7 @@ def load_record(folder: Path) -> RunRecord:
     Raises:
         UsageError: the folder is no run, or its run.json has another schema or a wrong field.
     """
-    path = folder / "run.json"
+    path = folder / RUN_FILE
     text = read_text_file(path, next_step="name a folder that 'postfix-matrix run' made")
     data = parse_json(text, path, next_step=_RUN_AGAIN)
     schema = data.get("schema") if isinstance(data, dict) else None
@@ -397,35 +403,17 @@ def load_record(folder: Path) -> RunRecord:
             cause="the run was made by another version of postfix-matrix",
             next_step="make the reports with the version that made the run",
         )
+    # It takes as long to load as half of this package.
+    from harness.observations.record_forms import RunVocabularies
+
+    checked = json.dumps(hide_in_record(data))
     try:
-        run = read_json_data(RunRecord, json.dumps(hide_in_record(data)))
+        run = read_json_data(RunRecord, checked)
+        read_json_data(RunVocabularies, checked)
     except DataError as error:
         errors = locate_problems(error, text, path)
         raise join_errors(errors, f"{path} has", next_step=_RUN_AGAIN) from None
-    _check_vocabularies(run, path)
     return run
-
-
-def _check_vocabularies(run: RunRecord, path: Path) -> None:
-    """Refuse offers, services and expectations that no version of this tool writes.
-
-    Raises:
-        FileError: with the key.
-    """
-    all_axes = [run.axes, *([run.shard.axes] if run.shard and run.shard.axes else [])]
-    for axes in (*all_axes, *run.axes.scopes.values()):
-        for offer in axes.offers:
-            try:
-                Offer.parse(offer)
-            except UsageError as error:
-                place = FileLocation(path, key="axes.offers")
-                raise FileError(place, error.what, next_step=_RUN_AGAIN) from None
-    for name, info in run.scenarios.items():
-        try:
-            _ = info.claimed
-        except (UsageError, ValueError, KeyError, TypeError, AttributeError) as error:
-            place = FileLocation(path, key=f"scenarios.{name}.expect")
-            raise FileError(place, f"is no expectation: {error!r}"[:300]) from None
 
 
 def _read_observations(path: Path) -> tuple[tuple[Observation, ...], tuple[str, ...]]:
@@ -480,6 +468,30 @@ def not_an_observation(path: Path, number: int, error: ValueError) -> FileError:
     )
 
 
+def read_evidence_file(folder: Path, name: str) -> Evidence | None:
+    """An evidence file of a run folder by its name; None where there is no such file inside it.
+
+    Raises:
+        FileError: the file is no evidence; with line and key.
+    """
+    # It takes as long to load as half of this package.
+    from harness.observations.evidence_forms import CellEvidence
+
+    return _read_object(folder, name, CellEvidence)
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    """Whether a file lies in a folder, wherever links lead to."""
+    if path.is_symlink():
+        return path.resolve().is_relative_to(_resolve(folder))
+    return ".." not in path.parts and _resolve(path.parent).is_relative_to(_resolve(folder))
+
+
+@lru_cache(maxsize=4096)
+def _resolve(folder: Path) -> Path:
+    return folder.resolve()
+
+
 def _read_object(folder: Path, name: str, model: type[Any]) -> Evidence | None:
     """A JSON object below ``folder``; never one outside it, whatever the name is.
 
@@ -489,7 +501,7 @@ def _read_object(folder: Path, name: str, model: type[Any]) -> Evidence | None:
         FileError: the file is something else; with line and key.
     """
     path = folder / name
-    if "\0" in name or not path.resolve().is_relative_to(folder.resolve()) or not is_there(path):
+    if "\0" in name or not _is_inside(path, folder) or not is_there(path):
         return None
     text = read_text_file(path, most=_MOST_EVIDENCE, next_step=_REMOVE_EVIDENCE)
     if not text:

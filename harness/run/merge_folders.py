@@ -11,9 +11,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from harness.errors import InfrastructureError, UsageError
+from harness.input_files import is_there
 from harness.observations.merge_checks import check_complete, check_schemas
 from harness.observations.merged_folder import FlakyCell, MergedFolder, merged_record
-from harness.observations.run_folder import RunData, load_run
+from harness.observations.run_folder import RunData, has_run, load_run
 from harness.reports import write_reports
 
 
@@ -63,7 +64,7 @@ def find_runs(named: Iterable[Path]) -> list[Path]:
     for folder in named:
         # A hidden folder is what a merge, or a run on workers, has not finished.
         below = [path.parent for path in sorted(folder.glob("[!.]*/run.json"))]
-        here = [folder] if (folder / "run.json").is_file() else below
+        here = [folder] if has_run(folder) else below
         if not here:
             raise UsageError(
                 f"there is no run in {folder}",
@@ -77,7 +78,7 @@ def find_runs(named: Iterable[Path]) -> list[Path]:
 def _check_absent(target: Path) -> None:
     if target.is_dir() and not any(target.iterdir()):
         return
-    if target.exists():
+    if is_there(target):
         raise UsageError(
             f"{target} is there already", next_step="name another folder with -o, or remove it"
         )

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from harness.errors import UsageError
+from harness.observations.run_folder import has_run
 
 RUNS = Path("runs")
 LATEST = "latest"
@@ -27,9 +28,9 @@ def run_folder(named: Path | None) -> Path:
         UsageError: there is none.
     """
     folder = named or RUNS / LATEST
-    if not (folder / "run.json").is_file():
+    if not has_run(folder):
         raise UsageError(
             f"there is no run in {folder}",
             next_step="'postfix-matrix run' makes one; --run names another folder",
         )
-    return folder.resolve()
+    return folder if folder.is_symlink() and not folder.exists() else folder.resolve()

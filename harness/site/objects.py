@@ -5,12 +5,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.observations.run_folder import read_instance
+from harness.observations.run_folder import read_evidence_file, read_instance
 from harness.site.cells import CellRow, CellTables
 from harness.site.run_reading import RunCells
 
@@ -47,7 +46,6 @@ class ShardMaker:
     site: Path
     run: RunCells
     tables: CellTables
-    _inside: dict[str, bool] = field(default_factory=dict)
 
     def __call__(self, scenario: int, build: int, rows: list[CellRow]) -> int:
         """The number of a shard with the evidence of some cells of a scenario on a build."""
@@ -79,20 +77,5 @@ class ShardMaker:
             return cells
 
     def _read_evidence(self, name: str | None) -> Any:
-        """An evidence file; None where it is missing, not whole, or outside the run folder."""
-        if name is None or not self._is_inside(name.rpartition("/")[0]):
-            return None
-        try:
-            # A link could lead out of the run folder.
-            handle = os.open(self.run.folder / name, os.O_RDONLY | os.O_NOFOLLOW)
-            with os.fdopen(handle, "rb") as file:
-                return json.loads(file.read())
-        except (OSError, ValueError):
-            return None
-
-    def _is_inside(self, folder: str) -> bool:
-        """Whether a folder lies in the run folder, whatever its name is."""
-        if folder not in self._inside:
-            path = (self.run.folder / folder).resolve()
-            self._inside[folder] = path.is_relative_to(self.run.folder)
-        return self._inside[folder]
+        """An evidence file; None where it is missing, or outside the run folder."""
+        return None if name is None else read_evidence_file(self.run.folder, name)

@@ -26,7 +26,7 @@ def find(
 
 def compare(folder: Path, images: dict[str, str]) -> RunReuse:
     """What the samples' plan takes over from a run."""
-    return compare_with_run(folder, PLAN, SCENARIOS, images, 10.0)
+    return compare_with_run(load_run(folder), PLAN, SCENARIOS, images, 10.0)
 
 
 def test_latest_is_the_latest_of_the_folder_of_runs(tmp_path: Path) -> None:
