@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -64,7 +65,7 @@ def find_reused_run(
             cause="--reuse names no run folder, or the run ended before it began to measure",
             next_step="name a run folder, or leave --reuse out, which measures every cell",
         )
-    return folder.resolve()
+    return Path(os.path.realpath(folder))
 
 
 def add_reuse(job: Job, folder: Path, time_limit: float) -> tuple[Job, RunReuse]:

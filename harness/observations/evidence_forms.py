@@ -6,7 +6,8 @@ No key is required: earlier versions wrote fewer. Further keys are left as they 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -30,12 +31,53 @@ class _Grounds(_Evidence):
     files: _Lines = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _ClientEvidence(ClientResult):
+    """A client's result, with the version of its contract."""
+
+    contract: Annotated[int, Field(ge=1, le=1)] = 1
+
+
+class _RequestedVersions(_Evidence):
+    """What a client was to offer."""
+
+    lowest: str = ""
+    highest: str = ""
+    ciphers: _Lines = ()
+    groups: _Lines = ()
+
+
+class _RequestedMessage(_Evidence):
+    """The message that it was to send."""
+
+    sender: str = Field("", alias="from")
+    to: str = ""
+    subject: str = ""
+
+
+class _RequestEvidence(_Evidence):
+    """What a client was asked to do, without its password."""
+
+    contract: Annotated[int, Field(ge=1, le=1)] = 1
+    id: str = ""
+    host: str = ""
+    port: Annotated[int, Field(ge=1, le=65535)] = 25
+    server_name: str = ""
+    tls: Literal["starttls", "implicit", "none"] = "starttls"
+    offer: _RequestedVersions | None = None
+    ca_file: str = ""
+    credentials: Mapping[str, str] | None = None
+    message: _RequestedMessage = _RequestedMessage()
+    time_limit: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    extras: Mapping[str, object] = {}
+
+
 class CellEvidence(_Evidence):
     """What both sides said in one cell."""
 
     cell: str = ""
-    request: Mapping[str, Any] | None = None
-    client: ClientResult | None = None
+    request: _RequestEvidence | None = None
+    client: _ClientEvidence | None = None
     log: _Lines = ()
     peer_log: _Lines = ()
     received: str | None = None

@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge, Le, Lt
 
-from harness.data_models import DataError, DataProblem, read_json_data
+from harness.data_models import DataError, DataProblem, read_json_data, show_value
 from harness.outcomes import Outcome as Outcome
 
 #: Version of the observation's form; raised when a field changes its meaning.
@@ -166,10 +166,24 @@ class Observation:
         observation = read_json_data(cls, line)
         if not _SCHEMA_KEY.search(line):
             raise DataError([DataProblem(("schema",), "this key is missing", str(SCHEMA))])
-        named = "/".join(
-            (observation.build, observation.scenario, observation.service, observation.client)
-        )
-        if observation.cell != f"{named}/{observation.offer}":
-            what = f"cannot be {observation.cell!r}"
-            raise DataError([DataProblem(("cell",), what, f"{named}/{observation.offer}")])
         return observation
+
+
+def parse_observation(line: bytes) -> Observation:
+    """Read a line of observations.jsonl.
+
+    Raises:
+        ValueError: it is not UTF-8.
+        DataError: as :meth:`Observation.from_json`, or its cell is not that of its other names.
+    """
+    observation = Observation.from_json(line.decode("utf-8"))
+    names = (
+        observation.build,
+        observation.scenario,
+        observation.service,
+        observation.client,
+        observation.offer,
+    )
+    if observation.cell != (cell := "/".join(names)):
+        raise DataError([DataProblem(("cell",), f"cannot be {show_value(observation.cell)}", cell)])
+    return observation

@@ -98,9 +98,18 @@ class _Shard(_Open):
     axes: _Axes | None = None
 
 
+class _Summary(_Open):
+    """Figures that no report reads."""
+
+    outcomes: Mapping[Outcome, Annotated[int, Field(ge=0)]] = {}
+    views_compared: Annotated[int, Field(ge=0)] | None = None
+    disagreements: Annotated[int, Field(ge=0)] | None = None
+
+
 class RunVocabularies(_Open):
     """The parts of run.json with values of closed vocabularies."""
 
     axes: _Axes
     scenarios: Mapping[str, _Scenario] = {}
     shard: _Shard | None = None
+    summary: _Summary | None = None

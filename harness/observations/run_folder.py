@@ -7,6 +7,7 @@ is None. Anything else that violates the contract is an error that names the fil
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,14 +25,21 @@ from harness.data_models import (
     load_form,
     locate_problems,
     read_json_data,
+    show_value,
 )
 from harness.errors import FileError, FileLocation, UsageError, join_errors
 from harness.input_files import is_there, read_file, read_text_file
-from harness.json_text import parse_json
+from harness.json_text import find_lines, parse_json
 from harness.observations.evidence_names import earlier_instance_path, instance_path
 from harness.observations.licence import DEFAULT_LICENCE
 from harness.observations.local_paths import hide_in_record
-from harness.observations.record import Count, MeasuredWith, Observation, Seconds
+from harness.observations.record import (
+    Count,
+    MeasuredWith,
+    Observation,
+    Seconds,
+    parse_observation,
+)
 from harness.postfix_config.master_cf_overlay import Overlay
 from harness.scenarios.claims import BASELINE
 from harness.scenarios.expectations import Expectation, Where, where_from
@@ -398,8 +406,10 @@ def load_record(folder: Path) -> RunRecord:
     data = parse_json(text, path, next_step=_RUN_AGAIN)
     schema = data.get("schema") if isinstance(data, dict) else None
     if schema != RUN_SCHEMA or type(schema) is not int:
-        raise UsageError(
-            f"{path} has schema {schema!r}, this tool reads {RUN_SCHEMA}"[:300],
+        line = find_lines(text, [("schema",)])[("schema",)]
+        raise FileError(
+            FileLocation(path, line, "schema"),
+            f"has schema {show_value(schema)}, this tool reads {RUN_SCHEMA}",
             cause="the run was made by another version of postfix-matrix",
             next_step="make the reports with the version that made the run",
         )
@@ -427,7 +437,7 @@ def _read_observations(path: Path) -> tuple[tuple[Observation, ...], tuple[str, 
         if not line.strip():
             continue
         try:
-            observation = Observation.from_json(line.decode("utf-8"))
+            observation = parse_observation(line)
         except ValueError as error:
             if number < len(lines):
                 raise not_an_observation(path, number, error) from None
@@ -449,7 +459,7 @@ def list_flaky_observations(data: RunData) -> tuple[Observation, ...]:
     for line in lines:
         # load_run() refused lines that are no observations, but for a torn last one.
         with suppress(ValueError):
-            observations.append(Observation.from_json(line.decode("utf-8")))
+            observations.append(parse_observation(line))
     return tuple(observation for observation in observations if observation.cell in flaky)
 
 
@@ -483,13 +493,14 @@ def read_evidence_file(folder: Path, name: str) -> Evidence | None:
 def _is_inside(path: Path, folder: Path) -> bool:
     """Whether a file lies in a folder, wherever links lead to."""
     if path.is_symlink():
-        return path.resolve().is_relative_to(_resolve(folder))
+        return Path(os.path.realpath(path)).is_relative_to(_resolve(folder))
     return ".." not in path.parts and _resolve(path.parent).is_relative_to(_resolve(folder))
 
 
 @lru_cache(maxsize=4096)
 def _resolve(folder: Path) -> Path:
-    return folder.resolve()
+    # pathlib refuses links in a circle.
+    return Path(os.path.realpath(folder))
 
 
 def _read_object(folder: Path, name: str, model: type[Any]) -> Evidence | None:

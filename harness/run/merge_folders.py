@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -43,7 +44,7 @@ def merge_folders(
     runs = tuple(load_run(folder) for folder in folders)
     if expected is not None:
         check_complete(runs, expected)
-    target = target.resolve()
+    target = Path(os.path.realpath(target))
     _check_absent(target)
     with _place_whole(target) as work:
         with closing(MergedFolder(work)) as merged:
@@ -71,7 +72,7 @@ def find_runs(named: Iterable[Path]) -> list[Path]:
                 cause="no run.json lies in it or one level below it",
                 next_step="name run folders, or the folder that --runs named",
             )
-        runs |= dict.fromkeys(run.resolve() for run in here)
+        runs |= dict.fromkeys(Path(os.path.realpath(run)) for run in here)
     return list(runs)
 
 

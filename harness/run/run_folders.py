@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,4 +34,4 @@ def run_folder(named: Path | None) -> Path:
             f"there is no run in {folder}",
             next_step="'postfix-matrix run' makes one; --run names another folder",
         )
-    return folder if folder.is_symlink() and not folder.exists() else folder.resolve()
+    return Path(os.path.realpath(folder))

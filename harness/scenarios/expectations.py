@@ -331,7 +331,9 @@ def _find_allowed(key: str, text: str, allowed: Mapping[str, T]) -> T:
 
 def _read_texts(key: str, value: object) -> tuple[str, ...]:
     values = value if isinstance(value, list) else [value]
-    if not values or not all(isinstance(text, str) and text.strip() for text in values):
+    if not values or not all(
+        isinstance(text, str) and text.strip() and text.isprintable() for text in values
+    ):
         raise ExpectationError(key, f"cannot be {show_value(value)}", _EXPECTED_TEXTS)
     return tuple(str(text).strip() for text in values)
 

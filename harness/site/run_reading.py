@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.input_files import check_file, is_there
 from harness.observations.local_paths import hide_in_command, hide_in_record
-from harness.observations.record import Observation
+from harness.observations.record import parse_observation
 from harness.observations.run_folder import RunRecord, load_record, not_an_observation
 from harness.scenarios.variants import VariantKind
 from harness.site.cells import NONE, CellColumns, CellRow, CellTables
@@ -132,7 +132,7 @@ class _ObservationReader:
                 offset += len(line)
 
     def _read_line(self, line: bytes, offset: int) -> CellRow:
-        Observation.from_json(line.decode("utf-8"))
+        parse_observation(line)
         data = json.loads(line)
         tables, build = self.tables, data["build"]
         image = self.record.images.get(build)

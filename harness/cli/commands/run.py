@@ -249,7 +249,7 @@ def make_job(
     Raises:
         UsageError: a pattern that matches nothing, or a run that cannot be resumed with these.
     """
-    prior = load_run(resume.resolve()) if resume else None
+    prior = load_run(Path(os.path.realpath(resume))) if resume else None
     scenarios = read_scenarios(scenarios_dir or (_find_scenarios(prior) if prior else None))
     clients = read_clients(user_clients)
     plan, builds = _make_run_plan(selection, scenarios, prior, additions, clients)
