@@ -11,6 +11,7 @@ import errno
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from harness.errors import FileError, FileLocation
 
@@ -20,6 +21,7 @@ MOST_BYTES = 1 << 30
 MOST_WRITTEN_BYTES = 4 << 20
 #: Paths of pipes that a shell opened for us, as in ``<(generate)``.
 OPENED = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
+_CHUNK = 1 << 20
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -35,13 +37,22 @@ def read_file(path: Path, *, most: int = MOST_BYTES, next_step: str = "") -> byt
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
-            data = file.read(most + 1) if status.st_size <= most else b""
+            data = _read_bytes(file, most) if status.st_size <= most else b""
     except (OSError, ValueError) as error:
         raise FileError(place, describe_unreadable(path, error), next_step=next_step) from None
     if len(data) > most or status.st_size > most:
         what = f"has more than {most >> 20} MiB"
         raise FileError(place, what, expected="a smaller file", next_step=next_step)
     return data
+
+
+def _read_bytes(file: BinaryIO, most: int) -> bytes:
+    """A file's bytes, ``most`` and one at most; the size of a pipe is not known before."""
+    chunks, left = [], most + 1
+    while left > 0 and (chunk := file.read(min(left, _CHUNK))):
+        chunks.append(chunk)
+        left -= len(chunk)
+    return b"".join(chunks)
 
 
 def check_file(path: Path, *, next_step: str = "") -> os.stat_result:

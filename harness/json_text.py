@@ -43,8 +43,8 @@ def parse_json(text: str, path: Path, *, line: int = 1, next_step: str = "") -> 
     except json.JSONDecodeError as error:
         at, what = error.lineno, f"is not JSON: {error.msg}"
     except _JsonValueError as error:
-        match = re.search(rf"[\s:,\[]({re.escape(str(error))})", f" {text}")
-        at = 1 if match is None else text.count("\n", 0, max(match.start() - 1, 0)) + 1
+        match = re.search(rf"(?:^|[\s:,\[]){re.escape(str(error))}", text)
+        at = 1 if match is None else text.count("\n", 0, match.end()) + 1
         what = f"is not JSON: {str(error)[:40]} is no number"
     except RecursionError:
         at, what = 1, "is no data of ours: its brackets are nested too deeply"
