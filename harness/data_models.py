@@ -141,7 +141,8 @@ def list_problems(
     telling = [
         problem for place, problem in unique.items() if place not in misspelt or problem.is_unknown
     ]
-    return sorted(reversed(telling), key=lambda problem: not problem.is_unknown)
+    telling.reverse()
+    return sorted(telling, key=lambda problem: not problem.is_unknown)
 
 
 def _describe_problem(
@@ -208,7 +209,7 @@ def _known_keys(model: Any, place: Place) -> list[str]:
 
 
 def _list_arguments(model: Any) -> list[Any]:
-    """The types that a type is made of: those of a union, of a list's items, of a table's values."""
+    """The types that a type is made of: of a union, of items, of values."""
     inner = [argument for argument in get_args(model) if argument is not type(None)]
     return inner + [deeper for argument in inner for deeper in _list_arguments(argument)]
 

@@ -115,7 +115,7 @@ def describe_unreadable(path: Path, error: Exception) -> str:
         return "is a link in a circle of links"
     if number in (errno.ENOENT, errno.ENOTDIR):
         if path.is_symlink():
-            return f"is a dangling link: there is no {os.readlink(path)}"
+            return f"is a dangling link: there is no {path.readlink()}"
         return "there is no such file"
     reason = error.strerror if isinstance(error, OSError) else str(error)
     return f"cannot be read: {reason or error}"

@@ -66,9 +66,7 @@ def find_lines(text: str, places: Iterable[Place]) -> dict[Place, int]:
     lines.setdefault((), 1)
     return {
         place: next(
-            lines[place[:length]]
-            for length in range(len(place), -1, -1)
-            if place[:length] in lines
+            lines[place[:length]] for length in range(len(place), -1, -1) if place[:length] in lines
         )
         for place in wanted
     }

@@ -27,7 +27,7 @@ from harness.data_models import (
     read_json_data,
     show_value,
 )
-from harness.errors import FileError, FileLocation, UsageError, join_errors
+from harness.errors import FileError, FileLocation, join_errors
 from harness.input_files import is_there, read_file, read_text_file
 from harness.json_text import find_lines, parse_json
 from harness.observations.evidence_names import earlier_instance_path, instance_path

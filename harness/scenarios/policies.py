@@ -35,8 +35,8 @@ class PolicyRemedy:
 class Policy:
     """A set of expectations. ``offers`` must be measured to judge it.
 
-    ``takes`` is "clients" if the policy needs a list of the clients to which it applies. ``line`` is
-    that of its table.
+    ``takes`` is "clients" if the policy needs a list of the clients to which it applies. ``line``
+    is that of its table.
     """
 
     name: str

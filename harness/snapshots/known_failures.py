@@ -173,7 +173,9 @@ def _read_known(place: FileLocation, table: Mapping[str, Any]) -> KnownFailure:
     if until is not None and (
         not isinstance(until, datetime.date) or isinstance(until, datetime.datetime)
     ):
-        raise ExpectationError("until", f"cannot be {show_value(until)}", "a day such as 2027-03-01")
+        raise ExpectationError(
+            "until", f"cannot be {show_value(until)}", "a day such as 2027-03-01"
+        )
     return KnownFailure(
         where=read_where(table),
         outcome=required["outcome"],

@@ -9,8 +9,8 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    StrictBool,
     Strict,
+    StrictBool,
     StrictInt,
     StringConstraints,
 )

@@ -296,9 +296,7 @@ RUN_JSON = FileBase("run.json", "run/run.json", write_run, _RUN_COMMANDS)
 OBSERVATIONS = FileBase("observations.jsonl", "run/observations.jsonl", write_run, _RUN_COMMANDS)
 EVIDENCE_JSON = FileBase("evidence", EVIDENCE, write_run, _EVIDENCE_COMMANDS)
 INSTANCE_JSON = FileBase("instance", INSTANCE, write_run, _EVIDENCE_COMMANDS)
-MAIN_CF_FILE = FileBase(
-    "main.cf", "postfix/main.cf", write_configuration, _CONFIGURATION_COMMANDS
-)
+MAIN_CF_FILE = FileBase("main.cf", "postfix/main.cf", write_configuration, _CONFIGURATION_COMMANDS)
 MASTER_CF_FILE = FileBase(
     "master.cf", "postfix/master.cf", write_configuration, _CONFIGURATION_COMMANDS
 )

@@ -166,8 +166,11 @@ _HARMLESS = {
     ("instance", "empty JSON"),
     ("instance", "null device"),
     # What a link out of the run folder leads to is never read.
-    *((base, fault) for base in ("evidence", "instance")
-      for fault in ("device", "full device", "unreadable")),
+    *(
+        (base, fault)
+        for base in ("evidence", "instance")
+        for fault in ("device", "full device", "unreadable")
+    ),
     ("observations.jsonl", "deep"),
     ("observations.jsonl", "null device"),
 }

@@ -64,7 +64,9 @@ def misspell_toml(text: str) -> Iterator[WrongText]:
         if match := re.match(r"([a-z_]+) = ", line):
             key = match[1] + "x"
             changed = [*lines[:number], key + line[len(match[1]) :], *lines[number + 1 :]]
-            yield WrongText(f"{number + 1} {match[1]} misspelt", "\n".join(changed), number + 1, key)
+            yield WrongText(
+                f"{number + 1} {match[1]} misspelt", "\n".join(changed), number + 1, key
+            )
 
 
 def wrong_toml(text: str, allowed: Mapping[str, Collection[str]]) -> Iterator[WrongText]:

@@ -1,4 +1,4 @@
-"""Files of users and other machines: what is no regular file of text is refused, and never opened."""
+"""Files of users and other machines: what is no regular text file is refused, unopened."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.input_files import decode_file, read_file, read_text_file
 @pytest.mark.parametrize(
     ("make", "what"),
     [
-        (lambda path: None, "there is no such file"),
+        (lambda _: None, "there is no such file"),
         (lambda path: path.mkdir(), "is a folder"),
         (lambda path: os.mkfifo(path), "is a named pipe"),
         (lambda path: path.symlink_to("/dev/zero"), "is a device"),

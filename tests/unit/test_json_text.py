@@ -1,4 +1,4 @@
-"""Strict JSON: what JSON does not have is refused with its line, and places have the right lines."""
+"""Strict JSON: what JSON does not have is refused with its line, and places have their lines."""
 
 from __future__ import annotations
 

@@ -67,10 +67,12 @@ def change_value(data: Any, path: list[int], value: Any) -> Any:
 
 def read_or_refuse(read: Callable[[], object], name: str) -> None:
     """Read a file; an error must name it."""
+    message = name
     try:
         read()
     except (FileError, FileErrors) as error:
-        assert name in str(error)
+        message = str(error)
+    assert name in message
 
 
 @FEW

@@ -10,6 +10,7 @@ from harness.cli.reuse import describe_reuse, find_reused_run
 from harness.errors import UsageError
 from harness.observations.record import MeasuredWith, Outcome
 from harness.observations.reuse import NO_NAMES
+from harness.observations.run_folder import load_run
 from harness.run.measuring_version import measuring_version
 from harness.run.reuse import RunReuse, compare_with_run
 from tests.unit.reuse_samples import IMAGES, PLAN, SCENARIOS, with_outcome, write_run
