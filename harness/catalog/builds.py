@@ -20,7 +20,14 @@ from typing import Any, Literal
 
 from harness.catalog.cells import is_control
 from harness.catalog.openssl_abi import describe_abi, openssl_abi
-from harness.catalog.releases import Package, Release, find_package, find_release, load_data
+from harness.catalog.releases import (
+    Package,
+    Release,
+    find_package,
+    find_release,
+    load_clients,
+    load_data,
+)
 from harness.catalog.rules import find_mismatch
 from harness.errors import UsageError
 
@@ -214,7 +221,7 @@ def check_image_name(name: str) -> str:
         "sasl",
         "dns",
         "peer",
-        *(record["name"] for record in load_data("clients")["client"]),
+        *(record["name"] for record in load_clients()),
     }
     taken = is_control(name) or _DISTRIBUTION_PAIR.fullmatch(name) or name in ids | helpers
     if taken or not _NAME.fullmatch(name):

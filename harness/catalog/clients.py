@@ -18,7 +18,7 @@ from harness.catalog.builds import (
 )
 from harness.catalog.cells import CONTROL_PREFIX, is_control
 from harness.catalog.peers import all_peers
-from harness.catalog.releases import find_release, load_data
+from harness.catalog.releases import find_release, load_clients, load_data
 from harness.errors import UsageError
 from harness.tls import Protocol
 
@@ -37,6 +37,11 @@ class Client:
     ``pins``: its offer can be set; else it only has cells of the offer ``default``. ``unasked``: it
     is in a run that names no client. ``reference``: it is a user's image, which has no recipe.
     ``build``: its software is the Postfix of that build, on whose image its own is based.
+    ``brings_python``: its driver's Python is not its suite's, but comes along from the base suite,
+    for suites whose Python is too old. ``files``: NAME.toml has package files that its base has
+    beside those of its suite, for a suite that is made from such files. ``fetches_files``: package
+    files of its suite are fetched with the base suite's apt. ``daemon``: it needs the capabilities
+    of a mail server.
     """
 
     name: str
@@ -52,11 +57,15 @@ class Client:
     unasked: bool = False
     reference: str = ""
     build: str = ""
+    brings_python: bool = False
+    daemon: bool = False
+    files: str = ""
+    fetches_files: bool = False
 
     @property
     def is_daemon(self) -> bool:
         """Whether it needs what Postfix's master(8) needs: other users, and their files."""
-        return bool(self.build) and self.args["TOOL"] == SENDER
+        return self.daemon or (bool(self.build) and self.args["TOOL"] == SENDER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +107,7 @@ _Named = TypeVar("_Named", Client, Control)
 @cache
 def all_clients() -> tuple[Client, ...]:
     """The clients, in the catalog's order."""
-    return tuple(_read_client(record) for record in load_data("clients")["client"])
+    return tuple(_read_client(record) for record in load_clients())
 
 
 @cache

@@ -75,6 +75,12 @@ def package_files_of(suite: str) -> tuple[PackageFile, ...]:
     return parse_package_files(load_data(known.files)) if known and known.files else ()
 
 
+@cache
+def package_files_in(name: str) -> tuple[PackageFile, ...]:
+    """The package files of ``data/NAME.toml``, which are added to those of their suite's base."""
+    return parse_package_files(load_data(name))
+
+
 def least_corroborated(files: tuple[PackageFile, ...]) -> int:
     """The number of places that publish the least corroborated hash."""
     return min((file.corroborated for file in files), default=0)

@@ -23,6 +23,9 @@ from harness.errors import UsageError
 
 PRODUCTS = ("postfix", "openssl", "stunnel")
 
+#: The data files with clients.
+_CLIENT_FILES = ("clients", "runtime-clients")
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _VERSION = re.compile(r"\d+(?:\.\d+)+[a-z]*(?:-[A-Za-z0-9]+)?")
 
@@ -157,6 +160,11 @@ def load_data(name: str) -> dict[str, Any]:
     """The data of one of the catalog's files, ``data/NAME.toml``."""
     text = resources.files("harness.catalog").joinpath("data", f"{name}.toml").read_text("utf-8")
     return tomllib.loads(text)
+
+
+def load_clients() -> list[dict[str, Any]]:
+    """The records of all clients, in the order of lists."""
+    return [record for name in _CLIENT_FILES for record in load_data(name)["client"]]
 
 
 def parse_releases(data: Mapping[str, Any]) -> tuple[Release, ...]:

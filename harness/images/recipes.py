@@ -17,7 +17,7 @@ from harness.catalog.builds import (
     find_openssl,
 )
 from harness.catalog.clients import Client, Control
-from harness.catalog.package_files import package_files_of
+from harness.catalog.package_files import package_files_in, package_files_of
 from harness.catalog.releases import Package, Release, find_release
 from harness.catalog.rules import find_needs
 from harness.errors import UsageError
@@ -38,14 +38,17 @@ _DISTRIBUTION_FOLDERS = {
 _OPENSSL_FOLDER = "openssl"
 
 
-def base_recipe(suite: str) -> Recipe:
-    """A distribution's suite. Its argument ORIGIN is added when it is built (base.py)."""
+def base_recipe(suite: str, files: str = "") -> Recipe:
+    """A distribution's suite. Its argument ORIGIN is added when it is built (base.py).
+
+    ``files`` names further package files of a suite that is made from such files.
+    """
     return Recipe(
-        f"base-{suite}",
+        f"base-{files or suite}",
         RecipeKind.BASE,
         "base" if _package_format(suite) is PackageFormat.DEB else "registry-base",
         args={"SUITE": suite},
-        packages=package_files_of(suite),
+        packages=package_files_of(suite) + (package_files_in(files) if files else ()),
     )
 
 
@@ -107,7 +110,11 @@ def build_recipe(build: Build) -> Recipe:
 def client_recipe(client: Client) -> Recipe:
     """A client's image."""
     args = dict(client.args)
-    parents = {"BASE": base_recipe(client.suite)}
+    parents = {"BASE": base_recipe(client.suite, client.files)}
+    if client.brings_python:
+        parents["PYTHON"] = _python_recipe()
+    if client.fetches_files:
+        parents["FETCHER"] = base_recipe(base_suite())
     if client.build:
         parents["POSTFIX"] = build_recipe(Build.parse(client.build))
     if client.openssl:
@@ -122,6 +129,17 @@ def client_recipe(client: Client) -> Recipe:
         extra={Path(folder).name: folder for folder in client.common},
         labels={names.KIND: RecipeKind.CLIENT},
         lock=client.lock,
+    )
+
+
+def _python_recipe() -> Recipe:
+    """The Python of drivers on suites whose own is too old."""
+    return Recipe(
+        "driver-python",
+        RecipeKind.PART,
+        "clients/python",
+        parents={"BASE": base_recipe(base_suite())},
+        labels={names.KIND: RecipeKind.PART},
     )
 
 

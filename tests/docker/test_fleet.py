@@ -18,7 +18,9 @@ SCENARIOS = "defaults,asker-submission,answer-1-protocols"
 #: Compiling these two OpenSSLs takes five minutes from nothing; the same program as the other
 #: OpenSSL clients runs on them. They are measured in the nightly tests.
 NIGHTLY = ("openssl-1.0.1e", "openssl-3.0.20")
-CLIENTS = tuple(client for client in all_clients() if client.name not in NIGHTLY)
+#: Clients of their time: their images take half an hour from nothing.
+OF_THEIR_TIME = tuple(client.name for client in all_clients() if client.brings_python)
+CLIENTS = tuple(client for client in all_clients() if client.name not in (*NIGHTLY, *OF_THEIR_TIME))
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +67,19 @@ def test_the_openssls_that_take_long_to_compile(tmp_path_factory: pytest.TempPat
         cell = data.find(f"debian-12/defaults/submission/{client}/default")
         assert cell is not None
         assert cell.outcome is Outcome.ACCEPTED
+    assert [cell.cell for cell in data.observations if cell.agree is False] == []
+    assert [cell.cell for cell in data.observations if cell.outcome in ("error", "timeout")] == []
+
+
+@pytest.mark.nightly
+def test_clients_of_their_time(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Protects the clients of old suites: each is made, gets through, and is agreed on."""
+    data = measure_clients(tmp_path_factory, OF_THEIR_TIME).data
+    assert data.run.missing == ()
+    for client in OF_THEIR_TIME:
+        cell = data.find(f"debian-12/defaults/submission/{client}/default")
+        assert cell is not None
+        assert cell.outcome is Outcome.ACCEPTED, cell.cell
     assert [cell.cell for cell in data.observations if cell.agree is False] == []
     assert [cell.cell for cell in data.observations if cell.outcome in ("error", "timeout")] == []
 

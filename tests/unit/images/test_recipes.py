@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.catalog.builds import Build, all_builds, find_openssl
-from harness.catalog.clients import all_clients, all_controls
+from harness.catalog.clients import all_clients, all_controls, find_client
 from harness.catalog.releases import Source, SourceKind, find_release
 from harness.errors import InfrastructureError, SourceError
 from harness.files import file_digest
@@ -325,3 +325,13 @@ def test_an_openssl_under_a_distributions_postfix_is_adapted_too(
     files = {file.name for file in context_files(folder, recipe.extra_folders(images_dir()))}
     assert ("adaptation/adapt.sh" in files) == adapted
     assert "openssl/build.sh" in files
+
+
+def test_a_client_brings_its_python_and_its_files_where_its_suite_has_none() -> None:
+    """Protects old suites: a client of 14.04 is made from its own package files, a build is not."""
+    recipe = client_recipe(find_client("phpmailer-php5.5"))
+    base = recipe.parents["BASE"]
+    assert base.name == "base-trusty-runtimes"
+    assert set(base_recipe("trusty").packages) < set(base.packages)
+    assert recipe.parents["PYTHON"].parents["BASE"] == base_recipe("bookworm")
+    assert "PYTHON" not in client_recipe(find_client("smtplib-debian13")).parents
