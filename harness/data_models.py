@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -79,10 +80,20 @@ def read_json_data(model: type[T], text: str | bytes) -> T:
     from pydantic import ValidationError
 
     try:
-        data: T = load_form(model).validate_json(text, strict=True)
+        data: T = load_form(model).validate_json(_replace_surrogates(text), strict=True)
     except ValidationError as error:
         raise DataError(list_problems(error, model)) from None
     return data
+
+
+def _replace_surrogates(text: str | bytes) -> str | bytes:
+    """The JSON without halves of pairs of UTF-16, which Python reads and pydantic does not.
+
+    They stand for bytes that are no text (PEP 383).
+    """
+    if isinstance(text, bytes) or not _SURROGATE.search(text):
+        return text
+    return json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8", "replace")
 
 
 def check_json_file(model: type[T], text: str, path: Path, *, data: Any = None) -> T:
@@ -251,6 +262,7 @@ def show_value(value: object) -> str:
     return _SHORT.repr(value)
 
 
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
 _SHORT.maxlevel = 3

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.clients.contract import ClientResult
+from harness.clients.contract import ClientOutcome, ClientResult
 
 _Lines = tuple[str, ...]
 
@@ -35,6 +35,8 @@ class _Grounds(_Evidence):
 class _ClientEvidence(ClientResult):
     """A client's result, with the version of its contract."""
 
+    id: str = ""
+    outcome: ClientOutcome = "error"
     contract: Annotated[int, Field(ge=1, le=1)] = 1
 
 

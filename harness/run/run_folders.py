@@ -37,4 +37,5 @@ def run_folder(named: Path | None) -> Path:
             f"there is no run in {folder}",
             next_step="'postfix-matrix run' makes one; --run names another folder",
         )
-    return Path(os.path.realpath(folder))
+    # The message about a link that leads nowhere names the link.
+    return Path(os.path.realpath(folder)) if folder.is_dir() else folder
