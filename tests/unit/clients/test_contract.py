@@ -84,12 +84,21 @@ def test_what_the_contract_does_not_know_is_passed_over() -> None:
         ('{"contract": 2, "id": "c", "outcome": "accepted"}', "contract is 2, not 1"),
         ('{"contract": 1, "outcome": "accepted"}', "id: this key is missing"),
         ('{"contract": 1, "id": "c", "outcome": "fine"}', "outcome: cannot be 'fine'"),
-        ('{"contract": 1, "id": "c", "outcome": "refused", "stage": "lunch"}', "stage: cannot be 'lunch'"),
+        (
+            '{"contract": 1, "id": "c", "outcome": "refused", "stage": "lunch"}',
+            "stage: cannot be 'lunch'",
+        ),
         ('{"contract": 1, "id": "c", "outcome": "accepted", "protocol": "TLS1"}', "'TLS1'"),
         ('{"contract": 1, "id": "c", "outcome": []}', "outcome"),
         ('{"contract": 1, "id": "c", "outcome": "refused"}', "stage is missing"),
-        ('{"contract": 1, "id": "c", "outcome": "accepted", "bits": "many"}', "bits: cannot be 'many'"),
-        ('{"contract": 1, "id": "c", "outcome": "accepted", "dialogue": 5}', "dialogue: cannot be 5"),
+        (
+            '{"contract": 1, "id": "c", "outcome": "accepted", "bits": "many"}',
+            "bits: cannot be 'many'",
+        ),
+        (
+            '{"contract": 1, "id": "c", "outcome": "accepted", "dialogue": 5}',
+            "dialogue: cannot be 5",
+        ),
         ('{"contract": 1, "id": "c", "outcome": "accepted", "reply": {"text": "x"}}', "code"),
         (
             '{"contract": 1, "id": "c", "outcome": "accepted", "reply": {"code": "a"}}',

@@ -16,7 +16,7 @@ _NO_SAY = (
     "catalog/__init__.py", "catalog/builds.py", "catalog/checksum_trust.py",
     "catalog/openssl_abi.py", "catalog/package_files.py", "catalog/plan.py", "catalog/pools.py",
     "catalog/releases.py", "catalog/rules.py",
-    "__init__.py", "errors.py", "files.py", "paths.py",
+    "__init__.py", "errors.py", "files.py", "paths.py", "data_models.py", "input_files.py", "json_text.py", "scenarios/policy_file.py",
     "observations/counting.py", "observations/evidence_names.py", "observations/licence.py",
     "observations/local_paths.py", "observations/run_record.py",
     "observations/journal.py", "observations/record.py", "observations/run_folder.py",

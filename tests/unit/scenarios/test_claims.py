@@ -190,9 +190,9 @@ def test_a_users_policies_add_to_the_tools(tmp_path: Path) -> None:
     [
         ("x = 1\n", "unknown key"),
         ('[[policy]]\nname = "a"\n', "expect: this key is missing"),
-        ('[[policy]]\nname = "a"\noffers = ["x"]\n', "policy.a.offers"),
+        ('[[policy]]\nname = "a"\noffers = ["x"]\n', "policy.offers"),
         ('[[policy]]\nname = "a"\n[[policy.expect]]\noutcome = "x"\n', "policy.a.expect.outcome"),
-        ('[[policy]]\nname = "a"\nfoo = 1\n', "policy.a.foo"),
+        ('[[policy]]\nname = "a"\nfoo = 1\n', "policy.foo: unknown key"),
         ("[[policy", "is not TOML"),
     ],
 )

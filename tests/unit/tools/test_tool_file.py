@@ -175,7 +175,7 @@ HEAD = 'title = "T"\ncommand = ["true"]\n'
         ("network = 1", "network: cannot be 1"),
         ('network = "true"', "network: cannot be 'true'"),
         ("time_limit = true", "time_limit: cannot be True"),
-        ('vars = {a = "\\u0000"}', "vars: cannot be '\\x00'"),
+        ('vars = {a = "\\u0000"}', "vars.a: cannot be '\\x00'"),
         ('files = ["\\u0000"]', "files: cannot be '\\x00'"),
         ('needs = {wheels = "roles"}', "wheels: roles is not a file"),
         ('needs = {debs = ["roles"]}', "debs: roles is not a file"),
