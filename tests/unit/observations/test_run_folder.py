@@ -150,7 +150,7 @@ def test_evidence_outside_the_run_folder_is_not_read(folder: Path, name: str) ->
 
 
 def test_missing_or_empty_evidence_is_none(folder: Path) -> None:
-    """A report of a killed run is made with what there is; evidence is written whole, or damaged."""
+    """A report of a killed run is made with what there is; files are written whole."""
     data = load_run(folder)
     observation = data.observations[0]
     path = folder / str(observation.evidence)
