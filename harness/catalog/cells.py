@@ -11,6 +11,15 @@ from harness.tls import NAMED_SERVICES, Offer, Service
 CONTROL_PREFIX = "control-"
 
 
+#: The names of clients that send a recorded first flight and complete no handshake begin with this.
+SIMULATED_PREFIX = "hello-"
+
+
+def is_simulated(client: str) -> bool:
+    """Whether a client only sends a recorded hello: its cells show what a server would choose."""
+    return client.startswith(SIMULATED_PREFIX)
+
+
 def is_control(build: str) -> bool:
     """Whether a cell's "build" is a control instead of a build under test."""
     return build.startswith(CONTROL_PREFIX)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, TypeVar
 
@@ -16,8 +16,9 @@ from harness.catalog.builds import (
     find_openssl,
     known_builds,
 )
-from harness.catalog.cells import CONTROL_PREFIX, is_control
+from harness.catalog.cells import CONTROL_PREFIX, is_control, is_simulated
 from harness.catalog.peers import all_peers
+from harness.catalog.recordings import Recording, all_recordings
 from harness.catalog.releases import find_release, load_clients, load_data
 from harness.errors import UsageError
 from harness.tls import Protocol
@@ -37,6 +38,7 @@ class Client:
     ``pins``: its offer can be set; else it only has cells of the offer ``default``. ``unasked``: it
     is in a run that names no client. ``reference``: it is a user's image, which has no recipe.
     ``build``: its software is the Postfix of that build, on whose image its own is based.
+    ``recording``: it is no software, but a recorded hello that one driver sends for all of them.
     ``brings_python``: its driver's Python is not its suite's, but comes along from the base suite,
     for suites whose Python is too old. ``files``: NAME.toml has package files that its base has
     beside those of its suite, for a suite that is made from such files. ``fetches_files``: package
@@ -57,10 +59,16 @@ class Client:
     unasked: bool = False
     reference: str = ""
     build: str = ""
+    recording: Recording | None = None
     brings_python: bool = False
     daemon: bool = False
     files: str = ""
     fetches_files: bool = False
+
+    @property
+    def image_name(self) -> str:
+        """The name of its image: recorded clients share one."""
+        return RECORDED_IMAGE if self.recording else self.name
 
     @property
     def is_daemon(self) -> bool:
@@ -98,8 +106,10 @@ _TOOLS = {
     SENDER: "Postfix's own smtp(8), under its master(8); sends a mail",
     FINGER: "posttls-finger(1); shakes hands, sends no mail",
 }
+#: The name of the image that sends recorded hellos, and its folder under ``images/``.
+RECORDED_IMAGE, _RECORDED_RECIPE = "recorded-hellos", "clients/hello"
 #: The names of the other images of a run.
-_RESERVED = frozenset({"sasl", "dns", "peer"})
+_RESERVED = frozenset({"sasl", "dns", "peer", RECORDED_IMAGE})
 CLIENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _Named = TypeVar("_Named", Client, Control)
 
@@ -138,6 +148,34 @@ def build_clients() -> tuple[Client, ...]:
     return tuple(build_client(tool, build) for tool in _TOOLS for build in builds)
 
 
+def recorded_client(recording: Recording) -> Client:
+    """A client that sends a recorded hello; it has only the offer of the recording."""
+    return replace(
+        recording_driver(),
+        name=recording.client,
+        about=f"simulated: {recording.about}",
+        recording=recording,
+    )
+
+
+def recording_driver() -> Client:
+    """The client whose driver sends recorded hellos, and records those of other clients."""
+    return Client(
+        RECORDED_IMAGE,
+        _RECORDED_RECIPE,
+        base_suite(),
+        "sends and records hellos",
+        common=("clients/common",),
+        pins=False,
+    )
+
+
+@cache
+def recorded_clients() -> tuple[Client, ...]:
+    """Those of the catalog's recordings; a run has them only where they are named."""
+    return tuple(recorded_client(recording) for recording in all_recordings())
+
+
 def is_build_client(name: str) -> bool:
     """Whether a client's name, or a glob for one, denotes a build's Postfix."""
     return name.startswith(tuple(f"{tool}-" for tool in _TOOLS))
@@ -159,6 +197,7 @@ def user_client(name: str, reference: str) -> Client:
     if (
         name in taken
         or is_build_client(name)
+        or is_simulated(name)
         or is_control(name)
         or not CLIENT_NAME.fullmatch(name)
     ):
@@ -188,6 +227,8 @@ def find_client(name: str) -> Client:
                     next_step="'postfix-matrix list clients' shows the clients",
                 )
             return build_client(tool, build.id)
+    if is_simulated(name):
+        return _find_by_name("recorded client", name, recorded_clients())
     return _find_by_name("client", name, all_clients())
 
 

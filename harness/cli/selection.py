@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import click
+
+from harness.catalog.aliases import describe_stand_ins, find_software
 from harness.cli.argument_checks import InputFolder
 from harness.cli.completion import COMPLETE_AXIS
 from harness.cli.grouped_help import OptionGroup, grouped_option
+from harness.cli.printing import print_text
 
 _AXES = (
     ("--builds", "-b", "Only these builds, such as 'debian-*' or postfix-3.7.11+openssl-1.1.1w."),
@@ -42,6 +46,24 @@ def narrowing_options(
     return _with_axes(command, tuple(axes))
 
 
+def _replace_aliases(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The globs of -c, where a name that people search for is given as the clients for it.
+
+    What stands for what is printed on standard error: it is other software.
+    """
+    globs: list[str] = []
+    for glob in (glob.strip() for value in values for glob in value.split(",")):
+        software = find_software(glob)
+        if software is None:
+            globs.append(glob)
+        else:
+            print_text(describe_stand_ins(glob, software), err=True)
+            globs += software.stand_ins
+    return tuple(globs)
+
+
 def _with_axes(
     command: Callable[..., Any], axes: tuple[tuple[str, str, str], ...]
 ) -> Callable[..., Any]:
@@ -54,6 +76,7 @@ def _with_axes(
             metavar="GLOBS",
             help=text,
             shell_complete=COMPLETE_AXIS[name],
+            callback=_replace_aliases if name == "--clients" else None,
         )
         command = option(command)
     return grouped_option(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.catalog.builds import UserAdditions, check_image_name
-from harness.catalog.clients import Client, user_client
+from harness.catalog.clients import Client, recorded_client, user_client
+from harness.catalog.recordings import RECORDED_PREFIX, all_recordings, read_recordings
 from harness.catalog.references import check_reference
 from harness.catalog.releases import Release
+from harness.catalog.selectors import select_names
 from harness.cli.argument_checks import AnyText
 from harness.cli.grouped_help import OptionGroup, grouped_option
 from harness.errors import UsageError
@@ -54,7 +57,7 @@ _CLIENT = grouped_option(
     multiple=True,
     metavar="NAME=REFERENCE",
     help="Measure with your own client too: an image that keeps the client contract "
-    "(docs/client-contract.md; 'clients check' tries it).",
+    "(docs/client-contract.md; 'clients check' tries it), or a file of 'clients record', FILE.tsv.",
 )
 
 
@@ -69,17 +72,37 @@ def read_clients(values: Iterable[str]) -> tuple[Client, ...]:
     Raises:
         UsageError: a value is wrong, or names a client twice.
     """
-    return tuple(_index_by_name("--client", map(_parse_client, values)).values())
+    parsed = (named for value in values for named in _parse_client(value))
+    return tuple(_index_by_name("--client", parsed).values())
 
 
-def _parse_client(value: str) -> tuple[str, Client]:
+def _parse_client(value: str) -> Iterator[tuple[str, Client]]:
+    """The clients that a value names: an image, or recordings of a file."""
     name, _, reference = value.partition("=")
     if not reference:
         raise UsageError(
             f"--client {value} names no image", next_step="write it as --client NAME=REFERENCE"
         )
+    if reference.endswith(".tsv"):
+        yield from _read_recorded_clients(name, Path(reference))
+        return
     with _naming_option("--client", value):
-        return name, user_client(name, check_reference(reference))
+        client = user_client(name, check_reference(reference))
+    yield name, client
+
+
+def _read_recorded_clients(glob: str, path: Path) -> Iterator[tuple[str, Client]]:
+    """The clients of a file of recorded hellos that a glob chooses."""
+    known = {recording.client: recording for recording in read_recordings(path)}
+    taken = [recording.client for recording in all_recordings() if recording.client in known]
+    if taken:
+        raise UsageError(
+            f"{path}: {taken[0]} cannot be the name of a recording",
+            cause="the tool already has that name",
+            next_step=f"write another one in its line, such as {RECORDED_PREFIX}mine",
+        )
+    for name in select_names("recording", list(known), [glob]):
+        yield name, recorded_client(known[name])
 
 
 def source_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -27,6 +27,9 @@ ClientOutcome = Literal[
     "timeout",
     "hung-up",
     "error",
+    # Of a driver of recorded hellos alone.
+    "would-negotiate",
+    "would-be-refused",
 ]
 ClientStage = Literal[
     "connect",
@@ -43,6 +46,10 @@ ClientStage = Literal[
 ClientProtocol = Literal["SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]
 OUTCOMES: frozenset[ClientOutcome] = frozenset(get_args(ClientOutcome))
 STAGES: frozenset[ClientStage] = frozenset(get_args(ClientStage))
+
+
+#: How the error of a recorded hello begins where the client's own limits decide, not the server.
+BY_CLIENT = "would be refused by the client: "
 
 
 class ClientProtocolError(ValueError):
@@ -68,7 +75,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request to a client for one SMTP dialogue. ``time_limit`` is in seconds."""
+    """A request to a client for one SMTP dialogue. ``time_limit`` is in seconds.
+
+    ``hello`` is the first flight that a driver of recorded hellos has to send; b"" for all others.
+    """
 
     id: str
     host: str
@@ -80,6 +90,7 @@ class Request:
     message: Message
     credentials: Credentials | None = None
     time_limit: float = 10.0
+    hello: bytes = b""
 
     def to_dict(self, *, secret: bool = True) -> dict[str, Any]:
         """The request as the contract's JSON object; without the password unless ``secret``.
@@ -107,6 +118,7 @@ class Request:
             },
             "time_limit": self.time_limit,
             **({"extras": extras} if (extras := _extras_data(self.offer.extras)) else {}),
+            **({"hello": self.hello.hex()} if self.hello else {}),
         }
 
     def _tls_mode(self) -> str:
@@ -165,7 +177,8 @@ class ClientResult:
 
     ``peer_certificate``: the server certificate as it was received, PEM, where the software shows
     it. ``resumed``: whether the second connection resumed the session of the first; None where
-    that was not requested.
+    that was not requested. ``prime_bits``: the size of the prime of a Diffie-Hellman exchange;
+    only a driver of recorded hellos reports it.
     """
 
     id: str
@@ -183,10 +196,14 @@ class ClientResult:
     dialogue: tuple[str, ...] = ()
     peer_certificate: str | None = None
     resumed: bool | None = None
+    prime_bits: Annotated[int, Ge(0)] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The result as the contract's JSON object."""
-        return {"contract": CONTRACT, **asdict(self), "dialogue": list(self.dialogue)}
+        data = {"contract": CONTRACT, **asdict(self), "dialogue": list(self.dialogue)}
+        if self.prime_bits is None:
+            del data["prime_bits"]
+        return data
 
     @classmethod
     def from_json(cls, line: str) -> ClientResult:
@@ -210,6 +227,10 @@ class ClientResult:
             raise ClientProtocolError(
                 f"{problem.key}: {problem.what} (expected {problem.expected or 'the key'})"
             ) from error
-        if result.outcome in ("refused", "hung-up") and result.stage is None:
+        if result.outcome in _STAGED and result.stage is None:
             raise ClientProtocolError(f"stage is missing, where the outcome is {result.outcome}")
         return result
+
+
+#: Outcomes that name the stage at which they came about.
+_STAGED = ("refused", "hung-up", "would-be-refused")

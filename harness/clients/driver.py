@@ -127,30 +127,34 @@ class Driver:
             if request.offer.extras.presents_certificate:
                 await self._place_certificates()
         except InfrastructureError as error:
-            return _error_result(request, str(error))
+            return _error_result(request.id, str(error))
+        return await self.send_line(request.id, request.to_json(), request.time_limit)
+
+    async def send_line(self, name: str, line: str, time_limit: float) -> ClientResult:
+        """Send one line to the running driver, and wait for the answer with the id ``name``."""
         stream = self._stream
         if stream is None:
-            return _error_result(request, f"{DIED} as it started")
+            return _error_result(name, f"{DIED} as it started")
         future: asyncio.Future[ClientResult] = self._loop.create_future()
-        self._waiting[request.id] = future
+        self._waiting[name] = future
         began = time.monotonic()
         try:
-            stream.write(request.to_json() + "\n")
-            return await self._await_result(future, request.time_limit)
+            stream.write(f"{line}\n")
+            return await self._await_result(future, time_limit)
         except TimeoutError:
-            limit = request.time_limit + GRACE
+            limit = time_limit + GRACE
             if self._last_answer < began and stream is self._stream:
                 # It gave no other request an answer either: it was stopped, or cut off.
                 self._stream = None
                 await asyncio.to_thread(self._remove_container)
-                return _error_result(request, f"{DIED}: it gave no answer in {limit:g} s")
+                return _error_result(name, f"{DIED}: it gave no answer in {limit:g} s")
             return _error_result(
-                request, f"the driver gave no answer in {limit:g} s: {_last_errors(stream)}"
+                name, f"the driver gave no answer in {limit:g} s: {_last_errors(stream)}"
             )
         except OSError as error:
-            return _error_result(request, f"the driver's pipe is closed: {error}")
+            return _error_result(name, f"the driver's pipe is closed: {error}")
         finally:
-            self._waiting.pop(request.id, None)
+            self._waiting.pop(name, None)
 
     async def _await_result(
         self, future: asyncio.Future[ClientResult], time_limit: float
@@ -310,8 +314,8 @@ def describe_unavailable(needed: Iterable[str], able: frozenset[str]) -> str:
     return f"this client cannot be told {' or '.join(unavailable)}" if unavailable else ""
 
 
-def _error_result(request: Request, why: str) -> ClientResult:
-    return ClientResult(request.id, "error", error=why)
+def _error_result(name: str, why: str) -> ClientResult:
+    return ClientResult(name, "error", error=why)
 
 
 def _last_errors(stream: LineStream) -> str:

@@ -121,7 +121,7 @@ def client_recipe(client: Client) -> Recipe:
         args["OPENSSL_VERSION"] = client.openssl
         parents["OPENSSL"] = openssl_recipe(_find_flavour(client.openssl, client.flavour))
     return Recipe(
-        f"client-{client.name}",
+        f"client-{client.image_name}",
         RecipeKind.CLIENT,
         client.recipe,
         args=args,

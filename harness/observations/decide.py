@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from harness.clients.contract import ClientResult
+from harness.clients.contract import BY_CLIENT, ClientResult
 from harness.observations.groups import comparable_group
 from harness.observations.reasons import (
     INAPPROPRIATE_FALLBACK,
@@ -101,6 +101,8 @@ def decide_cell(
             return replace(base, outcome=Outcome.PLAINTEXT, stage=None)
         case "hung-up":
             return replace(base, outcome=Outcome.HUNG_UP, decided_by="client")
+        case "would-negotiate":
+            return _decide_negotiation(base, result)
         case "error":
             return replace(base, reason="driver", decided_by="harness", notes=(result.error or "",))
     fatal = _fatal_lines(result, server)
@@ -117,6 +119,8 @@ def decide_cell(
                 reason=None if reason == "unrecognised" else reason,
                 decided_by="server",
             )
+    if result.outcome == "would-be-refused":
+        return _decide_simulated_refusal(base, offer, result, server, control)
     return _decide_refused(base, offer, result, server, control)
 
 
@@ -244,6 +248,40 @@ def _decide_accepted(base: Decision, offer: Offer, control: ControlEvidence) -> 
             notes=(f"told to offer {offer}, negotiated {ignored}",),
         )
     return replace(base, outcome=Outcome.ACCEPTED, stage=None)
+
+
+def _decide_negotiation(base: Decision, result: ClientResult) -> Decision:
+    """What a server chose for a recorded hello; the reason is what it asks for beyond that."""
+    reason = first_reason("client", result.error) if result.error else None
+    notes = (result.error,) if result.error else ()
+    return replace(
+        base,
+        outcome=Outcome.WOULD_NEGOTIATE,
+        stage=None,
+        reason=reason,
+        server_saw=None,
+        agree=None,
+        notes=notes,
+    )
+
+
+def _decide_simulated_refusal(
+    base: Decision,
+    offer: Offer,
+    result: ClientResult,
+    server: ServerLog,
+    control: ControlEvidence,
+) -> Decision:
+    """As a refusal, by the same proof; but no client was refused, so it has a name of its own."""
+    error = result.error or ""
+    if error.startswith(BY_CLIENT):
+        reason = first_reason("client", error) or UNRECOGNISED
+        return replace(base, outcome=Outcome.WOULD_BE_REFUSED, reason=reason,
+                       decided_by="client", notes=(error,))  # fmt: skip
+    refused = _decide_refused(base, offer, result, server, control)
+    if refused.outcome is Outcome.REFUSED:
+        return replace(refused, outcome=Outcome.WOULD_BE_REFUSED)
+    return refused
 
 
 def _merge_views(base: Decision) -> TlsView | None:

@@ -77,7 +77,7 @@ NO_SHARED_CIPHER = "no-shared-cipher"
 def needs_grounds(decision: Decision) -> bool:
     """Whether the permissive copies of the build have to show a decision's obstacles."""
     return (
-        decision.outcome is Outcome.REFUSED
+        decision.outcome in (Outcome.REFUSED, Outcome.WOULD_BE_REFUSED)
         and decision.stage is Stage.HANDSHAKE
         and decision.decided_by == "server"
         and decision.reason not in _BY_REASON
@@ -91,7 +91,7 @@ def find_obstacles(decision: Decision, offer: Offer, grounds: Grounds) -> tuple[
             return (Obstacle.CLIENT,)
         case Outcome.CONFIG_REJECTED:
             return (Obstacle.SETTINGS,)
-        case Outcome.NOT_OFFERED | Outcome.REFUSED:
+        case Outcome.NOT_OFFERED | Outcome.REFUSED | Outcome.WOULD_BE_REFUSED:
             return _refusal_obstacles(decision, offer, grounds)
     return ()
 

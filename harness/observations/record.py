@@ -15,7 +15,9 @@ from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge, Le, Lt
 
+from harness.catalog.cells import is_simulated
 from harness.data_models import DataError, DataProblem, read_json_data, show_value
+from harness.outcomes import SIMULATED
 from harness.outcomes import Outcome as Outcome
 
 #: Version of the observation's form; raised when a field changes its meaning.
@@ -26,6 +28,8 @@ Seconds = Annotated[float, Ge(0), Lt(math.inf)]
 SchemaOne = Annotated[int, Ge(SCHEMA), Le(SCHEMA)]
 #: For a dataclass: no other keys.
 NO_OTHER_KEYS: dict[str, Any] = {"extra": "forbid"}
+#: It says of an observation what its client and outcome say; for people's scripts.
+_SIMULATED_KEY = re.compile(r',\s*"simulated"\s*:\s*true(?=\s*[,}])')
 _SCHEMA_KEY = re.compile(r'"schema"\s*:')
 
 
@@ -171,12 +175,19 @@ class Observation:
     schema: SchemaOne = SCHEMA
     __pydantic_config__: ClassVar[dict[str, Any]] = NO_OTHER_KEYS
 
+    @property
+    def is_simulated(self) -> bool:
+        """Whether no client was there: a recorded hello was sent (``would-negotiate``, …)."""
+        return is_simulated(self.client) or self.outcome in SIMULATED
+
     def to_json(self) -> str:
         """The observation as one line of JSON, without the line's end."""
         data = asdict(self)
         for key in ("taken_over", "again"):
             if data[key] is None:
                 del data[key]
+        if self.is_simulated:
+            data["simulated"] = True
         return json.dumps(data, ensure_ascii=False)
 
     @classmethod
@@ -187,7 +198,7 @@ class Observation:
             DataError: not JSON, another schema, a key is missing or unknown, or a value has a wrong
                 type or is not of its vocabulary.
         """
-        observation = read_json_data(cls, line)
+        observation = read_json_data(cls, _SIMULATED_KEY.sub("", line, count=1))
         if not _SCHEMA_KEY.search(line):
             raise DataError([DataProblem(("schema",), "this key is missing", str(SCHEMA))])
         return observation

@@ -142,6 +142,7 @@ def _describe_default(observation: Observation | None) -> str:
         return "?"
     sign = SIGNS[observation.outcome].glyph
     view = observation.server_saw or observation.client_saw
-    if observation.outcome is Outcome.ACCEPTED and view is not None:
+    negotiated = (Outcome.ACCEPTED, Outcome.WOULD_NEGOTIATE)
+    if observation.outcome in negotiated and view is not None:
         return f"{sign} {view.protocol}"
     return f"{sign} {short_word(observation)}"

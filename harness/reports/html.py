@@ -76,6 +76,7 @@ def render_html(data: RunData) -> str:
             warnings=WARNINGS,
             grid=grid,
             summary=grid.summary,
+            has_simulated=any(cell.is_simulated for cell in data.observations),
             titles=offer_titles(grid.offers),
             contents=grid.contents,
             cite=how_to_cite(data.run),

@@ -3,18 +3,21 @@
 One suite per build and scenario; a case is an expectation of the scenario, or a group of cells that
 a check found alike (``check.json``). A case has at most one failure or error: what was not measured
 is an error, what does not apply or was not checked is skipped. A known failure that is wrong itself
-is a failure.
+is a failure. A case that rests on simulated cells says so: only a check's can, as no expectation
+rests on them.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from harness.catalog.cells import is_simulated
 from harness.observations.run_folder import RunData
 from harness.observations.run_json import RunRecord
 from harness.plain_text import escape_controls
@@ -33,7 +36,8 @@ JUNIT_FILE = "junit.xml"
 class JUnitCase:
     """One case. ``problem`` is "failure", "error" or "skipped", "" for none.
 
-    ``message`` is one line, ``text`` has all; ``evidence`` are cells that have it.
+    ``message`` is one line, ``text`` has all; ``evidence`` are cells that have it. ``simulated`` is
+    how many of its cells no client had, but a recorded hello.
     """
 
     name: str
@@ -43,6 +47,7 @@ class JUnitCase:
     file: str = ""
     line: int | None = None
     evidence: tuple[str, ...] = ()
+    simulated: int = 0
 
 
 @dataclass(slots=True)
@@ -92,7 +97,7 @@ def make_suites(data: RunData, check: Mapping[str, Any] | None = None) -> list[J
             suite_of(on_build.build, verdict.scenario).cases += _expectation_cases(
                 on_build, verdict.scenario
             )
-    for build, scenario, case in _check_cases(check or {}):
+    for build, scenario, case in _check_cases(check or {}, _count_simulated(data)):
         suite_of(build, scenario).cases.append(case)
     return [suite for suite in suites.values() if suite.cases]
 
@@ -123,12 +128,32 @@ def _expectation_case(judged: Judged, scenario: str) -> JUnitCase:
                      cells[:_MOST_COMMANDS])  # fmt: skip
 
 
-def _check_cases(check: Mapping[str, Any]) -> Iterator[tuple[str, str, JUnitCase]]:
-    """The cases of a check by build and scenario: one per group, and one for what is the same."""
+def _count_simulated(data: RunData) -> Counter[tuple[str, str, str]]:
+    """How many simulated cells each build, scenario and service of a run has."""
+    return Counter(
+        (observation.build, observation.scenario, observation.service)
+        for observation in data.observations
+        if observation.is_simulated
+    )
+
+
+def _check_cases(
+    check: Mapping[str, Any], simulated: Counter[tuple[str, str, str]]
+) -> Iterator[tuple[str, str, JUnitCase]]:
+    """The cases of a check by build and scenario: one per group, and one for what is the same.
+
+    ``simulated`` are the numbers of the run's simulated cells; those in no group are the same.
+    """
+    grouped = {
+        tuple(cell["cell"].split("/")) for g in check.get("groups", ()) for cell in g["cells"]
+    }
+    in_groups = Counter(place[:3] for place in grouped if is_simulated(place[3]))
     for same in check.get("same", ()):
         name = f"{same['service']}: as recorded"
         text = f"{same['cells']} cells"
-        yield same["build"], same["scenario"] or "", JUnitCase(name, text=text)
+        place = (same["build"], same["scenario"] or "", same["service"])
+        number = min(simulated[place] - in_groups[place], same["cells"])
+        yield *place[:2], JUnitCase(name, text=text, simulated=number)
     setting = _blamed_place(check)
     for number, group in enumerate(check.get("groups", ()), start=1):
         builds: dict[tuple[str, str], list[str]] = {}
@@ -160,8 +185,9 @@ def _group_case(
     file, line = setting if finding in (Finding.BROKEN, Finding.GONE) else ("", None)
     evidence = () if problem == "skipped" else tuple(cells[:_MOST_COMMANDS])
     return JUnitCase(
-        name, problem, f"{finding}: {group['text']}", "\n".join(lines), file, line, evidence
-    )
+        name, problem, f"{finding}: {group['text']}", "\n".join(lines), file, line, evidence,
+        simulated=sum(is_simulated(cell.split("/")[3]) for cell in cells),
+    )  # fmt: skip
 
 
 def _blamed_place(check: Mapping[str, Any]) -> tuple[str, int | None]:
@@ -210,13 +236,11 @@ def _case_element(case: JUnitCase, classname: str, run: str) -> ElementTree.Elem
     if case.file and case.line is not None:
         attributes["line"] = str(case.line)
     element = ElementTree.Element("testcase", attributes)
-    if case.evidence:
+    if named := list(_list_properties(case, run)):
         properties = ElementTree.SubElement(element, "properties")
-        for cell in case.evidence:
-            # A report goes to other machines: there a run goes by its id.
-            command = f"postfix-matrix show --run {run} {cell}"
+        for name, value in named:
             ElementTree.SubElement(
-                properties, "property", {"name": "evidence", "value": _clean_text(command)}
+                properties, "property", {"name": name, "value": _clean_text(value)}
             )
     if case.problem:
         problem = ElementTree.SubElement(
@@ -224,6 +248,16 @@ def _case_element(case: JUnitCase, classname: str, run: str) -> ElementTree.Elem
         )
         problem.text = _clean_text(case.text)
     return element
+
+
+def _list_properties(case: JUnitCase, run: str) -> Iterator[tuple[str, str]]:
+    """Names and values of a case's properties."""
+    if case.simulated > 0:
+        cells = "1 cell" if case.simulated == 1 else f"{case.simulated} cells"
+        yield "simulated", f"{cells} of recorded hellos: no client was there"
+    for cell in case.evidence:
+        # A report goes to other machines: there a run goes by its id.
+        yield "evidence", f"postfix-matrix show --run {run} {cell}"
 
 
 def _clean_text(text: str) -> str:

@@ -71,6 +71,20 @@ SIGNS: dict[str, Sign] = {
     Outcome.HUNG_UP: Sign(
         "↩", "hung up", "hung up", "The client closed the connection where it was told to."
     ),
+    Outcome.WOULD_NEGOTIATE: Sign(
+        "◇",
+        "",
+        "would negotiate (simulated)",
+        "Simulated: the server chose this for a client's recorded hello. No handshake was "
+        "completed and no message sent, so it is not counted as accepted.",
+    ),
+    Outcome.WOULD_BE_REFUSED: Sign(
+        "◆",
+        "refused",
+        "would be refused (simulated)",
+        "Simulated: the server refuses the recorded hello, or what it chose is beyond the limits "
+        "that the client is known to have.",
+    ),
     Outcome.TIMEOUT: Sign("…", "timeout", "timeout", "No answer within the cell's time."),
     Outcome.ERROR: Sign(
         "!", "error", "error", "The harness itself failed. Never counted as a refusal."
@@ -171,6 +185,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "control",
         "the client reports TLS with a control server that refuses every handshake",
     ),
+    "hello-retry-request": ("retry", "the server asks for another hello (HelloRetryRequest)"),
+    "certificate-requested": ("asks cc", "the server asks for a client certificate"),
+    "dh-key-too-large": ("DH size", "DH key larger than the client takes"),
+    "key-too-large": ("RSA key", "certificate's key larger than the client takes"),
     "ignored-offer": ("ignored", "the client ignored the offer that it was told to make"),
     "no-control": ("control", "no control shows what this client can do"),
     "contradicts-control": ("control", "the control contradicts the client"),
@@ -224,9 +242,9 @@ def short_word(observation: Observation | None) -> str:
     """At most nine characters to follow the glyph; empty where the glyph is enough."""
     if observation is None:
         return SIGNS[NOT_MEASURED].word
-    if observation.outcome is Outcome.ACCEPTED:
+    if observation.outcome in (Outcome.ACCEPTED, Outcome.WOULD_NEGOTIATE):
         return negotiated_beyond_offer(observation)
-    if observation.outcome is Outcome.REFUSED:
+    if observation.outcome in (Outcome.REFUSED, Outcome.WOULD_BE_REFUSED):
         return _refused_word(observation)
     return SIGNS[observation.outcome].word
 

@@ -6,6 +6,7 @@ import csv
 import io
 from typing import Any
 
+from harness.catalog.cells import is_simulated
 from harness.observations.record import Observation, Outcome, TlsView
 from harness.observations.run_folder import RunData
 from harness.plain_text import escape_controls
@@ -21,7 +22,7 @@ COLUMNS = (
     *(f"client_{name}" for name in _VIEW), *(f"server_{name}" for name in _VIEW),
     "agree", "control", "seconds", "config", "image", "evidence", "why_not_measured",
     "trust", "obstacles", "without_certificate", "taken_over_run", "taken_over_measured",
-    "compared_with_defaults", "changed", "run", "measured", "tool", "licence",
+    "compared_with_defaults", "changed", "run", "measured", "tool", "licence", "simulated",
 )  # fmt: skip
 #: A spreadsheet runs a cell that begins with one of these as a formula; some take full-width forms.
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
@@ -65,6 +66,7 @@ def _flatten_cell(data: RunData, cell: GridCell, place: tuple[str, str, str]) ->
         "postfix": image.postfix if image else None, "openssl": image.openssl if image else None,
         "build_note": build_note(image), "image": image.id if image else None,
         "why_not_measured": cell.why, "licence": data.run.licence,
+        "simulated": "true" if is_simulated(cell.column.client) else None,
         "run": data.run.id, "tool": f"{data.run.tool.name} {data.run.tool.version}",
     }  # fmt: skip
     if cell.observation is None:

@@ -36,6 +36,8 @@ STYLES: dict[str, str] = {
     Outcome.CLIENT_INCAPABLE: "bright_black",
     Outcome.CONFIG_REJECTED: "magenta",
     Outcome.HUNG_UP: "cyan",
+    Outcome.WOULD_NEGOTIATE: "bright_cyan",
+    Outcome.WOULD_BE_REFUSED: "bright_magenta",
     Outcome.TIMEOUT: "bold red",
     Outcome.ERROR: "bold white on red",
     NOT_MEASURED: "bright_black",

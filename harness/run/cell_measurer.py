@@ -161,8 +161,8 @@ class CellMeasurer:
             second = await self._measure_once(cell, endpoint, control)
             if second is not None and second.observation.outcome is not Outcome.REFUSED:
                 first = measured.observation
-                told = f"{first.outcome} at first, with nothing that explains it: {first.reason}"
-                return _add_faults(second, [told])
+                fault = f"{first.outcome} at first, with nothing that explains it: {first.reason}"
+                return _add_faults(second, [fault])
         return measured
 
     async def _measure_connected(

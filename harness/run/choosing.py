@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from harness.catalog.builds import NO_ADDITIONS, Build, UserAdditions, all_builds, known_builds
+from harness.catalog.cells import is_simulated
 from harness.catalog.clients import (
     Client,
     all_clients,
     build_clients,
     find_client,
     is_build_client,
+    recorded_clients,
 )
 from harness.catalog.peers import Peer, all_peers, has_cells_of
 from harness.catalog.releases import Release
@@ -107,7 +109,7 @@ def choose_clients(
     These are the user's clients, if the pool has any, and else the catalog's default clients; with
     ``keeps_defaults`` both.
     The builds' own smtp(8) is chosen by globs that begin with its name: ``smtp-*`` has them, ``*``
-    has not, since there are as many as there are builds.
+    has not, since there are as many as there are builds. So are recorded clients: ``hello-*``.
 
     Raises:
         UsageError: a pattern that matches nothing.
@@ -126,23 +128,36 @@ def choose_clients(
             *(name for name in default_names if any(has_cells_of(name, s) for s in services)),
             *globs,
         ]
-    expanded = [name for word in globs for name in _expand_build_glob(word)]
-    plain = [candidate.name for candidate in pool]
-    build_names = dict.fromkeys(name for name in expanded if is_build_client(name))
-    chosen = select_names("client", [*plain, *build_names], expanded)
+    expanded = [name for word in globs for name in _expand_prefixed_glob(word, pool)]
+    plain = [candidate.name for candidate in pool if not is_simulated(candidate.name)]
+    prefixed = dict.fromkeys(name for name in expanded if _is_prefixed(name))
+    chosen = select_names("client", [*plain, *prefixed], expanded)
     # "*" has the peers of outbound mail too, of which an inbound cell has none.
     return tuple(name for name in chosen if any(has_cells_of(name, s) for s in services)) or chosen
 
 
-def _expand_build_glob(word: str) -> list[str]:
-    """A glob for the builds' own smtp(8) as the names that it chooses; any other glob as it is."""
+def _is_prefixed(name: str) -> bool:
+    """Whether a name or glob is of clients that ``*`` does not choose: Postfix's, or recordings."""
+    return is_build_client(name) or is_simulated(name)
+
+
+def _expand_prefixed_glob(word: str, pool: Pool) -> list[str]:
+    """A glob for prefixed clients as the names that it chooses; any other glob as it is."""
     glob = word.removeprefix("!")
-    if not is_build_client(glob):
+    if not _is_prefixed(glob):
         return [word]
+    sign = word[: len(word) - len(glob)]
+    if is_simulated(glob):
+        names = dict.fromkeys(
+            candidate.name
+            for candidate in (*pool, *recorded_clients())
+            if is_simulated(candidate.name)
+        )
+        return [sign + name for name in select_names("recorded client", list(names), [glob])]
     known = [of_build.name for of_build in build_clients()]
     if glob not in known and "+" in glob and not any(c in glob for c in "*?["):
         known.append(find_client(glob).name)
-    return [word[: len(word) - len(glob)] + name for name in select_names("client", known, [glob])]
+    return [sign + name for name in select_names("client", known, [glob])]
 
 
 def _is_default(candidate: Client | Peer, *, has_users: bool) -> bool:

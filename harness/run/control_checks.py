@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from harness.catalog.cells import Cell
+from harness.catalog.cells import Cell, is_simulated
 from harness.catalog.clients import Control, all_controls
 from harness.clients.controls import FORBIDDING, control_cell, controls_for, forbidding_controls
 from harness.errors import FaultError, HarnessError
@@ -30,7 +30,9 @@ RecordCell = Callable[[Measured], Observation]
 #: A control's cell that an earlier run measured, if it did.
 FindKnown = Callable[[Cell], Observation | None]
 #: The outcomes of a client at the control that forbids; one that is told to hang up may do so.
-_WITHOUT_TLS = frozenset({Outcome.REFUSED, Outcome.PLAINTEXT, Outcome.HUNG_UP})
+_WITHOUT_TLS = frozenset(
+    {Outcome.REFUSED, Outcome.PLAINTEXT, Outcome.HUNG_UP, Outcome.WOULD_BE_REFUSED}
+)
 #: What a control's cell comes to where the client or the control did not answer.
 _SHOWS_NOTHING = frozenset({Outcome.ERROR, Outcome.TIMEOUT})
 #: With what a control's own cells are measured: nothing is shown of their client yet.
@@ -94,9 +96,9 @@ class ControlChecks:
             observation, note = await self._observe_control(
                 control_cell(control, service, client, offer)
             )
-            if observation is not None and observation.outcome in (
-                Outcome.ACCEPTED,
-                Outcome.HUNG_UP,
+            if observation is not None and (
+                observation.outcome in (Outcome.ACCEPTED, Outcome.HUNG_UP)
+                or is_granted(observation)
             ):
                 proof = await self._ask_forbidding(client, service, offer, observation.cell)
                 return replace(proof, resumes=bool(observation.resumed))
@@ -123,7 +125,9 @@ class ControlChecks:
         for control in forbidding_controls(all_controls()):
             cell = control_cell(control, service, client, offer)
             observation, note = await self._observe_control(cell)
-            if observation is not None and observation.outcome is Outcome.ACCEPTED:
+            if observation is not None and (
+                observation.outcome is Outcome.ACCEPTED or is_granted(observation)
+            ):
                 why = f"{cell.id}: it reports TLS with a server that refuses every handshake"
                 return ControlEvidence(cell.id, works=None, why=why, lack=CANNOT_REFUSE)
             if observation is None or observation.outcome not in _WITHOUT_TLS:
@@ -165,8 +169,7 @@ class ControlChecks:
 
     async def _measure_control(self, cell: Cell, endpoint: Endpoint) -> Observation | None:
         """Measure a control's cell; a failure must happen twice before it counts as inability."""
-        expected = Outcome.REFUSED if cell.scenario == FORBIDDING else Outcome.ACCEPTED
-        expected = Outcome.HUNG_UP if cell.offer.extras.hangup else expected
+        expected = _expected_outcome(cell)
         measured = await self._measure(cell, endpoint, UNPROVED)
         if measured is not None and measured.observation.outcome is not expected:
             measured = await self._measure(cell, endpoint, UNPROVED)
@@ -176,3 +179,21 @@ class ControlChecks:
             self._failed.add(cell)
             raise FaultError(f"{cell.id}: {measured.observation.outcome}")
         return None if measured is None else self._record(measured)
+
+
+def is_granted(observation: Observation) -> bool:
+    """Whether the server chose something for a recorded hello, whatever its client would say."""
+    by_client = observation.decided_by == "client"
+    return observation.outcome is Outcome.WOULD_NEGOTIATE or (
+        observation.outcome is Outcome.WOULD_BE_REFUSED and by_client
+    )
+
+
+def _expected_outcome(cell: Cell) -> Outcome:
+    """The outcome of a control's cell with a client that can make the offer."""
+    refuses = cell.scenario == FORBIDDING
+    if is_simulated(cell.client):
+        return Outcome.WOULD_BE_REFUSED if refuses else Outcome.WOULD_NEGOTIATE
+    if cell.offer.extras.hangup:
+        return Outcome.HUNG_UP
+    return Outcome.REFUSED if refuses else Outcome.ACCEPTED

@@ -87,7 +87,7 @@ class InstanceFaults:
             FaultError: one was.
         """
         if line := self._target.join.log.find_kill(self._instance.pids):
-            self._fail(f"a process of its Postfix was ended from outside: {line}")
+            self._raise_fault(f"a process of its Postfix was ended from outside: {line}")
 
     def check_lines(self, lines: Iterable[str]) -> None:
         """Check that the lines of a dialogue or a death do not tell of a lost Dovecot.
@@ -110,10 +110,10 @@ class InstanceFaults:
         end = asyncio.get_running_loop().time() + target.pace.stretch(LOG_LIMIT)
         while not any(mark in line.text for line in target.join.log.other.get(_TAG, ())):
             if asyncio.get_running_loop().time() > end:
-                self._fail("what its Postfix logs does not arrive")
+                self._raise_fault("what its Postfix logs does not arrive")
             await asyncio.sleep(0.02)
 
-    def _fail(self, what: str) -> NoReturn:
+    def _raise_fault(self, what: str) -> NoReturn:
         raise FaultError(
             f"{self._instance.scenario} on {self._target.name}: {what}",
             cause="a process was killed or stopped from outside, or memory has run out",

@@ -19,6 +19,7 @@ from harness.catalog.cells import Cell
 from harness.clients.contract import ClientResult, Credentials, Message, Request
 from harness.clients.controls import PERMISSIVE
 from harness.clients.driver import CA_FILE, Driver
+from harness.clients.recorded_driver import RecordedDriver
 from harness.observations.certificates import certificate_view, client_trust
 from harness.observations.decide import (
     ControlEvidence,
@@ -140,7 +141,7 @@ class Measured:
 async def measure(
     cell: Cell,
     endpoint: Endpoint,
-    driver: Driver,
+    driver: Driver | RecordedDriver,
     control: ControlEvidence,
     credentials: Credentials,
     time_limit: float,
@@ -207,7 +208,10 @@ def _may_log_in(cell: Cell) -> bool:
 
 
 async def _race_dialogue(
-    endpoint: Endpoint, driver: Driver, request: Request, service: Service
+    endpoint: Endpoint,
+    driver: Driver | RecordedDriver,
+    request: Request,
+    service: Service,
 ) -> ClientResult | Sequence[str]:
     """The client's result of a request, or the log lines of why the server cannot take it.
 

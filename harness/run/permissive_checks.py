@@ -18,7 +18,13 @@ from harness.observations.obstacles import Grounds, all_excluded, find_obstacles
 from harness.observations.record import Observation, Outcome, Stage
 from harness.postfix_config.protocol_lists import ProtocolList, excluded_protocols
 from harness.run.container_pool import BuildContainer
-from harness.run.control_checks import UNPROVED, FindKnown, MeasureCell, RecordCell
+from harness.run.control_checks import (
+    UNPROVED,
+    FindKnown,
+    MeasureCell,
+    RecordCell,
+    is_granted,
+)
 from harness.run.endpoints import PostfixEndpoint, instance_evidence
 from harness.run.engine import Engine
 from harness.run.instances import HeldInstance
@@ -191,7 +197,7 @@ def _is_granted(observation: Observation | None) -> bool | None:
     """What a copy shows: yes, or no in the handshake; anything else shows nothing."""
     if observation is None:
         return None
-    if observation.outcome in (Outcome.ACCEPTED, Outcome.HUNG_UP):
+    if observation.outcome in (Outcome.ACCEPTED, Outcome.HUNG_UP) or is_granted(observation):
         return True
-    refused = (observation.outcome, observation.stage) == (Outcome.REFUSED, Stage.HANDSHAKE)
-    return False if refused else None
+    refused = observation.outcome in (Outcome.REFUSED, Outcome.WOULD_BE_REFUSED)
+    return False if refused and observation.stage is Stage.HANDSHAKE else None

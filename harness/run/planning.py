@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from harness.catalog.builds import known_builds
-from harness.catalog.clients import Client
+from harness.catalog.clients import Client, recorded_clients
 from harness.catalog.plan import Plan, Scope
 from harness.catalog.selectors import select_names, split_globs
 from harness.errors import NothingSelectedError
@@ -82,7 +82,9 @@ def make_plan(
         services=whole.services,
         clients=whole.clients,
         offers=whole.offers,
-        unpinned=frozenset(candidate.name for candidate in pool if not candidate.pins),
+        unpinned=frozenset(
+            candidate.name for candidate in (*pool, *recorded_clients()) if not candidate.pins
+        ),
         scopes={name: scope for name, scope in scopes.items() if scope != whole},
     )
 

@@ -18,8 +18,10 @@ from typing import Any
 from harness.catalog.builds import Build
 from harness.catalog.clients import Client, Control
 from harness.catalog.peers import PEER_BUILD
+from harness.catalog.recordings import Recording
 from harness.clients.descriptions import recall_description, remember_description
 from harness.clients.driver import Driver, client_role
+from harness.clients.recorded_driver import RecordedDriver, describe_recording
 from harness.conformance.image_examination import examine_image_once
 from harness.docker_engine.session import engine_errors
 from harness.errors import ContractError, FaultError, HarnessError
@@ -81,7 +83,7 @@ class Resources:
 
     def prepare_client(self, of: Client) -> None:
         """Begin to make a client's image, and to start it."""
-        self._tasks.begin(*self._image_task(of.name, _client_source(of)))
+        self._tasks.begin(*self._image_task(of.image_name, _client_source(of)))
         self._tasks.begin(*self._client_task(of))
 
     def prepare_sasl(self) -> None:
@@ -137,15 +139,22 @@ class Resources:
         return target
 
     async def client(self, of: Client) -> Driver:
-        """A client's warm driver."""
-        driver: Driver = await self._result(*self._client_task(of))
+        """A client's warm driver; that of recorded clients is one, :meth:`recorded_client`."""
+        driver: Driver = await self._await_task(*self._client_task(of))
         return driver
+
+    async def recorded_client(self, of: Client, recording: Recording) -> RecordedDriver:
+        """A recorded client's driver: one container speaks for all of them."""
+        driver = await self.client(of)
+        described = describe_recording(recording)
+        self.records[of.name] = {**self.records[of.image_name], "describe": described}
+        return RecordedDriver(driver, recording)
 
     async def control(self, control: Control) -> ControlEndpoint:
         """A control server that has proved itself; one whose container died is started anew."""
         key, work = self._control_task(control)
         while True:
-            endpoint: ControlEndpoint = await self._result(key, work)
+            endpoint: ControlEndpoint = await self._await_task(key, work)
             is_up = not endpoint.target.ended and not endpoint.is_lost
             # Its Postfix asks the Dovecot that it was started with.
             if is_up and self._control_sasl[control.name] == await self.sasl():
@@ -164,7 +173,7 @@ class Resources:
         """
         key, work = self._sasl_task()
         while True:
-            server: SaslServer = await self._result(key, work)
+            server: SaslServer = await self._await_task(key, work)
             if not server.ended:
                 return server.path
             self._tasks.forget(key)
@@ -173,14 +182,14 @@ class Resources:
         """The name server that knows the names of the test's clients."""
 
         async def address() -> str:
-            result: str = await self._result(*self._resolver_task())
+            result: str = await self._await_task(*self._resolver_task())
             return result
 
         return NameServer("dns", address)
 
     async def peers(self, pins: frozenset[Pin]) -> PeerNetwork:
         """The peers with these pins, and the name server that leads to them."""
-        network: PeerNetwork = await self._result(*self._peers_task(pins))
+        network: PeerNetwork = await self._await_task(*self._peers_task(pins))
         return network
 
     def peers_name_server(self, pins: frozenset[Pin]) -> NameServer:
@@ -197,7 +206,7 @@ class Resources:
 
     async def proxy(self) -> ProxyServer:
         """HAProxy, for services that expect its protocol."""
-        server: ProxyServer = await self._result(("proxy", HAPROXY), self._start_proxy)
+        server: ProxyServer = await self._await_task(("proxy", HAPROXY), self._start_proxy)
         return server
 
     async def close(self) -> None:
@@ -209,7 +218,7 @@ class Resources:
             with suppress(OSError):
                 await asyncio.to_thread(close)
 
-    async def _result(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    async def _await_task(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         """The result of a task; one that a fault ended is begun once more."""
         try:
             return await self._tasks.result(key, work)
@@ -224,7 +233,7 @@ class Resources:
         return ("image", name), lambda: self._make_in_thread(name, source)
 
     def _client_task(self, of: Client) -> Task:
-        return ("client", of.name), lambda: self._start_client(of)
+        return ("client", of.image_name), lambda: self._start_client(of)
 
     def _sasl_task(self) -> Task:
         return ("sasl", "sasl"), self._start_sasl
@@ -272,7 +281,7 @@ class Resources:
         describe: Callable[[Image], dict[str, Any]] = lambda _: {},
     ) -> Image:
         """An image, recorded with what ``describe`` adds."""
-        image: Image = await self._result(*self._image_task(name, source))
+        image: Image = await self._await_task(*self._image_task(name, source))
         if name not in self.records:
             self.records[name] = {
                 "kind": kind,
@@ -306,15 +315,16 @@ class Resources:
 
     async def _start_client(self, of: Client) -> Driver:
         is_users = bool(of.reference)
+        name = of.image_name
         image = await self._record_image(
-            of.name, _client_source(of), "client", lambda _: {"foreign": True} if is_users else {}
+            name, _client_source(of), "client", lambda _: {"foreign": True} if is_users else {}
         )
-        self._listener(Step(of.name, "starting the client"))
-        driver = Driver(self._lab, of.name, image.id, client_role(None if is_users else of))
+        self._listener(Step(name, "starting the client"))
+        driver = Driver(self._lab, name, image.id, client_role(None if is_users else of))
         self._closers.append(driver.close)
         await driver.start()
-        self.records[of.name]["describe"] = await self._describe_client(driver, image.id)
-        self._listener(Step(of.name, ""))
+        self.records[name]["describe"] = await self._describe_client(driver, image.id)
+        self._listener(Step(name, ""))
         return driver
 
     async def _describe_client(self, driver: Driver, image_id: str) -> dict[str, Any]:

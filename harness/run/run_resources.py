@@ -5,7 +5,7 @@ A thing that is unavailable is reported once, and is None to all who ask; the ru
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
 
 from harness.catalog.builds import Build, base_suite
@@ -14,6 +14,7 @@ from harness.catalog.clients import Client, Control, find_client, find_control
 from harness.catalog.peers import find_peer, is_peer
 from harness.catalog.plan import Plan
 from harness.clients.driver import Driver
+from harness.clients.recorded_driver import RecordedDriver
 from harness.errors import (
     ContractError,
     DoesNotBuildError,
@@ -96,9 +97,14 @@ class RunResources:
         for control in controls:
             resources.prepare_control(control)
 
-    async def driver(self, name: str) -> Driver | None:
+    async def driver(self, name: str) -> Driver | RecordedDriver | None:
         """A client's warm driver."""
-        work = self._engine.resources.client(self.find_client(name))
+        client, resources = self.find_client(name), self._engine.resources
+        work: Coroutine[Any, Any, Driver | RecordedDriver] = (
+            resources.client(client)
+            if client.recording is None
+            else resources.recorded_client(client, client.recording)
+        )
         return await self._unless_unavailable("client", name, work)
 
     async def control(self, name: str) -> ControlEndpoint | None:

@@ -49,14 +49,16 @@ def parse_address(text: str) -> ServerAddress:
     if scheme := _SCHEME.fullmatch(text):
         raise _refuse_scheme(text, scheme["scheme"].lower(), scheme["rest"])
     if "@" in text:
-        raise _refuse(text, "it names a user", f"name the server alone: {text.rpartition('@')[2]}")
+        raise _refuse_address(
+            text, "it names a user", f"name the server alone: {text.rpartition('@')[2]}"
+        )
     if "/" in text:
-        raise _refuse(text, "it has a path", _FORM)
+        raise _refuse_address(text, "it has a path", _FORM)
     host, port = _split_port(text)
     return ServerAddress(_check_host(text, host), _check_port(text, port))
 
 
-def _refuse(text: str, cause: str, next_step: str = _FORM) -> UsageError:
+def _refuse_address(text: str, cause: str, next_step: str = _FORM) -> UsageError:
     return UsageError(f"{text!r} is no HOST:PORT", cause=cause, next_step=next_step)
 
 
@@ -65,7 +67,9 @@ def _refuse_scheme(text: str, scheme: str, rest: str) -> UsageError:
     port = "" if re.search(r":\d+$", host) else f":{_PORTS.get(scheme, 25)}"
     hint = " (with --implicit)" if scheme in ("smtps", "submissions") else ""
     next_step = f"write {host}{port}{hint}" if host else _FORM
-    return _refuse(text, f"it is a URL of {scheme}; a mail server has a host and a port", next_step)
+    return _refuse_address(
+        text, f"it is a URL of {scheme}; a mail server has a host and a port", next_step
+    )
 
 
 def _split_port(text: str) -> tuple[str, str]:
@@ -73,15 +77,15 @@ def _split_port(text: str) -> tuple[str, str]:
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
         if not bracket:
-            raise _refuse(text, "the bracket is not closed")
+            raise _refuse_address(text, "the bracket is not closed")
         if ":" not in host:
-            raise _refuse(text, "only an IPv6 address is in brackets")
+            raise _refuse_address(text, "only an IPv6 address is in brackets")
         if not rest.startswith(":"):
-            raise _refuse(text, "it has no port", f"add the port: [{host}]:25")
+            raise _refuse_address(text, "it has no port", f"add the port: [{host}]:25")
         return host, rest[1:]
     host, colon, port = text.rpartition(":")
     if not colon:
-        raise _refuse(text, "it has no port", f"add the port: {text}:25")
+        raise _refuse_address(text, "it has no port", f"add the port: {text}:25")
     if ":" in host:
         raise _refuse_colons(text)
     return host, port
@@ -92,31 +96,35 @@ def _refuse_colons(text: str) -> UsageError:
     try:
         ipaddress.IPv6Address(text.partition("%")[0])
     except ValueError:
-        return _refuse(text, "it has more than one port, or an IPv6 address without brackets")
-    return _refuse(text, "an IPv6 address is in brackets", f"write [{text}]:25")
+        return _refuse_address(
+            text, "it has more than one port, or an IPv6 address without brackets"
+        )
+    return _refuse_address(text, "an IPv6 address is in brackets", f"write [{text}]:25")
 
 
 def _check_host(text: str, host: str) -> str:
     """The host as it is looked up: an address, or a name in ASCII (RFC 5890)."""
     if not host:
-        raise _refuse(text, "it has no host")
+        raise _refuse_address(text, "it has no host")
     if ":" in host or host.replace(".", "").isdigit():
         try:
             return str(ipaddress.ip_address(host))
         except ValueError:
-            raise _refuse(text, f"{host!r} is no IP address") from None
+            raise _refuse_address(text, f"{host!r} is no IP address") from None
     try:
         name = host if host.isascii() else host.encode("idna").decode("ascii")
     except UnicodeError as error:
-        raise _refuse(text, f"{host!r} is no host name: {error}") from None
+        raise _refuse_address(text, f"{host!r} is no host name: {error}") from None
     labels = name.removesuffix(".").split(".")
     if len(name) > _LONGEST or any(len(x) > 63 or not _LABEL.fullmatch(x) for x in labels):
-        raise _refuse(text, f"{host!r} is no host name")
+        raise _refuse_address(text, f"{host!r} is no host name")
     return name
 
 
 def _check_port(text: str, port: str) -> int:
     is_number = port.isascii() and port.isdigit() and len(port) < 10
     if not is_number or not 0 < int(port) < _MOST_PORTS:
-        raise _refuse(text, f"{port!r} is not a port", "name a port from 1 to 65535, such as 25")
+        raise _refuse_address(
+            text, f"{port!r} is not a port", "name a port from 1 to 65535, such as 25"
+        )
     return int(port)

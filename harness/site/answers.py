@@ -99,11 +99,18 @@ def answer_of(service: str, shown: Observation, mails: bool, known: str = "") ->
         return Answer(
             "partly", f"Without TLS only on {port}: the message is not encrypted.", service
         )
+    if shown.outcome is Outcome.WOULD_NEGOTIATE:
+        with_what = ", ".join(part for part in (protocol_of(shown), cipher_of(shown)) if part)
+        text = f"Simulated on {port}: the server would negotiate {with_what}; nothing was sent."
+        return Answer("partly", text, service)
     if shown.outcome in UNOBSERVED:
         before = f"; before that: {known}" if known else ""
         return Answer("unknown", f"Unknown on {port}: {describe_result(shown)}{before}.", service)
     who = who_decided(shown)
     decided = f"; decided by {who}" if who else ""
+    if shown.is_simulated:
+        text = f"Simulated on {port}: {describe_result(shown)}{decided}."
+        return Answer("partly", text, service)
     return Answer("no", f"No on {port}: {describe_result(shown)}{decided}.", service)
 
 

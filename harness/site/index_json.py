@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harness.catalog.aliases import software_names
 from harness.files import file_digest
 from harness.reports.labels import (
     BUILD_NOTES,
@@ -22,7 +23,7 @@ from harness.reports.labels import (
 )
 from harness.reports.offer_titles import offer_titles
 from harness.site.addresses import facts_file, facts_link, link_segment, page_link, path_segment
-from harness.site.nearest import software_names, software_near
+from harness.site.nearest import software_near
 from harness.site.objects import DATA
 from harness.site.pages import PageWriter
 from harness.site.site_index import SiteIndex

@@ -6,13 +6,10 @@ They are other software than what was asked about, so every page names them as s
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from typing import Any
 
+from harness.catalog.aliases import SoftwareName, software_names
 from harness.catalog.versions import Version
 from harness.errors import UsageError
 from harness.site.site_index import SiteIndex
@@ -33,32 +30,6 @@ class Neighbour:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class SoftwareName:
-    """Software that people search for and that was not measured (aliases.toml).
-
-    ``highest`` is its newest TLS version by default, ``like`` are clients that come nearest.
-    """
-
-    id: str
-    name: str
-    about: str
-    highest: str
-    library: str = ""
-    source: str = ""
-    like: tuple[str, ...] = ()
-
-
-@cache
-def software_names() -> tuple[SoftwareName, ...]:
-    """The records of aliases.toml."""
-    text = (files("harness.site") / "aliases.toml").read_text(encoding="utf-8")
-    records: list[dict[str, Any]] = tomllib.loads(text)["software"]
-    return tuple(
-        SoftwareName(**{**record, "like": tuple(record.get("like", ()))}) for record in records
-    )
-
-
 def nearest_pairs(index: SiteIndex, client: str, build: str) -> list[Neighbour]:
     """The same client with the nearest servers, then the nearest clients with the same server."""
     return [*_nearest_builds(index, client, build), *_nearest_clients(index, client, build)]
@@ -72,7 +43,7 @@ def software_near(index: SiteIndex, client: str) -> list[SoftwareName]:
 def alias_neighbours(index: SiteIndex, name: SoftwareName) -> list[str]:
     """The measured clients nearest to software that was not: those named, else by version."""
     measured = index.measured_clients
-    named = [client for client in name.like if client in measured]
+    named = [client for client in name.stand_ins if client in measured]
     if named:
         return named[:MOST_NEIGHBOURS]
     images = index.content.state

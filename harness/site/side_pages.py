@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from harness.catalog.aliases import SoftwareName, software_names
 from harness.observations.record import Observation
 from harness.reports.clients_table import TableCell
 from harness.reports.labels import BUILD_NOTES, WARNINGS, build_notes
@@ -12,7 +13,7 @@ from harness.reports.provenance import image_provenance
 from harness.scenarios.claims import BASELINE
 from harness.site.addresses import facts_link, page_link
 from harness.site.answers import since_lines
-from harness.site.nearest import SoftwareName, alias_neighbours, software_names, software_near
+from harness.site.nearest import alias_neighbours, software_near
 from harness.site.pages import PageWriter
 from harness.site.pair_pages import client_title
 from harness.site.site_index import ShownCell, SiteIndex

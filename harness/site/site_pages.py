@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from harness.catalog.aliases import software_names
 from harness.scenarios.claims import BASELINE
 from harness.site.addresses import link_segment, page_link, path_segment
 from harness.site.changes import list_changes, nights, read_night
-from harness.site.nearest import software_names
 from harness.site.nights import SiteContent
 from harness.site.objects import DATA
 from harness.site.pages import PageWriter

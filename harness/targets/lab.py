@@ -120,12 +120,12 @@ class Lab:
         try:
             return self._start_container(reference, name, role)
         except FaultError:
-            if self._answers():
+            if self._check_answers():
                 raise
         self._await_engine()
         return self._start_container(reference, name, role)
 
-    def _answers(self) -> bool:
+    def _check_answers(self) -> bool:
         try:
             return bool(self.session.client.ping())
         except (DockerException, RequestException):
@@ -133,7 +133,7 @@ class Lab:
 
     def _await_engine(self) -> None:
         end = time.monotonic() + self.pace.stretch(_ENGINE_LIMIT)
-        while not self._answers():
+        while not self._check_answers():
             if time.monotonic() > end:
                 raise FaultError(
                     f"the Docker engine has not answered for {_ENGINE_LIMIT:g} s",

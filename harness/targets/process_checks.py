@@ -22,9 +22,11 @@ def find_missing(states: str, names: Mapping[str, int | None]) -> str:
     ``names`` are those of programs, with the process id if it must be this one; without it, one
     process must run and none may stand still.
     """
-    found = [(int(m["pid"]), m["name"], m["state"]) for m in _STAT.finditer(states)]
+    processes = [(int(m["pid"]), m["name"], m["state"]) for m in _STAT.finditer(states)]
     for name, pid in names.items():
-        alike = [state for number, known, state in found if known == name and pid in (number, None)]
+        alike = [
+            state for number, known, state in processes if known == name and pid in (number, None)
+        ]
         if not alike or _STANDS_STILL & set(alike) - ({"Z"} if pid is None else set()):
             return name
     return ""

@@ -202,7 +202,7 @@ class LastingShell:
         try:
             return shell.run(script, time_limit=time_limit)
         except ShellLostError:
-            self._replace(shell)
+            self._replace_shell(shell)
             raise
 
     def measure_echo(self) -> None:
@@ -215,13 +215,13 @@ class LastingShell:
         try:
             shell.measure_echo()
         except ShellLostError:
-            self._replace(shell)
+            self._replace_shell(shell)
 
     def close(self) -> None:
         """End the shell; a command that is still running fails at once."""
         self._shell.close()
 
-    def _replace(self, lost: Shell) -> None:
+    def _replace_shell(self, lost: Shell) -> None:
         with self._replacing:
             # Another thread may have done it.
             if self._shell is lost:

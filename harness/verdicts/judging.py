@@ -7,10 +7,11 @@ on, never counts for or against.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
+from harness.catalog.cells import is_simulated
 from harness.observations.reasons import covers
 from harness.observations.record import BEFORE_TLS, Observation, Outcome, Stage
 from harness.scenarios.expectations import (
@@ -76,7 +77,8 @@ class Judged:
     """One expectation and what the cells show about it.
 
     ``witnesses`` are the cells that confirm it, ``unmeasured`` those that should show something and
-    do not, ``silent`` counts the cells that cannot show it (a client that cannot make the offer).
+    do not, ``silent`` counts the cells that cannot show it (a client that cannot make the offer, or
+    a simulated one).
     """
 
     expectation: Expectation
@@ -119,19 +121,26 @@ class ComparedCell:
     baseline: Observation | None
     why_unmeasured: str = "not measured"
 
+    @property
+    def is_simulated(self) -> bool:
+        """Whether its client is a recorded hello, which counts for and against nothing."""
+        return is_simulated(self.client)
+
 
 def judge_expectation(expectation: Expectation, cells: Iterable[ComparedCell]) -> Judged:
     """Compare an expectation with the cells of one build."""
-    selected = [c for c in cells if expectation.fits_place(c.service, c.client, c.offer)]
+    fitting = [c for c in cells if expectation.fits_place(c.service, c.client, c.offer)]
+    selected = [c for c in fitting if not c.is_simulated]
+    simulated = len(fitting) - len(selected)
     if expectation.effect is not None:
-        return _judge_effect(expectation, selected)
+        return replace(_judge_effect(expectation, selected), silent=simulated)
     results = [(compared.cell, _judge_cell(expectation, compared)) for compared in selected]
     return Judged(
         expectation,
         mismatches=tuple(result for _, result in results if isinstance(result, Mismatch)),
         witnesses=tuple(cell for cell, result in results if result is True),
         unmeasured=tuple(result for _, result in results if isinstance(result, UnmeasuredCell)),
-        silent=sum(result is False for _, result in results),
+        silent=simulated + sum(result is False for _, result in results),
     )
 
 

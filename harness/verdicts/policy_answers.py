@@ -108,7 +108,9 @@ def judge_services(data: RunData, scenario: str) -> tuple[ServiceAnswer, ...]:
         for build in data.run.axes.builds:
             postfix, openssl = build_versions(data, build)
             cells = [
-                c for c in compared_cells(data, build, scenario, by_cell) if c.service == service
+                c
+                for c in compared_cells(data, build, scenario, by_cell)
+                if c.service == service and not c.is_simulated
             ]
             fitting = [e for e in expectations if e.fits_build(build, postfix, openssl)]
             judgements = (judge_expectation(expectation, cells) for expectation in fitting)

@@ -69,6 +69,8 @@ def shown_result(observation: Observation | None) -> str | None:
     parts: Iterable[str | None]
     if observation.outcome is Outcome.ACCEPTED:
         parts = (protocol_of(observation), cipher_of(observation), observation.trust)
+    elif observation.outcome is Outcome.WOULD_NEGOTIATE:
+        parts = (observation.outcome.value, protocol_of(observation), cipher_of(observation))
     else:
         reason = f"({observation.reason})" if observation.reason else None
         parts = (observation.outcome.value, reason)

@@ -152,14 +152,15 @@ def _judge_build(
     cells = tuple(compared_cells(data, build, scenario, by_cell))
     fitting = [e for e in claimed.expectations if e.fits_build(build, postfix, openssl)]
     judged = tuple(judge_expectation(expectation, cells) for expectation in fitting)
-    known, complete = _changed_cells(cells)
+    real = [cell for cell in cells if not cell.is_simulated]
+    known, complete = _changed_cells(real)
     changed = known if complete else None
-    regressions = find_regressions(cells, fitting)
+    regressions = find_regressions(real, fitting)
     verdict, why = _decide_verdict(judged, changed, regressions, unknown)
     claim = combine_standings(judgement.standing for judgement in judged)
     has_baseline = claimed.against in data.run.scenarios
     if verdict is Verdict.CONFIRMED and has_baseline and not known and not _expects_none(judged):
-        why = f"whether it changes anything: {_explain_unknown_effect(cells)}"
+        why = f"whether it changes anything: {_explain_unknown_effect(real)}"
         verdict = Verdict.UNMEASURED
     return BuildVerdict(
         build, verdict, claim, why, judged, changed, regressions, postfix=postfix, openssl=openssl

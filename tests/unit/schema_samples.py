@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.catalog.cells import Cell
 from harness.catalog.ciphers import all_ciphers
+from harness.catalog.clients import all_clients
 from harness.catalog.plan import Plan
 from harness.cli.commands.clients import clients_data
 from harness.cli.commands.list import rows_data
@@ -118,7 +119,7 @@ def results() -> Iterator[ClientResult]:
     # A refusal or a hang-up without a stage breaks the contract, so no such result is made here.
     stages: tuple[ClientStage | None, ...] = (None, *sorted(STAGES))
     for outcome, stage, view, reply in product(sorted(OUTCOMES), stages, views, replies):
-        if outcome not in ("refused", "hung-up") or stage is not None:
+        if outcome not in ("refused", "hung-up", "would-be-refused") or stage is not None:
             yield ClientResult(CELL.id, outcome, stage, *view, reply=reply, error="unexpected EOF")
 
 
@@ -364,7 +365,7 @@ def samples() -> dict[str, Any]:
                 "policies": [("no-tls1", "nothing old")],
             }
         ),
-        "clients": clients_data(),
+        "clients": clients_data(all_clients()),
         "doctor": diagnosis_data(sample_diagnosis()),
     }
     return {name: json.loads(json.dumps(sample)) for name, sample in data.items()}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 
 import click
 
+from harness.catalog.aliases import format_software, search_software
+from harness.catalog.builds import Build
+from harness.catalog.cells import is_simulated
 from harness.catalog.clients import (
     Client,
     Control,
@@ -16,7 +20,9 @@ from harness.catalog.clients import (
     all_controls,
     find_client,
     is_build_client,
+    recorded_clients,
 )
+from harness.catalog.recordings import COLUMNS, format_recording
 from harness.catalog.references import check_reference
 from harness.cli.completion import complete_clients
 from harness.cli.entry_list import print_entries
@@ -41,11 +47,15 @@ from harness.errors import ExitCode
 from harness.images import recipes
 from harness.images.image_builder import ImageBuilder
 from harness.images.registry import ImageRegistry
+from harness.run.choosing import choose_clients
+from harness.run.engine import Engine
+from harness.run.hello_recording import HelloRecorder
 from harness.run.session_builder import open_builder
 from harness.targets.control import ControlServer, start_control
 from harness.targets.lab import Lab
 from harness.targets.postfix import PostfixTarget
 from harness.targets.sasl import start_sasl
+from harness.tls import INBOUND, Service
 
 
 @click.group(
@@ -98,29 +108,121 @@ def check_command(image: str, as_json: bool, quiet: bool, registry: ImageRegistr
 
 
 @clients_group.command(
+    "record",
+    cls=GroupedCommand,
+    epilog=format_examples(
+        "postfix-matrix clients record curl-debian12 > curl.tsv",
+        "postfix-matrix clients record 'smtplib-*' 'go*' > recorded.tsv",
+    ),
+)
+@click.argument("names", nargs=-1, required=True, metavar="CLIENT...")
+@grouped_option(
+    OptionGroup.SELECTION,
+    "--build",
+    "-b",
+    "build_name",
+    default="debian-12",
+    show_default=True,
+    help="The build whose Postfix the client connects to, through the relay that records.",
+)
+@grouped_option(
+    OptionGroup.SELECTION,
+    "--service",
+    "-S",
+    "service_name",
+    type=click.Choice([str(service) for service in INBOUND]),
+    default=str(Service.SMTP),
+    show_default=True,
+    help="The service that it connects to.",
+)
+@grouped_option(
+    OptionGroup.OUTPUT, "--quiet", "-q", is_flag=True, help="Print the table only, no progress."
+)
+@registry_options
+def record_command(
+    names: tuple[str, ...],
+    build_name: str,
+    service_name: str,
+    quiet: bool,
+    registry: ImageRegistry | None,
+) -> int:
+    """Record the ClientHello of clients that run here.
+
+    Each CLIENT, a name or a glob, connects to a real Postfix with its default offer, through a
+    relay that keeps its first flight. The table on standard output is a file for --client: 'run
+    --client hello-recorded-NAME=FILE.tsv' with '-c hello-recorded-NAME' shows what a server would
+    choose for it.
+    """
+    clients = [find_client(name) for name in choose_clients(names)]
+    with (
+        Display(quiet=quiet) as display,
+        handle_signals(),
+        Engine(listener=display.show_event, registry=registry) as engine,
+    ):
+        recorder = HelloRecorder(engine, Build.parse(build_name), Service(service_name))
+        recordings = engine.run(recorder.record_clients(clients))
+    print_text("\t".join(COLUMNS))
+    for recording, hello in recordings.hellos:
+        print_text(format_recording(recording, hello))
+    for name, why in recordings.failures.items():
+        print_text(f"{name}: nothing was recorded: {why}", err=True)
+    return ExitCode.INFRASTRUCTURE if recordings.failures else ExitCode.OK
+
+
+@clients_group.command(
     "list",
     cls=GroupedCommand,
-    epilog=format_examples("postfix-matrix clients list", "postfix-matrix clients list | grep php"),
+    epilog=format_examples(
+        "postfix-matrix clients list",
+        "postfix-matrix clients list --recorded",
+        "postfix-matrix clients list --for outlook",
+    ),
+)
+@grouped_option(
+    OptionGroup.SELECTION,
+    "--recorded",
+    is_flag=True,
+    help="List the recorded hellos, which simulate clients that cannot be run here.",
+)
+@grouped_option(
+    OptionGroup.SELECTION,
+    "--for",
+    "software",
+    metavar="NAME",
+    help="List what stands for software that people search for: outlook, iphone, woocommerce, …",
 )
 @format_option("JSON has a record for each client (docs/schemas).", (TEXT, JSON))
-def list_command(form: str) -> None:
+def list_command(recorded: bool, software: str | None, form: str) -> None:
     """List the clients of the catalog.
 
     On a terminal, what a client is stands beside its name; elsewhere each client is one line.
     """
+    clients = _listed_clients(recorded, software)
     if form == JSON:
-        print_json(clients_data())
-        return
-    print_entries([(entry.name, _describe_client(entry)) for entry in all_clients()])
+        print_json(clients_data(clients))
+    elif software is not None:
+        print_text("\n\n".join(map(format_software, search_software(software))))
+    else:
+        print_entries([(entry.name, _describe_client(entry)) for entry in clients])
+
+
+def _listed_clients(recorded: bool, software: str | None) -> tuple[Client, ...]:
+    """The clients of the catalog, those that are recorded, or those that stand for software."""
+    if software is not None:
+        names = (name for entry in search_software(software) for name in entry.stand_ins)
+        return tuple(map(find_client, dict.fromkeys(names)))
+    return recorded_clients() if recorded else all_clients()
 
 
 def _describe_client(client: Client) -> str:
-    return client.about if client.pins else f"{client.about} (cannot be told what to offer)"
+    # A recorded hello is its whole offer; what it is says so already.
+    takes_offers = client.pins or is_simulated(client.name)
+    return client.about if takes_offers else f"{client.about} (cannot be told what to offer)"
 
 
-def clients_data() -> dict[str, object]:
+def clients_data(clients: Iterable[Client]) -> dict[str, object]:
     """docs/schemas/clients.schema.json."""
-    return {"schema": 1, "clients": [_client_data(entry) for entry in all_clients()]}
+    return {"schema": 1, "clients": [_client_data(entry) for entry in clients]}
 
 
 def _client_data(client: Client) -> dict[str, object]:

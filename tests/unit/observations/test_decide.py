@@ -301,3 +301,42 @@ def test_a_library_that_fails_at_once_is_judged_alike_whenever_the_hello_came(
     decision = decide_cell(Offer.parse("TLSv1.2"), result, ServerLog(log), works)
     assert (decision.outcome, decision.stage) == (Outcome.REFUSED, Stage.HANDSHAKE)
     assert (decision.reason, decision.control) == ("no-protocols-available", works.cell)
+
+
+CHOSEN = ClientResult("c", "would-negotiate", protocol="TLSv1.2", cipher="AES128-SHA", bits=128)
+ALERT = ClientResult(
+    "c", "would-be-refused", "handshake", error="server's alert: handshake_failure"
+)
+
+
+def test_a_choice_for_a_recorded_hello_is_never_accepted() -> None:
+    """Protects every count of what got through: no client was there, so nothing did."""
+    decision = decide_cell(Offer(), CHOSEN, ServerLog((CONNECT,)), WORKS)
+    assert decision.outcome is Outcome.WOULD_NEGOTIATE
+    assert decision.client_saw is not None
+    assert decision.server_saw is None
+    assert decision.agree is None
+    assert decision.decided_by is None
+
+
+def test_what_a_server_asks_for_beyond_the_hello_is_said() -> None:
+    """Protects against a guess of how the client would have answered."""
+    error = "the server asks for another hello, with a key of secp384r1 (HelloRetryRequest)"
+    decision = decide_cell(Offer(), replace(CHOSEN, error=error), ServerLog(), WORKS)
+    assert (decision.outcome, decision.reason) == (Outcome.WOULD_NEGOTIATE, "hello-retry-request")
+
+
+def test_a_simulated_refusal_needs_the_proof_of_a_refusal() -> None:
+    """Protects against a bad recording: where no control takes the hello, no server refused it."""
+    assert decide_cell(Offer(), ALERT, ServerLog(), WORKS).outcome is Outcome.WOULD_BE_REFUSED
+    assert decide_cell(Offer(), ALERT, ServerLog(), FAILS).outcome is Outcome.CLIENT_INCAPABLE
+    assert decide_cell(Offer(), ALERT, ServerLog(), NONE).outcome is Outcome.ERROR
+
+
+def test_a_limit_of_the_client_decides_without_a_control() -> None:
+    """Protects the blame: the server chose, and the client is known not to take it."""
+    error = "would be refused by the client: DH prime of 2048 bits > its largest, 1024"
+    result = replace(ALERT, error=error, protocol="TLSv1", cipher="DHE-RSA-AES256-SHA")
+    decision = decide_cell(Offer(), result, ServerLog(), NONE)
+    assert decision.outcome is Outcome.WOULD_BE_REFUSED
+    assert (decision.decided_by, decision.reason) == ("client", "dh-key-too-large")

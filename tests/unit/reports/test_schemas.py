@@ -46,19 +46,20 @@ OPEN = {"client-result", "client-describe"}
 LATER = {
     "observation": {
         *("trust", "obstacles", "certificate", "resumed"),
-        *("run", "measured", "tool", "postfix", "openssl", "taken_over", "again"),
+        *("run", "measured", "tool", "postfix", "openssl", "taken_over", "again", "simulated"),
     },
     "run": {"licence", "citation", "measured_with", "shard", "merged", "flaky", "pace"},
     "verdicts": {"taken_over"},
     "verify": {"taken_over"},
     "instance": {"checked"},
     "evidence": {"peer_log", "grounds", "faults"},
-    "client-request": {"extras"},
+    "client-request": {"extras", "hello"},
+    "client-result": {"prime_bits"},
     "scan": {"replaced", "base"},
     "snapshot": {"earlier"},
 }
 #: Keys of a result that came later.
-LATER_OF_RESULT = {"peer_certificate", "resumed"}
+LATER_OF_RESULT = {"peer_certificate", "resumed", "prime_bits"}
 
 
 def at(name: str, path: str) -> Any:
@@ -139,7 +140,7 @@ def test_an_offer_is_written_as_the_code_writes_it(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "path", "form", "also"),
     [
-        ("observation", "", Observation, set()),
+        ("observation", "", Observation, {"simulated"}),
         ("observation", "$defs client_view", TlsView, set()),
         ("observation", "properties certificate anyOf 0", CertificateView, set()),
         ("observation", "$defs server_view", TlsView, set()),
