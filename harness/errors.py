@@ -6,7 +6,7 @@ Each class has the exit code of the command line.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -130,10 +130,42 @@ class FileError(UsageError):
     """A user's file has an error, and the message states its place."""
 
     def __init__(
-        self, place: FileLocation, what: str, *, expected: str = "", next_step: str = ""
+        self,
+        place: FileLocation,
+        what: str,
+        *,
+        expected: str = "",
+        cause: str = "",
+        next_step: str = "",
     ) -> None:
         message = f"{place}: {what}"
         if expected:
             message += f" (expected {expected})"
-        super().__init__(message, next_step=next_step)
+        super().__init__(message, cause=cause, next_step=next_step)
         self.place = place
+
+
+#: A message lists so many errors of a file, and counts the others.
+MOST_ERRORS = 20
+
+
+class FileErrors(UsageError):
+    """Several errors in a user's files; ``errors`` has each with its place."""
+
+    def __init__(self, errors: Iterable[FileError], subject: str, *, next_step: str = "") -> None:
+        """``subject`` and its verb begin the message: "the scenarios have"."""
+        # A union of types gives the same error for each of its members.
+        self.errors = tuple({str(error): error for error in errors}.values())
+        count = f"{len(self.errors)} error{'s' if len(self.errors) != 1 else ''}"
+        lines = [f"- {error.what}" for error in self.errors[:MOST_ERRORS]]
+        if len(self.errors) > MOST_ERRORS:
+            lines.append(f"- and {len(self.errors) - MOST_ERRORS} more")
+        listed = "\n".join(lines)
+        super().__init__(f"{subject} {count}, so nothing was run:\n{listed}", next_step=next_step)
+
+
+def join_errors(
+    errors: Sequence[FileError], subject: str, *, next_step: str = ""
+) -> FileError | FileErrors:
+    """The error of a file, if it has one; several together."""
+    return errors[0] if len(errors) == 1 else FileErrors(errors, subject, next_step=next_step)

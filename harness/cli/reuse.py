@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from harness.cli.grouped_help import OptionGroup, grouped_option
 from harness.errors import UsageError
 from harness.observations.reuse import ReuseDecision
+from harness.observations.run_folder import has_run, load_run
 from harness.run.job import Job
 from harness.run.reuse import RunReuse, compare_with_run
 from harness.run.run_folders import LATEST
@@ -57,13 +59,13 @@ def find_reused_run(
         if is_given:
             raise UsageError(f"--reuse and {option} exclude each other", next_step="give one")
     folder = runs / LATEST if reuse == LATEST else Path(reuse)
-    if not (folder / "run.json").is_file():
+    if not has_run(folder):
         raise UsageError(
             f"there is no run in {folder}",
             cause="--reuse names no run folder, or the run ended before it began to measure",
             next_step="name a run folder, or leave --reuse out, which measures every cell",
         )
-    return folder.resolve()
+    return Path(os.path.realpath(folder))
 
 
 def add_reuse(job: Job, folder: Path, time_limit: float) -> tuple[Job, RunReuse]:
@@ -75,6 +77,7 @@ def add_reuse(job: Job, folder: Path, time_limit: float) -> tuple[Job, RunReuse]
         InfrastructureError: no Docker engine answers.
         UsageError: the folder is no run.
     """
+    source = load_run(folder)
     # Docker's client takes half a second to load.
     from harness.docker_engine.session import connect
     from harness.run.image_ids import read_image_ids
@@ -84,7 +87,7 @@ def add_reuse(job: Job, folder: Path, time_limit: float) -> tuple[Job, RunReuse]
         ids = read_image_ids(client, job.plan, job.builds, job.user_clients)
     finally:
         client.close()
-    reuse = compare_with_run(folder, job.plan, job.scenarios, ids, time_limit)
+    reuse = compare_with_run(source, job.plan, job.scenarios, ids, time_limit)
     return replace(job, known=reuse), reuse
 
 

@@ -3,24 +3,49 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
 
-from harness.tls import NO_NAME, Extras, Offer, Protocol
+from annotated_types import Ge, Le, Lt
+
+from harness.data_models import DataError, read_json_data
+from harness.errors import FileError
+from harness.json_text import parse_json
+from harness.tls import NO_NAME, Extras, Offer
 
 CONTRACT = 1
 
-OUTCOMES = frozenset(
-    {
-        *("accepted", "plaintext", "refused", "not-offered", "client-incapable", "timeout"),
-        *("hung-up", "error"),
-        # Of a driver of recorded hellos alone.
-        *("would-negotiate", "would-be-refused"),
-    }
-)
-STAGES = frozenset(
-    {"connect", "banner", "ehlo", "starttls", "handshake", "auth", "mail", "rcpt", "data", "quit"}
-)
+#: The vocabularies of a result; a driver's line with another word is refused.
+ClientOutcome = Literal[
+    "accepted",
+    "plaintext",
+    "refused",
+    "not-offered",
+    "client-incapable",
+    "timeout",
+    "hung-up",
+    "error",
+    # Of a driver of recorded hellos alone.
+    "would-negotiate",
+    "would-be-refused",
+]
+ClientStage = Literal[
+    "connect",
+    "banner",
+    "ehlo",
+    "starttls",
+    "handshake",
+    "auth",
+    "mail",
+    "rcpt",
+    "data",
+    "quit",
+]
+ClientProtocol = Literal["SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]
+OUTCOMES: frozenset[ClientOutcome] = frozenset(get_args(ClientOutcome))
+STAGES: frozenset[ClientStage] = frozenset(get_args(ClientStage))
 
 
 #: How the error of a recorded hello begins where the client's own limits decide, not the server.
@@ -142,7 +167,7 @@ def _extras_data(extras: Extras) -> dict[str, Any]:
 class Reply:
     """An SMTP reply (RFC 5321, section 4.2)."""
 
-    code: int
+    code: Annotated[int, Ge(100), Le(999)]
     text: str
 
 
@@ -157,21 +182,21 @@ class ClientResult:
     """
 
     id: str
-    outcome: str
-    stage: str | None = None
-    protocol: str | None = None
+    outcome: ClientOutcome
+    stage: ClientStage | None = None
+    protocol: ClientProtocol | None = None
     cipher: str | None = None
-    bits: int | None = None
+    bits: Annotated[int, Ge(0)] | None = None
     group: str | None = None
     reply: Reply | None = None
     error: str | None = None
     local_address: str | None = None
     queue_id: str | None = None
-    seconds: float | None = None
+    seconds: Annotated[float, Ge(0), Lt(math.inf)] | None = None
     dialogue: tuple[str, ...] = ()
     peer_certificate: str | None = None
     resumed: bool | None = None
-    prime_bits: int | None = None
+    prime_bits: Annotated[int, Ge(0)] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The result as the contract's JSON object."""
@@ -188,59 +213,24 @@ class ClientResult:
             ClientProtocolError: not an object of version 1 with a known outcome and stage.
         """
         try:
-            data = json.loads(line)
-        except ValueError as error:
-            raise ClientProtocolError(f"not JSON: {error}") from error
-        if not isinstance(data, dict) or data.get("contract") != CONTRACT:
+            data = parse_json(line, Path("result"))
+        except FileError as error:
+            raise ClientProtocolError(error.what.removeprefix("result:1: ")) from error
+        if not isinstance(data, dict) or type(data.get("contract")) is not int:
             raise ClientProtocolError("not an object of contract version 1")
-        if not isinstance(data.get("id"), str):
-            raise ClientProtocolError("no id")
-        _check_result(data)
-        reply = data.get("reply")
-        known = {field.name for field in fields(cls)} & data.keys()
-        values = {name: data[name] for name in known}
-        values["reply"] = Reply(int(reply["code"]), str(reply["text"])) if reply else None
-        values["dialogue"] = tuple(str(line) for line in data.get("dialogue") or ())
-        return cls(**values)
+        if data["contract"] != CONTRACT:
+            raise ClientProtocolError(f"contract is {data['contract']}, not {CONTRACT}")
+        try:
+            result = read_json_data(cls, line)
+        except DataError as error:
+            problem = error.problems[0]
+            raise ClientProtocolError(
+                f"{problem.key}: {problem.what} (expected {problem.expected or 'the key'})"
+            ) from error
+        if result.outcome in _STAGED and result.stage is None:
+            raise ClientProtocolError(f"stage is missing, where the outcome is {result.outcome}")
+        return result
 
 
 #: Outcomes that name the stage at which they came about.
 _STAGED = ("refused", "hung-up", "would-be-refused")
-_TEXTS = ("cipher", "group", "error", "local_address", "queue_id", "peer_certificate")
-
-
-def _check_result(data: dict[str, Any]) -> None:
-    _check_word(data, "outcome", OUTCOMES, required=True)
-    _check_word(data, "stage", STAGES, required=data["outcome"] in _STAGED)
-    _check_word(data, "protocol", frozenset(Protocol))
-    for key in _TEXTS:
-        _check_type(data, key, str)
-    _check_type(data, "bits", int)
-    _check_type(data, "prime_bits", int)
-    _check_type(data, "seconds", int, float)
-    _check_type(data, "dialogue", list)
-    if not isinstance(data.get("resumed"), bool | None):
-        raise ClientProtocolError(f"resumed is {data['resumed']!r}, not true, false or null")
-    _check_type(data, "reply", dict)
-    reply = data.get("reply")
-    if reply:
-        _check_type(reply, "code", int, required=True)
-        _check_type(reply, "text", str, required=True)
-
-
-def _check_word(
-    data: dict[str, Any], key: str, known: frozenset[str], *, required: bool = False
-) -> None:
-    value = data.get(key)
-    if value is None and not required:
-        return
-    if not isinstance(value, str) or value not in known:
-        raise ClientProtocolError(f"unknown {key} {value!r}")
-
-
-def _check_type(data: dict[str, Any], key: str, *types: type, required: bool = False) -> None:
-    value = data.get(key)
-    if value is None and not required:
-        return
-    if not isinstance(value, types) or isinstance(value, bool):
-        raise ClientProtocolError(f"{key} is {value!r}, not {types[0].__name__}")

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import FileError, FileLocation, UsageError
+from harness.errors import FileError, FileLocation, UsageError, join_errors
 from harness.files import replace_file
+from harness.input_files import MOST_WRITTEN_BYTES, is_there, read_text_file
 
 VARIABLE = "POSTFIX_MATRIX_REGISTRY"
 LOCK_VARIABLE = "POSTFIX_MATRIX_REGISTRY_LOCK"
@@ -83,25 +84,22 @@ def read_lock(path: Path) -> dict[str, str]:
     Raises:
         FileError: the file cannot be read, or a line is not of that form.
     """
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise FileError(
-            FileLocation(path),
-            f"the lock file cannot be read: {reason}",
-            next_step="'postfix-matrix images push --lock FILE' writes one",
-        ) from error
-    digests = {}
+    step = "'postfix-matrix images push --lock FILE' writes one"
+    lines = read_text_file(path, most=MOST_WRITTEN_BYTES, next_step=step).splitlines()
+    digests: dict[str, str] = {}
+    errors: list[FileError] = []
     for number, line in enumerate(lines, 1):
         text = line.partition("#")[0].strip()
         if not text:
             continue
         if (match := _LOCKED.fullmatch(text)) is None:
-            raise FileError(
-                FileLocation(path, number), "no pinned image", expected="TAG sha256:64 HEX DIGITS"
-            )
-        digests[match["tag"]] = match["digest"]
+            place = FileLocation(path, number)
+            errors.append(FileError(place, "no pinned image", expected="TAG sha256:64 HEX DIGITS"))
+        elif digests.setdefault(match["tag"], match["digest"]) != match["digest"]:
+            place = FileLocation(path, number, match["tag"])
+            errors.append(FileError(place, "has another digest above", expected="each tag once"))
+    if errors:
+        raise join_errors(errors, "the lock file has", next_step=step)
     return digests
 
 
@@ -112,7 +110,7 @@ def read_prior_lock(path: Path, repository: str) -> dict[str, str]:
         FileError: the file cannot be read, or a line is wrong.
         UsageError: it is the lock file of another repository.
     """
-    if not path.exists():
+    if not is_there(path):
         return {}
     digests = read_lock(path)
     head = _LOCK_HEAD.format(repository=repository)

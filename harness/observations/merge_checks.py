@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from harness.catalog.cells import is_control
 from harness.errors import UsageError
+from harness.input_files import read_text_file
+from harness.json_text import parse_json
 from harness.observations.run_folder import RunData
 from harness.observations.run_json import RUN_SCHEMA, Axes, ImageInfo, ScenarioInfo, ShardInfo
 
@@ -254,11 +255,6 @@ def _shorten_digest(digest: str) -> str:
 
 def _read_schema(path: Path) -> object:
     """The schema of a run.json; of one that is no JSON object None."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"{path.parent} is not a run folder: {path.name}: {error}",
-            next_step="name folders that 'postfix-matrix run' made",
-        ) from None
+    text = read_text_file(path, next_step="name folders that 'postfix-matrix run' made")
+    data = parse_json(text, path)
     return data.get("schema") if isinstance(data, Mapping) else None

@@ -7,16 +7,30 @@ The JSON form is one object per line: the contract with every report and other p
 from __future__ import annotations
 
 import json
+import math
+import re
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, ClassVar
+
+from annotated_types import Ge, Le, Lt
 
 from harness.catalog.cells import is_simulated
+from harness.data_models import DataError, DataProblem, read_json_data, show_value
 from harness.outcomes import SIMULATED
 from harness.outcomes import Outcome as Outcome
 
 #: Version of the observation's form; raised when a field changes its meaning.
 SCHEMA = 1
+#: Types of values that come back from files: pydantic checks them (``data_models``).
+Count = Annotated[int, Ge(0)]
+Seconds = Annotated[float, Ge(0), Lt(math.inf)]
+SchemaOne = Annotated[int, Ge(SCHEMA), Le(SCHEMA)]
+#: For a dataclass: no other keys.
+NO_OTHER_KEYS: dict[str, Any] = {"extra": "forbid"}
+#: It says of an observation what its client and outcome say; for people's scripts.
+_SIMULATED_KEY = re.compile(r',\s*"simulated"\s*:\s*true(?=\s*[,}])')
+_SCHEMA_KEY = re.compile(r'"schema"\s*:')
 
 
 class Stage(StrEnum):
@@ -44,9 +58,10 @@ BEFORE_HANDSHAKE = BEFORE_TLS | {Stage.STARTTLS}
 class TlsView:
     """What one side reports as negotiated. ``bits`` is the cipher's strength; None: unknown."""
 
+    __pydantic_config__: ClassVar[dict[str, Any]] = NO_OTHER_KEYS
     protocol: str | None = None
     cipher: str | None = None
-    bits: int | None = None
+    bits: Count | None = None
     group: str | None = None
 
 
@@ -73,7 +88,7 @@ class MeasuredWith:
     """
 
     version: str
-    time_limit: float
+    time_limit: Seconds
     names: str
 
 
@@ -144,7 +159,7 @@ class Observation:
     server_saw: TlsView | None = None
     agree: bool | None = None
     control: str | None = None
-    seconds: float | None = None
+    seconds: Seconds | None = None
     evidence: str | None = None
     trust: str | None = None
     obstacles: tuple[str, ...] = ()
@@ -157,7 +172,8 @@ class Observation:
     postfix: str | None = None
     openssl: str | None = None
     again: Again | None = None
-    schema: int = SCHEMA
+    schema: SchemaOne = SCHEMA
+    __pydantic_config__: ClassVar[dict[str, Any]] = NO_OTHER_KEYS
 
     @property
     def is_simulated(self) -> bool:
@@ -179,27 +195,30 @@ class Observation:
         """Read one line back.
 
         Raises:
-            ValueError: not JSON, another schema, or an unknown outcome or stage.
+            DataError: not JSON, another schema, a key is missing or unknown, or a value has a wrong
+                type or is not of its vocabulary.
         """
-        data: dict[str, Any] = json.loads(line)
-        if data.get("schema") != SCHEMA:
-            raise ValueError(
-                f"observation has schema {data.get('schema')!r}, this tool reads {SCHEMA}"
-            )
-        data.pop("simulated", None)
-        data["outcome"] = Outcome(data["outcome"])
-        data["stage"] = Stage(data["stage"]) if data["stage"] is not None else None
-        for side in ("client_saw", "server_saw"):
-            data[side] = TlsView(**data[side]) if data[side] is not None else None
-        if data.get("certificate") is not None:
-            certificate = data["certificate"]
-            data["certificate"] = CertificateView(
-                **{**certificate, "names": tuple(certificate["names"])}
-            )
-        data["obstacles"] = tuple(data.get("obstacles") or ())
-        if data.get("taken_over") is not None:
-            data["taken_over"] = TakenOver(**data["taken_over"])
-        if data.get("again") is not None:
-            again = data["again"]
-            data["again"] = Again(AgainReason(again["why"]), again.get("evidence"))
-        return cls(**data)
+        observation = read_json_data(cls, _SIMULATED_KEY.sub("", line, count=1))
+        if not _SCHEMA_KEY.search(line):
+            raise DataError([DataProblem(("schema",), "this key is missing", str(SCHEMA))])
+        return observation
+
+
+def parse_observation(line: bytes) -> Observation:
+    """Read a line of observations.jsonl.
+
+    Raises:
+        ValueError: it is not UTF-8.
+        DataError: as :meth:`Observation.from_json`, or its cell is not that of its other names.
+    """
+    observation = Observation.from_json(line.decode("utf-8"))
+    names = (
+        observation.build,
+        observation.scenario,
+        observation.service,
+        observation.client,
+        observation.offer,
+    )
+    if observation.cell != (cell := "/".join(names)):
+        raise DataError([DataProblem(("cell",), f"cannot be {show_value(observation.cell)}", cell)])
+    return observation

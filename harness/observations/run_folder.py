@@ -7,28 +7,45 @@ is None. Anything else that violates the contract is an error that names the fil
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import FileError, FileLocation, UsageError
+from harness.data_models import (
+    DataError,
+    check_json_file,
+    load_form,
+    locate_problems,
+    read_json_data,
+    show_value,
+)
+from harness.errors import FileError, FileLocation, join_errors
+from harness.input_files import is_there, read_file, read_text_file
+from harness.json_text import find_lines, parse_json
 from harness.observations.evidence_names import earlier_instance_path, instance_path
 from harness.observations.local_paths import hide_in_record
-from harness.observations.record import AgainReason, Observation
+from harness.observations.record import AgainReason, Observation, parse_observation
 from harness.observations.run_json import RUN_SCHEMA, RunRecord
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+#: The file that makes a folder a run.
+RUN_FILE = "run.json"
 _AGAIN = {
     AgainReason.TIMEOUT: "after a time-out",
     AgainReason.ERROR: "after an error of the harness",
     AgainReason.FAULT: "after a fault of what they were measured with",
 }
+_RUN_AGAIN = "undo the edit, or run again"
+_REMOVE_EVIDENCE = "remove the file: the cell is then shown without its evidence"
+#: A larger file is no evidence; in bytes. A session's log has some KiB.
+_MOST_EVIDENCE = 64 << 20
 #: One JSON object as it is in an evidence file; its keys are in docs/run-folder.md.
 Evidence = dict[str, Any]
 
@@ -56,15 +73,32 @@ class RunData:
 
 
 def read_evidence(folder: Path, observation: Observation) -> Evidence | None:
-    """The evidence of a cell of a run folder; None where there is no (whole) file of it."""
-    return None if observation.evidence is None else _read_object(folder, observation.evidence)
+    """The evidence of a cell of a run folder; None where there is no file of it.
+
+    Raises:
+        FileError: the file is no evidence; with line and key.
+    """
+    if observation.evidence is None:
+        return None
+    return read_evidence_file(folder, observation.evidence)
 
 
 def read_instance(folder: Path, build: str, scenario: str) -> Evidence | None:
-    """The evidence of a Postfix instance of a run folder; None where there is no (whole) file."""
-    instance = _read_object(folder, instance_path(build, scenario))
+    """The evidence of a Postfix instance of a run folder; None where there is no file.
+
+    Raises:
+        FileError: the file is no evidence; with line and key.
+    """
+    from harness.observations.evidence_forms import InstanceEvidence
+
+    instance = _read_object(folder, instance_path(build, scenario), InstanceEvidence)
     earlier = earlier_instance_path(build, scenario)
-    return _read_object(folder, earlier) if instance is None else instance
+    return _read_object(folder, earlier, InstanceEvidence) if instance is None else instance
+
+
+def has_run(folder: Path) -> bool:
+    """Whether a folder is, or is meant to be, a run: reading it says what is wrong with it."""
+    return is_there(folder / RUN_FILE) or (is_there(folder) and not folder.is_dir())
 
 
 def load_run(folder: Path) -> RunData:
@@ -86,12 +120,9 @@ def load_run(folder: Path) -> RunData:
     return RunData(folder, run, observations, notes)
 
 
-@cache
 def load_run_form() -> TypeAdapter[RunRecord]:
-    """What checks ``run.json``: it takes as long to load as half of this package."""
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(RunRecord)
+    """What checks ``run.json``."""
+    return load_form(RunRecord)
 
 
 def load_record(folder: Path) -> RunRecord:
@@ -100,58 +131,44 @@ def load_record(folder: Path) -> RunRecord:
     Raises:
         UsageError: the folder is no run, or its run.json has another schema or a wrong field.
     """
-    path = folder / "run.json"
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(
-            f"{path.parent} is not a run folder: {path.name}: {error.strerror}",
-            cause="the path is wrong, or the run ended before it began to measure",
-            next_step="name a folder that 'postfix-matrix run' made",
-        ) from None
-    except ValueError as error:
-        raise UsageError(f"{path} is not JSON: {error}", next_step="run again") from None
+    path = folder / RUN_FILE
+    text = read_text_file(path, next_step="name a folder that 'postfix-matrix run' made")
+    data = parse_json(text, path, next_step=_RUN_AGAIN)
     schema = data.get("schema") if isinstance(data, dict) else None
-    if schema != RUN_SCHEMA:
-        raise UsageError(
-            f"{path} has schema {schema!r}, this tool reads {RUN_SCHEMA}",
+    if schema != RUN_SCHEMA or type(schema) is not int:
+        line = find_lines(text, [("schema",)])[("schema",)]
+        raise FileError(
+            FileLocation(path, line, "schema"),
+            f"has schema {show_value(schema)}, this tool reads {RUN_SCHEMA}",
             cause="the run was made by another version of postfix-matrix",
             next_step="make the reports with the version that made the run",
         )
-    return _validate_run(path, data)
+    # It takes as long to load as half of this package.
+    from harness.observations.record_forms import RunVocabularies
 
-
-def _validate_run(path: Path, data: Evidence) -> RunRecord:
-    from pydantic import ValidationError
-
+    checked = json.dumps(hide_in_record(data))
     try:
-        run = load_run_form().validate_python(hide_in_record(data))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise FileError(FileLocation(path, key=key), first["msg"]) from None
-    for name, info in run.scenarios.items():
-        try:
-            _ = info.claimed
-        except (UsageError, ValueError, KeyError, TypeError) as error:
-            place = FileLocation(path, key=f"scenarios.{name}.expect")
-            raise FileError(place, f"is no expectation: {error!r}") from None
+        run = read_json_data(RunRecord, checked)
+        read_json_data(RunVocabularies, checked)
+    except DataError as error:
+        errors = locate_problems(error, text, path)
+        raise join_errors(errors, f"{path} has", next_step=_RUN_AGAIN) from None
     return run
 
 
 def _read_observations(path: Path) -> tuple[tuple[Observation, ...], tuple[str, ...]]:
     """The observations, by cell; where a cell has two (a resumed run), the later one counts."""
-    if not path.exists():
+    if not is_there(path):
         return (), ("no cell was measured: there is no observations.jsonl",)
-    lines = path.read_bytes().split(b"\n")
+    lines = read_file(path).split(b"\n")
     by_cell: dict[str, Observation] = {}
     notes: list[str] = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            observation = Observation.from_json(line.decode("utf-8"))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            observation = parse_observation(line)
+        except ValueError as error:
             if number < len(lines):
                 raise not_an_observation(path, number, error) from None
             notes.append(f"the last line of {path.name} is torn and was dropped")
@@ -178,28 +195,76 @@ def list_flaky_observations(data: RunData) -> tuple[Observation, ...]:
     observations: list[Observation] = []
     for line in lines:
         # load_run() refused lines that are no observations, but for a torn last one.
-        with suppress(ValueError, TypeError, KeyError, AttributeError):
-            observations.append(Observation.from_json(line.decode("utf-8")))
+        with suppress(ValueError):
+            observations.append(parse_observation(line))
     return tuple(observation for observation in observations if observation.cell in flaky)
 
 
-def not_an_observation(path: Path, number: int, error: Exception) -> FileError:
+def not_an_observation(path: Path, number: int, error: ValueError) -> FileError:
     """The error of a line of observations.jsonl that is no observation; lines count from 1."""
+    expected = "one JSON object of schema 1 per line"
+    key, what = None, f"{error}"[:200]
+    if isinstance(error, DataError):
+        first = error.problems[0]
+        key, what, expected = first.key or None, first.what, first.expected or expected
     return FileError(
-        FileLocation(path, line=number),
-        f"not an observation: {error!r}",
-        expected="one JSON object of schema 1 per line",
+        FileLocation(path, number, key),
+        f"not an observation: {what}",
+        expected=expected,
         next_step="move the line out of the file; the other cells can then be read",
     )
 
 
-def _read_object(folder: Path, name: str) -> Evidence | None:
-    """A JSON object below ``folder``; never one outside it, whatever the name is."""
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder.resolve()):
+def read_evidence_file(folder: Path, name: str) -> Evidence | None:
+    """An evidence file of a run folder by its name; None where there is no such file inside it.
+
+    Raises:
+        FileError: the file is no evidence; with line and key.
+    """
+    file = read_evidence_text(folder, name)
+    return None if file is None else file[1]
+
+
+def read_evidence_text(folder: Path, name: str) -> tuple[str, Evidence] | None:
+    """The same with its text before it, without a byte order mark."""
+    # It takes as long to load as half of this package.
+    from harness.observations.evidence_forms import CellEvidence
+
+    return _read_object_text(folder, name, CellEvidence)
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    """Whether a file lies in a folder, wherever links lead to."""
+    if path.is_symlink():
+        return Path(os.path.realpath(path)).is_relative_to(_resolve(folder))
+    return ".." not in path.parts and _resolve(path.parent).is_relative_to(_resolve(folder))
+
+
+@lru_cache(maxsize=4096)
+def _resolve(folder: Path) -> Path:
+    # pathlib refuses links in a circle.
+    return Path(os.path.realpath(folder))
+
+
+def _read_object(folder: Path, name: str, model: type[Any]) -> Evidence | None:
+    file = _read_object_text(folder, name, model)
+    return None if file is None else file[1]
+
+
+def _read_object_text(folder: Path, name: str, model: type[Any]) -> tuple[str, Evidence] | None:
+    """A JSON object below ``folder``, as text and read; never one outside it, whatever its name is.
+
+    None where there is none, or an empty file, as a machine that lost its power leaves.
+
+    Raises:
+        FileError: the file is something else; with line and key.
+    """
+    path = folder / name
+    if "\0" in name or not _is_inside(path, folder) or not is_there(path):
         return None
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    text = read_text_file(path, most=_MOST_EVIDENCE, next_step=_REMOVE_EVIDENCE)
+    if not text:
         return None
-    return data if isinstance(data, dict) else None
+    data: Evidence = parse_json(text, path, next_step=_REMOVE_EVIDENCE)
+    check_json_file(model, text, path)
+    return text, data

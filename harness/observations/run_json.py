@@ -5,14 +5,17 @@ Frozen dataclasses: ``run_folder`` reads them from the file, ``run_record`` writ
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
+
+from annotated_types import Ge, Lt
 
 from harness.catalog.peers import is_peer
 from harness.observations.licence import DEFAULT_LICENCE
-from harness.observations.record import MeasuredWith
+from harness.observations.record import Count, MeasuredWith, Seconds
 from harness.postfix_config.master_cf_overlay import Overlay
 from harness.scenarios.claims import BASELINE
 from harness.scenarios.expectations import Expectation, Where, where_from
@@ -215,10 +218,10 @@ class Missing:
 class RunSummary:
     """The runner's closing figures; ``seconds`` is the wall time from first to last cell."""
 
-    planned: int | None = None
-    measured: int | None = None
-    seconds: float | None = None
-    cells_per_second: float | None = None
+    planned: Count | None = None
+    measured: Count | None = None
+    seconds: Seconds | None = None
+    cells_per_second: Seconds | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +231,8 @@ class PaceInfo:
     ``round_trips`` is how many were measured to know it; of the last process, if it was resumed.
     """
 
-    most_stretched: float = 1.0
-    round_trips: int = 0
+    most_stretched: Annotated[float, Ge(1), Lt(math.inf)] = 1.0
+    round_trips: Count = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,8 +251,8 @@ class ShardInfo:
     merged run was made of, whose axes are the whole plan's.
     """
 
-    index: int
-    count: int
+    index: Annotated[int, Ge(1)]
+    count: Annotated[int, Ge(1)]
     axes: Axes | None = None
 
     def __str__(self) -> str:

@@ -30,4 +30,6 @@ def write_reports(folder: Path) -> list[Path]:
     # The page of a large run says where its results are.
     render_page = render_large_run if is_large(data) else render_html
     renderers = {"matrix.md": render_markdown, "matrix.csv": render_csv, PAGE: render_page}
-    return [write_atomically(folder / name, render(data)) for name, render in renderers.items()]
+    # Evidence that cannot be read is found while rendering; then nothing is written.
+    texts = {name: render(data) for name, render in renderers.items()}
+    return [write_atomically(folder / name, text) for name, text in texts.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -11,9 +12,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from harness.errors import InfrastructureError, UsageError
+from harness.input_files import is_there
 from harness.observations.merge_checks import check_complete, check_schemas
 from harness.observations.merged_folder import FlakyCell, MergedFolder, merged_record
-from harness.observations.run_folder import RunData, load_run
+from harness.observations.run_folder import RunData, has_run, load_run
 from harness.reports import write_reports
 
 
@@ -42,7 +44,7 @@ def merge_folders(
     runs = tuple(load_run(folder) for folder in folders)
     if expected is not None:
         check_complete(runs, expected)
-    target = target.resolve()
+    target = Path(os.path.realpath(target))
     _check_absent(target)
     with _place_whole(target) as work:
         with closing(MergedFolder(work)) as merged:
@@ -63,21 +65,21 @@ def find_runs(named: Iterable[Path]) -> list[Path]:
     for folder in named:
         # A hidden folder is what a merge, or a run on workers, has not finished.
         below = [path.parent for path in sorted(folder.glob("[!.]*/run.json"))]
-        here = [folder] if (folder / "run.json").is_file() else below
+        here = [folder] if has_run(folder) else below
         if not here:
             raise UsageError(
                 f"there is no run in {folder}",
                 cause="no run.json lies in it or one level below it",
                 next_step="name run folders, or the folder that --runs named",
             )
-        runs |= dict.fromkeys(run.resolve() for run in here)
+        runs |= dict.fromkeys(Path(os.path.realpath(run)) for run in here)
     return list(runs)
 
 
 def _check_absent(target: Path) -> None:
     if target.is_dir() and not any(target.iterdir()):
         return
-    if target.exists():
+    if is_there(target):
         raise UsageError(
             f"{target} is there already", next_step="name another folder with -o, or remove it"
         )

@@ -30,7 +30,7 @@ from harness.observations.reuse import (
     Surroundings,
     decide_reuse,
 )
-from harness.observations.run_folder import RunData, load_run
+from harness.observations.run_folder import RunData
 from harness.observations.run_record import describe_image
 from harness.run.measuring_version import measuring_version
 from harness.scenarios.lab_names import needs_names
@@ -89,21 +89,16 @@ class RunReuse:
 
 
 def compare_with_run(
-    folder: Path,
+    source: RunData,
     plan: Plan,
     scenarios: Mapping[str, Scenario],
     image_ids: Mapping[str, str],
     time_limit: float,
 ) -> RunReuse:
-    """What a plan takes over from an earlier run's folder.
+    """What a plan takes over from an earlier run.
 
     ``image_ids`` are those on this machine, by the names in run.json; ``time_limit`` in seconds.
-
-    Raises:
-        UsageError: the folder is no run.
-        FileError: a line of its observations is none.
     """
-    source = load_run(folder)
     now = surroundings_of(plan, scenarios, image_ids, time_limit)
     return RunReuse(
         source, decide_reuse(source, plan.cells(), now, find_unusable(source)), image_ids

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
 from harness.errors import UsageError
+from harness.input_files import is_there
+from harness.observations.run_folder import has_run
 
 RUNS = Path("runs")
 LATEST = "latest"
@@ -27,11 +30,12 @@ def run_folder(named: Path | None) -> Path:
         UsageError: there is none.
     """
     folder = named or RUNS / LATEST
-    if not folder.exists() and (RUNS / folder).is_dir():
+    if not is_there(folder) and is_there(RUNS / folder):
         folder = RUNS / folder
-    if not (folder / "run.json").is_file():
+    if not has_run(folder):
         raise UsageError(
             f"there is no run in {folder}",
             next_step="'postfix-matrix run' makes one; --run names another folder",
         )
-    return folder.resolve()
+    # The message about a link that leads nowhere names the link.
+    return Path(os.path.realpath(folder)) if folder.is_dir() else folder

@@ -16,6 +16,7 @@ from harness.scenarios.expectations import (
     Where,
     read_applies,
     read_expected,
+    read_says,
     read_where,
 )
 from harness.scenarios.policies import (
@@ -129,7 +130,7 @@ class _ClaimsReader:
             read_expected(table),
             self._line_of_expect(number),
         )
-        says = _read_says(table.get("says"))
+        says = read_says(table.get("says"))
         if "policy" in table:
             if expected:
                 what = "cannot be combined with a policy"
@@ -153,9 +154,3 @@ class _ClaimsReader:
     def _add_error(self, key: str, what: str, expected: str) -> None:
         place = FileLocation(self._path, line_of(self._text, key), key)
         self.errors.append(FileError(place, what, expected=expected))
-
-
-def _read_says(value: object) -> str | None:
-    if value is None or (isinstance(value, str) and value.strip() and "\n" not in value.strip()):
-        return value.strip() if isinstance(value, str) else None
-    raise ExpectationError("says", f"cannot be {value!r}", "one line of text")

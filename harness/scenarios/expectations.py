@@ -13,8 +13,9 @@ from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
 from harness.catalog.versions import Constraint, Version
+from harness.data_models import show_value, suggest
 from harness.errors import UsageError
-from harness.outcomes import Outcome
+from harness.outcomes import REASONS, Outcome
 from harness.tls import NAMED_SERVICES, Protocol
 
 T = TypeVar("T")
@@ -206,7 +207,7 @@ def read_where(table: Mapping[str, Any]) -> Where:
     for glob in services:
         named = any(fnmatchcase(service, glob) for service in NAMED_SERVICES)
         if not named and not any(character.isdigit() for character in glob):
-            expected = f"of {', '.join(NAMED_SERVICES)}, or a port"
+            expected = f"{suggest(glob, NAMED_SERVICES)}, or a port"
             raise ExpectationError("services", f"no service matches {glob!r}", expected)
     return Where(
         builds=_read_globs(table, "builds"),
@@ -216,6 +217,17 @@ def read_where(table: Mapping[str, Any]) -> Where:
         clients=_read_globs(table, "clients"),
         offers=_read_globs(table, "offers"),
     )
+
+
+def read_says(value: object) -> str | None:
+    """The sentence of an ``[[expect]]`` table.
+
+    Raises:
+        ExpectationError: it is not one line of text.
+    """
+    if value is None or (isinstance(value, str) and value.strip() and "\n" not in value.strip()):
+        return value.strip() if isinstance(value, str) else None
+    raise ExpectationError("says", f"cannot be {show_value(value)}", "one line of text")
 
 
 def _read_globs(table: Mapping[str, Any], key: str) -> tuple[str, ...]:
@@ -286,6 +298,11 @@ def _read_protocol_range(key: str, text: str) -> set[Protocol]:
     return {protocol for protocol in Protocol if first.rank <= protocol.rank <= last.rank}
 
 
+def _read_reasons(key: str, value: object) -> tuple[str, ...]:
+    allowed = {name: name for name in REASONS}
+    return tuple(_find_allowed(key, text, allowed) for text in _read_texts(key, value))
+
+
 def _read_trusts(key: str, value: object) -> tuple[Trust, ...]:
     allowed = {str(trust): trust for trust in Trust}
     return tuple(_find_allowed(key, text, allowed) for text in _read_texts(key, value))
@@ -293,27 +310,31 @@ def _read_trusts(key: str, value: object) -> tuple[Trust, ...]:
 
 def _read_resumed(key: str, value: object) -> bool:
     if not isinstance(value, bool):
-        raise ExpectationError(key, f"cannot be {value!r}", "true or false, without quotes")
+        raise ExpectationError(
+            key, f"cannot be {show_value(value)}", "true or false, without quotes"
+        )
     return value
 
 
 def _read_effect(key: str, value: object) -> Effect:
     (text, *more) = _read_texts(key, value)
     if more:
-        raise ExpectationError(key, f"cannot be {value!r}", '"none" or "some"')
+        raise ExpectationError(key, f"cannot be {show_value(value)}", '"none" or "some"')
     return _find_allowed(key, text, {str(effect): effect for effect in Effect})
 
 
 def _find_allowed(key: str, text: str, allowed: Mapping[str, T]) -> T:
     if text not in allowed:
-        raise ExpectationError(key, f"cannot be {text!r}", f"of {', '.join(allowed)}")
+        raise ExpectationError(key, f"cannot be {show_value(text)}", suggest(text, allowed))
     return allowed[text]
 
 
 def _read_texts(key: str, value: object) -> tuple[str, ...]:
     values = value if isinstance(value, list) else [value]
-    if not values or not all(isinstance(text, str) and text.strip() for text in values):
-        raise ExpectationError(key, f"cannot be {value!r}", _EXPECTED_TEXTS)
+    if not values or not all(
+        isinstance(text, str) and text.strip() and text.isprintable() for text in values
+    ):
+        raise ExpectationError(key, f"cannot be {show_value(value)}", _EXPECTED_TEXTS)
     return tuple(str(text).strip() for text in values)
 
 
@@ -323,7 +344,7 @@ def _read_constraint(table: Mapping[str, Any], key: str) -> Constraint | None:
         return None
     expected = 'operators and versions, such as ">=2.5,<3.6"'
     if not isinstance(value, str):
-        raise ExpectationError(key, f"cannot be {value!r}", expected)
+        raise ExpectationError(key, f"cannot be {show_value(value)}", expected)
     try:
         constraint = Constraint.parse(value)
     except UsageError as error:
@@ -340,7 +361,7 @@ _READERS: Mapping[str, Callable[[str, object], Any]] = {
     "protocol": _read_protocols,
     "cipher": _read_texts,
     "cipher_not": _read_texts,
-    "reason": _read_texts,
+    "reason": _read_reasons,
     "trust": _read_trusts,
     "certificate": _read_texts,
     "resumed": _read_resumed,
@@ -357,7 +378,7 @@ def read_applies(table: Mapping[str, Any]) -> Where:
     """
     for key in table:
         if key not in ("postfix", "openssl"):
-            raise ExpectationError(key, "unknown key", "postfix or openssl")
+            raise ExpectationError(key, "unknown key", suggest(key, ("postfix", "openssl")))
     return read_where(table)
 
 

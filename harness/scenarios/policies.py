@@ -6,27 +6,21 @@ folder of a user's scenarios adds further ones, which must have other names.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from harness.errors import FileError, FileLocation, UsageError
+from harness.data_models import show_value, suggest
+from harness.errors import FileError, FileLocation
+from harness.input_files import MOST_WRITTEN_BYTES, is_there, read_text_file
 from harness.scenarios.expectations import (
-    EXPECTED,
-    SELECTORS,
     Expectation,
     ExpectationError,
     Where,
-    read_expected,
-    read_where,
 )
 from harness.tls import Offer
 
 POLICIES = "policies.toml"
-_KEYS = ("name", "about", "takes", "offers", "expect", "remedy")
-_PARTS = ("says", *SELECTORS, *EXPECTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +35,8 @@ class PolicyRemedy:
 class Policy:
     """A set of expectations. ``offers`` must be measured to judge it.
 
-    ``takes`` is "clients" if the policy needs a list of the clients to which it applies.
+    ``takes`` is "clients" if the policy needs a list of the clients to which it applies. ``line``
+    is that of its table.
     """
 
     name: str
@@ -50,6 +45,7 @@ class Policy:
     offers: tuple[Offer, ...] = ()
     takes: str | None = None
     remedies: tuple[PolicyRemedy, ...] = ()
+    line: int | None = field(default=None, compare=False)
 
     def remedy(self, level: str) -> tuple[str, ...]:
         """The lines to try for a service of a level; empty if there are none."""
@@ -76,14 +72,15 @@ def load_policies(folder: Path | None = None) -> dict[str, Policy]:
     ``folder`` may be the file itself.
 
     Raises:
-        FileError: with file and key of the first error in one.
+        FileError: there is one error in a file.
+        FileErrors: with all errors in one, each with line and key.
     """
     policies = _read_file(Path(__file__).with_name(POLICIES))
-    path = folder if folder is None or folder.is_file() else folder / POLICIES
-    if path is not None and path.is_file():
+    path = folder if folder is None or folder.suffix == ".toml" else folder / POLICIES
+    if path is not None and is_there(path):
         for name, policy in _read_file(path).items():
             if name in policies:
-                place = FileLocation(path, key=f"policy.{name}")
+                place = FileLocation(path, policy.line, f"policy.{name}")
                 what = "the tool has a policy of that name"
                 raise FileError(place, what, expected="another name")
             policies[name] = policy
@@ -101,12 +98,12 @@ def read_policy(
     name, clients = _parse_reference(value)
     if name not in policies:
         raise ExpectationError(
-            "policy", f"there is no policy {name!r}", f"of {', '.join(policies)}"
+            "policy", f"there is no policy {show_value(name)}", suggest(name, policies)
         )
     policy = policies[name]
     if bool(policy.takes) != (clients is not None):
         form = f'{{{name} = ["GLOB", ...]}}' if policy.takes else f'"{name}"'
-        raise ExpectationError("policy", f"cannot be {value!r}", form)
+        raise ExpectationError("policy", f"cannot be {show_value(value)}", form)
     return tuple(policy.expectations_within(where, clients or ()))
 
 
@@ -117,68 +114,18 @@ def _parse_reference(value: object) -> tuple[str, tuple[str, ...] | None]:
         ((name, clients),) = value.items()
         if isinstance(clients, list) and clients and all(isinstance(c, str) for c in clients):
             return str(name), tuple(clients)
-    raise ExpectationError("policy", f"cannot be {value!r}", 'a name, or {name = ["GLOB", ...]}')
+    raise ExpectationError(
+        "policy", f"cannot be {show_value(value)}", 'a name, or {name = ["GLOB", ...]}'
+    )
 
 
 def _read_file(path: Path) -> dict[str, Policy]:
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileError(FileLocation(path), f"cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise FileError(FileLocation(path), f"is not TOML: {error}") from None
-    tables = data.pop("policy", [])
-    if data or not isinstance(tables, list):
-        key = next(iter(data), "policy")
-        raise FileError(FileLocation(path, key=key), "unknown key", expected="[[policy]] tables")
-    policies = (_read_table(path, table) for table in tables)
-    return {policy.name: policy for policy in policies}
+    """The policies of a file by name.
 
+    Raises:
+        FileErrors: with all errors in it, each with line and key.
+    """
+    # What checks it takes a third of a second to load.
+    from harness.scenarios.policy_file import parse_policies
 
-def _read_table(path: Path, table: Mapping[str, Any]) -> Policy:
-    name = table.get("name")
-    if not isinstance(name, str) or not name:
-        raise FileError(
-            FileLocation(path, key="policy.name"), f"cannot be {name!r}", expected="a name"
-        )
-    where = f"policy.{name}"
-    for key in table:
-        if key not in _KEYS:
-            expected = f"one of {', '.join(_KEYS)}"
-            raise FileError(
-                FileLocation(path, key=f"{where}.{key}"), "unknown key", expected=expected
-            )
-    if table.get("takes") not in (None, "clients"):
-        raise FileError(FileLocation(path, key=f"{where}.takes"), "unknown", expected='"clients"')
-    try:
-        offers = tuple(Offer.parse(text) for text in table.get("offers", ()))
-        parts = tuple(_read_expect(part) for part in table.get("expect", ()))
-    except UsageError as error:
-        raise FileError(FileLocation(path, key=f"{where}.offers"), error.what) from None
-    except ExpectationError as slip:
-        key = f"{where}.expect.{slip.key}"
-        raise FileError(FileLocation(path, key=key), slip.what, expected=slip.expected) from None
-    if not parts:
-        raise FileError(
-            FileLocation(path, key=where), "it expects nothing", expected="[[policy.expect]]"
-        )
-    remedies = tuple(_read_remedy(path, where, remedy) for remedy in table.get("remedy", ()))
-    about = str(table.get("about", name))
-    return Policy(name, about, parts, offers, table.get("takes"), remedies)
-
-
-def _read_remedy(path: Path, where: str, table: Mapping[str, Any]) -> PolicyRemedy:
-    if set(table) != {"levels", "lines"}:
-        place = FileLocation(path, key=f"{where}.remedy")
-        raise FileError(place, f"has {', '.join(table)}", expected="levels and lines")
-    return PolicyRemedy(tuple(table["levels"]), tuple(table["lines"]))
-
-
-def _read_expect(table: Mapping[str, Any]) -> Expectation:
-    for key in table:
-        if key not in _PARTS:
-            raise ExpectationError(key, "unknown key", f"one of {', '.join(_PARTS)}")
-    expected = read_expected(table)
-    if not expected:
-        raise ExpectationError("expect", "expects nothing", f"one of {', '.join(EXPECTED)}")
-    return Expectation(where=(read_where(table),), says=table.get("says"), **expected)
+    return parse_policies(read_text_file(path, most=MOST_WRITTEN_BYTES), path)

@@ -14,7 +14,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import FileError, FileLocation, UsageError
+from harness.data_models import show_value
+from harness.errors import FileError, FileErrors, FileLocation, UsageError
+from harness.input_files import describe_unreadable, is_there
+from harness.paths import scenarios_dir
 from harness.postfix_config.key_files import (
     FileKind,
     is_file_kind,
@@ -23,6 +26,7 @@ from harness.postfix_config.main_cf import parse_main_cf
 from harness.postfix_config.master_cf import parse_master_cf
 from harness.postfix_config.master_cf_overlay import Overlay
 from harness.scenarios.claims import (
+    BASELINE,
     Claims,
     read_claims,
 )
@@ -35,6 +39,7 @@ from harness.scenarios.toml_text import (
     Extent,
     SurroundingsMode,
     line_in_table,
+    line_of,
     suggest_among,
 )
 
@@ -56,17 +61,12 @@ _PROGRAMS = (
 FORBIDDEN_PLACES = ("/bin/", "/lib/", "/lib64/", "/proc/", "/sbin/", "/srv/", "/sys/", "/usr/")
 
 
-class ScenarioErrors(UsageError):
+class ScenarioErrors(FileErrors):
     """All errors in the scenarios that were read; ``errors`` has each with its place."""
 
     def __init__(self, errors: Iterable[FileError]) -> None:
-        self.errors = tuple(errors)
-        count = f"{len(self.errors)} error{'s' if len(self.errors) > 1 else ''}"
-        listed = "\n".join(f"- {error}" for error in self.errors)
-        super().__init__(
-            f"the scenarios have {count}, so nothing was run:\n{listed}",
-            next_step="correct them; docs/writing-a-scenario.md has the form and examples",
-        )
+        step = "correct them; docs/writing-a-scenario.md has the form and examples"
+        super().__init__(errors, "the scenarios have", next_step=step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +146,8 @@ def load_scenario(folder: Path, policies: Mapping[str, Policy] | None = None) ->
     """
     known = load_policies(folder.parent) if policies is None else policies
     scenario, errors = _read_folder(folder, known)
+    if scenario is not None and (error := _check_named_baseline(scenario, folder)) is not None:
+        errors.append(error)
     if scenario is None or errors:
         raise ScenarioErrors(errors)
     return scenario
@@ -164,6 +166,8 @@ def load_scenarios(root: Path, baseline: Path | None = None) -> dict[str, Scenar
     """
     try:
         policies = load_policies(root)
+    except FileErrors as error:
+        raise ScenarioErrors(error.errors) from None
     except FileError as error:
         raise ScenarioErrors([error]) from None
     single, collected = [], []
@@ -204,17 +208,37 @@ def _is_missing_baseline(name: str, scenarios: Mapping[str, Scenario]) -> bool:
 def _check_baseline(
     scenario: Scenario, scenarios: Mapping[str, Scenario], root: Path
 ) -> FileError | None:
-    """The error of a scenario that expects an effect compared with one that does not exist."""
+    """The error of a scenario that names a baseline, or needs one, which does not exist."""
     claims = scenario.claims
-    if claims.against in scenarios or not any(
-        expectation.effect for expectation in claims.expectations
-    ):
+    expects_effect = any(expectation.effect for expectation in claims.expectations)
+    if claims.against in scenarios or (claims.against == BASELINE and not expects_effect):
         return None
     path = root / scenario.name / TOML
-    what = f"expects an effect, but there is no scenario {claims.against!r}"
-    return FileError(
-        FileLocation(path, key="against"), what, expected=suggest_among(claims.against, scenarios)
-    )
+    what = f"there is no scenario {claims.against!r}"
+    if expects_effect:
+        what = f"expects an effect, but {what}"
+    place = FileLocation(path, _line_of_baseline(scenario), "against")
+    return FileError(place, what, expected=suggest_among(claims.against, scenarios))
+
+
+def _check_named_baseline(scenario: Scenario, folder: Path) -> FileError | None:
+    """The same for a scenario that is read alone: its baseline is beside it, or the tool's."""
+    against = scenario.claims.against
+    places = (folder.parent, folder.parent.parent, scenarios_dir())
+    if against == BASELINE or any((place / against / TOML).is_file() for place in places):
+        return None
+    known = sorted({path.parent.name for place in places[::2] for path in place.glob(f"*/{TOML}")})
+    place = FileLocation(folder / TOML, _line_of_baseline(scenario), "against")
+    what = f"there is no scenario {against!r}"
+    return FileError(place, what, expected=suggest_among(against, known))
+
+
+def _line_of_baseline(scenario: Scenario) -> int | None:
+    """The line of ``against``."""
+    try:
+        return None if scenario.path is None else line_of(read_text(scenario.path), "against")
+    except FileError:
+        return None
 
 
 def _list_folders(root: Path) -> list[Path]:
@@ -222,7 +246,7 @@ def _list_folders(root: Path) -> list[Path]:
         entries = sorted(root.iterdir())
     except OSError as error:
         raise UsageError(
-            f"the folder of scenarios {root} cannot be read: {error.strerror}",
+            f"the folder of scenarios {root} {_describe_no_folder(root, error)}",
             next_step="name the folder that has one folder per scenario",
         ) from error
     folders = _visible_folders(entries)
@@ -235,12 +259,32 @@ def _list_folders(root: Path) -> list[Path]:
 
 
 def _visible_folders(entries: Iterable[Path]) -> list[Path]:
-    return [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+    """Folders, and links that lead nowhere, which reading them reports."""
+    return [
+        entry
+        for entry in entries
+        if not entry.name.startswith(".") and (entry.is_dir() or _is_lost_link(entry))
+    ]
+
+
+def _is_lost_link(path: Path) -> bool:
+    """Whether it is a symbolic link to nothing, or in a circle of links."""
+    return path.is_symlink() and not path.exists()
+
+
+def _describe_no_folder(path: Path, error: OSError) -> str:
+    """Why a path that should be a folder is none, as the end of a sentence."""
+    if isinstance(error, NotADirectoryError):
+        return "is no folder"
+    return describe_unreadable(path, error).replace("such file", "such folder")
 
 
 def _folders_of_collection(folder: Path) -> list[Path]:
     """The folders of a collection: a folder that has scenarios, but is not a scenario itself."""
-    entries = sorted(folder.iterdir())
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:
+        return []
     if any(entry.name in _FILES for entry in entries):
         return []
     return [inner for inner in _visible_folders(entries) if (inner / TOML).is_file()]
@@ -296,8 +340,11 @@ def _read_further_files(root: Path) -> tuple[dict[str, str], list[FileError]]:
     """The further files by their target paths, and the errors in them."""
     files: dict[str, str] = {}
     errors: list[FileError] = []
+    if is_there(root) and not root.is_dir():
+        expected = "a folder with further files, each at its path"
+        return {}, [FileError(FileLocation(root), "is no folder", expected=expected)]
     for path in sorted(root.rglob("*")) if root.is_dir() else ():
-        if not path.is_file():
+        if path.is_dir():
             continue
         inside = path.relative_to(root).as_posix()
         target = inside if inside.startswith(f"{CONFIG_DIRECTORY}/") else f"/{inside}"
@@ -332,7 +379,7 @@ def _check_kinds(
             what = f"is also in the folder {FURTHER_FILES}/"
             errors.append(FileError(place, what, expected="one of the two"))
         if not is_file_kind(kind):
-            what = f"cannot be {kind!r}"
+            what = f"cannot be {show_value(kind)}"
             errors.append(FileError(place, what, expected=suggest_among(kind, list(FileKind))))
     return errors
 
@@ -373,7 +420,7 @@ def _check_folder(folder: Path) -> list[FileError]:
             FileError(FileLocation(folder), "a folder's name is its id", expected=expected)
         )
     for path in sorted(folder.iterdir()):
-        if path.name == FURTHER_FILES and path.is_dir():
+        if path.name == FURTHER_FILES:
             continue
         if path.name not in _FILES and path.suffix != ".md" and not path.name.startswith("."):
             expected = f"{suggest_among(path.name, _FILES)}, or a .md file"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, ValidationError
 
+from harness.data_models import show_value
 from harness.errors import FileError, FileLocation
 from harness.postfix_config.master_cf_overlay import Overlay
 from harness.scenarios.toml_text import (
@@ -16,8 +16,8 @@ from harness.scenarios.toml_text import (
     SurroundingsMode,
     line_in_table,
     line_of,
+    parse_toml,
     suggest_among,
-    syntax_error,
 )
 from harness.tls import NAMED_SERVICES, Service
 
@@ -78,9 +78,9 @@ _EXPECTED = {
 def parse_description(text: str, path: Path) -> tuple[Description | None, list[FileError]]:
     """Read a scenario.toml's text: the description, or None and all errors in it."""
     try:
-        description = Description.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        return None, [syntax_error(path, text, error)]
+        description = Description.model_validate(parse_toml(text, path))
+    except FileError as error:
+        return None, [error]
     except ValidationError as error:
         return None, [_key_error(path, text, dict(problem)) for problem in error.errors()]
     if "master_cf" in description.model_fields_set and not (path.parent / "master.cf").exists():
@@ -105,4 +105,4 @@ def _key_error(path: Path, text: str, problem: dict[str, Any]) -> FileError:
         return FileError(place, "unknown key", expected=suggest_among(key, _EXPECTED))
     if problem["type"] == "missing":
         return FileError(place, "this key is missing", expected=_EXPECTED[key])
-    return FileError(place, f"cannot be {problem['input']!r}", expected=_EXPECTED[key])
+    return FileError(place, f"cannot be {show_value(problem['input'])}", expected=_EXPECTED[key])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -79,7 +80,7 @@ def publish_runs(
     load_pyarrow()
     load_feedgen()
     check_runs(folders)
-    records = {folder.resolve(): load_record(folder) for folder in folders}
+    records = {Path(os.path.realpath(folder)): load_record(folder) for folder in folders}
     check_site_folder(into)
     with replace_site(into) as site:
         old = into if check_site_folder(into) else None

@@ -10,7 +10,9 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from harness.input_files import check_file, is_there
 from harness.observations.local_paths import hide_in_command, hide_in_record
+from harness.observations.record import parse_observation
 from harness.observations.run_folder import load_record, not_an_observation
 from harness.observations.run_json import RunRecord
 from harness.scenarios.variants import VariantKind
@@ -63,7 +65,7 @@ def read_run_cells(folder: Path, tables: CellTables) -> RunCells:
     record = load_record(folder)
     path = folder / "observations.jsonl"
     reader = _ObservationReader(path, record, tables)
-    if path.exists():
+    if is_there(path):
         for _ in reader.read():
             pass
     else:
@@ -113,13 +115,14 @@ class _ObservationReader:
 
     def read(self) -> Iterator[CellRow]:
         """Each row as it is added."""
+        check_file(self.path)
         offset, size = 0, self.path.stat().st_size
         with self.path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
                     try:
                         row = self._read_line(line, offset)
-                    except (ValueError, TypeError, KeyError, AttributeError) as error:
+                    except ValueError as error:
                         if offset + len(line) < size or line.endswith(b"\n"):
                             raise not_an_observation(self.path, number, error) from None
                         self.notes.append(f"the last line of {self.path.name} is torn")
@@ -130,9 +133,8 @@ class _ObservationReader:
                 offset += len(line)
 
     def _read_line(self, line: bytes, offset: int) -> CellRow:
+        parse_observation(line)
         data = json.loads(line)
-        if data.get("schema") != 1:
-            raise ValueError(f"observation has schema {data.get('schema')!r}, this tool reads 1")
         tables, build = self.tables, data["build"]
         image = self.record.images.get(build)
         seconds, certificate = data.get("seconds"), data.get("certificate")

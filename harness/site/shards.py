@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.observations.record import Outcome
-from harness.observations.run_folder import Evidence, read_instance
+from harness.observations.run_folder import Evidence, read_evidence_text, read_instance
 from harness.site.cells import CellRow, CellTables
 from harness.site.objects import pack_json, write_compressed
 from harness.site.refusals import Refusal, group_refusals
@@ -52,7 +51,6 @@ class ShardMaker:
     run: RunCells
     tables: CellTables
     refusals: dict[str, list[Refusal]]
-    _inside: dict[str, bool] = field(default_factory=dict)
 
     def __call__(self, scenario: int, build: int, rows: list[CellRow]) -> int:
         """The number of a shard with the evidence of some cells of a scenario on a build."""
@@ -78,7 +76,7 @@ class ShardMaker:
         return group_refusals(refused, {cell.spot: cell.data for cell in cells})
 
     def _read_cells(self, rows: list[CellRow]) -> Iterable[_CellEvidence]:
-        """Each cell's evidence as its file has it; null where it has no (whole) file."""
+        """Each cell's evidence as its file has it; null where it has no file."""
         with (self.run.folder / "observations.jsonl").open("rb") as file:
             for row in rows:
                 file.seek(row.offset)
@@ -86,25 +84,12 @@ class ShardMaker:
                 yield self._read_evidence(name, self.tables.spot(row))
 
     def _read_evidence(self, name: str | None, spot: str) -> _CellEvidence:
-        """An evidence file; null where it is missing, not whole, or outside the run folder."""
-        if name is None or not self._is_inside(name.rpartition("/")[0]):
+        """An evidence file; null where it is missing, empty, or outside the run folder."""
+        file = None if name is None else read_evidence_text(self.run.folder, name)
+        if file is None:
             return _CellEvidence(spot, b"null", None)
-        try:
-            # A link could lead out of the run folder.
-            handle = os.open(self.run.folder / name, os.O_RDONLY | os.O_NOFOLLOW)
-            with os.fdopen(handle, "rb") as file:
-                text = file.read()
-            data = json.loads(text)
-        except (OSError, ValueError):
-            return _CellEvidence(spot, b"null", None)
-        return _CellEvidence(spot, text, data)
-
-    def _is_inside(self, folder: str) -> bool:
-        """Whether a folder lies in the run folder, whatever its name is."""
-        if folder not in self._inside:
-            path = (self.run.folder / folder).resolve()
-            self._inside[folder] = path.is_relative_to(self.run.folder)
-        return self._inside[folder]
+        text, data = file
+        return _CellEvidence(spot, text.encode(), data)
 
 
 def read_shard(path: Path) -> dict[str, Any]:

@@ -15,7 +15,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from harness.errors import InfrastructureError, UsageError
+from harness.data_models import show_value
+from harness.errors import FileError, FileLocation, InfrastructureError, UsageError
+from harness.input_files import is_there, read_text_file
+from harness.json_text import parse_json
 
 MARKER = "postfix-matrix-site.json"
 #: Version of the site's form: addresses, data and state. Raised when an older one cannot be read.
@@ -31,11 +34,11 @@ def check_site_folder(into: Path) -> bool:
         UsageError: it is something else, or a site of another version.
     """
     marker = into / MARKER
-    if marker.exists():
+    if is_there(into) and not into.is_dir():
+        raise UsageError(f"{into} is no folder", next_step="name a folder for the site")
+    if is_there(marker):
         _check_version(marker)
         return True
-    if into.exists() and not into.is_dir():
-        raise UsageError(f"{into} is no folder", next_step="name a folder for the site")
     foreign = [path.name for path in into.iterdir() if path.name != ".git"] if into.exists() else []
     if foreign:
         raise UsageError(
@@ -47,14 +50,15 @@ def check_site_folder(into: Path) -> bool:
 
 
 def _check_version(marker: Path) -> None:
-    try:
-        version = json.loads(marker.read_text(encoding="utf-8"))["version"]
-    except (ValueError, KeyError, TypeError):
-        raise UsageError(
-            f"{marker} cannot be read", next_step="publish all kept runs into a new folder"
-        ) from None
+    step = "publish all kept runs into a new folder"
+    data = parse_json(read_text_file(marker, next_step=step), marker, next_step=step)
+    version = data.get("version") if isinstance(data, dict) else None
+    if type(version) is not int:
+        place = FileLocation(marker, key="version")
+        what = f"cannot be {show_value(version)}"
+        raise FileError(place, what, expected=str(SITE_VERSION), next_step=step)
     if version != SITE_VERSION:
-        age = "older" if isinstance(version, int) and version < SITE_VERSION else "newer"
+        age = "older" if version < SITE_VERSION else "newer"
         raise UsageError(
             f"{marker.parent} is a site of version {version}, this tool writes {SITE_VERSION}",
             cause=f"it was written by an {age} postfix-matrix"
@@ -133,7 +137,7 @@ def reading_site_file(path: Path) -> Iterator[None]:
     try:
         yield
     # pyarrow's errors are ValueErrors and OSErrors, but for a file that lacks a column (KeyError).
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         what = f"{type(error).__name__}: {error}"
         raise UsageError(
             f"a file of the site cannot be read: {path}: {what}",

@@ -15,18 +15,23 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from harness.data_models import check_json_file
+from harness.input_files import read_text_file
+from harness.json_text import parse_json
 from harness.observations.record_reading import read_image
 from harness.observations.run_json import ImageInfo, ScenarioInfo
 from harness.site.cells import CellTables
 from harness.site.objects import DATA
 from harness.site.run_reading import RunCells
 from harness.site.site_folder import reading_site_file
+from harness.site.state_form import SiteStateForm
 from harness.verdicts.verdict import Verdict
 
 STATE_FILE = f"{DATA}/state.json"
 CELLS_FILE = f"{DATA}/state.parquet"
 #: What makes a scenario another candidate, or what is expected of it another claim.
 _TEXT = ("main_cf", "master_cf", "overlay", "against", "applies", "expect")
+_PUBLISH_AGAIN = "publish all kept runs into a new folder"
 _AXES = ("builds", "services", "clients", "offers", "scenarios")
 
 
@@ -167,11 +172,14 @@ def read_state_file(site: Path) -> SiteState:
     """The state of a site.
 
     Raises:
-        UsageError: the file cannot be read.
+        FileError: the file cannot be read, or is not as a publication wrote it.
     """
     path = site / STATE_FILE
+    text = read_text_file(path, next_step=_PUBLISH_AGAIN)
+    state = parse_json(text, path, next_step=_PUBLISH_AGAIN)
+    check_json_file(SiteStateForm, text, path)
     with reading_site_file(path):
-        return SiteState(**json.loads(path.read_text(encoding="utf-8")))
+        return SiteState(**state)
 
 
 @cache

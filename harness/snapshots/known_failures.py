@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -11,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.catalog.versions import Version
-from harness.errors import FileError, FileLocation, UsageError
+from harness.data_models import show_value, suggest
+from harness.errors import FileError, FileLocation, UsageError, join_errors
+from harness.input_files import MOST_WRITTEN_BYTES, is_there, read_text_file
 from harness.observations.reasons import covers
 from harness.observations.record import Observation, Outcome
 from harness.scenarios.expectations import (
@@ -21,7 +22,7 @@ from harness.scenarios.expectations import (
     read_expected,
     read_where,
 )
-from harness.scenarios.toml_text import line_in_table, suggest_among, syntax_error
+from harness.scenarios.toml_text import line_in_table, parse_toml
 from harness.snapshots.values import BuildVersions, CellPlace
 
 #: The file's name, beside the snapshot.
@@ -116,12 +117,9 @@ def load_known_failures(path: Path, snapshot: str, today: datetime.date) -> Know
     Raises:
         FileError: the file cannot be read, or has an error; with line, key and what was expected.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    if not is_there(path):
         return KnownFailures((), today)
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileError(FileLocation(path), f"cannot be read: {error}") from None
+    text = read_text_file(path, most=MOST_WRITTEN_BYTES)
     entries = parse_known_failures(text, path)
     return KnownFailures(tuple(known for known in entries if known.is_about(snapshot)), today)
 
@@ -130,18 +128,26 @@ def parse_known_failures(text: str, path: Path) -> tuple[KnownFailure, ...]:
     """Read the text of a ``known.toml``.
 
     Raises:
-        FileError: with line, key and what was expected.
+        FileError: it is not TOML, or has something else than ``[[known]]`` tables.
+        FileErrors: with all errors in these, each with line, key and what was expected.
     """
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise syntax_error(path, text, error, "[[known]] tables") from None
+    data = parse_toml(text, path, "[[known]] tables")
     tables = data.pop(_TABLE, [])
-    if data or not isinstance(tables, list):
+    if data or not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
         key = next(iter(data), _TABLE)
-        place = FileLocation(path, line_in_table(text, key, 0) or 1, key)
+        line = line_in_table(text, key, 0) or line_in_table(text, "", 0, key)
+        place = FileLocation(path, line, key)
         raise FileError(place, "unknown key", expected="[[known]] tables")
-    return tuple(_read_table(text, path, number, table) for number, table in enumerate(tables))
+    entries, errors = [], []
+    for number, table in enumerate(tables):
+        try:
+            entries.append(_read_table(text, path, number, table))
+        except FileError as error:
+            errors.append(error)
+    if errors:
+        step = "correct them; docs/snapshots.md has the form and examples"
+        raise join_errors(errors, "the known failures have", next_step=step)
+    return tuple(entries)
 
 
 def _read_table(text: str, path: Path, number: int, table: Mapping[str, Any]) -> KnownFailure:
@@ -156,18 +162,20 @@ def _read_table(text: str, path: Path, number: int, table: Mapping[str, Any]) ->
 def _read_known(place: FileLocation, table: Mapping[str, Any]) -> KnownFailure:
     for key in table:
         if key not in _KEYS:
-            raise ExpectationError(key, "unknown key", suggest_among(key, _KEYS))
+            raise ExpectationError(key, "unknown key", suggest(key, _KEYS))
     for key, expected in (("outcome", "an outcome such as refused"), ("why", "one line of text")):
         if key not in table:
             raise ExpectationError(key, "this key is missing", expected)
     required = read_expected({k: v for k, v in table.items() if k in ("outcome", "reason")})
     why, until = table["why"], table.get("until")
     if not isinstance(why, str) or not why.strip() or "\n" in why.strip():
-        raise ExpectationError("why", f"cannot be {why!r}", "one line of text")
+        raise ExpectationError("why", f"cannot be {show_value(why)}", "one line of text")
     if until is not None and (
         not isinstance(until, datetime.date) or isinstance(until, datetime.datetime)
     ):
-        raise ExpectationError("until", f"cannot be {until!r}", "a day such as 2027-03-01")
+        raise ExpectationError(
+            "until", f"cannot be {show_value(until)}", "a day such as 2027-03-01"
+        )
     return KnownFailure(
         where=read_where(table),
         outcome=required["outcome"],
@@ -181,8 +189,9 @@ def _read_known(place: FileLocation, table: Mapping[str, Any]) -> KnownFailure:
 
 def _read_globs(value: object) -> tuple[str, ...]:
     globs = value if isinstance(value, list) else [value]
-    if not all(isinstance(glob, str) and glob for glob in globs):
-        raise ExpectationError("snapshots", f"cannot be {value!r}", "a list of file names")
+    if not all(isinstance(glob, str) and glob.strip() for glob in globs):
+        what = f"cannot be {show_value(value)}"
+        raise ExpectationError("snapshots", what, "a list of file names")
     return tuple(globs)
 
 

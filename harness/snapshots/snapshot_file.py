@@ -5,10 +5,9 @@ Its schema is docs/schemas/snapshot.schema.json; ``snapshot_text`` writes it.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -20,10 +19,12 @@ from pydantic import (
     ValidationError,
 )
 
-from harness.errors import FileError, FileLocation, UsageError
+from harness.data_models import DataError, list_problems, locate_problems
+from harness.errors import FileError, FileLocation, UsageError, join_errors
+from harness.input_files import read_text_file
+from harness.json_text import Place, find_lines, parse_json
 from harness.outcomes import Outcome
 from harness.postfix_config.master_cf_overlay import Overlay
-from harness.snapshots.json_text import line_of_key, lines_of_items
 from harness.snapshots.recorded_candidate import RecordedCandidate
 from harness.snapshots.snapshot import (
     SNAPSHOT_SCHEMA,
@@ -169,10 +170,11 @@ def parse_snapshot(text: str, path: Path) -> Snapshot:
         FileError: it is not JSON, has another schema, or was edited wrongly; with line and key.
     """
     model = _validate_text(text, path)
-    lines = lines_of_items(text, "rows")
+    places: list[Place] = [("rows", number) for number in range(len(model.rows))]
+    lines = find_lines(text, [*places, ("earlier",)])
     cells: dict[CellPlace, CellValues] = {}
     for number, row in enumerate(model.rows):
-        line = lines[number] if number < len(lines) else None
+        line = lines["rows", number]
         _check_row(row, model.level, FileLocation(path, line))
         for build in row.builds:
             place = CellPlace(build, row.service, row.client, row.offer)
@@ -187,7 +189,7 @@ def parse_snapshot(text: str, path: Path) -> Snapshot:
         builds={name: BuildVersions(**v.model_dump()) for name, v in model.builds.items()},
         cells=cells,
         selection=RecordedSelection(**model.selection.model_dump()),
-        earlier=_read_earlier(model, cells, FileLocation(path, line_of_key(text, "earlier"))),
+        earlier=_read_earlier(model, cells, FileLocation(path, lines[("earlier",)])),
     )
 
 
@@ -220,36 +222,20 @@ def load_snapshot(path: Path) -> Snapshot:
     """Read a snapshot.
 
     Raises:
-        UsageError: there is no such file, or it cannot be read.
-        FileError: as :func:`parse_snapshot`.
+        FileError: it cannot be read, or as :func:`parse_snapshot`.
+        FileErrors: as :func:`parse_snapshot`.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"the snapshot {path} cannot be read: {error.strerror}",
-            next_step=f"record one with 'postfix-matrix record CANDIDATE -o {path}'",
-        ) from None
-    except UnicodeDecodeError:
-        raise FileError(FileLocation(path), "is not UTF-8", next_step=_RECORD_AGAIN) from None
-    return parse_snapshot(text, path)
+    step = f"record one with 'postfix-matrix record CANDIDATE -o {path}'"
+    return parse_snapshot(read_text_file(path, next_step=step), path)
 
 
 def _validate_text(text: str, path: Path) -> _SnapshotModel:
-    try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise FileError(
-            FileLocation(path, error.lineno),
-            f"is not JSON: {error.msg}",
-            expected="a file that 'postfix-matrix record' wrote",
-            next_step=_RECORD_AGAIN,
-        ) from None
+    data = parse_json(text, path, next_step=_RECORD_AGAIN)
     schema = data.get("schema") if isinstance(data, dict) else None
-    if schema != SNAPSHOT_SCHEMA or isinstance(schema, bool):
-        what = "this key is missing" if schema is None else f"cannot be {schema!r}"
+    if schema != SNAPSHOT_SCHEMA or type(schema) is not int:
+        what = "this key is missing" if schema is None else f"cannot be {schema!r}"[:100]
         raise FileError(
-            FileLocation(path, line_of_key(text, "schema"), "schema"),
+            FileLocation(path, find_lines(text, [("schema",)])[("schema",)], "schema"),
             what,
             expected=f"{SNAPSHOT_SCHEMA}, the schema of snapshots that this tool reads",
             next_step="use the version of postfix-matrix that recorded it, or record again",
@@ -257,42 +243,15 @@ def _validate_text(text: str, path: Path) -> _SnapshotModel:
     try:
         return _SnapshotModel.model_validate(data)
     except ValidationError as error:
-        # A misspelt key is also missing: the one that is there leads to the mistake.
-        problems = sorted(error.errors(), key=lambda p: p["type"] != "extra_forbidden")
-        raise _key_error(text, path, dict(problems[0])) from None
+        problems = DataError(list_problems(error, _SnapshotModel, _expect_at))
+        errors = locate_problems(problems, text, path, next_step=_RECORD_AGAIN)
+        raise join_errors(errors, "the snapshot has", next_step=_RECORD_AGAIN) from None
 
 
-def _key_error(text: str, path: Path, problem: Mapping[str, Any]) -> FileError:
-    """One of pydantic's errors as a FileError, with the line of the row or of the key."""
-    loc = [part for part in problem["loc"] if part != "schema_version"]
-    names = [str(part) for part in loc if not isinstance(part, int)]
-    key = names[-1] if names else ""
-    if loc[:1] == ["rows"] and len(loc) > 1:
-        lines = lines_of_items(text, "rows")
-        line = lines[loc[1]] if loc[1] < len(lines) else None
-    else:
-        line = next(filter(None, (line_of_key(text, name) for name in reversed(names))), None)
-    place = FileLocation(path, line, ".".join(map(str, loc)))
-    expected = _EXPECTED.get(key, "what 'postfix-matrix record' writes")
-    if problem["type"] == "extra_forbidden":
-        what, expected = "unknown key", f"one of {', '.join(_known_keys(loc))}"
-    elif problem["type"] == "missing":
-        what = "this key is missing"
-    else:
-        what = f"cannot be {problem['input']!r}"[:200]
-    return FileError(place, what, expected=expected, next_step=_RECORD_AGAIN)
-
-
-def _known_keys(loc: list[Any]) -> list[str]:
-    models: dict[str, type[BaseModel]] = {
-        "rows": _RowModel,
-        "candidate": _CandidateModel,
-        "selection": _SelectionModel,
-        "builds": _VersionsModel,
-        "earlier": _EarlierModel,
-    }
-    model = models.get(str(loc[0]), _SnapshotModel) if len(loc) > 1 else _SnapshotModel
-    return [field.alias or name for name, field in model.model_fields.items()]
+def _expect_at(place: Place) -> str:
+    """What a place of the file must have."""
+    names = [str(part) for part in place if not isinstance(part, int)]
+    return _EXPECTED.get(names[-1], "") if names else ""
 
 
 def _check_row(row: _RowModel, level: str, place: FileLocation) -> None:

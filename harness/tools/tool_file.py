@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -13,8 +12,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.errors import FileError, FileLocation, UsageError, suggest_names
-from harness.scenarios.toml_text import line_in_table, line_of, suggest_among, syntax_error
+from harness.data_models import show_value
+from harness.errors import FileError, FileErrors, FileLocation, UsageError, suggest_names
+from harness.input_files import MOST_WRITTEN_BYTES, decode_file, read_file
+from harness.scenarios.toml_text import line_in_table, line_of, parse_toml, suggest_among
 from harness.tools.tool_keys import (
     EXPECTED,
     NeedsTable,
@@ -144,29 +145,18 @@ def load_tool(path: Path) -> HardeningTool:
     """Read TOOL.toml, or make a tool of a plain script.
 
     Raises:
-        UsageError: there is no such file.
+        FileError: there is no such file, or it cannot be read.
         ToolErrors: with all errors in it, each with file, line and key.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be read: {error.strerror}",
-            next_step="name a tool's description (TOOL.toml) or a script",
-        ) from None
+    step = "name a tool's description (TOOL.toml) or a script"
+    data = read_file(path, most=MOST_WRITTEN_BYTES, next_step=step)
     if path.suffix != ".toml":
         return _make_script_tool(path, data)
-    text = data.decode("utf-8", "replace")
     try:
-        # What is replaced in the text would be run as if it were there.
-        data.decode("utf-8")
-        description = ToolDescription.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ToolErrors([syntax_error(path, text, error)]) from None
-    except UnicodeDecodeError as error:
-        place = FileLocation(path, data.count(b"\n", 0, error.start) + 1)
-        what = f"is not UTF-8: the byte 0x{data[error.start]:02x}"
-        raise ToolErrors([FileError(place, what, expected="TOML in UTF-8")]) from None
+        text = decode_file(data, path)
+        description = ToolDescription.model_validate(parse_toml(text, path))
+    except FileError as error:
+        raise ToolErrors([error]) from None
     except ValidationError as error:
         raise ToolErrors(_key_error(path, text, dict(p)) for p in error.errors()) from None
     return _Reader(path, text, description).read_tool()
@@ -216,18 +206,12 @@ def format_variable(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-class ToolErrors(UsageError):
+class ToolErrors(FileErrors):
     """All errors of a tool's description; ``errors`` has each with its place."""
 
     def __init__(self, errors: Iterable[FileError]) -> None:
-        # A union of types gives one error for each of its members.
-        self.errors = tuple({str(error): error for error in errors}.values())
-        listed = "\n".join(f"- {error}" for error in self.errors)
-        count = f"{len(self.errors)} error{'s' if len(self.errors) > 1 else ''}"
-        super().__init__(
-            f"the tool's description has {count}, so nothing was run:\n{listed}",
-            next_step="correct it; docs/tools.md has the keys and examples",
-        )
+        step = "correct it; docs/tools.md has the keys and examples"
+        super().__init__(errors, "the tool's description has", next_step=step)
 
 
 def _make_script_tool(path: Path, data: bytes) -> HardeningTool:
@@ -357,25 +341,35 @@ class _Reader:
 
 
 def _find_line(text: str, glob: str, key: str) -> int | None:
-    """The line of a key at the top, or in the table of a glob for builds."""
+    """The line of a key at the top, in a table of its own, or in the table of a glob for builds."""
     if glob:
         return line_in_table(text, f'on."{glob}"', 0, key)
-    return line_of(text, key) or line_of(
-        text, "needs" if key in ("apt", "wheels", "parts", "debs") else key
-    )
+    if line := line_of(text, key):
+        return line
+    return line_in_table(text, "needs", 0, key) or line_of(text, "needs")
 
 
 def _key_error(path: Path, text: str, problem: dict[str, Any]) -> FileError:
     """One of pydantic's errors as a FileError."""
-    keys = [str(part) for part in problem["loc"] if isinstance(part, str)]
+    keys = [str(part) for part in problem["loc"] if isinstance(part, str) and part != "[key]"]
     glob = keys[1] if keys[0] == "on" and len(keys) > 1 else ""
     known = [key for key in keys if key in EXPECTED and key != "on"]
+    inner = keys[1:2] if keys[0] in ("vars", "needs") else keys[2:3] if glob else keys[:1]
     if problem["type"] == "extra_forbidden":
         place = FileLocation(path, _find_line(text, glob, keys[-1]), keys[-1])
         return FileError(place, "unknown key", expected=suggest_among(keys[-1], EXPECTED))
     key = known[-1] if known else keys[0]
-    place = FileLocation(path, _find_line(text, glob, key), key)
+    line = _find_line(text, glob, key)
+    if keys[0] in ("vars", "needs") and inner and not glob:
+        # The table, or a table in it.
+        line = line_in_table(text, keys[0], 0, inner[0]) or line
+        if keys[1:2] == ["parts"] and len(keys) > 2:
+            line = line_in_table(text, "needs.parts", 0, keys[2]) or line
+            key = keys[2]
+        elif keys[0] == "vars":
+            key = f"vars.{inner[0]}"
+    place = FileLocation(path, line, key)
     what = "this key is missing"
     if problem["type"] != "missing":
-        what = f"cannot be {problem['input']!r}"
-    return FileError(place, what, expected=EXPECTED.get(key, "a table"))
+        what = f"cannot be {show_value(problem['input'])}"
+    return FileError(place, what, expected=EXPECTED.get(key, EXPECTED.get(keys[0], "a table")))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import (
+    AllowInfNan,
     BaseModel,
     ConfigDict,
     Field,
+    Strict,
     StrictBool,
-    StrictFloat,
     StrictInt,
     StringConstraints,
 )
@@ -18,6 +19,7 @@ _Line = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\n]
 #: No program gets an argument or a variable with a NUL (execve(2)).
 _Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]+$")]
 _Value = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
+_Fraction = Annotated[float, Strict(), AllowInfNan(False)]
 _Command = Annotated[tuple[_Text, ...], Field(min_length=1)]
 _Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 _Requirement = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*==[\w.+!-]+$")]
@@ -48,7 +50,7 @@ class ToolSettings(BaseModel):
     network: StrictBool | Annotated[str, StringConstraints(pattern="^none$")] | None = None
     idempotent: StrictBool | None = None
     time_limit: Annotated[float, Field(gt=0, le=3600, strict=True)] | None = None
-    vars: dict[_Variable, _Value | StrictInt | StrictFloat | StrictBool] | None = None
+    vars: dict[_Variable, _Value | StrictInt | _Fraction | StrictBool] | None = None
 
 
 class BuildSettings(ToolSettings):

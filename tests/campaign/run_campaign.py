@@ -72,15 +72,16 @@ class CaseHangsError(BaseException):
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """How a case ended. ``faults`` is empty where all was right."""
+    """How a case ended, for any process to read. ``faults`` is empty where all was right."""
 
-    case: CampaignCase
+    id: str
+    kind: str
     exit_code: int | None
     faults: tuple[str, ...]
     errors: str
 
     def __str__(self) -> str:
-        return f"{self.case.id}: {'; '.join(self.faults)}\n{self.errors[:2000]}"
+        return f"{self.id}: {'; '.join(self.faults)}\n{self.errors[:2000]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,11 @@ def run_case(case: CampaignCase, folder: Path) -> CaseResult:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return CaseResult(
-        case, ending.exit_code, tuple(_find_faults(case, ending, changed)), ending.errors
+        case.id,
+        case.kind,
+        ending.exit_code,
+        tuple(_find_faults(case, ending, changed)),
+        ending.errors,
     )
 
 
@@ -271,9 +276,9 @@ def run_part(seed: int, count: int, part: int, parts: int) -> list[CaseResult]:
 
 def format_table(results: Sequence[CaseResult]) -> list[str]:
     """The counts per kind, right and wrong, and over all."""
-    right = Counter(result.case.kind for result in results if not result.faults)
-    wrong = Counter(result.case.kind for result in results if result.faults)
-    kinds = sorted({result.case.kind for result in results})
+    right = Counter(result.kind for result in results if not result.faults)
+    wrong = Counter(result.kind for result in results if result.faults)
+    kinds = sorted({result.kind for result in results})
     width = max(map(len, [*kinds, "all"]))
     rows = [(kind, right[kind], wrong[kind]) for kind in kinds]
     rows.append(("all", right.total(), wrong.total()))

@@ -101,11 +101,19 @@ def list_places(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple
 
 def wrong_json(data: Any, place: tuple[str | int, ...], kind: str, indent: int | None) -> WrongText:
     """JSON with one wrong value at a place."""
-    marked = json.dumps(_set(data, place, _MARK), indent=indent, ensure_ascii=False)
+    # Of a list, the item is wrong.
+    mark = [_MARK] if kind == "lists" and _is_list(data, place) else _MARK
+    marked = json.dumps(_set(data, place, mark), indent=indent, ensure_ascii=False)
     line = marked[: marked.index(json.dumps(_MARK))].count("\n") + 1
     text = json.dumps(_set(data, place, JSON_VALUES[kind]), indent=indent, ensure_ascii=False)
     key = next(str(part) for part in reversed(place) if isinstance(part, str))
     return WrongText(f"{'.'.join(map(str, place))} {kind}", text, line, key)
+
+
+def _is_list(data: Any, place: tuple[str | int, ...]) -> bool:
+    for part in place:
+        data = data[part]
+    return isinstance(data, list)
 
 
 def kind_of(value: Any) -> str:

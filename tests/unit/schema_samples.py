@@ -20,7 +20,9 @@ from harness.cli.commands.list import rows_data
 from harness.clients.contract import (
     OUTCOMES,
     STAGES,
+    ClientProtocol,
     ClientResult,
+    ClientStage,
     Credentials,
     Message,
     Reply,
@@ -109,10 +111,13 @@ RESULT = ClientResult(
 def results() -> Iterator[ClientResult]:
     """A result of every outcome, at every stage, with and without TLS, a reply and an error."""
     yield RESULT
-    views = ((None, None, None), ("TLSv1", "ECDHE-RSA-AES256-SHA", 256))
+    views: tuple[tuple[ClientProtocol | None, str | None, int | None], ...] = (
+        (None, None, None),
+        ("TLSv1", "ECDHE-RSA-AES256-SHA", 256),
+    )
     replies = (None, Reply(530, "5.7.0 Must issue a STARTTLS command first"))
     # A refusal or a hang-up without a stage breaks the contract, so no such result is made here.
-    stages = (None, *sorted(STAGES))
+    stages: tuple[ClientStage | None, ...] = (None, *sorted(STAGES))
     for outcome, stage, view, reply in product(sorted(OUTCOMES), stages, views, replies):
         if outcome not in ("refused", "hung-up", "would-be-refused") or stage is not None:
             yield ClientResult(CELL.id, outcome, stage, *view, reply=reply, error="unexpected EOF")

@@ -10,6 +10,7 @@ from harness.cli.reuse import describe_reuse, find_reused_run
 from harness.errors import UsageError
 from harness.observations.record import MeasuredWith, Outcome
 from harness.observations.reuse import NO_NAMES
+from harness.observations.run_folder import load_run
 from harness.run.measuring_version import measuring_version
 from harness.run.reuse import RunReuse, compare_with_run
 from tests.unit.reuse_samples import IMAGES, PLAN, SCENARIOS, with_outcome, write_run
@@ -26,7 +27,7 @@ def find(
 
 def compare(folder: Path, images: dict[str, str]) -> RunReuse:
     """What the samples' plan takes over from a run."""
-    return compare_with_run(folder, PLAN, SCENARIOS, images, 10.0)
+    return compare_with_run(load_run(folder), PLAN, SCENARIOS, images, 10.0)
 
 
 def test_latest_is_the_latest_of_the_folder_of_runs(tmp_path: Path) -> None:

@@ -81,19 +81,28 @@ def test_what_the_contract_does_not_know_is_passed_over() -> None:
     [
         ("Traceback (most recent call last):", "not JSON"),
         ("[]", "version 1"),
-        ('{"contract": 2, "id": "c", "outcome": "accepted"}', "version 1"),
-        ('{"contract": 1, "outcome": "accepted"}', "no id"),
-        ('{"contract": 1, "id": "c", "outcome": "fine"}', "outcome 'fine'"),
-        ('{"contract": 1, "id": "c", "outcome": "refused", "stage": "lunch"}', "stage 'lunch'"),
+        ('{"contract": 2, "id": "c", "outcome": "accepted"}', "contract is 2, not 1"),
+        ('{"contract": 1, "outcome": "accepted"}', "id: this key is missing"),
+        ('{"contract": 1, "id": "c", "outcome": "fine"}', "outcome: cannot be 'fine'"),
+        (
+            '{"contract": 1, "id": "c", "outcome": "refused", "stage": "lunch"}',
+            "stage: cannot be 'lunch'",
+        ),
         ('{"contract": 1, "id": "c", "outcome": "accepted", "protocol": "TLS1"}', "'TLS1'"),
         ('{"contract": 1, "id": "c", "outcome": []}', "outcome"),
-        ('{"contract": 1, "id": "c", "outcome": "refused"}', "stage None"),
-        ('{"contract": 1, "id": "c", "outcome": "accepted", "bits": "many"}', "bits is 'many'"),
-        ('{"contract": 1, "id": "c", "outcome": "accepted", "dialogue": 5}', "dialogue is 5"),
+        ('{"contract": 1, "id": "c", "outcome": "refused"}', "stage is missing"),
+        (
+            '{"contract": 1, "id": "c", "outcome": "accepted", "bits": "many"}',
+            "bits: cannot be 'many'",
+        ),
+        (
+            '{"contract": 1, "id": "c", "outcome": "accepted", "dialogue": 5}',
+            "dialogue: cannot be 5",
+        ),
         ('{"contract": 1, "id": "c", "outcome": "accepted", "reply": {"text": "x"}}', "code"),
         (
             '{"contract": 1, "id": "c", "outcome": "accepted", "reply": {"code": "a"}}',
-            "code is 'a'",
+            "reply.code: cannot be 'a'",
         ),
     ],
 )

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.clients.contract import ClientResult, Reply
+from harness.clients.contract import ClientOutcome, ClientResult, ClientStage, Reply
 from harness.observations.decide import ControlEvidence, ServerLog, decide_cell, decide_control
 from harness.observations.reasons import reason_of
 from harness.observations.record import Outcome, Stage
@@ -163,7 +163,7 @@ def test_not_offered_tells_why_where_the_log_does() -> None:
     ("outcome", "expected"),
     [("timeout", Outcome.TIMEOUT), ("error", Outcome.ERROR), ("plaintext", Outcome.PLAINTEXT)],
 )
-def test_what_is_no_refusal_never_becomes_one(outcome: str, expected: Outcome) -> None:
+def test_what_is_no_refusal_never_becomes_one(outcome: ClientOutcome, expected: Outcome) -> None:
     """Protects the closed vocabulary: a time-out or a failed driver says nothing of the server."""
     decision = decide_cell(
         TLS1, ClientResult("c", outcome, "handshake", error="x"), ServerLog(), FAILS
@@ -261,7 +261,9 @@ KILLED = "Nov 22 23:34:29 postfix/master[9]: warning: process /x/smtpd pid 215 k
 
 @pytest.mark.parametrize("line", [FATAL, KILLED])
 @pytest.mark.parametrize("outcome", ["refused", "timeout", "not-offered"])
-def test_a_process_that_dies_with_its_client_is_the_configs_doing(line: str, outcome: str) -> None:
+def test_a_process_that_dies_with_its_client_is_the_configs_doing(
+    line: str, outcome: ClientOutcome
+) -> None:
     """Protects "one cause, one outcome": closed, hung or refused is a matter of timing."""
     result = ClientResult("c", outcome, "ehlo", protocol="TLSv1", error="connection closed")
     decision = decide_cell(TLS1, result, ServerLog((CONNECT, ESTABLISHED, line)), WORKS)
@@ -283,7 +285,9 @@ def test_what_smtpd_asks_may_be_what_died() -> None:
 
 
 @pytest.mark.parametrize("stage", ["starttls", "handshake"])
-def test_a_library_that_fails_at_once_is_judged_alike_whenever_the_hello_came(stage: str) -> None:
+def test_a_library_that_fails_at_once_is_judged_alike_whenever_the_hello_came(
+    stage: ClientStage,
+) -> None:
     """Protects against chance: smtpd without a version left closes before, or after, the hello."""
     log = [
         "postfix/smtpd[7]: connect from unknown[172.21.0.5]:40001",

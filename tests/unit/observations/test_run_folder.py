@@ -149,11 +149,15 @@ def test_evidence_outside_the_run_folder_is_not_read(folder: Path, name: str) ->
     assert data.evidence(replace(data.observations[0], evidence=name)) is None
 
 
-def test_missing_or_torn_evidence_is_none(folder: Path) -> None:
-    """A report of a killed run is made with what there is."""
+def test_missing_or_empty_evidence_is_none(folder: Path) -> None:
+    """A report of a killed run is made with what there is; files are written whole."""
     data = load_run(folder)
     observation = data.observations[0]
-    (folder / str(observation.evidence)).write_text('{"cell": "debi', encoding="utf-8")
+    path = folder / str(observation.evidence)
+    path.write_text('{"cell": "debi', encoding="utf-8")
+    with pytest.raises(FileError, match="not JSON"):
+        data.evidence(observation)
+    path.write_bytes(b"")
     assert data.evidence(observation) is None
     assert data.evidence(replace(observation, evidence="evidence/none.json")) is None
     assert data.evidence(replace(observation, evidence=None)) is None
@@ -170,7 +174,7 @@ def test_a_run_killed_before_its_first_cell_is_a_run(folder: Path) -> None:
 
 def test_a_folder_that_is_no_run_is_a_usage_error(tmp_path: Path) -> None:
     """The user learns which folder is wrong and what to name instead."""
-    with pytest.raises(UsageError, match="not a run folder") as caught:
+    with pytest.raises(UsageError, match="there is no such file") as caught:
         load_run(tmp_path)
     assert str(tmp_path) in caught.value.what
     assert caught.value.next_step
@@ -186,5 +190,5 @@ def test_another_schema_is_refused(folder: Path) -> None:
 def test_a_wrong_field_of_run_json_is_named(folder: Path) -> None:
     """The error names file and key."""
     edit_run(folder, lambda data: data["axes"].update(builds="debian-12"))
-    with pytest.raises(FileError, match=r"run\.json: axes\.builds"):
+    with pytest.raises(FileError, match=r"run\.json:\d+: axes\.builds"):
         load_run(folder)

@@ -35,7 +35,7 @@ SETUP = MeasuredWith(measuring_version(), 10.0, NO_NAMES)
 
 def compare(folder: Path, images: dict[str, str] = IMAGES) -> RunReuse:
     """What the samples' plan takes over from a run folder."""
-    return compare_with_run(folder, PLAN, SCENARIOS, images, 10.0)
+    return compare_with_run(load_run(folder), PLAN, SCENARIOS, images, 10.0)
 
 
 def take_over(reuse: RunReuse, runs: Path) -> RunData:

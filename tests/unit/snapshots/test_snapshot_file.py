@@ -149,7 +149,7 @@ def edited(pattern: str, text: str) -> str:
         (edited('"protocol": "TLSv1.2"', '"protocol": "TLS1.2"'), "protocol", "TLSv1.2"),
         (edited('"overlay": "replace"', '"overlay": "on"'), "overlay", "merge"),
         (edited('"whole": true', '"wholly": true'), "wholly", "whole"),
-        (edited('"openssl": "3.0.20"', '"openssl": 3'), "openssl", "writes"),
+        (edited('"openssl": "3.0.20"', '"openssl": 3'), "openssl", "a text"),
         (edited('"schema": 1', '"schema": 1, 2'), "", "record"),
     ],
 )

@@ -122,20 +122,20 @@ FAULTS = {
     'title = "T"\ncommand = ["x"]\nrender = ["y"]\n': ["tool.toml:3: render: excludes command"],
     'title = "T"\ncommand = "sh x"\n': ["tool.toml:2: command: cannot be 'sh x'"],
     'title = "T"\ncommand = ["x"]\nnetwrok = true\n': [
-        "tool.toml:3: netwrok: unknown key (expected network)"
+        "tool.toml:3: netwrok: unknown key (expected network"
     ],
     'title = "T"\ncommand = ["x"]\nfiles = ["gone.yml"]\n': [
         "tool.toml:3: files: there is no gone.yml"
     ],
     'title = "T"\ncommand = ["x"]\nbase = "debcnf"\n': [
-        "tool.toml:3: base: cannot be 'debcnf' (expected debconf, or a folder)"
+        "tool.toml:3: base: cannot be 'debcnf' (expected debconf, or"
     ],
     'title = "T"\ncommand = ["x"]\ntime_limit = 0\n': ["tool.toml:3: time_limit: cannot be 0"],
     'title = "T"\ncommand = ["x"]\n[needs]\nwheels = "gone.lock"\n': [
         "tool.toml:4: wheels: there is no gone.lock"
     ],
     'title = "T"\ncommand = ["x"]\n\n[on."debian-*"]\nskp = "x"\n': [
-        "tool.toml:5: skp: unknown key (expected skip)"
+        "tool.toml:5: skp: unknown key (expected skip"
     ],
     'title = "T"\nrender = ["x", "{posfix}"]\n': [
         "tool.toml:2: render: refers to {posfix}, which is unknown"
@@ -155,7 +155,7 @@ def test_faults_are_located(folder: Path, text: str, begins: list[str]) -> None:
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     """Protects from a traceback where the tool's name is misspelt."""
-    with pytest.raises(UsageError, match=r"gone.toml cannot be read"):
+    with pytest.raises(UsageError, match=r"gone.toml: there is no such file"):
         load_tool(tmp_path / "gone.toml")
 
 
@@ -175,7 +175,7 @@ HEAD = 'title = "T"\ncommand = ["true"]\n'
         ("network = 1", "network: cannot be 1"),
         ('network = "true"', "network: cannot be 'true'"),
         ("time_limit = true", "time_limit: cannot be True"),
-        ('vars = {a = "\\u0000"}', "vars: cannot be '\\x00'"),
+        ('vars = {a = "\\u0000"}', "vars.a: cannot be '\\x00'"),
         ('files = ["\\u0000"]', "files: cannot be '\\x00'"),
         ('needs = {wheels = "roles"}', "wheels: roles is not a file"),
         ('needs = {debs = ["roles"]}', "debs: roles is not a file"),
@@ -196,7 +196,7 @@ def test_a_description_in_another_encoding(folder: Path) -> None:
     """Protects commands: no character of them is silently replaced."""
     path = folder / "tool.toml"
     path.write_bytes(HEAD.encode() + b'vars = {name = "M\xfcller"}\n')
-    with pytest.raises(ToolErrors, match=r"tool\.toml:3: is not UTF-8: the byte 0xfc"):
+    with pytest.raises(ToolErrors, match=r"tool\.toml:3: byte 0xfc is not UTF-8"):
         load_tool(path)
 
 
