@@ -19,6 +19,8 @@ from harness.errors import UsageError
 
 #: Linux takes no longer path (PATH_MAX), no longer name in one (NAME_MAX), both in bytes.
 MOST_BYTES, MOST_IN_NAME = 4095, 255
+#: The largest of all bounds: of nights that are kept, shards, builds.
+MOST_NUMBER = 1_000_000
 #: Control characters: a name, a number or a glob has none; a path may.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 #: A byte that is not UTF-8, as Python reads it (PEP 383).
@@ -59,7 +61,10 @@ class InputFolder(click.Path):
 
 
 class WholeNumber(click.IntRange):
-    """A whole number in ASCII digits, within bounds."""
+    """A whole number in ASCII digits, within bounds; ``most`` is one that no machine counts to."""
+
+    def __init__(self, least: int, most: int = MOST_NUMBER) -> None:
+        super().__init__(least, most)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The number; click alone takes "1_0" and digits of any script."""

@@ -103,7 +103,8 @@ def check_selection(selection: Selection) -> None:
     for pattern in split_globs(selection.services):
         word = pattern.removeprefix("!")
         if not any(mark in word for mark in "*?["):
-            select_names("service", list(NAMED_SERVICES), [_known_service(word)])
+            known = _known_service(word) or pattern
+            select_names("service", list(NAMED_SERVICES), [known])
 
 
 def _known_service(name: str) -> str:

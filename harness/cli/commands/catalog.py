@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -164,6 +165,12 @@ def add_command(
         product, version, urls, read_mirrors(mirrors), file, _parse_hash(sha256)
     )
     check_request(request, load_data(product))
+    if file is not None and not tarfile.is_tarfile(file):
+        raise UsageError(
+            f"--file {str(file)!r} is no tar archive",
+            cause="a web page was saved under its name, or it is another file",
+            next_step="name the archive of the release",
+        )
     sources = cache_dir() / "sources"
     sources.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".adding-", dir=sources) as folder:

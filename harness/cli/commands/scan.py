@@ -230,7 +230,7 @@ def _parse_service(text: str) -> Service:
         return read_service(text)
     except ValueError:
         raise UsageError(
-            f"there is no service {text!r}",
+            f"--service: there is no service {text!r}",
             next_step="name smtp, submission or submissions, or a port such as 2525",
         ) from None
 
