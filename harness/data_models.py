@@ -183,9 +183,9 @@ def _describe_expected(kind: str, problem: Mapping[str, Any]) -> str:
     if kind in ("enum", "literal_error"):
         return str(context["expected"])
     if kind in ("greater_than_equal", "greater_than", "less_than_equal", "less_than"):
-        words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+        bounds = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
         return ", ".join(
-            f"{words[key]} {value:g}" for key, value in context.items() if key in words
+            f"{bounds[key]} {value:g}" for key, value in context.items() if key in bounds
         )
     if kind == "predicate_failed":
         return "a value of its vocabulary"
@@ -214,10 +214,12 @@ def _known_keys(model: Any, place: Place) -> list[str]:
     """The keys of the part of a model at a place."""
     for part in place:
         options = [model, *_list_arguments(model)]
-        inner = [hints[str(part)] for option in options if str(part) in (hints := _hints(option))]
+        inner = [
+            hints[str(part)] for option in options if str(part) in (hints := _list_hints(option))
+        ]
         model = inner[0] if inner else model
     for option in (model, *_list_arguments(model)):
-        if hints := _hints(option):
+        if hints := _list_hints(option):
             aliases = getattr(option, "model_fields", {})
             return [
                 getattr(aliases.get(name), "alias", None) or name
@@ -233,7 +235,7 @@ def _list_arguments(model: Any) -> list[Any]:
     return inner + [deeper for argument in inner for deeper in _list_arguments(argument)]
 
 
-def _hints(model: Any) -> dict[str, Any]:
+def _list_hints(model: Any) -> dict[str, Any]:
     if not isinstance(model, type):
         return {}
     if not (is_dataclass(model) or hasattr(model, "model_fields") or _is_typed_dict(model)):

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from harness.catalog.aliases import describe_stand_ins, find_software
+from harness.catalog.selectors import split_globs
 from harness.cli.argument_checks import InputFolder
 from harness.cli.completion import COMPLETE_AXIS
 from harness.cli.grouped_help import OptionGroup, grouped_option
@@ -54,7 +55,7 @@ def _replace_aliases(
     What stands for what is printed on standard error: it is other software.
     """
     globs: list[str] = []
-    for glob in (glob.strip() for value in values for glob in value.split(",")):
+    for glob in split_globs(values):
         software = find_software(glob)
         if software is None:
             globs.append(glob)

@@ -116,7 +116,7 @@ class _PoliciesReader:
         policies: dict[str, Policy] = {}
         for number, table in enumerate(content.policy):
             if table.name in policies:
-                place = self._place((("policy", number)), "name", f"policy.{table.name}")
+                place = self._find_place((("policy", number)), "name", f"policy.{table.name}")
                 self.errors.append(FileError(place, "is there twice", expected="another name"))
             policies[table.name] = self._read_policy(number, table)
         return policies
@@ -146,7 +146,9 @@ class _PoliciesReader:
             try:
                 yield Offer.parse(text)
             except UsageError as error:
-                place = self._place(("policy", number), "offers", f"policy.{table.name}.offers")
+                place = self._find_place(
+                    ("policy", number), "offers", f"policy.{table.name}.offers"
+                )
                 self.errors.append(FileError(place, error.what, expected=_EXPECTED["offers"]))
 
     def _read_expectations(self, number: int, table: _PolicyTable) -> Iterator[Expectation]:
@@ -155,17 +157,17 @@ class _PoliciesReader:
                 yield _read_expect(part)
             except ExpectationError as slip:
                 key = f"policy.{table.name}.expect.{slip.key}"
-                place = self._place(("policy", number, "expect", inner), slip.key, key)
+                place = self._find_place(("policy", number, "expect", inner), slip.key, key)
                 self.errors.append(FileError(place, slip.what, expected=slip.expected))
 
     def _locate_problem(self, problem: DataProblem) -> FileError:
         names = [str(part) for part in problem.place if isinstance(part, str)]
         key = ".".join(names)
         *outer, last = names or [""]
-        place = self._place(problem.place[: len(outer) * 2], last, key)
+        place = self._find_place(problem.place[: len(outer) * 2], last, key)
         return FileError(place, problem.what, expected=problem.expected)
 
-    def _place(self, table: Place, key: str, name: str) -> FileLocation:
+    def _find_place(self, table: Place, key: str, name: str) -> FileLocation:
         """The place of a key in ``[[policy]]``, or in a table of one."""
         if len(table) < 2:
             return FileLocation(self._path, line_in_table(self._text, "", 0, key) or 1, name)

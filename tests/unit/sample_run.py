@@ -203,7 +203,10 @@ def evidence_of(observation: Observation) -> dict[str, Any]:
         "cell": observation.cell,
         "request": {"contract": 1, "id": observation.cell, "port": 20011, "time_limit": 10.0},
         "client": {
-            "outcome": observation.outcome, "stage": observation.stage, "error": error,
+            # A client sees no configuration: it waits for a server that does not start.
+            "outcome": "timeout" if observation.outcome is Outcome.CONFIG_REJECTED
+                       else observation.outcome,
+            "stage": observation.stage, "error": error,
             "reply": reply,
             "dialogue": ["S: 220 mx.test ESMTP Postfix", "C: EHLO client.test",
                          "S: 250-STARTTLS", "C: STARTTLS", f"-- {observation.cell}"],

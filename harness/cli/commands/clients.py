@@ -173,7 +173,6 @@ def record_command(
     "list",
     cls=GroupedCommand,
     epilog=format_examples(
-        "postfix-matrix clients list",
         "postfix-matrix clients list --recorded",
         "postfix-matrix clients list --for outlook",
     ),

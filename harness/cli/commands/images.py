@@ -313,7 +313,7 @@ def _result_table(results: list[BuildResult]) -> Table:
 
 def _table_cells(*texts: str) -> Iterator[Text]:
     """Compilers' messages as they are: in a plain string "[enabled by default]" is markup."""
-    return (Text(text) for text in texts)
+    return (Text(escape_controls(text)) for text in texts)
 
 
 def _failure_reason(result: BuildResult) -> str:

@@ -93,7 +93,7 @@ def test_a_name_that_is_no_cell_is_refused(
     path = whole / "observations.jsonl"
     path.write_text(path.read_text("utf-8").replace(f'"{ACCEPTED_CELL}"', '"../../x"'), "utf-8")
     assert merge(tmp_path / "merged", whole) == ExitCode.USAGE
-    assert "the cell '../../x', which is no name of a cell" in capsys.readouterr().err
+    assert "cell: not an observation: cannot be '../../x'" in capsys.readouterr().err
     assert [left.name for left in tmp_path.iterdir()] == ["whole"]
 
 

@@ -185,14 +185,17 @@ def test_a_users_policies_add_to_the_tools(tmp_path: Path) -> None:
         load_scenarios(tmp_path)
 
 
+_EXPECT = '[[policy.expect]]\noutcome = "accepted"\n'
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("x = 1\n", "unknown key"),
         ('[[policy]]\nname = "a"\n', "expect: this key is missing"),
-        ('[[policy]]\nname = "a"\noffers = ["x"]\n', "policy.offers"),
+        (f'[[policy]]\nname = "a"\noffers = ["x"]\n{_EXPECT}', "policy.a.offers"),
         ('[[policy]]\nname = "a"\n[[policy.expect]]\noutcome = "x"\n', "policy.a.expect.outcome"),
-        ('[[policy]]\nname = "a"\nfoo = 1\n', "policy.foo: unknown key"),
+        (f'[[policy]]\nname = "a"\nfoo = 1\n{_EXPECT}', "policy.foo: unknown key"),
         ("[[policy", "is not TOML"),
     ],
 )

@@ -277,7 +277,7 @@ def test_a_damaged_file_of_the_site_is_named(tmp_path: Path, name: str, content:
     publish(site, write_night(tmp_path / "1", 1))
     (site / "data/v1" / name).write_text(content, encoding="utf-8")
     before = site_files(site)
-    with pytest.raises(UsageError, match=rf"a file of the site cannot be read: .*{name}"):
+    with pytest.raises(UsageError, match=name):
         publish(site, write_night(tmp_path / "2", 2))
     assert site_files(site) == before
 
