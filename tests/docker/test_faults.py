@@ -18,6 +18,7 @@ _KINDS = tuple(kind for kind in KINDS if kind not in ("dockerd restarted", "cloc
 _RUNS = 8
 
 
+@pytest.mark.nightly
 def test_a_container_that_dies_costs_no_cell(tmp_path: Path) -> None:
     """Protects a run's cells: what a container's death takes away is measured again."""
     campaign = Campaign(tmp_path, _QUICK, None)
