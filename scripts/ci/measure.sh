@@ -66,7 +66,14 @@ add_option command --registry "${INPUT_REGISTRY:-}"
 command+=(--runs "$runs" --format "${FORMAT:-github}")
 
 # An earlier use of the action in the same job may have left a run in the same folder.
-newest_run() { if [ -f "$runs/latest/run.json" ]; then (cd -P "$runs/latest" && pwd); fi; }
+# Its name begins with the time (20261130T125026Z-19b2); runs/latest is moved by `run` alone.
+newest_run() {
+    local folder newest=
+    for folder in "$runs"/[0-9]*/; do
+        if [ -f "$folder/run.json" ]; then newest=$folder; fi
+    done
+    if [ -n "$newest" ]; then (cd -P "$newest" && pwd); fi
+}
 earlier=$(newest_run)
 code=0
 postfix_matrix "${command[@]}" || code=$?

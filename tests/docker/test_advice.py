@@ -13,6 +13,7 @@ from harness.snapshots.findings import Finding
 from harness.snapshots.run_comparison import compare_runs
 from harness.verdicts.verdict import Verdict, judge_run
 from tests.docker.conftest import CLI, Finished, run_cli
+from tests.docker.newest_run import newest_run
 
 pytestmark = pytest.mark.docker
 
@@ -30,7 +31,7 @@ def test_explain_names_the_second_answers_line_as_without_effect(tmp_path: Path)
     assert "no observable effect" in told.stdout
     assert "is a parameter of smtp(8), Postfix as a client" in told.stdout
     # One line: without it is the control, it alone is the candidate; nothing more was measured.
-    data = load_run(tmp_path / "latest")
+    data = load_run(newest_run(tmp_path))
     assert data.run.axes.scenarios == ("defaults", "answer-2-smtp-line")
 
 
@@ -48,7 +49,7 @@ def test_explain_tells_which_of_the_first_answers_lines_act_where(tmp_path: Path
     assert acts["smtpd_tls_protocols"] == ["acts", "no effect", "no effect"]
     assert acts["smtp_tls_mandatory_protocols"] == none
     assert acts["smtp_tls_protocols"] == none
-    again = cli("explain", "--run", str(tmp_path / "latest"), "--format", "markdown")
+    again = cli("explain", "--run", str(newest_run(tmp_path)), "--format", "markdown")
     assert again.stdout == told.stdout
 
 

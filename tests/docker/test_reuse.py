@@ -15,6 +15,7 @@ from harness.docker_engine.session import LABEL_RUN, connect
 from harness.observations.record import Observation
 from harness.observations.run_folder import RunData, load_run
 from tests.docker.conftest import CLI, Finished, run_process
+from tests.docker.newest_run import newest_run
 
 pytestmark = pytest.mark.docker
 #: A refusal that a control and permissive copies show, a success, and one without TLS.
@@ -113,7 +114,7 @@ def test_a_second_verify_measures_the_candidate_alone(tmp_path: Path, started: l
             capture_output=True, text=True, env=environment, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-        return load_run((tmp_path / runs / "latest").resolve())
+        return load_run(newest_run(tmp_path / runs))
 
     before = verify("first")
     assert not any(known.taken_over for known in before.observations)

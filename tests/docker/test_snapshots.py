@@ -25,6 +25,7 @@ from harness.snapshots.snapshot_file import load_snapshot
 from harness.snapshots.strength import find_mutations, make_mutant
 from harness.snapshots.values import CellPlace, SessionLevel
 from tests.docker.conftest import CLI, SharedEngine
+from tests.docker.newest_run import newest_run
 from tests.schema_files import faults
 
 pytestmark = pytest.mark.docker
@@ -196,9 +197,10 @@ def test_the_commands_record_check_and_update(tmp_path: Path) -> None:
     assert "unsupported protocol" in data["groups"][0]["log"]
     xml = JUnitXml.fromfile(str(tmp_path / "j.xml"))
     assert (xml.tests, xml.failures, xml.errors) == (2, 1, 0)
-    folder = tmp_path / "runs" / "latest"
+    folder = newest_run(tmp_path / "runs")
     assert (folder / "check.json").is_file()
-    shown = run_command("show", data["groups"][0]["cells"][0]["cell"], cwd=tmp_path)
+    cell = data["groups"][0]["cells"][0]["cell"]
+    shown = run_command("show", cell, "--run", str(folder), cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
     updated = run_command("check", "s.json", "-q", "--update", cwd=tmp_path)
     assert updated.returncode == 0, updated.stderr
