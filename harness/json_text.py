@@ -62,7 +62,7 @@ def find_lines(text: str, places: Iterable[Place]) -> dict[Place, int]:
     One pass, whatever the number of places.
     """
     wanted = {place[:length] for place in places for length in range(len(place) + 1)}
-    lines = {place: line for place, line in _walk(text) if place in wanted}
+    lines = {place: line for place, line in _walk_places(text) if place in wanted}
     lines.setdefault((), 1)
     return {
         place: next(
@@ -72,7 +72,7 @@ def find_lines(text: str, places: Iterable[Place]) -> dict[Place, int]:
     }
 
 
-def _walk(text: str) -> Iterator[tuple[Place, int]]:
+def _walk_places(text: str) -> Iterator[tuple[Place, int]]:
     """Each key of an object and each item of a list, with its line."""
     line = 1
     #: For each open bracket the key or index that is being read; None before the first key.
@@ -91,7 +91,7 @@ def _walk(text: str) -> Iterator[tuple[Place, int]]:
         elif token == ":" and stack and not isinstance(stack[-1], int):
             stack[-1] = key
         else:
-            key = _unquote(token)
+            key = _read_string_token(token)
             continue
         if token == ":" or (token in ("[", ",") and stack and isinstance(stack[-1], int)):
             blank = _SPACE.match(text, match.end())
@@ -99,7 +99,7 @@ def _walk(text: str) -> Iterator[tuple[Place, int]]:
             yield tuple(part for part in stack if part is not None), line + ahead
 
 
-def _unquote(token: str) -> str | None:
+def _read_string_token(token: str) -> str | None:
     try:
         return str(json.loads(token))
     except ValueError:

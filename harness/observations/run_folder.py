@@ -236,12 +236,12 @@ def read_evidence_text(folder: Path, name: str) -> tuple[str, Evidence] | None:
 def _is_inside(path: Path, folder: Path) -> bool:
     """Whether a file lies in a folder, wherever links lead to."""
     if path.is_symlink():
-        return Path(os.path.realpath(path)).is_relative_to(_resolve(folder))
-    return ".." not in path.parts and _resolve(path.parent).is_relative_to(_resolve(folder))
+        return Path(os.path.realpath(path)).is_relative_to(_resolve_path(folder))
+    return ".." not in path.parts and _resolve_path(path.parent).is_relative_to(_resolve_path(folder))
 
 
 @lru_cache(maxsize=4096)
-def _resolve(folder: Path) -> Path:
+def _resolve_path(folder: Path) -> Path:
     # pathlib refuses links in a circle.
     return Path(os.path.realpath(folder))
 

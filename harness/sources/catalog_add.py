@@ -176,7 +176,8 @@ def _check_url(url: str) -> None:
             "--url: a password in a URL would be written into the catalog",
             next_step="put it into ~/.netrc",
         )
-    if parts.scheme not in ("http", "https", "file") or "".join(url.split()) != url:
+    lacks_host = parts.scheme != "file" and not parts.hostname
+    if parts.scheme not in ("http", "https", "file") or lacks_host or "".join(url.split()) != url:
         raise UsageError(
             f"--url: {url!r} is no URL that can be fetched",
             next_step="begin it with https:, http: or file:; a file of yours goes with --file",

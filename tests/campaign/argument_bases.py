@@ -68,7 +68,6 @@ COMMANDS = (
     CommandBase(("clients", "check"), ("openssl-3.5.7",), ("-q",)),
     CommandBase(("clients", "list")),
     CommandBase(("compare",), ("run", "run"), needs_run=True),
-    CommandBase(("doctor",)),
     CommandBase(("explain",), ("main.cf",), ("-y", *_MEASURE)),
     CommandBase(("images", "build"), ("debian-12",), ("-q",)),
     CommandBase(("images", "check"), ("registry.example/mail:7",)),

@@ -33,6 +33,10 @@ class SlowLab:
         assert self.may_go_on.wait(PATIENCE)
         return self
 
+    def address(self, _container: Any) -> str:
+        """It has none."""
+        return ""
+
 
 def test_a_container_that_starts_after_the_end_reports_to_nothing(
     monkeypatch: pytest.MonkeyPatch,
