@@ -237,7 +237,8 @@ def _is_inside(path: Path, folder: Path) -> bool:
     """Whether a file lies in a folder, wherever links lead to."""
     if path.is_symlink():
         return Path(os.path.realpath(path)).is_relative_to(_resolve_path(folder))
-    return ".." not in path.parts and _resolve_path(path.parent).is_relative_to(_resolve_path(folder))
+    parent = _resolve_path(path.parent)
+    return ".." not in path.parts and parent.is_relative_to(_resolve_path(folder))
 
 
 @lru_cache(maxsize=4096)

@@ -24,11 +24,11 @@ from harness.site.titles import port_title
 
 _SPACE = re.compile(r"\s")
 #: Parts that many cells share are made once. Markup escapes what it formats.
-_HEAD = Markup('<tr id="{}"><th scope="row">{}')
-_RESULT = Markup('<td class="o o-{}{}">{}{}')
+_HEAD = Markup('<tr id="{}"><th scope="row">{}</th>')
+_RESULT = Markup('<td class="o o-{}{}">{}{}</td>')
 _AGE = Markup(" <small>{}</small>")
-_REST = Markup("<td>{}<td>{}<td>{}")
-_SAME = Markup('<td colspan="3">all as under defaults')
+_REST = Markup("<td>{}</td><td>{}</td><td>{}</td></tr>")
+_SAME = Markup('<td colspan="3">all as under defaults</td></tr>')
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,14 +36,12 @@ PAGES = {
 #: Widths of a phone, a tablet and a screen, each in one of the colour schemes.
 SCREENS = ((390, 844, "dark"), (800, 900, "light"), (1400, 900, "light"))
 AXE_WIDTHS = (390, 1400)
-#: Rules of taste: lower-case doctype, role=region on a div, titles above 70 characters, and end
-#: tags that HTML lets authors leave out (section 13.1.2.4), as in the many rows of a cell page; and
+#: Rules of taste: lower-case doctype, role=region on a div, titles above 70 characters; and
 #: ids as HTML allows them (anything without white space), not as CSS would have them.
 HTML_RULES = {
     "extends": ["html-validate:recommended"],
     "rules": {
         "doctype-style": "off", "prefer-native-element": "off", "long-title": "off",
-        "no-implicit-close": "off",
         "valid-id": ["error", {"relaxed": True}],
     },
 }  # fmt: skip
