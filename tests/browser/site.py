@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from selenium.webdriver import Chrome
+from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
@@ -177,6 +177,10 @@ class SiteReader:
             yield
         finally:
             self.chrome.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+    def press(self, key: str) -> None:
+        """Press a key where the focus is; nothing is scrolled or focused before it."""
+        ActionChains(self.chrome).send_keys(key).perform()
 
     @property
     def focused(self) -> WebElement:

@@ -102,20 +102,22 @@ export function CellTable({ cells, table, heads, index, onOpen }: GridProps) {
   const [active, setActive] = useState<[number, number] | null>(null);
   const place = active && table.rows[active[0]]?.cells[active[1]] >= 0 ? active
     : firstPlace(table, lines, shown);
-  const wanted = useRef<[number, number] | null>(null);
+  const step = useRef<{ from: HTMLElement; to: [number, number] } | null>(null);
   useLayoutEffect(() => {
-    if (!wanted.current) return;
-    const [row, column] = wanted.current;
+    if (!step.current) return;
+    const [row, column] = step.current.to;
     const link = scroller.current?.querySelector<HTMLElement>(`a[data-row="${row}"][data-column="${column}"]`);
-    if (link) { wanted.current = null; link.focus(); }
+    if (link) { step.current = null; link.focus(); }
   });
   const walk = (event: KeyboardEvent) => {
     const link = (event.target as HTMLElement).closest<HTMLElement>("a[data-row]");
     if (!link || event.altKey || event.ctrlKey || event.metaKey) return;
-    const next = nextPlace(table, [Number(link.dataset.row), Number(link.dataset.column)], event.key);
+    // Keys may come faster than lines are made: then the focus is still where the last step began.
+    const place: [number, number] = step.current?.from === link ? step.current.to : [Number(link.dataset.row), Number(link.dataset.column)];
+    const next = nextPlace(table, place, event.key);
     if (!next) return;
     event.preventDefault();
-    wanted.current = next;
+    step.current = { from: link, to: next };
     if (many) virtualizer.scrollToIndex(lines.findIndex((line) => "row" in line && line.at === next[0]));
     setActive(next);
   };
