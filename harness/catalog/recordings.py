@@ -14,6 +14,7 @@ from pathlib import Path
 from harness.catalog.cells import SIMULATED_PREFIX
 from harness.catalog.client_hello import ClientHelloError, RecordedHello, parse_recorded_hello
 from harness.errors import FileError, FileLocation
+from harness.input_files import read_text_file
 from harness.tls import Protocol
 
 #: The columns of a file of recordings, in order.
@@ -92,15 +93,8 @@ def read_recordings(path: Path) -> tuple[Recording, ...]:
     Raises:
         FileError: it cannot be read, or a line is not a recording.
     """
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileError(
-            FileLocation(path),
-            f"cannot be read: {error}",
-            next_step="name a file that 'postfix-matrix clients record' wrote",
-        ) from error
-    return parse_recordings(text, path)
+    step = "name a file that 'postfix-matrix clients record' wrote"
+    return parse_recordings(read_text_file(path, next_step=step), path)
 
 
 def parse_recordings(text: str, path: Path) -> tuple[Recording, ...]:

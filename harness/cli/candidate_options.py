@@ -1,4 +1,4 @@
-"""The options of ``verify``, ``explain`` and ``scan`` that decide how a configuration is read.
+"""The argument and the options that decide which configuration is read, and how.
 
 A module of its own: the scan of a running server needs these options, but not candidate.py.
 """
@@ -10,10 +10,21 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
+import click
+
+from harness.cli.completion import complete_candidate
 from harness.cli.grouped_help import OptionGroup, grouped_option
 from harness.config_input.forms import Footing
 from harness.errors import UsageError
 
+#: The argument ``names`` of the commands that measure a configuration.
+candidate_argument = click.argument(
+    "names",
+    nargs=-1,
+    type=click.Path(),
+    metavar="[FILES | FOLDER | TAR | SCENARIO]",
+    shell_complete=complete_candidate,
+)
 _OPTIONS = [
     grouped_option(
         OptionGroup.CONFIGURATION,

@@ -56,6 +56,24 @@ def entry_lines(
         yield from wrap_text(text, first, more, columns) or [first.rstrip()]
 
 
+def listing_lines(rows: Sequence[Sequence[str]], width: int | None = None) -> Iterator[str]:
+    """Rows in columns; a last column that does not fit beside the others is below them.
+
+    Without a ``width`` each row is one line, however long, for programs such as grep.
+    """
+    body = [[escape_controls(cell) for cell in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(*body, strict=True)][:-1]
+    for *cells, last in body:
+        start = "".join(
+            _pad_cell(cell, column) + "  " for cell, column in zip(cells, widths, strict=True)
+        )
+        if width is None or cell_len(start) + cell_len(last) <= width:
+            yield (start + last).rstrip()
+        else:
+            yield start.rstrip()
+            yield from wrap_text(last, "    ", "    ", width)
+
+
 def table_lines(
     head: Sequence[str],
     rows: Iterable[Sequence[str]],

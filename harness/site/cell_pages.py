@@ -15,7 +15,7 @@ from harness.site.cells import NONE, CellRow
 from harness.site.facts import ScenarioCells, shards_of
 from harness.site.nights import SiteContent
 from harness.site.pages import PAGE_LIMIT, PageWriter
-from harness.site.refusals import MOST_NAMED, Refusal, group_refusals
+from harness.site.refusals import MOST_NAMED, Refusal, group_refusals, may_lack_some
 from harness.site.shards import read_shard, restore_evidence
 from harness.site.titles import build_title, page_title
 
@@ -154,7 +154,8 @@ class CellPages:
     def _group_refusals(self, refused: list[str], shards: Sequence[str]) -> list[Refusal]:
         """The refusals of some cells; those of a shard just made are known without reading it."""
         known = self._content.refusals.get(shards[0]) if len(shards) == 1 else None
-        if known is None:
+        # The page of one client needs those that were left out as too many for one page.
+        if known is None or may_lack_some(known):
             read = {spot: self._read_evidence(tuple(shards), spot) for spot in refused}
             return group_refusals(refused, read)
         chosen = set(refused)

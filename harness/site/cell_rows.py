@@ -1,8 +1,7 @@
 """The rows of a cell page's table, as HTML in few bytes: a site of a million cells has as many.
 
-End tags of rows and cells are left out, as HTML allows (section 13.1.2.4). A cell that is in every
-part as in the baseline says so instead of repeating it. What only the script needs (the link of a
-row to itself, the button) is added by the script.
+A cell that is in every part as in the baseline says so instead of repeating it. What only the
+script needs (the link of a row to itself, the button) is added by the script.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ from harness.site.titles import port_title
 _SPACE = re.compile(r"\s")
 #: Parts that many cells share are made once. Markup escapes what it formats.
 _HEAD = Markup('<tr id="{}"><th scope="row">{}</th>')
-_RESULT = Markup('<td class="o o-{}{}">{}{}</td>')
+_RESULT = Markup('<td class="o o-{}{}">{}')
 _AGE = Markup(" <small>{}</small>")
-_REST = Markup("<td>{}</td><td>{}</td><td>{}</td></tr>")
-_SAME = Markup('<td colspan="3">all as under defaults</td></tr>')
+_REST = Markup("</td><td>{}</td><td>{}</td><td>{}</td></tr>")
+_SAME = Markup('</td><td colspan="3">all as under defaults</td></tr>')
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ class CellRows:
 
     def __init__(self, content: SiteContent) -> None:
         self._content = content
-        self._tails: dict[tuple[int, int, int], tuple[Markup, Markup, Markup]] = {}
+        self._tails: dict[tuple[int, int, int], tuple[Markup, Markup]] = {}
         self._heads: dict[Spot, Markup] = {}
         self._newest: dict[tuple[int, int, int], bool] = {}
 
@@ -78,14 +77,12 @@ class CellRows:
         key = (row.offer, row.result, baseline if has_baseline else -2)
         if key not in self._tails:
             self._tails[key] = self._make_tail(row, baseline, has_baseline)
-        result, aged, rest = self._tails[key]
+        result, rest = self._tails[key]
         age = self._describe_age(row)
-        return self._heads[spot] + (aged.format(_AGE.format(age)) if age else result) + rest
+        return self._heads[spot] + result + (_AGE.format(age) if age else "") + rest
 
-    def _make_tail(
-        self, row: CellRow, baseline: int, has_baseline: bool
-    ) -> tuple[Markup, Markup, Markup]:
-        """The result, the result with a place for its age, and the other columns."""
+    def _make_tail(self, row: CellRow, baseline: int, has_baseline: bool) -> tuple[Markup, Markup]:
+        """The result, which its age may follow, and the other columns."""
         comparer = self._content.comparer
         shown = comparer.observation(row.offer, row.result)
         glyph = comparer.label(row.offer, row.result)[:1]
@@ -96,13 +93,10 @@ class CellRows:
             same = comparison.standing is DifferenceStanding.SAME
             compared = "the same" if same else self._describe_comparison(row, baseline, comparison)
             differs = " differs" * (comparison.mark == "*")
-        result = _RESULT.format(shown.outcome.value, differs, label, "")
-        aged = _RESULT.format(
-            shown.outcome.value, differs, label.replace("{", "{{").replace("}", "}}"), "{}"
-        )
+        result = _RESULT.format(shown.outcome.value, differs, label)
         if same and row.result == baseline:
-            return result, aged, _SAME
-        return result, aged, _REST.format(views_text(shown), who_decided(shown), compared)
+            return result, _SAME
+        return result, _REST.format(views_text(shown), who_decided(shown), compared)
 
     def _describe_comparison(
         self, row: CellRow, baseline: int, comparison: BaselineComparison

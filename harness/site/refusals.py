@@ -6,7 +6,7 @@ Cells that differ in numbers alone (of processes, threads, connections) have one
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.observations.run_folder import Evidence
@@ -49,6 +49,11 @@ def group_refusals(spots: Iterable[str], evidence: Mapping[str, Evidence | None]
             groups[key] = Refusal(client, server)
         groups[key].spots.append(spot)
     return list(groups.values())
+
+
+def may_lack_some(refusals: Sequence[Refusal]) -> bool:
+    """Whether cells may have more refusals than these, which are as many as a page has."""
+    return len(refusals) >= MOST_ENTRIES
 
 
 def both_sides(evidence: Evidence) -> tuple[str, str]:

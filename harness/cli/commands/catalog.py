@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ from harness.cli.source_options import read_mirrors
 from harness.cli.terminal import terminal_columns
 from harness.errors import UsageError
 from harness.paths import cache_dir
-from harness.reports.wrapping import wrap_text
+from harness.reports.wrapping import listing_lines
 from harness.sources.catalog_add import (
     RequestedRelease,
     VerifiedArchive,
@@ -89,20 +88,8 @@ def list_command(product: str | None, as_json: bool) -> None:
     if as_json:
         print_json([_record_data(record) for record in records], indent=2)
         return
-    for line in _list_lines([_format_row(record) for record in records], terminal_columns()):
+    for line in listing_lines([_format_row(record) for record in records], terminal_columns()):
         print_text(line)
-
-
-def _list_lines(rows: Sequence[tuple[str, ...]], columns: int | None) -> Iterator[str]:
-    """One line each, or with its last column wrapped to a terminal of so many columns."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
-    for row in rows:
-        start = "".join(f"{cell:<{room}}  " for cell, room in zip(row, widths, strict=False))
-        if columns is None or len(start) + len(row[-1]) <= columns:
-            yield start + row[-1]
-        else:
-            yield start.rstrip()
-            yield from wrap_text(row[-1], "    ", "    ", columns)
 
 
 @catalog_group.command(

@@ -12,10 +12,13 @@ import click
 
 from harness.catalog.builds import Build, UserAdditions
 from harness.catalog.selectors import select_names, split_globs
-from harness.cli.candidate_options import CandidateOptions, candidate_options
+from harness.cli.candidate_options import (
+    CandidateOptions,
+    candidate_argument,
+    candidate_options,
+)
 from harness.cli.ci_output import CI_FORMS
 from harness.cli.comparison_output import print_comparison
-from harness.cli.completion import complete_candidate
 from harness.cli.confirmation import confirm_measuring
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import (
@@ -59,7 +62,7 @@ from harness.snapshots.known_failures import (
 from harness.snapshots.recorded_candidate import record_candidate
 from harness.snapshots.snapshot import Snapshot, prune_snapshot, update_snapshot
 from harness.snapshots.snapshot_file import load_snapshot
-from harness.snapshots.strength import find_mutations
+from harness.snapshots.strength import MutantResult, find_mutations
 from harness.snapshots.values import (
     IMAGE,
     BuildVersions,
@@ -91,13 +94,7 @@ class CheckFiles:
     ),
 )
 @click.argument("path", type=click.Path(path_type=Path), metavar="SNAPSHOT")
-@click.argument(
-    "names",
-    nargs=-1,
-    type=click.Path(),
-    metavar="[FILES | FOLDER | TAR | SCENARIO]",
-    shell_complete=complete_candidate,
-)
+@candidate_argument
 @grouped_option(
     OptionGroup.CONFIGURATION,
     "--known",
@@ -208,10 +205,7 @@ def check_command(
         result = check.run(selected, with_blame=not update)
         mutants = check.run_strength(selected) if strength and _is_green(result) else None
         # Before the engine closes, which may fail on a busy machine.
-        report = report_of_check(
-            result, str(path), files.level.name, measurer.data, make_locate(files.names)
-        )
-        report = replace(report, strength=mutants)
+        report = _make_report(files, result, measurer.data, mutants)
         print_comparison(report, form, verbose=verbose)
         _write_reports(report, measurer.data, junit_path)
     if update or prune:
@@ -229,6 +223,18 @@ def exit_code_of(result: CheckResult, level: Level, *, complete: bool, update: b
     measured = result.measurement
     is_empty = not values_by_place(level, measured.cells.values(), measured.builds)
     return ExitCode.INFRASTRUCTURE if is_empty else ExitCode.OK
+
+
+def _make_report(
+    files: CheckFiles,
+    result: CheckResult,
+    data: RunData | None,
+    mutants: tuple[MutantResult, ...] | None,
+) -> ComparisonReport:
+    report = report_of_check(
+        result, str(files.path), files.level.name, data, make_locate(files.names)
+    )
+    return replace(report, strength=mutants)
 
 
 def _is_green(result: CheckResult) -> bool:

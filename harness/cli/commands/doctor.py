@@ -8,6 +8,7 @@ import click
 from docker.errors import DockerException
 from requests import RequestException
 
+from harness.catalog.builds import Build
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.image_selection import needed_orders
 from harness.cli.measure_options import JSON, TEXT, format_option
@@ -75,7 +76,7 @@ def doctor_command(offline: bool, runs: Path, form: str) -> int:
 def _examine_machine(runs: Path, *, offline: bool) -> Diagnosis:
     answers = ask_engine()
     builds = choose_builds(())
-    needs = _estimate_run(answers)
+    needs = _estimate_run(answers, builds)
     has_work = needs.missing is None or bool(needs.missing)
     places = () if offline else check_places(list_places(builds.values()), is_needed=has_work)
     findings = (
@@ -90,9 +91,8 @@ def _examine_machine(runs: Path, *, offline: bool) -> Diagnosis:
     return Diagnosis(findings, needs)
 
 
-def _estimate_run(answers: EngineAnswers) -> RunNeeds:
-    """What a run without a selection needs."""
-    builds = choose_builds(())
+def _estimate_run(answers: EngineAnswers, builds: dict[str, Build]) -> RunNeeds:
+    """What a run without a selection needs; ``builds`` are all of its builds."""
     plan = make_plan(Selection(), read_scenarios(None), builds)
     orders = needed_orders(builds, plan.clients)
     cache = cache_dir()

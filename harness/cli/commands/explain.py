@@ -7,8 +7,11 @@ from pathlib import Path
 import click
 
 from harness.cli.candidate import named_candidate
-from harness.cli.candidate_options import CandidateOptions, candidate_options
-from harness.cli.completion import complete_candidate
+from harness.cli.candidate_options import (
+    CandidateOptions,
+    candidate_argument,
+    candidate_options,
+)
 from harness.cli.confirmation import confirm_measuring
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import (
@@ -54,13 +57,7 @@ from harness.verdicts.line_effects import (
         "postfix-matrix explain /etc/postfix -b debian-12 --format markdown",
     ),
 )
-@click.argument(
-    "names",
-    nargs=-1,
-    type=click.Path(),
-    metavar="[SCENARIO | FILES | FOLDER | TAR]",
-    shell_complete=complete_candidate,
-)
+@candidate_argument
 @service_option
 @grouped_option(
     OptionGroup.SOURCES,

@@ -55,7 +55,7 @@ from harness.images.refusals import Refusals
 from harness.images.registry import ImageRegistry
 from harness.paths import cache_dir, images_dir
 from harness.plain_text import escape_controls
-from harness.reports.wrapping import wrap_text
+from harness.reports.wrapping import listing_lines
 from harness.run.choosing import check_used, choose_from
 from harness.run.session_builder import open_builder
 from harness.targets.lab import Lab
@@ -343,18 +343,8 @@ def _result_json(result: BuildResult) -> dict[str, Any]:
 def _entry_lines(rows: list[ImageState], width: int) -> Iterator[str]:
     """A table that ends in the state; a state that is too long for its column is below it."""
     wide = width >= _WIDE
-    texts = [_entry_cells(row, wide=wide) for row in rows]
     head = ("image", "Postfix", "OpenSSL", "size", *(("made",) if wide else ()), "state")
-    widths = [max(map(len, column)) for column in zip(head, *texts, strict=True)][:-1]
-    room = width - sum(widths) - 2 * len(widths)
-    for cells in (head, *texts):
-        columns = zip(cells[:-1], widths, strict=True)
-        start = "".join(f"{escape_controls(cell):<{column}}  " for cell, column in columns)
-        if len(cells[-1]) <= room:
-            yield (start + escape_controls(cells[-1])).rstrip()
-        else:
-            yield start.rstrip()
-            yield from wrap_text(cells[-1], "    ", "    ", width)
+    return listing_lines([head, *(_entry_cells(row, wide=wide) for row in rows)], width)
 
 
 def _entry_cells(row: ImageState, *, wide: bool) -> tuple[str, ...]:

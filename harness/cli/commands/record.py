@@ -9,8 +9,11 @@ from pathlib import Path
 import click
 
 from harness.cli.candidate import named_candidate
-from harness.cli.candidate_options import CandidateOptions, candidate_options
-from harness.cli.completion import complete_candidate
+from harness.cli.candidate_options import (
+    CandidateOptions,
+    candidate_argument,
+    candidate_options,
+)
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import (
     MeasureOptions,
@@ -59,13 +62,7 @@ from harness.tls import Offer
         "postfix-matrix record main.cf -c 'openssl-*' --level exact -o snapshot.json",
     ),
 )
-@click.argument(
-    "names",
-    nargs=-1,
-    type=click.Path(),
-    metavar="[FILES | FOLDER | TAR | SCENARIO]",
-    shell_complete=complete_candidate,
-)
+@candidate_argument
 @grouped_option(
     OptionGroup.OUTPUT,
     "--output",

@@ -9,10 +9,14 @@ from functools import partial
 import click
 
 from harness.cli.candidate import named_candidate
-from harness.cli.candidate_options import CandidateOptions, candidate_options
+from harness.cli.candidate_options import (
+    CandidateOptions,
+    candidate_argument,
+    candidate_options,
+)
 from harness.cli.cell_reuse import CellReuse
 from harness.cli.ci_output import CI_FORMS
-from harness.cli.completion import complete_candidate, complete_policies
+from harness.cli.completion import complete_policies
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import (
     JSON,
@@ -65,13 +69,7 @@ REMEDIED = "candidate-remedied"
         "postconf -n | postfix-matrix verify - -p no-plaintext-auth",
     ),
 )
-@click.argument(
-    "names",
-    nargs=-1,
-    type=click.Path(),
-    metavar="[FILES | FOLDER | TAR | SCENARIO]",
-    shell_complete=complete_candidate,
-)
+@candidate_argument
 @grouped_option(
     OptionGroup.SELECTION,
     "--policy",
@@ -125,13 +123,12 @@ def verify_command(
     scenarios = ScenarioFolder(measuring.scenarios_dir)
     given = named_candidate(names, scenarios, service, options=reading)
     candidate = _claim_policies(given, named)
-    if service and not measuring.selection.services:
-        selection = replace(measuring.selection, services=(service,))
-        measuring = replace(measuring, selection=selection)
+    measuring = _select_service(measuring, service)
     to_measure = [*_find_baseline(candidate, scenarios), candidate]
     # What is wrong with the selection is said before the engine is spoken to.
     measuring.plan_scenarios(to_measure)
-    output = AnswerOutput(candidate, tuple(policy for policy, _ in named), policies, form, verbose)
+    named_policies = tuple(policy for policy, _ in named)
+    output = AnswerOutput(candidate, named_policies, policies, form, verbose)
     reuse = CellReuse(measuring, fresh=fresh)
     locate = make_locate(names if candidate.path is None else (str(candidate.path.parent),))
     with (
@@ -150,19 +147,30 @@ def verify_command(
             service_answers = judge_services(data, candidate.id)
             # The answer is printed before a remedy is tried, which takes as long again.
             output.print_answer(data, service_answers)
-            known_policies = [policy for policy, _ in named]
-            remedy, data = _try_remedy(measure, data, to_measure, service_answers, known_policies)
+            remedy, data = _try_remedy(measure, data, to_measure, service_answers, named_policies)
             output.print_rest(data, service_answers, remedy, locate)
         finally:
             # The answer does not wait for these.
             engine.finish()
             write_reports(data.folder)
         reuse.keep_cells(data, to_measure)
+    _print_place(data, reuse)
+    print_steps_of_answer(data, _find_cell(service_answers), names)
+    return exit_code_of(service_answers)
+
+
+def _select_service(measuring: MeasureOptions, service: str | None) -> MeasureOptions:
+    """Measure the service that lines are for alone, unless services are selected."""
+    if not service or measuring.selection.services:
+        return measuring
+    return replace(measuring, selection=replace(measuring.selection, services=(service,)))
+
+
+def _print_place(data: RunData, reuse: CellReuse) -> None:
+    """Print on standard error where the run is, what was taken over, and what went wrong in it."""
     print_text(f"\nThe run is in {data.folder}", err=True)
     reuse.print_notes(data)
     print_problems(data)
-    print_steps_of_answer(data, _find_cell(service_answers), names)
-    return exit_code_of(service_answers)
 
 
 def _find_cell(service_answers: Sequence[ServiceAnswer]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -76,9 +77,18 @@ def test_a_fault_is_named_by_file_line_and_column(lines: str, what: str) -> None
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    """Protects against a traceback for a missing file, or for one that is not text."""
-    binary = tmp_path / "capture.pcap.tsv"
+    """Protects against a traceback for a missing file or one that is not text, and a wait for ever.
+
+    Nothing ever writes to the pipe.
+    """
+    binary, pipe = tmp_path / "capture.pcap.tsv", tmp_path / "pipe.tsv"
     binary.write_bytes(b"\xd4\xc3\xb2\xa1")
-    for path in (tmp_path / "absent.tsv", binary):
-        with pytest.raises(FileError, match="cannot be read"):
+    os.mkfifo(pipe)
+    for path, what in (
+        (tmp_path / "absent.tsv", "absent.tsv: there is no such file"),
+        (binary, "capture.pcap.tsv:1: byte 0xd4 is not UTF-8"),
+        (pipe, "pipe.tsv: is a named pipe"),
+    ):
+        with pytest.raises(FileError, match=what) as raised:
             read_recordings(path)
+        assert "clients record" in raised.value.next_step

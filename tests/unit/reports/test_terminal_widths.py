@@ -18,7 +18,7 @@ from rich.console import Console
 from harness.catalog.builds import all_distributions, known_builds
 from harness.catalog.clients import all_clients
 from harness.catalog.releases import all_releases
-from harness.cli.commands.catalog import _format_row, _list_lines
+from harness.cli.commands.catalog import _format_row
 from harness.cli.commands.images import _entry_lines
 from harness.diagnosis.diagnosis_output import diagnosis_lines
 from harness.images.image_states import ImageState
@@ -29,7 +29,7 @@ from harness.reports.protocols_text import print_protocols
 from harness.reports.terminal import print_matrix
 from harness.reports.terminal_table import build_label, short_names
 from harness.reports.verdicts_text import finding_paragraphs
-from harness.reports.wrapping import entry_lines, table_lines
+from harness.reports.wrapping import entry_lines, listing_lines, table_lines
 from harness.verdicts.verdict import judge_run
 from harness.widths import set_widths
 from tests.unit.schema_samples import sample_diagnosis
@@ -173,7 +173,7 @@ def test_lists_of_names_fit(width: int) -> None:
     assert reason in "\n".join(lines)
     rows: list[tuple[str, ...]] = [_format_row(each) for each in all_releases("openssl")]
     rows += [_format_row(each) for each in all_distributions()]
-    assert [line for line in _list_lines(rows, width) if len(line) > width] == []
+    assert [line for line in listing_lines(rows, width) if len(line) > width] == []
     assert [line for line in diagnosis_lines(sample_diagnosis()) if len(line) > width] == []
 
 

@@ -70,3 +70,20 @@ def test_cells_that_differ_in_numbers_alone_are_one_entry() -> None:
     assert groups[0].client == errors[0]
     many = {str(n): {"client": {"error": chr(97 + n % 26) * (n + 1)}} for n in range(99)}
     assert len(group_refusals(many, many)) == MOST_ENTRIES
+
+
+def test_a_clients_page_has_what_a_page_of_all_clients_has_no_room_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page split by client shows each client's own lines, however many others' come first."""
+    monkeypatch.setattr("harness.site.cell_pages.MOST_ROWS", 0)
+    monkeypatch.setattr("harness.site.refusals.MOST_ENTRIES", 1)
+    clients = ("openssl-1.0.2h", "aiosmtplib-debian12")
+    cells = {f"{_BUILD}/{_SCENARIO}/smtp/{client}/SSLv2": client for client in clients}
+    run = write_night(tmp_path / "1", 1, cells=dict.fromkeys(cells, REFUSED))
+    for cell, client in cells.items():
+        change_evidence(run, cell, client={"error": f"what {client} reports"})
+    publish(tmp_path / "site", run)
+    for client in clients:
+        page = read_page(tmp_path / f"site/cell/{_BUILD}/{_SCENARIO}/{client}/index.html")
+        assert f"what {client} reports" in page.text
