@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.data_models import show_value
+from harness.data_models import show_value, suggest
 from harness.errors import FileError, FileErrors, FileLocation, UsageError
 from harness.input_files import describe_unreadable, is_there
 from harness.paths import scenarios_dir
@@ -40,7 +40,6 @@ from harness.scenarios.toml_text import (
     SurroundingsMode,
     line_in_table,
     line_of,
-    suggest_among,
 )
 
 if TYPE_CHECKING:
@@ -218,7 +217,7 @@ def _check_baseline(
     if expects_effect:
         what = f"expects an effect, but {what}"
     place = FileLocation(path, _line_of_baseline(scenario), "against")
-    return FileError(place, what, expected=suggest_among(claims.against, scenarios))
+    return FileError(place, what, expected=suggest(claims.against, scenarios))
 
 
 def _check_named_baseline(scenario: Scenario, folder: Path) -> FileError | None:
@@ -230,7 +229,7 @@ def _check_named_baseline(scenario: Scenario, folder: Path) -> FileError | None:
     known = sorted({path.parent.name for place in places[::2] for path in place.glob(f"*/{TOML}")})
     place = FileLocation(folder / TOML, _line_of_baseline(scenario), "against")
     what = f"there is no scenario {against!r}"
-    return FileError(place, what, expected=suggest_among(against, known))
+    return FileError(place, what, expected=suggest(against, known))
 
 
 def _line_of_baseline(scenario: Scenario) -> int | None:
@@ -380,7 +379,7 @@ def _check_kinds(
             errors.append(FileError(place, what, expected="one of the two"))
         if not is_file_kind(kind):
             what = f"cannot be {show_value(kind)}"
-            errors.append(FileError(place, what, expected=suggest_among(kind, list(FileKind))))
+            errors.append(FileError(place, what, expected=suggest(kind, list(FileKind))))
     return errors
 
 
@@ -423,7 +422,7 @@ def _check_folder(folder: Path) -> list[FileError]:
         if path.name == FURTHER_FILES:
             continue
         if path.name not in _FILES and path.suffix != ".md" and not path.name.startswith("."):
-            expected = f"{suggest_among(path.name, _FILES)}, or a .md file"
+            expected = f"{suggest(path.name, _FILES)}, or a .md file"
             errors.append(
                 FileError(FileLocation(path), "unknown file in a scenario", expected=expected)
             )
