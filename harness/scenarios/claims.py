@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from harness.data_models import suggest
 from harness.errors import FileError, FileLocation, UsageError
-from harness.scenarios.expectations import (
+from harness.scenarios.expectation_tables import (
     EXPECTED,
     SELECTORS,
-    Expectation,
     ExpectationError,
-    Where,
     read_applies,
     read_expected,
     read_says,
     read_where,
 )
+from harness.scenarios.expectations import Expectation, Where
 from harness.scenarios.policies import (
     Policy,
     read_policy,

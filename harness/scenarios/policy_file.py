@@ -12,15 +12,15 @@ from harness.data_models import DataProblem, list_problems, suggest
 from harness.errors import FileError, FileLocation, UsageError, join_errors
 from harness.json_text import Place
 from harness.postfix_config.tls_levels import IMPLICIT
-from harness.scenarios.expectations import (
+from harness.scenarios.expectation_tables import (
     EXPECTED,
     SELECTORS,
-    Expectation,
     ExpectationError,
     read_expected,
     read_says,
     read_where,
 )
+from harness.scenarios.expectations import Expectation
 from harness.scenarios.policies import Policy, PolicyRemedy
 from harness.scenarios.toml_text import line_in_table, parse_toml
 from harness.tls import Offer
