@@ -96,14 +96,14 @@ def _replace_surrogates(text: str | bytes) -> str | bytes:
     return json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8", "replace")
 
 
-def check_json_file(model: type[T], text: str, path: Path, *, data: Any = None) -> T:
-    """The same for the text of a file. ``data`` is checked in its place, where it was changed.
+def check_json_file(model: type[T], text: str, path: Path) -> T:
+    """The same for the text of a file.
 
     Raises:
         FileError: for the first error, with line and key.
     """
     try:
-        return read_json_data(model, text if data is None else json.dumps(data))
+        return read_json_data(model, text)
     except DataError as error:
         raise locate_problems(error, text, path)[0] from None
 

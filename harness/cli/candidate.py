@@ -18,11 +18,8 @@ from harness.scenarios.configuration_source import (
     read_source,
 )
 from harness.scenarios.redaction import redact_scenario
-from harness.scenarios.scenario import (
-    TOML,
-    Scenario,
-    load_scenario,
-)
+from harness.scenarios.scenario import Scenario, load_scenario
+from harness.scenarios.scenario_folders import TOML
 from harness.tls import Service
 
 

@@ -9,7 +9,8 @@ from harness.catalog.selectors import split_globs
 from harness.errors import HarnessError, UsageError, suggest_names
 from harness.run.choosing import choose_clients
 from harness.scenarios.claims import Claims
-from harness.scenarios.expectations import Expectation, ExpectationError, Where
+from harness.scenarios.expectation_tables import ExpectationError
+from harness.scenarios.expectations import Expectation, Where
 from harness.scenarios.policies import Policy, read_policy
 
 

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
-from pydantic import TypeAdapter
-
-from harness.observations.run_folder import load_run_form
+from harness.data_models import load_form
 from harness.observations.run_json import ImageInfo, RunRecord
 
 
 def read_record(data: Mapping[str, Any]) -> RunRecord:
     """The content of a run.json that is known to be one (``run_record`` makes it)."""
-    return load_run_form().validate_python(data)
+    return load_form(RunRecord).validate_python(data)
 
 
 def read_image(data: Mapping[str, Any]) -> ImageInfo:
     """What a run.json records of an image."""
-    return _image_form().validate_python(data)
-
-
-@cache
-def _image_form() -> TypeAdapter[ImageInfo]:
-    return TypeAdapter(ImageInfo)
+    return load_form(ImageInfo).validate_python(data)

@@ -14,12 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.data_models import (
     DataError,
     check_json_file,
-    load_form,
     locate_problems,
     read_json_data,
     show_value,
@@ -31,9 +30,6 @@ from harness.observations.evidence_names import earlier_instance_path, instance_
 from harness.observations.local_paths import hide_in_record
 from harness.observations.record import AgainReason, Observation, parse_observation
 from harness.observations.run_json import RUN_SCHEMA, RunRecord
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
 
 #: The file that makes a folder a run.
 RUN_FILE = "run.json"
@@ -118,11 +114,6 @@ def load_run(folder: Path) -> RunData:
             f"the machine was busy: limits were {run.pace.most_stretched:g} times as long",
         )
     return RunData(folder, run, observations, notes)
-
-
-def load_run_form() -> TypeAdapter[RunRecord]:
-    """What checks ``run.json``."""
-    return load_form(RunRecord)
 
 
 def load_record(folder: Path) -> RunRecord:

@@ -14,7 +14,8 @@ from harness.paths import scenarios_dir
 from harness.postfix_config.main_cf import parse_main_cf
 from harness.scenarios.candidate import format_setting, make_candidate, make_test_id
 from harness.scenarios.configuration_source import ConfigurationSource, read_source
-from harness.scenarios.scenario import TOML, Scenario, load_scenario
+from harness.scenarios.scenario import Scenario, load_scenario
+from harness.scenarios.scenario_folders import TOML
 
 #: A file's path, or a text with a "=" or a line's end in it; settings by name; a Path.
 GivenText = str | Path | Mapping[str, str]

@@ -18,7 +18,8 @@ from harness.pytest_plugin.engine_requests import BuildFacts, CellAnswer
 from harness.run.choosing import Selection
 from harness.run.planning import make_plan
 from harness.scenarios.claims import Claims
-from harness.scenarios.expectations import Expectation, ExpectationError, Where
+from harness.scenarios.expectation_tables import ExpectationError
+from harness.scenarios.expectations import Expectation, Where
 from harness.scenarios.policies import Policy, load_policies, read_policy
 from harness.scenarios.scenario import Scenario
 from harness.tls import Offer

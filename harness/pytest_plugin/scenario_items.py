@@ -18,7 +18,8 @@ from harness.pytest_plugin.scenario_judging import ExpectationResult, judge_reco
 from harness.pytest_plugin.scenario_plan import SelectedExpectation, plan_selected
 from harness.scenarios.expectations import Expectation
 from harness.scenarios.policies import Policy, load_policies
-from harness.scenarios.scenario import TOML, Scenario, load_scenario
+from harness.scenarios.scenario import Scenario, load_scenario
+from harness.scenarios.scenario_folders import TOML
 from harness.verdicts.judging import Standing
 
 _POLICIES = pytest.StashKey[dict[Path, dict[str, Policy]]]()

@@ -16,6 +16,7 @@ from harness.catalog.builds import Build
 from harness.catalog.clients import Client
 from harness.catalog.plan import Plan
 from harness.catalog.shards import PlanShard
+from harness.data_models import load_form
 from harness.docker_engine.session import new_session_id
 from harness.errors import (
     ExitCode,
@@ -26,8 +27,8 @@ from harness.errors import (
 )
 from harness.observations.journal import Journal
 from harness.observations.record import MeasuredWith, Observation, Outcome
-from harness.observations.run_folder import RunData, load_run, load_run_form
-from harness.observations.run_json import PaceInfo
+from harness.observations.run_folder import RunData, load_run
+from harness.observations.run_json import PaceInfo, RunRecord
 from harness.observations.run_record import (
     RunOpening,
     closing_figures,
@@ -108,7 +109,7 @@ def measure_job(engine: Engine, job: Job, runs: Path, *, reports: bool = True) -
         if job.becomes_latest:
             point_latest(folder)
         # Needed to read the run in the end; containers take longer to start.
-        threading.Thread(target=load_run_form, daemon=True).start()
+        threading.Thread(target=load_form, args=(RunRecord,), daemon=True).start()
         with keep_on_error(folder, write_record, journal.close):
             engine.run(run.execute())
         journal.close()

@@ -7,23 +7,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.data_models import suggest
 from harness.errors import FileError, FileLocation, UsageError
-from harness.scenarios.expectations import (
+from harness.scenarios.expectation_tables import (
     EXPECTED,
     SELECTORS,
-    Expectation,
     ExpectationError,
-    Where,
     read_applies,
     read_expected,
     read_says,
     read_where,
 )
+from harness.scenarios.expectations import Expectation, Where
 from harness.scenarios.policies import (
     Policy,
     read_policy,
 )
-from harness.scenarios.toml_text import line_in_table, line_of, suggest_among
+from harness.scenarios.toml_text import line_in_table, line_of
 from harness.tls import NAMED_SERVICES, Offer, Service, read_service
 
 if TYPE_CHECKING:
@@ -90,9 +90,7 @@ class _ClaimsReader:
                 parsed.append(read_service(name))
             except ValueError:
                 known = (*NAMED_SERVICES, "a port such as 2525")
-                self._add_error(
-                    "services", f"there is no service {name!r}", suggest_among(name, known)
-                )
+                self._add_error("services", f"there is no service {name!r}", suggest(name, known))
         return tuple(dict.fromkeys(parsed))
 
     def read_offers(self, texts: tuple[str, ...]) -> tuple[Offer, ...]:
@@ -124,7 +122,7 @@ class _ClaimsReader:
     def _read_expectations(self, number: int, table: Mapping[str, Any]) -> tuple[Expectation, ...]:
         for key in table:
             if key not in _KEYS:
-                raise ExpectationError(key, "unknown key", suggest_among(key, _KEYS))
+                raise ExpectationError(key, "unknown key", suggest(key, _KEYS))
         where, expected, line = (
             read_where(table),
             read_expected(table),

@@ -25,6 +25,7 @@ from harness.config_input.text import (
     decode_text,
 )
 from harness.errors import FileError, FileLocation, UsageError
+from harness.input_files import OPENED, describe_kind
 from harness.scenarios.configuration_files import (
     DEFAULT_CONFIG_DIRECTORY,
     MOST_FILE_BYTES,
@@ -39,8 +40,6 @@ CONFIG_FILES = (MAIN_CF, MASTER_CF)
 MOST_TAR_BYTES = 256 << 20
 _MOST_MEMBERS = 100_000
 _MOST_LINKS = 16
-#: Paths of pipes that a shell opened for us, as in ``<(postconf -n)``.
-_OPENED = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 _TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
 
 
@@ -87,7 +86,7 @@ def read_source(
             _add_stream(source, sys.stdin.buffer)
         elif Path(name).is_dir():
             _add_folder(source, Path(name))
-        elif name.startswith(_OPENED):
+        elif name.startswith(OPENED):
             with _open_file(name) as file:
                 _add_stream(source, file)
         else:
@@ -140,7 +139,7 @@ def _read_regular_file(path: Path) -> bytes:
             ) from error
         raise FileError(FileLocation(path), f"cannot be read: {error.strerror}") from error
     if not stat.S_ISREG(mode):
-        raise FileError(FileLocation(path), f"is {_describe_kind(mode)}", expected="a file")
+        raise FileError(FileLocation(path), f"is {describe_kind(mode)}", expected="a file")
     most = MOST_TAR_BYTES if path.name.endswith(_TAR_ENDINGS) else MOST_BYTES
     return _read_bytes(path, most + 1)
 
@@ -153,18 +152,6 @@ def _read_bytes(path: Path, most: int) -> bytes:
             return file.read(most) or b""
     except OSError as error:
         raise FileError(FileLocation(path), f"cannot be read: {error.strerror}") from error
-
-
-def _describe_kind(mode: int) -> str:
-    for test, name in (
-        (stat.S_ISDIR, "a folder"),
-        (stat.S_ISFIFO, "a named pipe"),
-        (stat.S_ISSOCK, "a socket"),
-        (stat.S_ISLNK, "a link"),
-    ):
-        if test(mode):
-            return name
-    return "a device"
 
 
 def _add_folder(source: ConfigurationSource, folder: Path) -> None:
@@ -235,7 +222,7 @@ class FolderTree:
         except (OSError, ValueError) as error:
             return FilePassedOver(f"it cannot be read: {getattr(error, 'strerror', error)}")
         if not stat.S_ISREG(status.st_mode):
-            return FilePassedOver(f"it is {_describe_kind(status.st_mode)}")
+            return FilePassedOver(f"it is {describe_kind(status.st_mode)}")
         if status.st_size > MOST_FILE_BYTES:
             return FilePassedOver(f"it has more than {MOST_FILE_BYTES >> 20} MiB")
         try:

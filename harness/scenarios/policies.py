@@ -13,11 +13,8 @@ from pathlib import Path
 from harness.data_models import show_value, suggest
 from harness.errors import FileError, FileLocation
 from harness.input_files import MOST_WRITTEN_BYTES, is_there, read_text_file
-from harness.scenarios.expectations import (
-    Expectation,
-    ExpectationError,
-    Where,
-)
+from harness.scenarios.expectation_tables import ExpectationError
+from harness.scenarios.expectations import Expectation, Where
 from harness.tls import Offer
 
 POLICIES = "policies.toml"
@@ -93,7 +90,8 @@ def read_policy(
     """The expectations that ``policy = "name"`` or ``policy = {name = [clients]}`` refers to.
 
     Raises:
-        Slip: no such policy, or a list where it takes none, or no list where it takes one.
+        ExpectationError: no such policy, or a list where it takes none, or no list where it takes
+            one.
     """
     name, clients = _parse_reference(value)
     if name not in policies:

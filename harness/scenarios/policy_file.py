@@ -8,21 +8,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from harness.data_models import DataProblem, list_problems
+from harness.data_models import DataProblem, list_problems, suggest
 from harness.errors import FileError, FileLocation, UsageError, join_errors
 from harness.json_text import Place
 from harness.postfix_config.tls_levels import IMPLICIT
-from harness.scenarios.expectations import (
+from harness.scenarios.expectation_tables import (
     EXPECTED,
     SELECTORS,
-    Expectation,
     ExpectationError,
     read_expected,
     read_says,
     read_where,
 )
+from harness.scenarios.expectations import Expectation
 from harness.scenarios.policies import Policy, PolicyRemedy
-from harness.scenarios.toml_text import line_in_table, parse_toml, suggest_among
+from harness.scenarios.toml_text import line_in_table, parse_toml
 from harness.tls import Offer
 
 #: The TLS levels of a service (postfix_config.tls_levels) that lines of main.cf may mend.
@@ -189,7 +189,7 @@ def _expect_at(place: Place) -> str:
 def _read_expect(table: dict[str, Any]) -> Expectation:
     for key in table:
         if key not in _PARTS:
-            raise ExpectationError(key, "unknown key", suggest_among(key, _PARTS))
+            raise ExpectationError(key, "unknown key", suggest(key, _PARTS))
     expected = read_expected(table)
     if not expected:
         raise ExpectationError("", "expects nothing", f"one of {', '.join(EXPECTED)}")

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.data_models import show_value
-from harness.errors import FileError, FileErrors, FileLocation, UsageError
-from harness.input_files import describe_unreadable, is_there
+from harness.data_models import show_value, suggest
+from harness.errors import FileError, FileErrors, FileLocation
+from harness.input_files import is_there
 from harness.paths import scenarios_dir
 from harness.postfix_config.key_files import (
     FileKind,
@@ -35,24 +34,28 @@ from harness.scenarios.policies import (
     load_policies,
 )
 from harness.scenarios.scenario_files import read_fragment, read_text
+from harness.scenarios.scenario_folders import (
+    FURTHER_FILES,
+    MAIN,
+    MASTER,
+    SCENARIO_FILES,
+    TOML,
+    check_folder,
+    folders_of_collection,
+    list_folders,
+)
 from harness.scenarios.toml_text import (
     Extent,
     SurroundingsMode,
     line_in_table,
     line_of,
-    suggest_among,
 )
 
 if TYPE_CHECKING:
     from harness.scenarios.toml_schema import Description
 
-_ID = re.compile(r"[a-z0-9][a-z0-9-]*")
-TOML, _MAIN, _MASTER = "scenario.toml", "main.cf", "master.cf"
-_FILES = (TOML, _MAIN, _MASTER)
 #: In place of an absolute path: the folder of the instance's main.cf.
 CONFIG_DIRECTORY = "config_directory"
-#: The folder of further files, each at its target path: files/etc/postfix/tls_policy.
-FURTHER_FILES = "files"
 #: Folders in which a scenario must not put files: they would replace what is measured.
 _PROGRAMS = (
     *("/bin/", "/lib/", "/lib64/", "/proc/", "/sbin/", "/srv/", "/sys/"),
@@ -171,8 +174,8 @@ def load_scenarios(root: Path, baseline: Path | None = None) -> dict[str, Scenar
     except FileError as error:
         raise ScenarioErrors([error]) from None
     single, collected = [], []
-    for folder in _list_folders(root):
-        if inside := _folders_of_collection(folder):
+    for folder in list_folders(root):
+        if inside := folders_of_collection(folder):
             collected += [(inner, folder.name) for inner in inside]
         else:
             single.append((folder, None))
@@ -218,7 +221,7 @@ def _check_baseline(
     if expects_effect:
         what = f"expects an effect, but {what}"
     place = FileLocation(path, _line_of_baseline(scenario), "against")
-    return FileError(place, what, expected=suggest_among(claims.against, scenarios))
+    return FileError(place, what, expected=suggest(claims.against, scenarios))
 
 
 def _check_named_baseline(scenario: Scenario, folder: Path) -> FileError | None:
@@ -230,7 +233,7 @@ def _check_named_baseline(scenario: Scenario, folder: Path) -> FileError | None:
     known = sorted({path.parent.name for place in places[::2] for path in place.glob(f"*/{TOML}")})
     place = FileLocation(folder / TOML, _line_of_baseline(scenario), "against")
     what = f"there is no scenario {against!r}"
-    return FileError(place, what, expected=suggest_among(against, known))
+    return FileError(place, what, expected=suggest(against, known))
 
 
 def _line_of_baseline(scenario: Scenario) -> int | None:
@@ -241,63 +244,14 @@ def _line_of_baseline(scenario: Scenario) -> int | None:
         return None
 
 
-def _list_folders(root: Path) -> list[Path]:
-    try:
-        entries = sorted(root.iterdir())
-    except OSError as error:
-        raise UsageError(
-            f"the folder of scenarios {root} {_describe_no_folder(root, error)}",
-            next_step="name the folder that has one folder per scenario",
-        ) from error
-    folders = _visible_folders(entries)
-    if not folders:
-        raise UsageError(
-            f"there is no scenario in {root}",
-            next_step="make a folder in it; docs/writing-a-scenario.md describes its content",
-        )
-    return folders
-
-
-def _visible_folders(entries: Iterable[Path]) -> list[Path]:
-    """Folders, and links that lead nowhere, which reading them reports."""
-    return [
-        entry
-        for entry in entries
-        if not entry.name.startswith(".") and (entry.is_dir() or _is_lost_link(entry))
-    ]
-
-
-def _is_lost_link(path: Path) -> bool:
-    """Whether it is a symbolic link to nothing, or in a circle of links."""
-    return path.is_symlink() and not path.exists()
-
-
-def _describe_no_folder(path: Path, error: OSError) -> str:
-    """Why a path that should be a folder is none, as the end of a sentence."""
-    if isinstance(error, NotADirectoryError):
-        return "is no folder"
-    return describe_unreadable(path, error).replace("such file", "such folder")
-
-
-def _folders_of_collection(folder: Path) -> list[Path]:
-    """The folders of a collection: a folder that has scenarios, but is not a scenario itself."""
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError:
-        return []
-    if any(entry.name in _FILES for entry in entries):
-        return []
-    return [inner for inner in _visible_folders(entries) if (inner / TOML).is_file()]
-
-
 def _read_folder(
     folder: Path, policies: Mapping[str, Policy], collection: str | None = None
 ) -> tuple[Scenario | None, list[FileError]]:
     """The scenario, None if scenario.toml cannot be read, and all errors in the folder."""
-    errors = _check_folder(folder)
+    errors = check_folder(folder)
     texts: dict[str, str] = {}
     reading: list[str] = []
-    for name in _FILES:
+    for name in SCENARIO_FILES:
         try:
             if name == TOML:
                 texts[name] = read_text(folder / name)
@@ -308,7 +262,7 @@ def _read_folder(
             errors.append(error)
     files, more_errors = _read_further_files(folder / FURTHER_FILES)
     errors += more_errors
-    for name, check in ((_MAIN, parse_main_cf), (_MASTER, parse_master_cf)):
+    for name, check in ((MAIN, parse_main_cf), (MASTER, parse_master_cf)):
         try:
             check(texts.get(name, ""), folder / name)
         except FileError as error:
@@ -365,7 +319,7 @@ def _check_kinds(
 ) -> list[FileError]:
     """The errors in the table [files]."""
     # A map may name them too: tls_server_sni_maps.
-    named = "\n".join((texts.get(_MAIN, ""), texts.get(_MASTER, ""), *files.values()))
+    named = "\n".join((texts.get(MAIN, ""), texts.get(MASTER, ""), *files.values()))
     errors: list[FileError] = []
     for path, kind in description.files.items():
         place = FileLocation(toml, line_in_table(texts[TOML], "files", 0, path), f"files.{path}")
@@ -380,7 +334,7 @@ def _check_kinds(
             errors.append(FileError(place, what, expected="one of the two"))
         if not is_file_kind(kind):
             what = f"cannot be {show_value(kind)}"
-            errors.append(FileError(place, what, expected=suggest_among(kind, list(FileKind))))
+            errors.append(FileError(place, what, expected=suggest(kind, list(FileKind))))
     return errors
 
 
@@ -393,8 +347,8 @@ def _make_scenario(folder: Path, description: Description, texts: dict[str, str]
         url=description.url,
         date=description.date.isoformat() if description.date else None,
         notes=description.notes,
-        main_cf=texts.get(_MAIN, ""),
-        master_cf=texts.get(_MASTER, ""),
+        main_cf=texts.get(MAIN, ""),
+        master_cf=texts.get(MASTER, ""),
         overlay=description.master_cf,
         whole=description.configuration is Extent.WHOLE,
         as_is=description.surroundings is SurroundingsMode.AS_IS,
@@ -403,28 +357,3 @@ def _make_scenario(folder: Path, description: Description, texts: dict[str, str]
             path: FileKind(kind) for path, kind in description.files.items() if is_file_kind(kind)
         },
     )
-
-
-def _check_folder(folder: Path) -> list[FileError]:
-    """Errors in the names of the folder and of its files (a misspelt main.cf is not applied)."""
-    errors: list[FileError] = []
-    if not folder.is_dir():
-        return [
-            FileError(
-                FileLocation(folder), "there is no such folder", expected="a scenario's folder"
-            )
-        ]
-    if not _ID.fullmatch(folder.resolve().name):
-        expected = "lower-case letters, digits and hyphens, a letter or digit first"
-        errors.append(
-            FileError(FileLocation(folder), "a folder's name is its id", expected=expected)
-        )
-    for path in sorted(folder.iterdir()):
-        if path.name == FURTHER_FILES:
-            continue
-        if path.name not in _FILES and path.suffix != ".md" and not path.name.startswith("."):
-            expected = f"{suggest_among(path.name, _FILES)}, or a .md file"
-            errors.append(
-                FileError(FileLocation(path), "unknown file in a scenario", expected=expected)
-            )
-    return errors

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, ValidationError
 
-from harness.data_models import show_value
+from harness.data_models import show_value, suggest
 from harness.errors import FileError, FileLocation
 from harness.postfix_config.master_cf_overlay import Overlay
 from harness.scenarios.toml_text import (
@@ -17,7 +17,6 @@ from harness.scenarios.toml_text import (
     line_in_table,
     line_of,
     parse_toml,
-    suggest_among,
 )
 from harness.tls import NAMED_SERVICES, Service
 
@@ -102,7 +101,7 @@ def _key_error(path: Path, text: str, problem: dict[str, Any]) -> FileError:
         inner = str(problem["loc"][1])
         place = FileLocation(path, line_in_table(text, key, 0, inner), f"{key}.{inner}")
     if problem["type"] == "extra_forbidden":
-        return FileError(place, "unknown key", expected=suggest_among(key, _EXPECTED))
+        return FileError(place, "unknown key", expected=suggest(key, _EXPECTED))
     if problem["type"] == "missing":
         return FileError(place, "this key is missing", expected=_EXPECTED[key])
     return FileError(place, f"cannot be {show_value(problem['input'])}", expected=_EXPECTED[key])

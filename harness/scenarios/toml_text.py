@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from harness.data_models import suggest
 from harness.errors import FileError, FileLocation
 
 _LONG_NUMBER = re.compile(r"\d{1000,}")
@@ -90,7 +88,7 @@ def parse_toml(
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise syntax_error(path, text, error, expected) from None
+        raise _syntax_error(path, text, error, expected) from None
     except RecursionError:
         what = "is no description of ours: its brackets are nested too deeply"
         line = max(enumerate(text.split("\n"), 1), key=lambda pair: len(pair[1]))[0]
@@ -102,16 +100,11 @@ def parse_toml(
         raise FileError(FileLocation(path, line), what, expected=expected) from None
 
 
-def suggest_among(wrong: str, right: Iterable[str]) -> str:
-    """The allowed name that is close to the wrong one, and all that are allowed."""
-    return suggest(wrong, right)
-
-
-def syntax_error(
+def _syntax_error(
     path: Path,
     text: str,
     error: tomllib.TOMLDecodeError,
-    expected: str = 'lines like title = "Some text"',
+    expected: str,
 ) -> FileError:
     """The error of a text that is not TOML, with its line: the last one for what ends too early."""
     message = str(error)

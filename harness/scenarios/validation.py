@@ -18,11 +18,8 @@ from harness.scenarios.expectations import (
     Expectation,
     Where,
 )
-from harness.scenarios.scenario import (
-    TOML,
-    Scenario,
-    ScenarioErrors,
-)
+from harness.scenarios.scenario import Scenario, ScenarioErrors
+from harness.scenarios.scenario_folders import TOML
 from harness.scenarios.services import services_of
 from harness.tls import STANDARD_OFFERS
 

@@ -15,13 +15,14 @@ from harness.errors import FileError, FileLocation, UsageError, join_errors
 from harness.input_files import MOST_WRITTEN_BYTES, is_there, read_text_file
 from harness.observations.reasons import covers
 from harness.observations.record import Observation, Outcome
-from harness.scenarios.expectations import (
+from harness.scenarios.expectation_tables import (
     SELECTORS,
     ExpectationError,
-    Where,
     read_expected,
+    read_line,
     read_where,
 )
+from harness.scenarios.expectations import Where
 from harness.scenarios.toml_text import line_in_table, parse_toml
 from harness.snapshots.values import BuildVersions, CellPlace
 
@@ -167,9 +168,7 @@ def _read_known(place: FileLocation, table: Mapping[str, Any]) -> KnownFailure:
         if key not in table:
             raise ExpectationError(key, "this key is missing", expected)
     required = read_expected({k: v for k, v in table.items() if k in ("outcome", "reason")})
-    why, until = table["why"], table.get("until")
-    if not isinstance(why, str) or not why.strip() or "\n" in why.strip():
-        raise ExpectationError("why", f"cannot be {show_value(why)}", "one line of text")
+    why, until = read_line("why", table["why"]), table.get("until")
     if until is not None and (
         not isinstance(until, datetime.date) or isinstance(until, datetime.datetime)
     ):
@@ -179,7 +178,7 @@ def _read_known(place: FileLocation, table: Mapping[str, Any]) -> KnownFailure:
     return KnownFailure(
         where=read_where(table),
         outcome=required["outcome"],
-        why=why.strip(),
+        why=why,
         place=place,
         reason=required.get("reason", ()),
         until=until,

@@ -20,11 +20,8 @@ from harness.catalog.versions import Version
 from harness.errors import UsageError
 from harness.observations.groups import comparable_group
 from harness.observations.record import Observation, Outcome
-from harness.scenarios.expectations import (
-    Expectation,
-    ExpectationError,
-    Where,
-)
+from harness.scenarios.expectation_tables import ExpectationError
+from harness.scenarios.expectations import Expectation, Where
 from harness.scenarios.policies import (
     Policy,
     read_policy,

@@ -12,10 +12,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.data_models import show_value
+from harness.data_models import show_value, suggest
 from harness.errors import FileError, FileErrors, FileLocation, UsageError, suggest_names
 from harness.input_files import MOST_WRITTEN_BYTES, decode_file, read_file
-from harness.scenarios.toml_text import line_in_table, line_of, parse_toml, suggest_among
+from harness.scenarios.toml_text import line_in_table, line_of, parse_toml
 from harness.tools.tool_keys import (
     EXPECTED,
     NeedsTable,
@@ -319,7 +319,7 @@ class _Reader:
     def _read_base(self, text: str, glob: str) -> ToolBase | Path | None:
         base = parse_base(text, self._path.parent)
         if base is None:
-            close = suggest_among(text, list(ToolBase))
+            close = suggest(text, list(ToolBase))
             self._add_error(glob, "base", f"cannot be {text!r}", f"{close}, or a folder")
         elif isinstance(base, Path) and not has_files(base):
             what = f"the folder {text} has no file in it"
@@ -357,7 +357,7 @@ def _key_error(path: Path, text: str, problem: dict[str, Any]) -> FileError:
     inner = keys[1:2] if keys[0] in ("vars", "needs") else keys[2:3] if glob else keys[:1]
     if problem["type"] == "extra_forbidden":
         place = FileLocation(path, _find_line(text, glob, keys[-1]), keys[-1])
-        return FileError(place, "unknown key", expected=suggest_among(keys[-1], EXPECTED))
+        return FileError(place, "unknown key", expected=suggest(keys[-1], EXPECTED))
     key = known[-1] if known else keys[0]
     line = _find_line(text, glob, key)
     if keys[0] in ("vars", "needs") and inner and not glob:

@@ -12,15 +12,10 @@ from functools import cache
 from pathlib import Path
 
 from harness.snapshots.snapshot_text import format_snapshot
+from tests.campaign.file_bases import PLAIN_SCENARIO, RUN_FOLDER
 from tests.unit.snapshots.test_snapshot_file import sample
 
-RUN_FOLDER = Path(__file__).parents[1] / "data" / "run-folder"
 CELL = "debian-12/defaults/smtp/openssl-1.0.2h/TLSv1"
-_SCENARIO = """\
-title = "No advice"
-source = "nothing was changed"
-claim = "It takes what its Postfix allows."
-"""
 _TOOL = """\
 title = "A script"
 command = ["sh", "./harden.sh"]
@@ -116,7 +111,7 @@ def write_place(folder: Path, *, has_run: bool) -> None:
     (folder / "snapshot.json").write_text(_snapshot_text())
     scenario = folder / "scenarios/plain"
     scenario.mkdir(parents=True)
-    (scenario / "scenario.toml").write_text(_SCENARIO)
+    (scenario / "scenario.toml").write_text(PLAIN_SCENARIO)
     (folder / "folder").mkdir()
     (folder / "loop").symlink_to("loop")
     (folder / "dangling").symlink_to("nowhere")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import string
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import click
 
@@ -190,18 +190,7 @@ def argument_cases(seed: int, count: int) -> list[CampaignCase]:
     rounds = [pool[number] for number in range(max(map(len, pools))) for pool in pools
               if number < len(pool)]  # fmt: skip
     cases = [*fixed, *rounds][:count]
-    return [_number_case(case, number) for number, case in enumerate(cases)]
-
-
-def _number_case(case: CampaignCase, number: int) -> CampaignCase:
-    return CampaignCase(
-        f"badargs/{case.kind}/{number}",
-        case.kind,
-        case.build,
-        case.argv,
-        case.exit_codes,
-        case.mentions,
-    )
+    return [replace(case, id=f"badargs/{case.kind}/{number}") for number, case in enumerate(cases)]
 
 
 def _make_case(

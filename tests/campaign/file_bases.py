@@ -244,6 +244,7 @@ _RUN_COMMANDS = (
     command("report", "@run", "--table", "protocols"),
     command("report", "@run", "--junit"),
 )
+_LOCKED = ("--registry", "ghcr.io/example/images", "--registry-lock", "@images.lock")
 _CELL = "debian-12/answer-1-protocols/smtp/openssl-1.0.2h/TLSv1"
 EVIDENCE = "run/evidence/debian-12/answer-1-protocols/smtp.openssl-1.0.2h.TLSv1.json"
 INSTANCE = "run/instances/debian-12/answer-1-protocols.json"
@@ -314,14 +315,8 @@ LOCK_FILE = FileBase(
     "images.lock",
     write_lock,
     (
-        command(
-            *("run", "--dry-run", "-b", "debian-12", "-s", "defaults"),
-            *("--registry", "ghcr.io/example/images", "--registry-lock", "@images.lock"),
-        ),
-        command(
-            *("images", "build", "debian-12"),
-            *("--registry", "ghcr.io/example/images", "--registry-lock", "@images.lock"),
-        ),
+        command("run", "--dry-run", "-b", "debian-12", "-s", "defaults", *_LOCKED),
+        command("images", "build", "debian-12", *_LOCKED),
     ),
 )
 BASES = (

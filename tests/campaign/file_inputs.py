@@ -7,24 +7,24 @@ All must be refused with exit code 4 and a message that names the file, before a
 from __future__ import annotations
 
 import json
-import os
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
-from typing import Any
 
 from harness.snapshots.snapshot_text import format_snapshot
 from tests.campaign import file_bases as bases
 from tests.campaign.case import CampaignCase
-from tests.campaign.file_bases import FileBase, MakeArguments, command
+from tests.campaign.file_bases import FileBase, MakeArguments
 from tests.campaign.file_faults import FAULTS
+from tests.campaign.folder_inputs import list_lacking, list_misplaced
 from tests.campaign.wrong_values import (
     WrongText,
     kind_of,
     list_places,
     misspell_toml,
+    value_at,
     wrong_json,
     wrong_toml,
 )
@@ -127,8 +127,8 @@ def file_cases(seed: int = SEED) -> list[CampaignCase]:
         *_list_wrong_toml(),
         *_list_wrong_json(generator),
         *_list_wrong_lines(generator),
-        *_list_misplaced(),
-        *_list_lacking(),
+        *list_misplaced(),
+        *list_lacking(),
         *_list_unmatched(),
     ]
     generator.shuffle(cases)
@@ -184,8 +184,6 @@ def _damage_file(
 ) -> Callable[[Path], None]:
     def build(folder: Path) -> None:
         base.build(folder)
-        if "cf-alone" in base.name:
-            (folder / "postfix/master.cf").unlink()
         damage(folder / base.file, random.Random(seed))
 
     return build
@@ -216,11 +214,8 @@ def _list_wrong_json(generator: random.Random) -> Iterator[CampaignCase]:
         data = _read_data(base)
         commands = cycle(base.commands)
         for place in list_places(data):
-            value: Any = data
-            for part in place:
-                value = value[part]
             if not _is_open(place):
-                kinds = _wrong_kinds(kind_of(value))
+                kinds = _wrong_kinds(kind_of(value_at(data, place)))
                 for kind in generator.sample(kinds, min(_SAMPLE, len(kinds))):
                     wrong = wrong_json(data, place, kind, 1)
                     yield _make_text_case(base, wrong, next(commands))
@@ -233,10 +228,7 @@ def _list_wrong_lines(generator: random.Random) -> Iterator[CampaignCase]:
     for number in (0, len(lines) // 2, len(lines) - 1):
         data = json.loads(lines[number])
         for place in list_places(data):
-            value = data
-            for part in place:
-                value = value[part]
-            kinds = _wrong_kinds(kind_of(value))
+            kinds = _wrong_kinds(kind_of(value_at(data, place)))
             for kind in generator.sample(kinds, min(2, len(kinds))):
                 wrong = wrong_json(data, place, kind, None)
                 text = "\n".join([*lines[:number], wrong.text, *lines[number + 1 :], ""])
@@ -317,70 +309,6 @@ def _make_case(
     )
 
 
-def _list_misplaced() -> Iterator[CampaignCase]:
-    """Files where folders belong, folders where files belong, and links to nowhere."""
-    for base, folder_name, commands in _FOLDERS:
-        for name, make in _NO_FOLDERS.items():
-            for number, arguments in enumerate(commands):
-
-                def build(
-                    folder: Path,
-                    base: FileBase = base,
-                    folder_name: str = folder_name,
-                    make: Callable[[Path], object] = make,
-                ) -> None:
-                    base.build(folder)
-                    (folder / folder_name).rename(folder / "elsewhere")
-                    make(folder / folder_name)
-
-                yield CampaignCase(
-                    f"badfiles/{folder_name} is {name}/{number}",
-                    "no folder",
-                    build,
-                    arguments,
-                    _USAGE,
-                    (Path(folder_name).name,),
-                )
-
-
-_FOLDERS = (
-    (bases.SCENARIO_TOML, "scenarios", bases.SCENARIO_TOML.commands),
-    (bases.SCENARIO_TOML, "scenarios/advice/files", bases.SCENARIO_TOML.commands[:3]),
-    (bases.RUN_JSON, "run", bases.RUN_JSON.commands),
-    (bases.MAIN_CF_FILE, "postfix", bases.MAIN_CF_FILE.commands),
-)
-_NO_FOLDERS: dict[str, Callable[[Path], object]] = {
-    "a dangling link": lambda path: path.symlink_to("nowhere"),
-    "a link in a circle": lambda path: path.symlink_to(path.name),
-    "a FIFO": lambda path: os.mkfifo(path),
-    "a device": lambda path: path.symlink_to("/dev/zero"),
-    "a file": lambda path: path.write_bytes(b"\0text") and None,
-}
-
-
-def _list_lacking() -> Iterator[CampaignCase]:
-    """Folders without the file that makes them what they are, and outputs that are not writable."""
-    for base, lacking in ((bases.RUN_JSON, "run/run.json"), (bases.MAIN_CF_FILE, "postfix/")):
-        for number, arguments in enumerate(base.commands):
-
-            def build(folder: Path, base: FileBase = base, lacking: str = lacking) -> None:
-                base.build(folder)
-                path = folder / lacking
-                for file in [path] if path.is_file() else list(path.iterdir()):
-                    file.unlink()
-
-            name = Path(lacking).parts[0]
-            yield CampaignCase(
-                f"badfiles/{name} lacks its file/{number}", "empty folder", build, arguments,
-                _USAGE, (name,),
-            )  # fmt: skip
-    for name, arguments in _OUTPUTS.items():
-        yield CampaignCase(
-            f"badfiles/output/{name}", "output", _build_outputs, arguments,
-            frozenset({3, 4}), ("/",),
-        )  # fmt: skip
-
-
 def _list_unmatched() -> Iterator[CampaignCase]:
     """Selectors of expectations that match nothing."""
     lines = bases.SCENARIO.split("\n")
@@ -393,30 +321,3 @@ def _list_unmatched() -> Iterator[CampaignCase]:
                 _make_text_case(bases.SCENARIO_TOML, wrong, bases.SCENARIO_TOML.commands[1]),
                 mentions=("scenario.toml:", key),
             )
-
-
-def _build_outputs(folder: Path) -> None:
-    bases.write_run(folder)
-    bases.write_configuration(folder)
-    (folder / "full").symlink_to("/dev/full")
-    (folder / "nowhere").symlink_to("missing/folder")
-    bases.write(folder / "file", "text\n")
-
-
-_RECORD = ("record", "@postfix", "-b", "debian-12", "-o")
-_OUTPUTS = {
-    "merge full": command("merge", "@run", "@other", "-o", "@full"),
-    "merge file": command("merge", "@run", "@other", "-o", "@file"),
-    "merge in a file": command("merge", "@run", "@other", "-o", "@file/merged"),
-    "publish full": command("publish", "@run", "--into", "@full"),
-    "publish file": command("publish", "@run", "--into", "@file"),
-    "publish in a file": command("publish", "@run", "--into", "@file/site"),
-    "publish foreign": command("publish", "@run", "--into", "@postfix"),
-    "record full": command(*_RECORD, "@full"),
-    "record file": command(*_RECORD, "@file"),
-    "record folder": command(*_RECORD, "@run"),
-    "record in a file": command(*_RECORD, "@file/snapshot.json"),
-    "lock folder": command(
-        "images", "push", "debian-12", "--registry", "ghcr.io/example/images", "--lock", "@run"
-    ),
-}

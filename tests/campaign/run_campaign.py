@@ -12,8 +12,8 @@ files too. It is right if
 - nothing was left behind: no file is new, changed or missing;
 - no control character, and none that changes the direction of text, was printed.
 
-The cases are made by ``argument_inputs`` (command lines) and ``file_inputs`` (files); the same seed
-gives the same.
+The cases are made by ``argument_inputs`` (command lines), ``file_inputs`` and ``folder_inputs``;
+the same seed gives the same.
 """
 
 from __future__ import annotations

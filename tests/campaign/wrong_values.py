@@ -102,7 +102,7 @@ def list_places(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple
 def wrong_json(data: Any, place: tuple[str | int, ...], kind: str, indent: int | None) -> WrongText:
     """JSON with one wrong value at a place."""
     # Of a list, the item is wrong.
-    mark = [_MARK] if kind == "lists" and _is_list(data, place) else _MARK
+    mark = [_MARK] if kind == "lists" and isinstance(value_at(data, place), list) else _MARK
     marked = json.dumps(_set(data, place, mark), indent=indent, ensure_ascii=False)
     line = marked[: marked.index(json.dumps(_MARK))].count("\n") + 1
     text = json.dumps(_set(data, place, JSON_VALUES[kind]), indent=indent, ensure_ascii=False)
@@ -110,10 +110,11 @@ def wrong_json(data: Any, place: tuple[str | int, ...], kind: str, indent: int |
     return WrongText(f"{'.'.join(map(str, place))} {kind}", text, line, key)
 
 
-def _is_list(data: Any, place: tuple[str | int, ...]) -> bool:
+def value_at(data: Any, place: tuple[str | int, ...]) -> Any:
+    """The value at a place."""
     for part in place:
         data = data[part]
-    return isinstance(data, list)
+    return data
 
 
 def kind_of(value: Any) -> str:
@@ -126,8 +127,5 @@ def kind_of(value: Any) -> str:
 
 def _set(data: Any, place: tuple[str | int, ...], value: Any) -> Any:
     changed = copy.deepcopy(data)
-    inner = changed
-    for part in place[:-1]:
-        inner = inner[part]
-    inner[place[-1]] = value
+    value_at(changed, place[:-1])[place[-1]] = value
     return changed

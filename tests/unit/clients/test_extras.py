@@ -23,11 +23,8 @@ from harness.postfix_config.key_files import (
     is_file_kind,
 )
 from harness.postfix_config.ports import Rewrite
-from harness.scenarios.expectations import (
-    Expectation,
-    ExpectationError,
-    read_expected,
-)
+from harness.scenarios.expectation_tables import ExpectationError, read_expected
+from harness.scenarios.expectations import Expectation
 from harness.scenarios.placeholders import (
     fill_scenario,
     fill_text,
