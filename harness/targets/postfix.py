@@ -29,7 +29,6 @@ from harness.scenarios.placeholders import assemble_filled
 from harness.scenarios.scenario import Scenario
 from harness.targets.build_facts import read_facts
 from harness.targets.delivered_mail import collect_headers
-from harness.targets.file_script import write_files_script
 from harness.targets.lab import (
     POSTFIX_CAPABILITIES,
     FileSpec,
@@ -244,14 +243,6 @@ class PostfixTarget:
         It runs once more where the shell was lost meanwhile.
         """
         return self._shell.run(script).output
-
-    def write_files(self, files: Mapping[str, FileSpec]) -> None:
-        """Write files by absolute path, and create their folders. Blocks.
-
-        Raises:
-            InfrastructureError: one cannot be written.
-        """
-        self._run_or_fail(f"set -e\n{write_files_script(files)}")
 
     def measure_echo(self) -> None:
         """Measure a round trip to the container; a shell that is lost is replaced.
