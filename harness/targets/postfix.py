@@ -10,12 +10,10 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from docker.errors import DockerException
-
+from harness.docker_engine.session import discard_container
 from harness.errors import FaultError, InfrastructureError
 from harness.postfix_config.lookup_tables import GivenTable
 from harness.postfix_config.ports import number_ports
@@ -172,8 +170,7 @@ class PostfixTarget:
     def remove(self) -> None:
         """Close the streams and remove the container, if it still exists."""
         self.close()
-        with suppress(DockerException):
-            self.container.remove(force=True, v=True)
+        discard_container(self.container)
 
     def start_instance(
         self, scenario: Scenario, sasl: str, fixed_ports: Mapping[Service, int] | None = None
