@@ -108,7 +108,10 @@ class PostfixTarget:
         )
         self._stream.start()
         try:
-            self.facts = read_facts(self._shell, name)
+            image = str(container.attrs["Image"])
+            if image not in lab.facts:
+                lab.facts[image] = read_facts(self._shell, name)
+            self.facts = lab.facts[image]
         except BaseException:
             self.close()
             raise
