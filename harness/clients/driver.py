@@ -10,11 +10,8 @@ import asyncio
 import json
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
-
-from docker.errors import DockerException
 
 from harness.catalog.clients import Client
 from harness.clients.contract import (
@@ -24,7 +21,7 @@ from harness.clients.contract import (
     ClientResult,
     Request,
 )
-from harness.docker_engine.session import engine_errors
+from harness.docker_engine.session import discard_container, engine_errors
 from harness.errors import FaultError, InfrastructureError
 from harness.scenarios.lab_names import CLIENT_DOMAIN
 from harness.targets.lab import (
@@ -145,8 +142,7 @@ class Driver:
             limit = time_limit + GRACE
             if self._last_answer < began and stream is self._stream:
                 # It gave no other request an answer either: it was stopped, or cut off.
-                self._stream = None
-                await asyncio.to_thread(self._remove_container)
+                await self._drop_container(stream)
                 return _error_result(name, f"{DIED}: it gave no answer in {limit:g} s")
             return _error_result(
                 name, f"the driver gave no answer in {limit:g} s: {_last_errors(stream)}"
@@ -184,15 +180,14 @@ class Driver:
         except FaultError:
             return
         if not is_there and stream is self._stream:
-            self._stream = None
-            await asyncio.to_thread(self._remove_container)
+            await self._drop_container(stream)
 
-    def _remove_container(self) -> None:
-        """Remove a container that does not answer; the next request starts another one."""
-        if self._last_stream is not None:
-            self._last_stream.close()
-        with suppress(DockerException):
-            self._container.remove(force=True, v=True)
+    async def _drop_container(self, stream: LineStream) -> None:
+        """Remove the container that does not answer; the next request starts another one."""
+        # That request may come before the container is gone.
+        self._stream, container = None, self._container
+        await asyncio.to_thread(stream.close)
+        await asyncio.to_thread(discard_container, container)
 
     async def _place_certificates(self) -> None:
         """Put the client certificates into the container, once, when a request names one.

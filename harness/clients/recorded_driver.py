@@ -16,7 +16,6 @@ from harness.catalog.recordings import KeyLimits, Recording
 from harness.clients.contract import BY_CLIENT, CONTRACT, ClientResult, Request
 from harness.clients.driver import Driver
 from harness.scan.certificates import read_certificate
-from harness.scan.result import Certificate
 from harness.tls import Protocol
 
 _OLD_SIGNATURES = ("sha1", "md5", "md2")
@@ -85,7 +84,7 @@ def list_objections(result: ClientResult, limits: KeyLimits) -> Iterator[str]:
 def _object_to_certificate(pem: str, limits: KeyLimits) -> Iterator[str]:
     try:
         der = x509.load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.DER)
-        certificate: Certificate = read_certificate(der, ())
+        certificate = read_certificate(der, ())
     except ValueError:
         return
     if certificate.key.startswith("RSA"):

@@ -7,10 +7,10 @@ import secrets
 import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from typing import Any
 
-from docker.errors import APIError, DockerException
+from docker.errors import APIError
 
 from harness.conformance.container_log import (
     TAG,
@@ -32,6 +32,7 @@ from harness.conformance.image_checks import (
 from harness.docker_engine.cancel import Cancel
 from harness.docker_engine.session import (
     LABEL_RUN,
+    discard_container,
     engine_errors,
 )
 from harness.errors import HarnessError, InfrastructureError
@@ -243,8 +244,7 @@ def _start_container(lab: Lab, image: str) -> Iterator[tuple[str, Any, str]]:
         yield name, container, refusal
     finally:
         for container_left in _list_by_name(lab, name):
-            with suppress(DockerException):
-                container_left.remove(force=True, v=True)
+            discard_container(container_left)
 
 
 def _start_error(lab: Lab, name: str) -> str:

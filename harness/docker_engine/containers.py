@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
 import docker
 import requests
-from docker.errors import APIError, DockerException
+from docker.errors import APIError
 from docker.models.containers import Container
 
 from harness.docker_engine.cancel import Cancel
+from harness.docker_engine.session import discard_container
 from harness.errors import InfrastructureError
 
 
@@ -51,8 +52,7 @@ def run_container(
             code, out, err = _run_to_end(container, image, time_limit)
             yield FinishedCommand(container, code, out, err)
     finally:
-        with suppress(DockerException):
-            container.remove(force=True, v=True)
+        discard_container(container)
 
 
 def _create_container(

@@ -88,6 +88,14 @@ def engine_errors(what: str) -> Iterator[None]:
         ) from error
 
 
+def discard_container(container: Any) -> None:
+    """Remove a container, running or not; what an engine that does not answer leaves is removed
+    with the session.
+    """
+    with suppress(DockerException, RequestException):
+        container.remove(force=True, v=True)
+
+
 def default_state_dir() -> Path:
     """The folder with the locks of living sessions."""
     return Path(platformdirs.user_state_dir("postfix-matrix")) / "sessions"

@@ -19,6 +19,7 @@ from harness.run.cell_measurer import CREDENTIALS
 from harness.run.choosing import read_scenarios
 from harness.run.engine import Engine
 from harness.run.measure import Endpoint
+from harness.scan.client_hello import VERSIONS
 from harness.scenarios.claims import BASELINE
 from harness.targets.lab import host_name
 from harness.targets.pki import SERVER_NAME
@@ -26,15 +27,8 @@ from harness.tls import Offer, Protocol, Service
 
 _TIME_LIMIT = 10.0
 _TRIES = 2
-#: The versions as a ClientHello spells them.
-_VERSIONS = {
-    0x0002: Protocol.SSLv2,
-    0x0300: Protocol.SSLv3,
-    0x0301: Protocol.TLSv1,
-    0x0302: Protocol.TLSv1_1,
-    0x0303: Protocol.TLSv1_2,
-    0x0304: Protocol.TLSv1_3,
-}
+#: The versions as a ClientHello spells them. No scan sends a number of SSLv2.
+_VERSIONS = {0x0002: Protocol.SSLv2, **{number: version for version, number in VERSIONS.items()}}
 
 
 @dataclass(slots=True)

@@ -67,7 +67,6 @@ class Resources:
         self._closers: list[Callable[[], None]] = []
         self._peer_networks = 0
         self._begun_again: Counter[Hashable] = Counter()
-        self._sasl_starts = 0
         self._control_starts: Counter[str] = Counter()
         #: What each control's Postfix has as ``smtpd_sasl_path``.
         self._control_sasl: dict[str, str] = {}
@@ -296,8 +295,7 @@ class Resources:
     async def _start_sasl(self) -> SaslServer:
         image = await self._record_image("sasl", recipes.sasl_recipe(), "sasl")
         self._listener(Step("sasl", "starting Dovecot"))
-        self._sasl_starts += 1
-        server = await asyncio.to_thread(start_sasl_server, self._lab, image.id, self._sasl_starts)
+        server = await asyncio.to_thread(start_sasl_server, self._lab, image.id)
         self._closers.append(server.close)
         self._listener(Step("sasl", ""))
         return server

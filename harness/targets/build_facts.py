@@ -1,4 +1,4 @@
-"""What a build's container says of its Postfix and OpenSSL, read once when it starts."""
+"""What a build's container says of its Postfix and OpenSSL, read when the first one starts."""
 
 from __future__ import annotations
 

@@ -30,6 +30,7 @@ from harness.docker_engine.session import (
     engine_errors,
 )
 from harness.errors import FaultError
+from harness.targets.build_facts import Facts
 from harness.targets.machine_pace import MachinePace
 from harness.targets.pki import SERVER_NAME, Pki
 
@@ -89,6 +90,8 @@ class Lab:
         self.pki = Pki()
         #: How slow the machine is; all limits of waits for containers follow it.
         self.pace = MachinePace()
+        #: What each image's Postfix and OpenSSL are, by the image's id.
+        self.facts: dict[str, Facts] = {}
         self._lock = threading.Lock()
         self._names: Counter[str] = Counter()
         self._network = Network(_CLIENT, {"internal": True, "labels": session.labels})

@@ -14,7 +14,6 @@ from collections import deque
 #: The longest that these take while a run keeps a machine with two cores busy, in seconds.
 ECHO_LIMIT = 0.25
 EXEC_LIMIT = 1.0
-HANDSHAKES_LIMIT = 3.0
 TIMER_LIMIT = 0.1
 #: A limit is stretched this many times at most: what is lost must be noticed in the end.
 MOST = 12.0

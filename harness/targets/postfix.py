@@ -10,12 +10,10 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from docker.errors import DockerException
-
+from harness.docker_engine.session import discard_container
 from harness.errors import FaultError, InfrastructureError
 from harness.postfix_config.lookup_tables import GivenTable
 from harness.postfix_config.ports import number_ports
@@ -29,7 +27,6 @@ from harness.scenarios.placeholders import assemble_filled
 from harness.scenarios.scenario import Scenario
 from harness.targets.build_facts import read_facts
 from harness.targets.delivered_mail import collect_headers
-from harness.targets.file_script import write_files_script
 from harness.targets.lab import (
     POSTFIX_CAPABILITIES,
     FileSpec,
@@ -111,7 +108,10 @@ class PostfixTarget:
         )
         self._stream.start()
         try:
-            self.facts = read_facts(self._shell, name)
+            image = str(container.attrs["Image"])
+            if image not in lab.facts:
+                lab.facts[image] = read_facts(self._shell, name)
+            self.facts = lab.facts[image]
         except BaseException:
             self.close()
             raise
@@ -173,8 +173,7 @@ class PostfixTarget:
     def remove(self) -> None:
         """Close the streams and remove the container, if it still exists."""
         self.close()
-        with suppress(DockerException):
-            self.container.remove(force=True, v=True)
+        discard_container(self.container)
 
     def start_instance(
         self, scenario: Scenario, sasl: str, fixed_ports: Mapping[Service, int] | None = None
@@ -244,14 +243,6 @@ class PostfixTarget:
         It runs once more where the shell was lost meanwhile.
         """
         return self._shell.run(script).output
-
-    def write_files(self, files: Mapping[str, FileSpec]) -> None:
-        """Write files by absolute path, and create their folders. Blocks.
-
-        Raises:
-            InfrastructureError: one cannot be written.
-        """
-        self._run_or_fail(f"set -e\n{write_files_script(files)}")
 
     def measure_echo(self) -> None:
         """Measure a round trip to the container; a shell that is lost is replaced.

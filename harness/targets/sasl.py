@@ -12,6 +12,8 @@ from harness.targets.lab import Lab, Role, attach_socket
 from harness.targets.stream import LineStream
 
 PORT = 12345
+#: Seconds until it must listen.
+_LISTEN_LIMIT = 20.0
 USERNAME = "webshop"
 PASSWORD = "s3cret-webshop"  # of a throw-away user on a network without access to the outside
 
@@ -36,37 +38,36 @@ class SaslServer:
         self.stream.close()
 
 
-def start_sasl(lab: Lab, reference: str, *, time_limit: float = 20.0) -> str:
+def start_sasl(lab: Lab, reference: str) -> str:
     """Start Dovecot and wait until it listens; return the value for ``smtpd_sasl_path``. Blocks.
-
-    Raises:
-        InfrastructureError: it did not listen within ``time_limit`` seconds.
-    """
-    path, _ = _start_container(lab, reference, "sasl", time_limit)
-    return path
-
-
-def start_sasl_server(lab: Lab, reference: str, number: int = 1) -> SaslServer:
-    """Start the ``number``-th Dovecot of a session, and wait until it listens. Blocks.
 
     Raises:
         InfrastructureError: it did not listen in time.
     """
-    name = "sasl" if number == 1 else f"sasl-{number}"
-    path, container = _start_container(lab, reference, name, 20.0)
-    stream = LineStream(attach_socket(container, stdin=False), lambda _: None, name=name)
+    path, _ = _start_container(lab, reference)
+    return path
+
+
+def start_sasl_server(lab: Lab, reference: str) -> SaslServer:
+    """Start a Dovecot whose end is noticed, and wait until it listens. Blocks.
+
+    Raises:
+        InfrastructureError: it did not listen in time.
+    """
+    path, container = _start_container(lab, reference)
+    stream = LineStream(attach_socket(container, stdin=False), lambda _: None, name="sasl")
     stream.start()
     return SaslServer(path, stream)
 
 
-def _start_container(lab: Lab, reference: str, name: str, time_limit: float) -> tuple[str, Any]:
-    container = lab.start(reference, name, Role(tmpfs={"/run/dovecot": "uid=110,gid=110"}))
+def _start_container(lab: Lab, reference: str) -> tuple[str, Any]:
+    container = lab.start(reference, "sasl", Role(tmpfs={"/run/dovecot": "uid=110,gid=110"}))
     began = time.monotonic()
     while not _is_listening(container):
-        if time.monotonic() > began + lab.pace.stretch(time_limit):
+        if time.monotonic() > began + lab.pace.stretch(_LISTEN_LIMIT):
             log = container.logs(tail=5).decode(errors="replace").strip()
             raise InfrastructureError(
-                f"Dovecot does not listen after {time_limit:g} s: {log or 'it logged nothing'}",
+                f"Dovecot does not listen after {_LISTEN_LIMIT:g} s: {log or 'it logged nothing'}",
                 next_step="run again with --keep and look at its container's log",
             )
         time.sleep(0.05)

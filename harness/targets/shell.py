@@ -179,6 +179,7 @@ class LastingShell:
     def __init__(self, container: Any, pace: MachinePace) -> None:
         self._shell = Shell(container, pace)
         self._replacing = threading.Lock()
+        self._is_closed = False
 
     def run(self, script: str, *, time_limit: float = SCRIPT_LIMIT) -> ShellOutput:
         """Run a script that may run twice: once more where the shell is lost.
@@ -218,11 +219,12 @@ class LastingShell:
             self._replace_shell(shell)
 
     def close(self) -> None:
-        """End the shell; a command that is still running fails at once."""
+        """End the shell for good; a command that is still running fails at once."""
+        self._is_closed = True
         self._shell.close()
 
     def _replace_shell(self, lost: Shell) -> None:
         with self._replacing:
             # Another thread may have done it.
-            if self._shell is lost:
+            if self._shell is lost and not self._is_closed:
                 self._shell = lost.replace()

@@ -15,12 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from docker.errors import DockerException, NotFound
+from docker.errors import NotFound
 from docker.types import Mount
 
 from harness.config_input.text import MAIN_CF
 from harness.docker_engine.cancel import Cancel
-from harness.docker_engine.session import DockerSession, engine_errors
+from harness.docker_engine.session import DockerSession, discard_container, engine_errors
 from harness.scenarios.configuration_source import ConfigurationSource
 from harness.targets.container_tree import find_config_directory, read_configuration_of
 from harness.tools.complaints import read_complaints
@@ -101,8 +101,7 @@ class ToolContainer:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        with suppress(DockerException):
-            self._container.remove(force=True, v=True)
+        discard_container(self._container)
 
     def read_configuration(self, name: str) -> ConfigurationSource:
         """The configuration as it lies there now; an empty main.cf counts as none.

@@ -45,20 +45,6 @@ def list_processes(client: docker.DockerClient, session: str) -> list[ContainerP
     ]
 
 
-def list_children(pid: int) -> list[int]:
-    """The processes that descend from one, without it."""
-    parents: dict[int, list[int]] = {}
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError, ValueError, IndexError):
-            fields = entry.read_text().rpartition(") ")[2].split()
-            parents.setdefault(int(fields[1]), []).append(int(entry.parent.name))
-    children, todo = [], [pid]
-    while todo:
-        todo += (found := parents.get(todo.pop(), []))
-        children += found
-    return children
-
-
 def _scan_processes() -> Iterator[tuple[int, str, str]]:
     for entry in Path("/proc").glob("[0-9]*"):
         # A process may end between two looks at it.

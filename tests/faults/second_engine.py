@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import time
@@ -53,16 +52,6 @@ class SecondEngine:
         """End it; its images stay for the next time."""
         self._end()
         subprocess.run(["ip", "link", "del", _BRIDGE], check=False)
-
-    def load(self, images: list[str]) -> None:
-        """Copy images from the engine of this machine, unless they are there."""
-        known = {tag for image in self.connect().images.list() for tag in image.tags}
-        if missing := [image for image in images if image not in known]:
-            with subprocess.Popen(["docker", "save", *missing], stdout=subprocess.PIPE) as saving:
-                subprocess.run(
-                    ["docker", "load", "-q"], stdin=saving.stdout, check=True,
-                    env={**os.environ, **self.environment},
-                )  # fmt: skip
 
     def _run(self) -> None:
         place = self._place

@@ -73,3 +73,21 @@ def test_instances_start_one_after_another(monkeypatch: pytest.MonkeyPatch) -> N
     assert sorted([steps[:2], steps[2:]]) == [
         [f"set up {ROOT}/{name}", f"start {ROOT}/{name}"] for name in ("a", "b")
     ]
+
+
+def test_the_facts_of_an_image_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty-five peers are containers of one image, and reading starts a dozen processes each."""
+    stream = SimpleNamespace(start=lambda: None)
+    monkeypatch.setattr(module, "attach_socket", lambda *_, **__: None)
+    monkeypatch.setattr(module, "LineStream", lambda *_, **__: stream)
+    monkeypatch.setattr(module, "LastingShell", lambda *_: None)
+    monkeypatch.setattr(module, "read_facts", lambda _, name: f"the facts of {name}")
+    lab = cast("Any", SimpleNamespace(address=lambda _: "", pace=None, facts={}))
+
+    def start(name: str, image: str) -> object:
+        container = SimpleNamespace(attrs={"Image": image})
+        return PostfixTarget(lab, name, container, cast("Any", None)).facts
+
+    assert start("peer-a", "sha256:1") == "the facts of peer-a"
+    assert start("peer-b", "sha256:1") == "the facts of peer-a"
+    assert start("debian-12", "sha256:2") == "the facts of debian-12"
