@@ -213,18 +213,13 @@ def _remove_network(network: Any) -> None:
 
 def _list_sessions(client: docker.DockerClient) -> set[str]:
     filters: _Filters = {"label": [LABEL_RUN, f"{LABEL_HOST}={socket.gethostname()}"]}
-    resources: list[Any] = [
-        *client.containers.list(all=True, filters=filters, ignore_removed=True),
-        *client.networks.list(filters=filters),
-        *client.images.list(filters=filters),
+    # docker-py's own list() asks for each resource once more; some may have been removed by then.
+    resources: list[Mapping[str, Any]] = [
+        *client.api.containers(all=True, filters=filters),
+        *client.api.networks(filters=filters),
+        *client.api.images(filters=filters),
     ]
-    return {_read_labels(resource)[LABEL_RUN] for resource in resources}
-
-
-def _read_labels(resource: Any) -> dict[str, str]:
-    attrs = resource.attrs
-    labels: dict[str, str] = attrs.get("Labels") or attrs.get("Config", {}).get("Labels") or {}
-    return labels
+    return {resource["Labels"][LABEL_RUN] for resource in resources}
 
 
 def _is_unlocked(path: Path) -> bool:

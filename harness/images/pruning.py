@@ -7,6 +7,7 @@ Pulled images and the build cache are never removed either.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +20,6 @@ from harness.catalog.builds import Build
 from harness.errors import UsageError
 from harness.images import labels as names
 from harness.images.batch_build import list_orderables
-from harness.images.image import labels_of
 from harness.images.recipe import REPOSITORY, Recipe
 from harness.images.recipes import build_recipe
 
@@ -36,11 +36,12 @@ class TaggedImage:
 
 def our_images(client: docker.DockerClient) -> list[TaggedImage]:
     """All of our tags that the engine has, sorted."""
+    # docker-py's own list() asks for each image once more; some may have been removed by then.
     images = [
-        TaggedImage(tag, str(image.id), int(image.attrs["Size"]), labels_of(image.attrs))
-        for image in client.images.list(filters={"reference": f"{REPOSITORY}/*"})
-        for tag in image.tags
-        if is_ours(tag, labels_of(image.attrs))
+        TaggedImage(tag, image["Id"], image["Size"], labels)
+        for image in client.api.images(filters={"reference": f"{REPOSITORY}/*"})
+        for tag, labels in itertools.product(image["RepoTags"] or (), (image["Labels"] or {},))
+        if is_ours(tag, labels)
     ]
     return sorted(images, key=lambda image: image.reference)
 
