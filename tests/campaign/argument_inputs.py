@@ -113,6 +113,8 @@ _SPECIAL: dict[str, tuple[str, ...]] = {
 #: Options that have no use in the right command line, which is what the message is about.
 _UNUSED = {("since", "--source"), ("since", "--mirror"), ("images", "--mirror"),
            ("scan", "--scenario")}  # fmt: skip
+#: Options whose wrong values are a finding of the command, and no reason to refuse.
+_DIAGNOSED = {("doctor", "--runs")}
 _GLOBS = {
     "--builds": "debian-12",
     "--scenarios": "plain",
@@ -283,6 +285,8 @@ def _spoil_parameter(
         if parameter.is_flag:
             return
         option = parameter.opts[0]
+        if (base.name[0], option) in _DIAGNOSED:
+            return
         for wrong in _list_wrong_values(parameter, generator):
             line = [*base.line, option, *wrong.arguments]
             mentions = wrong.mentions or (option,)
