@@ -45,7 +45,10 @@ class _Probe:
 
 @dataclass(slots=True, eq=False)
 class _Connection:
-    """A connection in use. ``sent``: when the last data was sent; 0: no answer is awaited."""
+    """A connection in use. ``sent``: when the last data was sent; 0: no answer is awaited.
+
+    ``began``: when it was opened, until its server has greeted; 0: it is not known, or has.
+    """
 
     sock: socket.socket
     probe: _Probe
@@ -53,6 +56,7 @@ class _Connection:
     deadline: float
     opened: bool = False
     sent: float = 0.0
+    began: float = 0.0
 
 
 class Connections:
@@ -121,12 +125,15 @@ class Connections:
         self.handshakes += 1
         probe.tries += 1
         sock, self._spare = self._spare, None
+        # The first one was opened earlier; where the client speaks first, no greeting comes.
+        began = 0.0 if sock or self.target.implicit else now
         if sock is None:
             sock = socket.socket(self._family, socket.SOCK_STREAM)
             _set_options(sock)
             sock.connect_ex(self._address)
         dialogue = ScanDialogue(self.target, probe.hello)
-        connection = _Connection(sock, probe, dialogue, now + self.target.time_limit)
+        deadline = now + self.target.time_limit
+        connection = _Connection(sock, probe, dialogue, deadline, began=began)
         self._connections.add(connection)
         # Where the client speaks first, we wait for the connection, else for the greeting.
         waits_for = selectors.EVENT_WRITE if self.target.implicit else selectors.EVENT_READ
@@ -178,6 +185,9 @@ class Connections:
         if connection.sent:
             self._concurrency.note_reply(time.monotonic() - connection.sent)
             connection.sent = 0.0
+        elif connection.began:
+            self._concurrency.note_greeting(time.monotonic() - connection.began)
+            connection.began = 0.0
         return connection.dialogue.take_data(data)
 
     def _handle_failure(self, connection: _Connection, error: NotMeasuredError) -> None:

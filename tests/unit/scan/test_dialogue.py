@@ -119,3 +119,18 @@ def test_far_servers_get_more_connections_and_careful_ones_fewer() -> None:
         states.append((far.width, far.spacing))
     assert [width for width, _ in states[:4]] == [4, 2, 1, 1]
     assert states[-1] == (1, SPACING_MOST)
+
+
+def test_servers_that_wait_before_they_greet_get_more_connections() -> None:
+    """Protects scans of postscreen(8) and stunnel: their waits pass at the same time."""
+    waiting, working = Concurrency(), Concurrency()
+    for greeting in (6.2, 6.0):
+        waiting.note_greeting(greeting)
+    for greeting in (0.3, 0.02):
+        working.note_greeting(greeting)
+    for concurrency in (waiting, working):
+        concurrency.note_reply(0.0002)
+    assert (waiting.width, working.width) == (FAR, NEAR)
+    waiting.note_failure()
+    waiting.note_greeting(6.0)
+    assert waiting.width == FAR // 2
