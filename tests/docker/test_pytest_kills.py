@@ -76,8 +76,9 @@ class Session:
         while any(Path(f"/proc/{pid}/cmdline").exists() for pid in workers):
             assert time.monotonic() < end, f"a worker goes on: {workers}"
             time.sleep(0.2)
-        self._output.seek(0)
-        return self._output.read()
+        with self._output as output:
+            output.seek(0)
+            return output.read()
 
 
 def kill_worker(session: Session, _client: docker.DockerClient) -> None:
