@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
@@ -30,6 +31,8 @@ _Filters = dict[str, str | list[str] | bool]
 
 #: Containers that are removed at a time: each waits for its processes to end.
 _REMOVALS = 8
+#: Seconds after its containers until a network can be removed; what killed runs left can wait.
+_NETWORK_LIMIT, _LEFTOVER_LIMIT = 60.0, 1.0
 #: For a client that only asks for the version of the engine's interface.
 _ANY_VERSION = "1.41"
 #: For one call to the engine, in seconds.
@@ -160,7 +163,7 @@ def remove_leftovers(client: docker.DockerClient, state_dir: Path) -> list[str]:
         path = state_dir / f"{session}.lock"
         if path.exists() and _is_unlocked(path):
             try:
-                remove_labelled(client, {LABEL_RUN: session})
+                remove_labelled(client, {LABEL_RUN: session}, network_limit=_LEFTOVER_LIMIT)
                 dead.append(session)
             except APIError:
                 # A container that was starting when the session died may still use its network:
@@ -172,10 +175,15 @@ def remove_leftovers(client: docker.DockerClient, state_dir: Path) -> list[str]:
     return dead
 
 
-def remove_labelled(client: docker.DockerClient, labels: Mapping[str, str]) -> None:
+def remove_labelled(
+    client: docker.DockerClient,
+    labels: Mapping[str, str],
+    network_limit: float = _NETWORK_LIMIT,
+) -> None:
     """Remove the containers, then the images and networks, that carry all of these labels.
 
-    An image has them that was made of such a container, and no other.
+    An image has them that was made of such a container, and no other. A network that is in use is
+    tried again for ``network_limit`` seconds.
     """
     filters: _Filters = {"label": [f"{key}={value}" for key, value in labels.items()]}
     # docker-py's own list() queries the engine once more for each container.
@@ -194,21 +202,29 @@ def remove_labelled(client: docker.DockerClient, labels: Mapping[str, str]) -> N
             client.api.remove_image(image["Id"], force=True)
     for network in client.networks.list(filters=filters):
         with suppress(NotFound):
-            _remove_network(network)
+            _remove_network(network, network_limit)
 
 
-def _remove_network(network: Any) -> None:
-    """Remove a network, also one that still lists endpoints of removed containers."""
-    try:
-        network.remove()
-    except NotFound:
-        raise
-    except APIError:
+def _remove_network(network: Any, limit: float) -> None:
+    """Remove a network, also one that still lists endpoints of removed containers.
+
+    A busy engine has such for a while after it answered that a container is removed.
+    """
+    end = time.monotonic() + limit
+    while True:
+        try:
+            network.remove()
+            return
+        except NotFound:
+            raise
+        except APIError:
+            if time.monotonic() > end:
+                raise
         network.reload()
         for endpoint in network.attrs.get("Containers") or {}:
             with suppress(NotFound, APIError):
                 network.disconnect(endpoint, force=True)
-        network.remove()
+        time.sleep(0.2)
 
 
 def _list_sessions(client: docker.DockerClient) -> set[str]:
