@@ -208,7 +208,7 @@ def test_the_commands_record_check_and_update(tmp_path: Path) -> None:
     assert [values.outcome for values in cells.values()] == ["accepted", "refused"]
 
 
-#: Three good configurations, whole, with services of each kind.
+#: Three good configurations, whole, with services of each kind, and what smtpd(8) itself asks.
 WHOLE_MASTER = """\
 smtp inet n - y - - smtpd
 submission inet n - y - - smtpd
@@ -219,6 +219,17 @@ submission inet n - y - - smtpd
   -o smtpd_sasl_auth_enable=yes
 cleanup unix n - y - 0 cleanup
 qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - y 1000? 1 tlsmgr
+rewrite unix - - y - - trivial-rewrite
+proxymap unix - - n - - proxymap
+anvil unix - - y - 1 anvil
+bounce unix - - y - 0 bounce
+defer unix - - y - 0 bounce
+trace unix - - y - 0 bounce
+error unix - - y - - error
+retry unix - - y - - error
+virtual unix - n n - - virtual
+scache unix - - y - 1 scache
 """
 CONFIGURATIONS = {
     "exclusions": GOOD.replace("\nmyhostname", "\nsmtpd_tls_mandatory_protocols = !SSLv2, !SSLv3, "
