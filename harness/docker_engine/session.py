@@ -31,8 +31,8 @@ _Filters = dict[str, str | list[str] | bool]
 
 #: Containers that are removed at a time: each waits for its processes to end.
 _REMOVALS = 8
-#: Seconds after its containers until a network can be removed; what killed runs left can wait.
-_NETWORK_LIMIT, _LEFTOVER_LIMIT = 60.0, 1.0
+#: Seconds until all of a run can be removed; what killed runs left may wait for the next one.
+_REMOVAL_LIMIT, _LEFTOVER_LIMIT = 60.0, 5.0
 #: For a client that only asks for the version of the engine's interface.
 _ANY_VERSION = "1.41"
 #: For one call to the engine, in seconds.
@@ -158,73 +158,84 @@ def remove_leftovers(client: docker.DockerClient, state_dir: Path) -> list[str]:
     A session without a lock file was kept on purpose (``--keep``) or ended long ago: its containers
     stay. A session whose lock file is there but not locked is dead.
     """
-    dead, stuck = [], set()
+    dead, listed = [], set()
     for session in _list_sessions(client):
         path = state_dir / f"{session}.lock"
         if path.exists() and _is_unlocked(path):
-            try:
-                remove_labelled(client, {LABEL_RUN: session}, network_limit=_LEFTOVER_LIMIT)
+            # The engine may still start what the session asked for when it died, or keep its
+            # network in use; neither is to keep this run from starting. The file stays, for the
+            # next run.
+            listed.add(path)
+            with suppress(APIError):
+                remove_labelled(client, {LABEL_RUN: session}, limit=_LEFTOVER_LIMIT)
                 dead.append(session)
-            except APIError:
-                # A container that was starting when the session died may still use its network:
-                # that must not keep this run from starting. The file stays, for the next run.
-                stuck.add(path)
     for path in state_dir.glob("*.lock"):
-        if path not in stuck and _is_unlocked(path):
+        if path not in listed and _is_unlocked(path):
             path.unlink(missing_ok=True)
     return dead
 
 
 def remove_labelled(
-    client: docker.DockerClient,
-    labels: Mapping[str, str],
-    network_limit: float = _NETWORK_LIMIT,
+    client: docker.DockerClient, labels: Mapping[str, str], limit: float = _REMOVAL_LIMIT
 ) -> None:
     """Remove the containers, then the images and networks, that carry all of these labels.
 
-    An image has them that was made of such a container, and no other. A network that is in use is
-    tried again for ``network_limit`` seconds.
+    An image has them that was made of such a container, and no other. What is still there, since
+    the engine was starting or removing it, is removed again, for ``limit`` seconds.
     """
     filters: _Filters = {"label": [f"{key}={value}" for key, value in labels.items()]}
-    # docker-py's own list() queries the engine once more for each container.
-    containers = client.api.containers(all=True, filters=filters)
+    end = time.monotonic() + limit
+    while True:
+        _remove_containers(client, filters)
+        for image in client.api.images(all=False, filters=filters):
+            # One that another image was made from goes with that.
+            with suppress(NotFound, APIError):
+                client.api.remove_image(image["Id"], force=True)
+        in_use = _remove_networks(client, filters)
+        left = client.api.containers(all=True, filters=filters)
+        if not left and in_use is None:
+            return
+        if time.monotonic() > end:
+            break
+        time.sleep(0.2)
+    if in_use is not None:
+        raise in_use
 
+
+def _remove_containers(client: docker.DockerClient, filters: _Filters) -> None:
     def remove(container: Mapping[str, str]) -> None:
         # Another process, or the engine itself, may be removing it at this moment.
         with suppress(NotFound, APIError):
             client.api.remove_container(container["Id"], force=True, v=True)
 
+    # docker-py's own list() queries the engine once more for each container.
+    containers = client.api.containers(all=True, filters=filters)
     with ThreadPoolExecutor(_REMOVALS) as executor:
         list(executor.map(remove, containers))
-    for image in client.api.images(all=False, filters=filters):
-        # One that another image was made from goes with that.
-        with suppress(NotFound, APIError):
-            client.api.remove_image(image["Id"], force=True)
-    for network in client.networks.list(filters=filters):
-        with suppress(NotFound):
-            _remove_network(network, network_limit)
 
 
-def _remove_network(network: Any, limit: float) -> None:
-    """Remove a network, also one that still lists endpoints of removed containers.
+def _remove_networks(client: docker.DockerClient, filters: _Filters) -> APIError | None:
+    """Remove networks; the engine's answer if one is in use.
 
-    A busy engine has such for a while after it answered that a container is removed.
+    It may list endpoints of removed containers, which are cut off for the next try.
     """
-    end = time.monotonic() + limit
-    while True:
+    answer: APIError | None = None
+    for network in client.api.networks(filters=filters):
         try:
-            network.remove()
-            return
+            client.api.remove_network(network["Id"])
         except NotFound:
-            raise
-        except APIError:
-            if time.monotonic() > end:
-                raise
-        network.reload()
-        for endpoint in network.attrs.get("Containers") or {}:
+            continue
+        except APIError as error:
+            answer = error
+            _cut_off_endpoints(client, network["Id"])
+    return answer
+
+
+def _cut_off_endpoints(client: docker.DockerClient, network: str) -> None:
+    with suppress(NotFound):
+        for endpoint in client.api.inspect_network(network).get("Containers") or {}:
             with suppress(NotFound, APIError):
-                network.disconnect(endpoint, force=True)
-        time.sleep(0.2)
+                client.api.disconnect_container_from_network(endpoint, network, force=True)
 
 
 def _list_sessions(client: docker.DockerClient) -> set[str]:

@@ -113,6 +113,16 @@ VICTIMS: list[Callable[[Session, docker.DockerClient], None]] = [
 ]  # fmt: skip
 
 
+def await_engine(client: docker.DockerClient, session: str) -> None:
+    """Wait until a busy engine starts nothing more for the session: three seconds without any."""
+    count, since = -1, time.monotonic()
+    while time.monotonic() < since + 3.0:
+        now = len(client.api.containers(all=True, filters={"label": f"{LABEL_RUN}={session}"}))
+        if now != count:
+            count, since = now, time.monotonic()
+        time.sleep(0.2)
+
+
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> float:
     """The seconds that a session takes in which nothing is killed; its verdicts are as they are."""
@@ -149,6 +159,7 @@ def test_nothing_hangs_lies_or_stays(
     victim(session, engine)
     output = session.wait(undisturbed + MOST_HANGING)
     assert not re.search(r"PASSED .*test_false", output), output
+    await_engine(engine, session.id)
     with DockerSession(connect()):
         pass
     EngineSocket(lambda *_: None, lambda _: None).close()
