@@ -16,28 +16,28 @@ export PYTHON
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## install what is missing: .venv from the locks, a Docker engine, a browser for the tests
+setup: ## install what is missing: .venv, a Docker engine, a browser
 	@scripts/setup --dev --browser
 
-matrix: ## set up, then measure the whole matrix (ARGS go to `postfix-matrix run`)
+matrix: ## measure the whole matrix (ARGS: of `postfix-matrix run`)
 	@scripts/setup
 	@$(BIN)/postfix-matrix run $(ARGS)
 
-test: ## set up, then everything that CI checks: lint, types, imports, unit, Docker and browser tests
+test: ## all that CI checks: lint types imports unit Docker browser
 	@scripts/setup --dev --browser
 	@+MAKE='$(MAKE)' scripts/stages lint types imports unit docker-test browser-test
 
-test-nightly: ## set up, then everything that `make test` checks, and what is exhaustive
+test-nightly: ## all that `make test` checks, and what is exhaustive
 	@scripts/setup --dev --browser
 	@+MAKE='$(MAKE)' scripts/stages lint types imports unit campaign nightly-test browser-test
 
 unit: tools ## unit tests: no Docker, no network
 	@$(BIN)/pytest tests/unit -n auto --dist loadgroup $(PYTEST_ARGS)
 
-campaign: tools ## ten times as many bad inputs as the unit tests give it, others each day
+campaign: tools ## unit tests' bad inputs, ten times as many, new each day
 	@$(BIN)/python -m tests.campaign.run_campaign --seed $$(date +%Y%m%d) --count 15000
 
-docker-test: ## tests against real containers, but for those that are marked nightly
+docker-test: ## tests on real containers, without those marked nightly
 	@scripts/setup --dev
 	@$(BIN)/pytest tests/docker -m "not nightly" --durations=30 --durations-min=5 $(PYTEST_ARGS)
 
@@ -49,7 +49,7 @@ browser-test: ## tests of the HTML report in a real browser
 	@scripts/setup --dev --no-engine --browser
 	@$(BIN)/pytest tests/browser $(PYTEST_ARGS)
 
-lint: tools ## ruff: rules and formatting; workflows: actionlint, check-jsonschema, zizmor
+lint: tools ## ruff; workflows: actionlint, check-jsonschema, zizmor
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/python scripts/lint_workflows.py
@@ -64,22 +64,22 @@ types: tools ## mypy, strict
 imports: tools ## import-linter: data flows one way
 	@$(BIN)/lint-imports
 
-lock: ## refresh requirements/*.txt to the newest versions that pyproject.toml allows
+lock: ## refresh requirements/*.txt to the newest versions allowed
 	@scripts/lock
 
-bench: ## compare the engine with a bare handshake loop on the same server
+bench: ## compare the engine with a bare handshake loop
 	@scripts/setup
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-bench-scan: ## compare the scan with nmap, sslscan and sslyze on the same server
+bench-scan: ## compare the scan with nmap, sslscan and sslyze
 	@scripts/setup
 	@$(BIN)/python -m benchmarks.scan $(ARGS)
 
-prune: ## remove from Docker what killed runs left, and all images that the harness built
+prune: ## remove what killed runs left, and all images of ours
 	@scripts/setup
 	@$(BIN)/postfix-matrix images prune --all
 
-clean: ## remove .venv and the tools' caches; runs/ and Docker's images stay
+clean: ## remove .venv and caches; runs/ and Docker's images stay
 	@rm -rf .venv .setup .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 

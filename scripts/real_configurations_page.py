@@ -127,4 +127,6 @@ def _find_reason(data: RunData, name: str, build: str, service_answers: list[Ser
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+        sys.exit(__doc__)
     PAGE.write_text(page(load_run(Path(sys.argv[1]))), encoding="utf-8")

@@ -34,6 +34,8 @@ pre {{ margin: 8px; font: 13px/17px "DejaVu Sans Mono", monospace; }}
 
 def main() -> None:
     """Draw the pictures."""
+    if len(sys.argv) != 3 or sys.argv[1].startswith("-"):
+        sys.exit(__doc__)
     run, folder = Path(sys.argv[1]).resolve(), Path(sys.argv[2])
     for width in WIDTHS:
         lines = take_first_table(run_in_terminal(width, ["show", "--run", str(run)]))

@@ -48,6 +48,15 @@ class PackageFormat(StrEnum):
     APK = "apk"
 
 
+#: How families write their names that are not one capitalized word.
+_FAMILY_TITLES = {
+    "almalinux": "AlmaLinux",
+    "centos": "CentOS",
+    "opensuse-leap": "openSUSE Leap",
+    "rocky": "Rocky Linux",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Distribution:
     """A distribution's release; ``suite`` is its name in the package archive, or its id.
@@ -75,6 +84,12 @@ class Distribution:
     def __post_init__(self) -> None:
         if is_control(self.id) or "/" in self.id or "+" in self.id:
             raise ValueError(f"{self.id!r} cannot be the id of a build")
+
+    @property
+    def title(self) -> str:
+        """``Debian bookworm``, ``Rocky Linux 9``: its family's name, and its suite or number."""
+        name = _FAMILY_TITLES.get(self.family, self.family.capitalize())
+        return f"{name} {self.suite.removeprefix(f'{self.family}-')}"
 
     @property
     def can_be_bootstrapped(self) -> bool:

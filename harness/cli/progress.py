@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from harness.catalog.cells import is_control
+from harness.catalog.shards import format_count
 from harness.cli.activities import Activities, Activity
 from harness.cli.output import HarmlessConsole
 from harness.observations.record import Outcome
@@ -129,7 +130,7 @@ class Display:
         self._bar.update(self._task, total=total, completed=done)
         if self._live is None:
             earlier = f", {done} of them already measured" if done else ""
-            self._print_line(f"{total} cells to measure{earlier}")
+            self._print_line(f"{format_count(total, 'cell')} to measure{earlier}")
 
     def _count_outcome(self, outcome: Outcome, control: bool) -> None:
         if control:

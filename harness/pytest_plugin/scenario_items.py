@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from harness.errors import FileError, FileLocation, HarnessError, UsageError
-from harness.paths import scenarios_dir
 from harness.pytest_plugin.engine_requests import AwaitScenario, MeasureAhead, ScenarioRecord
 from harness.pytest_plugin.expectation_names import name_expectations
 from harness.pytest_plugin.plugin_state import PluginState, describe_for_setup, state_of
@@ -18,7 +17,7 @@ from harness.pytest_plugin.scenario_judging import ExpectationResult, judge_reco
 from harness.pytest_plugin.scenario_plan import SelectedExpectation, plan_selected
 from harness.scenarios.expectations import Expectation
 from harness.scenarios.policies import Policy, load_policies
-from harness.scenarios.scenario import Scenario, load_scenario
+from harness.scenarios.scenario import Scenario, find_baseline_folder, load_scenario
 from harness.scenarios.scenario_folders import TOML
 from harness.verdicts.judging import Standing
 
@@ -173,8 +172,6 @@ def _check_id(state: PluginState, name: str, folder: Path) -> None:
 def _find_baseline(scenario: Scenario, folder: Path) -> Scenario | None:
     """The baseline configuration, where an expectation needs it.
 
-    It lies beside the scenario, or in another collection beside its own, or comes with the tool.
-
     Raises:
         UsageError: there is none, or it has errors.
     """
@@ -183,10 +180,7 @@ def _find_baseline(scenario: Scenario, folder: Path) -> Scenario | None:
     against = scenario.claims.against
     if against == scenario.id:
         return scenario
-    root = folder.parent.parent
-    places = [folder.parent / against, root / against, *sorted(root.glob(f"*/{against}"))]
-    places.append(scenarios_dir() / against)
-    source = next((place for place in places if (place / TOML).is_file()), None)
+    source = find_baseline_folder(folder, against)
     if source is None:
         place = FileLocation(folder / TOML, key="against")
         raise FileError(place, f"expects an effect, but there is no scenario {against!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
+from harness.catalog.shards import format_count
 from harness.observations.project_url import project_url
 from harness.observations.run_folder import RunData
 from harness.observations.run_json import ScenarioInfo
@@ -87,7 +88,8 @@ def _coverage_sentence(builds: Sequence[BuildVerdict]) -> str:
     judged = [judgement for build in builds for judgement in build.judged]
     cells = sum(len(judgement.witnesses) for judgement in judged)
     held = sum(judgement.standing is Standing.HOLDS for judgement in judged)
-    return f"{cells} cells confirm {held} expectations."
+    confirm = "confirms" if cells == 1 else "confirm"
+    return f"{format_count(cells, 'cell')} {confirm} {format_count(held, 'expectation')}."
 
 
 def _describe_cell(cell: str) -> str:

@@ -152,7 +152,8 @@ def describe_change(group: FindingGroup) -> str:
         case Finding.FLAKY | Finding.UNCONFIRMED:
             return _describe_unproved(group)
         case Finding.ADDED:
-            return f"now {describe_values(group.measured)}; nothing was recorded"
+            before = "not in the first run" if group.scenario else "nothing was recorded"
+            return f"now {describe_values(group.measured)}; {before}"
     before, now = describe_values(group.recorded), describe_values(group.measured)
     if before == now and group.recorded is not None and group.measured is not None:
         names = ", ".join(group.recorded.differing(group.measured))
@@ -165,8 +166,8 @@ def describe_place(group: FindingGroup) -> str:
     """The group's service and builds: ``smtp on debian-12, debian-13``."""
     builds = group.builds
     where = ", ".join(builds) if len(builds) <= MOST_BUILDS else f"{len(builds)} builds"
-    named = f"{group.scenario}: {group.service}" if group.scenario else group.service
-    return f"{named or 'several services'} on {where}"
+    service = group.service or "several services"
+    return f"{group.scenario}: {service} on {where}" if group.scenario else f"{service} on {where}"
 
 
 def describe_cells(group: FindingGroup) -> str:

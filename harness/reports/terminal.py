@@ -47,10 +47,11 @@ def print_matrix(
     """
     grid = build_grid(data)
     comparisons, verdicts = differences(grid), verdict_lines(data)
-    _print_rule(console, Text("answer", style="bold"))
-    for line in answer_lines(data, grid, verdicts, _paragraph_width(console)):
-        _print_line(console, Text(line))
-    console.print()
+    if answer := list(answer_lines(data, grid, verdicts, _paragraph_width(console))):
+        _print_rule(console, Text("answer", style="bold"))
+        for line in answer:
+            _print_line(console, Text(line))
+        console.print()
     for scenario in grid.all_scenarios if controls else grid.scenarios:
         _print_heading(scenario, grid, console, verdicts.get(scenario.id))
         _print_scenario(scenario, grid, comparisons.get(scenario.id), console, full=full)

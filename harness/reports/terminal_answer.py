@@ -15,7 +15,7 @@ from harness.reports.protocols import (
     protocol_table,
 )
 from harness.reports.wrapping import entry_lines, wrap_text
-from harness.tls import Protocol
+from harness.tls import Protocol, Service
 
 #: Verdicts that are listed; of more there is the count of each.
 MOST_VERDICTS = 15
@@ -45,18 +45,22 @@ def answer_lines(
 
 
 def _version_lines(table: ProtocolTable, width: int) -> Iterator[str]:
-    """The versions that builds accept in one scenario, with the builds that accept the same."""
-    groups: dict[str, list[ProtocolRow]] = {}
-    for row in table.rows:
-        if any(v.standing is not ProtocolStanding.UNMEASURED for v in row.verdicts):
-            groups.setdefault(_describe_versions(row), []).append(row)
-    if not groups:
-        return
+    """The versions that builds accept in one scenario, and those with which they send."""
     name = "Without any advice" if table.scenario == BASELINE else f"With {table.scenario}"
-    yield from wrap_text(f"{name}, these TLS versions are accepted:", "", "  ", width)
     every = list(dict.fromkeys(row.build for row in table.rows))
-    entries = ((versions, _describe_rows(rows, every)) for versions, rows in groups.items())
-    yield from entry_lines(entries, "  ", width)
+    for sends in (False, True):
+        groups: dict[str, list[ProtocolRow]] = {}
+        for row in table.rows:
+            is_known = any(v.standing is not ProtocolStanding.UNMEASURED for v in row.verdicts)
+            if is_known and (row.services == (Service.OUTBOUND,)) is sends:
+                groups.setdefault(_describe_versions(row), []).append(row)
+        what = (
+            "mail is sent with these TLS versions" if sends else "these TLS versions are accepted"
+        )
+        if groups:
+            yield from wrap_text(f"{name}, {what}:", "", "  ", width)
+        entries = ((versions, _describe_rows(rows, every)) for versions, rows in groups.items())
+        yield from entry_lines(entries, "  ", width)
 
 
 def _describe_versions(row: ProtocolRow) -> str:

@@ -93,7 +93,8 @@ def scenario_table(
     titles = [every_title[offer] for offer in scenario.offers]
     layout = _plan_columns(titles, builds, width)
     shown = {client for build in builds for client, _ in build.clients}
-    legend = entry_lines(_short_name_meanings(scenario, titles, names, shown), "  ", width)
+    filled = [titles[at] for block in layout.blocks for at in block]
+    legend = entry_lines(_short_name_meanings(scenario, filled, names, shown), "  ", width)
     return ScenarioTable(tuple(_format_services(services, layout)), tuple(legend))
 
 
@@ -168,9 +169,10 @@ def _build_lines(table: ServiceTable, maker: _LineMaker) -> list[_BuildLines]:
 def _plan_columns(
     titles: Sequence[OfferTitle], builds: Sequence[_BuildLines], width: int
 ) -> _Layout:
-    """The columns as wide as what is in them; those with short names in blocks of their own.
+    """The columns as wide as what is in them, without those in which there is nothing.
 
-    They share a block with the others where that saves one.
+    Those with short names are in blocks of their own; they share one with the others where that
+    saves one.
     """
     heads = tuple(tuple(title.text.split()) for title in titles)
     lines = [cells for build in builds for _, cells in build.clients]
@@ -181,15 +183,18 @@ def _plan_columns(
     names = [cell_len(client) for build in builds for client, _ in build.clients]
     labels = [text.cell_len for build in builds for text in build.label]
     build, client = max([5, *labels]), max([6, *names])
-    together = group_columns((build, client), widths, width, 1)
-    plain = next((at for at, title in enumerate(titles) if title.is_short), len(titles))
-    apart = [
-        *(group_columns((build, client), widths[:plain], width, 1) if plain else []),
-        *([plain + at for at in block]
-          for block in group_columns((build, client), widths[plain:], width, 1) if block),
-    ]  # fmt: skip
+    filled = [at for at in range(len(heads)) if any(cells[at] for cells in lines)]
+
+    def group(columns: list[int]) -> list[tuple[int, ...]]:
+        room = [widths[at] for at in columns]
+        blocks = group_columns((build, client), room, width, 1) if columns else []
+        return [tuple(columns[number] for number in block) for block in blocks]
+
+    together = group(filled)
+    plain = [at for at in filled if not titles[at].is_short]
+    apart = group(plain) + group([at for at in filled if titles[at].is_short])
     blocks = apart if len(apart) == len(together) else together
-    return _Layout(heads, (build, client), tuple(widths), tuple(map(tuple, blocks)))
+    return _Layout(heads, (build, client), tuple(widths), tuple(blocks))
 
 
 def _format_services(

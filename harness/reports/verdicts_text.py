@@ -9,6 +9,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 
+from harness.catalog.shards import format_count
 from harness.observations.run_folder import RunData
 from harness.plain_text import escape_controls
 from harness.reports.plain_text import escape_markdown, fence_code
@@ -96,7 +97,7 @@ def _summarise_finding(verdict: ScenarioVerdict) -> str:
     if not agreeing:
         return ""
     others = len(verdict.builds) - len(agreeing)
-    without = f" ({others} builds without a verdict)" if others else ""
+    without = f" ({format_count(others, 'build')} without a verdict)" if others else ""
     return _reason_of_first(verdict, agreeing) + without
 
 
@@ -126,8 +127,9 @@ def _group_lines(group: Sequence[BuildVerdict], *, every_cell: bool) -> Iterator
 
 def _expectation_lines(judged: Judged, *, every_cell: bool) -> Iterator[str]:
     marks = {Standing.HOLDS: "so", Standing.FAILS: "not so", Standing.UNMEASURED: "not measured"}
-    count = f"{len(judged.witnesses)} cells" if judged.standing is Standing.HOLDS else ""
-    why = judged.why or count or f"{len(judged.mismatches)} cells"
+    holds = judged.standing is Standing.HOLDS
+    cells = judged.witnesses if holds else judged.mismatches
+    why = judged.why or format_count(len(cells), "cell")
     yield escape_controls(f"    {marks[judged.standing]}: {judged.expectation.text} ({why})")
     shown = judged.mismatches[: None if every_cell else MOST_CELLS]
     for mismatch in shown:

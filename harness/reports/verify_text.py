@@ -15,6 +15,7 @@ from harness.verdicts.judging import Standing
 from harness.verdicts.policy_answers import (
     PolicyAnswer,
     ServiceAnswer,
+    counted_services,
     overall_standing,
 )
 
@@ -89,7 +90,8 @@ def verification_text(
 
 def describe_overall(answers: Sequence[ServiceAnswer], labels: Mapping[str, ServiceLabel]) -> str:
     """The answer over all services in one sentence; "" where there is none."""
-    failing = [labels[each.service].name for each in answers if each.standing is Standing.FAILS]
+    counted = counted_services(answers)
+    failing = [labels[each.service].name for each in counted if each.standing is Standing.FAILS]
     match overall_standing(answers):
         case Standing.FAILS:
             verb = "does" if len(failing) == 1 else "do"

@@ -35,7 +35,15 @@ def run_folder(named: Path | None) -> Path:
     if not has_run(folder):
         raise UsageError(
             f"there is no run in {folder}",
-            next_step="'postfix-matrix run' makes one; --run names another folder",
+            next_step=_suggest_run(),
         )
     # The message about a link that leads nowhere names the link.
     return Path(os.path.realpath(folder)) if folder.is_dir() else folder
+
+
+def _suggest_run() -> str:
+    """What to do where a run is not found: ``verify`` and others leave ``latest`` as it is."""
+    ids = [path.name for path in RUNS.glob("2*") if has_run(path)] if is_there(RUNS) else []
+    if ids:
+        return f"name the folder of a run; the newest is {RUNS / max(ids)}"
+    return "'postfix-matrix run' makes one; or name the folder of a run"

@@ -222,14 +222,31 @@ def _connect_first(target: ScanTarget) -> socket.socket:
         sock = socket.create_connection((target.host, target.port), target.time_limit)
     except (OSError, UnicodeError) as error:
         message = getattr(error, "strerror", None) or str(error) or "no answer"
+        cause, next_step = _explain_failure(error)
         raise InfrastructureError(
-            f"{target} cannot be reached: {message}",
-            cause="no server listens there, or this machine has no route to it (a container's "
-            "address is reached from the engine's machine, not through Docker Desktop)",
-            next_step="check the address and the port",
+            f"{target} cannot be reached: {message}", cause=cause, next_step=next_step
         ) from error
     _set_options(sock)
     return sock
+
+
+def _explain_failure(error: OSError | UnicodeError) -> tuple[str, str]:
+    """The likely cause of a first connection that failed, and the next step."""
+    if isinstance(error, socket.gaierror | UnicodeError):
+        return (
+            "DNS has no address for this name, or this machine's name server does not answer",
+            "check the name, or give the server's address",
+        )
+    if isinstance(error, TimeoutError):
+        return (
+            "a firewall drops the connection; many networks let no connection to port 25 out",
+            "try it from another machine, or on the server itself",
+        )
+    return (
+        "no server listens there, or this machine has no route to it (a container's "
+        "address is reached from the engine's machine, not through Docker Desktop)",
+        "check the address and the port",
+    )
 
 
 def _set_options(sock: socket.socket) -> None:

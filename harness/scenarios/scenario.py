@@ -227,13 +227,24 @@ def _check_baseline(
 def _check_named_baseline(scenario: Scenario, folder: Path) -> FileError | None:
     """The same for a scenario that is read alone: its baseline is beside it, or the tool's."""
     against = scenario.claims.against
-    places = (folder.parent, folder.parent.parent, scenarios_dir())
-    if against == BASELINE or any((place / against / TOML).is_file() for place in places):
+    if against == BASELINE or find_baseline_folder(folder, against) is not None:
         return None
-    known = sorted({path.parent.name for place in places[::2] for path in place.glob(f"*/{TOML}")})
+    places = (folder.parent, scenarios_dir())
+    known = sorted({path.parent.name for place in places for path in place.glob(f"*/{TOML}")})
     place = FileLocation(folder / TOML, _line_of_baseline(scenario), "against")
     what = f"there is no scenario {against!r}"
     return FileError(place, what, expected=suggest(against, known))
+
+
+def find_baseline_folder(folder: Path, against: str) -> Path | None:
+    """The folder of the scenario ``against`` that a scenario's folder means; None: there is none.
+
+    It lies beside that folder, or in another collection beside its own, or comes with the tool.
+    """
+    root = folder.parent.parent
+    places = [folder.parent / against, root / against, *sorted(root.glob(f"*/{against}"))]
+    places.append(scenarios_dir() / against)
+    return next((place for place in places if (place / TOML).is_file()), None)
 
 
 def _line_of_baseline(scenario: Scenario) -> int | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from harness.catalog.cells import is_control
 from harness.observations.record import Observation, Outcome
 from harness.observations.run_folder import RunData
+from harness.observations.run_json import Axes
 from harness.snapshots.findings import CellFinding, Finding, find_change
 from harness.snapshots.snapshot import versions_of
 from harness.snapshots.values import (
@@ -77,9 +78,7 @@ class _RunComparer:
             yield self._find_absent(old) if new is None else self._find_pair(old, new)
         for cell, new in self._new.items():
             if cell not in self._old and not why_inconclusive(new):
-                values = self._level.values(new, self._versions.get(new.build))
-                place = place_of(new)
-                yield CellFinding(place, Finding.ADDED, None, values, new, scenario=new.scenario)
+                yield self._find_new(new)
 
     def _find_pair(self, old: Observation, new: Observation) -> CellFinding:
         place, scenario = place_of(new), new.scenario
@@ -97,16 +96,8 @@ class _RunComparer:
 
     def _find_absent(self, old: Observation) -> CellFinding:
         """A cell that only the first run has: gone where its service is, else not checked."""
-        axes, place = self._after.run.axes, place_of(old)
-        values = self._level.values(old, self._versions.get(old.build))
-        scope = axes.scope(old.scenario)
-        is_selected = (
-            old.scenario in axes.scenarios
-            and old.build in axes.builds_of(old.scenario)
-            and old.client in scope.clients
-            and old.offer in scope.offers
-        )
-        if is_selected and old.service not in scope.services and values is not None:
+        place, values = place_of(old), self._level.values(old, self._versions.get(old.build))
+        if values is not None and _has_no_such_service(self._after.run.axes, old):
             return CellFinding(place, Finding.GONE, values, scenario=old.scenario)
         missing = {entry.name: entry.why for entry in self._after.run.missing}
         why = "not in the second run"
@@ -115,6 +106,14 @@ class _RunComparer:
                 first = missing[name].partition("\n")[0]
                 why = f"{name} was unavailable in the second run: {first}"
         return CellFinding(place, Finding.NOT_CHECKED, values, why=why, scenario=old.scenario)
+
+    def _find_new(self, new: Observation) -> CellFinding:
+        """A cell that only the second run has: added where its service is, else not checked."""
+        place, values = place_of(new), self._level.values(new, self._versions.get(new.build))
+        if _has_no_such_service(self._before.run.axes, new):
+            return CellFinding(place, Finding.ADDED, None, values, new, scenario=new.scenario)
+        why = "not in the first run"
+        return CellFinding(place, Finding.NOT_CHECKED, None, values, new, why, new.scenario)
 
     def _is_unchanged(self, old: Observation, new: Observation) -> bool:
         first, second = (self._image_id(data, old.build) for data in (self._before, self._after))
@@ -127,6 +126,18 @@ class _RunComparer:
     def _image_id(data: RunData, name: str) -> str | None:
         image = data.run.images.get(name)
         return None if image is None else image.id
+
+
+def _has_no_such_service(axes: Axes, cell: Observation) -> bool:
+    """Whether a run measured a cell's scenario, build, client and offer, and not its service."""
+    scope = axes.scope(cell.scenario)
+    return (
+        cell.scenario in axes.scenarios
+        and cell.build in axes.builds_of(cell.scenario)
+        and cell.client in scope.clients
+        and cell.offer in scope.offers
+        and cell.service not in scope.services
+    )
 
 
 def _cells_by_id(data: RunData) -> dict[str, Observation]:

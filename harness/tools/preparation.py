@@ -27,6 +27,8 @@ MAIL_NAME = "mail.example.test"
 _GENERATION = 1
 _CONTEXT = "postfix-matrix-prepare"
 
+# Postfix of Debian 13 and newer only recommends ssl-cert, which apt installs on a server, and which
+# this project's images do not have. Where its key is missing, Debian's answer turns TLS off.
 _BASES = {
     ToolBase.STOCK: "",
     ToolBase.EMPTY: 'rm -rf "$directory"/* "$directory"/.[!.]*\n',
@@ -34,6 +36,9 @@ _BASES = {
 command -v debconf-set-selections >/dev/null || {{
     echo 'base debconf: this build has no debconf, which is of Debian and Ubuntu' >&2; exit 1; }}
 rm -f "$directory/main.cf" "$directory/master.cf"
+key=/etc/ssl/private/ssl-cert-snakeoil.key
+[ -e $key ] || openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -keyout $key \\
+    -out /etc/ssl/certs/ssl-cert-snakeoil.pem -subj /CN={MAIL_NAME}
 echo {MAIL_NAME} >/etc/mailname
 printf 'postfix postfix/%s\\n' 'main_mailer_type select Internet Site' \\
     'mailname string {MAIL_NAME}' 'protocols select all' | debconf-set-selections

@@ -122,12 +122,13 @@ def judge_services(data: RunData, scenario: str) -> tuple[ServiceAnswer, ...]:
 
 
 def overall_standing(services: Sequence[ServiceAnswer]) -> Standing:
-    """Whether all services meet the policies; unmeasured if there is none.
+    """Whether all services that count meet the policies; unmeasured if there is none."""
+    return combine_standings(service.standing for service in counted_services(services))
 
-    A service that only its own machine reaches counts only where there is no other.
-    """
-    counted = [service for service in services if not service.is_local] or services
-    return combine_standings(service.standing for service in counted)
+
+def counted_services(services: Sequence[ServiceAnswer]) -> Sequence[ServiceAnswer]:
+    """A service that only its own machine reaches counts only where there is no other."""
+    return [service for service in services if not service.is_local] or services
 
 
 def answer_of_build(judged: Sequence[Judged], cells: Iterable[ComparedCell]) -> PolicyAnswer:

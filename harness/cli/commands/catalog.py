@@ -215,13 +215,12 @@ def _format_row(record: _Listed) -> tuple[str, str, str, str]:
 
 def _describe_packages(distribution: Distribution) -> tuple[str, str]:
     """The trust in the hashes of a distribution's package files, and where its packages are."""
-    suite = f"{distribution.family.capitalize()} {distribution.suite}"
     if files := package_files_of(distribution.suite):
         return describe_corroboration(least_corroborated(files)), (
-            f"{len(files)} package files of {suite}"
+            f"{len(files)} package files of {distribution.title}"
         )
     archive = ", archived" if distribution.archived else ""
-    return "-", f"packages of {suite}{archive}"
+    return "-", f"packages of {distribution.title}{archive}"
 
 
 def _describe_place(source: Source) -> str:

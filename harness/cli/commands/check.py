@@ -12,6 +12,7 @@ import click
 
 from harness.catalog.builds import Build, UserAdditions
 from harness.catalog.selectors import select_names, split_globs
+from harness.catalog.shards import format_count
 from harness.cli.candidate_options import (
     CandidateOptions,
     candidate_argument,
@@ -377,5 +378,6 @@ def _change_snapshot(
         return prune_snapshot(snapshot, pruned)
 
     snapshot = write_snapshot(files.path, change)
-    lost = f", {len(pruned)} cells deleted" if pruned else ""
-    print_text(f"{files.path} is written: {len(snapshot.cells)} cells{lost}", err=True)
+    lost = f", {format_count(len(pruned), 'cell')} deleted" if pruned else ""
+    cells = format_count(len(snapshot.cells), "cell")
+    print_text(f"{files.path} is written: {cells}{lost}", err=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from harness.catalog.shards import format_count
 from harness.cli.candidate import named_candidate
 from harness.cli.candidate_options import (
     CandidateOptions,
@@ -205,7 +206,8 @@ def _report_record(
 ) -> int:
     rows = len(list(rows_of(snapshot.cells)))
     print_text(
-        f"{output}: {len(snapshot.cells)} cells of {len(snapshot.builds)} builds, in {rows} rows"
+        f"{output}: {format_count(len(snapshot.cells), 'cell')} of "
+        f"{format_count(len(snapshot.builds), 'build')}, in {format_count(rows, 'row')}"
     )
     # What is unavailable is reported once, not for each of its cells.
     unknown = {place: why for place, why in unrecorded.items() if place in measurement.cells}

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from harness.catalog.builds import known_builds
+from harness.catalog.shards import format_count
 from harness.cli.argument_checks import AnyText
 from harness.cli.ci_output import CI_FORMS, GITLAB, as_text, print_annotations
 from harness.cli.completion import complete_policies
@@ -293,6 +294,7 @@ def _record_snapshot(outcome: ToolOutcome, files: ToolFiles, measuring: MeasureO
         return
     write_snapshot(files.record_path, lambda _: snapshot)
     print_text(
-        f"{files.record_path}: {len(snapshot.cells)} cells of {len(snapshot.builds)} builds",
+        f"{files.record_path}: {format_count(len(snapshot.cells), 'cell')} of "
+        f"{format_count(len(snapshot.builds), 'build')}",
         err=True,
     )

@@ -111,6 +111,8 @@ def test_the_list_is_for_people_and_for_programs(
     assert facts["openssl-3.0.21"] == "- 4 places upstream"
     assert facts["openssl-4.0.3-debian"] == "- - packages 4.0.3-1 of Debian experimental"
     assert facts["debian-12"] == "2023-06-10 - packages of Debian bookworm"
+    assert facts["rocky-9"] == "2022-07-14 - packages of Rocky Linux 9"
+    assert facts["opensuse-leap-15.6"].endswith(" - packages of openSUSE Leap 15.6")
     assert facts["debian-8"] == "2015-04-26 - packages of Debian jessie, archived"
     assert facts["ubuntu-14.04"].startswith("2014-04-17 computed here, published nowhere 1")
     assert facts["ubuntu-14.04"].endswith(" package files of Ubuntu trusty")

@@ -209,7 +209,18 @@ def test_a_run_is_named_by_its_id_too(
     for name in ("a-run", "runs/a-run", str(tmp_path / "runs" / "a-run")):
         assert run_cli(["show", "--run", name]) == 0
     assert run_cli(["show"]) == 4
-    assert "--run names another folder" in capsys.readouterr().err
+    assert "or name the folder of a run" in capsys.readouterr().err
+
+
+def test_a_run_that_is_not_the_latest_is_suggested(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects pipelines: after ``verify`` alone there are runs, and no latest one."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("20261129T010203Z-aaaa", "20261130T010203Z-bbbb"):
+        shutil.copytree(Path(__file__).parents[2] / "data" / "run-folder", tmp_path / "runs" / name)
+    assert run_cli(["report", "--junit"]) == 4
+    assert "the newest is runs/20261130T010203Z-bbbb" in capsys.readouterr().err
 
 
 def test_run_alone_moves_latest() -> None:

@@ -137,6 +137,26 @@ def find_unknown_commands(page: Page) -> Iterator[str]:
             yield f"{page.name}: postfix-matrix {line}: {error}"
 
 
+def find_missing_programs(page: Page) -> Iterator[str]:
+    """The targets of make, the scripts and the modules of commands in a page that do not exist."""
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    lines = [line for block in page.blocks() for line in joined(block)]
+    for text in [*page.spans(), *lines]:
+        command = re.match(
+            r"(?:\$ )?(?:[A-Z_]+=\S+ )*(?:make (?P<target>[a-z-]+)|(?:python )?"
+            r"(?P<script>scripts/\S+)|python -m (?P<module>(?:benchmarks|tests)[\w.]*))",
+            text,
+        )
+        if command is None:
+            continue
+        target, script, module = command.group("target", "script", "module")
+        path = ROOT / (script or (module or "").replace(".", "/"))
+        if target and f"\n{target}:" not in makefile:
+            yield f"{page.name}: make has no target {target}"
+        elif not (target or path.exists() or path.with_suffix(".py").exists()):
+            yield f"{page.name}: there is no {script or module}"
+
+
 def known_options() -> set[str]:
     """Every option of every command, and of the pytest plugin."""
     parser = pytest.Parser(_ispytest=True)
@@ -216,6 +236,12 @@ def test_schemas_are_described_in_the_same_terms(schema: str) -> None:
 def test_commands_exist_as_written(page: Page) -> None:
     """Protects what readers copy: each sub-command, option and choice must exist."""
     assert list(find_unknown_commands(page)) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_programs_exist_as_written(page: Page) -> None:
+    """Protects readers of commands that are not postfix-matrix's own."""
+    assert list(find_missing_programs(page)) == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
@@ -300,6 +326,8 @@ Whoever reads the words, a row a cell, holds them against the border.
 
 `postfix-matrix no-such-command`, `postfix-matrix run --no-such-option`, `make matrix ARGS="--bad"`,
 `postfix-matrix verify x -p y --format xml`, `--no-such-switch` and `postfix-matrix run -b x`.
+
+`make no-target`, `A=b scripts/no-script`, `python -m benchmarks.no_module`; `make unit` is there.
 """.replace("{LONG}", "long " * 20)
 
 
@@ -317,6 +345,10 @@ def test_each_check_can_fail(tmp_path: Path) -> None:
     commands = list(find_unknown_commands(page))
     assert [text.rpartition("postfix-matrix ")[2].split(":")[0] for text in commands] == [
         "no-such-command", "run --no-such-option", "run --bad", "verify x -p y --format xml",
+    ]  # fmt: skip
+    missing = list(find_missing_programs(page))
+    assert [text.rpartition(" ")[2] for text in missing] == [
+        "no-target", "scripts/no-script", "benchmarks.no_module",
     ]  # fmt: skip
     assert list(find_unknown_options(page, known_options())) == [
         f"{page.path}: no command has --no-such-switch"

@@ -10,6 +10,7 @@ import gzip
 import io
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,19 @@ def test_every_column_has_a_head_and_every_short_name_a_meaning(wide: RunData, w
         assert set(re.split("[=:+]", title.offer)) - {"ciphers"} <= set(re.split("[ ,:]+", part))
     for client, short in short_names(wide.run.axes.clients).items():
         assert f"{short} {client}" in part
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_a_column_without_a_result_is_left_out(wide: RunData, width: int) -> None:
+    """Clients that cannot be told what to offer have one column, not a dozen empty ones."""
+    axes = replace(wide.run.axes, unpinned=wide.run.axes.clients)
+    cells = tuple(cell for cell in wide.observations if cell.offer == "default")
+    unpinned = replace(wide, run=replace(wide.run, axes=axes), observations=cells)
+    text = print_to_text(width, lambda console: print_matrix(unpinned, console, full=True))
+    heads = [line.split() for line in text.splitlines() if line.startswith("build  ")]
+    assert heads
+    assert all(head == ["build", "client", "default"] for head in heads)
+    assert "RC4" not in text
 
 
 def test_a_narrow_table_repeats_its_row_labels(wide: RunData) -> None:

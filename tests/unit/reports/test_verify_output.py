@@ -120,6 +120,8 @@ def test_a_service_that_only_its_own_machine_reaches_does_not_count() -> None:
     services = judge_services(data, "candidate")
     assert exit_code_of_answers(services) == 0
     assert "only its own machine reaches it" in " ".join(told(data).split())
+    both = candidate_run({"smtp": NO_TLS, "127.0.0.1:10025": NO_TLS})
+    assert told(both).startswith("No: smtp does not meet the policy.")
     alone = candidate_run({"127.0.0.1:10025": NO_TLS})
     assert exit_code_of_answers(judge_services(alone, "candidate")) == 1
 

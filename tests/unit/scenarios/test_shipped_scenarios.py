@@ -18,8 +18,10 @@ from harness.scenarios.instance import (
     assemble_instance,
     places_of,
 )
+from harness.scenarios.policies import load_policies
 from harness.scenarios.scenario import (
     Scenario,
+    load_scenario,
     load_scenarios,
 )
 from harness.tls import Service
@@ -92,6 +94,14 @@ def test_each_assembles_for_each_build(name: str, version: str, chroot: str) -> 
     assert inet >= {"20010", "20011", "20012"}
     assert len(inet) == 3 + len(others)
     assert config.digest == scenario.digest
+
+
+def test_each_can_be_read_alone() -> None:
+    """Protects ``pytest scenarios/``, which reads folder by folder, baselines included."""
+    folders = [scenario.path.parent for scenario in SCENARIOS.values() if scenario.path]
+    policies = load_policies(Path(__file__).parents[3] / "scenarios")
+    assert len(folders) == len(SCENARIOS)
+    assert {load_scenario(folder, policies).id for folder in folders} == set(SCENARIOS)
 
 
 def test_each_is_a_configuration_of_its_own() -> None:

@@ -69,3 +69,12 @@ def test_each_base_is_another_image(base: ToolBase, tmp_path: Path) -> None:
     tags = {base_context(IMAGE, other).reference for other in [*others, tmp_path]}
     assert base_context(IMAGE, base).reference not in tags
     assert describe_base(base)
+
+
+def test_debians_answer_finds_a_certificate_on_every_release() -> None:
+    """Protects tools on Debian 13: its postinst writes TLS lines only where the key is there."""
+    content, _ = base_context(IMAGE, ToolBase.DEBCONF).files["prepare/prepare.sh"]
+    script = content.decode()
+    made = script.index("openssl req -x509")
+    assert made < script.index("dpkg-reconfigure")
+    assert "[ -e $key ] || openssl" in script, "a package's own certificate is kept"
