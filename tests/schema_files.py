@@ -31,6 +31,13 @@ NAMES = (
     "list",
     "clients",
     "doctor",
+    "images-list",
+    "images-reachable",
+    "images-build",
+    "images-push",
+    "images-check",
+    "clients-check",
+    "catalog-list",
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.cli.ci_output import CI_FORMS, GITLAB, as_text, print_annotations
-from harness.cli.measure_options import JSON, MARKDOWN
+from harness.cli.output_forms import JSON, MARKDOWN
 from harness.cli.printing import print_json, print_text
 from harness.reports.comparison_annotations import comparison_annotations
 from harness.reports.comparison_json import comparison_data

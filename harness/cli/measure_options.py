@@ -38,24 +38,8 @@ from harness.run.run_folders import RUNS
 from harness.scenarios.scenario import Scenario
 from harness.tls import INBOUND
 
-TEXT, JSON, MARKDOWN = "text", "json", "markdown"
 #: The longest time limit of a dialogue, in seconds: RFC 5321, 4.5.3.2 has no longer one.
 MOST_SECONDS = 3600.0
-
-
-def format_option(
-    text: str, forms: Sequence[str] = (TEXT, JSON, MARKDOWN)
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """--format, as ``form``; ``text`` is its help, ``forms`` its choices, the default first."""
-    return grouped_option(
-        OptionGroup.OUTPUT,
-        "--format",
-        "form",
-        type=click.Choice(forms),
-        default=forms[0],
-        show_default=True,
-        help=text,
-    )
 
 
 #: For candidates, whose lines may be of one service, and whose answers list the stand-ins.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from harness.catalog.builds import UserAdditions
 from harness.catalog.releases import Release, all_releases
 from harness.catalog.selectors import select_names
+from harness.cli.output_forms import JSON
 from harness.cli.printing import print_json, print_text
 from harness.paths import cache_dir
 from harness.reports.reachability_json import reachability_data
@@ -18,7 +19,7 @@ _PRODUCTS = ("postfix", "openssl")
 
 
 def print_reachable(
-    globs: Sequence[str], additions: UserAdditions, mirrors: Sequence[str], *, as_json: bool
+    globs: Sequence[str], additions: UserAdditions, mirrors: Sequence[str], *, form: str
 ) -> None:
     """Ask the places of the releases that ``globs`` select by id, and print what they answer.
 
@@ -34,7 +35,7 @@ def print_reachable(
         mirrors,
         _print_places,
     )
-    if as_json:
+    if form == JSON:
         print_json(reachability_data(answers), indent=2)
     else:
         print_text("\n".join(format_reachability(answers)))

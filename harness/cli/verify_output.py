@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.cli.ci_output import CI_FORMS, GITHUB, as_text, print_annotations
-from harness.cli.measure_options import JSON, MARKDOWN, TEXT
+from harness.cli.output_forms import JSON, MARKDOWN, TEXT
 from harness.cli.printing import print_json, print_text
 from harness.observations.run_folder import RunData
 from harness.reports.step_summary import verify_summary

@@ -1,4 +1,7 @@
-"""Which releases this machine can fetch, and why not the others: for other programs."""
+"""Which releases this machine can fetch, and why not the others: for other programs.
+
+docs/schemas/images-reachable.schema.json.
+"""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ import pytest
 from harness.images.recipes import base_recipe
 from harness.paths import images_dir
 from tests.docker.conftest import CLI, run_process
+from tests.schema_files import faults
 
 pytestmark = pytest.mark.docker
 
@@ -54,7 +55,9 @@ def check(reference: str) -> tuple[int, dict[str, Any]]:
         check=False,
     )
     assert done.stdout, done.stderr[-2000:]
-    return done.returncode, {one["name"]: one for one in json.loads(done.stdout)["checks"]}
+    data = json.loads(done.stdout)
+    assert faults("clients-check", data) == []
+    return done.returncode, {one["name"]: one for one in data["checks"]}
 
 
 @pytest.mark.usefixtures("matrix")

@@ -31,6 +31,7 @@ from harness.images.pruning import TaggedImage, find_outdated, our_images, remov
 from harness.images.recipe import Recipe, RecipeKind
 from harness.images.recipes import base_recipe, build_recipe
 from harness.paths import cache_dir, images_dir
+from tests.schema_files import faults
 
 pytestmark = pytest.mark.docker
 
@@ -93,7 +94,9 @@ def test_an_image_that_is_there_is_told_as_json(
     """A script builds what it needs, and reads from standard output which image it is."""
     image = _shop(engine).build(Build.parse("debian-12"))
     assert run_cli(["images", "build", "debian-12", "--json"]) == ExitCode.OK
-    (told,) = json.loads(capsys.readouterr().out)
+    data = json.loads(capsys.readouterr().out)
+    assert faults("images-build", data) == []
+    (told,) = data["images"]
     assert (told["name"], told["state"], told["why"]) == ("debian-12", "there", None)
     assert (told["reference"], told["id"]) == (image.reference, image.id)
 
@@ -104,7 +107,9 @@ def test_the_list_says_what_is_there(
     """Versions and size are those of the image that the engine has."""
     image = _shop(engine).build(Build.parse("debian-12"))
     assert run_cli(["images", "list", "--json", "debian-12"]) == ExitCode.OK
-    (told,) = json.loads(capsys.readouterr().out)
+    data = json.loads(capsys.readouterr().out)
+    assert faults("images-list", data) == []
+    (told,) = data["images"]
     assert (told["state"], told["reference"]) == ("there", image.reference)
     assert told["postfix"] == image.labels[names.POSTFIX]
     assert told["bytes"] == engine.images.get(image.id).attrs["Size"]

@@ -40,6 +40,7 @@ from tests.docker.registry_server import (
     find_free_port,
     start_registry,
 )
+from tests.schema_files import faults
 
 pytestmark = pytest.mark.docker
 
@@ -265,7 +266,9 @@ def test_the_command_pushes_what_is_built_and_writes_the_lock(
     lock = tmp_path / "images.lock"
     command = ["images", "push", base_recipe(base_suite()).name, "--registry", server.repository]
     assert run_cli([*command, "--lock", str(lock), "--json"]) == ExitCode.OK
-    (pushed,) = json.loads(capsys.readouterr().out)
+    data = json.loads(capsys.readouterr().out)
+    assert faults("images-push", data) == []
+    (pushed,) = data["images"]
     tag = ImageRegistry(server.repository).make_tag(system)
     assert pushed["reference"] == f"{server.repository}:{tag}"
     assert read_lock(lock) == {tag: pushed["digest"]}

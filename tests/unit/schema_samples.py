@@ -85,7 +85,7 @@ from harness.targets.postfix import Instance, PostfixTarget
 from harness.tls import INBOUND, Offer, Protocol, Service
 from harness.verdicts.since import group_places
 from harness.verdicts.verdict import judge_run
-from tests.unit import verify_samples
+from tests.unit import image_samples, verify_samples
 from tests.unit.sample_verdicts import run_of
 from tests.unit.snapshots import snapshot_samples
 from tests.unit.tool_samples import sample_report
@@ -367,5 +367,6 @@ def samples() -> dict[str, Any]:
         ),
         "clients": clients_data(all_clients()),
         "doctor": diagnosis_data(sample_diagnosis()),
+        **image_samples.documents(),
     }
     return {name: json.loads(json.dumps(sample)) for name, sample in data.items()}

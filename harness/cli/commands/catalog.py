@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 import tarfile
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -18,7 +16,6 @@ from harness.catalog.reachability import name_place
 from harness.catalog.releases import (
     PRODUCTS,
     Package,
-    Release,
     Source,
     SourceKind,
     all_packages,
@@ -27,11 +24,13 @@ from harness.catalog.releases import (
 )
 from harness.catalog.writing import data_file, write_record
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
+from harness.cli.output_forms import JSON, json_options
 from harness.cli.printing import print_json, print_text
 from harness.cli.source_options import read_mirrors
 from harness.cli.terminal import terminal_columns
 from harness.errors import UsageError
 from harness.paths import cache_dir
+from harness.reports.catalog_json import CatalogRecord, catalog_data
 from harness.reports.wrapping import listing_lines
 from harness.sources.catalog_add import (
     RequestedRelease,
@@ -43,8 +42,6 @@ from harness.sources.catalog_add import (
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _DISTRIBUTIONS = "distributions"
-
-_Listed = Release | Package | Distribution
 
 
 @click.group(
@@ -65,28 +62,22 @@ def catalog_group() -> None:
     ),
 )
 @click.argument("product", type=click.Choice([*PRODUCTS, _DISTRIBUTIONS]), required=False)
-@grouped_option(
-    OptionGroup.OUTPUT,
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="Print the records as JSON.",
-)
-def list_command(product: str | None, as_json: bool) -> None:
+@json_options("JSON has the whole records (docs/schemas).")
+def list_command(product: str | None, form: str) -> None:
     """List releases and distributions: date, hash and source.
 
     A hash is uncorroborated if only one place publishes it; upstream and its mirrors count as one
     place. A distribution has a hash here if it is made from package files.
     """
     names = [product] if product else [*PRODUCTS, _DISTRIBUTIONS]
-    records: list[_Listed] = []
+    records: list[CatalogRecord] = []
     for name in names:
         if name == _DISTRIBUTIONS:
             records += all_distributions()
         else:
             records += [*all_releases(name), *all_packages(name)]
-    if as_json:
-        print_json([_record_data(record) for record in records], indent=2)
+    if form == JSON:
+        print_json(catalog_data(records), indent=2)
         return
     for line in listing_lines([_format_row(record) for record in records], terminal_columns()):
         print_text(line)
@@ -202,7 +193,7 @@ def _print_summary(request: RequestedRelease, result: VerifiedArchive, *, dry_ru
         _print_note(f"next: postfix-matrix images build {pair}")
 
 
-def _format_row(record: _Listed) -> tuple[str, str, str, str]:
+def _format_row(record: CatalogRecord) -> tuple[str, str, str, str]:
     if isinstance(record, Distribution):
         trust, packages = _describe_packages(record)
         return record.id, str(record.released or "-"), trust, packages
@@ -225,33 +216,3 @@ def _describe_packages(distribution: Distribution) -> tuple[str, str]:
 
 def _describe_place(source: Source) -> str:
     return "upstream" if source.kind is SourceKind.URL else name_place(source)
-
-
-def _distribution_data(distribution: Distribution) -> dict[str, Any]:
-    """A distribution's record; ``files`` is empty for one that is not made from package files."""
-    return {
-        "id": distribution.id,
-        "product": "distribution",
-        "suite": distribution.suite,
-        "date": distribution.released.isoformat() if distribution.released else None,
-        "archived": distribution.archived,
-        "files": [asdict(file) for file in package_files_of(distribution.suite)],
-    }
-
-
-def _record_data(record: _Listed) -> dict[str, Any]:
-    if isinstance(record, Distribution):
-        return _distribution_data(record)
-    about = {"id": record.id, "product": record.product, "version": record.version}
-    if isinstance(record, Package):
-        return {**about, "package": record.package, "suite": record.suite}
-    sources = [
-        {
-            "kind": source.kind.value,
-            "place": str(source),
-            "sha256": source.sha256,
-            "corroborated": source.corroborated,
-        }
-        for source in record.sources
-    ]
-    return {**about, "date": record.date.isoformat() if record.date else None, "sources": sources}

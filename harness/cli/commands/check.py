@@ -23,14 +23,11 @@ from harness.cli.comparison_output import print_comparison
 from harness.cli.confirmation import confirm_measuring
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import (
-    JSON,
-    MARKDOWN,
-    TEXT,
     MeasureOptions,
-    format_option,
     measuring_options,
     service_option,
 )
+from harness.cli.output_forms import JSON, MARKDOWN, TEXT, format_option
 from harness.cli.output_paths import OutputFile
 from harness.cli.printing import print_text
 from harness.cli.run_place import print_run_place

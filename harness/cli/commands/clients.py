@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import asdict
 from functools import partial
 
 import click
@@ -27,7 +26,8 @@ from harness.catalog.references import check_reference
 from harness.cli.completion import complete_clients
 from harness.cli.entry_list import print_entries
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
-from harness.cli.measure_options import JSON, TEXT, format_option
+from harness.cli.images_json import client_report_data
+from harness.cli.output_forms import JSON, TEXT, format_option, json_options
 from harness.cli.printing import print_json, print_text
 from harness.cli.progress import Display
 from harness.cli.registry_options import registry_options
@@ -77,18 +77,12 @@ def clients_group() -> None:
     ),
 )
 @click.argument("image", shell_complete=complete_clients)
-@grouped_option(
-    OptionGroup.OUTPUT,
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="Print the checks as JSON.",
-)
+@json_options("JSON has every check and what the driver says of itself (docs/schemas).")
 @grouped_option(
     OptionGroup.OUTPUT, "--quiet", "-q", is_flag=True, help="Print the checks only, no progress."
 )
 @registry_options
-def check_command(image: str, as_json: bool, quiet: bool, registry: ImageRegistry | None) -> int:
+def check_command(image: str, form: str, quiet: bool, registry: ImageRegistry | None) -> int:
     """Check a client against the client contract.
 
     IMAGE is a client of the catalog, or the reference of your own image. It is tried on servers
@@ -100,8 +94,8 @@ def check_command(image: str, as_json: bool, quiet: bool, registry: ImageRegistr
         lab = stack.enter_context(Lab(session))
         builder = open_builder(session, display.show_event, registry=registry)
         report = asyncio.run(_try_out(image, lab, builder))
-    if as_json:
-        print_json(asdict(report), indent=2)
+    if form == JSON:
+        print_json(client_report_data(report), indent=2)
     else:
         print_text(_format_report(report))
     return ExitCode.OK if report.ok else ExitCode.DIFFERS

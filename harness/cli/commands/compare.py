@@ -8,7 +8,7 @@ import click
 
 from harness.cli.comparison_output import print_comparison
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
-from harness.cli.measure_options import format_option
+from harness.cli.output_forms import format_option
 from harness.errors import ExitCode
 from harness.observations.run_folder import load_run
 from harness.reports.comparison_report import report_of_runs

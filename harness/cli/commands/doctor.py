@@ -11,7 +11,7 @@ from requests import RequestException
 from harness.catalog.builds import Build
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.image_selection import needed_orders
-from harness.cli.measure_options import JSON, TEXT, format_option
+from harness.cli.output_forms import JSON, TEXT, format_option
 from harness.cli.printing import print_json, print_text
 from harness.diagnosis.diagnosis_output import diagnosis_data, diagnosis_lines
 from harness.diagnosis.engine_checks import EngineAnswers, ask_engine, check_engine

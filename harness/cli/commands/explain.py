@@ -15,14 +15,12 @@ from harness.cli.candidate_options import (
 from harness.cli.confirmation import confirm_measuring
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import (
-    JSON,
-    MARKDOWN,
     MeasureOptions,
-    format_option,
     measuring_options,
     service_option,
     verbose_option,
 )
+from harness.cli.output_forms import JSON, MARKDOWN, format_option
 from harness.cli.printing import print_json, print_text
 from harness.cli.run_place import print_run_place
 from harness.cli.signals import handle_signals

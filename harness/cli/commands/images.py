@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import Any
 
 import click
 import docker
@@ -18,7 +16,9 @@ from harness.cli.commands.images_push import push_command
 from harness.cli.completion import complete_images
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.image_selection import choose_orders, is_helper
+from harness.cli.images_json import built_data, image_report_data, image_states_data
 from harness.cli.output import output_console
+from harness.cli.output_forms import JSON, json_options
 from harness.cli.printing import print_json, print_text
 from harness.cli.progress import Display
 from harness.cli.reachable import print_reachable
@@ -94,13 +94,7 @@ def images_group() -> None:
     help="Builds that compile at the same time; each uses all processors (default: 1 or 2, by the "
     "memory of the machine).",
 )
-@grouped_option(
-    OptionGroup.OUTPUT,
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="Print the results as JSON.",
-)
+@json_options("JSON has each image's outcome (docs/schemas).")
 @grouped_option(
     OptionGroup.OUTPUT, "--quiet", "-q", is_flag=True, help="Print the results only, no progress."
 )
@@ -111,7 +105,7 @@ def build_command(
     registry: ImageRegistry | None,
     again: bool,
     compilers: int | None,
-    as_json: bool,
+    form: str,
     quiet: bool,
 ) -> int:
     """Build images, selected by name.
@@ -142,8 +136,8 @@ def build_command(
         results = build_all(builder, orders, lambda result: display.show_step(result.name, ""))
     by_name = {result.name: result for result in results}
     ordered = [by_name[name] for name in orders]
-    if as_json:
-        print_json([_result_json(result) for result in ordered], indent=2)
+    if form == JSON:
+        print_json(built_data(ordered), indent=2)
     else:
         output_console().print(_result_table(ordered))
         _print_errors(ordered)
@@ -168,13 +162,13 @@ def build_command(
     help="Ask the places of each release's source whether they have it; list by branch which "
     "releases this machine reaches, and why not the rest. Nothing is fetched.",
 )
-@grouped_option(OptionGroup.OUTPUT, "--json", "as_json", is_flag=True, help="Print JSON.")
+@json_options("JSON has a record for each image or release (docs/schemas).")
 def list_command(
     globs: tuple[str, ...],
     sources: tuple[str, ...],
     mirrors: tuple[str, ...],
     reachable: bool,
-    as_json: bool,
+    form: str,
 ) -> None:
     """List images, and which of them are built.
 
@@ -184,7 +178,7 @@ def list_command(
         raise UsageError("--mirror has no use without --reachable", next_step="add --reachable")
     additions = read_additions(sources)
     if reachable:
-        print_reachable(globs, additions, read_mirrors(mirrors), as_json=as_json)
+        print_reachable(globs, additions, read_mirrors(mirrors), form=form)
         return
     known = list_orderables(additions)
     chosen = choose_from("image", globs, known, lambda: known, additions).values()
@@ -193,8 +187,8 @@ def list_command(
         there = our_images(connect())
     cache = cache_dir()
     rows = list_states(chosen, there, Refusals(cache), PulledRecords(cache), images_dir())
-    if as_json:
-        print_json([_entry_json(row) for row in rows], indent=2)
+    if form == JSON:
+        print_json(image_states_data(rows), indent=2)
     else:
         for line in _entry_lines(rows, terminal_columns() or FILE_WIDTH):
             print_text(line)
@@ -209,14 +203,8 @@ def list_command(
     ),
 )
 @click.argument("reference")
-@grouped_option(
-    OptionGroup.OUTPUT,
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="Print the checks as JSON.",
-)
-def check_command(reference: str, as_json: bool) -> int:
+@json_options("JSON has every check and the versions that were read back (docs/schemas).")
+def check_command(reference: str, form: str) -> int:
     """Check an image against the image contract.
 
     The image REFERENCE is started as a run would start it. The exit code is 1 where it does not
@@ -229,8 +217,8 @@ def check_command(reference: str, as_json: bool) -> int:
         engine_errors("checking the image"),
     ):
         report = examine_image(lab, reference)
-    if as_json:
-        print_json(asdict(report), indent=2)
+    if form == JSON:
+        print_json(image_report_data(report), indent=2)
     else:
         print_text(_format_report(report))
     return ExitCode.OK if report.ok else ExitCode.DIFFERS
@@ -329,17 +317,6 @@ def _print_errors(results: list[BuildResult]) -> None:
             print_text(f"\n{result.name}: {result.error}", err=True)
 
 
-def _result_json(result: BuildResult) -> dict[str, Any]:
-    return {
-        "name": result.name,
-        "state": result.state,
-        "seconds": round(result.seconds, 1),
-        "reference": result.image.reference if result.image else None,
-        "id": result.image.id if result.image else None,
-        "why": str(result.error) if result.error else None,
-    }
-
-
 def _entry_lines(rows: list[ImageState], width: int) -> Iterator[str]:
     """A table that ends in the state; a state that is too long for its column is below it."""
     wide = width >= _WIDE
@@ -351,19 +328,6 @@ def _entry_cells(row: ImageState, *, wide: bool) -> tuple[str, ...]:
     size = f"{row.size / 1e6:.0f} MB" if row.size else ""
     made = (row.made[:10],) if wide else ()
     return (row.name, row.postfix, row.openssl, size, *made, row.state)
-
-
-def _entry_json(row: ImageState) -> dict[str, Any]:
-    return {
-        "name": row.name,
-        "state": row.state,
-        "reference": row.reference,
-        "postfix": row.postfix or None,
-        "openssl": row.openssl or None,
-        "bytes": row.size or None,
-        "made": row.made or None,
-        "pulled": row.pulled or None,
-    }
 
 
 images_group.add_command(key_command)

@@ -13,7 +13,9 @@ from rich.text import Text
 from harness.cli.completion import complete_images
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.image_selection import choose_orders
+from harness.cli.images_json import pushed_data
 from harness.cli.output import output_console
+from harness.cli.output_forms import JSON, json_options
 from harness.cli.output_paths import OutputFile
 from harness.cli.printing import print_json, print_text
 from harness.cli.progress import Display
@@ -22,7 +24,6 @@ from harness.docker_engine.session import DockerSession, connect, engine_errors
 from harness.errors import ExitCode, NothingSelectedError
 from harness.images.registry import (
     VARIABLE,
-    ImageRegistry,
     merge_locks,
     parse_registry,
     read_prior_lock,
@@ -60,12 +61,12 @@ _SHORT_DIGEST = 19
     metavar="FILE",
     help="Write the digests of the pushed images into FILE, for --registry-lock.",
 )
-@grouped_option(OptionGroup.OUTPUT, "--json", "as_json", is_flag=True, help="Print JSON.")
+@json_options("JSON has each image's outcome and digest (docs/schemas).")
 @grouped_option(
     OptionGroup.OUTPUT, "--quiet", "-q", is_flag=True, help="Print the results only, no progress."
 )
 def push_command(
-    globs: tuple[str, ...], repository: str, lock: Path | None, as_json: bool, quiet: bool
+    globs: tuple[str, ...], repository: str, lock: Path | None, form: str, quiet: bool
 ) -> int:
     """Push built images to a registry.
 
@@ -87,8 +88,8 @@ def push_command(
         pusher = RegistryPusher(session.client, builder, registry, display.show_step)
         results = pusher.push_all(orders)
     pushed = [result for result in results if result.state is PushState.PUSHED]
-    if as_json:
-        print_json([_result_json(result, registry) for result in results], indent=2)
+    if form == JSON:
+        print_json(pushed_data(results, registry), indent=2)
     else:
         output_console().print(_result_table(results))
         _print_errors(results)
@@ -123,14 +124,3 @@ def _print_errors(results: Iterable[PushResult]) -> None:
     for result in results:
         if result.error:
             print_text(f"\n{result.name}: {result.error}", err=True)
-
-
-def _result_json(result: PushResult, registry: ImageRegistry) -> dict[str, Any]:
-    return {
-        "name": result.name,
-        "state": result.state,
-        "seconds": round(result.seconds, 1),
-        "reference": f"{registry.repository}:{result.tag}" if result.tag else None,
-        "digest": result.digest or None,
-        "why": str(result.error) if result.error else None,
-    }

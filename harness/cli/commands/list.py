@@ -13,7 +13,7 @@ from harness.catalog.peers import all_peers
 from harness.cli.argument_checks import InputFolder
 from harness.cli.entry_list import print_entries
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
-from harness.cli.measure_options import JSON, TEXT, format_option
+from harness.cli.output_forms import JSON, TEXT, format_option
 from harness.cli.printing import print_json, print_text
 from harness.run.choosing import read_scenarios
 from harness.scenarios.policies import load_policies

@@ -17,9 +17,10 @@ from harness.catalog.shard_variables import read_shard
 from harness.catalog.shards import PlanShard, take_shard
 from harness.cli.ci_output import CI_FORMS, GITLAB, as_text, print_annotations
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
-from harness.cli.measure_options import TEXT, engine_options, format_option
+from harness.cli.measure_options import engine_options
 from harness.cli.next_steps import print_next_steps
 from harness.cli.output import output_console
+from harness.cli.output_forms import TEXT, format_option
 from harness.cli.printing import print_text
 from harness.cli.progress import Display
 from harness.cli.registry_options import registry_options

@@ -13,6 +13,7 @@ from harness.cli.argument_checks import InputFolder
 from harness.cli.candidate_options import CandidateOptions, candidate_options
 from harness.cli.completion import complete_builds
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
+from harness.cli.output_forms import JSON, json_options
 from harness.cli.printing import print_styled, print_text
 from harness.cli.registry_options import registry_options
 from harness.cli.terminal import terminal_columns
@@ -82,13 +83,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Skip groups, DH sizes and certificates: half the time.",
 )
-@grouped_option(
-    OptionGroup.OUTPUT,
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="Print the result as JSON.",
-)
+@json_options("JSON has the whole result (docs/schemas).")
 @grouped_option(
     OptionGroup.OUTPUT, "--quiet", "-q", is_flag=True, help="Print the result only, no progress."
 )
@@ -109,7 +104,7 @@ def scan_command(
     service: str | None,
     implicit: bool,
     ciphers_only: bool,
-    as_json: bool,
+    form: str,
     quiet: bool,
     verbose: bool,
     registry: ImageRegistry | None,
@@ -139,14 +134,14 @@ def scan_command(
     else:
         scanned_service = _parse_service(service or "smtp")
         scanned = _choose_configuration(scenario, config, scenarios_dir, service, reading)
-        if as_json:
+        if form == JSON:
             from harness.cli.candidate import print_reading_notes
 
             print_reading_notes(scanned)
         result, replaced = _scan_build(
             what, scanned, scanned_service, registry, ciphers_only=ciphers_only, quiet=quiet
         )
-    if as_json:
+    if form == JSON:
         from harness.reports.scan_json import render_scan
 
         print_text(render_scan(what, result, replaced))

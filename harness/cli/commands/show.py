@@ -10,9 +10,9 @@ import click
 from harness.catalog.cells import Cell
 from harness.cli.entry_list import print_entries
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
-from harness.cli.measure_options import JSON, TEXT, format_option
 from harness.cli.next_steps import print_next_steps
 from harness.cli.output import output_console
+from harness.cli.output_forms import JSON, TEXT, format_option
 from harness.cli.printing import print_json
 from harness.errors import NothingSelectedError, UsageError
 from harness.observations.record import Observation

@@ -13,6 +13,7 @@ from harness.catalog.builds import UserAdditions
 from harness.cli.argument_checks import InputFolder, WholeNumber
 from harness.cli.completion import complete_scenarios
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
+from harness.cli.output_forms import JSON, json_options
 from harness.cli.output_paths import OutputFolder
 from harness.cli.printing import print_json, print_text
 from harness.cli.progress import Display
@@ -69,13 +70,7 @@ MOST_PLACES = 3
     show_default=True,
     help="How many builds --bisect measures at most; each may have to be compiled.",
 )
-@grouped_option(
-    OptionGroup.OUTPUT,
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="Print JSON (docs/schemas).",
-)
+@json_options("JSON has every group of cells with its version boundaries (docs/schemas).")
 @grouped_option(
     OptionGroup.OUTPUT,
     "--runs",
@@ -95,7 +90,7 @@ def since_command(
     folders: tuple[Path, ...],
     bisecting: bool,
     most: int,
-    as_json: bool,
+    form: str,
     runs: Path | None,
     scenarios_dir: Path | None,
     sources: tuple[str, ...],
@@ -133,7 +128,7 @@ def since_command(
             done = bisect(engine, data, place, scenarios, runs or named[0].parent, most, additions)
         groups = _find_groups(done.data, place, additions)
         _print_notes([*done.notes, *done.describe_open()], place, [*named, *done.folders])
-    if as_json:
+    if form == JSON:
         print_json(since_data(data, place, groups))
     else:
         for group in groups:

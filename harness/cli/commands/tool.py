@@ -14,14 +14,8 @@ from harness.cli.argument_checks import AnyText
 from harness.cli.ci_output import CI_FORMS, GITLAB, as_text, print_annotations
 from harness.cli.completion import complete_policies
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
-from harness.cli.measure_options import (
-    JSON,
-    MARKDOWN,
-    TEXT,
-    MeasureOptions,
-    format_option,
-    measuring_options,
-)
+from harness.cli.measure_options import MeasureOptions, measuring_options
+from harness.cli.output_forms import JSON, MARKDOWN, TEXT, format_option
 from harness.cli.output_paths import OutputFile
 from harness.cli.policy_options import claim_policies, parse_policy
 from harness.cli.printing import print_json, print_text

@@ -19,16 +19,13 @@ from harness.cli.ci_output import CI_FORMS
 from harness.cli.completion import complete_policies
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.measure_options import (
-    JSON,
-    MARKDOWN,
-    TEXT,
     MeasureOptions,
-    format_option,
     measuring_options,
     service_option,
     verbose_option,
 )
 from harness.cli.next_steps import print_steps_of_answer
+from harness.cli.output_forms import JSON, MARKDOWN, TEXT, format_option
 from harness.cli.policy_options import claim_policies, parse_policy
 from harness.cli.printing import print_text
 from harness.cli.run_place import print_problems

@@ -118,11 +118,11 @@ def test_the_list_is_for_people_and_for_programs(
     assert facts["ubuntu-14.04"].endswith(" package files of Ubuntu trusty")
     (trusty,) = (
         record
-        for record in json.loads(installed("list", "distributions", "--json").stdout)
+        for record in json.loads(installed("list", "distributions", "--json").stdout)["records"]
         if record["files"]
     )
     assert (trusty["id"], trusty["suite"], trusty["archived"]) == ("ubuntu-14.04", "trusty", True)
     assert set(trusty["files"][0]) == {"path", "sha256", "corroborated"}
-    data = json.loads(installed("list", "stunnel", "--json").stdout)
-    assert [release["id"] for release in data] == ["stunnel-5.68"]
-    assert [source["kind"] for source in data[0]["sources"]] == ["url", "url", "debian"]
+    (release,) = json.loads(installed("list", "stunnel", "--json").stdout)["records"]
+    assert release["id"] == "stunnel-5.68"
+    assert [source["kind"] for source in release["sources"]] == ["url", "url", "debian"]

@@ -14,8 +14,15 @@ from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter
 
 from harness.catalog.builds import DEBIAN, LEGACY, STOCK
+from harness.catalog.package_files import PackageFile
+from harness.catalog.reachability import FileState
+from harness.catalog.releases import PRODUCTS, SourceKind
 from harness.clients import contract
+from harness.conformance.client_checks import ClientReport
+from harness.conformance.image_checks import Check, CheckVerdict, ImageReport
+from harness.images.batch_build import BuildState
 from harness.images.provenance import Versions
+from harness.images.registry_pusher import PushState
 from harness.observations import (
     reasons,
     record,
@@ -105,6 +112,13 @@ def test_a_schema_is_one_and_explains_itself(name: str) -> None:
         ("client-result", "properties outcome enum", contract.OUTCOMES),
         ("client-result", "properties stage enum", [*contract.STAGES, None]),
         ("instance", "$defs kind enum", FileKind),
+        ("images-build", "properties images items properties state enum", BuildState),
+        ("images-push", "properties images items properties state enum", PushState),
+        ("images-check", "properties checks items properties verdict enum", CheckVerdict),
+        ("clients-check", "properties checks items properties verdict enum", CheckVerdict),
+        ("images-reachable", "$defs answer properties state enum", FileState),
+        ("catalog-list", "$defs source properties kind enum", {*SourceKind} - {SourceKind.LOCAL}),
+        ("catalog-list", "$defs release properties product enum", PRODUCTS),
         (
             "run",
             "properties missing items properties category enum",
@@ -155,6 +169,12 @@ def test_an_offer_is_written_as_the_code_writes_it(name: str) -> None:
         ("run", "$defs image", run_json.ImageInfo, set()),
         ("run", "$defs read_back", run_json.ReadBack, set()),
         ("run", "$defs read_back", Versions, set()),
+        ("images-check", "properties versions anyOf 0", Versions, set()),
+        ("images-check", "", ImageReport, {"schema", "keeps_contract"}),
+        ("images-check", "properties checks items", Check, set()),
+        ("clients-check", "", ClientReport, {"schema", "keeps_contract"}),
+        ("clients-check", "properties checks items", Check, set()),
+        ("catalog-list", "$defs file", PackageFile, set()),
         ("scan", "$defs certificate", Certificate, set()),
         ("run", "$defs summary", run_json.RunSummary,
          {"outcomes", "views_compared", "disagreements", "taken_over"}),
@@ -333,6 +353,18 @@ def test_images_of_a_resumed_run_keep_the_schema() -> None:
         ("scan", "dh_bits DHE", []),
         ("scan", "weakest colour", ["red"]),
         ("scan", "mood", "good"),
+        ("images-list", "images 0 state", "gone"),
+        ("images-list", "images 0 bytes", 0),
+        ("images-build", "images 0 state", "unbuilt"),
+        ("images-build", "images 0 id", "latest"),
+        ("images-push", "images 0 digest", "sha256:1"),
+        ("images-check", "checks 0 verdict", "ok"),
+        ("images-check", "versions mood", "good"),
+        ("clients-check", "describe", None),
+        ("images-reachable", "branches 0 product", "stunnel"),
+        ("catalog-list", "records 0 kind", "package"),
+        ("catalog-list", "records 0 sources 0 sha256", "5a"),
+        ("catalog-list", "records 0 sources", []),
     ],
 )
 def test_what_is_wrong_is_refused(name: str, path: str, wrong: object) -> None:
