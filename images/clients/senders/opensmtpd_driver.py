@@ -99,7 +99,7 @@ class OpenSmtpd:
         text = make_configuration(request, port, self._version)
         root = self._template.make_root()
         try:
-            _fill_root(root, text, request)
+            fill_root(root, text, request)
             chroot = ["/usr/sbin/chroot", str(root)]
             command = [*chroot, SMTPD, "-d", "-v", "-f", "/etc/smtpd.conf"]
             process = Process(command, ENVIRONMENT, lambda _: None)
@@ -138,10 +138,13 @@ async def _put_into_queue(chroot: list[str], request: Request) -> None:
     raise RuntimeError(f"smtpctl took no message ({ended.status}): {ended.both_outputs}")
 
 
-def _fill_root(root: Path, text: str, request: Request) -> None:
+def fill_root(root: Path, text: str, request: Request) -> None:
+    """The files that smtpd has in its root beside the template's; ``text`` is its configuration."""
     os.link(root / CONTROL.lstrip("/"), root / SENDMAIL.lstrip("/"))
     (root / "etc/smtpd.conf").write_text(text)
     (root / "etc/mailname").write_text(f"{EHLO_NAME}\n")
+    # Its resolver, asr(3), asks the DNS before it reads /etc/hosts, and has no other setting.
+    (root / "etc/resolv.conf").write_text("lookup file\n")
     trusted = root / "etc/ssl/certs/ca-certificates.crt"
     trusted.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(request.ca_file, trusted)
