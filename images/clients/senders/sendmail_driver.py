@@ -42,6 +42,9 @@ def make_macros(request: Request, port: int, folder: str, options: list[str]) ->
         # However busy the machine is, no message is put off.
         "confQUEUE_LA": "10000",
         "confREFUSE_LA": "10000",
+        # What the DNS is asked nevertheless is given up soon: it knows no name of a lab.
+        "confTO_RESOLVER_RETRANS": "1s",
+        "confTO_RESOLVER_RETRY": "1",
         "confCACERT": request.ca_file,
         "confCACERT_PATH": str(Path(request.ca_file).parent),
         "confAUTH_MECHANISMS": "PLAIN LOGIN",
@@ -56,6 +59,8 @@ def make_macros(request: Request, port: int, folder: str, options: list[str]) ->
     lines = ["divert(-1)", "divert(0)dnl", "OSTYPE(`linux')dnl"]
     lines += [f"define(`{name}', `{value}')dnl" for name, value in defines.items()]
     lines += ["FEATURE(`nocanonify')dnl", "FEATURE(`accept_unqualified_senders')dnl"]
+    # Otherwise it looks for an address of IPv6 first, which /etc/hosts does not have.
+    lines += ["CLIENT_OPTIONS(`Family=inet')dnl"]
     if request.username is not None:
         lines += [f"FEATURE(`authinfo', `hash -o {folder}/authinfo')dnl"]
     if request.plaintext:
