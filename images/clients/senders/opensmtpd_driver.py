@@ -23,7 +23,8 @@ from programs import ENVIRONMENT, find_first, package_version
 SMTPD, CONTROL, SENDMAIL = "/usr/sbin/smtpd", "/usr/sbin/smtpctl", "/usr/sbin/sendmail"
 #: The configuration's language changed with 6.4 (smtpd.conf(5)).
 NEW_LANGUAGE = (6, 4)
-ENQUEUE_TRIES = 5
+#: On a busy machine it takes seconds until smtpd has read its configuration; till then EX_TEMPFAIL.
+ENQUEUE_TRIES, ENQUEUE_PAUSE = 40, 0.2
 OLD_SCHEMES = ("smtp+tls", "tls", "smtp")
 SCHEMES = ("smtp", "smtp+tls", "smtp+notls")
 #: smtpd -d -v: "mta delivery evpid=... result="Ok" stat="250 2.0.0 Ok: queued as 4F2"", and before
@@ -134,7 +135,7 @@ async def _put_into_queue(chroot: list[str], request: Request) -> None:
         ended = await run_program(command, ENVIRONMENT, given)
         if ended.status == 0:
             return
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(ENQUEUE_PAUSE)
     raise RuntimeError(f"smtpctl took no message ({ended.status}): {ended.both_outputs}")
 
 
