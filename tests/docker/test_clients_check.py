@@ -117,7 +117,7 @@ def test_a_driver_that_always_says_the_same_is_found_out(
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", [client.name for client in all_clients() if client.brings_python])
 def test_a_client_of_its_time_keeps_the_contract(name: str) -> None:
-    """Protects the clients of old suites, and the mail servers that send: no normal test has one."""
+    """Protects the clients of old suites, and the mail servers that send: nightly only."""
     exit_code, checks = check(name)
     failed = {name: one for name, one in checks.items() if one["verdict"] == "failed"}
     assert failed == {}

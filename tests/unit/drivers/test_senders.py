@@ -99,7 +99,7 @@ def test_sendmail_sends_all_to_the_relay_whatever_the_load() -> None:
     text = sendmail_driver.make_macros(LOGIN, 4000, "/tmp/x", ["O X=1"])
     assert "define(`RELAY_MAILER_ARGS', `TCP $h 4000')" in text
     assert "define(`confQUEUE_LA', `10000')" in text
-    assert "FEATURE(`authinfo', `hash -o /tmp/x/authinfo')" in text
+    assert "FEATURE(`authinfo', `text -z| -k0 -v1 -o /tmp/x/authinfo')" in text
     assert text.endswith("LOCAL_CONFIG\nO X=1\n")
     assert "access_db" in sendmail_driver.make_macros(
         replace(REQUEST, plaintext=True), 1, "/tmp/x", []
