@@ -24,7 +24,7 @@ from harness.errors import UsageError
 PRODUCTS = ("postfix", "openssl", "stunnel")
 
 #: The data files with clients.
-_CLIENT_FILES = ("clients", "runtime-clients")
+_CLIENT_FILES = ("clients", "runtime-clients", "sender-clients")
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _VERSION = re.compile(r"\d+(?:\.\d+)+[a-z]*(?:-[A-Za-z0-9]+)?")

@@ -11,6 +11,7 @@ from typing import Any
 import docker
 import pytest
 
+from harness.catalog.clients import all_clients
 from harness.images.recipes import base_recipe
 from harness.paths import images_dir
 from tests.docker.conftest import CLI, run_process
@@ -114,3 +115,13 @@ def test_a_driver_that_always_says_the_same_is_found_out(
     failed = {name for name, one in checks.items() if one["verdict"] == "failed"}
     assert failures <= failed, checks
     assert exit_code == 1
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", [client.name for client in all_clients() if client.brings_python])
+def test_a_client_of_its_time_keeps_the_contract(name: str) -> None:
+    """Protects the clients of old suites, and the mail servers that send: nightly only."""
+    exit_code, checks = check(name)
+    failed = {name: one for name, one in checks.items() if one["verdict"] == "failed"}
+    assert failed == {}
+    assert exit_code == 0

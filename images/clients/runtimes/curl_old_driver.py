@@ -65,8 +65,9 @@ class OldCurl(Curl):
     """The mailer."""
 
     async def describe(self) -> dict[str, Any]:
-        """What this is; it has no option for TLSv1.3."""
-        described = {**await super().describe(), "offers": ["TLSv1", "TLSv1.1", "TLSv1.2"]}
+        """What this is; it has no option for TLSv1.3. 14.04's OpenSSL has SSLv3."""
+        offers = ["SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2"]
+        described = {**await super().describe(), "offers": offers}
         if uses_gnutls():
             version = find_first(r"GnuTLS/(\S+)", ask_program(CURL, "--version"))
             described |= {"tls_library": "GnuTLS", "tls_version": f"GnuTLS {version}"}

@@ -24,7 +24,8 @@ class OldMsmtp(Msmtp):
     async def describe(self) -> dict[str, Any]:
         """What this is."""
         library = {"tls_version": f"GnuTLS {package_version('libgnutls26')}"}
-        return {**await super().describe(), **library, "offers": ["TLSv1", "TLSv1.1", "TLSv1.2"]}
+        offers = ["SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2"]
+        return {**await super().describe(), **library, "offers": offers}
 
     async def send_message(self, request: Request, port: int) -> Report:
         """Run msmtp once."""

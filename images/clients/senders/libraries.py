@@ -12,7 +12,7 @@ _OPENSSL = re.compile(rb"OpenSSL \d+\.\d+\.\d+[a-z]* +\d+ [A-Z][a-z]{2} \d{4}")
 
 def find_library(program: str, name: str) -> str:
     """The path of the shared library ``name`` that a program is linked to, ``libgnutls``; ""."""
-    linked = re.search(rf"^\s*{name}\.so\S* => (\S+)", ask_program("/usr/bin/ldd", program), re.M)
+    linked = re.search(rf"^\s*{name}\.so\S* => (/\S+)", ask_program("/usr/bin/ldd", program), re.M)
     return linked[1] if linked else ""
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from common.contract import EHLO_NAME, PROTOCOLS, Offer, Request, main
 from common.mailer import Incapable, Relayed, Report, find_refusal
@@ -82,8 +83,8 @@ def make_pairs(offer: Offer) -> str:
 
 
 def quote_part(text: str) -> str:
-    """A part of a URL."""
-    return "".join(char if char.isalnum() else f"%{ord(char):02X}" for char in text)
+    """A part of a URL. Of RFC 3986's unreserved characters, s-nail insists that none is quoted."""
+    return quote(text, safe="")
 
 
 class Mailx:

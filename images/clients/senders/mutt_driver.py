@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from common.contract import EHLO_NAME, PROTOCOLS, Request, main
+from common.contract import EHLO_NAME, Request, main
 from common.mailer import Incapable, Relayed, Report, find_refusal
 from description import describe_sender
 from libraries import read_gnutls_version
@@ -17,7 +17,8 @@ from programs import ask_program, find_first, run_mail_program
 
 #: mutt's program; packages of patched versions used to divert it.
 PROGRAMS = ("/usr/bin/mutt", "/usr/bin/mutt-org")
-#: mutt's own switches of versions, which it adds to a priority string.
+#: mutt's own switches of versions, which it adds to a priority string. That of SSLv3 is not used:
+#: from GnuTLS 3.6 on it has no effect.
 _SWITCHES = {
     "TLSv1": "ssl_use_tlsv1",
     "TLSv1.1": "ssl_use_tlsv1_1",
@@ -97,7 +98,7 @@ class Mutt:
         """What this is."""
         name = Path(self._program).name.partition("-")[0]
         version = find_first(r"(?:Neo)?Mutt (\S+)", ask_program(self._program, "-v"))
-        offers = [version for version in list_versions(self._gnutls) if version in PROTOCOLS]
+        offers = [version for version in list_versions(self._gnutls) if version in _SWITCHES]
         return describe_sender(name, version, self._library, offers)
 
     async def send_message(self, request: Request, port: int) -> Report:

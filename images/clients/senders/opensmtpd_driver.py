@@ -23,7 +23,8 @@ from programs import ENVIRONMENT, find_first, package_version
 SMTPD, CONTROL, SENDMAIL = "/usr/sbin/smtpd", "/usr/sbin/smtpctl", "/usr/sbin/sendmail"
 #: The configuration's language changed with 6.4 (smtpd.conf(5)).
 NEW_LANGUAGE = (6, 4)
-ENQUEUE_TRIES = 5
+#: On a busy machine it takes seconds until smtpd has read its configuration; till then EX_TEMPFAIL.
+ENQUEUE_TRIES, ENQUEUE_PAUSE = 40, 0.2
 OLD_SCHEMES = ("smtp+tls", "tls", "smtp")
 SCHEMES = ("smtp", "smtp+tls", "smtp+notls")
 #: smtpd -d -v: "mta delivery evpid=... result="Ok" stat="250 2.0.0 Ok: queued as 4F2"", and before
@@ -99,7 +100,7 @@ class OpenSmtpd:
         text = make_configuration(request, port, self._version)
         root = self._template.make_root()
         try:
-            _fill_root(root, text, request)
+            fill_root(root, text, request)
             chroot = ["/usr/sbin/chroot", str(root)]
             command = [*chroot, SMTPD, "-d", "-v", "-f", "/etc/smtpd.conf"]
             process = Process(command, ENVIRONMENT, lambda _: None)
@@ -134,14 +135,17 @@ async def _put_into_queue(chroot: list[str], request: Request) -> None:
         ended = await run_program(command, ENVIRONMENT, given)
         if ended.status == 0:
             return
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(ENQUEUE_PAUSE)
     raise RuntimeError(f"smtpctl took no message ({ended.status}): {ended.both_outputs}")
 
 
-def _fill_root(root: Path, text: str, request: Request) -> None:
+def fill_root(root: Path, text: str, request: Request) -> None:
+    """The files that smtpd has in its root beside the template's; ``text`` is its configuration."""
     os.link(root / CONTROL.lstrip("/"), root / SENDMAIL.lstrip("/"))
     (root / "etc/smtpd.conf").write_text(text)
     (root / "etc/mailname").write_text(f"{EHLO_NAME}\n")
+    # Its resolver, asr(3), asks the DNS before it reads /etc/hosts, and has no other setting.
+    (root / "etc/resolv.conf").write_text("lookup file\n")
     trusted = root / "etc/ssl/certs/ca-certificates.crt"
     trusted.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(request.ca_file, trusted)

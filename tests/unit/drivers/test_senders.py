@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import dma_driver
 import exim_old_driver
+import libraries
 import mailx_driver
 import mutt_driver
 import nullmailer_driver
@@ -97,7 +99,7 @@ def test_sendmail_sends_all_to_the_relay_whatever_the_load() -> None:
     text = sendmail_driver.make_macros(LOGIN, 4000, "/tmp/x", ["O X=1"])
     assert "define(`RELAY_MAILER_ARGS', `TCP $h 4000')" in text
     assert "define(`confQUEUE_LA', `10000')" in text
-    assert "FEATURE(`authinfo', `hash -o /tmp/x/authinfo')" in text
+    assert "FEATURE(`authinfo', `text -z| -k0 -v1 -o /tmp/x/authinfo')" in text
     assert text.endswith("LOCAL_CONFIG\nO X=1\n")
     assert "access_db" in sendmail_driver.make_macros(
         replace(REQUEST, plaintext=True), 1, "/tmp/x", []
@@ -235,3 +237,28 @@ def test_s_nails_variables_follow_its_age() -> None:
         mailx_driver.make_variables(
             replace(REQUEST, offer=Offer("TLSv1.3", "TLSv1.3")), 4000, (14, 8, 6)
         )
+
+
+def test_s_nails_url_quotes_what_must_be_quoted_and_nothing_else() -> None:
+    """Protects logins: 14.9.24 refuses a URL whose "-" is quoted, and 14.9.15 logs in to none."""
+    login = replace(LOGIN, username="web-shop@x", password="a-b_c.d~e:f/g")
+    mta = mailx_driver.make_variables(login, 4000, (14, 9, 24))["mta"]
+    assert mta == "smtp://web-shop%40x:a-b_c.d~e%3Af%2Fg@mx.test:4000"
+
+
+def test_a_library_that_is_not_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects descriptions: "libcrypto.so.1.0.0 => not found" names no file."""
+    monkeypatch.setattr(libraries, "ask_program", lambda *_: "\tlibcrypto.so.1.0.0 => not found\n")
+    assert libraries.find_library("/usr/sbin/dma", "libcrypto") == ""
+    assert libraries.read_openssl_version("/usr/sbin/dma") == "OpenSSL"
+
+
+def test_opensmtpd_asks_no_dns(tmp_path: Path) -> None:
+    """Protects its cells: asr(3) asks the DNS first, which does not know the relay's name."""
+    for name in ("usr/sbin/smtpctl", "etc/x", "run/ca.pem"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    request = replace(REQUEST, ca_file=str(tmp_path / "run/ca.pem"))
+    opensmtpd_driver.fill_root(tmp_path, "text", request)
+    assert (tmp_path / "etc/resolv.conf").read_text() == "lookup file\n"
+    assert (tmp_path / "etc/smtpd.conf").read_text() == "text"

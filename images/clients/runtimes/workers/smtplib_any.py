@@ -23,6 +23,8 @@ ALL_CIPHERS = "ALL:COMPLEMENTOFALL"
 HAS_CONTEXTS = hasattr(ssl, "SSLContext")
 HAS_MINIMUM = HAS_CONTEXTS and hasattr(ssl.SSLContext, "minimum_version")
 OPENSSL_1_1 = ssl.OPENSSL_VERSION_INFO >= (1, 1, 0)
+# The first of VERSIONS that the library can offer: Ubuntu's has SSLv3 in 14.04, and never again.
+LOWEST = 1 if ssl.OPENSSL_VERSION_INFO < (1, 0, 2) else 2
 
 
 class IncapableError(Exception):
@@ -228,7 +230,7 @@ def describe():
         "version": "Python " + platform.python_version(),
         "tls_library": "OpenSSL",
         "tls_version": ssl.OPENSSL_VERSION,
-        "offers": [version for version in VERSIONS[2:] if has_version(version)],
+        "offers": [version for version in VERSIONS[LOWEST:] if has_version(version)],
     }
 
 

@@ -14,7 +14,7 @@ function describe()
     $file = '/usr/share/php/Swift/VERSION';
     $version = is_file($file) ? trim(str_replace('Swift-', '', file_get_contents($file))) : $version;
     $package = trim((string) shell_exec('dpkg-query -W -f \'${Version}\' php-swiftmailer 2>/dev/null'));
-    return ['client' => 'swiftmailer', 'version' => 'Swift Mailer ' . ($package ?: $version) . ' on PHP ' . PHP_VERSION];
+    return ['client' => 'swiftmailer', 'version' => 'Swift Mailer ' . ($package ?: $version) . ' on PHP ' . PHP_VERSION, 'offers' => []];
 }
 
 /** What it reports of a reply: `Expected response code 250 but got code "535", with message "535 5.7.8 ..."`. */

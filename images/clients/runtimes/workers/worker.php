@@ -95,6 +95,7 @@ function take_warnings()
 require __DIR__ . "/{$argv[1]}.php";
 
 if (isset($argv[2]) && $argv[2] === '--describe') {
+    // A library that takes no offer describes that itself.
     echo json_encode(describe() + [
         'tls_library' => 'OpenSSL',
         'tls_version' => OPENSSL_VERSION_TEXT,
