@@ -31,8 +31,12 @@ _Filters = dict[str, str | list[str] | bool]
 
 #: Containers that are removed at a time: each waits for its processes to end.
 _REMOVALS = 8
-#: Seconds until all of a run can be removed; what killed runs left may wait for the next one.
-_REMOVAL_LIMIT, _LEFTOVER_LIMIT = 60.0, 5.0
+#: Seconds until all of a run can be removed.
+_REMOVAL_LIMIT = 60.0
+#: Seconds between two tries to remove a network that a dead session left in use.
+_PAUSE = 600.0
+#: Beside a dead session's lock file: when its network was in use.
+_TRIED = ".tried"
 #: For a client that only asks for the version of the engine's interface.
 _ANY_VERSION = "1.41"
 #: For one call to the engine, in seconds.
@@ -156,23 +160,35 @@ def remove_leftovers(client: docker.DockerClient, state_dir: Path) -> list[str]:
     """Remove what dead sessions of this machine left; return their ids.
 
     A session without a lock file was kept on purpose (``--keep``) or ended long ago: its containers
-    stay. A session whose lock file is there but not locked is dead.
+    stay. A session whose lock file is there but not locked is dead. The file stays until nothing is
+    left, since the engine may still start what the session asked for when it died.
     """
     dead, listed = [], set()
     for session in _list_sessions(client):
         path = state_dir / f"{session}.lock"
-        if path.exists() and _is_unlocked(path):
-            # The engine may still start what the session asked for when it died, or keep its
-            # network in use; neither is to keep this run from starting. The file stays, for the
-            # next run.
-            listed.add(path)
-            with suppress(APIError):
-                remove_labelled(client, {LABEL_RUN: session}, limit=_LEFTOVER_LIMIT)
-                dead.append(session)
+        if not path.exists() or not _is_unlocked(path):
+            continue
+        listed.add(path)
+        if _was_tried(path):
+            continue
+        try:
+            remove_labelled(client, {LABEL_RUN: session}, limit=0.0)
+            dead.append(session)
+        except APIError:
+            # A network that the engine calls in use must not keep this run from starting.
+            path.with_suffix(_TRIED).touch()
     for path in state_dir.glob("*.lock"):
         if path not in listed and _is_unlocked(path):
             path.unlink(missing_ok=True)
+            path.with_suffix(_TRIED).unlink(missing_ok=True)
     return dead
+
+
+def _was_tried(path: Path) -> bool:
+    """Whether a dead session's network was in use a short time ago: the engine takes its time."""
+    with suppress(OSError):
+        return time.time() < path.with_suffix(_TRIED).stat().st_mtime + _PAUSE
+    return False
 
 
 def remove_labelled(
@@ -181,25 +197,30 @@ def remove_labelled(
     """Remove the containers, then the images and networks, that carry all of these labels.
 
     An image has them that was made of such a container, and no other. What is still there, since
-    the engine was starting or removing it, is removed again, for ``limit`` seconds.
+    the engine was starting or removing it, is removed again for ``limit`` seconds.
     """
     filters: _Filters = {"label": [f"{key}={value}" for key, value in labels.items()]}
     end = time.monotonic() + limit
     while True:
         _remove_containers(client, filters)
-        for image in client.api.images(all=False, filters=filters):
+        for image in _list_images(client, filters):
             # One that another image was made from goes with that.
             with suppress(NotFound, APIError):
                 client.api.remove_image(image["Id"], force=True)
         in_use = _remove_networks(client, filters)
-        left = client.api.containers(all=True, filters=filters)
-        if not left and in_use is None:
+        if in_use is None and not client.api.containers(all=True, filters=filters):
             return
         if time.monotonic() > end:
             break
         time.sleep(0.2)
     if in_use is not None:
         raise in_use
+
+
+def _list_images(client: docker.DockerClient, filters: _Filters) -> list[Mapping[str, Any]]:
+    """A session's images, which have no tag: the engine takes seconds for hundreds that have one."""
+    images: list[Mapping[str, Any]] = client.api.images(filters={**filters, "dangling": True})
+    return images
 
 
 def _remove_containers(client: docker.DockerClient, filters: _Filters) -> None:
@@ -215,27 +236,31 @@ def _remove_containers(client: docker.DockerClient, filters: _Filters) -> None:
 
 
 def _remove_networks(client: docker.DockerClient, filters: _Filters) -> APIError | None:
-    """Remove networks; the engine's answer if one is in use.
-
-    It may list endpoints of removed containers, which are cut off for the next try.
-    """
+    """Remove networks, also those that list endpoints; the engine's answer if one is in use."""
     answer: APIError | None = None
     for network in client.api.networks(filters=filters):
         try:
-            client.api.remove_network(network["Id"])
+            _remove_network(client, network["Id"])
         except NotFound:
             continue
         except APIError as error:
             answer = error
-            _cut_off_endpoints(client, network["Id"])
     return answer
 
 
-def _cut_off_endpoints(client: docker.DockerClient, network: str) -> None:
-    with suppress(NotFound):
-        for endpoint in client.api.inspect_network(network).get("Containers") or {}:
+def _remove_network(client: docker.DockerClient, network: str) -> None:
+    try:
+        client.api.remove_network(network)
+    except NotFound:
+        raise
+    except APIError:
+        endpoints = client.api.inspect_network(network).get("Containers")
+        if not endpoints:
+            raise
+        for endpoint in endpoints:
             with suppress(NotFound, APIError):
                 client.api.disconnect_container_from_network(endpoint, network, force=True)
+        client.api.remove_network(network)
 
 
 def _list_sessions(client: docker.DockerClient) -> set[str]:
@@ -244,7 +269,7 @@ def _list_sessions(client: docker.DockerClient) -> set[str]:
     resources: list[Mapping[str, Any]] = [
         *client.api.containers(all=True, filters=filters),
         *client.api.networks(filters=filters),
-        *client.api.images(filters=filters),
+        *_list_images(client, filters),
     ]
     return {resource["Labels"][LABEL_RUN] for resource in resources}
 
