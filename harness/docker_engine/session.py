@@ -218,7 +218,7 @@ def remove_labelled(
 
 
 def _list_images(client: docker.DockerClient, filters: _Filters) -> list[Mapping[str, Any]]:
-    """A session's images, which have no tag: the engine takes seconds for hundreds that have one."""
+    """A session's images, which have no tag; to list hundreds of tagged ones takes seconds."""
     images: list[Mapping[str, Any]] = client.api.images(filters={**filters, "dangling": True})
     return images
 
