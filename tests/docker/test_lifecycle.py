@@ -13,6 +13,8 @@ import pytest
 
 from harness.catalog.cells import is_control
 from harness.clients.controls import FORBIDDING, PERMISSIVE
+from harness.docker_engine.session import DockerSession
+from harness.images.pruning import our_images
 from harness.observations.run_folder import RunData, load_run
 from harness.reports.problems import missing_configurations
 from tests.docker.conftest import CLI, leftovers, run_process
@@ -144,6 +146,34 @@ def test_a_killed_run_is_swept_at_the_next_start_and_can_go_on(
 def scenarios_of(cells: Iterable[str]) -> set[str]:
     """The scenarios of cells that are no controls'."""
     return {cell.split("/")[1] for cell in cells if not is_control(cell)}
+
+
+def test_what_the_engine_makes_for_a_dead_session_later_goes_at_a_later_start(
+    tmp_path: Path, engine: docker.DockerClient
+) -> None:
+    """Protects the machine from containers that a busy engine starts after a run was killed.
+
+    The dead session's lock file stays until a start finds nothing of it. Containers of others on
+    its network do not keep the network.
+    """
+    with DockerSession(engine, state_dir=tmp_path) as dead:
+        lock, labels = tmp_path / f"{dead.id}.lock", dead.labels
+        copy = lock.read_bytes()
+    image = next(i for i in our_images(engine) if i.reference.startswith("postfix-matrix/dns"))
+    other = engine.containers.create(image.id, name=f"other-{dead.id}")
+    try:
+        for _ in range(2):
+            lock.write_bytes(copy)
+            network = engine.networks.create(f"postfix-matrix-{dead.id}", labels=labels)
+            network.connect(other)
+            engine.containers.create(image.id, labels=labels)
+            with DockerSession(engine, state_dir=tmp_path):
+                assert leftovers(engine, dead.id) == []
+            assert lock.exists()
+        with DockerSession(engine, state_dir=tmp_path):
+            assert not lock.exists()
+    finally:
+        other.remove(force=True)
 
 
 def test_a_run_does_not_touch_another_living_one(tmp_path: Path) -> None:
