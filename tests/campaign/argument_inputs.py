@@ -99,7 +99,7 @@ _SPECIAL: dict[str, tuple[str, ...]] = {
     "--base-url": ("example.org", "ftp://x/", "https://u:p@x/", "https://x/?q", "//x", "https://"),
     "--licence": ("no such licence", "CC BY 4.0", "<b>"),
     "--sha256": ("abc", "g" * 64, "0" * 63, "0" * 65),
-    "--url": ("nowhere", "ftp://x", "http://", "file:///etc/passwd"),
+    "--url": ("nowhere", "ftp://x", "http://", "https://"),
     "--var": ("x", "=x", "1=x", "a b=c", "a-b=c"),
     "--base": ("nowhere", "main.cf", "folder", "Stock"),
     "--config": ("nowhere", "loop", "folder", "dangling"),
@@ -272,7 +272,7 @@ def _spoil_command(base: CommandBase, generator: random.Random) -> Iterator[Camp
 def _misspell(name: str, generator: random.Random) -> str:
     """A name with one letter more, less or another, which is no beginning of it."""
     at = generator.randrange(3 if name.startswith("--") else 1, len(name))
-    letter = generator.choice("qxzjv")
+    letter = generator.choice("qxzjv".replace(name[at], ""))
     return generator.choice((name[:at] + letter + name[at:], name[:at] + letter + name[at + 1 :]))
 
 
