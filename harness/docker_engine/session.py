@@ -33,7 +33,8 @@ _Filters = dict[str, str | list[str] | bool]
 _REMOVALS = 8
 #: Seconds until all of a run can be removed.
 _REMOVAL_LIMIT = 60.0
-#: Seconds between two tries to remove a network that a dead session left in use.
+#: Seconds between two tries to remove a network that a dead session left in use, and for which a
+#: dead session's lock file stays.
 _PAUSE = 600.0
 #: Beside a dead session's lock file: when its network was in use.
 _TRIED = ".tried"
@@ -146,8 +147,9 @@ class DockerSession:
         try:
             if not self.keep:
                 with engine_errors("removing the run's containers and network"):
-                    remove_labelled(self.client, {LABEL_RUN: self.id})
-            # Only now: after a lock file that is not locked, the next session removes the rest.
+                    if not remove_labelled(self.client, {LABEL_RUN: self.id}):
+                        # After a lock file that is not locked, the next session removes the rest.
+                        return
             self._lock_path(self.id).unlink(missing_ok=True)
         finally:
             self._lock.release()
@@ -161,7 +163,7 @@ def remove_leftovers(client: docker.DockerClient, state_dir: Path) -> list[str]:
 
     A session without a lock file was kept on purpose (``--keep``) or ended long ago: its containers
     stay. A session whose lock file is there but not locked is dead. The file stays until nothing is
-    left, since the engine may still start what the session asked for when it died.
+    left, and for some minutes, since the engine may still start what the session asked for.
     """
     dead, listed = [], set()
     for session in _list_sessions(client):
@@ -169,7 +171,9 @@ def remove_leftovers(client: docker.DockerClient, state_dir: Path) -> list[str]:
         if not path.exists() or not _is_unlocked(path):
             continue
         listed.add(path)
-        if _was_tried(path):
+        if _is_young(path.with_suffix(_TRIED)):
+            # The engine takes its time to say no once more.
+            _remove_containers(client, {"label": [f"{LABEL_RUN}={session}"]})
             continue
         try:
             remove_labelled(client, {LABEL_RUN: session}, limit=0.0)
@@ -178,26 +182,34 @@ def remove_leftovers(client: docker.DockerClient, state_dir: Path) -> list[str]:
             # A network that the engine calls in use must not keep this run from starting.
             path.with_suffix(_TRIED).touch()
     for path in state_dir.glob("*.lock"):
-        if path not in listed and _is_unlocked(path):
-            path.unlink(missing_ok=True)
-            path.with_suffix(_TRIED).unlink(missing_ok=True)
+        if path not in listed and not _is_young(path):
+            _remove_unlocked(path)
     return dead
 
 
-def _was_tried(path: Path) -> bool:
-    """Whether a dead session's network was in use a short time ago: the engine takes its time."""
+def _is_young(path: Path) -> bool:
+    """Whether a file was written a short time ago."""
     with suppress(OSError):
-        return time.time() < path.with_suffix(_TRIED).stat().st_mtime + _PAUSE
+        return time.time() < path.stat().st_mtime + _PAUSE
     return False
+
+
+def _remove_unlocked(path: Path) -> None:
+    """Remove a lock file, unless it is locked; a new session cannot lock it meanwhile."""
+    lock = FileLock(path)
+    with suppress(Timeout), lock.acquire(blocking=False):
+        path.unlink(missing_ok=True)
+        path.with_suffix(_TRIED).unlink(missing_ok=True)
 
 
 def remove_labelled(
     client: docker.DockerClient, labels: Mapping[str, str], limit: float = _REMOVAL_LIMIT
-) -> None:
+) -> bool:
     """Remove the containers, then the images and networks, that carry all of these labels.
 
     An image has them that was made of such a container, and no other. What is still there, since
-    the engine was starting or removing it, is removed again for ``limit`` seconds.
+    the engine was starting or removing it, is removed again for ``limit`` seconds. Whether nothing
+    is left.
     """
     filters: _Filters = {"label": [f"{key}={value}" for key, value in labels.items()]}
     end = time.monotonic() + limit
@@ -209,12 +221,13 @@ def remove_labelled(
                 client.api.remove_image(image["Id"], force=True)
         in_use = _remove_networks(client, filters)
         if in_use is None and not client.api.containers(all=True, filters=filters):
-            return
+            return True
         if time.monotonic() > end:
             break
         time.sleep(0.2)
     if in_use is not None:
         raise in_use
+    return False
 
 
 def _list_images(client: docker.DockerClient, filters: _Filters) -> list[Mapping[str, Any]]:

@@ -7,7 +7,6 @@ Pulled images and the build cache are never removed either.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,10 +37,10 @@ def our_images(client: docker.DockerClient) -> list[TaggedImage]:
     """All of our tags that the engine has, sorted."""
     # docker-py's own list() asks for each image once more; some may have been removed by then.
     images = [
-        TaggedImage(tag, image["Id"], image["Size"], labels)
+        TaggedImage(tag, image["Id"], image["Size"], image["Labels"] or {})
         for image in client.api.images(filters={"reference": f"{REPOSITORY}/*"})
-        for tag, labels in itertools.product(image["RepoTags"] or (), (image["Labels"] or {},))
-        if is_ours(tag, labels)
+        for tag in image["RepoTags"] or ()
+        if is_ours(tag, image["Labels"] or {})
     ]
     return sorted(images, key=lambda image: image.reference)
 

@@ -185,10 +185,12 @@ class Connections:
         if connection.sent:
             self._concurrency.note_reply(time.monotonic() - connection.sent)
             connection.sent = 0.0
-        elif connection.began:
+        answer = connection.dialogue.take_data(data)
+        # postscreen(8) sends the first line of its greeting at once, and the last one later.
+        if connection.began and isinstance(answer, bytes):
             self._concurrency.note_greeting(time.monotonic() - connection.began)
             connection.began = 0.0
-        return connection.dialogue.take_data(data)
+        return answer
 
     def _handle_failure(self, connection: _Connection, error: NotMeasuredError) -> None:
         """Try again later, with fewer connections: the server may not allow more."""

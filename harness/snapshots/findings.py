@@ -43,7 +43,7 @@ _MEANINGS = {
     Finding.FLAKY: "different once, and not when it was measured again",
     Finding.UNCONFIRMED: "different once, and it could not be measured again",
     Finding.KNOWN: "fails as a known failure says",
-    Finding.NOT_CHECKED: "recorded, and not measured now",
+    Finding.NOT_CHECKED: "in one of the two only, or without a result in one",
     Finding.SAME: "as recorded",
 }
 #: Findings in which a cell has another result than the recorded one.

@@ -228,3 +228,6 @@ class LastingShell:
             # Another thread may have done it.
             if self._shell is lost and not self._is_closed:
                 self._shell = lost.replace()
+            if self._is_closed:
+                # Closed while another one was opened.
+                self._shell.close()

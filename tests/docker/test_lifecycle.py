@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import time
@@ -14,7 +15,8 @@ import pytest
 from harness.catalog.cells import is_control
 from harness.clients.controls import FORBIDDING, PERMISSIVE
 from harness.docker_engine.session import DockerSession
-from harness.images.pruning import our_images
+from harness.images import recipes
+from harness.images.image_builder import ImageBuilder
 from harness.observations.run_folder import RunData, load_run
 from harness.reports.problems import missing_configurations
 from tests.docker.conftest import CLI, leftovers, run_process
@@ -149,18 +151,18 @@ def scenarios_of(cells: Iterable[str]) -> set[str]:
 
 
 def test_what_the_engine_makes_for_a_dead_session_later_goes_at_a_later_start(
-    tmp_path: Path, engine: docker.DockerClient
+    tmp_path: Path, engine: docker.DockerClient, builder: ImageBuilder
 ) -> None:
     """Protects the machine from containers that a busy engine starts after a run was killed.
 
-    The dead session's lock file stays until a start finds nothing of it. Containers of others on
-    its network do not keep the network.
+    The dead session's lock file stays until some minutes after it. Containers of others on its
+    network do not keep the network.
     """
     with DockerSession(engine, state_dir=tmp_path) as dead:
         lock, labels = tmp_path / f"{dead.id}.lock", dead.labels
         copy = lock.read_bytes()
-    image = next(i for i in our_images(engine) if i.reference.startswith("postfix-matrix/dns"))
-    other = engine.containers.create(image.id, name=f"other-{dead.id}")
+    image = builder.ensure(recipes.dns_recipe())
+    other = engine.containers.run(image.id, ["60"], entrypoint="sleep", detach=True)
     try:
         for _ in range(2):
             lock.write_bytes(copy)
@@ -170,6 +172,9 @@ def test_what_the_engine_makes_for_a_dead_session_later_goes_at_a_later_start(
             with DockerSession(engine, state_dir=tmp_path):
                 assert leftovers(engine, dead.id) == []
             assert lock.exists()
+        with DockerSession(engine, state_dir=tmp_path):
+            assert lock.exists()
+        os.utime(lock, (0, 0))
         with DockerSession(engine, state_dir=tmp_path):
             assert not lock.exists()
     finally:

@@ -103,6 +103,7 @@ export function CellTable({ cells, table, heads, index, onOpen }: GridProps) {
   const place = active && table.rows[active[0]]?.cells[active[1]] >= 0 ? active
     : firstPlace(table, lines, shown);
   const step = useRef<{ from: HTMLElement; to: [number, number] } | null>(null);
+  useLayoutEffect(() => { step.current = null; }, [table]);
   useLayoutEffect(() => {
     if (!step.current) return;
     const [row, column] = step.current.to;
