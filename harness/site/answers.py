@@ -197,6 +197,12 @@ def since_lines(index: SiteIndex, client: str) -> list[str]:
     ][:_MOST_SINCE]
 
 
+def _label_delivery(shown: Observation) -> str:
+    if shown.is_simulated:
+        return describe_result(shown)
+    return "delivers" if delivers(shown) else f"does not ({describe_result(shown)})"
+
+
 def _since_sentences(index: SiteIndex, client: str) -> Iterator[tuple[str, list[str]]]:
     """By service: since which versions a client, as its user runs it, delivers by default."""
     for service in index.services:
@@ -209,7 +215,7 @@ def _since_sentences(index: SiteIndex, client: str) -> Iterator[tuple[str, list[
             shown = index.observation(row)
             label = None
             if shown.outcome not in UNOBSERVED:
-                label = "delivers" if delivers(shown) else f"does not ({describe_result(shown)})"
+                label = _label_delivery(shown)
             postfix, openssl = image_versions(index.content.state.image(build))
             points.append(LabelledBuild(build, postfix, openssl, label, kind_of_build(build)))
         if points:

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harness.catalog.aliases import software_names
+from harness.catalog.cells import is_simulated
 from harness.scenarios.claims import BASELINE
 from harness.site.addresses import link_segment, page_link, path_segment
 from harness.site.changes import list_changes, nights, read_night
@@ -85,6 +86,7 @@ class SitePages:
                 "clients": len(index.clients),
                 "builds": len(index.builds),
                 "scenarios": len(index.scenarios),
+                "simulated": sum(map(is_simulated, index.clients)),
             },
             night=read_night(*shown) if shown and len(self._content.state.runs) > 1 else None,
             table=self._verdict_table(),

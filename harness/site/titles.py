@@ -112,6 +112,8 @@ def client_about(name: str, image: ImageInfo | None) -> str:
     if name in _catalog_texts():
         return _catalog_texts()[name]
     described = described_by(image)
+    if described.get("simulated"):
+        return f"{described.get('tls_version') or 'a recorded hello'}, simulated"
     parts = [str(described.get(key) or "") for key in ("client", "version", "tls_version")]
     return " ".join(part for part in parts if part)
 

@@ -184,7 +184,7 @@ def test_the_commands_record_check_and_update(tmp_path: Path) -> None:
         cwd=tmp_path,
     )  # fmt: skip
     assert first.returncode == 0, first.stderr
-    assert first.stdout == "s.json: 2 cells of 1 builds, in 2 rows\n"
+    assert first.stdout == "s.json: 2 cells of 1 build, in 2 rows\n"
     assert faults("snapshot", json.loads((tmp_path / "s.json").read_text())) == []
     (tmp_path / "main.cf").write_text(GOOD.replace("!TLSv1.1\n", "!TLSv1.1, !TLSv1.3\n"))
     red = run_command("check", "s.json", "-q", "--format", "json", "--junit", "j.xml", cwd=tmp_path)
