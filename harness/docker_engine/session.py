@@ -97,8 +97,9 @@ def engine_errors(what: str) -> Iterator[None]:
 
 
 def discard_container(container: Any) -> None:
-    """Remove a container, running or not; what an engine that does not answer leaves is removed
-    with the session.
+    """Remove a container, running or not.
+
+    What an engine that does not answer leaves is removed with the session whose label it has.
     """
     with suppress(DockerException, RequestException):
         container.remove(force=True, v=True)
