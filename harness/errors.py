@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
+from harness.counts import format_count
+
 #: Longer names than this are compared with none: they are no slip of the hand.
 _LONGEST_NAME = 80
 
@@ -156,7 +158,7 @@ class FileErrors(UsageError):
         """``subject`` and its verb begin the message: "the scenarios have"."""
         # A union of types gives the same error for each of its members.
         self.errors = tuple({str(error): error for error in errors}.values())
-        count = f"{len(self.errors)} error{'s' if len(self.errors) != 1 else ''}"
+        count = format_count(len(self.errors), "error")
         lines = [f"- {error.what}" for error in self.errors[:MOST_ERRORS]]
         if len(self.errors) > MOST_ERRORS:
             lines.append(f"- and {len(self.errors) - MOST_ERRORS} more")

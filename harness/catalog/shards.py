@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.catalog.costs import Costs, PartCosts, measured_costs
 from harness.catalog.plan import Plan, Scope
+from harness.counts import format_count
 from harness.errors import UsageError
 
 
@@ -129,8 +130,3 @@ def _restrict_plan(plan: Plan, builds: Iterable[str], scenarios: Iterable[str]) 
 def _restrict_scope(scope: Scope, builds: Sequence[str]) -> Scope:
     kept = tuple(build for build in scope.builds if build in builds)
     return replace(scope, builds=() if set(kept) == set(builds) else kept)
-
-
-def format_count(number: int, noun: str) -> str:
-    """``1 shard``, or ``2 shards``."""
-    return f"{number} {noun}{'s' if number != 1 else ''}"

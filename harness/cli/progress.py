@@ -14,9 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from harness.catalog.cells import is_control
-from harness.catalog.shards import format_count
 from harness.cli.activities import Activities, Activity
 from harness.cli.output import HarmlessConsole
+from harness.counts import format_count
 from harness.observations.record import Outcome
 from harness.run.events import BuildBegun, Event, Missing, Notice, Planned, Seen, Step
 

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.counts import format_count
 from harness.diagnosis.engine_checks import EngineAnswers
 from harness.diagnosis.machine_finding import MachineFinding, MachineStanding
 
@@ -61,7 +62,7 @@ def check_memory(answers: EngineAnswers) -> MachineFinding:
     if answers.client is None:
         return MachineFinding("memory", MachineStanding.UNKNOWN, "no engine reports its memory")
     memory, cores = int(answers.info.get("MemTotal") or 0), int(answers.info.get("NCPU") or 0)
-    text = f"{format_size(memory)} and {cores} {'core' if cores == 1 else 'cores'}"
+    text = f"{format_size(memory)} and {format_count(cores, 'core')}"
     if memory < _LEAST_MEMORY:
         return MachineFinding(
             "memory",

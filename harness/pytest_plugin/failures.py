@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from harness.counts import format_count
 from harness.observations.run_folder import RunData
 from harness.plain_text import escape_controls
 from harness.reports.evidence_command import evidence_command
@@ -49,7 +50,7 @@ def describe_unmeasured(cells: Iterable[UnmeasuredCell]) -> list[str]:
 
 def count_more(number: int) -> str:
     """`` (and 3 more cells)``; "" for none."""
-    return f" (and {number} more cell{'s' if number > 1 else ''})" if number > 0 else ""
+    return f" (and {format_count(number, 'more cell')})" if number > 0 else ""
 
 
 def _indent_lines(lines: Iterable[str]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
-from harness.catalog.shards import format_count
+from harness.counts import format_count
 from harness.observations.project_url import project_url
 from harness.observations.run_folder import RunData
 from harness.observations.run_json import ScenarioInfo
@@ -51,7 +51,7 @@ def _name_tool(data: RunData) -> str:
 
 def _answer_sentences(data: RunData, verdict: ScenarioVerdict) -> Iterator[str]:
     measured = [build for build in verdict.builds if build.verdict is not Verdict.UNMEASURED]
-    count = f"{len(measured)} build{'' if len(measured) == 1 else 's'} of Postfix and OpenSSL"
+    count = f"{format_count(len(measured), 'build')} of Postfix and OpenSSL"
     claim = escape_markdown(data.run.scenarios[verdict.scenario].claim)
     yield f"Claim: {claim}"
     if verdict.verdict is Verdict.DEPENDS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from harness.counts import format_count
 from harness.reports.comparison_report import (
     ComparisonReport,
     describe_blame,
@@ -34,7 +35,7 @@ def comparison_markdown(report: ComparisonReport, most: int = MOST_BYTES) -> str
     if kept:
         lines += ["| | where | clients | what |", "|:--|:--|:--|:--|", *kept]
     if left := len(rows) - len(kept):
-        lines += ["", f"{left} more group{'s' if left > 1 else ''} left out."]
+        lines += ["", f"{format_count(left, 'more group')} left out."]
     return "\n".join([*lines, *tail]).rstrip() + "\n"
 
 

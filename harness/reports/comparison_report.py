@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from harness.counts import format_count
 from harness.errors import FileLocation
 from harness.observations.record import Outcome
 from harness.observations.run_folder import RunData
@@ -174,13 +175,13 @@ def describe_cells(group: FindingGroup) -> str:
     """The group's first cell, and how many there are besides."""
     first = group.cells[0].place
     more = len(group.cells) - 1
-    others = f", and {more} more cell{'s' if more > 1 else ''}" if more else ""
+    others = f", and {format_count(more, 'more cell')}" if more else ""
     return f"{first.client} {first.offer}{others}"
 
 
 def describe_blame(blame: Blame, locate: Locate) -> Iterator[str]:
     """A cause in sentences: what it is, then what shows it."""
-    cells = f"{len(blame.cells)} cell{'s' if len(blame.cells) != 1 else ''}"
+    cells = format_count(len(blame.cells), "cell")
     match blame.kind:
         case BlameKind.SETTINGS:
             for change in blame.settings:
@@ -202,7 +203,7 @@ def describe_counts(counts: Mapping[Finding, int]) -> str:
     total = sum(counts.values())
     ordered = [Finding.SAME, *(f for f in Finding if f is not Finding.SAME)]
     listed = ", ".join(f"{counts[finding]} {finding}" for finding in ordered if finding in counts)
-    return f"{total} cell{'s' if total != 1 else ''}: {listed or 'nothing to compare'}"
+    return f"{format_count(total, 'cell')}: {listed or 'nothing to compare'}"
 
 
 def describe_strength(mutants: Sequence[MutantResult]) -> str:
@@ -246,7 +247,7 @@ def describe_mutant(mutant: MutantResult, locate: Locate) -> str:
     if not mutant.changed:
         return f"{text} ({mutant.why})"
     first, more = mutant.changed[0], len(mutant.changed) - 1
-    others = f", and {more} more cell{'s' if more > 1 else ''}" if more else ""
+    others = f", and {format_count(more, 'more cell')}" if more else ""
     return f"{text}: {first.build}, {first.client} {first.offer}{others}"
 
 

@@ -15,6 +15,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from harness.catalog.cells import is_control
+from harness.counts import format_count
 from harness.observations.record import Observation
 from harness.observations.run_folder import RunData
 from harness.reports.grid import BASELINE, Grid, GridCell, Row, ScenarioGrid, ServiceTable
@@ -174,26 +175,29 @@ class Differences:
         if not compared:
             finding = f"Not compared with {BASELINE}: no cell has a result under both"
         elif self.differing:
-            finding = f"Differs from {BASELINE} in {self.differing} of {_count_cells(compared)}"
+            finding = (
+                f"Differs from {BASELINE} in {self.differing} of {format_count(compared, 'cell')}"
+            )
             finding += f" ({self._differing_places()})"
         else:
             finding = (
-                f"The same as {BASELINE} in all {_count_cells(compared)}, "
+                f"The same as {BASELINE} in all {format_count(compared, 'cell')}, "
                 "with these clients and offers"
             )
         parts = [finding]
         if unmeasured := self.count(DifferenceStanding.UNMEASURED):
-            parts.append(f"{_count_cells(unmeasured)} not measured here")
+            parts.append(f"{format_count(unmeasured, 'cell')} not measured here")
         unobserved = sum(
             comparison.standing is DifferenceStanding.UNCOMPARED and bool(comparison.unobserved)
             for comparison in self.cells.values()
         )
         if uncompared := self.count(DifferenceStanding.UNCOMPARED) - unobserved:
-            parts.append(f"{_count_cells(uncompared)} measured here and not under {BASELINE}")
-        if unobserved:
             parts.append(
-                f"{_count_cells(unobserved)} not compared: a time-out, or an error of the harness"
+                f"{format_count(uncompared, 'cell')} measured here and not under {BASELINE}"
             )
+        if unobserved:
+            count = format_count(unobserved, "cell")
+            parts.append(f"{count} not compared: a time-out, or an error of the harness")
         return "; ".join(parts) + "."
 
     def _differing_places(self) -> str:
@@ -281,7 +285,3 @@ def _compare_cells(cell: GridCell, other: GridCell | None) -> BaselineComparison
 def _describe_appearance(observation: Observation | None) -> tuple[str, str, bool]:
     disagrees = observation is not None and observation.agree is False
     return outcome_of(observation), short_word(observation), disagrees
-
-
-def _count_cells(number: int) -> str:
-    return f"{number} cell" if number == 1 else f"{number} cells"

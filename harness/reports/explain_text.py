@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from harness.counts import format_count
 from harness.observations.record import Outcome
 from harness.observations.run_folder import RunData
 from harness.plain_text import escape_controls
@@ -66,8 +67,8 @@ def _grouped_lines(explanation: Explanation, grouped: Sequence[LinePart]) -> Ite
             cells = max(effect.removed.same for effect in idle)
             yield ""
             yield from wrap_text(
-                f"No observable effect ({_count_of(len(idle), 'line')}; the "
-                f"{_count_of(cells, 'cell')} are the same without each): {_join_names(idle)}"
+                f"No observable effect ({format_count(len(idle), 'line')}; the "
+                f"{format_count(cells, 'cell')} are the same without each): {_join_names(idle)}"
             )
     reasons: dict[str, list[LineEffect]] = {}
     for effect in explanation.lines:
@@ -76,10 +77,8 @@ def _grouped_lines(explanation: Explanation, grouped: Sequence[LinePart]) -> Ite
     if reasons:
         yield ""
         names = "; ".join(f"{_join_names(lines)} ({why})" for why, lines in reasons.items())
-        count = sum(map(len, reasons.values()))
-        yield from wrap_text(
-            f"Left out ({_count_of(count, 'line')}), since they cannot affect the results: {names}."
-        )
+        count = format_count(sum(map(len, reasons.values())), "line")
+        yield from wrap_text(f"Left out ({count}), since they cannot affect the results: {names}.")
 
 
 def _join_names(effects: Sequence[LineEffect]) -> str:
@@ -119,9 +118,8 @@ def _changes_on(compared: Compared, service: str) -> list[Change]:
 
 def _describe_whole(whole: Compared) -> str:
     if whole.changes:
-        return (
-            f"{_count_of(len(whole.changes), 'cell')} of {len(whole.changes) + whole.same} change"
-        )
+        changed = format_count(len(whole.changes), "cell")
+        return f"{changed} of {len(whole.changes) + whole.same} change"
     return f"no cell of {whole.same} changes" if whole.same else "not compared"
 
 
@@ -148,22 +146,20 @@ def _describe_line(
 
 
 def _describe_no_effect(effect: LineEffect) -> str:
-    cells = effect.removed.same
+    cells = format_count(effect.removed.same, "cell")
     if effect.alone is None:
-        return f"the {_count_of(cells, 'cell')} are the same without it"
-    return (
-        f"the {_count_of(cells, 'cell')} are the same without it, and with it alone as without all"
-    )
+        return f"the {cells} are the same without it"
+    return f"the {cells} are the same without it, and with it alone as without all"
 
 
 def _explain_unmeasured(removed: Compared) -> str:
     """Why nothing is known about a line."""
     parts = []
     if removed.unmeasured or not removed.unsteady:
-        parts.append(f"{_count_of(removed.unmeasured, 'cell')} without a result")
+        parts.append(f"{format_count(removed.unmeasured, 'cell')} without a result")
     if removed.unsteady:
         parts.append(
-            f"{_count_of(removed.unsteady, 'cell')} changed once, and not when measured again"
+            f"{format_count(removed.unsteady, 'cell')} changed once, and not when measured again"
         )
     return "; ".join(parts)
 
@@ -197,7 +193,7 @@ def _describe_places(compared: Compared, builds: Sequence[str]) -> str:
     changed = dict.fromkeys(change.build for change in compared.changes)
     every = len(changed) == len(builds)
     where = _describe_builds(builds) if every else f"on {', '.join(changed)} only"
-    return f"{_count_of(len(compared.changes), 'cell')} change: {places}; {where}"
+    return f"{format_count(len(compared.changes), 'cell')} change: {places}; {where}"
 
 
 def _example_lines(changes: Sequence[Change]) -> Iterator[str]:
@@ -238,7 +234,3 @@ def _service_texts(data: RunData, explanation: Explanation) -> list[str]:
 
 def _measured_builds(data: RunData, scenario: str) -> set[str]:
     return {cell.build for cell in data.observations if cell.scenario == scenario}
-
-
-def _count_of(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from harness.catalog.cells import is_control
+from harness.counts import format_count
 from harness.observations.record import Outcome
 from harness.observations.run_folder import RunData
 from harness.observations.run_json import Missing, UnavailableCategory
@@ -89,21 +90,18 @@ def missing_configurations(data: RunData) -> tuple[str, ...]:
     # An instance of an earlier version does not have the key, and was kept after its check.
     unchecked = sum(instance.get("checked") is False for instance in kept)
     sentences = []
+    every = format_count(len(instances), "Postfix instance")
     if lost:
         sentences.append(
-            f"the configuration of {lost} of {_count_instances(len(instances))} is not in the "
+            f"the configuration of {lost} of {every} is not in the "
             "run folder: a stopped run of an earlier version kept none, or the file is lost"
         )
     if unchecked:
         sentences.append(
-            f"'postfix check' did not run for {unchecked} of {_count_instances(len(instances))}: "
+            f"'postfix check' did not run for {unchecked} of {every}: "
             "it follows an instance's last cell"
         )
     return tuple(sentences)
-
-
-def _count_instances(number: int) -> str:
-    return f"{number} Postfix instance" if number == 1 else f"{number} Postfix instances"
 
 
 def _error_lines(data: RunData) -> Iterator[str]:

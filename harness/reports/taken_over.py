@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.catalog.cells import is_control
+from harness.counts import format_count
 from harness.observations.record import Observation, TakenOver
 
 
@@ -39,11 +40,9 @@ def describe_taken(counts: tuple[TakenCount, ...]) -> str:
     if not counts:
         return ""
     cells, controls = (sum(c.cells for c in counts), sum(c.controls for c in counts))
-    parts = [format_number(cells, "cell")] if cells else []
+    parts = [format_count(cells, "cell")] if cells else []
     if controls:
-        parts.append(
-            f"{controls} of controls" if cells else format_number(controls, "control cell")
-        )
+        parts.append(f"{controls} of controls" if cells else format_count(controls, "control cell"))
     times = list(dict.fromkeys(format_time(count.measured) for count in counts))
     when = f"of {times[0]} UTC" if len(times) == 1 else f"of {times[0]} to {times[-1]} UTC"
     runs = f"run {counts[0].run}" if len(counts) == 1 else f"{len(counts)} runs"
@@ -71,8 +70,3 @@ def taken_data(observations: Iterable[Observation]) -> list[dict[str, Any]]:
 def format_time(text: str) -> str:
     """``2026-11-30 12:43`` from an ISO 8601 time."""
     return text[:16].replace("T", " ")
-
-
-def format_number(number: int, noun: str) -> str:
-    """``1 cell``, ``2 cells``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -13,6 +13,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from harness.counts import format_count
 from harness.observations.run_folder import RunData
 from harness.plain_text import escape_controls
 from harness.reports.cell_detail import show_cell
@@ -151,7 +152,7 @@ def _print_heading(
 
 def _print_cipher_changes(comparison: Differences, console: Console) -> None:
     for (before, after), times in comparison.cipher_changes.items():
-        where = f"{times} cell{'s' if times > 1 else ''}"
+        where = format_count(times, "cell")
         _print_text(
             console,
             Text(escape_controls(f"{DIFFERS}cipher: {after} instead of {before}, in {where}")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.counts import format_count
 from harness.reports.comparison_report import ComparisonReport
 from harness.snapshots.blame import Blame
 from harness.snapshots.recorded_candidate import SettingChange
@@ -89,7 +90,7 @@ def describe_second_run(result: ToolResult) -> str:
     text = f"changes {count_files(repeated)}" if repeated else "changes nothing"
     compiled = len(result.second_changes) - len(repeated)
     if compiled:
-        text += f" but for {compiled} table{'s' if compiled > 1 else ''} that it compiles again"
+        text += f" but for {format_count(compiled, 'table')} that it compiles again"
     return text
 
 

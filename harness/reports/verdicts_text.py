@@ -9,7 +9,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 
-from harness.catalog.shards import format_count
+from harness.counts import format_count
 from harness.observations.run_folder import RunData
 from harness.plain_text import escape_controls
 from harness.reports.plain_text import escape_markdown, fence_code
@@ -49,7 +49,7 @@ def _format_line(verdict: ScenarioVerdict) -> str:
     if verdict.verdict is Verdict.DEPENDS:
         return f"depends: {'; '.join(describe_dependence(verdict))}"
     agreeing = verdict.builds_with(verdict.verdict)
-    count = f"{len(agreeing)} build{'' if len(agreeing) == 1 else 's'}"
+    count = format_count(len(agreeing), "build")
     others = len(verdict.builds) - len(agreeing)
     silent = f" ({others} without)" if others and verdict.verdict not in SILENT else ""
     return f"{verdict.verdict} on {count}{silent}: {_reason_of_first(verdict, agreeing)}"

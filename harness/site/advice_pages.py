@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from harness.catalog.shards import format_count
+from harness.counts import format_count
 from harness.observations.run_folder import RunData
 from harness.observations.run_json import Axes, RunRecord, ScenarioInfo, Tool
 from harness.reports.answer_text import render_answer, settings_text

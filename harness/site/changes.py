@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.catalog.shards import format_count
+from harness.counts import format_count
 from harness.site.addresses import cell_link, page_link
 from harness.snapshots.findings import Finding
 

@@ -13,7 +13,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from harness.catalog.shards import format_count
+from harness.counts import format_count
 from harness.plain_text import escape_controls
 from harness.site.addresses import page_link, path_segment
 from harness.site.changes import OVERVIEW, ChangeGroup, Page, changes_by_page, group_changes, nights

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.counts import format_count
 from harness.verdicts.version_boundaries import (
     AlongAxis,
     Edge,
@@ -40,20 +41,17 @@ def coverage_sentences(dependence: VersionDependence) -> Iterator[str]:
         return
     if dependence.constant:
         (label,) = dependence.groups
-        some = f"the {_count_builds(measured)} measured"
+        some = f"the {format_count(measured, 'build')} measured"
         where = f"the same on {some if dependence.unmeasured else 'every build'}"
         yield f"{where if measured > 1 else f'on {_only_build(dependence)}'}: {label}"
     if unmeasured := dependence.unmeasured:
-        yield f"nothing is known of {_count_builds(len(unmeasured))}: {_list_builds(unmeasured)}"
+        builds = format_count(len(unmeasured), "build")
+        yield f"nothing is known of {builds}: {_list_builds(unmeasured)}"
 
 
 def _only_build(dependence: VersionDependence) -> str:
     ((build,),) = dependence.groups.values()
     return f"{build}, the one build measured"
-
-
-def _count_builds(number: int) -> str:
-    return f"{number} build{'s' if number != 1 else ''}"
 
 
 def _list_builds(builds: tuple[str, ...]) -> str:
@@ -95,7 +93,7 @@ def describe_boundary(boundary: VersionBoundary) -> str:
 
 def _describe_combination(combination: VersionCombination) -> Iterator[str]:
     yield (
-        f"{combination.label} on the {_count_builds(combination.builds)} measured "
+        f"{combination.label} on the {format_count(combination.builds, 'build')} measured "
         f"with Postfix {combination.postfix} and OpenSSL {combination.openssl} together, "
         f"{combination.other} elsewhere "
         f"({_describe_edge(combination.postfix, 'such an OpenSSL')}; "

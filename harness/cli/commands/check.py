@@ -12,7 +12,6 @@ import click
 
 from harness.catalog.builds import Build, UserAdditions
 from harness.catalog.selectors import select_names, split_globs
-from harness.catalog.shards import format_count
 from harness.cli.candidate_options import (
     CandidateOptions,
     candidate_argument,
@@ -39,6 +38,7 @@ from harness.cli.snapshot_files import (
     refuse_in_ci,
     write_snapshot,
 )
+from harness.counts import format_count
 from harness.errors import ExitCode, HarnessError, UsageError
 from harness.files import write_atomically
 from harness.observations.local_paths import hide_local_paths, places_of_machine

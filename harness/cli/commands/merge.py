@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 
-from harness.catalog.shards import format_count
 from harness.cli.argument_checks import WholeNumber
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.output_paths import OutputFolder
 from harness.cli.printing import print_text
 from harness.cli.signals import handle_signals
+from harness.counts import format_count
 from harness.errors import ExitCode
 from harness.observations.counting import count_outcomes
 from harness.observations.merge_checks import shards_of, unfinished_runs

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from harness.catalog.shards import format_count
 from harness.cli.argument_checks import WholeNumber
 from harness.cli.grouped_help import GroupedCommand, OptionGroup, format_examples, grouped_option
 from harness.cli.output_paths import OutputFolder
 from harness.cli.printing import print_text
+from harness.counts import format_count
 from harness.errors import UsageError
 from harness.run.run_folders import run_folder
 from harness.site.publication import PublishOptions, publish_runs

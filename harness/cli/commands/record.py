@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from harness.catalog.shards import format_count
 from harness.cli.candidate import named_candidate
 from harness.cli.candidate_options import (
     CandidateOptions,
@@ -30,6 +29,7 @@ from harness.cli.snapshot_files import (
     refuse_in_ci,
     write_snapshot,
 )
+from harness.counts import format_count
 from harness.errors import ExitCode, HarnessError, UsageError
 from harness.run.choosing import read_scenarios
 from harness.run.snapshot_measuring import SnapshotMeasurer

@@ -40,6 +40,7 @@ from harness.cli.verdict_exit import (
     exit_code_of,
     exit_code_option,
 )
+from harness.counts import format_count
 from harness.errors import ExitCode, UsageError
 from harness.images.registry import ImageRegistry
 from harness.observations.run_folder import RunData, load_run
@@ -225,7 +226,7 @@ def _take_shard(job: Job, text: str) -> Job:
 
 
 def _describe_shard(part: PlanShard, text: str) -> str:
-    cells = f"{len(part.plan)} of {_format_count(len(part.whole), 'cells')}"
+    cells = f"{len(part.plan)} of {format_count(len(part.whole), 'cell')}"
     return f"shard {text}: {cells}, on {' '.join(part.plan.builds)}"
 
 
@@ -368,15 +369,13 @@ def _print_plan(plan: Plan, left: Collection[str] | None) -> None:
             print_text(cell.id)
     axes = plan.axes()
     unpinned, scopes = axes.pop("unpinned"), axes.pop("scopes")
-    product = " × ".join(_format_count(len(names), axis) for axis, names in axes.items())
+    product = " × ".join(
+        format_count(len(names), axis.removesuffix("s")) for axis, names in axes.items()
+    )
     less = ", less what scenarios leave out" if scopes else ""
-    print_text(f"{_format_count(len(plan), 'cells')}: {product}{less}", err=True)
+    print_text(f"{format_count(len(plan), 'cell')}: {product}{less}", err=True)
     if unpinned:
         print_text(
             f"only the offer default of clients without options for it: {' '.join(unpinned)}",
             err=True,
         )
-
-
-def _format_count(number: int, noun: str) -> str:
-    return f"{number} {noun if number != 1 else noun.removesuffix('s')}"

@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from harness.catalog.builds import known_builds
-from harness.catalog.shards import format_count
 from harness.cli.argument_checks import AnyText
 from harness.cli.ci_output import CI_FORMS, GITLAB, as_text, print_annotations
 from harness.cli.completion import complete_policies
@@ -23,6 +22,7 @@ from harness.cli.run_place import print_run_place
 from harness.cli.signals import handle_signals
 from harness.cli.snapshot_files import refuse_in_ci, write_snapshot
 from harness.cli.tool_session import ToolFiles, ToolOutcome, ToolSession
+from harness.counts import format_count
 from harness.errors import FileLocation, UsageError
 from harness.files import write_atomically
 from harness.reports.annotations import Annotation
